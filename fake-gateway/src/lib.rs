@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What stands around a session server, faked.
+
+pub mod observation;

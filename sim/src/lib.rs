@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The tool.
+
+pub mod world;
