@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The reference session server: what conforming to the protocol means, as running code.
+//!
+//! [`session`] is the heart: pure state machines that decide. [`host`] runs one of them for each session
+//! and is the only place that acts on what they decide. Around them: [`store`] keeps state, [`callbacks`]
+//! is the outbox's queue and its delivery, [`delivery`] the way to the wrapper, [`api`] has the HTTP and
+//! WebSocket faces, [`legacy`] what old clients still need. [`server`] puts them together on the seams
+//! that a caller gives.
+
+pub mod api;
+pub mod callbacks;
+pub mod delivery;
+pub mod host;
+pub mod identity;
+pub mod legacy;
+pub mod limits;
+pub mod refusal;
+pub mod sabotage;
+pub mod server;
+pub mod session;
+pub mod store;

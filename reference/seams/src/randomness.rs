@@ -1,5 +1,6 @@
 //! Randomness, as it is given to a party: a stream of its own that no other party draws from.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::{Rng, RngExt as _};
@@ -8,6 +9,12 @@ use uuid::Uuid;
 /// A shared handle on one stream of random numbers. Clones draw from the same stream.
 #[derive(Clone)]
 pub struct Randomness(Arc<Mutex<Box<dyn Rng + Send>>>);
+
+impl fmt::Debug for Randomness {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Randomness")
+    }
+}
 
 impl Randomness {
     /// Wraps a generator, seeded or not.

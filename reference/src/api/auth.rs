@@ -1,0 +1,156 @@
+//! Tokens: who is asking, and for what (protocol §2, §9).
+//!
+//! All are JWTs, HS256. Their expiry is judged by the clock that the server was given.
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{SessionId, UserId};
+use crate::limits::WORKER_TOKEN_LIFETIME;
+
+/// Version of the user tokens that this server understands.
+const TOKEN_VERSION: u32 = 3;
+/// What a stream ticket says it is.
+const STREAM_TICKET: &str = "stream_ticket";
+
+/// Why a token does not say who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// There is none.
+    #[error("No token was given")]
+    Missing,
+    /// It is not a token of this server's.
+    #[error("The token is not valid")]
+    Invalid,
+    /// It was one.
+    #[error("The token has expired")]
+    Expired,
+}
+
+/// Makes and reads tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    user_encoding: EncodingKey,
+    user_decoding: DecodingKey,
+    ticket_decoding: DecodingKey,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserClaims {
+    kilo_user_id: UserId,
+    version: u32,
+    exp: i64,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TicketClaims {
+    r#type: String,
+    user_id: UserId,
+    cloud_agent_session_id: SessionId,
+    exp: i64,
+}
+
+trait Expiring {
+    /// Unix seconds from which on it is not valid any more.
+    fn exp(&self) -> i64;
+}
+
+impl Expiring for UserClaims {
+    fn exp(&self) -> i64 {
+        self.exp
+    }
+}
+
+impl Expiring for TicketClaims {
+    fn exp(&self) -> i64 {
+        self.exp
+    }
+}
+
+/// A permission to listen to one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamTicket {
+    /// Whose session it is.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+}
+
+impl Tokens {
+    /// Tokens under the secret of the API and that of stream tickets.
+    pub fn new(api_secret: &str, ticket_secret: &str) -> Self {
+        Self {
+            user_encoding: EncodingKey::from_secret(api_secret.as_bytes()),
+            user_decoding: DecodingKey::from_secret(api_secret.as_bytes()),
+            ticket_decoding: DecodingKey::from_secret(ticket_secret.as_bytes()),
+        }
+    }
+
+    /// The user on whose behalf the bearer of an `Authorization` header asks.
+    ///
+    /// # Errors
+    ///
+    /// See [`BadToken`].
+    pub fn user(&self, authorization: Option<&str>, now: Timestamp) -> Result<UserId, BadToken> {
+        let token = authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(BadToken::Missing)?;
+        let claims: UserClaims = decode(token, &self.user_decoding, now)?;
+        if claims.version == TOKEN_VERSION {
+            Ok(claims.kilo_user_id)
+        } else {
+            Err(BadToken::Invalid)
+        }
+    }
+
+    /// What a stream ticket permits.
+    ///
+    /// # Errors
+    ///
+    /// See [`BadToken`].
+    pub fn stream_ticket(&self, ticket: Option<&str>, now: Timestamp) -> Result<StreamTicket, BadToken> {
+        let claims: TicketClaims = decode(ticket.ok_or(BadToken::Missing)?, &self.ticket_decoding, now)?;
+        if claims.r#type == STREAM_TICKET {
+            Ok(StreamTicket {
+                user: claims.user_id,
+                session: claims.cloud_agent_session_id,
+            })
+        } else {
+            Err(BadToken::Invalid)
+        }
+    }
+
+    /// A token with which a wrapper may speak for the user at the ingest.
+    pub fn worker_token(&self, user: &UserId, now: Timestamp) -> String {
+        let claims = UserClaims {
+            kilo_user_id: user.clone(),
+            version: TOKEN_VERSION,
+            exp: (now + WORKER_TOKEN_LIFETIME).as_second(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.user_encoding)
+            .expect("claims are JSON and any secret is a key for HS256")
+    }
+}
+
+fn decode<C: DeserializeOwned + Expiring + Clone>(
+    token: &str,
+    key: &DecodingKey,
+    now: Timestamp,
+) -> Result<C, BadToken> {
+    let mut validation = Validation::new(Algorithm::HS256);
+    // The library would ask the machine for the time.
+    validation.validate_exp = false;
+    validation.required_spec_claims.clear();
+    let claims = jsonwebtoken::decode::<C>(token, key, &validation)
+        .map_err(|_| BadToken::Invalid)?
+        .claims;
+    if claims.exp() > now.as_second() {
+        Ok(claims)
+    } else {
+        Err(BadToken::Expired)
+    }
+}

@@ -1,0 +1,33 @@
+//! The server's faces: HTTP procedures, the clients' stream, the wrappers' ingest.
+//!
+//! What comes in is parsed into valid values here, what goes out is put into the wire's form here.
+//! Nothing is decided.
+
+pub mod auth;
+mod ingest;
+mod input;
+mod procedures;
+mod stream;
+mod trpc;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{any, get};
+use jiff::Timestamp;
+
+use crate::server::Server;
+
+/// All routes of the server.
+pub fn router(server: Arc<Server>) -> Router {
+    Router::new()
+        .route("/trpc/{procedure}", any(trpc::call))
+        .route("/stream", get(stream::open))
+        .route("/sessions/{user}/{session}/ingest", get(ingest::open))
+        .with_state(server)
+}
+
+/// A time as it stands on the wire: ISO 8601 with milliseconds.
+fn iso(time: Timestamp) -> String {
+    format!("{time:.3}")
+}

@@ -1,0 +1,186 @@
+//! The clients' stream: replay, then `connected` and the snapshot, then live (protocol §9).
+//!
+//! The order of things makes the promise: the place in the stream is taken first, so what comes after it
+//! waits in the channel while what came before it is read from the store.
+
+use std::sync::Arc;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::iso;
+use crate::host::Subscription;
+use crate::identity::SessionId;
+use crate::limits::REPLAY_ROUND_BYTES;
+use crate::server::Server;
+use crate::session::events::Event;
+use crate::store::SessionKey;
+
+/// The client has its place in the stream.
+const CONNECTED: &str = "connected";
+/// Commands that the client may offer.
+const COMMANDS_AVAILABLE: &str = "commands.available";
+
+/// What a client says when it opens the stream.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Params {
+    cloud_agent_session_id: Option<String>,
+    ticket: Option<String>,
+    from_id: Option<String>,
+    replay: Option<String>,
+}
+
+/// The client went away; there is nobody to tell.
+struct Gone;
+
+/// Opens the stream of a session.
+pub async fn open(
+    State(server): State<Arc<Server>>,
+    Query(params): Query<Params>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match admit(server, params, upgrade) {
+        Ok(response) => response,
+        Err((status, text)) => (status, text).into_response(),
+    }
+}
+
+fn admit(
+    server: Arc<Server>,
+    params: Params,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, (StatusCode, String)> {
+    let bad = |text: &str| (StatusCode::BAD_REQUEST, text.to_owned());
+    let session = params
+        .cloud_agent_session_id
+        .ok_or_else(|| bad("cloudAgentSessionId is missing"))?;
+    let session: SessionId = session.parse().map_err(|error| bad(&format!("{error}")))?;
+    let from_id: Option<u64> = params
+        .from_id
+        .map(|from_id| from_id.parse())
+        .transpose()
+        .map_err(|_| bad("fromId is not the number of an event"))?;
+    let ticket = server
+        .tokens()
+        .stream_ticket(params.ticket.as_deref(), server.now())
+        .map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
+    if ticket.session != session {
+        return Err((
+            StatusCode::FORBIDDEN,
+            "The ticket is for another session".to_owned(),
+        ));
+    }
+    let upgrade = upgrade.map_err(|_| (StatusCode::UPGRADE_REQUIRED, "This is a WebSocket".to_owned()))?;
+    let key = SessionKey {
+        user: ticket.user,
+        session,
+    };
+    let handle = server
+        .session(&key)
+        .map_err(|refusal| (StatusCode::NOT_FOUND, refusal.text))?;
+    let replay = params.replay.as_deref() != Some("false");
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let Ok(subscription) = handle.subscribe().await else {
+            return;
+        };
+        let after = if replay {
+            from_id.unwrap_or(0)
+        } else {
+            subscription.up_to
+        };
+        let client = Client {
+            server,
+            session: key.session,
+            socket,
+        };
+        // Whichever way the client went, it comes back with the id of what it saw last.
+        let _ = client.follow(after, subscription).await;
+    }))
+}
+
+struct Client {
+    server: Arc<Server>,
+    session: SessionId,
+    socket: WebSocket,
+}
+
+impl Client {
+    async fn follow(mut self, mut after: u64, mut subscription: Subscription) -> Result<(), Gone> {
+        while after < subscription.up_to {
+            let round =
+                self.server
+                    .store()
+                    .events(&self.session, after, subscription.up_to, REPLAY_ROUND_BYTES);
+            let round = round.map_err(|error| {
+                tracing::error!(session = %self.session, error = &error as &dyn std::error::Error, "replay failed");
+                Gone
+            })?;
+            let Some(last) = round.last() else { break };
+            after = last.id;
+            for event in round {
+                self.send(&event).await?;
+            }
+        }
+        let now = self.server.now();
+        self.tell(now, CONNECTED, connected(&subscription)).await?;
+        self.tell(now, COMMANDS_AVAILABLE, json!({"commands": []}))
+            .await?;
+        for (name, data) in std::mem::take(&mut subscription.snapshot) {
+            self.tell(now, name, data).await?;
+        }
+        loop {
+            tokio::select! {
+                biased;
+                // Clients have nothing to say, but they say when they leave.
+                received = self.socket.recv() => match received {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+                    Some(Ok(_)) => {}
+                },
+                event = subscription.live.recv() => match event {
+                    Some(event) => self.send(&event).await?,
+                    None => return Err(Gone),
+                },
+            }
+        }
+    }
+
+    /// Sends an event that is made for this client alone.
+    async fn tell(&mut self, now: Timestamp, name: &str, data: Value) -> Result<(), Gone> {
+        self.send(&Event {
+            id: 0,
+            stream_event_type: name.to_owned(),
+            timestamp: now,
+            data,
+        })
+        .await
+    }
+
+    async fn send(&mut self, event: &Event) -> Result<(), Gone> {
+        let envelope = json!({
+            "eventId": event.id,
+            "sessionId": self.session,
+            "streamEventType": event.stream_event_type,
+            "timestamp": iso(event.timestamp),
+            "data": event.data,
+        });
+        self.socket
+            .send(Message::text(envelope.to_string()))
+            .await
+            .map_err(|_| Gone)
+    }
+}
+
+/// Data of `connected`.
+fn connected(subscription: &Subscription) -> Value {
+    match subscription.cloud_status {
+        Some(status) => json!({"cloudStatus": {"type": status}}),
+        None => json!({}),
+    }
+}

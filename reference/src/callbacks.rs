@@ -1,0 +1,155 @@
+//! The outbox's queue and the consumer that delivers its jobs (protocol §8).
+//!
+//! The queue takes a job or refuses it; that is all that a session sees. Jobs may be taken twice: their
+//! receivers tell repeats by the key in the body.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use turnstile_seams::{ClockExt as _, Seams, http_client};
+
+use crate::limits::{CALLBACK_ATTEMPTS, CALLBACK_RETRY_BASE, CALLBACK_TIMEOUT, COMMIT_RETRY_DELAY};
+use crate::session::CallbackJob;
+use crate::store::{Store, StoredJob};
+
+/// The queue did not take a job, or did not say that it did.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the callback queue did not take the job: {0}")]
+pub struct EnqueueError(
+    /// Why, in words.
+    pub String,
+);
+
+/// Where a session hands its callbacks to.
+pub trait CallbackQueue: Send + Sync + 'static {
+    /// Takes a job for good. Completes when the queue has answered for it.
+    fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>>;
+}
+
+/// A queue in the server's own store, with its consumer.
+#[derive(Clone)]
+pub struct DurableQueue {
+    store: Arc<Store>,
+    seams: Seams,
+}
+
+/// What became of one request.
+enum Attempt {
+    Done,
+    TryAgain(String),
+    GiveUp(String),
+}
+
+impl DurableQueue {
+    /// The queue in `store`; its consumer reaches receivers through `seams`.
+    pub fn new(store: Arc<Store>, seams: Seams) -> Self {
+        Self { store, seams }
+    }
+
+    /// Goes on with the jobs that a stop of the server left behind.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub fn resume(&self) -> Result<(), crate::store::StoreError> {
+        for (number, job) in self.store.jobs()? {
+            tokio::spawn(self.clone().consume(number, job));
+        }
+        Ok(())
+    }
+
+    /// Delivers one job, however many requests that takes.
+    async fn consume(self, number: u64, mut job: StoredJob) {
+        loop {
+            self.seams.clock.sleep_until(job.due_at).await;
+            let (message, attempt) = (job.message.clone(), job.failed_attempts + 1);
+            let error = match self.request(&job).await {
+                Attempt::Done => break,
+                Attempt::GiveUp(error) => {
+                    tracing::error!(%message, attempt, error, "callback given up: the receiver refused it");
+                    break;
+                }
+                Attempt::TryAgain(error) => error,
+            };
+            job.failed_attempts = attempt;
+            if attempt == CALLBACK_ATTEMPTS {
+                tracing::error!(%message, attempt, error, "callback given up: no attempt is left");
+                break;
+            }
+            tracing::warn!(%message, attempt, error, "callback failed and will be tried again");
+            job.due_at = self.seams.clock.now() + CALLBACK_RETRY_BASE * 2_u32.pow(attempt - 1);
+            // If this is lost, a restart repeats a request; the receiver knows it by its key.
+            if let Err(error) = self.store.update_job(number, &job) {
+                tracing::warn!(%message, error = &error as &dyn std::error::Error, "callback attempt not recorded");
+            }
+        }
+        while let Err(error) = self.store.remove_job(number) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "finished callback job not removed yet"
+            );
+            self.seams.clock.sleep(COMMIT_RETRY_DELAY).await;
+        }
+    }
+
+    async fn request(&self, job: &StoredJob) -> Attempt {
+        let Some(request) = request(job) else {
+            return Attempt::GiveUp("the target's URL or headers are not valid HTTP".into());
+        };
+        let exchange = http_client::send(&self.seams.network, request);
+        let status = match self.seams.clock.timeout(CALLBACK_TIMEOUT, exchange).await {
+            Ok(Ok(response)) => response.status(),
+            Ok(Err(error)) => return Attempt::TryAgain(error.to_string()),
+            Err(elapsed) => return Attempt::TryAgain(elapsed.to_string()),
+        };
+        if status.is_success() {
+            Attempt::Done
+        } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            Attempt::TryAgain(format!("the receiver answered {status}"))
+        } else {
+            Attempt::GiveUp(format!("the receiver answered {status}"))
+        }
+    }
+}
+
+fn request(job: &StoredJob) -> Option<Request<Full<Bytes>>> {
+    let mut request = Request::post(&job.target.url)
+        .body(Full::new(job.body.to_string().into()))
+        .ok()?;
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in &job.target.headers {
+        headers.insert(name.parse::<HeaderName>().ok()?, value.parse().ok()?);
+    }
+    Some(request)
+}
+
+impl CallbackQueue for DurableQueue {
+    fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
+        let queue = self.clone();
+        Box::pin(async move {
+            let CallbackJob {
+                message,
+                target,
+                body,
+            } = job;
+            let due_at = queue.seams.clock.now();
+            let job = StoredJob {
+                message,
+                target,
+                body,
+                failed_attempts: 0,
+                due_at,
+            };
+            let number = queue
+                .store
+                .add_job(&job)
+                .map_err(|error| EnqueueError(error.to_string()))?;
+            tokio::spawn(queue.consume(number, job));
+            Ok(())
+        })
+    }
+}

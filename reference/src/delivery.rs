@@ -1,0 +1,208 @@
+//! Carrying a delivery out: the HTTP calls to a wrapper, their time-outs, and which failure is which
+//! (protocol §4, §5).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use turnstile_seams::{ClockExt as _, Seams, http_client};
+
+use crate::api::auth::Tokens;
+use crate::host::SessionHandle;
+use crate::identity::WrapperRunId;
+use crate::limits::{WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT};
+use crate::session::message::Turn;
+use crate::session::metadata::Workspace;
+use crate::session::wrapper::{Delivery, DeliveryFailure};
+use crate::session::{Input, Reply};
+
+const SANDBOX_CONNECT_FAILED: &str = "SANDBOX_CONNECT_FAILED";
+const WORKSPACE_SETUP_FAILED: &str = "WORKSPACE_SETUP_FAILED";
+const KILO_SERVER_FAILED: &str = "KILO_SERVER_FAILED";
+const WRAPPER_START_FAILED: &str = "WRAPPER_START_FAILED";
+const BAD_REQUEST: &str = "BAD_REQUEST";
+
+/// The way to the wrapper of a session.
+pub struct WrapperClient {
+    seams: Seams,
+    tokens: Tokens,
+    /// Where wrappers are reached, without a slash at the end.
+    wrapper_url: String,
+    /// Where wrappers reach this server's WebSockets, without a slash at the end.
+    ingest_url: String,
+}
+
+impl WrapperClient {
+    /// A way to the wrapper at `wrapper_url`, which reaches this server at `ingest_url`.
+    pub fn new(seams: Seams, tokens: Tokens, wrapper_url: String, ingest_url: String) -> Self {
+        Self {
+            seams,
+            tokens,
+            wrapper_url,
+            ingest_url,
+        }
+    }
+
+    /// Delivers a message: gets the wrapper ready if need be, then hands the turn over.
+    ///
+    /// # Errors
+    ///
+    /// Why the wrapper did not take it, or may not have: a lost answer is a failure too.
+    pub async fn deliver(&self, delivery: &Delivery, session: &SessionHandle) -> Result<(), DeliveryFailure> {
+        if delivery.ensure_ready {
+            let workspace = self.ensure_ready(delivery).await?;
+            let run = delivery.run.id.clone();
+            match session.ask(Input::Prepared { run, workspace }).await {
+                Ok(Reply::Proceed(true)) => {}
+                _ => return Err(DeliveryFailure::retryable("The delivery was called off")),
+            }
+        }
+        self.hand_over(delivery).await
+    }
+
+    /// Tells the wrapper to end what it does for `run`, if it can be told.
+    pub async fn abort(&self, run: &WrapperRunId) {
+        let body = json!({"wrapperRunId": run});
+        if let Err(failure) = self.call("/job/abort", &body, WRAPPER_JOB_TIMEOUT).await {
+            // A wrapper that cannot be told is no longer listened to either.
+            tracing::debug!(%run, %failure, "wrapper could not be told to abort");
+        }
+    }
+
+    async fn ensure_ready(&self, delivery: &Delivery) -> Result<Workspace, DeliveryFailure> {
+        let metadata = &delivery.metadata;
+        let body = json!({
+            "cloudAgentSessionId": metadata.identity.session_id,
+            "userId": metadata.identity.user_id,
+            "kiloSessionId": metadata.identity.kilo_session_id,
+            "agent": delivery.message.agent,
+            "repository": delivery.repository(),
+            "session": self.binding(delivery),
+        });
+        let answer = self.call("/session/ready", &body, WRAPPER_READY_TIMEOUT).await?;
+        match answer["status"].as_str() {
+            Some("ready") => serde_json::from_value(answer["workspaceReady"].clone())
+                .map_err(|error| failure(WRAPPER_START_FAILED, format!("unreadable readiness: {error}"))),
+            Some("error") => {
+                let text = answer["error"]["message"]
+                    .as_str()
+                    .unwrap_or("the wrapper did not say why");
+                Err(match answer["error"]["code"].as_str() {
+                    Some(code @ (WORKSPACE_SETUP_FAILED | KILO_SERVER_FAILED)) => failure(code, text),
+                    Some("INVALID_REQUEST") => DeliveryFailure::permanent(format!("{BAD_REQUEST}: {text}")),
+                    _ => failure(WRAPPER_START_FAILED, text),
+                })
+            }
+            _ => Err(failure(
+                WRAPPER_START_FAILED,
+                "the wrapper's answer says neither ready nor error",
+            )),
+        }
+    }
+
+    async fn hand_over(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
+        let message = &delivery.message;
+        let (path, content) = match &message.turn {
+            Turn::Prompt { prompt, images } => {
+                let mut content = json!({"id": message.id, "prompt": prompt});
+                if let Some(images) = images {
+                    content["images"] = images.clone();
+                }
+                ("/job/prompt", content)
+            }
+            Turn::Command { command, arguments } => (
+                "/job/command",
+                json!({"id": message.id, "command": command, "arguments": arguments}),
+            ),
+        };
+        let body = json!({
+            "message": content,
+            "agent": message.agent,
+            "finalization": message.finalization,
+            "session": self.binding(delivery),
+        });
+        let answer = self.call(path, &body, WRAPPER_JOB_TIMEOUT).await?;
+        if answer["status"] == "sent" && answer["messageId"] == json!(message.id) {
+            Ok(())
+        } else {
+            Err(failure(
+                WRAPPER_START_FAILED,
+                "the wrapper's answer does not say that it took the message",
+            ))
+        }
+    }
+
+    /// What ties the wrapper to this session and this run.
+    fn binding(&self, delivery: &Delivery) -> Value {
+        let identity = &delivery.metadata.identity;
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        let path = format!("{}/{}", encode(identity.user_id.as_str()), identity.session_id);
+        let mut binding = json!({
+            "ingestUrl": format!("{}/sessions/{path}/ingest", self.ingest_url),
+            "workerAuthToken": self.tokens.worker_token(&identity.user_id, self.seams.clock.now()),
+            "wrapperRunId": delivery.run.id,
+            "wrapperGeneration": delivery.run.fence.generation,
+            "wrapperConnectionId": delivery.run.fence.connection,
+        });
+        if let Some(branch) = delivery.upstream_branch() {
+            binding["upstreamBranch"] = json!(branch);
+        }
+        binding
+    }
+
+    /// One exchange with the wrapper, whose answer has to be JSON.
+    async fn call(&self, path: &str, body: &Value, allowed: Duration) -> Result<Value, DeliveryFailure> {
+        let unusable = |error: &dyn std::fmt::Display| failure(SANDBOX_CONNECT_FAILED, error);
+        let url: Uri = format!("{}{path}", self.wrapper_url)
+            .parse()
+            .map_err(|error| unusable(&error))?;
+        let connecting = http_client::connect(&*self.seams.network, &url);
+        let stream = match self
+            .seams
+            .clock
+            .timeout(WRAPPER_CONNECT_TIMEOUT, connecting)
+            .await
+        {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(unusable(&error)),
+            Err(elapsed) => return Err(unusable(&elapsed)),
+        };
+        let request = Request::post(url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::<Bytes>::new(body.to_string().into()))
+            .map_err(|error| unusable(&error))?;
+        let exchange = async {
+            let response = http_client::exchange(stream, request).await?;
+            let status = response.status();
+            Ok::<_, http_client::HttpError>((status, http_client::read_body(response).await?))
+        };
+        let (status, answer) = match self.seams.clock.timeout(allowed, exchange).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(error)) => return Err(failure(WRAPPER_START_FAILED, error)),
+            Err(elapsed) => return Err(failure(WRAPPER_START_FAILED, elapsed)),
+        };
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let text = || {
+            answer["message"]
+                .as_str()
+                .unwrap_or("the wrapper did not say why")
+                .to_owned()
+        };
+        if status == StatusCode::BAD_REQUEST {
+            Err(DeliveryFailure::permanent(format!("{BAD_REQUEST}: {}", text())))
+        } else if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(failure(WRAPPER_START_FAILED, format!("{status}: {}", text())))
+        }
+    }
+}
+
+/// A failure after which another try may go better.
+fn failure(code: &str, text: impl std::fmt::Display) -> DeliveryFailure {
+    DeliveryFailure::retryable(format!("{code}: {text}"))
+}

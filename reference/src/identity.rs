@@ -1,0 +1,185 @@
+//! The identities of the protocol (§1) as types that cannot be malformed.
+//!
+//! Each is made by parsing text from outside or by drawing a new one; nothing in here looks anything up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use turnstile_seams::Randomness;
+use uuid::Uuid;
+
+/// Text that is not of the form of the identity it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not a {kind}: expected {form}")]
+pub struct Malformed {
+    kind: &'static str,
+    form: &'static str,
+    given: String,
+}
+
+macro_rules! identity {
+    ($(#[$meta:meta])* $name:ident, $kind:literal, $form:literal, $parse:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The identity as it stands on the wire.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Malformed;
+
+            fn from_str(text: &str) -> Result<Self, Malformed> {
+                let parse: fn(&str) -> Option<String> = $parse;
+                parse(text).map(Self).ok_or_else(|| Malformed { kind: $kind, form: $form, given: text.to_owned() })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Malformed;
+
+            fn try_from(text: String) -> Result<Self, Malformed> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(identity: $name) -> Self {
+                identity.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identity! {
+    /// A user, as the token names it. Any text but none.
+    UserId, "user id", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_owned())
+}
+
+identity! {
+    /// A session. Upper and lower case mean the same session; it is kept in lower case.
+    SessionId, "session id", "`agent_` and a UUID", |text| {
+        let uuid = text.strip_prefix("agent_")?;
+        // `Uuid` also reads other notations; the protocol knows the hyphenated one.
+        (uuid.len() == 36 && Uuid::try_parse(uuid).is_ok()).then(|| text.to_ascii_lowercase())
+    }
+}
+
+identity! {
+    /// A message: the durable identity of a user turn.
+    MessageId, "message id", "`msg_`, 12 lower-case hex digits and 14 letters or digits", |text| {
+        let id = text.strip_prefix("msg_")?.as_bytes();
+        let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let valid = id.len() == 26
+            && id[..12].iter().all(is_hex)
+            && id[12..].iter().all(u8::is_ascii_alphanumeric);
+        valid.then(|| text.to_owned())
+    }
+}
+
+identity! {
+    /// One period of ownership of a wrapper by a session.
+    WrapperRunId, "wrapper run id", "`wr_` and 32 hex digits", |text| {
+        let id = text.strip_prefix("wr_")?;
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
+    }
+}
+
+/// What tells one allocation of the wrapper from every other (protocol §1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// Rises by one with every allocation in a session.
+    pub generation: u64,
+    /// Drawn anew for every allocation.
+    pub connection: Uuid,
+}
+
+impl SessionId {
+    /// A new session id.
+    pub fn draw(randomness: &Randomness) -> Self {
+        Self(format!("agent_{}", randomness.uuid()))
+    }
+}
+
+impl WrapperRunId {
+    /// A new wrapper run id.
+    pub fn draw(randomness: &Randomness) -> Self {
+        Self(format!("wr_{}", randomness.uuid().simple()))
+    }
+}
+
+impl MessageId {
+    /// A new message id, in the order of the time `now`.
+    pub fn draw(now: Timestamp, randomness: &Randomness) -> Self {
+        let time = now.as_millisecond().unsigned_abs().wrapping_mul(4096) & 0xffff_ffff_ffff;
+        Self(format!("msg_{time:012x}{}", alphanumeric::<14>(randomness)))
+    }
+}
+
+/// A new kilo session id, of the form kilo gives its own: `ses_` and 26 letters or digits.
+pub fn draw_kilo_session_id(randomness: &Randomness) -> String {
+    format!("ses_{}", alphanumeric::<26>(randomness))
+}
+
+fn alphanumeric<const N: usize>(randomness: &Randomness) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    (0..N)
+        .map(|_| char::from(ALPHABET[randomness.below(ALPHABET.len() as u64) as usize]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_message_id_is_well_formed_and_tells_its_time() {
+        let randomness = Randomness::new(
+            <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(1),
+        );
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let id = MessageId::draw(now, &randomness);
+        assert_eq!(id.as_str().parse::<MessageId>().as_ref(), Ok(&id));
+        let low_bits = (now.as_millisecond() as u64 * 4096) & 0xffff_ffff_ffff;
+        assert_eq!(u64::from_str_radix(&id.as_str()[4..16], 16), Ok(low_bits));
+    }
+
+    #[test]
+    fn malformed_message_ids_are_refused_with_a_description_of_the_form() {
+        for text in [
+            "",
+            "msg_",
+            "msg_0123456789abABCDEFGHIJKLM",
+            "msg_0123456789ABabcdefghijklmn",
+            "msg_0123456789ababcdefghijklm_",
+        ] {
+            let error = text.parse::<MessageId>().unwrap_err();
+            assert!(error.to_string().contains("12 lower-case hex digits"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_session_id_means_the_same_session_in_any_case() {
+        let lower: SessionId = "agent_6f1b2c3d-0000-4000-8000-00000000abcd".parse().unwrap();
+        let upper: SessionId = "agent_6F1B2C3D-0000-4000-8000-00000000ABCD".parse().unwrap();
+        assert_eq!(lower, upper);
+        assert!(
+            "agent_6f1b2c3d000040008000000000000abcd"
+                .parse::<SessionId>()
+                .is_err()
+        );
+    }
+}

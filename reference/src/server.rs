@@ -1,0 +1,225 @@
+//! The server put together: its configuration, its sessions, its start.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use redb::StorageBackend;
+use turnstile_seams::{BoxFuture, Randomness, Seams, http_server};
+
+use crate::api;
+use crate::api::auth::Tokens;
+use crate::callbacks::{CallbackQueue, DurableQueue};
+use crate::delivery::WrapperClient;
+use crate::host::{self, Checkpoint, Checkpoints, Restore, Services, SessionHandle};
+use crate::refusal::Refusal;
+use crate::sabotage::Sabotage;
+use crate::session::metadata::Metadata;
+use crate::session::{Input, Session};
+use crate::store::{SessionKey, Store, StoreError};
+
+/// How a server is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens, `host:port`.
+    pub listen: String,
+    /// Where wrappers reach its WebSockets, for example `ws://server:8787`.
+    pub ingest_url: String,
+    /// Where it reaches wrappers, for example `http://wrapper:9000`.
+    pub wrapper_url: String,
+    /// Secret under which users' tokens are signed.
+    pub api_secret: String,
+    /// Secret under which stream tickets are signed.
+    pub ticket_secret: String,
+    /// Which of its rules are broken, for a test of the harness.
+    pub sabotage: Sabotage,
+}
+
+/// Puts something between sessions and the callback queue.
+pub type WrapQueue = Box<dyn FnOnce(Arc<dyn CallbackQueue>) -> Arc<dyn CallbackQueue> + Send>;
+
+/// What a caller may put between the server and what it acts through.
+pub struct Hooks {
+    /// Wraps the callback queue.
+    pub queue: WrapQueue,
+    /// Is told of checkpoints.
+    pub checkpoints: Arc<dyn Checkpoints>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            queue: Box::new(|queue| queue),
+            checkpoints: Arc::new(Unchecked),
+        }
+    }
+}
+
+struct Unchecked;
+
+impl Checkpoints for Unchecked {
+    fn pass(&self, _: Checkpoint) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its state cannot be read.
+    #[error("the server's state cannot be read")]
+    Store(#[from] StoreError),
+    /// It cannot listen where it should.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// What the network said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A running server.
+pub struct Server {
+    seams: Seams,
+    tokens: Tokens,
+    services: Arc<Services>,
+    restore: Restore,
+    sabotage: Sabotage,
+    sessions: Mutex<BTreeMap<SessionKey, SessionHandle>>,
+}
+
+impl Server {
+    /// Runs a server with its state in `backend`, for ever. What an earlier one left undone is taken up.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot start; see [`StartError`].
+    pub async fn run(
+        config: Config,
+        seams: Seams,
+        backend: impl StorageBackend,
+        hooks: Hooks,
+    ) -> Result<(), StartError> {
+        let store = Arc::new(Store::open(backend)?);
+        let tokens = Tokens::new(&config.api_secret, &config.ticket_secret);
+        let queue = DurableQueue::new(store.clone(), seams.clone());
+        queue.resume()?;
+        let services = Arc::new(Services {
+            store: store.clone(),
+            clock: seams.clock.clone(),
+            wrapper: WrapperClient::new(
+                seams.clone(),
+                tokens.clone(),
+                config.wrapper_url,
+                config.ingest_url,
+            ),
+            queue: (hooks.queue)(Arc::new(queue)),
+            checkpoints: hooks.checkpoints,
+        });
+        let sabotage = config.sabotage;
+        let restore = restorer(store, seams.randomness.clone(), sabotage);
+        let server = Arc::new(Self {
+            seams,
+            tokens,
+            services,
+            restore,
+            sabotage,
+            sessions: Mutex::default(),
+        });
+
+        let address = config.listen;
+        let listener = server
+            .seams
+            .network
+            .listen(&address)
+            .await
+            .map_err(|source| StartError::Listen { address, source })?;
+        for key in server.store().waking()? {
+            // A session that cannot be read is no reason to keep the others waiting.
+            if let Err(refusal) = server.session(&key) {
+                tracing::error!(%key, %refusal, "session not taken up");
+            }
+        }
+        http_server::serve(listener, api::router(server)).await;
+        Ok(())
+    }
+
+    /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
+    pub(crate) fn create(&self, key: &SessionKey, metadata: Metadata) -> SessionHandle {
+        let session = Session::create(metadata, self.seams.randomness.clone(), self.sabotage);
+        self.host(key, session)
+    }
+
+    /// Forgets a session that was never stored.
+    pub(crate) fn forget(&self, key: &SessionKey) {
+        self.sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+    }
+
+    /// The session of that key.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that says that there is none, or that it cannot be read.
+    pub(crate) fn session(&self, key: &SessionKey) -> Result<SessionHandle, Refusal> {
+        let known = self
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned();
+        if let Some(handle) = known {
+            return Ok(handle);
+        }
+        match (self.restore)(key) {
+            Ok(Some(session)) => {
+                let handle = self.host(key, session);
+                handle.tell(Input::Resume);
+                Ok(handle)
+            }
+            Ok(None) => Err(Refusal::unknown_session()),
+            Err(error) => {
+                tracing::error!(%key, error = &error as &dyn std::error::Error, "session cannot be read");
+                Err(Refusal::store_failed())
+            }
+        }
+    }
+
+    fn host(&self, key: &SessionKey, session: Session) -> SessionHandle {
+        let handle = host::spawn(key.clone(), session, self.restore.clone(), self.services.clone());
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.insert(key.clone(), handle.clone());
+        handle
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.seams.clock.now()
+    }
+
+    pub(crate) fn randomness(&self) -> &Randomness {
+        &self.seams.randomness
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.services.store
+    }
+}
+
+fn restorer(store: Arc<Store>, identifiers: Randomness, sabotage: Sabotage) -> Restore {
+    Arc::new(move |key| {
+        let stored = store.load(key)?;
+        Ok(stored.map(|stored| {
+            let (core, messages, entities) = (stored.core, stored.messages, stored.entities);
+            Session::restore(core, messages, entities, identifiers.clone(), sabotage)
+        }))
+    })
+}

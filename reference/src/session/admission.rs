@@ -1,0 +1,163 @@
+//! Taking a user turn in (protocol §3).
+//!
+//! Whether the turn itself is well-formed was settled at the edge: there are only valid values here. What
+//! is left is what depends on the session: is the id known, and is there room.
+
+use jiff::Timestamp;
+
+use super::events::{self, name};
+use super::message::{Message, State, Turn};
+use super::metadata::{Agent, Finalization, Mode, Model};
+use super::{Decision, Reply, Session};
+use crate::identity::{MessageId, WrapperRunId};
+use crate::limits::PENDING_LIMIT;
+use crate::refusal::{Code, Refusal};
+
+/// A user turn that asks to be taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// Its id: the client's, or one that was drawn for it.
+    pub id: MessageId,
+    /// What the agent shall do.
+    pub turn: Turn,
+    /// What it is run with; what is absent comes from the session.
+    pub agent: AgentChoice,
+    /// What happens after it; what is absent comes from the session.
+    pub finalization: Finalization,
+}
+
+/// What a turn says of the agent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AgentChoice {
+    /// The agent's mode.
+    pub mode: Option<Mode>,
+    /// The model, with its variant if it has one: the session's variant belongs to the session's model.
+    pub model: Option<(Model, Option<String>)>,
+}
+
+/// The answer to a turn that is known now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// The message.
+    pub message: MessageId,
+    /// How far it is: `queued` or `sent`.
+    pub delivery: Delivery,
+    /// The run that took it, if one did.
+    pub wrapper_run: Option<WrapperRunId>,
+}
+
+/// How far an admitted message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// It waits.
+    Queued,
+    /// A wrapper took it.
+    Sent,
+}
+
+impl Session {
+    pub(super) fn admit(&mut self, now: Timestamp, admission: Admission, decision: &mut Decision) -> Reply {
+        let message = self.message_from(now, admission);
+        Reply::Admission(match self.messages.get(&message.id) {
+            Some(known) => self.repeat(now, &known.clone(), &message, decision),
+            None => self.admit_new(now, message, decision),
+        })
+    }
+
+    fn message_from(&self, now: Timestamp, admission: Admission) -> Message {
+        let Admission {
+            id,
+            turn,
+            agent,
+            finalization,
+        } = admission;
+        let metadata = &self.core.metadata;
+        let session = &metadata.agent;
+        let (model, variant) = agent
+            .model
+            .unwrap_or_else(|| (session.model.clone(), session.variant.clone()));
+        let defaults = &metadata.finalization;
+        Message {
+            id,
+            created_at: now,
+            turn,
+            agent: Agent {
+                mode: agent.mode.unwrap_or_else(|| session.mode.clone()),
+                model,
+                variant,
+            },
+            finalization: Finalization {
+                auto_commit: finalization.auto_commit.or(defaults.auto_commit),
+                condense_on_complete: finalization
+                    .condense_on_complete
+                    .or(defaults.condense_on_complete),
+                gate_threshold: finalization.gate_threshold.or(defaults.gate_threshold),
+            },
+            callback_target: metadata.callback.clone(),
+            state: State::Queued,
+            accepted_by: None,
+            failed_deliveries: 0,
+            retry_at: None,
+            gate_result: None,
+            callback: None,
+        }
+    }
+
+    /// The id is known: the same turn is answered again, any other is refused.
+    fn repeat(
+        &mut self,
+        now: Timestamp,
+        known: &Message,
+        repeated: &Message,
+        decision: &mut Decision,
+    ) -> Result<Ack, Refusal> {
+        let id = &known.id;
+        if known.is_terminal() {
+            return Err(Refusal::bad_request(format!("Message {id} is already terminal")));
+        }
+        if !known.has_intent_of(repeated) {
+            return Err(Refusal::bad_request(format!(
+                "Message {id} was admitted with another intent"
+            )));
+        }
+        if known.is_queued() {
+            self.ask_for_drain(now, decision);
+        }
+        Ok(Self::ack(known))
+    }
+
+    fn admit_new(
+        &mut self,
+        now: Timestamp,
+        message: Message,
+        decision: &mut Decision,
+    ) -> Result<Ack, Refusal> {
+        if self.queued().count() >= PENDING_LIMIT {
+            return Err(Refusal::new(
+                Code::TooManyRequests,
+                format!("PENDING_QUEUE_FULL: {PENDING_LIMIT} messages are pending"),
+            ));
+        }
+        let ack = Self::ack(&message);
+        decision.writes.messages.insert(message.id.clone());
+        self.change_core(decision).metadata.lifecycle.updated_at = now;
+        let data = events::queued(&message);
+        self.insert(message);
+        self.tell(now, name::QUEUED, data, decision);
+        self.ask_for_drain(now, decision);
+        Ok(ack)
+    }
+
+    fn ack(message: &Message) -> Ack {
+        Ack {
+            message: message.id.clone(),
+            delivery: if message.is_accepted() {
+                Delivery::Sent
+            } else {
+                Delivery::Queued
+            },
+            wrapper_run: message.accepted_by.clone(),
+        }
+    }
+}

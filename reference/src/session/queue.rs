@@ -1,0 +1,184 @@
+//! The pending queue: who is next, when, and what a failed delivery costs (protocol §4).
+//!
+//! A message is pending exactly while its state says `queued`; there is no second list that could tell
+//! another story. The head blocks the queue: nothing overtakes it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::events::{self, name};
+use super::message::{Message, Outcome, Reason, Source, Status};
+use super::supervision::Deadline;
+use super::wrapper::{DeliveryFailure, DeliveryInFlight};
+use super::{Decision, Reply, Session};
+use crate::identity::{MessageId, WrapperRunId};
+use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, WARM_RETRY_DELAYS};
+
+impl Session {
+    /// Messages that wait, in the order in which they will be delivered.
+    pub(super) fn queued(&self) -> impl Iterator<Item = &Message> {
+        self.unfinished().filter(|message| message.is_queued())
+    }
+
+    /// Sees to it that there is a drain in [`DRAIN_DELAY`], or as soon as the head may be tried again.
+    pub(super) fn ask_for_drain(&mut self, now: Timestamp, decision: &mut Decision) {
+        let head_retry_at = self.queued().next().and_then(|head| head.retry_at);
+        let wanted = (now + DRAIN_DELAY).max(head_retry_at.unwrap_or(now));
+        if self
+            .core
+            .deadlines
+            .get(&Deadline::Drain)
+            .is_none_or(|planned| wanted < planned)
+        {
+            self.set_deadline(Deadline::Drain, wanted, decision);
+        }
+    }
+
+    /// The same, if there is anything to drain.
+    pub(super) fn ask_for_drain_if_pending(&mut self, now: Timestamp, decision: &mut Decision) {
+        if self.queued().next().is_some() {
+            self.ask_for_drain(now, decision);
+        }
+    }
+
+    /// Delivers the head of the queue, if it is time and none is being delivered.
+    pub(super) fn drain(&mut self, now: Timestamp, decision: &mut Decision) {
+        if self.volatile.delivery.is_some() {
+            return; // Its report asks for the next drain.
+        }
+        let Some(head) = self.queued().next() else { return };
+        if let Some(retry_at) = head.retry_at.filter(|retry_at| *retry_at > now) {
+            self.set_deadline(Deadline::Drain, retry_at, decision);
+            return;
+        }
+        self.start_delivery(&head.id.clone(), decision);
+    }
+
+    /// A delivery has got the wrapper ready: record what it said, and go on if that still makes sense.
+    pub(super) fn prepared(
+        &mut self,
+        now: Timestamp,
+        run: &WrapperRunId,
+        workspace: super::metadata::Workspace,
+        decision: &mut Decision,
+    ) -> Reply {
+        let delivery = self
+            .volatile
+            .delivery
+            .as_ref()
+            .map(|delivery| delivery.message.clone());
+        let wanted = delivery.is_some_and(|message| self.messages[&message].is_queued());
+        if !self.is_current_run(run) || !wanted {
+            return Reply::Proceed(false);
+        }
+        let metadata = &mut self.change_core(decision).metadata;
+        metadata.identity.kilo_session_id = Some(workspace.kilo_session_id.clone());
+        metadata.workspace = Some(workspace);
+        metadata.lifecycle.prepared_at.get_or_insert(now);
+        Reply::Proceed(true)
+    }
+
+    /// A delivery is over.
+    pub(super) fn delivered(
+        &mut self,
+        now: Timestamp,
+        id: &MessageId,
+        run: &WrapperRunId,
+        result: Result<(), DeliveryFailure>,
+        decision: &mut Decision,
+    ) -> Reply {
+        let Some(delivery) = self.volatile.delivery.take() else {
+            return Reply::None;
+        };
+        // A wrapper that said yes and was given up meanwhile will not be heard of again.
+        let lost = || DeliveryFailure::retryable("The wrapper was given up while the message was delivered");
+        let result = if self.is_current_run(run) {
+            result
+        } else {
+            result.and_then(|()| Err(lost()))
+        };
+        match result {
+            Ok(()) => {
+                self.accept(now, id, run, decision);
+                let ended_in_queue = self.messages[id].accepted_by.is_none();
+                if ended_in_queue && !self.has_accepted() {
+                    // It was interrupted while it was on its way; the wrapper knows nothing of that.
+                    self.send_kill(decision);
+                }
+            }
+            Err(failure) => self.delivery_failed(now, &delivery, &failure, decision),
+        }
+        self.ask_for_drain_if_pending(now, decision);
+        Reply::None
+    }
+
+    /// A wrapper took the message. Also called on evidence that it did, before it said so.
+    pub(super) fn accept(
+        &mut self,
+        now: Timestamp,
+        id: &MessageId,
+        run: &WrapperRunId,
+        decision: &mut Decision,
+    ) {
+        if !self.messages[id].is_queued() {
+            return;
+        }
+        self.change(id, decision, |message| message.accept(run));
+        let data = events::sent(&self.messages[id]);
+        self.tell(now, name::SENT, data, decision);
+        let core = self.change_core(decision);
+        core.metadata.lifecycle.initiated_at.get_or_insert(now);
+        core.idle_since = None;
+        self.supervise_accepted(now, decision);
+    }
+
+    fn delivery_failed(
+        &mut self,
+        now: Timestamp,
+        delivery: &DeliveryInFlight,
+        failure: &DeliveryFailure,
+        decision: &mut Decision,
+    ) {
+        if delivery.allocated && self.is_current_run(&delivery.run) {
+            self.clear_run(decision);
+        }
+        let id = &delivery.message;
+        if !self.messages[id].is_queued() {
+            return; // It ended or was accepted by other evidence; how its delivery went is moot.
+        }
+        let delays = self.retry_delays();
+        let failures = self.change(id, decision, |message| {
+            message.failed_deliveries += 1;
+            message.failed_deliveries as usize
+        });
+        match delays
+            .get(failures - 1)
+            .filter(|_| failure.retryable && failures < delays.len())
+        {
+            Some(delay) => {
+                let retry_at = now + *delay;
+                self.change(id, decision, |message| message.retry_at = Some(retry_at));
+            }
+            None => {
+                let outcome = Outcome {
+                    status: Status::Failed,
+                    source: Source::DeliveryFailure,
+                    reason: Some(Reason::Exhausted),
+                    error: Some(failure.text.clone()),
+                    assistant_message_id: None,
+                };
+                self.end(now, id, outcome, decision);
+                self.finalize_batch_without_idle(now, decision);
+            }
+        }
+    }
+
+    fn retry_delays(&self) -> &'static [Duration] {
+        if self.is_warm() {
+            &WARM_RETRY_DELAYS
+        } else {
+            &COLD_RETRY_DELAYS
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Evidence of a turn's end, and what it makes of the message (protocol §6).
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::events::{self, KiloEvent, kilo_event, name};
+use super::message::{GateResult, Outcome, Reason, Source, Status};
+use super::transcript::{self, Reply as AssistantReply, ReplyEnd};
+use super::wrapper::CLOSE_STALE;
+use super::{Decision, Effect, InterruptReport, Reply, Session, SocketId};
+use crate::identity::{MessageId, WrapperRunId};
+
+impl Session {
+    /// A frame came from a wrapper.
+    pub(super) fn take_wrapper_event(
+        &mut self,
+        now: Timestamp,
+        socket: SocketId,
+        stream_event_type: &str,
+        data: &Value,
+        decision: &mut Decision,
+    ) -> Reply {
+        let Some(run) = self.run_of_socket(socket) else {
+            decision.effects.push(Effect::Close(socket, CLOSE_STALE));
+            return Reply::None;
+        };
+        if let Some(entity) = events::removed_entity(data) {
+            self.entities.remove(&entity);
+            decision.writes.forgotten_entities.push(entity);
+        }
+        let persistence = events::persistence(stream_event_type, data);
+        self.emit(now, stream_event_type, data.clone(), persistence, decision);
+
+        let kilo = kilo_event(data).filter(|_| stream_event_type == name::KILOCODE);
+        let is_idle = matches!(kilo, Some((KiloEvent::SessionIdle, _)));
+        let is_pong = stream_event_type == name::PONG;
+        let is_sign_of_life_only =
+            is_pong || is_idle || matches!(stream_event_type, name::HEARTBEAT | name::WRAPPER_RESUMED);
+        self.note_output(now, !is_sign_of_life_only, decision);
+        if is_pong {
+            self.note_pong(now, decision);
+        }
+        match stream_event_type {
+            name::KILOCODE => self.take_kilo_event(now, &run, data, decision),
+            name::COMPLETE => self.take_complete(now, &run, data, decision),
+            name::INTERRUPTED => {
+                self.end_accepted_of(now, &run, &interrupted(), decision);
+                self.waive_gate_of(&run, decision);
+                self.finalize_batch_without_idle(now, decision);
+            }
+            name::ERROR if data["fatal"] == true => self.take_fatal_error(now, &run, data, decision),
+            _ => {}
+        }
+        Reply::None
+    }
+
+    fn take_kilo_event(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
+        if let Some(reply) = self.transcript.observe(data) {
+            self.take_assistant_reply(now, run, reply, decision);
+        }
+        if let Some((KiloEvent::SessionIdle, properties)) = kilo_event(data) {
+            // A child session's idle says nothing of the root.
+            let root = self.core.metadata.identity.kilo_session_id.as_deref();
+            if root.is_some() && properties["sessionID"].as_str() == root {
+                self.note_root_idle(now, decision);
+            }
+        }
+    }
+
+    fn take_assistant_reply(
+        &mut self,
+        now: Timestamp,
+        run: &WrapperRunId,
+        reply: AssistantReply,
+        decision: &mut Decision,
+    ) {
+        let (Some(end), true) = (reply.end, self.messages.contains_key(&reply.answers)) else {
+            return;
+        };
+        // A turn that has ended was taken, even if the answer to its delivery is still on the way.
+        self.accept(now, &reply.answers, run, decision);
+        let (status, reason, error) = match end {
+            ReplyEnd::Completed => (Status::Completed, None, None),
+            ReplyEnd::Failed(error) => (Status::Failed, Some(Reason::AssistantError), Some(error)),
+        };
+        let outcome = Outcome {
+            status,
+            source: Source::AssistantMessageEvent,
+            reason,
+            error,
+            assistant_message_id: Some(reply.assistant_message_id),
+        };
+        self.end(now, &reply.answers, outcome, decision);
+        // The idle may have been told before the reply that it follows.
+        self.finalize_batch_if_due(now, decision);
+    }
+
+    fn take_complete(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
+        if let Some(branch) = data["currentBranch"].as_str() {
+            self.change_core(decision).reported_branch = Some(branch.to_owned());
+        }
+        let gate_result = match data["gateResult"].as_str() {
+            Some("pass") => Some(GateResult::Pass),
+            Some("fail") => Some(GateResult::Fail),
+            _ => None,
+        };
+        self.observe_gate(run, gate_result, decision);
+        // A message that is on its way to this run will be its work in a moment.
+        let has_work = self
+            .accepted()
+            .any(|message| message.accepted_by.as_ref() == Some(run))
+            || self
+                .volatile
+                .delivery
+                .as_ref()
+                .is_some_and(|delivery| delivery.run == *run);
+        if !has_work && self.is_current_run(run) {
+            self.clear_run(decision);
+        }
+        self.finalize_batch_without_idle(now, decision);
+        self.ask_for_drain_if_pending(now, decision);
+    }
+
+    fn take_fatal_error(
+        &mut self,
+        now: Timestamp,
+        run: &WrapperRunId,
+        data: &Value,
+        decision: &mut Decision,
+    ) {
+        let text = data["error"]
+            .as_str()
+            .map_or_else(|| transcript::error_text(data), str::to_owned);
+        let outcome = Outcome {
+            status: Status::Failed,
+            source: Source::WrapperFailure,
+            reason: Some(Reason::WrapperError),
+            error: Some(text),
+            assistant_message_id: None,
+        };
+        self.end_accepted_of(now, run, &outcome, decision);
+        self.waive_gate_of(run, decision);
+        self.finalize_batch_without_idle(now, decision);
+        self.ask_for_drain_if_pending(now, decision);
+    }
+
+    /// The user wants everything stopped: what was accepted first, then what waits, in order.
+    pub(super) fn interrupt(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
+        let had_accepted = self.has_accepted();
+        let mut to_end: Vec<MessageId> = self.accepted().map(|message| message.id.clone()).collect();
+        to_end.extend(self.queued().map(|message| message.id.clone()));
+        for id in &to_end {
+            self.end(now, id, interrupted(), decision);
+        }
+        let command_sent = self.send_kill(decision);
+        if !command_sent && (had_accepted || self.volatile.delivery.is_some()) {
+            // A wrapper that cannot be told must not come back to what it was doing.
+            self.stop_wrapper(decision);
+        }
+        self.finalize_batch_without_idle(now, decision);
+        Reply::Interrupt(InterruptReport {
+            interrupted: to_end.len(),
+            command_sent,
+        })
+    }
+
+    /// Ends everything that `run` accepted and that has not ended.
+    pub(super) fn end_accepted_of(
+        &mut self,
+        now: Timestamp,
+        run: &WrapperRunId,
+        outcome: &Outcome,
+        decision: &mut Decision,
+    ) {
+        let to_end: Vec<MessageId> = self
+            .accepted()
+            .filter(|message| message.accepted_by.as_ref() == Some(run))
+            .map(|message| message.id.clone())
+            .collect();
+        for id in to_end {
+            self.end(now, &id, outcome.clone(), decision);
+        }
+    }
+}
+
+fn interrupted() -> Outcome {
+    Outcome {
+        status: Status::Interrupted,
+        source: Source::Interrupt,
+        reason: Some(Reason::Interrupted),
+        error: None,
+        assistant_message_id: None,
+    }
+}

@@ -1,0 +1,252 @@
+//! Deadlines: what is due when, and what follows when it is (protocol §7).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::message::{Outcome, Reason, Source, Status};
+use super::transcript::ReplyEnd;
+use super::{Decision, Reply, Session, ToWrapper};
+use crate::identity::MessageId;
+use crate::limits::{
+    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, NO_OUTPUT_TIMEOUT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY,
+};
+
+/// Said of messages whose wrapper stayed away.
+const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
+/// Said of messages whose wrapper did not answer a ping.
+const NO_PONG: &str = "Wrapper did not answer a ping";
+/// Said of messages whose wrapper showed nothing for too long.
+const NO_OUTPUT: &str = "Wrapper produced no output";
+/// Said of messages that nobody seems to have answered.
+const NO_REPLY: &str = "The session is idle and no reply was seen";
+
+/// Why the session wants to be woken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Deadline {
+    /// The current run has been without a socket for as long as it may.
+    Grace,
+    /// The wrapper is to be asked whether it is there.
+    Ping,
+    /// The wrapper has not answered that.
+    Pong,
+    /// The wrapper has shown nothing for as long as it may.
+    NoOutput,
+    /// The session has been idle with messages unanswered.
+    Reconciliation,
+    /// The head of the queue is to be delivered.
+    Drain,
+    /// A callback is to be handed to the queue again.
+    Callback(MessageId),
+}
+
+/// All deadlines of a session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Deadline, Timestamp)>", into = "Vec<(Deadline, Timestamp)>")]
+pub struct Deadlines(BTreeMap<Deadline, Timestamp>);
+
+impl From<Vec<(Deadline, Timestamp)>> for Deadlines {
+    fn from(pairs: Vec<(Deadline, Timestamp)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl From<Deadlines> for Vec<(Deadline, Timestamp)> {
+    fn from(deadlines: Deadlines) -> Self {
+        deadlines.0.into_iter().collect()
+    }
+}
+
+impl Deadlines {
+    /// The earliest.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.0.values().min().copied()
+    }
+
+    /// When this one is due, if it is set.
+    pub fn get(&self, deadline: &Deadline) -> Option<Timestamp> {
+        self.0.get(deadline).copied()
+    }
+
+    /// Takes out the earliest that is due; of several at one time, the first of [`Deadline`]'s order.
+    fn take_due(&mut self, now: Timestamp) -> Option<Deadline> {
+        let (deadline, at) = self.0.iter().min_by_key(|(deadline, at)| (**at, *deadline))?;
+        if *at > now {
+            return None;
+        }
+        let deadline = deadline.clone();
+        self.0.remove(&deadline);
+        Some(deadline)
+    }
+}
+
+impl Session {
+    pub(super) fn set_deadline(&mut self, deadline: Deadline, at: Timestamp, decision: &mut Decision) {
+        self.change_core(decision).deadlines.0.insert(deadline, at);
+    }
+
+    pub(super) fn clear_deadline(&mut self, deadline: &Deadline, decision: &mut Decision) {
+        if self.core.deadlines.get(deadline).is_some() {
+            self.change_core(decision).deadlines.0.remove(deadline);
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn meet_deadlines(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
+        while let Some(deadline) = self.core.deadlines.take_due(now) {
+            decision.writes.core = true;
+            match deadline {
+                Deadline::Drain => self.drain(now, decision),
+                Deadline::Grace => {
+                    self.lose_wrapper(now, Reason::WrapperDisconnected, WRAPPER_DISCONNECTED, decision);
+                }
+                Deadline::Ping => {
+                    if self.send_to_wrapper(ToWrapper::Ping, decision) {
+                        self.set_deadline(Deadline::Pong, now + PONG_TIMEOUT, decision);
+                    } else {
+                        self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+                    }
+                }
+                Deadline::Pong => self.lose_wrapper(now, Reason::WrapperFailure, NO_PONG, decision),
+                Deadline::NoOutput => self.lose_wrapper(now, Reason::WrapperFailure, NO_OUTPUT, decision),
+                Deadline::Reconciliation => self.reconcile(now, decision),
+                Deadline::Callback(message) => self.enqueue_callback(&message, decision),
+            }
+        }
+        Reply::None
+    }
+
+    /// The server started: take up what was committed and not acted on.
+    pub(super) fn resume(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
+        let earliest = now + RESUME_DELAY;
+        let core = self.change_core(decision);
+        for at in core.deadlines.0.values_mut() {
+            *at = (*at).max(earliest);
+        }
+        // Every socket was lost with the server.
+        self.start_grace_if_needed(now, decision);
+        self.ask_for_drain_if_pending(now, decision);
+        self.resume_outbox(decision);
+        Reply::None
+    }
+
+    /// Starts the disconnect grace if the current run owes something and none runs yet.
+    pub(super) fn start_grace_if_needed(&mut self, now: Timestamp, decision: &mut Decision) {
+        if self.run_owes_something() && self.core.deadlines.get(&Deadline::Grace).is_none() {
+            self.set_deadline(Deadline::Grace, now + DISCONNECT_GRACE, decision);
+        }
+    }
+
+    /// A message was accepted: its wrapper is watched from now on.
+    pub(super) fn supervise_accepted(&mut self, now: Timestamp, decision: &mut Decision) {
+        self.clear_deadline(&Deadline::Reconciliation, decision);
+        self.set_deadline(Deadline::NoOutput, now + NO_OUTPUT_TIMEOUT, decision);
+        if self.core.deadlines.get(&Deadline::Pong).is_none() {
+            self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+        }
+        // The wrapper may have gone between taking the message and being known to have taken it.
+        if !self.is_connected() {
+            self.start_grace_if_needed(now, decision);
+        }
+    }
+
+    /// The wrapper showed something.
+    pub(super) fn note_output(&mut self, now: Timestamp, meaningful: bool, decision: &mut Decision) {
+        if meaningful && self.core.deadlines.get(&Deadline::NoOutput).is_some() {
+            self.set_deadline(Deadline::NoOutput, now + NO_OUTPUT_TIMEOUT, decision);
+        }
+        // While a pong is awaited, nothing else stands for it.
+        if self.core.deadlines.get(&Deadline::Ping).is_some() {
+            self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+        }
+    }
+
+    /// The wrapper answered a ping.
+    pub(super) fn note_pong(&mut self, now: Timestamp, decision: &mut Decision) {
+        if self.core.deadlines.get(&Deadline::Pong).is_some() {
+            self.clear_deadline(&Deadline::Pong, decision);
+            self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+        }
+    }
+
+    /// The root of the session is idle.
+    pub(super) fn note_root_idle(&mut self, now: Timestamp, decision: &mut Decision) {
+        self.change_core(decision).idle_since = Some(now);
+        if self.has_accepted() {
+            self.set_deadline(
+                Deadline::Reconciliation,
+                now + IDLE_RECONCILIATION_DELAY,
+                decision,
+            );
+        }
+        self.finalize_batch_if_due(now, decision);
+    }
+
+    /// Whether the current run still owes an end to an accepted message, or its last word to the batch:
+    /// without that word, a batch whose wrapper vanished between a reply and the idle would stay open.
+    fn run_owes_something(&self) -> bool {
+        self.core.run.is_some() && (self.has_accepted() || self.core.batch.is_some())
+    }
+
+    /// The wrapper is lost: what it had accepted fails, and it is told to stop should it still be there.
+    fn lose_wrapper(&mut self, now: Timestamp, reason: Reason, text: &str, decision: &mut Decision) {
+        let Some(run) = self.core.run.clone() else { return };
+        let outcome = Outcome {
+            status: Status::Failed,
+            source: Source::WrapperFailure,
+            reason: Some(reason),
+            error: Some(text.to_owned()),
+            assistant_message_id: None,
+        };
+        self.end_accepted_of(now, &run.id, &outcome, decision);
+        self.waive_gate_of(&run.id, decision);
+        self.stop_wrapper(decision);
+        self.finalize_batch_without_idle(now, decision);
+        self.ask_for_drain_if_pending(now, decision);
+    }
+
+    /// The session is idle, and messages that were accepted have not ended: find out what became of them.
+    fn reconcile(&mut self, now: Timestamp, decision: &mut Decision) {
+        let unanswered: Vec<MessageId> = self.accepted().map(|message| message.id.clone()).collect();
+        for id in unanswered {
+            let reply = self.transcript.reply_to(&id);
+            let (status, reason, error) = match reply.as_ref().map(|reply| &reply.end) {
+                Some(Some(ReplyEnd::Failed(error))) => {
+                    (Status::Failed, Some(Reason::AssistantError), Some(error.clone()))
+                }
+                Some(_) => (Status::Completed, None, None),
+                None => (
+                    Status::Failed,
+                    Some(Reason::MissingAssistantReply),
+                    Some(NO_REPLY.to_owned()),
+                ),
+            };
+            let assistant_message_id = reply.map(|reply| reply.assistant_message_id);
+            let source = Source::IdleReconciliation;
+            let outcome = Outcome {
+                status,
+                source,
+                reason,
+                error,
+                assistant_message_id,
+            };
+            self.end(now, &id, outcome, decision);
+        }
+        self.finalize_batch_if_due(now, decision);
+    }
+
+    /// Drops the deadlines that watch over work when there is none.
+    pub(super) fn drop_idle_deadlines(&mut self, decision: &mut Decision) {
+        if !self.has_accepted() {
+            self.clear_deadline(&Deadline::NoOutput, decision);
+            self.clear_deadline(&Deadline::Reconciliation, decision);
+            if !self.run_owes_something() {
+                for deadline in [Deadline::Grace, Deadline::Ping, Deadline::Pong] {
+                    self.clear_deadline(&deadline, decision);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Durable state in redb: sessions, their messages, their events, and the callback queue's jobs.
+//!
+//! Everything is found by its key; what is kept is JSON, so that a record of an older form can still be
+//! read for what it is. What a record means is not known here.
+
+mod jobs;
+
+use std::fmt;
+
+use redb::{
+    Database, DatabaseError, ReadableDatabase as _, ReadableTable, StorageBackend, StorageError,
+    TableDefinition, TableError, TransactionError,
+};
+use serde::de::DeserializeOwned;
+
+pub use self::jobs::StoredJob;
+use crate::identity::{SessionId, UserId};
+use crate::session::events::{Event, EventRow};
+use crate::session::message::Message;
+use crate::session::{Core, Session, Writes};
+
+/// (user, session) → core.
+const SESSIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("sessions");
+/// (user, session) of those that want to be woken.
+const WAKING: TableDefinition<(&str, &str), ()> = TableDefinition::new("waking");
+/// (session, message) → message.
+const MESSAGES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("messages");
+/// (session, event id) → event.
+const EVENTS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("events");
+/// (session, entity) → id of the event that is the latest word on it.
+const ENTITIES: TableDefinition<(&str, &str), u64> = TableDefinition::new("entities");
+
+/// What finds a session: nobody else's can be found with one's own user id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// The owner.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.user, self.session)
+    }
+}
+
+impl SessionKey {
+    fn parts(&self) -> (&str, &str) {
+        (self.user.as_str(), self.session.as_str())
+    }
+}
+
+/// Why the store did not do what it was asked to. Nothing of a failed commit is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[source] Box<redb::Error>),
+    /// A record is not of the form that it says it is of.
+    #[error("the record of {what} cannot be read")]
+    Record {
+        /// Whose record it is.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! database_errors {
+    ($($error:ty),*) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        })*
+    };
+}
+
+database_errors!(
+    DatabaseError,
+    TransactionError,
+    TableError,
+    StorageError,
+    redb::CommitError
+);
+
+/// A session as it was stored.
+#[derive(Debug)]
+pub struct StoredSession {
+    /// Its core.
+    pub core: Core,
+    /// Its messages.
+    pub messages: Vec<Message>,
+    /// The latest words on its entities.
+    pub entities: Vec<EventRow>,
+}
+
+/// The server's durable state.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the database in `backend`, and makes it if it is empty. After a crash this includes its repair.
+    ///
+    /// # Errors
+    ///
+    /// If the backend fails or holds something else.
+    pub fn open(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        let database = Database::builder().create_with_backend(backend)?;
+        let store = Self { database };
+        store.make_tables()?;
+        Ok(store)
+    }
+
+    /// Makes sure that readers find every table.
+    fn make_tables(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(SESSIONS)?;
+        transaction.open_table(WAKING)?;
+        transaction.open_table(MESSAGES)?;
+        transaction.open_table(EVENTS)?;
+        transaction.open_table(ENTITIES)?;
+        jobs::make_table(&transaction)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Writes what has changed of `session`, all or nothing; it is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails. Nothing was written then.
+    pub fn commit(&self, key: &SessionKey, session: &Session, writes: &Writes) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let (_, id) = key.parts();
+        let transaction = self.database.begin_write()?;
+        if writes.core {
+            transaction
+                .open_table(SESSIONS)?
+                .insert(key.parts(), &*json(session.core()))?;
+            let mut waking = transaction.open_table(WAKING)?;
+            if session.needs_resuming() {
+                waking.insert(key.parts(), ())?;
+            } else {
+                waking.remove(key.parts())?;
+            }
+        }
+        if !writes.messages.is_empty() {
+            let mut messages = transaction.open_table(MESSAGES)?;
+            for message in writes
+                .messages
+                .iter()
+                .filter_map(|message| session.message(message))
+            {
+                messages.insert((id, message.id.as_str()), &*json(message))?;
+            }
+        }
+        if !writes.events.is_empty() || !writes.forgotten_entities.is_empty() {
+            let mut events = transaction.open_table(EVENTS)?;
+            let mut entities = transaction.open_table(ENTITIES)?;
+            for entity in &writes.forgotten_entities {
+                entities.remove((id, entity.as_str()))?;
+            }
+            for EventRow { event, entity } in &writes.events {
+                events.insert((id, event.id), &*json(event))?;
+                if let Some(entity) = entity {
+                    entities.insert((id, entity.as_str()), event.id)?;
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// A session as it was last committed.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails, or a record cannot be read.
+    pub fn load(&self, key: &SessionKey) -> Result<Option<StoredSession>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let sessions = transaction.open_table(SESSIONS)?;
+        let Some(core) = sessions.get(key.parts())? else {
+            return Ok(None);
+        };
+        let what = || key.to_string();
+        let core = read(core.value(), what)?;
+
+        let id = key.session.as_str();
+        let mut messages = Vec::new();
+        for row in transaction.open_table(MESSAGES)?.range((id, "")..)? {
+            let (row_key, value) = row?;
+            if row_key.value().0 != id {
+                break;
+            }
+            messages.push(read(value.value(), what)?);
+        }
+        let events = transaction.open_table(EVENTS)?;
+        let mut entities = Vec::new();
+        for row in transaction.open_table(ENTITIES)?.range((id, "")..)? {
+            let (row_key, event_id) = row?;
+            let (session, entity) = row_key.value();
+            if session != id {
+                break;
+            }
+            if let Some(event) = events.get((id, event_id.value()))? {
+                entities.push(EventRow {
+                    event: read(event.value(), what)?,
+                    entity: Some(entity.to_owned()),
+                });
+            }
+        }
+        Ok(Some(StoredSession {
+            core,
+            messages,
+            entities,
+        }))
+    }
+
+    /// Kept events with `after < id <= up_to`, in order: as many as fit into `bytes`, but one at least if
+    /// there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails, or a record cannot be read.
+    pub fn events(
+        &self,
+        session: &SessionId,
+        after: u64,
+        up_to: u64,
+        bytes: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let events = transaction.open_table(EVENTS)?;
+        let id = session.as_str();
+        let mut found = Vec::new();
+        let mut size = 0;
+        if after < up_to {
+            for row in events.range((id, after + 1)..=(id, up_to))? {
+                let (_, value) = row?;
+                let value = value.value();
+                size += value.len();
+                if size > bytes && !found.is_empty() {
+                    break;
+                }
+                found.push(read(value, || session.to_string())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sessions that have something to do after a restart.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub fn waking(&self) -> Result<Vec<SessionKey>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let mut keys = Vec::new();
+        for row in transaction.open_table(WAKING)?.iter()? {
+            let (key, ()) = row.map(|(key, _)| (key, ()))?;
+            let (user, session) = key.value();
+            // Keys were identities when they were written.
+            if let (Ok(user), Ok(session)) = (user.parse(), session.parse()) {
+                keys.push(SessionKey { user, session });
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn json(record: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).expect("records are made of JSON's own kinds of values")
+}
+
+fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
+    serde_json::from_slice(record).map_err(|source| StoreError::Record { what: what(), source })
+}
