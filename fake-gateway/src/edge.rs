@@ -1,0 +1,157 @@
+//! The server side of an HTTP edge: numbering exchanges and recording them.
+//!
+//! What a request means, and the content of streamed answers, belong to the party behind the edge.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
+
+use crate::observation::{Sight, Witness, body_as_value};
+
+/// The largest body that is read at an edge, in bytes.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Whether the headers of requests are of interest to a judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// They are recorded.
+    Recorded,
+    /// They are not.
+    Ignored,
+}
+
+/// One exchange as its server sees it, handed to handlers as a request extension. Unless it is over by
+/// then, dropping the last clone records that the peer went away: a server drops what it was doing for
+/// a connection that ended.
+#[derive(Clone)]
+pub(crate) struct Exchange(Arc<OpenExchange>);
+
+struct OpenExchange {
+    witness: Witness,
+    number: u64,
+    over: AtomicBool,
+}
+
+impl Exchange {
+    fn begin(witness: &Witness) -> Self {
+        Self(Arc::new(OpenExchange {
+            number: witness.next_exchange(),
+            witness: witness.clone(),
+            over: AtomicBool::new(false),
+        }))
+    }
+
+    /// The exchange's number among those of its party.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// Records one server-sent event of a streamed answer.
+    pub(crate) fn chunk_sent(&self, data: Value) {
+        self.0.witness.observe(Sight::ChunkSent {
+            exchange: self.0.number,
+            data,
+        });
+    }
+
+    /// Says that this side has ended the exchange, so that its end is not taken for the peer's doing.
+    pub(crate) fn over(&self) {
+        self.0.over.store(true, Ordering::Relaxed);
+    }
+
+    fn reply_sent(&self, status: StatusCode, body: Value) {
+        self.0.witness.observe(Sight::ReplySent {
+            exchange: self.0.number,
+            status: status.as_u16(),
+            body,
+        });
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        if !self.over.load(Ordering::Relaxed) {
+            self.witness.observe(Sight::PeerGone {
+                exchange: self.number,
+            });
+        }
+    }
+}
+
+/// Records every exchange of `router`. An answer of type `text/event-stream` is recorded with its head
+/// only; its handler keeps the [`Exchange`] and records the chunks and the end.
+pub(crate) fn recorded(router: Router, witness: Witness, headers: Headers) -> Router {
+    router.layer(from_fn_with_state((witness, headers), record))
+}
+
+async fn record(
+    State((witness, headers)): State<(Witness, Headers)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    // A request that does not arrive whole never reached the party.
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let exchange = Exchange::begin(&witness);
+    witness.observe(Sight::RequestReceived {
+        exchange: exchange.number(),
+        method: parts.method.to_string(),
+        path: parts
+            .uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned(),
+        headers: match headers {
+            Headers::Recorded => headers_as_value(&parts.headers),
+            Headers::Ignored => Value::Null,
+        },
+        body: body_as_value(&body),
+    });
+    parts.extensions.insert(exchange.clone());
+
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let (parts, body) = response.into_parts();
+    if is_event_stream(&parts.headers) {
+        exchange.reply_sent(parts.status, Value::Null);
+        return Response::from_parts(parts, body);
+    }
+    // Bodies of our own handlers are in memory already; an empty one stands for one that fails.
+    let body: Bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    exchange.reply_sent(parts.status, body_as_value(&body));
+    exchange.over();
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Header names are lower-case in `http`, and the map of a [`Value`] is ordered by name. A name that
+/// comes more than once keeps all its values, joined as HTTP allows.
+fn headers_as_value(headers: &HeaderMap) -> Value {
+    let mut named = Map::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        match named.get_mut(name.as_str()) {
+            Some(Value::String(joined)) => {
+                joined.push_str(", ");
+                joined.push_str(&value);
+            }
+            _ => {
+                named.insert(name.to_string(), Value::String(value.into_owned()));
+            }
+        }
+    }
+    Value::Object(named)
+}

@@ -1,0 +1,249 @@
+//! The LLM gateway: an OpenRouter-shaped API whose answers are written in the prompts (protocol §11).
+//!
+//! The HTTP face and the performing of streamed answers live here; what a prompt asks for is in
+//! `directive`, who waits at a gate in `parking_lot`, the JSON in `openai`.
+
+mod directive;
+mod openai;
+mod parking_lot;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{Query, State};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use futures_util::{Stream, future, stream};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
+
+use crate::edge::{Exchange, Headers, recorded};
+use crate::observation::Witness;
+use directive::{Directive, Step};
+use openai::{Completion, CompletionRequest};
+use parking_lot::{ParkingLot, Ticket};
+
+/// The one model in the catalogue.
+pub const MODEL: &str = "fake-deterministic";
+
+/// Where the catalogue of models is.
+pub const MODELS_PATH: &str = "/api/openrouter/models";
+
+/// Where completions are asked for.
+pub const COMPLETIONS_PATH: &str = "/api/openrouter/chat/completions";
+
+/// The data of the event that ends a streamed completion.
+pub const END_MARK: &str = "[DONE]";
+
+/// The fake gateway. Cheap to clone; clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    seams: Seams,
+    witness: Witness,
+    parking_lot: Arc<Mutex<ParkingLot<oneshot::Sender<()>>>>,
+    live_answers: Arc<AtomicUsize>,
+}
+
+impl Gateway {
+    /// A gateway where nobody waits yet.
+    pub fn new(seams: Seams, witness: Witness) -> Self {
+        Self {
+            seams,
+            witness,
+            parking_lot: Arc::default(),
+            live_answers: Arc::default(),
+        }
+    }
+
+    /// Its routes, the side doors among them.
+    pub fn router(&self) -> Router {
+        let api = Router::new()
+            .route(MODELS_PATH, get(async || Json(openai::catalogue())))
+            .route(COMPLETIONS_PATH, post(complete))
+            .with_state(self.clone());
+        let side_doors = Router::new()
+            .route("/test/release", post(release))
+            .route("/test/gate-status", get(gate_status))
+            .route("/test/waiters", get(waiters))
+            .with_state(self.clone());
+        recorded(api, self.witness.clone(), Headers::Ignored).merge(side_doors)
+    }
+
+    /// Serves every connection of `listener`, for ever.
+    pub async fn serve(self, listener: Box<dyn Listener>) {
+        http_server::serve(listener, self.router()).await;
+    }
+
+    fn parking_lot(&self) -> MutexGuard<'_, ParkingLot<oneshot::Sender<()>>> {
+        // No method of the lot leaves it half-changed.
+        self.parking_lot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `tag` is released. Dropping the wait leaves the gate.
+    async fn park(&self, tag: &str) {
+        let (waker, woken) = oneshot::channel();
+        let ticket = self.parking_lot().arrive(tag, self.seams.clock.now(), waker);
+        if let Some(ticket) = ticket {
+            let _place = ParkedPlace {
+                gateway: self,
+                ticket,
+            };
+            // A waker leaves the lot only by being used, or by this very future being dropped.
+            let _ = woken.await;
+        }
+    }
+}
+
+/// Gives a place at a gate back when the request no longer waits there, whatever the reason.
+struct ParkedPlace<'a> {
+    gateway: &'a Gateway,
+    ticket: Ticket,
+}
+
+impl Drop for ParkedPlace<'_> {
+    fn drop(&mut self) {
+        self.gateway.parking_lot().leave(&self.ticket);
+    }
+}
+
+async fn complete(
+    State(gateway): State<Gateway>,
+    Extension(exchange): Extension<Exchange>,
+    body: Bytes,
+) -> Response {
+    let request: CompletionRequest = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => {
+            let message = format!("the body is not a completion request: {error}");
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                &message,
+                "invalid_request_error",
+                "invalid_request",
+            );
+        }
+    };
+    if request.model != MODEL {
+        let message = format!("the model `{}` does not exist", request.model);
+        return refuse(
+            StatusCode::NOT_FOUND,
+            &message,
+            "invalid_request_error",
+            "model_not_found",
+        );
+    }
+    let answer = Directive::parse(&request.last_user_text())
+        .map_err(|unknown| unknown.to_string())
+        .and_then(Directive::answer);
+    match answer {
+        Ok(steps) => Sse::new(perform(gateway, exchange, steps)).into_response(),
+        Err(message) => refuse(
+            StatusCode::PAYMENT_REQUIRED,
+            &message,
+            "insufficient_quota",
+            "payment_required",
+        ),
+    }
+}
+
+fn refuse(status: StatusCode, message: &str, kind: &str, code: &str) -> Response {
+    (status, Json(openai::error(message, kind, code))).into_response()
+}
+
+type Steps = Box<dyn Iterator<Item = Step> + Send>;
+
+/// A streamed answer under way. Counted for as long as it exists, and dropped when it is finished or
+/// its client is gone.
+struct Performance {
+    gateway: Gateway,
+    exchange: Exchange,
+    completion: Completion,
+    steps: Steps,
+}
+
+fn perform(
+    gateway: Gateway,
+    exchange: Exchange,
+    steps: Steps,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    gateway.live_answers.fetch_add(1, Ordering::Relaxed);
+    let performance = Performance {
+        completion: Completion::new(exchange.number(), gateway.seams.clock.now()),
+        gateway,
+        exchange,
+        steps,
+    };
+    stream::unfold(performance, async |mut performance| {
+        let data = performance.next().await?;
+        let text = match &data {
+            Value::String(mark) => mark.clone(),
+            chunk => chunk.to_string(),
+        };
+        performance.exchange.chunk_sent(data);
+        Some((Ok(Event::default().data(text)), performance))
+    })
+}
+
+impl Performance {
+    /// The data of the next server-sent event, when it is time for it.
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            match self.steps.next()? {
+                Step::Say(text) => return Some(self.completion.text(&text)),
+                Step::Pause(pause) => self.gateway.seams.clock.sleep(pause).await,
+                Step::Park(tag) => self.gateway.park(&tag).await,
+                Step::Hang => future::pending().await,
+                Step::Stop => return Some(self.completion.stop()),
+                Step::Done => {
+                    self.exchange.over();
+                    return Some(Value::from(END_MARK));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Performance {
+    fn drop(&mut self) {
+        self.gateway.live_answers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Deserialize)]
+struct Gate {
+    tag: String,
+}
+
+async fn release(State(gateway): State<Gateway>, Query(Gate { tag }): Query<Gate>) -> StatusCode {
+    let released = gateway.parking_lot().release(&tag, gateway.seams.clock.now());
+    if released.is_empty() {
+        return StatusCode::NOT_FOUND;
+    }
+    for waker in released {
+        // Its request may go away in this very moment.
+        let _ = waker.send(());
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn gate_status(State(gateway): State<Gateway>, Query(Gate { tag }): Query<Gate>) -> Json<Value> {
+    let engaged = gateway.parking_lot().is_engaged(&tag);
+    Json(json!({ "tag": tag, "engaged": engaged }))
+}
+
+async fn waiters(State(gateway): State<Gateway>) -> Json<Value> {
+    let lot = gateway.parking_lot();
+    let tags: Vec<Value> = lot
+        .counts()
+        .map(|(tag, count)| json!({ "tag": tag, "count": count }))
+        .collect();
+    let live_answers = gateway.live_answers.load(Ordering::Relaxed);
+    Json(json!({ "tags": tags, "liveResponses": live_answers }))
+}

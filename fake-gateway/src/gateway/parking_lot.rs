@@ -1,0 +1,154 @@
+//! Who waits at which gate, and who may pass one that was opened a moment ago (protocol §11).
+//!
+//! Pure: time comes in, waiters go out. How a waiter waits is not decided here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// How long after the release of a single waiter one more may pass.
+const PASS_LIFETIME: Duration = Duration::from_secs(10);
+
+/// The requests that are parked, by tag, each with the `W` that wakes it.
+#[derive(Debug)]
+pub(super) struct ParkingLot<W> {
+    parked: BTreeMap<String, BTreeMap<u64, W>>,
+    /// Until when, inclusive, one more request with the tag passes.
+    passes: BTreeMap<String, Timestamp>,
+    last_number: u64,
+}
+
+/// The place of one parked request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ticket {
+    tag: String,
+    number: u64,
+}
+
+impl<W> Default for ParkingLot<W> {
+    fn default() -> Self {
+        Self {
+            parked: BTreeMap::new(),
+            passes: BTreeMap::new(),
+            last_number: 0,
+        }
+    }
+}
+
+impl<W> ParkingLot<W> {
+    /// Parks a request with `tag`, unless a pass is left for it: then there is no ticket, and it goes
+    /// on at once.
+    pub(super) fn arrive(&mut self, tag: &str, now: Timestamp, waiter: W) -> Option<Ticket> {
+        if self.passes.remove(tag).is_some_and(|until| now <= until) {
+            return None;
+        }
+        self.last_number += 1;
+        let ticket = Ticket {
+            tag: tag.to_owned(),
+            number: self.last_number,
+        };
+        self.parked
+            .entry(ticket.tag.clone())
+            .or_default()
+            .insert(ticket.number, waiter);
+        Some(ticket)
+    }
+
+    /// Takes one request out that waits no longer. It may have been released before.
+    pub(super) fn leave(&mut self, ticket: &Ticket) {
+        if let Some(waiters) = self.parked.get_mut(&ticket.tag) {
+            waiters.remove(&ticket.number);
+            if waiters.is_empty() {
+                self.parked.remove(&ticket.tag);
+            }
+        }
+    }
+
+    /// Takes out all that are parked on `tag`, first come first. If that is exactly one, one more may
+    /// pass for a while.
+    pub(super) fn release(&mut self, tag: &str, now: Timestamp) -> Vec<W> {
+        let released: Vec<W> = self
+            .parked
+            .remove(tag)
+            .unwrap_or_default()
+            .into_values()
+            .collect();
+        if released.len() == 1 {
+            self.passes.insert(tag.to_owned(), now + PASS_LIFETIME);
+        }
+        released
+    }
+
+    /// Whether anybody is parked on `tag`.
+    pub(super) fn is_engaged(&self, tag: &str) -> bool {
+        self.parked.contains_key(tag)
+    }
+
+    /// How many are parked on each tag that has any, in order of tag.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.parked
+            .iter()
+            .map(|(tag, waiters)| (tag.as_str(), waiters.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn lot_with(waiters: &[&'static str]) -> ParkingLot<&'static str> {
+        let mut lot = ParkingLot::default();
+        for &waiter in waiters {
+            assert!(lot.arrive("tag", START, waiter).is_some());
+        }
+        lot
+    }
+
+    #[test]
+    fn a_release_frees_everybody_on_the_tag_and_nobody_else() {
+        let mut lot = lot_with(&["first", "second"]);
+        lot.arrive("other", START, "third");
+        assert_eq!(lot.release("tag", START), ["first", "second"]);
+        assert!(!lot.is_engaged("tag"));
+        assert_eq!(lot.counts().collect::<Vec<_>>(), [("other", 1)]);
+        assert!(lot.release("tag", START).is_empty());
+    }
+
+    #[test]
+    fn after_a_single_waiter_exactly_one_more_passes_within_ten_seconds() {
+        let mut lot = lot_with(&["only"]);
+        lot.release("tag", START);
+        let in_time = START + PASS_LIFETIME;
+        assert!(lot.arrive("other", in_time, "elsewhere").is_some());
+        assert!(lot.arrive("tag", in_time, "title").is_none());
+        assert!(lot.arrive("tag", in_time, "late").is_some());
+    }
+
+    #[test]
+    fn a_pass_expires() {
+        let mut lot = lot_with(&["only"]);
+        lot.release("tag", START);
+        let too_late = START + PASS_LIFETIME + Duration::from_nanos(1);
+        assert!(lot.arrive("tag", too_late, "late").is_some());
+    }
+
+    #[test]
+    fn no_pass_is_left_after_several_waiters() {
+        let mut lot = lot_with(&["first", "second"]);
+        lot.release("tag", START);
+        assert!(lot.arrive("tag", START, "third").is_some());
+    }
+
+    #[test]
+    fn who_leaves_is_not_waited_for() {
+        let mut lot = ParkingLot::default();
+        let ticket = lot.arrive("tag", START, "only").unwrap();
+        lot.leave(&ticket);
+        assert!(!lot.is_engaged("tag"));
+        assert!(lot.release("tag", START).is_empty());
+        lot.leave(&ticket);
+    }
+}

@@ -1,0 +1,79 @@
+//! The wrapper's HTTP face (protocol §5): requests become asks, replies go back as they are.
+//!
+//! Nothing is decided here.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::json;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use super::ask::{self, Ask, Refusal, Reply};
+use super::host::Arrival;
+use crate::edge::{Headers, recorded};
+use crate::observation::Witness;
+
+/// The way to the host.
+type Door = State<UnboundedSender<Arrival>>;
+
+/// The routes of a wrapper whose host listens at the other end of `host`.
+pub(super) fn router(host: UnboundedSender<Arrival>, witness: Witness) -> Router {
+    let asks = Router::new()
+        .route(
+            "/job/status",
+            get(async |State(host): Door| put(&host, Ask::Status).await),
+        )
+        .route("/session/ready", post(ready))
+        .route("/job/prompt", post(prompt))
+        .route("/job/command", post(command))
+        .route("/job/abort", post(abort))
+        .with_state(host);
+    // Health is polled: it would drown everything else.
+    let health = Router::new().route("/health", get(async || Json(json!({ "status": "ok" }))));
+    recorded(asks, witness, Headers::Ignored).merge(health)
+}
+
+async fn ready(State(host): Door, body: Bytes) -> Response {
+    match ask::parse_ready(&body) {
+        Ok(ask) => put(&host, ask).await,
+        Err(refusal) => respond(&refusal.of_ready()),
+    }
+}
+
+async fn prompt(State(host): Door, body: Bytes) -> Response {
+    put_job(&host, ask::parse_prompt(&body)).await
+}
+
+async fn command(State(host): Door, body: Bytes) -> Response {
+    put_job(&host, ask::parse_command(&body)).await
+}
+
+async fn abort(State(host): Door, body: Bytes) -> Response {
+    put_job(&host, ask::parse_abort(&body)).await
+}
+
+async fn put_job(host: &UnboundedSender<Arrival>, ask: Result<Ask, Refusal>) -> Response {
+    match ask {
+        Ok(ask) => put(host, ask).await,
+        Err(refusal) => respond(&refusal.of_job()),
+    }
+}
+
+async fn put(host: &UnboundedSender<Arrival>, ask: Ask) -> Response {
+    let (answer, answered) = oneshot::channel();
+    let _ = host.send(Arrival::Asked(ask, answer));
+    match answered.await {
+        Ok(reply) => respond(&reply),
+        // The host ended before this server did.
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn respond(reply: &Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).expect("replies carry real statuses");
+    (status, Json(&reply.body)).into_response()
+}

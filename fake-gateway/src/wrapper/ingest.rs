@@ -1,0 +1,194 @@
+//! One ingest socket from its opening to its end: frames in, frames out, all of it recorded (protocol
+//! §5).
+//!
+//! It keeps nothing and decides nothing: what was not reported as written is still in the lifecycle's
+//! buffer, and whether another socket is tried is decided there.
+
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::Uri;
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
+use turnstile_seams::{ClockExt as _, Elapsed, Seams};
+
+use super::lifecycle::{Input, LinkFailure, LinkId};
+use crate::observation::{ClosedBy, Sight, Witness, body_as_value};
+
+/// How long an attempt to open a socket may take.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the closing handshake may take before the connection is dropped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a close frame without a code stands for (RFC 6455, 7.1.5).
+const NO_CLOSE_CODE: u16 = 1005;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("`{0}` is no URL")]
+    Url(String),
+    #[error(transparent)]
+    TimedOut(#[from] Elapsed),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl Failure {
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Open(OpenError::Refused { status, .. }) => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// How a socket ended.
+enum End {
+    /// All frames were written, and no more are wanted.
+    Left,
+    /// The other side said goodbye.
+    Dismissed(u16),
+    /// Reading or writing failed, or there was nothing more to read.
+    Broken,
+}
+
+/// The task of one socket.
+pub(super) struct IngestSocket<R> {
+    /// Its number in the lifecycle.
+    pub(super) link: LinkId,
+    /// For the network and the clock.
+    pub(super) seams: Seams,
+    /// For what passes.
+    pub(super) witness: Witness,
+    /// Takes what the lifecycle has to know.
+    pub(super) report: R,
+}
+
+impl<R: Fn(Input)> IngestSocket<R> {
+    /// Opens the socket at `url` with the bearer `token`, writes `frames` until there will be no more,
+    /// then closes it with 1000.
+    pub(super) async fn run(self, url: String, token: String, mut frames: UnboundedReceiver<Value>) {
+        let number = self.witness.next_socket();
+        let uri: Option<Uri> = url.parse().ok();
+        let to = uri.as_ref().and_then(Uri::host).unwrap_or_default().to_owned();
+        let path = uri
+            .as_ref()
+            .and_then(Uri::path_and_query)
+            .map_or("", |path| path.as_str())
+            .to_owned();
+        let opened = match &uri {
+            Some(uri) => self.open(uri, &token).await,
+            None => Err(Failure::Url(url)),
+        };
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(failure) => {
+                let (status, error) = (failure.status(), failure.to_string());
+                self.witness.observe(Sight::SocketRefused {
+                    socket: number,
+                    to,
+                    path,
+                    status,
+                    error: error.clone(),
+                });
+                (self.report)(Input::LinkFailed(self.link, LinkFailure { status, error }));
+                return;
+            }
+        };
+        self.witness.observe(Sight::SocketOpened {
+            socket: number,
+            to,
+            path,
+        });
+        (self.report)(Input::LinkOpened(self.link));
+
+        let (mut sink, mut stream) = socket.split();
+        let end = tokio::select! {
+            biased;
+            end = self.read(number, &mut stream) => end,
+            end = self.write(number, &mut sink, &mut frames) => end,
+        };
+        let (code, by) = match end {
+            End::Left => (Some(CloseCode::Normal.into()), ClosedBy::Itself),
+            End::Dismissed(code) => (Some(code), ClosedBy::Peer),
+            End::Broken => (None, ClosedBy::Lost),
+        };
+        self.witness.observe(Sight::SocketClosed {
+            socket: number,
+            code,
+            by,
+        });
+        (self.report)(Input::LinkLost(self.link, code));
+        // The other side is owed its half of the closing handshake, and gets it in reasonable time only.
+        let _ = self
+            .seams
+            .clock
+            .timeout(CLOSE_TIMEOUT, say_goodbye(end, sink, stream))
+            .await;
+    }
+
+    async fn open(&self, uri: &Uri, token: &str) -> Result<WebSocket, Failure> {
+        let authorization = format!("Bearer {token}");
+        let opening = websocket::open(&*self.seams.network, uri, Some(&authorization));
+        Ok(self.seams.clock.timeout(OPEN_TIMEOUT, opening).await??)
+    }
+
+    async fn read(&self, socket: u64, stream: &mut SplitStream<WebSocket>) -> End {
+        while let Some(Ok(message)) = stream.next().await {
+            let is_text = message.is_text();
+            let payload = match message {
+                Message::Text(_) | Message::Binary(_) => message.into_data(),
+                Message::Close(goodbye) => {
+                    return End::Dismissed(goodbye.map_or(NO_CLOSE_CODE, |frame| frame.code.into()));
+                }
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            };
+            let frame = body_as_value(&payload);
+            self.witness.observe(Sight::FrameReceived {
+                socket,
+                frame: frame.clone(),
+            });
+            // What is no order is the server's own affair.
+            if is_text && let Ok(order) = serde_json::from_value(frame) {
+                (self.report)(Input::Ordered(self.link, order));
+            }
+        }
+        End::Broken
+    }
+
+    async fn write(
+        &self,
+        socket: u64,
+        sink: &mut SplitSink<WebSocket, Message>,
+        frames: &mut UnboundedReceiver<Value>,
+    ) -> End {
+        while let Some(frame) = frames.recv().await {
+            if sink.send(Message::text(frame.to_string())).await.is_err() {
+                return End::Broken;
+            }
+            self.witness.observe(Sight::FrameSent { socket, frame });
+            (self.report)(Input::FrameWritten(self.link));
+        }
+        let goodbye = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        match sink.send(Message::Close(Some(goodbye))).await {
+            Ok(()) => End::Left,
+            Err(_) => End::Broken,
+        }
+    }
+}
+
+async fn say_goodbye(end: End, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
+    match end {
+        End::Left => while let Some(Ok(_)) = stream.next().await {},
+        End::Dismissed(_) => {
+            let _ = sink.close().await;
+        }
+        End::Broken => {}
+    }
+}

@@ -1,0 +1,213 @@
+//! Kilo's call to the gateway for one turn: the catalogue, then the streamed completion (protocol §11).
+//!
+//! What the turn's progress means for the session is decided by the lifecycle.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sse_stream::SseStream;
+use turnstile_seams::Seams;
+use turnstile_seams::http_client::{self, HttpError};
+
+use super::ask::Prompt;
+use super::lifecycle::Progress;
+use crate::gateway::{COMPLETIONS_PATH, END_MARK, MODELS_PATH};
+use crate::observation::{Sight, Witness, body_as_value};
+
+/// Why a turn has no complete answer.
+#[derive(Debug, thiserror::Error)]
+enum TurnError {
+    #[error("`{0}` is no URL")]
+    Url(String),
+    #[error("no answer from the gateway: {0}")]
+    NoAnswer(#[from] HttpError),
+    #[error("{message}")]
+    Refused { message: String },
+    #[error("the gateway's answer broke off: {0}")]
+    BrokenOff(String),
+    #[error("Model not found: {0}")]
+    UnknownModel(String),
+}
+
+/// The way to the gateway.
+#[derive(Clone)]
+pub(super) struct GatewayClient {
+    /// Base URL, without a path.
+    pub(super) url: String,
+    /// For the network.
+    pub(super) seams: Seams,
+    /// For what goes out and comes back.
+    pub(super) witness: Witness,
+}
+
+/// An answer whose head is there.
+struct Answer {
+    exchange: u64,
+    response: Response<Incoming>,
+}
+
+impl GatewayClient {
+    /// Runs the turn of `prompt` and reports how it goes. The last report is the turn's end.
+    pub(super) async fn run(self, prompt: Prompt, report: impl Fn(Progress)) {
+        let end = match self.converse(&prompt, &report).await {
+            Ok(()) => Progress::Finished,
+            Err(error @ TurnError::UnknownModel(_)) => Progress::UnknownModel(error.to_string()),
+            Err(error) => Progress::Refused(error.to_string()),
+        };
+        report(end);
+    }
+
+    async fn converse(&self, prompt: &Prompt, report: &impl Fn(Progress)) -> Result<(), TurnError> {
+        if !self.catalogue_has(&prompt.model).await? {
+            return Err(TurnError::UnknownModel(prompt.model.clone()));
+        }
+        report(Progress::Begun);
+        let body = json!({
+            "model": prompt.model,
+            "stream": true,
+            "messages": [{ "role": "user", "content": prompt.text }],
+        });
+        let answer = self.request(Method::POST, COMPLETIONS_PATH, &body).await?;
+        if !answer.response.status().is_success() {
+            return Err(refusal(&self.whole_body(answer).await?));
+        }
+        self.reply_received(&answer, Value::Null);
+        let exchange = answer.exchange;
+        let streamed = stream_text(answer.response, report).await;
+        if let Err(TurnError::BrokenOff(error)) = &streamed {
+            self.no_reply(exchange, error);
+        }
+        streamed
+    }
+
+    async fn catalogue_has(&self, model: &str) -> Result<bool, TurnError> {
+        let answer = self.request(Method::GET, MODELS_PATH, &Value::Null).await?;
+        let is_refused = !answer.response.status().is_success();
+        let body = self.whole_body(answer).await?;
+        if is_refused {
+            return Err(refusal(&body));
+        }
+        let models = body["data"].as_array().map_or(&[][..], Vec::as_slice);
+        Ok(models.iter().any(|listed| listed["id"] == model))
+    }
+
+    async fn request(&self, method: Method, path: &str, body: &Value) -> Result<Answer, TurnError> {
+        let url = format!("{}{path}", self.url);
+        let uri: Uri = url.parse().map_err(|_| TurnError::Url(url))?;
+        let exchange = self.witness.next_exchange();
+        self.witness.observe(Sight::RequestSent {
+            exchange,
+            to: uri.host().unwrap_or_default().to_owned(),
+            method: method.to_string(),
+            path: path.to_owned(),
+            body: body.clone(),
+        });
+        let mut request = Request::new(Full::new(match body {
+            Value::Null => Bytes::new(),
+            body => Bytes::from(body.to_string()),
+        }));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        if !body.is_null() {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(CONTENT_TYPE, json);
+        }
+        match http_client::send(&self.seams.network, request).await {
+            Ok(response) => Ok(Answer { exchange, response }),
+            Err(error) => {
+                self.no_reply(exchange, &error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn whole_body(&self, answer: Answer) -> Result<Value, TurnError> {
+        let Answer { exchange, response } = answer;
+        let status = response.status().as_u16();
+        match http_client::read_body(response).await {
+            Ok(body) => {
+                let body = body_as_value(&body);
+                self.witness.observe(Sight::ReplyReceived {
+                    exchange,
+                    status,
+                    body: body.clone(),
+                });
+                Ok(body)
+            }
+            Err(error) => {
+                self.no_reply(exchange, &error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    fn reply_received(&self, answer: &Answer, body: Value) {
+        self.witness.observe(Sight::ReplyReceived {
+            exchange: answer.exchange,
+            status: answer.response.status().as_u16(),
+            body,
+        });
+    }
+
+    fn no_reply(&self, exchange: u64, error: &str) {
+        self.witness.observe(Sight::NoReply {
+            exchange,
+            error: error.to_owned(),
+        });
+    }
+}
+
+/// One chunk of a streamed completion, as far as kilo reads it.
+#[derive(Deserialize)]
+struct Chunk {
+    choices: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    delta: Delta,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    content: Option<String>,
+}
+
+async fn stream_text(response: Response<Incoming>, report: &impl Fn(Progress)) -> Result<(), TurnError> {
+    let mut events = pin!(SseStream::new(response.into_body()));
+    while let Some(event) = events.next().await {
+        let event = event.map_err(|error| TurnError::BrokenOff(error.to_string()))?;
+        let Some(data) = event.data else { continue };
+        if data == END_MARK {
+            return Ok(());
+        }
+        let chunk: Chunk =
+            serde_json::from_str(&data).map_err(|error| TurnError::BrokenOff(error.to_string()))?;
+        let text: String = chunk
+            .choices
+            .into_iter()
+            .filter_map(|choice| choice.delta.content)
+            .collect();
+        if !text.is_empty() {
+            report(Progress::Text(text));
+        }
+    }
+    Err(TurnError::BrokenOff(format!("it ended before {END_MARK}")))
+}
+
+/// What a refusal says, in OpenAI's form.
+fn refusal(body: &Value) -> TurnError {
+    let message = body["error"]["message"]
+        .as_str()
+        .unwrap_or("the gateway refused without a word");
+    TurnError::Refused {
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,156 @@
+//! The ingest connection: opening, losing, regaining and leaving it (protocol §5, §11).
+//!
+//! What is said on it comes from elsewhere; here it only ever is, or is not, there.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, Lifecycle, Link, LinkFailure, LinkId, Order, Refusal};
+use crate::wrapper::buffer::Buffer;
+use crate::wrapper::events;
+
+/// How long after the loss of the ingest, or after a failed attempt, the next attempt is made. After the
+/// last one the wrapper gives up.
+const RECONNECT_PAUSES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// The HTTP status by which the server says that the fence is stale for good.
+const STALE_STATUS: u16 = 409;
+
+/// The close code by which the server says the same.
+const STALE_CLOSE_CODE: u16 = 4401;
+
+/// Why turns are aborted when the server says so.
+const KILLED: &str = "killed by the server";
+
+impl Lifecycle {
+    /// Tries to have an ingest socket, for the first time or after the n-th pause.
+    pub(super) fn open(&mut self, pause: Option<usize>) {
+        let session = self.session.as_ref().expect("an ingest belongs to a session");
+        self.last_link += 1;
+        let link = LinkId(self.last_link);
+        self.actions.push(Action::Open {
+            link,
+            url: session.ingest_url(),
+            token: session.binding.worker_auth_token.clone(),
+        });
+        self.link = Link::Opening { link, pause };
+    }
+
+    pub(super) fn link_opened(&mut self, now: Timestamp, opened: LinkId) {
+        let Link::Opening { link, pause } = self.link else {
+            return;
+        };
+        if link != opened {
+            return;
+        }
+        self.link = Link::Open(link);
+        if pause.is_some() {
+            let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
+            let frames = self.buffer.resume(announce).cloned();
+            self.actions.extend(frames.map(|frame| Action::Send(link, frame)));
+        } else {
+            self.buffer.open();
+        }
+        self.take_arriving(now);
+    }
+
+    pub(super) fn link_failed(&mut self, now: Timestamp, failed: LinkId, failure: &LinkFailure) {
+        let Link::Opening { link, pause } = self.link else {
+            return;
+        };
+        if link != failed {
+            return;
+        }
+        self.link = Link::Closed;
+        self.refuse_arriving(&failure.error);
+        // A first try that fails costs only the prompts that waited for it: the next prompt tries again.
+        let Some(pause) = pause else { return };
+        let next = pause + 1;
+        match RECONNECT_PAUSES.get(next) {
+            Some(&length) if failure.status != Some(STALE_STATUS) => {
+                self.link = Link::Pausing {
+                    until: now + length,
+                    pause: next,
+                };
+            }
+            _ => self.give_up(),
+        }
+    }
+
+    pub(super) fn link_lost(&mut self, now: Timestamp, code: Option<u16>) {
+        self.buffer.lose_connection();
+        self.link = Link::Closed;
+        if code == Some(STALE_CLOSE_CODE) {
+            self.give_up();
+        } else if self.leave_at.is_some() && self.buffer.is_empty() {
+            // It was about to be left, and nothing is unsaid.
+            self.leave_at = None;
+        } else {
+            self.link = Link::Pausing {
+                until: now + RECONNECT_PAUSES[0],
+                pause: 0,
+            };
+        }
+    }
+
+    pub(super) fn reconnect_if_due(&mut self, now: Timestamp) {
+        if let Link::Pausing { until, pause } = self.link
+            && until <= now
+        {
+            self.open(Some(pause));
+        }
+    }
+
+    pub(super) fn leave_if_due(&mut self, now: Timestamp) {
+        if let Link::Open(link) = self.link
+            && self.leave_at.is_some_and(|leave_at| leave_at <= now)
+            && self.buffer.is_empty()
+        {
+            self.leave_at = None;
+            self.link = Link::Closed;
+            self.actions.push(Action::Close(link));
+        }
+    }
+
+    /// Ends all, and forgets the session: the next `/session/ready` starts afresh.
+    fn give_up(&mut self) {
+        self.reset("the wrapper gave its binding up");
+        self.session = None;
+    }
+
+    /// Ends all that belongs to the present binding.
+    pub(super) fn reset(&mut self, why: &str) {
+        match std::mem::replace(&mut self.link, Link::Closed) {
+            Link::Open(link) => self.actions.push(Action::Close(link)),
+            Link::Opening { link, .. } => self.actions.push(Action::Abandon(link)),
+            Link::Pausing { .. } | Link::Closed => {}
+        }
+        let ended = self.turns.forget();
+        self.stop(ended);
+        self.buffer = Buffer::default();
+        self.leave_at = None;
+        self.refuse_arriving(why);
+    }
+
+    fn refuse_arriving(&mut self, why: &str) {
+        for (request, _) in std::mem::take(&mut self.arriving) {
+            self.answer(request, Refusal::Connection(why.to_owned()).of_job());
+        }
+    }
+
+    pub(super) fn ordered(&mut self, now: Timestamp, order: Order) {
+        match order {
+            Order::Ping => self.emit(now, events::pong()),
+            Order::Kill => self.abort(now, KILLED),
+            Order::RequestSnapshot => {
+                let event = events::snapshot(self.turns.running_message(), &self.turns.waiting_messages());
+                self.emit(now, event);
+            }
+        }
+    }
+}

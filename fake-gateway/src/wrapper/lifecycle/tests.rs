@@ -1,0 +1,400 @@
+use std::time::Duration;
+
+use super::super::ask::Finalization;
+use super::super::binding::SentBinding;
+use super::*;
+
+const REQUEST: RequestId = RequestId(1);
+
+/// The HTTP status of a stale fence.
+const STALE: u16 = 409;
+
+/// A lifecycle at a moment of its own, and what it has decided so far that was not looked at.
+struct Stage {
+    lifecycle: Lifecycle,
+    now: Timestamp,
+    actions: Vec<Action>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            lifecycle: Lifecycle::new(Identifiers::new(turnstile_seams::real::seams().randomness)),
+            now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Ready, prompted with these messages, and connected.
+    fn at_work(messages: &[&str]) -> Self {
+        let mut stage = Self::new();
+        stage.ready(1);
+        for message in messages {
+            stage.prompt(message, 1);
+        }
+        stage.input(Input::LinkOpened(LinkId(1)));
+        stage
+    }
+
+    fn input(&mut self, input: Input) {
+        self.actions.extend(self.lifecycle.handle(self.now, input));
+    }
+
+    fn ready(&mut self, generation: u64) {
+        let ready = Ready {
+            session_id: "agent_1".to_owned(),
+            kilo_session_id: Some("ses_1".to_owned()),
+            binding: binding(generation),
+        };
+        self.input(Input::Asked(REQUEST, Ask::Ready(ready)));
+        self.actions.clear();
+    }
+
+    fn prompt(&mut self, message: &str, generation: u64) {
+        let prompt = Prompt {
+            message_id: message.to_owned(),
+            text: "gate-result=fail".to_owned(),
+            model: "some".to_owned(),
+            finalization: Finalization {
+                auto_commit: Some(true),
+                gate_threshold: Some("all".to_owned()),
+            },
+        };
+        self.input(Input::Asked(REQUEST, Ask::Prompt(prompt, binding(generation))));
+    }
+
+    /// Lets the running turn go on, and its frames be written.
+    fn progress(&mut self, progress: Progress) {
+        let turn = self.lifecycle.turns.running_id().expect("a turn runs");
+        self.input(Input::Turned(turn, progress));
+    }
+
+    fn write_all(&mut self) {
+        while let (Link::Open(link), false) = (&self.lifecycle.link, self.lifecycle.buffer.is_empty()) {
+            let written = Input::FrameWritten(*link);
+            self.input(written);
+        }
+    }
+
+    /// Waits for the next deadline and tells how long that took.
+    fn wait(&mut self) -> Duration {
+        let deadline = self.lifecycle.next_deadline().expect("something is waited for");
+        let waited = Duration::try_from(deadline.duration_since(self.now)).unwrap();
+        self.now = deadline;
+        self.input(Input::Due);
+        waited
+    }
+
+    /// What was decided since the last call, in short.
+    fn decided(&mut self) -> Vec<String> {
+        self.actions.drain(..).map(|action| name(&action)).collect()
+    }
+
+    fn decided_frames(&mut self) -> Vec<Value> {
+        let frames = self.actions.drain(..).filter_map(|action| match action {
+            Action::Send(_, frame) => Some(frame),
+            _ => None,
+        });
+        frames.collect()
+    }
+}
+
+fn binding(generation: u64) -> Binding {
+    let sent: SentBinding = serde_json::from_value(json!({
+        "ingestUrl": "ws://server/ingest",
+        "workerAuthToken": "token",
+        "wrapperRunId": "wr_1",
+        "wrapperGeneration": generation,
+        "wrapperConnectionId": "connection",
+        "upstreamBranch": "topic",
+    }))
+    .unwrap();
+    sent.complete().unwrap()
+}
+
+fn name(action: &Action) -> String {
+    match action {
+        Action::Answer(_, reply) => match &reply.body["error"] {
+            Value::Null => format!("answer {}", reply.status),
+            error => format!("answer {} {}", reply.status, error.as_str().unwrap()),
+        },
+        Action::Open { .. } => "open".to_owned(),
+        Action::Send(_, frame) if frame["streamEventType"] == "kilocode" => {
+            let data = &frame["data"];
+            let info = &data["info"];
+            [&data["event"], &data["status"]["type"], &info["role"]]
+                .into_iter()
+                .chain([&info["parentID"], &info["error"]["data"]["message"]])
+                .filter_map(Value::as_str)
+                .chain(info["time"]["completed"].is_number().then_some("done"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        }
+        Action::Send(_, frame) => frame["streamEventType"].as_str().unwrap().to_owned(),
+        Action::Close(_) => "close".to_owned(),
+        Action::Abandon(_) => "abandon".to_owned(),
+        Action::StartTurn(_, prompt) => format!("start {}", prompt.message_id),
+        Action::StopTurn(_) => "stop".to_owned(),
+    }
+}
+
+const BEGINNING: [&str; 3] = ["session.status busy", "message.updated user", "start a"];
+
+#[test]
+fn a_prompt_needs_a_ready_wrapper() {
+    let mut stage = Stage::new();
+    stage.prompt("a", 1);
+    assert_eq!(stage.decided(), ["answer 400 NO_SESSION"]);
+}
+
+#[test]
+fn a_prompt_is_answered_once_the_ingest_is_open() {
+    let mut stage = Stage::new();
+    stage.ready(1);
+    stage.prompt("a", 1);
+    assert_eq!(stage.decided(), ["open"]);
+    stage.input(Input::LinkOpened(LinkId(1)));
+    assert_eq!(stage.decided(), [&["answer 200"], &BEGINNING[..]].concat());
+}
+
+#[test]
+fn a_prompt_whose_ingest_cannot_be_opened_is_refused_and_the_next_one_tries_again() {
+    let mut stage = Stage::new();
+    stage.ready(1);
+    stage.prompt("a", 1);
+    let failure = LinkFailure {
+        status: Some(STALE),
+        error: "refused".to_owned(),
+    };
+    stage.input(Input::LinkFailed(LinkId(1), failure));
+    stage.prompt("a", 1);
+    assert_eq!(stage.decided(), ["open", "answer 500 CONNECTION_ERROR", "open"]);
+}
+
+#[test]
+fn a_repeated_message_id_is_taken_once() {
+    let mut stage = Stage::at_work(&["a", "a"]);
+    assert_eq!(
+        stage.decided(),
+        [&["open", "answer 200", "answer 200"], &BEGINNING[..]].concat()
+    );
+    stage.progress(Progress::Finished);
+    stage.decided();
+    stage.prompt("a", 1);
+    assert_eq!(stage.decided(), ["answer 200"]);
+}
+
+#[test]
+fn turns_run_one_by_one_and_idle_is_reported_when_all_are_done() {
+    let mut stage = Stage::at_work(&["a", "b"]);
+    stage.decided();
+    stage.progress(Progress::Begun);
+    stage.progress(Progress::Text("he".to_owned()));
+    stage.progress(Progress::Text("llo".to_owned()));
+    let frames = stage.decided_frames();
+    assert_eq!(frames[4]["data"]["part"]["text"], "hello");
+    assert_eq!(frames[4]["timestamp"], "2026-01-02T03:04:05.678Z");
+    stage.progress(Progress::Finished);
+    assert_eq!(
+        stage.decided(),
+        [
+            "message.updated assistant a done",
+            "session.status idle",
+            "session.status busy",
+            "message.updated user",
+            "start b",
+        ]
+    );
+    stage.progress(Progress::Finished);
+    assert_eq!(
+        stage.decided(),
+        [
+            "message.updated assistant b",
+            "message.updated assistant b done",
+            "session.status idle",
+            "session.idle",
+            "autocommit_started",
+            "autocommit_completed",
+            "complete",
+        ]
+    );
+}
+
+#[test]
+fn the_ingest_is_left_250_ms_after_complete_when_all_is_written() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.progress(Progress::Finished);
+    let complete = stage.decided_frames().pop().unwrap();
+    assert_eq!(
+        complete["data"],
+        json!({ "exitCode": 0, "currentBranch": "topic", "gateResult": "fail" })
+    );
+    assert_eq!(stage.lifecycle.next_deadline(), None);
+    stage.write_all();
+    assert_eq!(stage.wait(), Duration::from_millis(250));
+    assert_eq!(stage.decided(), ["close"]);
+}
+
+#[test]
+fn a_prompt_in_the_last_250_ms_keeps_the_ingest_open() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.progress(Progress::Finished);
+    stage.write_all();
+    stage.prompt("b", 1);
+    stage.write_all();
+    assert_eq!(stage.lifecycle.next_deadline(), None);
+}
+
+#[test]
+fn a_changed_binding_ends_all_that_belonged_to_the_old_one() {
+    let mut stage = Stage::at_work(&["a", "b"]);
+    stage.decided();
+    stage.ready(1);
+    assert!(stage.lifecycle.turns.running_id().is_some());
+    stage.prompt("a", 2);
+    stage.input(Input::LinkOpened(LinkId(2)));
+    let expected = [&["close", "stop", "open", "answer 200"], &BEGINNING[..]].concat();
+    assert_eq!(stage.decided(), expected);
+}
+
+#[test]
+fn a_lost_ingest_is_tried_after_1_2_and_4_seconds_and_then_given_up() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.input(Input::LinkLost(LinkId(1), None));
+    stage.decided();
+    for (link, pause) in [(2, 1), (3, 2), (4, 4)] {
+        assert_eq!(stage.wait(), Duration::from_secs(pause));
+        assert_eq!(stage.decided(), ["open"]);
+        let failure = LinkFailure {
+            status: None,
+            error: "unreachable".to_owned(),
+        };
+        stage.input(Input::LinkFailed(LinkId(link), failure));
+    }
+    stage.prompt("b", 1);
+    assert_eq!(stage.decided(), ["stop", "answer 400 NO_SESSION"]);
+}
+
+#[test]
+fn a_stale_fence_is_given_up_at_once() {
+    let mut dismissed = Stage::at_work(&["a"]);
+    dismissed.decided();
+    dismissed.input(Input::LinkLost(LinkId(1), Some(4401)));
+    assert_eq!(dismissed.decided(), ["stop"]);
+
+    let mut refused = Stage::at_work(&["a"]);
+    refused.input(Input::LinkLost(LinkId(1), Some(1000)));
+    refused.wait();
+    refused.decided();
+    let failure = LinkFailure {
+        status: Some(STALE),
+        error: "refused".to_owned(),
+    };
+    refused.input(Input::LinkFailed(LinkId(2), failure));
+    assert_eq!(refused.decided(), ["stop"]);
+    assert_eq!(refused.lifecycle.next_deadline(), None);
+}
+
+#[test]
+fn what_was_not_written_is_sent_again_on_return() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.input(Input::FrameWritten(LinkId(1)));
+    stage.input(Input::LinkLost(LinkId(1), None));
+    stage.progress(Progress::Begun);
+    stage.wait();
+    stage.decided();
+    stage.input(Input::LinkOpened(LinkId(2)));
+    assert_eq!(
+        stage.actions.iter().map(name).collect::<Vec<_>>(),
+        [
+            "wrapper_resumed",
+            "message.updated user",
+            "message.updated assistant a"
+        ]
+    );
+    let announcement = &stage.decided_frames()[0];
+    assert_eq!(
+        announcement["data"],
+        json!({ "bufferedEvents": 2, "eventsLost": 0 })
+    );
+}
+
+#[test]
+fn a_prompt_does_not_wait_for_the_pause_between_two_attempts() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.input(Input::LinkLost(LinkId(1), None));
+    stage.decided();
+    stage.prompt("b", 1);
+    assert_eq!(stage.decided(), ["open"]);
+}
+
+#[test]
+fn a_kill_aborts_all_turns_without_complete_and_keeps_the_binding() {
+    let mut stage = Stage::at_work(&["a", "b"]);
+    stage.decided();
+    stage.input(Input::Ordered(LinkId(1), Order::Kill));
+    assert_eq!(
+        stage.decided(),
+        ["stop", "interrupted", "session.status idle", "session.idle"]
+    );
+    stage.input(Input::Ordered(LinkId(1), Order::Kill));
+    assert_eq!(stage.decided(), [""; 0]);
+    stage.prompt("c", 1);
+    stage.progress(Progress::Finished);
+    assert_eq!(stage.decided().last().unwrap(), "complete");
+}
+
+#[test]
+fn an_abort_for_another_run_comes_too_late() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.decided();
+    stage.input(Input::Asked(REQUEST, Ask::Abort(Some("wr_0".to_owned()))));
+    assert_eq!(stage.decided(), ["answer 400 NO_SESSION"]);
+    stage.input(Input::Asked(REQUEST, Ask::Abort(Some("wr_1".to_owned()))));
+    assert_eq!(stage.decided()[..2], ["stop", "interrupted"]);
+}
+
+#[test]
+fn an_unknown_model_is_fatal_and_drops_the_waiting_prompts() {
+    let mut stage = Stage::at_work(&["a", "b"]);
+    stage.decided();
+    stage.progress(Progress::UnknownModel("Model not found: some".to_owned()));
+    assert_eq!(
+        stage.decided(),
+        ["session.error", "error", "session.status idle", "session.idle"]
+    );
+    assert!(stage.lifecycle.turns.is_idle());
+}
+
+#[test]
+fn a_refused_turn_fails_its_message_and_is_not_committed() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.decided();
+    stage.progress(Progress::Refused("no money".to_owned()));
+    let complete = Value::clone(match stage.actions.last() {
+        Some(Action::Send(_, frame)) => frame,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(complete["data"]["gateResult"], Value::Null);
+    assert_eq!(
+        stage.decided(),
+        [
+            "message.updated assistant a",
+            "message.updated assistant a no money done",
+            "session.status idle",
+            "session.idle",
+            "complete",
+        ]
+    );
+}
+
+#[test]
+fn a_turn_that_was_ended_is_not_heard_any_more() {
+    let mut stage = Stage::at_work(&["a"]);
+    let turn = stage.lifecycle.turns.running_id().unwrap();
+    stage.input(Input::Ordered(LinkId(1), Order::Kill));
+    stage.prompt("b", 1);
+    stage.decided();
+    stage.input(Input::Turned(turn, Progress::Text("late".to_owned())));
+    assert_eq!(stage.decided(), [""; 0]);
+}

@@ -1,0 +1,117 @@
+use fake_gateway::gateway::{COMPLETIONS_PATH, Gateway, MODEL, MODELS_PATH};
+use fake_gateway::observation::Sight;
+use http::{Method, Response};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use turnstile_seams::real;
+
+use crate::stage::{Record, get, listen, post, send, whole};
+
+/// Starts a gateway; its record and its address.
+pub async fn start() -> (Record, String) {
+    let (listener, authority) = listen().await;
+    let record = Record::default();
+    tokio::spawn(Gateway::new(real::seams(), record.witness()).serve(listener));
+    (record, authority)
+}
+
+/// Waits until somebody is parked on `tag`.
+pub async fn until_engaged(gateway: &str, tag: &str) {
+    let path = format!("/test/gate-status?tag={tag}");
+    while get(gateway, &path).await != json!({ "tag": tag, "engaged": true }) {}
+}
+
+fn says(prompt: &str) -> Value {
+    json!({ "model": MODEL, "stream": true, "messages": [
+        { "role": "user", "content": "__fake__:hang" },
+        { "role": "assistant", "content": "" },
+        { "role": "user", "content": [{ "type": "text", "text": prompt }] },
+    ] })
+}
+
+/// Asks, and returns when the answer has begun.
+async fn ask(gateway: &str, prompt: &str) -> Response<Incoming> {
+    send(gateway, Method::POST, COMPLETIONS_PATH, &says(prompt))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_is_a_stream_of_openai_chunks_that_are_recorded() {
+    let (record, gateway) = start().await;
+    assert_eq!(get(&gateway, MODELS_PATH).await["data"][0]["id"], MODEL);
+    let (status, body) = post(&gateway, COMPLETIONS_PATH, &says("__fake__:slow:2:1")).await;
+    assert_eq!(status, 200);
+    let body = body.as_str().unwrap();
+    let events: Vec<&str> = body
+        .split_terminator("\n\n")
+        .map(|event| &event["data: ".len()..])
+        .collect();
+    let chunk: Value = serde_json::from_str(events[1]).unwrap();
+    assert_eq!(chunk["choices"][0]["delta"]["content"], "chunk-2 ");
+    assert_eq!((events.len(), events[3]), (4, "[DONE]"));
+
+    let sent = record.sights().into_iter().filter_map(|sight| match sight {
+        Sight::ChunkSent { exchange: 2, data } => Some(data.as_str().map_or(data.to_string(), str::to_owned)),
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), events);
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_is_refused_in_openais_form() {
+    let (_, gateway) = start().await;
+    for (body, expected, code) in [
+        (says("hello"), 402, "payment_required"),
+        (says("__fake__:error:boom"), 402, "payment_required"),
+        (json!({ "model": "other" }), 404, "model_not_found"),
+        (json!("hello"), 400, "invalid_request"),
+    ] {
+        let (status, answer) = post(&gateway, COMPLETIONS_PATH, &body).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (expected, &json!(code)),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_gate_parks_until_it_is_released() {
+    let (_, gateway) = start().await;
+    let parked = ask(&gateway, "__fake__:gate:hold").await;
+    until_engaged(&gateway, "hold").await;
+    let expected = json!({ "tags": [{ "tag": "hold", "count": 1 }], "liveResponses": 1 });
+    assert_eq!(get(&gateway, "/test/waiters").await, expected);
+
+    let release = async || post(&gateway, "/test/release?tag=hold", &Value::Null).await.0;
+    assert_eq!(release().await, 204);
+    let (_, body) = whole(parked).await;
+    assert!(body.as_str().unwrap().contains("\"done\""), "{body}");
+    assert_eq!(release().await, 404);
+    assert_eq!(
+        post(&gateway, COMPLETIONS_PATH, &says("__fake__:gate:hold"))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        get(&gateway, "/test/waiters").await,
+        json!({ "tags": [], "liveResponses": 0 })
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_no_waiter() {
+    let (record, gateway) = start().await;
+    let parked = ask(&gateway, "__fake__:gate:hold").await;
+    until_engaged(&gateway, "hold").await;
+    drop(parked);
+    record
+        .until(|sight| *sight == Sight::PeerGone { exchange: 1 })
+        .await;
+    assert_eq!(
+        get(&gateway, "/test/waiters").await,
+        json!({ "tags": [], "liveResponses": 0 })
+    );
+}

@@ -1,0 +1,156 @@
+//! Whether the parts of a script fit together: what could be read, and still could never happen.
+//!
+//! The steps are walked through in order, with a picture of what is certain at each of them. Only what
+//! is certainly impossible is a problem; what depends on timing is left to the play.
+
+mod expectations;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::name::{ClientName, Label, Tag};
+use crate::parse::{Draft, STEPS};
+use crate::party::{Machine, Party};
+use crate::place::{At, Spot};
+use crate::problem::Report;
+use crate::text::listed;
+
+/// Reports whatever does not fit together.
+pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
+    for (key, sentence) in [("scenario", &draft.title), ("about", &draft.about)] {
+        if let Some(sentence) = sentence
+            && sentence.trim().is_empty()
+        {
+            report.add(
+                sentence.spot,
+                format_args!("`{key}` is empty: say it in a sentence"),
+            );
+        }
+    }
+    let Some(steps) = &draft.steps else { return };
+    let mut picture = Picture {
+        report,
+        start: None,
+        labels: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        clients: BTreeMap::from([(ClientName::default(), Client::default())]),
+        faulted: BTreeSet::new(),
+        machines: Machine::ALL.map(|machine| (machine, Running::Up)).into(),
+        armed: false,
+        // What could not be read may have asked for one.
+        callbacks: draft.session.as_ref().is_none_or(|session| session.callback),
+        unclear: None,
+    };
+    if steps.is_empty() {
+        let spot = draft.present.get(STEPS).copied().unwrap_or_default();
+        picture.report.add(spot, "`steps` is empty: begin with `start`");
+    }
+    picture.steps(steps);
+    picture.expectations(&draft.expect);
+}
+
+/// What is certain at one point of a script.
+struct Picture<'a, 'r> {
+    report: &'a mut Report<'r>,
+    /// Where the session is made, and whether that is expected to be refused.
+    start: Option<(Spot, bool)>,
+    labels: BTreeMap<&'a Label, Message>,
+    /// Where each tag was released since it was last said; `None` if it was not.
+    tags: BTreeMap<&'a Tag, Option<Spot>>,
+    clients: BTreeMap<ClientName, Client>,
+    /// The directions that were cut, black-holed or delayed, and not healed by a step since.
+    faulted: BTreeSet<(&'a Party, &'a Party)>,
+    machines: BTreeMap<Machine, Running>,
+    /// Whether a crash of the server waits for its point.
+    armed: bool,
+    callbacks: bool,
+    /// The words of the steps that could not be read, once there is one.
+    unclear: Option<BTreeSet<&'a str>>,
+}
+
+/// What is known of a label.
+#[derive(Clone, Copy)]
+struct Message {
+    introduced: Spot,
+    refused: bool,
+    /// Whether the script's side knows the message's id: not if the server was to make it and refused.
+    has_id: bool,
+}
+
+/// What is known of a client.
+#[derive(Clone, Copy, Default)]
+struct Client {
+    /// Whether it has ever opened its stream.
+    opened: bool,
+    /// Whether its stream may be open.
+    open: bool,
+}
+
+/// What is known of a machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Running {
+    Up,
+    /// Crashed at that spot, and nothing starts it but a step.
+    Down(Spot),
+    /// Either.
+    Unknown,
+}
+
+impl Picture<'_, '_> {
+    /// Whether a step that could not be read has to do with `word`.
+    fn may_be_mentioned(&self, word: &str) -> bool {
+        self.unclear.as_ref().is_some_and(|words| words.contains(word))
+    }
+
+    /// Reports a label that no admitted message has.
+    fn admitted(&mut self, label: &At<Label>) {
+        if let Some(message) = self.known(label)
+            && message.refused
+        {
+            let line = message.introduced.line;
+            self.report.add(
+                label.spot,
+                format_args!(
+                    "`{}` is to be refused (line {line}): nothing becomes of it",
+                    label.value
+                ),
+            );
+        }
+    }
+
+    /// Reports a label that no message has.
+    fn known(&mut self, label: &At<Label>) -> Option<Message> {
+        let found = self.labels.get(&label.value).copied();
+        if found.is_none() && !self.may_be_mentioned(label) {
+            let known = listed(self.labels.keys());
+            self.report.add(
+                label.spot,
+                format_args!("no message is called `{}` here; known: {known}", label.value),
+            );
+        }
+        found
+    }
+
+    /// Reports a client that nothing has introduced.
+    fn client(&mut self, name: &str, spot: Spot) -> Option<Client> {
+        let found = self.clients.get(name).copied();
+        if found.is_none() && !self.may_be_mentioned(name) {
+            let known = listed(self.clients.keys());
+            self.report.add(
+                spot,
+                format_args!("no client is called `{name}` here; known: {known}; `open` introduces one"),
+            );
+        }
+        found
+    }
+
+    /// Reports something said of callbacks in a session without a target for them.
+    fn callbacks(&mut self, spot: Spot) {
+        if !self.callbacks {
+            self.report.add(
+                spot,
+                "this session has no callback target: say `callback: true` in `session`",
+            );
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! From text to a draft of a scenario.
+//!
+//! A deserializer gives up at the first mistake, and a script's author wants to hear of all of them. So
+//! what could not be read is noted down and the text is read again without it, until nothing new turns
+//! up. A step that could not be read stays in the draft as the words it mentions, so that what it may
+//! have introduced is not reported missing later. Whether the steps make sense together is not asked
+//! here.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
+
+use crate::expectation::Expectation;
+use crate::place::{At, Spot};
+use crate::problem::Report;
+use crate::scenario::{Scenario, Seam};
+use crate::session::{Answer, Session};
+use crate::step::Step;
+use crate::text::listed;
+
+/// The key of the steps.
+pub(crate) const STEPS: &str = "steps";
+/// The key of the expectations.
+const EXPECT: &str = "expect";
+/// The keys of a script.
+const KEYS: &[&str] = &[
+    "scenario", "about", "seam", "session", "receiver", "steps", "expect",
+];
+/// Those without which it is none.
+const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
+
+/// What is said to a step or expectation that is no map.
+const ONE_KEY: &str = "expected a map of one key, such as `wait: 4s` or `interrupt: {}`";
+
+/// What could be read of a script.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub title: Option<At<String>>,
+    pub about: Option<At<String>>,
+    pub seam: Option<Seam>,
+    /// `None` if it was there and could not be read.
+    pub session: Option<Session>,
+    pub receiver: Vec<Answer>,
+    pub steps: Option<Vec<Element<Step>>>,
+    pub expect: Vec<Element<Expectation>>,
+    /// The keys that were there, readable or not.
+    pub present: BTreeMap<String, Spot>,
+}
+
+/// One element of a list: read, or not.
+pub(crate) enum Element<T> {
+    Read(At<T>),
+    Broken(At<Value>),
+}
+
+impl Draft {
+    /// An element that is no map at all is reported where whatever follows it begins; this puts it right.
+    fn relocate(&self, unreadable: &mut BTreeMap<Place, (Spot, String)>) {
+        fn bare<T>((index, element): (usize, &Element<T>)) -> Option<(usize, Spot)> {
+            match element {
+                Element::Broken(At { value, spot }) if !value.is_object() => Some((index, *spot)),
+                _ => None,
+            }
+        }
+        let steps = self.steps.iter().flatten().enumerate().filter_map(bare);
+        let expect = self.expect.iter().enumerate().filter_map(bare);
+        let places = steps.map(|(index, spot)| (Place::Element(STEPS, index), spot));
+        for (place, spot) in places.chain(expect.map(|(index, spot)| (Place::Element(EXPECT, index), spot))) {
+            unreadable.insert(place, (spot, ONE_KEY.to_owned()));
+        }
+    }
+
+    /// The scenario, if everything in it could be read.
+    pub fn finish(self) -> Option<Scenario> {
+        fn whole<T>(elements: Vec<Element<T>>) -> Option<Vec<At<T>>> {
+            let read = |element| match element {
+                Element::Read(value) => Some(value),
+                Element::Broken(_) => None,
+            };
+            elements.into_iter().map(read).collect()
+        }
+        Some(Scenario {
+            title: self.title?.value,
+            about: self.about?.value,
+            seam: self.seam?,
+            session: self.session?,
+            receiver: self.receiver,
+            steps: whole(self.steps?)?,
+            expect: whole(self.expect)?,
+        })
+    }
+}
+
+/// Reads as much of the script as can be read, and reports the rest.
+///
+/// Nothing comes back if the text is no YAML, or not a map: then it makes no sense to look further.
+pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
+    let mut unreadable: BTreeMap<Place, (Spot, String)> = BTreeMap::new();
+    let mut duplicate_keys = DuplicateKeyPolicy::Error;
+    let draft = loop {
+        let mut place = None;
+        let reader = Reader {
+            unreadable: &unreadable,
+            place: &mut place,
+        };
+        let options = serde_saphyr::options! { duplicate_keys: duplicate_keys };
+        let attempt = serde_saphyr::with_deserializer_from_str_with_options(report.source, options, |yaml| {
+            yaml.deserialize_map(reader)
+        });
+        let error = match attempt {
+            Ok(draft) => break Some(draft),
+            Err(error) => error,
+        };
+        let spot = error.location().map_or(Spot::START, Spot::from);
+        let duplicate = matches!(error.without_snippet(), Error::DuplicateMappingKey { .. });
+        if duplicate && matches!(duplicate_keys, DuplicateKeyPolicy::Error) {
+            // To leave out the map around it would lose more than to read on with one of the two.
+            report.add(spot, wording(&error));
+            duplicate_keys = DuplicateKeyPolicy::LastWins;
+            continue;
+        }
+        match place {
+            Some(place) if !unreadable.contains_key(&place) => {
+                unreadable.insert(place, (spot, wording(&error).into_owned()));
+            }
+            // It cannot even be skipped: the YAML itself is broken there.
+            _ => {
+                if !unreadable.values().any(|(told, _)| *told == spot) {
+                    report.add(spot, wording(&error));
+                }
+                break None;
+            }
+        }
+    };
+    if let Some(draft) = &draft {
+        for key in REQUIRED.iter().filter(|key| !draft.present.contains_key(**key)) {
+            let required = listed(REQUIRED);
+            report.add(
+                Spot::START,
+                format_args!("the script has no `{key}`; required: {required}"),
+            );
+        }
+        draft.relocate(&mut unreadable);
+    }
+    for (spot, message) in unreadable.into_values() {
+        report.add(spot, message);
+    }
+    draft
+}
+
+/// A part of a script that can be left out without losing the rest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Key(String),
+    Element(&'static str, usize),
+}
+
+/// Reads a script, except for what is known to be unreadable.
+struct Reader<'a> {
+    unreadable: &'a BTreeMap<Place, (Spot, String)>,
+    /// What is being read, so that after a failure it is known what failed.
+    place: &'a mut Option<Place>,
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Draft;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a script")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Draft, A::Error> {
+        let mut draft = Draft {
+            session: Some(Session::default()),
+            ..Draft::default()
+        };
+        while let Some(At { value: key, spot }) = map.next_key::<At<String>>()? {
+            let place = Place::Key(key.clone());
+            draft.present.insert(key.clone(), spot);
+            if self.unreadable.contains_key(&place) {
+                if key == "session" {
+                    draft.session = None;
+                }
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            *self.place = Some(place);
+            match key.as_str() {
+                "scenario" => draft.title = Some(map.next_value()?),
+                "about" => draft.about = Some(map.next_value()?),
+                "seam" => draft.seam = Some(map.next_value()?),
+                "session" => draft.session = Some(map.next_value()?),
+                "receiver" => draft.receiver = map.next_value()?,
+                STEPS => draft.steps = Some(map.next_value_seed(self.elements(STEPS))?),
+                EXPECT => draft.expect = map.next_value_seed(self.elements(EXPECT))?,
+                unknown => return Err(A::Error::unknown_field(unknown, KEYS)),
+            }
+            *self.place = None;
+        }
+        Ok(draft)
+    }
+}
+
+impl Reader<'_> {
+    fn elements<T>(&mut self, key: &'static str) -> Elements<'_, T> {
+        Elements {
+            unreadable: self.unreadable,
+            place: self.place,
+            key,
+            element: PhantomData,
+        }
+    }
+}
+
+/// Reads a list, except for the elements that are known to be unreadable.
+struct Elements<'a, T> {
+    unreadable: &'a BTreeMap<Place, (Spot, String)>,
+    place: &'a mut Option<Place>,
+    key: &'static str,
+    element: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Elements<'_, T> {
+    type Value = Vec<Element<T>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
+    type Value = Vec<Element<T>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the list of `{}`", self.key)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        loop {
+            let place = Place::Element(self.key, elements.len());
+            let next = if self.unreadable.contains_key(&place) {
+                list.next_element()?.map(Element::Broken)
+            } else {
+                *self.place = Some(place);
+                list.next_element()?.map(Element::Read)
+            };
+            match next {
+                Some(element) => elements.push(element),
+                None => return Ok(elements),
+            }
+        }
+    }
+}
+
+/// The reader's messages, in the words that scripts are spoken of in.
+fn wording(error: &Error) -> Cow<'_, str> {
+    let allowed = |word: &str, expected: &[&str]| {
+        Cow::Owned(format!(
+            "`{word}` is not known here; allowed: {}",
+            listed(expected)
+        ))
+    };
+    match error {
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => wording(error),
+        Error::SerdeUnknownField { field, expected, .. } => allowed(field, expected),
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => allowed(variant, expected),
+        Error::SerdeMissingField { field, .. } => Cow::Owned(format!("`{field}` is missing")),
+        Error::DuplicateMappingKey { key: Some(key), .. } => Cow::Owned(format!("`{key}` is there twice")),
+        Error::Unexpected { expected, .. } => match *expected {
+            "mapping start" => "expected a map, such as { key: value }".into(),
+            "sequence start" => "expected a list, such as [one, two]".into(),
+            "string scalar" => "expected a word or a text".into(),
+            _ => UserMessageFormatter.format_message(error),
+        },
+        Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => ONE_KEY.into(),
+        Error::InvalidScalar { ty: "boolean", .. } => "expected true or false".into(),
+        Error::InvalidScalar { ty, .. } if ty.starts_with('u') => {
+            "expected a whole number, not below 0".into()
+        }
+        Error::SerdeInvalidValue { expected, .. } if expected.contains("nonzero") => {
+            "expected a number above 0".into()
+        }
+        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
+            "one key is enough: what comes next needs a `-` of its own".into()
+        }
+        _ => UserMessageFormatter.format_message(error),
+    }
+}

@@ -1,0 +1,421 @@
+//! What is told of a script that is wrong.
+
+use std::path::Path;
+
+use turnstile_scenarios::Scenario;
+
+/// The problems of a script as `line:column: message`.
+fn problems(source: &str) -> Vec<String> {
+    let Err(errors) = Scenario::parse(source, Path::new("wrong.yaml")) else {
+        return Vec::new();
+    };
+    let told = errors.problems.iter();
+    told.map(|problem| {
+        format!(
+            "{}:{}: {}",
+            problem.spot.line, problem.spot.column, problem.message
+        )
+    })
+    .collect()
+}
+
+/// A script whose given lines start in line 6, after a `start` of `first` in line 5.
+fn steps(lines: &str) -> String {
+    format!("scenario: s\nabout: a\nseam: turn\nsteps:\n- start: {{ as: first, say: gate:hold }}\n{lines}\n")
+}
+
+/// A script whose given expectations start in line 9; it knows the messages `first` and, refused, `no`.
+fn expecting(lines: &str) -> String {
+    let refused = "- send: { as: no, say: idle, reply: { status: 400 } }\n- open: { client: phone }";
+    format!("{}expect:\n{lines}\n", steps(refused))
+}
+
+/// Each of the given lines, followed by what is told of them.
+fn told(script: fn(&str) -> String, all: &[&str]) -> String {
+    let one = |lines: &&str| {
+        let problems = problems(&script(lines));
+        assert!(!problems.is_empty(), "nothing is told of {lines}");
+        format!("{lines}\n    {}", problems.join("\n    "))
+    };
+    all.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_problem_shows_its_file_its_line_and_a_caret() {
+    let script = steps("- release: hold\n- release: old");
+    let errors = Scenario::parse(&script, Path::new("suite/x.yaml")).unwrap_err();
+    insta::assert_snapshot!(errors, @r#"
+    suite/x.yaml:7:12: no admitted message here says `gate:old`; known tags: hold
+      |
+    7 | - release: old
+      |            ^
+    "#);
+}
+
+#[test]
+fn all_problems_of_a_script_are_told_at_once_in_order_of_line() {
+    let script = "\
+scenario: ''
+seam: recconnect
+colour: red
+session: { callback: maybe }
+receiver: [500, 700]
+steps:
+  - start: { as: first, say: gate:hold }
+  - heal
+  - send: { as: second, say: gate:x, text: b }
+  - await: { message: second, is: sent }
+  - release: x
+  - await: { message: third, is: sent }
+  - send: { as: fourth, as: fifth, say: idle }
+  - wait: 4s
+    release: hold
+expect:
+  - order: [queued fifth, done fifth]
+  - callback: { for: sixth }
+";
+    insta::assert_snapshot!(problems(script).join("\n"), @r#"
+    1:1: the script has no `about`; required: scenario, about, seam, steps
+    1:11: `scenario` is empty: say it in a sentence
+    2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream
+    3:1: `colour` is not known here; allowed: scenario, about, seam, session, receiver, steps, expect
+    4:22: expected true or false
+    5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop
+    8:5: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
+    9:11: a message has either `say` (a directive) or `text` (a raw prompt), exactly one of them
+    12:23: no message is called `third` here; known: first
+    13:25: `as` is there twice
+    15:5: one key is enough: what comes next needs a `-` of its own
+    17:27: `done fifth` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
+    18:22: no message is called `sixth` here; known: fifth, first
+    "#);
+}
+
+#[test]
+fn what_is_no_script_at_all_is_told_as_such() {
+    let whole = |source: &&str| problems(source).join("\n");
+    let scripts = [
+        "",
+        "- a",
+        "scenario: s\nabout: a\nseam: turn\nsteps: []\n",
+        "scenario: s\nabout: \"a\nseam: turn\n",
+        "scenario: s\nabout: a\nseam: turn\nsteps:\n- start: { as: a b, say: idle }\n- send: [a\n- wait: 4s\n",
+    ];
+    insta::assert_snapshot!(scripts.iter().map(whole).collect::<Vec<_>>().join("\n\n"), @r#"
+    1:1: the script has no `scenario`; required: scenario, about, seam, steps
+    1:1: the script has no `about`; required: scenario, about, seam, steps
+    1:1: the script has no `seam`; required: scenario, about, seam, steps
+    1:1: the script has no `steps`; required: scenario, about, seam, steps
+
+    1:1: expected a map, such as { key: value }
+
+    4:1: `steps` is empty: begin with `start`
+
+    3:1: invalid indentation in multiline quoted scalar
+
+    5:16: `a b` is not a name: letters, digits, `-` and `_` are allowed
+    6:9: expected a map, such as { key: value }
+    7:7: illegal placement of ':' indicator
+    "#);
+}
+
+#[test]
+fn a_step_that_cannot_be_read_says_what_is_allowed() {
+    let scripts = [
+        "- frob: 1",
+        "- interrupt",
+        "- wait: 4",
+        "- wait: -4s",
+        "- send: { as: a b, say: idle }",
+        "- send: { as: a }",
+        "- send: { say: idle }",
+        "- send: { as: a, say: shout:hi }",
+        "- send: { as: a, say: 'echo:a b' }",
+        "- send: { as: a, say: slow:0:1 }",
+        "- send: { as: a, say: 'error:' }",
+        "- send: { as: a, say: 'gate:' }",
+        "- send: { as: a, say: idle, repeat: first, id: server }",
+        "- send: { as: a, say: idle, reply: { status: 42 } }",
+        "- send: { as: a, say: idle, reply: { success: true } }",
+        "- open: { client: observer }",
+        "- open: { client: gateway }",
+        "- open: { client: phone, from: end }",
+        "- await: { gate: hold, quiet: 1s }",
+        "- await: { within: 1s }",
+        "- await: { message: first }",
+        "- await: { gate: hold, is: sent }",
+        "- await: { gate: hold, times: 2 }",
+        "- await: { callback: first, times: 0 }",
+        "- await: { gate: hold, within: 0s }",
+        "- await: { quiet: 2m }",
+        "- cut: { for: 4s }",
+        "- cut: { between: [server, wrapper], from: server, to: wrapper }",
+        "- cut: { between: [server, wrapper], for: 0s }",
+        "- cut: { between: [server] }",
+        "- cut: { from: server }",
+        "- heal: { between: [server, wrapper], for: 4s }",
+        "- delay: { between: [server, wrapper] }",
+        "- black-hole: { between: [gateway, server] }",
+        "- fin: { from: wrapper, to: wrapper }",
+        "- silence: { between: [server, observer] }",
+        "- crash: { party: client }",
+        "- crash: { party: server, at: before-commit }",
+        "- receiver: { answers: [200, sulk] }",
+    ];
+    insta::assert_snapshot!(told(steps, &scripts), @r#"
+    - frob: 1
+        6:3: `frob` is not known here; allowed: start, send, interrupt, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, receiver, wait
+    - interrupt
+        6:3: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
+    - wait: 4
+        6:9: `4` is not a duration: write numbers with their units, such as 4s, 250ms, 2m or 1h
+    - wait: -4s
+        6:9: `-4s` is negative: time only passes
+    - send: { as: a b, say: idle }
+        6:15: `a b` is not a name: letters, digits, `-` and `_` are allowed
+    - send: { as: a }
+        6:9: a message has either `say` (a directive) or `text` (a raw prompt), exactly one of them
+    - send: { say: idle }
+        6:11: `as` is missing
+    - send: { as: a, say: shout:hi }
+        6:23: `shout:hi` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>; any other prompt is written with `text`
+    - send: { as: a, say: 'echo:a b' }
+        6:23: echo answers with letters, digits, `-` and `_` only, and with at least one, not `a b`
+    - send: { as: a, say: slow:0:1 }
+        6:23: slow takes a number of chunks above 0 and a number of milliseconds, as in slow:3:200, not `0:1`
+    - send: { as: a, say: 'error:' }
+        6:23: error needs a message, as in error:no credit
+    - send: { as: a, say: 'gate:' }
+        6:23: gate needs a tag of letters, digits, `-` and `_`, as in gate:hold, not ``
+    - send: { as: a, say: idle, repeat: first, id: server }
+        6:9: a message that repeats another has that one's id: `id` has no place beside `repeat`
+    - send: { as: a, say: idle, reply: { status: 42 } }
+        6:46: 42 is not the status of an answer: 200 to 599 are allowed
+    - send: { as: a, say: idle, reply: { success: true } }
+        6:38: `success` is not known here; allowed: status, contains
+    - open: { client: observer }
+        6:19: `observer` is the harness's own eye: nothing is done to it or by it
+    - open: { client: gateway }
+        6:19: `gateway` is a party's name and cannot be a client's; parties: server, wrapper, gateway, receiver
+    - open: { client: phone, from: end }
+        6:32: a stream cannot open from `end`; allowed: start, last, none, an event id
+    - await: { gate: hold, quiet: 1s }
+        6:10: await waits for exactly one of: gate, message (with is), callback (with times or not), quiet
+    - await: { within: 1s }
+        6:10: await waits for exactly one of: gate, message (with is), callback (with times or not), quiet
+    - await: { message: first }
+        6:10: `message` needs `is`: queued, sent, completed, failed or interrupted
+    - await: { gate: hold, is: sent }
+        6:10: `is` belongs to `message`
+    - await: { gate: hold, times: 2 }
+        6:10: `times` belongs to `callback`
+    - await: { callback: first, times: 0 }
+        6:29: expected a number above 0
+    - await: { gate: hold, within: 0s }
+        6:32: a duration of zero changes nothing here: it must be longer
+    - await: { quiet: 2m }
+        6:10: 2m of quiet cannot be seen within 1m: give a longer `within`
+    - cut: { for: 4s }
+        6:8: say either `between: [one, two]`, or `from` and `to`
+    - cut: { between: [server, wrapper], from: server, to: wrapper }
+        6:8: say either `between: [one, two]`, or `from` and `to`
+    - cut: { between: [server, wrapper], for: 0s }
+        6:43: a duration of zero changes nothing here: it must be longer
+    - cut: { between: [server] }
+        6:19: `between` names exactly two parties, here 1
+    - cut: { from: server }
+        6:8: say either `between: [one, two]`, or `from` and `to`
+    - heal: { between: [server, wrapper], for: 4s }
+        6:39: `for` is not known here; allowed: between, from, to
+    - delay: { between: [server, wrapper] }
+        6:12: `by` is missing
+    - black-hole: { between: [gateway, server] }
+        6:26: nothing ever travels between `gateway` and `server`; links: server and wrapper, server and receiver, server and a client, wrapper and gateway
+    - fin: { from: wrapper, to: wrapper }
+        6:8: a link has two different ends, here both are `wrapper`
+    - silence: { between: [server, observer] }
+        6:32: `observer` is the harness's own eye: nothing is done to it or by it
+    - crash: { party: client }
+        6:19: `client` is not known here; allowed: server, wrapper, gateway, receiver
+    - crash: { party: server, at: before-commit }
+        6:31: `before-commit` is not known here; allowed: after-commit, after-enqueue
+    - receiver: { answers: [200, sulk] }
+        6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop
+    "#);
+}
+
+#[test]
+fn a_step_that_can_never_happen_is_told() {
+    let scripts = [
+        "- start: { as: second, say: idle }",
+        "- send: { as: first, say: idle }",
+        "- send: { as: a, say: idle, repeat: b }",
+        "- send: { as: a, say: idle, id: server, reply: { status: 400 } }\n- send: { as: b, say: idle, repeat: a }",
+        "- send: { as: a, say: idle, client: phone }",
+        "- await: { message: second, is: sent }",
+        "- send: { as: a, say: gate:x, reply: { status: 429 } }\n- await: { gate: x }\n- await: { message: a, is: queued }",
+        "- await: { callback: first }",
+        "- release: hold\n- release: hold",
+        "- open: { client: phone, from: last }",
+        "- close: { client: phone }\n- close: { client: client }",
+        "- cut: { between: [server, phone] }",
+        "- cut: { from: server, to: wrapper }\n- heal: { between: [wrapper, server] }\n- heal: { from: server, to: wrapper }",
+        "- restart: wrapper",
+        "- crash: { party: wrapper, at: after-commit }",
+        "- crash: { party: server }\n- crash: { party: server }\n- interrupt: {}\n- open: { client: phone }",
+        "- crash: { party: gateway }\n- release: hold",
+    ];
+    insta::assert_snapshot!(told(steps, &scripts), @r#"
+    - start: { as: second, say: idle }
+        6:3: a scenario has one `start`, and it is in line 5
+    - send: { as: first, say: idle }
+        6:15: the label `first` is taken already, in line 5
+    - send: { as: a, say: idle, repeat: b }
+        6:37: no message is called `b` here; known: first
+    - send: { as: a, say: idle, id: server, reply: { status: 400 } }
+    - send: { as: b, say: idle, repeat: a }
+        7:37: `a` has no id to repeat: the server was to make it, and refuses the message (line 6)
+    - send: { as: a, say: idle, client: phone }
+        6:37: no client is called `phone` here; known: client; `open` introduces one
+    - await: { message: second, is: sent }
+        6:21: no message is called `second` here; known: first
+    - send: { as: a, say: gate:x, reply: { status: 429 } }
+    - await: { gate: x }
+    - await: { message: a, is: queued }
+        7:18: no admitted message here says `gate:x`; known tags: hold
+        8:21: `a` is to be refused (line 6): nothing becomes of it
+    - await: { callback: first }
+        6:3: this session has no callback target: say `callback: true` in `session`
+    - release: hold
+    - release: hold
+        7:12: `hold` was released in line 6 already, and no message has said it again
+    - open: { client: phone, from: last }
+        6:19: `phone` has seen no event yet: its first stream cannot open from `last`
+    - close: { client: phone }
+    - close: { client: client }
+        6:20: no client is called `phone` here; known: client; `open` introduces one
+        7:20: `client` has no stream open here: `open` comes first
+    - cut: { between: [server, phone] }
+        6:28: no client is called `phone` here; known: client; `open` introduces one
+    - cut: { from: server, to: wrapper }
+    - heal: { between: [wrapper, server] }
+    - heal: { from: server, to: wrapper }
+        8:3: nothing from server to wrapper is cut, black-holed or delayed here
+    - restart: wrapper
+        6:12: the wrapper has not crashed: there is nothing to restart
+    - crash: { party: wrapper, at: after-commit }
+        6:32: only the server has points to crash `at`, not the wrapper
+    - crash: { party: server }
+    - crash: { party: server }
+    - interrupt: {}
+    - open: { client: phone }
+        7:19: the server is down since line 6 and cannot crash again
+        8:3: the server is down since line 6 and cannot answer: restart it first
+        9:3: the server is down since line 6 and cannot answer: restart it first
+    - crash: { party: gateway }
+    - release: hold
+        7:3: the gateway is down since line 6 and cannot answer: restart it first
+    "#);
+}
+
+#[test]
+fn nothing_comes_before_the_session_or_of_one_that_is_refused() {
+    let script = "\
+scenario: s
+about: a
+seam: turn
+steps:
+- wait: 1s
+- start: { as: a, say: idle, reply: { status: 400 } }
+- interrupt: {}
+";
+    insta::assert_snapshot!(problems(script).join("\n"), @r#"
+    5:3: the first step is `start`: before it there is no session
+    7:3: there is no session to ask for: its `start` is to be refused (line 6)
+    "#);
+}
+
+#[test]
+fn an_expectation_that_can_never_hold_is_told() {
+    let scripts = [
+        "- order: [sent first]",
+        "- order: [sent first, done first]",
+        "- order: [sent first, completed a]",
+        "- order: [completed first, sent first]",
+        "- message: { of: no, is: failed }",
+        "- message: { of: first, is: queued }",
+        "- message: { of: first, is: failed, reason: bored }",
+        "- message: { of: first, is: completed, reason: exhausted }",
+        "- message: { of: first, is: completed, accepted: false }",
+        "- message: { of: first, is: failed, accepted: false, delivery: sent }",
+        "- callback: { for: first }",
+        "- callback: { for: first, times: 0, text: a }",
+        "- callbacks: 1",
+        "- stream: { event: e }",
+        "- stream: { event: '', exactly: 1 }",
+        "- stream: { event: e, exactly: 1, at-most: 1 }",
+        "- stream: { event: e, at-least: 2, at-most: 1 }",
+        "- stream: { event: e, client: client, exactly: 1 }",
+        "- stream: { event: e, client: tablet, exactly: 1 }",
+        "- gateway: { waiters: few }",
+    ];
+    insta::assert_snapshot!(told(expecting, &scripts), @r#"
+    - order: [sent first]
+        9:3: an order has at least two moments
+    - order: [sent first, done first]
+        9:23: `done first` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
+    - order: [sent first, completed a]
+        9:23: no message is called `a` here; known: first, no
+    - order: [completed first, sent first]
+        9:28: `sent first` never comes after `completed first`: a message is queued, then sent, then ends, each at most once
+    - message: { of: no, is: failed }
+        9:18: `no` is to be refused (line 6): nothing becomes of it
+    - message: { of: first, is: queued }
+        9:29: `queued` is not known here; allowed: completed, failed, interrupted
+    - message: { of: first, is: failed, reason: bored }
+        9:45: `bored` is not known here; allowed: assistant_error, interrupted, wrapper_error, wrapper_disconnected, wrapper_failure, missing_assistant_reply, exhausted
+    - message: { of: first, is: completed, reason: exhausted }
+        9:3: a completed message has no `reason` and no `error`
+    - message: { of: first, is: completed, accepted: false }
+        9:3: a completed message was accepted, and its delivery is sent
+    - message: { of: first, is: failed, accepted: false, delivery: sent }
+        9:3: `delivery` is sent if the message was ever accepted, and queued if not
+    - callback: { for: first }
+        9:3: this session has no callback target: say `callback: true` in `session`
+    - callback: { for: first, times: 0, text: a }
+        9:3: a callback that comes 0 times has no `status`, `text` or `error`
+    - callbacks: 1
+        9:3: this session has no callback target: say `callback: true` in `session`
+    - stream: { event: e }
+        9:11: say how often: `exactly`, or `at-least`, `at-most` or both
+    - stream: { event: '', exactly: 1 }
+        9:11: `event` is empty: name a stream event type or a kilo event
+    - stream: { event: e, exactly: 1, at-most: 1 }
+        9:11: `exactly` leaves no room for `at-least` or `at-most`
+    - stream: { event: e, at-least: 2, at-most: 1 }
+        9:11: no number is at least 2 and at most 1
+    - stream: { event: e, client: client, exactly: 1 }
+        9:31: `client` never opens a stream, so it sees nothing
+    - stream: { event: e, client: tablet, exactly: 1 }
+        9:31: no client is called `tablet` here; known: client, phone; `open` introduces one
+    - gateway: { waiters: few }
+        9:23: expected a whole number, not below 0
+    "#);
+}
+
+#[test]
+fn what_depends_on_timing_is_left_to_the_play() {
+    let scripts = [
+        "- cut: { between: [server, wrapper], for: 1s }\n- wait: 2s\n- heal: { from: wrapper, to: server }",
+        "- crash: { party: server, restart-after: 1s }\n- interrupt: {}\n- restart: server",
+        "- crash: { party: server, at: after-commit }\n- interrupt: {}\n- restart: server\n- interrupt: {}",
+        "- crash: { party: server }\n- crash: { party: server, at: after-enqueue }\n- restart: server\n- restart: server",
+        "- crash: { party: server }\n- restart: server\n- crash: { party: server }\n- await: { message: first, is: failed }",
+        "- release: hold\n- send: { as: a, say: gate:hold }\n- release: hold",
+        "- send: { as: a, say: idle, reply: { status: 400 } }\n- send: { as: b, say: idle, repeat: a }\n- await: { message: b, is: sent }",
+        "- open: { client: phone }\n- cut: { between: [server, phone] }\n- open: { client: phone, from: last }\n- close: { client: phone }",
+    ];
+    for script in scripts {
+        assert_eq!(problems(&steps(script)), [""; 0], "{script}");
+    }
+}
