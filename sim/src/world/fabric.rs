@@ -1,0 +1,331 @@
+//! Between the hosts' socket stacks: taking packets out of one, sending them over a link, handing them to
+//! another, and forging the ones that a fault or a dead host calls for.
+//!
+//! What the simulated stack does not do as a real one would is made up for here, at delivery; see
+//! [`Fabric::deliver`] and [`Fabric::bury`]. When to deliver is the world's to decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use jiff::Timestamp;
+use turmoil_net::{
+    EnterGuard, HostId, KernelConfig, Net, NetstatState, Packet, TcpFlags, TcpSegment, Transport,
+};
+
+use super::host::Death;
+use super::links::Direction;
+use super::network::{Departure, RECEIVE_BUFFER};
+use super::streams::Streams;
+
+/// How many hosts a world has room for. The stacks are made beforehand, because the socket layer takes no
+/// more of them once it is running.
+pub(super) const ROOM_FOR_HOSTS: usize = 16;
+
+/// A connection as one of its two hosts knows it: that host's end first, then its peer's.
+type Connection = (SocketAddr, SocketAddr);
+
+/// All socket stacks of a world, and the links between them.
+pub(super) struct Fabric {
+    stacks: Vec<HostId>,
+    links: BTreeMap<(usize, usize), Direction>,
+    streams: Streams,
+    sent: u64,
+    departed: BTreeMap<Connection, Departed>,
+    silenced: BTreeSet<Connection>,
+    /// Hosts without power. What is sent to one waits on the link: TCP would send it again and again.
+    unpowered: BTreeSet<usize>,
+    outgoing: Vec<Packet>,
+    /// The socket layer is in place for as long as this lives.
+    net: EnterGuard,
+}
+
+/// What became of a connection whose host has closed it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Departed {
+    /// Its FIN is on its way or there.
+    finished: bool,
+    /// The stack's socket is gone: the process died.
+    buried: bool,
+}
+
+impl Fabric {
+    pub(super) fn new(streams: Streams) -> Self {
+        let config = KernelConfig::default()
+            // A message is few packets.
+            .mtu(65_535)
+            .recv_buf_cap(RECEIVE_BUFFER)
+            .send_buf_cap(RECEIVE_BUFFER)
+            // Connections that nobody accepts pile up here; none is to be refused for that.
+            .default_backlog(usize::MAX)
+            // The stack would count passes of the world's loop instead of time. Links do not lose packets
+            // by accident, so nothing needs to be sent twice.
+            .retx_threshold(u32::MAX);
+        let mut net = Net::with_config(config);
+        let stacks = (0..ROOM_FOR_HOSTS)
+            .map(|host| net.add_host(address(host)))
+            .collect();
+        Self {
+            stacks,
+            links: BTreeMap::new(),
+            streams,
+            sent: 0,
+            departed: BTreeMap::new(),
+            silenced: BTreeSet::new(),
+            unpowered: BTreeSet::new(),
+            outgoing: Vec::new(),
+            net: net.enter(),
+        }
+    }
+
+    pub(super) fn stack(&self, host: usize) -> HostId {
+        self.stacks[host]
+    }
+
+    /// The direction from one host to another.
+    pub(super) fn direction(&mut self, from: usize, to: usize) -> &mut Direction {
+        self.links.entry((from, to)).or_insert_with(|| {
+            let label = format!("link:{}:{}", address(from), address(to));
+            Direction::new(self.streams.stream(&label))
+        })
+    }
+
+    /// All directions that anything was ever sent or done on.
+    pub(super) fn directions(&mut self) -> impl Iterator<Item = &mut Direction> {
+        self.links.values_mut()
+    }
+
+    /// When the next packet arrives.
+    pub(super) fn next_arrival(&self) -> Option<Timestamp> {
+        self.next_link().map(|((arrival, _), _)| arrival)
+    }
+
+    fn next_link(&self) -> Option<((Timestamp, u64), (usize, usize))> {
+        let reachable = self
+            .links
+            .iter()
+            .filter(|((_, to), _)| !self.unpowered.contains(to));
+        reachable
+            .filter_map(|(link, direction)| Some((direction.next_arrival()?, *link)))
+            .min()
+    }
+
+    /// Notes connections that their hosts have closed; a host that left without reading everything resets
+    /// its peer.
+    pub(super) fn note_departures(&mut self, now: Timestamp, departures: Vec<Departure>) {
+        for Departure { local, peer, unread } in departures {
+            if unread {
+                self.abort(now, (local, peer));
+            } else {
+                self.departed.insert((local, peer), Departed::default());
+            }
+        }
+    }
+
+    /// Takes out of all stacks what they have to send, and sends it.
+    pub(super) fn collect(&mut self, now: Timestamp) {
+        self.collect_except(now, None);
+    }
+
+    /// As [`Fabric::collect`], except that nothing that `mute` has to say is heard.
+    fn collect_except(&mut self, now: Timestamp, mute: Option<usize>) {
+        let mut packets = std::mem::take(&mut self.outgoing);
+        self.net.egress_all(&mut packets);
+        for packet in packets.drain(..) {
+            if mute.is_none() || mute != host_at(packet.src) {
+                self.send(now, packet);
+            }
+        }
+        self.outgoing = packets;
+    }
+
+    fn send(&mut self, now: Timestamp, packet: Packet) {
+        let (Some(from), Some(to)) = (host_at(packet.src), host_at(packet.dst)) else {
+            return; // Nobody has that address.
+        };
+        if let Some((connection, segment)) = sender_view(&packet) {
+            if self.silenced.contains(&connection) {
+                return;
+            }
+            if segment.flags.syn {
+                self.departed.remove(&connection);
+            }
+            if segment.flags.fin
+                && let Some(departed) = self.departed.get_mut(&connection)
+            {
+                departed.finished = true;
+            }
+        }
+        self.sent += 1;
+        let number = self.sent;
+        self.direction(from, to).send(now, number, packet);
+    }
+
+    /// Hands over every packet whose time has come.
+    pub(super) fn deliver_due(&mut self, now: Timestamp) {
+        while let Some(((arrival, _), (from, to))) = self.next_link()
+            && arrival <= now
+        {
+            let packet = self.direction(from, to).take_next();
+            self.deliver(now, packet.expect("a link with an arrival has a packet"));
+        }
+    }
+
+    /// Hands a packet to the stack it is for, except where that stack would not act as a real one does.
+    fn deliver(&mut self, now: Timestamp, packet: Packet) {
+        if let Some((connection, segment)) = receiver_view(&packet) {
+            let departed = self.departed.get(&connection).copied();
+            // A reset would leave a half-open connection behind that keeps its port for ever. Left half
+            // open, it goes when its listener goes.
+            if segment.flags.rst && is_half_open(connection) {
+                return;
+            }
+            // The stack would take in what comes for a socket nobody holds any more; a real one resets.
+            if departed.is_some() && !segment.payload.is_empty() {
+                self.abort(now, connection);
+                return;
+            }
+            // A real stack outlives the process and completes the goodbye; this one forgot the socket.
+            if departed.is_some_and(|departed| departed.buried) && !segment.flags.syn {
+                return;
+            }
+        }
+        self.net.deliver(packet);
+    }
+
+    /// Ends a connection from its first host's side: its socket is gone, its peer is sent a reset.
+    fn abort(&mut self, now: Timestamp, (local, peer): Connection) {
+        self.departed.remove(&(local, peer));
+        self.net.deliver(reset_packet(peer, local));
+        self.send(now, reset_packet(local, peer));
+    }
+
+    /// All connections between two hosts, as the first one knows them.
+    fn connections(one: usize, other: usize) -> BTreeSet<Connection> {
+        let here = connections_of(one).filter(|(_, peer)| peer.ip() == address(other));
+        let there = connections_of(other).filter(|(_, peer)| peer.ip() == address(one));
+        here.chain(there.map(|(local, peer)| (peer, local))).collect()
+    }
+
+    /// Resets every connection between two hosts at both ends, at once. Returns how many there were.
+    pub(super) fn reset(&mut self, one: usize, other: usize) -> usize {
+        let connections = Self::connections(one, other);
+        for &(here, there) in &connections {
+            self.lose((one, other), (here, there));
+            for connection in [(here, there), (there, here)] {
+                if !is_half_open(connection) {
+                    self.net.deliver(reset_packet(connection.1, connection.0));
+                }
+            }
+        }
+        connections.len()
+    }
+
+    /// Lets nothing pass any more on the connections that there are between two hosts. Returns how many
+    /// there were.
+    pub(super) fn silence(&mut self, one: usize, other: usize) -> usize {
+        let connections = Self::connections(one, other);
+        for &(here, there) in &connections {
+            self.lose((one, other), (here, there));
+            self.silenced.extend([(here, there), (there, here)]);
+        }
+        connections.len()
+    }
+
+    /// Loses what is on its way, in either direction, on a connection between two hosts.
+    fn lose(&mut self, (one, other): (usize, usize), connection: Connection) {
+        self.direction(one, other)
+            .lose(|packet| sender_view(packet).is_some_and(|(view, _)| view == connection));
+        self.direction(other, one)
+            .lose(|packet| receiver_view(packet).is_some_and(|(view, _)| view == connection));
+    }
+
+    /// Clears up after a host that has just died and closed its sockets: lets its goodbyes go out if it still
+    /// can say them, then frees its ports, which otherwise stay taken until the peers have answered.
+    pub(super) fn bury(&mut self, now: Timestamp, host: usize, death: Death, departures: Vec<Departure>) {
+        let own = |connection: &Connection| connection.0.ip() == address(host);
+        match death {
+            Death::Process => {
+                self.note_departures(now, departures);
+                self.collect(now);
+                self.departed
+                    .retain(|connection, departed| !own(connection) || departed.finished);
+                let dead = self.departed.iter_mut().filter(|(connection, _)| own(connection));
+                dead.for_each(|(_, departed)| departed.buried = true);
+            }
+            Death::Power => {
+                self.departed.retain(|connection, _| !own(connection));
+                self.unpowered.insert(host);
+            }
+        }
+        for (local, peer) in connections_of(host) {
+            self.net.deliver(reset_packet(peer, local));
+        }
+        self.collect_except(now, Some(host));
+    }
+
+    /// A host has power again: what waited for it sets out.
+    pub(super) fn power_up(&mut self, now: Timestamp, host: usize) {
+        if self.unpowered.remove(&host) {
+            let towards = self.links.iter_mut().filter(|((_, to), _)| *to == host);
+            towards.for_each(|(_, direction)| direction.send_anew(now));
+        }
+    }
+}
+
+/// The address of a host; the first one is 192.168.0.1.
+pub(super) fn address(host: usize) -> IpAddr {
+    let last = u8::try_from(host + 1).expect("a world has few hosts");
+    Ipv4Addr::new(192, 168, 0, last).into()
+}
+
+fn host_at(address_of: IpAddr) -> Option<usize> {
+    (0..ROOM_FOR_HOSTS).find(|&host| address(host) == address_of)
+}
+
+/// All TCP connections in a host's stack, as it knows them.
+fn connections_of(host: usize) -> impl Iterator<Item = Connection> {
+    let sockets = turmoil_net::netstat(address(host)).entries;
+    sockets
+        .into_iter()
+        .filter_map(|socket| Some((socket.local, socket.peer?)))
+}
+
+/// Whether the first host of a connection has answered its opening and waits for the last word on it.
+fn is_half_open((local, peer): Connection) -> bool {
+    turmoil_net::netstat(local.ip()).entries.iter().any(|socket| {
+        socket.state == Some(NetstatState::SynReceived) && socket.local == local && socket.peer == Some(peer)
+    })
+}
+
+fn sender_view(packet: &Packet) -> Option<(Connection, &TcpSegment)> {
+    let Transport::Tcp(segment) = &packet.payload else {
+        return None;
+    };
+    let source = SocketAddr::new(packet.src, segment.src_port);
+    let destination = SocketAddr::new(packet.dst, segment.dst_port);
+    Some(((source, destination), segment))
+}
+
+fn receiver_view(packet: &Packet) -> Option<(Connection, &TcpSegment)> {
+    sender_view(packet).map(|((source, destination), segment)| ((destination, source), segment))
+}
+
+fn reset_packet(from: SocketAddr, to: SocketAddr) -> Packet {
+    Packet {
+        src: from.ip(),
+        dst: to.ip(),
+        ttl: 64,
+        payload: Transport::Tcp(TcpSegment {
+            src_port: from.port(),
+            dst_port: to.port(),
+            seq: 0,
+            ack: 0,
+            flags: TcpFlags {
+                rst: true,
+                ..TcpFlags::default()
+            },
+            window: 0,
+            payload: bytes::Bytes::new(),
+        }),
+    }
+}

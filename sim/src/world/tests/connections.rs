@@ -1,0 +1,314 @@
+//! Bytes between hosts, and what faults do to them.
+
+use super::*;
+
+const MEGABYTES: usize = 8 << 20;
+
+fn pattern(index: usize) -> u8 {
+    (index ^ (index >> 8) ^ (index >> 16)).to_le_bytes()[0]
+}
+
+#[test]
+fn bytes_sent_through_a_cut_come_late_and_whole_and_in_order() {
+    let mut world = world(1);
+    add_server(&mut world, "server", |_, mut stream| async move {
+        let bytes: Vec<u8> = (0..MEGABYTES).map(pattern).collect();
+        stream.write_all(&bytes).await.unwrap();
+    });
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let (seen, clock) = (log.clone(), client.seams.clock.clone());
+    let start = world.now();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            let (mut received, mut bytes) = (0, [0; 1024]);
+            loop {
+                let count = stream.read(&mut bytes).await.unwrap();
+                if count == 0 {
+                    break;
+                }
+                assert!(
+                    bytes[..count]
+                        .iter()
+                        .enumerate()
+                        .all(|(index, byte)| *byte == pattern(received + index))
+                );
+                received += count;
+            }
+            assert_eq!(received, MEGABYTES);
+            seen.add("received");
+        })
+        .unwrap();
+    world.schedule(start + Duration::from_millis(50), |world| {
+        world.cut(&Link::between("server", "client")).unwrap();
+    });
+    world.schedule(start + Duration::from_millis(4_050), |world| {
+        world.heal(&Link::between("server", "client")).unwrap();
+    });
+    assert_eq!(world.run_until(None, || log.has("received")), Stopped::Done);
+    let taken = clock.now().duration_since(start);
+    assert!(taken.as_secs_f64() > 4.05 && taken.as_secs_f64() < 6.0, "{taken}");
+}
+
+#[test]
+fn a_slow_reader_does_not_stall_a_full_connection() {
+    let mut world = world(1);
+    add_server(&mut world, "server", |_, mut stream| async move {
+        stream.write_all(&vec![7; 300_000]).await.unwrap();
+    });
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            let (mut received, mut bytes) = (0, [0; 700]);
+            while let count @ 1.. = stream.read(&mut bytes).await.unwrap() {
+                received += count;
+                client.seams.clock.sleep(Duration::from_millis(3)).await;
+            }
+            seen.add(format!("{received}"));
+        })
+        .unwrap();
+    assert_eq!(world.run_until(None, || log.has("300000")), Stopped::Done);
+}
+
+/// Says `one` over a good connection, then `two` while a black hole is in `link`; returns what the server
+/// heard and what the client did.
+fn talk_into_a_black_hole(link: &Link) -> Vec<String> {
+    let mut world = world(2);
+    let log = Log::default();
+    let heard = log.clone();
+    world.add_host("server", move |machine| {
+        let heard = heard.clone();
+        Box::pin(async move {
+            let mut listener = machine.seams.network.listen("server:80").await.unwrap();
+            let mut stream = listener.accept().await.unwrap();
+            let mut bytes = [0; 3];
+            while stream.read_exact(&mut bytes).await.is_ok() {
+                heard.add(format!("server hears {}", String::from_utf8_lossy(&bytes)));
+                stream.write_all(&bytes).await.unwrap();
+            }
+        })
+    });
+    let client = add_client(&mut world, "client");
+    let heard = log.clone();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            for question in ["one", "two"] {
+                let answer = ask(&mut stream, question).await.unwrap();
+                heard.add(format!("client hears {answer}"));
+                client.seams.clock.sleep(Duration::from_secs(1)).await;
+            }
+        })
+        .unwrap();
+    assert_eq!(
+        world.run_until(None, || log.has("client hears one")),
+        Stopped::Done
+    );
+    world.black_hole(link).unwrap();
+    let deadline = after(&world, Duration::from_secs(10));
+    assert_eq!(world.run_until(deadline, || false), Stopped::DeadlinePassed);
+    world.heal(link).unwrap();
+    let waiting = vec!["server".to_owned(), "client".to_owned()];
+    assert_eq!(world.run_until(None, || false), Stopped::Deadlock { waiting });
+    log.all()
+}
+
+#[test]
+fn a_black_hole_loses_for_good_in_the_directions_it_is_in() {
+    let before = ["server hears one", "client hears one"];
+    let both_ways = talk_into_a_black_hole(&Link::between("client", "server"));
+    assert_eq!(both_ways, before);
+    assert_eq!(talk_into_a_black_hole(&Link::one_way("client", "server")), before);
+    let answers_only = talk_into_a_black_hole(&Link::one_way("server", "client"));
+    assert_eq!(answers_only, [before[0], before[1], "server hears two"]);
+}
+
+#[test]
+fn a_delay_lasts_until_it_is_healed() {
+    let mut world = world(3);
+    add_server(&mut world, "server", echo);
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            loop {
+                let asked = client.seams.clock.now();
+                ask(&mut stream, "?").await.unwrap();
+                seen.add(format!(
+                    "{:.0}",
+                    client.seams.clock.now().duration_since(asked).as_secs_f64()
+                ));
+                client.seams.clock.sleep(Duration::from_secs(10)).await;
+            }
+        })
+        .unwrap();
+    let link = Link::one_way("server", "client");
+    assert_eq!(world.run_until(None, || log.all() == ["0"]), Stopped::Done);
+    world.delay(&link, Duration::from_secs(3)).unwrap();
+    assert_eq!(world.run_until(None, || log.all() == ["0", "3"]), Stopped::Done);
+    world.heal_everything();
+    assert_eq!(
+        world.run_until(None, || log.all() == ["0", "3", "0"]),
+        Stopped::Done
+    );
+}
+
+/// Connects a client to a server that only reads, strikes, and tells what both see within an hour, as well
+/// as whether a new connection works then.
+fn strike(fault: impl FnOnce(&mut World)) -> Vec<String> {
+    async fn watch(mut stream: Stream, who: &str, log: &Log) {
+        let mut bytes = [0; 64];
+        loop {
+            let seen = stream.read(&mut bytes).await;
+            match &seen {
+                Ok(0) => log.add(format!("{who} reads the end")),
+                Ok(count) => log.add(format!("{who} reads {count}")),
+                Err(error) => log.add(format!("{who}: {:?}", error.kind())),
+            }
+            if !matches!(seen, Ok(1..)) {
+                break;
+            }
+        }
+        if let Err(error) = stream.write_all(b"late").await {
+            log.add(format!("{who} cannot write: {:?}", error.kind()));
+        }
+        std::future::pending::<()>().await;
+    }
+    let mut world = world(4);
+    let log = Log::default();
+    let seen = log.clone();
+    world.add_host("server", move |machine| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            let mut listener = machine.seams.network.listen("0.0.0.0:80").await.unwrap();
+            loop {
+                let stream = listener.accept().await.unwrap();
+                let seen = seen.clone();
+                tokio::spawn(async move { watch(stream, "server", &seen).await });
+            }
+        })
+    });
+    let client = add_client(&mut world, "client");
+    for words in ["first", "second!"] {
+        let (seen, machine) = (log.clone(), client.clone());
+        let client = async move {
+            let mut stream = machine.seams.network.connect("server:80").await.unwrap();
+            stream.write_all(words.as_bytes()).await.unwrap();
+            watch(stream, "client", &seen).await;
+        };
+        if words == "first" {
+            world.spawn("client", client).unwrap();
+            assert_eq!(world.run_until(None, || log.has("server reads 5")), Stopped::Done);
+        } else {
+            world.schedule(world.now() + Duration::from_secs(3600), move |world| {
+                world.spawn("client", client).unwrap();
+            });
+        }
+    }
+    fault(&mut world);
+    assert_eq!(world.run_until(None, || log.has("server reads 7")), Stopped::Done);
+    log.all().split_off(1)
+}
+
+#[test]
+fn a_fin_an_rst_and_silence_are_three_ways_to_lose_a_peer() {
+    let finished = strike(|world| world.finish("client", "server").unwrap());
+    // What the server writes after that meets a client that listens no more, but has not left.
+    let ends = [
+        "client reads the end",
+        "client cannot write: BrokenPipe",
+        "server reads the end",
+    ];
+    assert_eq!(finished, [&ends[..], &["server reads 7"]].concat());
+
+    let reset = strike(|world| world.reset("client", "server").unwrap());
+    let ends = ["server: ConnectionReset", "server cannot write: ConnectionReset"];
+    let other = ["client: ConnectionReset", "client cannot write: ConnectionReset"];
+    assert_eq!(reset, [&ends[..], &other, &["server reads 7"]].concat());
+
+    let silent = strike(|world| world.silence("client", "server").unwrap());
+    assert_eq!(silent, ["server reads 7"]);
+}
+
+#[test]
+fn leaving_with_unread_bytes_resets_the_peer_and_so_does_writing_to_a_host_that_left() {
+    let mut world = world(5);
+    add_server(&mut world, "rude", |_, mut stream| async move {
+        stream.read_u8().await.unwrap();
+    });
+    add_server(&mut world, "polite", |_, mut stream| async move {
+        stream.read_exact(&mut [0; 5]).await.unwrap();
+    });
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let mut connections = Vec::new();
+            for server in ["rude:80", "polite:80"] {
+                let mut stream = client.seams.network.connect(server).await.unwrap();
+                stream.write_all(b"words").await.unwrap();
+                let answer = stream.read_u8().await.unwrap_err();
+                seen.add(format!("{server} {:?}", answer.kind()));
+                connections.push(stream);
+            }
+            let mut ended = connections.pop().unwrap();
+            ended.write_all(b"more").await.unwrap();
+            client.seams.clock.sleep(Duration::from_secs(1)).await;
+            let error = ended.write_all(b"still more").await.unwrap_err();
+            seen.add(format!("late {:?}", error.kind()));
+        })
+        .unwrap();
+    assert_eq!(world.run_until(None, || log.all().len() == 3), Stopped::Done);
+    let expected = [
+        "rude:80 ConnectionReset",
+        "polite:80 UnexpectedEof",
+        "late ConnectionReset",
+    ];
+    assert_eq!(log.all(), expected);
+}
+
+#[test]
+fn a_name_without_a_host_a_port_without_a_listener_and_a_foreign_address_are_errors() {
+    let mut world = world(6);
+    let client = add_client(&mut world, "client");
+    add_client(&mut world, "server");
+    let log = Log::default();
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let network = client.seams.network;
+            for authority in ["nobody:80", "server:80", "server"] {
+                seen.add(format!(
+                    "{:?}",
+                    network.connect(authority).await.err().unwrap().kind()
+                ));
+            }
+            seen.add(format!(
+                "{:?}",
+                network.listen("server:80").await.err().unwrap().kind()
+            ));
+            let listener = network.listen("client:0").await.unwrap();
+            assert!(network.connect(&listener.authority()).await.is_ok());
+            let taken = network.listen(&listener.authority()).await;
+            seen.add(format!("{:?}", taken.err().unwrap().kind()));
+        })
+        .unwrap();
+    assert_eq!(world.run_until(None, || log.all().len() == 5), Stopped::Done);
+    let expected = [
+        "NotFound",
+        "ConnectionRefused",
+        "InvalidInput",
+        "AddrNotAvailable",
+        "AddrInUse",
+    ];
+    assert_eq!(log.all(), expected);
+    assert!(world.cut(&Link::between("client", "nobody")).is_err());
+    assert!(world.cut(&Link::between("client", "client")).is_err());
+}
