@@ -43,6 +43,6 @@ pub use prompt::{IdMaker, Prompt, SendMessage, Start};
 pub use reply::{InterruptReply, Reply, Status};
 pub use scenario::{Scenario, Seam, schema};
 pub use session::{Answer, Gate, Session};
-pub use step::{Crash, CrashPoint, Receiver, Step};
+pub use step::{Crash, CrashPoint, QueueBehaviour, Receiver, Step};
 pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};
 pub use wire::{Connections, Delay, Fault, Heal};

@@ -62,6 +62,10 @@ pub struct Reply {
     /// A text that the answer's body contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
+    /// No answer comes: the request or its answer is lost, and the message may be admitted or not. Leaves
+    /// `status` and `contains` without a meaning.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: bool,
 }
 
 /// How an interrupt must be answered.

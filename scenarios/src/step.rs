@@ -52,8 +52,22 @@ pub enum Step {
     Restart(At<Machine>),
     /// Scripts the receiver's next answers.
     Receiver(Receiver),
+    /// Makes the callback queue behave otherwise.
+    Queue(QueueBehaviour),
     /// Lets time pass.
     Wait(Lapse),
+}
+
+/// How the server's callback queue behaves from a step on, restarts included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueBehaviour {
+    /// It takes every job and says so, as it does in the beginning.
+    Works,
+    /// It takes no job, and says so.
+    Refuses,
+    /// It takes every job, and says that it did not.
+    LosesAck,
 }
 
 /// Stops a party where it stands. Its memory is gone, its disk loses what was not synced, and its peers

@@ -164,7 +164,7 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
     ];
     insta::assert_snapshot!(told(steps, &scripts), @r#"
     - frob: 1
-        6:3: `frob` is not known here; allowed: start, send, interrupt, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, receiver, wait
+        6:3: `frob` is not known here; allowed: start, send, interrupt, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, receiver, queue, wait
     - interrupt
         6:3: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
     - wait: 4
@@ -192,7 +192,7 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
     - send: { as: a, say: idle, reply: { status: 42 } }
         6:46: 42 is not the status of an answer: 200 to 599 are allowed
     - send: { as: a, say: idle, reply: { success: true } }
-        6:38: `success` is not known here; allowed: status, contains
+        6:38: `success` is not known here; allowed: status, contains, lost
     - open: { client: observer }
         6:19: `observer` is the harness's own eye: nothing is done to it or by it
     - open: { client: gateway }

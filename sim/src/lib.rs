@@ -1,3 +1,14 @@
-//! The tool.
+//! Turnstile: plays scripted scenarios against a session server in a simulated world, and judges what was
+//! seen on the wire.
+//!
+//! [`world`] is the simulated machines, links, disks and clock. [`stage`] puts the parties into a world,
+//! [`script`] plays a scenario on a stage, [`trace`] is what was seen meanwhile, and [`oracle`] says
+//! whether it was right. [`suite`] plays many scenarios at once, [`report`] tells of it.
 
+pub mod oracle;
+pub mod report;
+pub mod script;
+pub mod stage;
+pub mod suite;
+pub mod trace;
 pub mod world;

@@ -67,7 +67,7 @@ impl<'a> Picture<'a, '_> {
             Step::Fin(direction) => self.ends([&direction.from, &direction.to]),
             Step::Crash(crash) => self.crash(crash),
             Step::Restart(machine) => self.restart(machine),
-            Step::Receiver(_) | Step::Wait(_) => {}
+            Step::Receiver(_) | Step::Queue(_) | Step::Wait(_) => {}
         }
     }
 

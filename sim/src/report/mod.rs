@@ -1,0 +1,5 @@
+//! Telling people what came of it. Reporters are fed with what was played; nothing that plays knows them.
+
+mod terminal;
+
+pub use self::terminal::{Summary, TerminalReporter, replay_command};

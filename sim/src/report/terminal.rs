@@ -1,0 +1,212 @@
+//! The terminal: a line a play, what did not hold in full, and a summary.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::oracle::Finding;
+use crate::script::Verdict;
+use crate::suite::{Play, Played};
+use crate::trace::render::seconds;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const QUIET: Style = Style::new().dimmed();
+
+/// What came of everything, counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Summary {
+    /// Plays in which all held.
+    pub held: usize,
+    /// Plays in which something did not.
+    pub broken: usize,
+    /// Plays in which the harness failed.
+    pub failed: usize,
+    /// Virtual time of all plays, up to the last step of each.
+    pub played: Duration,
+    /// Virtual time of all plays, with the time in which each settles.
+    pub elapsed: Duration,
+}
+
+/// Tells a terminal, or whatever stands for one.
+pub struct TerminalReporter<W> {
+    out: W,
+    trace_lines: usize,
+    with_seed: bool,
+    with_digest: bool,
+    summary: Summary,
+}
+
+impl<W: Write> TerminalReporter<W> {
+    /// A reporter that writes to `out`, and shows as many last lines of a trace in which something did
+    /// not hold.
+    pub fn new(out: W, trace_lines: usize) -> Self {
+        Self {
+            out,
+            trace_lines,
+            with_seed: false,
+            with_digest: false,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Also names the seed of each play.
+    pub fn with_seed(mut self, with_seed: bool) -> Self {
+        self.with_seed = with_seed;
+        self
+    }
+
+    /// Also shows the digest of each trace.
+    pub fn with_digest(mut self, with_digest: bool) -> Self {
+        self.with_digest = with_digest;
+        self
+    }
+
+    /// Tells of one play.
+    ///
+    /// # Errors
+    ///
+    /// As the writer fails.
+    pub fn tell(&mut self, played: &Played) -> io::Result<()> {
+        let Play { entry, options } = played.play;
+        let seed = if self.with_seed {
+            format!(" (seed {})", options.seed)
+        } else {
+            String::new()
+        };
+        let name = format!("{}{seed}", entry.id);
+        let wall = format!("{:.1} ms", played.wall.as_secs_f64() * 1000.0);
+        match &played.verdict {
+            Ok(verdict) => {
+                self.summary.played += verdict.played;
+                self.summary.elapsed += verdict.elapsed;
+                let times = format!("{:>9.3} s virtual  {wall:>8}", verdict.played.as_secs_f64());
+                let digest = if self.with_digest {
+                    format!("  {}", verdict.trace.digest())
+                } else {
+                    String::new()
+                };
+                if verdict.findings.is_empty() {
+                    self.summary.held += 1;
+                    writeln!(
+                        self.out,
+                        "{GOOD}held{GOOD:#}  {name:<52} {QUIET}{times}{QUIET:#}{digest}"
+                    )
+                } else {
+                    self.summary.broken += 1;
+                    writeln!(
+                        self.out,
+                        "{BAD}BROKE{BAD:#} {name:<52} {QUIET}{times}{QUIET:#}{digest}"
+                    )?;
+                    self.tell_findings(verdict, played)
+                }
+            }
+            Err(error) => {
+                self.summary.failed += 1;
+                writeln!(
+                    self.out,
+                    "{BAD}ERROR{BAD:#} {name:<52} the harness failed: {error}"
+                )?;
+                self.tell_replay(played)
+            }
+        }
+    }
+
+    fn tell_findings(&mut self, verdict: &Verdict, played: &Played) -> io::Result<()> {
+        for Finding {
+            rule,
+            at,
+            message,
+            text,
+        } in &verdict.findings
+        {
+            let name = |id: &str| {
+                verdict
+                    .labels
+                    .get(id)
+                    .map_or_else(|| id.to_owned(), |label| format!("`{label}`"))
+            };
+            let message = message
+                .as_deref()
+                .map(|id| format!(", message {}", name(id)))
+                .unwrap_or_default();
+            let text = verdict.labels.iter().fold(text.clone(), |text, (id, label)| {
+                text.replace(id.as_str(), &format!("`{label}`"))
+            });
+            writeln!(self.out, "    {BAD}{rule}{BAD:#} at {} s{message}", seconds(*at))?;
+            writeln!(self.out, "      {text}")?;
+        }
+        let tail = verdict.trace.tail(self.trace_lines, &verdict.labels);
+        if !tail.is_empty() {
+            writeln!(self.out, "    the end of the trace:")?;
+            for line in tail {
+                writeln!(self.out, "      {QUIET}{line}{QUIET:#}")?;
+            }
+        }
+        self.tell_replay(played)
+    }
+
+    fn tell_replay(&mut self, played: &Played) -> io::Result<()> {
+        let Play { entry, options } = played.play;
+        writeln!(
+            self.out,
+            "    replay: {}",
+            replay_command(&entry.path, options.seed)
+        )
+    }
+
+    /// Tells of all plays together.
+    ///
+    /// # Errors
+    ///
+    /// As the writer fails.
+    pub fn finish(mut self, wall: Duration) -> io::Result<Summary> {
+        let summary = self.summary;
+        let style = if summary.broken + summary.failed == 0 {
+            GOOD
+        } else {
+            BAD
+        };
+        writeln!(
+            self.out,
+            "{style}{summary}{style:#} in {:.2} s",
+            wall.as_secs_f64()
+        )?;
+        let (played, elapsed) = (summary.played.as_secs_f64(), summary.elapsed.as_secs_f64());
+        writeln!(
+            self.out,
+            "{QUIET}{played:.0} virtual seconds of steps, {elapsed:.0} with the time to settle after them{QUIET:#}"
+        )?;
+        self.out.flush()?;
+        Ok(summary)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            held, broken, failed, ..
+        } = self;
+        write!(formatter, "{held} held")?;
+        if *broken > 0 {
+            write!(formatter, ", {broken} broke")?;
+        }
+        if *failed > 0 {
+            write!(formatter, ", {failed} with a failure of the harness")?;
+        }
+        Ok(())
+    }
+}
+
+/// The command that plays a file again, in the words in which this program was called.
+pub fn replay_command(file: &Path, seed: u64) -> String {
+    let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
+        (None, _) => "turnstile",
+        (Some(_), false) => "cargo run --release --",
+        (Some(_), true) => "cargo run --",
+    };
+    format!("{program} replay {} --seed {seed}", file.display())
+}

@@ -1,0 +1,80 @@
+//! Waiting for something: the conditions of `await`.
+
+use turnstile_scenarios::{Await, Condition, Spot};
+
+use super::player::{Halt, Player};
+
+impl Player<'_> {
+    pub(super) fn wait_for(&mut self, wait: &Await, spot: Spot) -> Result<(), Halt> {
+        let deadline = self.stage.world.now() + *wait.within;
+        let came_about = match &wait.condition {
+            Condition::Gate(tag) => {
+                let tag = tag.to_string();
+                self.run_until(deadline, |view| view.is_parked(&tag))?
+            }
+            Condition::Message { of, is } => {
+                let message = self.messages[&of.value].clone();
+                self.run_until(deadline, |view| view.has_reached(&message, *is))?
+            }
+            Condition::Callback { of, times } => {
+                let message = self.messages[&of.value].clone();
+                self.run_until(deadline, |view| view.delivered(&message) >= times.get())?
+            }
+            Condition::Quiet(lapse) => {
+                // Quiet begins where it is asked for: what was seen long before does not count.
+                let asked_at = self.elapsed();
+                let clock_start = self.stage.world.now();
+                let mut quiet_at = clock_start + **lapse;
+                loop {
+                    if quiet_at > deadline {
+                        break false;
+                    }
+                    self.run_until(quiet_at, |_| false)?;
+                    let last_seen = self.view.last_seen().max(asked_at);
+                    let quiet_since = clock_start + (last_seen - asked_at);
+                    if quiet_since + **lapse <= self.stage.world.now() {
+                        break true;
+                    }
+                    quiet_at = quiet_since + **lapse;
+                }
+            }
+        };
+        if came_about {
+            return Ok(());
+        }
+        let (message, text) = self.what_is_missing(&wait.condition);
+        let text = format!("within {} {text}", wait.within);
+        Err(self.break_off(spot, message.as_deref(), text))
+    }
+
+    /// In words, what has not come about, and which message it is about.
+    fn what_is_missing(&self, condition: &Condition) -> (Option<String>, String) {
+        match condition {
+            Condition::Gate(tag) => (
+                None,
+                format!("nobody was parked at the gateway under `{}`", tag.value),
+            ),
+            Condition::Quiet(lapse) => (None, format!("there were no {lapse} of quiet")),
+            Condition::Message { of, is } => {
+                let message = &self.messages[&of.value];
+                let last = match self.view.last_moment(message) {
+                    Some(moment) => format!("it was last seen {moment}"),
+                    None => "nothing was ever seen of it".to_owned(),
+                };
+                (
+                    Some(message.clone()),
+                    format!("`{}` was not seen {is}; {last}", of.value),
+                )
+            }
+            Condition::Callback { of, times } => {
+                let message = &self.messages[&of.value];
+                let delivered = self.view.delivered(message);
+                let text = format!(
+                    "{delivered} of {times} callbacks for `{}` were delivered",
+                    of.value
+                );
+                (Some(message.clone()), text)
+            }
+        }
+    }
+}

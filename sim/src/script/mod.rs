@@ -1,0 +1,101 @@
+//! Playing a scenario: its steps in a world, then everything healed and time passed, then the judgement.
+
+mod conditions;
+mod expectations;
+mod player;
+mod steps;
+mod view;
+
+use std::time::Duration;
+
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_scenarios::Scenario;
+
+use crate::oracle::{self, Finding};
+use crate::stage::Stage;
+use crate::trace::{Labels, Trace};
+use player::Player;
+
+/// What a scenario is played with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Every choice of the run follows from this.
+    pub seed: u64,
+    /// Rules that the server breaks, for a test of the harness.
+    pub sabotage: Sabotage,
+}
+
+/// What came of playing a scenario.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Everything that did not hold, in order of time; empty if all held.
+    pub findings: Vec<Finding>,
+    /// Everything that was observed.
+    pub trace: Trace,
+    /// What the script calls the messages.
+    pub labels: Labels,
+    /// Virtual time from the beginning to the end of the last step.
+    pub played: Duration,
+    /// Virtual time from the beginning to the judgement.
+    pub elapsed: Duration,
+}
+
+/// The harness itself failed: the run says nothing about the server.
+#[derive(Debug, thiserror::Error)]
+pub enum HarnessError {
+    /// One of the harness's own parties panicked.
+    #[error("the harness's own {party} panicked: {message}")]
+    Panicked {
+        /// Which.
+        party: String,
+        /// With what.
+        message: String,
+    },
+    /// One of the harness's own parties never comes to rest.
+    #[error("the harness's own {party} does not come to rest")]
+    Restless {
+        /// Which.
+        party: String,
+    },
+    /// Nothing can ever happen any more, in the middle of a step.
+    #[error("nothing can ever happen any more; waiting: {}", waiting.join(", "))]
+    Deadlock {
+        /// Parties that are not done.
+        waiting: Vec<String>,
+    },
+    /// The world refused an order that the script's checks should have refused.
+    #[error("the world refused an order")]
+    World(#[from] crate::world::WorldError),
+}
+
+/// Plays a scenario from beginning to end and judges it, in a world of its own.
+///
+/// # Errors
+///
+/// If the harness failed; what the server does wrong is a finding.
+///
+/// # Panics
+///
+/// If this thread is inside of another world.
+pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
+    let stage = Stage::new(options.seed, options.sabotage);
+    let mut player = Player::new(scenario, stage);
+    player.play()?;
+    let played = player.elapsed();
+    player.let_everything_settle()?;
+    let (trace, labels, mut findings) = player.finish();
+    findings.extend(expectations::check(scenario, &trace, &labels));
+    findings.extend(oracle::judge(&trace));
+    findings.sort_by_key(|finding| finding.at);
+    let elapsed = trace
+        .records()
+        .last()
+        .map_or(played, |record| record.at.max(played));
+    Ok(Verdict {
+        findings,
+        trace,
+        labels,
+        played,
+        elapsed,
+    })
+}

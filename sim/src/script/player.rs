@@ -1,0 +1,259 @@
+//! The one who plays: it lets the world run between steps and notes what went otherwise than scripted.
+//!
+//! What each step does is in `steps`, what can be waited for in `conditions`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::Value;
+use turnstile_scenarios::{At, Label, Lapse, Scenario, Spot, Step};
+
+use super::HarnessError;
+use super::view::View;
+use crate::oracle::Finding;
+use crate::stage::client::{Answer, Awaited, Client, From};
+use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, SERVER, Stage};
+use crate::trace::{Labels, SCRIPT, Trace, What};
+use crate::world::{Stopped, WorldEvent};
+
+/// How long everything is left alone after the last step, with all faults healed: longer than every
+/// retry, time-out and deadline of the protocol takes one after another.
+const SETTLING: Duration = Duration::from_secs(30 * 60);
+/// How long the log is read when all is over.
+const READING: Duration = Duration::from_secs(5);
+/// The longest that a step can wait for an answer: a client gives up before.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+
+/// Plays one scenario on one stage.
+pub(super) struct Player<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) stage: Stage,
+    pub(super) view: View,
+    pub(super) clients: BTreeMap<String, Client>,
+    pub(super) session: Option<String>,
+    /// Message ids by label.
+    pub(super) messages: BTreeMap<Label, String>,
+    pub(super) findings: Vec<Finding>,
+    /// After how long parties that crash by themselves start again.
+    pub(super) restart_after: BTreeMap<String, Option<Lapse>>,
+    /// How much of the record was looked through for crashes.
+    crashes_read: usize,
+}
+
+/// What ends the steps.
+pub(super) enum Halt {
+    /// Something is not as scripted.
+    Broken,
+    /// The harness failed.
+    Harness(HarnessError),
+}
+
+impl<E: Into<HarnessError>> std::convert::From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Harness(error.into())
+    }
+}
+
+impl<'a> Player<'a> {
+    pub fn new(scenario: &'a Scenario, stage: Stage) -> Self {
+        Self {
+            scenario,
+            stage,
+            view: View::default(),
+            clients: BTreeMap::new(),
+            session: None,
+            messages: BTreeMap::new(),
+            findings: Vec::new(),
+            restart_after: BTreeMap::new(),
+            crashes_read: 0,
+        }
+    }
+
+    /// Plays all steps, or as many as go as scripted.
+    pub fn play(&mut self) -> Result<(), HarnessError> {
+        match self.play_steps() {
+            Ok(()) | Err(Halt::Broken) => Ok(()),
+            Err(Halt::Harness(error)) => Err(error),
+        }
+    }
+
+    fn play_steps(&mut self) -> Result<(), Halt> {
+        if !self.scenario.receiver.is_empty() {
+            self.script_receiver(&self.scenario.receiver, Spot::default())?;
+        }
+        for step in &self.scenario.steps {
+            self.note_step(step);
+            self.step(step)?;
+        }
+        Ok(())
+    }
+
+    fn note_step(&self, step: &At<Step>) {
+        let said = serde_json::to_string(&step.value).expect("a step is plain data");
+        self.stage.recorder.record(
+            SCRIPT,
+            What::Step {
+                line: step.spot.line,
+                step: said,
+            },
+        );
+    }
+
+    /// Heals everything, lets time pass, and has the harness look at what is left.
+    pub fn let_everything_settle(&mut self) -> Result<(), HarnessError> {
+        self.stage.crash_plan.disarm();
+        self.stage.queue.set(crate::stage::QueueBehaviour::Works);
+        self.stage.world.heal_everything();
+        let down: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
+        for host in down {
+            if !self.stage.world.is_up(&host)? {
+                self.stage.world.restart(&host)?;
+            }
+        }
+        self.restart_after.clear();
+        self.run_for(SETTLING)?;
+
+        let url = format!("http://{GATEWAY_AUTHORITY}/test/waiters");
+        let observer = self.stage.observer();
+        self.stage.world.spawn(
+            OBSERVER,
+            observer
+                .clone()
+                .ask(Method::GET, url, Value::Null, Awaited::default()),
+        )?;
+        if let Some(session) = self.session.clone() {
+            self.stage
+                .world
+                .spawn(OBSERVER, observer.stream(session, From::After(0)))?;
+        }
+        self.run_for(READING)
+    }
+
+    /// What was recorded, what messages are called, what was not as scripted.
+    pub fn finish(self) -> (Trace, Labels, Vec<Finding>) {
+        let trace = self.stage.recorder.read(Clone::clone);
+        let labels = self
+            .messages
+            .into_iter()
+            .map(|(label, id)| (id, label.to_string()))
+            .collect();
+        (trace, labels, self.findings)
+    }
+
+    /// How much virtual time has passed.
+    pub fn elapsed(&self) -> Duration {
+        self.stage.elapsed()
+    }
+
+    /// Lets time pass.
+    pub(super) fn run_for(&mut self, duration: Duration) -> Result<(), HarnessError> {
+        let end = self.stage.world.now() + duration;
+        self.run_until(end, |_| false).map(|_| ())
+    }
+
+    /// Lets the world run until `done`, but not beyond `deadline`. Whether it came about.
+    pub(super) fn run_until(
+        &mut self,
+        deadline: Timestamp,
+        mut done: impl FnMut(&mut View) -> bool,
+    ) -> Result<bool, HarnessError> {
+        loop {
+            let (recorder, view) = (self.stage.recorder.clone(), &mut self.view);
+            let watched = &self.restart_after;
+            let crashes_read = self.crashes_read;
+            let stopped = self.stage.world.run_until(Some(deadline), || {
+                recorder.read(|trace| view.catch_up(trace));
+                done(view) || !watched.is_empty() && recorder.read(|trace| has_crash(trace, crashes_read))
+            });
+            self.plan_restarts()?;
+            match stopped {
+                Stopped::Done => {
+                    if done(&mut self.view) {
+                        return Ok(true);
+                    }
+                }
+                Stopped::DeadlinePassed => return Ok(false),
+                Stopped::Deadlock { waiting } => return Err(HarnessError::Deadlock { waiting }),
+                Stopped::Panicked { host, message } if host == SERVER => {
+                    self.find("server-panicked", None, message);
+                }
+                Stopped::Panicked { host: party, message } => {
+                    return Err(HarnessError::Panicked { party, message });
+                }
+                Stopped::Livelock { host } if host == SERVER => {
+                    self.find(
+                        "server-livelock",
+                        None,
+                        "the server does not come to rest".to_owned(),
+                    );
+                    self.stage.world.crash(SERVER)?;
+                }
+                Stopped::Livelock { host: party } => return Err(HarnessError::Restless { party }),
+            }
+        }
+    }
+
+    /// Has parties that have crashed by themselves started again when the script says so.
+    fn plan_restarts(&mut self) -> Result<(), HarnessError> {
+        let start = self.crashes_read;
+        let crashed: Vec<String> = self.stage.recorder.read(|trace| {
+            self.crashes_read = trace.records().len();
+            crashes(trace, start).map(str::to_owned).collect()
+        });
+        for host in crashed {
+            if let Some(Some(after)) = self.restart_after.remove(&host) {
+                self.restart_later(host, *after);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a host again after a while, unless it is up by then.
+    pub(super) fn restart_later(&mut self, host: String, after: Duration) {
+        let at = self.stage.world.now() + after;
+        self.stage.world.schedule(at, move |world| {
+            if world.is_up(&host) == Ok(false) {
+                world.restart(&host).expect("a host that is down can be started");
+            }
+        });
+    }
+
+    /// Lets the world run until a request is over.
+    pub(super) fn answer(&mut self, awaited: &Awaited) -> Result<Answer, HarnessError> {
+        let deadline = self.stage.world.now() + ANSWER_LIMIT;
+        self.run_until(deadline, |_| awaited.get().is_some())?;
+        Ok(awaited.get().flatten())
+    }
+
+    /// Notes that something is not as scripted.
+    pub(super) fn find(&mut self, rule: &str, message: Option<&str>, text: String) {
+        let finding = Finding {
+            rule: rule.to_owned(),
+            at: self.elapsed(),
+            message: message.map(str::to_owned),
+            text,
+        };
+        self.findings.push(finding);
+    }
+
+    /// Notes that a step did not go as scripted, which ends the steps.
+    pub(super) fn break_off(&mut self, spot: Spot, message: Option<&str>, text: String) -> Halt {
+        self.find(&format!("step at line {}", spot.line), message, text);
+        Halt::Broken
+    }
+}
+
+fn crashes(trace: &Trace, from: usize) -> impl Iterator<Item = &str> {
+    trace.records()[from.min(trace.records().len())..]
+        .iter()
+        .filter_map(|record| match &record.what {
+            What::World(WorldEvent::Crashed { host, .. }) => Some(host.as_str()),
+            _ => None,
+        })
+}
+
+fn has_crash(trace: &Trace, from: usize) -> bool {
+    crashes(trace, from).next().is_some()
+}

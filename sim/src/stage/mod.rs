@@ -1,0 +1,198 @@
+//! The parties of a run, put into a world: the server under test, the fakes, the clients.
+//!
+//! Here is who listens where and who holds which secret. What they do is up to them and to the script.
+
+mod checkpoints;
+pub mod client;
+mod queue;
+
+use std::sync::Arc;
+
+use fake_gateway::gateway::Gateway;
+use fake_gateway::observation::Witness;
+use fake_gateway::receiver::Receiver;
+use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use jiff::Timestamp;
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::server::{Config, Hooks, Server};
+use turnstile_seams::{Listener, Seams};
+
+pub use self::checkpoints::CrashPlan;
+use self::client::Client;
+pub use self::queue::{QueueBehaviour, QueueControl};
+use crate::trace::{Recorder, WORLD, What};
+use crate::world::{Machine, World};
+
+/// The harness's own eye: its stream is never cut, and it opens the fakes' side doors.
+pub const OBSERVER: &str = "observer";
+/// The server under test.
+pub const SERVER: &str = "server";
+/// The fake wrapper.
+pub const WRAPPER: &str = "wrapper";
+/// The fake gateway.
+pub const GATEWAY: &str = "gateway";
+/// The callback receiver.
+pub const RECEIVER: &str = "receiver";
+
+/// Where the server listens.
+pub const SERVER_AUTHORITY: &str = "server:8787";
+/// Where the receiver listens.
+pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
+/// Where the gateway listens.
+pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
+const WRAPPER_AUTHORITY: &str = "wrapper:9000";
+
+/// Secret under which users' tokens are signed.
+pub(crate) const API_SECRET: &str = "api-secret-of-the-simulation";
+/// Secret under which stream tickets are signed.
+pub(crate) const TICKET_SECRET: &str = "ticket-secret-of-the-simulation";
+/// The server's database on its simulated disk.
+const DATABASE: &str = "data/turnstile.redb";
+/// When every run begins.
+const EPOCH: &str = "2026-01-01T00:00:00Z";
+
+/// The parties in their world.
+pub struct Stage {
+    /// Where they live.
+    pub world: World,
+    /// What they see.
+    pub recorder: Recorder,
+    /// How the server's callback queue behaves.
+    pub queue: QueueControl,
+    /// Where the server is to crash.
+    pub crash_plan: CrashPlan,
+    observer: Client,
+    epoch: Timestamp,
+}
+
+impl Stage {
+    /// Sets up all parties, in a world of its own whose every choice follows from `seed`.
+    ///
+    /// # Panics
+    ///
+    /// If this thread has a world already.
+    pub fn new(seed: u64, sabotage: Sabotage) -> Self {
+        let epoch: Timestamp = EPOCH.parse().expect("the epoch is a timestamp");
+        let mut world = World::new(seed, epoch);
+        let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
+
+        // The observer comes first: its clock is the record's.
+        let seams = add_client_host(&mut world, OBSERVER);
+        let recorder = Recorder::new(epoch, seams.clock.clone());
+        let observer = Client::new(OBSERVER, seams, recorder.clone());
+
+        let (control, plan) = (queue.clone(), crash_plan.clone());
+        world.add_host(SERVER, move |machine| {
+            let hooks = Hooks {
+                queue: control.wrap(),
+                checkpoints: plan.checkpoints(machine.power.clone()),
+            };
+            let config = Config {
+                listen: SERVER_AUTHORITY.to_owned(),
+                ingest_url: format!("ws://{SERVER_AUTHORITY}"),
+                wrapper_url: format!("http://{WRAPPER_AUTHORITY}"),
+                api_secret: API_SECRET.to_owned(),
+                ticket_secret: TICKET_SECRET.to_owned(),
+                sabotage,
+            };
+            Box::pin(async move {
+                let disk = machine
+                    .disk
+                    .open(DATABASE)
+                    .expect("a disk without a fault opens its files");
+                if let Err(error) = Server::run(config, machine.seams, disk, hooks).await {
+                    panic!("the server did not start: {}", with_sources(&error));
+                }
+            })
+        });
+        let witness = witness_maker(&recorder, WRAPPER);
+        world.add_host(WRAPPER, move |machine| {
+            let witness = witness();
+            Box::pin(async move {
+                let listener = listen(&machine, WRAPPER_AUTHORITY).await;
+                let config = WrapperConfig {
+                    gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
+                };
+                Wrapper::new(config, machine.seams, witness).serve(listener).await;
+            })
+        });
+        let witness = witness_maker(&recorder, GATEWAY);
+        world.add_host(GATEWAY, move |machine| {
+            let witness = witness();
+            Box::pin(async move {
+                let listener = listen(&machine, GATEWAY_AUTHORITY).await;
+                Gateway::new(machine.seams, witness).serve(listener).await;
+            })
+        });
+        let witness = witness_maker(&recorder, RECEIVER);
+        world.add_host(RECEIVER, move |machine| {
+            let witness = witness();
+            Box::pin(async move {
+                let listener = listen(&machine, RECEIVER_AUTHORITY).await;
+                Receiver::new(witness).serve(listener).await;
+            })
+        });
+        let told = recorder.clone();
+        world.set_listener(Box::new(move |_, event| told.record(WORLD, What::World(event))));
+        Self {
+            world,
+            recorder,
+            queue,
+            crash_plan,
+            observer,
+            epoch,
+        }
+    }
+
+    /// The harness's own client.
+    pub fn observer(&self) -> Client {
+        self.observer.clone()
+    }
+
+    /// A new client, on a host of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the name is taken.
+    pub fn add_client(&mut self, name: &str) -> Client {
+        let seams = add_client_host(&mut self.world, name);
+        Client::new(name, seams, self.recorder.clone())
+    }
+
+    /// How much virtual time has passed.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.world
+            .now()
+            .duration_since(self.epoch)
+            .try_into()
+            .unwrap_or_default()
+    }
+}
+
+/// A party's witness at each of its starts: numbers of exchanges and sockets go on across restarts.
+fn witness_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Witness + 'static {
+    let witness = Witness::new(party, Arc::new(recorder.clone()));
+    move || witness.clone()
+}
+
+/// Adds a host that does nothing of its own, and gives back its seams.
+fn add_client_host(world: &mut World, name: &str) -> Seams {
+    world.add_host(name, |_| Box::pin(async {}));
+    world.machine(name).expect("the host was just added").seams
+}
+
+async fn listen(machine: &Machine, authority: &str) -> Box<dyn Listener> {
+    let listening = machine.seams.network.listen(authority).await;
+    listening.unwrap_or_else(|error| panic!("nothing else listens at {authority}, and yet: {error}"))
+}
+
+/// An error with everything that led to it.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,138 @@
+//! A trace for people: one line a record.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use fake_gateway::observation::{ClosedBy, Sight};
+use serde_json::Value;
+
+use super::{Record, Trace, What};
+
+/// Characters of a body that a line shows; `--json` shows all.
+const BODY_WIDTH: usize = 160;
+
+/// What messages are called in the script that made them, by id.
+pub type Labels = BTreeMap<String, String>;
+
+impl Trace {
+    /// The lines of the last `count` records, with the script's names for messages.
+    pub fn tail(&self, count: usize, labels: &Labels) -> Vec<String> {
+        let start = self.records().len().saturating_sub(count);
+        self.records()[start..]
+            .iter()
+            .map(|record| record.line(labels))
+            .collect()
+    }
+}
+
+impl Record {
+    /// This record as a line, with the script's names for messages in place of their ids.
+    pub fn line(&self, labels: &Labels) -> String {
+        let mut line = self.to_string();
+        for (id, label) in labels {
+            line = line.replace(id.as_str(), &format!("<{label}>"));
+        }
+        line
+    }
+}
+
+/// A moment of a run as reports show it: seconds with microseconds.
+pub fn seconds(at: Duration) -> String {
+    format!("{}.{:06}", at.as_secs(), at.subsec_micros())
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:>12}  {:<9} {}",
+            seconds(self.at),
+            self.party,
+            self.what
+        )
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sight(sight) => formatter.write_str(&describe(sight)),
+            Self::World(event) => write!(
+                formatter,
+                "== {}",
+                serde_json::to_string(event).map_err(|_| fmt::Error)?
+            ),
+            Self::Step { line, step } => write!(formatter, "-- line {line}: {step}"),
+        }
+    }
+}
+
+fn describe(sight: &Sight) -> String {
+    match sight {
+        Sight::RequestSent {
+            exchange,
+            to,
+            method,
+            path,
+            body,
+        } => {
+            format!("#{exchange} asks {to}: {method} {path}{}", short(body))
+        }
+        Sight::ReplyReceived {
+            exchange,
+            status,
+            body,
+        } => format!("#{exchange} is answered {status}{}", short(body)),
+        Sight::NoReply { exchange, error } => format!("#{exchange} gets no answer: {error}"),
+        Sight::RequestReceived {
+            exchange,
+            method,
+            path,
+            body,
+            ..
+        } => {
+            format!("@{exchange} is asked: {method} {path}{}", short(body))
+        }
+        Sight::ReplySent {
+            exchange,
+            status,
+            body,
+        } => format!("@{exchange} answers {status}{}", short(body)),
+        Sight::ChunkSent { exchange, data } => format!("@{exchange} sends a chunk{}", short(data)),
+        Sight::PeerGone { exchange } => format!("@{exchange} has lost its peer"),
+        Sight::SocketOpened { socket, to, path } => format!("~{socket} is open to {to}: {path}"),
+        Sight::SocketRefused {
+            socket,
+            to,
+            status,
+            error,
+            ..
+        } => match status {
+            Some(status) => format!("~{socket} is refused by {to} with {status}: {error}"),
+            None => format!("~{socket} cannot be opened to {to}: {error}"),
+        },
+        Sight::FrameSent { socket, frame } => format!("~{socket} sends{}", short(frame)),
+        Sight::FrameReceived { socket, frame } => format!("~{socket} receives{}", short(frame)),
+        Sight::SocketClosed { socket, code, by } => {
+            let who = match by {
+                ClosedBy::Itself => "this side",
+                ClosedBy::Peer => "the other side",
+                ClosedBy::Lost => "nobody: it was lost",
+            };
+            let code = code.map(|code| format!(" with {code}")).unwrap_or_default();
+            format!("~{socket} is closed{code} by {who}")
+        }
+    }
+}
+
+fn short(body: &Value) -> String {
+    if body.is_null() {
+        return String::new();
+    }
+    let text = body.to_string();
+    match text.char_indices().nth(BODY_WIDTH) {
+        Some((end, _)) => format!(" {}…", &text[..end]),
+        None => format!(" {text}"),
+    }
+}
