@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::Full;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
@@ -23,6 +24,13 @@ const WORKSPACE_SETUP_FAILED: &str = "WORKSPACE_SETUP_FAILED";
 const KILO_SERVER_FAILED: &str = "KILO_SERVER_FAILED";
 const WRAPPER_START_FAILED: &str = "WRAPPER_START_FAILED";
 const BAD_REQUEST: &str = "BAD_REQUEST";
+
+/// Characters that a segment of a path must not have as they are.
+const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// The way to the wrapper of a session.
 pub struct WrapperClient {
@@ -137,10 +145,8 @@ impl WrapperClient {
     /// What ties the wrapper to this session and this run.
     fn binding(&self, delivery: &Delivery) -> Value {
         let identity = &delivery.metadata.identity;
-        let encode = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-        };
-        let path = format!("{}/{}", encode(identity.user_id.as_str()), identity.session_id);
+        let user = utf8_percent_encode(identity.user_id.as_str(), &NOT_IN_PATHS);
+        let path = format!("{user}/{}", identity.session_id);
         let mut binding = json!({
             "ingestUrl": format!("{}/sessions/{path}/ingest", self.ingest_url),
             "workerAuthToken": self.tokens.worker_token(&identity.user_id, self.seams.clock.now()),

@@ -1,1 +1,115 @@
-fn main() {}
+//! What a play costs: the suite as a whole, one more message, an hour in which nothing happens.
+//!
+//! Throughput in elements is virtual seconds per second of one core.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use turnstile::script::{self, Options};
+use turnstile::suite::{self, Play};
+use turnstile_scenarios::{Library, Scenario};
+
+fn library() -> Library {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn scenario(steps: &str) -> Scenario {
+    let text = format!("scenario: b\nabout: b\nseam: turn\nsession: {{ callback: true }}\nsteps:\n{steps}");
+    Scenario::parse(&text, Path::new("bench.yaml")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Virtual time up to the last step of each play, and with the time to settle.
+fn virtual_time(library: &Library) -> (Duration, Duration) {
+    let verdicts = library.entries().iter().map(|entry| {
+        script::play(&entry.scenario, Options::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", entry.id))
+    });
+    verdicts.fold((Duration::ZERO, Duration::ZERO), |(played, elapsed), verdict| {
+        (played + verdict.played, elapsed + verdict.elapsed)
+    })
+}
+
+fn whole_suite(criterion: &mut Criterion) {
+    let library = library();
+    let options = Options::default();
+    let plays: Vec<Play> = library
+        .entries()
+        .iter()
+        .map(|entry| Play { entry, options })
+        .collect();
+    let (played, elapsed) = virtual_time(&library);
+    let mut group = criterion.benchmark_group("suite");
+    group.sample_size(10);
+    group.bench_function("all cores", |bencher| {
+        bencher.iter(|| {
+            suite::play_all(
+                &plays,
+                suite::all_cores(),
+                |_| {},
+                |played| drop(black_box(played)),
+            );
+        });
+    });
+    for (name, seconds) in [
+        ("one core, steps only", played),
+        ("one core, with settling", elapsed),
+    ] {
+        group.throughput(Throughput::Elements(seconds.as_secs()));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for play in &plays {
+                    black_box(suite::play_timed(*play));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn one_more_message(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("messages");
+    for count in [1, 11, 101] {
+        let mut steps = "  - start: { as: m0, say: echo:x }\n  - await: { callback: m0 }\n".to_owned();
+        for number in 1..count {
+            write!(
+                steps,
+                "  - send: {{ as: m{number}, say: echo:x }}\n  - await: {{ callback: m{number} }}\n"
+            )
+            .expect("a string can be written to");
+        }
+        let scenario = scenario(&steps);
+        group.bench_with_input(
+            BenchmarkId::from_parameter(count),
+            &scenario,
+            |bencher, scenario| {
+                bencher.iter(|| script::play(scenario, Options::default()));
+            },
+        );
+    }
+    group.finish();
+}
+
+fn idle_hour(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("idle");
+    for hours in [0, 1, 100] {
+        let steps = format!(
+            "  - start: {{ as: a, say: echo:x }}\n  - await: {{ callback: a }}\n  - wait: {hours}h\n"
+        );
+        let scenario = scenario(&steps);
+        group.bench_with_input(
+            BenchmarkId::new("hours", hours),
+            &scenario,
+            |bencher, scenario| {
+                bencher.iter(|| script::play(scenario, Options::default()));
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(benches, whole_suite, one_more_message, idle_hour);
+criterion_main!(benches);

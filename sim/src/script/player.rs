@@ -16,7 +16,7 @@ use crate::oracle::Finding;
 use crate::stage::client::{Answer, Awaited, Client, From};
 use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, SERVER, Stage};
 use crate::trace::{Labels, SCRIPT, Trace, What};
-use crate::world::{Stopped, WorldEvent};
+use crate::world::{Stopped, World, WorldEvent};
 
 /// How long everything is left alone after the last step, with all faults healed: longer than every
 /// retry, time-out and deadline of the protocol takes one after another.
@@ -38,6 +38,8 @@ pub(super) struct Player<'a> {
     pub(super) findings: Vec<Finding>,
     /// After how long parties that crash by themselves start again.
     pub(super) restart_after: BTreeMap<String, Option<Lapse>>,
+    /// When the last thing happens that the script has arranged for: a heal or a start.
+    arranged_until: Timestamp,
     /// How much of the record was looked through for crashes.
     crashes_read: usize,
 }
@@ -60,6 +62,7 @@ impl<'a> Player<'a> {
     pub fn new(scenario: &'a Scenario, stage: Stage) -> Self {
         Self {
             scenario,
+            arranged_until: stage.world.now(),
             stage,
             view: View::default(),
             clients: BTreeMap::new(),
@@ -101,8 +104,10 @@ impl<'a> Player<'a> {
         );
     }
 
-    /// Heals everything, lets time pass, and has the harness look at what is left.
+    /// Lets what the script has arranged for happen, heals everything, lets time pass, and has the harness
+    /// look at what is left.
     pub fn let_everything_settle(&mut self) -> Result<(), HarnessError> {
+        self.run_until(self.arranged_until, |_| false)?;
         self.stage.crash_plan.disarm();
         self.stage.queue.set(crate::stage::QueueBehaviour::Works);
         self.stage.world.heal_everything();
@@ -212,12 +217,18 @@ impl<'a> Player<'a> {
 
     /// Starts a host again after a while, unless it is up by then.
     pub(super) fn restart_later(&mut self, host: String, after: Duration) {
-        let at = self.stage.world.now() + after;
-        self.stage.world.schedule(at, move |world| {
+        self.arrange(after, move |world| {
             if world.is_up(&host) == Ok(false) {
                 world.restart(&host).expect("a host that is down can be started");
             }
         });
+    }
+
+    /// Has something done to the world after a while.
+    pub(super) fn arrange(&mut self, after: Duration, action: impl FnOnce(&mut World) + 'static) {
+        let at = self.stage.world.now() + after;
+        self.arranged_until = self.arranged_until.max(at);
+        self.stage.world.schedule(at, action);
     }
 
     /// Lets the world run until a request is over.

@@ -219,8 +219,7 @@ impl Player<'_> {
         };
         strike(&mut self.stage.world, &link)?;
         if let Some(lapse) = heals_after {
-            let at = self.stage.world.now() + *lapse;
-            self.stage.world.schedule(at, move |world| {
+            self.arrange(*lapse, move |world| {
                 world.heal(&link).expect("a link that was struck can be healed");
             });
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Record, Trace, What};
 
-/// Characters of a body that a line shows; `--json` shows all.
+/// Characters of a body that a line shows. The JSON form of a trace shows all.
 const BODY_WIDTH: usize = 160;
 
 /// What messages are called in the script that made them, by id.
@@ -112,8 +112,8 @@ fn describe(sight: &Sight) -> String {
             Some(status) => format!("~{socket} is refused by {to} with {status}: {error}"),
             None => format!("~{socket} cannot be opened to {to}: {error}"),
         },
-        Sight::FrameSent { socket, frame } => format!("~{socket} sends{}", short(frame)),
-        Sight::FrameReceived { socket, frame } => format!("~{socket} receives{}", short(frame)),
+        Sight::FrameSent { socket, frame } => format!("~{socket} sends {}", frame_words(frame)),
+        Sight::FrameReceived { socket, frame } => format!("~{socket} receives {}", frame_words(frame)),
         Sight::SocketClosed { socket, code, by } => {
             let who = match by {
                 ClosedBy::Itself => "this side",
@@ -126,6 +126,23 @@ fn describe(sight: &Sight) -> String {
     }
 }
 
+/// A frame, its name first: what an event is matters more than what it carries.
+fn frame_words(frame: &Value) -> String {
+    let Some(name) = frame["streamEventType"].as_str() else {
+        return short(frame).trim_start().to_owned();
+    };
+    let number = match frame["eventId"].as_u64() {
+        Some(id) if id > 0 => format!("event {id} "),
+        _ => String::new(),
+    };
+    // Of kilo's events the properties are everything; the rest says the same once more.
+    match frame["data"]["event"].as_str() {
+        Some(kilo) => format!("{number}{name} {kilo}{}", short(&frame["data"]["properties"])),
+        None => format!("{number}{name}{}", short(&frame["data"])),
+    }
+}
+
+/// What stands for a body in a line: nothing for none, and only the beginning of a long one.
 fn short(body: &Value) -> String {
     if body.is_null() {
         return String::new();

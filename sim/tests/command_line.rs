@@ -1,0 +1,130 @@
+//! The tool as it is called: what it prints and how it ends.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn turnstile(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_turnstile"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .env_remove("CARGO")
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the tool can be run")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A script of the test's own.
+fn script(name: &str, text: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, text).expect("the folder for tests can be written to");
+    file
+}
+
+#[test]
+fn scenarios_that_hold_are_told_in_a_line_each_and_end_with_0() {
+    let output = turnstile(&["run", "suite/turn/cold"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("held  suite/turn/cold"), "{text}");
+    assert!(text.contains("1 held in "), "{text}");
+    assert!(!text.contains('\u{1b}'), "colours in a pipe: {text:?}");
+}
+
+#[test]
+fn a_filter_that_matches_nothing_ends_with_2() {
+    let output = turnstile(&["run", "no-such-scenario"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no scenario has \"no-such-scenario\" in its id"));
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for arguments in [&["frobnicate", "x"][..], &["run", "--seed", "x"], &["replay"]] {
+        assert_eq!(turnstile(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_script_with_a_mistake_is_told_with_file_line_and_column_and_ends_with_2() {
+    let file = script(
+        "mistake.yaml",
+        "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: idle }\n  - frob: 1\n",
+    );
+    for command in ["check", "replay"] {
+        let output = turnstile(&[command, file.to_str().expect("a path of this test is UTF-8")]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("mistake.yaml:6:5: `frob`"),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn what_did_not_hold_is_told_with_the_place_the_message_and_the_replay_and_ends_with_1() {
+    let file = script(
+        "wrong.yaml",
+        "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n\
+         expect:\n  - message: { of: a, is: failed }\n",
+    );
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let output = turnstile(&["replay", name, "--seed", "3"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("expectation at line 7 at "), "{text}");
+    assert!(
+        text.contains("`a` ended with status \"completed\", not \"failed\""),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("replay: turnstile replay {name} --seed 3")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_step_that_does_not_go_as_scripted_is_told_by_its_line() {
+    let file = script(
+        "impatient.yaml",
+        "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: hang }\n\
+         \x20 - await: { message: a, is: completed, within: 5s }\n",
+    );
+    let output = turnstile(&["replay", file.to_str().expect("a path of this test is UTF-8")]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("step at line 6 at "), "{text}");
+    assert!(
+        text.contains("within 5s `a` was not seen completed; it was last seen sent"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_trace_can_be_had_as_json_lines() {
+    let output = turnstile(&["replay", "--json", "scenarios/suite/turn/cold.yaml"]);
+    assert_eq!(output.status.code(), Some(0));
+    for line in stdout(&output).lines() {
+        let record: serde_json::Value = serde_json::from_str(line).expect("every line is JSON");
+        assert!(record["at_us"].is_u64() && record["party"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn scenarios_are_listed_with_their_titles_and_the_schema_is_json() {
+    let listed = stdout(&turnstile(&["list", "turn"]));
+    assert!(
+        listed.lines().any(|line| line.starts_with("suite/turn/cold ")),
+        "{listed}"
+    );
+    let schema = stdout(&turnstile(&["schema"]));
+    assert!(serde_json::from_str::<serde_json::Value>(&schema).is_ok());
+}
