@@ -1,0 +1,105 @@
+//! Rules of the house that no compiler knows: who may know whom, and which words belong where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every Rust file below a folder of the project.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![top().join(folder)];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for entry in entries {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no sources");
+    found
+}
+
+/// Files below `folder` that have `word` in them, but for those below `home`.
+fn strays(folder: &str, word: &str, home: &str) -> Vec<PathBuf> {
+    let home = top().join(home);
+    let is_stray = |path: &PathBuf| {
+        !path.starts_with(&home)
+            && fs::read_to_string(path)
+                .expect("sources are UTF-8")
+                .contains(word)
+    };
+    sources(folder).into_iter().filter(is_stray).collect()
+}
+
+#[test]
+fn the_server_the_fakes_and_the_language_do_not_know_each_other() {
+    let packages = [
+        "turnstile-reference",
+        "fake-gateway",
+        "turnstile-scenarios",
+        "turnstile",
+    ];
+    for (folder, own) in [
+        ("reference", "turnstile-reference"),
+        ("reference/seams", "turnstile-seams"),
+        ("fake-gateway", "fake-gateway"),
+        ("scenarios", "turnstile-scenarios"),
+    ] {
+        let manifest =
+            fs::read_to_string(top().join(folder).join("Cargo.toml")).expect("a crate has a manifest");
+        let dependencies = manifest
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next());
+        for dependency in dependencies {
+            assert!(
+                dependency == own || !packages.contains(&dependency),
+                "{folder} knows {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_legacy_part_of_the_server_knows_the_word_for_executions() {
+    assert_eq!(
+        strays("reference", "executionId", "reference/src/legacy"),
+        Vec::<PathBuf>::new()
+    );
+}
+
+#[test]
+fn only_the_world_names_the_simulator_it_stands_on() {
+    for word in ["turmoil_net", "turmoil_fs"] {
+        assert_eq!(strays("sim/src", word, "sim/src/world"), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn what_judges_the_server_shares_no_type_with_it() {
+    let home = "sim/src/nowhere";
+    assert_eq!(
+        strays("sim/src/oracle", "turnstile_reference", home),
+        Vec::<PathBuf>::new()
+    );
+    assert_eq!(
+        strays("sim/src/trace", "turnstile_reference", home),
+        Vec::<PathBuf>::new()
+    );
+}
+
+#[test]
+fn sockets_and_timers_of_the_machine_are_named_behind_the_seams_only() {
+    let seam = "reference/seams/src/real.rs";
+    for folder in ["reference", "fake-gateway/src"] {
+        for word in ["tokio::net", "tokio::time"] {
+            assert_eq!(strays(folder, word, seam), Vec::<PathBuf>::new(), "{word}");
+        }
+    }
+}
