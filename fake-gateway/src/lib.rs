@@ -9,9 +9,9 @@
 //! * [`wrapper`]: the process in a session's sandbox, with its agent, kilo. An HTTP server, a client of
 //!   the server's ingest WebSocket, and a client of the gateway. It has no side door: the session
 //!   server's own requests and frames are all that moves it.
-//! * [`receiver`]: where callbacks arrive. It answers 200 until `POST /test/answers` queues other
-//!   answers, one a callback: `[{"status":500},{"stall":true},{"drop":true}]`. `GET /test/answers` tells
-//!   which of them are still to be given.
+//! * [`receiver`]: where callbacks arrive. It answers 200 until `POST /test/answers` gives it other
+//!   answers, one a callback, in place of those that are left:
+//!   `[{"status":500},{"stall":true},{"drop":true}]`. `GET /test/answers` tells which are left.
 //!
 //! Each is made of [`turnstile_seams::Seams`] and an [`observation::Witness`], and lives for as long as
 //! the future of its `serve` is polled. What crosses its edges goes to the witness at the moment it is

@@ -103,7 +103,7 @@ impl Receiver {
             .route("/{*path}", on(receives, receive))
             .with_state(self.clone());
         let side_door = Router::new()
-            .route("/test/answers", get(answers_left).post(queue_answers))
+            .route("/test/answers", get(answers_left).post(replace_answers))
             .with_state(self.clone());
         recorded(callbacks, self.witness.clone(), Headers::Recorded).merge(side_door)
     }
@@ -144,8 +144,8 @@ async fn receive(
     }
 }
 
-async fn queue_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<Answer>>) -> StatusCode {
-    receiver.answers().extend(answers);
+async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<Answer>>) -> StatusCode {
+    *receiver.answers() = answers.into();
     StatusCode::NO_CONTENT
 }
 

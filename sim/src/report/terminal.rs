@@ -139,9 +139,9 @@ impl<W: Write> TerminalReporter<W> {
             writeln!(self.out, "    {BAD}{rule}{BAD:#} at {} s{message}", seconds(*at))?;
             writeln!(self.out, "      {text}")?;
         }
-        let tail = verdict.trace.tail(self.trace_lines, &verdict.labels);
+        let tail = verdict.tail(self.trace_lines);
         if !tail.is_empty() {
-            writeln!(self.out, "    the end of the trace:")?;
+            writeln!(self.out, "    the trace up to there:")?;
             for line in tail {
                 writeln!(self.out, "      {QUIET}{line}{QUIET:#}")?;
             }

@@ -32,12 +32,28 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Everything that was observed.
     pub trace: Trace,
+    /// How many records of it are older than the harness's own look at what is left.
+    pub looked_back_at: usize,
     /// What the script calls the messages.
     pub labels: Labels,
     /// Virtual time from the beginning to the end of the last step.
     pub played: Duration,
     /// Virtual time from the beginning to the judgement.
     pub elapsed: Duration,
+}
+
+impl Verdict {
+    /// The last `count` records before the first finding, or before the harness looked at what was left, as
+    /// lines.
+    pub fn tail(&self, count: usize) -> Vec<String> {
+        let played = &self.trace.records()[..self.looked_back_at];
+        let broken_at = self.findings.first().map_or(Duration::MAX, |finding| finding.at);
+        let end = played.partition_point(|record| record.at <= broken_at);
+        played[end.saturating_sub(count)..end]
+            .iter()
+            .map(|record| record.line(&self.labels))
+            .collect()
+    }
 }
 
 /// The harness itself failed: the run says nothing about the server.
@@ -83,7 +99,7 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
     player.play()?;
     let played = player.elapsed();
     player.let_everything_settle()?;
-    let (trace, labels, mut findings) = player.finish();
+    let (trace, looked_back_at, labels, mut findings) = player.finish();
     findings.extend(expectations::check(scenario, &trace, &labels));
     findings.extend(oracle::judge(&trace));
     findings.sort_by_key(|finding| finding.at);
@@ -94,6 +110,7 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
     Ok(Verdict {
         findings,
         trace,
+        looked_back_at,
         labels,
         played,
         elapsed,

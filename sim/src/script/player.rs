@@ -42,6 +42,8 @@ pub(super) struct Player<'a> {
     arranged_until: Timestamp,
     /// How much of the record was looked through for crashes.
     crashes_read: usize,
+    /// How long the record was when all was over and the harness began to look at what is left.
+    looked_back_at: usize,
 }
 
 /// What ends the steps.
@@ -71,6 +73,7 @@ impl<'a> Player<'a> {
             findings: Vec::new(),
             restart_after: BTreeMap::new(),
             crashes_read: 0,
+            looked_back_at: 0,
         }
     }
 
@@ -95,19 +98,19 @@ impl<'a> Player<'a> {
 
     fn note_step(&self, step: &At<Step>) {
         let said = serde_json::to_string(&step.value).expect("a step is plain data");
-        self.stage.recorder.record(
-            SCRIPT,
-            What::Step {
-                line: step.spot.line,
-                step: said,
-            },
-        );
+        self.note(step.spot.line, &said);
+    }
+
+    fn note(&self, line: u32, said: &str) {
+        let step = said.to_owned();
+        self.stage.recorder.record(SCRIPT, What::Step { line, step });
     }
 
     /// Lets what the script has arranged for happen, heals everything, lets time pass, and has the harness
     /// look at what is left.
     pub fn let_everything_settle(&mut self) -> Result<(), HarnessError> {
         self.run_until(self.arranged_until, |_| false)?;
+        self.note(0, "everything is healed and started, and left alone");
         self.stage.crash_plan.disarm();
         self.stage.queue.set(crate::stage::QueueBehaviour::Works);
         self.stage.world.heal_everything();
@@ -119,6 +122,8 @@ impl<'a> Player<'a> {
         }
         self.restart_after.clear();
         self.run_for(SETTLING)?;
+        self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
+        self.note(0, "the harness looks at what is left");
 
         let url = format!("http://{GATEWAY_AUTHORITY}/test/waiters");
         let observer = self.stage.observer();
@@ -136,15 +141,16 @@ impl<'a> Player<'a> {
         self.run_for(READING)
     }
 
-    /// What was recorded, what messages are called, what was not as scripted.
-    pub fn finish(self) -> (Trace, Labels, Vec<Finding>) {
+    /// What was recorded, how much of it before the harness looked at what is left, what messages are
+    /// called, what was not as scripted.
+    pub fn finish(self) -> (Trace, usize, Labels, Vec<Finding>) {
         let trace = self.stage.recorder.read(Clone::clone);
         let labels = self
             .messages
             .into_iter()
             .map(|(label, id)| (id, label.to_string()))
             .collect();
-        (trace, labels, self.findings)
+        (trace, self.looked_back_at, labels, self.findings)
     }
 
     /// How much virtual time has passed.

@@ -7,24 +7,13 @@ use std::time::Duration;
 use fake_gateway::observation::{ClosedBy, Sight};
 use serde_json::Value;
 
-use super::{Record, Trace, What};
+use super::{Record, What};
 
 /// Characters of a body that a line shows. The JSON form of a trace shows all.
 const BODY_WIDTH: usize = 160;
 
 /// What messages are called in the script that made them, by id.
 pub type Labels = BTreeMap<String, String>;
-
-impl Trace {
-    /// The lines of the last `count` records, with the script's names for messages.
-    pub fn tail(&self, count: usize, labels: &Labels) -> Vec<String> {
-        let start = self.records().len().saturating_sub(count);
-        self.records()[start..]
-            .iter()
-            .map(|record| record.line(labels))
-            .collect()
-    }
-}
 
 impl Record {
     /// This record as a line, with the script's names for messages in place of their ids.
@@ -63,6 +52,7 @@ impl fmt::Display for What {
                 "== {}",
                 serde_json::to_string(event).map_err(|_| fmt::Error)?
             ),
+            Self::Step { line: 0, step } => write!(formatter, "-- {step}"),
             Self::Step { line, step } => write!(formatter, "-- line {line}: {step}"),
         }
     }
