@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
-use turnstile_seams::{ClockExt as _, Seams, http_client};
+use turnstile_seams::http_client::{self, HttpError};
+use turnstile_seams::{ClockExt as _, Seams};
 
 use crate::limits::{CALLBACK_ATTEMPTS, CALLBACK_RETRY_BASE, CALLBACK_TIMEOUT, COMMIT_RETRY_DELAY};
 use crate::session::CallbackJob;
@@ -102,6 +103,9 @@ impl DurableQueue {
         let exchange = http_client::send(&self.seams.network, request);
         let status = match self.seams.clock.timeout(CALLBACK_TIMEOUT, exchange).await {
             Ok(Ok(response)) => response.status(),
+            Ok(Err(error @ (HttpError::Url(_) | HttpError::Scheme(_)))) => {
+                return Attempt::GiveUp(error.to_string());
+            }
             Ok(Err(error)) => return Attempt::TryAgain(error.to_string()),
             Err(elapsed) => return Attempt::TryAgain(elapsed.to_string()),
         };

@@ -16,14 +16,8 @@ use crate::identity::WrapperRunId;
 use crate::limits::{WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT};
 use crate::session::message::Turn;
 use crate::session::metadata::Workspace;
-use crate::session::wrapper::{Delivery, DeliveryFailure};
+use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
 use crate::session::{Input, Reply};
-
-const SANDBOX_CONNECT_FAILED: &str = "SANDBOX_CONNECT_FAILED";
-const WORKSPACE_SETUP_FAILED: &str = "WORKSPACE_SETUP_FAILED";
-const KILO_SERVER_FAILED: &str = "KILO_SERVER_FAILED";
-const WRAPPER_START_FAILED: &str = "WRAPPER_START_FAILED";
-const BAD_REQUEST: &str = "BAD_REQUEST";
 
 /// Characters that a segment of a path must not have as they are.
 const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC
@@ -64,7 +58,12 @@ impl WrapperClient {
             let run = delivery.run.id.clone();
             match session.ask(Input::Prepared { run, workspace }).await {
                 Ok(Reply::Proceed(true)) => {}
-                _ => return Err(DeliveryFailure::retryable("The delivery was called off")),
+                _ => {
+                    return Err(failure(
+                        FailureCode::WrapperStartFailed,
+                        "the delivery was called off",
+                    ));
+                }
             }
         }
         self.hand_over(delivery).await
@@ -91,20 +90,26 @@ impl WrapperClient {
         });
         let answer = self.call("/session/ready", &body, WRAPPER_READY_TIMEOUT).await?;
         match answer["status"].as_str() {
-            Some("ready") => serde_json::from_value(answer["workspaceReady"].clone())
-                .map_err(|error| failure(WRAPPER_START_FAILED, format!("unreadable readiness: {error}"))),
+            Some("ready") => serde_json::from_value(answer["workspaceReady"].clone()).map_err(|error| {
+                failure(
+                    FailureCode::WrapperStartFailed,
+                    format!("unreadable readiness: {error}"),
+                )
+            }),
             Some("error") => {
                 let text = answer["error"]["message"]
                     .as_str()
                     .unwrap_or("the wrapper did not say why");
-                Err(match answer["error"]["code"].as_str() {
-                    Some(code @ (WORKSPACE_SETUP_FAILED | KILO_SERVER_FAILED)) => failure(code, text),
-                    Some("INVALID_REQUEST") => DeliveryFailure::permanent(format!("{BAD_REQUEST}: {text}")),
-                    _ => failure(WRAPPER_START_FAILED, text),
-                })
+                let code = match answer["error"]["code"].as_str() {
+                    Some("WORKSPACE_SETUP_FAILED") => FailureCode::WorkspaceSetupFailed,
+                    Some("KILO_SERVER_FAILED") => FailureCode::KiloServerFailed,
+                    Some("INVALID_REQUEST") => FailureCode::BadRequest,
+                    _ => FailureCode::WrapperStartFailed,
+                };
+                Err(failure(code, text))
             }
             _ => Err(failure(
-                WRAPPER_START_FAILED,
+                FailureCode::WrapperStartFailed,
                 "the wrapper's answer says neither ready nor error",
             )),
         }
@@ -136,7 +141,7 @@ impl WrapperClient {
             Ok(())
         } else {
             Err(failure(
-                WRAPPER_START_FAILED,
+                FailureCode::WrapperStartFailed,
                 "the wrapper's answer does not say that it took the message",
             ))
         }
@@ -149,7 +154,7 @@ impl WrapperClient {
         let path = format!("{user}/{}", identity.session_id);
         let mut binding = json!({
             "ingestUrl": format!("{}/sessions/{path}/ingest", self.ingest_url),
-            "workerAuthToken": self.tokens.worker_token(&identity.user_id, self.seams.clock.now()),
+            "workerAuthToken": self.tokens.worker_token(&identity.user_id, &identity.session_id, self.seams.clock.now()),
             "wrapperRunId": delivery.run.id,
             "wrapperGeneration": delivery.run.fence.generation,
             "wrapperConnectionId": delivery.run.fence.connection,
@@ -162,7 +167,7 @@ impl WrapperClient {
 
     /// One exchange with the wrapper, whose answer has to be JSON.
     async fn call(&self, path: &str, body: &Value, allowed: Duration) -> Result<Value, DeliveryFailure> {
-        let unusable = |error: &dyn std::fmt::Display| failure(SANDBOX_CONNECT_FAILED, error);
+        let unusable = |error: &dyn std::fmt::Display| failure(FailureCode::SandboxConnectFailed, error);
         let url: Uri = format!("{}{path}", self.wrapper_url)
             .parse()
             .map_err(|error| unusable(&error))?;
@@ -188,8 +193,8 @@ impl WrapperClient {
         };
         let (status, answer) = match self.seams.clock.timeout(allowed, exchange).await {
             Ok(Ok(answered)) => answered,
-            Ok(Err(error)) => return Err(failure(WRAPPER_START_FAILED, error)),
-            Err(elapsed) => return Err(failure(WRAPPER_START_FAILED, elapsed)),
+            Ok(Err(error)) => return Err(failure(FailureCode::WrapperStartFailed, error)),
+            Err(elapsed) => return Err(failure(FailureCode::WrapperStartFailed, elapsed)),
         };
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
         let text = || {
@@ -199,16 +204,18 @@ impl WrapperClient {
                 .to_owned()
         };
         if status == StatusCode::BAD_REQUEST {
-            Err(DeliveryFailure::permanent(format!("{BAD_REQUEST}: {}", text())))
+            Err(failure(FailureCode::BadRequest, text()))
         } else if status.is_success() {
             Ok(answer)
         } else {
-            Err(failure(WRAPPER_START_FAILED, format!("{status}: {}", text())))
+            Err(failure(
+                FailureCode::WrapperStartFailed,
+                format!("{status}: {}", text()),
+            ))
         }
     }
 }
 
-/// A failure after which another try may go better.
-fn failure(code: &str, text: impl std::fmt::Display) -> DeliveryFailure {
-    DeliveryFailure::retryable(format!("{code}: {text}"))
+fn failure(code: FailureCode, text: impl std::fmt::Display) -> DeliveryFailure {
+    DeliveryFailure::new(code, text.to_string())
 }

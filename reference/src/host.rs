@@ -12,12 +12,12 @@ use turnstile_seams::{BoxFuture, Clock, ClockExt as _};
 
 use crate::callbacks::CallbackQueue;
 use crate::delivery::WrapperClient;
-use crate::limits::COMMIT_RETRY_DELAY;
+use crate::limits::{COMMIT_RETRY_DELAY, SUBSCRIBER_BACKLOG};
 use crate::session::events::Event;
 use crate::session::metadata::Metadata;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::session::{Effect, Input, Reply, Session, SocketId, ToWrapper, Volatile};
-use crate::store::{SessionKey, Store, StoreError};
+use crate::store::{Replay, SessionKey, Store, StoreError};
 
 /// Points of the server's work between which a crash makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,29 +67,53 @@ pub enum ToIngest {
 pub struct Subscription {
     /// Id of the latest event that was kept before the subscription; later ones come live.
     pub up_to: u64,
+    /// The kept events as they were at the subscription.
+    pub replay: Replay,
     /// Messages to tell of before the live events, as names and data of events.
     pub snapshot: Vec<(&'static str, Value)>,
     /// What to tell of the cloud side, if anything.
     pub cloud_status: Option<&'static str>,
-    /// Events from the subscription on.
-    pub live: mpsc::UnboundedReceiver<Event>,
+    /// Events from the subscription on. It ends early if they are not taken out: a client that falls too
+    /// far behind has to come back and have them replayed.
+    pub live: mpsc::Receiver<Arc<Event>>,
+}
+
+/// An ingest socket that the session knows of. Whichever way it is dropped, the session is told.
+pub struct IngestSocket {
+    session: SessionHandle,
+    id: SocketId,
+    /// What is to be sent on it.
+    pub commands: mpsc::UnboundedReceiver<ToIngest>,
+}
+
+impl IngestSocket {
+    /// Hands in an event that came on the socket.
+    pub fn take(&self, stream_event_type: String, data: Value) {
+        self.session.tell(Input::IngestEvent {
+            socket: self.id,
+            stream_event_type,
+            data,
+        });
+    }
+}
+
+impl Drop for IngestSocket {
+    fn drop(&mut self) {
+        self.session.tell(Input::IngestClosed { socket: self.id });
+    }
 }
 
 enum Command {
     Ask(Input, oneshot::Sender<Result<Reply, NotStored>>),
     Tell(Input),
-    OpenIngest(
-        IngestClaim,
-        mpsc::UnboundedSender<ToIngest>,
-        oneshot::Sender<Result<IngestTicket, NotStored>>,
-    ),
+    OpenIngest(IngestClaim, oneshot::Sender<Result<IngestAnswer, NotStored>>),
     Subscribe(oneshot::Sender<Subscription>),
     Describe(oneshot::Sender<Metadata>),
 }
 
-type IngestTicket = Result<SocketId, IngestRefusal>;
+type IngestAnswer = Result<IngestSocket, IngestRefusal>;
 
-/// The way to a session's task. Cheap to clone; the task lives as long as the server.
+/// The way to a session's task. Cheap to clone; the task lives as long as any of the clones.
 #[derive(Clone)]
 pub struct SessionHandle {
     mailbox: mpsc::UnboundedSender<Command>,
@@ -111,7 +135,7 @@ impl SessionHandle {
         let _ = self.mailbox.send(Command::Tell(input));
     }
 
-    /// Asks for an ingest socket; what is to be sent on it goes to `outlet` from then on.
+    /// Asks for an ingest socket.
     ///
     /// # Errors
     ///
@@ -119,17 +143,15 @@ impl SessionHandle {
     pub async fn open_ingest(
         &self,
         claim: IngestClaim,
-        outlet: mpsc::UnboundedSender<ToIngest>,
-    ) -> Result<Result<SocketId, IngestRefusal>, NotStored> {
-        self.request(|answer| Command::OpenIngest(claim, outlet, answer))
-            .await?
+    ) -> Result<Result<IngestSocket, IngestRefusal>, NotStored> {
+        self.request(|answer| Command::OpenIngest(claim, answer)).await?
     }
 
     /// Takes a place in the stream.
     ///
     /// # Errors
     ///
-    /// If the session's task is gone.
+    /// If the session cannot be read.
     pub async fn subscribe(&self) -> Result<Subscription, NotStored> {
         self.request(Command::Subscribe).await
     }
@@ -138,7 +160,7 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// If the session's task is gone.
+    /// If the session cannot be read.
     pub async fn describe(&self) -> Result<Metadata, NotStored> {
         self.request(Command::Describe).await
     }
@@ -160,8 +182,9 @@ struct SessionHost {
     spoiled: Option<Volatile>,
     restore: Restore,
     services: Arc<Services>,
-    handle: SessionHandle,
-    subscribers: Vec<mpsc::UnboundedSender<Event>>,
+    /// Weak, so that the task ends when nobody else can reach it.
+    mailbox: mpsc::WeakUnboundedSender<Command>,
+    subscribers: Vec<mpsc::Sender<Arc<Event>>>,
     ingests: BTreeMap<SocketId, mpsc::UnboundedSender<ToIngest>>,
     last_socket: SocketId,
 }
@@ -169,34 +192,37 @@ struct SessionHost {
 /// Starts the task of a session.
 pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<Services>) -> SessionHandle {
     let (mailbox, commands) = mpsc::unbounded_channel();
-    let handle = SessionHandle { mailbox };
     let host = SessionHost {
         key,
         session,
         spoiled: None,
         restore,
         services,
-        handle: handle.clone(),
+        mailbox: mailbox.downgrade(),
         subscribers: Vec::new(),
         ingests: BTreeMap::new(),
         last_socket: 0,
     };
     tokio::spawn(host.run(commands));
-    handle
+    SessionHandle { mailbox }
 }
 
 impl SessionHost {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         loop {
-            let deadline = self.session.next_deadline().filter(|_| self.spoiled.is_none());
             let clock = self.services.clock.clone();
+            let deadline = match self.spoiled {
+                None => self.session.next_deadline(),
+                Some(_) => Some(clock.now() + COMMIT_RETRY_DELAY),
+            };
             tokio::select! {
                 biased;
+                // What is due comes first: a busy wrapper must not keep the clock from being heard.
+                () = sleep_until_some(&*clock, deadline) => self.step_surely(Input::Wake).await,
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return,
                 },
-                () = sleep_until_some(&*clock, deadline) => self.step_surely(Input::Wake).await,
             }
         }
     }
@@ -205,45 +231,25 @@ impl SessionHost {
         // Whoever asked may have gone away meanwhile; what was decided stands all the same.
         match command {
             Command::Tell(input) => self.step_surely(input).await,
-            Command::Ask(input, answer) => match self.decide(input).await {
-                Ok((reply, effects)) => {
-                    let _ = answer.send(Ok(reply));
-                    self.act(effects);
-                }
-                Err(NotStored) => {
-                    let _ = answer.send(Err(NotStored));
-                }
-            },
-            Command::OpenIngest(claim, outlet, answer) => {
-                self.last_socket += 1;
-                let socket = self.last_socket;
-                let decided = self.decide(Input::IngestOpened { socket, claim }).await;
-                let ticket = decided.map(|(reply, effects)| {
-                    let ticket = match reply {
-                        Reply::Ingest(Err(refusal)) => Err(refusal),
-                        _ => Ok(socket),
-                    };
-                    if ticket.is_ok() {
-                        self.ingests.insert(socket, outlet);
-                    }
-                    self.act(effects);
-                    ticket
-                });
-                if let Err(Ok(Ok(socket))) = answer.send(ticket) {
-                    self.step_surely(Input::IngestClosed { socket }).await;
-                }
+            Command::Ask(input, answer) => {
+                let decided = self.decide(input).await;
+                let (reply, effects) = decided.map_or_else(
+                    |error| (Err(error), Vec::new()),
+                    |(reply, effects)| (Ok(reply), effects),
+                );
+                let _ = answer.send(reply);
+                self.act(effects);
+            }
+            Command::OpenIngest(claim, answer) => {
+                let opened = self.open_ingest(claim).await;
+                let _ = answer.send(opened);
             }
             // A session that cannot be read answers nobody; the asker sees that it went away.
             Command::Subscribe(_) | Command::Describe(_) if self.recover().is_err() => {}
             Command::Subscribe(answer) => {
-                let (outlet, live) = mpsc::unbounded_channel();
-                self.subscribers.push(outlet);
-                let _ = answer.send(Subscription {
-                    up_to: self.session.last_event(),
-                    snapshot: self.session.delivery_snapshot(),
-                    cloud_status: self.session.cloud_status(),
-                    live,
-                });
+                if let Some(subscription) = self.subscribe() {
+                    let _ = answer.send(subscription);
+                }
             }
             Command::Describe(answer) => {
                 let _ = answer.send(self.session.metadata().clone());
@@ -251,8 +257,57 @@ impl SessionHost {
         }
     }
 
+    async fn open_ingest(&mut self, claim: IngestClaim) -> Result<IngestAnswer, NotStored> {
+        self.last_socket += 1;
+        let id = self.last_socket;
+        let (reply, effects) = self.decide(Input::IngestOpened { socket: id, claim }).await?;
+        if let Reply::Ingest(Err(refusal)) = reply {
+            return Ok(Err(refusal));
+        }
+        let (outlet, commands) = mpsc::unbounded_channel();
+        self.ingests.insert(id, outlet);
+        self.act(effects);
+        let session = self.handle().ok_or(NotStored)?;
+        Ok(Ok(IngestSocket {
+            session,
+            id,
+            commands,
+        }))
+    }
+
+    fn subscribe(&mut self) -> Option<Subscription> {
+        let replay = match self.services.store.replay(&self.key.session) {
+            Ok(replay) => replay,
+            Err(error) => {
+                self.complain(&error, "events cannot be read");
+                return None;
+            }
+        };
+        let (outlet, live) = mpsc::channel(SUBSCRIBER_BACKLOG);
+        self.subscribers.push(outlet);
+        Some(Subscription {
+            up_to: self.session.last_event(),
+            replay,
+            snapshot: self.session.delivery_snapshot(),
+            cloud_status: self.session.cloud_status(),
+            live,
+        })
+    }
+
+    fn handle(&self) -> Option<SessionHandle> {
+        self.mailbox.upgrade().map(|mailbox| SessionHandle { mailbox })
+    }
+
+    fn complain(&self, error: &StoreError, what: &str) {
+        let error: &dyn std::error::Error = error;
+        tracing::error!(session = %self.key.session, error, "{what}");
+    }
+
     /// Takes in an input that nobody can be asked to repeat: a failing store makes it wait, not go away.
     async fn step_surely(&mut self, input: Input) {
+        if let Input::IngestClosed { socket } = &input {
+            self.ingests.remove(socket);
+        }
         loop {
             match self.decide(input.clone()).await {
                 Ok((_, effects)) => return self.act(effects),
@@ -263,30 +318,22 @@ impl SessionHost {
 
     /// Decides and commits. If the commit fails, the session is again what the store says it is.
     async fn decide(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), NotStored> {
-        if let Input::IngestClosed { socket } = &input {
-            self.ingests.remove(socket);
-        }
         self.recover()?;
         let volatile = self.session.volatile().clone();
         let decision = self.session.handle(self.services.clock.now(), input);
-        match self
+        if let Err(error) = self
             .services
             .store
             .commit(&self.key, &self.session, &decision.writes)
         {
-            Ok(()) => {
-                if !decision.writes.is_empty() {
-                    self.services.checkpoints.pass(Checkpoint::AfterCommit).await;
-                }
-                Ok((decision.reply, decision.effects))
-            }
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(session = %self.key.session, error, "commit failed");
-                self.spoiled = Some(volatile);
-                Err(NotStored)
-            }
+            self.complain(&error, "commit failed");
+            self.spoiled = Some(volatile);
+            return Err(NotStored);
         }
+        if !decision.writes.is_empty() {
+            self.services.checkpoints.pass(Checkpoint::AfterCommit).await;
+        }
+        Ok((decision.reply, decision.effects))
     }
 
     /// Sees to it that the session is what the store says it is.
@@ -304,8 +351,7 @@ impl SessionHost {
             // It never was stored: whoever asked for it is told so, and nobody else knows of it.
             Ok(None) => Err(NotStored),
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(session = %self.key.session, error, "session cannot be restored yet");
+                self.complain(&error, "session cannot be restored yet");
                 Err(NotStored)
             }
         }
@@ -315,8 +361,9 @@ impl SessionHost {
         for effect in effects {
             match effect {
                 Effect::Broadcast(event) => {
+                    let event = Arc::new(event);
                     self.subscribers
-                        .retain(|subscriber| subscriber.send(event.clone()).is_ok());
+                        .retain(|subscriber| subscriber.try_send(event.clone()).is_ok());
                 }
                 Effect::Send(socket, command) => self.to_ingest(socket, ToIngest::Command(command)),
                 Effect::Close(socket, code) => {
@@ -324,7 +371,8 @@ impl SessionHost {
                     self.ingests.remove(&socket);
                 }
                 Effect::Deliver(delivery) => {
-                    let (services, handle) = (self.services.clone(), self.handle.clone());
+                    let Some(handle) = self.handle() else { continue };
+                    let services = self.services.clone();
                     tokio::spawn(async move {
                         let message = delivery.message.id.clone();
                         let run = delivery.run.id.clone();
@@ -337,7 +385,8 @@ impl SessionHost {
                     tokio::spawn(async move { services.wrapper.abort(&run).await });
                 }
                 Effect::Enqueue(job) => {
-                    let (services, handle) = (self.services.clone(), self.handle.clone());
+                    let Some(handle) = self.handle() else { continue };
+                    let services = self.services.clone();
                     tokio::spawn(async move {
                         let message = job.message.clone();
                         let result = services
@@ -345,7 +394,9 @@ impl SessionHost {
                             .enqueue(*job)
                             .await
                             .map_err(|error| error.to_string());
-                        services.checkpoints.pass(Checkpoint::AfterEnqueue).await;
+                        if result.is_ok() {
+                            services.checkpoints.pass(Checkpoint::AfterEnqueue).await;
+                        }
                         handle.tell(Input::Enqueued { message, result });
                     });
                 }

@@ -38,6 +38,10 @@ pub const PONG_TIMEOUT: Duration = Duration::from_secs(30);
 pub const NO_OUTPUT_TIMEOUT: Duration = Duration::from_secs(300);
 /// From the root idle to the reconciliation of what is still accepted (protocol §7).
 pub const IDLE_RECONCILIATION_DELAY: Duration = Duration::from_secs(15);
+/// How long a wrapper may be ready with nothing accepted (protocol §7).
+pub const READY_ONLY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an idle wrapper is kept for a next message (protocol §7).
+pub const KEEP_WARM: Duration = Duration::from_secs(300);
 /// A deadline that passed while the server was down is due this long after its start (protocol §7).
 pub const RESUME_DELAY: Duration = Duration::from_secs(1);
 
@@ -52,6 +56,8 @@ pub const CALLBACK_RETRY_BASE: Duration = Duration::from_secs(60);
 
 /// Bytes of events that are read from the store at once for a replay (protocol §9).
 pub const REPLAY_ROUND_BYTES: usize = 1024 * 1024;
+/// Events that a client of the stream may be behind before it has to come back for them.
+pub const SUBSCRIBER_BACKLOG: usize = 4096;
 /// From a failed commit to the next try, for an input that nobody can be asked to repeat.
 pub const COMMIT_RETRY_DELAY: Duration = Duration::from_secs(1);
 

@@ -19,8 +19,8 @@ use crate::session::metadata::Metadata;
 use crate::session::{Input, Session};
 use crate::store::{SessionKey, Store, StoreError};
 
-/// How a server is set up.
-#[derive(Debug, Clone)]
+/// How a server is set up. It has secrets in it, and so is not for printing.
+#[derive(Clone)]
 pub struct Config {
     /// Where it listens, `host:port`.
     pub listen: String,
@@ -81,6 +81,8 @@ pub enum StartError {
     },
 }
 
+type Sessions = BTreeMap<SessionKey, SessionHandle>;
+
 /// A running server.
 pub struct Server {
     seams: Seams,
@@ -88,19 +90,19 @@ pub struct Server {
     services: Arc<Services>,
     restore: Restore,
     sabotage: Sabotage,
-    sessions: Mutex<BTreeMap<SessionKey, SessionHandle>>,
+    sessions: Mutex<Sessions>,
 }
 
 impl Server {
-    /// Runs a server with its state in `backend`, for ever. What an earlier one left undone is taken up.
+    /// Runs a server with its state in what `backend` gives, for ever. What an earlier one left undone is taken up.
     ///
     /// # Errors
     ///
     /// If it cannot start; see [`StartError`].
-    pub async fn run(
+    pub async fn run<B: StorageBackend>(
         config: Config,
         seams: Seams,
-        backend: impl StorageBackend,
+        backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
         hooks: Hooks,
     ) -> Result<(), StartError> {
         let store = Arc::new(Store::open(backend)?);
@@ -150,7 +152,8 @@ impl Server {
     /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
     pub(crate) fn create(&self, key: &SessionKey, metadata: Metadata) -> SessionHandle {
         let session = Session::create(metadata, self.seams.randomness.clone(), self.sabotage);
-        self.host(key, session)
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        self.host(&mut sessions, key, session)
     }
 
     /// Forgets a session that was never stored.
@@ -167,18 +170,15 @@ impl Server {
     ///
     /// A refusal that says that there is none, or that it cannot be read.
     pub(crate) fn session(&self, key: &SessionKey) -> Result<SessionHandle, Refusal> {
-        let known = self
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-            .cloned();
-        if let Some(handle) = known {
-            return Ok(handle);
+        // Held throughout: a session that is being restored must not be restored a second time, and nothing
+        // may reach it before it resumes.
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = sessions.get(key) {
+            return Ok(handle.clone());
         }
         match (self.restore)(key) {
             Ok(Some(session)) => {
-                let handle = self.host(key, session);
+                let handle = self.host(&mut sessions, key, session);
                 handle.tell(Input::Resume);
                 Ok(handle)
             }
@@ -190,9 +190,8 @@ impl Server {
         }
     }
 
-    fn host(&self, key: &SessionKey, session: Session) -> SessionHandle {
+    fn host(&self, sessions: &mut Sessions, key: &SessionKey, session: Session) -> SessionHandle {
         let handle = host::spawn(key.clone(), session, self.restore.clone(), self.services.clone());
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.insert(key.clone(), handle.clone());
         handle
     }

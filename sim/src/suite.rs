@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -76,7 +77,15 @@ pub fn play_all<'a>(
 )]
 pub fn play_timed(play: Play) -> Played {
     let start = Instant::now();
-    let verdict = script::play(&play.entry.scenario, play.options);
+    let playing = AssertUnwindSafe(|| script::play(&play.entry.scenario, play.options));
+    let verdict = catch_unwind(playing).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        Err(HarnessError::Panicked {
+            party: "player".to_owned(),
+            message: message.unwrap_or_else(|| "it did not say why".to_owned()),
+        })
+    });
     Played {
         play,
         verdict,

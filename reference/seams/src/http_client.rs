@@ -21,6 +21,9 @@ pub enum HttpError {
     /// The URL names no host.
     #[error("the URL `{0}` has no host")]
     Url(String),
+    /// This client does not speak what the URL asks for.
+    #[error("`{0}` is not spoken here: only plain http and ws are")]
+    Scheme(String),
     /// No connection could be made.
     #[error("cannot connect to {authority}")]
     Connect {
@@ -39,8 +42,14 @@ pub enum HttpError {
 ///
 /// # Errors
 ///
-/// [`HttpError::Url`] or [`HttpError::Connect`].
+/// [`HttpError::Url`], [`HttpError::Scheme`] or [`HttpError::Connect`].
 pub async fn connect(network: &dyn Network, url: &http::Uri) -> Result<Box<dyn ByteStream>, HttpError> {
+    if let Some(scheme) = url
+        .scheme_str()
+        .filter(|scheme| !matches!(*scheme, "http" | "ws"))
+    {
+        return Err(HttpError::Scheme(scheme.to_owned()));
+    }
     let host = url.host().ok_or_else(|| HttpError::Url(url.to_string()))?;
     let authority = format!("{host}:{}", url.port_u16().unwrap_or(80));
     network

@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::{SessionId, UserId};
 use crate::limits::WORKER_TOKEN_LIFETIME;
+use crate::store::SessionKey;
 
 /// Version of the user tokens that this server understands.
 const TOKEN_VERSION: u32 = 3;
+/// What a wrapper's token says it is.
+const WORKER_TOKEN: &str = "worker";
 /// What a stream ticket says it is.
 const STREAM_TICKET: &str = "stream_ticket";
 
@@ -32,16 +35,26 @@ pub enum BadToken {
 /// Makes and reads tokens.
 #[derive(Clone)]
 pub struct Tokens {
-    user_encoding: EncodingKey,
+    worker_encoding: EncodingKey,
     user_decoding: DecodingKey,
     ticket_decoding: DecodingKey,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UserClaims {
     kilo_user_id: UserId,
     version: u32,
+    exp: i64,
+}
+
+/// What a wrapper gets: it speaks for one session at the ingest, and opens no other door.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkerClaims {
+    r#type: String,
+    kilo_user_id: UserId,
+    cloud_agent_session_id: SessionId,
     exp: i64,
 }
 
@@ -65,26 +78,23 @@ impl Expiring for UserClaims {
     }
 }
 
+impl Expiring for WorkerClaims {
+    fn exp(&self) -> i64 {
+        self.exp
+    }
+}
+
 impl Expiring for TicketClaims {
     fn exp(&self) -> i64 {
         self.exp
     }
 }
 
-/// A permission to listen to one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamTicket {
-    /// Whose session it is.
-    pub user: UserId,
-    /// The session.
-    pub session: SessionId,
-}
-
 impl Tokens {
     /// Tokens under the secret of the API and that of stream tickets.
     pub fn new(api_secret: &str, ticket_secret: &str) -> Self {
         Self {
-            user_encoding: EncodingKey::from_secret(api_secret.as_bytes()),
+            worker_encoding: EncodingKey::from_secret(api_secret.as_bytes()),
             user_decoding: DecodingKey::from_secret(api_secret.as_bytes()),
             ticket_decoding: DecodingKey::from_secret(ticket_secret.as_bytes()),
         }
@@ -96,10 +106,7 @@ impl Tokens {
     ///
     /// See [`BadToken`].
     pub fn user(&self, authorization: Option<&str>, now: Timestamp) -> Result<UserId, BadToken> {
-        let token = authorization
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(BadToken::Missing)?;
-        let claims: UserClaims = decode(token, &self.user_decoding, now)?;
+        let claims: UserClaims = decode(bearer(authorization)?, &self.user_decoding, now)?;
         if claims.version == TOKEN_VERSION {
             Ok(claims.kilo_user_id)
         } else {
@@ -107,15 +114,32 @@ impl Tokens {
         }
     }
 
-    /// What a stream ticket permits.
+    /// The session for which the wrapper that bears an `Authorization` header speaks.
     ///
     /// # Errors
     ///
     /// See [`BadToken`].
-    pub fn stream_ticket(&self, ticket: Option<&str>, now: Timestamp) -> Result<StreamTicket, BadToken> {
+    pub fn worker(&self, authorization: Option<&str>, now: Timestamp) -> Result<SessionKey, BadToken> {
+        let claims: WorkerClaims = decode(bearer(authorization)?, &self.user_decoding, now)?;
+        if claims.r#type == WORKER_TOKEN {
+            Ok(SessionKey {
+                user: claims.kilo_user_id,
+                session: claims.cloud_agent_session_id,
+            })
+        } else {
+            Err(BadToken::Invalid)
+        }
+    }
+
+    /// The session to which a stream ticket permits to listen.
+    ///
+    /// # Errors
+    ///
+    /// See [`BadToken`].
+    pub fn stream_ticket(&self, ticket: Option<&str>, now: Timestamp) -> Result<SessionKey, BadToken> {
         let claims: TicketClaims = decode(ticket.ok_or(BadToken::Missing)?, &self.ticket_decoding, now)?;
         if claims.r#type == STREAM_TICKET {
-            Ok(StreamTicket {
+            Ok(SessionKey {
                 user: claims.user_id,
                 session: claims.cloud_agent_session_id,
             })
@@ -124,16 +148,23 @@ impl Tokens {
         }
     }
 
-    /// A token with which a wrapper may speak for the user at the ingest.
-    pub fn worker_token(&self, user: &UserId, now: Timestamp) -> String {
-        let claims = UserClaims {
+    /// A token with which a wrapper may speak for a session at the ingest.
+    pub fn worker_token(&self, user: &UserId, session: &SessionId, now: Timestamp) -> String {
+        let claims = WorkerClaims {
+            r#type: WORKER_TOKEN.to_owned(),
             kilo_user_id: user.clone(),
-            version: TOKEN_VERSION,
+            cloud_agent_session_id: session.clone(),
             exp: (now + WORKER_TOKEN_LIFETIME).as_second(),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.user_encoding)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.worker_encoding)
             .expect("claims are JSON and any secret is a key for HS256")
     }
+}
+
+fn bearer(authorization: Option<&str>) -> Result<&str, BadToken> {
+    authorization
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or(BadToken::Missing)
 }
 
 fn decode<C: DeserializeOwned + Expiring + Clone>(

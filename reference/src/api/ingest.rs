@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
-use crate::host::{SessionHandle, ToIngest};
+use super::trpc;
+use crate::host::{IngestSocket, ToIngest};
 use crate::identity::{Fence, SessionId, UserId};
 use crate::server::Server;
+use crate::session::ToWrapper;
 use crate::session::wrapper::IngestClaim;
-use crate::session::{Input, SocketId, ToWrapper};
 use crate::store::SessionKey;
 
 /// Code of the error frame that answers something that is not a frame of this protocol.
@@ -66,29 +66,25 @@ async fn admit(
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
     let bearer = server
         .tokens()
-        .user(authorization, server.now())
+        .worker(authorization, server.now())
         .map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
-    if bearer != user {
+    if bearer.user != user {
         return Err((StatusCode::FORBIDDEN, "The token is another user's".to_owned()));
     }
-    if claimed_session != session {
-        return Err((
-            StatusCode::UNAUTHORIZED,
-            "sessionId is not the session of the path".to_owned(),
-        ));
+    let key = SessionKey { user, session };
+    if claimed_session != key.session || bearer.session != key.session {
+        let text = "The path, sessionId and the token do not name the same session";
+        return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
     let handle = server
-        .session(&SessionKey { user, session })
-        .map_err(|refusal| (StatusCode::NOT_FOUND, refusal.text))?;
-
-    let (outlet, commands) = mpsc::unbounded_channel();
+        .session(&key)
+        .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
     let socket = handle
-        .open_ingest(claim, outlet)
+        .open_ingest(claim)
         .await
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?
         .map_err(|refusal| (StatusCode::CONFLICT, refusal.to_string()))?;
-    let open = OpenIngest { handle, socket };
-    Ok(upgrade.on_upgrade(move |websocket| open.converse(websocket, commands)))
+    Ok(upgrade.on_upgrade(move |websocket| converse(socket, websocket)))
 }
 
 impl Params {
@@ -119,73 +115,47 @@ fn parsed<T: std::str::FromStr<Err = crate::identity::Malformed>>(text: &str) ->
         .map_err(|error: crate::identity::Malformed| error.to_string())
 }
 
-/// An ingest socket that the session knows of. Whichever way it ends, the session is told.
-struct OpenIngest {
-    handle: SessionHandle,
-    socket: SocketId,
-}
-
-impl Drop for OpenIngest {
-    fn drop(&mut self) {
-        self.handle.tell(Input::IngestClosed { socket: self.socket });
-    }
-}
-
-impl OpenIngest {
-    async fn converse(self, mut websocket: WebSocket, mut commands: mpsc::UnboundedReceiver<ToIngest>) {
-        loop {
-            tokio::select! {
-                biased;
-                command = commands.recv() => {
-                    let sent = match command {
-                        Some(ToIngest::Command(command)) => websocket.send(command_frame(command)).await,
-                        Some(ToIngest::Close(code)) => {
-                            let _ = websocket.send(close_frame(code)).await;
-                            return;
-                        }
-                        None => return,
-                    };
-                    if sent.is_err() {
-                        return;
-                    }
+async fn converse(mut socket: IngestSocket, mut websocket: WebSocket) {
+    loop {
+        let answer = tokio::select! {
+            biased;
+            command = socket.commands.recv() => match command {
+                Some(ToIngest::Command(command)) => command_frame(command),
+                Some(ToIngest::Close(code)) => {
+                    // It is over either way.
+                    let _ = websocket.send(close_frame(code)).await;
+                    return;
                 }
-                received = websocket.recv() => match received {
-                    Some(Ok(Message::Text(text))) => {
-                        if let Some(error) = self.take(&text)
-                            && websocket.send(error).await.is_err()
-                        {
-                            return;
-                        }
+                None => return,
+            },
+            received = websocket.recv() => match received {
+                Some(Ok(Message::Text(text))) => match read_frame(&text) {
+                    Ok((stream_event_type, data)) => {
+                        socket.take(stream_event_type, data);
+                        continue;
                     }
-                    Some(Ok(Message::Binary(_))) => {
-                        let error = error_frame("Frames are text");
-                        if websocket.send(error).await.is_err() {
-                            return;
-                        }
-                    }
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    Err(wrong) => error_frame(wrong),
                 },
-            }
+                Some(Ok(Message::Binary(_))) => error_frame("Frames are text"),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            },
+        };
+        if websocket.send(answer).await.is_err() {
+            return;
         }
     }
+}
 
-    /// Hands a frame to the session, or says what is wrong with it.
-    fn take(&self, text: &str) -> Option<Message> {
-        let Ok(mut frame) = serde_json::from_str::<Value>(text) else {
-            return Some(error_frame("The frame is not JSON"));
-        };
-        let Some(stream_event_type) = frame["streamEventType"].as_str().map(str::to_owned) else {
-            return Some(error_frame("The frame has no streamEventType"));
-        };
-        let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
-        self.handle.tell(Input::IngestEvent {
-            socket: self.socket,
-            stream_event_type,
-            data,
-        });
-        None
-    }
+/// The event in a frame, or what is wrong with it.
+fn read_frame(text: &str) -> Result<(String, Value), &'static str> {
+    let mut frame: Value = serde_json::from_str(text).map_err(|_| "The frame is not JSON")?;
+    let stream_event_type = frame["streamEventType"]
+        .as_str()
+        .ok_or("The frame has no streamEventType")?
+        .to_owned();
+    let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
+    Ok((stream_event_type, data))
 }
 
 fn command_frame(command: ToWrapper) -> Message {

@@ -116,13 +116,7 @@ impl TryFrom<Agent> for StartAgent {
     type Error = Refusal;
 
     fn try_from(agent: Agent) -> Result<Self, Refusal> {
-        // This way of making a session has no place for the prompt.
-        if agent.mode.needs_system_prompt() {
-            return Err(Refusal::bad_request(format!(
-                "mode {} needs a system prompt",
-                agent.mode.as_str()
-            )));
-        }
+        refuse_custom(&agent.mode)?;
         Ok(Self(agent))
     }
 }
@@ -135,14 +129,22 @@ pub struct SendAgent {
     variant: Option<String>,
 }
 
-impl From<SendAgent> for AgentChoice {
-    fn from(agent: SendAgent) -> Self {
-        let SendAgent { mode, model, variant } = agent;
-        Self {
-            mode,
-            model: model.map(|model| (model, variant)),
-        }
+impl TryFrom<SendAgent> for AgentChoice {
+    type Error = Refusal;
+
+    fn try_from(SendAgent { mode, model, variant }: SendAgent) -> Result<Self, Refusal> {
+        mode.as_ref().map_or(Ok(()), refuse_custom)?;
+        Ok(Self { mode, model, variant })
     }
+}
+
+/// Neither `start` nor `send` has a place for the prompt that the custom mode needs.
+fn refuse_custom(mode: &Mode) -> Result<(), Refusal> {
+    if mode.needs_system_prompt() {
+        let text = format!("mode {} needs a system prompt, and there is none", mode.as_str());
+        return Err(Refusal::bad_request(text));
+    }
+    Ok(())
 }
 
 /// A repository as a client names it.

@@ -14,70 +14,80 @@ use crate::session::metadata::{
 use crate::session::{Input, Reply};
 use crate::store::SessionKey;
 
-/// How a procedure may be called.
+/// The procedures there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// With POST or GET.
-    Query,
-    /// With POST.
-    Mutation,
+pub enum Procedure {
+    /// Whether the server is there.
+    Health,
+    /// A session with its first message.
+    Start,
+    /// A further message.
+    Send,
+    /// The end of all that runs and waits.
+    InterruptSession,
+    /// What a session is about.
+    GetSession,
 }
 
-/// Who may call a procedure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anybody.
-    Open,
-    /// Users, for themselves.
-    User,
-}
+impl Procedure {
+    /// The procedure of that name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "health" => Self::Health,
+            "start" => Self::Start,
+            "send" => Self::Send,
+            "interruptSession" => Self::InterruptSession,
+            "getSession" => Self::GetSession,
+            _ => return None,
+        })
+    }
 
-/// How the procedure of that name is called, and by whom; none if there is none.
-pub fn find(procedure: &str) -> Option<(Kind, Access)> {
-    Some(match procedure {
-        "health" => (Kind::Query, Access::Open),
-        "getSession" => (Kind::Query, Access::User),
-        "start" | "send" | "interruptSession" => (Kind::Mutation, Access::User),
-        _ => return None,
-    })
-}
+    /// Whether it changes nothing, and so may be called with GET too.
+    pub fn is_query(self) -> bool {
+        matches!(self, Self::Health | Self::GetSession)
+    }
 
-/// The user on whose behalf a call is made; none if it does not matter.
-pub fn authorize(
-    server: &Server,
-    access: Access,
-    authorization: Option<&str>,
-) -> Result<Option<UserId>, Refusal> {
-    match access {
-        Access::Open => Ok(None),
-        Access::User => server
-            .tokens()
-            .user(authorization, server.now())
-            .map(Some)
-            .map_err(|error: BadToken| Refusal::new(Code::Unauthorized, error.to_string())),
+    /// Whether anybody may call it.
+    fn is_open(self) -> bool {
+        self == Self::Health
     }
 }
 
-/// Performs a procedure that [`find`] found.
+/// The user on whose behalf a procedure is called; none if it does not matter.
+pub fn authorize(
+    server: &Server,
+    procedure: Procedure,
+    authorization: Option<&str>,
+) -> Result<Option<UserId>, Refusal> {
+    if procedure.is_open() {
+        return Ok(None);
+    }
+    server
+        .tokens()
+        .user(authorization, server.now())
+        .map(Some)
+        .map_err(unauthorized)
+}
+
+/// Performs a procedure on behalf of a user.
 pub async fn perform(
     server: &Server,
-    procedure: &str,
+    procedure: Procedure,
     caller: Option<UserId>,
     input: Value,
 ) -> Result<Value, Refusal> {
-    let Some(user) = caller else {
-        return Ok(health(server));
-    };
-    match procedure {
-        "start" => start(server, user, input::read(input)?).await,
-        "send" => send(server, user, input::read(input)?).await,
-        "interruptSession" => interrupt(server, user, input::read(input)?).await,
-        "getSession" => get_session(server, user, input::read(input)?).await,
-        _ => Err(Refusal::new(
-            Code::NotFound,
-            format!("No procedure {procedure:?}"),
-        )),
+    match (procedure, caller) {
+        (Procedure::Health, _) => Ok(health(server)),
+        (_, None) => Err(unauthorized(BadToken::Missing)),
+        (Procedure::Start, Some(user)) => start(server, user, input::read(input)?).await,
+        (Procedure::Send, Some(user)) => send(server, user, input::read(input)?).await,
+        (Procedure::InterruptSession, Some(user)) => interrupt(server, user, input::read(input)?).await,
+        (Procedure::GetSession, Some(user)) => get_session(server, user, input::read(input)?).await,
     }
+}
+
+fn unauthorized(error: BadToken) -> Refusal {
+    Refusal::new(Code::Unauthorized, error.to_string())
 }
 
 fn health(server: &Server) -> Value {
@@ -152,7 +162,11 @@ async fn send(server: &Server, user: UserId, input: input::Send) -> Result<Value
     let admission = Admission {
         id: id.unwrap_or_else(|| MessageId::draw(server.now(), server.randomness())),
         turn: input.message.into_turn(),
-        agent: input.agent.map(AgentChoice::from).unwrap_or_default(),
+        agent: input
+            .agent
+            .map(AgentChoice::try_from)
+            .transpose()?
+            .unwrap_or_default(),
         finalization: input.finalization,
     };
     let ack = match handle.ask(Input::Admit(Box::new(admission))).await {

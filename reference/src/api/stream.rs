@@ -14,13 +14,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::iso;
+use super::{iso, trpc};
 use crate::host::Subscription;
 use crate::identity::SessionId;
 use crate::limits::REPLAY_ROUND_BYTES;
 use crate::server::Server;
 use crate::session::events::Event;
-use crate::store::SessionKey;
 
 /// The client has its place in the stream.
 const CONNECTED: &str = "connected";
@@ -78,13 +77,9 @@ fn admit(
         ));
     }
     let upgrade = upgrade.map_err(|_| (StatusCode::UPGRADE_REQUIRED, "This is a WebSocket".to_owned()))?;
-    let key = SessionKey {
-        user: ticket.user,
-        session,
-    };
     let handle = server
-        .session(&key)
-        .map_err(|refusal| (StatusCode::NOT_FOUND, refusal.text))?;
+        .session(&ticket)
+        .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
     let replay = params.replay.as_deref() != Some("false");
     Ok(upgrade.on_upgrade(move |socket| async move {
         let Ok(subscription) = handle.subscribe().await else {
@@ -97,7 +92,7 @@ fn admit(
         };
         let client = Client {
             server,
-            session: key.session,
+            session,
             socket,
         };
         // Whichever way the client went, it comes back with the id of what it saw last.
@@ -114,10 +109,9 @@ struct Client {
 impl Client {
     async fn follow(mut self, mut after: u64, mut subscription: Subscription) -> Result<(), Gone> {
         while after < subscription.up_to {
-            let round =
-                self.server
-                    .store()
-                    .events(&self.session, after, subscription.up_to, REPLAY_ROUND_BYTES);
+            let round = subscription
+                .replay
+                .events(after, subscription.up_to, REPLAY_ROUND_BYTES);
             let round = round.map_err(|error| {
                 tracing::error!(session = %self.session, error = &error as &dyn std::error::Error, "replay failed");
                 Gone

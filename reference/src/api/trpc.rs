@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::procedures::{self, Kind};
+use super::procedures::{self, Procedure};
 use crate::limits::BODY_LIMIT;
 use crate::refusal::{Code, Refusal};
 use crate::server::Server;
@@ -18,35 +18,33 @@ use crate::server::Server;
 /// Answers a call of whatever procedure the path names.
 pub async fn call(
     State(server): State<Arc<Server>>,
-    Path(procedure): Path<String>,
+    Path(name): Path<String>,
     method: Method,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Response {
     let answer = async {
-        let (kind, access) = procedures::find(&procedure)
-            .ok_or_else(|| Refusal::new(Code::NotFound, format!("No procedure {procedure:?}")))?;
-        let is_post = match (&method, kind) {
-            (&Method::POST, _) => true,
-            (&Method::GET, Kind::Query) => false,
-            _ => {
-                let text = format!("{method} is not how {procedure} is called");
-                return Err(Refusal::new(Code::MethodNotSupported, text));
-            }
-        };
+        let procedure = Procedure::named(&name)
+            .ok_or_else(|| Refusal::new(Code::NotFound, format!("No procedure {name:?}")))?;
+        let is_post = method == Method::POST;
+        let is_get_of_query = method == Method::GET && procedure.is_query();
+        if !is_post && !is_get_of_query {
+            let text = format!("{method} is not how {name} is called");
+            return Err(Refusal::new(Code::MethodNotSupported, text));
+        }
         let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
-        let caller = procedures::authorize(&server, access, authorization)?;
+        let caller = procedures::authorize(&server, procedure, authorization)?;
         let input = if is_post {
             input_from_body(body).await?
         } else {
             input_from_query(query.as_deref())?
         };
-        procedures::perform(&server, &procedure, caller, input).await
+        procedures::perform(&server, procedure, caller, input).await
     };
     match answer.await {
         Ok(data) => Json(json!({"result": {"data": data}})).into_response(),
-        Err(refusal) => failure(&procedure, &refusal),
+        Err(refusal) => failure(&name, &refusal),
     }
 }
 
@@ -85,6 +83,11 @@ fn failure(procedure: &str, refusal: &Refusal) -> Response {
     let data = json!({"code": name, "httpStatus": status.as_u16(), "path": procedure});
     let error = json!({"message": refusal.text, "code": code, "data": data});
     (status, Json(json!({"error": error}))).into_response()
+}
+
+/// The HTTP status of a refusal.
+pub fn status_of(code: Code) -> StatusCode {
+    wire_code(code).1
 }
 
 /// A code's name, its HTTP status, and its number (protocol §2).

@@ -31,8 +31,10 @@ pub struct Admission {
 pub struct AgentChoice {
     /// The agent's mode.
     pub mode: Option<Mode>,
-    /// The model, with its variant if it has one: the session's variant belongs to the session's model.
-    pub model: Option<(Model, Option<String>)>,
+    /// The model.
+    pub model: Option<Model>,
+    /// The model's variant.
+    pub variant: Option<String>,
 }
 
 /// The answer to a turn that is known now.
@@ -74,9 +76,6 @@ impl Session {
         } = admission;
         let metadata = &self.core.metadata;
         let session = &metadata.agent;
-        let (model, variant) = agent
-            .model
-            .unwrap_or_else(|| (session.model.clone(), session.variant.clone()));
         let defaults = &metadata.finalization;
         Message {
             id,
@@ -84,8 +83,8 @@ impl Session {
             turn,
             agent: Agent {
                 mode: agent.mode.unwrap_or_else(|| session.mode.clone()),
-                model,
-                variant,
+                model: agent.model.unwrap_or_else(|| session.model.clone()),
+                variant: agent.variant.or_else(|| session.variant.clone()),
             },
             finalization: Finalization {
                 auto_commit: finalization.auto_commit.or(defaults.auto_commit),

@@ -17,6 +17,8 @@ pub mod name {
     pub const COMPLETED: &str = "cloud.message.completed";
     /// A message failed or was interrupted.
     pub const FAILED: &str = "cloud.message.failed";
+    /// A step of getting a wrapper ready.
+    pub const PREPARING: &str = "preparing";
     /// How far the cloud side is.
     pub const CLOUD_STATUS: &str = "cloud.status";
     /// An event of kilo's own.
@@ -131,7 +133,10 @@ pub fn persistence(stream_event_type: &str, data: &Value) -> Persistence {
 }
 
 /// The entity that a removed part was, if the event says that one was.
-pub fn removed_entity(data: &Value) -> Option<String> {
+pub fn removed_entity(stream_event_type: &str, data: &Value) -> Option<String> {
+    if stream_event_type != name::KILOCODE {
+        return None;
+    }
     match kilo_event(data)? {
         (KiloEvent::MessagePartRemoved, properties) => {
             match entity(&["part"], &[&properties["messageID"], &properties["partID"]]) {

@@ -15,8 +15,9 @@
 //!    it what [`Session::volatile`] was before ([`Session::keep_volatile`]), and say so to whoever asked.
 //! 4. [`Session::next_deadline`] tells when an [`Input::Wake`] is due.
 //!
-//! A crash can so fall only before a commit (nothing happened) or between a commit and its effects; those
-//! are asked for again by [`Input::Resume`].
+//! A crash can so fall only before a commit (nothing happened) or between a commit and its effects. Of those
+//! [`Input::Resume`] asks again for what would be missed: deliveries and callbacks. A broadcast is made up
+//! for by the replay of whoever comes back, a command to the wrapper by the socket that it opens anew.
 
 pub mod admission;
 pub mod events;
@@ -24,6 +25,7 @@ mod input;
 pub mod message;
 pub mod metadata;
 mod outbox;
+mod progress;
 mod queue;
 mod settlement;
 mod supervision;
@@ -47,10 +49,11 @@ pub use self::input::{
 use self::message::{Message, Outcome};
 use self::metadata::Metadata;
 use self::outbox::Batch;
+use self::progress::Told;
 use self::supervision::Deadlines;
 use self::transcript::Transcript;
 use self::wrapper::{DeliveryInFlight, Run};
-use crate::identity::MessageId;
+use crate::identity::{MessageId, WrapperRunId};
 use crate::sabotage::Sabotage;
 
 /// One session. See the module's documentation for how it is used.
@@ -86,6 +89,8 @@ pub struct Core {
     reported_branch: Option<String>,
     /// The idle batch that is open.
     batch: Option<Batch>,
+    /// The run whose wrapper was told to stop, or should have been, and has not said that it did.
+    kill_owed: Option<WrapperRunId>,
     /// Messages whose callback the queue has not taken yet.
     outbox: BTreeSet<MessageId>,
     deadlines: Deadlines,
@@ -99,6 +104,8 @@ pub struct Volatile {
     delivery: Option<DeliveryInFlight>,
     /// Callbacks that are being handed to the queue right now.
     enqueueing: BTreeSet<MessageId>,
+    /// What clients were told last of the cloud side.
+    told: Option<Told>,
 }
 
 impl Session {
@@ -112,6 +119,7 @@ impl Session {
             idle_since: None,
             reported_branch: None,
             batch: None,
+            kill_owed: None,
             outbox: BTreeSet::new(),
             deadlines: Deadlines::default(),
         };
@@ -178,7 +186,7 @@ impl Session {
             Input::Delivered { message, run, result } => {
                 self.delivered(now, &message, &run, result, &mut decision)
             }
-            Input::IngestOpened { socket, claim } => self.open_ingest(socket, &claim, &mut decision),
+            Input::IngestOpened { socket, claim } => self.open_ingest(now, socket, &claim, &mut decision),
             Input::IngestEvent {
                 socket,
                 stream_event_type,
@@ -187,6 +195,7 @@ impl Session {
             Input::IngestClosed { socket } => self.close_ingest(now, socket, &mut decision),
             Input::Enqueued { message, result } => self.enqueued(now, &message, result, &mut decision),
         };
+        self.finalize_batch_without_run(now, &mut decision);
         self.drop_idle_deadlines(&mut decision);
         decision.reply = reply;
         decision

@@ -67,6 +67,17 @@ impl Session {
         self.enqueue_callback(&id, decision);
     }
 
+    /// Without a run there is nobody left to tell of an idle or of a gate result: whatever the way on which
+    /// the wrapper was lost, a batch that waited for it waits no longer.
+    pub(super) fn finalize_batch_without_run(&mut self, now: Timestamp, decision: &mut Decision) {
+        if self.core.run.is_none() && self.core.batch.is_some() && self.unfinished.is_empty() {
+            if let Some(batch) = &mut self.change_core(decision).batch {
+                batch.gate_waived = true;
+            }
+            self.finalize_batch_without_idle(now, decision);
+        }
+    }
+
     fn awaits_gate_result(&self, batch: &Batch) -> bool {
         let message = &self.messages[&batch.representative];
         message.finalization.wants_gate_result()
@@ -89,7 +100,7 @@ impl Session {
         }
         if let Some(result) = result {
             self.change(&id, decision, |message| {
-                message.gate_result.get_or_insert(result).to_owned()
+                message.gate_result.get_or_insert(result);
             });
         }
         self.waive_gate_of(run, decision);

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 
 use super::events::{self, name};
 use super::message::{Message, Outcome, Reason, Source, Status};
+use super::progress::Step;
 use super::supervision::Deadline;
 use super::wrapper::{DeliveryFailure, DeliveryInFlight};
 use super::{Decision, Reply, Session};
 use crate::identity::{MessageId, WrapperRunId};
-use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, WARM_RETRY_DELAYS};
+use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, READY_ONLY_TIMEOUT, WARM_RETRY_DELAYS};
 
 impl Session {
     /// Messages that wait, in the order in which they will be delivered.
@@ -52,7 +53,7 @@ impl Session {
             self.set_deadline(Deadline::Drain, retry_at, decision);
             return;
         }
-        self.start_delivery(&head.id.clone(), decision);
+        self.start_delivery(now, &head.id.clone(), decision);
     }
 
     /// A delivery has got the wrapper ready: record what it said, and go on if that still makes sense.
@@ -67,15 +68,16 @@ impl Session {
             .volatile
             .delivery
             .as_ref()
-            .map(|delivery| delivery.message.clone());
-        let wanted = delivery.is_some_and(|message| self.messages[&message].is_queued());
-        if !self.is_current_run(run) || !wanted {
+            .filter(|delivery| delivery.run == *run);
+        if !delivery.is_some_and(|delivery| self.messages[&delivery.message].is_queued()) {
             return Reply::Proceed(false);
         }
         let metadata = &mut self.change_core(decision).metadata;
         metadata.identity.kilo_session_id = Some(workspace.kilo_session_id.clone());
         metadata.workspace = Some(workspace);
         metadata.lifecycle.prepared_at.get_or_insert(now);
+        self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision);
+        self.tell_preparing(now, &Step::WorkspaceReady, decision);
         Reply::Proceed(true)
     }
 
@@ -88,25 +90,18 @@ impl Session {
         result: Result<(), DeliveryFailure>,
         decision: &mut Decision,
     ) -> Reply {
-        let Some(delivery) = self.volatile.delivery.take() else {
+        // A delivery that was called off with its run reports to nobody.
+        let is_this = |delivery: &mut DeliveryInFlight| delivery.message == *id && delivery.run == *run;
+        let Some(delivery) = self.volatile.delivery.take_if(is_this) else {
             return Reply::None;
         };
-        // A wrapper that said yes and was given up meanwhile will not be heard of again.
-        let lost = || DeliveryFailure::retryable("The wrapper was given up while the message was delivered");
-        let result = if self.is_current_run(run) {
-            result
-        } else {
-            result.and_then(|()| Err(lost()))
-        };
+        let message = &self.messages[id];
+        if message.is_terminal() && message.accepted_by.is_none() {
+            // It ended while it was on its way, and the wrapper may have taken it without knowing of that.
+            self.demand_stop(decision);
+        }
         match result {
-            Ok(()) => {
-                self.accept(now, id, run, decision);
-                let ended_in_queue = self.messages[id].accepted_by.is_none();
-                if ended_in_queue && !self.has_accepted() {
-                    // It was interrupted while it was on its way; the wrapper knows nothing of that.
-                    self.send_kill(decision);
-                }
-            }
+            Ok(()) => self.accept(now, id, run, decision),
             Err(failure) => self.delivery_failed(now, &delivery, &failure, decision),
         }
         self.ask_for_drain_if_pending(now, decision);
@@ -130,6 +125,7 @@ impl Session {
         let core = self.change_core(decision);
         core.metadata.lifecycle.initiated_at.get_or_insert(now);
         core.idle_since = None;
+        self.tell_ready(now, decision);
         self.supervise_accepted(now, decision);
     }
 
@@ -140,10 +136,12 @@ impl Session {
         failure: &DeliveryFailure,
         decision: &mut Decision,
     ) {
-        if delivery.allocated && self.is_current_run(&delivery.run) {
-            self.clear_run(decision);
-        }
         let id = &delivery.message;
+        let was_taken = self.messages[id].accepted_by.as_ref() == Some(&delivery.run);
+        if delivery.allocated && !was_taken {
+            // It may have taken the message all the same, and nobody would be left to stop it.
+            self.stop_wrapper(decision);
+        }
         if !self.messages[id].is_queued() {
             return; // It ended or was accepted by other evidence; how its delivery went is moot.
         }
@@ -154,7 +152,7 @@ impl Session {
         });
         match delays
             .get(failures - 1)
-            .filter(|_| failure.retryable && failures < delays.len())
+            .filter(|_| failure.is_retryable() && failures < delays.len())
         {
             Some(delay) => {
                 let retry_at = now + *delay;
@@ -165,10 +163,11 @@ impl Session {
                     status: Status::Failed,
                     source: Source::DeliveryFailure,
                     reason: Some(Reason::Exhausted),
-                    error: Some(failure.text.clone()),
+                    error: Some(failure.to_string()),
                     assistant_message_id: None,
                 };
                 self.end(now, id, outcome, decision);
+                self.tell_ready(now, decision);
                 self.finalize_batch_without_idle(now, decision);
             }
         }

@@ -24,7 +24,7 @@ impl Session {
             decision.effects.push(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        if let Some(entity) = events::removed_entity(data) {
+        if let Some(entity) = events::removed_entity(stream_event_type, data) {
             self.entities.remove(&entity);
             decision.writes.forgotten_entities.push(entity);
         }
@@ -36,7 +36,7 @@ impl Session {
         let is_pong = stream_event_type == name::PONG;
         let is_sign_of_life_only =
             is_pong || is_idle || matches!(stream_event_type, name::HEARTBEAT | name::WRAPPER_RESUMED);
-        self.note_output(now, !is_sign_of_life_only, decision);
+        self.note_output(now, !is_sign_of_life_only);
         if is_pong {
             self.note_pong(now, decision);
         }
@@ -44,6 +44,7 @@ impl Session {
             name::KILOCODE => self.take_kilo_event(now, &run, data, decision),
             name::COMPLETE => self.take_complete(now, &run, data, decision),
             name::INTERRUPTED => {
+                self.note_stopped(&run, decision);
                 self.end_accepted_of(now, &run, &interrupted(), decision);
                 self.waive_gate_of(&run, decision);
                 self.finalize_batch_without_idle(now, decision);
@@ -104,6 +105,7 @@ impl Session {
             Some("fail") => Some(GateResult::Fail),
             _ => None,
         };
+        self.note_stopped(run, decision);
         self.observe_gate(run, gate_result, decision);
         // A message that is on its way to this run will be its work in a moment.
         let has_work = self
@@ -117,6 +119,7 @@ impl Session {
         if !has_work && self.is_current_run(run) {
             self.clear_run(decision);
         }
+        self.tell_ready(now, decision);
         self.finalize_batch_without_idle(now, decision);
         self.ask_for_drain_if_pending(now, decision);
     }
@@ -135,9 +138,10 @@ impl Session {
             status: Status::Failed,
             source: Source::WrapperFailure,
             reason: Some(Reason::WrapperError),
-            error: Some(text),
+            error: Some(text.clone()),
             assistant_message_id: None,
         };
+        self.tell_failure(now, &text, decision);
         self.end_accepted_of(now, run, &outcome, decision);
         self.waive_gate_of(run, decision);
         self.finalize_batch_without_idle(now, decision);
@@ -146,17 +150,16 @@ impl Session {
 
     /// The user wants everything stopped: what was accepted first, then what waits, in order.
     pub(super) fn interrupt(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
-        let had_accepted = self.has_accepted();
         let mut to_end: Vec<MessageId> = self.accepted().map(|message| message.id.clone()).collect();
         to_end.extend(self.queued().map(|message| message.id.clone()));
         for id in &to_end {
             self.end(now, id, interrupted(), decision);
         }
-        let command_sent = self.send_kill(decision);
-        if !command_sent && (had_accepted || self.volatile.delivery.is_some()) {
-            // A wrapper that cannot be told must not come back to what it was doing.
-            self.stop_wrapper(decision);
-        }
+        let command_sent = if to_end.is_empty() {
+            self.send_kill(decision)
+        } else {
+            self.demand_stop(decision)
+        };
         self.finalize_batch_without_idle(now, decision);
         Reply::Interrupt(InterruptReport {
             interrupted: to_end.len(),

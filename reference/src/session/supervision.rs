@@ -10,7 +10,8 @@ use super::transcript::ReplyEnd;
 use super::{Decision, Reply, Session, ToWrapper};
 use crate::identity::MessageId;
 use crate::limits::{
-    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, NO_OUTPUT_TIMEOUT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY,
+    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, PING_INTERVAL, PONG_TIMEOUT,
+    RESUME_DELAY,
 };
 
 /// Said of messages whose wrapper stayed away.
@@ -36,6 +37,10 @@ pub enum Deadline {
     NoOutput,
     /// The session has been idle with messages unanswered.
     Reconciliation,
+    /// The workspace has been ready for as long as it may be with nothing accepted.
+    ReadyOnly,
+    /// The session has been idle for as long as its wrapper is kept for a next message.
+    KeepWarm,
     /// The head of the queue is to be delivered.
     Drain,
     /// A callback is to be handed to the queue again.
@@ -112,6 +117,7 @@ impl Session {
                 Deadline::Pong => self.lose_wrapper(now, Reason::WrapperFailure, NO_PONG, decision),
                 Deadline::NoOutput => self.lose_wrapper(now, Reason::WrapperFailure, NO_OUTPUT, decision),
                 Deadline::Reconciliation => self.reconcile(now, decision),
+                Deadline::ReadyOnly | Deadline::KeepWarm => self.let_go_if_unused(decision),
                 Deadline::Callback(message) => self.enqueue_callback(&message, decision),
             }
         }
@@ -141,7 +147,9 @@ impl Session {
 
     /// A message was accepted: its wrapper is watched from now on.
     pub(super) fn supervise_accepted(&mut self, now: Timestamp, decision: &mut Decision) {
-        self.clear_deadline(&Deadline::Reconciliation, decision);
+        for deadline in [Deadline::Reconciliation, Deadline::ReadyOnly, Deadline::KeepWarm] {
+            self.clear_deadline(&deadline, decision);
+        }
         self.set_deadline(Deadline::NoOutput, now + NO_OUTPUT_TIMEOUT, decision);
         if self.core.deadlines.get(&Deadline::Pong).is_none() {
             self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
@@ -152,14 +160,16 @@ impl Session {
         }
     }
 
-    /// The wrapper showed something.
-    pub(super) fn note_output(&mut self, now: Timestamp, meaningful: bool, decision: &mut Decision) {
-        if meaningful && self.core.deadlines.get(&Deadline::NoOutput).is_some() {
-            self.set_deadline(Deadline::NoOutput, now + NO_OUTPUT_TIMEOUT, decision);
+    /// The wrapper showed something. This alone is not worth a commit: it is written with the next thing that
+    /// is, and a restart in between makes these deadlines a little earlier.
+    pub(super) fn note_output(&mut self, now: Timestamp, meaningful: bool) {
+        let deadlines = &mut self.core.deadlines.0;
+        if meaningful && let Some(at) = deadlines.get_mut(&Deadline::NoOutput) {
+            *at = now + NO_OUTPUT_TIMEOUT;
         }
         // While a pong is awaited, nothing else stands for it.
-        if self.core.deadlines.get(&Deadline::Ping).is_some() {
-            self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+        if let Some(at) = deadlines.get_mut(&Deadline::Ping) {
+            *at = now + PING_INTERVAL;
         }
     }
 
@@ -180,14 +190,18 @@ impl Session {
                 now + IDLE_RECONCILIATION_DELAY,
                 decision,
             );
+        } else if self.unfinished.is_empty() {
+            self.set_deadline(Deadline::KeepWarm, now + KEEP_WARM, decision);
         }
         self.finalize_batch_if_due(now, decision);
     }
 
-    /// Whether the current run still owes an end to an accepted message, or its last word to the batch:
-    /// without that word, a batch whose wrapper vanished between a reply and the idle would stay open.
+    /// Whether the current run still owes an end to an accepted message, or its last word (the idle, the gate
+    /// result) to a batch that waits for nothing else: if it vanished without that word, nobody else would
+    /// ever close the batch.
     fn run_owes_something(&self) -> bool {
-        self.core.run.is_some() && (self.has_accepted() || self.core.batch.is_some())
+        let owes_last_word = self.core.batch.is_some() && self.unfinished.is_empty();
+        self.core.run.is_some() && (self.has_accepted() || owes_last_word)
     }
 
     /// The wrapper is lost: what it had accepted fails, and it is told to stop should it still be there.
@@ -203,8 +217,17 @@ impl Session {
         self.end_accepted_of(now, &run.id, &outcome, decision);
         self.waive_gate_of(&run.id, decision);
         self.stop_wrapper(decision);
+        self.tell_ready(now, decision);
         self.finalize_batch_without_idle(now, decision);
         self.ask_for_drain_if_pending(now, decision);
+    }
+
+    /// A wrapper that nothing was accepted by is let go, unless something is on its way to it or waits for
+    /// it: then its delivery decides.
+    fn let_go_if_unused(&mut self, decision: &mut Decision) {
+        if self.unfinished.is_empty() {
+            self.stop_wrapper(decision);
+        }
     }
 
     /// The session is idle, and messages that were accepted have not ended: find out what became of them.

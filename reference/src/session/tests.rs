@@ -14,7 +14,7 @@ use super::metadata::{
     Model, Repository, Workspace,
 };
 use super::supervision::Deadline;
-use super::wrapper::{Delivery, DeliveryFailure, IngestClaim};
+use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim};
 use super::*;
 use crate::limits::{
     COLD_RETRY_DELAYS, DISCONNECT_GRACE, DRAIN_DELAY, ENQUEUE_RETRY_DELAY, IDLE_RECONCILIATION_DELAY,
@@ -349,7 +349,7 @@ fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhaus
             );
             assert_eq!(bench.deliveries(), 0, "delivery {count} came early");
             bench.pass(Duration::from_millis(1));
-            bench.fail_delivery(DeliveryFailure::retryable("SANDBOX_CONNECT_FAILED: no"));
+            bench.fail_delivery(DeliveryFailure::new(FailureCode::SandboxConnectFailed, "no"));
             delivered_at += *delay;
         }
         assert_eq!(bench.end_of(&message).reason, Some(message::Reason::Exhausted));
@@ -365,7 +365,7 @@ fn a_failure_that_no_retry_can_mend_ends_the_message_at_once_and_lets_the_next_o
     let mut bench = Bench::new();
     let (first, second) = (bench.admit(), bench.admit());
     bench.pass(DRAIN_DELAY);
-    bench.fail_delivery(DeliveryFailure::permanent("BAD_REQUEST: no"));
+    bench.fail_delivery(DeliveryFailure::new(FailureCode::BadRequest, "no"));
     assert_eq!(bench.end_of(&first).status, message::Status::Failed);
     bench.pass(DRAIN_DELAY);
     assert_eq!(bench.delivery().message.id, second);
@@ -647,4 +647,100 @@ fn an_end_is_final_against_every_other_evidence() {
     bench.pass(Duration::from_secs(3600));
     assert_eq!(bench.end_of(&message), &outcome);
     assert_eq!(bench.told_of(&message), ["queued", "sent", "failed"]);
+}
+
+#[test]
+fn a_stop_that_was_lost_with_its_socket_is_told_again_when_the_wrapper_is_back() {
+    let mut bench = Bench::new();
+    bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.put(Input::Interrupt);
+    bench.put(Input::IngestClosed { socket });
+    let socket = bench.connect(&run);
+    assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)));
+    bench.wrapper_says(socket, events::name::INTERRUPTED, json!({}));
+    bench.put(Input::IngestClosed { socket });
+    let socket = bench.connect(&run);
+    assert!(
+        !bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)),
+        "it has said that it stopped"
+    );
+}
+
+#[test]
+fn a_message_after_a_stop_that_nobody_confirmed_gets_a_wrapper_run_of_its_own() {
+    let mut bench = Bench::new();
+    bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::Interrupt);
+    bench.restart();
+    bench.admit();
+    bench.pass(DRAIN_DELAY);
+    let delivery = bench.delivery();
+    assert!(delivery.ensure_ready);
+    assert_ne!(delivery.run, run);
+    assert!(bench.effects.contains(&Effect::StopWrapper(run.id)));
+}
+
+#[test]
+fn a_ping_that_was_lost_with_its_socket_is_asked_again_when_the_wrapper_is_back() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.pass(PING_INTERVAL);
+    bench.put(Input::IngestClosed { socket });
+    bench.pass(DISCONNECT_GRACE / 2);
+    let socket = bench.connect(&run);
+    assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Ping)));
+    bench.pass(PONG_TIMEOUT - Duration::from_millis(1));
+    bench.wrapper_says(socket, events::name::PONG, json!({}));
+    bench.pass(PONG_TIMEOUT);
+    assert!(!bench.session.message(&message).unwrap().is_terminal());
+}
+
+#[test]
+fn a_lost_answer_to_the_delivery_of_a_turn_that_has_ended_costs_neither_its_run_nor_its_callback() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    bench.pass(DRAIN_DELAY);
+    let delivery = bench.delivery();
+    bench.put(Input::Prepared {
+        run: delivery.run.id.clone(),
+        workspace: workspace(),
+    });
+    let socket = bench.connect(&delivery.run);
+    bench.assistant_answers(socket, &message, "early");
+    let lost = DeliveryFailure::new(FailureCode::WrapperStartFailed, "no answer");
+    bench.put(Input::Delivered {
+        message,
+        run: delivery.run.id,
+        result: Err(lost),
+    });
+    bench.root_idle(socket);
+    assert_eq!(bench.jobs().len(), 1);
+}
+
+#[test]
+fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting() {
+    let mut bench = Bench::new();
+    bench.admit();
+    bench.pass(DRAIN_DELAY);
+    let called_off = bench.delivery();
+    bench.put(Input::Interrupt);
+    let next = bench.admit();
+    bench.pass(DRAIN_DELAY);
+    assert_eq!(bench.deliveries(), 0, "the first may still come to an end");
+    let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "called off");
+    let (message, run) = (called_off.message.id, called_off.run.id);
+    bench.put(Input::Delivered {
+        message,
+        run,
+        result: Err(failure),
+    });
+    bench.pass(DRAIN_DELAY);
+    assert_eq!(bench.delivery().message.id, next);
 }

@@ -109,7 +109,7 @@ impl Transcript {
             return None;
         }
         let answers: MessageId = info["parentID"].as_str()?.parse().ok()?;
-        let end = if info["error"].is_object() {
+        let end = if !info["error"].is_null() {
             Some(ReplyEnd::Failed(error_text(&info["error"])))
         } else {
             (!info["time"]["completed"].is_null()).then_some(ReplyEnd::Completed)

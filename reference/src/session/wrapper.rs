@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::message::{Message, Turn};
+use super::message::Message;
 use super::metadata::{Metadata, Repository};
+use super::progress::Step;
 use super::supervision::Deadline;
 use super::{Decision, Effect, Reply, Session, SocketId, ToWrapper};
 use crate::identity::{Fence, MessageId, WrapperRunId};
+use crate::limits::PONG_TIMEOUT;
 
 /// Closing an ingest socket because a newer one has its fence.
 pub const CLOSE_REPLACED: u16 = 1000;
@@ -70,38 +72,58 @@ impl Delivery {
     pub fn repository(&self) -> &Repository {
         &self.metadata.repository
     }
-
-    /// Whether the turn is a command.
-    pub fn is_command(&self) -> bool {
-        matches!(self.message.turn, Turn::Command { .. })
-    }
 }
 
 /// Why a delivery failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
+#[error("{code}: {text}", code = code.as_str())]
 pub struct DeliveryFailure {
-    /// Whether another try may go better (protocol §4).
-    pub retryable: bool,
-    /// What happened, with its code if it has one.
+    /// What kind of failure it is.
+    pub code: FailureCode,
+    /// What happened, for a person to read.
     pub text: String,
 }
 
+/// Kinds of failed deliveries (protocol §4, §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureCode {
+    /// The wrapper could not be reached.
+    SandboxConnectFailed,
+    /// It could not set up the workspace.
+    WorkspaceSetupFailed,
+    /// It could not start the agent.
+    KiloServerFailed,
+    /// It gave no answer, or none that can be understood.
+    WrapperStartFailed,
+    /// It refused what it was asked.
+    BadRequest,
+}
+
+impl FailureCode {
+    /// The code as others know it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SandboxConnectFailed => "SANDBOX_CONNECT_FAILED",
+            Self::WorkspaceSetupFailed => "WORKSPACE_SETUP_FAILED",
+            Self::KiloServerFailed => "KILO_SERVER_FAILED",
+            Self::WrapperStartFailed => "WRAPPER_START_FAILED",
+            Self::BadRequest => "BAD_REQUEST",
+        }
+    }
+}
+
 impl DeliveryFailure {
-    /// A failure after which another try may go better.
-    pub fn retryable(text: impl Into<String>) -> Self {
+    /// A failure of that kind.
+    pub fn new(code: FailureCode, text: impl Into<String>) -> Self {
         Self {
-            retryable: true,
+            code,
             text: text.into(),
         }
     }
 
-    /// A failure that another try would meet as well.
-    pub fn permanent(text: impl Into<String>) -> Self {
-        Self {
-            retryable: false,
-            text: text.into(),
-        }
+    /// Whether another try may go better (protocol §4).
+    pub fn is_retryable(&self) -> bool {
+        self.code != FailureCode::BadRequest
     }
 }
 
@@ -120,7 +142,11 @@ impl Session {
     }
 
     /// Starts to deliver `message`, to the run that there is or to a new one.
-    pub(super) fn start_delivery(&mut self, message: &MessageId, decision: &mut Decision) {
+    pub(super) fn start_delivery(&mut self, now: Timestamp, message: &MessageId, decision: &mut Decision) {
+        if self.core.kill_owed.is_some() {
+            // What the wrapper may still be doing would stand in the way of the new message.
+            self.stop_wrapper(decision);
+        }
         let at_work = self.is_connected() && self.has_accepted();
         let allocated = self.core.run.is_none();
         let run = match &self.core.run {
@@ -132,6 +158,9 @@ impl Session {
             run: run.id.clone(),
             allocated,
         });
+        if !at_work {
+            self.tell_preparing(now, &Step::SandboxStarting, decision);
+        }
         decision.effects.push(Effect::Deliver(Box::new(Delivery {
             message: self.messages[message].clone(),
             run,
@@ -156,15 +185,22 @@ impl Session {
         run
     }
 
-    /// Clears the run's identity: from now on its sockets are stale.
+    /// Clears the run's identity: from now on its sockets are stale, and what was being delivered to it is
+    /// not any more.
     pub(super) fn clear_run(&mut self, decision: &mut Decision) {
-        self.change_core(decision).run = None;
+        let core = self.change_core(decision);
+        core.kill_owed = None;
+        if let Some(run) = core.run.take() {
+            self.volatile.delivery.take_if(|delivery| delivery.run == run.id);
+        }
         for deadline in [
             Deadline::Grace,
             Deadline::Ping,
             Deadline::Pong,
             Deadline::NoOutput,
             Deadline::Reconciliation,
+            Deadline::ReadyOnly,
+            Deadline::KeepWarm,
         ] {
             self.clear_deadline(&deadline, decision);
         }
@@ -186,7 +222,22 @@ impl Session {
         self.send_to_wrapper(ToWrapper::Kill, decision)
     }
 
-    /// Sends a command on the current run's socket. False if there is none.
+    /// Tells the wrapper to end what it does, now and whenever it comes back, until it says that it has.
+    /// False if it is not there to be told now.
+    pub(super) fn demand_stop(&mut self, decision: &mut Decision) -> bool {
+        let run = self.core.run.as_ref().map(|run| run.id.clone());
+        self.change_core(decision).kill_owed = run;
+        self.send_kill(decision)
+    }
+
+    /// The wrapper of `run` has ended what it did.
+    pub(super) fn note_stopped(&mut self, run: &WrapperRunId, decision: &mut Decision) {
+        if self.core.kill_owed.as_ref() == Some(run) {
+            self.change_core(decision).kill_owed = None;
+        }
+    }
+
+    /// Sends a command on the current run's latest socket. False if there is none.
     pub(super) fn send_to_wrapper(&mut self, command: ToWrapper, decision: &mut Decision) -> bool {
         let sockets = self
             .core
@@ -220,6 +271,7 @@ impl Session {
 
     pub(super) fn open_ingest(
         &mut self,
+        now: Timestamp,
         socket: SocketId,
         claim: &IngestClaim,
         decision: &mut Decision,
@@ -236,12 +288,20 @@ impl Session {
             }
             _ => return Reply::Ingest(Err(IngestRefusal::StaleRun)),
         }
+        // What came on a replaced socket before it is closed still counts: its fence is the current one.
         for replaced in self.sockets_of_run(&claimed) {
-            self.volatile.sockets.remove(&replaced);
             decision.effects.push(Effect::Close(replaced, CLOSE_REPLACED));
         }
         self.volatile.sockets.insert(socket, claimed);
         self.clear_deadline(&Deadline::Grace, decision);
+        // What was said on a socket that is gone may not have been heard.
+        if self.core.kill_owed.is_some() {
+            self.send_kill(decision);
+        }
+        if self.core.deadlines.get(&Deadline::Pong).is_some() {
+            self.send_to_wrapper(ToWrapper::Ping, decision);
+            self.set_deadline(Deadline::Pong, now + PONG_TIMEOUT, decision);
+        }
         Reply::Ingest(Ok(()))
     }
 

@@ -40,15 +40,17 @@ impl Store {
     ///
     /// If the database fails. The job was not taken then.
     pub fn add_job(&self, job: &StoredJob) -> Result<u64, StoreError> {
-        let transaction = self.database.begin_write()?;
-        let number = {
-            let mut jobs = transaction.open_table(JOBS)?;
-            let number = jobs.last()?.map_or(1, |(last, _)| last.value() + 1);
-            jobs.insert(number, &*json(job))?;
-            number
-        };
-        transaction.commit()?;
-        Ok(number)
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            let number = {
+                let mut jobs = transaction.open_table(JOBS)?;
+                let number = jobs.last()?.map_or(1, |(last, _)| last.value() + 1);
+                jobs.insert(number, &*json(job))?;
+                number
+            };
+            transaction.commit()?;
+            Ok(number)
+        })
     }
 
     /// Replaces a job by what became of it.
@@ -57,10 +59,12 @@ impl Store {
     ///
     /// If the database fails.
     pub fn update_job(&self, number: u64, job: &StoredJob) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(JOBS)?.insert(number, &*json(job))?;
-        transaction.commit()?;
-        Ok(())
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            transaction.open_table(JOBS)?.insert(number, &*json(job))?;
+            transaction.commit()?;
+            Ok(())
+        })
     }
 
     /// Forgets a job that is done.
@@ -69,10 +73,12 @@ impl Store {
     ///
     /// If the database fails.
     pub fn remove_job(&self, number: u64) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(JOBS)?.remove(number)?;
-        transaction.commit()?;
-        Ok(())
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            transaction.open_table(JOBS)?.remove(number)?;
+            transaction.commit()?;
+            Ok(())
+        })
     }
 
     /// All jobs that are not done, in the order in which they were taken.
@@ -81,15 +87,17 @@ impl Store {
     ///
     /// If the database fails, or a record cannot be read.
     pub fn jobs(&self) -> Result<Vec<(u64, StoredJob)>, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let mut found = Vec::new();
-        for row in transaction.open_table(JOBS)?.iter()? {
-            let (number, job) = row?;
-            found.push((
-                number.value(),
-                read(job.value(), || format!("callback job {}", number.value()))?,
-            ));
-        }
-        Ok(found)
+        self.with(|database| {
+            let transaction = database.begin_read()?;
+            let mut found = Vec::new();
+            for row in transaction.open_table(JOBS)?.iter()? {
+                let (number, job) = row?;
+                found.push((
+                    number.value(),
+                    read(job.value(), || format!("callback job {}", number.value()))?,
+                ));
+            }
+            Ok(found)
+        })
     }
 }

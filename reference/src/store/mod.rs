@@ -6,10 +6,12 @@
 mod jobs;
 
 use std::fmt;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use redb::{
-    Database, DatabaseError, ReadableDatabase as _, ReadableTable, StorageBackend, StorageError,
-    TableDefinition, TableError, TransactionError,
+    Database, DatabaseError, ReadOnlyTable, ReadableDatabase as _, ReadableTable, StorageBackend,
+    StorageError, TableDefinition, TableError, TransactionError,
 };
 use serde::de::DeserializeOwned;
 
@@ -57,6 +59,9 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] Box<redb::Error>),
+    /// What the database lies in cannot be opened.
+    #[error("the database's file cannot be opened")]
+    Backend(#[from] io::Error),
     /// A record is not of the form that it says it is of.
     #[error("the record of {what} cannot be read")]
     Record {
@@ -97,36 +102,53 @@ pub struct StoredSession {
     pub entities: Vec<EventRow>,
 }
 
+/// Opens the database anew.
+type Open = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
+
 /// The server's durable state.
-#[derive(Debug)]
+///
+/// A database that met an I/O error answers nothing any more; it is opened anew, repaired, for whoever asks
+/// next, so that a disk that is well again is a store that is well again.
 pub struct Store {
-    database: Database,
+    open: Open,
+    database: Mutex<Option<Database>>,
 }
 
 impl Store {
-    /// Opens the database in `backend`, and makes it if it is empty. After a crash this includes its repair.
+    /// Opens the database in what `backend` gives, and makes it if it is empty. After a crash this includes
+    /// its repair. `backend` is asked again after an I/O error.
     ///
     /// # Errors
     ///
     /// If the backend fails or holds something else.
-    pub fn open(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        let database = Database::builder().create_with_backend(backend)?;
-        let store = Self { database };
-        store.make_tables()?;
-        Ok(store)
+    pub fn open<B: StorageBackend>(
+        backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        let open = move || {
+            let database = Database::builder().create_with_backend(backend()?)?;
+            make_tables(&database)?;
+            Ok(database)
+        };
+        let database = Mutex::new(Some(open()?));
+        Ok(Self {
+            open: Box::new(open),
+            database,
+        })
     }
 
-    /// Makes sure that readers find every table.
-    fn make_tables(&self) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(SESSIONS)?;
-        transaction.open_table(WAKING)?;
-        transaction.open_table(MESSAGES)?;
-        transaction.open_table(EVENTS)?;
-        transaction.open_table(ENTITIES)?;
-        jobs::make_table(&transaction)?;
-        transaction.commit()?;
-        Ok(())
+    /// Has something done with the database, opened anew if it has failed before.
+    fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match slot.take() {
+            Some(database) => database,
+            None => (self.open)()?,
+        };
+        let done = act(&database);
+        // A record that cannot be read is not the database's fault.
+        if !matches!(done, Err(StoreError::Database(_) | StoreError::Backend(_))) {
+            *slot = Some(database);
+        }
+        done
     }
 
     /// Writes what has changed of `session`, all or nothing; it is durable when this returns.
@@ -138,44 +160,46 @@ impl Store {
         if writes.is_empty() {
             return Ok(());
         }
-        let (_, id) = key.parts();
-        let transaction = self.database.begin_write()?;
-        if writes.core {
-            transaction
-                .open_table(SESSIONS)?
-                .insert(key.parts(), &*json(session.core()))?;
-            let mut waking = transaction.open_table(WAKING)?;
-            if session.needs_resuming() {
-                waking.insert(key.parts(), ())?;
-            } else {
-                waking.remove(key.parts())?;
-            }
-        }
-        if !writes.messages.is_empty() {
-            let mut messages = transaction.open_table(MESSAGES)?;
-            for message in writes
-                .messages
-                .iter()
-                .filter_map(|message| session.message(message))
-            {
-                messages.insert((id, message.id.as_str()), &*json(message))?;
-            }
-        }
-        if !writes.events.is_empty() || !writes.forgotten_entities.is_empty() {
-            let mut events = transaction.open_table(EVENTS)?;
-            let mut entities = transaction.open_table(ENTITIES)?;
-            for entity in &writes.forgotten_entities {
-                entities.remove((id, entity.as_str()))?;
-            }
-            for EventRow { event, entity } in &writes.events {
-                events.insert((id, event.id), &*json(event))?;
-                if let Some(entity) = entity {
-                    entities.insert((id, entity.as_str()), event.id)?;
+        self.with(|database| {
+            let (_, id) = key.parts();
+            let transaction = database.begin_write()?;
+            if writes.core {
+                transaction
+                    .open_table(SESSIONS)?
+                    .insert(key.parts(), &*json(session.core()))?;
+                let mut waking = transaction.open_table(WAKING)?;
+                if session.needs_resuming() {
+                    waking.insert(key.parts(), ())?;
+                } else {
+                    waking.remove(key.parts())?;
                 }
             }
-        }
-        transaction.commit()?;
-        Ok(())
+            if !writes.messages.is_empty() {
+                let mut messages = transaction.open_table(MESSAGES)?;
+                for message in writes
+                    .messages
+                    .iter()
+                    .filter_map(|message| session.message(message))
+                {
+                    messages.insert((id, message.id.as_str()), &*json(message))?;
+                }
+            }
+            if !writes.events.is_empty() || !writes.forgotten_entities.is_empty() {
+                let mut events = transaction.open_table(EVENTS)?;
+                let mut entities = transaction.open_table(ENTITIES)?;
+                for entity in &writes.forgotten_entities {
+                    entities.remove((id, entity.as_str()))?;
+                }
+                for EventRow { event, entity } in &writes.events {
+                    events.insert((id, event.id), &*json(event))?;
+                    if let Some(entity) = entity {
+                        entities.insert((id, entity.as_str()), event.id)?;
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        })
     }
 
     /// A session as it was last committed.
@@ -184,75 +208,60 @@ impl Store {
     ///
     /// If the database fails, or a record cannot be read.
     pub fn load(&self, key: &SessionKey) -> Result<Option<StoredSession>, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let sessions = transaction.open_table(SESSIONS)?;
-        let Some(core) = sessions.get(key.parts())? else {
-            return Ok(None);
-        };
-        let what = || key.to_string();
-        let core = read(core.value(), what)?;
+        self.with(|database| {
+            let transaction = database.begin_read()?;
+            let sessions = transaction.open_table(SESSIONS)?;
+            let Some(core) = sessions.get(key.parts())? else {
+                return Ok(None);
+            };
+            let what = || key.to_string();
+            let core = read(core.value(), what)?;
 
-        let id = key.session.as_str();
-        let mut messages = Vec::new();
-        for row in transaction.open_table(MESSAGES)?.range((id, "")..)? {
-            let (row_key, value) = row?;
-            if row_key.value().0 != id {
-                break;
+            let id = key.session.as_str();
+            let mut messages = Vec::new();
+            for row in transaction.open_table(MESSAGES)?.range((id, "")..)? {
+                let (row_key, value) = row?;
+                if row_key.value().0 != id {
+                    break;
+                }
+                messages.push(read(value.value(), what)?);
             }
-            messages.push(read(value.value(), what)?);
-        }
-        let events = transaction.open_table(EVENTS)?;
-        let mut entities = Vec::new();
-        for row in transaction.open_table(ENTITIES)?.range((id, "")..)? {
-            let (row_key, event_id) = row?;
-            let (session, entity) = row_key.value();
-            if session != id {
-                break;
+            let events = transaction.open_table(EVENTS)?;
+            let mut entities = Vec::new();
+            for row in transaction.open_table(ENTITIES)?.range((id, "")..)? {
+                let (row_key, event_id) = row?;
+                let (session, entity) = row_key.value();
+                if session != id {
+                    break;
+                }
+                if let Some(event) = events.get((id, event_id.value()))? {
+                    entities.push(EventRow {
+                        event: read(event.value(), what)?,
+                        entity: Some(entity.to_owned()),
+                    });
+                }
             }
-            if let Some(event) = events.get((id, event_id.value()))? {
-                entities.push(EventRow {
-                    event: read(event.value(), what)?,
-                    entity: Some(entity.to_owned()),
-                });
-            }
-        }
-        Ok(Some(StoredSession {
-            core,
-            messages,
-            entities,
-        }))
+            Ok(Some(StoredSession {
+                core,
+                messages,
+                entities,
+            }))
+        })
     }
 
-    /// Kept events with `after < id <= up_to`, in order: as many as fit into `bytes`, but one at least if
-    /// there is one.
+    /// The kept events of a session as they are now, to be read bit by bit.
     ///
     /// # Errors
     ///
-    /// If the database fails, or a record cannot be read.
-    pub fn events(
-        &self,
-        session: &SessionId,
-        after: u64,
-        up_to: u64,
-        bytes: usize,
-    ) -> Result<Vec<Event>, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let events = transaction.open_table(EVENTS)?;
-        let id = session.as_str();
-        let mut found = Vec::new();
-        let mut size = 0;
-        if after < up_to {
-            for row in events.range((id, after + 1)..=(id, up_to))? {
-                let (_, value) = row?;
-                let value = value.value();
-                size += value.len();
-                if size > bytes && !found.is_empty() {
-                    break;
-                }
-                found.push(read(value, || session.to_string())?);
-            }
-        }
-        Ok(found)
+    /// If the database fails.
+    pub fn replay(&self, session: &SessionId) -> Result<Replay, StoreError> {
+        self.with(|database| {
+            let events = database.begin_read()?.open_table(EVENTS)?;
+            Ok(Replay {
+                events,
+                session: session.clone(),
+            })
+        })
     }
 
     /// Sessions that have something to do after a restart.
@@ -261,18 +270,71 @@ impl Store {
     ///
     /// If the database fails.
     pub fn waking(&self) -> Result<Vec<SessionKey>, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let mut keys = Vec::new();
-        for row in transaction.open_table(WAKING)?.iter()? {
-            let (key, ()) = row.map(|(key, _)| (key, ()))?;
-            let (user, session) = key.value();
-            // Keys were identities when they were written.
-            if let (Ok(user), Ok(session)) = (user.parse(), session.parse()) {
-                keys.push(SessionKey { user, session });
+        self.with(|database| {
+            let transaction = database.begin_read()?;
+            let mut keys = Vec::new();
+            for row in transaction.open_table(WAKING)?.iter()? {
+                let (key, ()) = row.map(|(key, _)| (key, ()))?;
+                let (user, session) = key.value();
+                // Keys were identities when they were written.
+                if let (Ok(user), Ok(session)) = (user.parse(), session.parse()) {
+                    keys.push(SessionKey { user, session });
+                }
+            }
+            Ok(keys)
+        })
+    }
+}
+
+/// The kept events of a session as they were at one moment, whatever is written meanwhile.
+pub struct Replay {
+    events: ReadOnlyTable<(&'static str, u64), &'static [u8]>,
+    session: SessionId,
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Replay of {}", self.session)
+    }
+}
+
+impl Replay {
+    /// Events with `after < id <= up_to`, in order: as many as fit into `bytes`, but one at least if there
+    /// is one.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails, or a record cannot be read.
+    pub fn events(&self, after: u64, up_to: u64, bytes: usize) -> Result<Vec<Event>, StoreError> {
+        let id = self.session.as_str();
+        let mut found = Vec::new();
+        let mut size = 0;
+        if after < up_to {
+            for row in self.events.range((id, after + 1)..=(id, up_to))? {
+                let (_, value) = row?;
+                let value = value.value();
+                size += value.len();
+                if size > bytes && !found.is_empty() {
+                    break;
+                }
+                found.push(read(value, || self.session.to_string())?);
             }
         }
-        Ok(keys)
+        Ok(found)
     }
+}
+
+/// Makes sure that readers find every table.
+fn make_tables(database: &Database) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(SESSIONS)?;
+    transaction.open_table(WAKING)?;
+    transaction.open_table(MESSAGES)?;
+    transaction.open_table(EVENTS)?;
+    transaction.open_table(ENTITIES)?;
+    jobs::make_table(&transaction)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 fn json(record: &impl serde::Serialize) -> Vec<u8> {

@@ -27,6 +27,21 @@ struct Batch<'a> {
     end: &'a StreamEvent,
     message: &'a str,
     finalized_at: Duration,
+    /// It may have been finalized, or not: a wrapper that is lost with nothing left to do but to fall idle
+    /// leaves no event of that.
+    unseen: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn new(end: &'a StreamEvent, finalized_at: Duration, unseen: bool) -> Self {
+        let message = end.message().expect("the end of a message names it");
+        Self {
+            end,
+            message,
+            finalized_at,
+            unseen,
+        }
+    }
 }
 
 fn check(history: &History) -> Vec<Broken> {
@@ -47,6 +62,7 @@ fn check(history: &History) -> Vec<Broken> {
     let mut broken = Vec::new();
     for batch in &batches {
         match requests.remove(batch.message) {
+            None if batch.unseen => {}
             None => broken.push(Broken::new(
                 history.end,
                 batch.message,
@@ -155,6 +171,9 @@ fn batches<'a>(events: &[&'a StreamEvent], gate: bool) -> Vec<Batch<'a>> {
         let mut needs_no_idle = false;
         match (event.name.as_str(), event.message()) {
             ("cloud.message.queued", Some(message)) => {
+                if let (Some(end), true) = (last_end, unfinished.is_empty()) {
+                    batches.push(Batch::new(end, end.at, true));
+                }
                 unfinished.insert(message);
             }
             ("cloud.message.sent", _) => idle = false,
@@ -180,23 +199,21 @@ fn batches<'a>(events: &[&'a StreamEvent], gate: bool) -> Vec<Batch<'a>> {
             && (idle || needs_no_idle)
             && let Some(end) = last_end.take()
         {
-            let message = end.message().expect("the end of a message names it");
-            batches.push(Batch {
-                end,
-                message,
-                finalized_at: event.at,
-            });
+            batches.push(Batch::new(end, event.at, false));
         }
     }
-    // A wrapper that is lost with nothing left to do but to fall idle leaves no event of that.
+    // When all is over every wrapper was let go, seen or not.
     if let (Some(end), true) = (last_end, unfinished.is_empty()) {
-        let message = end.message().expect("the end of a message names it");
-        batches.push(Batch {
-            end,
-            message,
-            finalized_at: end.at,
-        });
+        batches.push(Batch::new(end, end.at, false));
     }
+    // One message may stand in several places where its batch may have been finalized, and in one where it was.
+    let certain: BTreeSet<&str> = batches
+        .iter()
+        .filter(|batch| !batch.unseen)
+        .map(|batch| batch.message)
+        .collect();
+    batches.retain(|batch| !batch.unseen || !certain.contains(batch.message));
+    batches.dedup_by_key(|batch| batch.message);
     batches
 }
 

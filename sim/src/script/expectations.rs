@@ -1,5 +1,6 @@
 //! What a script expects beside what must hold in every run, read off the trace when all is over.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,13 +13,14 @@ use super::view::moment_of;
 use crate::oracle::Finding;
 use crate::oracle::history::{CallbackRequest, History, StreamEvent};
 use crate::stage::OBSERVER;
-use crate::trace::{Labels, Trace};
+use crate::trace::Trace;
 
 /// Everything that is otherwise than a scenario expects.
-pub(super) fn check(scenario: &Scenario, trace: &Trace, labels: &Labels) -> Vec<Finding> {
+pub(super) fn check(scenario: &Scenario, trace: &Trace, messages: &BTreeMap<Label, String>) -> Vec<Finding> {
+    let history = History::read(trace);
     let checker = Checker {
-        history: &History::read(trace),
-        labels,
+        history: &history,
+        messages,
     };
     let mut findings = Vec::new();
     for At { value, spot } in &scenario.expect {
@@ -44,7 +46,7 @@ pub(super) fn check(scenario: &Scenario, trace: &Trace, labels: &Labels) -> Vec<
 
 struct Checker<'a> {
     history: &'a History,
-    labels: &'a Labels,
+    messages: &'a BTreeMap<Label, String>,
 }
 
 struct Wrong {
@@ -56,10 +58,7 @@ struct Wrong {
 impl Checker<'_> {
     /// The id of a message. One that was refused has none that anybody could have seen.
     fn id(&self, label: &Label) -> Option<&str> {
-        self.labels
-            .iter()
-            .find(|(_, name)| **name == label.to_string())
-            .map(|(id, _)| id.as_str())
+        self.messages.get(label).map(String::as_str)
     }
 
     fn wrong(&self, label: Option<&Label>, text: String) -> Option<Wrong> {
@@ -195,7 +194,7 @@ impl Checker<'_> {
             .callbacks
             .iter()
             .filter(|request| request.is_delivered());
-        let keys: std::collections::BTreeSet<&str> = delivered.map(CallbackRequest::key).collect();
+        let keys: BTreeSet<&str> = delivered.map(CallbackRequest::key).collect();
         let wrong = keys.len() != expected as usize;
         wrong.then(|| {
             self.wrong(
@@ -218,7 +217,7 @@ impl Checker<'_> {
         // What the harness reads when all is over is not what the script's stream showed.
         let last_reading = self.history.seen.iter().rev().find(|seen| seen.party == OBSERVER);
         let last_reading = last_reading.map(|seen| seen.socket).filter(|_| party == OBSERVER);
-        let mut messages_of_turn = std::collections::BTreeSet::new();
+        let mut messages_of_turn = BTreeSet::new();
         let mut count = 0;
         for seen in self.history.seen.iter().filter(|seen| seen.party == party) {
             if Some(seen.socket) == last_reading {

@@ -14,7 +14,7 @@ use turnstile_scenarios::Scenario;
 use crate::oracle::{self, Finding};
 use crate::stage::Stage;
 use crate::trace::{Labels, Trace};
-use player::Player;
+use player::{Player, Recorded};
 
 /// What a scenario is played with.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,8 +99,14 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
     player.play()?;
     let played = player.elapsed();
     player.let_everything_settle()?;
-    let (trace, looked_back_at, labels, mut findings) = player.finish();
-    findings.extend(expectations::check(scenario, &trace, &labels));
+    let Recorded {
+        trace,
+        looked_back_at,
+        messages,
+        labels,
+        mut findings,
+    } = player.finish();
+    findings.extend(expectations::check(scenario, &trace, &messages));
     findings.extend(oracle::judge(&trace));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace

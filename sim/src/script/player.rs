@@ -33,8 +33,10 @@ pub(super) struct Player<'a> {
     pub(super) view: View,
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) session: Option<String>,
-    /// Message ids by label.
+    /// Message ids by label. A repeated message has several.
     pub(super) messages: BTreeMap<Label, String>,
+    /// What reports call messages: their first label, by id.
+    labels: Labels,
     pub(super) findings: Vec<Finding>,
     /// After how long parties that crash by themselves start again.
     pub(super) restart_after: BTreeMap<String, Option<Lapse>>,
@@ -44,6 +46,19 @@ pub(super) struct Player<'a> {
     crashes_read: usize,
     /// How long the record was when all was over and the harness began to look at what is left.
     looked_back_at: usize,
+}
+
+/// What is left of a play.
+pub(super) struct Recorded {
+    pub trace: Trace,
+    /// How many records are older than the harness's look at what is left.
+    pub looked_back_at: usize,
+    /// Message ids by label.
+    pub messages: BTreeMap<Label, String>,
+    /// What reports call messages.
+    pub labels: Labels,
+    /// What was not as scripted.
+    pub findings: Vec<Finding>,
 }
 
 /// What ends the steps.
@@ -70,6 +85,7 @@ impl<'a> Player<'a> {
             clients: BTreeMap::new(),
             session: None,
             messages: BTreeMap::new(),
+            labels: Labels::new(),
             findings: Vec::new(),
             restart_after: BTreeMap::new(),
             crashes_read: 0,
@@ -141,16 +157,21 @@ impl<'a> Player<'a> {
         self.run_for(READING)
     }
 
-    /// What was recorded, how much of it before the harness looked at what is left, what messages are
-    /// called, what was not as scripted.
-    pub fn finish(self) -> (Trace, usize, Labels, Vec<Finding>) {
-        let trace = self.stage.recorder.read(Clone::clone);
-        let labels = self
-            .messages
-            .into_iter()
-            .map(|(label, id)| (id, label.to_string()))
-            .collect();
-        (trace, self.looked_back_at, labels, self.findings)
+    /// Gives a message a label.
+    pub(super) fn name(&mut self, label: &Label, id: String) {
+        self.labels.entry(id.clone()).or_insert_with(|| label.to_string());
+        self.messages.insert(label.clone(), id);
+    }
+
+    /// What was played.
+    pub fn finish(self) -> Recorded {
+        Recorded {
+            trace: self.stage.recorder.read(Clone::clone),
+            looked_back_at: self.looked_back_at,
+            messages: self.messages,
+            labels: self.labels,
+            findings: self.findings,
+        }
     }
 
     /// How much virtual time has passed.

@@ -92,7 +92,7 @@ impl Player<'_> {
         });
         let answer = self.call(&client, "start", input)?;
         let data = self.check_reply(&answer, &start.reply, &start.label, spot)?;
-        self.messages.insert(start.label.value.clone(), id);
+        self.name(&start.label, id);
         if let Some(session) = data["cloudAgentSessionId"].as_str() {
             self.session = Some(session.to_owned());
             let watching = self.stage.observer().watch(session.to_owned());
@@ -118,8 +118,10 @@ impl Player<'_> {
         let answer = self.call(&client, "send", input)?;
         let data = self.check_reply(&answer, &send.reply, &send.label, spot)?;
         let acked = data["messageId"].as_str().map(str::to_owned);
-        if let Some(id) = id.or(acked) {
-            self.messages.insert(send.label.value.clone(), id);
+        // A repetition that is refused is no message: its label must not stand for the one that it repeats.
+        let is_message = send.repeat.is_none() || send.reply.lost || send.reply.status.is_success();
+        if let Some(id) = id.or(acked).filter(|_| is_message) {
+            self.name(&send.label, id);
         }
         Ok(())
     }

@@ -162,19 +162,30 @@ impl Client {
         }
     }
 
-    /// Follows a session for ever: a stream that ends is opened again, from where it ended.
+    /// Follows a session for ever: a stream that ends is opened again, from where it ended, after a while or
+    /// when its closing is asked for.
     pub async fn watch(self, session: String) {
         let mut closing = self.closing.subscribe();
         loop {
+            closing.mark_unchanged();
             if let Some((number, socket)) = self.open(&session, From::Last).await {
                 self.follow(number, socket, &mut closing).await;
             }
-            self.seams.clock.sleep(REOPEN_DELAY).await;
+            tokio::select! {
+                biased;
+                _ = closing.changed() => {}
+                () = self.seams.clock.sleep(REOPEN_DELAY) => {}
+            }
         }
     }
 
     /// Closes all its open streams; to be run on the client's host.
     pub async fn close(self) {
+        self.close_streams();
+    }
+
+    /// Closes all its open streams; one that is watched is opened again.
+    pub(super) fn close_streams(&self) {
         self.closing.send_modify(|times| *times += 1);
     }
 

@@ -21,7 +21,7 @@ pub use self::checkpoints::CrashPlan;
 use self::client::Client;
 pub use self::queue::{QueueBehaviour, QueueControl};
 use crate::trace::{Recorder, WORLD, What};
-use crate::world::{Machine, World};
+use crate::world::{Machine, World, WorldEvent};
 
 /// The harness's own eye: its stream is never cut, and it opens the fakes' side doors.
 pub const OBSERVER: &str = "observer";
@@ -96,11 +96,9 @@ impl Stage {
                 sabotage,
             };
             Box::pin(async move {
-                let disk = machine
-                    .disk
-                    .open(DATABASE)
-                    .expect("a disk without a fault opens its files");
-                if let Err(error) = Server::run(config, machine.seams, disk, hooks).await {
+                let disk = machine.disk;
+                let database = move || disk.open(DATABASE);
+                if let Err(error) = Server::run(config, machine.seams, database, hooks).await {
                     panic!("the server did not start: {}", with_sources(&error));
                 }
             })
@@ -132,8 +130,16 @@ impl Stage {
                 Receiver::new(witness).serve(listener).await;
             })
         });
-        let told = recorder.clone();
-        world.set_listener(Box::new(move |_, event| told.record(WORLD, What::World(event))));
+        let (told, watcher) = (recorder.clone(), observer.clone());
+        world.set_listener(Box::new(move |_, event| {
+            // A server that lost its power said goodbye to nobody. What a script shows must not depend on
+            // whether the harness's own eye had noticed.
+            let is_new_server = matches!(&event, WorldEvent::Restarted { host } if host == SERVER);
+            told.record(WORLD, What::World(event));
+            if is_new_server {
+                watcher.close_streams();
+            }
+        }));
         Self {
             world,
             recorder,
