@@ -78,6 +78,9 @@ pub struct InterruptReply {
     /// A text that the answer's body contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
+    /// No answer comes: the request or its answer is lost. Leaves the rest without a meaning.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: bool,
     /// The answer's `success`: whether there was anything to interrupt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,

@@ -160,6 +160,10 @@ impl Session {
         } else {
             self.demand_stop(decision)
         };
+        if !command_sent && self.volatile.delivery.is_some() {
+            // Nobody can be told, and how that delivery goes must not keep the next message waiting.
+            self.stop_wrapper(decision);
+        }
         self.finalize_batch_without_idle(now, decision);
         Reply::Interrupt(InterruptReport {
             interrupted: to_end.len(),

@@ -353,7 +353,11 @@ fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhaus
             delivered_at += *delay;
         }
         assert_eq!(bench.end_of(&message).reason, Some(message::Reason::Exhausted));
-        let last = bench.events.last().unwrap();
+        let last = bench
+            .events
+            .iter()
+            .rfind(|event| event.stream_event_type == events::name::FAILED)
+            .unwrap();
         assert_eq!(last.data["attempts"], delays.len());
         assert_eq!(last.data["delivery"], "queued");
         assert_eq!(bench.jobs().len(), 1, "exhaustion needs no idle");
@@ -733,7 +737,6 @@ fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting()
     bench.put(Input::Interrupt);
     let next = bench.admit();
     bench.pass(DRAIN_DELAY);
-    assert_eq!(bench.deliveries(), 0, "the first may still come to an end");
     let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "called off");
     let (message, run) = (called_off.message.id, called_off.run.id);
     bench.put(Input::Delivered {
@@ -741,6 +744,5 @@ fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting()
         run,
         result: Err(failure),
     });
-    bench.pass(DRAIN_DELAY);
     assert_eq!(bench.delivery().message.id, next);
 }

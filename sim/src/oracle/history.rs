@@ -204,6 +204,12 @@ impl History {
         by_id.into_values().collect()
     }
 
+    /// When a kept event was first shown on any stream; if it never was, when it happened by its own word.
+    pub fn first_seen(&self, event: &StreamEvent) -> Duration {
+        let seen = self.seen.iter().find(|seen| seen.event.id == event.id);
+        seen.map_or(event.at, |seen| seen.seen_at)
+    }
+
     fn take(&mut self, trace: &Trace, at: Duration, party: &str, sight: &Sight, reader: &mut Reader) {
         match (party, sight) {
             (

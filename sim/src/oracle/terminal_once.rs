@@ -18,7 +18,7 @@ fn check(history: &History) -> Vec<Broken> {
         let Some(message) = event.message() else { continue };
         match ended.get(message) {
             Some(end) => broken.push(Broken::new(
-                event.at,
+                history.first_seen(event),
                 message,
                 format!(
                     "it ended with event {} ({}), and event {} is {}",

@@ -114,10 +114,20 @@ impl Checker<'_> {
                 expected.delivery.map(|delivery: Delivery| json!(delivery)),
             ),
         ];
+        // Noticed when it ended, whatever came afterwards.
+        let wrong = |text: String| {
+            Some(Wrong {
+                at: self.history.first_seen(end),
+                message: id.map(str::to_owned),
+                text,
+            })
+        };
         for (field, wanted) in wanted {
             if let Some(wanted) = wanted.filter(|wanted| end.data[field] != *wanted) {
-                let text = format!("`{label}` ended with {field} {}, not {wanted}", end.data[field]);
-                return self.wrong(Some(label), text);
+                return wrong(format!(
+                    "`{label}` ended with {field} {}, not {wanted}",
+                    end.data[field]
+                ));
             }
         }
         let error = end.data["error"].as_str().unwrap_or_default();
@@ -125,10 +135,9 @@ impl Checker<'_> {
             .error
             .as_deref()
             .filter(|wanted| !error.contains(wanted))?;
-        self.wrong(
-            Some(label),
-            format!("`{label}` ended with error {error:?}, which does not contain {wanted:?}"),
-        )
+        wrong(format!(
+            "`{label}` ended with error {error:?}, which does not contain {wanted:?}"
+        ))
     }
 
     fn callback(&self, expected: &Callback) -> Option<Wrong> {
