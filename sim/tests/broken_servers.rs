@@ -26,11 +26,11 @@ fn who_notices(rule: Rule) -> Vec<String> {
         suite::all_cores(),
         |_| {},
         |played| {
-            if let Ok(verdict) = played.verdict
-                && let Some(finding) = verdict.findings.first()
-            {
-                noticed.push(format!("{}: {}", played.play.entry.id, finding.rule));
-            }
+            let verdict = played
+                .verdict
+                .unwrap_or_else(|error| panic!("{}: {error}", played.play.entry.id));
+            let found = verdict.findings.iter();
+            noticed.extend(found.map(|finding| format!("{}: {}", played.play.entry.id, finding.rule)));
         },
     );
     println!("{rule:?} is noticed by\n  {}", noticed.join("\n  "));

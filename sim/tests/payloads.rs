@@ -10,8 +10,11 @@ use turnstile::script::{self, Options};
 use turnstile::trace::Trace;
 use turnstile_scenarios::Library;
 
-/// How ids begin, with a check of the whole form: an id of another form is not masked, and so is seen.
-const IDS: [(&str, fn(&str) -> bool); 4] = [
+/// Whether what follows an id's prefix is of the form that such an id must have.
+type IsId = fn(&str) -> bool;
+
+/// How ids begin. An id of another form is not masked, and so is seen.
+const IDS: [(&str, IsId); 4] = [
     ("msg_", |id| {
         id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }),
@@ -69,7 +72,7 @@ impl Redactor {
     fn word(&mut self, word: &str) -> String {
         let Some((prefix, _)) = IDS
             .iter()
-            .find(|(prefix, is_id)| word.strip_prefix(prefix).is_some_and(|id| is_id(id)))
+            .find(|(prefix, is_id)| word.strip_prefix(prefix).is_some_and(is_id))
         else {
             return word.to_owned();
         };
