@@ -12,6 +12,10 @@ use turnstile::script::{self, Options};
 use turnstile::suite::{self, Play};
 use turnstile_scenarios::{Library, Scenario};
 
+/// As the tool has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn library() -> Library {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"))

@@ -16,6 +16,10 @@ use turnstile::script::Options;
 use turnstile::suite::{self, Play};
 use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario};
 
+/// A play makes and drops many small JSON values, over which the system's allocator takes longer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {

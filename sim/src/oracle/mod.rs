@@ -17,7 +17,6 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::trace::Trace;
 use history::History;
 
 /// Something that did not hold.
@@ -70,13 +69,12 @@ pub const ORACLES: [Oracle; 7] = [
     gateway_is_empty::ORACLE,
 ];
 
-/// Everything in `trace` that breaks a rule, in order of time.
-pub fn judge(trace: &Trace) -> Vec<Finding> {
-    let history = History::read(trace);
+/// Everything in a run that breaks a rule, in order of time.
+pub fn judge(history: &History) -> Vec<Finding> {
     let mut findings: Vec<Finding> = ORACLES
         .iter()
         .flat_map(|oracle| {
-            (oracle.check)(&history).into_iter().map(|broken| Finding {
+            (oracle.check)(history).into_iter().map(|broken| Finding {
                 rule: oracle.name.to_owned(),
                 at: broken.at,
                 message: broken.message,

@@ -6,6 +6,7 @@ use fake_gateway::observation::Sight;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::history::History;
 use super::judge;
 use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Record, Trace, What};
@@ -225,7 +226,7 @@ impl Writer {
                 body: waiters,
             },
         );
-        let mut rules: Vec<String> = judge(&self.trace)
+        let mut rules: Vec<String> = judge(&History::read(&self.trace))
             .into_iter()
             .map(|finding| finding.rule)
             .collect();

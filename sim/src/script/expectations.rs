@@ -13,15 +13,14 @@ use super::view::moment_of;
 use crate::oracle::Finding;
 use crate::oracle::history::{CallbackRequest, History, StreamEvent};
 use crate::stage::OBSERVER;
-use crate::trace::Trace;
 
 /// Everything that is otherwise than a scenario expects.
-pub(super) fn check(scenario: &Scenario, trace: &Trace, messages: &BTreeMap<Label, String>) -> Vec<Finding> {
-    let history = History::read(trace);
-    let checker = Checker {
-        history: &history,
-        messages,
-    };
+pub(super) fn check(
+    scenario: &Scenario,
+    history: &History,
+    messages: &BTreeMap<Label, String>,
+) -> Vec<Finding> {
+    let checker = Checker { history, messages };
     let mut findings = Vec::new();
     for At { value, spot } in &scenario.expect {
         let wrong = match value {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 
+use crate::oracle::history::History;
 use crate::oracle::{self, Finding};
 use crate::stage::Stage;
 use crate::trace::{Labels, Trace};
@@ -106,8 +107,9 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         labels,
         mut findings,
     } = player.finish();
-    findings.extend(expectations::check(scenario, &trace, &messages));
-    findings.extend(oracle::judge(&trace));
+    let history = History::read(&trace);
+    findings.extend(expectations::check(scenario, &history, &messages));
+    findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace
         .records()

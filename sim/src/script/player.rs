@@ -166,7 +166,7 @@ impl<'a> Player<'a> {
     /// What was played.
     pub fn finish(self) -> Recorded {
         Recorded {
-            trace: self.stage.recorder.read(Clone::clone),
+            trace: self.stage.recorder.take(),
             looked_back_at: self.looked_back_at,
             messages: self.messages,
             labels: self.labels,

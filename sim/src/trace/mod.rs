@@ -206,6 +206,14 @@ impl Recorder {
         });
     }
 
+    /// The trace so far; what comes later begins an empty one.
+    pub fn take(&self) -> Trace {
+        self.read_mut(|trace| {
+            let epoch = trace.epoch;
+            std::mem::replace(trace, Trace::new(epoch))
+        })
+    }
+
     /// Looks at the trace as it is so far.
     pub fn read<T>(&self, look: impl FnOnce(&Trace) -> T) -> T {
         self.read_mut(|trace| look(trace))
