@@ -180,6 +180,8 @@ struct SessionHost {
     session: Session,
     /// Set when a commit failed: the session must be restored, with this, before it is used again.
     spoiled: Option<Volatile>,
+    /// The session was never stored: whoever asked for it was told so, and nobody else knows of it.
+    gone: bool,
     restore: Restore,
     services: Arc<Services>,
     /// Weak, so that the task ends when nobody else can reach it.
@@ -196,6 +198,7 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
         key,
         session,
         spoiled: None,
+        gone: false,
         restore,
         services,
         mailbox: mailbox.downgrade(),
@@ -209,7 +212,7 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
 
 impl SessionHost {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        loop {
+        while !self.gone {
             let clock = self.services.clock.clone();
             let deadline = match self.spoiled {
                 None => self.session.next_deadline(),
@@ -308,7 +311,7 @@ impl SessionHost {
         if let Input::IngestClosed { socket } = &input {
             self.ingests.remove(socket);
         }
-        loop {
+        while !self.gone {
             match self.decide(input.clone()).await {
                 Ok((_, effects)) => return self.act(effects),
                 Err(NotStored) => self.services.clock.sleep(COMMIT_RETRY_DELAY).await,
@@ -348,8 +351,10 @@ impl SessionHost {
                 self.spoiled = None;
                 Ok(())
             }
-            // It never was stored: whoever asked for it is told so, and nobody else knows of it.
-            Ok(None) => Err(NotStored),
+            Ok(None) => {
+                self.gone = true;
+                Err(NotStored)
+            }
             Err(error) => {
                 self.complain(&error, "session cannot be restored yet");
                 Err(NotStored)
