@@ -36,6 +36,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(60);
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an accepted message may show no meaningful output (protocol §7).
 pub const NO_OUTPUT_TIMEOUT: Duration = Duration::from_secs(300);
+/// Output of a wrapper that nothing else is written with is recorded this often, so that a restart does not
+/// take it for silent.
+pub const OUTPUT_RECORD_INTERVAL: Duration = Duration::from_secs(1);
 /// From the root idle to the reconciliation of what is still accepted (protocol §7).
 pub const IDLE_RECONCILIATION_DELAY: Duration = Duration::from_secs(15);
 /// How long a wrapper may be ready with nothing accepted (protocol §7).

@@ -104,6 +104,8 @@ pub struct Volatile {
     delivery: Option<DeliveryInFlight>,
     /// Callbacks that are being handed to the queue right now.
     enqueueing: BTreeSet<MessageId>,
+    /// When the core was last written.
+    recorded_at: Option<Timestamp>,
     /// What clients were told last of the cloud side.
     told: Option<Told>,
 }
@@ -192,11 +194,11 @@ impl Session {
                 stream_event_type,
                 data,
             } => self.take_wrapper_event(now, socket, &stream_event_type, &data, &mut decision),
-            Input::IngestClosed { socket } => self.close_ingest(now, socket, &mut decision),
+            Input::IngestClosed { socket } => self.close_ingest(socket),
             Input::Enqueued { message, result } => self.enqueued(now, &message, result, &mut decision),
         };
         self.finalize_batch_without_run(now, &mut decision);
-        self.drop_idle_deadlines(&mut decision);
+        self.watch_over_run(now, &mut decision);
         decision.reply = reply;
         decision
     }
@@ -367,8 +369,13 @@ impl Session {
         if self.messages[id].is_terminal() && !self.sabotage.overwrites_terminal() {
             return;
         }
+        let was_queued = self.messages[id].is_queued();
         self.change(id, decision, |message| message.end(outcome));
         self.unfinished.remove(id);
+        if was_queued {
+            // What comes next need not wait for when this one was to be tried again.
+            self.ask_for_drain_if_pending(now, decision);
+        }
         let message = &self.messages[id];
         let (name, data) = events::ended(message);
         let has_callback = message.callback_target.is_some();

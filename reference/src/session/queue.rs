@@ -127,6 +127,7 @@ impl Session {
         core.idle_since = None;
         self.tell_ready(now, decision);
         self.supervise_accepted(now, decision);
+        self.ask_for_drain_if_pending(now, decision);
     }
 
     fn delivery_failed(

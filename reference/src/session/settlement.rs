@@ -36,7 +36,7 @@ impl Session {
         let is_pong = stream_event_type == name::PONG;
         let is_sign_of_life_only =
             is_pong || is_idle || matches!(stream_event_type, name::HEARTBEAT | name::WRAPPER_RESUMED);
-        self.note_output(now, !is_sign_of_life_only);
+        self.note_output(now, !is_sign_of_life_only, decision);
         if is_pong {
             self.note_pong(now, decision);
         }

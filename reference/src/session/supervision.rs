@@ -10,8 +10,8 @@ use super::transcript::ReplyEnd;
 use super::{Decision, Reply, Session, ToWrapper};
 use crate::identity::MessageId;
 use crate::limits::{
-    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, PING_INTERVAL, PONG_TIMEOUT,
-    RESUME_DELAY,
+    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
+    PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
 };
 
 /// Said of messages whose wrapper stayed away.
@@ -131,18 +131,13 @@ impl Session {
         for at in core.deadlines.0.values_mut() {
             *at = (*at).max(earliest);
         }
-        // Every socket was lost with the server.
-        self.start_grace_if_needed(now, decision);
+        // What was shown last before the stop may not have been written.
+        if let Some(at) = core.deadlines.0.get_mut(&Deadline::NoOutput) {
+            *at += OUTPUT_RECORD_INTERVAL;
+        }
         self.ask_for_drain_if_pending(now, decision);
         self.resume_outbox(decision);
         Reply::None
-    }
-
-    /// Starts the disconnect grace if the current run owes something and none runs yet.
-    pub(super) fn start_grace_if_needed(&mut self, now: Timestamp, decision: &mut Decision) {
-        if self.run_owes_something() && self.core.deadlines.get(&Deadline::Grace).is_none() {
-            self.set_deadline(Deadline::Grace, now + DISCONNECT_GRACE, decision);
-        }
     }
 
     /// A message was accepted: its wrapper is watched from now on.
@@ -154,18 +149,16 @@ impl Session {
         if self.core.deadlines.get(&Deadline::Pong).is_none() {
             self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
         }
-        // The wrapper may have gone between taking the message and being known to have taken it.
-        if !self.is_connected() {
-            self.start_grace_if_needed(now, decision);
-        }
     }
 
-    /// The wrapper showed something. This alone is not worth a commit: it is written with the next thing that
-    /// is, and a restart in between makes these deadlines a little earlier.
-    pub(super) fn note_output(&mut self, now: Timestamp, meaningful: bool) {
+    /// The wrapper showed something. Not every word of an agent is worth a commit: this is written with the
+    /// next thing that is, or after [`OUTPUT_RECORD_INTERVAL`].
+    pub(super) fn note_output(&mut self, now: Timestamp, meaningful: bool, decision: &mut Decision) {
         let deadlines = &mut self.core.deadlines.0;
         if meaningful && let Some(at) = deadlines.get_mut(&Deadline::NoOutput) {
             *at = now + NO_OUTPUT_TIMEOUT;
+            let is_stale = |recorded_at: Timestamp| recorded_at + OUTPUT_RECORD_INTERVAL <= now;
+            decision.writes.core |= self.volatile.recorded_at.is_none_or(is_stale);
         }
         // While a pong is awaited, nothing else stands for it.
         if let Some(at) = deadlines.get_mut(&Deadline::Ping) {
@@ -190,8 +183,6 @@ impl Session {
                 now + IDLE_RECONCILIATION_DELAY,
                 decision,
             );
-        } else if self.unfinished.is_empty() {
-            self.set_deadline(Deadline::KeepWarm, now + KEEP_WARM, decision);
         }
         self.finalize_batch_if_due(now, decision);
     }
@@ -222,8 +213,8 @@ impl Session {
         self.ask_for_drain_if_pending(now, decision);
     }
 
-    /// A wrapper that nothing was accepted by is let go, unless something is on its way to it or waits for
-    /// it: then its delivery decides.
+    /// A wrapper that nothing was accepted by is let go, unless something waits for it: then the delivery of
+    /// that decides, and the time begins anew when nothing does any more.
     fn let_go_if_unused(&mut self, decision: &mut Decision) {
         if self.unfinished.is_empty() {
             self.stop_wrapper(decision);
@@ -260,16 +251,35 @@ impl Session {
         self.finalize_batch_if_due(now, decision);
     }
 
-    /// Drops the deadlines that watch over work when there is none.
-    pub(super) fn drop_idle_deadlines(&mut self, decision: &mut Decision) {
+    /// Sees to it, whatever has just happened, that the current run is watched for what it owes, and for
+    /// nothing else. The last thing that is done for every input.
+    pub(super) fn watch_over_run(&mut self, now: Timestamp, decision: &mut Decision) {
         if !self.has_accepted() {
             self.clear_deadline(&Deadline::NoOutput, decision);
             self.clear_deadline(&Deadline::Reconciliation, decision);
-            if !self.run_owes_something() {
-                for deadline in [Deadline::Grace, Deadline::Ping, Deadline::Pong] {
-                    self.clear_deadline(&deadline, decision);
-                }
+        }
+        let is_set = |session: &Self, deadline| session.core.deadlines.get(&deadline).is_some();
+        if self.run_owes_something() {
+            if !self.is_connected() && !is_set(self, Deadline::Grace) {
+                self.set_deadline(Deadline::Grace, now + DISCONNECT_GRACE, decision);
             }
+            if !is_set(self, Deadline::Ping) && !is_set(self, Deadline::Pong) {
+                self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+            }
+        } else {
+            for deadline in [Deadline::Grace, Deadline::Ping, Deadline::Pong] {
+                self.clear_deadline(&deadline, decision);
+            }
+        }
+        let is_unused = self.core.run.is_some() && self.unfinished.is_empty() && self.core.batch.is_none();
+        if is_unused && !is_set(self, Deadline::ReadyOnly) && !is_set(self, Deadline::KeepWarm) {
+            match self.core.idle_since {
+                Some(since) => self.set_deadline(Deadline::KeepWarm, since + KEEP_WARM, decision),
+                None => self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision),
+            }
+        }
+        if decision.writes.core {
+            self.volatile.recorded_at = Some(now);
         }
     }
 }

@@ -125,14 +125,15 @@ impl Transcript {
     }
 
     fn observe_part(&mut self, part: &Value) {
-        if part["type"] != "text" {
+        let (Some(message), Some(id)) = (part["messageID"].as_str(), part["id"].as_str()) else {
             return;
-        }
-        let (Some(message), Some(id), Some(text)) = (
-            part["messageID"].as_str(),
-            part["id"].as_str(),
-            part["text"].as_str(),
-        ) else {
+        };
+        let text = part["text"].as_str().filter(|_| part["type"] == "text");
+        let Some(text) = text else {
+            // A part may become something else than a text.
+            if let Some(message) = self.messages.get_mut(message) {
+                message.texts.remove(id);
+            }
             return;
         };
         self.messages

@@ -192,6 +192,7 @@ impl Session {
         core.kill_owed = None;
         if let Some(run) = core.run.take() {
             self.volatile.delivery.take_if(|delivery| delivery.run == run.id);
+            self.waive_gate_of(&run.id, decision);
         }
         for deadline in [
             Deadline::Grace,
@@ -312,16 +313,8 @@ impl Session {
         (current || self.sabotage.accepts_stale_fence()).then(|| admitted.id.clone())
     }
 
-    pub(super) fn close_ingest(
-        &mut self,
-        now: Timestamp,
-        socket: SocketId,
-        decision: &mut Decision,
-    ) -> Reply {
-        let closed = self.volatile.sockets.remove(&socket);
-        if closed.is_some() && closed == self.core.run && !self.is_connected() {
-            self.start_grace_if_needed(now, decision);
-        }
+    pub(super) fn close_ingest(&mut self, socket: SocketId) -> Reply {
+        self.volatile.sockets.remove(&socket);
         Reply::None
     }
 }

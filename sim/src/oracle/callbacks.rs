@@ -148,9 +148,11 @@ fn text_of(assistant_message: &str, events: &[&StreamEvent]) -> Option<String> {
     let mut parts = BTreeMap::new();
     for (name, properties) in events.iter().filter_map(|event| event.kilo()) {
         let part = &properties["part"];
-        if name == "message.part.updated" && part["messageID"] == assistant_message && part["type"] == "text"
-        {
-            parts.insert(part["id"].as_str()?, part["text"].as_str()?);
+        if name == "message.part.updated" && part["messageID"] == assistant_message {
+            match part["text"].as_str().filter(|_| part["type"] == "text") {
+                Some(text) => parts.insert(part["id"].as_str()?, text),
+                None => parts.remove(part["id"].as_str()?),
+            };
         } else if name == "message.part.removed" && properties["messageID"] == assistant_message {
             parts.remove(properties["partID"].as_str()?);
         }
