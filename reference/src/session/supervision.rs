@@ -177,6 +177,9 @@ impl Session {
     /// The root of the session is idle.
     pub(super) fn note_root_idle(&mut self, now: Timestamp, decision: &mut Decision) {
         self.change_core(decision).idle_since = Some(now);
+        // From here on it is kept warm, and the time for that begins now.
+        self.clear_deadline(&Deadline::ReadyOnly, decision);
+        self.clear_deadline(&Deadline::KeepWarm, decision);
         if self.has_accepted() {
             self.set_deadline(
                 Deadline::Reconciliation,
