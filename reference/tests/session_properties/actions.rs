@@ -75,6 +75,8 @@ pub enum Action {
     Late(Duration),
     /// The server is woken and nothing is due.
     Wake,
+    /// This much time passes, in which the wrapper answers pings, and perhaps shows a text as it comes.
+    Stream { time: Duration, shows: bool },
     /// The wrapper of a delivery is ready.
     Prepare { delivery: Index },
     /// A delivery is over.
@@ -87,8 +89,12 @@ pub enum Action {
     Close { socket: Index },
     /// A wrapper sends a frame.
     Say { socket: Index, frame: Frame },
-    /// A wrapper finishes a turn as it should: the answer's text, the answer, perhaps the idle.
-    Answer { socket: Index, message: Index, idle: bool },
+    /// A wrapper finishes a turn as it should: the answer's text, the answer, and what follows.
+    Answer {
+        socket: Index,
+        message: Index,
+        then: Option<Frame>,
+    },
     /// The queue answers for a job.
     Queue { job: Index, takes: bool },
 }
@@ -130,13 +136,22 @@ pub enum Claim {
 #[derive(Debug, Clone)]
 pub enum Frame {
     /// An assistant's message that answers a turn.
-    Reply { message: Index, assistant: u8, end: ReplyEnd },
+    Reply {
+        message: Index,
+        assistant: u8,
+        end: ReplyEnd,
+    },
     /// An assistant's message that answers a turn nobody asked for.
     ReplyToNobody,
     /// The user's own message.
     UserMessage { message: Index },
     /// A part of an assistant's message.
-    Part { message: Index, assistant: u8, part: u8, content: Option<&'static str> },
+    Part {
+        message: Index,
+        assistant: u8,
+        part: u8,
+        content: Option<&'static str>,
+    },
     /// That part is no more.
     PartRemoved { message: Index, assistant: u8, part: u8 },
     /// A piece of a text, shown as it comes.
@@ -146,7 +161,10 @@ pub enum Frame {
     /// Another session of kilo's is.
     ChildIdle,
     /// The wrapper has finished.
-    Complete { branch: Option<&'static str>, gate: Option<&'static str> },
+    Complete {
+        branch: Option<&'static str>,
+        gate: Option<&'static str>,
+    },
     /// The wrapper stopped on demand.
     Interrupted,
     /// The wrapper has an error to report.
@@ -177,10 +195,37 @@ pub struct Faults {
     pub crashes: u32,
 }
 
-/// All plans with such faults, of at most `length` steps.
+/// All plans with such faults, of at most `length` steps. Each does without some kinds of actions, so that
+/// it gets further with the others.
 pub fn plans(faults: Faults, length: usize) -> impl Strategy<Value = Plan> {
     let step = (actions(), fates(faults)).prop_map(|(action, fate)| Step { action, fate });
-    (settings(), vec(step, 1..length)).prop_map(|(setting, steps)| Plan { setting, steps })
+    let kinds = vec(prop::bool::weighted(0.8), KINDS);
+    (settings(), vec(step, 1..length), kinds).prop_map(|(setting, mut steps, kinds)| {
+        steps.retain(|step| kind(&step.action).is_none_or(|kind| kinds[kind]));
+        Plan { setting, steps }
+    })
+}
+
+/// How many kinds of actions a plan can do without.
+const KINDS: usize = 12;
+
+/// Which of them an action is of; none if nothing happens without it.
+fn kind(action: &Action) -> Option<usize> {
+    Some(match action {
+        Action::Admit { .. } | Action::NextDeadline => return None,
+        Action::Repeat { .. } => 0,
+        Action::Interrupt => 1,
+        Action::Retarget(_) => 2,
+        Action::Pass(_) => 3,
+        Action::Late(_) | Action::Wake => 4,
+        Action::Stream { .. } => 5,
+        Action::Prepare { .. } | Action::Report { .. } => 6,
+        Action::Serve { .. } => 7,
+        Action::Connect { .. } | Action::Close { .. } => 8,
+        Action::Say { .. } => 9,
+        Action::Answer { .. } => 10,
+        Action::Queue { .. } => 11,
+    })
 }
 
 fn settings() -> impl Strategy<Value = Setting> {
@@ -218,8 +263,10 @@ fn index() -> impl Strategy<Value = Index> {
 }
 
 fn durations() -> impl Strategy<Value = Duration> {
-    prop::sample::select(vec![1, 500, 1_000, 2_000, 9_999, 15_000, 29_999, 45_000, 60_000, 300_000])
-        .prop_map(Duration::from_millis)
+    prop::sample::select(vec![
+        1, 500, 1_000, 2_000, 9_999, 15_000, 29_999, 45_000, 60_000, 300_000,
+    ])
+    .prop_map(Duration::from_millis)
 }
 
 fn actions() -> impl Strategy<Value = Action> {
@@ -246,16 +293,32 @@ fn actions() -> impl Strategy<Value = Action> {
         35 => durations().prop_map(Action::Pass),
         10 => durations().prop_map(Action::Late),
         5 => Just(Action::Wake),
+        15 => (durations(), flag()).prop_map(|(time, shows)| Action::Stream { time, shows }),
         20 => index().prop_map(|delivery| Action::Prepare { delivery }),
         35 => (index(), report).prop_map(|(delivery, report)| Action::Report { delivery, report }),
         50 => index().prop_map(|delivery| Action::Serve { delivery }),
         35 => (index(), claim).prop_map(|(run, claim)| Action::Connect { run, claim }),
         25 => index().prop_map(|socket| Action::Close { socket }),
         100 => (index(), frames()).prop_map(|(socket, frame)| Action::Say { socket, frame }),
-        50 => (index(), index(), flag())
-            .prop_map(|(socket, message, idle)| Action::Answer { socket, message, idle }),
+        50 => (index(), index(), endings())
+            .prop_map(|(socket, message, then)| Action::Answer { socket, message, then }),
         40 => (index(), flag()).prop_map(|(job, takes)| Action::Queue { job, takes }),
     ]
+}
+
+/// What a wrapper says when a turn is over: nothing yet, that it is idle, or that it is done.
+fn endings() -> impl Strategy<Value = Option<Frame>> {
+    prop_oneof![
+        1 => Just(None),
+        2 => Just(Some(Frame::RootIdle)),
+        1 => completes().prop_map(Some),
+    ]
+}
+
+fn completes() -> impl Strategy<Value = Frame> {
+    let branch = prop::sample::select(vec![None, Some("side"), Some("other")]);
+    let gate = prop::sample::select(vec![None, Some("pass"), Some("fail")]);
+    (branch, gate).prop_map(|(branch, gate)| Frame::Complete { branch, gate })
 }
 
 fn frames() -> impl Strategy<Value = Frame> {
@@ -264,9 +327,9 @@ fn frames() -> impl Strategy<Value = Frame> {
         2 => Just(ReplyEnd::Completed),
         1 => Just(ReplyEnd::Failed),
     ];
+    // A turn has one answer as a rule.
+    let assistants = || prop_oneof![3 => Just(0_u8), 1 => Just(1_u8)];
     let content = prop::sample::select(vec![Some(" hi "), Some("there"), Some("  "), None]);
-    let branch = prop::sample::select(vec![None, Some("side"), Some("other")]);
-    let gate = prop::sample::select(vec![None, Some("pass"), Some("fail")]);
     let others = vec![
         "heartbeat",
         "wrapper_resumed",
@@ -276,18 +339,18 @@ fn frames() -> impl Strategy<Value = Frame> {
         "todo.updated",
     ];
     prop_oneof![
-        5 => (index(), 0..2_u8, end)
+        5 => (index(), assistants(), end)
             .prop_map(|(message, assistant, end)| Frame::Reply { message, assistant, end }),
         1 => Just(Frame::ReplyToNobody),
         1 => index().prop_map(|message| Frame::UserMessage { message }),
-        3 => (index(), 0..2_u8, 0..3_u8, content)
+        3 => (index(), assistants(), 0..2_u8, content)
             .prop_map(|(message, assistant, part, content)| Frame::Part { message, assistant, part, content }),
-        1 => (index(), 0..2_u8, 0..3_u8)
+        1 => (index(), assistants(), 0..2_u8)
             .prop_map(|(message, assistant, part)| Frame::PartRemoved { message, assistant, part }),
         1 => Just(Frame::Delta),
         4 => Just(Frame::RootIdle),
         1 => Just(Frame::ChildIdle),
-        4 => (branch, gate).prop_map(|(branch, gate)| Frame::Complete { branch, gate }),
+        4 => completes(),
         1 => Just(Frame::Interrupted),
         2 => any::<bool>().prop_map(|fatal| Frame::Error { fatal }),
         3 => Just(Frame::Pong),

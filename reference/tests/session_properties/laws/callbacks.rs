@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_reference::identity::{MessageId, WrapperRunId};
+use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy;
 use turnstile_reference::limits::{ENQUEUE_RETRY_DELAY, RESUME_DELAY};
-use turnstile_reference::session::metadata::CallbackTarget;
+use turnstile_reference::session::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{CallbackJob, Input};
 
 use super::ledger::Ledger;
 use super::{Law, Observation, Told, Violation, ensure};
 use crate::actions::Setting;
-use crate::world::target;
+use crate::setting::{BRANCH, target};
 
 /// What is known of batches and callbacks.
 #[derive(Debug)]
@@ -56,14 +56,12 @@ struct Callback {
 impl Callbacks {
     pub fn new(setting: &Setting) -> Self {
         Self {
-            gate_of_session: setting
-                .gate
-                .is_some_and(|gate| gate != turnstile_reference::session::metadata::GateThreshold::Off),
+            gate_of_session: setting.gate.is_some_and(|gate| gate != GateThreshold::Off),
             targeted: setting.callback,
             targets: BTreeMap::new(),
             batch: None,
             idle: false,
-            branch: setting.branch.then(|| crate::world::BRANCH.to_owned()),
+            branch: setting.branch.then(|| BRANCH.to_owned()),
             gate_results: BTreeMap::new(),
             texts: BTreeMap::new(),
             callbacks: BTreeMap::new(),
@@ -112,6 +110,8 @@ impl Callbacks {
                 let parts = self.texts.entry(text(&part["messageID"])).or_default();
                 if part["type"] == "text" {
                     parts.insert(text(&part["id"]), text(&part["text"]));
+                } else {
+                    parts.remove(&text(&part["id"]));
                 }
             }
             Some(("message.part.removed", properties)) => {
@@ -130,7 +130,8 @@ impl Callbacks {
         if let ("complete", Some(branch)) = (name, data["currentBranch"].as_str()) {
             self.branch = Some(branch.to_owned());
         }
-        let is_of_run = |batch: &&mut Batch| ledger.turn(&batch.representative).sent_by.as_ref() == Some(&run.id);
+        let is_of_run =
+            |batch: &&mut Batch| ledger.turn(&batch.representative).sent_by.as_ref() == Some(&run.id);
         if let Some(batch) = self.batch.as_mut().filter(is_of_run) {
             batch.gate_released = true;
             if let ("complete", Some(result)) = (name, data["gateResult"].as_str()) {
@@ -141,7 +142,7 @@ impl Callbacks {
         }
     }
 
-    pub fn take_told(&mut self, id: &MessageId, told: &Told, ledger: &Ledger) {
+    pub fn take_told(&mut self, id: &MessageId, told: &Told) {
         match told {
             Told::Queued => {
                 if self.targeted {
@@ -159,18 +160,22 @@ impl Callbacks {
                 }
             }
         }
-        self.needs_no_idle |= ledger.run.is_none();
     }
 
-    /// The wrapper of `run` is lost, and no gate result will come of it.
-    pub fn take_loss(&mut self, _run: &WrapperRunId) {
+    /// The wrapper is lost: neither an idle nor a gate result will come of it.
+    pub fn take_loss(&mut self) {
         self.needs_no_idle = true;
         if let Some(batch) = &mut self.batch {
             batch.gate_released = true;
         }
     }
 
-    pub fn take_job(&mut self, seen: &Observation, job: &CallbackJob, ledger: &Ledger) -> Result<(), Violation> {
+    pub fn take_job(
+        &mut self,
+        seen: &Observation,
+        job: &CallbackJob,
+        ledger: &Ledger,
+    ) -> Result<(), Violation> {
         let id = &job.message;
         ensure!(
             self.targets.get(id) == Some(&job.target),
@@ -203,7 +208,12 @@ impl Callbacks {
             None => {
                 self.close_batch(id, ledger)?;
                 let body = self.body(id, seen, ledger);
-                ensure!(job.body == body, Law::CallbackBody, "{} should be {body}", job.body);
+                ensure!(
+                    job.body == body,
+                    Law::CallbackBody,
+                    "{} should be {body}",
+                    job.body
+                );
                 let callback = Callback {
                     body,
                     taken: false,
@@ -219,7 +229,10 @@ impl Callbacks {
     fn close_batch(&mut self, id: &MessageId, ledger: &Ledger) -> Result<(), Violation> {
         ensure!(
             self.is_closable(ledger)
-                && self.batch.as_ref().is_some_and(|batch| batch.representative == *id),
+                && self
+                    .batch
+                    .as_ref()
+                    .is_some_and(|batch| batch.representative == *id),
             Law::Batch,
             "the batch {:?} is closed with {id}, idle {}, without need of it {}, {}",
             self.batch,
@@ -235,7 +248,11 @@ impl Callbacks {
     fn is_closable(&self, ledger: &Ledger) -> bool {
         let Some(batch) = &self.batch else { return false };
         let id = &batch.representative;
-        let completed = ledger.turn(id).end.as_ref().is_some_and(|end| end.status == "completed");
+        let completed = ledger
+            .turn(id)
+            .end
+            .as_ref()
+            .is_some_and(|end| end.status == "completed");
         let awaits_gate = completed
             && ledger.wants_gate(id, self.gate_of_session)
             && !batch.gate_released
@@ -244,7 +261,11 @@ impl Callbacks {
     }
 
     fn body(&self, id: &MessageId, seen: &Observation, ledger: &Ledger) -> Value {
-        let end = ledger.turn(id).end.as_ref().expect("it was checked that every message has ended");
+        let end = ledger
+            .turn(id)
+            .end
+            .as_ref()
+            .expect("it was checked that every message has ended");
         let session = &seen.session.metadata().identity.session_id;
         let mut body = json!({"sessionId": session, "cloudAgentSessionId": session, "messageId": id,
             "status": end.status, "idempotencyKey": id});
@@ -253,7 +274,14 @@ impl Callbacks {
             .as_ref()
             .filter(|_| end.status == "completed")
             .and_then(|assistant| self.texts.get(assistant))
-            .map(|parts| parts.values().map(String::as_str).collect::<String>().trim().to_owned())
+            .map(|parts| {
+                parts
+                    .values()
+                    .map(String::as_str)
+                    .collect::<String>()
+                    .trim()
+                    .to_owned()
+            })
             .filter(|text| !text.is_empty());
         for (key, value) in [
             ("errorMessage", end.error.clone()),
@@ -295,7 +323,12 @@ impl Callbacks {
     /// Whether the queue has not taken a callback that it should, or a batch is open that nothing but the
     /// wrapper's last word can close.
     pub fn is_owed(&self) -> bool {
-        self.batch.is_some() || self.callbacks.values().any(|callback| !callback.taken)
+        self.is_batch_open() || self.callbacks.values().any(|callback| !callback.taken)
+    }
+
+    /// Whether a callback is to come of messages that have ended.
+    pub fn is_batch_open(&self) -> bool {
+        self.batch.is_some()
     }
 
     pub fn is_under_way(&self) -> bool {
@@ -303,7 +336,11 @@ impl Callbacks {
     }
 
     pub fn waited_for(&self) -> String {
-        let owed: Vec<_> = self.callbacks.iter().filter(|(_, callback)| !callback.taken).collect();
+        let owed: Vec<_> = self
+            .callbacks
+            .iter()
+            .filter(|(_, callback)| !callback.taken)
+            .collect();
         format!("batch {:?}, callbacks {owed:?}", self.batch)
     }
 }

@@ -1,17 +1,17 @@
 //! The messages as the session told of them, the run that is current and the sockets that are open; and
 //! what each input must make of them. Nothing of time but the retry of deliveries.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod settlement;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
-use turnstile_reference::limits::{COLD_RETRY_DELAYS, PENDING_LIMIT, WARM_RETRY_DELAYS};
-use turnstile_reference::refusal::{Code, Refusal};
-use turnstile_reference::session::admission::{Ack, Admission, Delivery as Delivered};
-use turnstile_reference::session::wrapper::{
-    CLOSE_REPLACED, CLOSE_STALE, Delivery, DeliveryFailure, IngestClaim, Run,
-};
-use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, Session, SocketId};
+use turnstile_reference::limits::{DRAIN_DELAY, PENDING_LIMIT};
+use turnstile_reference::session::admission::Admission;
+use turnstile_reference::session::metadata::GateThreshold;
+use turnstile_reference::session::wrapper::{Delivery, Run};
+use turnstile_reference::session::{Input, Session, SocketId};
 
 use super::{End, Law, Observation, Told, Violation, ensure};
 
@@ -21,7 +21,8 @@ pub struct Ledger {
     turns: BTreeMap<MessageId, Turn>,
     /// The run that is current.
     pub run: Option<Run>,
-    runs_seen: BTreeSet<WrapperRunId>,
+    /// The run that was current when the present input came.
+    run_before: Option<Run>,
     last_generation: u64,
     /// Sockets that were let in, and for which run.
     sockets: BTreeMap<SocketId, Run>,
@@ -31,8 +32,8 @@ pub struct Ledger {
     /// The root session of kilo's, once it is known.
     pub kilo_session: Option<String>,
     /// What the present input should have told; none if time decides.
-    expected: Option<Vec<String>>,
-    told: Vec<String>,
+    expected: Option<Vec<(MessageId, String)>>,
+    told: Vec<(MessageId, String)>,
 }
 
 /// A message.
@@ -60,7 +61,7 @@ impl Ledger {
         Self {
             turns: BTreeMap::new(),
             run: None,
-            runs_seen: BTreeSet::new(),
+            run_before: None,
             last_generation: 0,
             sockets: BTreeMap::new(),
             in_flight: None,
@@ -78,252 +79,25 @@ impl Ledger {
         (self.run.as_ref() == Some(run)).then(|| run.clone())
     }
 
-    /// Works out what the input should lead to, and judges its reply.
-    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Run>) -> Result<(), Violation> {
-        self.told.clear();
-        self.expected = Some(Vec::new());
-        match seen.input {
-            Input::Admit(admission) => self.take_admission(seen, admission)?,
-            Input::Interrupt => self.take_interrupt(seen)?,
-            Input::Wake => self.expected = None,
-            Input::Resume => {}
-            Input::Prepared { run, workspace } => {
-                let wanted = self.in_flight.as_ref().is_some_and(|delivery| {
-                    delivery.run == *run && self.is_current(run) && self.turns[&delivery.message].is_queued()
-                });
-                ensure!(
-                    matches!(seen.reply, Reply::Proceed(proceed) if *proceed == wanted),
-                    Law::Settlement,
-                    "a prepared delivery that is wanted ({wanted}) got {:?}",
-                    seen.reply
-                );
-                if wanted {
-                    self.warm = true;
-                    self.kilo_session = Some(workspace.kilo_session_id.clone());
-                }
-            }
-            Input::Delivered { message, run, result } => self.take_report(seen, message, run, result),
-            Input::IngestOpened { socket, claim } => self.take_claim(seen, *socket, claim)?,
-            Input::IngestEvent { socket, .. } => match speaker {
-                Some(run) => self.take_frame(seen, run),
-                None => ensure!(
-                    *seen.effects == [Effect::Close(*socket, CLOSE_STALE)] && seen.writes.is_empty(),
-                    Law::StaleFence,
-                    "the frame {:?} led to {:?} and {:?}",
-                    seen.input,
-                    seen.writes,
-                    seen.effects
-                ),
-            },
-            Input::IngestClosed { socket } => {
-                self.sockets.remove(socket);
-            }
-            Input::Enqueued { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn take_admission(&mut self, seen: &Observation, admission: &Admission) -> Result<(), Violation> {
-        let Reply::Admission(answer) = seen.reply else {
-            return Err(Violation::new(Law::AdmissionAnswer, format!("{:?}", seen.reply)));
-        };
-        let id = &admission.id;
-        let code = |answer: &Result<Ack, Refusal>| answer.as_ref().map_err(|refusal| refusal.code).err();
-        let refusal = match self.turns.get(id) {
-            Some(turn) if turn.end.is_some() || !turn.has_intent_of(admission) => Some(Code::BadRequest),
-            Some(_) => None,
-            None if self.queued().count() >= PENDING_LIMIT => Some(Code::TooManyRequests),
-            None => None,
-        };
-        ensure!(
-            code(answer) == refusal,
-            Law::AdmissionAnswer,
-            "{id} should be refused with {refusal:?}, not answered with {answer:?}"
-        );
-        if refusal.is_some() {
-            ensure!(
-                seen.writes.is_empty() && seen.effects.is_empty(),
-                Law::PendingLimit,
-                "the refusal {answer:?} led to {:?} and {:?}",
-                seen.writes,
-                seen.effects
-            );
-            return Ok(());
-        }
-        let sent_by = self.turns.get(id).and_then(|turn| turn.sent_by.clone());
-        let ack = Ack {
-            message: id.clone(),
-            delivery: if sent_by.is_some() { Delivered::Sent } else { Delivered::Queued },
-            wrapper_run: sent_by,
-        };
-        ensure!(
-            answer.as_ref().is_ok_and(|given| *given == ack),
-            Law::AdmissionAnswer,
-            "{answer:?} should be {ack:?}"
-        );
-        if !self.turns.contains_key(id) {
-            self.expect(Told::Queued.gist(id));
-            let turn = Turn {
-                admission: admission.clone(),
-                admitted_at: seen.now,
-                sent_by: None,
-                end: None,
-                failures: 0,
-                retry_at: None,
-            };
-            self.turns.insert(id.clone(), turn);
-        }
-        Ok(())
-    }
-
-    fn take_interrupt(&mut self, seen: &Observation) -> Result<(), Violation> {
-        let mut ended = self.accepted();
-        ended.extend(self.queued().map(|(id, _)| id.clone()));
-        let report = InterruptReport {
-            interrupted: ended.len(),
-            command_sent: self.current_socket().is_some(),
-        };
-        ensure!(
-            matches!(seen.reply, Reply::Interrupt(given) if *given == report),
-            Law::Settlement,
-            "the interrupt should be answered with {report:?}, not {:?}",
-            seen.reply
-        );
-        for id in &ended {
-            self.expect_end(id, "interrupted interrupted interrupt");
-        }
-        Ok(())
-    }
-
-    fn take_report(
-        &mut self,
-        seen: &Observation,
-        id: &MessageId,
-        run: &WrapperRunId,
-        result: &Result<(), DeliveryFailure>,
-    ) {
-        let is_this = |delivery: &mut InFlight| delivery.message == *id && delivery.run == *run;
-        let Some(delivery) = self.in_flight.take_if(is_this) else {
-            return; // It was called off with its run.
-        };
-        let turn = self.turn_mut(id);
-        match result {
-            Ok(()) => {
-                if turn.is_queued() {
-                    self.expect(Told::Sent.gist(id));
-                }
-            }
-            Err(failure) => {
-                if delivery.allocated && turn.sent_by.is_none() {
-                    self.run = None;
-                }
-                let delays = if self.warm { &WARM_RETRY_DELAYS[..] } else { &COLD_RETRY_DELAYS[..] };
-                let turn = self.turn_mut(id);
-                if !turn.is_queued() {
-                    return;
-                }
-                turn.failures += 1;
-                if failure.retryable && turn.failures < delays.len() {
-                    turn.retry_at = Some(seen.now + delays[turn.failures - 1]);
-                } else {
-                    self.expect_end(id, "failed exhausted delivery_failure");
-                }
-            }
-        }
-    }
-
-    fn take_claim(&mut self, seen: &Observation, socket: SocketId, claim: &IngestClaim) -> Result<(), Violation> {
-        let claimed = Run {
-            id: claim.run.clone(),
-            fence: claim.fence.clone(),
-        };
-        let current = self.run.as_ref() == Some(&claimed);
-        ensure!(
-            matches!(seen.reply, Reply::Ingest(answer) if answer.is_ok() == current),
-            Law::StaleFence,
-            "{claim:?} got {:?} while {:?} is current",
-            seen.reply,
-            self.run
-        );
-        if current {
-            let closed = self.sockets.iter().filter(|(_, run)| **run == claimed);
-            for (replaced, _) in closed {
-                ensure!(
-                    seen.effects.contains(&Effect::Close(*replaced, CLOSE_REPLACED)),
-                    Law::StaleFence,
-                    "the socket {replaced} was not replaced"
-                );
-            }
-            self.sockets.insert(socket, claimed);
-        }
-        Ok(())
-    }
-
-    /// Words of a wrapper that count, as §6 reads them.
-    fn take_frame(&mut self, seen: &Observation, run: &Run) {
-        if let Some(("message.updated", properties)) = seen.kilo() {
-            let info = &properties["info"];
-            let ended = match (&info["error"], &info["time"]["completed"]) {
-                (error, _) if !error.is_null() => "failed assistant_error assistant_message_event",
-                (_, completed) if !completed.is_null() => "completed - assistant_message_event",
-                _ => return,
-            };
-            let parent = info["parentID"].as_str().and_then(|id| id.parse().ok());
-            if let Some(id) = parent.filter(|id| self.turns.get(id).is_some_and(|turn| turn.end.is_none()))
-                && info["role"] == "assistant"
-            {
-                if self.turns[&id].is_queued() {
-                    self.expect(Told::Sent.gist(&id));
-                }
-                self.expect_end(&id, ended);
-            }
-        }
-        let (Some((_, name, _)), true) = (seen.frame(), seen.is_last_word()) else {
-            return;
-        };
-        let ended = match name {
-            "interrupted" => "interrupted interrupted interrupt",
-            "error" => "failed wrapper_error wrapper_failure",
-            _ => {
-                if self.accepted().is_empty() {
-                    self.run = None;
-                }
-                if self.in_flight.is_some() && self.run.is_none() && says_current(seen, run) {
-                    // The protocol leaves open whether a message on its way to the run counts as its work.
-                    self.run = Some(run.clone());
-                }
-                return;
-            }
-        };
-        for id in self.accepted() {
-            self.expect_end(&id, ended);
-        }
-    }
-
-    fn expect(&mut self, gist: String) {
-        self.expected.get_or_insert_default().push(gist);
-    }
-
-    fn expect_end(&mut self, id: &MessageId, end: &str) {
-        self.expect(format!("{id} {end}"));
-    }
-
     /// Takes in what the session told of a message: each thing once, and in its order.
     pub fn take_told(&mut self, id: &MessageId, told: &Told) -> Result<(), Violation> {
-        self.told.push(told.gist(id));
+        self.told.push((id.clone(), told.gist()));
         let run = self.run.as_ref().map(|run| run.id.clone());
         let turn = self.turn_mut(id);
         let is_first = match told {
-            Told::Queued => turn.is_queued(),
-            Told::Sent => turn.is_queued(),
+            Told::Queued | Told::Sent => turn.is_queued(),
             Told::Ended(_) => turn.end.is_none(),
         };
-        ensure!(is_first, Law::TerminalOnce, "{} came after {turn:?}", told.gist(id));
+        ensure!(
+            is_first,
+            Law::TerminalOnce,
+            "{} of {id} came after {turn:?}",
+            told.gist()
+        );
         match told {
             Told::Queued => {}
             Told::Sent => {
                 turn.sent_by = run;
-                turn.retry_at = None;
             }
             Told::Ended(end) => {
                 let failures = (end.source == "delivery_failure").then_some(turn.failures as u64);
@@ -336,7 +110,11 @@ impl Ledger {
             }
         }
         let pending = self.queued().count();
-        ensure!(pending <= PENDING_LIMIT, Law::PendingLimit, "{pending} messages are pending");
+        ensure!(
+            pending <= PENDING_LIMIT,
+            Law::PendingLimit,
+            "{pending} messages are pending"
+        );
         Ok(())
     }
 
@@ -344,7 +122,11 @@ impl Ledger {
         let (id, run) = (&delivery.message.id, &delivery.run);
         let is_due = |turn: &Turn| turn.retry_at.is_none_or(|retry_at| retry_at <= now);
         ensure!(
-            self.in_flight.is_none() && self.queued().next().is_some_and(|(head, turn)| head == id && is_due(turn)),
+            self.in_flight.is_none()
+                && self
+                    .queued()
+                    .next()
+                    .is_some_and(|(head, turn)| head == id && is_due(turn)),
             Law::HeadBlocks,
             "{id} is delivered at {now}, with {:?} in flight and {:?} at the head",
             self.in_flight,
@@ -359,7 +141,11 @@ impl Ledger {
         );
         let allocated = self.run.is_none();
         ensure!(
-            if allocated { run.fence.generation > self.last_generation } else { self.run.as_ref() == Some(run) },
+            if allocated {
+                run.fence.generation > self.last_generation
+            } else {
+                self.run.as_ref() == Some(run)
+            },
             Law::StaleFence,
             "{run:?} takes over from {:?} of generation {}",
             self.run,
@@ -371,16 +157,19 @@ impl Ledger {
             allocated,
         });
         self.last_generation = run.fence.generation;
-        self.runs_seen.insert(run.id.clone());
         self.run = Some(run.clone());
         Ok(())
     }
 
     pub fn take_command(&self, socket: SocketId) -> Result<(), Violation> {
+        let run = self.sockets.get(&socket);
         ensure!(
-            self.run.is_some() && self.sockets.get(&socket) == self.run.as_ref(),
+            run.is_some()
+                && [&self.run_before, &self.run]
+                    .into_iter()
+                    .any(|current| current.as_ref() == run),
             Law::StaleFence,
-            "the socket {socket} is not of {:?} and is sent a command",
+            "the socket {socket} is of {run:?} and is sent a command while {:?} is current",
             self.run
         );
         Ok(())
@@ -408,11 +197,16 @@ impl Ledger {
                 self.told
             );
         }
-        if let (true, Some((_, head)), Input::Wake) = (self.in_flight.is_none(), self.queued().next(), seen.input) {
+        if !self.told.is_empty() || matches!(seen.input, Input::Resume) {
+            self.judge_snapshot(seen.session)?;
+        }
+        if let (true, Some((_, head)), Input::Wake) =
+            (self.in_flight.is_none(), self.queued().next(), seen.input)
+        {
+            let latest = head.retry_at.max(Some(seen.now + DRAIN_DELAY));
             let planned = seen.session.next_deadline();
-            let latest = (seen.now + turnstile_reference::limits::DRAIN_DELAY).max(head.retry_at.unwrap_or(seen.now));
             ensure!(
-                planned.is_some_and(|planned| planned <= latest),
+                planned.is_some() && planned <= latest,
                 Law::HeadBlocks,
                 "a message waits since {} and nothing is planned before {planned:?}",
                 head.admitted_at
@@ -435,6 +229,11 @@ impl Ledger {
                 "{id} was told to be {turn:?} and is {known:?}"
             );
         }
+        Ok(())
+    }
+
+    /// Judges what a client that connects is told of the messages (protocol §9).
+    fn judge_snapshot(&self, session: &Session) -> Result<(), Violation> {
         let told = session.delivery_snapshot();
         let mut shown: Vec<_> = self
             .turns
@@ -446,11 +245,18 @@ impl Ledger {
             .collect();
         shown.sort_by_key(|(id, turn)| (turn.admitted_at, *id));
         let shown = shown.into_iter().flat_map(|(id, turn)| {
-            let failed = turn.end.is_some().then_some(("cloud.message.failed", id.as_str()));
-            [Some(("cloud.message.queued", id.as_str())), failed].into_iter().flatten()
+            let failed = turn
+                .end
+                .is_some()
+                .then_some(("cloud.message.failed", id.as_str()));
+            [Some(("cloud.message.queued", id.as_str())), failed]
+                .into_iter()
+                .flatten()
         });
         ensure!(
-            shown.eq(told.iter().map(|(name, data)| (*name, data["messageId"].as_str().unwrap_or_default()))),
+            shown.eq(told
+                .iter()
+                .map(|(name, data)| (*name, data["messageId"].as_str().unwrap_or_default()))),
             Law::StateIsTold,
             "a client that connects is told {told:?}"
         );
@@ -462,7 +268,9 @@ impl Ledger {
     }
 
     fn turn_mut(&mut self, id: &MessageId) -> &mut Turn {
-        self.turns.get_mut(id).expect("nothing is told of a message that was never admitted")
+        self.turns
+            .get_mut(id)
+            .expect("nothing is told of a message that was never admitted")
     }
 
     pub fn turn(&self, id: &MessageId) -> &Turn {
@@ -473,7 +281,7 @@ impl Ledger {
     pub fn wants_gate(&self, id: &MessageId, of_session: bool) -> bool {
         match self.turns[id].admission.finalization.gate_threshold {
             None => of_session,
-            Some(threshold) => threshold != turnstile_reference::session::metadata::GateThreshold::Off,
+            Some(threshold) => threshold != GateThreshold::Off,
         }
     }
 
@@ -497,14 +305,22 @@ impl Ledger {
     pub fn messages(&self) -> Vec<MessageId> {
         let mut messages: Vec<MessageId> = self.accepted();
         messages.extend(self.queued().map(|(id, _)| id.clone()));
-        messages.extend(self.turns.iter().filter(|(_, turn)| turn.end.is_some()).map(|(id, _)| id.clone()));
+        messages.extend(
+            self.turns
+                .iter()
+                .filter(|(_, turn)| turn.end.is_some())
+                .map(|(id, _)| id.clone()),
+        );
         messages
     }
 
     /// The newest socket of the current run.
     pub fn current_socket(&self) -> Option<SocketId> {
         let current = self.run.as_ref()?;
-        self.sockets.iter().rfind(|(_, run)| *run == current).map(|(socket, _)| *socket)
+        self.sockets
+            .iter()
+            .rfind(|(_, run)| *run == current)
+            .map(|(socket, _)| *socket)
     }
 
     pub fn all_ended(&self) -> bool {
@@ -516,8 +332,12 @@ impl Ledger {
     }
 
     pub fn waited_for(&self) -> String {
-        let unfinished: Vec<_> = self.unfinished().collect();
-        format!("unfinished {unfinished:?} with run {:?}", self.run)
+        let queued: Vec<_> = self.queued().map(|(id, turn)| (id, turn.retry_at)).collect();
+        format!(
+            "accepted {:?}, queued {queued:?}, with {:?}",
+            self.accepted(),
+            self.run
+        )
     }
 }
 
@@ -535,17 +355,4 @@ impl Turn {
             && own.finalization.auto_commit == other.finalization.auto_commit
             && own.finalization.condense_on_complete == other.finalization.condense_on_complete
     }
-}
-
-/// Whether the session would let in another socket of `run`.
-fn says_current(seen: &Observation, run: &Run) -> bool {
-    let claim = IngestClaim {
-        run: run.id.clone(),
-        fence: run.fence.clone(),
-    };
-    let opened = Input::IngestOpened {
-        socket: SocketId::MAX,
-        claim,
-    };
-    matches!(seen.session.clone().handle(seen.now, opened).reply, Reply::Ingest(Ok(())))
 }

@@ -9,6 +9,8 @@ mod ledger;
 mod stream;
 mod supervision;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
@@ -148,7 +150,10 @@ struct End {
 impl Told {
     /// What an event tells of a message; none if it is of another kind.
     fn read(event: &Event) -> Option<(MessageId, Self)> {
-        let (kind, data) = (event.stream_event_type.strip_prefix("cloud.message.")?, &event.data);
+        let (kind, data) = (
+            event.stream_event_type.strip_prefix("cloud.message.")?,
+            &event.data,
+        );
         let message = data["messageId"].as_str()?.parse().ok()?;
         let text = |key: &str| data[key].as_str().map(str::to_owned);
         let told = match kind {
@@ -168,13 +173,13 @@ impl Told {
     }
 
     /// The gist of it, to compare with what was expected.
-    fn gist(&self, message: &MessageId) -> String {
+    fn gist(&self) -> String {
         match self {
-            Self::Queued => format!("{message} queued"),
-            Self::Sent => format!("{message} sent"),
+            Self::Queued => "queued".to_owned(),
+            Self::Sent => "sent".to_owned(),
             Self::Ended(end) => {
                 let reason = end.reason.as_deref().unwrap_or("-");
-                format!("{message} {} {reason} {}", end.status, end.source)
+                format!("{} {reason} {}", end.status, end.source)
             }
         }
     }
@@ -183,6 +188,8 @@ impl Told {
 /// All laws, with what they must remember.
 #[derive(Debug)]
 pub struct Laws {
+    /// Kinds of things that were told, done or refused.
+    reached: BTreeSet<String>,
     ledger: Ledger,
     stream: Stream,
     supervision: Supervision,
@@ -193,6 +200,7 @@ impl Laws {
     /// The laws for a session that was just made.
     pub fn new(setting: &Setting, session: &Session, now: Timestamp) -> Self {
         Self {
+            reached: BTreeSet::new(),
             ledger: Ledger::new(session),
             stream: Stream::default(),
             supervision: Supervision::new(now),
@@ -203,6 +211,12 @@ impl Laws {
     /// Judges what was decided and committed.
     pub fn judge(&mut self, seen: &Observation) -> Result<(), Violation> {
         let speaker = self.ledger.speaker(seen);
+        match seen.reply {
+            Reply::Admission(Err(refusal)) => drop(self.reached.insert(format!("{:?}", refusal.code))),
+            Reply::Ingest(Err(refusal)) => drop(self.reached.insert(format!("{refusal:?}"))),
+            Reply::Proceed(false) => drop(self.reached.insert("called off".to_owned())),
+            _ => {}
+        }
         self.stream.judge(seen, speaker.is_some())?;
         self.ledger.take_input(seen, speaker.as_ref())?;
         self.supervision.take_input(seen, speaker.as_ref(), &self.ledger);
@@ -211,7 +225,8 @@ impl Laws {
             self.judge_effect(seen, effect)?;
         }
         self.ledger.conclude(seen)?;
-        self.supervision.conclude(seen, &self.ledger)?;
+        self.supervision
+            .conclude(seen, &self.ledger, self.callbacks.is_batch_open())?;
         self.callbacks.conclude(seen, &self.ledger)
     }
 
@@ -221,34 +236,55 @@ impl Laws {
                 let Some((message, told)) = Told::read(event) else {
                     return Ok(());
                 };
+                self.reached.insert(told.gist());
                 if matches!(seen.input, Input::Wake) {
-                    self.supervision.justify(seen.now, &message, &told, &self.ledger)?;
+                    self.supervision
+                        .justify(seen.now, &message, &told, &self.ledger)?;
                 }
                 self.ledger.take_told(&message, &told)?;
                 self.supervision.take_told(seen.now, &told);
-                self.callbacks.take_told(&message, &told, &self.ledger);
+                self.callbacks.take_told(&message, &told);
                 Ok(())
             }
             Effect::Deliver(delivery) => self.ledger.take_delivery(seen.now, delivery),
             Effect::Send(socket, command) => {
+                self.reached.insert(format!("{command:?}"));
                 self.ledger.take_command(*socket)?;
                 self.supervision.take_command(seen, *command)
             }
-            Effect::Close(..) => Ok(()),
+            Effect::Close(_, code) => {
+                self.reached.insert(format!("close {code}"));
+                Ok(())
+            }
             Effect::StopWrapper(run) => {
-                self.callbacks.take_loss(run);
+                if matches!(seen.input, Input::Wake) {
+                    self.supervision.justify_loss(seen, &self.ledger)?;
+                }
+                self.callbacks.take_loss();
                 self.ledger.take_loss(run);
                 Ok(())
             }
-            Effect::Enqueue(job) => self.callbacks.take_job(seen, job, &self.ledger),
+            Effect::Enqueue(job) => {
+                for said in ["errorMessage", "gateResult", "lastAssistantMessageText"] {
+                    if job.body.get(said).is_some() {
+                        self.reached.insert(format!("a callback with {said}"));
+                    }
+                }
+                self.callbacks.take_job(seen, job, &self.ledger)
+            }
         }
     }
 
     /// The server crashed: nothing that was under way will report.
     pub fn crash(&mut self, now: Timestamp) {
-        self.ledger.crash();
         self.supervision.crash(now);
+        self.ledger.crash();
         self.callbacks.crash();
+    }
+
+    /// A commit failed, and the session was restored.
+    pub fn restore(&mut self) {
+        self.supervision.lose_unwritten();
     }
 
     /// `updateSession` was called.
@@ -278,6 +314,11 @@ impl Laws {
     /// Whether no callback is owed, and no batch will owe one.
     pub fn all_called_back(&self) -> bool {
         !self.callbacks.is_owed()
+    }
+
+    /// Kinds of things that were told, done or refused.
+    pub fn reached(&self) -> &BTreeSet<String> {
+        &self.reached
     }
 
     /// The run whose wrapper may speak.

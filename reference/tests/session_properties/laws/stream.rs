@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use turnstile_reference::session::Effect;
 use turnstile_reference::session::events::EventRow;
 
@@ -100,26 +101,29 @@ impl Stream {
     }
 }
 
+/// How long the frame that came lasts.
 fn kept(seen: &Observation) -> Kept {
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    match (seen.frame(), seen.kilo()) {
-        (_, Some(("message.updated", properties))) => {
-            Kept::Entity(format!("message/{}", text(&properties["info"]["id"])))
-        }
-        (_, Some(("message.part.updated", properties))) => {
-            let part = &properties["part"];
-            Kept::Entity(format!("part/{}/{}", text(&part["messageID"]), text(&part["id"])))
-        }
-        (
-            _,
-            Some((
-                "session.created" | "session.updated" | "session.status" | "session.error" | "session.idle"
-                | "session.turn.close" | "message.part.removed",
-                _,
-            )),
-        ) => Kept::Row,
-        (Some((_, "complete" | "interrupted" | "error", _)), _) => Kept::Row,
-        (Some((_, name, _)), _) if name.starts_with("autocommit_") => Kept::Row,
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    if let Some((event, properties)) = seen.kilo() {
+        return match event {
+            "message.updated" => Kept::Entity(format!("message/{}", text(&properties["info"]["id"]))),
+            "message.part.updated" => {
+                let part = &properties["part"];
+                Kept::Entity(format!("part/{}/{}", text(&part["messageID"]), text(&part["id"])))
+            }
+            "session.created"
+            | "session.updated"
+            | "session.status"
+            | "session.error"
+            | "session.idle"
+            | "session.turn.close"
+            | "message.part.removed" => Kept::Row,
+            _ => Kept::Not,
+        };
+    }
+    match seen.frame() {
+        Some((_, "complete" | "interrupted" | "error", _)) => Kept::Row,
+        Some((_, name, _)) if name.starts_with("autocommit_") => Kept::Row,
         _ => Kept::Not,
     }
 }

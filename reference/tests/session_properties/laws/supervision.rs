@@ -1,14 +1,16 @@
 //! Time: what ends a message without anyone saying so must be due, and what is due must happen.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::limits::{
-    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, NO_OUTPUT_TIMEOUT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY,
+    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
+    PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
 };
 use turnstile_reference::session::wrapper::Run;
-use turnstile_reference::session::{Input, ToWrapper};
-
-use std::collections::BTreeMap;
+use turnstile_reference::session::{Effect, Input, Reply, ToWrapper};
 
 use super::ledger::Ledger;
 use super::{Law, Observation, Told, Violation, ensure};
@@ -16,7 +18,8 @@ use super::{Law, Observation, Told, Violation, ensure};
 /// What is known of the wrapper's signs of life.
 #[derive(Debug)]
 pub struct Supervision {
-    /// Since when the current run has had no socket, if it has none.
+    /// Whether the current run has a socket, and since when it has none if it has not.
+    connected: bool,
     unconnected_since: Timestamp,
     /// The latest restart of the server.
     resumed_at: Timestamp,
@@ -24,14 +27,28 @@ pub struct Supervision {
     accepted_at: Timestamp,
     /// The latest meaningful output or acceptance.
     output_at: Timestamp,
+    /// How much later than due its absence may be noticed: restarts make up for output they may have missed.
+    output_allowance: Duration,
     /// The latest frame or acceptance.
     sign_at: Timestamp,
+    /// The same two as of the latest commit of deadlines.
+    written_output_at: Timestamp,
+    written_sign_at: Timestamp,
     /// The latest ping that was not answered.
     pinged_at: Option<Timestamp>,
     /// Whether work has been accepted ever since that ping.
     ping_binds: bool,
     /// The root's latest idle, if nothing was accepted since.
     pub idle_at: Option<Timestamp>,
+    /// Whether nothing was unfinished at the latest idle.
+    idle_unused: bool,
+    /// Since when no message has been unfinished and no batch open, if so. That a wrapper is let go although
+    /// a batch waits for its last word is neither asked for nor forbidden.
+    unused_since: Option<Timestamp>,
+    /// Since when nothing has been accepted and unfinished, if nothing is.
+    idling_since: Option<Timestamp>,
+    /// When the current run's workspace was ready, if nothing was accepted since.
+    ready_at: Option<Timestamp>,
     /// Which turn an assistant's message answers.
     replies: BTreeMap<String, MessageId>,
     /// The run whose signs these are.
@@ -41,25 +58,49 @@ pub struct Supervision {
 impl Supervision {
     pub fn new(now: Timestamp) -> Self {
         Self {
+            connected: false,
             unconnected_since: now,
             resumed_at: now,
             accepted_at: now,
             output_at: now,
+            output_allowance: Duration::ZERO,
             sign_at: now,
+            written_output_at: now,
+            written_sign_at: now,
             pinged_at: None,
             ping_binds: false,
             idle_at: None,
+            idle_unused: false,
+            unused_since: Some(now),
+            idling_since: Some(now),
+            ready_at: None,
             replies: BTreeMap::new(),
             run: None,
         }
     }
 
     pub fn crash(&mut self, now: Timestamp) {
-        self.unconnected_since = now;
+        if std::mem::take(&mut self.connected) {
+            self.unconnected_since = now;
+        }
         self.resumed_at = now;
+        self.output_allowance += OUTPUT_RECORD_INTERVAL;
+        self.lose_unwritten();
+    }
+
+    /// What was not written of deadlines is lost. Those of the ping need not be written with every sign of
+    /// life: a ping too many does no harm. Those of the output are, but for a moment.
+    pub fn lose_unwritten(&mut self) {
+        self.sign_at = self.written_sign_at;
+        self.output_at = self
+            .written_output_at
+            .max(self.output_at - OUTPUT_RECORD_INTERVAL);
     }
 
     pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Run>, ledger: &Ledger) {
+        if matches!(seen.reply, Reply::Proceed(true)) {
+            self.ready_at = Some(seen.now);
+        }
         let Some((_, name, _)) = seen.frame().filter(|_| speaker.is_some()) else {
             return;
         };
@@ -67,6 +108,7 @@ impl Supervision {
         let is_idle = matches!(seen.kilo(), Some(("session.idle", _)));
         if !is_idle && !matches!(name, "pong" | "heartbeat" | "wrapper_resumed") {
             self.output_at = seen.now;
+            self.output_allowance = Duration::ZERO;
         }
         if name == "pong" {
             self.pinged_at = None;
@@ -95,7 +137,10 @@ impl Supervision {
         ledger: &Ledger,
     ) -> Result<(), Violation> {
         let Told::Ended(end) = told else {
-            return Err(Violation::new(Law::Supervision, format!("time alone told {told:?} of {id}")));
+            return Err(Violation::new(
+                Law::Supervision,
+                format!("time alone told {told:?} of {id}"),
+            ));
         };
         let run = ledger.run.as_ref().map(|run| &run.id);
         let is_of_run = run.is_some() && ledger.turn(id).sent_by.as_ref() == run;
@@ -118,7 +163,9 @@ impl Supervision {
                 } else {
                     end.status == "failed" && reason == Some("missing_assistant_reply")
                 };
-                fits && self.idle_at.is_some_and(|at| lapsed(at, IDLE_RECONCILIATION_DELAY))
+                fits && self
+                    .idle_at
+                    .is_some_and(|at| lapsed(at, IDLE_RECONCILIATION_DELAY))
             }
             _ => false,
         };
@@ -134,8 +181,10 @@ impl Supervision {
     pub fn take_told(&mut self, now: Timestamp, told: &Told) {
         if *told == Told::Sent {
             self.idle_at = None;
+            self.ready_at = None;
             self.accepted_at = now;
             self.output_at = now;
+            self.output_allowance = Duration::ZERO;
             self.sign_at = now;
         }
     }
@@ -157,28 +206,62 @@ impl Supervision {
         Ok(())
     }
 
+    /// Whether a wrapper of which no message is left may be stopped because time has passed.
+    pub fn justify_loss(&self, seen: &Observation, ledger: &Ledger) -> Result<(), Violation> {
+        let lapsed = |since: Option<Timestamp>, duration| since.is_some_and(|at| at + duration <= seen.now);
+        // What is delivered in the same breath goes to a wrapper that is free of what was interrupted.
+        let makes_way = seen
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Deliver(_)));
+        let is_unconnected = ledger.current_socket().is_none();
+        ensure!(
+            makes_way
+                || lapsed(self.idle_at, KEEP_WARM)
+                || lapsed(self.ready_at, READY_ONLY_TIMEOUT)
+                || self.idle_at.is_none() && lapsed(self.idling_since, READY_ONLY_TIMEOUT)
+                || lapsed(self.pinged_at, PONG_TIMEOUT)
+                || is_unconnected && lapsed(Some(self.unconnected_since), DISCONNECT_GRACE)
+                || lapsed(Some(self.output_at), NO_OUTPUT_TIMEOUT),
+            Law::Supervision,
+            "the wrapper was stopped at {} with {self:?}",
+            seen.now
+        );
+        Ok(())
+    }
+
     /// Judges that nothing that was due is still to come.
-    pub fn conclude(&mut self, seen: &Observation, ledger: &Ledger) -> Result<(), Violation> {
+    pub fn conclude(
+        &mut self,
+        seen: &Observation,
+        ledger: &Ledger,
+        is_batch_open: bool,
+    ) -> Result<(), Violation> {
         if self.run != ledger.run {
-            self.run = ledger.run.clone();
+            self.run.clone_from(&ledger.run);
+            self.idle_at = None;
+            self.ready_at = None;
             self.pinged_at = None;
             self.unconnected_since = seen.now;
         }
-        if ledger.current_socket().is_some() {
+        let connected = ledger.current_socket().is_some();
+        if std::mem::replace(&mut self.connected, connected) && !connected {
             self.unconnected_since = seen.now;
         }
+        if seen.writes.core {
+            self.written_output_at = self.output_at;
+            self.written_sign_at = self.sign_at;
+        }
+        let is_unused = ledger.all_ended() && !is_batch_open;
+        self.unused_since = is_unused.then(|| self.unused_since.unwrap_or(seen.now));
+        if matches!(seen.kilo(), Some(("session.idle", _))) && self.idle_at == Some(seen.now) {
+            self.idle_unused = is_unused;
+        }
         let works = !ledger.accepted().is_empty();
+        self.idling_since = (!works).then(|| self.idling_since.unwrap_or(seen.now));
         self.ping_binds &= works;
-        if works && matches!(seen.input, Input::Wake) {
-            let is_connected = ledger.current_socket().is_some();
-            let due = [
-                ("the grace", (!is_connected).then(|| self.unconnected_since.max(self.accepted_at).max(self.resumed_at) + DISCONNECT_GRACE)),
-                ("the pong", self.pinged_at.filter(|_| self.ping_binds).map(|at| at + PONG_TIMEOUT)),
-                ("the ping", (is_connected && self.pinged_at.is_none()).then(|| self.sign_at + PING_INTERVAL * 2)),
-                ("the output", Some(self.output_at + NO_OUTPUT_TIMEOUT)),
-                ("the reconciliation", self.idle_at.map(|at| at + IDLE_RECONCILIATION_DELAY)),
-            ];
-            for (what, at) in due {
+        if matches!(seen.input, Input::Wake) {
+            for (what, at) in self.due(ledger, works, connected) {
                 let at = at.map(|at| at.max(self.resumed_at + RESUME_DELAY));
                 ensure!(
                     at.is_none_or(|at| at > seen.now),
@@ -190,5 +273,44 @@ impl Supervision {
             }
         }
         Ok(())
+    }
+
+    /// When what must have happened at the latest.
+    fn due(&self, ledger: &Ledger, works: bool, connected: bool) -> [(&'static str, Option<Timestamp>); 7] {
+        let unwatched_since = self.unconnected_since.max(self.accepted_at).max(self.resumed_at);
+        let pong = self.pinged_at.filter(|_| works && self.ping_binds);
+        let ping = (works && connected && self.pinged_at.is_none()).then_some(self.sign_at);
+        // A wrapper is let go when its time is over, or, if it was wanted then, that time after it last was.
+        let let_go = |since: Option<Timestamp>, unused_then: bool, duration| {
+            let (since, unused_since) = (since.filter(|_| ledger.run.is_some())?, self.unused_since?);
+            let in_time = unused_then && unused_since < since + duration;
+            Some(if in_time { since } else { since.max(unused_since) } + duration)
+        };
+        [
+            (
+                "the grace",
+                (works && !connected).then(|| unwatched_since + DISCONNECT_GRACE),
+            ),
+            ("the pong", pong.map(|at| at + PONG_TIMEOUT)),
+            ("the ping", ping.map(|at| at + PING_INTERVAL * 2)),
+            (
+                "the output",
+                works.then(|| self.output_at + NO_OUTPUT_TIMEOUT + self.output_allowance),
+            ),
+            (
+                "the reconciliation",
+                self.idle_at
+                    .filter(|_| works)
+                    .map(|at| at + IDLE_RECONCILIATION_DELAY),
+            ),
+            (
+                "the end of the warmth",
+                let_go(self.idle_at, self.idle_unused, KEEP_WARM),
+            ),
+            (
+                "the end of the readiness",
+                let_go(self.ready_at, true, READY_ONLY_TIMEOUT),
+            ),
+        ]
     }
 }
