@@ -65,8 +65,8 @@ pub enum Action {
     Repeat { message: Index, same: bool },
     /// The user wants everything stopped.
     Interrupt,
-    /// `updateSession` changes where later callbacks go to.
-    Retarget(bool),
+    /// `updateSession` changes to which of several receivers later callbacks go, if to any.
+    Retarget(Option<u8>),
     /// Time passes up to the next deadline, which is met.
     NextDeadline,
     /// This much time passes, and every deadline in it is met in time.
@@ -89,10 +89,11 @@ pub enum Action {
     Close { socket: Index },
     /// A wrapper sends a frame.
     Say { socket: Index, frame: Frame },
-    /// A wrapper finishes a turn as it should: the answer's text, the answer, and what follows.
+    /// A wrapper answers a turn: the answer's text, the answer as far as it comes, and what follows.
     Answer {
         socket: Index,
         message: Index,
+        end: ReplyEnd,
         then: Option<Frame>,
     },
     /// The queue answers for a job.
@@ -283,12 +284,17 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => Just(Claim::OtherConnection),
         1 => Just(Claim::OtherRun),
     ];
+    let end = prop_oneof![
+        1 => Just(ReplyEnd::Open),
+        8 => Just(ReplyEnd::Completed),
+        1 => Just(ReplyEnd::Failed),
+    ];
     let flag = any::<bool>;
     prop_oneof![
         60 => (count, intent).prop_map(|(count, intent)| Action::Admit { count, intent }),
         10 => (index(), flag()).prop_map(|(message, same)| Action::Repeat { message, same }),
         10 => Just(Action::Interrupt),
-        5 => flag().prop_map(Action::Retarget),
+        5 => prop::option::of(1..3_u8).prop_map(Action::Retarget),
         100 => Just(Action::NextDeadline),
         35 => durations().prop_map(Action::Pass),
         10 => durations().prop_map(Action::Late),
@@ -300,8 +306,8 @@ fn actions() -> impl Strategy<Value = Action> {
         35 => (index(), claim).prop_map(|(run, claim)| Action::Connect { run, claim }),
         25 => index().prop_map(|socket| Action::Close { socket }),
         100 => (index(), frames()).prop_map(|(socket, frame)| Action::Say { socket, frame }),
-        50 => (index(), index(), endings())
-            .prop_map(|(socket, message, then)| Action::Answer { socket, message, then }),
+        50 => (index(), index(), end, endings())
+            .prop_map(|(socket, message, end, then)| Action::Answer { socket, message, end, then }),
         40 => (index(), flag()).prop_map(|(job, takes)| Action::Queue { job, takes }),
     ]
 }

@@ -18,10 +18,10 @@ pub const BRANCH: &str = "main";
 /// The root session of kilo's.
 pub const KILO_SESSION: &str = "ses_root";
 
-/// Where callbacks go to.
-pub fn target() -> CallbackTarget {
+/// Where callbacks to that receiver go to.
+pub fn target(receiver: u8) -> CallbackTarget {
     CallbackTarget {
-        url: "http://receiver/".to_owned(),
+        url: format!("http://receiver{receiver}/"),
         headers: BTreeMap::from([("x-secret".to_owned(), "s".to_owned())]),
     }
 }
@@ -85,7 +85,7 @@ pub fn metadata(setting: &Setting, now: Timestamp) -> Metadata {
             ..Finalization::default()
         },
         initial_message: None,
-        callback: setting.callback.then(target),
+        callback: setting.callback.then(|| target(0)),
         workspace: None,
         lifecycle: Lifecycle {
             created_at: now,

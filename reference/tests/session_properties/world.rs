@@ -132,7 +132,7 @@ impl World {
             Action::Interrupt => {
                 self.put(Input::Interrupt)?;
             }
-            Action::Retarget(targeted) => self.retarget(*targeted),
+            Action::Retarget(receiver) => self.retarget(*receiver),
             Action::NextDeadline => self.pass_to_deadline()?,
             Action::Pass(duration) => self.pass(*duration)?,
             Action::Late(duration) => {
@@ -178,10 +178,11 @@ impl World {
             Action::Answer {
                 socket,
                 message,
+                end,
                 then,
             } => {
                 if let Some(place) = place(*socket, self.sockets.len()) {
-                    self.answer(self.sockets[place], *message, then.clone())?;
+                    self.answer(self.sockets[place], *message, *end, then.clone())?;
                 }
             }
             Action::Queue { job, takes } => {
@@ -279,13 +280,14 @@ impl World {
     }
 
     /// `updateSession` has no input of its own: it changes the record.
-    fn retarget(&mut self, targeted: bool) {
+    fn retarget(&mut self, receiver: Option<u8>) {
         let volatile = self.session.volatile().clone();
-        self.committed.retarget(targeted.then(target));
+        let target = receiver.map(target);
+        self.committed.retarget(target.clone());
         self.session = self.committed.restore(&self.randomness, self.sabotage);
         self.session.keep_volatile(volatile);
         self.laws.restore();
-        self.laws.retarget(targeted);
+        self.laws.retarget(target);
     }
 
     fn pass(&mut self, duration: Duration) -> Result<(), Violation> {
@@ -397,7 +399,13 @@ impl World {
         Ok(())
     }
 
-    fn answer(&mut self, socket: SocketId, message: Index, then: Option<Frame>) -> Result<(), Violation> {
+    fn answer(
+        &mut self,
+        socket: SocketId,
+        message: Index,
+        end: ReplyEnd,
+        then: Option<Frame>,
+    ) -> Result<(), Violation> {
         let assistant = 0;
         let part = Frame::Part {
             message,
@@ -405,7 +413,6 @@ impl World {
             part: 0,
             content: Some("done "),
         };
-        let end = ReplyEnd::Completed;
         let reply = Frame::Reply {
             message,
             assistant,

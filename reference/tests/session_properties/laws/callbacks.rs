@@ -9,19 +9,19 @@ use turnstile_reference::legacy;
 use turnstile_reference::limits::{ENQUEUE_RETRY_DELAY, RESUME_DELAY};
 use turnstile_reference::session::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
-use turnstile_reference::session::{CallbackJob, Input};
+use turnstile_reference::session::{CallbackJob, Input, Session};
 
 use super::ledger::Ledger;
 use super::{Law, Observation, Told, Violation, ensure};
 use crate::actions::Setting;
-use crate::setting::{BRANCH, target};
+use crate::setting::BRANCH;
 
 /// What is known of batches and callbacks.
 #[derive(Debug)]
 pub struct Callbacks {
     gate_of_session: bool,
-    /// Whether messages that are admitted now have a callback.
-    targeted: bool,
+    /// Where the callback of a message that is admitted now goes to.
+    target: Option<CallbackTarget>,
     /// Where the callbacks of messages go to.
     targets: BTreeMap<MessageId, CallbackTarget>,
     batch: Option<Batch>,
@@ -54,10 +54,10 @@ struct Callback {
 }
 
 impl Callbacks {
-    pub fn new(setting: &Setting) -> Self {
+    pub fn new(setting: &Setting, session: &Session) -> Self {
         Self {
             gate_of_session: setting.gate.is_some_and(|gate| gate != GateThreshold::Off),
-            targeted: setting.callback,
+            target: session.metadata().callback.clone(),
             targets: BTreeMap::new(),
             batch: None,
             idle: false,
@@ -70,8 +70,8 @@ impl Callbacks {
         }
     }
 
-    pub fn retarget(&mut self, targeted: bool) {
-        self.targeted = targeted;
+    pub fn retarget(&mut self, target: Option<CallbackTarget>) {
+        self.target = target;
     }
 
     pub fn crash(&mut self) {
@@ -145,8 +145,8 @@ impl Callbacks {
     pub fn take_told(&mut self, id: &MessageId, told: &Told) {
         match told {
             Told::Queued => {
-                if self.targeted {
-                    self.targets.insert(id.clone(), target());
+                if let Some(target) = &self.target {
+                    self.targets.insert(id.clone(), target.clone());
                 }
             }
             Told::Sent => self.idle = false,

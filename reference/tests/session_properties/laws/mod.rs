@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::session::events::Event;
+use turnstile_reference::session::metadata::CallbackTarget;
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Writes};
 
@@ -204,7 +205,7 @@ impl Laws {
             ledger: Ledger::new(session),
             stream: Stream::default(),
             supervision: Supervision::new(now),
-            callbacks: Callbacks::new(setting),
+            callbacks: Callbacks::new(setting, session),
         }
     }
 
@@ -288,8 +289,8 @@ impl Laws {
     }
 
     /// `updateSession` was called.
-    pub fn retarget(&mut self, targeted: bool) {
-        self.callbacks.retarget(targeted);
+    pub fn retarget(&mut self, target: Option<CallbackTarget>) {
+        self.callbacks.retarget(target);
     }
 
     /// Judges the session between two inputs, with every effect performed.

@@ -1,7 +1,7 @@
 //! How the world goes on once a plan is over, until nothing is owed any more.
 
 use super::World;
-use crate::actions::{Claim, Frame, Report};
+use crate::actions::{Claim, Frame, ReplyEnd, Report};
 use crate::laws::{Law, Violation, ensure};
 
 /// How the world goes on once a plan is over.
@@ -54,11 +54,13 @@ impl World {
         match (outlook, socket, self.laws.current_run().cloned()) {
             (Outlook::Works | Outlook::PongsOnly, Some(socket), _) if self.pings > 0 => {
                 self.pings = 0;
+                self.say(socket, &Frame::Other("heartbeat"))?;
+                self.say(socket, &Frame::ChildIdle)?;
                 self.say(socket, &Frame::Pong)
             }
             (Outlook::Works, Some(socket), _) => {
                 for _ in self.laws.accepted() {
-                    self.answer(socket, 0, Some(Frame::RootIdle))?;
+                    self.answer(socket, 0, ReplyEnd::Completed, Some(Frame::RootIdle))?;
                 }
                 self.say(socket, &Frame::RootIdle)?;
                 let complete = Frame::Complete {
