@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
+use crate::cut;
 use crate::observation::{Sight, Witness, body_as_value};
 
 /// The largest body that is read at an edge, in bytes.
@@ -119,6 +120,10 @@ async fn record(
     parts.extensions.insert(exchange.clone());
 
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if cut::is_never_sent(&response) {
+        exchange.over();
+        return response;
+    }
     let (parts, body) = response.into_parts();
     if is_event_stream(&parts.headers) {
         exchange.reply_sent(parts.status, Value::Null);

@@ -7,11 +7,13 @@
 //!   go on (204, or 404 if nobody is parked there), `GET /test/gate-status?tag=` tells whether anybody
 //!   is, `GET /test/waiters` counts the parked and the unfinished answers.
 //! * [`wrapper`]: the process in a session's sandbox, with its agent, kilo. An HTTP server, a client of
-//!   the server's ingest WebSocket, and a client of the gateway. It has no side door: the session
-//!   server's own requests and frames are all that moves it.
+//!   the server's ingest WebSocket, and a client of the gateway. The session server's own requests and
+//!   frames are all that moves it. `POST /test/behaviour` tells it how to misbehave from now on, until
+//!   it is told otherwise or its process ends: `{"deaf":true,"job":{"loseReply":1}}`; `{}` is to behave
+//!   (204, or 400 with the place of what is wrong).
 //! * [`receiver`]: where callbacks arrive. It answers 200 until `POST /test/answers` gives it other
 //!   answers, one a callback, in place of those that are left:
-//!   `[{"status":500},{"stall":true},{"drop":true}]`. `GET /test/answers` tells which are left.
+//!   `[{"status":500},{"stall":true},{"drop":true},{"delayMs":5000,"status":200}]`. `GET /test/answers` tells which are left.
 //!
 //! Each is made of [`turnstile_seams::Seams`] and an [`observation::Witness`], and lives for as long as
 //! the future of its `serve` is polled. What crosses its edges goes to the witness at the moment it is
@@ -20,6 +22,7 @@
 //! Dropping the runtime under a party is a crash. Its guards then run too and may report a peer as
 //! gone: whoever stages a crash stops listening to the party's witness first.
 
+mod cut;
 mod edge;
 pub mod gateway;
 pub mod observation;

@@ -5,31 +5,90 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, get, on};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use futures_util::future;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use turnstile_seams::{ByteStream, Listener, http_server};
+use turnstile_seams::{Clock, ClockExt as _, Listener};
 
-use crate::edge::{Exchange, Headers, recorded};
+use crate::cut;
+use crate::edge::{Headers, recorded};
 use crate::observation::Witness;
 
-/// How one callback is to be answered, as it is written at the side door.
+/// Why a receiver without a clock takes no `delayMs`.
+const NO_CLOCK: &str = "delayMs needs a receiver with a clock";
+
+/// How one callback is to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "WrittenAnswer", into = "WrittenAnswer")]
 enum Answer {
-    /// With this HTTP status.
-    Status(FinalStatus),
+    /// With this HTTP status, so much later.
+    Status(FinalStatus, Option<Milliseconds>),
     /// Not at all, on a connection that stays open. `false` asks for nothing special.
     Stall(bool),
     /// Not at all: the connection ends. `false` asks for nothing special.
     Drop(bool),
+}
+
+/// An answer as it is written at the side door.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct WrittenAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<Milliseconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<FinalStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stall: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drop: Option<bool>,
+}
+
+/// Few enough of them for any clock to count.
+type Milliseconds = u32;
+
+/// Why what is written is no answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("an answer is one of status, stall and drop")]
+    NotOne,
+    #[error("delayMs goes with status only")]
+    DelayedNothing,
+}
+
+impl TryFrom<WrittenAnswer> for Answer {
+    type Error = NoAnswer;
+
+    fn try_from(written: WrittenAnswer) -> Result<Self, Self::Error> {
+        let delay = written.delay_ms;
+        let answer = match (written.status, written.stall, written.drop) {
+            (Some(status), None, None) => return Ok(Self::Status(status, delay)),
+            (None, Some(is_meant), None) => Self::Stall(is_meant),
+            (None, None, Some(is_meant)) => Self::Drop(is_meant),
+            _ => return Err(NoAnswer::NotOne),
+        };
+        match delay {
+            None => Ok(answer),
+            Some(_) => Err(NoAnswer::DelayedNothing),
+        }
+    }
+}
+
+impl From<Answer> for WrittenAnswer {
+    fn from(answer: Answer) -> Self {
+        let mut written = Self::default();
+        match answer {
+            Answer::Status(status, delay) => (written.status, written.delay_ms) = (Some(status), delay),
+            Answer::Stall(is_meant) => written.stall = Some(is_meant),
+            Answer::Drop(is_meant) => written.drop = Some(is_meant),
+        }
+        written
+    }
 }
 
 /// A status that can end an exchange: 200 to 999.
@@ -62,38 +121,30 @@ impl From<FinalStatus> for u16 {
 #[derive(Clone)]
 pub struct Receiver {
     witness: Witness,
+    clock: Option<Arc<dyn Clock>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
 }
 
-/// Ends the connection that a request came on.
-#[derive(Clone, Default)]
-struct Scissors(Arc<Notify>);
-
 impl Receiver {
-    /// A receiver that answers everything with 200.
+    /// A receiver that answers everything with 200. Without a clock it refuses to be told to wait.
     pub fn new(witness: Witness) -> Self {
         Self {
             witness,
+            clock: None,
             answers: Arc::default(),
         }
     }
 
+    /// The same receiver, which can now be told to answer late.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// Serves every connection of `listener`, for ever.
-    pub async fn serve(self, mut listener: Box<dyn Listener>) {
-        let router = self.router();
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                biased;
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => {
-                    // A connection that failed while it was being accepted is its peer's loss only.
-                    if let Ok(stream) = accepted {
-                        connections.spawn(serve_until_cut(stream, router.clone()));
-                    }
-                }
-            }
-        }
+    pub async fn serve(self, listener: Box<dyn Listener>) {
+        cut::serve(listener, self.router()).await;
     }
 
     fn router(&self) -> Router {
@@ -114,39 +165,28 @@ impl Receiver {
     }
 }
 
-/// Serves one connection until its peer or the scissors end it. A cut drops the socket without a word,
-/// which is what a crashing receiver does.
-async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
-    let scissors = Scissors::default();
-    let router = router.layer(Extension(scissors.clone()));
-    tokio::select! {
-        biased;
-        () = scissors.0.notified() => {}
-        () = http_server::serve_connection(stream, router) => {}
-    }
-}
-
-async fn receive(
-    State(receiver): State<Receiver>,
-    Extension(exchange): Extension<Exchange>,
-    Extension(scissors): Extension<Scissors>,
-) -> Response {
+async fn receive(State(receiver): State<Receiver>) -> Response {
     let answer = receiver.answers().pop_front();
     match answer {
         None | Some(Answer::Stall(false) | Answer::Drop(false)) => StatusCode::OK.into_response(),
-        Some(Answer::Status(FinalStatus(status))) => status.into_response(),
-        Some(Answer::Stall(true)) => future::pending().await,
-        Some(Answer::Drop(true)) => {
-            exchange.over();
-            scissors.0.notify_one();
-            future::pending().await
+        Some(Answer::Status(FinalStatus(status), delay)) => {
+            if let (Some(clock), Some(delay)) = (&receiver.clock, delay) {
+                clock.sleep(Duration::from_millis(delay.into())).await;
+            }
+            status.into_response()
         }
+        Some(Answer::Stall(true)) => future::pending().await,
+        Some(Answer::Drop(true)) => cut::instead_of_answer(),
     }
 }
 
-async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<Answer>>) -> StatusCode {
+async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<Answer>>) -> Response {
+    let is_late = |answer: &Answer| matches!(answer, Answer::Status(_, Some(_)));
+    if receiver.clock.is_none() && answers.iter().any(is_late) {
+        return (StatusCode::UNPROCESSABLE_ENTITY, NO_CLOCK).into_response();
+    }
     *receiver.answers() = answers.into();
-    StatusCode::NO_CONTENT
+    StatusCode::NO_CONTENT.into_response()
 }
 
 async fn answers_left(State(receiver): State<Receiver>) -> Json<Vec<Answer>> {

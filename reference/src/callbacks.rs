@@ -66,25 +66,25 @@ impl DurableQueue {
     async fn consume(self, number: u64, mut job: StoredJob) {
         loop {
             self.seams.clock.sleep_until(job.due_at).await;
-            let (message, attempt) = (job.message.clone(), job.failed_attempts + 1);
+            let (owner, attempt) = (job.owner.clone(), job.failed_attempts + 1);
             let error = match self.request(&job).await {
                 Attempt::Done => break,
                 Attempt::GiveUp(error) => {
-                    tracing::error!(%message, attempt, error, "callback given up: the receiver refused it");
+                    tracing::error!(%owner, attempt, error, "callback given up: the receiver refused it");
                     break;
                 }
                 Attempt::TryAgain(error) => error,
             };
             job.failed_attempts = attempt;
             if attempt == CALLBACK_ATTEMPTS {
-                tracing::error!(%message, attempt, error, "callback given up: no attempt is left");
+                tracing::error!(%owner, attempt, error, "callback given up: no attempt is left");
                 break;
             }
-            tracing::warn!(%message, attempt, error, "callback failed and will be tried again");
+            tracing::warn!(%owner, attempt, error, "callback failed and will be tried again");
             job.due_at = self.seams.clock.now() + CALLBACK_RETRY_BASE * 2_u32.pow(attempt - 1);
             // If this is lost, a restart repeats a request; the receiver knows it by its key.
             if let Err(error) = self.store.update_job(number, &job) {
-                tracing::warn!(%message, error = &error as &dyn std::error::Error, "callback attempt not recorded");
+                tracing::warn!(%owner, error = &error as &dyn std::error::Error, "callback attempt not recorded");
             }
         }
         while let Err(error) = self.store.remove_job(number) {
@@ -135,14 +135,10 @@ impl CallbackQueue for DurableQueue {
     fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
         let queue = self.clone();
         Box::pin(async move {
-            let CallbackJob {
-                message,
-                target,
-                body,
-            } = job;
+            let CallbackJob { owner, target, body } = job;
             let due_at = queue.seams.clock.now();
             let job = StoredJob {
-                message,
+                owner,
                 target,
                 body,
                 failed_attempts: 0,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
@@ -25,6 +26,29 @@ const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
+
+/// What a wrapper says of a workspace that is ready, all of it.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkspaceReady {
+    workspace_path: String,
+    sandbox_id: String,
+    session_home: String,
+    branch_name: String,
+    kilo_session_id: String,
+}
+
+impl From<WorkspaceReady> for Workspace {
+    fn from(ready: WorkspaceReady) -> Self {
+        Self {
+            workspace_path: Some(ready.workspace_path),
+            sandbox_id: Some(ready.sandbox_id),
+            session_home: Some(ready.session_home),
+            branch_name: Some(ready.branch_name),
+            kilo_session_id: Some(ready.kilo_session_id),
+        }
+    }
+}
 
 /// The way to the wrapper of a session.
 pub struct WrapperClient {
@@ -78,6 +102,19 @@ impl WrapperClient {
         }
     }
 
+    /// Whether the wrapper can be reached and says that it is well.
+    pub async fn is_healthy(&self) -> bool {
+        let Ok(url) = format!("{}/health", self.wrapper_url).parse::<Uri>() else {
+            return false;
+        };
+        let Ok(request) = Request::get(url).body(Full::<Bytes>::default()) else {
+            return false;
+        };
+        let exchange = http_client::send(&self.seams.network, request);
+        let answered = self.seams.clock.timeout(WRAPPER_CONNECT_TIMEOUT, exchange).await;
+        matches!(answered, Ok(Ok(response)) if response.status().is_success())
+    }
+
     async fn ensure_ready(&self, delivery: &Delivery) -> Result<Workspace, DeliveryFailure> {
         let metadata = &delivery.metadata;
         let body = json!({
@@ -86,16 +123,18 @@ impl WrapperClient {
             "kiloSessionId": metadata.identity.kilo_session_id,
             "agent": delivery.message.agent,
             "repository": delivery.repository(),
+            "profile": metadata.profile,
             "session": self.binding(delivery),
         });
         let answer = self.call("/session/ready", &body, WRAPPER_READY_TIMEOUT).await?;
         match answer["status"].as_str() {
-            Some("ready") => serde_json::from_value(answer["workspaceReady"].clone()).map_err(|error| {
-                failure(
+            Some("ready") => match WorkspaceReady::deserialize(&answer["workspaceReady"]) {
+                Ok(ready) => Ok(ready.into()),
+                Err(error) => Err(failure(
                     FailureCode::WrapperStartFailed,
                     format!("unreadable readiness: {error}"),
-                )
-            }),
+                )),
+            },
             Some("error") => {
                 let text = answer["error"]["message"]
                     .as_str()

@@ -12,8 +12,10 @@ use turnstile_seams::{BoxFuture, Clock, ClockExt as _};
 
 use crate::callbacks::CallbackQueue;
 use crate::delivery::WrapperClient;
+use crate::legacy::execution::{self, Closing};
 use crate::limits::{COMMIT_RETRY_DELAY, SUBSCRIBER_BACKLOG};
 use crate::session::events::Event;
+use crate::session::health::{LatestReply, TurnHealth};
 use crate::session::metadata::Metadata;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::session::{Effect, Input, Reply, Session, SocketId, ToWrapper, Volatile};
@@ -22,6 +24,8 @@ use crate::store::{Replay, SessionKey, Store, StoreError};
 /// Points of the server's work between which a crash makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checkpoint {
+    /// A decision is made, nothing of it is durable.
+    BeforeCommit,
     /// A decision is durable, nothing of it has been done or answered.
     AfterCommit,
     /// The queue has taken a callback, the session has not recorded that.
@@ -48,10 +52,30 @@ pub struct Services {
     pub checkpoints: Arc<dyn Checkpoints>,
 }
 
-/// The store failed, and nothing of what was asked for has happened.
+/// Why a session does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the request could not be stored")]
-pub struct NotStored;
+pub enum Unanswered {
+    /// The store failed, and nothing of what was asked for has happened.
+    #[error("the request could not be stored")]
+    NotStored,
+    /// The session was deleted.
+    #[error("the session is gone")]
+    Gone,
+}
+use Unanswered::NotStored;
+
+/// What is told of a session that is asked about.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// What it is about.
+    pub metadata: Metadata,
+    /// The turn it is at, if any.
+    pub turn: Option<TurnHealth>,
+    /// The latest answer of the assistant's.
+    pub latest_reply: Option<LatestReply>,
+    /// What an older service left running, if anything.
+    pub execution: Option<execution::Execution>,
+}
 
 /// To whoever holds an ingest socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +106,8 @@ pub struct Subscription {
 pub struct IngestSocket {
     session: SessionHandle,
     id: SocketId,
+    /// How it was closed, once that is known.
+    pub closing: Closing,
     /// What is to be sent on it.
     pub commands: mpsc::UnboundedReceiver<ToIngest>,
 }
@@ -99,19 +125,31 @@ impl IngestSocket {
 
 impl Drop for IngestSocket {
     fn drop(&mut self) {
-        self.session.tell(Input::IngestClosed { socket: self.id });
+        self.session.tell(Input::IngestClosed {
+            socket: self.id,
+            closing: std::mem::take(&mut self.closing),
+        });
     }
 }
 
 enum Command {
-    Ask(Input, oneshot::Sender<Result<Reply, NotStored>>),
+    Ask(Input, oneshot::Sender<Result<Reply, Unanswered>>),
     Tell(Input),
-    OpenIngest(IngestClaim, oneshot::Sender<Result<IngestAnswer, NotStored>>),
-    Subscribe(oneshot::Sender<Subscription>),
-    Describe(oneshot::Sender<Metadata>),
+    OpenIngest(Claim, oneshot::Sender<Result<IngestAnswer, Unanswered>>),
+    Subscribe(oneshot::Sender<Result<Subscription, Unanswered>>),
+    Describe(oneshot::Sender<Result<Description, Unanswered>>),
 }
 
 type IngestAnswer = Result<IngestSocket, IngestRefusal>;
+
+/// On whose behalf a wrapper opens a socket.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    /// Of a wrapper run of this server's.
+    Run(IngestClaim),
+    /// Of an execution of an older service's.
+    Imported(execution::Id),
+}
 
 /// The way to a session's task. Cheap to clone; the task lives as long as any of the clones.
 #[derive(Clone)]
@@ -125,7 +163,7 @@ impl SessionHandle {
     /// # Errors
     ///
     /// If it could not be stored.
-    pub async fn ask(&self, input: Input) -> Result<Reply, NotStored> {
+    pub async fn ask(&self, input: Input) -> Result<Reply, Unanswered> {
         self.request(|answer| Command::Ask(input, answer)).await?
     }
 
@@ -140,10 +178,7 @@ impl SessionHandle {
     /// # Errors
     ///
     /// If the session's state could not be stored.
-    pub async fn open_ingest(
-        &self,
-        claim: IngestClaim,
-    ) -> Result<Result<IngestSocket, IngestRefusal>, NotStored> {
+    pub async fn open_ingest(&self, claim: Claim) -> Result<Result<IngestSocket, IngestRefusal>, Unanswered> {
         self.request(|answer| Command::OpenIngest(claim, answer)).await?
     }
 
@@ -152,22 +187,27 @@ impl SessionHandle {
     /// # Errors
     ///
     /// If the session cannot be read.
-    pub async fn subscribe(&self) -> Result<Subscription, NotStored> {
-        self.request(Command::Subscribe).await
+    pub async fn subscribe(&self) -> Result<Subscription, Unanswered> {
+        self.request(Command::Subscribe).await?
     }
 
-    /// What the session is about.
+    /// What is told of the session.
     ///
     /// # Errors
     ///
     /// If the session cannot be read.
-    pub async fn describe(&self) -> Result<Metadata, NotStored> {
-        self.request(Command::Describe).await
+    pub async fn describe(&self) -> Result<Description, Unanswered> {
+        self.request(Command::Describe).await?
     }
 
-    async fn request<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NotStored> {
+    /// Whether the session's task has ended: the session was deleted, or never stored.
+    pub fn is_over(&self) -> bool {
+        self.mailbox.is_closed()
+    }
+
+    async fn request<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Unanswered> {
         let (answer, answered) = oneshot::channel();
-        self.mailbox.send(command(answer)).map_err(|_| NotStored)?;
+        self.mailbox.send(command(answer)).map_err(|_| Unanswered::Gone)?;
         answered.await.map_err(|_| NotStored)
     }
 }
@@ -180,7 +220,7 @@ struct SessionHost {
     session: Session,
     /// Set when a commit failed: the session must be restored, with this, before it is used again.
     spoiled: Option<Volatile>,
-    /// The session was never stored: whoever asked for it was told so, and nobody else knows of it.
+    /// The session was removed, or never stored: whoever asked for it was told so, and nobody else knows of it.
     gone: bool,
     restore: Restore,
     services: Arc<Services>,
@@ -247,25 +287,32 @@ impl SessionHost {
                 let opened = self.open_ingest(claim).await;
                 let _ = answer.send(opened);
             }
-            // A session that cannot be read answers nobody; the asker sees that it went away.
-            Command::Subscribe(_) | Command::Describe(_) if self.recover().is_err() => {}
             Command::Subscribe(answer) => {
-                if let Some(subscription) = self.subscribe() {
-                    let _ = answer.send(subscription);
-                }
+                let subscription = self.subscribe().await;
+                let _ = answer.send(subscription);
             }
             Command::Describe(answer) => {
-                let _ = answer.send(self.session.metadata().clone());
+                let description = self.describe();
+                let _ = answer.send(description);
             }
         }
     }
 
-    async fn open_ingest(&mut self, claim: IngestClaim) -> Result<IngestAnswer, NotStored> {
+    async fn open_ingest(&mut self, claim: Claim) -> Result<IngestAnswer, Unanswered> {
         self.last_socket += 1;
         let id = self.last_socket;
-        let (reply, effects) = self.decide(Input::IngestOpened { socket: id, claim }).await?;
-        if let Reply::Ingest(Err(refusal)) = reply {
-            return Ok(Err(refusal));
+        let opened = match claim {
+            Claim::Run(claim) => Input::IngestOpened { socket: id, claim },
+            Claim::Imported(execution) => Input::ImportedIngestOpened {
+                socket: id,
+                execution,
+            },
+        };
+        let (reply, effects) = self.decide(opened).await?;
+        match reply {
+            Reply::Ingest(Err(refusal)) => return Ok(Err(refusal)),
+            Reply::NoSession => return Err(Unanswered::Gone),
+            _ => {}
         }
         let (outlet, commands) = mpsc::unbounded_channel();
         self.ingests.insert(id, outlet);
@@ -274,21 +321,41 @@ impl SessionHost {
         Ok(Ok(IngestSocket {
             session,
             id,
+            closing: Closing::default(),
             commands,
         }))
     }
 
-    fn subscribe(&mut self) -> Option<Subscription> {
+    fn describe(&mut self) -> Result<Description, Unanswered> {
+        self.recover()?;
+        if self.session.is_deleted() {
+            return Err(Unanswered::Gone);
+        }
+        Ok(Description {
+            metadata: self.session.metadata().clone(),
+            turn: self.session.turn_health(),
+            latest_reply: self.session.latest_reply(),
+            execution: self.session.active_execution().cloned(),
+        })
+    }
+
+    async fn subscribe(&mut self) -> Result<Subscription, Unanswered> {
+        let (reply, effects) = self.decide(Input::ClientConnected).await?;
+        if matches!(reply, Reply::NoSession) {
+            return Err(Unanswered::Gone);
+        }
         let replay = match self.services.store.replay(&self.key.session) {
             Ok(replay) => replay,
             Err(error) => {
                 self.complain(&error, "events cannot be read");
-                return None;
+                return Err(NotStored);
             }
         };
+        // What the wrapper answers comes after the replay, live.
+        self.act(effects);
         let (outlet, live) = mpsc::channel(SUBSCRIBER_BACKLOG);
         self.subscribers.push(outlet);
-        Some(Subscription {
+        Ok(Subscription {
             up_to: self.session.last_event(),
             replay,
             snapshot: self.session.delivery_snapshot(),
@@ -308,22 +375,25 @@ impl SessionHost {
 
     /// Takes in an input that nobody can be asked to repeat: a failing store makes it wait, not go away.
     async fn step_surely(&mut self, input: Input) {
-        if let Input::IngestClosed { socket } = &input {
+        if let Input::IngestClosed { socket, .. } = &input {
             self.ingests.remove(socket);
         }
         while !self.gone {
             match self.decide(input.clone()).await {
                 Ok((_, effects)) => return self.act(effects),
-                Err(NotStored) => self.services.clock.sleep(COMMIT_RETRY_DELAY).await,
+                Err(_) => self.services.clock.sleep(COMMIT_RETRY_DELAY).await,
             }
         }
     }
 
     /// Decides and commits. If the commit fails, the session is again what the store says it is.
-    async fn decide(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), NotStored> {
+    async fn decide(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
         self.recover()?;
         let volatile = self.session.volatile().clone();
         let decision = self.session.handle(self.services.clock.now(), input);
+        if !decision.writes.is_empty() {
+            self.services.checkpoints.pass(Checkpoint::BeforeCommit).await;
+        }
         if let Err(error) = self
             .services
             .store
@@ -336,11 +406,12 @@ impl SessionHost {
         if !decision.writes.is_empty() {
             self.services.checkpoints.pass(Checkpoint::AfterCommit).await;
         }
+        self.gone |= decision.writes.removal;
         Ok((decision.reply, decision.effects))
     }
 
     /// Sees to it that the session is what the store says it is.
-    fn recover(&mut self) -> Result<(), NotStored> {
+    fn recover(&mut self) -> Result<(), Unanswered> {
         let Some(volatile) = &self.spoiled else {
             return Ok(());
         };
@@ -389,11 +460,12 @@ impl SessionHost {
                     let services = self.services.clone();
                     tokio::spawn(async move { services.wrapper.abort(&run).await });
                 }
+                Effect::EndStreams => self.subscribers.clear(),
                 Effect::Enqueue(job) => {
                     let Some(handle) = self.handle() else { continue };
                     let services = self.services.clone();
                     tokio::spawn(async move {
-                        let message = job.message.clone();
+                        let owner = job.owner.clone();
                         let result = services
                             .queue
                             .enqueue(*job)
@@ -402,7 +474,7 @@ impl SessionHost {
                         if result.is_ok() {
                             services.checkpoints.pass(Checkpoint::AfterEnqueue).await;
                         }
-                        handle.tell(Input::Enqueued { message, result });
+                        handle.tell(Input::Enqueued { owner, result });
                     });
                 }
             }

@@ -15,6 +15,7 @@ pub mod legacy;
 pub mod limits;
 pub mod refusal;
 pub mod sabotage;
+pub mod secret;
 pub mod server;
 pub mod session;
 pub mod store;

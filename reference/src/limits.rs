@@ -45,6 +45,10 @@ pub const IDLE_RECONCILIATION_DELAY: Duration = Duration::from_secs(15);
 pub const READY_ONLY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle wrapper is kept for a next message (protocol §7).
 pub const KEEP_WARM: Duration = Duration::from_secs(300);
+/// How long a session is kept without activity (protocol §7).
+pub const SESSION_LIFETIME: Duration = Duration::from_hours(90 * 24);
+/// How long an execution of an older service's may take from its beginning (protocol §10).
+pub const EXECUTION_TIMEOUT: Duration = Duration::from_mins(60);
 /// A deadline that passed while the server was down is due this long after its start (protocol §7).
 pub const RESUME_DELAY: Duration = Duration::from_secs(1);
 

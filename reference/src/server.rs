@@ -15,6 +15,7 @@ use crate::delivery::WrapperClient;
 use crate::host::{self, Checkpoint, Checkpoints, Restore, Services, SessionHandle};
 use crate::refusal::Refusal;
 use crate::sabotage::Sabotage;
+use crate::session::deletion::{beginning_of, calendar_day};
 use crate::session::metadata::Metadata;
 use crate::session::{Input, Session};
 use crate::store::{SessionKey, Store, StoreError};
@@ -32,6 +33,8 @@ pub struct Config {
     pub api_secret: String,
     /// Secret under which stream tickets are signed.
     pub ticket_secret: String,
+    /// What callers of internal procedures have to know besides.
+    pub internal_api_key: String,
     /// Which of its rules are broken, for a test of the harness.
     pub sabotage: Sabotage,
 }
@@ -106,7 +109,11 @@ impl Server {
         hooks: Hooks,
     ) -> Result<(), StartError> {
         let store = Arc::new(Store::open(backend)?);
-        let tokens = Tokens::new(&config.api_secret, &config.ticket_secret);
+        let tokens = Tokens::new(
+            &config.api_secret,
+            &config.ticket_secret,
+            &config.internal_api_key,
+        );
         let queue = DurableQueue::new(store.clone(), seams.clone());
         queue.resume()?;
         let services = Arc::new(Services {
@@ -145,8 +152,44 @@ impl Server {
                 tracing::error!(%key, %refusal, "session not taken up");
             }
         }
+        tokio::spawn(server.clone().expire_sessions());
         http_server::serve(listener, api::router(server)).await;
         Ok(())
+    }
+
+    /// Looks, once a day, after the sessions that expire on it: each that is taken up knows its own moment.
+    async fn expire_sessions(self: Arc<Self>) {
+        loop {
+            let today = calendar_day(self.now());
+            match self.store().expiring(today) {
+                Ok(expiring) => {
+                    for (day, key) in expiring {
+                        self.look_after_expiring(&key, day);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "calendar cannot be read"
+                    );
+                }
+            }
+            self.seams.clock.sleep_until(beginning_of(today + 1)).await;
+        }
+    }
+
+    fn look_after_expiring(&self, key: &SessionKey, day: i64) {
+        match self.store().forget_removed(key, day) {
+            Ok(true) => {}
+            Ok(false) => {
+                if let Err(refusal) = self.session(key) {
+                    tracing::error!(%key, %refusal, "expiring session not taken up");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%key, error = &error as &dyn std::error::Error, "removed session not forgotten");
+            }
+        }
     }
 
     /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
@@ -173,7 +216,7 @@ impl Server {
         // Held throughout: a session that is being restored must not be restored a second time, and nothing
         // may reach it before it resumes.
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = sessions.get(key) {
+        if let Some(handle) = sessions.get(key).filter(|handle| !handle.is_over()) {
             return Ok(handle.clone());
         }
         match (self.restore)(key) {
@@ -182,7 +225,10 @@ impl Server {
                 handle.tell(Input::Resume);
                 Ok(handle)
             }
-            Ok(None) => Err(Refusal::unknown_session()),
+            Ok(None) => {
+                sessions.remove(key);
+                Err(Refusal::unknown_session())
+            }
             Err(error) => {
                 tracing::error!(%key, error = &error as &dyn std::error::Error, "session cannot be read");
                 Err(Refusal::store_failed())
@@ -208,6 +254,14 @@ impl Server {
         &self.tokens
     }
 
+    pub(crate) fn sabotage(&self) -> Sabotage {
+        self.sabotage
+    }
+
+    pub(crate) fn wrapper(&self) -> &WrapperClient {
+        &self.services.wrapper
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.services.store
     }
@@ -216,9 +270,6 @@ impl Server {
 fn restorer(store: Arc<Store>, identifiers: Randomness, sabotage: Sabotage) -> Restore {
     Arc::new(move |key| {
         let stored = store.load(key)?;
-        Ok(stored.map(|stored| {
-            let (core, messages, entities) = (stored.core, stored.messages, stored.entities);
-            Session::restore(core, messages, entities, identifiers.clone(), sabotage)
-        }))
+        Ok(stored.map(|stored| Session::restore(stored, identifiers.clone(), sabotage)))
     })
 }

@@ -8,6 +8,14 @@ use std::time::Duration;
 /// What announces a directive inside a prompt.
 const MARK: &str = "__fake__:";
 
+/// The directive that asks for an answer without any text.
+pub(crate) const IDLE_DIRECTIVE: &str = "__fake__:idle";
+
+/// Whether a prompt says how it is to be answered, sensibly or not.
+pub(crate) fn has_directive(prompt: &str) -> bool {
+    prompt.contains(MARK)
+}
+
 /// What a parked request says once it is released.
 const RELEASED: &str = "done";
 

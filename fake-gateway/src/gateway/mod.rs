@@ -27,6 +27,7 @@ use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
 use crate::edge::{Exchange, Headers, recorded};
 use crate::observation::Witness;
 use directive::{Directive, Step};
+pub(crate) use directive::{IDLE_DIRECTIVE, has_directive};
 use openai::{Completion, CompletionRequest};
 use parking_lot::{ParkingLot, Ticket};
 

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::behaviour::Behaviour;
 use super::binding::{Binding, IncompleteBinding, SentBinding, Session};
+use crate::gateway::{IDLE_DIRECTIVE, has_directive};
 
 /// The branch that is reported where none was asked for.
 pub(super) const DEFAULT_BRANCH: &str = "main";
@@ -22,6 +24,8 @@ pub(super) enum Ask {
     Abort(Option<String>),
     /// `GET /job/status`.
     Status,
+    /// `POST /test/behaviour`.
+    Behave(Behaviour),
 }
 
 /// What a wrapper is to be made ready for.
@@ -71,6 +75,15 @@ pub(super) enum Refusal {
     /// The ingest is not open.
     #[error("no ingest connection: {0}")]
     Connection(String),
+    /// Kilo cannot be told.
+    #[error("kilo was not reached: {0}")]
+    Send(String),
+    /// There is no workspace to work in.
+    #[error("the workspace was not set up: {0}")]
+    WorkspaceSetup(String),
+    /// There is no kilo to work with.
+    #[error("kilo did not start: {0}")]
+    KiloServer(String),
 }
 
 impl Refusal {
@@ -78,7 +91,7 @@ impl Refusal {
     fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) | Self::NoSession => 400,
-            Self::Connection(_) => 500,
+            Self::Connection(_) | Self::Send(_) | Self::WorkspaceSetup(_) | Self::KiloServer(_) => 500,
         }
     }
 
@@ -88,10 +101,13 @@ impl Refusal {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::NoSession => "NO_SESSION",
             Self::Connection(_) => "CONNECTION_ERROR",
+            Self::Send(_) => "SEND_ERROR",
+            Self::WorkspaceSetup(_) => "WORKSPACE_SETUP_FAILED",
+            Self::KiloServer(_) => "KILO_SERVER_FAILED",
         }
     }
 
-    /// The refusal of a `/job/…` request.
+    /// The refusal of a `/job/…` request, or of one at the side door.
     pub(super) fn of_job(&self) -> Reply {
         Reply {
             status: self.status(),
@@ -119,7 +135,7 @@ impl From<IncompleteBinding> for Refusal {
 pub(super) struct Reply {
     /// HTTP status.
     pub(super) status: u16,
-    /// JSON body.
+    /// JSON body, null if there is none.
     pub(super) body: Value,
 }
 
@@ -127,6 +143,14 @@ impl Reply {
     /// A 200 with this body.
     pub(super) fn ok(body: Value) -> Self {
         Self { status: 200, body }
+    }
+
+    /// It is done, and there is nothing to say about it.
+    pub(super) fn done() -> Self {
+        Self {
+            status: 204,
+            body: Value::Null,
+        }
     }
 
     /// The turn was taken, now or before.
@@ -217,7 +241,8 @@ pub(super) fn parse_prompt(body: &[u8]) -> Result<Ask, Refusal> {
 }
 
 /// Reads the body of `POST /job/command`: as for a prompt, but with `command` and `arguments` in the
-/// message. Kilo is told `/<command> <arguments>`.
+/// message. Arguments that say how the gateway is to answer are what the model is told; others follow
+/// the command's name, and the answer is empty.
 ///
 /// # Errors
 ///
@@ -225,9 +250,12 @@ pub(super) fn parse_prompt(body: &[u8]) -> Result<Ask, Refusal> {
 pub(super) fn parse_command(body: &[u8]) -> Result<Ask, Refusal> {
     let mut sent: SentTurn = parse(body)?;
     let command = required("message.command", sent.message.command.take())?;
-    let text = format!("/{command} {}", sent.message.arguments)
-        .trim_end()
-        .to_owned();
+    let arguments = std::mem::take(&mut sent.message.arguments);
+    let text = if has_directive(&arguments) {
+        arguments
+    } else {
+        format!("/{command} {arguments} {IDLE_DIRECTIVE}")
+    };
     sent.into_ask(text)
 }
 
@@ -278,19 +306,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_told_to_kilo_with_a_slash() {
-        let body = json!({
-            "message": { "id": "msg_1", "command": "review", "arguments": "__fake__:echo:hi" },
-            "agent": { "model": "m" },
-            "session": {
-                "ingestUrl": "ws://server", "workerAuthToken": "t",
-                "wrapperRunId": "wr_1", "wrapperGeneration": 0, "wrapperConnectionId": "c",
-            },
-        });
-        let Ok(Ask::Prompt(prompt, _)) = parse_command(body.to_string().as_bytes()) else {
-            panic!("the command is complete");
-        };
-        assert_eq!(prompt.text, "/review __fake__:echo:hi");
+    fn a_command_says_what_its_arguments_ask_for_or_else_nothing() {
+        for (arguments, expected) in [
+            ("__fake__:echo:hi", "__fake__:echo:hi"),
+            ("the tests", "/review the tests __fake__:idle"),
+        ] {
+            let body = json!({
+                "message": { "id": "msg_1", "command": "review", "arguments": arguments },
+                "agent": { "model": "m" },
+                "session": {
+                    "ingestUrl": "ws://server", "workerAuthToken": "t",
+                    "wrapperRunId": "wr_1", "wrapperGeneration": 0, "wrapperConnectionId": "c",
+                },
+            });
+            let Ok(Ask::Prompt(prompt, _)) = parse_command(body.to_string().as_bytes()) else {
+                panic!("the command is complete");
+            };
+            assert_eq!(prompt.text, expected);
+        }
     }
 
     #[test]

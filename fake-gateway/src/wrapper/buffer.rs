@@ -16,8 +16,8 @@ pub(super) struct Buffer {
     frames: VecDeque<Value>,
     /// Whether a frame may be handed to a socket right now, so that none needs to be dropped.
     is_open: bool,
-    /// Whether the first frame is the announcement of a return, which is worth nothing on another return.
-    announces: bool,
+    /// How many of the first frames announce a return. They are worth nothing on another return.
+    announcements: usize,
     /// How many frames were dropped since the last return that the server was told of.
     lost: u64,
 }
@@ -37,10 +37,17 @@ impl Buffer {
     /// The oldest frame was written.
     pub(super) fn written(&mut self) {
         self.frames.pop_front();
-        if self.announces {
-            self.announces = false;
+        if self.announcements > 0 {
+            self.announcements -= 1;
             self.lost = 0;
         }
+    }
+
+    /// Drops every frame that waits for the return of the ingest, and counts them as lost.
+    pub(super) fn discard(&mut self) {
+        self.lost += self.frames.len() as u64;
+        self.frames.clear();
+        self.announcements = 0;
     }
 
     /// The ingest was opened for the first time.
@@ -48,25 +55,27 @@ impl Buffer {
         self.is_open = true;
     }
 
-    /// The ingest is back: puts what `announce` makes of the numbers of kept and of lost frames before
-    /// everything else, and tells all that is to be written now, in order.
+    /// The ingest is back: puts `copies` of what `announce` makes of the numbers of kept and of lost
+    /// frames before everything else, and tells all that is to be written now, in order.
     pub(super) fn resume(
         &mut self,
+        copies: usize,
         announce: impl FnOnce(usize, u64) -> Value,
     ) -> impl Iterator<Item = &Value> {
         self.is_open = true;
-        self.frames.push_front(announce(self.frames.len(), self.lost));
-        self.announces = true;
+        let announcement = announce(self.frames.len(), self.lost);
+        for _ in 0..copies {
+            self.frames.push_front(announcement.clone());
+        }
+        self.announcements = copies;
         self.frames.iter()
     }
 
     /// The ingest is lost.
     pub(super) fn lose_connection(&mut self) {
         self.is_open = false;
-        if self.announces {
-            self.announces = false;
-            self.frames.pop_front();
-        }
+        self.frames.drain(..self.announcements);
+        self.announcements = 0;
         self.drop_excess();
     }
 
@@ -87,7 +96,7 @@ mod tests {
 
     fn resume(buffer: &mut Buffer) -> Vec<Value> {
         buffer
-            .resume(|buffered, lost| json!([buffered, lost]))
+            .resume(1, |buffered, lost| json!([buffered, lost]))
             .cloned()
             .collect()
     }

@@ -3,6 +3,7 @@
 //! Shapes only: when which event is due is the lifecycle's business.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::turns::Assistant;
@@ -23,14 +24,6 @@ pub(super) fn frame(now: Timestamp, (event_type, data): Event) -> Value {
 /// The answer to a ping.
 pub(super) fn pong() -> Event {
     ("pong", json!({}))
-}
-
-/// What runs and what waits.
-pub(super) fn snapshot(running: Option<&str>, waiting: &[&str]) -> Event {
-    (
-        "wrapper_snapshot",
-        json!({ "running": running, "waiting": waiting }),
-    )
 }
 
 /// The ingest is back.
@@ -67,11 +60,21 @@ pub(super) fn auto_commit_completed(message_id: &str) -> Event {
     )
 }
 
-/// Nothing is left to run. The exit code is the wrapper's own and always 0, however the turns ended.
-pub(super) fn complete(branch: &str, gate_result: Option<&str>) -> Event {
-    let mut data = json!({ "exitCode": 0, "currentBranch": branch });
+/// What a gate says of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// The work is good.
+    Pass,
+    /// It is not.
+    Fail,
+}
+
+/// Nothing is left to run. The exit code is the wrapper's own, however the turns ended.
+pub(super) fn complete(exit_code: i32, branch: &str, gate_result: Option<Verdict>) -> Event {
+    let mut data = json!({ "exitCode": exit_code, "currentBranch": branch });
     if let Some(gate_result) = gate_result {
-        data["gateResult"] = gate_result.into();
+        data["gateResult"] = json!(gate_result);
     }
     ("complete", data)
 }
@@ -112,26 +115,14 @@ impl Kilo<'_> {
         }))
     }
 
-    /// The assistant's message, begun and not done.
-    pub(super) fn assistant_begun(&self, assistant: &Assistant, parent: &str) -> Event {
-        let time = json!({ "created": assistant.created.as_millisecond() });
-        self.message_updated(assistant_info(assistant, parent, &time))
-    }
-
-    /// The assistant's message is done, well or with what the gateway said against it.
-    pub(super) fn assistant_done(
-        &self,
-        assistant: &Assistant,
-        parent: &str,
-        completed: Timestamp,
-        error: Option<&str>,
-    ) -> Event {
-        let time = json!({
-            "created": assistant.created.as_millisecond(),
-            "completed": completed.as_millisecond(),
-        });
-        let mut info = assistant_info(assistant, parent, &time);
-        if let Some(message) = error {
+    /// The assistant's message as it stands, and what the gateway said against it.
+    pub(super) fn assistant_message(&self, assistant: &Assistant, parent: &str) -> Event {
+        let mut time = json!({ "created": assistant.created.as_millisecond() });
+        if let Some(completed) = assistant.completed {
+            time["completed"] = completed.as_millisecond().into();
+        }
+        let mut info = json!({ "id": assistant.id, "role": "assistant", "parentID": parent, "time": time });
+        if let Some(message) = &assistant.error {
             info["error"] = json!({ "name": GATEWAY_ERROR, "data": { "message": message } });
         }
         self.message_updated(info)
@@ -169,10 +160,6 @@ impl Kilo<'_> {
         info["sessionID"] = self.session_id.into();
         kilo("message.updated", json!({ "info": info }))
     }
-}
-
-fn assistant_info(assistant: &Assistant, parent: &str, time: &Value) -> Value {
-    json!({ "id": assistant.id, "role": "assistant", "parentID": parent, "time": time })
 }
 
 /// A kilo event names itself twice and carries its properties twice, flat and in one piece.

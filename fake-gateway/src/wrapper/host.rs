@@ -16,13 +16,16 @@ use super::ask::{Ask, Reply};
 use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
-use super::lifecycle::{Action, Input, Lifecycle, RequestId};
+use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
 use crate::observation::Witness;
+
+/// A reply, or none: the connection that the request came on ends without a word.
+pub(super) type Answer = Option<Reply>;
 
 /// What reaches the host.
 pub(super) enum Arrival {
     /// A request, and where its answer goes.
-    Asked(Ask, oneshot::Sender<Reply>),
+    Asked(Ask, oneshot::Sender<Answer>),
     /// Something that one of the host's own tasks reports.
     Happened(Input),
 }
@@ -43,9 +46,9 @@ pub(super) struct Host {
     /// For the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
     last_request: u64,
-    answers: BTreeMap<RequestId, oneshot::Sender<Reply>>,
-    /// There is one at a time; what is left of earlier ones ends by itself.
-    ingest: Option<IngestTask>,
+    answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
+    /// Those that have neither ended nor been given up; what is left of others ends by itself.
+    ingests: BTreeMap<LinkId, IngestTask>,
     turn: Option<AbortHandle>,
     tasks: JoinSet<()>,
 }
@@ -71,7 +74,7 @@ impl Host {
             reports: reports.clone(),
             last_request: 0,
             answers: BTreeMap::new(),
-            ingest: None,
+            ingests: BTreeMap::new(),
             turn: None,
             tasks: JoinSet::new(),
         };
@@ -99,7 +102,12 @@ impl Host {
 
     fn receive(&mut self, arrival: Arrival) -> Input {
         match arrival {
-            Arrival::Happened(input) => input,
+            Arrival::Happened(input) => {
+                if let Input::LinkFailed(link, _) | Input::LinkLost(link, _) = &input {
+                    self.ingests.remove(link);
+                }
+                input
+            }
             Arrival::Asked(ask, answer) => {
                 self.last_request += 1;
                 let request = RequestId(self.last_request);
@@ -111,11 +119,8 @@ impl Host {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Answer(request, reply) => {
-                let answer = self.answers.remove(&request).expect("a request is answered once");
-                // Whoever asked may be gone.
-                let _ = answer.send(reply);
-            }
+            Action::Answer(request, reply) => self.answer(request, Some(reply)),
+            Action::HangUp(request) => self.answer(request, None),
             Action::Open { link, url, token } => {
                 let socket = IngestSocket {
                     link,
@@ -125,18 +130,18 @@ impl Host {
                 };
                 let (frames, unwritten) = mpsc::unbounded_channel();
                 let abort = self.tasks.spawn(socket.run(url, token, unwritten));
-                self.ingest = Some(IngestTask { frames, abort });
+                self.ingests.insert(link, IngestTask { frames, abort });
             }
-            Action::Send(_, frame) => {
-                if let Some(ingest) = &self.ingest {
+            Action::Send(link, frame) => {
+                if let Some(ingest) = self.ingests.get(&link) {
                     // A socket that has ended reports it, and the frame is still in the buffer.
                     let _ = ingest.frames.send(frame);
                 }
             }
             // Without its sender, the task writes what it has and closes the socket.
-            Action::Close(_) => self.ingest = None,
-            Action::Abandon(_) => {
-                if let Some(ingest) = self.ingest.take() {
+            Action::Close(link) => drop(self.ingests.remove(&link)),
+            Action::Abandon(link) => {
+                if let Some(ingest) = self.ingests.remove(&link) {
                     ingest.abort.abort();
                 }
             }
@@ -154,6 +159,12 @@ impl Host {
                 }
             }
         }
+    }
+
+    fn answer(&mut self, request: RequestId, answer: Answer) {
+        let asked = self.answers.remove(&request).expect("a request is answered once");
+        // Whoever asked may be gone.
+        let _ = asked.send(answer);
     }
 
     fn reporter(&self) -> impl Fn(Input) + Send + Sync + 'static {

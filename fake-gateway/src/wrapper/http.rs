@@ -1,4 +1,5 @@
-//! The wrapper's HTTP face (protocol §5): requests become asks, replies go back as they are.
+//! The wrapper's HTTP face (protocol §5) and its side door: requests become asks, replies go back as
+//! they are.
 //!
 //! Nothing is decided here.
 
@@ -8,12 +9,14 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::ask::{self, Ask, Refusal, Reply};
+use super::behaviour::Behaviour;
 use super::host::Arrival;
+use crate::cut;
 use crate::edge::{Headers, recorded};
 use crate::observation::Witness;
 
@@ -31,10 +34,15 @@ pub(super) fn router(host: UnboundedSender<Arrival>, witness: Witness) -> Router
         .route("/job/prompt", post(prompt))
         .route("/job/command", post(command))
         .route("/job/abort", post(abort))
+        .with_state(host.clone());
+    let side_door = Router::new()
+        .route("/test/behaviour", post(behave))
         .with_state(host);
     // Health is polled: it would drown everything else.
     let health = Router::new().route("/health", get(async || Json(json!({ "status": "ok" }))));
-    recorded(asks, witness, Headers::Ignored).merge(health)
+    recorded(asks, witness, Headers::Ignored)
+        .merge(side_door)
+        .merge(health)
 }
 
 async fn ready(State(host): Door, body: Bytes) -> Response {
@@ -56,6 +64,13 @@ async fn abort(State(host): Door, body: Bytes) -> Response {
     put_job(&host, ask::parse_abort(&body)).await
 }
 
+async fn behave(State(host): Door, body: Bytes) -> Response {
+    match Behaviour::parse(&body) {
+        Ok(behaviour) => put(&host, Ask::Behave(behaviour)).await,
+        Err(refusal) => respond(&refusal.of_job()),
+    }
+}
+
 async fn put_job(host: &UnboundedSender<Arrival>, ask: Result<Ask, Refusal>) -> Response {
     match ask {
         Ok(ask) => put(host, ask).await,
@@ -67,7 +82,8 @@ async fn put(host: &UnboundedSender<Arrival>, ask: Ask) -> Response {
     let (answer, answered) = oneshot::channel();
     let _ = host.send(Arrival::Asked(ask, answer));
     match answered.await {
-        Ok(reply) => respond(&reply),
+        Ok(Some(reply)) => respond(&reply),
+        Ok(None) => cut::instead_of_answer(),
         // The host ended before this server did.
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -75,5 +91,8 @@ async fn put(host: &UnboundedSender<Arrival>, ask: Ask) -> Response {
 
 fn respond(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).expect("replies carry real statuses");
-    (status, Json(&reply.body)).into_response()
+    match &reply.body {
+        Value::Null => status.into_response(),
+        body => (status, Json(body)).into_response(),
+    }
 }

@@ -3,12 +3,14 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `http`, `ask` | the HTTP face; requests understood, replies shaped |
+//! | `behaviour` | how the wrapper misbehaves, if it was told to |
 //! | `binding` | whom the wrapper works for, and the ingest's URL |
 //! | `lifecycle` | all decisions, pure; `turns` and `buffer` are its books, `events` its words |
 //! | `host` | performs what the lifecycle decides |
 //! | `ingest`, `kilo` | one ingest socket; one gateway call |
 
 mod ask;
+mod behaviour;
 mod binding;
 mod buffer;
 mod events;
@@ -20,8 +22,9 @@ mod kilo;
 mod lifecycle;
 mod turns;
 
-use turnstile_seams::{Listener, Seams, http_server};
+use turnstile_seams::{Listener, Seams};
 
+use crate::cut;
 use crate::observation::Witness;
 use host::Host;
 
@@ -56,7 +59,7 @@ impl Wrapper {
         tokio::select! {
             biased;
             () = host.run() => {}
-            () = http_server::serve(listener, router) => {}
+            () = cut::serve(listener, router) => {}
         }
     }
 }

@@ -12,18 +12,20 @@ use super::ask::Prompt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TurnId(u64);
 
-/// The turn that runs.
-#[derive(Debug)]
-pub(super) struct Running {
+/// A turn that was begun.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
     /// Its number.
     pub(super) id: TurnId,
     /// What it answers.
     pub(super) prompt: Prompt,
+    /// When it was begun.
+    pub(super) begun: Timestamp,
     /// The assistant's message, once there is one.
     pub(super) assistant: Option<Assistant>,
 }
 
-/// An assistant's message while it is written.
+/// An assistant's message.
 #[derive(Debug, Clone)]
 pub(super) struct Assistant {
     /// Its identifier.
@@ -32,6 +34,10 @@ pub(super) struct Assistant {
     pub(super) created: Timestamp,
     /// Identifier and text of its part, once there is any text.
     pub(super) part: Option<(String, String)>,
+    /// When it was done.
+    pub(super) completed: Option<Timestamp>,
+    /// What the gateway said against it.
+    pub(super) error: Option<String>,
 }
 
 /// All turns of one binding.
@@ -39,7 +45,9 @@ pub(super) struct Assistant {
 pub(super) struct Turns {
     taken: BTreeSet<String>,
     waiting: VecDeque<Prompt>,
-    running: Option<Running>,
+    running: Option<Turn>,
+    /// The turn that ended last.
+    ended: Option<Turn>,
     last_id: u64,
 }
 
@@ -52,22 +60,28 @@ impl Turns {
     }
 
     /// Begins the next turn, if one waits and none runs.
-    pub(super) fn begin_next(&mut self) -> Option<&Running> {
+    pub(super) fn begin_next(&mut self, now: Timestamp) -> Option<&Turn> {
         if self.running.is_some() {
             return None;
         }
         let prompt = self.waiting.pop_front()?;
         self.last_id += 1;
-        Some(self.running.insert(Running {
+        Some(self.running.insert(Turn {
             id: TurnId(self.last_id),
             prompt,
+            begun: now,
             assistant: None,
         }))
     }
 
     /// The turn `id`, if that is the one that runs.
-    pub(super) fn running(&mut self, id: TurnId) -> Option<&mut Running> {
+    pub(super) fn running(&mut self, id: TurnId) -> Option<&mut Turn> {
         self.running.as_mut().filter(|running| running.id == id)
+    }
+
+    /// The turn that runs, or else the one that ended last.
+    pub(super) fn latest(&self) -> Option<&Turn> {
+        self.running.as_ref().or(self.ended.as_ref())
     }
 
     /// The number of the turn that runs.
@@ -77,20 +91,23 @@ impl Turns {
     }
 
     /// Ends the turn that runs.
-    pub(super) fn end(&mut self) -> Option<Running> {
-        self.running.take()
+    pub(super) fn end(&mut self) -> Option<&Turn> {
+        let ended = self.running.take()?;
+        Some(self.ended.insert(ended))
     }
 
     /// Drops the waiting turns and ends the running one.
-    pub(super) fn end_all(&mut self) -> Option<Running> {
+    pub(super) fn end_all(&mut self) -> Option<TurnId> {
         self.waiting.clear();
-        self.running.take()
+        self.end().map(|turn| turn.id)
     }
 
-    /// Drops everything, also the memory of the messages that were taken.
-    pub(super) fn forget(&mut self) -> Option<Running> {
+    /// Drops everything, also the memory of the messages that were taken and of the turn that ended last.
+    pub(super) fn forget(&mut self) -> Option<TurnId> {
         self.taken.clear();
-        self.end_all()
+        let ended = self.end_all();
+        self.ended = None;
+        ended
     }
 
     /// Whether nothing runs or waits.

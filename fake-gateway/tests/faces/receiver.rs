@@ -1,15 +1,57 @@
+use std::sync::Arc;
+
 use fake_gateway::observation::Sight;
 use fake_gateway::receiver::Receiver;
+use futures_util::future::BoxFuture;
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use turnstile_seams::Clock;
 
 use crate::stage::{Record, get, listen, post, send};
 
 async fn start() -> (Record, String) {
+    start_as(|receiver| receiver).await
+}
+
+async fn start_as(made: impl FnOnce(Receiver) -> Receiver) -> (Record, String) {
     let (listener, authority) = listen().await;
     let record = Record::default();
-    tokio::spawn(Receiver::new(record.witness()).serve(listener));
+    tokio::spawn(made(Receiver::new(record.witness())).serve(listener));
     (record, authority)
+}
+
+/// A clock that stands still for everyone until it is let go.
+struct StoppedClock(watch::Sender<bool>);
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        assert_eq!(deadline.as_millisecond(), 5000);
+        let mut going = self.0.subscribe();
+        Box::pin(async move { drop(going.wait_for(|is_going| *is_going).await) })
+    }
+}
+
+#[tokio::test]
+async fn a_late_answer_is_given_when_its_time_has_come() {
+    let clock = Arc::new(StoppedClock(watch::Sender::new(false)));
+    let (record, receiver) = start_as(|receiver| receiver.with_clock(clock.clone())).await;
+    let answers = json!([{ "delayMs": 5000, "status": 202 }]);
+    assert_eq!(post(&receiver, "/test/answers", &answers).await.0, 204);
+    assert_eq!(get(&receiver, "/test/answers").await, answers);
+
+    let address = receiver.clone();
+    let late = tokio::spawn(async move { post(&address, "/hook", &Value::Null).await.0 });
+    let is_received = |sight: &Sight| matches!(sight, Sight::RequestReceived { exchange: 1, .. });
+    record.until(is_received).await;
+    assert_eq!(post(&receiver, "/hook", &Value::Null).await.0, 200);
+    clock.0.send_replace(true);
+    assert_eq!(late.await.unwrap(), 202);
 }
 
 #[tokio::test]
@@ -86,9 +128,13 @@ async fn answers_are_given_in_the_order_in_which_they_were_asked_for() {
 async fn an_answer_that_http_does_not_have_is_refused() {
     let (_, receiver) = start().await;
     for answers in [
+        json!([{ "delayMs": 5, "status": 200 }]),
         json!([{ "status": 100 }]),
         json!([{ "status": 99 }]),
         json!([{ "dance": true }]),
+        json!([{ "status": 200, "drop": true }]),
+        json!([{ "delayMs": 5, "stall": true }]),
+        json!([{}]),
     ] {
         assert_eq!(
             post(&receiver, "/test/answers", &answers).await.0,

@@ -5,12 +5,13 @@ use axum::routing::any;
 use fake_gateway::gateway::MODEL;
 use fake_gateway::observation::{ClosedBy, Sight};
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use turnstile_seams::{http_server, real};
 
 use crate::gateway;
-use crate::stage::{Record, get, listen, post};
+use crate::stage::{Record, get, listen, post, send};
 
 /// A wrapper between a gateway and a stand-in for the server's ingest.
 struct Stage {
@@ -19,6 +20,7 @@ struct Stage {
     record: Record,
     wrapper: String,
     ingest_url: String,
+    generation: u64,
     ingests: mpsc::UnboundedReceiver<Ingest>,
 }
 
@@ -98,6 +100,7 @@ impl Stage {
             record,
             wrapper,
             ingest_url: format!("ws://{server}/sessions/u/agent_1/ingest"),
+            generation: 3,
             ingests,
         };
         let ready = json!({
@@ -117,19 +120,28 @@ impl Stage {
             "ingestUrl": self.ingest_url,
             "workerAuthToken": "token",
             "wrapperRunId": "wr_1",
-            "wrapperGeneration": 3,
+            "wrapperGeneration": self.generation,
             "wrapperConnectionId": "connection-1",
         })
     }
 
-    async fn prompt(&self, id: &str, prompt: &str, model: &str) -> (u16, Value) {
-        let body = json!({
-            "message": { "id": id, "prompt": prompt },
+    /// The body of a `/job/…` request.
+    fn job(&self, message: Value, model: &str) -> Value {
+        json!({
+            "message": message,
             "agent": { "mode": "code", "model": model },
             "finalization": { "autoCommit": true, "gateThreshold": "all" },
             "session": self.binding(),
-        });
+        })
+    }
+
+    async fn prompt(&self, id: &str, prompt: &str, model: &str) -> (u16, Value) {
+        let body = self.job(json!({ "id": id, "prompt": prompt }), model);
         post(&self.wrapper, "/job/prompt", &body).await
+    }
+
+    async fn behave(&self, behaviour: &Value) -> (u16, Value) {
+        post(&self.wrapper, "/test/behaviour", behaviour).await
     }
 
     /// Prompts, and takes the ingest that is opened for it.
@@ -256,4 +268,109 @@ async fn what_the_gateway_says_against_a_turn_reaches_the_ingest() {
         fatal["data"],
         json!({ "fatal": true, "message": text, "error": text })
     );
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_the_side_door_is_named_and_changes_nothing() {
+    let stage = Stage::ready().await;
+    let fail = json!({ "job": { "fail": { "code": "SEND_ERROR" } } });
+    assert_eq!(stage.behave(&fail).await, (204, Value::Null));
+    let (status, refusal) = stage
+        .behave(&json!({ "job": { "fail": { "code": "BUSY" } } }))
+        .await;
+    assert_eq!((status, &refusal["error"]), (400, &json!("INVALID_REQUEST")));
+    let message = refusal["message"].as_str().unwrap();
+    assert!(
+        message.contains("job.fail.code") && message.contains("BUSY"),
+        "{message}"
+    );
+
+    let (status, refusal) = stage.prompt("msg_1", "__fake__:idle", MODEL).await;
+    assert_eq!((status, &refusal["error"]), (500, &json!("SEND_ERROR")));
+    let is_of_side_door =
+        |sight: &Sight| matches!(sight, Sight::RequestReceived { path, .. } if path.starts_with("/test/"));
+    assert!(!stage.record.sights().iter().any(is_of_side_door));
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
+    let mut stage = Stage::ready().await;
+    stage.behave(&json!({ "job": { "loseReply": 1 } })).await;
+    let body = stage.job(json!({ "id": "msg_1", "prompt": "__fake__:echo:hi" }), MODEL);
+    let answer = send(&stage.wrapper, Method::POST, "/job/prompt", &body).await;
+    assert!(answer.is_err(), "{answer:?}");
+    let mut ingest = stage.ingests.recv().await.unwrap();
+    ingest.names_until("complete").await;
+
+    // It was neither answered nor left.
+    let is_end = |sight: &Sight| {
+        matches!(
+            sight,
+            Sight::ReplySent { exchange: 2, .. } | Sight::PeerGone { exchange: 2 }
+        )
+    };
+    assert!(!stage.record.sights().iter().any(is_end));
+    assert_eq!(stage.prompt("msg_1", "__fake__:echo:hi", MODEL).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_kept_socket_carries_the_turns_of_the_next_binding() {
+    let mut stage = Stage::ready().await;
+    stage
+        .behave(&json!({ "keepsOldSocket": true, "complete": { "never": true } }))
+        .await;
+    let mut old = stage.prompt_and_connect("msg_1", "__fake__:idle").await;
+    old.names_until("session.idle").await;
+    stage.generation = 4;
+    assert_eq!(stage.prompt("msg_2", "__fake__:echo:hi", MODEL).await.0, 200);
+
+    let (mut stale, mut current) = (
+        stage.ingests.recv().await.unwrap(),
+        stage.ingests.recv().await.unwrap(),
+    );
+    if stale.path.contains("Generation=4") {
+        std::mem::swap(&mut stale, &mut current);
+    }
+    assert!(stale.path.contains("Generation=3"), "{}", stale.path);
+    assert!(current.path.contains("Generation=4"), "{}", current.path);
+    let reply = async |ingest: &mut Ingest| {
+        ingest.names_until("message.part.updated").await;
+        ingest.next().await
+    };
+    assert_eq!(reply(&mut old).await, reply(&mut current).await);
+}
+
+#[tokio::test]
+async fn a_command_runs_like_a_prompt() {
+    for (arguments, expected) in [("__fake__:echo:hi", Some("hi")), ("the tests", None)] {
+        let mut stage = Stage::ready().await;
+        let message = json!({ "id": "msg_1", "command": "review", "arguments": arguments });
+        let reply = post(&stage.wrapper, "/job/command", &stage.job(message, MODEL)).await;
+        assert_eq!(reply, (200, json!({ "status": "sent", "messageId": "msg_1" })));
+        let mut ingest = stage.ingests.recv().await.unwrap();
+        let (mut text, mut error) = (None, Value::Null);
+        loop {
+            let frame = ingest.next().await;
+            match name(&frame).as_str() {
+                "message.part.updated" => text = frame["data"]["part"]["text"].as_str().map(str::to_owned),
+                "message.updated" => error = frame["data"]["info"]["error"].clone(),
+                "complete" => break,
+                _ => {}
+            }
+        }
+        assert_eq!((text.as_deref(), error), (expected, Value::Null), "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_given_when_the_server_asks_for_it() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
+    gateway::until_engaged(&stage.gateway, "hold").await;
+    for _ in ["busy", "user", "assistant"] {
+        ingest.next().await;
+    }
+    ingest.say(&json!({ "type": "request_snapshot" })).await;
+    let names = ingest.names_until("session.status").await;
+    assert_eq!(names, ["message.updated", "message.updated", "session.status"]);
 }

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use crate::identity::{SessionId, UserId};
 use crate::limits::WORKER_TOKEN_LIFETIME;
+use crate::secret::Secret;
 use crate::store::SessionKey;
 
 /// Version of the user tokens that this server understands.
@@ -32,12 +34,13 @@ pub enum BadToken {
     Expired,
 }
 
-/// Makes and reads tokens.
+/// Makes and reads tokens, and knows the key of internal callers.
 #[derive(Clone)]
 pub struct Tokens {
     worker_encoding: EncodingKey,
     user_decoding: DecodingKey,
     ticket_decoding: DecodingKey,
+    internal_api_key: Secret,
 }
 
 #[derive(Clone, Deserialize)]
@@ -67,6 +70,15 @@ struct TicketClaims {
     exp: i64,
 }
 
+/// For whom a wrapper speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// The user.
+    pub user: UserId,
+    /// The one session; any of the user's if none is named.
+    pub session: Option<SessionId>,
+}
+
 trait Expiring {
     /// Unix seconds from which on it is not valid any more.
     fn exp(&self) -> i64;
@@ -91,12 +103,13 @@ impl Expiring for TicketClaims {
 }
 
 impl Tokens {
-    /// Tokens under the secret of the API and that of stream tickets.
-    pub fn new(api_secret: &str, ticket_secret: &str) -> Self {
+    /// Tokens under the secret of the API and that of stream tickets, and the key of internal callers.
+    pub fn new(api_secret: &str, ticket_secret: &str, internal_api_key: &str) -> Self {
         Self {
             worker_encoding: EncodingKey::from_secret(api_secret.as_bytes()),
             user_decoding: DecodingKey::from_secret(api_secret.as_bytes()),
             ticket_decoding: DecodingKey::from_secret(ticket_secret.as_bytes()),
+            internal_api_key: internal_api_key.to_owned().into(),
         }
     }
 
@@ -114,21 +127,32 @@ impl Tokens {
         }
     }
 
-    /// The session for which the wrapper that bears an `Authorization` header speaks.
+    /// For whom the wrapper that bears an `Authorization` header speaks. Wrappers of older services bear their
+    /// user's own token.
     ///
     /// # Errors
     ///
     /// See [`BadToken`].
-    pub fn worker(&self, authorization: Option<&str>, now: Timestamp) -> Result<SessionKey, BadToken> {
+    pub fn worker(&self, authorization: Option<&str>, now: Timestamp) -> Result<Worker, BadToken> {
+        if let Ok(user) = self.user(authorization, now) {
+            return Ok(Worker { user, session: None });
+        }
         let claims: WorkerClaims = decode(bearer(authorization)?, &self.user_decoding, now)?;
         if claims.r#type == WORKER_TOKEN {
-            Ok(SessionKey {
+            Ok(Worker {
                 user: claims.kilo_user_id,
-                session: claims.cloud_agent_session_id,
+                session: Some(claims.cloud_agent_session_id),
             })
         } else {
             Err(BadToken::Invalid)
         }
+    }
+
+    /// Whether a caller may call internal procedures.
+    pub fn is_internal(&self, key: Option<&str>) -> bool {
+        let (expected, given) = (self.internal_api_key.expose(), key.unwrap_or_default());
+        // The time that it takes tells nobody how much of a guess was right.
+        !expected.is_empty() && bool::from(expected.as_bytes().ct_eq(given.as_bytes()))
     }
 
     /// The session to which a stream ticket permits to listen.

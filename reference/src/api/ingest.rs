@@ -11,11 +11,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::trpc;
-use crate::host::{IngestSocket, ToIngest};
+use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, SessionId, UserId};
+use crate::legacy;
+use crate::legacy::execution::{self, Closing};
+use crate::refusal::Refusal;
 use crate::server::Server;
 use crate::session::ToWrapper;
-use crate::session::wrapper::IngestClaim;
+use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::store::SessionKey;
 
 /// Code of the error frame that answers something that is not a frame of this protocol.
@@ -30,6 +33,8 @@ pub struct Params {
     session_id: Option<String>,
     wrapper_generation: Option<String>,
     wrapper_connection_id: Option<String>,
+    #[serde(flatten)]
+    legacy: legacy::Params,
 }
 
 /// Opens an ingest socket.
@@ -59,9 +64,7 @@ async fn admit(
     let user: UserId = user.parse().map_err(|error| bad(format!("{error}")))?;
     let session: SessionId = session.parse().map_err(|error| bad(format!("{error}")))?;
     let claim = params.claim().map_err(bad)?;
-    let claimed_session: SessionId = required("sessionId", params.session_id.as_deref())
-        .and_then(parsed)
-        .map_err(bad)?;
+    let claimed_session = params.session(&claim, &session).map_err(bad)?;
 
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
     let bearer = server
@@ -72,7 +75,8 @@ async fn admit(
         return Err((StatusCode::FORBIDDEN, "The token is another user's".to_owned()));
     }
     let key = SessionKey { user, session };
-    if claimed_session != key.session || bearer.session != key.session {
+    let is_of_session = bearer.session.is_none_or(|session| session == key.session);
+    if claimed_session != key.session || !is_of_session {
         let text = "The path, sessionId and the token do not name the same session";
         return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
@@ -82,15 +86,31 @@ async fn admit(
     let socket = handle
         .open_ingest(claim)
         .await
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?
-        .map_err(|refusal| (StatusCode::CONFLICT, refusal.to_string()))?;
+        .map_err(Refusal::from)
+        .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?
+        .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
     Ok(upgrade.on_upgrade(move |websocket| converse(socket, websocket)))
 }
 
+fn status_of(refusal: IngestRefusal) -> StatusCode {
+    match refusal {
+        IngestRefusal::StaleRun | IngestRefusal::StaleConnection | IngestRefusal::ExecutionOver => {
+            StatusCode::CONFLICT
+        }
+        IngestRefusal::UnknownExecution => StatusCode::NOT_FOUND,
+        IngestRefusal::AnotherExecution => StatusCode::UNAUTHORIZED,
+    }
+}
+
 impl Params {
-    fn claim(&self) -> Result<IngestClaim, String> {
+    /// On whose behalf the wrapper speaks: of an execution only if it names no run.
+    fn claim(&self) -> Result<Claim, String> {
+        if let (Some(execution), None) = (&self.legacy.execution_id, &self.wrapper_run_id) {
+            let execution = execution::Id::try_from(execution.clone());
+            return execution.map(Claim::Imported).map_err(|error| error.to_string());
+        }
         required("kiloSessionId", self.kilo_session_id.as_deref())?;
-        Ok(IngestClaim {
+        Ok(Claim::Run(IngestClaim {
             run: required("wrapperRunId", self.wrapper_run_id.as_deref()).and_then(parsed)?,
             fence: Fence {
                 generation: required("wrapperGeneration", self.wrapper_generation.as_deref())?
@@ -100,7 +120,15 @@ impl Params {
                     .parse()
                     .map_err(|_| "wrapperConnectionId is not a UUID".to_owned())?,
             },
-        })
+        }))
+    }
+
+    /// The session that the wrapper says is its own; older wrappers do not repeat what is in the path.
+    fn session(&self, claim: &Claim, in_path: &SessionId) -> Result<SessionId, String> {
+        match (&self.session_id, claim) {
+            (None, Claim::Imported(_)) => Ok(in_path.clone()),
+            (session_id, _) => required("sessionId", session_id.as_deref()).and_then(parsed),
+        }
     }
 }
 
@@ -138,7 +166,11 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket) {
                 },
                 Some(Ok(Message::Binary(_))) => error_frame("Frames are text"),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(frame))) => {
+                    socket.closing = frame.map(Closing::from).unwrap_or_default();
+                    return;
+                }
+                Some(Err(_)) | None => return,
             },
         };
         if websocket.send(answer).await.is_err() {
@@ -158,10 +190,20 @@ fn read_frame(text: &str) -> Result<(String, Value), &'static str> {
     Ok((stream_event_type, data))
 }
 
+impl From<CloseFrame> for Closing {
+    fn from(CloseFrame { code, reason }: CloseFrame) -> Self {
+        Self {
+            code: Some(code),
+            reason: reason.to_string(),
+        }
+    }
+}
+
 fn command_frame(command: ToWrapper) -> Message {
     let name = match command {
         ToWrapper::Ping => "ping",
         ToWrapper::Kill => "kill",
+        ToWrapper::RequestSnapshot => "request_snapshot",
     };
     Message::text(json!({"type": name}).to_string())
 }

@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::identity::{MessageId, SessionId};
 use crate::limits::PROMPT_LIMIT;
 use crate::refusal::Refusal;
-use crate::session::admission::AgentChoice;
 use crate::session::message::Turn;
-use crate::session::metadata::{Agent, CallbackTarget, Finalization, Mode, Model, Repository};
+use crate::session::metadata::{
+    Agent, AgentChoice, CallbackTarget, Finalization, Profile, Repository, RepositoryUrl,
+};
 
 /// Reads an input, and says which field is wrong if one is.
 pub fn read<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
@@ -30,10 +31,12 @@ pub fn read<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
 #[serde(rename_all = "camelCase")]
 pub struct Start {
     pub message: NewMessage,
-    pub agent: StartAgent,
+    pub agent: Agent,
     #[serde(default)]
     pub finalization: Finalization,
     pub repository: RepositoryInput,
+    #[serde(default)]
+    pub profile: Profile,
     #[serde(default)]
     pub options: StartOptions,
 }
@@ -45,7 +48,7 @@ pub struct Send {
     pub cloud_agent_session_id: SessionId,
     pub message: NewMessage,
     #[serde(default)]
-    pub agent: Option<SendAgent>,
+    pub agent: AgentChoice,
     #[serde(default)]
     pub finalization: Finalization,
 }
@@ -70,7 +73,7 @@ pub struct OfSessionId {
 pub struct NewMessage {
     prompt: Prompt,
     #[serde(default)]
-    images: Option<Value>,
+    images: Option<Images>,
     pub id: Option<MessageId>,
 }
 
@@ -78,20 +81,29 @@ impl NewMessage {
     /// What the agent shall do.
     pub fn into_turn(self) -> Turn {
         Turn::Prompt {
-            prompt: self.prompt.0,
-            images: self.images,
+            prompt: self.prompt.into(),
+            images: self.images.map(Into::into),
         }
-    }
-
-    /// The prompt's text.
-    pub fn prompt(&self) -> &str {
-        &self.prompt.0
     }
 }
 
+/// A prompt of a length that is allowed.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Prompt(String);
+pub struct Prompt(String);
+
+impl Prompt {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Prompt> for String {
+    fn from(prompt: Prompt) -> Self {
+        prompt.0
+    }
+}
 
 impl TryFrom<String> for Prompt {
     type Error = Refusal;
@@ -107,44 +119,29 @@ impl TryFrom<String> for Prompt {
     }
 }
 
-/// What a session's turns are run with.
+/// Images of a message, which the wrapper reads: a list, or an object that says where they are.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "Agent")]
-pub struct StartAgent(pub Agent);
+#[serde(try_from = "Value")]
+pub struct Images(Value);
 
-impl TryFrom<Agent> for StartAgent {
+impl TryFrom<Value> for Images {
     type Error = Refusal;
 
-    fn try_from(agent: Agent) -> Result<Self, Refusal> {
-        refuse_custom(&agent.mode)?;
-        Ok(Self(agent))
+    fn try_from(images: Value) -> Result<Self, Refusal> {
+        if images.is_array() || images.is_object() {
+            Ok(Self(images))
+        } else {
+            Err(Refusal::bad_request(
+                "the images are neither a list nor an object",
+            ))
+        }
     }
 }
 
-/// What one turn says of the agent.
-#[derive(Debug, Deserialize)]
-pub struct SendAgent {
-    mode: Option<Mode>,
-    model: Option<Model>,
-    variant: Option<String>,
-}
-
-impl TryFrom<SendAgent> for AgentChoice {
-    type Error = Refusal;
-
-    fn try_from(SendAgent { mode, model, variant }: SendAgent) -> Result<Self, Refusal> {
-        mode.as_ref().map_or(Ok(()), refuse_custom)?;
-        Ok(Self { mode, model, variant })
+impl From<Images> for Value {
+    fn from(images: Images) -> Self {
+        images.0
     }
-}
-
-/// Neither `start` nor `send` has a place for the prompt that the custom mode needs.
-fn refuse_custom(mode: &Mode) -> Result<(), Refusal> {
-    if mode.needs_system_prompt() {
-        let text = format!("mode {} needs a system prompt, and there is none", mode.as_str());
-        return Err(Refusal::bad_request(text));
-    }
-    Ok(())
 }
 
 /// A repository as a client names it.
@@ -156,12 +153,23 @@ impl TryFrom<Repository> for RepositoryInput {
     type Error = Refusal;
 
     fn try_from(repository: Repository) -> Result<Self, Refusal> {
-        match &repository {
-            Repository::Git { url, .. } if !url.starts_with("https://") => {
-                Err(Refusal::bad_request("a git repository is reached by https"))
-            }
-            _ => Ok(Self(repository)),
+        if let Repository::Git { url, .. } = &repository {
+            require_https(url.clone())?;
         }
+        Ok(Self(repository))
+    }
+}
+
+/// The URL of a git repository that is no GitHub's or GitLab's.
+///
+/// # Errors
+///
+/// If it is reached by anything but `https`.
+pub fn require_https(url: RepositoryUrl) -> Result<RepositoryUrl, Refusal> {
+    if url.has_scheme("https") {
+        Ok(url)
+    } else {
+        Err(Refusal::bad_request("a git repository is reached by https"))
     }
 }
 

@@ -5,10 +5,12 @@
 
 pub mod auth;
 mod ingest;
-mod input;
-mod procedures;
+pub(crate) mod input;
+pub(crate) mod procedures;
 mod stream;
+mod stream_filter;
 mod trpc;
+mod view;
 
 use std::sync::Arc;
 
@@ -28,6 +30,6 @@ pub fn router(server: Arc<Server>) -> Router {
 }
 
 /// A time as it stands on the wire: ISO 8601 with milliseconds.
-fn iso(time: Timestamp) -> String {
+pub(crate) fn iso(time: Timestamp) -> String {
     format!("{time:.3}")
 }

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::auth::BadToken;
-use super::{input, iso};
+use super::{input, iso, view};
+use crate::host::{Description, SessionHandle};
 use crate::identity::{MessageId, SessionId, UserId, draw_kilo_session_id};
+use crate::legacy;
 use crate::refusal::{Code, Refusal};
 use crate::server::Server;
-use crate::session::admission::{Ack, Admission, AgentChoice};
-use crate::session::metadata::{
-    Identity, InitialMessage, Lifecycle, METADATA_SCHEMA_VERSION, Metadata, Repository,
-};
+use crate::session::admission::{Ack, Admission};
+use crate::session::metadata::{InitialMessage, Metadata};
 use crate::session::{Input, Reply};
 use crate::store::SessionKey;
 
@@ -23,10 +23,33 @@ pub enum Procedure {
     Start,
     /// A further message.
     Send,
+    /// A session whose first message is to be asked for later: old clients' way to begin.
+    PrepareSession,
+    /// The message that a session was prepared with.
+    InitiateFromKilocodeSessionV2,
+    /// A further message, as old clients send it.
+    SendMessageV2,
+    /// Where the callbacks go to.
+    UpdateSession,
     /// The end of all that runs and waits.
     InterruptSession,
+    /// The end of the session itself.
+    DeleteSession,
     /// What a session is about.
     GetSession,
+    /// How its sandbox and its turn are.
+    GetSessionHealth,
+    /// What the assistant said last.
+    GetLatestAssistantMessage,
+}
+
+/// Who may call a procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Anybody,
+    User,
+    /// A service that acts for a user.
+    Internal,
 }
 
 impl Procedure {
@@ -36,20 +59,33 @@ impl Procedure {
             "health" => Self::Health,
             "start" => Self::Start,
             "send" => Self::Send,
+            "prepareSession" => Self::PrepareSession,
+            "initiateFromKilocodeSessionV2" => Self::InitiateFromKilocodeSessionV2,
+            "sendMessageV2" => Self::SendMessageV2,
+            "updateSession" => Self::UpdateSession,
             "interruptSession" => Self::InterruptSession,
+            "deleteSession" => Self::DeleteSession,
             "getSession" => Self::GetSession,
+            "getSessionHealth" => Self::GetSessionHealth,
+            "getLatestAssistantMessage" => Self::GetLatestAssistantMessage,
             _ => return None,
         })
     }
 
     /// Whether it changes nothing, and so may be called with GET too.
     pub fn is_query(self) -> bool {
-        matches!(self, Self::Health | Self::GetSession)
+        matches!(
+            self,
+            Self::Health | Self::GetSession | Self::GetSessionHealth | Self::GetLatestAssistantMessage
+        )
     }
 
-    /// Whether anybody may call it.
-    fn is_open(self) -> bool {
-        self == Self::Health
+    fn access(self) -> Access {
+        match self {
+            Self::Health => Access::Anybody,
+            Self::PrepareSession | Self::UpdateSession => Access::Internal,
+            _ => Access::User,
+        }
     }
 }
 
@@ -58,9 +94,15 @@ pub fn authorize(
     server: &Server,
     procedure: Procedure,
     authorization: Option<&str>,
+    internal_api_key: Option<&str>,
 ) -> Result<Option<UserId>, Refusal> {
-    if procedure.is_open() {
+    let access = procedure.access();
+    if access == Access::Anybody {
         return Ok(None);
+    }
+    if access == Access::Internal && !server.tokens().is_internal(internal_api_key) {
+        let text = "The procedure is internal: its key is missing or wrong";
+        return Err(Refusal::new(Code::Unauthorized, text));
     }
     server
         .tokens()
@@ -76,13 +118,26 @@ pub async fn perform(
     caller: Option<UserId>,
     input: Value,
 ) -> Result<Value, Refusal> {
-    match (procedure, caller) {
-        (Procedure::Health, _) => Ok(health(server)),
-        (_, None) => Err(unauthorized(BadToken::Missing)),
-        (Procedure::Start, Some(user)) => start(server, user, input::read(input)?).await,
-        (Procedure::Send, Some(user)) => send(server, user, input::read(input)?).await,
-        (Procedure::InterruptSession, Some(user)) => interrupt(server, user, input::read(input)?).await,
-        (Procedure::GetSession, Some(user)) => get_session(server, user, input::read(input)?).await,
+    use legacy::procedures as v2;
+    if procedure == Procedure::Health {
+        return Ok(health(server));
+    }
+    let user = caller.ok_or_else(|| unauthorized(BadToken::Missing))?;
+    match procedure {
+        Procedure::Health => Ok(health(server)),
+        Procedure::Start => start(server, user, input::read(input)?).await,
+        Procedure::Send => send(server, user, input::read(input)?).await,
+        Procedure::PrepareSession => v2::prepare(server, user, input::read(input)?).await,
+        Procedure::InitiateFromKilocodeSessionV2 => v2::initiate(server, user, input::read(input)?).await,
+        Procedure::SendMessageV2 => v2::send(server, user, input::read(input)?).await,
+        Procedure::UpdateSession => v2::update(server, user, input::read(input)?).await,
+        Procedure::InterruptSession => interrupt(server, user, input::read(input)?).await,
+        Procedure::DeleteSession => delete(server, user, input::read(input)?).await,
+        Procedure::GetSession => get_session(server, user, input::read(input)?).await,
+        Procedure::GetSessionHealth => get_session_health(server, user, input::read(input)?).await,
+        Procedure::GetLatestAssistantMessage => {
+            get_latest_assistant_message(server, user, input::read(input)?).await
+        }
     }
 }
 
@@ -94,92 +149,104 @@ fn health(server: &Server) -> Value {
     json!({"status": "ok", "timestamp": iso(server.now()), "version": env!("CARGO_PKG_VERSION")})
 }
 
-async fn start(server: &Server, user: UserId, input: input::Start) -> Result<Value, Refusal> {
-    let now = server.now();
-    let randomness = server.randomness();
-    let session = SessionId::draw(randomness);
-    let kilo_session_id = draw_kilo_session_id(randomness);
-    let id = input
-        .message
-        .id
-        .clone()
-        .unwrap_or_else(|| MessageId::draw(now, randomness));
-    let metadata = Metadata {
-        metadata_schema_version: METADATA_SCHEMA_VERSION,
-        identity: Identity {
-            session_id: session.clone(),
-            user_id: user.clone(),
-            org_id: input.options.kilocode_organization_id,
-            kilo_session_id: Some(kilo_session_id.clone()),
-            created_on_platform: input.options.created_on_platform,
-        },
-        repository: input.repository.0,
-        agent: input.agent.0,
-        finalization: input.finalization,
-        initial_message: Some(InitialMessage {
-            id: id.clone(),
-            prompt: input.message.prompt().to_owned(),
-        }),
-        callback: input.options.callback_target,
-        workspace: None,
-        lifecycle: Lifecycle {
-            created_at: now,
-            updated_at: now,
-            prepared_at: None,
-            initiated_at: None,
-        },
-    };
-    let admission = Admission {
-        id,
-        turn: input.message.into_turn(),
-        agent: AgentChoice::default(),
-        finalization: metadata.finalization.clone(),
-    };
+/// A session that is made but not stored yet, under a name that both it and kilo's side of it got just now.
+pub(crate) fn new_metadata(server: &Server, user: UserId) -> Metadata {
+    let mut metadata = Metadata::new(SessionId::draw(server.randomness()), user, server.now());
+    metadata.identity.kilo_session_id = Some(draw_kilo_session_id(server.randomness()));
+    metadata
+}
+
+/// A new session's reply to whoever made it.
+pub(crate) fn new_session_reply(metadata: &Metadata) -> Value {
+    let identity = &metadata.identity;
+    json!({"cloudAgentSessionId": identity.session_id, "kiloSessionId": identity.kilo_session_id})
+}
+
+/// Makes a session and hands it its first input, with which it is stored. If that fails there is no session.
+pub(crate) async fn create(
+    server: &Server,
+    metadata: Metadata,
+    first: impl FnOnce() -> Input,
+) -> Result<(SessionHandle, Reply), Refusal> {
     let key = SessionKey {
-        user,
-        session: session.clone(),
+        user: metadata.identity.user_id.clone(),
+        session: metadata.identity.session_id.clone(),
     };
     let handle = server.create(&key, metadata);
-    let ack = match handle.ask(Input::Admit(Box::new(admission))).await {
-        Ok(Reply::Admission(admitted)) => admitted,
-        _ => Err(Refusal::store_failed()),
-    };
-    if ack.is_err() {
-        server.forget(&key);
+    match handle.ask(first()).await {
+        Ok(Reply::Admission(Err(refusal))) => {
+            server.forget(&key);
+            Err(refusal)
+        }
+        Ok(reply) => Ok((handle, reply)),
+        Err(unanswered) => {
+            server.forget(&key);
+            Err(unanswered.into())
+        }
     }
-    let mut reply = json!({"cloudAgentSessionId": session, "kiloSessionId": kilo_session_id});
-    add_ack(&mut reply, &ack?);
+}
+
+async fn start(server: &Server, user: UserId, input: input::Start) -> Result<Value, Refusal> {
+    let id = input.message.id.clone();
+    let id = id.unwrap_or_else(|| MessageId::draw(server.now(), server.randomness()));
+    let turn = input.message.into_turn();
+    let mut metadata = new_metadata(server, user);
+    metadata.identity.org_id = input.options.kilocode_organization_id;
+    metadata.identity.created_on_platform = input.options.created_on_platform;
+    metadata.repository = Some(input.repository.0);
+    metadata.agent = input.agent.into();
+    metadata.finalization = input.finalization;
+    metadata.profile = input.profile;
+    metadata.callback = input.options.callback_target;
+    metadata.initial_message = Some(InitialMessage { id: Some(id), turn });
+
+    let mut reply = new_session_reply(&metadata);
+    let (_, admission) = create(server, metadata, || Input::Initiate).await?;
+    add_ack(&mut reply, &ack(admission)?);
     Ok(reply)
 }
 
 async fn send(server: &Server, user: UserId, input: input::Send) -> Result<Value, Refusal> {
-    let session = input.cloud_agent_session_id;
-    let handle = server.session(&SessionKey {
-        user,
-        session: session.clone(),
-    })?;
     let id = input.message.id.clone();
     let admission = Admission {
         id: id.unwrap_or_else(|| MessageId::draw(server.now(), server.randomness())),
         turn: input.message.into_turn(),
-        agent: input
-            .agent
-            .map(AgentChoice::try_from)
-            .transpose()?
-            .unwrap_or_default(),
+        agent: input.agent,
         finalization: input.finalization,
     };
-    let ack = match handle.ask(Input::Admit(Box::new(admission))).await {
-        Ok(Reply::Admission(admitted)) => admitted?,
-        _ => return Err(Refusal::store_failed()),
-    };
+    let session = input.cloud_agent_session_id;
+    let ack = ask_for_turn(server, user, &session, Input::Admit(Box::new(admission))).await?;
+    Ok(sent(&session, &ack))
+}
+
+/// Asks a session for a turn.
+pub(crate) async fn ask_for_turn(
+    server: &Server,
+    user: UserId,
+    session: &SessionId,
+    turn: Input,
+) -> Result<Ack, Refusal> {
+    let session = session.clone();
+    let handle = server.session(&SessionKey { user, session })?;
+    ack(handle.ask(turn).await?)
+}
+
+fn ack(reply: Reply) -> Result<Ack, Refusal> {
+    match reply {
+        Reply::Admission(admitted) => admitted,
+        _ => Err(Refusal::unknown_session()),
+    }
+}
+
+/// What a further message is answered with.
+pub(crate) fn sent(session: &SessionId, ack: &Ack) -> Value {
     let mut reply = json!({
         "cloudAgentSessionId": session,
         "status": "started",
         "streamUrl": format!("/stream?cloudAgentSessionId={session}"),
     });
-    add_ack(&mut reply, &ack);
-    Ok(reply)
+    add_ack(&mut reply, ack);
+    reply
 }
 
 /// What every admission is answered with, whatever it is answered by.
@@ -192,12 +259,10 @@ fn add_ack(reply: &mut Value, ack: &Ack) {
 }
 
 async fn interrupt(server: &Server, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
-    let handle = server.session(&SessionKey {
-        user,
-        session: input.session_id,
-    })?;
-    let Ok(Reply::Interrupt(report)) = handle.ask(Input::Interrupt).await else {
-        return Err(Refusal::store_failed());
+    let session = input.session_id;
+    let handle = server.session(&SessionKey { user, session })?;
+    let Reply::Interrupt(report) = handle.ask(Input::Interrupt).await? else {
+        return Err(Refusal::unknown_session());
     };
     let success = report.interrupted > 0 || report.command_sent;
     let mut reply = json!({"success": success, "processesFound": report.command_sent});
@@ -207,67 +272,67 @@ async fn interrupt(server: &Server, user: UserId, input: input::OfSessionId) -> 
     Ok(reply)
 }
 
-async fn get_session(server: &Server, user: UserId, input: input::OfSession) -> Result<Value, Refusal> {
-    let handle = server.session(&SessionKey {
+async fn delete(server: &Server, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
+    let key = SessionKey {
         user,
-        session: input.cloud_agent_session_id,
-    })?;
-    let metadata = handle.describe().await.map_err(|_| Refusal::store_failed())?;
-    Ok(describe(&metadata))
+        session: input.session_id,
+    };
+    let is_there = match server.session(&key) {
+        Ok(handle) => !matches!(handle.ask(Input::Delete).await?, Reply::NoSession),
+        Err(refusal) if refusal.code == Code::NotFound => {
+            let was_there = server.store().was_removed(&key);
+            if !was_there.map_err(|_| Refusal::store_failed())? {
+                return Err(refusal);
+            }
+            false
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let mut reply = json!({"success": true});
+    if !is_there {
+        reply["message"] = json!("The session was deleted before");
+    }
+    Ok(reply)
 }
 
-/// What anybody who may see the session is told of it: no target, no token (protocol §9).
-fn describe(metadata: &Metadata) -> Value {
-    let Metadata {
-        identity,
-        repository,
-        agent,
-        finalization,
-        initial_message,
-        workspace,
-        lifecycle,
-        ..
-    } = metadata;
-    let mut view = json!({
-        "sessionId": identity.session_id,
-        "userId": identity.user_id,
-        "mode": agent.mode,
-        "model": agent.model,
-        "execution": null,
-        "timestamp": iso(lifecycle.updated_at),
-        "version": metadata.metadata_schema_version,
-    });
-    let mut add = |key: &str, value: Value| {
-        if !value.is_null() {
-            view[key] = value;
-        }
-    };
-    add("kiloSessionId", json!(identity.kilo_session_id));
-    add("orgId", json!(identity.org_id));
-    add(
-        "sandboxId",
-        json!(workspace.as_ref().map(|workspace| &workspace.sandbox_id)),
-    );
-    match repository {
-        Repository::Github { repo, .. } => add("githubRepo", json!(repo)),
-        Repository::Gitlab { url, .. } => {
-            add("gitUrl", json!(url));
-            add("platform", json!("gitlab"));
-        }
-        Repository::Git { url, .. } => add("gitUrl", json!(url)),
+async fn describe(
+    server: &Server,
+    user: UserId,
+    session: SessionId,
+) -> Result<(SessionId, Description), Refusal> {
+    let key = SessionKey { user, session };
+    let description = server.session(&key)?.describe().await?;
+    Ok((key.session, description))
+}
+
+async fn get_session(server: &Server, user: UserId, input: input::OfSession) -> Result<Value, Refusal> {
+    let (_, description) = describe(server, user, input.cloud_agent_session_id).await?;
+    let mut view = view::session(&description);
+    if server.sabotage().shows_callback_target() {
+        view["callbackTarget"] = json!(description.metadata.callback);
     }
-    add("upstreamBranch", json!(repository.branch()));
-    add(
-        "prompt",
-        json!(initial_message.as_ref().map(|message| &message.prompt)),
-    );
-    add(
-        "initialMessageId",
-        json!(initial_message.as_ref().map(|message| &message.id)),
-    );
-    add("variant", json!(agent.variant));
-    add("autoCommit", json!(finalization.auto_commit));
-    add("preparedAt", json!(lifecycle.prepared_at.map(iso)));
-    add("initiatedAt", json!(lifecycle.initiated_at.map(iso)));
-    view
+    Ok(view)
+}
+
+async fn get_session_health(
+    server: &Server,
+    user: UserId,
+    input: input::OfSession,
+) -> Result<Value, Refusal> {
+    let (session, description) = describe(server, user, input.cloud_agent_session_id).await?;
+    let workspace = description.metadata.workspace.as_ref();
+    let is_healthy = match workspace {
+        Some(_) => Some(server.wrapper().is_healthy().await),
+        None => None,
+    };
+    Ok(view::health(&session, &description, is_healthy))
+}
+
+async fn get_latest_assistant_message(
+    server: &Server,
+    user: UserId,
+    input: input::OfSession,
+) -> Result<Value, Refusal> {
+    let (session, description) = describe(server, user, input.cloud_agent_session_id).await?;
+    Ok(view::latest_assistant_message(&session, &description))
 }

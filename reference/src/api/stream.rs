@@ -14,9 +14,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::stream_filter::{self, Filter};
 use super::{iso, trpc};
 use crate::host::Subscription;
 use crate::identity::SessionId;
+use crate::legacy::Origin;
 use crate::limits::REPLAY_ROUND_BYTES;
 use crate::server::Server;
 use crate::session::events::Event;
@@ -34,6 +36,8 @@ pub struct Params {
     ticket: Option<String>,
     from_id: Option<String>,
     replay: Option<String>,
+    #[serde(flatten)]
+    filter: stream_filter::Params,
 }
 
 /// The client went away; there is nobody to tell.
@@ -66,6 +70,7 @@ fn admit(
         .map(|from_id| from_id.parse())
         .transpose()
         .map_err(|_| bad("fromId is not the number of an event"))?;
+    let filter = params.filter.filter().map_err(|text| bad(&text))?;
     let ticket = server
         .tokens()
         .stream_ticket(params.ticket.as_deref(), server.now())
@@ -86,13 +91,15 @@ fn admit(
             return;
         };
         let after = if replay {
-            from_id.unwrap_or(0)
+            let from_id = from_id.unwrap_or(0);
+            from_id + u64::from(from_id > 0 && server.sabotage().replays_with_gap())
         } else {
             subscription.up_to
         };
         let client = Client {
             server,
             session,
+            filter,
             socket,
         };
         // Whichever way the client went, it comes back with the id of what it saw last.
@@ -103,6 +110,7 @@ fn admit(
 struct Client {
     server: Arc<Server>,
     session: SessionId,
+    filter: Filter,
     socket: WebSocket,
 }
 
@@ -119,7 +127,7 @@ impl Client {
             let Some(last) = round.last() else { break };
             after = last.id;
             for event in round {
-                self.send(&event).await?;
+                self.pass_on(&event).await?;
             }
         }
         let now = self.server.now();
@@ -138,7 +146,7 @@ impl Client {
                     Some(Ok(_)) => {}
                 },
                 event = subscription.live.recv() => match event {
-                    Some(event) => self.send(&event).await?,
+                    Some(event) => self.pass_on(&event).await?,
                     None => return Err(Gone),
                 },
             }
@@ -151,19 +159,29 @@ impl Client {
             id: 0,
             stream_event_type: name.to_owned(),
             timestamp: now,
+            origin: Origin::default(),
             data,
         })
         .await
     }
 
+    /// Sends an event of the session's, if the client wants it.
+    async fn pass_on(&mut self, event: &Event) -> Result<(), Gone> {
+        if self.filter.wants(event) {
+            self.send(event).await?;
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, event: &Event) -> Result<(), Gone> {
-        let envelope = json!({
+        let mut envelope = json!({
             "eventId": event.id,
             "sessionId": self.session,
             "streamEventType": event.stream_event_type,
             "timestamp": iso(event.timestamp),
             "data": event.data,
         });
+        event.origin.tell_in(&mut envelope);
         self.socket
             .send(Message::text(envelope.to_string()))
             .await

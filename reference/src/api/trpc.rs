@@ -15,6 +15,9 @@ use crate::limits::BODY_LIMIT;
 use crate::refusal::{Code, Refusal};
 use crate::server::Server;
 
+/// The header in which callers of internal procedures show their key.
+const INTERNAL_API_KEY: &str = "x-internal-api-key";
+
 /// Answers a call of whatever procedure the path names.
 pub async fn call(
     State(server): State<Arc<Server>>,
@@ -33,8 +36,9 @@ pub async fn call(
             let text = format!("{method} is not how {name} is called");
             return Err(Refusal::new(Code::MethodNotSupported, text));
         }
-        let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
-        let caller = procedures::authorize(&server, procedure, authorization)?;
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let (authorization, internal_key) = (header("authorization"), header(INTERNAL_API_KEY));
+        let caller = procedures::authorize(&server, procedure, authorization, internal_key)?;
         let input = if is_post {
             input_from_body(body).await?
         } else {

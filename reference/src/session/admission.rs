@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::events::{self, name};
 use super::message::{Message, State, Turn};
-use super::metadata::{Agent, Finalization, Mode, Model};
+pub use super::metadata::AgentChoice;
+use super::metadata::{CallbackTarget, Finalization};
 use super::{Decision, Reply, Session};
 use crate::identity::{MessageId, WrapperRunId};
 use crate::limits::PENDING_LIMIT;
@@ -24,17 +25,6 @@ pub struct Admission {
     pub agent: AgentChoice,
     /// What happens after it; what is absent comes from the session.
     pub finalization: Finalization,
-}
-
-/// What a turn says of the agent.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct AgentChoice {
-    /// The agent's mode.
-    pub mode: Option<Mode>,
-    /// The model.
-    pub model: Option<Model>,
-    /// The model's variant.
-    pub variant: Option<String>,
 }
 
 /// The answer to a turn that is known now.
@@ -60,32 +50,80 @@ pub enum Delivery {
 
 impl Session {
     pub(super) fn admit(&mut self, now: Timestamp, admission: Admission, decision: &mut Decision) -> Reply {
-        let message = self.message_from(now, admission);
-        Reply::Admission(match self.messages.get(&message.id) {
-            Some(known) => self.repeat(now, &known.clone(), &message, decision),
-            None => self.admit_new(now, message, decision),
-        })
+        Reply::Admission(self.admit_or_repeat(now, admission, decision))
     }
 
-    fn message_from(&self, now: Timestamp, admission: Admission) -> Message {
+    /// Takes in the message that the session was prepared with, under the id that it was given then.
+    pub(super) fn initiate(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
+        let Some(initial) = self.metadata.initial_message.clone() else {
+            let refusal = Refusal::bad_request("The session was not prepared with a message");
+            return Reply::Admission(Err(refusal));
+        };
+        let id = initial
+            .id
+            .clone()
+            .unwrap_or_else(|| MessageId::draw(now, &self.identifiers));
+        let admission = Admission {
+            id: id.clone(),
+            turn: initial.turn,
+            agent: AgentChoice::default(),
+            finalization: Finalization::default(),
+        };
+        let admitted = self.admit_or_repeat(now, admission, decision);
+        if admitted.is_ok() && initial.id.is_none() {
+            // From now on the message is known by this id, whoever asks for it again.
+            let initial = self.change_metadata(now, decision).initial_message.as_mut();
+            if let Some(initial) = initial {
+                initial.id = Some(id);
+            }
+        }
+        Reply::Admission(admitted)
+    }
+
+    /// Messages that are admitted from now on call back there; those that were keep what they have.
+    pub(super) fn set_callback_target(
+        &mut self,
+        now: Timestamp,
+        target: Option<CallbackTarget>,
+        decision: &mut Decision,
+    ) -> Reply {
+        self.change_metadata(now, decision).callback = target;
+        Reply::None
+    }
+
+    fn admit_or_repeat(
+        &mut self,
+        now: Timestamp,
+        admission: Admission,
+        decision: &mut Decision,
+    ) -> Result<Ack, Refusal> {
+        let message = self.message_from(now, admission)?;
+        match self.messages.get(&message.id) {
+            Some(known) if !self.sabotage.admits_repeats() => {
+                self.repeat(now, &known.clone(), &message, decision)
+            }
+            _ => self.admit_new(now, message, decision),
+        }
+    }
+
+    fn message_from(&self, now: Timestamp, admission: Admission) -> Result<Message, Refusal> {
         let Admission {
             id,
             turn,
             agent,
             finalization,
         } = admission;
-        let metadata = &self.core.metadata;
-        let session = &metadata.agent;
+        let metadata = &self.metadata;
+        let agent = agent.or(&metadata.agent)?;
+        if agent.mode.needs_system_prompt() && metadata.profile.append_system_prompt.is_none() {
+            return Err(agent.mode.lacks_system_prompt());
+        }
         let defaults = &metadata.finalization;
-        Message {
+        Ok(Message {
             id,
             created_at: now,
             turn,
-            agent: Agent {
-                mode: agent.mode.unwrap_or_else(|| session.mode.clone()),
-                model: agent.model.unwrap_or_else(|| session.model.clone()),
-                variant: agent.variant.or_else(|| session.variant.clone()),
-            },
+            agent,
             finalization: Finalization {
                 auto_commit: finalization.auto_commit.or(defaults.auto_commit),
                 condense_on_complete: finalization
@@ -100,7 +138,7 @@ impl Session {
             retry_at: None,
             gate_result: None,
             callback: None,
-        }
+        })
     }
 
     /// The id is known: the same turn is answered again, any other is refused.
@@ -132,7 +170,8 @@ impl Session {
         message: Message,
         decision: &mut Decision,
     ) -> Result<Ack, Refusal> {
-        if self.queued().count() >= PENDING_LIMIT {
+        let limit = PENDING_LIMIT + usize::from(self.sabotage.admits_one_too_many());
+        if self.queued().count() >= limit {
             return Err(Refusal::new(
                 Code::TooManyRequests,
                 format!("PENDING_QUEUE_FULL: {PENDING_LIMIT} messages are pending"),
@@ -140,7 +179,6 @@ impl Session {
         }
         let ack = Self::ack(&message);
         decision.writes.messages.insert(message.id.clone());
-        self.change_core(decision).metadata.lifecycle.updated_at = now;
         let data = events::queued(&message);
         self.insert(message);
         self.tell(now, name::QUEUED, data, decision);

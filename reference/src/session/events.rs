@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::message::{Message, Source, Status};
+use super::message::{GateResult, Message, Source, Status};
+use crate::legacy::Origin;
 
 /// Names of events, as `streamEventType` has them.
 pub mod name {
@@ -33,6 +34,8 @@ pub mod name {
     pub const PONG: &str = "pong";
     /// A sign of life.
     pub const HEARTBEAT: &str = "heartbeat";
+    /// A wrapper of an older service's stayed away for longer than the grace.
+    pub const WRAPPER_DISCONNECTED: &str = "wrapper_disconnected";
     /// The wrapper is back, and says what it buffered.
     pub const WRAPPER_RESUMED: &str = "wrapper_resumed";
     /// How names of events about commits begin.
@@ -49,6 +52,9 @@ pub struct Event {
     pub stream_event_type: String,
     /// When it was taken in.
     pub timestamp: Timestamp,
+    /// Whose it is, if that is an older service's execution.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// What it carries.
     pub data: Value,
 }
@@ -102,6 +108,15 @@ impl KiloEvent {
             "message.part.removed" => Self::MessagePartRemoved,
             _ => return None,
         })
+    }
+}
+
+/// What the gate said, if a `complete` says so.
+pub fn gate_result(complete: &Value) -> Option<GateResult> {
+    match complete["gateResult"].as_str() {
+        Some("pass") => Some(GateResult::Pass),
+        Some("fail") => Some(GateResult::Fail),
+        _ => None,
     }
 }
 

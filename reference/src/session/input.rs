@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::admission::{Ack, Admission};
@@ -9,6 +10,7 @@ use super::events::{Event, EventRow};
 use super::metadata::{CallbackTarget, Workspace};
 use super::wrapper::{Delivery, DeliveryFailure, IngestClaim, IngestRefusal};
 use crate::identity::{MessageId, WrapperRunId};
+use crate::legacy::execution::{self, Closing};
 use crate::refusal::Refusal;
 
 /// A number for an ingest socket, drawn by the host; never used twice by one host.
@@ -17,10 +19,20 @@ pub type SocketId = u64;
 /// All that can happen to a session.
 #[derive(Debug, Clone)]
 pub enum Input {
+    /// A session is made whose first message is to be asked for later.
+    Prepare,
     /// A user turn is asked for (protocol §3).
     Admit(Box<Admission>),
+    /// The message that the session was prepared with is asked for.
+    Initiate,
+    /// Callbacks of messages that are admitted from now on go there, or nowhere.
+    SetCallbackTarget(Option<CallbackTarget>),
     /// The user wants everything stopped.
     Interrupt,
+    /// The user wants the session gone.
+    Delete,
+    /// A client begins to listen.
+    ClientConnected,
     /// The server started and the session was restored.
     Resume,
     /// Time has passed.
@@ -48,6 +60,13 @@ pub enum Input {
         /// What the wrapper says it is.
         claim: IngestClaim,
     },
+    /// A wrapper of an older service's wants to open an ingest socket.
+    ImportedIngestOpened {
+        /// The socket's number.
+        socket: SocketId,
+        /// The execution on whose behalf it speaks.
+        execution: execution::Id,
+    },
     /// A frame came on an ingest socket.
     IngestEvent {
         /// The socket's number.
@@ -61,14 +80,23 @@ pub enum Input {
     IngestClosed {
         /// The socket's number.
         socket: SocketId,
+        /// How it was closed.
+        closing: Closing,
     },
     /// The queue answered.
     Enqueued {
-        /// The message whose callback it is.
-        message: MessageId,
+        /// Whose callback it is.
+        owner: CallbackOwner,
         /// What it said; the error in words.
         result: Result<(), String>,
     },
+}
+
+impl Input {
+    /// Whether somebody did something: what the server does by itself keeps no session from expiring.
+    pub(super) fn is_activity(&self) -> bool {
+        !matches!(self, Self::Resume | Self::Wake | Self::Enqueued { .. })
+    }
 }
 
 /// What a session decided on one input.
@@ -85,20 +113,52 @@ pub struct Decision {
 /// What has changed and must be written in one transaction.
 #[derive(Debug, Default)]
 pub struct Writes {
+    /// What the session is about changed.
+    pub metadata: bool,
     /// The core changed.
     pub core: bool,
     /// These messages changed.
     pub messages: BTreeSet<MessageId>,
+    /// These executions of an older service's changed.
+    pub executions: BTreeSet<execution::Id>,
     /// These events are new, or replace the row with their id.
     pub events: Vec<EventRow>,
     /// These entities are gone: the next word on one of them gets a row of its own.
     pub forgotten_entities: Vec<String>,
+    /// The session expires on another day than before.
+    pub calendar: Option<CalendarMove>,
+    /// The session goes, and everything of it.
+    pub removal: bool,
+}
+
+/// From one day of the calendar of expiry to another. Days are counted from the Unix epoch, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalendarMove {
+    /// Where the session stands; nowhere, if it is new.
+    pub from: Option<i64>,
+    /// Where it is to stand.
+    pub to: i64,
 }
 
 impl Writes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        !self.core && self.messages.is_empty() && self.events.is_empty() && self.forgotten_entities.is_empty()
+        let Self {
+            metadata,
+            core,
+            messages,
+            executions,
+            events,
+            forgotten_entities,
+            calendar,
+            removal,
+        } = self;
+        let nothing_changed = !metadata && !core && messages.is_empty() && executions.is_empty();
+        nothing_changed
+            && events.is_empty()
+            && forgotten_entities.is_empty()
+            && calendar.is_none()
+            && !removal
     }
 }
 
@@ -108,7 +168,9 @@ pub enum Reply {
     /// Nobody waits for one.
     #[default]
     None,
-    /// To [`Input::Admit`].
+    /// There is no such session any more.
+    NoSession,
+    /// To [`Input::Admit`] and [`Input::Initiate`].
     Admission(Result<Ack, Refusal>),
     /// To [`Input::Interrupt`].
     Interrupt(InterruptReport),
@@ -121,7 +183,7 @@ pub enum Reply {
 /// What an interrupt came upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InterruptReport {
-    /// Messages that it ended.
+    /// Messages and executions that it ended.
     pub interrupted: usize,
     /// A wrapper was told to stop.
     pub command_sent: bool,
@@ -142,6 +204,8 @@ pub enum Effect {
     StopWrapper(WrapperRunId),
     /// Hand a callback to the queue; [`Input::Enqueued`] tells how it went.
     Enqueue(Box<CallbackJob>),
+    /// Nobody listens to this session any more.
+    EndStreams,
 }
 
 /// Commands to a wrapper (protocol §5).
@@ -151,13 +215,50 @@ pub enum ToWrapper {
     Ping,
     /// Stop everything.
     Kill,
+    /// Say once more how the messages at work stand.
+    RequestSnapshot,
+}
+
+/// Whose callback it is: a message's, or that of an execution of an older service's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CallbackOwner {
+    /// Of the message that represents an idle batch.
+    Message(MessageId),
+    /// Of an execution.
+    Imported(execution::Id),
+}
+
+impl CallbackOwner {
+    /// The message, if it is one's.
+    pub fn message(&self) -> Option<&MessageId> {
+        match self {
+            Self::Message(message) => Some(message),
+            Self::Imported(_) => None,
+        }
+    }
+}
+
+impl From<MessageId> for CallbackOwner {
+    fn from(message: MessageId) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl std::fmt::Display for CallbackOwner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Message(message) => message.fmt(formatter),
+            Self::Imported(execution) => execution.fmt(formatter),
+        }
+    }
 }
 
 /// A callback on its way to its receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallbackJob {
-    /// The message it tells of.
-    pub message: MessageId,
+    /// What it tells of.
+    pub owner: CallbackOwner,
     /// Where it goes to.
     pub target: CallbackTarget,
     /// What it says.

@@ -111,6 +111,17 @@ pub enum Status {
     Interrupted,
 }
 
+impl Status {
+    /// The end as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// What told the server that a message had ended (protocol §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,6 +172,8 @@ pub enum GateResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Callback {
+    /// Where it goes to.
+    pub target: CallbackTarget,
     /// The job's content, frozen when the batch was finalized: a repeated job is the same job.
     pub body: Value,
     /// Failed tries to hand it to the queue.

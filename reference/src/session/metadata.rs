@@ -2,32 +2,20 @@
 //!
 //! No state of any message here, and no wire form of any procedure.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use super::agent::{Agent, AgentChoice, Mode, Model};
+pub use super::callback_target::CallbackTarget;
+use super::message::Turn;
 use crate::identity::{MessageId, SessionId, UserId};
-use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 /// Version of the grouped form.
 pub const METADATA_SCHEMA_VERSION: u32 = 2;
-
-/// Modes that need no definition by the user.
-const BUILT_IN_MODES: [&str; 8] = [
-    "code",
-    "plan",
-    "debug",
-    "orchestrator",
-    "ask",
-    "build",
-    "architect",
-    "custom",
-];
-/// The mode that is nothing without a system prompt of the user's.
-const CUSTOM_MODE: &str = "custom";
-/// What users may write in front of a model id; it means the same model.
-const MODEL_PREFIX: &str = "kilo/";
 
 /// Everything a session's turns have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,20 +25,64 @@ pub struct Metadata {
     pub metadata_schema_version: u32,
     /// Whose session it is, and what others call it.
     pub identity: Identity,
-    /// What the agent works on.
-    pub repository: Repository,
-    /// What a turn is run with unless it says otherwise.
-    pub agent: Agent,
-    /// What happens after a turn unless it says otherwise.
-    pub finalization: Finalization,
-    /// The message the session began with.
+    /// What the session may do on its owner's behalf.
+    #[serde(default)]
+    pub auth: Auth,
+    /// What the agent works on, if that was said.
+    pub repository: Option<Repository>,
+    /// The message the session began with, or is to begin with.
     pub initial_message: Option<InitialMessage>,
+    /// What a turn is run with unless it says otherwise.
+    #[serde(default)]
+    pub agent: AgentChoice,
+    /// What happens after a turn unless it says otherwise.
+    #[serde(default)]
+    pub finalization: Finalization,
+    /// What the sandbox is set up with.
+    #[serde(default)]
+    pub profile: Profile,
     /// Where callbacks of messages admitted from now on go to.
     pub callback: Option<CallbackTarget>,
     /// The workspace, once one was ready.
     pub workspace: Option<Workspace>,
     /// When what happened.
     pub lifecycle: Lifecycle,
+}
+
+impl Metadata {
+    /// What is to be known of a session at least, made at the time `now`.
+    pub fn new(session_id: SessionId, user_id: UserId, now: Timestamp) -> Self {
+        Self {
+            metadata_schema_version: METADATA_SCHEMA_VERSION,
+            identity: Identity {
+                session_id,
+                user_id,
+                org_id: None,
+                bot_id: None,
+                kilo_session_id: None,
+                created_on_platform: None,
+            },
+            auth: Auth::default(),
+            repository: None,
+            initial_message: None,
+            agent: AgentChoice::default(),
+            finalization: Finalization::default(),
+            profile: Profile::default(),
+            callback: None,
+            workspace: None,
+            lifecycle: Lifecycle {
+                created_at: now,
+                updated_at: now,
+                prepared_at: None,
+                initiated_at: None,
+            },
+        }
+    }
+
+    /// The branch to work on, if one was asked for.
+    pub fn branch(&self) -> Option<&str> {
+        self.repository.as_ref().and_then(Repository::branch)
+    }
 }
 
 /// Whose session it is, and what others call it.
@@ -63,10 +95,20 @@ pub struct Identity {
     pub user_id: UserId,
     /// The organisation it is paid by.
     pub org_id: Option<String>,
+    /// The bot on whose behalf it was made.
+    pub bot_id: Option<String>,
     /// What kilo calls the session.
     pub kilo_session_id: Option<String>,
     /// Where it was made, for example a chat bot.
     pub created_on_platform: Option<String>,
+}
+
+/// What the session may do on its owner's behalf.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Auth {
+    /// The owner's token for the gateway, as older records have one.
+    pub kilocode_token: Option<Secret>,
 }
 
 /// What the agent works on.
@@ -83,16 +125,16 @@ pub enum Repository {
     /// A repository at a GitLab; the server manages the token.
     Gitlab {
         /// Where it is.
-        url: String,
+        url: RepositoryUrl,
         /// Branch to work on.
         branch: Option<String>,
     },
     /// Any other git repository.
     Git {
         /// Where it is, with `https`.
-        url: String,
+        url: RepositoryUrl,
         /// Secret to read it with.
-        token: Option<String>,
+        token: Option<Secret>,
         /// Branch to work on.
         branch: Option<String>,
     },
@@ -109,85 +151,58 @@ impl Repository {
     }
 }
 
-/// What a turn is run with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a repository is. People write credentials into such URLs; they are for the wrapper only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RepositoryUrl(String);
+
+impl RepositoryUrl {
+    /// The URL without what stands before the host's name.
+    pub fn public(&self) -> String {
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return self.0.clone();
+        };
+        let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host_begins = rest[..authority_ends].rfind('@').map_or(0, |at| at + 1);
+        format!("{scheme}://{}", &rest[host_begins..])
+    }
+
+    /// Whether it is reached by that scheme.
+    pub fn has_scheme(&self, scheme: &str) -> bool {
+        self.0
+            .strip_prefix(scheme)
+            .is_some_and(|rest| rest.starts_with("://"))
+    }
+}
+
+impl From<String> for RepositoryUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for RepositoryUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.public().fmt(formatter)
+    }
+}
+
+/// What the sandbox is set up with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Agent {
-    /// The agent's mode.
-    pub mode: Mode,
-    /// The model it calls.
-    pub model: Model,
-    /// The model's variant.
+pub struct Profile {
+    /// Variables of the agent's environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_vars: BTreeMap<String, Secret>,
+    /// Commands that are run in a new workspace; they too may have secrets in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup_commands: Vec<Secret>,
+    /// What is said to the agent beside its own system prompt; the mode `custom` is nothing without it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-}
-
-/// A mode that exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Mode(String);
-
-impl TryFrom<String> for Mode {
-    type Error = Refusal;
-
-    fn try_from(name: String) -> Result<Self, Refusal> {
-        if BUILT_IN_MODES.contains(&name.as_str()) {
-            Ok(Self(name))
-        } else {
-            Err(Refusal::bad_request(format!(
-                "unknown mode {name:?}: expected one of {}",
-                BUILT_IN_MODES.join(", ")
-            )))
-        }
-    }
-}
-
-impl From<Mode> for String {
-    fn from(mode: Mode) -> Self {
-        mode.0
-    }
-}
-
-impl Mode {
-    /// The mode's name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether this mode is nothing without a system prompt of the user's.
-    pub fn needs_system_prompt(&self) -> bool {
-        self.0 == CUSTOM_MODE
-    }
-}
-
-/// A model id without the prefix that means nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Model(String);
-
-impl TryFrom<String> for Model {
-    type Error = Refusal;
-
-    fn try_from(id: String) -> Result<Self, Refusal> {
-        let id = id.strip_prefix(MODEL_PREFIX).unwrap_or(&id);
-        if id.is_empty() {
-            return Err(Refusal::bad_request("no model: expected a model id"));
-        }
-        Ok(Self(id.to_owned()))
-    }
-}
-
-impl From<Model> for String {
-    fn from(model: Model) -> Self {
-        model.0
-    }
-}
-
-impl Model {
-    /// The model's id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    pub append_system_prompt: Option<String>,
+    /// Whether the repository's history is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shallow: Option<bool>,
 }
 
 /// What happens after a turn.
@@ -226,65 +241,14 @@ pub enum GateThreshold {
     Critical,
 }
 
-/// The message a session began with.
+/// The message a session began with, or is to begin with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitialMessage {
-    /// Its id.
-    pub id: MessageId,
-    /// Its text.
-    pub prompt: String,
-}
-
-/// Where a callback goes to. Not told to anybody, not even to a log.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "WrittenTarget")]
-pub struct CallbackTarget {
-    /// An absolute `http` or `https` URL.
-    pub url: String,
-    /// Headers that the receiver wants, secrets among them. Their names and values are such as HTTP has.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-}
-
-impl fmt::Debug for CallbackTarget {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CallbackTarget")
-    }
-}
-
-/// A [`CallbackTarget`] before it was looked at.
-#[derive(Deserialize)]
-struct WrittenTarget {
-    url: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-}
-
-impl TryFrom<WrittenTarget> for CallbackTarget {
-    type Error = Refusal;
-
-    fn try_from(WrittenTarget { url, headers }: WrittenTarget) -> Result<Self, Refusal> {
-        let parsed: Option<http::Uri> = url.parse().ok();
-        let is_absolute = parsed.is_some_and(|url| {
-            matches!(url.scheme_str(), Some("http" | "https"))
-                && url.host().is_some_and(|host| !host.is_empty())
-        });
-        if !is_absolute {
-            return Err(Refusal::bad_request(
-                "the callback's url is not an absolute http or https URL",
-            ));
-        }
-        for (name, value) in &headers {
-            if name.parse::<http::HeaderName>().is_err() || value.parse::<http::HeaderValue>().is_err() {
-                // The value may be a secret.
-                return Err(Refusal::bad_request(format!(
-                    "{name:?} is not a valid HTTP header"
-                )));
-            }
-        }
-        Ok(Self { url, headers })
-    }
+    /// Its id; a prepared one of an older record has none until it is admitted.
+    pub id: Option<MessageId>,
+    /// What the agent is to do.
+    pub turn: Turn,
 }
 
 /// A workspace that was ready.
@@ -292,15 +256,15 @@ impl TryFrom<WrittenTarget> for CallbackTarget {
 #[serde(rename_all = "camelCase")]
 pub struct Workspace {
     /// Where the repository lies.
-    pub workspace_path: String,
+    pub workspace_path: Option<String>,
     /// The sandbox it lies in.
-    pub sandbox_id: String,
+    pub sandbox_id: Option<String>,
     /// The agent's home folder.
-    pub session_home: String,
+    pub session_home: Option<String>,
     /// The branch that is checked out.
-    pub branch_name: String,
+    pub branch_name: Option<String>,
     /// What kilo calls the session.
-    pub kilo_session_id: String,
+    pub kilo_session_id: Option<String>,
 }
 
 /// When what happened to a session.
@@ -322,15 +286,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_loses_the_prefix_that_means_nothing_and_must_be_there() {
-        let model = Model::try_from("kilo/fake-deterministic".to_owned()).unwrap();
-        assert_eq!(model.as_str(), "fake-deterministic");
-        assert!(Model::try_from("kilo/".to_owned()).is_err());
-    }
-
-    #[test]
-    fn an_unknown_mode_is_refused_with_those_that_exist() {
-        let refusal = Mode::try_from("cook".to_owned()).unwrap_err();
-        assert!(refusal.text.contains("architect"), "{refusal}");
+    fn what_is_told_of_a_repository_has_no_credentials_in_it() {
+        for (url, public) in [
+            ("https://user:pass@git.example/a.git", "https://git.example/a.git"),
+            ("https://token@git.example", "https://git.example"),
+            ("https://git.example/a@b", "https://git.example/a@b"),
+        ] {
+            let url = RepositoryUrl::from(url.to_owned());
+            assert_eq!(url.public(), public);
+            assert_eq!(format!("{url:?}"), format!("{public:?}"));
+        }
     }
 }

@@ -20,7 +20,12 @@
 //! for by the replay of whoever comes back, a command to the wrapper by the socket that it opens anew.
 
 pub mod admission;
+pub mod agent;
+pub mod callback_target;
+pub mod deletion;
 pub mod events;
+pub mod health;
+mod imported;
 mod input;
 pub mod message;
 pub mod metadata;
@@ -44,7 +49,8 @@ use turnstile_seams::Randomness;
 
 use self::events::{Event, EventRow, Persistence};
 pub use self::input::{
-    CallbackJob, Decision, Effect, Input, InterruptReport, Reply, SocketId, ToWrapper, Writes,
+    CalendarMove, CallbackJob, CallbackOwner, Decision, Effect, Input, InterruptReport, Reply, SocketId,
+    ToWrapper, Writes,
 };
 use self::message::{Message, Outcome};
 use self::metadata::Metadata;
@@ -54,15 +60,22 @@ use self::supervision::Deadlines;
 use self::transcript::Transcript;
 use self::wrapper::{DeliveryInFlight, Run};
 use crate::identity::{MessageId, WrapperRunId};
+use crate::legacy::Origin;
+use crate::legacy::execution::{self, Execution};
 use crate::sabotage::Sabotage;
 
 /// One session. See the module's documentation for how it is used.
 #[derive(Debug, Clone)]
 pub struct Session {
+    metadata: Metadata,
+    /// Whether the store has never heard of the session.
+    is_new: bool,
     core: Core,
     messages: BTreeMap<MessageId, Message>,
     /// Those of them that have not ended.
     unfinished: BTreeSet<MessageId>,
+    /// What an older service left behind.
+    executions: BTreeMap<execution::Id, Execution>,
     /// Ids of the rows of entities (protocol §9).
     entities: BTreeMap<String, u64>,
     transcript: Transcript,
@@ -71,12 +84,25 @@ pub struct Session {
     sabotage: Sabotage,
 }
 
-/// What is durable of a session besides its messages and events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A session as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// What it is about.
+    pub metadata: Metadata,
+    /// Its core; that of a session which only an older service ever wrote is as empty as a new one's.
+    pub core: Core,
+    /// Its messages.
+    pub messages: Vec<Message>,
+    /// Executions of an older service's.
+    pub executions: Vec<Execution>,
+    /// The latest words on its entities.
+    pub entities: Vec<EventRow>,
+}
+
+/// What is durable of a session and changes with nearly everything that happens to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Core {
-    /// What the session is about.
-    pub metadata: Metadata,
     /// Id of the latest event that was kept.
     last_event: u64,
     /// Generation of the latest allocation of the wrapper.
@@ -91,9 +117,13 @@ pub struct Core {
     batch: Option<Batch>,
     /// The run whose wrapper was told to stop, or should have been, and has not said that it did.
     kill_owed: Option<WrapperRunId>,
-    /// Messages whose callback the queue has not taken yet.
-    outbox: BTreeSet<MessageId>,
+    /// Whose callback the queue has not taken yet.
+    outbox: BTreeSet<CallbackOwner>,
     deadlines: Deadlines,
+    /// The day on which the store's calendar has the session expire.
+    calendar_day: Option<i64>,
+    /// It was deleted, and is kept only until the queue has taken the callbacks that it owes.
+    deleted: bool,
 }
 
 /// What a restart of the server loses: what is known of sockets and of what is under way.
@@ -101,9 +131,11 @@ pub struct Core {
 pub struct Volatile {
     /// Open ingest sockets with the run each was admitted for.
     sockets: BTreeMap<SocketId, Run>,
+    /// Open ingest sockets of older wrappers with the execution each was admitted for.
+    execution_sockets: BTreeMap<SocketId, execution::Id>,
     delivery: Option<DeliveryInFlight>,
     /// Callbacks that are being handed to the queue right now.
-    enqueueing: BTreeSet<MessageId>,
+    enqueueing: BTreeSet<CallbackOwner>,
     /// When the core was last written.
     recorded_at: Option<Timestamp>,
     /// What clients were told last of the cloud side.
@@ -113,33 +145,37 @@ pub struct Volatile {
 impl Session {
     /// A session that was never stored. Its first commit stores it.
     pub fn create(metadata: Metadata, identifiers: Randomness, sabotage: Sabotage) -> Self {
-        let core = Core {
+        let stored = Stored {
             metadata,
-            last_event: 0,
-            wrapper_generation: 0,
-            run: None,
-            idle_since: None,
-            reported_branch: None,
-            batch: None,
-            kill_owed: None,
-            outbox: BTreeSet::new(),
-            deadlines: Deadlines::default(),
+            core: Core::default(),
+            messages: Vec::new(),
+            executions: Vec::new(),
+            entities: Vec::new(),
         };
-        Self::restore(core, [], [], identifiers, sabotage)
+        let mut session = Self::restore(stored, identifiers, sabotage);
+        session.is_new = true;
+        session
     }
 
-    /// A session as the store has it: its core, its messages, and its rows of entities.
-    pub fn restore(
-        core: Core,
-        messages: impl IntoIterator<Item = Message>,
-        entities: impl IntoIterator<Item = EventRow>,
-        identifiers: Randomness,
-        sabotage: Sabotage,
-    ) -> Self {
+    /// A session as the store has it.
+    pub fn restore(stored: Stored, identifiers: Randomness, sabotage: Sabotage) -> Self {
+        let Stored {
+            metadata,
+            core,
+            messages,
+            executions,
+            entities,
+        } = stored;
+        let executions = executions
+            .into_iter()
+            .map(|execution| (execution.id().clone(), execution));
         let mut session = Self {
+            metadata,
+            is_new: false,
             core,
             messages: BTreeMap::new(),
             unfinished: BTreeSet::new(),
+            executions: executions.collect(),
             entities: BTreeMap::new(),
             transcript: Transcript::default(),
             volatile: Volatile::default(),
@@ -148,6 +184,9 @@ impl Session {
         };
         for message in messages {
             session.insert(message);
+        }
+        if sabotage.loses_pending_entries() {
+            session.unfinished.retain(|id| session.messages[id].is_accepted());
         }
         for EventRow { event, entity } in entities {
             if let Some(entity) = entity {
@@ -173,34 +212,61 @@ impl Session {
         !self.unfinished.is_empty()
             || !self.core.outbox.is_empty()
             || self.core.batch.is_some()
-            || self.next_deadline().is_some()
+            || self.core.deadlines.has_work()
+            || self.executions.values().any(Execution::is_unfinished)
     }
 
     /// Takes in one input at the time `now` and decides what follows from it.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Decision {
         let mut decision = Decision::default();
-        let reply = match input {
-            Input::Admit(admission) => self.admit(now, *admission, &mut decision),
-            Input::Interrupt => self.interrupt(now, &mut decision),
-            Input::Resume => self.resume(now, &mut decision),
-            Input::Wake => self.meet_deadlines(now, &mut decision),
-            Input::Prepared { run, workspace } => self.prepared(now, &run, workspace, &mut decision),
+        if std::mem::take(&mut self.is_new) {
+            self.change_metadata(now, &mut decision);
+        }
+        let is_activity = input.is_activity();
+        decision.reply = if self.core.deleted {
+            self.handle_deleted(now, input, &mut decision)
+        } else {
+            self.handle_living(now, input, &mut decision)
+        };
+        self.finalize_batch_without_run(&mut decision);
+        self.watch_over_run(now, &mut decision);
+        self.note_activity(now, is_activity, &mut decision);
+        self.remove_if_nothing_is_owed(&mut decision);
+        decision
+    }
+
+    fn handle_living(&mut self, now: Timestamp, input: Input, decision: &mut Decision) -> Reply {
+        match input {
+            Input::Prepare => Reply::None,
+            Input::Admit(admission) => self.admit(now, *admission, decision),
+            Input::Initiate => self.initiate(now, decision),
+            Input::SetCallbackTarget(target) => self.set_callback_target(now, target, decision),
+            Input::Interrupt => self.interrupt(now, decision),
+            Input::Delete => self.delete(now, decision),
+            Input::ClientConnected => self.request_snapshot(decision),
+            Input::Resume => self.resume(now, decision),
+            Input::Wake => self.meet_deadlines(now, decision),
+            Input::Prepared { run, workspace } => self.prepared(now, &run, workspace, decision),
             Input::Delivered { message, run, result } => {
-                self.delivered(now, &message, &run, result, &mut decision)
+                self.delivered(now, &message, &run, result, decision)
             }
-            Input::IngestOpened { socket, claim } => self.open_ingest(now, socket, &claim, &mut decision),
+            Input::IngestOpened { socket, claim } => self.open_ingest(now, socket, &claim, decision),
+            Input::ImportedIngestOpened { socket, execution } => {
+                self.open_imported_ingest(socket, &execution, decision)
+            }
             Input::IngestEvent {
                 socket,
                 stream_event_type,
                 data,
-            } => self.take_wrapper_event(now, socket, &stream_event_type, &data, &mut decision),
-            Input::IngestClosed { socket } => self.close_ingest(socket),
-            Input::Enqueued { message, result } => self.enqueued(now, &message, result, &mut decision),
-        };
-        self.finalize_batch_without_run(now, &mut decision);
-        self.watch_over_run(now, &mut decision);
-        decision.reply = reply;
-        decision
+            } => match self.volatile.execution_sockets.get(&socket).cloned() {
+                Some(execution) => {
+                    self.take_imported_event(now, socket, &execution, &stream_event_type, &data, decision)
+                }
+                None => self.take_wrapper_event(now, socket, &stream_event_type, &data, decision),
+            },
+            Input::IngestClosed { socket, closing } => self.close_ingest(now, socket, closing, decision),
+            Input::Enqueued { owner, result } => self.enqueued(now, &owner, result, decision),
+        }
     }
 
     /// When the next [`Input::Wake`] is due, if ever.
@@ -210,10 +276,15 @@ impl Session {
 
     /// What the session is about.
     pub fn metadata(&self) -> &Metadata {
-        &self.core.metadata
+        &self.metadata
     }
 
-    /// The durable part that is neither message nor event.
+    /// An execution that an older service left behind.
+    pub fn execution(&self, id: &execution::Id) -> Option<&Execution> {
+        self.executions.get(id)
+    }
+
+    /// The durable part that is neither metadata, message nor event.
     pub fn core(&self) -> &Core {
         &self.core
     }
@@ -240,7 +311,9 @@ impl Session {
             .messages
             .values()
             .filter(|message| {
-                let failed_in_queue = message.is_terminal() && message.accepted_by.is_none();
+                let failed_in_queue = message.is_terminal()
+                    && message.accepted_by.is_none()
+                    && !self.sabotage.hides_failed_from_snapshot();
                 message.is_queued() || failed_in_queue && !message.is_completed()
             })
             .collect();
@@ -257,7 +330,7 @@ impl Session {
 
     /// What a client that connects is told of the cloud side (protocol §9).
     pub fn cloud_status(&self) -> Option<&'static str> {
-        if self.core.metadata.lifecycle.prepared_at.is_some() {
+        if self.metadata.lifecycle.prepared_at.is_some() {
             Some("ready")
         } else {
             self.queued().next().map(|_| "preparing")
@@ -266,7 +339,7 @@ impl Session {
 
     /// Whether the session has ever had a ready workspace: the protocol's `warm` (§4).
     fn is_warm(&self) -> bool {
-        self.core.metadata.workspace.is_some()
+        self.metadata.workspace.is_some() || self.metadata.lifecycle.prepared_at.is_some()
     }
 
     /// Messages that have not ended, oldest first.
@@ -317,10 +390,38 @@ impl Session {
         &mut self.core
     }
 
+    /// Changes what the session is about, and marks it to be written.
+    fn change_metadata(&mut self, now: Timestamp, decision: &mut Decision) -> &mut Metadata {
+        self.metadata.lifecycle.updated_at = now;
+        decision.writes.metadata = true;
+        decision.writes.core = true;
+        &mut self.metadata
+    }
+
     /// Puts an event on the stream, and keeps it if it is one that lasts.
     fn emit(
         &mut self,
         now: Timestamp,
+        stream_event_type: &str,
+        data: Value,
+        persistence: Persistence,
+        decision: &mut Decision,
+    ) {
+        self.emit_of(
+            now,
+            Origin::default(),
+            stream_event_type,
+            data,
+            persistence,
+            decision,
+        );
+    }
+
+    /// Does so with an event that belongs to an older service's execution.
+    fn emit_of(
+        &mut self,
+        now: Timestamp,
+        origin: Origin,
         stream_event_type: &str,
         data: Value,
         persistence: Persistence,
@@ -342,6 +443,7 @@ impl Session {
             id,
             stream_event_type: stream_event_type.to_owned(),
             timestamp: now,
+            origin,
             data,
         };
         if id > 0 {
@@ -371,7 +473,9 @@ impl Session {
         }
         let was_queued = self.messages[id].is_queued();
         self.change(id, decision, |message| message.end(outcome));
-        self.unfinished.remove(id);
+        if !(was_queued && self.sabotage.keeps_ended_pending()) {
+            self.unfinished.remove(id);
+        }
         if was_queued {
             // What comes next need not wait for when this one was to be tried again.
             self.ask_for_drain_if_pending(now, decision);

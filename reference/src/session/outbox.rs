@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::message::{Callback, GateResult, Message, Status};
+use super::metadata::CallbackTarget;
 use super::supervision::Deadline;
-use super::{CallbackJob, Decision, Effect, Reply, Session};
+use super::{CallbackJob, CallbackOwner, Decision, Effect, Reply, Session};
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy;
+use crate::legacy::execution::{self, Execution};
 use crate::limits::ENQUEUE_RETRY_DELAY;
 
 /// Messages that end between two idles share one callback: that of the last one.
@@ -37,44 +39,75 @@ impl Session {
     }
 
     /// Finalizes the batch if nothing is left to wait for and the session is idle.
-    pub(super) fn finalize_batch_if_due(&mut self, now: Timestamp, decision: &mut Decision) {
+    pub(super) fn finalize_batch_if_due(&mut self, decision: &mut Decision) {
         if self.core.idle_since.is_some() {
-            self.finalize_batch_without_idle(now, decision);
+            self.finalize_batch_without_idle(decision);
         }
     }
 
     /// Finalizes the batch if nothing is left to wait for, on a path that needs no idle.
-    pub(super) fn finalize_batch_without_idle(&mut self, now: Timestamp, decision: &mut Decision) {
+    pub(super) fn finalize_batch_without_idle(&mut self, decision: &mut Decision) {
         let Some(batch) = &self.core.batch else { return };
         if !self.unfinished.is_empty() || self.awaits_gate_result(batch) {
             return;
         }
         let id = batch.representative.clone();
-        let body = self.callback_body(&self.messages[&id]);
-        self.change(&id, decision, |message| {
-            message.callback = Some(Callback {
-                body,
-                callback_attempts: 0,
-                callback_last_error: None,
-                callback_retry_at: None,
-                callback_enqueued_at: None,
-            });
-        });
-        let core = self.change_core(decision);
-        core.batch = None;
-        core.outbox.insert(id.clone());
-        core.metadata.lifecycle.updated_at = now;
-        self.enqueue_callback(&id, decision);
+        self.change_core(decision).batch = None;
+        let message = &self.messages[&id];
+        let target = message.callback_target.clone();
+        let target = target.expect("only a message with a callback's target represents a batch");
+        let body = self.callback_body(message);
+        self.owe_callback(CallbackOwner::Message(id), target, body, decision);
+    }
+
+    /// From now on a callback is owed. What it says and where it goes to is frozen: a repeated job is the
+    /// same job.
+    pub(super) fn owe_callback(
+        &mut self,
+        owner: CallbackOwner,
+        target: CallbackTarget,
+        body: Value,
+        decision: &mut Decision,
+    ) {
+        let callback = Callback {
+            target,
+            body,
+            callback_attempts: 0,
+            callback_last_error: None,
+            callback_retry_at: None,
+            callback_enqueued_at: None,
+        };
+        *self.change_callback(&owner, decision) = Some(callback);
+        self.change_core(decision).outbox.insert(owner.clone());
+        self.enqueue_callback(&owner, decision);
+    }
+
+    fn change_callback(&mut self, owner: &CallbackOwner, decision: &mut Decision) -> &mut Option<Callback> {
+        match owner {
+            CallbackOwner::Message(id) => {
+                decision.writes.messages.insert(id.clone());
+                let message = self.messages.get_mut(id);
+                &mut message.expect("a message that owes a callback exists").callback
+            }
+            CallbackOwner::Imported(id) => &mut self.change_execution(id, decision).callback,
+        }
+    }
+
+    fn callback(&self, owner: &CallbackOwner) -> Option<&Callback> {
+        match owner {
+            CallbackOwner::Message(id) => self.messages.get(id)?.callback.as_ref(),
+            CallbackOwner::Imported(id) => self.executions.get(id)?.callback.as_ref(),
+        }
     }
 
     /// Without a run there is nobody left to tell of an idle or of a gate result: whatever the way on which
     /// the wrapper was lost, a batch that waited for it waits no longer.
-    pub(super) fn finalize_batch_without_run(&mut self, now: Timestamp, decision: &mut Decision) {
+    pub(super) fn finalize_batch_without_run(&mut self, decision: &mut Decision) {
         if self.core.run.is_none() && self.core.batch.is_some() && self.unfinished.is_empty() {
             if let Some(batch) = &mut self.change_core(decision).batch {
                 batch.gate_waived = true;
             }
-            self.finalize_batch_without_idle(now, decision);
+            self.finalize_batch_without_idle(decision);
         }
     }
 
@@ -109,7 +142,8 @@ impl Session {
     /// No gate result will come from `run` any more.
     pub(super) fn waive_gate_of(&mut self, run: &WrapperRunId, decision: &mut Decision) {
         let Some(batch) = &self.core.batch else { return };
-        if self.messages[&batch.representative].accepted_by.as_ref() == Some(run)
+        let is_its_run = self.messages[&batch.representative].accepted_by.as_ref() == Some(run);
+        if (is_its_run || self.sabotage.releases_gate_for_any_run())
             && let Some(batch) = &mut self.change_core(decision).batch
         {
             batch.gate_waived = true;
@@ -122,67 +156,63 @@ impl Session {
         if self.sabotage.forgets_callback_retry() {
             self.forget_retries(decision);
         }
-        let owed: Vec<MessageId> = self
+        let owed: Vec<CallbackOwner> = self
             .core
             .outbox
             .iter()
-            .filter(|id| {
-                self.core
-                    .deadlines
-                    .get(&Deadline::Callback((*id).clone()))
-                    .is_none()
+            .filter(|owner| {
+                let retry = Deadline::Callback((*owner).clone());
+                self.core.deadlines.get(&retry).is_none()
             })
             .cloned()
             .collect();
-        for id in owed {
-            self.enqueue_callback(&id, decision);
+        for owner in owed {
+            self.enqueue_callback(&owner, decision);
         }
     }
 
     /// What a server does that keeps its retries in memory only.
     fn forget_retries(&mut self, decision: &mut Decision) {
-        for id in self.core.outbox.clone() {
-            let retry = Deadline::Callback(id.clone());
+        for owner in self.core.outbox.clone() {
+            let retry = Deadline::Callback(owner.clone());
             if self.core.deadlines.get(&retry).is_some() {
                 self.clear_deadline(&retry, decision);
-                self.change_core(decision).outbox.remove(&id);
+                self.change_core(decision).outbox.remove(&owner);
             }
         }
     }
 
     /// Hands a callback to the queue.
-    pub(super) fn enqueue_callback(&mut self, id: &MessageId, decision: &mut Decision) {
-        if !self.core.outbox.contains(id) || !self.volatile.enqueueing.insert(id.clone()) {
+    pub(super) fn enqueue_callback(&mut self, owner: &CallbackOwner, decision: &mut Decision) {
+        if !self.core.outbox.contains(owner) || !self.volatile.enqueueing.insert(owner.clone()) {
             return;
         }
-        let message = &self.messages[id];
-        let (Some(target), Some(callback)) = (&message.callback_target, &message.callback) else {
-            unreachable!("a message is in the outbox with its target and its callback, or not at all");
-        };
+        let callback = self.callback(owner);
+        let Callback { target, body, .. } = callback.expect("whoever is in the outbox owes a callback");
         decision.effects.push(Effect::Enqueue(Box::new(CallbackJob {
-            message: id.clone(),
+            owner: owner.clone(),
             target: target.clone(),
-            body: callback.body.clone(),
+            body: body.clone(),
         })));
+        if self.sabotage.counts_enqueue_before_it_is_answered() {
+            self.change_core(decision).outbox.remove(owner);
+        }
     }
 
     /// The queue answered.
     pub(super) fn enqueued(
         &mut self,
         now: Timestamp,
-        id: &MessageId,
+        owner: &CallbackOwner,
         result: Result<(), String>,
         decision: &mut Decision,
     ) -> Reply {
-        self.volatile.enqueueing.remove(id);
-        if !self.core.outbox.contains(id) {
+        self.volatile.enqueueing.remove(owner);
+        if !self.core.outbox.contains(owner) {
             return Reply::None;
         }
         let retry_at = result.is_err().then(|| now + ENQUEUE_RETRY_DELAY);
-        self.change(id, decision, |message| {
-            let Some(callback) = &mut message.callback else {
-                return;
-            };
+        if let Some(callback) = self.change_callback(owner, decision) {
             callback.callback_retry_at = retry_at;
             match result {
                 Ok(()) => callback.callback_enqueued_at = Some(now),
@@ -191,11 +221,11 @@ impl Session {
                     callback.callback_last_error = Some(error);
                 }
             }
-        });
+        }
         match retry_at {
-            Some(at) => self.set_deadline(Deadline::Callback(id.clone()), at, decision),
+            Some(at) => self.set_deadline(Deadline::Callback(owner.clone()), at, decision),
             None => {
-                self.change_core(decision).outbox.remove(id);
+                self.change_core(decision).outbox.remove(owner);
             }
         }
         Reply::None
@@ -206,37 +236,73 @@ impl Session {
         let outcome = message
             .outcome()
             .expect("only a message that ended represents a batch");
-        let metadata = &self.core.metadata;
-        let session = &metadata.identity.session_id;
+        let text = outcome
+            .assistant_message_id
+            .as_deref()
+            .and_then(|id| self.transcript.text(id));
+        let mut body = self.body(
+            outcome.status,
+            outcome.error.as_deref(),
+            message.gate_result,
+            text,
+        );
+        body["messageId"] = json!(message.id);
+        body["idempotencyKey"] = json!(message.id);
+        if !self.sabotage.omits_execution_in_callback() {
+            legacy::name_execution_after(&message.id, &mut body);
+        }
+        body
+    }
+
+    /// What the callback of an older service's execution says: it can be told from its repeats only if it
+    /// has a message.
+    pub(super) fn imported_callback_body(&self, execution: &Execution) -> Value {
+        let execution::State::Ended {
+            status,
+            error,
+            gate_result,
+        } = &execution.state
+        else {
+            unreachable!("only an execution that ended owes a callback");
+        };
+        let latest = self.transcript.latest_reply();
+        let text = latest.and_then(|reply| self.transcript.text(&reply.assistant_message_id));
+        let mut body = self.body(*status, error.as_deref(), *gate_result, text);
+        if let Some(message) = &execution.message_id {
+            body["messageId"] = json!(message);
+            body["idempotencyKey"] = json!(message);
+        }
+        legacy::name_execution(execution, &mut body);
+        body
+    }
+
+    /// What every callback says.
+    fn body(
+        &self,
+        status: Status,
+        error: Option<&str>,
+        gate_result: Option<GateResult>,
+        text: Option<String>,
+    ) -> Value {
+        let session = &self.metadata.identity.session_id;
         let mut body = json!({
             "sessionId": session,
             "cloudAgentSessionId": session,
-            "messageId": message.id,
-            "status": outcome.status,
-            "idempotencyKey": message.id,
+            "status": status,
         });
         let mut add = |key: &str, value: Value| {
             if !value.is_null() {
                 body[key] = value;
             }
         };
-        add("errorMessage", json!(outcome.error));
-        let branch = self
-            .core
-            .reported_branch
-            .as_deref()
-            .or(metadata.repository.branch());
+        add("errorMessage", json!(error));
+        let branch = self.core.reported_branch.as_deref().or(self.metadata.branch());
         add("lastSeenBranch", json!(branch));
-        add("kiloSessionId", json!(metadata.identity.kilo_session_id));
-        add("gateResult", json!(message.gate_result));
-        if outcome.status == Status::Completed {
-            let reply = outcome.assistant_message_id.as_deref();
-            add(
-                "lastAssistantMessageText",
-                json!(reply.and_then(|id| self.transcript.text(id))),
-            );
+        add("kiloSessionId", json!(self.metadata.identity.kilo_session_id));
+        add("gateResult", json!(gate_result));
+        if status == Status::Completed {
+            add("lastAssistantMessageText", json!(text));
         }
-        legacy::name_execution_after(&message.id, &mut body);
         body
     }
 }

@@ -50,6 +50,13 @@ impl Session {
         }
     }
 
+    /// What was being prepared is of no use any more.
+    pub(super) fn tell_ready_if_preparing(&mut self, now: Timestamp, decision: &mut Decision) {
+        if self.volatile.told == Some(Told::Preparing) {
+            self.tell_ready(now, decision);
+        }
+    }
+
     pub(super) fn tell_failure(&mut self, now: Timestamp, message: &str, decision: &mut Decision) {
         self.volatile.told = Some(Told::Error);
         self.tell_status(now, &json!({"type": "error", "message": message}), decision);

@@ -19,7 +19,9 @@ use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, READY_ONLY_TIMEOUT, WARM_RET
 impl Session {
     /// Messages that wait, in the order in which they will be delivered.
     pub(super) fn queued(&self) -> impl Iterator<Item = &Message> {
-        self.unfinished().filter(|message| message.is_queued())
+        let kept = self.sabotage.keeps_ended_pending();
+        self.unfinished()
+            .filter(move |message| message.is_queued() || kept && message.is_terminal())
     }
 
     /// Sees to it that there is a drain in [`DRAIN_DELAY`], or as soon as the head may be tried again.
@@ -72,8 +74,11 @@ impl Session {
         if !delivery.is_some_and(|delivery| self.messages[&delivery.message].is_queued()) {
             return Reply::Proceed(false);
         }
-        let metadata = &mut self.change_core(decision).metadata;
-        metadata.identity.kilo_session_id = Some(workspace.kilo_session_id.clone());
+        let metadata = self.change_metadata(now, decision);
+        metadata
+            .identity
+            .kilo_session_id
+            .clone_from(&workspace.kilo_session_id);
         metadata.workspace = Some(workspace);
         metadata.lifecycle.prepared_at.get_or_insert(now);
         self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision);
@@ -122,9 +127,10 @@ impl Session {
         self.change(id, decision, |message| message.accept(run));
         let data = events::sent(&self.messages[id]);
         self.tell(now, name::SENT, data, decision);
-        let core = self.change_core(decision);
-        core.metadata.lifecycle.initiated_at.get_or_insert(now);
-        core.idle_since = None;
+        if self.metadata.lifecycle.initiated_at.is_none() {
+            self.change_metadata(now, decision).lifecycle.initiated_at = Some(now);
+        }
+        self.change_core(decision).idle_since = None;
         self.tell_ready(now, decision);
         self.supervise_accepted(now, decision);
         self.ask_for_drain_if_pending(now, decision);
@@ -146,7 +152,10 @@ impl Session {
         if !self.messages[id].is_queued() {
             return; // It ended or was accepted by other evidence; how its delivery went is moot.
         }
-        let delays = self.retry_delays();
+        let mut delays = self.retry_delays();
+        if self.sabotage.exhausts_early() {
+            delays = &delays[..delays.len() - 1];
+        }
         let failures = self.change(id, decision, |message| {
             message.failed_deliveries += 1;
             message.failed_deliveries as usize
@@ -159,6 +168,9 @@ impl Session {
                 let retry_at = now + *delay;
                 self.change(id, decision, |message| message.retry_at = Some(retry_at));
             }
+            None if self.sabotage.drops_exhausted() => {
+                self.unfinished.remove(id);
+            }
             None => {
                 let outcome = Outcome {
                     status: Status::Failed,
@@ -169,7 +181,7 @@ impl Session {
                 };
                 self.end(now, id, outcome, decision);
                 self.tell_ready(now, decision);
-                self.finalize_batch_without_idle(now, decision);
+                self.finalize_batch_without_idle(decision);
             }
         }
     }

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::events::{self, KiloEvent, kilo_event, name};
-use super::message::{GateResult, Outcome, Reason, Source, Status};
+use super::message::{Outcome, Reason, Source, Status};
 use super::transcript::{self, Reply as AssistantReply, ReplyEnd};
 use super::wrapper::CLOSE_STALE;
 use super::{Decision, Effect, InterruptReport, Reply, Session, SocketId};
 use crate::identity::{MessageId, WrapperRunId};
+use crate::legacy::Origin;
 
 impl Session {
     /// A frame came from a wrapper.
@@ -24,12 +25,7 @@ impl Session {
             decision.effects.push(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        if let Some(entity) = events::removed_entity(stream_event_type, data) {
-            self.entities.remove(&entity);
-            decision.writes.forgotten_entities.push(entity);
-        }
-        let persistence = events::persistence(stream_event_type, data);
-        self.emit(now, stream_event_type, data.clone(), persistence, decision);
+        self.pass_on(now, Origin::default(), stream_event_type, data, decision);
 
         let kilo = kilo_event(data).filter(|_| stream_event_type == name::KILOCODE);
         let is_idle = matches!(kilo, Some((KiloEvent::SessionIdle, _)));
@@ -47,12 +43,43 @@ impl Session {
                 self.note_stopped(&run, decision);
                 self.end_accepted_of(now, &run, &interrupted(), decision);
                 self.waive_gate_of(&run, decision);
-                self.finalize_batch_without_idle(now, decision);
+                self.finalize_batch_without_idle(decision);
             }
             name::ERROR if data["fatal"] == true => self.take_fatal_error(now, &run, data, decision),
             _ => {}
         }
         Reply::None
+    }
+
+    /// Gives a wrapper's event to those who listen, and keeps it if it is one that lasts.
+    pub(super) fn pass_on(
+        &mut self,
+        now: Timestamp,
+        origin: Origin,
+        stream_event_type: &str,
+        data: &Value,
+        decision: &mut Decision,
+    ) {
+        if let Some(entity) = events::removed_entity(stream_event_type, data) {
+            self.entities.remove(&entity);
+            decision.writes.forgotten_entities.push(entity);
+        }
+        let persistence = events::persistence(stream_event_type, data);
+        self.emit_of(
+            now,
+            origin,
+            stream_event_type,
+            data.clone(),
+            persistence,
+            decision,
+        );
+    }
+
+    /// Records the branch that a `complete` reports.
+    pub(super) fn note_branch(&mut self, complete: &Value, decision: &mut Decision) {
+        if let Some(branch) = complete["currentBranch"].as_str() {
+            self.change_core(decision).reported_branch = Some(branch.to_owned());
+        }
     }
 
     fn take_kilo_event(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
@@ -61,7 +88,7 @@ impl Session {
         }
         if let Some((KiloEvent::SessionIdle, properties)) = kilo_event(data) {
             // A child session's idle says nothing of the root.
-            let root = self.core.metadata.identity.kilo_session_id.as_deref();
+            let root = self.metadata.identity.kilo_session_id.as_deref();
             if root.is_some() && properties["sessionID"].as_str() == root {
                 self.note_root_idle(now, decision);
             }
@@ -93,20 +120,13 @@ impl Session {
         };
         self.end(now, &reply.answers, outcome, decision);
         // The idle may have been told before the reply that it follows.
-        self.finalize_batch_if_due(now, decision);
+        self.finalize_batch_if_due(decision);
     }
 
     fn take_complete(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
-        if let Some(branch) = data["currentBranch"].as_str() {
-            self.change_core(decision).reported_branch = Some(branch.to_owned());
-        }
-        let gate_result = match data["gateResult"].as_str() {
-            Some("pass") => Some(GateResult::Pass),
-            Some("fail") => Some(GateResult::Fail),
-            _ => None,
-        };
+        self.note_branch(data, decision);
         self.note_stopped(run, decision);
-        self.observe_gate(run, gate_result, decision);
+        self.observe_gate(run, events::gate_result(data), decision);
         // A message that is on its way to this run will be its work in a moment.
         let has_work = self
             .accepted()
@@ -120,7 +140,7 @@ impl Session {
             self.clear_run(decision);
         }
         self.tell_ready(now, decision);
-        self.finalize_batch_without_idle(now, decision);
+        self.finalize_batch_without_idle(decision);
         self.ask_for_drain_if_pending(now, decision);
     }
 
@@ -131,9 +151,7 @@ impl Session {
         data: &Value,
         decision: &mut Decision,
     ) {
-        let text = data["error"]
-            .as_str()
-            .map_or_else(|| transcript::error_text(data), str::to_owned);
+        let text = transcript::wrapper_error_text(data);
         let outcome = Outcome {
             status: Status::Failed,
             source: Source::WrapperFailure,
@@ -144,7 +162,7 @@ impl Session {
         self.tell_failure(now, &text, decision);
         self.end_accepted_of(now, run, &outcome, decision);
         self.waive_gate_of(run, decision);
-        self.finalize_batch_without_idle(now, decision);
+        self.finalize_batch_without_idle(decision);
         self.ask_for_drain_if_pending(now, decision);
     }
 
@@ -155,6 +173,7 @@ impl Session {
         for id in &to_end {
             self.end(now, id, interrupted(), decision);
         }
+        let (imported, imported_told) = self.interrupt_imported(now, decision);
         let command_sent = if to_end.is_empty() {
             self.send_kill(decision)
         } else {
@@ -164,10 +183,11 @@ impl Session {
             // Nobody can be told, and how that delivery goes must not keep the next message waiting.
             self.stop_wrapper(decision);
         }
-        self.finalize_batch_without_idle(now, decision);
+        self.tell_ready_if_preparing(now, decision);
+        self.finalize_batch_without_idle(decision);
         Reply::Interrupt(InterruptReport {
-            interrupted: to_end.len(),
-            command_sent,
+            interrupted: to_end.len() + imported,
+            command_sent: command_sent || imported_told,
         })
     }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Outcome, Reason, Source, Status};
 use super::transcript::ReplyEnd;
-use super::{Decision, Reply, Session, ToWrapper};
+use super::{CallbackOwner, Decision, Reply, Session, ToWrapper};
 use crate::identity::MessageId;
+use crate::legacy::execution;
 use crate::limits::{
     DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
     PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
@@ -44,7 +45,13 @@ pub enum Deadline {
     /// The head of the queue is to be delivered.
     Drain,
     /// A callback is to be handed to the queue again.
-    Callback(MessageId),
+    Callback(CallbackOwner),
+    /// The wrapper of an older service's execution has been away for as long as it may.
+    ImportedGrace(execution::Id),
+    /// That execution has taken as long as it may.
+    ImportedTimeout(execution::Id),
+    /// The session has been without activity for as long as it is kept.
+    Expiry,
 }
 
 /// All deadlines of a session.
@@ -73,6 +80,18 @@ impl Deadlines {
     /// When this one is due, if it is set.
     pub fn get(&self, deadline: &Deadline) -> Option<Timestamp> {
         self.0.get(deadline).copied()
+    }
+
+    /// Whether there is anything to be done that cannot wait until the session is asked for: its expiry is in
+    /// the store's calendar.
+    pub fn has_work(&self) -> bool {
+        self.0.keys().any(|deadline| *deadline != Deadline::Expiry)
+    }
+
+    /// Drops all but the retries of callbacks.
+    pub fn keep_callbacks_only(&mut self) {
+        self.0
+            .retain(|deadline, _| matches!(deadline, Deadline::Callback(_)));
     }
 
     /// Takes out the earliest that is due; of several at one time, the first of [`Deadline`]'s order.
@@ -118,7 +137,10 @@ impl Session {
                 Deadline::NoOutput => self.lose_wrapper(now, Reason::WrapperFailure, NO_OUTPUT, decision),
                 Deadline::Reconciliation => self.reconcile(now, decision),
                 Deadline::ReadyOnly | Deadline::KeepWarm => self.let_go_if_unused(decision),
-                Deadline::Callback(message) => self.enqueue_callback(&message, decision),
+                Deadline::Callback(owner) => self.enqueue_callback(&owner, decision),
+                Deadline::ImportedGrace(execution) => self.lose_imported(now, &execution, decision),
+                Deadline::ImportedTimeout(execution) => self.time_out_imported(now, &execution, decision),
+                Deadline::Expiry => self.expire(now, decision),
             }
         }
         Reply::None
@@ -135,6 +157,8 @@ impl Session {
         if let Some(at) = core.deadlines.0.get_mut(&Deadline::NoOutput) {
             *at += OUTPUT_RECORD_INTERVAL;
         }
+        self.resume_executions(now, earliest, decision);
+        self.resume_expiry(now, decision);
         self.ask_for_drain_if_pending(now, decision);
         self.resume_outbox(decision);
         Reply::None
@@ -187,7 +211,7 @@ impl Session {
                 decision,
             );
         }
-        self.finalize_batch_if_due(now, decision);
+        self.finalize_batch_if_due(decision);
     }
 
     /// Whether the current run still owes an end to an accepted message, or its last word (the idle, the gate
@@ -212,7 +236,7 @@ impl Session {
         self.waive_gate_of(&run.id, decision);
         self.stop_wrapper(decision);
         self.tell_ready(now, decision);
-        self.finalize_batch_without_idle(now, decision);
+        self.finalize_batch_without_idle(decision);
         self.ask_for_drain_if_pending(now, decision);
     }
 
@@ -251,7 +275,7 @@ impl Session {
             };
             self.end(now, &id, outcome, decision);
         }
-        self.finalize_batch_if_due(now, decision);
+        self.finalize_batch_if_due(decision);
     }
 
     /// Sees to it, whatever has just happened, that the current run is watched for what it owes, and for

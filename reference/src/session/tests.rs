@@ -9,13 +9,11 @@ use turnstile_seams::Randomness;
 
 use super::admission::{Ack, Admission, AgentChoice};
 use super::message::Turn;
-use super::metadata::{
-    Agent, CallbackTarget, Finalization, GateThreshold, Identity, Lifecycle, METADATA_SCHEMA_VERSION, Mode,
-    Model, Repository, Workspace,
-};
+use super::metadata::{CallbackTarget, Finalization, GateThreshold, Model, Workspace};
 use super::supervision::Deadline;
 use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim};
 use super::*;
+use crate::legacy::execution::Closing;
 use crate::limits::{
     COLD_RETRY_DELAYS, DISCONNECT_GRACE, DRAIN_DELAY, ENQUEUE_RETRY_DELAY, IDLE_RECONCILIATION_DELAY,
     NO_OUTPUT_TIMEOUT, PENDING_LIMIT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY, WARM_RETRY_DELAYS,
@@ -42,41 +40,15 @@ impl Bench {
     fn with_gate(gate_threshold: Option<GateThreshold>) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
-        let metadata = Metadata {
-            metadata_schema_version: METADATA_SCHEMA_VERSION,
-            identity: Identity {
-                session_id: "agent_00000000-0000-4000-8000-000000000001".parse().unwrap(),
-                user_id: "user".parse().unwrap(),
-                org_id: None,
-                kilo_session_id: Some(KILO_SESSION.to_owned()),
-                created_on_platform: None,
-            },
-            repository: Repository::Github {
-                repo: "o/r".to_owned(),
-                branch: None,
-            },
-            agent: Agent {
-                mode: Mode::try_from("code".to_owned()).unwrap(),
-                model: Model::try_from("fake".to_owned()).unwrap(),
-                variant: None,
-            },
-            finalization: Finalization {
-                gate_threshold,
-                ..Finalization::default()
-            },
-            initial_message: None,
-            callback: Some(CallbackTarget {
-                url: "http://receiver/".to_owned(),
-                headers: BTreeMap::new(),
-            }),
-            workspace: None,
-            lifecycle: Lifecycle {
-                created_at: now,
-                updated_at: now,
-                prepared_at: None,
-                initiated_at: None,
-            },
-        };
+        let session = "agent_00000000-0000-4000-8000-000000000001".parse().unwrap();
+        let mut metadata = Metadata::new(session, "user".parse().unwrap(), now);
+        metadata.identity.kilo_session_id = Some(KILO_SESSION.to_owned());
+        metadata.agent.model = Some(Model::try_from("fake".to_owned()).unwrap());
+        metadata.finalization.gate_threshold = gate_threshold;
+        metadata.callback = Some(CallbackTarget {
+            url: "http://receiver/".to_owned(),
+            headers: BTreeMap::new(),
+        });
         let session = Session::create(metadata, randomness.clone(), Sabotage::default());
         Self {
             now,
@@ -111,9 +83,14 @@ impl Bench {
 
     /// What a crash and a restart leave of the session.
     fn restart(&mut self) {
-        let core = serde_json::from_value(serde_json::to_value(self.session.core()).unwrap()).unwrap();
-        let messages: Vec<Message> = self.session.messages().cloned().collect();
-        self.session = Session::restore(core, messages, [], self.randomness.clone(), Sabotage::default());
+        let stored = Stored {
+            metadata: self.session.metadata().clone(),
+            core: serde_json::from_value(serde_json::to_value(self.session.core()).unwrap()).unwrap(),
+            messages: self.session.messages().cloned().collect(),
+            executions: Vec::new(),
+            entities: Vec::new(),
+        };
+        self.session = Session::restore(stored, self.randomness.clone(), Sabotage::default());
         self.put(Input::Resume);
     }
 
@@ -266,11 +243,11 @@ impl Bench {
 
 fn workspace() -> Workspace {
     Workspace {
-        workspace_path: "/w".to_owned(),
-        sandbox_id: "s".to_owned(),
-        session_home: "/h".to_owned(),
-        branch_name: "main".to_owned(),
-        kilo_session_id: KILO_SESSION.to_owned(),
+        workspace_path: Some("/w".to_owned()),
+        sandbox_id: Some("s".to_owned()),
+        session_home: Some("/h".to_owned()),
+        branch_name: Some("main".to_owned()),
+        kilo_session_id: Some(KILO_SESSION.to_owned()),
     }
 }
 
@@ -338,7 +315,7 @@ fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhaus
     for (warm, delays) in [(false, &COLD_RETRY_DELAYS[..]), (true, &WARM_RETRY_DELAYS[..])] {
         let mut bench = Bench::new();
         if warm {
-            bench.session.core.metadata.workspace = Some(workspace());
+            bench.session.metadata.workspace = Some(workspace());
         }
         let message = bench.admit();
         let mut delivered_at = bench.now + DRAIN_DELAY;
@@ -402,13 +379,19 @@ fn a_reconnect_inside_the_grace_keeps_the_turn_and_its_end_fails_it() {
     let message = bench.admit();
     let socket = bench.deliver();
     let run = bench.current_run().unwrap();
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     bench.pass(DISCONNECT_GRACE - Duration::from_millis(1));
     let socket = bench.connect(&run);
     bench.pass(DISCONNECT_GRACE * 2);
     assert!(!bench.session.message(&message).unwrap().is_terminal());
 
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     bench.pass(DISCONNECT_GRACE);
     let outcome = bench.end_of(&message);
     assert_eq!(outcome.reason, Some(message::Reason::WrapperDisconnected));
@@ -463,7 +446,10 @@ fn a_newer_socket_with_the_same_fence_replaces_the_older_one_without_a_grace() {
             .effects
             .contains(&Effect::Close(older, wrapper::CLOSE_REPLACED))
     );
-    bench.put(Input::IngestClosed { socket: older });
+    bench.put(Input::IngestClosed {
+        socket: older,
+        closing: Closing::default(),
+    });
     assert_eq!(bench.session.core.deadlines.get(&Deadline::Grace), None);
 }
 
@@ -490,7 +476,7 @@ fn an_interrupt_ends_accepted_messages_first_then_pending_ones_in_order() {
     assert_eq!(ended, [&json!(first), &json!(second), &json!(third)]);
     assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)));
     assert_eq!(bench.jobs().len(), 1);
-    assert_eq!(bench.jobs()[0].message, third);
+    assert_eq!(bench.jobs()[0].owner.message(), Some(&third));
 }
 
 #[test]
@@ -509,7 +495,11 @@ fn only_the_last_message_of_a_batch_calls_back_and_a_later_turn_opens_another_ba
     let socket = bench.deliver();
     bench.assistant_answers(socket, &third, "3");
     bench.root_idle(socket);
-    let told: Vec<&MessageId> = bench.jobs().iter().map(|job| &job.message).collect();
+    let told: Vec<&MessageId> = bench
+        .jobs()
+        .iter()
+        .filter_map(|job| job.owner.message())
+        .collect();
     assert_eq!(told, [&second, &third]);
 }
 
@@ -521,7 +511,7 @@ fn a_refused_enqueue_is_tried_again_after_its_delay_also_across_a_restart_and_th
     bench.assistant_answers(socket, &message, "x");
     bench.root_idle(socket);
     bench.put(Input::Enqueued {
-        message: message.clone(),
+        owner: message.clone().into(),
         result: Err("no".to_owned()),
     });
     bench.restart();
@@ -531,7 +521,7 @@ fn a_refused_enqueue_is_tried_again_after_its_delay_also_across_a_restart_and_th
     assert_eq!(bench.jobs().len(), 2);
     assert_eq!(bench.jobs()[0], bench.jobs()[1]);
     bench.put(Input::Enqueued {
-        message: message.clone(),
+        owner: message.clone().into(),
         result: Ok(()),
     });
     bench.restart();
@@ -564,7 +554,10 @@ fn a_wrapper_that_vanishes_between_the_reply_and_the_idle_still_leaves_a_callbac
     let message = bench.admit();
     let socket = bench.deliver();
     bench.assistant_answers(socket, &message, "x");
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     bench.pass(DISCONNECT_GRACE);
     assert_eq!(bench.jobs().len(), 1);
     assert_eq!(bench.jobs()[0].body["status"], "completed");
@@ -660,11 +653,17 @@ fn a_stop_that_was_lost_with_its_socket_is_told_again_when_the_wrapper_is_back()
     let socket = bench.deliver();
     let run = bench.current_run().unwrap();
     bench.put(Input::Interrupt);
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     let socket = bench.connect(&run);
     assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)));
     bench.wrapper_says(socket, events::name::INTERRUPTED, json!({}));
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     let socket = bench.connect(&run);
     assert!(
         !bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)),
@@ -678,7 +677,10 @@ fn a_message_after_a_stop_that_nobody_confirmed_gets_a_wrapper_run_of_its_own() 
     bench.admit();
     let socket = bench.deliver();
     let run = bench.current_run().unwrap();
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     bench.put(Input::Interrupt);
     bench.restart();
     bench.admit();
@@ -696,7 +698,10 @@ fn a_ping_that_was_lost_with_its_socket_is_asked_again_when_the_wrapper_is_back(
     let socket = bench.deliver();
     let run = bench.current_run().unwrap();
     bench.pass(PING_INTERVAL);
-    bench.put(Input::IngestClosed { socket });
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
     bench.pass(DISCONNECT_GRACE / 2);
     let socket = bench.connect(&run);
     assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Ping)));

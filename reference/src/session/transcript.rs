@@ -89,6 +89,18 @@ impl Transcript {
         })
     }
 
+    /// The latest message of the assistant's, in the order of kilo's ids.
+    pub fn latest_reply(&self) -> Option<Reply> {
+        let mut latest_first = self.messages.iter().rev();
+        latest_first.find_map(|(id, kilo)| {
+            Some(Reply {
+                assistant_message_id: id.clone(),
+                answers: kilo.answers.clone()?,
+                end: kilo.end.clone(),
+            })
+        })
+    }
+
     /// The text of a kilo message: its text parts in order of their ids, joined and trimmed; nothing if
     /// that is empty (protocol §8).
     pub fn text(&self, kilo_message: &str) -> Option<String> {
@@ -142,6 +154,13 @@ impl Transcript {
             .texts
             .insert(id.to_owned(), text.to_owned());
     }
+}
+
+/// What a fatal `error` event of a wrapper says.
+pub fn wrapper_error_text(data: &Value) -> String {
+    data["error"]
+        .as_str()
+        .map_or_else(|| error_text(data), str::to_owned)
 }
 
 /// What an error object of kilo says: `data.message`, else `message`, else a stock text (protocol §6).

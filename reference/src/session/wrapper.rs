@@ -13,6 +13,7 @@ use super::progress::Step;
 use super::supervision::Deadline;
 use super::{Decision, Effect, Reply, Session, SocketId, ToWrapper};
 use crate::identity::{Fence, MessageId, WrapperRunId};
+use crate::legacy::execution::Closing;
 use crate::limits::PONG_TIMEOUT;
 
 /// Closing an ingest socket because a newer one has its fence.
@@ -38,7 +39,7 @@ pub struct IngestClaim {
     pub fence: Fence,
 }
 
-/// Why an ingest socket was refused: the run or the connection is not the current one.
+/// Why an ingest socket was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IngestRefusal {
     /// The run is over.
@@ -47,6 +48,15 @@ pub enum IngestRefusal {
     /// The run is current, the connection is of an earlier allocation.
     #[error("The wrapper connection is not the current one")]
     StaleConnection,
+    /// Nobody ever heard of the execution.
+    #[error("There is no such execution")]
+    UnknownExecution,
+    /// The execution is not the one that is under way.
+    #[error("The execution is not the one that is under way")]
+    AnotherExecution,
+    /// The execution has ended.
+    #[error("The execution is over")]
+    ExecutionOver,
 }
 
 /// A message that is to be delivered to a wrapper.
@@ -65,12 +75,12 @@ pub struct Delivery {
 impl Delivery {
     /// The branch that the wrapper shall work on.
     pub fn upstream_branch(&self) -> Option<&str> {
-        self.metadata.repository.branch()
+        self.metadata.branch()
     }
 
     /// The repository that the wrapper shall work on.
-    pub fn repository(&self) -> &Repository {
-        &self.metadata.repository
+    pub fn repository(&self) -> Option<&Repository> {
+        self.metadata.repository.as_ref()
     }
 }
 
@@ -165,7 +175,7 @@ impl Session {
             message: self.messages[message].clone(),
             run,
             ensure_ready: !at_work,
-            metadata: self.core.metadata.clone(),
+            metadata: self.metadata.clone(),
         })));
     }
 
@@ -188,8 +198,11 @@ impl Session {
     /// Clears the run's identity: from now on its sockets are stale, and what was being delivered to it is
     /// not any more.
     pub(super) fn clear_run(&mut self, decision: &mut Decision) {
+        let keeps_abort = self.sabotage.keeps_abort_across_runs();
         let core = self.change_core(decision);
-        core.kill_owed = None;
+        if !keeps_abort {
+            core.kill_owed = None;
+        }
         if let Some(run) = core.run.take() {
             self.volatile.delivery.take_if(|delivery| delivery.run == run.id);
             self.waive_gate_of(&run.id, decision);
@@ -239,7 +252,7 @@ impl Session {
     }
 
     /// Sends a command on the current run's latest socket. False if there is none.
-    pub(super) fn send_to_wrapper(&mut self, command: ToWrapper, decision: &mut Decision) -> bool {
+    pub(super) fn send_to_wrapper(&self, command: ToWrapper, decision: &mut Decision) -> bool {
         let sockets = self
             .core
             .run
@@ -294,7 +307,9 @@ impl Session {
             decision.effects.push(Effect::Close(replaced, CLOSE_REPLACED));
         }
         self.volatile.sockets.insert(socket, claimed);
-        self.clear_deadline(&Deadline::Grace, decision);
+        if !self.sabotage.lets_grace_run_on() {
+            self.clear_deadline(&Deadline::Grace, decision);
+        }
         // What was said on a socket that is gone may not have been heard.
         if self.core.kill_owed.is_some() {
             self.send_kill(decision);
@@ -313,8 +328,23 @@ impl Session {
         (current || self.sabotage.accepts_stale_fence()).then(|| admitted.id.clone())
     }
 
-    pub(super) fn close_ingest(&mut self, socket: SocketId) -> Reply {
+    pub(super) fn close_ingest(
+        &mut self,
+        now: Timestamp,
+        socket: SocketId,
+        closing: Closing,
+        decision: &mut Decision,
+    ) -> Reply {
         self.volatile.sockets.remove(&socket);
+        self.close_imported_ingest(now, socket, closing, decision);
+        Reply::None
+    }
+
+    /// A client that comes into the middle of a turn wants to see how it stands.
+    pub(super) fn request_snapshot(&self, decision: &mut Decision) -> Reply {
+        if self.has_accepted() {
+            self.send_to_wrapper(ToWrapper::RequestSnapshot, decision);
+        }
         Reply::None
     }
 }

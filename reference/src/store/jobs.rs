@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Store, StoreError, json, read};
-use crate::identity::MessageId;
+use crate::session::CallbackOwner;
 use crate::session::metadata::CallbackTarget;
 
 /// Number of the job → job.
@@ -16,8 +16,8 @@ const JOBS: TableDefinition<u64, &[u8]> = TableDefinition::new("callback_jobs");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredJob {
-    /// The message it tells of.
-    pub message: MessageId,
+    /// What it tells of.
+    pub owner: CallbackOwner,
     /// Where it goes to.
     pub target: CallbackTarget,
     /// What it says.

@@ -3,7 +3,10 @@
 //! Everything is found by its key; what is kept is JSON, so that a record of an older form can still be
 //! read for what it is. What a record means is not known here.
 
+mod calendar;
+mod import;
 mod jobs;
+mod removal;
 
 use std::fmt;
 use std::io;
@@ -17,16 +20,20 @@ use serde::de::DeserializeOwned;
 
 pub use self::jobs::StoredJob;
 use crate::identity::{SessionId, UserId};
+use crate::legacy::record::{self, UnreadableRecord};
 use crate::session::events::{Event, EventRow};
-use crate::session::message::Message;
-use crate::session::{Core, Session, Writes};
+use crate::session::{Core, Session, Stored, Writes};
 
+/// (user, session) → what the session is about. A session is there if it has this row.
+const METADATA: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("metadata");
 /// (user, session) → core.
-const SESSIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("sessions");
+const CORES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("cores");
 /// (user, session) of those that want to be woken.
 const WAKING: TableDefinition<(&str, &str), ()> = TableDefinition::new("waking");
 /// (session, message) → message.
 const MESSAGES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("messages");
+/// (session, execution) → execution of an older service's.
+const EXECUTIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("executions");
 /// (session, event id) → event.
 const EVENTS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("events");
 /// (session, entity) → id of the event that is the latest word on it.
@@ -69,7 +76,7 @@ pub enum StoreError {
         what: String,
         /// What is wrong with it.
         #[source]
-        source: serde_json::Error,
+        source: UnreadableRecord,
     },
 }
 
@@ -90,17 +97,6 @@ database_errors!(
     StorageError,
     redb::CommitError
 );
-
-/// A session as it was stored.
-#[derive(Debug)]
-pub struct StoredSession {
-    /// Its core.
-    pub core: Core,
-    /// Its messages.
-    pub messages: Vec<Message>,
-    /// The latest words on its entities.
-    pub entities: Vec<EventRow>,
-}
 
 /// Opens the database anew.
 type Open = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
@@ -163,9 +159,22 @@ impl Store {
         self.with(|database| {
             let (_, id) = key.parts();
             let transaction = database.begin_write()?;
+            if let Some(calendar) = writes.calendar {
+                calendar::move_session(&transaction, key, calendar)?;
+            }
+            if writes.removal {
+                removal::remove(&transaction, key)?;
+                transaction.commit()?;
+                return Ok(());
+            }
+            if writes.metadata {
+                transaction
+                    .open_table(METADATA)?
+                    .insert(key.parts(), &*json(session.metadata()))?;
+            }
             if writes.core {
                 transaction
-                    .open_table(SESSIONS)?
+                    .open_table(CORES)?
                     .insert(key.parts(), &*json(session.core()))?;
                 let mut waking = transaction.open_table(WAKING)?;
                 if session.needs_resuming() {
@@ -182,6 +191,16 @@ impl Store {
                     .filter_map(|message| session.message(message))
                 {
                     messages.insert((id, message.id.as_str()), &*json(message))?;
+                }
+            }
+            if !writes.executions.is_empty() {
+                let mut executions = transaction.open_table(EXECUTIONS)?;
+                for execution in writes
+                    .executions
+                    .iter()
+                    .filter_map(|execution| session.execution(execution))
+                {
+                    executions.insert((id, execution.id().as_str()), &*json(execution))?;
                 }
             }
             if !writes.events.is_empty() || !writes.forgotten_entities.is_empty() {
@@ -207,25 +226,24 @@ impl Store {
     /// # Errors
     ///
     /// If the database fails, or a record cannot be read.
-    pub fn load(&self, key: &SessionKey) -> Result<Option<StoredSession>, StoreError> {
+    pub fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
         self.with(|database| {
             let transaction = database.begin_read()?;
-            let sessions = transaction.open_table(SESSIONS)?;
-            let Some(core) = sessions.get(key.parts())? else {
+            let Some(metadata) = transaction.open_table(METADATA)?.get(key.parts())? else {
                 return Ok(None);
             };
             let what = || key.to_string();
-            let core = read(core.value(), what)?;
+            let metadata = record::read(metadata.value())
+                .map_err(|source| StoreError::Record { what: what(), source })?;
+            let core = match transaction.open_table(CORES)?.get(key.parts())? {
+                Some(core) => read(core.value(), what)?,
+                // Only an older service ever wrote this session.
+                None => Core::default(),
+            };
 
             let id = key.session.as_str();
-            let mut messages = Vec::new();
-            for row in transaction.open_table(MESSAGES)?.range((id, "")..)? {
-                let (row_key, value) = row?;
-                if row_key.value().0 != id {
-                    break;
-                }
-                messages.push(read(value.value(), what)?);
-            }
+            let messages = read_rows(&transaction.open_table(MESSAGES)?, id, what)?;
+            let executions = read_rows(&transaction.open_table(EXECUTIONS)?, id, what)?;
             let events = transaction.open_table(EVENTS)?;
             let mut entities = Vec::new();
             for row in transaction.open_table(ENTITIES)?.range((id, "")..)? {
@@ -241,9 +259,11 @@ impl Store {
                     });
                 }
             }
-            Ok(Some(StoredSession {
+            Ok(Some(Stored {
+                metadata,
                 core,
                 messages,
+                executions,
                 entities,
             }))
         })
@@ -327,11 +347,15 @@ impl Replay {
 /// Makes sure that readers find every table.
 fn make_tables(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
-    transaction.open_table(SESSIONS)?;
+    transaction.open_table(METADATA)?;
+    transaction.open_table(CORES)?;
     transaction.open_table(WAKING)?;
     transaction.open_table(MESSAGES)?;
+    transaction.open_table(EXECUTIONS)?;
     transaction.open_table(EVENTS)?;
     transaction.open_table(ENTITIES)?;
+    calendar::make_table(&transaction)?;
+    removal::make_table(&transaction)?;
     jobs::make_table(&transaction)?;
     transaction.commit()?;
     Ok(())
@@ -342,5 +366,25 @@ fn json(record: &impl serde::Serialize) -> Vec<u8> {
 }
 
 fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
-    serde_json::from_slice(record).map_err(|source| StoreError::Record { what: what(), source })
+    serde_json::from_slice(record).map_err(|source| StoreError::Record {
+        what: what(),
+        source: source.into(),
+    })
+}
+
+/// All rows of a table that are of that session.
+fn read_rows<T: DeserializeOwned>(
+    table: &ReadOnlyTable<(&'static str, &'static str), &'static [u8]>,
+    session: &str,
+    what: impl Fn() -> String + Copy,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    for row in table.range((session, "")..)? {
+        let (key, value) = row?;
+        if key.value().0 != session {
+            break;
+        }
+        found.push(read(value.value(), what)?);
+    }
+    Ok(found)
 }

@@ -9,8 +9,8 @@ use turnstile_reference::identity::MessageId;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::events::{Event, EventRow};
 use turnstile_reference::session::message::Message;
-use turnstile_reference::session::metadata::CallbackTarget;
-use turnstile_reference::session::{Core, Session, Writes};
+use turnstile_reference::session::metadata::{CallbackTarget, Metadata};
+use turnstile_reference::session::{Core, Session, Stored, Writes};
 use turnstile_seams::Randomness;
 
 use crate::laws::{Law, Violation, ensure};
@@ -22,6 +22,7 @@ const LAZY_DEADLINES: [&str; 2] = ["ping", "noOutput"];
 /// A session's records. All of them were JSON once.
 #[derive(Debug)]
 pub struct Committed {
+    metadata: Metadata,
     core: Core,
     messages: BTreeMap<MessageId, Message>,
     events: BTreeMap<u64, Event>,
@@ -32,6 +33,7 @@ impl Committed {
     /// The records of a session that was just made.
     pub fn new(session: &Session) -> Self {
         Self {
+            metadata: through_json(session.metadata()),
             core: through_json(session.core()),
             messages: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -41,6 +43,9 @@ impl Committed {
 
     /// Writes what a decision of `session` wants written.
     pub fn commit(&mut self, session: &Session, writes: &Writes) {
+        if writes.metadata {
+            self.metadata = through_json(session.metadata());
+        }
         if writes.core {
             self.core = through_json(session.core());
         }
@@ -64,8 +69,14 @@ impl Committed {
             event: self.events[id].clone(),
             entity: Some(entity.clone()),
         });
-        let messages = self.messages.values().cloned();
-        Session::restore(self.core.clone(), messages, rows, randomness.clone(), sabotage)
+        let stored = Stored {
+            metadata: self.metadata.clone(),
+            core: self.core.clone(),
+            messages: self.messages.values().cloned().collect(),
+            executions: Vec::new(),
+            entities: rows.collect(),
+        };
+        Session::restore(stored, randomness.clone(), sabotage)
     }
 
     /// Whether `session` has nothing durable that was not written.
@@ -78,6 +89,13 @@ impl Committed {
             session.core(),
         );
         ensure!(
+            self.metadata == *session.metadata(),
+            Law::WritesAreComplete,
+            "committed {:?}, but the session has {:?}",
+            self.metadata,
+            session.metadata(),
+        );
+        ensure!(
             session.messages().eq(self.messages.values()),
             Law::WritesAreComplete,
             "a message differs from its record",
@@ -87,7 +105,7 @@ impl Committed {
 
     /// What `updateSession` leaves in the records.
     pub fn retarget(&mut self, target: Option<CallbackTarget>) {
-        self.core.metadata.callback = target;
+        self.metadata.callback = target;
     }
 }
 

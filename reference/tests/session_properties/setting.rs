@@ -7,8 +7,7 @@ use turnstile_reference::identity::MessageId;
 use turnstile_reference::session::admission::{Admission, AgentChoice};
 use turnstile_reference::session::message::Turn;
 use turnstile_reference::session::metadata::{
-    Agent, CallbackTarget, Finalization, Identity, Lifecycle, METADATA_SCHEMA_VERSION, Metadata, Mode, Model,
-    Repository, Workspace,
+    CallbackTarget, Finalization, Metadata, Mode, Model, Repository, Workspace,
 };
 
 use crate::actions::{Intent, Setting};
@@ -60,49 +59,28 @@ fn mode(name: &str) -> Mode {
 
 /// What a session is about.
 pub fn metadata(setting: &Setting, now: Timestamp) -> Metadata {
-    Metadata {
-        metadata_schema_version: METADATA_SCHEMA_VERSION,
-        identity: Identity {
-            session_id: "agent_00000000-0000-4000-8000-000000000001"
-                .parse()
-                .expect("this is a session id"),
-            user_id: "user".parse().expect("this is a user id"),
-            org_id: None,
-            kilo_session_id: setting.kilo_session.then(|| KILO_SESSION.to_owned()),
-            created_on_platform: None,
-        },
-        repository: Repository::Github {
-            repo: "o/r".to_owned(),
-            branch: setting.branch.then(|| BRANCH.to_owned()),
-        },
-        agent: Agent {
-            mode: mode("code"),
-            model: Model::try_from("fake".to_owned()).expect("this is a model"),
-            variant: None,
-        },
-        finalization: Finalization {
-            gate_threshold: setting.gate,
-            ..Finalization::default()
-        },
-        initial_message: None,
-        callback: setting.callback.then(|| target(0)),
-        workspace: None,
-        lifecycle: Lifecycle {
-            created_at: now,
-            updated_at: now,
-            prepared_at: None,
-            initiated_at: None,
-        },
-    }
+    let session = "agent_00000000-0000-4000-8000-000000000001"
+        .parse()
+        .expect("this is a session id");
+    let mut metadata = Metadata::new(session, "user".parse().expect("this is a user id"), now);
+    metadata.identity.kilo_session_id = setting.kilo_session.then(|| KILO_SESSION.to_owned());
+    metadata.repository = Some(Repository::Github {
+        repo: "o/r".to_owned(),
+        branch: setting.branch.then(|| BRANCH.to_owned()),
+    });
+    metadata.agent.model = Some(Model::try_from("fake".to_owned()).expect("this is a model"));
+    metadata.finalization.gate_threshold = setting.gate;
+    metadata.callback = setting.callback.then(|| target(0));
+    metadata
 }
 
 /// A workspace that is ready.
 pub fn workspace() -> Workspace {
     Workspace {
-        workspace_path: "/w".to_owned(),
-        sandbox_id: "s".to_owned(),
-        session_home: "/h".to_owned(),
-        branch_name: BRANCH.to_owned(),
-        kilo_session_id: KILO_SESSION.to_owned(),
+        workspace_path: Some("/w".to_owned()),
+        sandbox_id: Some("s".to_owned()),
+        session_home: Some("/h".to_owned()),
+        branch_name: Some(BRANCH.to_owned()),
+        kilo_session_id: Some(KILO_SESSION.to_owned()),
     }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
+use turnstile_reference::legacy::execution::Closing;
 use turnstile_reference::limits::COMMIT_RETRY_DELAY;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim, Run};
@@ -167,7 +168,10 @@ impl World {
             Action::Close { socket } => {
                 if let Some(place) = place(*socket, self.sockets.len()) {
                     let socket = self.sockets.remove(place);
-                    self.put(Input::IngestClosed { socket })?;
+                    self.put(Input::IngestClosed {
+                        socket,
+                        closing: Closing::default(),
+                    })?;
                 }
             }
             Action::Say { socket, frame } => {
@@ -263,7 +267,11 @@ impl World {
                 }
                 Effect::Enqueue(job) => self.jobs.push(*job),
                 Effect::Send(_, ToWrapper::Ping) => self.pings += 1,
-                Effect::Send(..) | Effect::Close(..) | Effect::Broadcast(_) | Effect::StopWrapper(_) => {}
+                Effect::Send(..)
+                | Effect::Close(..)
+                | Effect::Broadcast(_)
+                | Effect::StopWrapper(_)
+                | Effect::EndStreams => {}
             }
         }
     }
@@ -428,13 +436,13 @@ impl World {
     }
 
     fn queue_answers(&mut self, place: usize, takes: bool) -> Result<(), Violation> {
-        let message = self.jobs.remove(place).message;
+        let owner = self.jobs.remove(place).owner;
         let result = if takes {
             Ok(())
         } else {
             Err("the queue is away".to_owned())
         };
-        self.put(Input::Enqueued { message, result })?;
+        self.put(Input::Enqueued { owner, result })?;
         Ok(())
     }
 

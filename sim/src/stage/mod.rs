@@ -46,6 +46,8 @@ const WRAPPER_AUTHORITY: &str = "wrapper:9000";
 pub(crate) const API_SECRET: &str = "api-secret-of-the-simulation";
 /// Secret under which stream tickets are signed.
 pub(crate) const TICKET_SECRET: &str = "ticket-secret-of-the-simulation";
+/// What callers of internal procedures have to know besides.
+pub(crate) const INTERNAL_API_KEY: &str = "internal-api-key-of-the-simulation";
 /// The server's database on its simulated disk.
 const DATABASE: &str = "data/turnstile.redb";
 /// When every run begins.
@@ -93,6 +95,7 @@ impl Stage {
                 wrapper_url: format!("http://{WRAPPER_AUTHORITY}"),
                 api_secret: API_SECRET.to_owned(),
                 ticket_secret: TICKET_SECRET.to_owned(),
+                internal_api_key: INTERNAL_API_KEY.to_owned(),
                 sabotage,
             };
             Box::pin(async move {
@@ -127,7 +130,8 @@ impl Stage {
             let witness = witness();
             Box::pin(async move {
                 let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-                Receiver::new(witness).serve(listener).await;
+                let receiver = Receiver::new(witness).with_clock(machine.seams.clock);
+                receiver.serve(listener).await;
             })
         });
         let (told, watcher) = (recorder.clone(), observer.clone());

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Lifecycle, Link, LinkFailure, LinkId, Order, Refusal};
+use super::{Action, Lifecycle, Link, LinkFailure, LinkId, Order};
+use crate::wrapper::ask::Refusal;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
 
@@ -30,6 +31,12 @@ const KILLED: &str = "killed by the server";
 impl Lifecycle {
     /// Tries to have an ingest socket, for the first time or after the n-th pause.
     pub(super) fn open(&mut self, pause: Option<usize>) {
+        let link = self.dial();
+        self.link = Link::Opening { link, pause };
+    }
+
+    /// Dials the ingest in the name of the present binding.
+    pub(super) fn dial(&mut self) -> LinkId {
         let session = self.session.as_ref().expect("an ingest belongs to a session");
         self.last_link += 1;
         let link = LinkId(self.last_link);
@@ -38,10 +45,13 @@ impl Lifecycle {
             url: session.ingest_url(),
             token: session.binding.worker_auth_token.clone(),
         });
-        self.link = Link::Opening { link, pause };
+        link
     }
 
     pub(super) fn link_opened(&mut self, now: Timestamp, opened: LinkId) {
+        if self.old_sockets.take_opened(opened) {
+            return;
+        }
         let Link::Opening { link, pause } = self.link else {
             return;
         };
@@ -50,16 +60,31 @@ impl Lifecycle {
         }
         self.link = Link::Open(link);
         if pause.is_some() {
-            let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
-            let frames = self.buffer.resume(announce).cloned();
-            self.actions.extend(frames.map(|frame| Action::Send(link, frame)));
+            self.resume(now, link);
         } else {
             self.buffer.open();
         }
         self.take_arriving(now);
     }
 
+    /// Says again on the regained ingest what was not written on the lost one.
+    fn resume(&mut self, now: Timestamp, link: LinkId) {
+        if self.behaviour.loses_buffer || self.behaviour.silent {
+            self.buffer.discard();
+        }
+        if self.behaviour.silent {
+            self.buffer.open();
+            return;
+        }
+        let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
+        let frames = self.buffer.resume(self.behaviour.copies(), announce).cloned();
+        self.actions.extend(frames.map(|frame| Action::Send(link, frame)));
+    }
+
     pub(super) fn link_failed(&mut self, now: Timestamp, failed: LinkId, failure: &LinkFailure) {
+        if self.old_sockets.take_ended(failed) {
+            return;
+        }
         let Link::Opening { link, pause } = self.link else {
             return;
         };
@@ -145,12 +170,19 @@ impl Lifecycle {
 
     pub(super) fn ordered(&mut self, now: Timestamp, order: Order) {
         match order {
-            Order::Ping => self.emit(now, events::pong()),
+            Order::Ping => self.answer_ping(now),
             Order::Kill => self.abort(now, KILLED),
-            Order::RequestSnapshot => {
-                let event = events::snapshot(self.turns.running_message(), &self.turns.waiting_messages());
-                self.emit(now, event);
-            }
+            Order::RequestSnapshot => self.report_state(now),
+        }
+    }
+
+    /// A pong is no event of a turn: also a silent wrapper gives it, and old sockets do not hear it.
+    fn answer_ping(&mut self, now: Timestamp) {
+        if self.behaviour.deaf {
+            return;
+        }
+        for _ in 0..self.behaviour.copies() {
+            self.say(events::frame(now, events::pong()));
         }
     }
 }

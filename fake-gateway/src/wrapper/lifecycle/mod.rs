@@ -6,23 +6,26 @@
 //! [`Lifecycle::next_deadline`] has come. Time only rises.
 
 mod link;
+mod old_sockets;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod work;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::ask::{Ask, Prompt, Ready, Refusal, Reply};
-use super::binding::{Binding, Session};
+use super::ask::{Ask, Prompt, Reply};
+use super::behaviour::Behaviour;
+use super::binding::Session;
 use super::buffer::Buffer;
 use super::events::{self, Event, Kilo};
 use super::identifiers::Identifiers;
 use super::turns::{TurnId, Turns};
-
-/// Why turns are aborted when a request says so.
-const ABORTED: &str = "aborted over HTTP";
+use old_sockets::OldSockets;
 
 /// The number of a request that is to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +43,7 @@ pub(in crate::wrapper) enum Order {
     Ping,
     /// Abort all turns.
     Kill,
-    /// Tell what runs and what waits.
+    /// Tell how things stand.
     RequestSnapshot,
 }
 
@@ -94,6 +97,8 @@ pub(in crate::wrapper) struct LinkFailure {
 pub(in crate::wrapper) enum Action {
     /// Answer a request.
     Answer(RequestId, Reply),
+    /// Leave a request without an answer, and end the connection that it came on.
+    HangUp(RequestId),
     /// Open an ingest socket at `url` with the bearer `token`.
     Open {
         /// Its number from now on.
@@ -131,15 +136,19 @@ enum Link {
 /// See the module's documentation.
 pub(in crate::wrapper) struct Lifecycle {
     identifiers: Identifiers,
+    behaviour: Behaviour,
     session: Option<Session>,
     link: Link,
     last_link: u64,
+    old_sockets: OldSockets,
     buffer: Buffer,
     /// Prompts that are taken and answered once the ingest is open.
     arriving: Vec<(RequestId, Prompt)>,
     turns: Turns,
     /// When the open ingest is closed, unless there is work again.
     leave_at: Option<Timestamp>,
+    /// Answers that are given late, by the time when they are.
+    late_answers: BTreeMap<Timestamp, Vec<Action>>,
     actions: Vec<Action>,
 }
 
@@ -148,13 +157,16 @@ impl Lifecycle {
     pub(in crate::wrapper) fn new(identifiers: Identifiers) -> Self {
         Self {
             identifiers,
+            behaviour: Behaviour::default(),
             session: None,
             link: Link::Closed,
             last_link: 0,
+            old_sockets: OldSockets::default(),
             buffer: Buffer::default(),
             arriving: Vec::new(),
             turns: Turns::default(),
             leave_at: None,
+            late_answers: BTreeMap::new(),
             actions: Vec::new(),
         }
     }
@@ -168,9 +180,13 @@ impl Lifecycle {
             Input::FrameWritten(link) if self.is_open(link) => self.buffer.written(),
             Input::Ordered(link, order) if self.is_open(link) => self.ordered(now, order),
             Input::LinkLost(link, code) if self.is_open(link) => self.link_lost(now, code),
-            Input::FrameWritten(_) | Input::Ordered(..) | Input::LinkLost(..) | Input::Due => {}
+            Input::LinkLost(link, _) => {
+                self.old_sockets.take_ended(link);
+            }
+            Input::FrameWritten(_) | Input::Ordered(..) | Input::Due => {}
             Input::Turned(turn, progress) => self.turned(now, turn, progress),
         }
+        self.answer_if_due(now);
         self.reconnect_if_due(now);
         self.leave_if_due(now);
         std::mem::take(&mut self.actions)
@@ -178,121 +194,32 @@ impl Lifecycle {
 
     /// When [`Input::Due`] is wanted next.
     pub(in crate::wrapper) fn next_deadline(&self) -> Option<Timestamp> {
-        match self.link {
+        let of_link = match self.link {
             Link::Pausing { until, .. } => Some(until),
             Link::Open(_) if self.buffer.is_empty() => self.leave_at,
             _ => None,
-        }
+        };
+        let of_answers = self.late_answers.keys().next().copied();
+        of_link.into_iter().chain(of_answers).min()
     }
 
     fn is_open(&self, link: LinkId) -> bool {
         matches!(self.link, Link::Open(open) if open == link)
     }
 
-    fn asked(&mut self, now: Timestamp, request: RequestId, ask: Ask) {
-        match ask {
-            Ask::Ready(ready) => {
-                let session = self.session_for(ready);
-                let reply = Reply::ready(&session);
-                self.bind(session);
-                self.answer(request, reply);
-            }
-            Ask::Prompt(prompt, binding) => self.prompted(now, request, prompt, binding),
-            Ask::Abort(run) => {
-                let reply = self.abort_requested(now, run.as_deref());
-                self.answer(request, reply);
-            }
-            Ask::Status => {
-                let reply = self.status();
-                self.answer(request, reply);
-            }
-        }
-    }
-
-    fn answer(&mut self, request: RequestId, reply: Reply) {
-        self.actions.push(Action::Answer(request, reply));
-    }
-
-    fn session_for(&self, ready: Ready) -> Session {
-        let known = self
-            .session
-            .as_ref()
-            .filter(|session| session.session_id == ready.session_id)
-            .map(|session| session.kilo_session_id.clone());
-        Session {
-            session_id: ready.session_id,
-            kilo_session_id: ready
-                .kilo_session_id
-                .or(known)
-                .unwrap_or_else(|| self.identifiers.kilo_session()),
-            binding: ready.binding,
-        }
-    }
-
-    /// Works for `session` from now on. Another binding than the present one ends all that belonged to
-    /// that one.
-    fn bind(&mut self, session: Session) {
-        let is_changed = !self
-            .session
-            .as_ref()
-            .is_some_and(|bound| bound.is_bound_like(&session));
-        if is_changed {
-            self.reset("the binding was replaced");
-        }
-        self.session = Some(session);
-    }
-
-    fn prompted(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
-        let Some(bound) = self.session.clone() else {
-            self.answer(request, Refusal::NoSession.of_job());
-            return;
-        };
-        binding.upstream_branch = binding.upstream_branch.or(bound.binding.upstream_branch.clone());
-        self.bind(Session { binding, ..bound });
-        self.arriving.push((request, prompt));
-        match self.link {
-            Link::Open(_) => self.take_arriving(now),
-            Link::Opening { .. } => {}
-            // There is somebody at the other end: no need to sit the pause out.
-            Link::Pausing { pause, .. } => self.open(Some(pause)),
-            Link::Closed => self.open(None),
-        }
-    }
-
-    fn take_arriving(&mut self, now: Timestamp) {
-        for (request, prompt) in std::mem::take(&mut self.arriving) {
-            self.answer(request, Reply::sent(&prompt.message_id));
-            self.turns.take(prompt);
-        }
-        self.begin_next_turn(now);
-    }
-
-    /// Another run than the bound one is not touched: the request may be late.
-    fn abort_requested(&mut self, now: Timestamp, run: Option<&str>) -> Reply {
-        let bound = self
-            .session
-            .as_ref()
-            .map(|session| session.binding.wrapper_run_id.as_str());
-        if bound.is_none() || run.is_some_and(|run| Some(run) != bound) {
-            return Refusal::NoSession.of_job();
-        }
-        self.abort(now, ABORTED);
-        Reply::ok(json!({ "status": "aborted" }))
-    }
-
-    fn status(&self) -> Reply {
-        Reply::ok(json!({
-            "status": if self.turns.is_idle() { "idle" } else { "busy" },
-            "running": self.turns.running_message(),
-            "waiting": self.turns.waiting_messages(),
-            "connected": matches!(self.link, Link::Open(_)),
-            "kiloSessionId": self.session.as_ref().map(|session| &session.kilo_session_id),
-            "wrapperRunId": self.session.as_ref().map(|session| &session.binding.wrapper_run_id),
-        }))
-    }
-
     fn emit(&mut self, now: Timestamp, event: Event) {
+        if self.behaviour.silent {
+            return;
+        }
         let frame = events::frame(now, event);
+        for _ in 0..self.behaviour.copies() {
+            self.say_on_old_sockets(&frame);
+            self.say(frame.clone());
+        }
+    }
+
+    /// Hands a frame to the ingest, if it is there, and keeps it until it is written.
+    fn say(&mut self, frame: Value) {
         if let Link::Open(link) = self.link {
             self.actions.push(Action::Send(link, frame.clone()));
         }

@@ -1,7 +1,11 @@
+mod behaviour;
+
 use std::time::Duration;
 
-use super::super::ask::Finalization;
-use super::super::binding::SentBinding;
+use serde_json::json;
+
+use super::super::ask::{Finalization, Ready};
+use super::super::binding::{Binding, SentBinding};
 use super::*;
 
 const REQUEST: RequestId = RequestId(1);
@@ -27,13 +31,17 @@ impl Stage {
 
     /// Ready, prompted with these messages, and connected.
     fn at_work(messages: &[&str]) -> Self {
-        let mut stage = Self::new();
+        Self::new().put_to_work(messages)
+    }
+
+    fn put_to_work(mut self, messages: &[&str]) -> Self {
+        let stage = &mut self;
         stage.ready(1);
         for message in messages {
             stage.prompt(message, 1);
         }
         stage.input(Input::LinkOpened(LinkId(1)));
-        stage
+        self
     }
 
     fn input(&mut self, input: Input) {
@@ -41,13 +49,17 @@ impl Stage {
     }
 
     fn ready(&mut self, generation: u64) {
+        self.ask_ready(generation);
+        self.actions.clear();
+    }
+
+    fn ask_ready(&mut self, generation: u64) {
         let ready = Ready {
             session_id: "agent_1".to_owned(),
             kilo_session_id: Some("ses_1".to_owned()),
             binding: binding(generation),
         };
         self.input(Input::Asked(REQUEST, Ask::Ready(ready)));
-        self.actions.clear();
     }
 
     fn prompt(&mut self, message: &str, generation: u64) {
@@ -116,8 +128,12 @@ fn name(action: &Action) -> String {
     match action {
         Action::Answer(_, reply) => match &reply.body["error"] {
             Value::Null => format!("answer {}", reply.status),
-            error => format!("answer {} {}", reply.status, error.as_str().unwrap()),
+            error => {
+                let code = error.as_str().or(error["code"].as_str()).unwrap();
+                format!("answer {} {code}", reply.status)
+            }
         },
+        Action::HangUp(_) => "hang up".to_owned(),
         Action::Open { .. } => "open".to_owned(),
         Action::Send(_, frame) if frame["streamEventType"] == "kilocode" => {
             let data = &frame["data"];

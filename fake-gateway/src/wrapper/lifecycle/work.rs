@@ -6,25 +6,41 @@ use jiff::Timestamp;
 
 use super::{Action, Lifecycle, Progress};
 use crate::wrapper::ask::{DEFAULT_BRANCH, Prompt};
-use crate::wrapper::events;
-use crate::wrapper::turns::{Assistant, Running, TurnId};
+use crate::wrapper::events::{self, Event, Kilo, Verdict};
+use crate::wrapper::turns::{Assistant, Turn, TurnId};
 
 /// How long the ingest stays open after `complete`.
 const LEAVE_AFTER: Duration = Duration::from_millis(250);
 
+/// How a wrapper ends that has done its work, whatever became of the turns.
+const EXIT_CODE: i32 = 0;
+
 /// What in a prompt makes the gate of its turn fail.
 const FAILING_GATE: &str = "gate-result=fail";
+
+/// What a babbling wrapper says at a time, 1 KiB in all.
+const BABBLE: &str = "babbles ";
+const BABBLE_TIMES: usize = 128;
+
+/// The error of a reply that is reported again after its turn.
+const LATE: &str = "late";
 
 impl Lifecycle {
     /// Begins the next turn, if one waits and none runs.
     pub(super) fn begin_next_turn(&mut self, now: Timestamp) {
-        let Some(Running { id, prompt, .. }) = self.turns.begin_next() else {
+        let Some(Turn { id, prompt, .. }) = self.turns.begin_next(now) else {
             return;
         };
         let (id, prompt) = (*id, prompt.clone());
         self.leave_at = None;
         self.emit_kilo(now, |kilo| kilo.status("busy"));
         self.emit_kilo(now, |kilo| kilo.user_message(&prompt.message_id, now));
+        if let Some(text) = self.behaviour.fatal.take() {
+            self.turns.end_all();
+            self.emit(now, events::fatal(&text));
+            self.fall_idle(now);
+            return;
+        }
         self.actions.push(Action::StartTurn(id, prompt));
     }
 
@@ -35,7 +51,7 @@ impl Lifecycle {
             return;
         }
         match progress {
-            Progress::Begun => drop(self.begin_assistant(now, turn)),
+            Progress::Begun => self.begin_reply(now, turn),
             Progress::Text(text) => self.add_text(now, turn, &text),
             Progress::Finished => self.finish_turn(now, turn, None),
             Progress::Refused(message) => self.finish_turn(now, turn, Some(&message)),
@@ -45,6 +61,21 @@ impl Lifecycle {
                 self.emit(now, events::fatal(&message));
                 self.fall_idle(now);
             }
+        }
+    }
+
+    /// The model answers. Here belongs what a misbehaving kilo reports besides.
+    fn begin_reply(&mut self, now: Timestamp, turn: TurnId) {
+        let (assistant, _) = self.begin_assistant(now, turn);
+        if self.behaviour.babble > 0 {
+            let (part, text) = (self.identifiers.part(now), BABBLE.repeat(BABBLE_TIMES));
+            for _ in 0..self.behaviour.babble {
+                self.emit_kilo(now, |kilo| kilo.part_delta(&assistant.id, &part, &text));
+            }
+        }
+        if self.behaviour.child_idle {
+            let session_id = &self.identifiers.kilo_session();
+            self.emit(now, Kilo { session_id }.idle());
         }
     }
 
@@ -63,9 +94,11 @@ impl Lifecycle {
             id: self.identifiers.message(now),
             created: now,
             part: None,
+            completed: None,
+            error: None,
         };
         running.assistant = Some(assistant.clone());
-        self.emit_kilo(now, |kilo| kilo.assistant_begun(&assistant, &parent));
+        self.emit_reply(now, |kilo| kilo.assistant_message(&assistant, &parent));
         (assistant, parent)
     }
 
@@ -75,8 +108,8 @@ impl Lifecycle {
             .part
             .unwrap_or_else(|| (self.identifiers.part(now), String::new()));
         text.push_str(more);
-        self.emit_kilo(now, |kilo| kilo.part_delta(&assistant.id, &part, more));
-        self.emit_kilo(now, |kilo| kilo.part_updated(&assistant.id, &part, &text));
+        self.emit_reply(now, |kilo| kilo.part_delta(&assistant.id, &part, more));
+        self.emit_reply(now, |kilo| kilo.part_updated(&assistant.id, &part, &text));
         assistant.part = Some((part, text));
         if let Some(running) = self.turns.running(turn) {
             running.assistant = Some(assistant);
@@ -84,17 +117,75 @@ impl Lifecycle {
     }
 
     fn finish_turn(&mut self, now: Timestamp, turn: TurnId, error: Option<&str>) {
-        let (assistant, parent) = self.begin_assistant(now, turn);
-        self.emit_kilo(now, |kilo| kilo.assistant_done(&assistant, &parent, now, error));
-        let ended = self.turns.end();
-        if !self.turns.is_idle() {
-            self.emit_kilo(now, |kilo| kilo.status("idle"));
-            self.begin_next_turn(now);
-            return;
+        let (mut assistant, _) = self.begin_assistant(now, turn);
+        assistant.completed = (!self.behaviour.unfinished_reply).then_some(now);
+        assistant.error = error.map(str::to_owned);
+        let running = self
+            .turns
+            .running(turn)
+            .expect("only the running turn is looked at");
+        running.assistant = Some(assistant);
+        let ended = self.turns.end().cloned().expect("the turn runs until now");
+
+        let is_last = self.turns.is_idle();
+        let is_overtaken = is_last && self.behaviour.ends_out_of_order;
+        if !is_overtaken {
+            self.report_reply(now, &ended);
         }
-        self.fall_idle(now);
-        let prompt = ended.map(|running| running.prompt).filter(|_| error.is_none());
-        self.finalize(now, prompt.as_ref());
+        if is_last {
+            self.fall_idle(now);
+        } else {
+            self.emit_kilo(now, |kilo| kilo.status("idle"));
+        }
+        if is_overtaken {
+            self.report_reply(now, &ended);
+        }
+        self.repeat_reply_late(now, &ended);
+        if is_last {
+            self.finalize(now, Some(&ended.prompt).filter(|_| error.is_none()));
+        } else {
+            self.begin_next_turn(now);
+        }
+    }
+
+    /// Reports the assistant's message of a turn as it stands.
+    fn report_reply(&mut self, now: Timestamp, turn: &Turn) {
+        if let Some(assistant) = &turn.assistant {
+            let parent = &turn.prompt.message_id;
+            self.emit_reply(now, |kilo| kilo.assistant_message(assistant, parent));
+        }
+    }
+
+    fn repeat_reply_late(&mut self, now: Timestamp, ended: &Turn) {
+        let mut ended = ended.clone();
+        if let Some(assistant) = &mut ended.assistant {
+            assistant.error = Some(LATE.to_owned());
+        }
+        for _ in 0..self.behaviour.late {
+            self.report_reply(now, &ended);
+        }
+    }
+
+    /// Reports something of the assistant's message, where the wrapper reports that at all.
+    fn emit_reply(&mut self, now: Timestamp, event: impl FnOnce(Kilo<'_>) -> Event) {
+        if !self.behaviour.no_reply {
+            self.emit_kilo(now, event);
+        }
+    }
+
+    /// Reports the messages of the latest turn as they stand, and whether kilo is at work.
+    pub(super) fn report_state(&mut self, now: Timestamp) {
+        if let Some(turn) = self.turns.latest().cloned() {
+            self.emit_kilo(now, |kilo| kilo.user_message(&turn.prompt.message_id, turn.begun));
+            self.report_reply(now, &turn);
+            if let Some(assistant) = turn.assistant
+                && let Some((part, text)) = assistant.part
+            {
+                self.emit_reply(now, |kilo| kilo.part_updated(&assistant.id, &part, &text));
+            }
+        }
+        let status = if self.turns.is_idle() { "idle" } else { "busy" };
+        self.emit_kilo(now, |kilo| kilo.status(status));
     }
 
     /// Kilo has nothing left to run.
@@ -109,15 +200,22 @@ impl Lifecycle {
             self.emit(now, events::auto_commit_started(&prompt.message_id));
             self.emit(now, events::auto_commit_completed(&prompt.message_id));
         }
+        let told = &self.behaviour.complete;
+        if told.never {
+            return;
+        }
         let session = self.session.as_ref().expect("a turn belongs to a session");
-        let branch = session
-            .binding
-            .upstream_branch
+        let branch = told
+            .branch
             .as_deref()
+            .or(session.binding.upstream_branch.as_deref())
             .unwrap_or(DEFAULT_BRANCH);
-        let event = events::complete(branch, last.and_then(gate_result));
+        let gate = told.gate.or_else(|| last.and_then(gate_result));
+        let event = events::complete(told.exit_code.unwrap_or(EXIT_CODE), branch, gate);
         self.emit(now, event);
-        self.leave_at = Some(now + LEAVE_AFTER);
+        if !self.behaviour.silent {
+            self.leave_at = Some(now + LEAVE_AFTER);
+        }
     }
 
     /// Aborts the running turn and the waiting ones. If there are none, there is nothing to report.
@@ -132,19 +230,18 @@ impl Lifecycle {
     }
 
     /// Drops the gateway call of a turn that was ended.
-    pub(super) fn stop(&mut self, ended: Option<Running>) {
-        self.actions
-            .extend(ended.map(|running| Action::StopTurn(running.id)));
+    pub(super) fn stop(&mut self, ended: Option<TurnId>) {
+        self.actions.extend(ended.map(Action::StopTurn));
     }
 }
 
 /// The verdict of the gate that the turn asked for: it passes, unless the prompt says otherwise.
-fn gate_result(prompt: &Prompt) -> Option<&'static str> {
+fn gate_result(prompt: &Prompt) -> Option<Verdict> {
     let threshold = prompt.finalization.gate_threshold.as_deref()?;
     let verdict = if prompt.text.contains(FAILING_GATE) {
-        "fail"
+        Verdict::Fail
     } else {
-        "pass"
+        Verdict::Pass
     };
     (threshold != "off").then_some(verdict)
 }

@@ -88,8 +88,8 @@ impl Callbacks {
         };
         match seen.input {
             Input::Resume => self.resumed_at = Some(seen.now),
-            Input::Enqueued { message, result } => {
-                if let Some(callback) = self.callbacks.get_mut(message) {
+            Input::Enqueued { owner, result } => {
+                if let Some(callback) = owner.message().and_then(|id| self.callbacks.get_mut(id)) {
                     callback.under_way = false;
                     callback.taken |= result.is_ok();
                     callback.retry_at = result.is_err().then(|| seen.now + ENQUEUE_RETRY_DELAY);
@@ -176,7 +176,7 @@ impl Callbacks {
         job: &CallbackJob,
         ledger: &Ledger,
     ) -> Result<(), Violation> {
-        let id = &job.message;
+        let id = job.owner.message().expect("nothing was imported here");
         ensure!(
             self.targets.get(id) == Some(&job.target),
             Law::CallbackBody,

@@ -33,7 +33,7 @@ impl Ledger {
                 );
                 if wanted {
                     self.warm = true;
-                    self.kilo_session = Some(workspace.kilo_session_id.clone());
+                    self.kilo_session = workspace.kilo_session_id.clone();
                 }
             }
             Input::Delivered { message, run, result } => self.take_report(seen, message, run, result),
@@ -49,10 +49,17 @@ impl Ledger {
                     seen.effects
                 ),
             },
-            Input::IngestClosed { socket } => {
+            Input::IngestClosed { socket, .. } => {
                 self.sockets.remove(socket);
             }
-            Input::Resume | Input::Enqueued { .. } => {}
+            Input::Resume
+            | Input::Enqueued { .. }
+            | Input::Prepare
+            | Input::ClientConnected
+            | Input::SetCallbackTarget(_) => {}
+            Input::Initiate | Input::Delete | Input::ImportedIngestOpened { .. } => {
+                unreachable!("no plan has this input")
+            }
         }
         Ok(())
     }

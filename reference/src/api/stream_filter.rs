@@ -1,0 +1,89 @@
+//! Which events a client of the stream wants (protocol §9).
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::legacy;
+use crate::session::events::Event;
+
+/// What a client says of the events that it wants.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Params {
+    event_types: Option<String>,
+    start_time: Option<String>,
+    end_time: Option<String>,
+    #[serde(flatten)]
+    legacy: legacy::Params,
+}
+
+/// Which events are wanted; all of them if the client does not say.
+#[derive(Debug)]
+pub struct Filter {
+    event_types: Option<BTreeSet<String>>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    executions: legacy::Filter,
+}
+
+impl Params {
+    /// The filter that these parameters ask for.
+    ///
+    /// # Errors
+    ///
+    /// If a time is none, with its parameter's name.
+    pub fn filter(&self) -> Result<Filter, String> {
+        let event_types = self.event_types.as_ref();
+        Ok(Filter {
+            event_types: event_types.map(|types| types.split(',').map(str::to_owned).collect()),
+            from: time("startTime", self.start_time.as_deref())?,
+            to: time("endTime", self.end_time.as_deref())?,
+            executions: self.legacy.filter(),
+        })
+    }
+}
+
+impl Filter {
+    /// Whether the client wants an event, kept or live. The times are both included.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.wants_type(&event.stream_event_type)
+            && self.from.is_none_or(|from| from <= event.timestamp)
+            && self.to.is_none_or(|to| event.timestamp <= to)
+            && self.executions.wants(&event.origin)
+    }
+
+    fn wants_type(&self, stream_event_type: &str) -> bool {
+        let types = self.event_types.as_ref();
+        types.is_none_or(|types| types.contains(stream_event_type))
+    }
+}
+
+/// A time as ISO 8601 or as Unix milliseconds.
+fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let from_number = text
+        .parse()
+        .ok()
+        .and_then(|number| Timestamp::from_millisecond(number).ok());
+    let time = from_number.or_else(|| text.parse().ok());
+    time.map(Some)
+        .ok_or_else(|| format!("{name} is not a time: expected ISO 8601 or Unix milliseconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_iso_8601_or_milliseconds_and_nothing_else() {
+        let epoch = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(time("t", Some("1970-01-01T00:00:00Z")), Ok(epoch));
+        assert_eq!(time("t", Some("0")), Ok(epoch));
+        assert_eq!(time("t", None), Ok(None));
+        for text in ["", "yesterday", "1.5", "99999999999999999999"] {
+            assert!(time("t", Some(text)).is_err(), "{text}");
+        }
+    }
+}

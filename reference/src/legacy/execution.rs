@@ -1,0 +1,175 @@
+//! An execution that an older service left behind, and how it ends (protocol §10).
+//!
+//! New ones are never made. When one ends is decided by `session::imported`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::MessageId;
+use crate::session::message::{Callback, GateResult, Status};
+
+/// An execution's id: `exc_` and something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Id(String);
+
+/// Text that is not the id of an execution.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the id of an execution: expected `exc_` and something")]
+pub struct NotAnId(String);
+
+impl TryFrom<String> for Id {
+    type Error = NotAnId;
+
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        match text.strip_prefix("exc_") {
+            Some(rest) if !rest.is_empty() => Ok(Self(text)),
+            _ => Err(NotAnId(text)),
+        }
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.0
+    }
+}
+
+impl Id {
+    /// The id as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// How far an execution came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum State {
+    /// Its wrapper has not been heard of.
+    Pending,
+    /// Its wrapper is at work, as far as is known.
+    Running,
+    /// It ended, for good.
+    Ended {
+        /// How.
+        status: Status,
+        /// Why it did not complete, for a person to read.
+        error: Option<String>,
+        /// What the gate said.
+        gate_result: Option<GateResult>,
+    },
+}
+
+/// An execution of an older service's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    execution_id: Id,
+    /// How far it came.
+    pub state: State,
+    /// When it began; it may take so long and no longer from here.
+    pub started_at: Timestamp,
+    /// The message it answers, if the older service knew messages.
+    pub message_id: Option<MessageId>,
+    /// Whether its wrapper's socket is open, or was when the server stopped.
+    pub connected: bool,
+    /// How that socket closed.
+    pub closing: Option<Closing>,
+    /// Its callback, once it is owed.
+    pub callback: Option<Callback>,
+}
+
+/// How a socket was closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// The code of the closing frame, if there was one.
+    pub code: Option<u16>,
+    /// What it said.
+    pub reason: String,
+}
+
+/// An execution as an older service wrote it down.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    execution_id: Id,
+    status: WrittenStatus,
+    started_at: super::record::Moment,
+    message_id: Option<MessageId>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WrittenStatus {
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Interrupted,
+}
+
+/// Reads an execution as an older service wrote it down.
+///
+/// # Errors
+///
+/// If it is not one.
+pub fn read(written: &serde_json::Value) -> Result<Execution, serde_json::Error> {
+    let Written {
+        execution_id,
+        status,
+        started_at,
+        message_id,
+        error,
+    } = Written::deserialize(written)?;
+    let ended = |status| State::Ended {
+        status,
+        error,
+        gate_result: None,
+    };
+    Ok(Execution {
+        execution_id,
+        state: match status {
+            WrittenStatus::Pending => State::Pending,
+            WrittenStatus::Running => State::Running,
+            WrittenStatus::Completed => ended(Status::Completed),
+            WrittenStatus::Failed => ended(Status::Failed),
+            WrittenStatus::Interrupted => ended(Status::Interrupted),
+        },
+        started_at: started_at.into(),
+        message_id,
+        connected: false,
+        closing: None,
+        callback: None,
+    })
+}
+
+impl Execution {
+    /// Its id.
+    pub fn id(&self) -> &Id {
+        &self.execution_id
+    }
+
+    /// Whether it has not ended.
+    pub fn is_unfinished(&self) -> bool {
+        !matches!(self.state, State::Ended { .. })
+    }
+
+    /// How far it came, in one word of the wire's.
+    pub fn status(&self) -> &'static str {
+        match &self.state {
+            State::Pending => "pending",
+            State::Running => "running",
+            State::Ended { status, .. } => status.as_str(),
+        }
+    }
+}

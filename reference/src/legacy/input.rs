@@ -1,0 +1,250 @@
+//! Inputs of the procedures that old clients call (protocol §2), as types: what has one of them is valid
+//! as far as it can be told without looking at a session.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::api::input::{Images, Prompt, require_https};
+use crate::identity::{MessageId, SessionId};
+use crate::refusal::Refusal;
+use crate::secret::Secret;
+use crate::session::message::Turn;
+use crate::session::metadata::{
+    Agent, AgentChoice, CallbackTarget, Finalization, GateThreshold, Mode, Model, Profile, Repository,
+};
+
+/// What old clients call a repository at a GitLab.
+const GITLAB: &str = "gitlab";
+
+/// Input of `prepareSession`. Tokens for GitHub are accepted and not read: the server manages them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrepareSession {
+    prompt: Prompt,
+    mode: Mode,
+    model: Model,
+    variant: Option<String>,
+    github_repo: Option<String>,
+    git_url: Option<String>,
+    git_token: Option<Secret>,
+    platform: Option<String>,
+    upstream_branch: Option<String>,
+    #[serde(default)]
+    env_vars: BTreeMap<String, Secret>,
+    #[serde(default)]
+    setup_commands: Vec<Secret>,
+    pub(super) callback_target: Option<CallbackTarget>,
+    auto_commit: Option<bool>,
+    condense_on_complete: Option<bool>,
+    gate_threshold: Option<GateThreshold>,
+    append_system_prompt: Option<String>,
+    pub(super) initial_message_id: Option<MessageId>,
+    initial_payload: Option<Payload>,
+    #[serde(default)]
+    pub(super) auto_initiate: bool,
+    shallow: Option<bool>,
+    pub(super) created_on_platform: Option<String>,
+    pub(super) kilocode_organization_id: Option<String>,
+}
+
+/// What `prepareSession` says of the session it makes.
+pub(super) struct Prepared {
+    pub turn: Turn,
+    pub agent: Agent,
+    pub repository: Repository,
+    pub finalization: Finalization,
+    pub profile: Profile,
+}
+
+impl PrepareSession {
+    /// What is to be kept, once the fields that depend on each other have been looked at.
+    pub(super) fn parts(&mut self) -> Result<Prepared, Refusal> {
+        if self.mode.needs_system_prompt() && self.append_system_prompt.is_none() {
+            return Err(self.mode.lacks_system_prompt());
+        }
+        let repository = self.repository()?;
+        let turn = match self.initial_payload.take() {
+            Some(payload) => payload.into_turn(None)?.0,
+            None => Turn::Prompt {
+                prompt: self.prompt.as_str().to_owned(),
+                images: None,
+            },
+        };
+        Ok(Prepared {
+            turn,
+            agent: Agent {
+                mode: self.mode.clone(),
+                model: self.model.clone(),
+                variant: self.variant.take(),
+            },
+            repository,
+            finalization: Finalization {
+                auto_commit: self.auto_commit,
+                condense_on_complete: self.condense_on_complete,
+                gate_threshold: self.gate_threshold,
+            },
+            profile: Profile {
+                env_vars: std::mem::take(&mut self.env_vars),
+                setup_commands: std::mem::take(&mut self.setup_commands),
+                append_system_prompt: self.append_system_prompt.take(),
+                shallow: self.shallow,
+            },
+        })
+    }
+
+    fn repository(&mut self) -> Result<Repository, Refusal> {
+        let branch = self.upstream_branch.take();
+        match (self.github_repo.take(), self.git_url.take()) {
+            (Some(repo), None) => Ok(Repository::Github { repo, branch }),
+            (None, Some(url)) if self.platform.as_deref() == Some(GITLAB) => Ok(Repository::Gitlab {
+                url: url.into(),
+                branch,
+            }),
+            (None, Some(url)) => Ok(Repository::Git {
+                url: require_https(url.into())?,
+                token: self.git_token.take(),
+                branch,
+            }),
+            (Some(_), Some(_)) | (None, None) => Err(Refusal::bad_request(
+                "Invalid input: expected one of `githubRepo` and `gitUrl`, and not both",
+            )),
+        }
+    }
+}
+
+/// Input of `initiateFromKilocodeSessionV2`. Strict.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Initiate {
+    pub(super) cloud_agent_session_id: SessionId,
+}
+
+/// Input of `updateSession`. Strict.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateSession {
+    pub(super) cloud_agent_session_id: SessionId,
+    /// Absent: as it is. Null: none.
+    #[serde(default, deserialize_with = "present")]
+    pub(super) callback_target: Option<Option<CallbackTarget>>,
+}
+
+/// Tells null from absent.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<CallbackTarget>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+/// Input of `sendMessageV2`, in any of its three forms. Tokens are accepted and not read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendMessage {
+    pub(super) cloud_agent_session_id: SessionId,
+    pub(super) message_id: Option<MessageId>,
+    images: Option<Images>,
+    auto_commit: Option<bool>,
+    condense_on_complete: Option<bool>,
+    payload: Option<Payload>,
+    prompt: Option<Prompt>,
+    mode: Option<Mode>,
+    model: Option<Model>,
+    variant: Option<String>,
+}
+
+impl SendMessage {
+    /// What the agent shall do and what it is run with, whichever form says it.
+    pub(super) fn into_turn(self) -> Result<(Turn, AgentChoice, Finalization), Refusal> {
+        let finalization = Finalization {
+            auto_commit: self.auto_commit,
+            condense_on_complete: self.condense_on_complete,
+            gate_threshold: None,
+        };
+        if let Some(payload) = self.payload {
+            if self.prompt.is_some() {
+                return Err(Refusal::bad_request(
+                    "Invalid input: expected one of `prompt` and `payload`, and not both",
+                ));
+            }
+            let (turn, agent) = payload.into_turn(self.images)?;
+            return Ok((turn, agent, finalization));
+        }
+        let missing = |field: &str| Refusal::bad_request(format!("Invalid input: missing field `{field}`"));
+        let turn = Turn::Prompt {
+            prompt: self.prompt.ok_or_else(|| missing("prompt"))?.into(),
+            images: self.images.map(Into::into),
+        };
+        let agent = AgentChoice {
+            mode: Some(self.mode.ok_or_else(|| missing("mode"))?),
+            model: Some(self.model.ok_or_else(|| missing("model"))?),
+            variant: self.variant,
+        };
+        Ok((turn, agent, finalization))
+    }
+}
+
+/// A turn with its kind.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+enum Payload {
+    Prompt {
+        prompt: Prompt,
+        images: Option<Images>,
+        mode: Option<Mode>,
+        model: Option<Model>,
+        variant: Option<String>,
+    },
+    Command {
+        command: CommandName,
+        #[serde(default)]
+        arguments: String,
+        images: Option<Images>,
+    },
+}
+
+impl Payload {
+    /// The turn, with the images that were given beside it.
+    fn into_turn(self, beside: Option<Images>) -> Result<(Turn, AgentChoice), Refusal> {
+        match self {
+            Self::Prompt {
+                prompt,
+                images,
+                mode,
+                model,
+                variant,
+            } => {
+                let turn = Turn::Prompt {
+                    prompt: prompt.into(),
+                    images: images.or(beside).map(Into::into),
+                };
+                Ok((turn, AgentChoice { mode, model, variant }))
+            }
+            Self::Command { images, .. } if images.is_some() || beside.is_some() => {
+                Err(Refusal::bad_request("Invalid input: a command has no images"))
+            }
+            Self::Command {
+                command, arguments, ..
+            } => {
+                let turn = Turn::Command {
+                    command: command.0,
+                    arguments,
+                };
+                Ok((turn, AgentChoice::default()))
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct CommandName(String);
+
+impl TryFrom<String> for CommandName {
+    type Error = Refusal;
+
+    fn try_from(name: String) -> Result<Self, Refusal> {
+        if name.trim().is_empty() {
+            return Err(Refusal::bad_request("the command is empty"));
+        }
+        Ok(Self(name))
+    }
+}
