@@ -16,6 +16,8 @@ use crate::legacy::Origin;
 use crate::legacy::execution::{Closing, Execution, Id, State};
 use crate::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT};
 
+/// What WebSockets call the close of a connection on which no closing frame came.
+const CLOSED_WITHOUT_A_WORD: u16 = 1006;
 /// Said of executions whose wrapper stayed away.
 const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
 /// Said of executions that took too long.
@@ -131,7 +133,7 @@ impl Session {
     pub(super) fn lose_imported(&mut self, now: Timestamp, id: &Id, decision: &mut Decision) {
         let closing = self.executions[id].closing.clone().unwrap_or_default();
         let data = json!({
-            "wsCloseCode": closing.code,
+            "wsCloseCode": closing.code.unwrap_or(CLOSED_WITHOUT_A_WORD),
             "wsCloseReason": closing.reason,
             "error": WRAPPER_DISCONNECTED,
             "fatal": true,

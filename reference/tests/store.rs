@@ -1,0 +1,165 @@
+//! What the store keeps, takes over and forgets, on a database in memory.
+
+use jiff::Timestamp;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use redb::backends::InMemoryBackend;
+use serde_json::json;
+use turnstile_reference::legacy::execution::Closing;
+use turnstile_reference::limits::SESSION_LIFETIME;
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::deletion::calendar_day;
+use turnstile_reference::session::metadata::{Metadata, Model};
+use turnstile_reference::session::{Input, Session};
+use turnstile_reference::store::{SessionKey, Store};
+use turnstile_seams::Randomness;
+
+const SESSION: &str = "agent_6f1b2c3d-0000-4000-8000-00000000abcd";
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+fn store() -> Store {
+    Store::open(|| Ok(InMemoryBackend::new())).unwrap()
+}
+
+fn key() -> SessionKey {
+    SessionKey {
+        user: "user".parse().unwrap(),
+        session: SESSION.parse().unwrap(),
+    }
+}
+
+fn randomness() -> Randomness {
+    Randomness::new(ChaCha8Rng::seed_from_u64(1))
+}
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+/// Has the session take an input in, and commits what it decides.
+fn put(store: &Store, session: &mut Session, input: Input) {
+    let decision = session.handle(now(), input);
+    store.commit(&key(), session, &decision.writes).unwrap();
+}
+
+fn stored_session(store: &Store) -> Session {
+    let mut metadata = Metadata::new(key().session, key().user, now());
+    metadata.agent.model = Some(Model::try_from("fake".to_owned()).unwrap());
+    let mut session = Session::create(metadata, randomness(), Sabotage::default());
+    put(store, &mut session, Input::Prepare);
+    session
+}
+
+fn flat_record() -> serde_json::Value {
+    json!({
+        "version": 1, "timestamp": 1_767_225_600_000_i64, "sessionId": SESSION, "userId": "user",
+        "githubRepo": "o/r", "githubToken": "t", "prompt": "hello", "mode": "code", "model": "fake",
+    })
+}
+
+#[test]
+fn a_session_without_any_message_is_there_once_it_was_committed() {
+    let store = store();
+    assert!(store.load(&key()).unwrap().is_none());
+    let session = stored_session(&store);
+    let stored = store.load(&key()).unwrap().unwrap();
+    assert_eq!(&stored.metadata, session.metadata());
+    assert_eq!(&stored.core, session.core());
+}
+
+#[test]
+fn what_an_older_service_stored_is_read_in_the_grouped_form_and_looked_at_on_start() {
+    let store = store();
+    let execution = json!({"executionId": "exc_1", "status": "running", "startedAt": 1_767_225_600_000_i64});
+    store.import(&key().user, &flat_record(), &[execution]).unwrap();
+    assert_eq!(store.waking().unwrap(), [key()]);
+    let stored = store.load(&key()).unwrap().unwrap();
+    assert!(stored.messages.is_empty());
+    assert_eq!(stored.executions.len(), 1);
+
+    // Changed, it is written in the newer form, and what the older one had besides is gone.
+    let mut session = Session::restore(stored, randomness(), Sabotage::default());
+    put(&store, &mut session, Input::SetCallbackTarget(None));
+    let again = store.load(&key()).unwrap().unwrap();
+    assert_eq!(&again.metadata, session.metadata());
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_not_taken_over() {
+    let store = store();
+    let mut record = flat_record();
+    record["metadataSchemaVersion"] = json!(2);
+    assert!(store.import(&key().user, &record, &[]).is_err());
+    let nameless = json!({"status": "running", "startedAt": 0});
+    assert!(store.import(&key().user, &flat_record(), &[nameless]).is_err());
+    assert!(store.load(&key()).unwrap().is_none());
+}
+
+#[test]
+fn a_removed_session_leaves_nothing_but_the_memory_that_it_was_there_until_its_day_has_come() {
+    let store = store();
+    let mut session = stored_session(&store);
+    put(&store, &mut session, Input::Delete);
+    assert!(store.load(&key()).unwrap().is_none());
+    assert!(store.waking().unwrap().is_empty());
+    assert_eq!(
+        store
+            .replay(&key().session)
+            .unwrap()
+            .events(0, u64::MAX, 1)
+            .unwrap(),
+        []
+    );
+    assert!(store.was_removed(&key()).unwrap());
+
+    let day = calendar_day(now() + SESSION_LIFETIME);
+    assert_eq!(store.expiring(day - 1).unwrap(), []);
+    assert_eq!(store.expiring(day).unwrap(), [(day, key())]);
+    assert!(store.forget_removed(&key(), day).unwrap());
+    assert!(!store.was_removed(&key()).unwrap());
+    assert_eq!(store.expiring(day).unwrap(), []);
+}
+
+#[test]
+fn a_session_stands_on_one_day_of_the_calendar_however_often_it_is_moved() {
+    let store = store();
+    let mut session = stored_session(&store);
+    for days in 1..4 {
+        let later = now() + std::time::Duration::from_hours(24 * days);
+        let decision = session.handle(later, Input::SetCallbackTarget(None));
+        store.commit(&key(), &session, &decision.writes).unwrap();
+    }
+    let last = calendar_day(now() + SESSION_LIFETIME) + 3;
+    assert_eq!(store.expiring(last).unwrap(), [(last, key())]);
+}
+
+#[test]
+fn an_execution_of_an_older_service_survives_a_restart_with_what_became_of_it() {
+    let store = store();
+    let execution = json!({"executionId": "exc_1", "status": "pending", "startedAt": 1_767_225_600_000_i64});
+    store.import(&key().user, &flat_record(), &[execution]).unwrap();
+    let stored = store.load(&key()).unwrap().unwrap();
+    let execution = stored.executions[0].id().clone();
+    let mut session = Session::restore(stored, randomness(), Sabotage::default());
+    put(&store, &mut session, Input::Resume);
+    put(
+        &store,
+        &mut session,
+        Input::ImportedIngestOpened { socket: 1, execution },
+    );
+    let closing = Closing {
+        code: Some(1001),
+        reason: "going away".to_owned(),
+    };
+    put(
+        &store,
+        &mut session,
+        Input::IngestClosed {
+            socket: 1,
+            closing: closing.clone(),
+        },
+    );
+    let stored = store.load(&key()).unwrap().unwrap();
+    assert_eq!(stored.executions[0].closing, Some(closing));
+    assert_eq!(stored.executions[0].status(), "running");
+}
