@@ -208,7 +208,8 @@ impl SessionHandle {
     async fn request<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Unanswered> {
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(command(answer)).map_err(|_| Unanswered::Gone)?;
-        answered.await.map_err(|_| NotStored)
+        // Whatever it was busy with when it ended: a session ends when it is gone.
+        answered.await.map_err(|_| Unanswered::Gone)
     }
 }
 

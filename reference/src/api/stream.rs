@@ -20,6 +20,7 @@ use crate::host::Subscription;
 use crate::identity::SessionId;
 use crate::legacy::Origin;
 use crate::limits::REPLAY_ROUND_BYTES;
+use crate::refusal::Refusal;
 use crate::server::Server;
 use crate::session::events::Event;
 
@@ -49,13 +50,13 @@ pub async fn open(
     Query(params): Query<Params>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match admit(server, params, upgrade) {
+    match admit(server, params, upgrade).await {
         Ok(response) => response,
         Err((status, text)) => (status, text).into_response(),
     }
 }
 
-fn admit(
+async fn admit(
     server: Arc<Server>,
     params: Params,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -86,10 +87,12 @@ fn admit(
         .session(&ticket)
         .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
     let replay = params.replay.as_deref() != Some("false");
+    let subscription = handle
+        .subscribe()
+        .await
+        .map_err(Refusal::from)
+        .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let Ok(subscription) = handle.subscribe().await else {
-            return;
-        };
         let after = if replay {
             let from_id = from_id.unwrap_or(0);
             from_id + u64::from(from_id > 0 && server.sabotage().replays_with_gap())

@@ -219,7 +219,8 @@ impl Session {
     /// Takes in one input at the time `now` and decides what follows from it.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Decision {
         let mut decision = Decision::default();
-        if std::mem::take(&mut self.is_new) {
+        let was_new = std::mem::take(&mut self.is_new);
+        if was_new {
             self.change_metadata(now, &mut decision);
         }
         let is_activity = input.is_activity();
@@ -228,6 +229,12 @@ impl Session {
         } else {
             self.handle_living(now, input, &mut decision)
         };
+        if was_new && matches!(decision.reply, Reply::Admission(Err(_))) {
+            // A session whose first message is refused never was.
+            self.is_new = true;
+            decision.writes = Writes::default();
+            return decision;
+        }
         self.finalize_batch_without_run(&mut decision);
         self.watch_over_run(now, &mut decision);
         self.note_activity(now, is_activity, &mut decision);

@@ -751,3 +751,16 @@ fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting()
     });
     assert_eq!(bench.delivery().message.id, next);
 }
+
+#[test]
+fn a_session_whose_first_message_is_refused_writes_nothing() {
+    let bench = Bench::new();
+    let mut metadata = bench.session.metadata().clone();
+    metadata.agent.model = None;
+    let mut session = Session::create(metadata, bench.randomness.clone(), Sabotage::default());
+    let admission = bench.admission(&"msg_000000000000AAAAAAAAAAAAAA".parse().unwrap(), "hello");
+    let decision = session.handle(bench.now, Input::Admit(Box::new(admission)));
+    assert!(matches!(decision.reply, Reply::Admission(Err(_))));
+    assert!(decision.writes.is_empty() && decision.effects.is_empty());
+    assert!(!session.handle(bench.now, Input::Prepare).writes.is_empty());
+}
