@@ -81,7 +81,9 @@ impl Session {
             .clone_from(&workspace.kilo_session_id);
         metadata.workspace = Some(workspace);
         metadata.lifecycle.prepared_at.get_or_insert(now);
-        self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision);
+        if !self.has_accepted() {
+            self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision);
+        }
         self.tell_preparing(now, &Step::WorkspaceReady, decision);
         Reply::Proceed(true)
     }

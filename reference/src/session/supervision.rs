@@ -150,8 +150,8 @@ impl Session {
     pub(super) fn resume(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
         let earliest = now + RESUME_DELAY;
         let core = self.change_core(decision);
-        for at in core.deadlines.0.values_mut() {
-            *at = (*at).max(earliest);
+        for at in core.deadlines.0.values_mut().filter(|at| **at <= now) {
+            *at = earliest;
         }
         // What was shown last before the stop may not have been written.
         if let Some(at) = core.deadlines.0.get_mut(&Deadline::NoOutput) {
@@ -298,10 +298,12 @@ impl Session {
                 self.clear_deadline(&deadline, decision);
             }
         }
-        let is_unused = self.core.run.is_some() && self.unfinished.is_empty() && self.core.batch.is_none();
+        let is_unused = self.core.run.is_some() && self.unfinished.is_empty();
         if is_unused && !is_set(self, Deadline::ReadyOnly) && !is_set(self, Deadline::KeepWarm) {
             match self.core.idle_since {
+                // A batch that still waits for a gate result then waits no longer.
                 Some(since) => self.set_deadline(Deadline::KeepWarm, since + KEEP_WARM, decision),
+                None if self.core.batch.is_some() => {} // The ping watches over what is owed to it.
                 None => self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision),
             }
         }

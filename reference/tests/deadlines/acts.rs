@@ -1,0 +1,114 @@
+//! Things that can happen to a session while a deadline runs.
+
+use serde_json::json;
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::session::Input;
+use turnstile_reference::session::wrapper::Run;
+
+use crate::bench::Bench;
+use crate::bench::words::{self, Frame, Reply, kilo};
+
+/// Something that can happen, by name. It is given the message that the deadline is about.
+pub struct Act {
+    /// What it is called where it made a difference.
+    pub name: &'static str,
+    /// How it happens.
+    pub does: fn(&mut Bench, &MessageId),
+}
+
+macro_rules! acts {
+    ($($(#[$meta:meta])* $name:ident: |$bench:ident, $message:ident| $does:expr;)*) => {
+        $(
+            $(#[$meta])*
+            pub const $name: Act = Act {
+                name: stringify!($name),
+                does: |$bench: &mut Bench, $message: &MessageId| {
+                    $does;
+                },
+            };
+        )*
+    };
+}
+
+acts! {
+    // What ends the message.
+    ASSISTANT_COMPLETES: |bench, message| bench.say(words::assistant(message, Reply::Completed));
+    ASSISTANT_FAILS: |bench, message| bench.say(words::assistant(message, Reply::Failed));
+    WRAPPER_IS_INTERRUPTED: |bench, _message| bench.say(words::interrupted());
+    WRAPPER_FAILS: |bench, _message| bench.say(words::fatal_error());
+    USER_INTERRUPTS: |bench, _message| bench.put(Input::Interrupt);
+
+    // Output.
+    DELTA: |bench, _message| bench.say(kilo("message.part.delta", json!({"field": "text", "delta": "x"})));
+    PART: |bench, message| bench.say(part(message));
+    OPEN_REPLY: |bench, message| bench.say(words::assistant(message, Reply::Open));
+    STATUS: |bench, _message| bench.say(kilo("session.status", json!({"status": {"type": "busy"}})));
+    AUTOCOMMIT: |bench, _message| bench.say(("autocommit_started", json!({})));
+    SMALL_ERROR: |bench, _message| bench.say(("error", json!({"fatal": false, "error": "small"})));
+    COMPLETE: |bench, _message| bench.say(("complete", json!({"exitCode": 0})));
+
+    // Words that are no meaningful output.
+    UNASKED_PONG: |bench, _message| bench.say(words::pong());
+    HEARTBEAT: |bench, _message| bench.say(("heartbeat", json!({})));
+    RESUMED: |bench, _message| bench.say(("wrapper_resumed", json!({"bufferedEvents": 0, "eventsLost": 0})));
+    CHILD_IDLE: |bench, _message| bench.say(kilo("session.idle", json!({"sessionID": "ses_child"})));
+    ROOT_IDLE: |bench, _message| bench.say(words::root_idle());
+
+    /// The answer to the ping that was sent, and to all that follow.
+    PONG_COMES: |bench, _message| {
+        bench.answers_pings = true;
+        bench.say(words::pong());
+    };
+
+    // Sockets.
+    DISCONNECTS: |bench, _message| bench.disconnect();
+    RECONNECTS: |bench, _message| assert!(bench.connect(), "the run is current");
+    OTHERS_CONNECT: |bench, _message| {
+        for stranger in strangers(bench) {
+            assert!(!bench.connect_as(&stranger), "{stranger:?} is not current");
+        }
+    };
+    CLOSED_SOCKET_SPEAKS: |bench, message| bench.say(words::assistant(message, Reply::Completed));
+
+    // Other messages.
+    ANOTHER_IS_ADMITTED: |bench, _message| bench.admit();
+    ANOTHER_IS_ON_ITS_WAY: |bench, _message| {
+        bench.admit();
+        bench.next_delivery();
+    };
+    ANOTHER_IS_ACCEPTED: |bench, _message| {
+        bench.admit();
+        bench.accept();
+    };
+    ANOTHER_IS_ANSWERED: |bench, _message| {
+        let another = bench.admit();
+        bench.accept();
+        bench.say(words::assistant(&another, Reply::Completed));
+    };
+    ANOTHER_IS_ACCEPTED_WITHOUT_A_SOCKET: |bench, _message| {
+        bench.admit();
+        bench.next_delivery();
+        bench.prepare();
+        bench.report(Ok(()));
+    };
+    ADMITTED_AGAIN: |bench, message| bench.admit_as(message);
+}
+
+fn part(message: &MessageId) -> Frame {
+    let part = json!({"id": "p1", "messageID": format!("a-{message}"), "type": "text", "text": "x"});
+    kilo("message.part.updated", json!({"part": part}))
+}
+
+/// The current run, each time with one thing about it that is not.
+fn strangers(bench: &Bench) -> [Run; 3] {
+    let run = bench.run.clone().expect("there is a run");
+    let mut strangers = [run.clone(), run.clone(), run];
+    strangers[0].fence.generation += 1;
+    strangers[1].fence.connection = "00000000-0000-4000-8000-000000000001"
+        .parse()
+        .expect("this is a UUID");
+    strangers[2].id = "wr_00000000000000000000000000000001"
+        .parse()
+        .expect("this is a run id");
+    strangers
+}

@@ -1,0 +1,174 @@
+//! The rows of the protocol's §6: every evidence that can end a message, how it is brought about, and what
+//! it must make of the message. Nothing here knows which evidence came before.
+
+use std::time::Duration;
+
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::session::Input;
+use turnstile_reference::session::message::{Outcome, Reason, Source, Status};
+use turnstile_reference::session::wrapper::FailureCode;
+
+use crate::bench::Bench;
+use crate::bench::words::{self, ASSISTANT_ERROR, FATAL_ERROR, Reply};
+
+/// Protocol §7.
+const GRACE: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(60);
+const PONG: Duration = Duration::from_secs(30);
+const NO_OUTPUT: Duration = Duration::from_secs(300);
+const RECONCILIATION: Duration = Duration::from_secs(15);
+/// Failed deliveries that exhaust a message of a session that has had a ready workspace (protocol §4).
+pub const WARM_ATTEMPTS: u32 = 5;
+
+/// What ends a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    AssistantCompleted,
+    AssistantError,
+    InterruptedEvent,
+    FatalError,
+    GraceOver,
+    NoPong,
+    NoOutput,
+    ReconciledWithReply,
+    ReconciledWithError,
+    ReconciledWithout,
+    Exhausted,
+    NotRetryable,
+    UserInterrupt,
+}
+
+use Evidence::*;
+
+impl Evidence {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        AssistantCompleted,
+        AssistantError,
+        InterruptedEvent,
+        FatalError,
+        GraceOver,
+        NoPong,
+        NoOutput,
+        ReconciledWithReply,
+        ReconciledWithError,
+        ReconciledWithout,
+        Exhausted,
+        NotRetryable,
+        UserInterrupt,
+    ];
+
+    /// What it makes of a message that has not ended.
+    pub fn row(self) -> (Status, Option<Reason>, Source) {
+        match self {
+            AssistantCompleted => (Status::Completed, None, Source::AssistantMessageEvent),
+            AssistantError => (
+                Status::Failed,
+                Some(Reason::AssistantError),
+                Source::AssistantMessageEvent,
+            ),
+            InterruptedEvent | UserInterrupt => {
+                (Status::Interrupted, Some(Reason::Interrupted), Source::Interrupt)
+            }
+            FatalError => (Status::Failed, Some(Reason::WrapperError), Source::WrapperFailure),
+            GraceOver => (
+                Status::Failed,
+                Some(Reason::WrapperDisconnected),
+                Source::WrapperFailure,
+            ),
+            NoPong | NoOutput => (
+                Status::Failed,
+                Some(Reason::WrapperFailure),
+                Source::WrapperFailure,
+            ),
+            ReconciledWithReply => (Status::Completed, None, Source::IdleReconciliation),
+            ReconciledWithError => (
+                Status::Failed,
+                Some(Reason::AssistantError),
+                Source::IdleReconciliation,
+            ),
+            ReconciledWithout => (
+                Status::Failed,
+                Some(Reason::MissingAssistantReply),
+                Source::IdleReconciliation,
+            ),
+            Exhausted | NotRetryable => (Status::Failed, Some(Reason::Exhausted), Source::DeliveryFailure),
+        }
+    }
+
+    /// The text that the message must carry then, where the protocol says it.
+    fn text(self) -> Option<&'static str> {
+        match self {
+            AssistantError | ReconciledWithError => Some(ASSISTANT_ERROR),
+            FatalError => Some(FATAL_ERROR),
+            GraceOver => Some("Wrapper disconnected"),
+            _ => None,
+        }
+    }
+
+    /// Whether `outcome` is what it makes of a message.
+    pub fn made(self, outcome: Option<&Outcome>) -> bool {
+        outcome.is_some_and(|outcome| {
+            (outcome.status, outcome.reason, outcome.source) == self.row()
+                && (self.text().is_none() || outcome.error.as_deref() == self.text())
+        })
+    }
+
+    /// Whether it is about a delivery that is under way.
+    pub fn is_of_delivery(self) -> bool {
+        matches!(self, Exhausted | NotRetryable)
+    }
+
+    /// Whether it names one message; the others are about whatever their run accepted.
+    pub fn names_message(self) -> bool {
+        matches!(self, AssistantCompleted | AssistantError)
+    }
+
+    /// Whether something has to be said of a message before it is admitted.
+    pub fn must_be_foretold(self) -> bool {
+        self == ReconciledWithError
+    }
+
+    /// What has to be said of a message before it is admitted for the evidence to come about at all: a reply
+    /// that failed ends a message that is known, and leaves nothing to reconcile.
+    pub fn foretell(self, bench: &mut Bench, message: &MessageId) {
+        if self.must_be_foretold() {
+            bench.say(words::assistant(message, Reply::Failed));
+        }
+    }
+
+    /// Brings it about, for `message` if it is about one. Whatever it needs (a socket, a delivery under way) is
+    /// there.
+    pub fn bring(self, bench: &mut Bench, message: &MessageId) {
+        match self {
+            AssistantCompleted => bench.say(words::assistant(message, Reply::Completed)),
+            AssistantError => bench.say(words::assistant(message, Reply::Failed)),
+            InterruptedEvent => bench.say(words::interrupted()),
+            FatalError => bench.say(words::fatal_error()),
+            GraceOver => {
+                bench.disconnect();
+                bench.pass(GRACE);
+            }
+            NoPong => {
+                bench.answers_pings = false;
+                bench.pass(PING + PONG);
+                bench.answers_pings = true;
+            }
+            NoOutput => bench.pass(NO_OUTPUT),
+            ReconciledWithReply => {
+                bench.say(words::assistant(message, Reply::Open));
+                bench.say(words::root_idle());
+                bench.pass(RECONCILIATION);
+            }
+            ReconciledWithError | ReconciledWithout => {
+                bench.say(words::root_idle());
+                bench.pass(RECONCILIATION);
+            }
+            Exhausted => bench.report(Err(FailureCode::SandboxConnectFailed)),
+            NotRetryable => bench.report(Err(FailureCode::BadRequest)),
+            UserInterrupt => {
+                bench.put(Input::Interrupt);
+            }
+        }
+    }
+}
