@@ -12,6 +12,7 @@ use http_body_util::Full;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Seams};
 
+use crate::coverage::Row;
 use crate::limits::{CALLBACK_ATTEMPTS, CALLBACK_RETRY_BASE, CALLBACK_TIMEOUT, COMMIT_RETRY_DELAY};
 use crate::session::CallbackJob;
 use crate::store::{Store, StoredJob};
@@ -68,8 +69,12 @@ impl DurableQueue {
             self.seams.clock.sleep_until(job.due_at).await;
             let (owner, attempt) = (job.owner.clone(), job.failed_attempts + 1);
             let error = match self.request(&job).await {
-                Attempt::Done => break,
+                Attempt::Done => {
+                    Row::ReceiverTook.reach();
+                    break;
+                }
                 Attempt::GiveUp(error) => {
+                    Row::ReceiverRefused.reach();
                     tracing::error!(%owner, attempt, error, "callback given up: the receiver refused it");
                     break;
                 }
@@ -77,9 +82,11 @@ impl DurableQueue {
             };
             job.failed_attempts = attempt;
             if attempt == CALLBACK_ATTEMPTS {
+                Row::ReceiverGivenUp.reach();
                 tracing::error!(%owner, attempt, error, "callback given up: no attempt is left");
                 break;
             }
+            Row::ReceiverPutOff.reach();
             tracing::warn!(%owner, attempt, error, "callback failed and will be tried again");
             job.due_at = self.seams.clock.now() + CALLBACK_RETRY_BASE * 2_u32.pow(attempt - 1);
             // If this is lost, a restart repeats a request; the receiver knows it by its key.

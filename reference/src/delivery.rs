@@ -1,6 +1,7 @@
 //! Carrying a delivery out: the HTTP calls to a wrapper, their time-outs, and which failure is which
 //! (protocol §4, §5).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::session::message::Turn;
 use crate::session::metadata::Workspace;
 use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
 use crate::session::{Input, Reply};
+use crate::store::SessionKey;
 
 /// Characters that a segment of a path must not have as they are.
 const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC
@@ -50,23 +52,35 @@ impl From<WorkspaceReady> for Workspace {
     }
 }
 
-/// The way to the wrapper of a session.
+/// Which wrapper is whose.
+pub trait Sandboxes: Send + Sync + 'static {
+    /// Where the wrapper of that session is reached, without a slash at the end.
+    fn wrapper_url(&self, session: &SessionKey) -> String;
+}
+
+/// One wrapper for all sessions, at that URL.
+impl Sandboxes for String {
+    fn wrapper_url(&self, _: &SessionKey) -> String {
+        self.clone()
+    }
+}
+
+/// The way to the wrappers of sessions.
 pub struct WrapperClient {
     seams: Seams,
     tokens: Tokens,
-    /// Where wrappers are reached, without a slash at the end.
-    wrapper_url: String,
+    sandboxes: Arc<dyn Sandboxes>,
     /// Where wrappers reach this server's WebSockets, without a slash at the end.
     ingest_url: String,
 }
 
 impl WrapperClient {
-    /// A way to the wrapper at `wrapper_url`, which reaches this server at `ingest_url`.
-    pub fn new(seams: Seams, tokens: Tokens, wrapper_url: String, ingest_url: String) -> Self {
+    /// A way to the wrappers in `sandboxes`, which reach this server at `ingest_url`.
+    pub fn new(seams: Seams, tokens: Tokens, sandboxes: Arc<dyn Sandboxes>, ingest_url: String) -> Self {
         Self {
             seams,
             tokens,
-            wrapper_url,
+            sandboxes,
             ingest_url,
         }
     }
@@ -93,18 +107,21 @@ impl WrapperClient {
         self.hand_over(delivery).await
     }
 
-    /// Tells the wrapper to end what it does for `run`, if it can be told.
-    pub async fn abort(&self, run: &WrapperRunId) {
+    /// Tells the wrapper of a session to end what it does for `run`, if it can be told.
+    pub async fn abort(&self, session: &SessionKey, run: &WrapperRunId) {
         let body = json!({"wrapperRunId": run});
-        if let Err(failure) = self.call("/job/abort", &body, WRAPPER_JOB_TIMEOUT).await {
+        let wrapper = self.sandboxes.wrapper_url(session);
+        let told = self.call(&wrapper, "/job/abort", &body, WRAPPER_JOB_TIMEOUT);
+        if let Err(failure) = told.await {
             // A wrapper that cannot be told is no longer listened to either.
             tracing::debug!(%run, %failure, "wrapper could not be told to abort");
         }
     }
 
-    /// Whether the wrapper can be reached and says that it is well.
-    pub async fn is_healthy(&self) -> bool {
-        let Ok(url) = format!("{}/health", self.wrapper_url).parse::<Uri>() else {
+    /// Whether the wrapper of a session can be reached and says that it is well.
+    pub async fn is_healthy(&self, session: &SessionKey) -> bool {
+        let wrapper = self.sandboxes.wrapper_url(session);
+        let Ok(url) = format!("{wrapper}/health").parse::<Uri>() else {
             return false;
         };
         let Ok(request) = Request::get(url).body(Full::<Bytes>::default()) else {
@@ -126,7 +143,10 @@ impl WrapperClient {
             "profile": metadata.profile,
             "session": self.binding(delivery),
         });
-        let answer = self.call("/session/ready", &body, WRAPPER_READY_TIMEOUT).await?;
+        let wrapper = self.wrapper_of(delivery);
+        let answer = self
+            .call(&wrapper, "/session/ready", &body, WRAPPER_READY_TIMEOUT)
+            .await?;
         match answer["status"].as_str() {
             Some("ready") => match WorkspaceReady::deserialize(&answer["workspaceReady"]) {
                 Ok(ready) => Ok(ready.into()),
@@ -175,7 +195,8 @@ impl WrapperClient {
             "finalization": message.finalization,
             "session": self.binding(delivery),
         });
-        let answer = self.call(path, &body, WRAPPER_JOB_TIMEOUT).await?;
+        let wrapper = self.wrapper_of(delivery);
+        let answer = self.call(&wrapper, path, &body, WRAPPER_JOB_TIMEOUT).await?;
         if answer["status"] == "sent" && answer["messageId"] == json!(message.id) {
             Ok(())
         } else {
@@ -184,6 +205,14 @@ impl WrapperClient {
                 "the wrapper's answer does not say that it took the message",
             ))
         }
+    }
+
+    fn wrapper_of(&self, delivery: &Delivery) -> String {
+        let identity = &delivery.metadata.identity;
+        self.sandboxes.wrapper_url(&SessionKey {
+            user: identity.user_id.clone(),
+            session: identity.session_id.clone(),
+        })
     }
 
     /// What ties the wrapper to this session and this run.
@@ -205,9 +234,15 @@ impl WrapperClient {
     }
 
     /// One exchange with the wrapper, whose answer has to be JSON.
-    async fn call(&self, path: &str, body: &Value, allowed: Duration) -> Result<Value, DeliveryFailure> {
+    async fn call(
+        &self,
+        wrapper: &str,
+        path: &str,
+        body: &Value,
+        allowed: Duration,
+    ) -> Result<Value, DeliveryFailure> {
         let unusable = |error: &dyn std::fmt::Display| failure(FailureCode::SandboxConnectFailed, error);
-        let url: Uri = format!("{}{path}", self.wrapper_url)
+        let url: Uri = format!("{wrapper}{path}")
             .parse()
             .map_err(|error| unusable(&error))?;
         let connecting = http_client::connect(&*self.seams.network, &url);

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use turnstile_seams::{BoxFuture, Clock, ClockExt as _};
 
 use crate::callbacks::CallbackQueue;
+use crate::coverage::Row;
 use crate::delivery::WrapperClient;
 use crate::legacy::execution::{self, Closing};
 use crate::limits::{COMMIT_RETRY_DELAY, SUBSCRIBER_BACKLOG};
@@ -44,7 +46,7 @@ pub struct Services {
     pub store: Arc<Store>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The way to the wrapper.
+    /// The way to the wrappers.
     pub wrapper: WrapperClient,
     /// Where callbacks are handed to.
     pub queue: Arc<dyn CallbackQueue>,
@@ -400,6 +402,7 @@ impl SessionHost {
             .store
             .commit(&self.key, &self.session, &decision.writes)
         {
+            Row::StoreFailed.reach();
             self.complain(&error, "commit failed");
             self.spoiled = Some(volatile);
             return Err(NotStored);
@@ -439,8 +442,13 @@ impl SessionHost {
             match effect {
                 Effect::Broadcast(event) => {
                     let event = Arc::new(event);
-                    self.subscribers
-                        .retain(|subscriber| subscriber.try_send(event.clone()).is_ok());
+                    self.subscribers.retain(|subscriber| {
+                        let sent = subscriber.try_send(event.clone());
+                        if matches!(sent, Err(TrySendError::Full(_))) {
+                            Row::StreamBehind.reach();
+                        }
+                        sent.is_ok()
+                    });
                 }
                 Effect::Send(socket, command) => self.to_ingest(socket, ToIngest::Command(command)),
                 Effect::Close(socket, code) => {
@@ -458,8 +466,8 @@ impl SessionHost {
                     });
                 }
                 Effect::StopWrapper(run) => {
-                    let services = self.services.clone();
-                    tokio::spawn(async move { services.wrapper.abort(&run).await });
+                    let (services, key) = (self.services.clone(), self.key.clone());
+                    tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
                 }
                 Effect::EndStreams => self.subscribers.clear(),
                 Effect::Enqueue(job) => {

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod callbacks;
+pub mod coverage;
 pub mod delivery;
 pub mod host;
 pub mod identity;

@@ -11,7 +11,7 @@ use turnstile_seams::{BoxFuture, Randomness, Seams, http_server};
 use crate::api;
 use crate::api::auth::Tokens;
 use crate::callbacks::{CallbackQueue, DurableQueue};
-use crate::delivery::WrapperClient;
+use crate::delivery::{Sandboxes, WrapperClient};
 use crate::host::{self, Checkpoint, Checkpoints, Restore, Services, SessionHandle};
 use crate::refusal::Refusal;
 use crate::sabotage::Sabotage;
@@ -27,8 +27,8 @@ pub struct Config {
     pub listen: String,
     /// Where wrappers reach its WebSockets, for example `ws://server:8787`.
     pub ingest_url: String,
-    /// Where it reaches wrappers, for example `http://wrapper:9000`.
-    pub wrapper_url: String,
+    /// Where it reaches wrappers: one for all, for example `http://wrapper:9000`, or each session's own.
+    pub sandboxes: Arc<dyn Sandboxes>,
     /// Secret under which users' tokens are signed.
     pub api_secret: String,
     /// Secret under which stream tickets are signed.
@@ -119,12 +119,7 @@ impl Server {
         let services = Arc::new(Services {
             store: store.clone(),
             clock: seams.clock.clone(),
-            wrapper: WrapperClient::new(
-                seams.clone(),
-                tokens.clone(),
-                config.wrapper_url,
-                config.ingest_url,
-            ),
+            wrapper: WrapperClient::new(seams.clone(), tokens.clone(), config.sandboxes, config.ingest_url),
             queue: (hooks.queue)(Arc::new(queue)),
             checkpoints: hooks.checkpoints,
         });

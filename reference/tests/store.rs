@@ -18,13 +18,13 @@ const SESSION: &str = "agent_6f1b2c3d-0000-4000-8000-00000000abcd";
 const NOW: &str = "2026-01-01T00:00:00Z";
 
 fn store() -> Store {
-    Store::open(|| Ok(InMemoryBackend::new())).unwrap()
+    Store::open(|| Ok(InMemoryBackend::new())).expect("memory can be opened")
 }
 
 fn key() -> SessionKey {
     SessionKey {
-        user: "user".parse().unwrap(),
-        session: SESSION.parse().unwrap(),
+        user: "user".parse().expect("this is a user id"),
+        session: SESSION.parse().expect("this is a session id"),
     }
 }
 
@@ -33,18 +33,20 @@ fn randomness() -> Randomness {
 }
 
 fn now() -> Timestamp {
-    NOW.parse().unwrap()
+    NOW.parse().expect("this is a time")
 }
 
 /// Has the session take an input in, and commits what it decides.
 fn put(store: &Store, session: &mut Session, input: Input) {
     let decision = session.handle(now(), input);
-    store.commit(&key(), session, &decision.writes).unwrap();
+    store
+        .commit(&key(), session, &decision.writes)
+        .expect("memory does not fail");
 }
 
 fn stored_session(store: &Store) -> Session {
     let mut metadata = Metadata::new(key().session, key().user, now());
-    metadata.agent.model = Some(Model::try_from("fake".to_owned()).unwrap());
+    metadata.agent.model = Some(Model::try_from("fake".to_owned()).expect("this is a model"));
     let mut session = Session::create(metadata, randomness(), Sabotage::default());
     put(store, &mut session, Input::Prepare);
     session

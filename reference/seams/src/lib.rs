@@ -9,6 +9,7 @@
 //! ([`websocket`]). What does not: anything that knows the protocol these parties speak.
 
 pub mod clock;
+pub mod coverage;
 pub mod http_client;
 pub mod http_server;
 pub mod network;

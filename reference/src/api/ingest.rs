@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::trpc;
+use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, SessionId, UserId};
 use crate::legacy;
@@ -47,7 +48,12 @@ pub async fn open(
 ) -> Response {
     match admit(&server, &user, &session, &params, &headers, upgrade).await {
         Ok(response) => response,
-        Err((status, text)) => (status, text).into_response(),
+        Err((status, text)) => {
+            if let Some(row) = row_of(status) {
+                row.reach();
+            }
+            (status, text).into_response()
+        }
     }
 }
 
@@ -70,13 +76,17 @@ async fn admit(
     let bearer = server
         .tokens()
         .worker(authorization, server.now())
-        .map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
+        .map_err(|error| {
+            Row::IngestBadToken.reach();
+            (StatusCode::UNAUTHORIZED, error.to_string())
+        })?;
     if bearer.user != user {
         return Err((StatusCode::FORBIDDEN, "The token is another user's".to_owned()));
     }
     let key = SessionKey { user, session };
     let is_of_session = bearer.session.is_none_or(|session| session == key.session);
     if claimed_session != key.session || !is_of_session {
+        Row::IngestOtherSession.reach();
         let text = "The path, sessionId and the token do not name the same session";
         return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
@@ -90,6 +100,16 @@ async fn admit(
         .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?
         .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
     Ok(upgrade.on_upgrade(move |websocket| converse(socket, websocket)))
+}
+
+/// The mark of a refusal that the session has no part in.
+fn row_of(status: StatusCode) -> Option<Row> {
+    match status {
+        StatusCode::UPGRADE_REQUIRED => Some(Row::IngestNoUpgrade),
+        StatusCode::BAD_REQUEST => Some(Row::IngestBadParameter),
+        StatusCode::FORBIDDEN => Some(Row::IngestOtherUser),
+        _ => None,
+    }
 }
 
 fn status_of(refusal: IngestRefusal) -> StatusCode {
@@ -164,7 +184,10 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket) {
                     }
                     Err(wrong) => error_frame(wrong),
                 },
-                Some(Ok(Message::Binary(_))) => error_frame("Frames are text"),
+                Some(Ok(Message::Binary(_))) => {
+                    Row::BadFrameBinary.reach();
+                    error_frame("Frames are text")
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Close(frame))) => {
                     socket.closing = frame.map(Closing::from).unwrap_or_default();
@@ -181,11 +204,14 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket) {
 
 /// The event in a frame, or what is wrong with it.
 fn read_frame(text: &str) -> Result<(String, Value), &'static str> {
-    let mut frame: Value = serde_json::from_str(text).map_err(|_| "The frame is not JSON")?;
-    let stream_event_type = frame["streamEventType"]
-        .as_str()
-        .ok_or("The frame has no streamEventType")?
-        .to_owned();
+    let mut frame: Value = serde_json::from_str(text).map_err(|_| {
+        Row::BadFrameJson.reach();
+        "The frame is not JSON"
+    })?;
+    let Some(stream_event_type) = frame["streamEventType"].as_str().map(str::to_owned) else {
+        Row::BadFrameType.reach();
+        return Err("The frame has no streamEventType");
+    };
     let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
     Ok((stream_event_type, data))
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::auth::BadToken;
 use super::{input, iso, view};
+use crate::coverage::Row;
 use crate::host::{Description, SessionHandle};
 use crate::identity::{MessageId, SessionId, UserId, draw_kilo_session_id};
 use crate::legacy;
@@ -80,6 +81,24 @@ impl Procedure {
         )
     }
 
+    fn row(self) -> Option<Row> {
+        Some(match self {
+            Self::Health => Row::ProcedureHealth,
+            Self::Start => Row::ProcedureStart,
+            Self::Send => Row::ProcedureSend,
+            Self::PrepareSession => Row::ProcedurePrepareSession,
+            Self::InitiateFromKilocodeSessionV2 => Row::ProcedureInitiate,
+            // Which of the three forms, its input tells.
+            Self::SendMessageV2 => return None,
+            Self::UpdateSession => Row::ProcedureUpdateSession,
+            Self::InterruptSession => Row::ProcedureInterruptSession,
+            Self::DeleteSession => Row::ProcedureDeleteSession,
+            Self::GetSession => Row::ProcedureGetSession,
+            Self::GetSessionHealth => Row::ProcedureGetSessionHealth,
+            Self::GetLatestAssistantMessage => Row::ProcedureGetLatestAssistantMessage,
+        })
+    }
+
     fn access(self) -> Access {
         match self {
             Self::Health => Access::Anybody,
@@ -120,9 +139,13 @@ pub async fn perform(
 ) -> Result<Value, Refusal> {
     use legacy::procedures as v2;
     if procedure == Procedure::Health {
+        Row::ProcedureHealth.reach();
         return Ok(health(server));
     }
     let user = caller.ok_or_else(|| unauthorized(BadToken::Missing))?;
+    if let Some(row) = procedure.row() {
+        row.reach();
+    }
     match procedure {
         Procedure::Health => Ok(health(server)),
         Procedure::Start => start(server, user, input::read(input)?).await,
@@ -290,6 +313,7 @@ async fn delete(server: &Server, user: UserId, input: input::OfSessionId) -> Res
     };
     let mut reply = json!({"success": true});
     if !is_there {
+        Row::ProcedureDeleteAgain.reach();
         reply["message"] = json!("The session was deleted before");
     }
     Ok(reply)
@@ -319,10 +343,14 @@ async fn get_session_health(
     user: UserId,
     input: input::OfSession,
 ) -> Result<Value, Refusal> {
+    let key = SessionKey {
+        user: user.clone(),
+        session: input.cloud_agent_session_id.clone(),
+    };
     let (session, description) = describe(server, user, input.cloud_agent_session_id).await?;
     let workspace = description.metadata.workspace.as_ref();
     let is_healthy = match workspace {
-        Some(_) => Some(server.wrapper().is_healthy().await),
+        Some(_) => Some(server.wrapper().is_healthy(&key).await),
         None => None,
     };
     Ok(view::health(&session, &description, is_healthy))

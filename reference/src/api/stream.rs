@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::stream_filter::{self, Filter};
 use super::{iso, trpc};
+use crate::coverage::Row;
 use crate::host::Subscription;
 use crate::identity::SessionId;
 use crate::legacy::Origin;
@@ -52,7 +53,22 @@ pub async fn open(
 ) -> Response {
     match admit(server, params, upgrade).await {
         Ok(response) => response,
-        Err((status, text)) => (status, text).into_response(),
+        Err((status, text)) => {
+            if let Some(row) = row_of(status) {
+                row.reach();
+            }
+            (status, text).into_response()
+        }
+    }
+}
+
+fn row_of(status: StatusCode) -> Option<Row> {
+    match status {
+        StatusCode::UPGRADE_REQUIRED => Some(Row::StreamNoUpgrade),
+        StatusCode::BAD_REQUEST => Some(Row::StreamBadParameter),
+        StatusCode::UNAUTHORIZED => Some(Row::StreamBadTicket),
+        StatusCode::FORBIDDEN => Some(Row::StreamOtherSession),
+        _ => None,
     }
 }
 
@@ -92,6 +108,11 @@ async fn admit(
         .await
         .map_err(Refusal::from)
         .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
+    match (replay, from_id) {
+        (false, _) => Row::StreamNoReplay.reach(),
+        (true, Some(_)) => Row::StreamFromId.reach(),
+        (true, None) => Row::StreamOpened.reach(),
+    }
     Ok(upgrade.on_upgrade(move |socket| async move {
         let after = if replay {
             let from_id = from_id.unwrap_or(0);
@@ -119,7 +140,12 @@ struct Client {
 
 impl Client {
     async fn follow(mut self, mut after: u64, mut subscription: Subscription) -> Result<(), Gone> {
+        let mut rounds = 0;
         while after < subscription.up_to {
+            rounds += 1;
+            if rounds == 2 {
+                Row::StreamRounds.reach();
+            }
             let round = subscription
                 .replay
                 .events(after, subscription.up_to, REPLAY_ROUND_BYTES);
@@ -172,6 +198,8 @@ impl Client {
     async fn pass_on(&mut self, event: &Event) -> Result<(), Gone> {
         if self.filter.wants(event) {
             self.send(event).await?;
+        } else {
+            Row::StreamFiltered.reach();
         }
         Ok(())
     }

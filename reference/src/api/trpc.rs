@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::procedures::{self, Procedure};
+use crate::coverage::Row;
 use crate::limits::BODY_LIMIT;
 use crate::refusal::{Code, Refusal};
 use crate::server::Server;
@@ -83,10 +84,26 @@ fn parse(json: &[u8]) -> Result<Value, Refusal> {
 }
 
 fn failure(procedure: &str, refusal: &Refusal) -> Response {
+    row_of(refusal.code).reach();
     let (name, status, code) = wire_code(refusal.code);
     let data = json!({"code": name, "httpStatus": status.as_u16(), "path": procedure});
     let error = json!({"message": refusal.text, "code": code, "data": data});
     (status, Json(json!({"error": error}))).into_response()
+}
+
+fn row_of(code: Code) -> Row {
+    match code {
+        Code::ParseError => Row::RefusalParseError,
+        Code::BadRequest => Row::RefusalBadRequest,
+        Code::Unauthorized => Row::RefusalUnauthorized,
+        Code::Forbidden => Row::RefusalForbidden,
+        Code::NotFound => Row::RefusalNotFound,
+        Code::MethodNotSupported => Row::RefusalMethodNotSupported,
+        Code::Conflict => Row::RefusalConflict,
+        Code::PayloadTooLarge => Row::RefusalPayloadTooLarge,
+        Code::TooManyRequests => Row::RefusalTooManyRequests,
+        Code::InternalServerError => Row::RefusalInternal,
+    }
 }
 
 /// The HTTP status of a refusal.

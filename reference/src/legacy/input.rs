@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use crate::api::input::{Images, Prompt, require_https};
+use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId};
 use crate::refusal::Refusal;
 use crate::secret::Secret;
@@ -166,8 +167,13 @@ impl SendMessage {
                 ));
             }
             let (turn, agent) = payload.into_turn(self.images)?;
+            match turn {
+                Turn::Prompt { .. } => Row::ProcedureSendPayload.reach(),
+                Turn::Command { .. } => Row::ProcedureSendCommand.reach(),
+            }
             return Ok((turn, agent, finalization));
         }
+        Row::ProcedureSendFlat.reach();
         let missing = |field: &str| Refusal::bad_request(format!("Invalid input: missing field `{field}`"));
         let turn = Turn::Prompt {
             prompt: self.prompt.ok_or_else(|| missing("prompt"))?.into(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::input::{Initiate, PrepareSession, SendMessage, UpdateSession};
 use super::name_execution_after;
 use crate::api::procedures::{ask_for_turn, create, new_metadata, new_session_reply, sent};
+use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::refusal::Refusal;
 use crate::server::Server;
@@ -38,6 +39,9 @@ pub async fn prepare(server: &Server, user: UserId, mut input: PrepareSession) -
     });
 
     let reply = new_session_reply(&metadata);
+    if input.auto_initiate {
+        Row::ProcedureAutoInitiate.reach();
+    }
     let first = if input.auto_initiate {
         Input::Initiate
     } else {
@@ -89,6 +93,9 @@ pub async fn update(server: &Server, user: UserId, input: UpdateSession) -> Resu
     };
     let handle = server.session(&key)?;
     if let Some(target) = input.callback_target {
+        if target.is_none() {
+            Row::ProcedureUpdateClears.reach();
+        }
         if matches!(
             handle.ask(Input::SetCallbackTarget(target)).await?,
             Reply::NoSession

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::secret::Secret;
 use crate::session::message::Turn;
@@ -39,7 +40,11 @@ pub enum UnreadableRecord {
 pub fn read(record: &[u8]) -> Result<Metadata, UnreadableRecord> {
     let record: Value = serde_json::from_slice(record)?;
     match record.get(SCHEMA_VERSION) {
-        None => Ok(Flat::deserialize(record)?.into()),
+        None => {
+            let flat = Flat::deserialize(record)?;
+            Row::FlatRecordRead.reach();
+            Ok(flat.into())
+        }
         Some(version) if *version == METADATA_SCHEMA_VERSION => Ok(Metadata::deserialize(record)?),
         Some(version) => Err(UnreadableRecord::Version(version.clone())),
     }

@@ -10,6 +10,7 @@ use super::message::{Message, State, Turn};
 pub use super::metadata::AgentChoice;
 use super::metadata::{CallbackTarget, Finalization};
 use super::{Decision, Reply, Session};
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::limits::PENDING_LIMIT;
 use crate::refusal::{Code, Refusal};
@@ -151,15 +152,20 @@ impl Session {
     ) -> Result<Ack, Refusal> {
         let id = &known.id;
         if known.is_terminal() {
+            Row::RepeatedTerminal.reach();
             return Err(Refusal::bad_request(format!("Message {id} is already terminal")));
         }
         if !known.has_intent_of(repeated) {
+            Row::RepeatedOtherIntent.reach();
             return Err(Refusal::bad_request(format!(
                 "Message {id} was admitted with another intent"
             )));
         }
         if known.is_queued() {
+            Row::RepeatedQueued.reach();
             self.ask_for_drain(now, decision);
+        } else {
+            Row::RepeatedAccepted.reach();
         }
         Ok(Self::ack(known))
     }
@@ -172,10 +178,15 @@ impl Session {
     ) -> Result<Ack, Refusal> {
         let limit = PENDING_LIMIT + usize::from(self.sabotage.admits_one_too_many());
         if self.queued().count() >= limit {
+            Row::QueueFull.reach();
             return Err(Refusal::new(
                 Code::TooManyRequests,
                 format!("PENDING_QUEUE_FULL: {PENDING_LIMIT} messages are pending"),
             ));
+        }
+        match message.callback_target {
+            Some(_) => Row::Admitted.reach(),
+            None => Row::AdmittedWithoutTarget.reach(),
         }
         let ack = Self::ack(&message);
         decision.writes.messages.insert(message.id.clone());

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Row;
 use crate::refusal::Refusal;
 
 /// Modes that need no definition by the user.
@@ -145,7 +146,10 @@ impl AgentChoice {
         let model = self.model.or_else(|| session.model.clone());
         Ok(Agent {
             mode: self.mode.or_else(|| session.mode.clone()).unwrap_or_default(),
-            model: model.ok_or_else(Model::missing)?,
+            model: model.ok_or_else(|| {
+                Row::NoModel.reach();
+                Model::missing()
+            })?,
             variant: self.variant.or_else(|| session.variant.clone()),
         })
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::message::{GateResult, Message, Source, Status};
+use crate::coverage::Row;
 use crate::legacy::Origin;
 
 /// Names of events, as `streamEventType` has them.
@@ -154,6 +155,7 @@ pub fn removed_entity(stream_event_type: &str, data: &Value) -> Option<String> {
     }
     match kilo_event(data)? {
         (KiloEvent::MessagePartRemoved, properties) => {
+            Row::PartRemoved.reach();
             match entity(&["part"], &[&properties["messageID"], &properties["partID"]]) {
                 Persistence::Upsert(entity) => Some(entity),
                 Persistence::Insert | Persistence::Volatile => None,

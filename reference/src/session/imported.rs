@@ -12,6 +12,7 @@ use super::message::{GateResult, Status};
 use super::supervision::Deadline;
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
 use super::{CallbackOwner, Decision, Effect, Reply, Session, SocketId, ToWrapper, transcript};
+use crate::coverage::Row;
 use crate::legacy::Origin;
 use crate::legacy::execution::{Closing, Execution, Id, State};
 use crate::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT};
@@ -40,19 +41,23 @@ impl Session {
         decision: &mut Decision,
     ) -> Reply {
         let refusal = match self.executions.get(id) {
-            None => Some(IngestRefusal::UnknownExecution),
-            Some(execution) if !execution.is_unfinished() => Some(IngestRefusal::ExecutionOver),
+            None => Some((IngestRefusal::UnknownExecution, Row::ImportedUnknown)),
+            Some(execution) if !execution.is_unfinished() => {
+                Some((IngestRefusal::ExecutionOver, Row::ImportedOver))
+            }
             Some(_) if self.active_execution().map(Execution::id) != Some(id) => {
-                Some(IngestRefusal::AnotherExecution)
+                Some((IngestRefusal::AnotherExecution, Row::ImportedWrong))
             }
             Some(_) => None,
         };
-        if let Some(refusal) = refusal {
+        if let Some((refusal, row)) = refusal {
+            row.reach();
             return Reply::Ingest(Err(refusal));
         }
         for replaced in self.sockets_of_execution(id) {
             decision.effects.push(Effect::Close(replaced, CLOSE_REPLACED));
         }
+        Row::ImportedAdmitted.reach();
         self.volatile.execution_sockets.insert(socket, id.clone());
         self.clear_deadline(&Deadline::ImportedGrace(id.clone()), decision);
         let execution = self.change_execution(id, decision);
@@ -80,11 +85,16 @@ impl Session {
         }
         match stream_event_type {
             name::COMPLETE => {
+                Row::ImportedCompleted.reach();
                 self.note_branch(data, decision);
                 self.settle(id, Status::Completed, None, events::gate_result(data), decision);
             }
-            name::INTERRUPTED => self.settle(id, Status::Interrupted, None, None, decision),
+            name::INTERRUPTED => {
+                Row::ImportedInterrupted.reach();
+                self.settle(id, Status::Interrupted, None, None, decision);
+            }
             name::ERROR if data["fatal"] == true => {
+                Row::ImportedFailed.reach();
                 let error = transcript::wrapper_error_text(data);
                 self.settle(id, Status::Failed, Some(error), None, decision);
             }
@@ -170,6 +180,7 @@ impl Session {
             .collect();
         let mut told = false;
         for id in &unfinished {
+            Row::ImportedInterrupted.reach();
             told |= self.stop_imported(id, decision);
             self.tell_of(now, id, name::INTERRUPTED, json!({}), decision);
             self.settle(id, Status::Interrupted, None, None, decision);

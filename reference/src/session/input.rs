@@ -9,6 +9,7 @@ use super::admission::{Ack, Admission};
 use super::events::{Event, EventRow};
 use super::metadata::{CallbackTarget, Workspace};
 use super::wrapper::{Delivery, DeliveryFailure, IngestClaim, IngestRefusal};
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::execution::{self, Closing};
 use crate::refusal::Refusal;
@@ -217,6 +218,16 @@ pub enum ToWrapper {
     Kill,
     /// Say once more how the messages at work stand.
     RequestSnapshot,
+}
+
+impl ToWrapper {
+    pub(super) fn row(self) -> Row {
+        match self {
+            Self::Ping => Row::SentPing,
+            Self::Kill => Row::SentKill,
+            Self::RequestSnapshot => Row::SentRequestSnapshot,
+        }
+    }
 }
 
 /// Whose callback it is: a message's, or that of an execution of an older service's.

@@ -33,7 +33,7 @@ mod outbox;
 mod progress;
 mod queue;
 mod settlement;
-mod supervision;
+pub(crate) mod supervision;
 pub mod transcript;
 pub mod wrapper;
 
@@ -59,6 +59,7 @@ use self::progress::Told;
 use self::supervision::Deadlines;
 use self::transcript::Transcript;
 use self::wrapper::{DeliveryInFlight, Run};
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::Origin;
 use crate::legacy::execution::{self, Execution};
@@ -328,7 +329,9 @@ impl Session {
         let mut snapshot = Vec::new();
         for message in told {
             snapshot.push((events::name::QUEUED, events::queued(message)));
+            Row::SnapshotQueued.reach();
             if message.is_terminal() {
+                Row::SnapshotFailed.reach();
                 snapshot.push(events::ended(message));
             }
         }
@@ -338,9 +341,14 @@ impl Session {
     /// What a client that connects is told of the cloud side (protocol §9).
     pub fn cloud_status(&self) -> Option<&'static str> {
         if self.metadata.lifecycle.prepared_at.is_some() {
+            Row::ConnectedReady.reach();
             Some("ready")
+        } else if self.queued().next().is_some() {
+            Row::ConnectedPreparing.reach();
+            Some("preparing")
         } else {
-            self.queued().next().map(|_| "preparing")
+            Row::ConnectedNothing.reach();
+            None
         }
     }
 
@@ -439,7 +447,10 @@ impl Session {
             Persistence::Insert => (self.next_event_id(decision), None),
             Persistence::Upsert(entity) => {
                 let id = match self.entities.get(&entity) {
-                    Some(id) => *id,
+                    Some(id) => {
+                        Row::Upserted.reach();
+                        *id
+                    }
                     None => self.next_event_id(decision),
                 };
                 self.entities.insert(entity.clone(), id);
@@ -475,6 +486,9 @@ impl Session {
 
     /// Ends a message and tells of it; nothing at all if it has ended already.
     fn end(&mut self, now: Timestamp, id: &MessageId, outcome: Outcome, decision: &mut Decision) {
+        if self.messages[id].is_terminal() {
+            Row::TerminalAgain.reach();
+        }
         if self.messages[id].is_terminal() && !self.sabotage.overwrites_terminal() {
             return;
         }

@@ -11,6 +11,7 @@ use super::message::{Callback, GateResult, Message, Status};
 use super::metadata::CallbackTarget;
 use super::supervision::Deadline;
 use super::{CallbackJob, CallbackOwner, Decision, Effect, Reply, Session};
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy;
 use crate::legacy::execution::{self, Execution};
@@ -32,6 +33,10 @@ impl Session {
         if self.sabotage.calls_back_for_first() && self.core.batch.is_some() {
             return;
         }
+        match self.core.batch {
+            None => Row::BatchOpened.reach(),
+            Some(_) => Row::BatchReplaced.reach(),
+        }
         self.change_core(decision).batch = Some(Batch {
             representative: message.clone(),
             gate_waived: false,
@@ -48,9 +53,14 @@ impl Session {
     /// Finalizes the batch if nothing is left to wait for, on a path that needs no idle.
     pub(super) fn finalize_batch_without_idle(&mut self, decision: &mut Decision) {
         let Some(batch) = &self.core.batch else { return };
-        if !self.unfinished.is_empty() || self.awaits_gate_result(batch) {
+        if !self.unfinished.is_empty() {
             return;
         }
+        if self.awaits_gate_result(batch) {
+            Row::GateAwaited.reach();
+            return;
+        }
+        Row::BatchFinalized.reach();
         let id = batch.representative.clone();
         self.change_core(decision).batch = None;
         let message = &self.messages[&id];
@@ -132,6 +142,10 @@ impl Session {
             return;
         }
         if let Some(result) = result {
+            match result {
+                GateResult::Pass => Row::GatePassed.reach(),
+                GateResult::Fail => Row::GateFailed.reach(),
+            }
             self.change(&id, decision, |message| {
                 message.gate_result.get_or_insert(result);
             });
@@ -143,6 +157,9 @@ impl Session {
     pub(super) fn waive_gate_of(&mut self, run: &WrapperRunId, decision: &mut Decision) {
         let Some(batch) = &self.core.batch else { return };
         let is_its_run = self.messages[&batch.representative].accepted_by.as_ref() == Some(run);
+        if is_its_run && self.awaits_gate_result(batch) {
+            Row::GateReleased.reach();
+        }
         if (is_its_run || self.sabotage.releases_gate_for_any_run())
             && let Some(batch) = &mut self.change_core(decision).batch
         {
@@ -167,6 +184,7 @@ impl Session {
             .cloned()
             .collect();
         for owner in owed {
+            Row::EnqueueRepeated.reach();
             self.enqueue_callback(&owner, decision);
         }
     }
@@ -215,8 +233,12 @@ impl Session {
         if let Some(callback) = self.change_callback(owner, decision) {
             callback.callback_retry_at = retry_at;
             match result {
-                Ok(()) => callback.callback_enqueued_at = Some(now),
+                Ok(()) => {
+                    Row::Enqueued.reach();
+                    callback.callback_enqueued_at = Some(now);
+                }
                 Err(error) => {
+                    Row::EnqueueFailed.reach();
                     callback.callback_attempts += 1;
                     callback.callback_last_error = Some(error);
                 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::events::{Persistence, name};
 use super::{Decision, Session};
+use crate::coverage::Row;
 
 /// Steps of a preparation, by name, each with what a person reads.
 pub(super) enum Step {
@@ -35,6 +36,7 @@ pub(super) enum Told {
 
 impl Session {
     pub(super) fn tell_preparing(&mut self, now: Timestamp, step: &Step, decision: &mut Decision) {
+        Row::ToldPreparing.reach();
         let (step, message) = step.words();
         self.volatile.told = Some(Told::Preparing);
         let data = json!({"step": step, "message": message});
@@ -46,6 +48,7 @@ impl Session {
     /// Nothing is being prepared any more. Said once, not again with every turn.
     pub(super) fn tell_ready(&mut self, now: Timestamp, decision: &mut Decision) {
         if self.volatile.told.replace(Told::Ready) != Some(Told::Ready) {
+            Row::ToldReady.reach();
             self.tell_status(now, &json!({"type": "ready"}), decision);
         }
     }
@@ -58,6 +61,7 @@ impl Session {
     }
 
     pub(super) fn tell_failure(&mut self, now: Timestamp, message: &str, decision: &mut Decision) {
+        Row::ToldError.reach();
         self.volatile.told = Some(Told::Error);
         self.tell_status(now, &json!({"type": "error", "message": message}), decision);
     }

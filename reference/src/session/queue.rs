@@ -13,6 +13,7 @@ use super::progress::Step;
 use super::supervision::Deadline;
 use super::wrapper::{DeliveryFailure, DeliveryInFlight};
 use super::{Decision, Reply, Session};
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, READY_ONLY_TIMEOUT, WARM_RETRY_DELAYS};
 
@@ -127,6 +128,7 @@ impl Session {
             return;
         }
         self.change(id, decision, |message| message.accept(run));
+        Row::TurnAccepted.reach();
         let data = events::sent(&self.messages[id]);
         self.tell(now, name::SENT, data, decision);
         if self.metadata.lifecycle.initiated_at.is_none() {
@@ -145,13 +147,16 @@ impl Session {
         failure: &DeliveryFailure,
         decision: &mut Decision,
     ) {
+        failure.code.row().reach();
         let id = &delivery.message;
         let was_taken = self.messages[id].accepted_by.as_ref() == Some(&delivery.run);
         if delivery.allocated && !was_taken {
+            Row::RunGivenUp.reach();
             // It may have taken the message all the same, and nobody would be left to stop it.
             self.stop_wrapper(decision);
         }
         if !self.messages[id].is_queued() {
+            Row::DeliveryMoot.reach();
             return; // It ended or was accepted by other evidence; how its delivery went is moot.
         }
         let mut delays = self.retry_delays();
@@ -167,6 +172,7 @@ impl Session {
             .filter(|_| failure.is_retryable() && failures < delays.len())
         {
             Some(delay) => {
+                self.warm_or_cold(Row::RetriedWarm, Row::RetriedCold).reach();
                 let retry_at = now + *delay;
                 self.change(id, decision, |message| message.retry_at = Some(retry_at));
             }
@@ -174,6 +180,11 @@ impl Session {
                 self.unfinished.remove(id);
             }
             None => {
+                if failure.is_retryable() {
+                    self.warm_or_cold(Row::ExhaustedWarm, Row::ExhaustedCold).reach();
+                } else {
+                    Row::ExhaustedAtOnce.reach();
+                }
                 let outcome = Outcome {
                     status: Status::Failed,
                     source: Source::DeliveryFailure,
@@ -186,6 +197,10 @@ impl Session {
                 self.finalize_batch_without_idle(decision);
             }
         }
+    }
+
+    fn warm_or_cold(&self, warm: Row, cold: Row) -> Row {
+        if self.is_warm() { warm } else { cold }
     }
 
     fn retry_delays(&self) -> &'static [Duration] {

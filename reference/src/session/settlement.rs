@@ -8,6 +8,7 @@ use super::message::{Outcome, Reason, Source, Status};
 use super::transcript::{self, Reply as AssistantReply, ReplyEnd};
 use super::wrapper::CLOSE_STALE;
 use super::{Decision, Effect, InterruptReport, Reply, Session, SocketId};
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::Origin;
 
@@ -22,6 +23,7 @@ impl Session {
         decision: &mut Decision,
     ) -> Reply {
         let Some(run) = self.run_of_socket(socket) else {
+            Row::StaleFrame.reach();
             decision.effects.push(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
@@ -40,6 +42,7 @@ impl Session {
             name::KILOCODE => self.take_kilo_event(now, &run, data, decision),
             name::COMPLETE => self.take_complete(now, &run, data, decision),
             name::INTERRUPTED => {
+                Row::WrapperInterrupted.reach();
                 self.note_stopped(&run, decision);
                 self.end_accepted_of(now, &run, &interrupted(), decision);
                 self.waive_gate_of(&run, decision);
@@ -78,6 +81,7 @@ impl Session {
     /// Records the branch that a `complete` reports.
     pub(super) fn note_branch(&mut self, complete: &Value, decision: &mut Decision) {
         if let Some(branch) = complete["currentBranch"].as_str() {
+            Row::BranchReported.reach();
             self.change_core(decision).reported_branch = Some(branch.to_owned());
         }
     }
@@ -90,7 +94,10 @@ impl Session {
             // A child session's idle says nothing of the root.
             let root = self.metadata.identity.kilo_session_id.as_deref();
             if root.is_some() && properties["sessionID"].as_str() == root {
+                Row::RootIdle.reach();
                 self.note_root_idle(now, decision);
+            } else {
+                Row::ChildIdle.reach();
             }
         }
     }
@@ -105,11 +112,20 @@ impl Session {
         let (Some(end), true) = (reply.end, self.messages.contains_key(&reply.answers)) else {
             return;
         };
+        if self.messages[&reply.answers].is_queued() {
+            Row::EvidenceBeforeReply.reach();
+        }
         // A turn that has ended was taken, even if the answer to its delivery is still on the way.
         self.accept(now, &reply.answers, run, decision);
         let (status, reason, error) = match end {
-            ReplyEnd::Completed => (Status::Completed, None, None),
-            ReplyEnd::Failed(error) => (Status::Failed, Some(Reason::AssistantError), Some(error)),
+            ReplyEnd::Completed => {
+                Row::AssistantCompleted.reach();
+                (Status::Completed, None, None)
+            }
+            ReplyEnd::Failed(error) => {
+                Row::AssistantFailed.reach();
+                (Status::Failed, Some(Reason::AssistantError), Some(error))
+            }
         };
         let outcome = Outcome {
             status,
@@ -137,7 +153,10 @@ impl Session {
                 .as_ref()
                 .is_some_and(|delivery| delivery.run == *run);
         if !has_work && self.is_current_run(run) {
+            Row::Completed.reach();
             self.clear_run(decision);
+        } else {
+            Row::CompletedWithWork.reach();
         }
         self.tell_ready(now, decision);
         self.finalize_batch_without_idle(decision);
@@ -151,6 +170,7 @@ impl Session {
         data: &Value,
         decision: &mut Decision,
     ) {
+        Row::WrapperFatal.reach();
         let text = transcript::wrapper_error_text(data);
         let outcome = Outcome {
             status: Status::Failed,
@@ -171,7 +191,14 @@ impl Session {
         let mut to_end: Vec<MessageId> = self.accepted().map(|message| message.id.clone()).collect();
         to_end.extend(self.queued().map(|message| message.id.clone()));
         for id in &to_end {
+            match self.messages[id].is_queued() {
+                true => Row::UserInterruptPending.reach(),
+                false => Row::UserInterruptAccepted.reach(),
+            }
             self.end(now, id, interrupted(), decision);
+        }
+        if to_end.is_empty() {
+            Row::UserInterruptNothing.reach();
         }
         let (imported, imported_told) = self.interrupt_imported(now, decision);
         let command_sent = if to_end.is_empty() {

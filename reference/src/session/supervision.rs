@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Outcome, Reason, Source, Status};
 use super::transcript::ReplyEnd;
 use super::{CallbackOwner, Decision, Reply, Session, ToWrapper};
+use crate::coverage::{Row, rows_of};
 use crate::identity::MessageId;
 use crate::legacy::execution;
 use crate::limits::{
@@ -113,6 +114,9 @@ impl Session {
 
     pub(super) fn clear_deadline(&mut self, deadline: &Deadline, decision: &mut Decision) {
         if self.core.deadlines.get(deadline).is_some() {
+            if let Some(cancelled) = rows_of(deadline).cancelled {
+                cancelled.reach();
+            }
             self.change_core(decision).deadlines.0.remove(deadline);
         }
     }
@@ -121,9 +125,11 @@ impl Session {
     pub(super) fn meet_deadlines(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
         while let Some(deadline) = self.core.deadlines.take_due(now) {
             decision.writes.core = true;
+            rows_of(&deadline).due.reach();
             match deadline {
                 Deadline::Drain => self.drain(now, decision),
                 Deadline::Grace => {
+                    Row::WrapperDisconnected.reach();
                     self.lose_wrapper(now, Reason::WrapperDisconnected, WRAPPER_DISCONNECTED, decision);
                 }
                 Deadline::Ping => {
@@ -133,8 +139,14 @@ impl Session {
                         self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
                     }
                 }
-                Deadline::Pong => self.lose_wrapper(now, Reason::WrapperFailure, NO_PONG, decision),
-                Deadline::NoOutput => self.lose_wrapper(now, Reason::WrapperFailure, NO_OUTPUT, decision),
+                Deadline::Pong => {
+                    Row::NoPong.reach();
+                    self.lose_wrapper(now, Reason::WrapperFailure, NO_PONG, decision);
+                }
+                Deadline::NoOutput => {
+                    Row::NoOutput.reach();
+                    self.lose_wrapper(now, Reason::WrapperFailure, NO_OUTPUT, decision);
+                }
                 Deadline::Reconciliation => self.reconcile(now, decision),
                 Deadline::ReadyOnly | Deadline::KeepWarm => self.let_go_if_unused(decision),
                 Deadline::Callback(owner) => self.enqueue_callback(&owner, decision),
@@ -150,12 +162,18 @@ impl Session {
     pub(super) fn resume(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
         let earliest = now + RESUME_DELAY;
         let core = self.change_core(decision);
-        for at in core.deadlines.0.values_mut().filter(|at| **at <= now) {
-            *at = earliest;
+        for (deadline, at) in &mut core.deadlines.0 {
+            rows_of(deadline).resumed.reach();
+            if *at <= now {
+                *at = earliest;
+            }
         }
         // What was shown last before the stop may not have been written.
         if let Some(at) = core.deadlines.0.get_mut(&Deadline::NoOutput) {
             *at += OUTPUT_RECORD_INTERVAL;
+        }
+        if self.run_owes_something() && self.core.deadlines.get(&Deadline::Grace).is_none() {
+            Row::GraceOnBoot.reach();
         }
         self.resume_executions(now, earliest, decision);
         self.resume_expiry(now, decision);
@@ -255,14 +273,18 @@ impl Session {
             let reply = self.transcript.reply_to(&id);
             let (status, reason, error) = match reply.as_ref().map(|reply| &reply.end) {
                 Some(Some(ReplyEnd::Failed(error))) => {
+                    Row::ReconciledWithError.reach();
                     (Status::Failed, Some(Reason::AssistantError), Some(error.clone()))
                 }
-                Some(_) => (Status::Completed, None, None),
-                None => (
-                    Status::Failed,
-                    Some(Reason::MissingAssistantReply),
-                    Some(NO_REPLY.to_owned()),
-                ),
+                Some(_) => {
+                    Row::ReconciledWithReply.reach();
+                    (Status::Completed, None, None)
+                }
+                None => {
+                    Row::ReconciledWithoutReply.reach();
+                    let reason = Some(Reason::MissingAssistantReply);
+                    (Status::Failed, reason, Some(NO_REPLY.to_owned()))
+                }
             };
             let assistant_message_id = reply.map(|reply| reply.assistant_message_id);
             let source = Source::IdleReconciliation;

@@ -12,6 +12,7 @@ use super::metadata::{Metadata, Repository};
 use super::progress::Step;
 use super::supervision::Deadline;
 use super::{Decision, Effect, Reply, Session, SocketId, ToWrapper};
+use crate::coverage::Row;
 use crate::identity::{Fence, MessageId, WrapperRunId};
 use crate::legacy::execution::Closing;
 use crate::limits::PONG_TIMEOUT;
@@ -122,6 +123,18 @@ impl FailureCode {
     }
 }
 
+impl FailureCode {
+    pub(super) fn row(self) -> Row {
+        match self {
+            Self::SandboxConnectFailed => Row::FailedSandboxConnect,
+            Self::WorkspaceSetupFailed => Row::FailedWorkspaceSetup,
+            Self::KiloServerFailed => Row::FailedKiloServer,
+            Self::WrapperStartFailed => Row::FailedWrapperStart,
+            Self::BadRequest => Row::FailedBadRequest,
+        }
+    }
+}
+
 impl DeliveryFailure {
     /// A failure of that kind.
     pub fn new(code: FailureCode, text: impl Into<String>) -> Self {
@@ -160,7 +173,10 @@ impl Session {
         let at_work = self.is_connected() && self.has_accepted();
         let allocated = self.core.run.is_none();
         let run = match &self.core.run {
-            Some(run) => run.clone(),
+            Some(run) => {
+                Row::RunReused.reach();
+                run.clone()
+            }
             None => self.allocate(decision),
         };
         self.volatile.delivery = Some(DeliveryInFlight {
@@ -168,7 +184,10 @@ impl Session {
             run: run.id.clone(),
             allocated,
         });
-        if !at_work {
+        if at_work {
+            Row::Fed.reach();
+        } else {
+            Row::Drained.reach();
             self.tell_preparing(now, &Step::SandboxStarting, decision);
         }
         decision.effects.push(Effect::Deliver(Box::new(Delivery {
@@ -180,6 +199,7 @@ impl Session {
     }
 
     fn allocate(&mut self, decision: &mut Decision) -> Run {
+        Row::RunAllocated.reach();
         let id = WrapperRunId::draw(&self.identifiers);
         let connection: Uuid = self.identifiers.uuid();
         let core = self.change_core(decision);
@@ -262,6 +282,7 @@ impl Session {
         let Some(socket) = sockets.last() else {
             return false;
         };
+        command.row().reach();
         decision.effects.push(Effect::Send(*socket, command));
         true
     }
@@ -298,14 +319,20 @@ impl Session {
             Some(run) if *run == claimed => {}
             _ if self.sabotage.accepts_stale_fence() => {}
             Some(run) if run.id == claim.run => {
+                Row::IngestStaleConnection.reach();
                 return Reply::Ingest(Err(IngestRefusal::StaleConnection));
             }
-            _ => return Reply::Ingest(Err(IngestRefusal::StaleRun)),
+            _ => {
+                Row::IngestStaleRun.reach();
+                return Reply::Ingest(Err(IngestRefusal::StaleRun));
+            }
         }
         // What came on a replaced socket before it is closed still counts: its fence is the current one.
         for replaced in self.sockets_of_run(&claimed) {
+            Row::IngestReplaced.reach();
             decision.effects.push(Effect::Close(replaced, CLOSE_REPLACED));
         }
+        Row::IngestAdmitted.reach();
         self.volatile.sockets.insert(socket, claimed);
         if !self.sabotage.lets_grace_run_on() {
             self.clear_deadline(&Deadline::Grace, decision);

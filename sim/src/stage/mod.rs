@@ -4,7 +4,10 @@
 
 mod checkpoints;
 pub mod client;
+mod ingest;
 mod queue;
+mod stored;
+mod stream;
 
 use std::sync::Arc;
 
@@ -18,10 +21,13 @@ use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::{Listener, Seams};
 
 pub use self::checkpoints::CrashPlan;
-use self::client::Client;
+use self::client::{Awaited, Client};
+use self::ingest::Opener;
+pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS, ingest_party};
 pub use self::queue::{QueueBehaviour, QueueControl};
+pub use self::stored::StoredSession;
 use crate::trace::{Recorder, WORLD, What};
-use crate::world::{Machine, World, WorldEvent};
+use crate::world::{Machine, World, WorldError, WorldEvent};
 
 /// The harness's own eye: its stream is never cut, and it opens the fakes' side doors.
 pub const OBSERVER: &str = "observer";
@@ -40,7 +46,8 @@ pub const SERVER_AUTHORITY: &str = "server:8787";
 pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
 /// Where the gateway listens.
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
-const WRAPPER_AUTHORITY: &str = "wrapper:9000";
+/// Where the wrapper listens.
+pub const WRAPPER_AUTHORITY: &str = "wrapper:9000";
 
 /// Secret under which users' tokens are signed.
 pub(crate) const API_SECRET: &str = "api-secret-of-the-simulation";
@@ -74,7 +81,16 @@ impl Stage {
     ///
     /// If this thread has a world already.
     pub fn new(seed: u64, sabotage: Sabotage) -> Self {
-        let epoch: Timestamp = EPOCH.parse().expect("the epoch is a timestamp");
+        Self::with_stored(seed, sabotage, None)
+    }
+
+    /// As [`Stage::new`], with a session on the server's disk if one is given.
+    ///
+    /// # Panics
+    ///
+    /// If this thread has a world already.
+    pub fn with_stored(seed: u64, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
+        let epoch = epoch();
         let mut world = World::new(seed, epoch);
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
 
@@ -98,12 +114,26 @@ impl Stage {
                 internal_api_key: INTERNAL_API_KEY.to_owned(),
                 sabotage,
             };
+            let stored = stored.clone().filter(|_| machine.restarts == 0);
             Box::pin(async move {
                 let disk = machine.disk;
-                let database = move || disk.open(DATABASE);
-                if let Err(error) = Server::run(config, machine.seams, database, hooks).await {
-                    panic!("the server did not start: {}", with_sources(&error));
+                if let Some(session) = stored
+                    && let Err(error) = stored::import(disk.clone(), &session)
+                {
+                    panic!("the stored session was not taken over: {}", with_sources(&error));
                 }
+                let files = disk.clone();
+                let database = move || files.open(DATABASE);
+                let Err(error) = Server::run(config, machine.seams, database, hooks).await else {
+                    return;
+                };
+                // A server that cannot read its state ends; it is started again when the disk is well.
+                assert!(
+                    disk.is_faulty(),
+                    "the server did not start: {}",
+                    with_sources(&error)
+                );
+                machine.power.crash();
             })
         });
         let witness = witness_maker(&recorder, WRAPPER);
@@ -169,6 +199,28 @@ impl Stage {
         Client::new(name, seams, self.recorder.clone())
     }
 
+    /// Opens an ingest socket from the wrapper's machine, at `path` of the server and with the user's own
+    /// token. What came of it will lie in `opened`: an answer with [`SWITCHING_PROTOCOLS`] if it is open.
+    ///
+    /// # Errors
+    ///
+    /// If the wrapper's machine is down.
+    pub fn open_ingest(&mut self, name: &str, path: String, opened: Awaited) -> Result<Ingest, WorldError> {
+        let opener = Opener {
+            seams: self.world.machine(WRAPPER)?.seams,
+            witness: Witness::new(&ingest_party(name), Arc::new(self.recorder.clone())),
+            token: self.observer.user_token(),
+        };
+        let (ingest, orders) = Ingest::new();
+        self.world.spawn(WRAPPER, opener.run(path, opened, orders))?;
+        Ok(ingest)
+    }
+
+    /// The moment that lies so long after the run's beginning.
+    pub fn moment(&self, elapsed: std::time::Duration) -> Timestamp {
+        self.epoch + elapsed
+    }
+
     /// How much virtual time has passed.
     pub fn elapsed(&self) -> std::time::Duration {
         self.world
@@ -177,6 +229,11 @@ impl Stage {
             .try_into()
             .unwrap_or_default()
     }
+}
+
+/// When every run begins.
+pub fn epoch() -> Timestamp {
+    EPOCH.parse().expect("the epoch is a timestamp")
 }
 
 /// A party's witness at each of its starts: numbers of exchanges and sockets go on across restarts.

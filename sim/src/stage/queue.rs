@@ -1,8 +1,9 @@
-//! The callback queue between a session and its job, as a fault sees it: it can refuse a job, or take it
-//! and not say so.
+//! The callback queue between a session and its job, as a fault sees it: it can refuse a job, take it and
+//! not say so, take it twice, or say nothing at all.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use tokio::sync::watch;
 use turnstile_reference::callbacks::{CallbackQueue, EnqueueError};
 use turnstile_reference::server::WrapQueue;
 use turnstile_reference::session::CallbackJob;
@@ -18,20 +19,57 @@ pub enum QueueBehaviour {
     Refuses,
     /// It takes every job, and says that it did not.
     LosesAck,
+    /// It takes none and says nothing, until it behaves otherwise; then it does that with what waits.
+    Away,
+    /// It takes every job twice.
+    DeliversTwice,
 }
 
 /// Sets how the queue behaves, now and after any restart. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct QueueControl(Arc<Mutex<QueueBehaviour>>);
+#[derive(Clone)]
+pub struct QueueControl(Arc<watch::Sender<Order>>);
+
+/// An order to behave somehow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Order {
+    number: u64,
+    behaviour: QueueBehaviour,
+}
+
+impl Default for QueueControl {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Order::default())))
+    }
+}
 
 impl QueueControl {
-    /// From now on the queue behaves so.
-    pub fn set(&self, behaviour: QueueBehaviour) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = behaviour;
+    /// From now on the queue behaves so. The number is that of this order.
+    pub fn set(&self, behaviour: QueueBehaviour) -> u64 {
+        self.0.send_modify(|order| {
+            *order = Order {
+                number: order.number + 1,
+                behaviour,
+            };
+        });
+        self.0.borrow().number
     }
 
-    fn get(&self) -> QueueBehaviour {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The queue works again, unless there was another order since that one.
+    pub fn end(&self, number: u64) {
+        if self.0.borrow().number == number {
+            self.set(QueueBehaviour::Works);
+        }
+    }
+
+    /// How the queue behaves towards a job, as soon as it behaves somehow.
+    async fn behaviour(&self) -> QueueBehaviour {
+        let mut orders = self.0.subscribe();
+        let order = orders
+            .wait_for(|order| order.behaviour != QueueBehaviour::Away)
+            .await;
+        order
+            .expect("whoever waits for orders holds on to where they come from")
+            .behaviour
     }
 
     /// What the server is to put around its queue.
@@ -48,18 +86,22 @@ struct FaultyQueue {
 
 impl CallbackQueue for FaultyQueue {
     fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
-        match self.control.get() {
-            QueueBehaviour::Works => self.queue.enqueue(job),
-            QueueBehaviour::Refuses => {
-                Box::pin(async { Err(EnqueueError("it refuses everything".to_owned())) })
-            }
-            QueueBehaviour::LosesAck => {
-                let taken = self.queue.enqueue(job);
-                Box::pin(async {
-                    taken.await?;
+        let (control, queue) = (self.control.clone(), self.queue.clone());
+        Box::pin(async move {
+            match control.behaviour().await {
+                QueueBehaviour::Works => queue.enqueue(job).await,
+                QueueBehaviour::LosesAck => {
+                    queue.enqueue(job).await?;
                     Err(EnqueueError("its answer was lost".to_owned()))
-                })
+                }
+                QueueBehaviour::DeliversTwice => {
+                    queue.enqueue(job.clone()).await?;
+                    queue.enqueue(job).await
+                }
+                QueueBehaviour::Refuses | QueueBehaviour::Away => {
+                    Err(EnqueueError("it refuses everything".to_owned()))
+                }
             }
-        }
+        })
     }
 }

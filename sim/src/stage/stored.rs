@@ -1,0 +1,25 @@
+//! Putting a session on the server's disk as an older service left it, before the server first starts.
+
+use serde_json::Value;
+use turnstile_reference::identity::UserId;
+use turnstile_reference::store::{Store, StoreError};
+
+use super::DATABASE;
+use super::client::USER;
+use crate::world::Disk;
+
+/// A session of an older service's (protocol §10).
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSession {
+    /// The flat record.
+    pub record: Value,
+    /// The executions beside it.
+    pub executions: Vec<Value>,
+}
+
+/// Has a store take it over.
+pub(super) fn import(disk: Disk, session: &StoredSession) -> Result<(), StoreError> {
+    let user: UserId = USER.parse().expect("the harness's user has a valid id");
+    let store = Store::open(move || disk.open(DATABASE))?;
+    store.import(&user, &session.record, &session.executions)
+}
