@@ -3,13 +3,13 @@
 //! It decides nothing about messages. What it knows is the order of things: a commit before anything of
 //! it is seen, effects in their order, inputs one at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use turnstile_seams::{BoxFuture, Clock, ClockExt as _};
+use turnstile_seams::{BoxFuture, Clock};
 
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
@@ -223,6 +223,8 @@ struct SessionHost {
     session: Session,
     /// Set when a commit failed: the session must be restored, with this, before it is used again.
     spoiled: Option<Volatile>,
+    /// Inputs that nobody can be asked to repeat and that the store has not taken yet.
+    unheard: VecDeque<Input>,
     /// The session was removed, or never stored: whoever asked for it was told so, and nobody else knows of it.
     gone: bool,
     restore: Restore,
@@ -241,6 +243,7 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
         key,
         session,
         spoiled: None,
+        unheard: VecDeque::new(),
         gone: false,
         restore,
         services,
@@ -257,14 +260,14 @@ impl SessionHost {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         while !self.gone {
             let clock = self.services.clock.clone();
-            let deadline = match self.spoiled {
-                None => self.session.next_deadline(),
-                Some(_) => Some(clock.now() + COMMIT_RETRY_DELAY),
+            let deadline = match (&self.spoiled, self.unheard.is_empty()) {
+                (None, true) => self.session.next_deadline(),
+                _ => Some(clock.now() + COMMIT_RETRY_DELAY),
             };
             tokio::select! {
                 biased;
                 // What is due comes first: a busy wrapper must not keep the clock from being heard.
-                () = sleep_until_some(&*clock, deadline) => self.step_surely(Input::Wake).await,
+                () = sleep_until_some(&*clock, deadline) => self.take_surely(Input::Wake).await,
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return,
@@ -276,9 +279,9 @@ impl SessionHost {
     async fn obey(&mut self, command: Command) {
         // Whoever asked may have gone away meanwhile; what was decided stands all the same.
         match command {
-            Command::Tell(input) => self.step_surely(input).await,
+            Command::Tell(input) => self.take_surely(input).await,
             Command::Ask(input, answer) => {
-                let decided = self.decide(input).await;
+                let decided = self.decide_after_unheard(input).await;
                 let (reply, effects) = decided.map_or_else(
                     |error| (Err(error), Vec::new()),
                     |(reply, effects)| (Ok(reply), effects),
@@ -311,7 +314,7 @@ impl SessionHost {
                 execution,
             },
         };
-        let (reply, effects) = self.decide(opened).await?;
+        let (reply, effects) = self.decide_after_unheard(opened).await?;
         match reply {
             Reply::Ingest(Err(refusal)) => return Ok(Err(refusal)),
             Reply::NoSession => return Err(Unanswered::Gone),
@@ -343,7 +346,7 @@ impl SessionHost {
     }
 
     async fn subscribe(&mut self) -> Result<Subscription, Unanswered> {
-        let (reply, effects) = self.decide(Input::ClientConnected).await?;
+        let (reply, effects) = self.decide_after_unheard(Input::ClientConnected).await?;
         if matches!(reply, Reply::NoSession) {
             return Err(Unanswered::Gone);
         }
@@ -377,16 +380,32 @@ impl SessionHost {
     }
 
     /// Takes in an input that nobody can be asked to repeat: a failing store makes it wait, not go away.
-    async fn step_surely(&mut self, input: Input) {
+    async fn take_surely(&mut self, input: Input) {
         if let Input::IngestClosed { socket, .. } = &input {
             self.ingests.remove(socket);
         }
-        while !self.gone {
-            match self.decide(input.clone()).await {
-                Ok((_, effects)) => return self.act(effects),
-                Err(_) => self.services.clock.sleep(COMMIT_RETRY_DELAY).await,
-            }
+        // Time passes for everything that waits at once.
+        if !matches!(input, Input::Wake) || self.unheard.is_empty() {
+            self.unheard.push_back(input);
         }
+        // What still waits then is tried again after a while, or when somebody asks for something.
+        let _ = self.hear_unheard().await;
+    }
+
+    /// Takes in what a failing store has kept waiting, in its order.
+    async fn hear_unheard(&mut self) -> Result<(), Unanswered> {
+        while let Some(input) = self.unheard.front().cloned() {
+            let (_, effects) = self.decide(input).await?;
+            self.unheard.pop_front();
+            self.act(effects);
+        }
+        Ok(())
+    }
+
+    /// Decides on an input of somebody who can ask again, once everything that came before it was heard.
+    async fn decide_after_unheard(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
+        self.hear_unheard().await?;
+        self.decide(input).await
     }
 
     /// Decides and commits. If the commit fails, the session is again what the store says it is.

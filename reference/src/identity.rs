@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use turnstile_seams::Randomness;
 use uuid::Uuid;
 
+/// Characters that are shown of a text that is no identity: some more than any identity has.
+const SHOWN_OF_MALFORMED: usize = 64;
+
 /// Text that is not of the form of the identity it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not a {kind}: expected {form}")]
@@ -38,7 +41,11 @@ macro_rules! identity {
 
             fn from_str(text: &str) -> Result<Self, Malformed> {
                 let parse: fn(&str) -> Option<String> = $parse;
-                parse(text).map(Self).ok_or_else(|| Malformed { kind: $kind, form: $form, given: text.to_owned() })
+                parse(text).map(Self).ok_or_else(|| Malformed {
+                    kind: $kind,
+                    form: $form,
+                    given: text.chars().take(SHOWN_OF_MALFORMED).collect(),
+                })
             }
         }
 
@@ -73,8 +80,7 @@ identity! {
     /// A session. Upper and lower case mean the same session; it is kept in lower case.
     SessionId, "session id", "`agent_` and a UUID", |text| {
         let uuid = text.strip_prefix("agent_")?;
-        // `Uuid` also reads other notations; the protocol knows the hyphenated one.
-        (uuid.len() == 36 && Uuid::try_parse(uuid).is_ok()).then(|| text.to_ascii_lowercase())
+        hyphenated_uuid(uuid).map(|_| text.to_ascii_lowercase())
     }
 }
 
@@ -96,6 +102,11 @@ identity! {
         let id = text.strip_prefix("wr_")?;
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
     }
+}
+
+/// A UUID in the notation that the protocol knows; [`Uuid`] also reads others.
+pub fn hyphenated_uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }
 
 /// What tells one allocation of the wrapper from every other (protocol §1).

@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod delivery;
 pub mod host;
 pub mod identity;
+pub(crate) mod json;
 pub mod legacy;
 pub mod limits;
 pub mod refusal;

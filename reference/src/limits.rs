@@ -11,6 +11,9 @@ pub const PROMPT_LIMIT: usize = 100_000;
 /// Bytes a request body has at most; a longest prompt with every character escaped fits.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
+/// Bytes of a request body that are read at most before a client is cut off.
+pub const BODY_READ_LIMIT: usize = 16 * 1024 * 1024;
+
 /// From an admission to the drain it asks for, and from one drain to the next (protocol §3, §4).
 pub const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// Delays after the n-th failed delivery when the session has had a ready workspace (protocol §4). The

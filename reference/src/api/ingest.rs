@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::trpc;
 use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
-use crate::identity::{Fence, SessionId, UserId};
+use crate::identity::{Fence, SessionId, UserId, hyphenated_uuid};
 use crate::legacy;
 use crate::legacy::execution::{self, Closing};
 use crate::refusal::Refusal;
@@ -136,9 +136,9 @@ impl Params {
                 generation: required("wrapperGeneration", self.wrapper_generation.as_deref())?
                     .parse()
                     .map_err(|_| "wrapperGeneration is not a number from 0".to_owned())?,
-                connection: required("wrapperConnectionId", self.wrapper_connection_id.as_deref())?
-                    .parse()
-                    .map_err(|_| "wrapperConnectionId is not a UUID".to_owned())?,
+                connection: required("wrapperConnectionId", self.wrapper_connection_id.as_deref())
+                    .map(hyphenated_uuid)?
+                    .ok_or("wrapperConnectionId is not a UUID")?,
             },
         }))
     }

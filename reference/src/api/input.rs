@@ -6,8 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::identity::{MessageId, SessionId};
+use crate::json;
 use crate::limits::PROMPT_LIMIT;
 use crate::refusal::Refusal;
+use crate::secret::Secret;
 use crate::session::message::Turn;
 use crate::session::metadata::{
     Agent, AgentChoice, CallbackTarget, Finalization, Profile, Repository, RepositoryUrl,
@@ -15,15 +17,16 @@ use crate::session::metadata::{
 
 /// Reads an input, and says which field is wrong if one is.
 pub fn read<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
-    serde_path_to_error::deserialize(input).map_err(|error| {
-        let path = error.path().to_string();
-        let place = if path == "." {
-            String::new()
-        } else {
-            format!(" at `{path}`")
-        };
-        Refusal::bad_request(format!("Invalid input{place}: {}", error.inner()))
-    })
+    json::read(input).map_err(invalid)
+}
+
+/// Reads an input in which null is not the same as nothing.
+pub fn read_with_nulls<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
+    json::read_with_nulls(input).map_err(invalid)
+}
+
+fn invalid(wrong: json::Wrong) -> Refusal {
+    Refusal::bad_request(format!("Invalid input: {wrong}"))
 }
 
 /// Input of `start`.
@@ -146,30 +149,106 @@ impl From<Images> for Value {
 
 /// A repository as a client names it.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "Repository")]
-pub struct RepositoryInput(pub Repository);
+pub struct RepositoryInput {
+    r#type: RepositoryType,
+    repo: Option<RepositoryName>,
+    url: Option<RepositoryUrl>,
+    token: Option<Secret>,
+    branch: Option<String>,
+}
 
-impl TryFrom<Repository> for RepositoryInput {
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RepositoryType {
+    Github,
+    Gitlab,
+    Git,
+}
+
+/// A repository's name at GitHub: `owner/name`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RepositoryName(String);
+
+impl TryFrom<String> for RepositoryName {
     type Error = Refusal;
 
-    fn try_from(repository: Repository) -> Result<Self, Refusal> {
-        if let Repository::Git { url, .. } = &repository {
-            require_https(url.clone())?;
+    fn try_from(name: String) -> Result<Self, Refusal> {
+        let is_plain =
+            |part: &str| !part.is_empty() && !part.contains(|c: char| c == '/' || c.is_whitespace());
+        match name.split_once('/') {
+            Some((owner, repository)) if is_plain(owner) && is_plain(repository) => Ok(Self(name)),
+            _ => Err(Refusal::bad_request(
+                "a repository at GitHub is named `owner/name`",
+            )),
         }
-        Ok(Self(repository))
     }
 }
 
-/// The URL of a git repository that is no GitHub's or GitLab's.
+impl From<RepositoryName> for String {
+    fn from(name: RepositoryName) -> Self {
+        name.0
+    }
+}
+
+impl TryFrom<RepositoryInput> for Repository {
+    type Error = Refusal;
+
+    fn try_from(input: RepositoryInput) -> Result<Self, Refusal> {
+        let missing =
+            |field| Refusal::bad_request(format!("Invalid input: missing field `repository.{field}`"));
+        let RepositoryInput {
+            r#type,
+            repo,
+            url,
+            token,
+            branch,
+        } = input;
+        Ok(match r#type {
+            RepositoryType::Github => Self::Github {
+                repo: repo.ok_or_else(|| missing("repo"))?.into(),
+                branch,
+            },
+            RepositoryType::Gitlab => Self::Gitlab {
+                url: require_web(url.ok_or_else(|| missing("url"))?, "repository.url")?,
+                branch,
+            },
+            RepositoryType::Git => Self::Git {
+                url: require_https(url.ok_or_else(|| missing("url"))?, "repository.url")?,
+                token,
+                branch,
+            },
+        })
+    }
+}
+
+/// The URL of a repository at a GitLab, given in that field.
+///
+/// # Errors
+///
+/// If it is reached by neither `https` nor `http`.
+pub fn require_web(url: RepositoryUrl, field: &str) -> Result<RepositoryUrl, Refusal> {
+    if url.has_scheme("https") || url.has_scheme("http") {
+        Ok(url)
+    } else {
+        Err(Refusal::bad_request(format!(
+            "Invalid input at `{field}`: expected an http or https URL"
+        )))
+    }
+}
+
+/// The URL of a git repository that is no GitHub's or GitLab's, given in that field.
 ///
 /// # Errors
 ///
 /// If it is reached by anything but `https`.
-pub fn require_https(url: RepositoryUrl) -> Result<RepositoryUrl, Refusal> {
+pub fn require_https(url: RepositoryUrl, field: &str) -> Result<RepositoryUrl, Refusal> {
     if url.has_scheme("https") {
         Ok(url)
     } else {
-        Err(Refusal::bad_request("a git repository is reached by https"))
+        Err(Refusal::bad_request(format!(
+            "Invalid input at `{field}`: expected an https URL"
+        )))
     }
 }
 

@@ -23,7 +23,8 @@ use crate::server::Server;
 /// All routes of the server.
 pub fn router(server: Arc<Server>) -> Router {
     Router::new()
-        .route("/trpc/{procedure}", any(trpc::call))
+        .route(trpc::PREFIX, any(trpc::call))
+        .route(&format!("{}{{*procedure}}", trpc::PREFIX), any(trpc::call))
         .route("/stream", get(stream::open))
         .route("/sessions/{user}/{session}/ingest", get(ingest::open))
         .with_state(server)

@@ -153,7 +153,7 @@ pub async fn perform(
         Procedure::PrepareSession => v2::prepare(server, user, input::read(input)?).await,
         Procedure::InitiateFromKilocodeSessionV2 => v2::initiate(server, user, input::read(input)?).await,
         Procedure::SendMessageV2 => v2::send(server, user, input::read(input)?).await,
-        Procedure::UpdateSession => v2::update(server, user, input::read(input)?).await,
+        Procedure::UpdateSession => v2::update(server, user, input::read_with_nulls(input)?).await,
         Procedure::InterruptSession => interrupt(server, user, input::read(input)?).await,
         Procedure::DeleteSession => delete(server, user, input::read(input)?).await,
         Procedure::GetSession => get_session(server, user, input::read(input)?).await,
@@ -216,7 +216,7 @@ async fn start(server: &Server, user: UserId, input: input::Start) -> Result<Val
     let mut metadata = new_metadata(server, user);
     metadata.identity.org_id = input.options.kilocode_organization_id;
     metadata.identity.created_on_platform = input.options.created_on_platform;
-    metadata.repository = Some(input.repository.0);
+    metadata.repository = Some(input.repository.try_into()?);
     metadata.agent = input.agent.into();
     metadata.finalization = input.finalization;
     metadata.profile = input.profile;

@@ -3,31 +3,35 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::procedures::{self, Procedure};
 use crate::coverage::Row;
-use crate::limits::BODY_LIMIT;
+use crate::limits::{BODY_LIMIT, BODY_READ_LIMIT};
 use crate::refusal::{Code, Refusal};
 use crate::server::Server;
 
+/// Where the procedures are.
+pub const PREFIX: &str = "/trpc/";
 /// The header in which callers of internal procedures show their key.
 const INTERNAL_API_KEY: &str = "x-internal-api-key";
 
 /// Answers a call of whatever procedure the path names.
 pub async fn call(
     State(server): State<Arc<Server>>,
-    Path(name): Path<String>,
+    uri: Uri,
     method: Method,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Response {
+    let name = uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let answer = async {
         let procedure = Procedure::named(&name)
             .ok_or_else(|| Refusal::new(Code::NotFound, format!("No procedure {name:?}")))?;
@@ -54,17 +58,34 @@ pub async fn call(
 }
 
 async fn input_from_body(body: Body) -> Result<Value, Refusal> {
-    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| {
-        Refusal::new(
-            Code::PayloadTooLarge,
-            format!("The body has more than {BODY_LIMIT} bytes"),
-        )
-    })?;
+    let bytes = read_body(body).await?;
     if bytes.is_empty() {
         Ok(Value::Null)
     } else {
         parse(&bytes)
     }
+}
+
+/// Reads a body to its end. What is too long is not kept, but read on for a while all the same: a client that
+/// is still sending when the connection closes never sees why.
+async fn read_body(mut body: Body) -> Result<Vec<u8>, Refusal> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        // A client that goes away in the middle of its request sees no answer either.
+        let frame = frame.map_err(|_| Refusal::bad_request("The body did not come to its end"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= BODY_LIMIT {
+            bytes.extend_from_slice(&data);
+        } else if length > BODY_READ_LIMIT {
+            break;
+        }
+    }
+    if length > BODY_LIMIT {
+        let text = format!("The body has more than {BODY_LIMIT} bytes");
+        return Err(Refusal::new(Code::PayloadTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 fn input_from_query(query: Option<&str>) -> Result<Value, Refusal> {

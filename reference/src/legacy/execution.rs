@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::MessageId;
+use crate::json::{self, Wrong};
 use crate::session::message::{Callback, GateResult, Status};
 
 /// An execution's id: `exc_` and something.
@@ -123,14 +124,14 @@ enum WrittenStatus {
 /// # Errors
 ///
 /// If it is not one.
-pub fn read(written: &serde_json::Value) -> Result<Execution, serde_json::Error> {
+pub fn read(written: &serde_json::Value) -> Result<Execution, Wrong> {
     let Written {
         execution_id,
         status,
         started_at,
         message_id,
         error,
-    } = Written::deserialize(written)?;
+    } = json::read(written.clone())?;
     let ended = |status| State::Ended {
         status,
         error,

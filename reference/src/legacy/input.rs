@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::api::input::{Images, Prompt, require_https};
+use crate::api::input::{Images, Prompt, RepositoryName, require_https, require_web};
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId};
 use crate::refusal::Refusal;
@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::session::message::Turn;
 use crate::session::metadata::{
     Agent, AgentChoice, CallbackTarget, Finalization, GateThreshold, Mode, Model, Profile, Repository,
+    RepositoryUrl,
 };
 
 /// What old clients call a repository at a GitLab.
@@ -26,8 +27,8 @@ pub struct PrepareSession {
     mode: Mode,
     model: Model,
     variant: Option<String>,
-    github_repo: Option<String>,
-    git_url: Option<String>,
+    github_repo: Option<RepositoryName>,
+    git_url: Option<RepositoryUrl>,
     git_token: Option<Secret>,
     platform: Option<String>,
     upstream_branch: Option<String>,
@@ -97,13 +98,16 @@ impl PrepareSession {
     fn repository(&mut self) -> Result<Repository, Refusal> {
         let branch = self.upstream_branch.take();
         match (self.github_repo.take(), self.git_url.take()) {
-            (Some(repo), None) => Ok(Repository::Github { repo, branch }),
+            (Some(repo), None) => Ok(Repository::Github {
+                repo: repo.into(),
+                branch,
+            }),
             (None, Some(url)) if self.platform.as_deref() == Some(GITLAB) => Ok(Repository::Gitlab {
-                url: url.into(),
+                url: require_web(url, "gitUrl")?,
                 branch,
             }),
             (None, Some(url)) => Ok(Repository::Git {
-                url: require_https(url.into())?,
+                url: require_https(url, "gitUrl")?,
                 token: self.git_token.take(),
                 branch,
             }),
@@ -188,51 +192,48 @@ impl SendMessage {
     }
 }
 
-/// A turn with its kind.
+/// A turn with its kind, and the fields of either.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-enum Payload {
-    Prompt {
-        prompt: Prompt,
-        images: Option<Images>,
-        mode: Option<Mode>,
-        model: Option<Model>,
-        variant: Option<String>,
-    },
-    Command {
-        command: CommandName,
-        #[serde(default)]
-        arguments: String,
-        images: Option<Images>,
-    },
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    r#type: PayloadType,
+    prompt: Option<Prompt>,
+    images: Option<Images>,
+    mode: Option<Mode>,
+    model: Option<Model>,
+    variant: Option<String>,
+    command: Option<CommandName>,
+    arguments: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PayloadType {
+    Prompt,
+    Command,
 }
 
 impl Payload {
     /// The turn, with the images that were given beside it.
     fn into_turn(self, beside: Option<Images>) -> Result<(Turn, AgentChoice), Refusal> {
-        match self {
-            Self::Prompt {
-                prompt,
-                images,
-                mode,
-                model,
-                variant,
-            } => {
+        let missing = |field| Refusal::bad_request(format!("Invalid input: missing field `payload.{field}`"));
+        let images = self.images.or(beside);
+        match self.r#type {
+            PayloadType::Prompt => {
                 let turn = Turn::Prompt {
-                    prompt: prompt.into(),
-                    images: images.or(beside).map(Into::into),
+                    prompt: self.prompt.ok_or_else(|| missing("prompt"))?.into(),
+                    images: images.map(Into::into),
                 };
+                let (mode, model, variant) = (self.mode, self.model, self.variant);
                 Ok((turn, AgentChoice { mode, model, variant }))
             }
-            Self::Command { images, .. } if images.is_some() || beside.is_some() => {
+            PayloadType::Command if images.is_some() => {
                 Err(Refusal::bad_request("Invalid input: a command has no images"))
             }
-            Self::Command {
-                command, arguments, ..
-            } => {
+            PayloadType::Command => {
                 let turn = Turn::Command {
-                    command: command.0,
-                    arguments,
+                    command: self.command.ok_or_else(|| missing("command"))?.0,
+                    arguments: self.arguments.unwrap_or_default(),
                 };
                 Ok((turn, AgentChoice::default()))
             }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
+use crate::json::{self, Wrong};
 use crate::secret::Secret;
 use crate::session::message::Turn;
 use crate::session::metadata::{
@@ -29,7 +30,15 @@ pub enum UnreadableRecord {
     Version(Value),
     /// It is not of the form that it says it is of, or of none.
     #[error(transparent)]
-    Form(#[from] serde_json::Error),
+    Form(#[from] Wrong),
+    /// It cannot be understood. Where, and not what stands there: it may be a secret.
+    #[error("it cannot be understood from line {line}, column {column} on")]
+    Json {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
 }
 
 /// Reads a record of either form. One that says that it is grouped is never taken for a flat one.
@@ -41,12 +50,21 @@ pub fn read(record: &[u8]) -> Result<Metadata, UnreadableRecord> {
     let record: Value = serde_json::from_slice(record)?;
     match record.get(SCHEMA_VERSION) {
         None => {
-            let flat = Flat::deserialize(record)?;
+            let flat: Flat = json::read(record)?;
             Row::FlatRecordRead.reach();
             Ok(flat.into())
         }
-        Some(version) if *version == METADATA_SCHEMA_VERSION => Ok(Metadata::deserialize(record)?),
+        Some(version) if *version == METADATA_SCHEMA_VERSION => Ok(json::read(record)?),
         Some(version) => Err(UnreadableRecord::Version(version.clone())),
+    }
+}
+
+impl From<serde_json::Error> for UnreadableRecord {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json {
+            line: error.line(),
+            column: error.column(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::refusal::Refusal;
 
@@ -36,22 +37,22 @@ impl TryFrom<WrittenTarget> for CallbackTarget {
     type Error = Refusal;
 
     fn try_from(WrittenTarget { url, headers }: WrittenTarget) -> Result<Self, Refusal> {
-        let parsed: Option<http::Uri> = url.parse().ok();
-        let is_absolute = parsed.is_some_and(|url| {
-            matches!(url.scheme_str(), Some("http" | "https"))
-                && url.host().is_some_and(|host| !host.is_empty())
-        });
-        if !is_absolute {
+        let is_absolute =
+            Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        // What requests are made with has to understand it too.
+        if !is_absolute || url.parse::<http::Uri>().is_err() {
             return Err(Refusal::bad_request(
                 "the callback's url is not an absolute http or https URL",
             ));
         }
         for (name, value) in &headers {
-            if name.parse::<http::HeaderName>().is_err() || value.parse::<http::HeaderValue>().is_err() {
-                // The value may be a secret.
-                return Err(Refusal::bad_request(format!(
-                    "{name:?} is not a valid HTTP header"
-                )));
+            // Neither is repeated: a value may be a secret, and a wrong name a whole line with one.
+            if name.parse::<http::HeaderName>().is_err() {
+                return Err(Refusal::bad_request("a header's name is not one that HTTP has"));
+            }
+            if value.parse::<http::HeaderValue>().is_err() {
+                let text = format!("the value of the header {name:?} is not one that HTTP has");
+                return Err(Refusal::bad_request(text));
             }
         }
         Ok(Self { url, headers })

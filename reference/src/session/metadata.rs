@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 pub use super::agent::{Agent, AgentChoice, Mode, Model};
 pub use super::callback_target::CallbackTarget;
@@ -151,27 +152,34 @@ impl Repository {
     }
 }
 
-/// Where a repository is. People write credentials into such URLs; they are for the wrapper only.
+/// Where a repository is. People write credentials into such places; they are for the wrapper only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RepositoryUrl(String);
 
 impl RepositoryUrl {
-    /// The URL without what stands before the host's name.
+    /// The place without what may be a credential: what stands before the host's name, and a query.
     pub fn public(&self) -> String {
-        let Some((scheme, rest)) = self.0.split_once("://") else {
-            return self.0.clone();
+        let (scheme, rest) = match self.0.split_once("://") {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), self.0.as_str()),
         };
-        let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let host_begins = rest[..authority_ends].rfind('@').map_or(0, |at| at + 1);
-        format!("{scheme}://{}", &rest[host_begins..])
+        let path_ends = rest.find(['?', '#']).unwrap_or(rest.len());
+        let host_ends = rest[..path_ends].find('/').unwrap_or(path_ends);
+        let host_begins = rest[..host_ends].rfind('@').map_or(0, |at| at + 1);
+        format!("{scheme}{}", &rest[host_begins..path_ends])
     }
 
-    /// Whether it is reached by that scheme.
+    /// Whether it is a URL with a host that is reached by that scheme.
     pub fn has_scheme(&self, scheme: &str) -> bool {
-        self.0
+        let rest = self
+            .0
             .strip_prefix(scheme)
-            .is_some_and(|rest| rest.starts_with("://"))
+            .and_then(|rest| rest.strip_prefix("://"));
+        // The library mends what is not quite a URL; what is handed on to git must be one as it stands.
+        let begins_with_host = rest.is_some_and(|rest| !rest.starts_with(['/', '?', '#']));
+        let is_plain = !self.0.contains(char::is_whitespace);
+        begins_with_host && is_plain && Url::parse(&self.0).is_ok_and(|url| url.has_host())
     }
 }
 
@@ -291,6 +299,11 @@ mod tests {
             ("https://user:pass@git.example/a.git", "https://git.example/a.git"),
             ("https://token@git.example", "https://git.example"),
             ("https://git.example/a@b", "https://git.example/a@b"),
+            (
+                "https://git.example/a.git?private_token=t#f",
+                "https://git.example/a.git",
+            ),
+            ("oauth2:token@git.example/a.git", "git.example/a.git"),
         ] {
             let url = RepositoryUrl::from(url.to_owned());
             assert_eq!(url.public(), public);

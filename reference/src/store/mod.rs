@@ -366,9 +366,9 @@ fn json(record: &impl serde::Serialize) -> Vec<u8> {
 }
 
 fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
-    serde_json::from_slice(record).map_err(|source| StoreError::Record {
+    serde_json::from_slice(record).map_err(|error| StoreError::Record {
         what: what(),
-        source: source.into(),
+        source: error.into(),
     })
 }
 

@@ -108,7 +108,7 @@ impl Stage {
             let config = Config {
                 listen: SERVER_AUTHORITY.to_owned(),
                 ingest_url: format!("ws://{SERVER_AUTHORITY}"),
-                wrapper_url: format!("http://{WRAPPER_AUTHORITY}"),
+                sandboxes: Arc::new(format!("http://{WRAPPER_AUTHORITY}")),
                 api_secret: API_SECRET.to_owned(),
                 ticket_secret: TICKET_SECRET.to_owned(),
                 internal_api_key: INTERNAL_API_KEY.to_owned(),

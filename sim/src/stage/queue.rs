@@ -105,3 +105,20 @@ impl CallbackQueue for FaultyQueue {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_order_does_not_end_a_later_one() {
+        let control = QueueControl::default();
+        let behaviour = || control.0.borrow().behaviour;
+        let first = control.set(QueueBehaviour::Refuses);
+        let second = control.set(QueueBehaviour::Away);
+        control.end(first);
+        assert_eq!(behaviour(), QueueBehaviour::Away);
+        control.end(second);
+        assert_eq!(behaviour(), QueueBehaviour::Works);
+    }
+}

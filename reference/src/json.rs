@@ -1,0 +1,287 @@
+//! Reading JSON that others wrote, as the protocol has it: an object is an object and never a list, a name is
+//! a text, null is as good as absent, and an error tells what was expected and never what stood there, which
+//! may be a secret.
+//!
+//! What the values mean is the business of the types that are read.
+
+use std::fmt;
+
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_json::{Map, Value};
+
+/// Why a value is not what it should be. Its text repeats nothing of the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
+
+impl serde::de::Error for Unreadable {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("expected {expected}, found {}", kind(&unexpected)))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!(
+            "expected {expected}, found another {}",
+            kind(&unexpected)
+        ))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("expected one of {}", expected.join(", ")))
+    }
+}
+
+fn kind(unexpected: &Unexpected<'_>) -> &'static str {
+    match unexpected {
+        Unexpected::Bool(_) => "boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "number",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "text",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::Seq => "list",
+        Unexpected::Map => "object",
+        _ => "value of another kind",
+    }
+}
+
+/// Where in what was read something is wrong, and what.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}{source}", place = self.place())]
+pub struct Wrong {
+    path: String,
+    source: Unreadable,
+}
+
+impl Wrong {
+    fn place(&self) -> String {
+        match self.path.as_str() {
+            "." => String::new(),
+            path => format!("at `{path}`: "),
+        }
+    }
+}
+
+/// Reads a value in which null means absent.
+///
+/// # Errors
+///
+/// The first thing in it that is not as it should be.
+pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+    read_with(value, Nulls::Absent)
+}
+
+/// Reads a value in which null says something of its own.
+///
+/// # Errors
+///
+/// The first thing in it that is not as it should be.
+pub fn read_with_nulls<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+    read_with(value, Nulls::Kept)
+}
+
+fn read_with<T: DeserializeOwned>(value: Value, nulls: Nulls) -> Result<T, Wrong> {
+    serde_path_to_error::deserialize(Written { value, nulls }).map_err(|error| Wrong {
+        path: error.path().to_string(),
+        source: error.into_inner(),
+    })
+}
+
+/// What a null in an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    Absent,
+    Kept,
+}
+
+/// A value that somebody wrote.
+struct Written {
+    value: Value,
+    nulls: Nulls,
+}
+
+impl Written {
+    fn visit_object<'de, V: Visitor<'de>>(
+        object: Map<String, Value>,
+        nulls: Nulls,
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        let fields = object
+            .into_iter()
+            .map(|(name, value)| (name, Self { value, nulls }));
+        visitor.visit_map(MapDeserializer::new(fields))
+    }
+
+    fn unexpected(value: &Value) -> Unexpected<'_> {
+        match value {
+            Value::Null => Unexpected::Unit,
+            Value::Bool(value) => Unexpected::Bool(*value),
+            Value::Number(_) => Unexpected::Float(0.0),
+            Value::String(text) => Unexpected::Str(text),
+            Value::Array(_) => Unexpected::Seq,
+            Value::Object(_) => Unexpected::Map,
+        }
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Unreadable> for Written {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Written {
+    type Error = Unreadable;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        let nulls = self.nulls;
+        match self.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(value),
+            Value::String(text) => visitor.visit_string(text),
+            Value::Array(values) => {
+                let elements = values.into_iter().map(|value| Self { value, nulls });
+                visitor.visit_seq(SeqDeserializer::new(elements))
+            }
+            Value::Object(object) => Self::visit_object(object, nulls, visitor),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), _, _) => visitor.visit_u64(number),
+                (None, Some(number), _) => visitor.visit_i64(number),
+                (None, None, number) => visitor.visit_f64(number.unwrap_or(f64::NAN)),
+            },
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        match self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        match self.value {
+            Value::Object(mut object) => {
+                if self.nulls == Nulls::Absent {
+                    object.retain(|_, value| !value.is_null());
+                }
+                Self::visit_object(object, self.nulls, visitor)
+            }
+            value => Err(serde::de::Error::invalid_type(
+                Self::unexpected(&value),
+                &"an object",
+            )),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        match self.value {
+            Value::String(name) => visitor.visit_enum(name.into_deserializer()),
+            value => Err(serde::de::Error::invalid_type(
+                Self::unexpected(&value),
+                &"a text",
+            )),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Thing {
+        name: String,
+        #[serde(default)]
+        kind: Kind,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        #[default]
+        Plain,
+        Other,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Inner {
+        number: u8,
+    }
+
+    fn refusal(value: Value) -> String {
+        read::<Thing>(value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn null_is_absent_in_an_object() {
+        let thing: Thing = read(json!({"name": "a", "kind": null, "inner": null})).unwrap();
+        assert_eq!(
+            thing,
+            Thing {
+                name: "a".into(),
+                kind: Kind::Plain,
+                inner: None
+            }
+        );
+    }
+
+    #[test]
+    fn a_list_is_no_object_and_an_object_no_name() {
+        assert_eq!(refusal(json!(["a"])), "expected an object, found list");
+        let inner = refusal(json!({"name": "a", "inner": [1]}));
+        assert_eq!(inner, "at `inner`: expected an object, found list");
+        let kind = refusal(json!({"name": "a", "kind": {"plain": null}}));
+        assert_eq!(kind, "at `kind`: expected a text, found object");
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_repeats_no_value() {
+        let cases = [
+            json!({"name": 12345}),
+            json!({"name": "a", "kind": "12345"}),
+            json!({"name": "a", "inner": "12345"}),
+            json!({"name": "a", "inner": {"number": 12345}}),
+            json!("12345"),
+        ];
+        for case in cases {
+            let refusal = refusal(case);
+            assert!(!refusal.contains("12345"), "{refusal}");
+        }
+        let inner = refusal(json!({"name": "a", "inner": {"number": "x"}}));
+        assert!(inner.starts_with("at `inner.number`: "), "{inner}");
+    }
+}
