@@ -6,9 +6,10 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::name::ClientName;
+use crate::lapse::Lapse;
+use crate::name::{ClientName, Label};
 use crate::place::At;
-use crate::reply::InterruptReply;
+use crate::reply::SuccessReply;
 use crate::text::{is_default, read_from_text};
 
 /// Interrupts the session.
@@ -20,7 +21,7 @@ pub struct Interrupt {
     pub client: At<ClientName>,
     /// The answer that must come; 200 if left out.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub reply: InterruptReply,
+    pub reply: SuccessReply,
 }
 
 /// Opens a client's stream, and introduces the client if it is new.
@@ -32,6 +33,32 @@ pub struct Open {
     /// From which event on; from the start if left out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub from: Resume,
+    /// Only events of these types; of all if there are none here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<String>,
+    /// Only events of these executions; of all, and of none, if there are none here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executions: Vec<At<Label>>,
+    /// Only events from this moment on, counted from the run's beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Lapse>,
+    /// Only events up to this moment, counted from the run's beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Lapse>,
+    /// How fast it takes what is sent to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reads: ReadingSpeed,
+}
+
+/// How fast a client takes what its stream brings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadingSpeed {
+    /// As it comes.
+    #[default]
+    Eagerly,
+    /// One frame a second.
+    Slowly,
 }
 
 /// Closes a client's stream, as a client does that leaves in good order.

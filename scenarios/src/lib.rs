@@ -7,12 +7,20 @@
 //!
 //! What does not live here: playing a script, and any knowledge of the parties beyond their names.
 
+mod answer;
+mod call;
 mod check;
 mod client;
 mod directive;
 mod expectation;
+mod ingest;
+mod json;
 mod lapse;
+mod lasting;
+mod legacy;
 mod library;
+mod machine;
+mod message;
 mod name;
 mod parse;
 mod party;
@@ -23,26 +31,42 @@ mod reply;
 mod scenario;
 mod session;
 mod step;
+mod stored;
+mod surface;
 mod text;
 mod wait;
 mod wire;
+mod wrapper;
 
-pub use client::{Close, Interrupt, Open, Resume};
+pub use answer::{Answer, LateAnswer, Receiver};
+pub use call::{Call, CallMethod, CallReply};
+pub use client::{Close, Interrupt, Open, ReadingSpeed, Resume};
 pub use directive::Directive;
 pub use expectation::{
-    Bounds, Callback, Delivery, Expectation, GatewayState, Milestone, Outcome, Reason, Source, StreamCount,
-    Terminal, Watcher,
+    BadgeShown, BadgeWord, Bounds, Callback, Deliveries, Delivery, Expectation, GateResult, GatewayState,
+    IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal, Watcher,
 };
+pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
+pub use json::{Json, JsonObject, Subset, has_field};
 pub use lapse::Lapse;
+pub use lasting::Lasting;
+pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
-pub use name::{ClientName, Label, OBSERVER, Tag};
+pub use machine::{Crash, CrashPoint, DiskBehaviour, QueueBehaviour};
+pub use message::{Form, IdMaker, SendMessage, Start};
+pub use name::{ClientName, IngestName, Label, OBSERVER, Tag};
 pub use party::{Between, Direction, Link, Machine, Party};
 pub use place::{At, Spot};
 pub use problem::{Problem, ScriptErrors};
-pub use prompt::{IdMaker, Prompt, SendMessage, Start};
-pub use reply::{InterruptReply, Reply, Status};
+pub use prompt::{Command, Finalization, Prompt};
+pub use reply::{Reply, Status, SuccessReply};
 pub use scenario::{Scenario, Seam, schema};
-pub use session::{Answer, Gate, Session};
-pub use step::{Crash, CrashPoint, QueueBehaviour, Receiver, Step};
+pub use session::{Gate, Session};
+pub use step::Step;
+pub use stored::{ExecutionId, ExecutionStatus, Stored, StoredExecution};
+pub use surface::{Surface, Surfaces};
 pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};
 pub use wire::{Connections, Delay, Fault, Heal};
+pub use wrapper::{
+    Completion, Failure, GateVerdict, JobCode, Readiness, ReadyCode, Taking, WrapperBehaviour,
+};

@@ -7,22 +7,24 @@ use std::path::{Path, PathBuf};
 
 use crate::problem::ScriptErrors;
 use crate::scenario::Scenario;
+use crate::surface::Surface;
 
 /// The folders that scripts are looked for in: the suite, and the bugs that were found.
 const SHELVES: [&str; 2] = ["suite", "regressions"];
 /// How a script's file name ends.
 const EXTENSION: &str = "yaml";
 
-/// Every scenario of a folder, in order of id.
+/// Every scenario of a folder, in order of id. A script for several surfaces is here once for each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Library {
     entries: Vec<Entry>,
 }
 
-/// One scenario of a [`Library`].
+/// One scenario of a [`Library`], on one surface.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its path below the library's folder without the ending, such as `suite/reconnect/inside-the-grace`.
+    /// Its path below the library's folder without the ending, such as `suite/reconnect/inside-the-grace`,
+    /// and ` (legacy)` if it is for that surface.
     pub id: String,
     /// Its file.
     pub path: PathBuf,
@@ -91,7 +93,7 @@ impl Library {
         let mut entries = Vec::new();
         for path in paths {
             match read(root, &path) {
-                Ok(entry) => entries.push(entry),
+                Ok(read) => entries.extend(read),
                 Err(error) => errors.push(error),
             }
         }
@@ -107,14 +109,16 @@ impl Library {
         &self.entries
     }
 
-    /// The scenarios whose id contains `filter`; only the one whose id it is, if there is one; all, without
-    /// a filter.
+    /// The scenarios whose id contains `filter`; only those of the script whose path it is, or only the one
+    /// whose id it is, if there is one; all, without a filter.
     pub fn matching(&self, filter: Option<&str>) -> Vec<&Entry> {
         let Some(filter) = filter else {
             return self.entries.iter().collect();
         };
-        if let Some(exact) = self.entries.iter().find(|entry| entry.id == filter) {
-            return vec![exact];
+        let is_exact = |entry: &&Entry| entry.id == filter || entry.script_id() == filter;
+        let exact: Vec<&Entry> = self.entries.iter().filter(is_exact).collect();
+        if !exact.is_empty() {
+            return exact;
         }
         let matches = |entry: &&Entry| entry.id.contains(filter);
         self.entries.iter().filter(matches).collect()
@@ -145,17 +149,30 @@ fn find(folder: &Path, paths: &mut Vec<PathBuf>, errors: &mut Vec<LibraryError>)
     }
 }
 
-fn read(root: &Path, path: &Path) -> Result<Entry, LibraryError> {
+impl Entry {
+    /// The id without the surface.
+    fn script_id(&self) -> &str {
+        let suffix = self.scenario.api.first().suffix();
+        self.id.strip_suffix(suffix).unwrap_or(&self.id)
+    }
+}
+
+/// A script, once for each of its surfaces.
+fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, LibraryError> {
     let source = fs::read_to_string(path).map_err(|source| LibraryError::Read {
         path: path.to_owned(),
         source,
     })?;
     let scenario = Scenario::parse(&source, path)?;
     let below = path.strip_prefix(root).unwrap_or(path).with_extension("");
-    let names = below.iter().map(|name| name.to_string_lossy());
-    Ok(Entry {
-        id: names.collect::<Vec<_>>().join("/"),
-        path: path.to_owned(),
-        scenario,
-    })
+    let names: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
+    let id = names.join("/");
+    let entry = |surface: Surface| {
+        Some(Entry {
+            id: format!("{id}{}", surface.suffix()),
+            path: path.to_owned(),
+            scenario: scenario.on(surface)?,
+        })
+    };
+    Ok(Surface::ALL.into_iter().filter_map(entry).collect())
 }

@@ -79,13 +79,19 @@ macro_rules! name {
 }
 
 name! {
-    /// What a script calls one admission of a message: the `as` of a `start` or `send`.
+    /// What a script calls one admission of a message, such as the `as` of a `start` or `send`, or an execution
+    /// of an older service.
     Label, |_| Ok(())
 }
 
 name! {
     /// What a script calls a place at the gateway where requests are parked.
     Tag, |_| Ok(())
+}
+
+name! {
+    /// What a script calls an ingest socket of its own: the `open` of an `ingest`.
+    IngestName, |_| Ok(())
 }
 
 name! {

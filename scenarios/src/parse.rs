@@ -16,21 +16,27 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
 
+use crate::answer::Answer;
 use crate::expectation::Expectation;
 use crate::place::{At, Spot};
 use crate::problem::Report;
 use crate::scenario::{Scenario, Seam};
-use crate::session::{Answer, Session};
+use crate::session::Session;
 use crate::step::Step;
+use crate::surface::Surfaces;
 use crate::text::listed;
 
 /// The key of the steps.
 pub(crate) const STEPS: &str = "steps";
+/// The key of the surfaces.
+const API: &str = "api";
+/// The key of the session's settings.
+const SESSION: &str = "session";
 /// The key of the expectations.
 const EXPECT: &str = "expect";
 /// The keys of a script.
 const KEYS: &[&str] = &[
-    "scenario", "about", "seam", "session", "receiver", "steps", "expect",
+    "scenario", "about", "seam", API, SESSION, "receiver", STEPS, EXPECT,
 ];
 /// Those without which it is none.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
@@ -44,6 +50,8 @@ pub(crate) struct Draft {
     pub title: Option<At<String>>,
     pub about: Option<At<String>>,
     pub seam: Option<Seam>,
+    /// `None` if it was there and could not be read.
+    pub api: Option<Surfaces>,
     /// `None` if it was there and could not be read.
     pub session: Option<Session>,
     pub receiver: Vec<Answer>,
@@ -89,6 +97,7 @@ impl Draft {
             title: self.title?.value,
             about: self.about?.value,
             seam: self.seam?,
+            api: self.api?,
             session: self.session?,
             receiver: self.receiver,
             steps: whole(self.steps?)?,
@@ -177,6 +186,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Draft, A::Error> {
         let mut draft = Draft {
+            api: Some(Surfaces::default()),
             session: Some(Session::default()),
             ..Draft::default()
         };
@@ -184,8 +194,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
             let place = Place::Key(key.clone());
             draft.present.insert(key.clone(), spot);
             if self.unreadable.contains_key(&place) {
-                if key == "session" {
-                    draft.session = None;
+                match key.as_str() {
+                    API => draft.api = None,
+                    SESSION => draft.session = None,
+                    _ => {}
                 }
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -195,7 +207,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 "scenario" => draft.title = Some(map.next_value()?),
                 "about" => draft.about = Some(map.next_value()?),
                 "seam" => draft.seam = Some(map.next_value()?),
-                "session" => draft.session = Some(map.next_value()?),
+                API => draft.api = Some(map.next_value()?),
+                SESSION => draft.session = Some(map.next_value()?),
                 "receiver" => draft.receiver = map.next_value()?,
                 STEPS => draft.steps = Some(map.next_value_seed(self.elements(STEPS))?),
                 EXPECT => draft.expect = map.next_value_seed(self.elements(EXPECT))?,

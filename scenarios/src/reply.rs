@@ -68,10 +68,10 @@ pub struct Reply {
     pub lost: bool,
 }
 
-/// How an interrupt must be answered.
+/// How a request must be answered that says whether it did anything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct InterruptReply {
+pub struct SuccessReply {
     /// The HTTP status.
     #[serde(default, skip_serializing_if = "is_default")]
     pub status: Status,
@@ -81,7 +81,7 @@ pub struct InterruptReply {
     /// No answer comes: the request or its answer is lost. Leaves the rest without a meaning.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
-    /// The answer's `success`: whether there was anything to interrupt.
+    /// The answer's `success`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
 }

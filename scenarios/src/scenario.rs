@@ -5,13 +5,15 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Answer;
 use crate::check::check;
 use crate::expectation::Expectation;
 use crate::parse::{Draft, read};
 use crate::place::At;
 use crate::problem::{Report, ScriptErrors};
-use crate::session::{Answer, Session};
+use crate::session::Session;
 use crate::step::Step;
+use crate::surface::{Surface, Surfaces};
 use crate::text::is_default;
 
 /// One scenario: what is done, and what must be true afterwards.
@@ -31,6 +33,9 @@ pub struct Scenario {
     pub about: String,
     /// The part of the system that it is about.
     pub seam: Seam,
+    /// On which surfaces it is played, once on each.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub api: Surfaces,
     /// How the session is made.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: Session,
@@ -65,6 +70,12 @@ pub enum Seam {
     Crash,
     /// What a client sees.
     Stream,
+    /// The wrapper misbehaves.
+    Wrapper,
+    /// What old clients and older services' sessions need.
+    Legacy,
+    /// The end of a session itself.
+    Deletion,
 }
 
 impl Scenario {
@@ -82,6 +93,15 @@ impl Scenario {
         }
         let scenario = draft.and_then(Draft::finish);
         report.conclude(scenario)
+    }
+
+    /// This scenario on one of its surfaces only, with a title that says so; none if it is not for that one.
+    pub fn on(&self, surface: Surface) -> Option<Self> {
+        self.api.contains(&surface).then(|| Self {
+            title: format!("{}{}", self.title, surface.suffix()),
+            api: surface.into(),
+            ..self.clone()
+        })
     }
 }
 

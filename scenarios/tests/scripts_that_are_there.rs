@@ -40,6 +40,34 @@ fn a_filter_picks_what_contains_it_and_an_id_picks_only_itself() {
 }
 
 #[test]
+fn a_script_for_two_surfaces_is_two_scenarios_and_its_path_means_both() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-surfaces");
+    let shelf = folder.join("suite");
+    std::fs::create_dir_all(&shelf).unwrap();
+    let script = |api: &str| {
+        format!("scenario: s\nabout: a\nseam: turn\napi: {api}\nsteps:\n- start: {{ as: a, say: idle }}\n")
+    };
+    std::fs::write(shelf.join("both.yaml"), script("[legacy, unified]")).unwrap();
+    std::fs::write(shelf.join("both-no.yaml"), script("[legacy]")).unwrap();
+    let library = Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"));
+    let picked = |filter| {
+        let entries = library.matching(filter).into_iter();
+        entries.map(|entry| entry.id.as_str()).collect::<Vec<_>>()
+    };
+    let both = ["suite/both", "suite/both (legacy)"];
+    assert_eq!(picked(Some("suite/both")), both);
+    assert_eq!(picked(Some("suite/both (legacy)")), both[1..]);
+    assert_eq!(picked(Some("suite/both-no")), ["suite/both-no (legacy)"]);
+    assert_eq!(picked(None).len(), 3);
+    let titles: Vec<&str> = library
+        .entries()
+        .iter()
+        .map(|entry| entry.scenario.title.as_str())
+        .collect();
+    assert_eq!(titles, ["s", "s (legacy)", "s (legacy)"]);
+}
+
+#[test]
 fn a_folder_without_scripts_is_told_by_its_name() {
     let errors = Library::load(Path::new("no/such/folder")).unwrap_err();
     assert!(matches!(errors.errors[..], [LibraryError::Read { .. }]));
@@ -53,6 +81,26 @@ fn a_script_that_is_written_out_says_the_same_when_it_is_read_again() {
         let written = serde_json::to_string_pretty(&entry.scenario).unwrap();
         let again = Scenario::parse(&written, &entry.path).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(again, entry.scenario, "{}", entry.id);
+    }
+}
+
+#[test]
+fn every_example_of_a_step_or_expectation_says_the_same_when_it_is_read_again() {
+    fn again<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(block: &str) {
+        let read: Vec<T> = serde_saphyr::from_str(block).unwrap_or_else(|error| panic!("{block}: {error}"));
+        let written = serde_json::to_string_pretty(&read).unwrap();
+        let again: Vec<T> =
+            serde_saphyr::from_str(&written).unwrap_or_else(|error| panic!("{written}: {error}"));
+        assert_eq!(again, read);
+    }
+    let readme = include_str!("../README.md");
+    let blocks = readme.split("```yaml\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        if block.starts_with("- order:") {
+            again::<Expectation>(block);
+        } else if block.starts_with("- ") {
+            again::<Step>(block);
+        }
     }
 }
 
@@ -85,9 +133,12 @@ fn the_examples_in_the_readme_can_be_read() {
                 .map(drop)
                 .map_err(|errors| errors.to_string())
         } else if block.starts_with("session:") {
-            let script = format!(
-                "scenario: s\nabout: a\nseam: turn\nsteps:\n- start: {{ as: a, say: idle }}\n{block}"
-            );
+            let step = if block.contains("stored:") {
+                "wait: 1s"
+            } else {
+                "start: { as: a, say: idle }"
+            };
+            let script = format!("scenario: s\nabout: a\nseam: turn\nsteps:\n- {step}\n{block}");
             Scenario::parse(&script, Path::new("README.md"))
                 .map(drop)
                 .map_err(|errors| errors.to_string())

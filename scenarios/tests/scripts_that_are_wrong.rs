@@ -77,12 +77,12 @@ expect:
     insta::assert_snapshot!(problems(script).join("\n"), @r#"
     1:1: the script has no `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: say it in a sentence
-    2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream
-    3:1: `colour` is not known here; allowed: scenario, about, seam, session, receiver, steps, expect
+    2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
+    3:1: `colour` is not known here; allowed: scenario, about, seam, api, session, receiver, steps, expect
     4:22: expected true or false
-    5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop
+    5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
-    9:11: a message has either `say` (a directive) or `text` (a raw prompt), exactly one of them
+    9:11: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
     12:23: no message is called `third` here; known: first
     13:25: `as` is there twice
     15:5: one key is enough: what comes next needs a `-` of its own
@@ -161,10 +161,36 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
         "- crash: { party: client }",
         "- crash: { party: server, at: before-commit }",
         "- receiver: { answers: [200, sulk] }",
+        "- receiver: { answers: [{ delay: 0s, status: 200 }] }",
+        "- receiver: { answers: [{ delay: 1s }] }",
+        "- send: { as: a, command: { name: x }, say: idle }",
+        "- send: { as: a, command: { name: x }, form: flat }",
+        "- send: { as: a, command: { name: x }, model: m }",
+        "- send: { as: a, say: idle, surface: newer }",
+        "- send: { as: a, say: idle, finalization: { commit: true } }",
+        "- prepare: { say: idle }",
+        "- update: { callback: other }",
+        "- call: { input: {} }",
+        "- call: { procedure: health, method: put }",
+        "- call: { procedure: health, reply: { has: [1] } }",
+        "- open: { client: phone, reads: backwards }",
+        "- wrapper: { sulks: true }",
+        "- wrapper: { ready: { fail: { code: SEND_ERROR } } }",
+        "- wrapper: { job: { fail: { code: SEND_ERROR, times: 0 } } }",
+        "- queue: sulks",
+        "- queue: { is: refuses }",
+        "- queue: { is: works, for: 4s }",
+        "- disk: { is: melts, for: 4s }",
+        "- ingest: { open: a }",
+        "- ingest: { open: a, fence: current, code: 1000 }",
+        "- ingest: { send: a }",
+        "- ingest: { send: a, raw: b, data: {} }",
+        "- ingest: { close: a, code: 99 }",
+        "- ingest: { open: a, close: a }",
     ];
     insta::assert_snapshot!(told(steps, &scripts), @r#"
     - frob: 1
-        6:3: `frob` is not known here; allowed: start, send, interrupt, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, receiver, queue, wait
+        6:3: `frob` is not known here; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
     - interrupt
         6:3: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
     - wait: 4
@@ -174,7 +200,7 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
     - send: { as: a b, say: idle }
         6:15: `a b` is not a name: letters, digits, `-` and `_` are allowed
     - send: { as: a }
-        6:9: a message has either `say` (a directive) or `text` (a raw prompt), exactly one of them
+        6:9: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
     - send: { say: idle }
         6:11: `as` is missing
     - send: { as: a, say: shout:hi }
@@ -238,9 +264,61 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
     - crash: { party: client }
         6:19: `client` is not known here; allowed: server, wrapper, gateway, receiver
     - crash: { party: server, at: before-commit }
-        6:31: `before-commit` is not known here; allowed: after-commit, after-enqueue
+        6:31: `before-commit` is not known here; allowed: between-commits, after-commit, after-enqueue
     - receiver: { answers: [200, sulk] }
-        6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop
+        6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, or a map such as { delay: 3s, status: 200 }
+    - receiver: { answers: [{ delay: 0s, status: 200 }] }
+        6:34: a duration of zero changes nothing here: it must be longer
+    - receiver: { answers: [{ delay: 1s }] }
+        6:27: `status` is missing
+    - send: { as: a, command: { name: x }, say: idle }
+        6:9: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
+    - send: { as: a, command: { name: x }, form: flat }
+        6:9: a command is sent in the form `payload`, and has no `model`
+    - send: { as: a, command: { name: x }, model: m }
+        6:9: a command is sent in the form `payload`, and has no `model`
+    - send: { as: a, say: idle, surface: newer }
+        6:38: `newer` is not known here; allowed: unified, legacy
+    - send: { as: a, say: idle, finalization: { commit: true } }
+        6:45: `commit` is not known here; allowed: auto-commit, condense-on-complete, gate
+    - prepare: { say: idle }
+        6:14: `as` is missing
+    - update: { callback: other }
+        6:23: `other` is not a callback target; allowed: none, receiver, a path of the receiver such as /other
+    - call: { input: {} }
+        6:11: `procedure` is missing
+    - call: { procedure: health, method: put }
+        6:38: `put` is not known here; allowed: get, post
+    - call: { procedure: health, reply: { has: [1] } }
+        6:44: expected a map, such as { key: value }
+    - open: { client: phone, reads: backwards }
+        6:33: `backwards` is not known here; allowed: eagerly, slowly
+    - wrapper: { sulks: true }
+        6:14: `sulks` is not known here; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal
+    - wrapper: { ready: { fail: { code: SEND_ERROR } } }
+        6:37: `SEND_ERROR` is not known here; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST
+    - wrapper: { job: { fail: { code: SEND_ERROR, times: 0 } } }
+        6:47: expected a number above 0
+    - queue: sulks
+        6:3: `sulks` is not known here; allowed: works, refuses, loses-ack, away, delivers-twice
+    - queue: { is: refuses }
+        6:12: `for` is missing
+    - queue: { is: works, for: 4s }
+        6:10: this is how it behaves anyway: `for` says how long something else lasts
+    - disk: { is: melts, for: 4s }
+        6:15: `melts` is not known here; allowed: works, fails, full
+    - ingest: { open: a }
+        6:11: `open` needs whom it speaks for: either `execution` or `fence`
+    - ingest: { open: a, fence: current, code: 1000 }
+        6:11: `code` belongs to `close`
+    - ingest: { send: a }
+        6:11: `send` needs what is sent: exactly one of `event` (with data or not), `raw`, `binary: true`
+    - ingest: { send: a, raw: b, data: {} }
+        6:11: `send` needs what is sent: exactly one of `event` (with data or not), `raw`, `binary: true`
+    - ingest: { close: a, code: 99 }
+        6:11: 99 is not the code of a close frame: 1000 to 4999 are allowed
+    - ingest: { open: a, close: a }
+        6:11: an ingest step does exactly one of: open (with execution or fence), send, close
     "#);
 }
 
@@ -264,10 +342,20 @@ fn a_step_that_can_never_happen_is_told() {
         "- crash: { party: wrapper, at: after-commit }",
         "- crash: { party: server }\n- crash: { party: server }\n- interrupt: {}\n- open: { client: phone }",
         "- crash: { party: gateway }\n- release: hold",
+        "- prepare: { as: second, say: idle }",
+        "- send: { as: a, command: { name: x } }",
+        "- send: { as: a, say: idle, form: payload }",
+        "- send: { as: a, say: idle, surface: legacy, finalization: { gate: all } }",
+        "- call: { procedure: send, input: { x: [<nobody>] }, reply: { has: { y: <no> } } }",
+        "- open: { client: phone, executions: [old], since: 2s, until: 1s }",
+        "- crash: { party: wrapper }\n- wrapper: {}",
+        "- ingest: { open: a, execution: first }\n- ingest: { send: b, event: e }",
+        "- ingest: { open: a, fence: current }\n- ingest: { open: a, fence: current }\n- ingest: { close: a }\n- ingest: { send: a, event: e, data: { id: <x> } }",
+        "- ingest: { open: a, fence: stale-run, reply: { status: 409 } }\n- ingest: { send: a, binary: true }",
     ];
     insta::assert_snapshot!(told(steps, &scripts), @r#"
     - start: { as: second, say: idle }
-        6:3: a scenario has one `start`, and it is in line 5
+        6:3: a scenario has one session, and it is made in line 5
     - send: { as: first, say: idle }
         6:15: the label `first` is taken already, in line 5
     - send: { as: a, say: idle, repeat: b }
@@ -315,23 +403,109 @@ fn a_step_that_can_never_happen_is_told() {
     - crash: { party: gateway }
     - release: hold
         7:3: the gateway is down since line 6 and cannot answer: restart it first
+    - prepare: { as: second, say: idle }
+        6:3: a scenario has one session, and it is made in line 5
+    - send: { as: a, command: { name: x } }
+        6:3: the unified surface has no commands: say `surface: legacy`, or `api: [legacy]` above
+    - send: { as: a, say: idle, form: payload }
+        6:35: the unified surface has one form: say `surface: legacy`, or `api` above
+    - send: { as: a, say: idle, surface: legacy, finalization: { gate: all } }
+        6:3: the legacy surface has no `gate` for a single message: say `surface: unified`
+    - call: { procedure: send, input: { x: [<nobody>] }, reply: { has: { y: <no> } } }
+        6:35: nothing here is called `nobody`, as in `<nobody>`; known: first
+        6:68: nothing here is called `no`, as in `<no>`; known: first
+    - open: { client: phone, executions: [old], since: 2s, until: 1s }
+        6:3: nothing happens from 2s on and up to 1s
+        6:39: no message is called `old` here; known: first
+    - crash: { party: wrapper }
+    - wrapper: {}
+        7:3: the wrapper is down since line 6 and cannot answer: restart it first
+    - ingest: { open: a, execution: first }
+    - ingest: { send: b, event: e }
+        6:33: `first` is a message, and no execution
+        7:19: no ingest socket is called `b` here; known: a
+    - ingest: { open: a, fence: current }
+    - ingest: { open: a, fence: current }
+    - ingest: { close: a }
+    - ingest: { send: a, event: e, data: { id: <x> } }
+        7:19: the ingest socket `a` was opened in line 6 already: give this one another name
+        9:19: the ingest socket `a` was closed in line 8
+        9:38: nothing here is called `x`, as in `<x>`; known: first
+    - ingest: { open: a, fence: stale-run, reply: { status: 409 } }
+    - ingest: { send: a, binary: true }
+        7:19: the ingest socket `a` is to be refused (line 6)
     "#);
 }
 
 #[test]
-fn nothing_comes_before_the_session_or_of_one_that_is_refused() {
+fn nothing_is_asked_of_a_session_that_is_not_there_or_is_refused() {
     let script = "\
 scenario: s
 about: a
 seam: turn
 steps:
-- wait: 1s
+- wrapper: { deaf: true }
+- open: { client: phone }
 - start: { as: a, say: idle, reply: { status: 400 } }
 - interrupt: {}
+- start: { as: b, say: idle }
+- interrupt: {}
+- start: { as: c, say: idle }
 ";
     insta::assert_snapshot!(problems(script).join("\n"), @r#"
-    5:3: the first step is `start`: before it there is no session
-    7:3: there is no session to ask for: its `start` is to be refused (line 6)
+    6:3: there is no session yet: `start` or `prepare` comes first, or it is `stored`
+    8:3: there is no session to ask for: its `start` is to be refused (line 7)
+    11:3: a scenario has one session, and it is made in line 9
+    "#);
+}
+
+#[test]
+fn a_stored_session_is_the_one_that_there_is() {
+    let script = "\
+scenario: s
+about: a
+seam: turn
+api: [legacy, legacy]
+session:
+  stored:
+    record: { prompt: hi, x: <nobody> }
+    initial-message: first
+    executions:
+      - { as: old, status: running, message: first }
+      - { as: old, status: completed, started-before: 1h, message: second }
+steps:
+- initiate: {}
+- await: { message: old, is: completed }
+- await: { callback: old }
+- ingest: { open: one, execution: old }
+- ingest: { open: two, execution: second }
+- ingest: { open: three, execution: exc_unknown }
+- start: { as: a, say: idle }
+";
+    insta::assert_snapshot!(problems(script).join("\n"), @r#"
+    4:6: `api` names legacy twice
+    7:13: nothing here is called `nobody`, as in `<nobody>`; known: first, old, second
+    11:15: the label `old` is taken already, in line 10
+    14:21: `old` is an execution, and no message
+    15:3: this session has no callback target: say `callback: true` in `session`
+    17:35: `second` is a message, and no execution
+    19:3: a scenario has one session, and it is `stored` already
+    "#);
+    let wrong = |stored: &&str| {
+        let script = format!(
+            "scenario: s\nabout: a\nseam: turn\nsession: {{ stored: {stored} }}\nsteps:\n- interrupt: {{}}\n"
+        );
+        problems(&script).join("\n")
+    };
+    let all = [
+        "{ record: [] }",
+        "{ executions: [{ as: a, status: done }] }",
+        "{ executions: [{ as: a, status: running, id: ex_1 }] }",
+    ];
+    insta::assert_snapshot!(all.iter().map(wrong).collect::<Vec<_>>().join("\n"), @r#"
+    4:30: expected a map, such as { key: value }
+    4:52: `done` is not known here; allowed: pending, running, completed, failed, interrupted
+    4:65: `ex_1` is not the id of an execution: `exc_`, then letters, digits, `-` and `_`
     "#);
 }
 
@@ -358,6 +532,17 @@ fn an_expectation_that_can_never_hold_is_told() {
         "- stream: { event: e, client: client, exactly: 1 }",
         "- stream: { event: e, client: tablet, exactly: 1 }",
         "- gateway: { waiters: few }",
+        "- deliveries: { of: no, times: 1 }",
+        "- deliveries: { of: first, times: 3, at: [2s] }",
+        "- deliveries: { of: first, times: 3, at: [2s, 2s] }",
+        "- callback: { for: first, times: 0, path: /a, at: 2s }",
+        "- callback: { for: first, after: 3s, before: 2s, has: { a: <x> } }",
+        "- badge: { client: client, of: first, is: Queued }",
+        "- badge: { client: phone, of: first, is: queued }",
+        "- snapshot: { client: phone, shows: [queued no, sent] }",
+        "- ingest: { of: a, closed: 1000 }",
+        "- ingest: { of: a }",
+        "- ingest: { of: a, closed: 1000, refused: 409 }",
     ];
     insta::assert_snapshot!(told(expecting, &scripts), @r#"
     - order: [sent first]
@@ -383,7 +568,7 @@ fn an_expectation_that_can_never_hold_is_told() {
     - callback: { for: first }
         9:3: this session has no callback target: say `callback: true` in `session`
     - callback: { for: first, times: 0, text: a }
-        9:3: a callback that comes 0 times has no `status`, `text` or `error`
+        9:3: a callback that comes 0 times has no `status`, `text`, `error`, nor anything else in it
     - callbacks: 1
         9:3: this session has no callback target: say `callback: true` in `session`
     - stream: { event: e }
@@ -400,6 +585,31 @@ fn an_expectation_that_can_never_hold_is_told() {
         9:31: no client is called `tablet` here; known: client, phone; `open` introduces one
     - gateway: { waiters: few }
         9:23: expected a whole number, not below 0
+    - deliveries: { of: no, times: 1 }
+        9:21: `no` is to be refused (line 6): nothing becomes of it
+    - deliveries: { of: first, times: 3, at: [2s] }
+        9:15: `at` has a moment for each attempt but the first: 2 with these `times`, here 1
+    - deliveries: { of: first, times: 3, at: [2s, 2s] }
+        9:15: `at` counts from the first attempt on, so its moments rise, and 2s does not
+    - callback: { for: first, times: 0, path: /a, at: 2s }
+        9:3: a callback that comes 0 times has no `status`, `text`, `error`, nor anything else in it
+        9:3: a callback that is never asked for has no `at`, `after` or `before`
+    - callback: { for: first, after: 3s, before: 2s, has: { a: <x> } }
+        9:3: this session has no callback target: say `callback: true` in `session`
+        9:3: no moment is after 3s and before 2s
+        9:55: nothing here is called `x`, as in `<x>`; known: first, no
+    - badge: { client: client, of: first, is: Queued }
+        9:20: `client` never opens a stream, so it sees nothing
+    - badge: { client: phone, of: first, is: queued }
+        9:42: `queued` is not known here; allowed: Queued, Failed to deliver, none
+    - snapshot: { client: phone, shows: [queued no, sent] }
+        9:49: `sent` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
+    - ingest: { of: a, closed: 1000 }
+        9:17: no ingest socket is called `a` here; known: none
+    - ingest: { of: a }
+        9:11: say what became of it: `closed`, `refused` or `error-frame`
+    - ingest: { of: a, closed: 1000, refused: 409 }
+        9:11: a socket that was refused is not closed and gets no frame
     "#);
 }
 

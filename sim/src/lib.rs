@@ -5,6 +5,7 @@
 //! [`script`] plays a scenario on a stage, [`trace`] is what was seen meanwhile, and [`oracle`] says
 //! whether it was right. [`suite`] plays many scenarios at once, [`report`] tells of it.
 
+pub mod client_view;
 pub mod oracle;
 pub mod report;
 pub mod script;

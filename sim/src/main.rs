@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use turnstile::report::{Summary, TerminalReporter};
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
-use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario};
+use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario, Surface};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
 #[global_allocator]
@@ -71,6 +71,9 @@ enum Command {
         /// The seed that every choice follows from
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// The surface that it is played on; the first of its surfaces if left out
+        #[arg(long, value_name = "SURFACE")]
+        api: Option<Surface>,
         /// Print the trace as JSON, one record a line
         #[arg(long)]
         json: bool,
@@ -144,7 +147,12 @@ fn main() -> ExitCode {
         Command::Run(arguments) => play(&arguments),
         Command::List { filter, library } => list(filter.as_deref(), &library),
         Command::Check { files } => check(&files),
-        Command::Replay { file, seed, json } => replay(&file, seed, json),
+        Command::Replay {
+            file,
+            seed,
+            api,
+            json,
+        } => replay(&file, seed, api, json),
         Command::Schema => print_schema(),
     };
     let exit = exit.unwrap_or_else(|error| {
@@ -245,13 +253,21 @@ fn check(files: &[PathBuf]) -> io::Result<Exit> {
     Ok(exit)
 }
 
-fn replay(file: &Path, seed: u64, json: bool) -> io::Result<Exit> {
+fn replay(file: &Path, seed: u64, surface: Option<Surface>, json: bool) -> io::Result<Exit> {
     let scenario = match read(file) {
         Ok(scenario) => scenario,
         Err(error) => {
             complain(&error);
             return Ok(Exit::Usage);
         }
+    };
+    let surface = surface.unwrap_or(scenario.api.first());
+    let Some(scenario) = scenario.on(surface) else {
+        complain(&format!(
+            "{} is not for the {surface} surface: its `api` does not name it",
+            file.display()
+        ));
+        return Ok(Exit::Usage);
     };
     let entry = Entry {
         id: file.display().to_string(),

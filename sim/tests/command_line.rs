@@ -92,6 +92,41 @@ fn what_did_not_hold_is_told_with_the_place_the_message_and_the_replay_and_ends_
 }
 
 #[test]
+fn a_replay_is_on_the_surface_that_is_asked_for_if_the_script_is_for_it() {
+    let file = script(
+        "both.yaml",
+        "scenario: t\nabout: a\nseam: turn\napi: [unified, legacy]\nsteps:\n\
+         \x20 - start: { as: a, say: idle }\nexpect:\n  - gateway: { waiters: 1 }\n",
+    );
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let output = turnstile(&["replay", name, "--api", "legacy"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.starts_with("t (legacy)\n"), "{text}");
+    assert!(text.contains("POST /trpc/prepareSession"), "{text}");
+    assert!(
+        text.contains(&format!("replay: turnstile replay {name} --seed 0 --api legacy")),
+        "{text}"
+    );
+    assert!(!stdout(&turnstile(&["replay", name])).contains("prepareSession"));
+
+    let unified = turnstile(&[
+        "replay",
+        "scenarios/suite/turn/empty-answer.yaml",
+        "--api",
+        "legacy",
+    ]);
+    let unknown = turnstile(&["replay", name, "--api", "newer"]);
+    for (output, text) in [
+        (unified, "is not for the legacy surface"),
+        (unknown, "allowed: unified, legacy"),
+    ] {
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(text), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_step_that_does_not_go_as_scripted_is_told_by_its_line() {
     let file = script(
         "impatient.yaml",

@@ -68,10 +68,12 @@ fn the_server_the_fakes_and_the_language_do_not_know_each_other() {
 
 #[test]
 fn only_the_legacy_part_of_the_server_knows_the_word_for_executions() {
-    assert_eq!(
-        strays("reference", "executionId", "reference/src/legacy"),
-        Vec::<PathBuf>::new()
-    );
+    for word in ["executionId", "execution_id", "ExecutionId"] {
+        assert_eq!(
+            strays("reference/src", word, "reference/src/legacy"),
+            Vec::<PathBuf>::new()
+        );
+    }
 }
 
 #[test]

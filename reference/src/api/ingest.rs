@@ -15,7 +15,7 @@ use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, SessionId, UserId, hyphenated_uuid};
 use crate::legacy;
-use crate::legacy::execution::{self, Closing};
+use crate::legacy::execution::Closing;
 use crate::refusal::Refusal;
 use crate::server::Server;
 use crate::session::ToWrapper;
@@ -125,9 +125,10 @@ fn status_of(refusal: IngestRefusal) -> StatusCode {
 impl Params {
     /// On whose behalf the wrapper speaks: of an execution only if it names no run.
     fn claim(&self) -> Result<Claim, String> {
-        if let (Some(execution), None) = (&self.legacy.execution_id, &self.wrapper_run_id) {
-            let execution = execution::Id::try_from(execution.clone());
-            return execution.map(Claim::Imported).map_err(|error| error.to_string());
+        if self.wrapper_run_id.is_none()
+            && let Some(execution) = self.legacy.execution().map_err(|error| error.to_string())?
+        {
+            return Ok(Claim::Imported(execution));
         }
         required("kiloSessionId", self.kilo_session_id.as_deref())?;
         Ok(Claim::Run(IngestClaim {

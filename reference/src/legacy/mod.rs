@@ -59,7 +59,7 @@ impl Origin {
 #[serde(rename_all = "camelCase")]
 pub struct Params {
     /// At the ingest: the execution on whose behalf an older wrapper speaks.
-    pub execution_id: Option<String>,
+    execution_id: Option<String>,
     /// At the stream: the executions whose events are wanted, with commas between them.
     execution_ids: Option<String>,
 }
@@ -69,6 +69,15 @@ pub struct Params {
 pub struct Filter(Option<BTreeSet<String>>);
 
 impl Params {
+    /// The execution on whose behalf an older wrapper speaks, if it names one.
+    ///
+    /// # Errors
+    ///
+    /// If what it names is none.
+    pub fn execution(&self) -> Result<Option<execution::Id>, execution::NotAnId> {
+        self.execution_id.clone().map(execution::Id::try_from).transpose()
+    }
+
     /// The filter that a client of the stream asks for.
     pub fn filter(&self) -> Filter {
         let wanted = self.execution_ids.as_ref();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Picture;
-use crate::expectation::{Callback, Delivery, Expectation, Milestone, Outcome, Terminal, Watcher};
+use crate::expectation::{
+    BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Terminal, Watcher,
+};
 use crate::name::Label;
 use crate::parse::Element;
 use crate::place::{At, Spot};
@@ -27,19 +29,13 @@ impl Picture<'_, '_> {
                     self.report.add(spot, contradiction);
                 }
             }
+            Expectation::Deliveries(deliveries) => self.admitted(&deliveries.of),
             Expectation::Callback(callback) => self.callback(callback, spot),
             Expectation::Callbacks(0) | Expectation::Gateway(_) => {}
             Expectation::Callbacks(_) => self.callbacks(spot),
             Expectation::Stream(count) => {
-                if let Watcher::Client(name) = &count.client.value
-                    && let Some(client) = self.client(name, count.client.spot)
-                    && !client.opened
-                    && !self.may_be_mentioned(name)
-                {
-                    self.report.add(
-                        count.client.spot,
-                        format_args!("`{name}` never opens a stream, so it sees nothing"),
-                    );
+                if let Watcher::Client(name) = &count.client.value {
+                    self.watches(name, count.client.spot);
                 }
                 match &count.of {
                     // That nothing is seen of it is just what is to be expected of a refused message.
@@ -48,6 +44,52 @@ impl Picture<'_, '_> {
                     None => {}
                 }
             }
+            Expectation::Badge(badge) => {
+                self.watches(&badge.client, badge.client.spot);
+                if badge.is == BadgeWord::None {
+                    self.known(&badge.of);
+                } else {
+                    self.admitted(&badge.of);
+                }
+            }
+            Expectation::Snapshot(snapshot) => {
+                self.watches(&snapshot.client, snapshot.client.spot);
+                for At { value, spot } in &snapshot.shows {
+                    self.milestone(value, *spot);
+                }
+            }
+            Expectation::Ingest(outcome) => self.ingest_outcome(outcome),
+        }
+    }
+
+    fn milestone(&mut self, milestone: &Milestone, spot: Spot) {
+        self.admitted(&At {
+            value: milestone.of.clone(),
+            spot,
+        });
+    }
+
+    fn ingest_outcome(&mut self, outcome: &IngestOutcome) {
+        let Some(socket) = self.known_ingest(&outcome.of) else {
+            return;
+        };
+        let line = socket.introduced.line;
+        match outcome.refused {
+            None if socket.refused => self.report.add(
+                outcome.of.spot,
+                format_args!(
+                    "`{}` is to be refused (line {line}): nothing becomes of it",
+                    outcome.of.value
+                ),
+            ),
+            Some(_) if !socket.refused => self.report.add(
+                outcome.of.spot,
+                format_args!(
+                    "`{}` is to open (line {line}): say there which `reply` it gets instead",
+                    outcome.of.value
+                ),
+            ),
+            _ => {}
         }
     }
 
@@ -58,10 +100,7 @@ impl Picture<'_, '_> {
         }
         let mut reached: BTreeMap<&Label, Moment> = BTreeMap::new();
         for At { value, spot } in milestones {
-            self.admitted(&At {
-                value: value.of.clone(),
-                spot: *spot,
-            });
+            self.milestone(value, *spot);
             let earlier = reached.insert(&value.of, value.moment);
             if let Some(earlier) = earlier.filter(|earlier| earlier.rank() >= value.moment.rank()) {
                 self.report.add(
@@ -77,18 +116,34 @@ impl Picture<'_, '_> {
     }
 
     fn callback(&mut self, callback: &Callback, spot: Spot) {
+        if let Some(has) = &callback.has {
+            self.mentioned(has.labels(), has.spot);
+        }
         if callback.times > 0 {
-            self.admitted(&callback.r#for);
+            self.callable_back(&callback.r#for);
             self.callbacks(spot);
         } else {
             self.known(&callback.r#for);
         }
-        if callback.times == 0
-            && (callback.status.is_some() || callback.text.is_some() || callback.error.is_some())
+        if callback.times == 0 && callback.describes_one() {
+            self.report.add(
+                spot,
+                "a callback that comes 0 times has no `status`, `text`, `error`, nor anything else in it",
+            );
+        }
+        let is_timed = callback.at.is_some() || callback.after.is_some() || callback.before.is_some();
+        if callback.times == 0 && callback.requests.is_none_or(|requests| requests == 0) && is_timed {
+            self.report.add(
+                spot,
+                "a callback that is never asked for has no `at`, `after` or `before`",
+            );
+        }
+        if let (Some(after), Some(before)) = (callback.after, callback.before)
+            && after > before
         {
             self.report.add(
                 spot,
-                "a callback that comes 0 times has no `status`, `text` or `error`",
+                format_args!("no moment is after {after} and before {before}"),
             );
         }
         if callback

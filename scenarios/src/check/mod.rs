@@ -3,16 +3,22 @@
 //! The steps are walked through in order, with a picture of what is certain at each of them. Only what
 //! is certainly impossible is a problem; what depends on timing is left to the play.
 
+mod clients;
 mod expectations;
+mod ingest;
+mod machines;
+mod messages;
+mod network;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::name::{ClientName, Label, Tag};
+use crate::name::{ClientName, IngestName, Label, Tag};
 use crate::parse::{Draft, STEPS};
 use crate::party::{Machine, Party};
 use crate::place::{At, Spot};
 use crate::problem::Report;
+use crate::surface::Surface;
 use crate::text::listed;
 
 /// Reports whatever does not fit together.
@@ -30,10 +36,12 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     let Some(steps) = &draft.steps else { return };
     let mut picture = Picture {
         report,
-        start: None,
+        surfaces: draft.api.as_deref().unwrap_or_default(),
+        session: SessionState::None,
         labels: BTreeMap::new(),
         tags: BTreeMap::new(),
         clients: BTreeMap::from([(ClientName::default(), Client::default())]),
+        ingests: BTreeMap::new(),
         faulted: BTreeSet::new(),
         machines: Machine::ALL.map(|machine| (machine, Running::Up)).into(),
         armed: false,
@@ -41,6 +49,10 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
         callbacks: draft.session.as_ref().is_none_or(|session| session.callback),
         unclear: None,
     };
+    match &draft.session {
+        Some(session) => picture.stored(session.stored.as_ref()),
+        None => picture.session = SessionState::Unclear,
+    }
     if steps.is_empty() {
         let spot = draft.present.get(STEPS).copied().unwrap_or_default();
         picture.report.add(spot, "`steps` is empty: begin with `start`");
@@ -52,12 +64,14 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
 /// What is certain at one point of a script.
 struct Picture<'a, 'r> {
     report: &'a mut Report<'r>,
-    /// Where the session is made, and whether that is expected to be refused.
-    start: Option<(Spot, bool)>,
+    /// Where the script is played; none if that could not be read.
+    surfaces: &'a [Surface],
+    session: SessionState,
     labels: BTreeMap<&'a Label, Message>,
     /// Where each tag was released since it was last said; `None` if it was not.
     tags: BTreeMap<&'a Tag, Option<Spot>>,
     clients: BTreeMap<ClientName, Client>,
+    ingests: BTreeMap<&'a IngestName, IngestSocket>,
     /// The directions that were cut, black-holed or delayed, and not healed by a step since.
     faulted: BTreeSet<(&'a Party, &'a Party)>,
     machines: BTreeMap<Machine, Running>,
@@ -68,6 +82,21 @@ struct Picture<'a, 'r> {
     unclear: Option<BTreeSet<&'a str>>,
 }
 
+/// What is known of the session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SessionState {
+    /// Nothing has asked for it yet.
+    None,
+    /// A step asks for it, and is to be refused.
+    Refused(Spot),
+    /// A step has made it.
+    Made(Spot),
+    /// It was on the disk from the beginning.
+    Stored,
+    /// It may have been: that could not be read.
+    Unclear,
+}
+
 /// What is known of a label.
 #[derive(Clone, Copy)]
 struct Message {
@@ -75,6 +104,8 @@ struct Message {
     refused: bool,
     /// Whether the script's side knows the message's id: not if the server was to make it and refused.
     has_id: bool,
+    /// Whether it is an execution of an older service, and no message at all.
+    is_execution: bool,
 }
 
 /// What is known of a client.
@@ -84,6 +115,14 @@ struct Client {
     opened: bool,
     /// Whether its stream may be open.
     open: bool,
+}
+
+/// What is known of an ingest socket of the script's own.
+#[derive(Clone, Copy)]
+struct IngestSocket {
+    introduced: Spot,
+    refused: bool,
+    closed: Option<Spot>,
 }
 
 /// What is known of a machine.
@@ -104,10 +143,20 @@ impl Picture<'_, '_> {
 
     /// Reports a label that no admitted message has.
     fn admitted(&mut self, label: &At<Label>) {
-        if let Some(message) = self.known(label)
-            && message.refused
-        {
-            let line = message.introduced.line;
+        let found = self.callable_back(label);
+        if found.is_some_and(|found| found.is_execution) {
+            self.report.add(
+                label.spot,
+                format_args!("`{}` is an execution, and no message", label.value),
+            );
+        }
+    }
+
+    /// Reports a label that neither an admitted message has nor an execution.
+    fn callable_back(&mut self, label: &At<Label>) -> Option<Message> {
+        let found = self.known(label)?;
+        if found.refused {
+            let line = found.introduced.line;
             self.report.add(
                 label.spot,
                 format_args!(
@@ -116,9 +165,10 @@ impl Picture<'_, '_> {
                 ),
             );
         }
+        Some(found)
     }
 
-    /// Reports a label that no message has.
+    /// Reports a label that nothing has.
     fn known(&mut self, label: &At<Label>) -> Option<Message> {
         let found = self.labels.get(&label.value).copied();
         if found.is_none() && !self.may_be_mentioned(label) {
@@ -129,6 +179,20 @@ impl Picture<'_, '_> {
             );
         }
         found
+    }
+
+    /// Reports labels in a piece of JSON that nothing has.
+    fn mentioned(&mut self, labels: BTreeSet<&str>, spot: Spot) {
+        for label in labels {
+            let is_known = self.labels.keys().any(|known| ***known == *label);
+            if !is_known && !self.may_be_mentioned(label) {
+                let known = listed(self.labels.keys());
+                self.report.add(
+                    spot,
+                    format_args!("nothing here is called `{label}`, as in `<{label}>`; known: {known}"),
+                );
+            }
+        }
     }
 
     /// Reports a client that nothing has introduced.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use turnstile_scenarios::Surface;
 
 use crate::oracle::Finding;
 use crate::script::Verdict;
@@ -154,7 +155,7 @@ impl<W: Write> TerminalReporter<W> {
         writeln!(
             self.out,
             "    replay: {}",
-            replay_command(&entry.path, options.seed)
+            replay_command(&entry.path, options.seed, entry.scenario.api.first())
         )
     }
 
@@ -202,11 +203,15 @@ impl fmt::Display for Summary {
 }
 
 /// The command that plays a file again, in the words in which this program was called.
-pub fn replay_command(file: &Path, seed: u64) -> String {
+pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
     let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
         (None, _) => "turnstile",
         (Some(_), false) => "cargo run --release --",
         (Some(_), true) => "cargo run --",
     };
-    format!("{program} replay {} --seed {seed}", file.display())
+    let surface = match surface {
+        Surface::Unified => String::new(),
+        Surface::Legacy => format!(" --api {surface}"),
+    };
+    format!("{program} replay {} --seed {seed}{surface}", file.display())
 }

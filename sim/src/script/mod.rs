@@ -4,18 +4,27 @@ mod conditions;
 mod expectations;
 mod player;
 mod steps;
+mod stored;
 mod view;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
+use turnstile_seams::Randomness;
 
 use crate::oracle::history::History;
 use crate::oracle::{self, Finding};
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 use crate::trace::{Labels, Trace};
+use crate::world::Streams;
 use player::{Player, Recorded};
+
+/// Which stream of randomness a stored session's ids are drawn from.
+const STORED_SESSION: &str = "stored-session";
 
 /// What a scenario is played with.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,7 +94,8 @@ pub enum HarnessError {
     World(#[from] crate::world::WorldError),
 }
 
-/// Plays a scenario from beginning to end and judges it, in a world of its own.
+/// Plays a scenario from beginning to end and judges it, in a world of its own, on the first of its
+/// surfaces.
 ///
 /// # Errors
 ///
@@ -95,8 +105,16 @@ pub enum HarnessError {
 ///
 /// If this thread is inside of another world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
-    let stage = Stage::new(options.seed, options.sabotage);
+    let laid_out = scenario.session.stored.as_ref().map(|stored| {
+        let randomness = Randomness::new(Streams::new(options.seed).stream(STORED_SESSION));
+        stored::lay_out(&scenario.session, stored, stage::epoch(), &randomness)
+    });
+    let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
+    let stage = Stage::with_stored(options.seed, options.sabotage, session);
     let mut player = Player::new(scenario, stage);
+    if let Some(laid_out) = laid_out {
+        player.take_for_granted(laid_out)?;
+    }
     player.play()?;
     let played = player.elapsed();
     player.let_everything_settle()?;
@@ -108,7 +126,7 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         mut findings,
     } = player.finish();
     let history = History::read(&trace);
-    findings.extend(expectations::check(scenario, &history, &messages));
+    findings.extend(expectations::check(scenario, &trace, &history, &messages));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace

@@ -2,19 +2,22 @@
 //!
 //! What each step does is in `steps`, what can be waited for in `conditions`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
-use serde_json::Value;
-use turnstile_scenarios::{At, Label, Lapse, Scenario, Spot, Step};
+use serde_json::{Value, json};
+use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, Spot, Step, Surface};
 
 use super::HarnessError;
+use super::stored::LaidOut;
 use super::view::View;
 use crate::oracle::Finding;
 use crate::stage::client::{Answer, Awaited, Client, From};
-use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, SERVER, Stage};
+use crate::stage::{GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER_AUTHORITY};
 use crate::trace::{Labels, SCRIPT, Trace, What};
 use crate::world::{Stopped, World, WorldEvent};
 
@@ -29,17 +32,24 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// Plays one scenario on one stage.
 pub(super) struct Player<'a> {
     pub(super) scenario: &'a Scenario,
+    pub(super) surface: Surface,
     pub(super) stage: Stage,
     pub(super) view: View,
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) session: Option<String>,
-    /// Message ids by label. A repeated message has several.
+    /// Ids of messages and executions by label. A repeated message has several.
     pub(super) messages: BTreeMap<Label, String>,
+    /// Ingest sockets of the script's own.
+    pub(super) ingests: BTreeMap<IngestName, Ingest>,
     /// What reports call messages: their first label, by id.
     labels: Labels,
     pub(super) findings: Vec<Finding>,
     /// After how long parties that crash by themselves start again.
     pub(super) restart_after: BTreeMap<String, Option<Lapse>>,
+    /// How many orders were given to the server's disk.
+    pub(super) disk_orders: Rc<Cell<u64>>,
+    /// Whether the wrapper was told how to behave.
+    pub(super) wrapper_is_scripted: bool,
     /// When the last thing happens that the script has arranged for: a heal or a start.
     arranged_until: Timestamp,
     /// How much of the record was looked through for crashes.
@@ -53,7 +63,7 @@ pub(super) struct Recorded {
     pub trace: Trace,
     /// How many records are older than the harness's look at what is left.
     pub looked_back_at: usize,
-    /// Message ids by label.
+    /// Ids of messages and executions by label.
     pub messages: BTreeMap<Label, String>,
     /// What reports call messages.
     pub labels: Labels,
@@ -79,15 +89,19 @@ impl<'a> Player<'a> {
     pub fn new(scenario: &'a Scenario, stage: Stage) -> Self {
         Self {
             scenario,
+            surface: scenario.api.first(),
             arranged_until: stage.world.now(),
             stage,
             view: View::default(),
             clients: BTreeMap::new(),
             session: None,
             messages: BTreeMap::new(),
+            ingests: BTreeMap::new(),
             labels: Labels::new(),
             findings: Vec::new(),
             restart_after: BTreeMap::new(),
+            disk_orders: Rc::default(),
+            wrapper_is_scripted: false,
             crashes_read: 0,
             looked_back_at: 0,
         }
@@ -101,7 +115,19 @@ impl<'a> Player<'a> {
         }
     }
 
+    /// Takes a session for granted that was there before the script began.
+    pub fn take_for_granted(&mut self, laid_out: LaidOut) -> Result<(), HarnessError> {
+        for (label, id) in laid_out.ids {
+            self.name(&label, id);
+        }
+        let watching = self.stage.observer().watch(laid_out.session_id.clone());
+        self.session = Some(laid_out.session_id);
+        Ok(self.stage.world.spawn(OBSERVER, watching)?)
+    }
+
     fn play_steps(&mut self) -> Result<(), Halt> {
+        // All parties have started before anything is done to one of them.
+        self.run_for(Duration::ZERO)?;
         if !self.scenario.receiver.is_empty() {
             self.script_receiver(&self.scenario.receiver, Spot::default())?;
         }
@@ -130,6 +156,9 @@ impl<'a> Player<'a> {
         self.stage.crash_plan.disarm();
         self.stage.queue.set(crate::stage::QueueBehaviour::Works);
         self.stage.world.heal_everything();
+        if self.disk_orders.get() > 0 {
+            self.stage.world.heal_disk(SERVER)?;
+        }
         let down: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
         for host in down {
             if !self.stage.world.is_up(&host)? {
@@ -137,6 +166,12 @@ impl<'a> Player<'a> {
             }
         }
         self.restart_after.clear();
+        if self.wrapper_is_scripted {
+            let url = format!("http://{WRAPPER_AUTHORITY}/test/behaviour");
+            let behaving = self.stage.observer();
+            let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
+            self.stage.world.spawn(OBSERVER, behaving)?;
+        }
         self.run_for(SETTLING)?;
         self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
         self.note(0, "the harness looks at what is left");
@@ -157,7 +192,17 @@ impl<'a> Player<'a> {
         self.run_for(READING)
     }
 
-    /// Gives a message a label.
+    /// The id of what the script calls by that label.
+    pub(super) fn id(&self, label: &Label) -> Option<String> {
+        self.messages.get(label).cloned()
+    }
+
+    /// As [`Self::id`], for a label in the middle of something.
+    pub(super) fn id_of(&self, label: &str) -> Option<String> {
+        self.messages.get(label).cloned()
+    }
+
+    /// Gives a message or an execution a label.
     pub(super) fn name(&mut self, label: &Label, id: String) {
         self.labels.entry(id.clone()).or_insert_with(|| label.to_string());
         self.messages.insert(label.clone(), id);

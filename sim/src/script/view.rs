@@ -10,7 +10,7 @@ use fake_gateway::observation::Sight;
 use serde_json::Value;
 use turnstile_scenarios::Moment;
 
-use crate::stage::{GATEWAY, OBSERVER, RECEIVER};
+use crate::stage::{GATEWAY, OBSERVER, RECEIVER, WRAPPER};
 use crate::trace::{Record, Trace, What};
 
 /// How the gateway finds a directive in a prompt (protocol §11).
@@ -23,8 +23,13 @@ pub(super) struct View {
     moments: BTreeMap<String, BTreeSet<Moment>>,
     /// Requests that were parked under a tag since its last release.
     parked: BTreeMap<String, u32>,
-    callbacks: BTreeMap<u64, String>,
+    /// Whom the requests that the receiver has not answered yet are about: messages and executions.
+    callbacks: BTreeMap<u64, BTreeSet<String>>,
     delivered: BTreeMap<String, u32>,
+    /// What the server bound the wrapper to last.
+    binding: Option<Value>,
+    /// What kilo's side of the session is called.
+    kilo_session: Option<String>,
     /// When anything was last seen by anybody but the observer.
     last_seen: Duration,
 }
@@ -61,9 +66,19 @@ impl View {
         self.parked.remove(tag);
     }
 
-    /// How many callbacks for a message were delivered.
+    /// How many callbacks for a message or an execution were delivered.
     pub fn delivered(&self, message: &str) -> u32 {
         self.delivered.get(message).copied().unwrap_or_default()
+    }
+
+    /// What the server bound the wrapper to last: the `session` of its request.
+    pub fn binding(&self) -> Option<&Value> {
+        self.binding.as_ref()
+    }
+
+    /// What kilo's side of the session is called, if the server has told the wrapper.
+    pub fn kilo_session(&self) -> Option<&str> {
+        self.kilo_session.as_deref()
     }
 
     /// When anything was last seen on a wire by anybody but the observer.
@@ -83,14 +98,22 @@ impl View {
                     *self.parked.entry(tag.to_owned()).or_default() += 1;
                 }
             }
-            (RECEIVER, Sight::RequestReceived { exchange, body, .. }) => {
-                if let Some(message) = body["messageId"].as_str() {
-                    self.callbacks.insert(*exchange, message.to_owned());
+            (WRAPPER, Sight::RequestReceived { body, .. }) => {
+                if body["session"]["wrapperRunId"].is_string() {
+                    self.binding = Some(body["session"].clone());
+                }
+                if let Some(kilo_session) = body["kiloSessionId"].as_str() {
+                    self.kilo_session = Some(kilo_session.to_owned());
                 }
             }
+            (RECEIVER, Sight::RequestReceived { exchange, body, .. }) => {
+                let owners = [&body["messageId"], &body["executionId"]];
+                let owners = owners.into_iter().filter_map(Value::as_str).map(str::to_owned);
+                self.callbacks.insert(*exchange, owners.collect());
+            }
             (RECEIVER, Sight::ReplySent { exchange, status, .. }) if (200..300).contains(status) => {
-                if let Some(message) = self.callbacks.remove(exchange) {
-                    *self.delivered.entry(message).or_default() += 1;
+                for owner in self.callbacks.remove(exchange).unwrap_or_default() {
+                    *self.delivered.entry(owner).or_default() += 1;
                 }
             }
             _ => {}
@@ -105,15 +128,17 @@ impl View {
 }
 
 /// The moment of a message that an event of the stream tells of.
-pub(super) fn moment_of(frame: &Value) -> Option<Moment> {
-    match frame["streamEventType"]
-        .as_str()?
-        .strip_prefix("cloud.message.")?
-    {
+fn moment_of(frame: &Value) -> Option<Moment> {
+    moment_of_event(frame["streamEventType"].as_str()?, &frame["data"])
+}
+
+/// As [`moment_of`], of an event by its name and data.
+pub(super) fn moment_of_event(name: &str, data: &Value) -> Option<Moment> {
+    match name.strip_prefix("cloud.message.")? {
         "queued" => Some(Moment::Queued),
         "sent" => Some(Moment::Sent),
         "completed" => Some(Moment::Completed),
-        "failed" if frame["data"]["status"] == "interrupted" => Some(Moment::Interrupted),
+        "failed" if data["status"] == "interrupted" => Some(Moment::Interrupted),
         "failed" => Some(Moment::Failed),
         _ => None,
     }

@@ -96,6 +96,12 @@ impl Disk {
         *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Whether there is a fault that operations meet now.
+    pub fn is_faulty(&self) -> bool {
+        let fault = self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.is_some()
+    }
+
     /// From now on no handle reaches the disk. The first half of a crash: whatever the dying process
     /// still does on its way out, it does not do it to the disk.
     pub(super) fn disconnect(&self) {

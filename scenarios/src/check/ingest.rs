@@ -1,0 +1,105 @@
+//! Steps about ingest sockets of the script's own.
+
+use super::{IngestSocket, Picture};
+use crate::ingest::{Credentials, Ingest, IngestFrame};
+use crate::name::{IngestName, Label};
+use crate::party::Machine;
+use crate::place::{At, Spot};
+use crate::stored::ExecutionId;
+use crate::text::listed;
+
+impl<'a> Picture<'a, '_> {
+    pub(super) fn ingest(&mut self, ingest: &'a Ingest, spot: Spot) {
+        self.needs(Machine::Wrapper, spot);
+        match ingest {
+            Ingest::Open {
+                name,
+                credentials,
+                reply,
+            } => {
+                self.request(spot);
+                if let Credentials::Execution(label) = credentials {
+                    self.execution(label);
+                }
+                let socket = IngestSocket {
+                    introduced: name.spot,
+                    refused: !reply.status.is_success(),
+                    closed: None,
+                };
+                if let Some(earlier) = self.ingests.insert(&name.value, socket) {
+                    let line = earlier.introduced.line;
+                    self.report.add(
+                        name.spot,
+                        format_args!(
+                            "the ingest socket `{}` was opened in line {line} already: give this one another name",
+                            name.value
+                        ),
+                    );
+                }
+            }
+            Ingest::Send { name, frame } => {
+                self.open_ingest(name);
+                if let IngestFrame::Event { data, .. } = frame {
+                    self.mentioned(data.labels(), data.spot);
+                }
+            }
+            Ingest::Close { name, .. } => {
+                self.open_ingest(name);
+                if let Some(socket) = self.ingests.get_mut(&name.value) {
+                    socket.closed = Some(name.spot);
+                }
+            }
+        }
+    }
+
+    /// Reports what is no execution, unless it is an id of one that the server does not know.
+    fn execution(&mut self, label: &At<Label>) {
+        if label.parse::<ExecutionId>().is_ok() {
+            return;
+        }
+        if let Some(message) = self.known(label)
+            && !message.is_execution
+        {
+            self.report.add(
+                label.spot,
+                format_args!("`{}` is a message, and no execution", label.value),
+            );
+        }
+    }
+
+    /// Reports a socket that cannot be open.
+    fn open_ingest(&mut self, name: &At<IngestName>) {
+        let Some(socket) = self.known_ingest(name) else {
+            return;
+        };
+        if socket.refused {
+            let line = socket.introduced.line;
+            self.report.add(
+                name.spot,
+                format_args!(
+                    "the ingest socket `{}` is to be refused (line {line})",
+                    name.value
+                ),
+            );
+        } else if let Some(closed) = socket.closed {
+            let line = closed.line;
+            self.report.add(
+                name.spot,
+                format_args!("the ingest socket `{}` was closed in line {line}", name.value),
+            );
+        }
+    }
+
+    /// Reports a socket that nothing opens.
+    pub(super) fn known_ingest(&mut self, name: &At<IngestName>) -> Option<IngestSocket> {
+        let found = self.ingests.get(&name.value).copied();
+        if found.is_none() && !self.may_be_mentioned(name) {
+            let known = listed(self.ingests.keys());
+            self.report.add(
+                name.spot,
+                format_args!("no ingest socket is called `{}` here; known: {known}", name.value),
+            );
+        }
+        found
+    }
+}

@@ -1,0 +1,73 @@
+//! Steps that stop and start machines, and what is asked of one.
+
+use super::{Picture, Running};
+use crate::machine::Crash;
+use crate::party::Machine;
+use crate::place::{At, Spot};
+
+impl<'a> Picture<'a, '_> {
+    pub(super) fn needs(&mut self, machine: Machine, spot: Spot) {
+        if let Running::Down(since) = self.machines[&machine] {
+            let line = since.line;
+            self.report.add(
+                spot,
+                format_args!("the {machine} is down since line {line} and cannot answer: restart it first"),
+            );
+        }
+    }
+
+    pub(super) fn crash(&mut self, crash: &'a Crash) {
+        let machine = crash.party.value;
+        if let Some(at) = &crash.at {
+            if machine == Machine::Server {
+                self.armed = true;
+            } else {
+                self.report.add(
+                    at.spot,
+                    format_args!("only the server has points to crash `at`, not the {machine}"),
+                );
+                return;
+            }
+        }
+        let now = match self.machines[&machine] {
+            // Falls only once the server runs again.
+            Running::Down(since) if crash.at.is_some() => Running::Down(since),
+            Running::Down(since) => {
+                let line = since.line;
+                self.report.add(
+                    crash.party.spot,
+                    format_args!("the {machine} is down since line {line} and cannot crash again"),
+                );
+                return;
+            }
+            Running::Up | Running::Unknown if crash.at.is_some() || crash.restart_after.is_some() => {
+                Running::Unknown
+            }
+            Running::Up | Running::Unknown => Running::Down(crash.party.spot),
+        };
+        self.machines.insert(machine, now);
+    }
+
+    pub(super) fn restart(&mut self, machine: &At<Machine>) {
+        let now = match self.machines[&machine.value] {
+            Running::Up => {
+                self.report.add(
+                    machine.spot,
+                    format_args!(
+                        "the {} has not crashed: there is nothing to restart",
+                        machine.value
+                    ),
+                );
+                return;
+            }
+            // An armed crash may have been waiting for just this.
+            Running::Down(_) if machine.value == Machine::Server && self.armed => Running::Unknown,
+            // It was down, so the armed crash has fallen.
+            Running::Down(_) | Running::Unknown => {
+                self.armed &= machine.value != Machine::Server;
+                Running::Up
+            }
+        };
+        self.machines.insert(machine.value, now);
+    }
+}

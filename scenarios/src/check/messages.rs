@@ -1,0 +1,213 @@
+//! Steps that make the session, bring messages to it or ask something of it.
+
+use super::{Message, Picture, SessionState};
+use crate::call::Call;
+use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
+use crate::message::{IdMaker, SendMessage, Start};
+use crate::name::{ClientName, Label};
+use crate::party::Machine;
+use crate::place::{At, Spot};
+use crate::prompt::Prompt;
+use crate::reply::Reply;
+use crate::stored::Stored;
+use crate::surface::Surface;
+
+/// What of a legacy record makes callbacks possible.
+const CALLBACK_TARGET: &str = "callbackTarget";
+
+impl<'a> Picture<'a, '_> {
+    /// Takes in what lies on the server's disk.
+    pub(super) fn stored(&mut self, stored: Option<&'a Stored>) {
+        let Some(stored) = stored else { return };
+        self.session = SessionState::Stored;
+        if let Some(target) = stored.record.value.0.get(CALLBACK_TARGET) {
+            self.callbacks = !target.is_null();
+        }
+        if let Some(label) = &stored.initial_message {
+            self.introduce(label, Message::stored(label.spot, false));
+        }
+        for execution in &stored.executions {
+            self.introduce(&execution.r#as, Message::stored(execution.r#as.spot, true));
+            // Several executions may have run for one message.
+            if let Some(label) = &execution.message
+                && self
+                    .labels
+                    .get(&label.value)
+                    .is_none_or(|known| known.is_execution)
+            {
+                self.introduce(label, Message::stored(label.spot, false));
+            }
+        }
+        self.mentioned(stored.record.labels(), stored.record.spot);
+    }
+
+    pub(super) fn start(&mut self, start: &'a Start, spot: Spot) {
+        if self.make_session(spot, &start.client, &start.reply) {
+            self.message(&start.label, &start.prompt, &start.reply, false);
+        }
+    }
+
+    pub(super) fn prepare(&mut self, prepare: &'a Prepare, spot: Spot) {
+        if self.make_session(spot, &prepare.client, &prepare.reply) {
+            self.message(&prepare.label, &prepare.prompt, &prepare.reply, true);
+        }
+    }
+
+    /// Whether a session can be asked for here.
+    fn make_session(&mut self, spot: Spot, client: &ClientName, reply: &Reply) -> bool {
+        match self.session {
+            SessionState::Made(first) => {
+                let line = first.line;
+                self.report.add(
+                    spot,
+                    format_args!("a scenario has one session, and it is made in line {line}"),
+                );
+                return false;
+            }
+            SessionState::Stored => {
+                self.report
+                    .add(spot, "a scenario has one session, and it is `stored` already");
+                return false;
+            }
+            SessionState::None | SessionState::Refused(_) | SessionState::Unclear => {}
+        }
+        self.needs(Machine::Server, spot);
+        self.clients.entry(client.clone()).or_default();
+        self.session = if reply.status.is_success() {
+            SessionState::Made(spot)
+        } else {
+            SessionState::Refused(spot)
+        };
+        true
+    }
+
+    pub(super) fn send(&mut self, send: &'a SendMessage, spot: Spot) {
+        self.client(&send.client, send.client.spot);
+        self.request(spot);
+        self.surface(send, spot);
+        let mut has_id = send.id == IdMaker::Client;
+        if let Some(repeated) = &send.repeat {
+            has_id = true;
+            if let Some(message) = self.known(repeated)
+                && !message.has_id
+            {
+                let line = message.introduced.line;
+                self.report.add(
+                    repeated.spot,
+                    format_args!(
+                        "`{}` has no id to repeat: the server was to make it, and refuses the message (line {line})",
+                        repeated.value
+                    ),
+                );
+            }
+        }
+        self.message(&send.label, &send.prompt, &send.reply, has_id);
+    }
+
+    /// Reports what a surface that the message is sent on has no place for.
+    fn surface(&mut self, send: &SendMessage, spot: Spot) {
+        let named = send.surface.map(|surface| [surface.value]);
+        let surfaces = named.as_ref().map_or(self.surfaces, <[Surface; 1]>::as_slice);
+        if surfaces.contains(&Surface::Unified) && matches!(send.prompt, Prompt::Command(_)) {
+            self.report.add(
+                spot,
+                "the unified surface has no commands: say `surface: legacy`, or `api: [legacy]` above",
+            );
+        }
+        if let Some(form) = &send.form
+            && surfaces == [Surface::Unified]
+        {
+            self.report.add(
+                form.spot,
+                "the unified surface has one form: say `surface: legacy`, or `api` above",
+            );
+        }
+        let has_gate = send.finalization.as_ref().is_some_and(|it| it.gate.is_some());
+        if surfaces.contains(&Surface::Legacy) && has_gate {
+            self.report.add(
+                spot,
+                "the legacy surface has no `gate` for a single message: say `surface: unified`",
+            );
+        }
+    }
+
+    /// Introduces a message.
+    fn message(&mut self, label: &'a At<Label>, prompt: &'a Prompt, reply: &Reply, has_id: bool) {
+        let admitted = reply.status.is_success();
+        let message = Message {
+            introduced: label.spot,
+            refused: !admitted,
+            has_id: has_id || admitted,
+            is_execution: false,
+        };
+        self.introduce(label, message);
+        if admitted && let Some(tag) = prompt.gate() {
+            self.tags.insert(tag, None);
+        }
+    }
+
+    fn introduce(&mut self, label: &'a At<Label>, message: Message) {
+        if let Some(earlier) = self.labels.insert(&label.value, message) {
+            let line = earlier.introduced.line;
+            self.report.add(
+                label.spot,
+                format_args!("the label `{}` is taken already, in line {line}", label.value),
+            );
+        }
+    }
+
+    pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) {
+        self.client(&initiate.client, initiate.client.spot);
+        self.request(spot);
+    }
+
+    pub(super) fn update(&mut self, update: &Update, spot: Spot) {
+        self.client(&update.client, update.client.spot);
+        self.request(spot);
+        self.callbacks |= update.callback != CallbackTarget::None;
+    }
+
+    pub(super) fn call(&mut self, call: &Call, spot: Spot) {
+        self.client(&call.client, call.client.spot);
+        self.needs(Machine::Server, spot);
+        if let Some(input) = &call.input {
+            self.mentioned(input.labels(), input.spot);
+        }
+        if let Some(has) = &call.reply.has {
+            self.mentioned(has.labels(), has.spot);
+        }
+    }
+
+    /// What every request about a session needs: the session, and a server to ask.
+    pub(super) fn request(&mut self, spot: Spot) {
+        match self.session {
+            SessionState::Refused(asked) => {
+                let line = asked.line;
+                self.report.add(
+                    spot,
+                    format_args!(
+                        "there is no session to ask for: its `start` is to be refused (line {line})"
+                    ),
+                );
+            }
+            SessionState::None if self.unclear.is_none() => self.report.add(
+                spot,
+                "there is no session yet: `start` or `prepare` comes first, or it is `stored`",
+            ),
+            SessionState::None | SessionState::Made(_) | SessionState::Stored | SessionState::Unclear => {}
+        }
+        self.needs(Machine::Server, spot);
+    }
+}
+
+impl Message {
+    /// Something that was on the disk before the script began.
+    fn stored(introduced: Spot, is_execution: bool) -> Self {
+        Self {
+            introduced,
+            refused: false,
+            has_id: true,
+            is_execution,
+        }
+    }
+}

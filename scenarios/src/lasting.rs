@@ -1,0 +1,109 @@
+//! A behaviour that lasts, for a while or until it is replaced: one word, or a map that says how long.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::lapse::{Lapse, nonzero};
+use crate::place::At;
+
+/// How something behaves from a step on: `refuses`, or `{ is: refuses, for: 40s }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lasting<T> {
+    /// How it behaves.
+    pub is: T,
+    /// After how long it behaves by itself as it did in the beginning; never if left out.
+    pub lasts: Option<Lapse>,
+}
+
+/// The longer form.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<T> {
+    is: T,
+    #[serde(deserialize_with = "nonzero")]
+    r#for: Lapse,
+}
+
+impl<'de, T: DeserializeOwned + Default + PartialEq> Deserialize<'de> for Lasting<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A mistake in a bare word has a place only if the word is asked for with one.
+        At::<Either<T>>::deserialize(deserializer).map(|read| read.value.0)
+    }
+}
+
+/// What either form says.
+struct Either<T>(Lasting<T>);
+
+impl<'de, T: DeserializeOwned + Default + PartialEq> Deserialize<'de> for Either<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader(PhantomData)).map(Self)
+    }
+}
+
+struct Reader<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned + Default + PartialEq> Visitor<'de> for Reader<T> {
+    type Value = Lasting<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a word, or a map such as { is: word, for: 4s }")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Self::Value, E> {
+        let is = T::deserialize(StrDeserializer::new(word))?;
+        Ok(Lasting { is, lasts: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let Written { is, r#for } = Written::<T>::deserialize(MapAccessDeserializer::new(map))?;
+        if is == T::default() {
+            return Err(A::Error::custom(
+                "this is how it behaves anyway: `for` says how long something else lasts",
+            ));
+        }
+        Ok(Lasting {
+            is,
+            lasts: Some(r#for),
+        })
+    }
+}
+
+impl<T: Serialize + Copy> Serialize for Lasting<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.lasts {
+            Some(lapse) => Written {
+                is: self.is,
+                r#for: lapse,
+            }
+            .serialize(serializer),
+            None => self.is.serialize(serializer),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Lasting<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Lasting{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (word, lapse) = (generator.subschema_for::<T>(), generator.subschema_for::<Lapse>());
+        json_schema!({
+            "oneOf": [
+                word,
+                {
+                    "type": "object",
+                    "properties": { "is": word, "for": lapse },
+                    "required": ["is", "for"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}

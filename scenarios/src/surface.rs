@@ -1,0 +1,126 @@
+//! The two ways in which clients speak to the server, and on which of them a script is played.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::text::listed;
+
+/// A family of procedures that does the same as the other one (protocol §2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Surface {
+    /// `start` and `send`.
+    #[default]
+    Unified,
+    /// `prepareSession`, `initiateFromKilocodeSessionV2` and `sendMessageV2`.
+    Legacy,
+}
+
+impl Surface {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Unified, Self::Legacy];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unified => "unified",
+            Self::Legacy => "legacy",
+        }
+    }
+
+    /// What is added to the name of a scenario that is played on this surface.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Unified => "",
+            Self::Legacy => " (legacy)",
+        }
+    }
+}
+
+impl fmt::Display for Surface {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Why a word is no surface.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a surface; allowed: {allowed}", allowed = listed(Surface::ALL))]
+pub struct SurfaceError(String);
+
+impl FromStr for Surface {
+    type Err = SurfaceError;
+
+    fn from_str(text: &str) -> Result<Self, SurfaceError> {
+        let found = Self::ALL.into_iter().find(|surface| surface.name() == text);
+        found.ok_or_else(|| SurfaceError(text.to_owned()))
+    }
+}
+
+/// The surfaces that a script is played on: at least one, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Vec<Surface>", into = "Vec<Surface>")]
+#[schemars(extend("minItems" = 1, "uniqueItems" = true))]
+pub struct Surfaces(Vec<Surface>);
+
+/// Why a list is not one of surfaces to play on.
+#[derive(Debug, thiserror::Error)]
+pub enum SurfacesError {
+    #[error("`api` is empty: name a surface, unified or legacy")]
+    Empty,
+    #[error("`api` names {0} twice")]
+    Twice(Surface),
+}
+
+impl TryFrom<Vec<Surface>> for Surfaces {
+    type Error = SurfacesError;
+
+    fn try_from(surfaces: Vec<Surface>) -> Result<Self, SurfacesError> {
+        if surfaces.is_empty() {
+            return Err(SurfacesError::Empty);
+        }
+        for (index, surface) in surfaces.iter().enumerate() {
+            if surfaces[..index].contains(surface) {
+                return Err(SurfacesError::Twice(*surface));
+            }
+        }
+        Ok(Self(surfaces))
+    }
+}
+
+impl From<Surfaces> for Vec<Surface> {
+    fn from(Surfaces(surfaces): Surfaces) -> Self {
+        surfaces
+    }
+}
+
+impl From<Surface> for Surfaces {
+    fn from(surface: Surface) -> Self {
+        Self(vec![surface])
+    }
+}
+
+impl Default for Surfaces {
+    fn default() -> Self {
+        Surface::default().into()
+    }
+}
+
+impl Surfaces {
+    /// The one that is named first.
+    pub fn first(&self) -> Surface {
+        self.0[0]
+    }
+}
+
+impl Deref for Surfaces {
+    type Target = [Surface];
+
+    fn deref(&self) -> &[Surface] {
+        &self.0
+    }
+}

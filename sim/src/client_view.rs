@@ -1,0 +1,160 @@
+//! What a client shows beside each message: its delivery badge, folded from the raw frames of a stream
+//! (protocol §9).
+//!
+//! This is a client as the protocol describes one. It opens no stream and judges nobody.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// What is shown beside a message whose delivery is worth a word. What it says and how it looks both follow
+/// from the one variant, so they cannot be of different badges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Badge {
+    /// It waits to be delivered.
+    Queued,
+    /// It never will be.
+    FailedToDeliver,
+}
+
+/// How a badge looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// For the record.
+    Info,
+    /// Something went wrong.
+    Error,
+}
+
+impl Badge {
+    /// What it says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Queued => "Queued",
+            Self::FailedToDeliver => "Failed to deliver",
+        }
+    }
+
+    /// How it looks.
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::Queued => Tone::Info,
+            Self::FailedToDeliver => Tone::Error,
+        }
+    }
+}
+
+/// The badges that a client shows, by message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryBadges(BTreeMap<String, Badge>);
+
+impl DeliveryBadges {
+    /// Takes in a frame of the stream. One that is no event of a message changes nothing.
+    pub fn take(&mut self, frame: &Value) {
+        if let Some(name) = frame["streamEventType"].as_str() {
+            self.take_event(name, &frame["data"]);
+        }
+    }
+
+    /// Takes in an event by its `streamEventType` and data.
+    ///
+    /// A message that failed after a wrapper had taken it was delivered: it loses its badge, as it does for
+    /// a client that connects later and is told nothing of it.
+    pub fn take_event(&mut self, name: &str, data: &Value) {
+        if name == "connected" {
+            self.0.clear();
+        }
+        let Some(what) = name.strip_prefix("cloud.message.") else {
+            return;
+        };
+        let Some(message) = data["messageId"].as_str() else {
+            return;
+        };
+        let was_delivered = data["delivery"] == "sent" || data["accepted"] == true;
+        let badge = match what {
+            "queued" => Some(Badge::Queued),
+            "failed" if !was_delivered => Some(Badge::FailedToDeliver),
+            "sent" | "completed" | "failed" => None,
+            _ => return,
+        };
+        match badge {
+            Some(badge) => self.0.insert(message.to_owned(), badge),
+            None => self.0.remove(message),
+        };
+    }
+
+    /// What is shown beside a message, if anything.
+    pub fn badge(&self, message: &str) -> Option<Badge> {
+        self.0.get(message).copied()
+    }
+
+    /// The messages that have a badge here or there and not the same one, each with the badge here and the
+    /// one there.
+    pub fn differences<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, Option<Badge>, Option<Badge>)> {
+        let only_there = other.0.keys().filter(|message| !self.0.contains_key(*message));
+        let messages = self.0.keys().chain(only_there);
+        messages
+            .map(|message| (message.as_str(), self.badge(message), other.badge(message)))
+            .filter(|(_, here, there)| here != there)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(frames: &[(&str, Value)]) -> DeliveryBadges {
+        let mut badges = DeliveryBadges::default();
+        for (name, data) in frames {
+            badges.take(&json!({"eventId": 0, "streamEventType": name, "data": data}));
+        }
+        badges
+    }
+
+    fn queued() -> (&'static str, Value) {
+        (
+            "cloud.message.queued",
+            json!({"messageId": "m", "delivery": "queued"}),
+        )
+    }
+
+    #[test]
+    fn a_message_is_queued_until_it_is_sent_and_says_so_when_it_cannot_be() {
+        assert_eq!(shown(&[queued()]).badge("m"), Some(Badge::Queued));
+        let sent = ("cloud.message.sent", json!({"messageId": "m"}));
+        assert_eq!(shown(&[queued(), sent]).badge("m"), None);
+        let failed = |delivery: &str| {
+            let data = json!({"messageId": "m", "delivery": delivery});
+            ("cloud.message.failed", data)
+        };
+        assert_eq!(
+            shown(&[queued(), failed("queued")]).badge("m"),
+            Some(Badge::FailedToDeliver)
+        );
+        assert_eq!(shown(&[queued(), failed("sent")]).badge("m"), None);
+    }
+
+    #[test]
+    fn a_new_connection_starts_without_badges() {
+        let connected = ("connected", json!({}));
+        assert_eq!(shown(&[queued(), connected]), DeliveryBadges::default());
+    }
+
+    #[test]
+    fn an_error_never_looks_like_an_information() {
+        assert_eq!(
+            (Badge::Queued.label(), Badge::Queued.tone()),
+            ("Queued", Tone::Info)
+        );
+        let failed = Badge::FailedToDeliver;
+        assert_eq!(
+            (failed.label(), failed.tone()),
+            ("Failed to deliver", Tone::Error)
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! What reached the receiver.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use turnstile_scenarios::{Callback, GateResult, Label, has_field};
+
+use super::{Checker, TOLERANCE, Wrong, secs, terminal_name};
+use crate::oracle::history::CallbackRequest;
+
+/// The value of a header that may have any.
+const PRESENT: &str = "present";
+
+impl Checker<'_> {
+    pub(super) fn callback(&self, expected: &Callback) -> Option<Wrong> {
+        let label = &expected.r#for.value;
+        let requests = self.requests_for(label);
+        let delivered = requests.iter().filter(|request| request.is_delivered()).count();
+        if delivered != expected.times as usize {
+            let text = format!(
+                "{delivered} callbacks for `{label}` were delivered, not {}",
+                expected.times
+            );
+            return self.wrong(Some(label), text);
+        }
+        if let Some(wanted) = expected
+            .requests
+            .filter(|wanted| *wanted as usize != requests.len())
+        {
+            let text = format!(
+                "{} requests came for the callback of `{label}`, not {wanted}",
+                requests.len()
+            );
+            return self.wrong(Some(label), text);
+        }
+        let moments = requests.iter().map(|request| request.at);
+        let text = untimely(expected, moments).or_else(|| {
+            let delivered = requests.iter().find(|request| request.is_delivered())?;
+            self.unlike_payload(expected, &delivered.body)
+                .or_else(|| unlike_request(expected, delivered))
+        })?;
+        self.wrong(Some(label), format!("the callback of `{label}` {text}"))
+    }
+
+    /// Requests about a message or an execution, in order of arrival.
+    fn requests_for(&self, label: &Label) -> Vec<&CallbackRequest> {
+        let Some(id) = self.id(label) else {
+            return Vec::new();
+        };
+        let is_about = |request: &&CallbackRequest| {
+            request.body["messageId"].as_str() == Some(id) || request.body["executionId"].as_str() == Some(id)
+        };
+        self.history.callbacks.iter().filter(is_about).collect()
+    }
+
+    /// In words, what a payload has otherwise.
+    fn unlike_payload(&self, expected: &Callback, body: &Value) -> Option<String> {
+        let wanted = [
+            (
+                "status",
+                expected.status.map(|status| json!(terminal_name(status))),
+            ),
+            (
+                "lastAssistantMessageText",
+                expected.text.as_ref().map(|text| json!(text)),
+            ),
+            (
+                "gateResult",
+                expected.gate.map(|gate| match gate {
+                    GateResult::None => Value::Null,
+                    GateResult::Pass | GateResult::Fail => json!(gate),
+                }),
+            ),
+        ];
+        for (field, wanted) in wanted {
+            if let Some(wanted) = wanted.filter(|wanted| body[field] != *wanted) {
+                return Some(format!("has {field} {}, not {wanted}", body[field]));
+            }
+        }
+        let error = body["errorMessage"].as_str().unwrap_or_default();
+        if let Some(wanted) = expected.error.as_deref().filter(|wanted| !error.contains(wanted)) {
+            return Some(format!("has error {error:?}, which does not contain {wanted:?}"));
+        }
+        let has = expected.has.as_ref();
+        let mismatch = has.and_then(|has| has.mismatch(body, |label| self.id(label).map(str::to_owned)));
+        if let Some(mismatch) = mismatch {
+            return Some(format!("is not as expected: {mismatch}"));
+        }
+        let superfluous = expected.lacks.iter().find(|field| has_field(body, field))?;
+        Some(format!("has `{superfluous}`, and should not"))
+    }
+
+    pub(super) fn callbacks(&self, expected: u32) -> Option<Wrong> {
+        let delivered = self
+            .history
+            .callbacks
+            .iter()
+            .filter(|request| request.is_delivered());
+        let keys: BTreeSet<&str> = delivered.map(CallbackRequest::key).collect();
+        let wrong = keys.len() != expected as usize;
+        wrong.then(|| {
+            self.wrong(
+                None,
+                format!(
+                    "{} different callbacks were delivered, not {expected}",
+                    keys.len()
+                ),
+            )
+        })?
+    }
+}
+
+/// In words, what a request has otherwise around its payload.
+fn unlike_request(expected: &Callback, request: &CallbackRequest) -> Option<String> {
+    if let Some(path) = expected.path.as_ref().filter(|path| **path != request.path) {
+        return Some(format!("came to {}, not {path}", request.path));
+    }
+    expected.headers.iter().find_map(|(name, wanted)| {
+        match request.headers[name.to_ascii_lowercase()].as_str() {
+            Some(value) if value == wanted || wanted == PRESENT => None,
+            Some(value) => Some(format!("has the header {name}: {value}, not {wanted}")),
+            None => Some(format!("has no header {name}")),
+        }
+    })
+}
+
+/// In words, what is wrong about the moment of the first of some requests.
+fn untimely(expected: &Callback, mut moments: impl Iterator<Item = Duration>) -> Option<String> {
+    let [at, after, before] = [expected.at, expected.after, expected.before];
+    if at.is_none() && after.is_none() && before.is_none() {
+        return None;
+    }
+    let Some(first) = moments.next() else {
+        return Some("was never asked for".to_owned());
+    };
+    let text = |what: &str, moment: Duration| {
+        Some(format!(
+            "first came at {}, not {what} {}",
+            secs(first),
+            secs(moment)
+        ))
+    };
+    match (at, after, before) {
+        (Some(at), _, _) if first.abs_diff(*at) > TOLERANCE => text("at", *at),
+        (_, Some(after), _) if first < *after => text("after", *after),
+        (_, _, Some(before)) if first > *before => text("before", *before),
+        _ => None,
+    }
+}

@@ -1,0 +1,166 @@
+//! Moments and ends of messages, and attempts to deliver them.
+
+use std::time::Duration;
+
+use fake_gateway::observation::Sight;
+use serde_json::json;
+use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
+
+use super::{Checker, TOLERANCE, Wrong, secs, terminal_name};
+use crate::oracle::history::StreamEvent;
+use crate::script::view::moment_of_event;
+use crate::stage::WRAPPER;
+
+/// How far a time that the server tells may be behind the time at which it was told: it tells whole
+/// milliseconds.
+const TOLD_TIME_ERROR: Duration = Duration::from_millis(1);
+
+impl Checker<'_> {
+    pub(super) fn order(&self, milestones: &[At<Milestone>]) -> Option<Wrong> {
+        let events = self.history.kept_events();
+        let mut from = 0;
+        for At {
+            value: Milestone { moment, of },
+            ..
+        } in milestones
+        {
+            let id = self.id(of);
+            let is_it = |event: &&StreamEvent| {
+                event.message() == id && moment_of_event(&event.name, &event.data) == Some(*moment)
+            };
+            match events[from..].iter().position(&is_it) {
+                Some(found) => from += found + 1,
+                None => {
+                    let text = match events.iter().position(is_it) {
+                        Some(_) => format!("`{moment} {of}` came too early for its place in the order"),
+                        None => format!("`{moment} {of}` never came"),
+                    };
+                    return self.wrong(Some(of), text);
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn message(&self, expected: &Outcome) -> Option<Wrong> {
+        let label = &expected.of.value;
+        let id = self.id(label);
+        let events = self.history.kept_events();
+        let Some(end) = events
+            .iter()
+            .find(|event| event.is_end() && event.message() == id)
+        else {
+            return self.wrong(Some(label), format!("`{label}` has not ended"));
+        };
+        let wanted = [
+            ("status", Some(json!(terminal_name(expected.is)))),
+            ("reason", expected.reason.map(|reason| json!(reason))),
+            ("completionSource", expected.source.map(|source| json!(source))),
+            ("accepted", expected.accepted.map(|accepted| json!(accepted))),
+            (
+                "delivery",
+                expected.delivery.map(|delivery: Delivery| json!(delivery)),
+            ),
+        ];
+        // Noticed when it ended, whatever came afterwards.
+        let wrong = |text: String| {
+            Some(Wrong {
+                at: self.history.first_seen(end),
+                message: id.map(str::to_owned),
+                text,
+            })
+        };
+        for (field, wanted) in wanted {
+            if let Some(wanted) = wanted.filter(|wanted| end.data[field] != *wanted) {
+                return wrong(format!(
+                    "`{label}` ended with {field} {}, not {wanted}",
+                    end.data[field]
+                ));
+            }
+        }
+        let error = end.data["error"].as_str().unwrap_or_default();
+        let wanted = expected
+            .error
+            .as_deref()
+            .filter(|wanted| !error.contains(wanted))?;
+        wrong(format!(
+            "`{label}` ended with error {error:?}, which does not contain {wanted:?}"
+        ))
+    }
+
+    pub(super) fn deliveries(&self, expected: &Deliveries) -> Option<Wrong> {
+        let label = &expected.of.value;
+        let attempts = self.attempts(label);
+        let told = || attempts.iter().map(|at| secs(*at)).collect::<Vec<_>>().join(", ");
+        if attempts.len() != expected.times as usize {
+            let text = format!(
+                "it was tried {} times to deliver `{label}`, not {}: at {}",
+                attempts.len(),
+                expected.times,
+                told()
+            );
+            return self.wrong(Some(label), text);
+        }
+        // What one attempt takes must not add up over all of them: each is measured from the one before.
+        let mut wanted_before = Duration::ZERO;
+        for (pair, wanted) in attempts.windows(2).zip(&expected.at) {
+            let (gap, wanted_gap) = (pair[1] - pair[0], **wanted - wanted_before);
+            if gap.abs_diff(wanted_gap) > TOLERANCE {
+                let text = format!(
+                    "`{label}` was tried again {} after the attempt before, not {}: at {}",
+                    secs(gap),
+                    secs(wanted_gap),
+                    told()
+                );
+                return self.wrong(Some(label), text);
+            }
+            wanted_before = **wanted;
+        }
+        None
+    }
+
+    /// When the wrapper saw an attempt to deliver a message: a turn handed over, or a failed attempt to get it
+    /// ready while that message was the first that waited.
+    fn attempts(&self, label: &Label) -> Vec<Duration> {
+        let Some(id) = self.id(label) else {
+            return Vec::new();
+        };
+        let mut attempts = Vec::new();
+        let mut getting_ready = Vec::new();
+        for (at, party, sight) in self.trace.sights() {
+            match sight {
+                Sight::RequestReceived {
+                    exchange, path, body, ..
+                } if party == WRAPPER => {
+                    if path == "/session/ready" && self.first_waiting(at) == Some(id) {
+                        getting_ready.push((*exchange, at));
+                    } else if path.starts_with("/job/") && body["message"]["id"].as_str() == Some(id) {
+                        attempts.push(at);
+                    }
+                }
+                Sight::ReplySent { exchange, body, .. } if party == WRAPPER && body["status"] == "ready" => {
+                    getting_ready.retain(|(number, _)| number != exchange);
+                }
+                _ => {}
+            }
+        }
+        attempts.extend(getting_ready.into_iter().map(|(_, at)| at));
+        attempts.sort_unstable();
+        attempts
+    }
+
+    /// The first message that waited at a moment.
+    fn first_waiting(&self, at: Duration) -> Option<&str> {
+        let mut waiting: Vec<&str> = Vec::new();
+        for event in self.history.kept_events() {
+            match (event.message(), event.is_queued()) {
+                (Some(message), true) if event.at <= at => waiting.push(message),
+                (Some(message), false) if event.at + TOLD_TIME_ERROR <= at => {
+                    waiting.retain(|it| *it != message);
+                }
+                _ => {}
+            }
+        }
+        waiting.first().copied()
+    }
+}

@@ -1,0 +1,108 @@
+//! What a script expects beside what must hold in every run, read off the trace when all is over.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `messages` | moments and ends of messages, attempts to deliver them |
+//! | `callbacks` | what reached the receiver |
+//! | `streams` | what clients saw and show |
+//! | `wires` | ingest sockets of the script's own, the gateway |
+
+mod callbacks;
+mod messages;
+mod streams;
+mod wires;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
+
+use crate::oracle::Finding;
+use crate::oracle::history::History;
+use crate::trace::Trace;
+
+/// How far a moment may be from where it is expected: what the way and the work take.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+/// Everything that is otherwise than a scenario expects.
+pub(super) fn check(
+    scenario: &Scenario,
+    trace: &Trace,
+    history: &History,
+    ids: &BTreeMap<Label, String>,
+) -> Vec<Finding> {
+    let checker = Checker { trace, history, ids };
+    let mut findings = Vec::new();
+    for At { value, spot } in &scenario.expect {
+        let wrong = match value {
+            Expectation::Order(milestones) => checker.order(milestones),
+            Expectation::Message(outcome) => checker.message(outcome),
+            Expectation::Deliveries(deliveries) => checker.deliveries(deliveries),
+            Expectation::Callback(callback) => checker.callback(callback),
+            Expectation::Callbacks(expected) => checker.callbacks(*expected),
+            Expectation::Stream(count) => checker.stream(count),
+            Expectation::Badge(badge) => checker.badge(badge),
+            Expectation::Snapshot(snapshot) => checker.snapshot(snapshot),
+            Expectation::Ingest(outcome) => checker.ingest(outcome),
+            Expectation::Gateway(state) => checker.waiters(state.waiters),
+        };
+        if let Some(Wrong { at, message, text }) = wrong {
+            findings.push(Finding {
+                rule: format!("expectation at line {}", spot.line),
+                at,
+                message,
+                text,
+            });
+        }
+    }
+    findings
+}
+
+struct Checker<'a> {
+    trace: &'a Trace,
+    history: &'a History,
+    /// Ids of messages and executions by label.
+    ids: &'a BTreeMap<Label, String>,
+}
+
+struct Wrong {
+    at: Duration,
+    message: Option<String>,
+    text: String,
+}
+
+impl Checker<'_> {
+    /// The id of a message or an execution. A message that was refused has none that anybody could have
+    /// seen.
+    fn id(&self, label: &str) -> Option<&str> {
+        self.ids.get(label).map(String::as_str)
+    }
+
+    /// What the script calls something by its id; the id, if it calls it nothing.
+    fn label<'a>(&'a self, id: &'a str) -> &'a str {
+        let found = self.ids.iter().find(|(_, known)| *known == id);
+        found.map_or(id, |(label, _)| label)
+    }
+
+    fn wrong(&self, label: Option<&Label>, text: String) -> Option<Wrong> {
+        let message = label.and_then(|label| self.id(label)).map(str::to_owned);
+        Some(Wrong {
+            at: self.history.end,
+            message,
+            text,
+        })
+    }
+}
+
+fn terminal_name(terminal: Terminal) -> &'static str {
+    match terminal {
+        Terminal::Completed => "completed",
+        Terminal::Failed => "failed",
+        Terminal::Interrupted => "interrupted",
+    }
+}
+
+/// A moment as it is told.
+fn secs(moment: Duration) -> String {
+    format!("{:.3} s", moment.as_secs_f64())
+}

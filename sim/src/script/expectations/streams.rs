@@ -1,0 +1,119 @@
+//! What clients saw on their streams, and what they show of it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use turnstile_scenarios::{BadgeShown, BadgeWord, Snapshot, StreamCount, Watcher};
+
+use super::{Checker, Wrong};
+use crate::client_view::{Badge, DeliveryBadges};
+use crate::script::view::moment_of_event;
+use crate::stage::OBSERVER;
+
+/// The event after which a stream tells how messages are.
+const CONNECTED: &str = "connected";
+
+impl Checker<'_> {
+    pub(super) fn stream(&self, expected: &StreamCount) -> Option<Wrong> {
+        let party = match &expected.client.value {
+            Watcher::Observer => OBSERVER.to_owned(),
+            Watcher::Client(name) => name.to_string(),
+        };
+        let about = expected.of.as_ref().map(|label| &label.value);
+        let id = about.and_then(|label| self.id(label));
+        // What the harness reads when all is over is not what the script's stream showed.
+        let last_reading = self.history.seen.iter().rev().find(|seen| seen.party == OBSERVER);
+        let last_reading = last_reading.map(|seen| seen.socket).filter(|_| party == OBSERVER);
+        let mut messages_of_turn = BTreeSet::new();
+        let mut count = 0;
+        for seen in self.history.seen.iter().filter(|seen| seen.party == party) {
+            if Some(seen.socket) == last_reading {
+                continue;
+            }
+            let event = &seen.event;
+            let kilo = event.kilo();
+            if let Some(("message.updated", properties)) = kilo {
+                let info = &properties["info"];
+                if about.is_some() && (info["parentID"].as_str() == id || info["id"].as_str() == id) {
+                    messages_of_turn.extend(info["id"].as_str());
+                }
+            }
+            let is_named =
+                event.name == expected.event || kilo.is_some_and(|(name, _)| name == expected.event);
+            let is_about = about.is_none()
+                || id.is_some() && event.data["messageId"].as_str() == id
+                || kilo.is_some_and(|(_, properties)| {
+                    kilo_message(properties).is_some_and(|message| messages_of_turn.contains(message))
+                });
+            count += u32::from(is_named && is_about);
+        }
+        let bounds = expected.bounds;
+        let within = count >= bounds.at_least && bounds.at_most.is_none_or(|most| count <= most);
+        let whose = about.map(|label| format!(" of `{label}`")).unwrap_or_default();
+        let wanted = match bounds.at_most {
+            Some(most) if most == bounds.at_least => format!("{most}"),
+            Some(most) => format!("{} to {most}", bounds.at_least),
+            None => format!("{} or more", bounds.at_least),
+        };
+        let text = format!(
+            "{party} saw {} {count} times{whose}, not {wanted}",
+            expected.event
+        );
+        (!within).then(|| self.wrong(about, text))?
+    }
+
+    pub(super) fn badge(&self, expected: &BadgeShown) -> Option<Wrong> {
+        let (client, label) = (&expected.client.value, &expected.of.value);
+        let mut badges = DeliveryBadges::default();
+        for seen in &self.history.seen {
+            if *seen.party == **client {
+                badges.take_event(&seen.event.name, &seen.event.data);
+            }
+        }
+        let shown = self.id(label).and_then(|id| badges.badge(id));
+        let wanted = match expected.is {
+            BadgeWord::Queued => Some(Badge::Queued),
+            BadgeWord::FailedToDeliver => Some(Badge::FailedToDeliver),
+            BadgeWord::None => None,
+        };
+        let words = |badge: Option<Badge>| badge.map_or("no badge", Badge::label);
+        let text = format!(
+            "{client} shows {} for `{label}`, not {}",
+            words(shown),
+            words(wanted)
+        );
+        (shown != wanted).then(|| self.wrong(Some(label), text))?
+    }
+
+    pub(super) fn snapshot(&self, expected: &Snapshot) -> Option<Wrong> {
+        let client = &expected.client.value;
+        let mut streams = self.history.streams.iter().rev();
+        let Some(stream) = streams.find(|stream| *stream.party == **client) else {
+            return self.wrong(None, format!("{client} has no stream"));
+        };
+        let events = self.history.shown(stream).map(|seen| &seen.event);
+        let after_connecting = events.skip_while(|event| event.name != CONNECTED);
+        let shown: Vec<String> = after_connecting
+            .filter(|event| event.id == 0)
+            .filter_map(|event| {
+                let moment = moment_of_event(&event.name, &event.data)?;
+                Some(format!("{moment} {}", self.label(event.message()?)))
+            })
+            .collect();
+        let wanted: Vec<String> = expected.shows.iter().map(|it| it.value.to_string()).collect();
+        let text = format!(
+            "{client} was told [{}] when it connected, not [{}]",
+            shown.join(", "),
+            wanted.join(", ")
+        );
+        (shown != wanted).then(|| self.wrong(None, text))?
+    }
+}
+
+/// The kilo message that a kilo event is about.
+fn kilo_message(properties: &Value) -> Option<&str> {
+    properties["messageID"]
+        .as_str()
+        .or_else(|| properties["part"]["messageID"].as_str())
+        .or_else(|| properties["info"]["id"].as_str())
+}

@@ -1,0 +1,69 @@
+//! What became of ingest sockets of the script's own, and what the gateway is left with.
+
+use fake_gateway::observation::{ClosedBy, Sight};
+use turnstile_scenarios::{IngestOutcome, Status};
+
+use super::{Checker, Wrong};
+use crate::stage::ingest_party;
+
+impl Checker<'_> {
+    pub(super) fn ingest(&self, expected: &IngestOutcome) -> Option<Wrong> {
+        let name = &expected.of.value;
+        let party = ingest_party(name);
+        let (mut closed, mut refused, mut errors) = (None, None, Vec::new());
+        for (_, whose, sight) in self.trace.sights() {
+            match sight {
+                _ if whose != party => {}
+                Sight::SocketClosed {
+                    code,
+                    by: ClosedBy::Peer,
+                    ..
+                } => closed = *code,
+                Sight::SocketRefused { status, .. } => refused = *status,
+                Sight::FrameReceived { frame, .. } if frame["type"] == "error" => {
+                    errors.extend(frame["code"].as_str());
+                }
+                _ => {}
+            }
+        }
+        let told = |code: Option<u16>| code.map_or("not at all".to_owned(), |code| format!("with {code}"));
+        let wrong = |what: &str, actual: Option<u16>, wanted: u16| {
+            let text = format!(
+                "the ingest socket `{name}` was {what} {}, not with {wanted}",
+                told(actual)
+            );
+            self.wrong(None, text)
+        };
+        if let Some(wanted) = expected.closed.filter(|wanted| closed != Some(*wanted)) {
+            return wrong("closed by the server", closed, wanted);
+        }
+        let status = expected.refused.map(Status::code);
+        if let Some(wanted) = status.filter(|wanted| refused != Some(*wanted)) {
+            return wrong("refused", refused, wanted);
+        }
+        let wanted = expected.error_frame.as_deref();
+        let wanted = wanted.filter(|wanted| !errors.contains(wanted))?;
+        let text = format!("the ingest socket `{name}` got the errors {errors:?}, not {wanted}");
+        self.wrong(None, text)
+    }
+
+    pub(super) fn waiters(&self, expected: u32) -> Option<Wrong> {
+        let tags = self
+            .history
+            .waiters
+            .as_ref()
+            .and_then(|waiters| waiters["tags"].as_array());
+        let waiting: u64 = tags
+            .into_iter()
+            .flatten()
+            .filter_map(|tag| tag["count"].as_u64())
+            .sum();
+        let wrong = tags.is_none() || waiting != u64::from(expected);
+        wrong.then(|| {
+            self.wrong(
+                None,
+                format!("{waiting} requests are parked at the gateway, not {expected}"),
+            )
+        })?
+    }
+}

@@ -1,0 +1,128 @@
+//! Steps at the server's ingest, where the harness itself is the wrapper of an older service, or one that
+//! nobody asked for.
+
+use serde_json::json;
+use turnstile_scenarios::{At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, Spot};
+
+use super::requests::contains;
+use crate::script::player::{Halt, Player};
+use crate::stage::client::{Awaited, USER};
+use crate::stage::{IngestOrder, SWITCHING_PROTOCOLS};
+
+/// What is in a binary frame: bytes that are no text.
+const BINARY: [u8; 4] = [0, 159, 146, 150];
+/// What stands for kilo's side of the session where nobody has said what it is.
+const SOME_KILO_SESSION: &str = "ses_00000000000000000000000000";
+
+impl Player<'_> {
+    pub(super) fn ingest(&mut self, ingest: &Ingest, spot: Spot) -> Result<(), Halt> {
+        match ingest {
+            Ingest::Open {
+                name,
+                credentials,
+                reply,
+            } => self.open_ingest(name, credentials, reply, spot),
+            Ingest::Send { name, frame } => {
+                let order = match frame {
+                    IngestFrame::Event { event, data } => {
+                        let data = data.with_ids(|label| self.id_of(label));
+                        let mut frame = json!({
+                            "streamEventType": event,
+                            "timestamp": self.stage.world.now().to_string(),
+                        });
+                        if !data.is_null() {
+                            frame["data"] = data;
+                        }
+                        IngestOrder::Text(frame.to_string())
+                    }
+                    IngestFrame::Raw(text) => IngestOrder::Text(text.clone()),
+                    IngestFrame::Binary => IngestOrder::Binary(BINARY.to_vec()),
+                };
+                self.order_ingest(name, order, spot)
+            }
+            Ingest::Close { name, code } => self.order_ingest(name, IngestOrder::Close(*code), spot),
+        }
+    }
+
+    fn open_ingest(
+        &mut self,
+        name: &At<IngestName>,
+        credentials: &Credentials,
+        reply: &Reply,
+        spot: Spot,
+    ) -> Result<(), Halt> {
+        let query = match credentials {
+            Credentials::Execution(label) => {
+                let id = self.id(label).unwrap_or_else(|| label.to_string());
+                format!("executionId={id}")
+            }
+            Credentials::Fence(fence) => match self.fence_query(*fence) {
+                Some(query) => query,
+                None => {
+                    let text = "the server has not bound the wrapper to anything yet";
+                    return Err(self.break_off(spot, None, text.to_owned()));
+                }
+            },
+        };
+        let session = self.session.clone().unwrap_or_default();
+        let path = format!("/sessions/{USER}/{session}/ingest?{query}");
+        let opened = Awaited::default();
+        let ingest = self.stage.open_ingest(&name.to_string(), path, opened.clone())?;
+        self.ingests.insert(name.value.clone(), ingest);
+        let text = match (self.answer(&opened)?, reply.lost) {
+            (None, true) => return Ok(()),
+            (None, false) => format!("the ingest socket `{}` got no answer", name.value),
+            (Some((status, body)), lost) => {
+                // What switches protocols has no status of success.
+                let is_expected = if reply.status.is_success() {
+                    status == SWITCHING_PROTOCOLS
+                } else {
+                    status == reply.status.code() && contains(&body, reply.contains.as_deref())
+                };
+                if is_expected && !lost {
+                    return Ok(());
+                }
+                format!(
+                    "the ingest socket `{}` was answered {status} {body}, which is not as scripted",
+                    name.value
+                )
+            }
+        };
+        Err(self.break_off(spot, None, text))
+    }
+
+    /// The parameters of a fence, made from what the server told the wrapper last.
+    fn fence_query(&self, fence: Fence) -> Option<String> {
+        let binding = self.view.binding()?;
+        let text = |field: &str| binding[field].as_str().unwrap_or_default().to_owned();
+        let (mut run, mut connection) = (text("wrapperRunId"), text("wrapperConnectionId"));
+        match fence {
+            Fence::Current => {}
+            Fence::StaleRun => run = altered(&run),
+            Fence::StaleConnection => connection = altered(&connection),
+        }
+        let session = self.session.as_deref().unwrap_or_default();
+        let kilo_session = self.view.kilo_session().unwrap_or(SOME_KILO_SESSION);
+        let generation = &binding["wrapperGeneration"];
+        Some(format!(
+            "wrapperRunId={run}&kiloSessionId={kilo_session}&sessionId={session}\
+             &wrapperGeneration={generation}&wrapperConnectionId={connection}"
+        ))
+    }
+
+    fn order_ingest(&mut self, name: &At<IngestName>, order: IngestOrder, spot: Spot) -> Result<(), Halt> {
+        if self.ingests[&name.value].order(order) {
+            return Ok(());
+        }
+        let text = format!("the ingest socket `{}` is over already", name.value);
+        Err(self.break_off(spot, None, text))
+    }
+}
+
+/// Another id of the same form: its last digit is another one.
+fn altered(id: &str) -> String {
+    let mut altered = id.to_owned();
+    let last = altered.pop();
+    altered.push(if last == Some('0') { '1' } else { '0' });
+    altered
+}

@@ -1,0 +1,331 @@
+//! Steps that make the session, bring messages to it or ask something of it, in the words of either
+//! surface (protocol §2).
+
+use http::Method;
+use serde_json::{Value, json};
+use turnstile_scenarios::{
+    Call, CallMethod, CallReply, CallbackTarget, Delete, Finalization, Form, IdMaker, Initiate, Interrupt,
+    Prepare, Prompt, SendMessage, Spot, Start, Surface, Update, has_field,
+};
+
+use super::requests::contains;
+use crate::script::player::{Halt, Player};
+use crate::script::stored::callback_target;
+use crate::stage::OBSERVER;
+use crate::stage::client::{Answer, Client};
+
+/// The repository that every session works on.
+pub(in crate::script) const REPOSITORY: &str = "turnstile/example";
+/// Where every session says that it was made.
+const PLATFORM: &str = "turnstile";
+/// The path that the receiver has in the beginning.
+pub(in crate::script) const CALLBACK_PATH: &str = "/callback";
+/// Procedures that change nothing, and so are asked with GET.
+const QUERIES: [&str; 4] = [
+    "health",
+    "getSession",
+    "getSessionHealth",
+    "getLatestAssistantMessage",
+];
+/// Procedures that are about no session, or make one.
+const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
+/// Procedures that call the session by its older name.
+const WITH_OLDER_NAME: [&str; 2] = ["interruptSession", "deleteSession"];
+
+impl Player<'_> {
+    pub(super) fn start(&mut self, start: &Start, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&start.client);
+        let id = client.draw_message_id();
+        let answer = match self.surface {
+            Surface::Unified => {
+                let input = self.start_input(start, &id);
+                self.call(&client, "start", input)?
+            }
+            Surface::Legacy => {
+                let model = start.model.as_ref().unwrap_or(&self.scenario.session.model);
+                let input = self.prepare_input(&start.prompt, model, &id);
+                let prepared = self.call(&client, "prepareSession", input)?;
+                if self.take_session(&prepared)? {
+                    self.call_initiate(&client)?
+                } else {
+                    prepared
+                }
+            }
+        };
+        let data = self.check_reply(&answer, &start.reply, &start.label, spot)?;
+        self.name(&start.label, id);
+        if self.session.is_none() && data["cloudAgentSessionId"].is_string() {
+            self.take_session(&answer)?;
+        }
+        Ok(())
+    }
+
+    fn start_input(&self, start: &Start, id: &str) -> Value {
+        let session = &self.scenario.session;
+        let mut repository = json!({"type": "github", "repo": REPOSITORY});
+        if let Some(branch) = &session.branch {
+            repository["branch"] = json!(branch);
+        }
+        let mut options = json!({"createdOnPlatform": PLATFORM});
+        if session.callback {
+            options["callbackTarget"] = callback_target(CALLBACK_PATH);
+        }
+        let mut finalization = json!({});
+        if let Some(gate) = session.gate {
+            finalization["gateThreshold"] = json!(gate);
+        }
+        let model = start.model.as_ref().unwrap_or(&session.model);
+        json!({
+            "message": message(&start.prompt, Some(id)),
+            "agent": {"mode": session.mode, "model": model},
+            "finalization": finalization,
+            "repository": repository,
+            "options": options,
+        })
+    }
+
+    fn prepare_input(&self, prompt: &Prompt, model: &str, id: &str) -> Value {
+        let session = &self.scenario.session;
+        let mut input = json!({
+            "prompt": prompt.text(),
+            "mode": session.mode,
+            "model": model,
+            "githubRepo": REPOSITORY,
+            "createdOnPlatform": PLATFORM,
+            "initialMessageId": id,
+        });
+        if matches!(prompt, Prompt::Command(_)) {
+            input["initialPayload"] = payload(prompt, None);
+        }
+        if let Some(branch) = &session.branch {
+            input["upstreamBranch"] = json!(branch);
+        }
+        if let Some(gate) = session.gate {
+            input["gateThreshold"] = json!(gate);
+        }
+        if session.callback {
+            input["callbackTarget"] = callback_target(CALLBACK_PATH);
+        }
+        input
+    }
+
+    pub(super) fn prepare(&mut self, prepare: &Prepare, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&prepare.client);
+        let id = client.draw_message_id();
+        let mut input = self.prepare_input(&prepare.prompt, &self.scenario.session.model, &id);
+        if prepare.auto_initiate {
+            input["autoInitiate"] = json!(true);
+        }
+        let answer = self.call(&client, "prepareSession", input)?;
+        self.check_reply(&answer, &prepare.reply, &prepare.label, spot)?;
+        self.name(&prepare.label, id);
+        self.take_session(&answer)?;
+        Ok(())
+    }
+
+    /// Learns from an answer which session there is now, and looks at it. Whether the answer says.
+    fn take_session(&mut self, answer: &Answer) -> Result<bool, Halt> {
+        let data = answer.as_ref().map(|(_, body)| &body["result"]["data"]);
+        let session = data.and_then(|data| data["cloudAgentSessionId"].as_str());
+        let Some(session) = session else { return Ok(false) };
+        self.session = Some(session.to_owned());
+        let watching = self.stage.observer().watch(session.to_owned());
+        self.stage.world.spawn(OBSERVER, watching)?;
+        Ok(true)
+    }
+
+    pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&initiate.client);
+        let answer = self.call_initiate(&client)?;
+        self.check_answer("the initiation", &answer, &initiate.reply, spot)?;
+        Ok(())
+    }
+
+    fn call_initiate(&mut self, client: &Client) -> Result<Answer, Halt> {
+        let input = json!({"cloudAgentSessionId": self.session});
+        self.call(client, "initiateFromKilocodeSessionV2", input)
+    }
+
+    pub(super) fn send(&mut self, send: &SendMessage, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&send.client);
+        let id = match (&send.repeat, send.id) {
+            (Some(repeated), _) => Some(self.messages[&repeated.value].clone()),
+            (None, IdMaker::Client) => Some(client.draw_message_id()),
+            (None, IdMaker::Server) => None,
+        };
+        let surface = send.surface.map_or(self.surface, |surface| surface.value);
+        let (procedure, input) = match surface {
+            Surface::Unified => ("send", self.send_input(send, id.as_deref())),
+            Surface::Legacy => ("sendMessageV2", self.legacy_send_input(send, id.as_deref())),
+        };
+        let answer = self.call(&client, procedure, input)?;
+        let data = self.check_reply(&answer, &send.reply, &send.label, spot)?;
+        let acked = data["messageId"].as_str().map(str::to_owned);
+        // A repetition that is refused is no message: its label must not stand for the one that it repeats.
+        let is_message = send.repeat.is_none() || send.reply.lost || send.reply.status.is_success();
+        if let Some(id) = id.or(acked).filter(|_| is_message) {
+            self.name(&send.label, id);
+        }
+        Ok(())
+    }
+
+    fn send_input(&self, send: &SendMessage, id: Option<&str>) -> Value {
+        let mut input = json!({
+            "cloudAgentSessionId": self.session,
+            "message": message(&send.prompt, id),
+        });
+        if let Some(model) = &send.model {
+            input["agent"] = json!({"model": model});
+        }
+        if let Some(finalization) = &send.finalization {
+            input["finalization"] = finalization_fields(finalization);
+        }
+        input
+    }
+
+    fn legacy_send_input(&self, send: &SendMessage, id: Option<&str>) -> Value {
+        let session = &self.scenario.session;
+        let model = send.model.as_ref().unwrap_or(&session.model);
+        let agent = json!({"mode": session.mode, "model": model});
+        let mut input = json!({"cloudAgentSessionId": self.session});
+        if let Some(id) = id {
+            input["messageId"] = json!(id);
+        }
+        match send.legacy_form() {
+            Form::Payload => input["payload"] = payload(&send.prompt, Some(agent)),
+            Form::Flat => {
+                input["prompt"] = json!(send.prompt.text());
+                add_fields(&mut input, agent);
+            }
+        }
+        if let Some(finalization) = &send.finalization {
+            add_fields(&mut input, finalization_fields(finalization));
+        }
+        input
+    }
+
+    pub(super) fn update(&mut self, update: &Update, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&update.client);
+        let target = match &update.callback {
+            CallbackTarget::None => Value::Null,
+            CallbackTarget::Receiver => callback_target(CALLBACK_PATH),
+            CallbackTarget::Path(path) => callback_target(path),
+        };
+        let input = json!({"cloudAgentSessionId": self.session, "callbackTarget": target});
+        let answer = self.call(&client, "updateSession", input)?;
+        self.check_success("update", &answer, &update.reply, spot)
+    }
+
+    pub(super) fn delete(&mut self, delete: &Delete, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&delete.client);
+        let answer = self.call(&client, "deleteSession", json!({"sessionId": self.session}))?;
+        self.check_success("deletion", &answer, &delete.reply, spot)
+    }
+
+    pub(super) fn interrupt(&mut self, interrupt: &Interrupt, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&interrupt.client);
+        let answer = self.call(&client, "interruptSession", json!({"sessionId": self.session}))?;
+        self.check_success("interrupt", &answer, &interrupt.reply, spot)
+    }
+
+    pub(super) fn call_any(&mut self, call: &Call, spot: Spot) -> Result<(), Halt> {
+        let client = self.client(&call.client);
+        let procedure = call.procedure.as_str();
+        let mut input = match &call.input {
+            Some(input) => input.with_ids(|label| self.id_of(label)),
+            None => json!({}),
+        };
+        let name = if WITH_OLDER_NAME.contains(&procedure) {
+            "sessionId"
+        } else {
+            "cloudAgentSessionId"
+        };
+        if let (Some(fields), Some(session)) = (input.as_object_mut(), &self.session)
+            && !WITHOUT_SESSION.contains(&procedure)
+        {
+            fields.entry(name).or_insert_with(|| json!(session));
+        }
+        let method = match call.method {
+            Some(CallMethod::Get) => Method::GET,
+            None if QUERIES.contains(&procedure) => Method::GET,
+            Some(CallMethod::Post) | None => Method::POST,
+        };
+        let answer = if method == Method::GET {
+            self.query(&client, procedure.to_owned(), input)?
+        } else {
+            self.call(&client, procedure, input)?
+        };
+        match self.unlike(&answer, &call.reply) {
+            None => Ok(()),
+            Some(text) => Err(self.break_off(spot, None, format!("`{procedure}` {text}"))),
+        }
+    }
+
+    /// In words, what an answer has otherwise than scripted.
+    fn unlike(&self, answer: &Answer, expected: &CallReply) -> Option<String> {
+        let (status, body) = match (answer, expected.lost) {
+            (None, true) => return None,
+            (None, false) => return Some("got no answer".to_owned()),
+            (Some((status, body)), true) => {
+                return Some(format!("was answered {status} {body}, and no answer was to come"));
+            }
+            (Some((status, body)), false) => (*status, body),
+        };
+        if status != expected.status.code() || !contains(body, expected.contains.as_deref()) {
+            return Some(format!("was answered {status} {body}, which is not as scripted"));
+        }
+        let told = match body.get("error") {
+            Some(error) => error,
+            None => &body["result"]["data"],
+        };
+        let mismatch = expected.has.as_ref();
+        let mismatch = mismatch.and_then(|has| has.mismatch(told, |label| self.id_of(label)));
+        let superfluous = || expected.lacks.iter().find(|field| has_field(told, field));
+        let wrong = mismatch.or_else(|| superfluous().map(|field| format!("it has `{field}`")))?;
+        Some(format!("was answered {status} {body}: {wrong}"))
+    }
+}
+
+/// The parts of a unified message.
+fn message(prompt: &Prompt, id: Option<&str>) -> Value {
+    let mut message = json!({"prompt": prompt.text()});
+    if let Some(id) = id {
+        message["id"] = json!(id);
+    }
+    message
+}
+
+/// What is asked for as a `payload`, with what it is run with where there is a place for it.
+fn payload(prompt: &Prompt, agent: Option<Value>) -> Value {
+    let Prompt::Command(command) = prompt else {
+        let mut payload = json!({"type": "prompt", "prompt": prompt.text()});
+        add_fields(&mut payload, agent.unwrap_or_default());
+        return payload;
+    };
+    let mut payload = json!({"type": "command", "command": command.name});
+    if let Some(arguments) = &command.arguments {
+        payload["arguments"] = json!(arguments);
+    }
+    payload
+}
+
+fn finalization_fields(finalization: &Finalization) -> Value {
+    let mut fields = json!({});
+    if let Some(auto_commit) = finalization.auto_commit {
+        fields["autoCommit"] = json!(auto_commit);
+    }
+    if let Some(condense) = finalization.condense_on_complete {
+        fields["condenseOnComplete"] = json!(condense);
+    }
+    if let Some(gate) = finalization.gate {
+        fields["gateThreshold"] = json!(gate);
+    }
+    fields
+}
+
+/// Adds the fields of one object to another.
+fn add_fields(object: &mut Value, fields: Value) {
+    if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
+        object.extend(fields);
+    }
+}

@@ -1,0 +1,114 @@
+//! Asking the server and the fakes, and looking at what they answer.
+
+use http::Method;
+use serde_json::Value;
+use turnstile_scenarios::{Label, Reply, Spot, SuccessReply};
+
+use crate::script::player::{Halt, Player};
+use crate::stage::OBSERVER;
+use crate::stage::client::{Answer, Awaited, Client};
+
+impl Player<'_> {
+    /// Has a client call a procedure, and waits for the answer.
+    pub(super) fn call(
+        &mut self,
+        client: &Client,
+        procedure: impl Into<String>,
+        input: Value,
+    ) -> Result<Answer, Halt> {
+        let (awaited, procedure) = (Awaited::default(), procedure.into());
+        let host = client.name().to_owned();
+        self.stage
+            .world
+            .spawn(&host, client.clone().call(procedure, input, awaited.clone()))?;
+        Ok(self.answer(&awaited)?)
+    }
+
+    /// As [`Self::call`], with GET.
+    pub(super) fn query(&mut self, client: &Client, procedure: String, input: Value) -> Result<Answer, Halt> {
+        let awaited = Awaited::default();
+        let host = client.name().to_owned();
+        self.stage
+            .world
+            .spawn(&host, client.clone().query(procedure, input, awaited.clone()))?;
+        Ok(self.answer(&awaited)?)
+    }
+
+    /// Asks a fake at its side door.
+    pub(in crate::script) fn side_door(&mut self, url: String, body: Value) -> Result<Answer, Halt> {
+        let awaited = Awaited::default();
+        let asking = self
+            .stage
+            .observer()
+            .ask(Method::POST, url, body, awaited.clone());
+        self.stage.world.spawn(OBSERVER, asking)?;
+        Ok(self.answer(&awaited)?)
+    }
+
+    /// The data of an answer that is as scripted; null if it is a scripted refusal or loss.
+    pub(super) fn check_reply(
+        &mut self,
+        answer: &Answer,
+        expected: &Reply,
+        label: &Label,
+        spot: Spot,
+    ) -> Result<Value, Halt> {
+        self.check_answer(&format!("`{label}`"), answer, expected, spot)
+    }
+
+    /// As [`Self::check_reply`], for something that has no label.
+    pub(super) fn check_answer(
+        &mut self,
+        what: &str,
+        answer: &Answer,
+        expected: &Reply,
+        spot: Spot,
+    ) -> Result<Value, Halt> {
+        let text = match (answer, expected.lost) {
+            (None, true) => return Ok(Value::Null),
+            (None, false) => format!("{what} got no answer"),
+            (Some((status, body)), true) => {
+                format!("{what} was answered {status} {body}, and no answer was to come")
+            }
+            (Some((status, body)), false) => {
+                if *status == expected.status.code() && contains(body, expected.contains.as_deref()) {
+                    return Ok(body["result"]["data"].clone());
+                }
+                format!("{what} was answered {status} {body}, which is not as scripted")
+            }
+        };
+        Err(self.break_off(spot, None, text))
+    }
+
+    /// Whether an answer to something that is not a message is as scripted.
+    pub(super) fn check_success(
+        &mut self,
+        what: &str,
+        answer: &Answer,
+        expected: &SuccessReply,
+        spot: Spot,
+    ) -> Result<(), Halt> {
+        let Some((status, body)) = answer else {
+            if expected.lost {
+                return Ok(());
+            }
+            return Err(self.break_off(spot, None, format!("the {what} got no answer")));
+        };
+        let success = &body["result"]["data"]["success"];
+        let as_expected = !expected.lost
+            && *status == expected.status.code()
+            && contains(body, expected.contains.as_deref())
+            && expected
+                .success
+                .is_none_or(|expected| *success == Value::Bool(expected));
+        if as_expected {
+            return Ok(());
+        }
+        let text = format!("the {what} was answered {status} {body}, which is not as scripted");
+        Err(self.break_off(spot, None, text))
+    }
+}
+
+pub(super) fn contains(body: &Value, text: Option<&str>) -> bool {
+    text.is_none_or(|text| body.to_string().contains(text))
+}

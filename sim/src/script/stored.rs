@@ -1,0 +1,129 @@
+//! A session that an older service left behind, as a script describes it: the record with all that the
+//! script does not care about, and the ids that it does not give.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use turnstile_scenarios::{Label, Session, Stored, StoredExecution};
+use turnstile_seams::Randomness;
+
+use super::steps::{CALLBACK_PATH, REPOSITORY};
+use crate::stage::client::{USER, draw_message_id};
+use crate::stage::{RECEIVER_AUTHORITY, StoredSession};
+
+/// A header that the receiver wants, secret to everybody else.
+const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
+/// How long before the run's beginning the session was made, unless its record says otherwise.
+const AGE: Duration = Duration::from_secs(60 * 60);
+/// What the session was first asked, unless its record says otherwise.
+const PROMPT: &str = "__fake__:echo:stored";
+
+/// A stored session with all ids in it.
+pub(super) struct LaidOut {
+    /// What goes onto the server's disk.
+    pub session: StoredSession,
+    /// The session's id.
+    pub session_id: String,
+    /// What the script's labels stand for.
+    pub ids: Vec<(Label, String)>,
+}
+
+/// Lays out what a script says was stored when the run begins at `epoch`.
+pub(super) fn lay_out(
+    session: &Session,
+    stored: &Stored,
+    epoch: Timestamp,
+    randomness: &Randomness,
+) -> LaidOut {
+    let made_at = epoch - AGE;
+    let mut ids: BTreeMap<Label, String> = BTreeMap::new();
+    let messages = stored.initial_message.iter();
+    for label in messages.chain(stored.executions.iter().filter_map(|it| it.message.as_ref())) {
+        ids.entry(label.value.clone())
+            .or_insert_with(|| draw_message_id(made_at, randomness));
+    }
+    for execution in &stored.executions {
+        let id = execution.id.as_ref().map(ToString::to_string);
+        let id = id.unwrap_or_else(|| format!("exc_{}", randomness.uuid()));
+        ids.insert(execution.r#as.value.clone(), id);
+    }
+
+    let mut record = ordinary_record(session, made_at, randomness);
+    if let Some(label) = &stored.initial_message {
+        record.insert("initialMessageId".to_owned(), json!(ids[&label.value]));
+    }
+    for (name, value) in stored.record.with_ids(|label| ids.get(label).cloned()) {
+        if value.is_null() {
+            record.remove(&name);
+        } else {
+            record.insert(name, value);
+        }
+    }
+    let session_id = record["sessionId"].as_str().unwrap_or_default().to_owned();
+    let executions = stored.executions.iter();
+    LaidOut {
+        session: StoredSession {
+            record: Value::Object(record),
+            executions: executions
+                .map(|execution| execution_record(execution, &ids, epoch))
+                .collect(),
+        },
+        session_id,
+        ids: ids.into_iter().collect(),
+    }
+}
+
+/// The record of a session that was prepared and used (protocol §10).
+fn ordinary_record(session: &Session, made_at: Timestamp, randomness: &Randomness) -> Map<String, Value> {
+    let made_at = made_at.as_millisecond();
+    let record = json!({
+        "version": made_at,
+        "timestamp": made_at,
+        "sessionId": format!("agent_{}", randomness.uuid()),
+        "userId": USER,
+        "kiloSessionId": format!("ses_{}", &randomness.uuid().simple().to_string()[..26]),
+        "githubRepo": REPOSITORY,
+        "prompt": PROMPT,
+        "mode": session.mode,
+        "model": session.model,
+        "workspacePath": "/workspace/example",
+        "sessionHome": "/home/example",
+        "branchName": session.branch.as_deref().unwrap_or("main"),
+        "sandboxId": "sandbox-example",
+        "preparedAt": made_at,
+        "initiatedAt": made_at,
+    });
+    let Value::Object(mut record) = record else {
+        unreachable!("an object was just made")
+    };
+    if let Some(branch) = &session.branch {
+        record.insert("upstreamBranch".to_owned(), json!(branch));
+    }
+    if let Some(gate) = session.gate {
+        record.insert("gateThreshold".to_owned(), json!(gate));
+    }
+    if session.callback {
+        record.insert("callbackTarget".to_owned(), callback_target(CALLBACK_PATH));
+    }
+    record
+}
+
+fn execution_record(execution: &StoredExecution, ids: &BTreeMap<Label, String>, epoch: Timestamp) -> Value {
+    let mut record = json!({
+        "executionId": ids[&execution.r#as.value],
+        "status": execution.status,
+        "startedAt": (epoch - *execution.started_before).as_millisecond(),
+    });
+    if let Some(message) = &execution.message {
+        record["messageId"] = json!(ids[&message.value]);
+    }
+    record
+}
+
+/// A callback target at the receiver.
+pub(super) fn callback_target(path: &str) -> Value {
+    let (header, secret) = CALLBACK_HEADER;
+    json!({"url": format!("http://{RECEIVER_AUTHORITY}{path}"), "headers": {header: secret}})
+}

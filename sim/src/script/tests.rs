@@ -1,0 +1,163 @@
+//! That what a script says is done and looked at: what does not hold is told, in words that say what was
+//! there instead.
+
+use std::path::Path;
+
+use fake_gateway::observation::Sight;
+use turnstile_scenarios::{Scenario, Surface};
+
+use super::{Options, Verdict, play};
+
+/// Plays a script whose head says only what is given.
+fn played(head: &str, steps: &str, expect: &str) -> Verdict {
+    let expect = match expect {
+        "" => String::new(),
+        expect => format!("expect:\n{expect}\n"),
+    };
+    let text = format!("scenario: t\nabout: a\nseam: turn\n{head}\nsteps:\n{steps}\n{expect}");
+    let scenario = Scenario::parse(&text, Path::new("t.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    play(&scenario, Options::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What is told of it, one line a finding.
+fn told(verdict: &Verdict) -> String {
+    let name = |text: &str| {
+        let labels = verdict.labels.iter();
+        labels.fold(text.to_owned(), |text, (id, label)| {
+            text.replace(id.as_str(), label)
+        })
+    };
+    let lines = verdict
+        .findings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.rule, name(&finding.text)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_expectation_of_a_callback_that_does_not_hold_is_told() {
+    let verdict = played(
+        "session: { callback: true, gate: all }",
+        "- start: { as: first, say: echo:one }\n- await: { callback: first }",
+        "- callback: { for: first, gate: pass, path: /callback, after: 1s, before: 2s, has: { messageId: <first> } }\n\
+         - callback: { for: first, gate: none }\n\
+         - callback: { for: first, path: /other }\n\
+         - callback: { for: first, headers: { Content-Type: present, x-callback-secret: guess } }\n\
+         - callback: { for: first, has: { status: present, executionId: <first>, gateResult: fail } }\n\
+         - callback: { for: first, lacks: [idempotencyKey] }\n\
+         - callback: { for: first, after: 1h }\n\
+         - callback: { for: first, at: 30s }",
+    );
+    insta::assert_snapshot!(told(&verdict), @r#"
+    expectation at line 10: the callback of `first` has gateResult "pass", not null
+    expectation at line 11: the callback of `first` came to /callback, not /other
+    expectation at line 12: the callback of `first` has the header x-callback-secret: secret-of-the-receiver, not guess
+    expectation at line 13: the callback of `first` is not as expected: gateResult is "pass", not "fail"
+    expectation at line 14: the callback of `first` has `idempotencyKey`, and should not
+    expectation at line 15: the callback of `first` first came at 1.032 s, not after 3600.000 s
+    expectation at line 16: the callback of `first` first came at 1.032 s, not at 30.000 s
+    "#);
+}
+
+#[test]
+fn an_expectation_of_what_clients_and_the_wrapper_see_that_does_not_hold_is_told() {
+    let verdict = played(
+        "",
+        "- wrapper: { ready: { fail: { code: WORKSPACE_SETUP_FAILED } } }\n\
+         - start: { as: first, say: echo:one }\n\
+         - await: { message: first, is: failed, within: 10m }\n\
+         - open: { client: phone }\n\
+         - ingest: { open: ghost, fence: stale-run, reply: { status: 409 } }\n\
+         - wait: 1s",
+        "- deliveries: { of: first, times: 9 }\n\
+         - deliveries: { of: first, times: 10, at: [2s, 6s, 14s, 30s, 62s, 122s, 182s, 242s, 363s] }\n\
+         - badge: { client: phone, of: first, is: none }\n\
+         - snapshot: { client: phone, shows: [queued first] }\n\
+         - ingest: { of: ghost, refused: 404 }",
+    );
+    insta::assert_snapshot!(told(&verdict), @r#"
+    expectation at line 13: it was tried 10 times to deliver `first`, not 9: at 1.012 s, 3.016 s, 7.020 s, 15.025 s, 31.030 s, 63.037 s, 123.043 s, 183.049 s, 243.053 s, 363.059 s
+    expectation at line 14: `first` was tried again 120.006 s after the attempt before, not 121.000 s: at 1.012 s, 3.016 s, 7.020 s, 15.025 s, 31.030 s, 63.037 s, 123.043 s, 183.049 s, 243.053 s, 363.059 s
+    expectation at line 15: phone shows Failed to deliver for `first`, not no badge
+    expectation at line 16: phone was told [queued first, failed first] when it connected, not [queued first]
+    expectation at line 17: the ingest socket `ghost` was refused with 409, not with 404
+    "#);
+}
+
+#[test]
+fn an_answer_that_is_not_as_scripted_is_told_with_what_is_wrong_about_it() {
+    let asked = |reply: &str| {
+        let steps = format!(
+            "- start: {{ as: first, say: idle }}\n- call: {{ procedure: getSession, reply: {reply} }}"
+        );
+        let verdict = played("", &steps, "");
+        let text = told(&verdict);
+        let wrong = text.rsplit_once("}: ").map_or(text.as_str(), |(_, wrong)| wrong);
+        wrong.to_owned()
+    };
+    assert_eq!(
+        asked("{ has: { mode: code, kiloSessionId: present }, lacks: [token] }"),
+        ""
+    );
+    assert_eq!(asked("{ has: { mode: plan } }"), r#"mode is "code", not "plan""#);
+    assert_eq!(
+        asked("{ has: { tokens: present } }"),
+        r#"tokens is not there, and should be "present""#
+    );
+    assert_eq!(asked("{ lacks: [mode] }"), "it has `mode`");
+}
+
+#[test]
+fn a_script_speaks_the_procedures_of_the_surface_that_it_is_played_on() {
+    let text = "scenario: t\nabout: a\nseam: turn\napi: [unified, legacy]\nsteps:\n\
+                - start: { as: first, say: idle }\n\
+                - send: { as: second, say: idle }\n\
+                - send: { as: third, say: idle, surface: unified }\n\
+                - send: { as: fourth, say: idle, surface: legacy, form: payload }\n";
+    let scenario = Scenario::parse(text, Path::new("t.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let asked = |surface| {
+        let scenario = scenario.on(surface).expect("the script is for both surfaces");
+        let verdict = play(&scenario, Options::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(verdict.findings, []);
+        let requests = verdict
+            .trace
+            .sights()
+            .filter_map(|(_, party, sight)| match sight {
+                Sight::RequestSent { path, .. } if party == "client" => Some(path.replace("/trpc/", "")),
+                _ => None,
+            });
+        requests.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        asked(Surface::Unified),
+        ["start", "send", "send", "sendMessageV2"]
+    );
+    assert_eq!(
+        asked(Surface::Legacy),
+        [
+            "prepareSession",
+            "initiateFromKilocodeSessionV2",
+            "sendMessageV2",
+            "send",
+            "sendMessageV2"
+        ]
+    );
+}
+
+#[test]
+fn a_disk_is_well_again_when_its_last_fault_was_to_end_and_a_server_that_died_of_it_can_be_restarted() {
+    let verdict = played(
+        "",
+        "- disk: { is: fails, for: 2s }\n\
+         - disk: { is: full, for: 10s }\n\
+         - wait: 3s\n\
+         - start: { as: no, say: idle, reply: { status: 500 } }\n\
+         - crash: { party: server, restart-after: 1s }\n\
+         - wait: 8s\n\
+         - restart: server\n\
+         - start: { as: first, say: idle }\n\
+         - await: { message: first, is: completed }",
+        "",
+    );
+    assert_eq!(told(&verdict), "");
+}

@@ -1,0 +1,285 @@
+//! A server with the fakes around it and one client, in a world of its own.
+//!
+//! The client speaks HTTP and WebSocket as bytes and JSON; nothing of what it says or hears is a type of
+//! the server's. What is planted in the server's database beforehand is an older service's record.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fake_gateway::gateway::Gateway;
+use fake_gateway::observation::{Observer, Sight, Witness};
+use fake_gateway::receiver::Receiver;
+use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use jiff::Timestamp;
+use redb::StorageBackend;
+use serde_json::Value;
+use turnstile::world::{DiskFile, Machine, World};
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::server::{Config, Hooks, Server};
+use turnstile_reference::store::Store;
+use turnstile_seams::{Listener, Seams};
+
+use crate::wire::{Answer, Asked, exchange};
+
+/// The server's host.
+pub const SERVER: &str = "server";
+/// The client's host.
+pub const CLIENT: &str = "client";
+/// Where the server listens.
+pub const SERVER_AUTHORITY: &str = "server:8787";
+/// Where the callback receiver listens.
+pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
+/// Where the wrapper listens.
+pub const WRAPPER_AUTHORITY: &str = "wrapper:9000";
+const GATEWAY_AUTHORITY: &str = "gateway:9100";
+const DATABASE: &str = "data/turnstile.redb";
+/// How long the client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(70);
+
+/// Secret under which users' tokens are signed.
+pub const API_SECRET: &str = "Planted0ApiSecret0Planted";
+/// Secret under which stream tickets are signed.
+pub const TICKET_SECRET: &str = "Planted0TicketSecret0Planted";
+/// What callers of internal procedures know.
+pub const INTERNAL_API_KEY: &str = "Planted0InternalKey0Planted";
+
+/// A session that an older service left behind.
+#[derive(Clone)]
+pub struct LeftBehind {
+    /// Whose it is.
+    pub user: &'static str,
+    /// The flat record.
+    pub record: Value,
+    /// Its executions.
+    pub executions: Vec<Value>,
+}
+
+/// What the fakes saw, with whose sight it is.
+#[derive(Clone, Default)]
+pub struct Sights(Arc<Mutex<Vec<(String, Sight)>>>);
+
+impl Sights {
+    /// All of it so far.
+    pub fn all(&self) -> Vec<(String, Sight)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Bodies of the requests to a path that a party was sent, in order.
+    pub fn bodies(&self, of: &str, to: &str) -> Vec<Value> {
+        let received = self.all().into_iter().filter_map(|(party, sight)| match sight {
+            Sight::RequestReceived { path, body, .. } if party == of && path.starts_with(to) => Some(body),
+            _ => None,
+        });
+        received.collect()
+    }
+}
+
+impl Observer for Sights {
+    fn observe(&self, party: &str, sight: Sight) {
+        let mut sights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sights.push((party.to_owned(), sight));
+    }
+}
+
+/// The parties in their world.
+pub struct House {
+    /// Where they live.
+    pub world: World,
+    /// What the fakes saw.
+    pub sights: Sights,
+    client: Seams,
+    writes: Arc<AtomicU64>,
+}
+
+impl House {
+    /// Sets everybody up and lets them come to rest.
+    pub fn open(left_behind: Vec<LeftBehind>) -> Self {
+        let mut world = World::new(1, "2026-01-01T00:00:00Z".parse().expect("a timestamp"));
+        let writes = Arc::<AtomicU64>::default();
+        let counter = writes.clone();
+        world.add_host(SERVER, move |machine| {
+            let (left_behind, counter) = (left_behind.clone(), counter.clone());
+            Box::pin(async move {
+                let disk = machine.disk;
+                let open = move || {
+                    Ok(Counted {
+                        file: disk.open(DATABASE)?,
+                        writes: counter.clone(),
+                    })
+                };
+                if machine.restarts == 0 {
+                    take_over(&open, &left_behind);
+                }
+                let running = Server::run(config(), machine.seams, open, Hooks::default()).await;
+                running.expect("the server starts");
+            })
+        });
+        let sights = Sights::default();
+        let (wrapper, gateway, receiver) = (
+            sights.witness("wrapper"),
+            sights.witness("gateway"),
+            sights.witness("receiver"),
+        );
+        world.add_host("wrapper", move |machine| {
+            let witness = wrapper.clone();
+            Box::pin(async move {
+                let listener = listen(&machine, WRAPPER_AUTHORITY).await;
+                let config = WrapperConfig {
+                    gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
+                };
+                Wrapper::new(config, machine.seams, witness).serve(listener).await;
+            })
+        });
+        world.add_host("gateway", move |machine| {
+            let witness = gateway.clone();
+            Box::pin(async move {
+                let listener = listen(&machine, GATEWAY_AUTHORITY).await;
+                Gateway::new(machine.seams, witness).serve(listener).await;
+            })
+        });
+        world.add_host("receiver", move |machine| {
+            let witness = receiver.clone();
+            Box::pin(async move {
+                let listener = listen(&machine, RECEIVER_AUTHORITY).await;
+                Receiver::new(witness).serve(listener).await;
+            })
+        });
+        world.add_host(CLIENT, |_| Box::pin(async {}));
+        let client = world.machine(CLIENT).expect("the host was just added").seams;
+        let mut house = Self {
+            world,
+            sights,
+            client,
+            writes,
+        };
+        house.wait(Duration::from_secs(3));
+        house
+    }
+
+    /// The client's seams.
+    pub fn client(&self) -> Seams {
+        self.client.clone()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// Lets that much time pass.
+    pub fn wait(&mut self, duration: Duration) {
+        let until = self.now() + duration;
+        self.world.run_until(Some(until), || false);
+    }
+
+    /// How often the server changed its disk so far, or asked for what it changed to be kept.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// Why there was none.
+    pub fn ask(&mut self, asked: &Asked) -> Result<Answer, String> {
+        let answer = Arc::new(Mutex::new(None));
+        let (seams, place, asked) = (self.client(), answer.clone(), asked.clone());
+        let asking = async move {
+            let answered = exchange(&seams, &asked).await;
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
+        };
+        self.world.spawn(CLIENT, asking).expect("the client is up");
+        let deadline = self.now() + PATIENCE;
+        let take = || answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut answered = None;
+        let stopped = self.world.run_until(Some(deadline), || {
+            answered = answered.take().or_else(take);
+            answered.is_some()
+        });
+        answered.unwrap_or_else(|| Err(format!("no answer: {stopped:?}")))
+    }
+}
+
+impl Sights {
+    fn witness(&self, party: &str) -> Witness {
+        Witness::new(party, Arc::new(self.clone()))
+    }
+}
+
+fn config() -> Config {
+    Config {
+        listen: SERVER_AUTHORITY.to_owned(),
+        ingest_url: format!("ws://{SERVER_AUTHORITY}"),
+        sandboxes: Arc::new(format!("http://{WRAPPER_AUTHORITY}")),
+        api_secret: API_SECRET.to_owned(),
+        ticket_secret: TICKET_SECRET.to_owned(),
+        internal_api_key: INTERNAL_API_KEY.to_owned(),
+        sabotage: Sabotage::default(),
+    }
+}
+
+fn take_over<B: StorageBackend>(
+    open: &(impl Fn() -> io::Result<B> + Clone + Send + Sync + 'static),
+    left_behind: &[LeftBehind],
+) {
+    if left_behind.is_empty() {
+        return;
+    }
+    let store = Store::open(open.clone()).expect("a new database");
+    for LeftBehind {
+        user,
+        record,
+        executions,
+    } in left_behind
+    {
+        let user = (*user).to_owned().try_into().expect("a user id");
+        let taken_over = store.import(&user, record, executions);
+        taken_over.expect("the record of an older service is readable");
+    }
+}
+
+async fn listen(machine: &Machine, authority: &str) -> Box<dyn Listener> {
+    let listening = machine.seams.network.listen(authority).await;
+    listening.expect("nobody else listens there")
+}
+
+/// A file that counts whenever it is changed.
+#[derive(Debug)]
+struct Counted {
+    file: DiskFile,
+    writes: Arc<AtomicU64>,
+}
+
+impl Counted {
+    fn count(&self) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl StorageBackend for Counted {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.count();
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.count();
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.count();
+        self.file.write(offset, data)
+    }
+}

@@ -1,0 +1,466 @@
+//! What each procedure takes, field by field (protocol §2), and a sample of every kind of field.
+//!
+//! A table and nothing else: what is made of it is the business of `mechanical` and of the tests.
+
+use serde_json::{Map, Value, json};
+
+/// A message id of the right form.
+pub const MESSAGE: &str = "msg_0123456789abABCDEFGHIJKLMN";
+/// A model that the gateway has.
+pub const MODEL: &str = "kilo/fake-deterministic";
+
+/// Who may call a procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Anybody,
+    /// A user.
+    User,
+    /// A service that acts for a user.
+    Internal,
+}
+
+/// A procedure.
+#[derive(Debug, Clone, Copy)]
+pub struct Procedure {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it may be called with GET.
+    pub is_query: bool,
+    /// Who may call it.
+    pub access: Access,
+}
+
+const fn mutation(name: &'static str, access: Access) -> Procedure {
+    let is_query = false;
+    Procedure {
+        name,
+        is_query,
+        access,
+    }
+}
+
+const fn query(name: &'static str, access: Access) -> Procedure {
+    let is_query = true;
+    Procedure {
+        name,
+        is_query,
+        access,
+    }
+}
+
+/// The one that asks for nothing.
+pub const HEALTH: Procedure = query("health", Access::Anybody);
+const START: Procedure = mutation("start", Access::User);
+/// A further message.
+pub const SEND: Procedure = mutation("send", Access::User);
+/// A session that begins later.
+pub const PREPARE: Procedure = mutation("prepareSession", Access::Internal);
+/// Its beginning.
+pub const INITIATE: Procedure = mutation("initiateFromKilocodeSessionV2", Access::User);
+/// A further message of an old client.
+pub const SEND_V2: Procedure = mutation("sendMessageV2", Access::User);
+/// Another target for callbacks.
+pub const UPDATE: Procedure = mutation("updateSession", Access::Internal);
+/// The end of what runs.
+pub const INTERRUPT: Procedure = mutation("interruptSession", Access::User);
+const DELETE: Procedure = mutation("deleteSession", Access::User);
+/// What a session is about.
+pub const GET_SESSION: Procedure = query("getSession", Access::User);
+const GET_HEALTH: Procedure = query("getSessionHealth", Access::User);
+const GET_LATEST: Procedure = query("getLatestAssistantMessage", Access::User);
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// Any text, but best this one.
+    Word(&'static str),
+    /// True or false.
+    Flag,
+    /// The id of a session.
+    Session,
+    /// The id of a message.
+    Message,
+    /// An agent's mode.
+    Mode,
+    /// A model's id.
+    Model,
+    /// A prompt.
+    Prompt,
+    /// A command's name.
+    Command,
+    /// Findings from which on a gate fails.
+    Gate,
+    /// Images: a list or an object.
+    Images,
+    /// Texts by name.
+    Texts,
+    /// A list of texts.
+    List,
+    /// An https URL.
+    GitUrl,
+    /// The URL of a callback's receiver.
+    CallbackUrl,
+    /// HTTP headers.
+    Headers,
+    /// What tells kinds of an object apart.
+    Tag(&'static str),
+    /// Fields of its own.
+    Object {
+        /// Whether it has no others.
+        is_strict: bool,
+    },
+}
+
+const OBJECT: Kind = Kind::Object { is_strict: false };
+const STRICT: Kind = Kind::Object { is_strict: true };
+
+/// One field of an input.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Where it is, with dots between the names.
+    pub path: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether the object that it is in is nothing without it.
+    pub is_required: bool,
+}
+
+impl Field {
+    /// Its own name.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// The path of the object that it is in; empty for the input itself.
+    pub fn parent(&self) -> &str {
+        self.path.rsplit_once('.').map_or("", |(parent, _)| parent)
+    }
+}
+
+/// One form of a procedure's input.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Whose input it is.
+    pub procedure: Procedure,
+    /// Which form.
+    pub form: &'static str,
+    /// Whether it has no fields but these.
+    pub is_strict: bool,
+    /// Its fields, each object before what is in it.
+    pub fields: Vec<Field>,
+}
+
+fn must(path: &str, kind: Kind) -> Field {
+    Field {
+        path: path.to_owned(),
+        kind,
+        is_required: true,
+    }
+}
+
+fn may(path: &str, kind: Kind) -> Field {
+    Field {
+        is_required: false,
+        ..must(path, kind)
+    }
+}
+
+/// Fields of an object as fields of what it is in.
+fn within(object: Field, fields: Vec<Field>) -> Vec<Field> {
+    let path = object.path.clone();
+    let inner = fields.into_iter().map(|field| Field {
+        path: format!("{path}.{}", field.path),
+        ..field
+    });
+    [object].into_iter().chain(inner).collect()
+}
+
+fn message() -> Vec<Field> {
+    within(
+        must("message", OBJECT),
+        vec![
+            must("prompt", Kind::Prompt),
+            may("images", Kind::Images),
+            may("id", Kind::Message),
+        ],
+    )
+}
+
+fn finalization() -> Vec<Field> {
+    let fields = [flags(), vec![may("gateThreshold", Kind::Gate)]].concat();
+    within(may("finalization", OBJECT), fields)
+}
+
+fn flags() -> Vec<Field> {
+    vec![
+        may("autoCommit", Kind::Flag),
+        may("condenseOnComplete", Kind::Flag),
+    ]
+}
+
+fn callback_target() -> Vec<Field> {
+    let fields = vec![must("url", Kind::CallbackUrl), may("headers", Kind::Headers)];
+    within(may("callbackTarget", OBJECT), fields)
+}
+
+fn agent(make: fn(&str, Kind) -> Field) -> Vec<Field> {
+    vec![
+        make("mode", Kind::Mode),
+        make("model", Kind::Model),
+        may("variant", Kind::Text),
+    ]
+}
+
+fn start(form: &'static str, repository: Vec<Field>) -> Input {
+    let profile = vec![
+        may("envVars", Kind::Texts),
+        may("setupCommands", Kind::List),
+        may("appendSystemPrompt", Kind::Text),
+        may("shallow", Kind::Flag),
+    ];
+    let options = [
+        callback_target(),
+        vec![
+            may("kilocodeOrganizationId", Kind::Text),
+            may("createdOnPlatform", Kind::Text),
+        ],
+    ];
+    let fields = [
+        message(),
+        within(must("agent", OBJECT), agent(must)),
+        finalization(),
+        within(must("repository", OBJECT), repository),
+        within(may("profile", OBJECT), profile),
+        within(may("options", STRICT), options.concat()),
+    ];
+    open(START, form, fields.concat())
+}
+
+fn prepare(form: &'static str, own: Vec<Field>) -> Input {
+    let fields = [
+        vec![must("prompt", Kind::Prompt)],
+        agent(must),
+        own,
+        vec![
+            may("upstreamBranch", Kind::Text),
+            may("envVars", Kind::Texts),
+            may("setupCommands", Kind::List),
+        ],
+        callback_target(),
+        flags(),
+        vec![
+            may("gateThreshold", Kind::Gate),
+            may("appendSystemPrompt", Kind::Text),
+            may("initialMessageId", Kind::Message),
+            may("autoInitiate", Kind::Flag),
+            may("shallow", Kind::Flag),
+            may("createdOnPlatform", Kind::Text),
+            may("kilocodeOrganizationId", Kind::Text),
+        ],
+    ];
+    open(PREPARE, form, fields.concat())
+}
+
+fn send_v2(form: &'static str, own: Vec<Field>) -> Input {
+    let common = vec![
+        must("cloudAgentSessionId", Kind::Session),
+        may("messageId", Kind::Message),
+    ];
+    open(SEND_V2, form, [common, flags(), own].concat())
+}
+
+fn open(procedure: Procedure, form: &'static str, fields: Vec<Field>) -> Input {
+    Input {
+        procedure,
+        form,
+        is_strict: false,
+        fields,
+    }
+}
+
+fn payload_prompt() -> Vec<Field> {
+    let turn = vec![must("type", Kind::Tag("prompt")), must("prompt", Kind::Prompt)];
+    [turn, agent(may)].concat()
+}
+
+fn payload_command() -> Vec<Field> {
+    vec![
+        must("type", Kind::Tag("command")),
+        must("command", Kind::Command),
+        may("arguments", Kind::Text),
+    ]
+}
+
+/// All inputs, in all their forms.
+pub fn all() -> Vec<Input> {
+    let branch = || may("branch", Kind::Text);
+    let tag = |name| must("type", Kind::Tag(name));
+    let session = |name| vec![must(name, Kind::Session)];
+    let strict = |procedure, fields| Input {
+        is_strict: true,
+        ..open(procedure, "", fields)
+    };
+    let github = || vec![must("githubRepo", Kind::Text)];
+    let initial = |payload| [github(), within(may("initialPayload", OBJECT), payload)].concat();
+    vec![
+        start("github", vec![tag("github"), must("repo", Kind::Text), branch()]),
+        start("gitlab", vec![tag("gitlab"), must("url", Kind::Text), branch()]),
+        start(
+            "git",
+            vec![
+                tag("git"),
+                must("url", Kind::GitUrl),
+                may("token", Kind::Text),
+                branch(),
+            ],
+        ),
+        open(
+            SEND,
+            "",
+            [
+                vec![must("cloudAgentSessionId", Kind::Session)],
+                message(),
+                within(may("agent", OBJECT), agent(may)),
+                finalization(),
+            ]
+            .concat(),
+        ),
+        prepare("github", github()),
+        prepare(
+            "git",
+            vec![
+                must("gitUrl", Kind::GitUrl),
+                may("gitToken", Kind::Text),
+                may("platform", Kind::Text),
+            ],
+        ),
+        prepare(
+            "gitlab",
+            vec![
+                must("gitUrl", Kind::Word("https://gitlab.example/a.git")),
+                may("platform", Kind::Word("gitlab")),
+            ],
+        ),
+        prepare("with a prompt as payload", initial(payload_prompt())),
+        prepare("with a command as payload", initial(payload_command())),
+        strict(INITIATE, session("cloudAgentSessionId")),
+        send_v2(
+            "flat",
+            [
+                vec![must("prompt", Kind::Prompt)],
+                agent(must),
+                vec![may("images", Kind::Images)],
+            ]
+            .concat(),
+        ),
+        send_v2(
+            "prompt as payload",
+            [
+                within(must("payload", OBJECT), payload_prompt()),
+                vec![may("images", Kind::Images)],
+            ]
+            .concat(),
+        ),
+        send_v2(
+            "command as payload",
+            within(must("payload", OBJECT), payload_command()),
+        ),
+        strict(
+            UPDATE,
+            [session("cloudAgentSessionId"), callback_target()].concat(),
+        ),
+        open(INTERRUPT, "", session("sessionId")),
+        open(DELETE, "", session("sessionId")),
+        open(GET_SESSION, "", session("cloudAgentSessionId")),
+        open(GET_HEALTH, "", session("cloudAgentSessionId")),
+        open(GET_LATEST, "", session("cloudAgentSessionId")),
+    ]
+}
+
+impl Input {
+    /// What it is called in a list of failures.
+    pub fn title(&self) -> String {
+        let name = self.procedure.name;
+        if self.form.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name} ({})", self.form)
+        }
+    }
+
+    /// With every field there is.
+    pub fn maximal(&self, session: &str) -> Value {
+        self.sample(session, |_| true)
+    }
+
+    /// With no field but those that must be there.
+    pub fn minimal(&self, session: &str) -> Value {
+        self.sample(session, |field| field.is_required)
+    }
+
+    fn sample(&self, session: &str, is_wanted: impl Fn(&Field) -> bool) -> Value {
+        let mut input = json!({});
+        for field in self.fields.iter().filter(|field| is_wanted(field)) {
+            // A field of an object that is left out is left out with it.
+            if let Some(parent) = input.pointer_mut(&pointer(field.parent())) {
+                parent[field.name()] = field.kind.sample(session);
+            }
+        }
+        input
+    }
+
+    /// The session that the input names, if it names one.
+    pub fn names_session(&self) -> bool {
+        self.fields.iter().any(|field| field.kind == Kind::Session)
+    }
+
+    /// The fields directly in an object.
+    pub fn fields_in<'a>(&'a self, parent: &'a str) -> impl Iterator<Item = &'a Field> {
+        self.fields.iter().filter(move |field| field.parent() == parent)
+    }
+}
+
+/// A path with dots as a JSON pointer.
+pub fn pointer(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("/{}", path.replace('.', "/"))
+    }
+}
+
+/// The object that has a field, in an input that has all.
+pub fn object_of<'a>(input: &'a mut Value, field: &Field) -> &'a mut Map<String, Value> {
+    let parent = input.pointer_mut(&pointer(field.parent()));
+    let object = parent.and_then(Value::as_object_mut);
+    object.expect("the input has every object of its table")
+}
+
+impl Kind {
+    /// A value that such a field may have.
+    pub fn sample(self, session: &str) -> Value {
+        match self {
+            Self::Text => json!("text"),
+            Self::Word(text) => json!(text),
+            Self::Flag => json!(false),
+            Self::Session => json!(session),
+            Self::Message => json!(MESSAGE),
+            Self::Mode => json!("code"),
+            Self::Model => json!(MODEL),
+            Self::Prompt => json!("__fake__:echo:hello"),
+            Self::Command => json!("review"),
+            Self::Gate => json!("off"),
+            Self::Images => json!([{"path": "a.png"}]),
+            Self::Texts => json!({"KEY": "value"}),
+            Self::List => json!(["make"]),
+            Self::GitUrl => json!("https://git.example/a.git"),
+            Self::CallbackUrl => json!("http://receiver:9200/callback"),
+            Self::Headers => json!({"x-key": "value"}),
+            Self::Tag(name) => json!(name),
+            Self::Object { .. } => json!({}),
+        }
+    }
+}
