@@ -1,41 +1,55 @@
 //! Messages are delivered in the order in which they were admitted (protocol §4): the head blocks the
 //! queue, and nothing overtakes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::history::History;
-use super::{Broken, Oracle};
+use super::history::{SessionHistory, StreamEvent};
+use super::{Broken, Check, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "first-in-first-out",
     rule: "No message reaches the wrapper before one that was queued earlier was sent or has ended.",
-    check,
+    check: Check::Sessions(check),
 };
 
-fn check(history: &History) -> Vec<Broken> {
-    let events = history.kept_events();
-    let order: Vec<&str> = events
-        .iter()
-        .filter(|event| event.name == "cloud.message.queued")
-        .filter_map(|event| event.message())
-        .collect();
-    // A message is out of the way when the wrapper has said that it took it, or when it has ended.
-    let ended_at = |message: &str| {
-        events
-            .iter()
-            .find(|event| event.is_end() && event.message() == Some(message))
-            .map(|event| event.at)
-    };
+fn check(session: &SessionHistory) -> Vec<Broken> {
+    let mut queue: Vec<(&str, &StreamEvent)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    // When a message was out of the way by the server's own word.
+    let mut gone_at: BTreeMap<&str, Duration> = BTreeMap::new();
+    for event in &session.kept {
+        let Some(message) = event.message() else { continue };
+        if event.is_queued() {
+            places.entry(message).or_insert_with(|| {
+                queue.push((message, event));
+                queue.len() - 1
+            });
+        } else {
+            gone_at.entry(message).or_insert(event.at);
+        }
+    }
+    let mut waiting: BTreeSet<usize> = (0..queue.len()).collect();
     let mut broken = Vec::new();
-    let mut taken = BTreeSet::new();
-    for delivery in &history.deliveries {
-        let Some(place) = order.iter().position(|message| *message == delivery.message) else {
+    for delivery in &session.deliveries {
+        let Some(place) = places.get(delivery.message.as_str()).copied() else {
             continue;
         };
-        let overtaken = order[..place].iter().find(|earlier| {
-            !taken.contains(**earlier) && ended_at(earlier).is_none_or(|ended| ended > delivery.at)
-        });
-        if let Some(overtaken) = overtaken {
+        let queued = queue[place].1;
+        let is_gone = |earlier: &usize| {
+            gone_at
+                .get(queue[*earlier].0)
+                .is_some_and(|at| *at <= delivery.at)
+        };
+        let gone: Vec<usize> = waiting.range(..place).copied().filter(is_gone).collect();
+        for earlier in gone {
+            waiting.remove(&earlier);
+        }
+        let overtaken = waiting
+            .range(..place)
+            .map(|earlier| queue[*earlier])
+            .find(|earlier| precedes(*earlier, (&delivery.message, queued)));
+        if let Some((overtaken, _)) = overtaken {
             broken.push(Broken::new(
                 delivery.at,
                 &delivery.message,
@@ -43,8 +57,65 @@ fn check(history: &History) -> Vec<Broken> {
             ));
         }
         if delivery.taken {
-            taken.insert(delivery.message.as_str());
+            waiting.remove(&place);
         }
     }
     broken
+}
+
+/// Whether one message certainly comes before another: of two that were admitted within one millisecond the
+/// log does not say whose time is the earlier, nor whether it is their ids that decide.
+fn precedes((one, queued): (&str, &StreamEvent), (other, queued_later): (&str, &StreamEvent)) -> bool {
+    queued.at < queued_later.at || one < other
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::oracle::written::Writer;
+
+    fn two_queued() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer
+    }
+
+    #[test]
+    fn a_message_that_overtakes_is_noticed() {
+        let mut writer = two_queued();
+        writer.delivered("m2");
+        writer.delivered("m1");
+        for message in ["m1", "m2"] {
+            writer.sent(message);
+            writer.completed(message);
+        }
+        assert_eq!(writer.judged(), ["first-in-first-out"]);
+    }
+
+    #[test]
+    fn a_message_that_follows_one_that_has_ended_does_not_overtake() {
+        let mut writer = two_queued();
+        writer.failed_in_queue("m1");
+        writer.delivered("m2");
+        writer.sent("m2");
+        writer.completed("m2");
+        assert_eq!(writer.judged(), [""; 0]);
+    }
+
+    #[test]
+    fn each_session_has_a_queue_of_its_own() {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.in_session("other");
+        writer.starts("m2");
+        writer.turn("m2");
+        writer.in_session("s");
+        writer.delivered("m1");
+        writer.sent("m1");
+        writer.completed("m1");
+        assert_eq!(writer.judged(), [""; 0]);
+    }
 }

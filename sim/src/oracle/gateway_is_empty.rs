@@ -1,14 +1,15 @@
-//! When all is over nobody is left waiting at the gateway: no turn goes on that no message stands for.
+//! When all is over nobody is left waiting at the gateway (protocol §11): no turn goes on that no message
+//! stands for.
 
 use serde_json::json;
 
 use super::history::History;
-use super::{Broken, Oracle};
+use super::{Broken, Check, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "gateway-is-empty",
     rule: "When the run is over, no request is parked at the gateway and no answer is under way.",
-    check,
+    check: Check::Run(check),
 };
 
 fn check(history: &History) -> Vec<Broken> {
@@ -17,9 +18,26 @@ fn check(history: &History) -> Vec<Broken> {
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
-    vec![Broken {
-        at: history.end,
-        message: None,
-        text,
-    }]
+    vec![Broken::of(history.end, None, text)]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::oracle::written::Writer;
+
+    #[test]
+    fn somebody_left_at_the_gateway_is_noticed_and_so_is_a_gateway_that_does_not_say() {
+        let mut writer = Writer::started("m1");
+        writer.turn("m1");
+        for waiters in [
+            json!({"tags": [], "liveResponses": 1}),
+            json!({"tags": [{"tag": "t", "count": 1}], "liveResponses": 0}),
+            json!(null),
+        ] {
+            writer.waiters(waiters);
+            assert_eq!(writer.clone().judged(), ["gateway-is-empty"]);
+        }
+    }
 }

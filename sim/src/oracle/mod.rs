@@ -2,22 +2,39 @@
 //!
 //! An oracle knows the protocol and the wire, and nothing of the server's types or of the script. Each has
 //! a file of its own with the rule that it enforces; [`history`] is what they all read the trace through.
+//! `admissions` and `batches` are what several of them work out from it. Where the wire leaves open what
+//! happened, every outcome is right: an oracle speaks up only if none is.
 
 mod acked_survives;
+mod admissions;
 mod all_end;
-mod callbacks;
-mod event_log;
+mod batches;
+mod callback_arrives;
+mod callback_content;
+mod callback_repeats;
+mod callback_target;
+mod event_ids;
+mod execution_id;
 mod fifo;
 mod gateway_is_empty;
 pub mod history;
+mod message_states;
+pub mod no_secret_leaves;
+mod one_callback;
+mod pending_limit;
+mod replay;
+mod same_badges;
+mod stale_fence;
 mod terminal_once;
 
 #[cfg(test)]
-mod tests;
+mod mutations;
+#[cfg(test)]
+mod written;
 
 use std::time::Duration;
 
-use history::History;
+use history::{History, SessionHistory};
 
 /// Something that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +55,15 @@ pub struct Oracle {
     pub name: &'static str,
     /// The rule, in one sentence.
     pub rule: &'static str,
-    check: fn(&History) -> Vec<Broken>,
+    check: Check,
+}
+
+/// What an oracle looks at.
+enum Check {
+    /// Each session by itself.
+    Sessions(fn(&SessionHistory) -> Vec<Broken>),
+    /// The run as a whole.
+    Run(fn(&History) -> Vec<Broken>),
 }
 
 /// What an oracle found: when, about which message, what.
@@ -49,39 +74,69 @@ struct Broken {
 }
 
 impl Broken {
+    /// Something about a message.
     fn new(at: Duration, message: &str, text: impl Into<String>) -> Self {
+        Self::of(at, Some(message), text)
+    }
+
+    /// Something that may be about a message.
+    fn of(at: Duration, message: Option<&str>, text: impl Into<String>) -> Self {
         Self {
             at,
-            message: Some(message.to_owned()),
+            message: message.map(str::to_owned),
             text: text.into(),
         }
     }
 }
 
-/// All oracles.
-pub const ORACLES: [Oracle; 7] = [
+/// All oracles: first those of what must hold at every moment, then those of what must have come about when
+/// all is over.
+pub const ORACLES: [Oracle; 18] = [
     terminal_once::ORACLE,
+    message_states::ORACLE,
     fifo::ORACLE,
-    callbacks::ORACLE,
-    all_end::ORACLE,
+    pending_limit::ORACLE,
+    stale_fence::ORACLE,
+    event_ids::ORACLE,
+    replay::ORACLE,
+    execution_id::ORACLE,
+    no_secret_leaves::ORACLE,
+    one_callback::ORACLE,
+    callback_content::ORACLE,
+    callback_repeats::ORACLE,
+    callback_target::ORACLE,
     acked_survives::ORACLE,
-    event_log::ORACLE,
+    all_end::ORACLE,
+    callback_arrives::ORACLE,
+    same_badges::ORACLE,
     gateway_is_empty::ORACLE,
 ];
 
+/// How far a time that the server tells may be behind the time at which it was told: it tells whole
+/// milliseconds.
+const TOLD_TIME_ERROR: Duration = Duration::from_millis(1);
+
 /// Everything in a run that breaks a rule, in order of time.
 pub fn judge(history: &History) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = ORACLES
-        .iter()
-        .flat_map(|oracle| {
-            (oracle.check)(history).into_iter().map(|broken| Finding {
-                rule: oracle.name.to_owned(),
-                at: broken.at,
-                message: broken.message,
-                text: broken.text,
-            })
-        })
-        .collect();
+    let sessions = history.sessions();
+    let mut findings = Vec::new();
+    for oracle in &ORACLES {
+        let broken = match oracle.check {
+            Check::Run(check) => check(history),
+            Check::Sessions(check) => sessions.iter().flat_map(check).collect(),
+        };
+        findings.extend(broken.into_iter().map(|broken| Finding {
+            rule: oracle.name.to_owned(),
+            at: broken.at,
+            message: broken.message,
+            text: broken.text,
+        }));
+    }
     findings.sort_by_key(|finding| finding.at);
     findings
+}
+
+/// A moment of the run, as findings tell it.
+fn secs(at: Duration) -> String {
+    format!("{} s", crate::trace::render::seconds(at))
 }

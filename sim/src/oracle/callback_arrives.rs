@@ -1,0 +1,97 @@
+//! A callback that was asked for is repeated until its receiver has taken it or refused it for good, or until
+//! the last attempt has failed (protocol §8).
+//!
+//! That none was ever asked for is another oracle's business.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::history::{CallbackRequest, SessionHistory};
+use super::{Broken, Check, Oracle, secs};
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "due-callbacks-arrive",
+    rule: "A callback is taken by its receiver, unless that refused it for good or failed at all attempts.",
+    check: Check::Sessions(check),
+};
+
+/// Attempts after which a receiver that keeps failing is given up (protocol §8).
+const ATTEMPTS: usize = 5;
+/// The pauses between them, taken together: the last attempt comes no earlier than this after the first.
+const ALL_PAUSES: Duration = Duration::from_secs(60 + 120 + 240 + 480);
+
+fn check(session: &SessionHistory) -> Vec<Broken> {
+    let mut callbacks: BTreeMap<&str, Vec<&CallbackRequest>> = BTreeMap::new();
+    let of_messages = session
+        .callbacks
+        .iter()
+        .filter(|request| !request.is_of_execution());
+    for request in of_messages {
+        callbacks.entry(request.key()).or_default().push(request);
+    }
+    let mut broken = Vec::new();
+    for (message, requests) in callbacks {
+        let first = requests[0];
+        let is_taken = requests.iter().any(|request| request.is_delivered());
+        if is_taken || session.is_removed || is_given_up(session, &requests, first.at) {
+            continue;
+        }
+        let last = requests[requests.len() - 1];
+        let answer = last.status.map_or("got no answer".to_owned(), |status| {
+            format!("was answered {status}")
+        });
+        let text = format!(
+            "its callback was asked for {} times, the last time at {}, which {answer}, and it still waits to \
+             be taken",
+            requests.len(),
+            secs(last.at)
+        );
+        broken.push(Broken::new(session.run.end, message, text));
+    }
+    broken
+}
+
+/// Whether a callback that cannot have been asked for before `since` may rightly have been given up, after
+/// these requests that the receiver has seen. An attempt that did not reach the receiver is nowhere recorded:
+/// if the receiver was out of reach for long enough, the last may have been one of them.
+pub(super) fn is_given_up(session: &SessionHistory, requests: &[&CallbackRequest], since: Duration) -> bool {
+    let last_attempt = since.saturating_add(ALL_PAUSES);
+    requests.len() >= ATTEMPTS
+        || requests.iter().any(|request| is_definite_refusal(request.status))
+        || session
+            .run
+            .faults
+            .receiver_out_of_reach_until()
+            .is_some_and(|until| until >= last_attempt)
+}
+
+/// Answers after which there is no further request.
+fn is_definite_refusal(status: Option<u16>) -> bool {
+    status.is_some_and(|status| (300..500).contains(&status) && status != 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::oracle::written::Writer;
+
+    #[test]
+    fn a_receiver_that_refuses_for_good_is_owed_nothing_more_and_one_that_fails_is() {
+        const NOTHING: [&str; 0] = [];
+        for (answers, rules) in [
+            (&[404][..], &NOTHING[..]),
+            (&[500, 200], &NOTHING),
+            (&[500, 429, 500, 500, 500], &NOTHING),
+            (&[500], &["due-callbacks-arrive"]),
+            (&[429, 500], &["due-callbacks-arrive"]),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.turn("m1");
+            for answer in answers {
+                writer.called_back("m1", json!({}), *answer);
+            }
+            assert_eq!(writer.judged(), rules, "{answers:?}");
+        }
+    }
+}

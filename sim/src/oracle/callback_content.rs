@@ -1,0 +1,271 @@
+//! A callback tells its message's own outcome (protocol §8), as the log has it. What it says was frozen when
+//! its batch was finalized: where the log went on since, any word from then on is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::admissions::{Likely, branch_asked_for, wants_gate};
+use super::batches::{Batch, batches};
+use super::history::{CallbackRequest, SessionHistory, StreamEvent};
+use super::one_callback::first_requests;
+use super::{Broken, Check, Oracle};
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "callbacks-tell-the-outcome",
+    rule: "A callback has the status, error, text, branch and gate result that the log has of its message.",
+    check: Check::Sessions(check),
+};
+
+fn check(session: &SessionHistory) -> Vec<Broken> {
+    if session.log.is_none() || session.callbacks.is_empty() {
+        return Vec::new();
+    }
+    let firsts = first_requests(session);
+    let batches = batches(session);
+    let mut broken = Vec::new();
+    for batch in &batches.all {
+        if let Some(request) = firsts.get(batch.message) {
+            for (field, expected) in expected(session, batch) {
+                let found = &request.body[field];
+                if !expected.contains(found) {
+                    broken.push(Broken::new(
+                        request.at,
+                        batch.message,
+                        format!(
+                            "its callback has `{field}` {found}, and it should be {}",
+                            either(&expected)
+                        ),
+                    ));
+                }
+            }
+            broken.extend(wrong_gate_result(session, batch, request));
+        }
+    }
+    broken
+}
+
+/// All values that a field may have; null where it may be absent.
+type Possible = Vec<Value>;
+
+fn either(possible: &Possible) -> String {
+    let possible: Vec<String> = possible.iter().map(ToString::to_string).collect();
+    possible.join(" or ")
+}
+
+fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(&'static str, Possible)> {
+    let end = &batch.end.data;
+    let mut expected = vec![
+        ("sessionId", vec![json!(session.id)]),
+        ("cloudAgentSessionId", vec![json!(session.id)]),
+        ("messageId", vec![json!(batch.message)]),
+        ("status", vec![end["status"].clone()]),
+        ("errorMessage", vec![end["error"].clone()]),
+    ];
+    expected.extend(texts(session, batch).map(|texts| ("lastAssistantMessageText", texts)));
+    expected.extend(branches(session, batch).map(|branches| ("lastSeenBranch", branches)));
+    if !session.roots().is_empty() {
+        let roots = session.roots().iter().map(|root| json!(root));
+        expected.push(("kiloSessionId", roots.chain([Value::Null]).collect()));
+    }
+    expected
+}
+
+/// What the text may be; none if the log does not tell.
+fn texts(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
+    let end = &batch.end.data;
+    if end["status"] != "completed" {
+        return Some(vec![Value::Null]);
+    }
+    let replies = match end["assistantMessageId"].as_str() {
+        Some(reply) => BTreeSet::from([reply]),
+        None => replies_to(session, batch.message),
+    };
+    let reply = match replies.len() {
+        0 => return Some(vec![Value::Null]),
+        1 => replies.first()?,
+        _ => return None,
+    };
+    let (text, last_word_at) = text_of(session, reply);
+    (last_word_at <= batch.not_before).then(|| vec![json!(text)])
+}
+
+/// The assistant's messages that answer a message.
+fn replies_to<'a>(session: &SessionHistory<'a>, message: &str) -> BTreeSet<&'a str> {
+    let infos = session.kept.iter().filter_map(|event| match event.kilo() {
+        Some(("message.updated", properties)) => Some(&properties["info"]),
+        _ => None,
+    });
+    infos
+        .filter(|info| info["role"] == "assistant" && info["parentID"] == message)
+        .filter_map(|info| info["id"].as_str())
+        .collect()
+}
+
+/// The text of an assistant's message and when the last word on it was said: its text parts in order of id,
+/// without removed ones.
+fn text_of(session: &SessionHistory, assistant_message: &str) -> (Option<String>, Duration) {
+    let mut parts: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut last_word_at = Duration::ZERO;
+    for event in &session.kept {
+        let Some((name, properties)) = event.kilo() else {
+            continue;
+        };
+        let part = &properties["part"];
+        if name == "message.part.updated" && part["messageID"] == assistant_message {
+            last_word_at = last_word_at.max(event.at);
+            let text = part["text"].as_str().filter(|_| part["type"] == "text");
+            match (part["id"].as_str(), text) {
+                (Some(id), Some(text)) => parts.insert(id, text),
+                (id, _) => parts.remove(id.unwrap_or_default()),
+            };
+        } else if name == "message.part.removed" && properties["messageID"] == assistant_message {
+            last_word_at = last_word_at.max(event.at);
+            parts.remove(properties["partID"].as_str().unwrap_or_default());
+        }
+    }
+    let text: String = parts.into_values().collect();
+    let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    (text, last_word_at)
+}
+
+/// What the branch may be: the last that `complete` reported when the batch was finalized, else the one that
+/// was asked for; none if nobody on the wire was told which that is.
+fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
+    let mut possible = vec![json!(branch_asked_for(session).ok()?)];
+    for event in &session.kept {
+        let is_later_turn = event.id > batch.end.id && event.is_sent();
+        if is_later_turn {
+            break;
+        }
+        if let Some(branch) = reported(event, "currentBranch") {
+            // What was reported before is forgotten, but not if the batch may have been finalized before.
+            if event.id < batch.end.id {
+                possible.clear();
+            }
+            possible.push(branch.clone());
+        }
+    }
+    Some(possible)
+}
+
+/// What a `complete` reports.
+fn reported<'a>(event: &'a StreamEvent, field: &str) -> Option<&'a Value> {
+    let reported = &event.data[field];
+    (event.name == "complete" && !reported.is_null()).then_some(reported)
+}
+
+/// What is wrong with the gate result, if anything. If the wrapper may have been lost, none may have come.
+fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &CallbackRequest) -> Option<Broken> {
+    let results: Vec<&Value> = session
+        .kept
+        .iter()
+        .filter_map(|event| reported(event, "gateResult"))
+        .collect();
+    let found = &request.body["gateResult"];
+    let complain = |text: String| Some(Broken::new(request.at, batch.message, text));
+    if !found.is_null() {
+        if !results.contains(&found) {
+            return complain(format!(
+                "its callback has `gateResult` {found}, and no wrapper reported that"
+            ));
+        }
+        return None;
+    }
+    let generations: BTreeSet<u64> = session
+        .bindings
+        .iter()
+        .map(|binding| binding.fence.generation)
+        .collect();
+    let is_awaited =
+        batch.end.data["status"] == "completed" && wants_gate(session, batch.message) == Likely::Yes;
+    let next = session
+        .kept
+        .iter()
+        .find(|event| event.id > batch.end.id && event.name == "complete")?;
+    let expected = reported(next, "gateResult")?;
+    if is_awaited && batch.is_certain && generations.len() == 1 && request.at > next.at {
+        return complain(format!(
+            "its callback has no `gateResult`, and the wrapper reported {expected}"
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::oracle::written::Writer;
+
+    const NOTHING: [&str; 0] = [];
+    const BROKEN: [&str; 1] = ["callbacks-tell-the-outcome"];
+
+    fn called_back(more: Value) -> Vec<String> {
+        let mut writer = Writer::with_callback("m1");
+        writer.turn("m1");
+        writer.called_back("m1", more, 200);
+        writer.judged()
+    }
+
+    #[test]
+    fn what_a_callback_says_is_what_the_log_has() {
+        assert_eq!(called_back(json!({})), NOTHING);
+        for wrong in [
+            json!({"status": "failed"}),
+            json!({"errorMessage": "none"}),
+            json!({"lastAssistantMessageText": "never said"}),
+            json!({"lastSeenBranch": "nobody's"}),
+            json!({"kiloSessionId": "another"}),
+            json!({"gateResult": "pass"}),
+            json!({"sessionId": "another"}),
+        ] {
+            assert_eq!(called_back(wrong.clone()), BROKEN, "{wrong}");
+        }
+    }
+
+    fn with_text(text: &str) -> Vec<String> {
+        let mut writer = Writer::with_callback("m1");
+        writer.queued("m1");
+        writer.delivered("m1");
+        writer.sent("m1");
+        for (part, text) in [("p2", "two "), ("p1", " one "), ("p3", "three")] {
+            writer.part("a1", part, text);
+        }
+        writer.kilo("message.part.removed", json!({"messageID": "a1", "partID": "p3"}));
+        writer.assistant("m1", "a1", json!({"completed": 1}));
+        let more = json!({"assistantMessageId": "a1"});
+        writer.completed_with("m1", more);
+        writer.idle();
+        writer.called_back("m1", json!({"lastAssistantMessageText": text}), 200);
+        writer.judged()
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_parts_that_are_left_in_order() {
+        assert_eq!(with_text("one two"), NOTHING);
+        assert_eq!(with_text("two  one"), BROKEN);
+        assert_eq!(with_text("one two three"), BROKEN);
+    }
+
+    #[test]
+    fn a_gate_result_that_was_reported_is_passed_on() {
+        for (more, rules) in [
+            (json!({"gateResult": "fail"}), &NOTHING[..]),
+            (json!({"gateResult": "pass"}), &BROKEN),
+            (json!({}), &BROKEN),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.bound(1);
+            writer.queued("m1");
+            writer.delivered_with("m1", json!({"gateThreshold": "all"}));
+            writer.sent("m1");
+            writer.completed("m1");
+            writer.idle();
+            writer.event("complete", json!({"exitCode": 0, "gateResult": "fail"}));
+            writer.called_back("m1", more, 200);
+            assert_eq!(writer.judged(), rules);
+        }
+    }
+}

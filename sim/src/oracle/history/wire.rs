@@ -1,0 +1,101 @@
+//! What paths and queries say, and the fence that tells one wrapper's sockets from another's (protocol §1,
+//! §5, §9).
+
+use serde_json::Value;
+
+use super::StreamStart;
+
+/// Parameters by which a stream shows some events only.
+const FILTERS: [&str; 4] = ["eventTypes", "executionIds", "startTime", "endTime"];
+
+/// What tells the sockets of one allocation of the wrapper from those of every other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The wrapper run.
+    pub run: String,
+    /// Rises with every allocation.
+    pub generation: u64,
+    /// The connection.
+    pub connection: String,
+}
+
+impl Fence {
+    /// The fence in the `session` of a request to the wrapper.
+    pub(super) fn of_binding(binding: &Value) -> Option<Self> {
+        Some(Self {
+            run: binding["wrapperRunId"].as_str()?.to_owned(),
+            generation: binding["wrapperGeneration"].as_u64()?,
+            connection: binding["wrapperConnectionId"].as_str()?.to_owned(),
+        })
+    }
+
+    /// The fence in the query of an ingest's path.
+    pub(super) fn of_path(path: &str) -> Option<Self> {
+        Some(Self {
+            run: parameter(path, "wrapperRunId")?.to_owned(),
+            generation: parameter(path, "wrapperGeneration")?.parse().ok()?,
+            connection: parameter(path, "wrapperConnectionId")?.to_owned(),
+        })
+    }
+}
+
+/// A parameter of a path's query, as it was written.
+pub(super) fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
+    let (_, query) = path.split_once('?')?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The session whose ingest is at a path or URL, `…/sessions/{user}/{session}/ingest`.
+pub(super) fn ingest_session(path: &str) -> Option<&str> {
+    let place = path.split('?').next()?.strip_suffix("/ingest")?;
+    let (user, session) = place.rsplit_once('/')?;
+    let (sessions, _) = user.rsplit_once('/')?;
+    sessions.ends_with("/sessions").then_some(session)
+}
+
+/// The session whose stream is at a path.
+pub(super) fn stream_session(path: &str) -> Option<&str> {
+    path.starts_with("/stream?")
+        .then(|| parameter(path, "cloudAgentSessionId"))?
+}
+
+/// From where on a stream is asked for.
+pub(super) fn stream_start(path: &str) -> StreamStart {
+    if parameter(path, "replay") == Some("false") {
+        return StreamStart::Live;
+    }
+    let from = parameter(path, "fromId").and_then(|from| from.parse().ok());
+    from.map_or(StreamStart::Unsaid, StreamStart::After)
+}
+
+/// Whether a stream asks for some events only.
+pub(super) fn is_filtered(path: &str) -> bool {
+    FILTERS.iter().any(|filter| parameter(path, filter).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_tells_its_session_and_from_where_on_its_stream_is() {
+        assert_eq!(
+            ingest_session("/sessions/user-1/agent_1/ingest?a=b"),
+            Some("agent_1")
+        );
+        assert_eq!(
+            ingest_session("ws://server:1/sessions/u/agent_1/ingest"),
+            Some("agent_1")
+        );
+        assert_eq!(ingest_session("/elsewhere/u/agent_1/ingest"), None);
+        assert_eq!(
+            stream_session("/stream?cloudAgentSessionId=agent_1&fromId=3"),
+            Some("agent_1")
+        );
+        assert_eq!(stream_start("/stream?a=b&fromId=3"), StreamStart::After(3));
+        assert_eq!(stream_start("/stream?fromId=3&replay=false"), StreamStart::Live);
+        assert_eq!(stream_start("/stream?a=b"), StreamStart::Unsaid);
+        assert!(is_filtered("/stream?eventTypes=complete"));
+    }
+}
