@@ -75,7 +75,7 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
     read_with(value, Nulls::Absent)
 }
 
-/// Reads a value in which null says something of its own.
+/// Reads an object in whose own fields null says something; further inside it means absent as everywhere.
 ///
 /// # Errors
 ///
@@ -107,9 +107,9 @@ struct Written {
 impl Written {
     fn visit_object<'de, V: Visitor<'de>>(
         object: Map<String, Value>,
-        nulls: Nulls,
         visitor: V,
     ) -> Result<V::Value, Unreadable> {
+        let nulls = Nulls::Absent;
         let fields = object
             .into_iter()
             .map(|(name, value)| (name, Self { value, nulls }));
@@ -149,7 +149,7 @@ impl<'de> Deserializer<'de> for Written {
                 let elements = values.into_iter().map(|value| Self { value, nulls });
                 visitor.visit_seq(SeqDeserializer::new(elements))
             }
-            Value::Object(object) => Self::visit_object(object, nulls, visitor),
+            Value::Object(object) => Self::visit_object(object, visitor),
             Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
                 (Some(number), _, _) => visitor.visit_u64(number),
                 (None, Some(number), _) => visitor.visit_i64(number),
@@ -184,7 +184,7 @@ impl<'de> Deserializer<'de> for Written {
                 if self.nulls == Nulls::Absent {
                     object.retain(|_, value| !value.is_null());
                 }
-                Self::visit_object(object, self.nulls, visitor)
+                Self::visit_object(object, visitor)
             }
             value => Err(serde::de::Error::invalid_type(
                 Self::unexpected(&value),

@@ -165,7 +165,7 @@ enum RepositoryType {
     Git,
 }
 
-/// A repository's name at GitHub: `owner/name`.
+/// A repository's name at GitHub, as `owner/name`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RepositoryName(String);
@@ -174,14 +174,10 @@ impl TryFrom<String> for RepositoryName {
     type Error = Refusal;
 
     fn try_from(name: String) -> Result<Self, Refusal> {
-        let is_plain =
-            |part: &str| !part.is_empty() && !part.contains(|c: char| c == '/' || c.is_whitespace());
-        match name.split_once('/') {
-            Some((owner, repository)) if is_plain(owner) && is_plain(repository) => Ok(Self(name)),
-            _ => Err(Refusal::bad_request(
-                "a repository at GitHub is named `owner/name`",
-            )),
+        if name.trim().is_empty() {
+            return Err(Refusal::bad_request("the repository's name is empty"));
         }
+        Ok(Self(name))
     }
 }
 
@@ -210,7 +206,7 @@ impl TryFrom<RepositoryInput> for Repository {
                 branch,
             },
             RepositoryType::Gitlab => Self::Gitlab {
-                url: require_web(url.ok_or_else(|| missing("url"))?, "repository.url")?,
+                url: url.ok_or_else(|| missing("url"))?,
                 branch,
             },
             RepositoryType::Git => Self::Git {
@@ -219,21 +215,6 @@ impl TryFrom<RepositoryInput> for Repository {
                 branch,
             },
         })
-    }
-}
-
-/// The URL of a repository at a GitLab, given in that field.
-///
-/// # Errors
-///
-/// If it is reached by neither `https` nor `http`.
-pub fn require_web(url: RepositoryUrl, field: &str) -> Result<RepositoryUrl, Refusal> {
-    if url.has_scheme("https") || url.has_scheme("http") {
-        Ok(url)
-    } else {
-        Err(Refusal::bad_request(format!(
-            "Invalid input at `{field}`: expected an http or https URL"
-        )))
     }
 }
 

@@ -31,7 +31,8 @@ pub async fn call(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Response {
-    let name = uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+    let name = uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy();
     let answer = async {
         let procedure = Procedure::named(&name)
             .ok_or_else(|| Refusal::new(Code::NotFound, format!("No procedure {name:?}")))?;

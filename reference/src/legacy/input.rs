@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::api::input::{Images, Prompt, RepositoryName, require_https, require_web};
+use crate::api::input::{Images, Prompt, RepositoryName, require_https};
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId};
 use crate::refusal::Refusal;
@@ -102,10 +102,9 @@ impl PrepareSession {
                 repo: repo.into(),
                 branch,
             }),
-            (None, Some(url)) if self.platform.as_deref() == Some(GITLAB) => Ok(Repository::Gitlab {
-                url: require_web(url, "gitUrl")?,
-                branch,
-            }),
+            (None, Some(url)) if self.platform.as_deref() == Some(GITLAB) => {
+                Ok(Repository::Gitlab { url, branch })
+            }
             (None, Some(url)) => Ok(Repository::Git {
                 url: require_https(url, "gitUrl")?,
                 token: self.git_token.take(),
