@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::supervision::Deadline;
 use super::wrapper::CLOSE_STALE;
 use super::{CalendarMove, Decision, Effect, Input, Reply, Session};
-use crate::limits::SESSION_LIFETIME;
+use crate::limits::{RESUME_DELAY, SESSION_LIFETIME};
 
 const SECONDS_OF_A_DAY: i64 = Duration::from_hours(24).as_secs() as i64;
 
@@ -35,7 +35,9 @@ impl Session {
         self.interrupt(now, decision);
         self.stop_wrapper(decision);
         self.finalize_batch_without_run(decision);
-        for (socket, _) in std::mem::take(&mut self.volatile.execution_sockets) {
+        let sockets = std::mem::take(&mut self.volatile.sockets).into_keys();
+        let imported = std::mem::take(&mut self.volatile.execution_sockets).into_keys();
+        for socket in sockets.chain(imported) {
             decision.effects.push(Effect::Close(socket, CLOSE_STALE));
         }
         decision.effects.push(Effect::EndStreams);
@@ -60,6 +62,7 @@ impl Session {
         match input {
             Input::Wake => self.meet_deadlines(now, decision),
             Input::Resume => {
+                self.change_core(decision).deadlines.put_off_past(now);
                 self.resume_outbox(decision);
                 Reply::None
             }
@@ -85,7 +88,8 @@ impl Session {
     pub(super) fn resume_expiry(&mut self, now: Timestamp, decision: &mut Decision) {
         if self.core.deadlines.get(&Deadline::Expiry).is_none() {
             let last_activity = self.metadata.lifecycle.updated_at;
-            self.expire_at((last_activity + SESSION_LIFETIME).max(now), decision);
+            let at = (last_activity + SESSION_LIFETIME).max(now + RESUME_DELAY);
+            self.expire_at(at, decision);
         }
     }
 

@@ -63,6 +63,7 @@ impl Session {
         let execution = self.change_execution(id, decision);
         execution.state = State::Running;
         execution.connected = true;
+        execution.closing = None;
         Reply::Ingest(Ok(()))
     }
 

@@ -89,6 +89,16 @@ impl Deadlines {
         self.0.keys().any(|deadline| *deadline != Deadline::Expiry)
     }
 
+    /// After a restart: what is past is due soon, what is not stays where it is.
+    pub fn put_off_past(&mut self, now: Timestamp) {
+        for (deadline, at) in &mut self.0 {
+            rows_of(deadline).resumed.reach();
+            if *at <= now {
+                *at = now + RESUME_DELAY;
+            }
+        }
+    }
+
     /// Drops all but the retries of callbacks.
     pub fn keep_callbacks_only(&mut self) {
         self.0
@@ -162,12 +172,7 @@ impl Session {
     pub(super) fn resume(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
         let earliest = now + RESUME_DELAY;
         let core = self.change_core(decision);
-        for (deadline, at) in &mut core.deadlines.0 {
-            rows_of(deadline).resumed.reach();
-            if *at <= now {
-                *at = earliest;
-            }
-        }
+        core.deadlines.put_off_past(now);
         // What was shown last before the stop may not have been written.
         if let Some(at) = core.deadlines.0.get_mut(&Deadline::NoOutput) {
             *at += OUTPUT_RECORD_INTERVAL;

@@ -128,11 +128,12 @@ impl Transcript {
         };
         let kilo = self.messages.entry(id.to_owned()).or_default();
         kilo.answers = Some(answers.clone());
-        kilo.end = end.or(kilo.end.take());
+        // The latest word counts, as it does for a server that has read its log again.
+        kilo.end.clone_from(&end);
         Some(Reply {
             assistant_message_id: id.to_owned(),
             answers,
-            end: kilo.end.clone(),
+            end,
         })
     }
 

@@ -1,15 +1,16 @@
-//! What was committed, as a store of records of JSON has it: only what a decision said it writes is
-//! written, and only what can be read back is there after a crash.
+//! What was committed, as a store has it: only what a decision said it writes is written, and after a crash
+//! only what can be read back from JSON is there.
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
+use turnstile_reference::legacy::execution::{self, Execution};
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::events::{Event, EventRow};
 use turnstile_reference::session::message::Message;
-use turnstile_reference::session::metadata::{CallbackTarget, Metadata};
+use turnstile_reference::session::metadata::Metadata;
 use turnstile_reference::session::{Core, Session, Stored, Writes};
 use turnstile_seams::Randomness;
 
@@ -19,64 +20,74 @@ use crate::laws::{Law, Violation, ensure};
 /// every piece of a text would be too dear.
 const LAZY_DEADLINES: [&str; 2] = ["ping", "noOutput"];
 
-/// A session's records. All of them were JSON once.
-#[derive(Debug)]
+/// A session's records.
+#[derive(Debug, Default)]
 pub struct Committed {
-    metadata: Metadata,
+    /// None if there is no such session, not yet or not any more.
+    metadata: Option<Metadata>,
     core: Core,
     messages: BTreeMap<MessageId, Message>,
+    executions: BTreeMap<execution::Id, Execution>,
     events: BTreeMap<u64, Event>,
     entities: BTreeMap<String, u64>,
 }
 
 impl Committed {
-    /// The records of a session that was just made.
-    pub fn new(session: &Session) -> Self {
+    /// The records that an older service left, as they are read.
+    pub fn left_behind(metadata: Metadata, executions: Vec<Execution>) -> Self {
+        let executions = executions
+            .into_iter()
+            .map(|execution| (execution.id().clone(), execution));
         Self {
-            metadata: through_json(session.metadata()),
-            core: through_json(session.core()),
-            messages: BTreeMap::new(),
-            events: BTreeMap::new(),
-            entities: BTreeMap::new(),
+            metadata: Some(metadata),
+            executions: executions.collect(),
+            ..Self::default()
         }
     }
 
     /// Writes what a decision of `session` wants written.
     pub fn commit(&mut self, session: &Session, writes: &Writes) {
+        if writes.removal {
+            *self = Self::default();
+            return;
+        }
         if writes.metadata {
-            self.metadata = through_json(session.metadata());
+            self.metadata = Some(session.metadata().clone());
         }
         if writes.core {
-            self.core = through_json(session.core());
+            self.core = session.core().clone();
         }
         for message in writes.messages.iter().filter_map(|id| session.message(id)) {
-            self.messages.insert(message.id.clone(), through_json(message));
+            self.messages.insert(message.id.clone(), message.clone());
+        }
+        for execution in writes.executions.iter().filter_map(|id| session.execution(id)) {
+            self.executions.insert(execution.id().clone(), execution.clone());
         }
         for entity in &writes.forgotten_entities {
             self.entities.remove(entity);
         }
         for EventRow { event, entity } in &writes.events {
-            self.events.insert(event.id, through_json(event));
+            self.events.insert(event.id, event.clone());
             if let Some(entity) = entity {
                 self.entities.insert(entity.clone(), event.id);
             }
         }
     }
 
-    /// The session that these records make.
-    pub fn restore(&self, randomness: &Randomness, sabotage: Sabotage) -> Session {
+    /// The session that these records make, if there is one.
+    pub fn restore(&self, randomness: &Randomness, sabotage: Sabotage) -> Option<Session> {
         let rows = self.entities.iter().map(|(entity, id)| EventRow {
-            event: self.events[id].clone(),
+            event: through_json(&self.events[id]),
             entity: Some(entity.clone()),
         });
         let stored = Stored {
-            metadata: self.metadata.clone(),
-            core: self.core.clone(),
-            messages: self.messages.values().cloned().collect(),
-            executions: Vec::new(),
+            metadata: through_json(self.metadata.as_ref()?),
+            core: through_json(&self.core),
+            messages: self.messages.values().map(through_json).collect(),
+            executions: self.executions.values().map(through_json).collect(),
             entities: rows.collect(),
         };
-        Session::restore(stored, randomness.clone(), sabotage)
+        Some(Session::restore(stored, randomness.clone(), sabotage))
     }
 
     /// Whether `session` has nothing durable that was not written.
@@ -89,7 +100,7 @@ impl Committed {
             session.core(),
         );
         ensure!(
-            self.metadata == *session.metadata(),
+            self.metadata.as_ref() == Some(session.metadata()),
             Law::WritesAreComplete,
             "committed {:?}, but the session has {:?}",
             self.metadata,
@@ -100,12 +111,20 @@ impl Committed {
             Law::WritesAreComplete,
             "a message differs from its record",
         );
+        for (id, execution) in &self.executions {
+            ensure!(
+                session.execution(id) == Some(execution),
+                Law::WritesAreComplete,
+                "committed {execution:?}, but the session has {:?}",
+                session.execution(id),
+            );
+        }
         Ok(())
     }
 
-    /// What `updateSession` leaves in the records.
-    pub fn retarget(&mut self, target: Option<CallbackTarget>) {
-        self.metadata.callback = target;
+    /// Whether there is such a session.
+    pub fn has_session(&self) -> bool {
+        self.metadata.is_some()
     }
 }
 

@@ -1,16 +1,19 @@
 //! Properties of the pure session: whatever happens around it, in whatever order and at whatever time,
 //! the laws of the protocol hold.
 //!
-//! [`actions`] says what can happen, [`world`] makes it happen, [`committed`] keeps what was committed, and
-//! [`laws`] judges every decision. Here is which plans are drawn and how a failure is told.
+//! [`actions`] says what can happen, [`plans`] what does, [`world`] makes it happen, [`committed`] keeps
+//! what was committed, and [`laws`] judges every decision; [`found`] keeps the plans that once broke one.
+//! Here is how plans are played and how a failure is told.
 //!
 //! `PROPTEST_CASES` sets the plans for each property, `PROPTEST_RNG_SEED` draws others than the usual
-//! ones. The seed of a plan that failed goes to `reference/proptest-regressions/`, to be committed: it is
-//! played first from then on.
+//! ones. The seed of a plan that failed goes to `regressions/` beside this file, to be committed: its plan is
+//! played first from then on, for as long as plans are drawn in the same way.
 
 mod actions;
 mod committed;
+mod found;
 mod laws;
+mod plans;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod setting;
@@ -24,12 +27,13 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 use turnstile_reference::sabotage::Sabotage;
 
-use crate::actions::{Faults, Plan, plans};
+use crate::actions::Plan;
 use crate::laws::Violation;
+use crate::plans::{Faults, plans};
 use crate::world::{Outlook, World};
 
 /// Plans for each property, unless the environment says otherwise.
-const CASES: u32 = 500;
+const CASES: u32 = 1500;
 /// Steps of a plan at most.
 const STEPS: usize = 80;
 /// The plans that are drawn, unless the environment says otherwise: the same ones every time.
@@ -54,7 +58,7 @@ const ALL_FAULTS: Faults = Faults {
 
 /// A world in which a plan was played, and what came of it.
 fn play(mut world: World, plan: &Plan, outlook: Option<Outlook>) -> (World, Result<(), Violation>) {
-    let outcome = world.play(&plan.steps).and_then(|()| match outlook {
+    let outcome = world.play(plan).and_then(|()| match outlook {
         Some(outlook) => world.settle(outlook),
         None => Ok(()),
     });
@@ -97,13 +101,16 @@ fn holds(regressions: &'static str, faults: Faults, outlook: Option<Outlook>) {
     };
     match search(config, faults, outlook, Sabotage::default()) {
         Ok(()) => {}
-        Err(TestError::Fail(reason, plan)) => {
-            let world = World::new(&plan.setting, Sabotage::default()).narrated();
-            let (world, _) = play(world, &plan, outlook);
-            panic!("{reason}\n\n{plan:#?}, then {outlook:?}\n\n{}", world.timeline());
-        }
+        Err(TestError::Fail(reason, plan)) => panic!("{reason}\n\n{}", tale(&plan, outlook)),
         Err(aborted) => panic!("{aborted}"),
     }
+}
+
+/// A plan, and what happens in it.
+fn tale(plan: &Plan, outlook: Option<Outlook>) -> String {
+    let world = World::new(&plan.setting, Sabotage::default()).narrated();
+    let (world, _) = play(world, plan, outlook);
+    format!("{plan:#?}, then {outlook:?}\n\n{}", world.timeline())
 }
 
 /// The file that seeds of a property go to when they fail.
@@ -111,7 +118,7 @@ macro_rules! regressions {
     ($name:literal) => {
         concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/proptest-regressions/session_properties/",
+            "/tests/session_properties/regressions/",
             $name,
             ".txt"
         )
@@ -190,6 +197,19 @@ fn the_plans_get_to_every_end_refusal_and_command_that_the_laws_are_about() {
         "a callback with errorMessage",
         "a callback with gateResult",
         "a callback with lastAssistantMessageText",
+        "a callback of an execution",
+        "RequestSnapshot",
+        "UnknownExecution",
+        "AnotherExecution",
+        "ExecutionOver",
+        "execution completed complete",
+        "execution failed error",
+        "execution failed wrapper_disconnected",
+        "execution interrupted interrupted",
+        "deleted",
+        "expired",
+        "removed",
+        "no session",
     ]
     .into_iter()
     .filter(|wanted| !reached.contains(*wanted))

@@ -4,6 +4,7 @@
 //! It keeps the contract of a host: an input at a time, a commit before anything else of a decision, and
 //! what a failed commit or a crash leaves.
 
+mod deeds;
 mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,30 +13,31 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use turnstile_reference::identity::{MessageId, WrapperRunId};
-use turnstile_reference::legacy::execution::Closing;
+use turnstile_reference::identity::MessageId;
 use turnstile_reference::limits::COMMIT_RETRY_DELAY;
 use turnstile_reference::sabotage::Sabotage;
-use turnstile_reference::session::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim, Run};
+use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{
     CallbackJob, Decision, Effect, Input, Reply, Session, SocketId, ToWrapper,
 };
 use turnstile_seams::Randomness;
 
 pub use self::outlook::Outlook;
-use crate::actions::{Action, Claim, Fate, Frame, Index, Intent, ReplyEnd, Report, Setting, Step};
+use crate::actions::{Fate, Intent, Origin, Plan, Setting, Step};
 use crate::committed::Committed;
 use crate::laws::{Law, Laws, Observation, Violation, ensure};
-use crate::setting::{admission, metadata, target, workspace};
-use crate::words::words;
+use crate::setting::{PLAIN, executions, metadata};
 
-/// How long a wrapper that shows a text is silent between two pieces of it.
-const STREAM_PAUSE: Duration = Duration::from_secs(20);
+/// What is due within this is waited for; what is further away is nothing but the session's own end.
+const NEAR: Duration = Duration::from_hours(24);
 
 /// A session and its surroundings.
 pub struct World {
     now: Timestamp,
+    setting: Setting,
     session: Session,
+    /// The session was removed, and nobody knows it any more.
+    gone: bool,
     randomness: Randomness,
     sabotage: Sabotage,
     committed: Committed,
@@ -63,11 +65,24 @@ impl World {
     pub fn new(setting: &Setting, sabotage: Sabotage) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
-        let session = Session::create(metadata(setting, now), randomness.clone(), sabotage);
+        let metadata = metadata(setting, now);
+        let (session, committed) = match setting.origin {
+            Origin::Started | Origin::Prepared { .. } => {
+                let session = Session::create(metadata, randomness.clone(), sabotage);
+                (session, Committed::default())
+            }
+            Origin::Imported(_) => {
+                let committed = Committed::left_behind(metadata, executions(setting, now));
+                let session = committed.restore(&randomness, sabotage);
+                (session.expect("its records were left behind"), committed)
+            }
+        };
         Self {
             now,
-            committed: Committed::new(&session),
-            laws: Laws::new(setting, &session, now),
+            laws: Laws::new(setting, &session, &executions(setting, now), now),
+            setting: setting.clone(),
+            committed,
+            gone: false,
             session,
             randomness,
             sabotage,
@@ -99,13 +114,17 @@ impl World {
         self.timeline.as_deref().unwrap_or_default().join("\n")
     }
 
-    /// Plays the steps of a plan.
-    pub fn play(&mut self, steps: &[Step]) -> Result<(), Violation> {
-        for Step { action, fate } in steps {
+    /// Plays a plan, up to where nobody knows the session any more.
+    pub fn play(&mut self, plan: &Plan) -> Result<(), Violation> {
+        self.begin(plan.beginning)?;
+        for Step { action, fate } in &plan.steps {
+            if self.gone {
+                break;
+            }
             self.fate = *fate;
             if *fate == Fate::CrashBefore {
                 self.fate = Fate::Done;
-                self.crash()?;
+                self.crash(Duration::ZERO)?;
             }
             self.act(action)?;
         }
@@ -113,108 +132,41 @@ impl World {
         Ok(())
     }
 
-    fn act(&mut self, action: &Action) -> Result<(), Violation> {
-        match action {
-            Action::Admit { count, intent } => {
-                for _ in 0..*count {
-                    let id = MessageId::draw(self.now, &self.randomness);
-                    self.intents.insert(id.clone(), *intent);
-                    self.put(Input::Admit(Box::new(admission(id, *intent))))?;
-                }
-            }
-            Action::Repeat { message, same } => {
-                if let Some(id) = self.message(*message) {
-                    let Intent { variety, .. } = self.intents[&id];
-                    let variety = if *same { variety } else { (variety + 1) % 4 };
-                    let intent = Intent { variety, gate: None };
-                    self.put(Input::Admit(Box::new(admission(id, intent))))?;
-                }
-            }
-            Action::Interrupt => {
-                self.put(Input::Interrupt)?;
-            }
-            Action::Retarget(receiver) => self.retarget(*receiver),
-            Action::NextDeadline => self.pass_to_deadline()?,
-            Action::Pass(duration) => self.pass(*duration)?,
-            Action::Late(duration) => {
-                self.now += *duration;
-                self.put(Input::Wake)?;
-            }
-            Action::Wake => {
-                self.put(Input::Wake)?;
-            }
-            Action::Stream { time, shows } => self.stream(*time, *shows)?,
-            Action::Prepare { delivery } => {
-                if let Some(place) = place(*delivery, self.deliveries.len()) {
-                    self.prepare(place)?;
-                }
-            }
-            Action::Report { delivery, report } => {
-                if let Some(place) = place(*delivery, self.deliveries.len()) {
-                    self.report(place, *report)?;
-                }
-            }
-            Action::Serve { delivery } => {
-                if let Some(place) = place(*delivery, self.deliveries.len()) {
-                    self.serve(place, true)?;
-                }
-            }
-            Action::Connect { run, claim } => {
-                if let Some(place) = place(*run, self.runs.len()) {
-                    let run = self.runs[place].clone();
-                    self.connect(run, *claim)?;
-                }
-            }
-            Action::Close { socket } => {
-                if let Some(place) = place(*socket, self.sockets.len()) {
-                    let socket = self.sockets.remove(place);
-                    self.put(Input::IngestClosed {
-                        socket,
-                        closing: Closing::default(),
-                    })?;
-                }
-            }
-            Action::Say { socket, frame } => {
-                if let Some(place) = place(*socket, self.sockets.len()) {
-                    self.say(self.sockets[place], frame)?;
-                }
-            }
-            Action::Answer {
-                socket,
-                message,
-                end,
-                then,
-            } => {
-                if let Some(place) = place(*socket, self.sockets.len()) {
-                    self.answer(self.sockets[place], *message, *end, then.clone())?;
-                }
-            }
-            Action::Queue { job, takes } => {
-                if let Some(place) = place(*job, self.jobs.len()) {
-                    self.queue_answers(place, *takes)?;
-                }
-            }
+    fn begin(&mut self, fate: Fate) -> Result<(), Violation> {
+        let first = match self.setting.origin {
+            Origin::Started => Input::Admit(Box::new(self.new_admission(PLAIN))),
+            Origin::Prepared { initiates: false } => Input::Prepare,
+            Origin::Prepared { initiates: true } => Input::Initiate,
+            Origin::Imported(_) => Input::Resume,
+        };
+        self.fate = fate;
+        self.laws.judge_record(&self.session)?;
+        self.put(first.clone())?;
+        if !self.committed.has_session() {
+            self.put(first)?;
         }
         Ok(())
     }
 
     /// Hands in an input, and does with the decision as its fate has it. None if whoever asked is not told
-    /// the reply.
+    /// the reply, or nobody knows the session any more.
     fn put(&mut self, input: Input) -> Result<Option<Reply>, Violation> {
+        if self.gone {
+            return Ok(None);
+        }
         let fate = std::mem::replace(&mut self.fate, Fate::Done);
         if fate == Fate::CommitFails {
             let volatile = self.session.volatile().clone();
             drop(self.session.handle(self.now, input.clone()));
-            self.session = self.committed.restore(&self.randomness, self.sabotage);
+            self.restore();
             self.session.keep_volatile(volatile);
             self.laws.restore();
             self.narrate(|| format!("commit fails: {input:?}"));
-            let may_be_refused = matches!(
-                input,
-                Input::Admit(_) | Input::Interrupt | Input::Prepared { .. } | Input::IngestOpened { .. }
-            );
-            if may_be_refused {
-                self.laws.judge_at_rest(&self.session)?;
+            if !self.committed.has_session() {
+                return Ok(None);
+            }
+            if may_be_refused(&input) {
+                self.laws.judge_at_rest(&self.session, self.now)?;
                 return Ok(None);
             }
             self.now += COMMIT_RETRY_DELAY;
@@ -229,7 +181,9 @@ impl World {
             format!("{input:?} → {reply:?}\n        {told}")
         });
         self.committed.commit(&self.session, &writes);
-        self.committed.agree_with(&self.session)?;
+        if !writes.removal {
+            self.committed.agree_with(&self.session)?;
+        }
         self.laws.judge(&Observation {
             now: self.now,
             input: &input,
@@ -238,22 +192,39 @@ impl World {
             effects: &effects,
             session: &self.session,
         })?;
-        if matches!(input, Input::Wake) {
-            let next = self.session.next_deadline();
-            ensure!(
-                next.is_none_or(|next| next > self.now),
-                Law::Supervision,
-                "{next:?} is due at {} still",
-                self.now
-            );
+        self.gone = writes.removal;
+        if self.gone {
+            return Ok(Some(reply));
         }
         if fate == Fate::CrashAfterCommit {
-            self.crash()?;
+            self.crash(Duration::ZERO)?;
             return Ok(None);
         }
         self.perform(effects);
-        self.laws.judge_at_rest(&self.session)?;
+        self.laws.judge_at_rest(&self.session, self.now)?;
         Ok(Some(reply))
+    }
+
+    /// Time has passed, and what is due now is done. That may make something else due, but not again and
+    /// again.
+    fn wake(&mut self) -> Result<(), Violation> {
+        self.put(Input::Wake)?;
+        if self.is_due() {
+            self.put(Input::Wake)?;
+        }
+        ensure!(
+            !self.is_due(),
+            Law::Supervision,
+            "{:?} is due at {} still",
+            self.session.next_deadline(),
+            self.now
+        );
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        let next = self.session.next_deadline();
+        !self.gone && next.is_some_and(|next| next <= self.now)
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -276,180 +247,56 @@ impl World {
         }
     }
 
-    fn crash(&mut self) -> Result<(), Violation> {
-        self.narrate(|| "crash".to_owned());
-        self.session = self.committed.restore(&self.randomness, self.sabotage);
+    /// The server crashes, and is started again after a while.
+    fn crash(&mut self, away: Duration) -> Result<(), Violation> {
+        if self.gone {
+            return Ok(());
+        }
+        self.narrate(|| format!("crash, away for {away:?}"));
+        self.now += away;
+        self.restore();
         self.deliveries.clear();
         self.jobs.clear();
         self.sockets.clear();
         self.laws.crash(self.now);
+        self.laws.judge_record(&self.session)?;
         self.put(Input::Resume)?;
         Ok(())
     }
 
-    /// `updateSession` has no input of its own: it changes the record.
-    fn retarget(&mut self, receiver: Option<u8>) {
-        let volatile = self.session.volatile().clone();
-        let target = receiver.map(target);
-        self.committed.retarget(target.clone());
-        self.session = self.committed.restore(&self.randomness, self.sabotage);
-        self.session.keep_volatile(volatile);
-        self.laws.restore();
-        self.laws.retarget(target);
+    /// The session is what its records make it; without any it was never made, and is made anew.
+    fn restore(&mut self) {
+        let restored = self.committed.restore(&self.randomness, self.sabotage);
+        self.session = restored.unwrap_or_else(|| {
+            let metadata = metadata(&self.setting, self.now);
+            Session::create(metadata, self.randomness.clone(), self.sabotage)
+        });
     }
 
     fn pass(&mut self, duration: Duration) -> Result<(), Violation> {
         let end = self.now + duration;
-        while let Some(deadline) = self.session.next_deadline().filter(|deadline| *deadline <= end) {
+        while !self.gone
+            && let Some(deadline) = self.session.next_deadline().filter(|deadline| *deadline <= end)
+        {
             self.now = self.now.max(deadline);
-            self.put(Input::Wake)?;
+            self.wake()?;
         }
         self.now = self.now.max(end);
         Ok(())
     }
 
-    fn stream(&mut self, time: Duration, shows: bool) -> Result<(), Violation> {
-        let mut left = time;
-        while !left.is_zero() {
-            let pause = left.min(STREAM_PAUSE);
-            left -= pause;
-            self.pass(pause)?;
-            let Some(socket) = self.laws.current_socket() else {
-                continue;
-            };
-            if self.pings > 0 {
-                self.pings = 0;
-                self.say(socket, &Frame::Pong)?;
-            }
-            if shows && self.laws.current_socket() == Some(socket) {
-                self.say(socket, &Frame::Delta)?;
-            }
-        }
-        Ok(())
-    }
-
     fn pass_to_deadline(&mut self) -> Result<(), Violation> {
-        if let Some(deadline) = self.session.next_deadline() {
+        if let Some(deadline) = self.near_deadline() {
             self.now = self.now.max(deadline);
-            self.put(Input::Wake)?;
+            self.wake()?;
         }
         Ok(())
     }
 
-    /// The wrapper is ready. False if the delivery shall not go on, or nobody could say.
-    fn prepare(&mut self, place: usize) -> Result<bool, Violation> {
-        let run = self.deliveries[place].run.id.clone();
-        let workspace = workspace();
-        let reply = self.put(Input::Prepared { run, workspace })?;
-        Ok(matches!(reply, Some(Reply::Proceed(true))))
-    }
-
-    fn report(&mut self, place: usize, report: Report) -> Result<(), Violation> {
-        let delivery = self.deliveries.remove(place);
-        let (message, run) = (delivery.message.id, delivery.run.id);
-        let result = match report {
-            Report::Taken => Ok(()),
-            Report::Retryable => Err(DeliveryFailure::new(FailureCode::SandboxConnectFailed, "no")),
-            Report::Permanent => Err(DeliveryFailure::new(FailureCode::BadRequest, "no")),
-        };
-        self.put(Input::Delivered { message, run, result })?;
-        Ok(())
-    }
-
-    /// A delivery from its start to its end, with the wrapper's socket opened on the way if it `connects`.
-    fn serve(&mut self, place: usize, connects: bool) -> Result<(), Violation> {
-        let run = self.deliveries[place].run.clone();
-        if self.deliveries[place].ensure_ready && !self.prepare(place)? {
-            // The host calls it off, unless it crashed and there is nothing to call off.
-            if place < self.deliveries.len() {
-                self.report(place, Report::Retryable)?;
-            }
-            return Ok(());
-        }
-        if connects && self.laws.current_run() == Some(&run) && self.laws.current_socket().is_none() {
-            self.connect(run, Claim::True)?;
-        }
-        if place < self.deliveries.len() {
-            self.report(place, Report::Taken)?;
-        }
-        Ok(())
-    }
-
-    fn connect(&mut self, mut run: Run, claim: Claim) -> Result<(), Violation> {
-        match claim {
-            Claim::True => {}
-            Claim::OtherGeneration => run.fence.generation += 1,
-            Claim::OtherConnection => run.fence.connection = self.randomness.uuid(),
-            Claim::OtherRun => run.id = WrapperRunId::draw(&self.randomness),
-        }
-        self.last_socket += 1;
-        let socket = self.last_socket;
-        let claim = IngestClaim {
-            run: run.id,
-            fence: run.fence,
-        };
-        let reply = self.put(Input::IngestOpened { socket, claim })?;
-        if let Some(Reply::Ingest(Ok(()))) = reply {
-            self.sockets.push(socket);
-        }
-        Ok(())
-    }
-
-    fn say(&mut self, socket: SocketId, frame: &Frame) -> Result<(), Violation> {
-        let Some((stream_event_type, data)) = words(frame, |index| self.message(index)) else {
-            return Ok(());
-        };
-        self.put(Input::IngestEvent {
-            socket,
-            stream_event_type: stream_event_type.to_owned(),
-            data,
-        })?;
-        Ok(())
-    }
-
-    fn answer(
-        &mut self,
-        socket: SocketId,
-        message: Index,
-        end: ReplyEnd,
-        then: Option<Frame>,
-    ) -> Result<(), Violation> {
-        let assistant = 0;
-        let part = Frame::Part {
-            message,
-            assistant,
-            part: 0,
-            content: Some("done "),
-        };
-        let reply = Frame::Reply {
-            message,
-            assistant,
-            end,
-        };
-        let said = [Some(part), Some(reply), then];
-        for frame in said.iter().flatten() {
-            if self.sockets.contains(&socket) {
-                self.say(socket, frame)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn queue_answers(&mut self, place: usize, takes: bool) -> Result<(), Violation> {
-        let owner = self.jobs.remove(place).owner;
-        let result = if takes {
-            Ok(())
-        } else {
-            Err("the queue is away".to_owned())
-        };
-        self.put(Input::Enqueued { owner, result })?;
-        Ok(())
-    }
-
-    fn message(&self, index: Index) -> Option<MessageId> {
-        let messages = self.laws.messages();
-        let place = usize::from(index).checked_rem(messages.len())?;
-        Some(messages[place].clone())
+    /// The next deadline, if it is one of what is under way.
+    fn near_deadline(&self) -> Option<Timestamp> {
+        let end = self.now + NEAR;
+        self.session.next_deadline().filter(|deadline| *deadline <= end)
     }
 
     fn narrate(&mut self, line: impl FnOnce() -> String) {
@@ -459,9 +306,26 @@ impl World {
     }
 }
 
-/// Which of `count` things in a list is meant, the latest being the likeliest.
-fn place(index: Index, count: usize) -> Option<usize> {
-    usize::from(index).checked_rem(count).map(|back| count - 1 - back)
+/// Whether somebody waits for what becomes of the input and can be told that it came to nothing.
+fn may_be_refused(input: &Input) -> bool {
+    match input {
+        Input::Prepare
+        | Input::Admit(_)
+        | Input::Initiate
+        | Input::SetCallbackTarget(_)
+        | Input::Interrupt
+        | Input::Delete
+        | Input::ClientConnected
+        | Input::Prepared { .. }
+        | Input::IngestOpened { .. }
+        | Input::ImportedIngestOpened { .. } => true,
+        Input::Resume
+        | Input::Wake
+        | Input::Delivered { .. }
+        | Input::IngestEvent { .. }
+        | Input::IngestClosed { .. }
+        | Input::Enqueued { .. } => false,
+    }
 }
 
 fn brief(effect: &Effect) -> String {

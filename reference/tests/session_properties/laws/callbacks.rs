@@ -1,18 +1,20 @@
 //! The idle batch, what a callback says, and how it gets to the queue (protocol §8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy;
+use turnstile_reference::legacy::execution::Execution;
 use turnstile_reference::limits::{ENQUEUE_RETRY_DELAY, RESUME_DELAY};
 use turnstile_reference::session::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
-use turnstile_reference::session::{CallbackJob, Input, Session};
+use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Session};
 
+use super::executions;
 use super::ledger::Ledger;
-use super::{Law, Observation, Told, Violation, ensure};
+use super::{Law, Observation, Speaker, Told, Violation, ensure};
 use crate::actions::Setting;
 use crate::setting::BRANCH;
 
@@ -30,7 +32,9 @@ pub struct Callbacks {
     gate_results: BTreeMap<MessageId, String>,
     /// Texts of the parts of assistant's messages, by message, then part.
     texts: BTreeMap<String, BTreeMap<String, String>>,
-    callbacks: BTreeMap<MessageId, Callback>,
+    /// The assistant's messages that answer a turn.
+    assistants: BTreeSet<String>,
+    callbacks: BTreeMap<CallbackOwner, Callback>,
     resumed_at: Option<Timestamp>,
     /// Whether the present input may close the batch without an idle.
     needs_no_idle: bool,
@@ -42,10 +46,13 @@ struct Batch {
     gate_released: bool,
 }
 
-/// A callback whose batch is closed.
+/// A callback whose batch is closed, or whose execution has ended.
 #[derive(Debug)]
 struct Callback {
+    target: CallbackTarget,
     body: Value,
+    /// It was handed to the queue at least once.
+    handed: bool,
     /// The queue took it.
     taken: bool,
     /// It is being handed to the queue.
@@ -64,14 +71,11 @@ impl Callbacks {
             branch: setting.branch.then(|| BRANCH.to_owned()),
             gate_results: BTreeMap::new(),
             texts: BTreeMap::new(),
+            assistants: BTreeSet::new(),
             callbacks: BTreeMap::new(),
             resumed_at: None,
             needs_no_idle: false,
         }
-    }
-
-    pub fn retarget(&mut self, target: Option<CallbackTarget>) {
-        self.target = target;
     }
 
     pub fn crash(&mut self) {
@@ -80,16 +84,18 @@ impl Callbacks {
         }
     }
 
-    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Run>, ledger: &Ledger) {
+    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Speaker>, ledger: &Ledger) {
+        let run = speaker.and_then(Speaker::run);
         self.needs_no_idle = match seen.input {
-            Input::Interrupt => true,
-            Input::IngestEvent { .. } => speaker.is_some() && seen.is_last_word(),
+            Input::Interrupt | Input::Delete => true,
+            Input::IngestEvent { .. } => run.is_some() && seen.is_last_word(),
             _ => false,
         };
         match seen.input {
             Input::Resume => self.resumed_at = Some(seen.now),
+            Input::SetCallbackTarget(target) => self.target.clone_from(target),
             Input::Enqueued { owner, result } => {
-                if let Some(callback) = owner.message().and_then(|id| self.callbacks.get_mut(id)) {
+                if let Some(callback) = self.callbacks.get_mut(owner) {
                     callback.under_way = false;
                     callback.taken |= result.is_ok();
                     callback.retry_at = result.is_err().then(|| seen.now + ENQUEUE_RETRY_DELAY);
@@ -97,12 +103,16 @@ impl Callbacks {
             }
             _ => {}
         }
-        if let Some(run) = speaker {
-            self.take_frame(seen, run, ledger);
+        if speaker.is_some() {
+            self.take_frame(seen);
+        }
+        if let Some(run) = run {
+            self.take_frame_of_run(seen, run, ledger);
         }
     }
 
-    fn take_frame(&mut self, seen: &Observation, run: &Run, ledger: &Ledger) {
+    /// What everyone whose frames count may say.
+    fn take_frame(&mut self, seen: &Observation) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         match seen.kilo() {
             Some(("message.part.updated", properties)) => {
@@ -118,18 +128,30 @@ impl Callbacks {
                 let parts = self.texts.entry(text(&properties["messageID"])).or_default();
                 parts.remove(&text(&properties["partID"]));
             }
-            Some(("session.idle", properties)) => {
-                self.idle |= properties["sessionID"].as_str() == ledger.kilo_session.as_deref();
+            Some(("message.updated", properties)) => {
+                let info = &properties["info"];
+                let answers = info["parentID"].as_str().map(str::parse::<MessageId>);
+                if info["role"] == "assistant" && matches!(answers, Some(Ok(_))) {
+                    self.assistants.insert(text(&info["id"]));
+                }
             }
             _ => {}
+        }
+        if let Some((_, "complete", data)) = seen.frame()
+            && let Some(branch) = data["currentBranch"].as_str()
+        {
+            self.branch = Some(branch.to_owned());
+        }
+    }
+
+    fn take_frame_of_run(&mut self, seen: &Observation, run: &Run, ledger: &Ledger) {
+        if let Some(("session.idle", properties)) = seen.kilo() {
+            self.idle |= properties["sessionID"].as_str() == ledger.kilo_session.as_deref();
         }
         if !seen.is_last_word() {
             return;
         }
         let (_, name, data) = seen.frame().expect("a word is in a frame");
-        if let ("complete", Some(branch)) = (name, data["currentBranch"].as_str()) {
-            self.branch = Some(branch.to_owned());
-        }
         let is_of_run =
             |batch: &&mut Batch| ledger.turn(&batch.representative).sent_by.as_ref() == Some(&run.id);
         if let Some(batch) = self.batch.as_mut().filter(is_of_run) {
@@ -176,54 +198,75 @@ impl Callbacks {
         job: &CallbackJob,
         ledger: &Ledger,
     ) -> Result<(), Violation> {
-        let id = job.owner.message().expect("nothing was imported here");
-        ensure!(
-            self.targets.get(id) == Some(&job.target),
-            Law::CallbackBody,
-            "{job:?} should go to {:?}",
-            self.targets.get(id)
-        );
-        match self.callbacks.get_mut(id) {
-            Some(callback) => {
-                let is_due = match callback.retry_at {
-                    Some(retry_at) => retry_at <= seen.now,
-                    // It was under way when the server crashed.
-                    None => self.resumed_at.is_some(),
-                };
-                ensure!(
-                    !callback.taken && !callback.under_way && is_due,
-                    Law::CallbackRetry,
-                    "at {} the callback {callback:?} of {id} is handed over again",
-                    seen.now
-                );
-                ensure!(
-                    callback.body == job.body,
-                    Law::CallbackBody,
-                    "{} was {} before",
-                    job.body,
-                    callback.body
-                );
-                callback.under_way = true;
-            }
-            None => {
-                self.close_batch(id, ledger)?;
-                let body = self.body(id, seen, ledger);
-                ensure!(
-                    job.body == body,
-                    Law::CallbackBody,
-                    "{} should be {body}",
-                    job.body
-                );
-                let callback = Callback {
-                    body,
-                    taken: false,
-                    under_way: true,
-                    retry_at: None,
-                };
-                self.callbacks.insert(id.clone(), callback);
+        let owner = &job.owner;
+        if let (false, Some(id)) = (self.callbacks.contains_key(owner), owner.message()) {
+            self.close_batch(id, ledger)?;
+            if let Some(target) = self.targets.get(id).cloned() {
+                let body = self.body_of_message(id, seen, ledger);
+                self.owe(owner.clone(), target, body);
             }
         }
+        let Some(callback) = self.callbacks.get_mut(owner) else {
+            return Err(Violation::new(Law::Batch, format!("{job:?} is owed to nobody")));
+        };
+        ensure!(
+            callback.target == job.target && callback.body == job.body,
+            Law::CallbackBody,
+            "{} to {} should be {} to {}",
+            job.body,
+            job.target.url,
+            callback.body,
+            callback.target.url
+        );
+        let is_due = match callback.retry_at {
+            Some(retry_at) => retry_at <= seen.now,
+            // It may have been under way when the server crashed.
+            None => !callback.handed || self.resumed_at.is_some(),
+        };
+        ensure!(
+            !callback.taken && !callback.under_way && is_due,
+            Law::CallbackRetry,
+            "at {} the callback {callback:?} of {owner} is handed over again",
+            seen.now
+        );
+        callback.handed = true;
+        callback.under_way = true;
         Ok(())
+    }
+
+    /// An execution ended, and its callback goes where callbacks go to now.
+    pub fn owe_of_execution(
+        &mut self,
+        seen: &Observation,
+        execution: &Execution,
+        end: executions::End,
+        ledger: &Ledger,
+    ) {
+        let Some(target) = self.target.clone() else {
+            return;
+        };
+        let completed = end.status == "completed";
+        let latest = self.assistants.last().filter(|_| completed);
+        let text = latest.and_then(|assistant| self.text_of(assistant));
+        let mut body = self.body(seen, ledger, end.status, end.error, end.gate, text);
+        if let Some(message) = &execution.message_id {
+            body["messageId"] = json!(message);
+            body["idempotencyKey"] = json!(message);
+        }
+        legacy::name_execution(execution, &mut body);
+        self.owe(CallbackOwner::Imported(execution.id().clone()), target, body);
+    }
+
+    fn owe(&mut self, owner: CallbackOwner, target: CallbackTarget, body: Value) {
+        let callback = Callback {
+            target,
+            body,
+            handed: false,
+            taken: false,
+            under_way: false,
+            retry_at: None,
+        };
+        self.callbacks.insert(owner, callback);
     }
 
     fn close_batch(&mut self, id: &MessageId, ledger: &Ledger) -> Result<(), Violation> {
@@ -260,41 +303,48 @@ impl Callbacks {
         ledger.all_ended() && !awaits_gate && (self.idle || self.needs_no_idle || ledger.run.is_none())
     }
 
-    fn body(&self, id: &MessageId, seen: &Observation, ledger: &Ledger) -> Value {
-        let end = ledger
-            .turn(id)
-            .end
-            .as_ref()
-            .expect("it was checked that every message has ended");
+    fn body_of_message(&self, id: &MessageId, seen: &Observation, ledger: &Ledger) -> Value {
+        let end = ledger.turn(id).end.clone();
+        let end = end.expect("it was checked that every message has ended");
+        let assistant = end.assistant_message.filter(|_| end.status == "completed");
+        let text = assistant.and_then(|assistant| self.text_of(&assistant));
+        let gate = self.gate_results.get(id).cloned();
+        let mut body = self.body(seen, ledger, &end.status, end.error, gate, text);
+        body["messageId"] = json!(id);
+        body["idempotencyKey"] = json!(id);
+        legacy::name_execution_after(id, &mut body);
+        body
+    }
+
+    /// The text of an assistant's message, if it has any.
+    fn text_of(&self, assistant: &str) -> Option<String> {
+        let parts = self.texts.get(assistant)?.values().map(String::as_str);
+        let text = parts.collect::<String>().trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn body(
+        &self,
+        seen: &Observation,
+        ledger: &Ledger,
+        status: &str,
+        error: Option<String>,
+        gate: Option<String>,
+        text: Option<String>,
+    ) -> Value {
         let session = &seen.session.metadata().identity.session_id;
-        let mut body = json!({"sessionId": session, "cloudAgentSessionId": session, "messageId": id,
-            "status": end.status, "idempotencyKey": id});
-        let text = end
-            .assistant_message
-            .as_ref()
-            .filter(|_| end.status == "completed")
-            .and_then(|assistant| self.texts.get(assistant))
-            .map(|parts| {
-                parts
-                    .values()
-                    .map(String::as_str)
-                    .collect::<String>()
-                    .trim()
-                    .to_owned()
-            })
-            .filter(|text| !text.is_empty());
+        let mut body = json!({"sessionId": session, "cloudAgentSessionId": session, "status": status});
         for (key, value) in [
-            ("errorMessage", end.error.clone()),
+            ("errorMessage", error),
             ("lastSeenBranch", self.branch.clone()),
             ("kiloSessionId", ledger.kilo_session.clone()),
-            ("gateResult", self.gate_results.get(id).cloned()),
+            ("gateResult", gate),
             ("lastAssistantMessageText", text),
         ] {
             if let Some(value) = value {
                 body[key] = Value::String(value);
             }
         }
-        legacy::name_execution_after(id, &mut body);
         body
     }
 
@@ -306,13 +356,20 @@ impl Callbacks {
             "the batch {:?} waits for nothing and is open",
             self.batch
         );
+        for (owner, callback) in &self.callbacks {
+            ensure!(
+                callback.handed,
+                Law::CallbackRetry,
+                "the callback {callback:?} of {owner} is not handed over"
+            );
+        }
         if matches!(seen.input, Input::Wake) {
             let earliest = self.resumed_at.map_or(Timestamp::MIN, |at| at + RESUME_DELAY);
-            for (id, callback) in self.callbacks.iter().filter(|(_, callback)| !callback.under_way) {
+            for (owner, callback) in self.callbacks.iter().filter(|(_, callback)| !callback.under_way) {
                 ensure!(
                     callback.retry_at.is_none_or(|at| at.max(earliest) > seen.now),
                     Law::CallbackRetry,
-                    "the callback {callback:?} of {id} was due, it is {}",
+                    "the callback {callback:?} of {owner} was due, it is {}",
                     seen.now
                 );
             }

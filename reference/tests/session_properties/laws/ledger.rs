@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::limits::{DRAIN_DELAY, PENDING_LIMIT};
 use turnstile_reference::session::admission::Admission;
-use turnstile_reference::session::metadata::GateThreshold;
+use turnstile_reference::session::metadata::{GateThreshold, InitialMessage};
 use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{Input, Session, SocketId};
 
@@ -29,6 +29,8 @@ pub struct Ledger {
     in_flight: Option<InFlight>,
     /// Whether a workspace was ever ready (protocol §4).
     warm: bool,
+    /// The message that is to be asked for later.
+    prepared: Option<InitialMessage>,
     /// The root session of kilo's, once it is known.
     pub kilo_session: Option<String>,
     /// What the present input should have told; none if time decides.
@@ -58,6 +60,7 @@ struct InFlight {
 
 impl Ledger {
     pub fn new(session: &Session) -> Self {
+        let metadata = session.metadata();
         Self {
             turns: BTreeMap::new(),
             run: None,
@@ -65,16 +68,16 @@ impl Ledger {
             last_generation: 0,
             sockets: BTreeMap::new(),
             in_flight: None,
-            warm: session.metadata().workspace.is_some(),
-            kilo_session: session.metadata().identity.kilo_session_id.clone(),
+            warm: metadata.workspace.is_some() || metadata.lifecycle.prepared_at.is_some(),
+            prepared: metadata.initial_message.clone(),
+            kilo_session: metadata.identity.kilo_session_id.clone(),
             expected: None,
             told: Vec::new(),
         }
     }
 
-    /// The run on whose behalf the frame that came counts.
-    pub fn speaker(&self, seen: &Observation) -> Option<Run> {
-        let (socket, ..) = seen.frame()?;
+    /// The run on whose behalf frames of `socket` count.
+    pub fn speaker(&self, socket: SocketId) -> Option<Run> {
         let run = self.sockets.get(&socket)?;
         (self.run.as_ref() == Some(run)).then(|| run.clone())
     }
@@ -197,7 +200,11 @@ impl Ledger {
                 self.told
             );
         }
-        if !self.told.is_empty() || matches!(seen.input, Input::Resume) {
+        let is_asked_for = matches!(
+            seen.input,
+            Input::Prepare | Input::Resume | Input::ClientConnected
+        );
+        if !self.told.is_empty() || is_asked_for {
             self.judge_snapshot(seen.session)?;
         }
         if let (true, Some((_, head)), Input::Wake) =
@@ -259,6 +266,18 @@ impl Ledger {
                 .map(|(name, data)| (*name, data["messageId"].as_str().unwrap_or_default()))),
             Law::StateIsTold,
             "a client that connects is told {told:?}"
+        );
+        let is_preparing = self.queued().next().is_some();
+        let expected = if self.warm {
+            Some("ready")
+        } else {
+            is_preparing.then_some("preparing")
+        };
+        ensure!(
+            session.cloud_status() == expected,
+            Law::StateIsTold,
+            "a client that connects is told {:?} and should be told {expected:?}",
+            session.cloud_status()
         );
         Ok(())
     }

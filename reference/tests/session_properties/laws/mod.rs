@@ -2,28 +2,41 @@
 //! state, and with a reading of the protocol and of the wrapper's JSON of its own.
 //!
 //! Here is what the laws have in common. [`ledger`] knows the messages, the run and the sockets;
-//! [`stream`] the events; [`supervision`] the reasons of time; [`callbacks`] the outbox.
+//! [`executions`] what an older service left; [`stream`] the events; [`supervision`] the reasons of time;
+//! [`callbacks`] the outbox; [`life`] the session's own end.
 
 mod callbacks;
+mod executions;
 mod ledger;
+mod life;
 mod stream;
 mod supervision;
+mod told;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
+use turnstile_reference::legacy::Origin;
+use turnstile_reference::legacy::execution::{self, Execution};
+use turnstile_reference::limits::EXECUTION_TIMEOUT;
 use turnstile_reference::session::events::Event;
-use turnstile_reference::session::metadata::CallbackTarget;
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Writes};
 
 use self::callbacks::Callbacks;
+use self::executions::Executions;
 use self::ledger::Ledger;
+use self::life::Life;
 use self::stream::Stream;
 use self::supervision::Supervision;
+use self::told::{End, Told};
 use crate::actions::Setting;
+
+/// What is owed for a message is looked after at least this often: the longest delay of a delivery.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +71,12 @@ pub enum Law {
     WritesAreComplete,
     #[error("the session says of its messages what it told of them")]
     StateIsTold,
+    #[error("an execution ends once: by its wrapper's word, its absence, its age or the user (§5, §10)")]
+    Execution,
+    #[error(
+        "a session goes when it is told to, or is inactive and owes nothing, and nothing follows (§2, §7)"
+    )]
+    Life,
     #[error("everything ends, however it goes")]
     Liveness,
 }
@@ -128,60 +147,28 @@ impl<'a> Observation<'a> {
     }
 }
 
-/// What the session told of a message.
-#[derive(Debug, Clone, PartialEq)]
-enum Told {
-    Queued,
-    Sent,
-    Ended(End),
+/// On whose behalf a frame counts.
+#[derive(Debug, Clone)]
+enum Speaker {
+    /// The run that is current.
+    Run(Run),
+    /// An execution that is not over.
+    Imported(execution::Id),
 }
 
-/// The end of a message, as its event tells it.
-#[derive(Debug, Clone, PartialEq)]
-struct End {
-    status: String,
-    source: String,
-    reason: Option<String>,
-    error: Option<String>,
-    assistant_message: Option<String>,
-    accepted: bool,
-    attempts: Option<u64>,
-}
-
-impl Told {
-    /// What an event tells of a message; none if it is of another kind.
-    fn read(event: &Event) -> Option<(MessageId, Self)> {
-        let (kind, data) = (
-            event.stream_event_type.strip_prefix("cloud.message.")?,
-            &event.data,
-        );
-        let message = data["messageId"].as_str()?.parse().ok()?;
-        let text = |key: &str| data[key].as_str().map(str::to_owned);
-        let told = match kind {
-            "queued" => Self::Queued,
-            "sent" => Self::Sent,
-            _ => Self::Ended(End {
-                status: text("status")?,
-                source: text("completionSource")?,
-                reason: text("reason"),
-                error: text("error"),
-                assistant_message: text("assistantMessageId"),
-                accepted: data["accepted"].as_bool()?,
-                attempts: data["attempts"].as_u64(),
-            }),
-        };
-        Some((message, told))
+impl Speaker {
+    fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::Imported(_) => None,
+        }
     }
 
-    /// The gist of it, to compare with what was expected.
-    fn gist(&self) -> String {
+    /// What the events say that it speaks of.
+    fn origin(&self) -> Origin {
         match self {
-            Self::Queued => "queued".to_owned(),
-            Self::Sent => "sent".to_owned(),
-            Self::Ended(end) => {
-                let reason = end.reason.as_deref().unwrap_or("-");
-                format!("{} {reason} {}", end.status, end.source)
-            }
+            Self::Run(_) => Origin::default(),
+            Self::Imported(execution) => Origin::of(execution),
         }
     }
 }
@@ -192,64 +179,130 @@ pub struct Laws {
     /// Kinds of things that were told, done or refused.
     reached: BTreeSet<String>,
     ledger: Ledger,
+    executions: Executions,
     stream: Stream,
     supervision: Supervision,
     callbacks: Callbacks,
+    life: Life,
 }
 
 impl Laws {
-    /// The laws for a session that was just made.
-    pub fn new(setting: &Setting, session: &Session, now: Timestamp) -> Self {
+    /// The laws for a session that was just made, or was left behind with these executions.
+    pub fn new(setting: &Setting, session: &Session, executions: &[Execution], now: Timestamp) -> Self {
         Self {
             reached: BTreeSet::new(),
             ledger: Ledger::new(session),
+            executions: Executions::new(executions, now),
             stream: Stream::default(),
             supervision: Supervision::new(now),
             callbacks: Callbacks::new(setting, session),
+            life: Life::new(setting, now),
         }
     }
 
     /// Judges what was decided and committed.
     pub fn judge(&mut self, seen: &Observation) -> Result<(), Violation> {
-        let speaker = self.ledger.speaker(seen);
-        match seen.reply {
-            Reply::Admission(Err(refusal)) => drop(self.reached.insert(format!("{:?}", refusal.code))),
-            Reply::Ingest(Err(refusal)) => drop(self.reached.insert(format!("{refusal:?}"))),
-            Reply::Proceed(false) => drop(self.reached.insert("called off".to_owned())),
-            _ => {}
+        self.note_reply(seen.reply);
+        if self.life.is_over() {
+            return self.judge_afterlife(seen);
         }
-        self.stream.judge(seen, speaker.is_some())?;
-        self.ledger.take_input(seen, speaker.as_ref())?;
+        let speaker = self.speaker(seen);
+        self.stream.judge(seen, speaker.as_ref())?;
+        self.ledger.take_input(seen, speaker.as_ref(), &self.executions)?;
+        self.executions.take_input(seen)?;
         self.supervision.take_input(seen, speaker.as_ref(), &self.ledger);
         self.callbacks.take_input(seen, speaker.as_ref(), &self.ledger);
         for effect in seen.effects {
             self.judge_effect(seen, effect)?;
         }
         self.ledger.conclude(seen)?;
+        self.executions.conclude(seen)?;
         self.supervision
             .conclude(seen, &self.ledger, self.callbacks.is_batch_open())?;
-        self.callbacks.conclude(seen, &self.ledger)
+        self.callbacks.conclude(seen, &self.ledger)?;
+        let needs_a_host = self.is_owed() || self.ledger.run.is_some();
+        self.life.judge(seen, needs_a_host, self.is_owed())?;
+        if self.life.is_over() {
+            self.reached.insert(match seen.input {
+                Input::Delete => "deleted".to_owned(),
+                _ => "expired".to_owned(),
+            });
+            ensure!(
+                self.ledger.all_ended() && self.ledger.run.is_none(),
+                Law::Life,
+                "the session is over and leaves {}",
+                self.waited_for()
+            );
+        }
+        self.judge_removal(seen)
+    }
+
+    /// Judges what was decided for a session that is over: its callbacks are handed over, and that is all.
+    fn judge_afterlife(&mut self, seen: &Observation) -> Result<(), Violation> {
+        self.life.judge_afterlife(seen)?;
+        self.callbacks.take_input(seen, None, &self.ledger);
+        for effect in seen.effects {
+            if let Effect::Enqueue(job) = effect {
+                self.callbacks.take_job(seen, job, &self.ledger)?;
+            }
+        }
+        self.callbacks.conclude(seen, &self.ledger)?;
+        self.judge_removal(seen)
+    }
+
+    /// A session is removed when it is over and the queue has taken its callbacks, and not before.
+    fn judge_removal(&mut self, seen: &Observation) -> Result<(), Violation> {
+        // What is answered to somebody who asks in vain has no part in it.
+        let is_due = self.life.is_over() && !self.callbacks.is_owed();
+        ensure!(
+            seen.writes.removal == is_due,
+            Law::Life,
+            "removed: {}, with {}",
+            seen.writes.removal,
+            self.waited_for()
+        );
+        if is_due {
+            self.reached.insert("removed".to_owned());
+        }
+        Ok(())
+    }
+
+    fn speaker(&self, seen: &Observation) -> Option<Speaker> {
+        let (socket, ..) = seen.frame()?;
+        let execution = self.executions.speaker(socket).map(Speaker::Imported);
+        execution.or_else(|| self.ledger.speaker(socket).map(Speaker::Run))
+    }
+
+    fn note_reply(&mut self, reply: &Reply) {
+        let reached = match reply {
+            Reply::Admission(Err(refusal)) => format!("{:?}", refusal.code),
+            Reply::Ingest(Err(refusal)) => format!("{refusal:?}"),
+            Reply::Proceed(false) => "called off".to_owned(),
+            Reply::NoSession => "no session".to_owned(),
+            _ => return,
+        };
+        self.reached.insert(reached);
     }
 
     fn judge_effect(&mut self, seen: &Observation, effect: &Effect) -> Result<(), Violation> {
         match effect {
-            Effect::Broadcast(event) => {
-                let Some((message, told)) = Told::read(event) else {
+            Effect::Broadcast(event) if event.origin != Origin::default() => {
+                let Some((execution, end)) = self.executions.take_event(seen, event)? else {
                     return Ok(());
                 };
-                self.reached.insert(told.gist());
-                if matches!(seen.input, Input::Wake) {
-                    self.supervision
-                        .justify(seen.now, &message, &told, &self.ledger)?;
-                }
-                self.ledger.take_told(&message, &told)?;
-                self.supervision.take_told(seen.now, &told);
-                self.callbacks.take_told(&message, &told);
+                self.reached
+                    .insert(format!("execution {} {}", end.status, event.stream_event_type));
+                self.callbacks
+                    .owe_of_execution(seen, execution, end, &self.ledger);
                 Ok(())
             }
+            Effect::Broadcast(event) => self.judge_told(seen, event),
             Effect::Deliver(delivery) => self.ledger.take_delivery(seen.now, delivery),
             Effect::Send(socket, command) => {
                 self.reached.insert(format!("{command:?}"));
+                if self.executions.knows_socket(*socket) {
+                    return self.executions.take_command(seen, *command);
+                }
                 self.ledger.take_command(*socket)?;
                 self.supervision.take_command(seen, *command)
             }
@@ -272,16 +325,36 @@ impl Laws {
                         self.reached.insert(format!("a callback with {said}"));
                     }
                 }
+                if job.owner.message().is_none() {
+                    self.reached.insert("a callback of an execution".to_owned());
+                }
                 self.callbacks.take_job(seen, job, &self.ledger)
             }
         }
+    }
+
+    fn judge_told(&mut self, seen: &Observation, event: &Event) -> Result<(), Violation> {
+        let Some((message, told)) = Told::read(event) else {
+            return Ok(());
+        };
+        self.reached.insert(told.gist());
+        if matches!(seen.input, Input::Wake) {
+            self.supervision
+                .justify(seen.now, &message, &told, &self.ledger)?;
+        }
+        self.ledger.take_told(&message, &told)?;
+        self.supervision.take_told(seen.now, &told);
+        self.callbacks.take_told(&message, &told);
+        Ok(())
     }
 
     /// The server crashed: nothing that was under way will report.
     pub fn crash(&mut self, now: Timestamp) {
         self.supervision.crash(now);
         self.ledger.crash();
+        self.executions.crash();
         self.callbacks.crash();
+        self.life.crash();
     }
 
     /// A commit failed, and the session was restored.
@@ -289,23 +362,41 @@ impl Laws {
         self.supervision.lose_unwritten();
     }
 
-    /// `updateSession` was called.
-    pub fn retarget(&mut self, target: Option<CallbackTarget>) {
-        self.callbacks.retarget(target);
-    }
-
     /// Judges the session between two inputs, with every effect performed.
-    pub fn judge_at_rest(&self, session: &Session) -> Result<(), Violation> {
+    pub fn judge_at_rest(&self, session: &Session, now: Timestamp) -> Result<(), Violation> {
         self.ledger.judge_at_rest(session)?;
+        self.executions.judge_at_rest(session)?;
+        let next = session.next_deadline();
         let is_owed = !self.ledger.all_ended() || self.callbacks.is_owed();
         let is_under_way = self.ledger.is_delivering() || self.callbacks.is_under_way();
         ensure!(
-            !is_owed || is_under_way || session.next_deadline().is_some(),
+            !is_owed || is_under_way || next.is_some_and(|next| next <= now + LONGEST_WAIT),
             Law::DeadlineKept,
-            "{} is owed and nothing is planned",
+            "{} is owed and nothing is planned before {next:?}",
+            self.waited_for()
+        );
+        ensure!(
+            self.executions.all_ended() || next.is_some_and(|next| next <= now + EXECUTION_TIMEOUT),
+            Law::DeadlineKept,
+            "an execution is under way and nothing is planned before {next:?}"
+        );
+        self.judge_record(session)
+    }
+
+    /// Judges that a restart does not leave the session alone with what it owes.
+    pub fn judge_record(&self, session: &Session) -> Result<(), Violation> {
+        ensure!(
+            !self.is_owed() || session.needs_resuming(),
+            Law::DeadlineKept,
+            "{} is owed, and a restart would leave the session alone",
             self.waited_for()
         );
         Ok(())
+    }
+
+    /// Whether something is to come that the session owes to somebody.
+    fn is_owed(&self) -> bool {
+        !self.ledger.all_ended() || !self.executions.all_ended() || self.callbacks.is_owed()
     }
 
     /// Whether every message has ended.
@@ -333,6 +424,16 @@ impl Laws {
         self.ledger.current_socket()
     }
 
+    /// Executions that somebody may speak for, one that never was first, the one that began last at the end.
+    pub fn executions(&self) -> Vec<execution::Id> {
+        self.executions.ids()
+    }
+
+    /// The execution that may open a socket, with the socket that it has.
+    pub fn active_execution(&self) -> Option<(execution::Id, Option<SocketId>)> {
+        self.executions.active()
+    }
+
     /// Messages that the wrapper works on, oldest first.
     pub fn accepted(&self) -> Vec<MessageId> {
         self.ledger.accepted()
@@ -343,13 +444,18 @@ impl Laws {
         self.ledger.messages()
     }
 
-    /// How many messages have not ended.
+    /// How many messages and executions have not ended.
     pub fn unfinished(&self) -> usize {
-        self.ledger.accepted().len() + self.ledger.queued().count()
+        self.ledger.accepted().len() + self.ledger.queued().count() + self.executions.unfinished()
     }
 
     /// What has not come to its end, for a person to read.
     pub fn waited_for(&self) -> String {
-        format!("{}, {}", self.ledger.waited_for(), self.callbacks.waited_for())
+        format!(
+            "{}, {}, {} executions",
+            self.ledger.waited_for(),
+            self.callbacks.waited_for(),
+            self.executions.unfinished()
+        )
     }
 }

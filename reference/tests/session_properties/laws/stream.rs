@@ -7,7 +7,7 @@ use serde_json::Value;
 use turnstile_reference::session::Effect;
 use turnstile_reference::session::events::EventRow;
 
-use super::{Law, Observation, Violation, ensure};
+use super::{Law, Observation, Speaker, Violation, ensure};
 
 /// What is known of the stream.
 #[derive(Debug, Default)]
@@ -25,8 +25,10 @@ enum Kept {
 }
 
 impl Stream {
-    pub fn judge(&mut self, seen: &Observation, speaks: bool) -> Result<(), Violation> {
-        self.judge_frame(seen, speaks)?;
+    pub fn judge(&mut self, seen: &Observation, speaker: Option<&Speaker>) -> Result<(), Violation> {
+        if let Some(speaker) = speaker {
+            self.judge_frame(seen, speaker)?;
+        }
         for row in &seen.writes.events {
             self.take_row(row)?;
         }
@@ -52,8 +54,8 @@ impl Stream {
     }
 
     /// A frame that counts is passed on before anything that follows from it, and lasts as it should.
-    fn judge_frame(&mut self, seen: &Observation, speaks: bool) -> Result<(), Violation> {
-        let Some((_, name, data)) = seen.frame().filter(|_| speaks) else {
+    fn judge_frame(&mut self, seen: &Observation, speaker: &Speaker) -> Result<(), Violation> {
+        let Some((_, name, data)) = seen.frame() else {
             return Ok(());
         };
         let kept = kept(seen);
@@ -78,9 +80,12 @@ impl Stream {
             (_, Some(entity)) => Kept::Entity(entity),
         };
         ensure!(
-            event.stream_event_type == name && event.data == *data && passed_on == kept,
+            event.stream_event_type == name
+                && event.data == *data
+                && event.origin == speaker.origin()
+                && passed_on == kept,
             Law::BroadcastIsWritten,
-            "the frame {name} {data} should be kept as {kept:?}, not as {passed_on:?} in {event:?}"
+            "the frame {name} {data} of {speaker:?} should be kept as {kept:?}, not as {passed_on:?} in {event:?}"
         );
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::limits::{
     DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
@@ -13,13 +14,14 @@ use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{Effect, Input, Reply, ToWrapper};
 
 use super::ledger::Ledger;
-use super::{Law, Observation, Told, Violation, ensure};
+use super::{Law, Observation, Speaker, Told, Violation, ensure};
 
 /// What is known of the wrapper's signs of life.
 #[derive(Debug)]
 pub struct Supervision {
-    /// Whether the current run has a socket, and since when it has none if it has not.
+    /// Whether the current run has a socket, and since when it has or has not.
     connected: bool,
+    connected_since: Timestamp,
     unconnected_since: Timestamp,
     /// The latest restart of the server.
     resumed_at: Timestamp,
@@ -49,16 +51,27 @@ pub struct Supervision {
     idling_since: Option<Timestamp>,
     /// When the current run's workspace was ready, if nothing was accepted since.
     ready_at: Option<Timestamp>,
-    /// Which turn an assistant's message answers.
-    replies: BTreeMap<String, MessageId>,
+    /// Which turn an assistant's message answers, and how.
+    replies: BTreeMap<String, Answer>,
     /// The run whose signs these are.
     run: Option<Run>,
+}
+
+/// An assistant's message that answers a turn.
+#[derive(Debug)]
+struct Answer {
+    message: MessageId,
+    /// The latest word on it has an error.
+    fails: bool,
+    /// Some word on it had one.
+    has_failed: bool,
 }
 
 impl Supervision {
     pub fn new(now: Timestamp) -> Self {
         Self {
             connected: false,
+            connected_since: now,
             unconnected_since: now,
             resumed_at: now,
             accepted_at: now,
@@ -97,11 +110,14 @@ impl Supervision {
             .max(self.output_at - OUTPUT_RECORD_INTERVAL);
     }
 
-    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Run>, ledger: &Ledger) {
-        if matches!(seen.reply, Reply::Proceed(true)) {
+    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Speaker>, ledger: &Ledger) {
+        if matches!(seen.reply, Reply::Proceed(true)) && ledger.accepted().is_empty() {
             self.ready_at = Some(seen.now);
         }
-        let Some((_, name, _)) = seen.frame().filter(|_| speaker.is_some()) else {
+        if let (Some(_), Some(("message.updated", properties))) = (speaker, seen.kilo()) {
+            self.take_reply(&properties["info"]);
+        }
+        let (Some((_, name, _)), Some(Speaker::Run(_))) = (seen.frame(), speaker) else {
             return;
         };
         self.sign_at = seen.now;
@@ -118,13 +134,21 @@ impl Supervision {
         {
             self.idle_at = Some(seen.now);
         }
-        if let Some(("message.updated", properties)) = seen.kilo()
-            && let info = &properties["info"]
-            && info["role"] == "assistant"
+    }
+
+    fn take_reply(&mut self, info: &Value) {
+        if info["role"] == "assistant"
             && let (Some(reply), Some(Ok(answers))) =
                 (info["id"].as_str(), info["parentID"].as_str().map(str::parse))
         {
-            self.replies.insert(reply.to_owned(), answers);
+            let fails = !info["error"].is_null();
+            let known = self.replies.get(reply);
+            let answer = Answer {
+                message: answers,
+                fails,
+                has_failed: fails || known.is_some_and(|known| known.has_failed),
+            };
+            self.replies.insert(reply.to_owned(), answer);
         }
     }
 
@@ -146,7 +170,6 @@ impl Supervision {
         let is_of_run = run.is_some() && ledger.turn(id).sent_by.as_ref() == run;
         let is_connected = ledger.current_socket().is_some();
         let lapsed = |since: Timestamp, duration| since + duration <= now;
-        let is_answered = self.replies.values().any(|answered| answered == id);
         let is_justified = match (end.source.as_str(), end.reason.as_deref()) {
             ("wrapper_failure", Some("wrapper_disconnected")) => {
                 !is_connected
@@ -158,14 +181,10 @@ impl Supervision {
                     || lapsed(self.output_at, NO_OUTPUT_TIMEOUT)
             }
             ("idle_reconciliation", reason) => {
-                let fits = if is_answered {
-                    end.status == "completed" && reason.is_none()
-                } else {
-                    end.status == "failed" && reason == Some("missing_assistant_reply")
-                };
-                fits && self
-                    .idle_at
-                    .is_some_and(|at| lapsed(at, IDLE_RECONCILIATION_DELAY))
+                self.fits_answers(id, &end.status, reason)
+                    && self
+                        .idle_at
+                        .is_some_and(|at| lapsed(at, IDLE_RECONCILIATION_DELAY))
             }
             _ => false,
         };
@@ -176,6 +195,22 @@ impl Supervision {
             ledger.turn(id)
         );
         Ok(())
+    }
+
+    /// Whether a message may end so when it is looked up what its answer was. An error that a later word does
+    /// not repeat may count or not.
+    fn fits_answers(&self, id: &MessageId, status: &str, reason: Option<&str>) -> bool {
+        let mut answers = self
+            .replies
+            .values()
+            .filter(|answer| answer.message == *id)
+            .peekable();
+        match (status, reason) {
+            ("failed", Some("missing_assistant_reply")) => answers.peek().is_none(),
+            ("failed", Some("assistant_error")) => answers.any(|answer| answer.has_failed),
+            ("completed", None) => answers.any(|answer| !answer.fails),
+            _ => false,
+        }
     }
 
     pub fn take_told(&mut self, now: Timestamp, told: &Told) {
@@ -245,8 +280,10 @@ impl Supervision {
             self.unconnected_since = seen.now;
         }
         let connected = ledger.current_socket().is_some();
-        if std::mem::replace(&mut self.connected, connected) && !connected {
-            self.unconnected_since = seen.now;
+        match (std::mem::replace(&mut self.connected, connected), connected) {
+            (true, false) => self.unconnected_since = seen.now,
+            (false, true) => self.connected_since = seen.now,
+            _ => {}
         }
         if seen.writes.core {
             self.written_output_at = self.output_at;
@@ -279,7 +316,9 @@ impl Supervision {
     fn due(&self, ledger: &Ledger, works: bool, connected: bool) -> [(&'static str, Option<Timestamp>); 7] {
         let unwatched_since = self.unconnected_since.max(self.accepted_at).max(self.resumed_at);
         let pong = self.pinged_at.filter(|_| works && self.ping_binds);
-        let ping = (works && connected && self.pinged_at.is_none()).then_some(self.sign_at);
+        let ping = (works && connected && self.pinged_at.is_none())
+            // Nobody could be asked before.
+            .then(|| self.sign_at.max(self.connected_since));
         // A wrapper is let go when its time is over, or, if it was wanted then, that time after it last was.
         let let_go = |since: Option<Timestamp>, unused_then: bool, duration| {
             let (since, unused_since) = (since.filter(|_| ledger.run.is_some())?, self.unused_since?);
@@ -295,7 +334,10 @@ impl Supervision {
             ("the ping", ping.map(|at| at + PING_INTERVAL * 2)),
             (
                 "the output",
-                works.then(|| self.output_at + NO_OUTPUT_TIMEOUT + self.output_allowance),
+                works.then(|| {
+                    let at = (self.output_at + NO_OUTPUT_TIMEOUT).max(self.resumed_at + RESUME_DELAY);
+                    at + self.output_allowance
+                }),
             ),
             (
                 "the reconciliation",

@@ -1,8 +1,18 @@
 //! How the world goes on once a plan is over, until nothing is owed any more.
 
+use std::time::Duration;
+
+use turnstile_reference::limits::SESSION_LIFETIME;
+
 use super::World;
 use crate::actions::{Claim, Frame, ReplyEnd, Report};
 use crate::laws::{Law, Violation, ensure};
+
+/// What is done at the very end with everything that is settled may take this long: a wrapper is let go, which
+/// puts the end of the session off once.
+const LAST_DAYS: Duration = SESSION_LIFETIME
+    .saturating_mul(2)
+    .saturating_add(Duration::from_hours(1));
 
 /// How the world goes on once a plan is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +29,15 @@ pub enum Outlook {
 
 impl World {
     /// Goes on as `outlook` has it until nothing is owed any more, in a number of steps that depends on no
-    /// more than how much there is to do.
+    /// more than how much there is to do; and then until the session has been forgotten.
     pub fn settle(&mut self, outlook: Outlook) -> Result<(), Violation> {
         let bound = 60 + 60 * self.laws.unfinished();
         for _ in 0..bound {
+            if self.is_settled() {
+                return self.be_forgotten();
+            }
             // A wrapper that is there and says nothing of its idle keeps the batch open: none is due.
-            if self.is_settled() || self.laws.all_ended() && outlook == Outlook::PongsOnly {
+            if self.laws.all_ended() && outlook == Outlook::PongsOnly {
                 return Ok(());
             }
             self.settle_on(outlook)?;
@@ -35,8 +48,22 @@ impl World {
         ))
     }
 
+    /// Nothing is owed and nobody comes any more.
+    fn be_forgotten(&mut self) -> Result<(), Violation> {
+        self.pass(LAST_DAYS)?;
+        ensure!(
+            self.gone,
+            Law::Life,
+            "at {} the session is still there, and next due is {:?}",
+            self.now,
+            self.session.next_deadline()
+        );
+        Ok(())
+    }
+
     fn is_settled(&self) -> bool {
-        self.laws.all_ended() && self.laws.all_called_back()
+        let laws = &self.laws;
+        self.gone || laws.all_ended() && laws.active_execution().is_none() && laws.all_called_back()
     }
 
     fn settle_on(&mut self, outlook: Outlook) -> Result<(), Violation> {
@@ -49,6 +76,14 @@ impl World {
         }
         if !self.jobs.is_empty() {
             return self.queue_answers(0, true);
+        }
+        if outlook == Outlook::Works
+            && let Some((execution, socket)) = self.laws.active_execution()
+        {
+            return match socket {
+                Some(socket) => self.say(socket, &done()),
+                None => self.connect_imported(execution),
+            };
         }
         let socket = self.laws.current_socket();
         match (outlook, socket, self.laws.current_run().cloned()) {
@@ -63,11 +98,7 @@ impl World {
                     self.answer(socket, 0, ReplyEnd::Completed, Some(Frame::RootIdle))?;
                 }
                 self.say(socket, &Frame::RootIdle)?;
-                let complete = Frame::Complete {
-                    branch: None,
-                    gate: None,
-                };
-                self.say(socket, &complete)?;
+                self.say(socket, &done())?;
                 self.pass_on()
             }
             (Outlook::Works, None, Some(run))
@@ -80,14 +111,21 @@ impl World {
     }
 
     fn pass_on(&mut self) -> Result<(), Violation> {
-        let is_done = self.is_settled();
         let is_under_way = !self.deliveries.is_empty() || !self.jobs.is_empty();
         ensure!(
-            is_done || is_under_way || self.session.next_deadline().is_some(),
+            self.is_settled() || is_under_way || self.near_deadline().is_some(),
             Law::Liveness,
             "nothing is planned while waiting for {}",
             self.laws.waited_for()
         );
         self.pass_to_deadline()
+    }
+}
+
+/// The last word of a wrapper whose work is done.
+fn done() -> Frame {
+    Frame::Complete {
+        branch: None,
+        gate: None,
     }
 }

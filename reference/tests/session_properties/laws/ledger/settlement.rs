@@ -4,22 +4,35 @@
 use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::limits::{COLD_RETRY_DELAYS, PENDING_LIMIT, WARM_RETRY_DELAYS};
 use turnstile_reference::refusal::{Code, Refusal};
-use turnstile_reference::session::admission::{Ack, Admission, Delivery as Delivered};
+use turnstile_reference::session::admission::{Ack, Admission, AgentChoice, Delivery as Delivered};
+use turnstile_reference::session::metadata::Finalization;
 use turnstile_reference::session::wrapper::{CLOSE_REPLACED, CLOSE_STALE, DeliveryFailure, IngestClaim, Run};
-use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, SocketId};
+use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, SocketId, ToWrapper};
 
 use super::{InFlight, Ledger, Turn};
-use crate::laws::{Law, Observation, Told, Violation, ensure};
+use crate::laws::executions::Executions;
+use crate::laws::{Law, Observation, Speaker, Told, Violation, ensure};
 
 impl Ledger {
     /// Works out what the input should lead to, and judges its reply.
-    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Run>) -> Result<(), Violation> {
+    pub fn take_input(
+        &mut self,
+        seen: &Observation,
+        speaker: Option<&Speaker>,
+        executions: &Executions,
+    ) -> Result<(), Violation> {
         self.told.clear();
         self.run_before.clone_from(&self.run);
         self.expected = Some(Vec::new());
         match seen.input {
             Input::Admit(admission) => self.take_admission(seen, admission)?,
-            Input::Interrupt => self.take_interrupt(seen)?,
+            Input::Initiate => self.take_initiation(seen)?,
+            Input::Interrupt => self.take_interrupt(seen, executions)?,
+            Input::Delete => {
+                self.expect_interrupted();
+                self.judge_stop(seen)?;
+            }
+            Input::ClientConnected => self.take_client(seen)?,
             Input::Wake => self.expected = None,
             Input::Prepared { run, workspace } => {
                 let wanted = self.in_flight.as_ref().is_some_and(|delivery| {
@@ -39,7 +52,8 @@ impl Ledger {
             Input::Delivered { message, run, result } => self.take_report(seen, message, run, result),
             Input::IngestOpened { socket, claim } => self.take_claim(seen, *socket, claim)?,
             Input::IngestEvent { socket, .. } => match speaker {
-                Some(run) => self.take_frame(seen, run),
+                Some(Speaker::Run(run)) => self.take_frame(seen, run),
+                Some(Speaker::Imported(_)) => {}
                 None => ensure!(
                     *seen.effects == [Effect::Close(*socket, CLOSE_STALE)] && seen.writes.is_empty(),
                     Law::StaleFence,
@@ -55,11 +69,8 @@ impl Ledger {
             Input::Resume
             | Input::Enqueued { .. }
             | Input::Prepare
-            | Input::ClientConnected
-            | Input::SetCallbackTarget(_) => {}
-            Input::Initiate | Input::Delete | Input::ImportedIngestOpened { .. } => {
-                unreachable!("no plan has this input")
-            }
+            | Input::SetCallbackTarget(_)
+            | Input::ImportedIngestOpened { .. } => {}
         }
         Ok(())
     }
@@ -120,12 +131,63 @@ impl Ledger {
         Ok(())
     }
 
-    fn take_interrupt(&mut self, seen: &Observation) -> Result<(), Violation> {
+    /// The message that the session was prepared with is asked for: that is an admission of it. If it had no
+    /// id, the first that it is given is its own.
+    fn take_initiation(&mut self, seen: &Observation) -> Result<(), Violation> {
+        let Reply::Admission(answer) = seen.reply else {
+            return Err(Violation::new(Law::AdmissionAnswer, format!("{:?}", seen.reply)));
+        };
+        let Some(prepared) = self.prepared.clone() else {
+            ensure!(
+                answer
+                    .as_ref()
+                    .is_err_and(|refusal| refusal.code == Code::BadRequest)
+                    && seen.writes.is_empty()
+                    && seen.effects.is_empty(),
+                Law::AdmissionAnswer,
+                "a session that was prepared with nothing answers {answer:?}"
+            );
+            return Ok(());
+        };
+        let given = prepared
+            .id
+            .or(answer.as_ref().ok().map(|ack| ack.message.clone()));
+        let Some(id) = given else {
+            let is_full = self.queued().count() >= PENDING_LIMIT;
+            ensure!(
+                is_full && seen.writes.is_empty(),
+                Law::AdmissionAnswer,
+                "it is refused with {answer:?} and could be taken in"
+            );
+            return Ok(());
+        };
+        let admission = Admission {
+            id: id.clone(),
+            turn: prepared.turn,
+            agent: AgentChoice::default(),
+            finalization: Finalization::default(),
+        };
+        self.take_admission(seen, &admission)?;
+        if let Some(prepared) = &mut self.prepared {
+            prepared.id = Some(id);
+        }
+        Ok(())
+    }
+
+    /// What the user's wish to stop makes of the messages.
+    fn expect_interrupted(&mut self) -> usize {
         let mut ended = self.accepted();
         ended.extend(self.queued().map(|(id, _)| id.clone()));
+        for id in &ended {
+            self.expect(id, "interrupted interrupted interrupt");
+        }
+        ended.len()
+    }
+
+    fn take_interrupt(&mut self, seen: &Observation, executions: &Executions) -> Result<(), Violation> {
         let report = InterruptReport {
-            interrupted: ended.len(),
-            command_sent: self.current_socket().is_some(),
+            interrupted: self.expect_interrupted() + executions.unfinished(),
+            command_sent: self.current_socket().is_some() || !executions.told_to_stop().is_empty(),
         };
         ensure!(
             matches!(seen.reply, Reply::Interrupt(given) if *given == report),
@@ -133,9 +195,35 @@ impl Ledger {
             "the interrupt should be answered with {report:?}, not {:?}",
             seen.reply
         );
-        for id in &ended {
-            self.expect(id, "interrupted interrupted interrupt");
-        }
+        self.judge_stop(seen)
+    }
+
+    /// The wrapper that is there is told to stop.
+    fn judge_stop(&self, seen: &Observation) -> Result<(), Violation> {
+        let kill = self
+            .current_socket()
+            .map(|socket| Effect::Send(socket, ToWrapper::Kill));
+        ensure!(
+            kill.is_none_or(|kill| seen.effects.contains(&kill)),
+            Law::Settlement,
+            "{:?} does not stop the wrapper: {:?}",
+            seen.input,
+            seen.effects
+        );
+        Ok(())
+    }
+
+    /// A client that comes changes nothing, and hears from the wrapper how the messages at work stand.
+    fn take_client(&mut self, seen: &Observation) -> Result<(), Violation> {
+        let socket = self.current_socket().filter(|_| !self.accepted().is_empty());
+        let asked = socket.map(|socket| Effect::Send(socket, ToWrapper::RequestSnapshot));
+        ensure!(
+            seen.effects.iter().eq(&asked) && seen.writes.is_empty() && matches!(seen.reply, Reply::None),
+            Law::StateIsTold,
+            "a client led to {:?} and {:?}",
+            seen.writes,
+            seen.effects
+        );
         Ok(())
     }
 

@@ -1,0 +1,62 @@
+//! What the events of the stream tell of messages, read anew and not by the types of the server.
+
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::session::events::Event;
+
+/// What the session told of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    Queued,
+    Sent,
+    Ended(End),
+}
+
+/// The end of a message, as its event tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    pub status: String,
+    pub source: String,
+    pub reason: Option<String>,
+    pub error: Option<String>,
+    pub assistant_message: Option<String>,
+    pub accepted: bool,
+    pub attempts: Option<u64>,
+}
+
+impl Told {
+    /// What an event tells of a message; none if it is of another kind.
+    pub fn read(event: &Event) -> Option<(MessageId, Self)> {
+        let (kind, data) = (
+            event.stream_event_type.strip_prefix("cloud.message.")?,
+            &event.data,
+        );
+        let message = data["messageId"].as_str()?.parse().ok()?;
+        let text = |key: &str| data[key].as_str().map(str::to_owned);
+        let told = match kind {
+            "queued" => Self::Queued,
+            "sent" => Self::Sent,
+            _ => Self::Ended(End {
+                status: text("status")?,
+                source: text("completionSource")?,
+                reason: text("reason"),
+                error: text("error"),
+                assistant_message: text("assistantMessageId"),
+                accepted: data["accepted"].as_bool()?,
+                attempts: data["attempts"].as_u64(),
+            }),
+        };
+        Some((message, told))
+    }
+
+    /// The gist of it, to compare with what was expected.
+    pub fn gist(&self) -> String {
+        match self {
+            Self::Queued => "queued".to_owned(),
+            Self::Sent => "sent".to_owned(),
+            Self::Ended(end) => {
+                let reason = end.reason.as_deref().unwrap_or("-");
+                format!("{} {reason} {}", end.status, end.source)
+            }
+        }
+    }
+}
