@@ -5,11 +5,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use redb::backends::InMemoryBackend;
 use serde_json::json;
+use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::execution::Closing;
 use turnstile_reference::limits::SESSION_LIFETIME;
 use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::admission::Admission;
 use turnstile_reference::session::deletion::calendar_day;
-use turnstile_reference::session::metadata::{Metadata, Model};
+use turnstile_reference::session::message::Turn;
+use turnstile_reference::session::metadata::{AgentChoice, Finalization, Metadata, Model};
 use turnstile_reference::session::{Input, Session};
 use turnstile_reference::store::{SessionKey, Store};
 use turnstile_seams::Randomness;
@@ -29,11 +32,15 @@ fn key() -> SessionKey {
 }
 
 fn randomness() -> Randomness {
-    Randomness::new(ChaCha8Rng::seed_from_u64(1))
+    randomness_of(1)
 }
 
 fn now() -> Timestamp {
     NOW.parse().expect("this is a time")
+}
+
+fn randomness_of(seed: u64) -> Randomness {
+    Randomness::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
 /// Has the session take an input in, and commits what it decides.
@@ -164,4 +171,38 @@ fn an_execution_of_an_older_service_survives_a_restart_with_what_became_of_it() 
     let stored = store.load(&key()).unwrap().unwrap();
     assert_eq!(stored.executions[0].closing, Some(closing));
     assert_eq!(stored.executions[0].status(), "running");
+}
+
+#[test]
+fn a_replay_in_rounds_is_the_log_in_order_whatever_fits_into_a_round() {
+    let store = store();
+    let mut session = stored_session(&store);
+    for _ in 0..20 {
+        let admission = Input::Admit(Box::new(Admission {
+            id: MessageId::draw(now(), &randomness_of(session.last_event())),
+            turn: Turn::Prompt {
+                prompt: "x".repeat(100),
+                images: None,
+            },
+            agent: AgentChoice::default(),
+            finalization: Finalization::default(),
+        }));
+        put(&store, &mut session, admission);
+        put(&store, &mut session, Input::Interrupt);
+    }
+    let replay = store.replay(&key().session).unwrap();
+    let whole = replay.events(0, u64::MAX, usize::MAX).unwrap();
+    assert_eq!(whole.len() as u64, session.last_event());
+    for bytes in [1, 500, 5_000] {
+        let (mut after, mut read, mut rounds) = (0, Vec::new(), 0);
+        loop {
+            let round = replay.events(after, session.last_event(), bytes).unwrap();
+            let Some(last) = round.last() else { break };
+            after = last.id;
+            rounds += 1;
+            read.extend(round);
+        }
+        assert_eq!(read, whole, "{bytes} bytes a round");
+        assert!(rounds > 1, "{bytes} bytes a round");
+    }
 }

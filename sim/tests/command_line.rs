@@ -34,7 +34,7 @@ fn scenarios_that_hold_are_told_in_a_line_each_and_end_with_0() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
     assert!(text.starts_with("held  suite/turn/cold"), "{text}");
-    assert!(text.contains("1 held in "), "{text}");
+    assert!(text.contains("2 held in "), "{text}");
     assert!(!text.contains('\u{1b}'), "colours in a pipe: {text:?}");
 }
 
@@ -112,7 +112,7 @@ fn a_replay_is_on_the_surface_that_is_asked_for_if_the_script_is_for_it() {
 
     let unified = turnstile(&[
         "replay",
-        "scenarios/suite/turn/empty-answer.yaml",
+        "scenarios/suite/legacy/three-forms.yaml",
         "--api",
         "legacy",
     ]);
