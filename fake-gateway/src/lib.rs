@@ -22,6 +22,7 @@
 //! Dropping the runtime under a party is a crash. Its guards then run too and may report a peer as
 //! gone: whoever stages a crash stops listening to the party's witness first.
 
+pub mod coverage;
 mod cut;
 mod edge;
 pub mod gateway;

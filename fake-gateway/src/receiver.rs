@@ -16,6 +16,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use turnstile_seams::{Clock, ClockExt as _, Listener};
 
+use crate::coverage::Deed;
 use crate::cut;
 use crate::edge::{Headers, recorded};
 use crate::observation::Witness;
@@ -168,15 +169,27 @@ impl Receiver {
 async fn receive(State(receiver): State<Receiver>) -> Response {
     let answer = receiver.answers().pop_front();
     match answer {
-        None | Some(Answer::Stall(false) | Answer::Drop(false)) => StatusCode::OK.into_response(),
+        None | Some(Answer::Stall(false) | Answer::Drop(false)) => {
+            Deed::ReceiverTakes.reach();
+            StatusCode::OK.into_response()
+        }
         Some(Answer::Status(FinalStatus(status), delay)) => {
             if let (Some(clock), Some(delay)) = (&receiver.clock, delay) {
                 clock.sleep(Duration::from_millis(delay.into())).await;
+                Deed::ReceiverLate.reach();
+            } else {
+                Deed::ReceiverStatus.reach();
             }
             status.into_response()
         }
-        Some(Answer::Stall(true)) => future::pending().await,
-        Some(Answer::Drop(true)) => cut::instead_of_answer(),
+        Some(Answer::Stall(true)) => {
+            Deed::ReceiverStalls.reach();
+            future::pending().await
+        }
+        Some(Answer::Drop(true)) => {
+            Deed::ReceiverDrops.reach();
+            cut::instead_of_answer()
+        }
     }
 }
 

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
 use crate::api::auth::Tokens;
-use crate::host::SessionHandle;
+use crate::host::{SessionHandle, Unanswered};
 use crate::identity::WrapperRunId;
-use crate::limits::{WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT};
+use crate::limits::{
+    COMMIT_RETRY_DELAY, WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT,
+};
 use crate::session::message::Turn;
 use crate::session::metadata::Workspace;
 use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
@@ -94,9 +96,17 @@ impl WrapperClient {
         if delivery.ensure_ready {
             let workspace = self.ensure_ready(delivery).await?;
             let run = delivery.run.id.clone();
-            match session.ask(Input::Prepared { run, workspace }).await {
-                Ok(Reply::Proceed(true)) => {}
-                _ => {
+            let prepared = Input::Prepared { run, workspace };
+            // The workspace is ready whether the store can be told so now or later.
+            let proceed = loop {
+                match session.ask(prepared.clone()).await {
+                    Err(Unanswered::NotStored) => self.seams.clock.sleep(COMMIT_RETRY_DELAY).await,
+                    answered => break matches!(answered, Ok(Reply::Proceed(true))),
+                }
+            };
+            match proceed {
+                true => {}
+                false => {
                     return Err(failure(
                         FailureCode::WrapperStartFailed,
                         "the delivery was called off",

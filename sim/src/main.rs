@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use turnstile::coverage::{self, Report, Survey};
 use turnstile::report::{Summary, TerminalReporter};
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
@@ -78,8 +79,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Play scenarios, and tell what of the protocol they reach and what they never do
+    ///
+    /// It is also something that did not hold (exit status 1) if a row of the protocol or a kind of fault is
+    /// reached by no scenario and nobody argues why, or is reached against such an argument.
+    Coverage(CoverageArguments),
     /// Print the JSON Schema of scripts, for editors
     Schema,
+    /// Play scenarios against servers that break one rule each, and say which of them are noticed
+    Selftest(SelftestArguments),
 }
 
 #[derive(Args)]
@@ -98,6 +106,43 @@ struct RunArguments {
     /// Show the digest of each trace
     #[arg(long)]
     digest: bool,
+    #[command(flatten)]
+    library: LibraryArguments,
+}
+
+#[derive(Args)]
+struct SelftestArguments {
+    /// Only scenarios whose id contains this
+    filter: Option<String>,
+    /// Only servers that break a rule whose name contains this
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// The seed that every choice follows from
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// A server plays no more once so many scenarios noticed, and the oracle of its rule if there is one
+    #[arg(long, default_value = "3", value_name = "N")]
+    enough: NonZeroUsize,
+    /// Play all scenarios against each server, however many noticed
+    #[arg(long, conflicts_with = "enough")]
+    all: bool,
+    /// How many scenarios are played at once; as many as there are cores if left out
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    library: LibraryArguments,
+}
+
+#[derive(Args)]
+struct CoverageArguments {
+    /// Only scenarios whose id contains this; what they do not reach counts as not reached
+    filter: Option<String>,
+    /// The seed that every choice follows from, or a range of seeds such as 0..10 (10 not included)
+    #[arg(long, default_value = "0", value_name = "SEED|A..B")]
+    seed: Seeds,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     library: LibraryArguments,
 }
@@ -153,7 +198,9 @@ fn main() -> ExitCode {
             api,
             json,
         } => replay(&file, seed, api, json),
+        Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
+        Command::Selftest(arguments) => selftest(&arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
         // Whoever reads from a pipe may stop when it has seen enough.
@@ -176,18 +223,7 @@ fn play(arguments: &RunArguments) -> io::Result<Exit> {
         return Ok(nothing_matches(arguments.filter.as_deref()));
     }
     let seeds = &arguments.seed.0;
-    let plays: Vec<Play> = seeds
-        .clone()
-        .flat_map(|seed| {
-            entries.iter().map(move |&entry| Play {
-                entry,
-                options: Options {
-                    seed,
-                    ..Options::default()
-                },
-            })
-        })
-        .collect();
+    let plays = plays_of(&entries, seeds);
     let bar = progress_bar(plays.len());
     let mut reporter = TerminalReporter::new(anstream::stdout(), arguments.trace_lines)
         .with_seed(seeds.end - seeds.start > 1)
@@ -307,10 +343,111 @@ fn replay(file: &Path, seed: u64, surface: Option<Surface>, json: bool) -> io::R
     Ok(exit_of(&summary))
 }
 
+fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
+    let library = match load(&arguments.library) {
+        Ok(library) => library,
+        Err(exit) => return Ok(exit),
+    };
+    let entries = library.matching(arguments.filter.as_deref());
+    if entries.is_empty() {
+        return Ok(nothing_matches(arguments.filter.as_deref()));
+    }
+    let plays = plays_of(&entries, &arguments.seed.0);
+    let bar = progress_bar(plays.len());
+    let survey = Survey::of(&plays, suite::all_cores(), |count| bar.set_position(count as u64));
+    bar.finish_and_clear();
+    let report = Report::of(&survey);
+    let mut out = BufWriter::new(anstream::stdout());
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+        out.flush()?;
+    } else {
+        coverage::tell(&report, &mut out)?;
+    }
+    Ok(if !report.failed.is_empty() {
+        Exit::Harness
+    } else if report.is_complete() && report.broken.is_empty() {
+        Exit::Held
+    } else {
+        Exit::Broke
+    })
+}
+
 fn print_schema() -> io::Result<Exit> {
     let schema = serde_json::to_string_pretty(&turnstile_scenarios::schema())?;
     writeln!(anstream::stdout(), "{schema}")?;
     Ok(Exit::Held)
+}
+
+#[cfg(not(feature = "selftest"))]
+fn selftest(_: &SelftestArguments) -> io::Result<Exit> {
+    complain("no server can be broken in this build: build it with `--features selftest`");
+    Ok(Exit::Usage)
+}
+
+#[cfg(feature = "selftest")]
+fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
+    use turnstile::selftest::{self, Progress, Selftest};
+
+    let library = match load(&arguments.library) {
+        Ok(library) => library,
+        Err(exit) => return Ok(exit),
+    };
+    let entries = library.matching(arguments.filter.as_deref());
+    if entries.is_empty() {
+        return Ok(nothing_matches(arguments.filter.as_deref()));
+    }
+    let rules = selftest::rules_matching(arguments.rule.as_deref());
+    if rules.is_empty() {
+        let names: Vec<String> = selftest::rules_matching(None)
+            .into_iter()
+            .map(selftest::name_of)
+            .collect();
+        complain(&format!("no rule has that name; there are {}", names.join(", ")));
+        return Ok(Exit::Usage);
+    }
+    let mut out = anstream::stdout();
+    let mut summary = selftest::Summary::default();
+    let bar = progress_bar(0);
+    let advance = |progress: Progress| {
+        bar.set_length(progress.at_most as u64);
+        bar.set_position(progress.played as u64);
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long it takes here is for the person who waits"
+    )]
+    let start = Instant::now();
+    let jobs = arguments.jobs.unwrap_or_else(suite::all_cores);
+    let mut selftest = Selftest::new(entries, arguments.seed, jobs);
+    let unclean = selftest.play_clean(advance);
+    bar.suspend(|| selftest::tell_clean(&mut out, &unclean, &mut summary))?;
+    let is_enough = |trial: &selftest::Trial| {
+        !arguments.all && trial.noticed.len() >= arguments.enough.get() && trial.is_caught_by_its_oracle()
+    };
+    let trials = selftest.try_rules(&rules, is_enough, advance);
+    bar.finish_and_clear();
+    selftest::tell_trials(&mut out, &trials, &mut summary)?;
+    summary.finish(&mut out, start.elapsed())?;
+    Ok(match (summary.failed, summary.unclean + summary.missed) {
+        (0, 0) => Exit::Held,
+        (0, _) => Exit::Broke,
+        _ => Exit::Harness,
+    })
+}
+
+/// Every scenario with every seed.
+fn plays_of<'a>(entries: &[&'a Entry], seeds: &Range<u64>) -> Vec<Play<'a>> {
+    let play = |entry, seed| Play {
+        entry,
+        options: Options {
+            seed,
+            ..Options::default()
+        },
+    };
+    let with_seed = |seed| entries.iter().map(move |&entry| play(entry, seed));
+    seeds.clone().flat_map(with_seed).collect()
 }
 
 fn exit_of(summary: &Summary) -> Exit {

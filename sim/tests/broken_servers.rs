@@ -1,67 +1,90 @@
 //! A harness that finds nothing is worth nothing: servers that break one rule each must be found out.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use turnstile::script::Options;
-use turnstile::suite::{self, Play};
+use turnstile::selftest::{self, Selftest};
+use turnstile::suite;
 use turnstile_reference::sabotage::Rule;
 use turnstile_scenarios::Library;
 
-/// Plays the suite against a server that breaks `rule`, and gives back which scripts noticed by what.
-fn who_notices(rule: Rule) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let library = Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"));
-    let options = Options {
-        seed: 0,
-        sabotage: rule.into(),
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn every_broken_server_is_noticed_by_the_oracle_of_its_rule_or_if_there_is_none_by_a_script() {
+    let library = Library::load(&top().join("scenarios")).unwrap_or_else(|errors| panic!("{errors}"));
+    let entries = library.entries().iter().collect();
+    let selftest = Selftest::new(entries, 0, suite::all_cores());
+    let trials = selftest.try_rules(&Rule::ALL, selftest::Trial::is_caught_by_its_oracle, |_| {});
+    for trial in &trials {
+        assert!(trial.failed.is_empty(), "the harness failed: {:#?}", trial.failed);
+        assert!(
+            trial.is_caught_by_its_oracle(),
+            "{:?} must be noticed by {}; by now it is by {:#?}",
+            trial.rule,
+            selftest::oracle_of(trial.rule).unwrap_or("a script"),
+            trial
+                .noticed
+                .iter()
+                .map(|notice| (&notice.entry.id, &notice.by))
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(trials.len(), Rule::ALL.len());
+}
+
+#[test]
+fn a_build_of_the_server_alone_cannot_break_a_rule() {
+    for package in ["reference", "reference/seams", "fake-gateway", "scenarios"] {
+        let manifest = fs::read_to_string(top().join(package).join("Cargo.toml")).expect("it has a manifest");
+        let asked_for: Vec<&str> = manifest
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#') && line.contains("sabotage"))
+            .collect();
+        let allowed: &[&str] = match package {
+            "reference" => &["sabotage = []"],
+            _ => &[],
+        };
+        assert_eq!(asked_for, allowed, "{package} has or turns on what breaks rules");
+    }
+}
+
+#[test]
+fn the_command_tells_whom_somebody_noticed_and_ends_with_1_if_nobody_did() {
+    let selftest = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_turnstile"))
+            .arg("selftest")
+            .args(arguments)
+            .current_dir(top())
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the tool can be run");
+        let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), told(&output.stdout) + &told(&output.stderr))
     };
-    let plays: Vec<Play> = library
-        .entries()
-        .iter()
-        .map(|entry| Play { entry, options })
-        .collect();
-    let mut noticed = Vec::new();
-    suite::play_all(
-        &plays,
-        suite::all_cores(),
-        |_| {},
-        |played| {
-            let verdict = played
-                .verdict
-                .unwrap_or_else(|error| panic!("{}: {error}", played.play.entry.id));
-            let found = verdict.findings.iter();
-            noticed.extend(found.map(|finding| format!("{}: {}", played.play.entry.id, finding.rule)));
-        },
-    );
-    println!("{rule:?} is noticed by\n  {}", noticed.join("\n  "));
-    noticed
-}
-
-#[track_caller]
-fn assert_noticed_by(rule: Rule, oracle: &str) {
-    let noticed = who_notices(rule);
+    let (status, told) = selftest(&["callback/two-batches", "--rule", "last-of-batch"]);
+    assert_eq!(status, Some(0), "{told}");
     assert!(
-        noticed.iter().any(|notice| notice.ends_with(oracle)),
-        "nobody noticed by {oracle}: {noticed:#?}"
+        told.starts_with("caught  §8  The callback is for the last message of its batch\n"),
+        "{told}"
     );
-}
+    assert!(told.contains("suite/callback/two-batches "), "{told}");
+    assert!(told.contains(" one-callback-per-batch"), "{told}");
 
-#[test]
-fn a_server_that_forgets_the_retry_of_a_callback_is_noticed() {
-    assert_noticed_by(Rule::CallbackRetryIsDurable, "one-callback-per-batch");
-}
+    let (status, told) = selftest(&["turn/cold", "--rule", "last-of-batch"]);
+    assert_eq!(status, Some(1), "{told}");
+    assert!(told.starts_with("MISSED  §8  "), "{told}");
+    assert!(told.contains("0 broken servers caught, 1 missed"), "{told}");
 
-#[test]
-fn a_server_that_accepts_a_stale_fence_is_noticed() {
-    assert!(!who_notices(Rule::StaleFenceIsRefused).is_empty());
-}
-
-#[test]
-fn a_server_that_lets_an_end_be_followed_by_another_is_noticed() {
-    assert_noticed_by(Rule::TerminalOnce, "terminal-once");
-}
-
-#[test]
-fn a_server_that_calls_back_for_the_first_of_a_batch_is_noticed() {
-    assert_noticed_by(Rule::LastOfBatchIsRepresentative, "one-callback-per-batch");
+    for (arguments, told_of) in [
+        (&["turn/cold", "--rule", "gravity"], "no rule has that name"),
+        (&["no-such-scenario", "--seed", "1"], "no scenario has"),
+    ] {
+        let (status, told) = selftest(arguments);
+        assert_eq!(status, Some(2), "{told}");
+        assert!(told.contains(told_of), "{told}");
+    }
 }

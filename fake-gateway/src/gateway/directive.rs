@@ -5,6 +5,8 @@
 use std::iter;
 use std::time::Duration;
 
+use crate::coverage::Deed;
+
 /// What announces a directive inside a prompt.
 const MARK: &str = "__fake__:";
 
@@ -87,10 +89,22 @@ impl Directive {
         directive.ok_or_else(|| UnknownDirective(line.to_owned()))
     }
 
+    fn deed(&self) -> Deed {
+        match self {
+            Self::Echo(_) => Deed::Echo,
+            Self::Slow { .. } => Deed::Slow,
+            Self::Idle => Deed::Idle,
+            Self::Hang => Deed::Hang,
+            Self::Error(_) => Deed::Error,
+            Self::Gate(_) => Deed::Gate,
+        }
+    }
+
     /// The steps of the streamed answer, or the text of the refusal.
     pub(super) fn answer(self) -> Result<Box<dyn Iterator<Item = Step> + Send>, String> {
         let say = |text: &str| iter::once(Step::Say(text.to_owned()));
         let ending = [Step::Stop, Step::Done];
+        self.deed().reach();
         Ok(match self {
             Self::Error(message) => return Err(message),
             Self::Echo(text) => Box::new(say(&text).chain(ending)),

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
 
+use crate::coverage::Deed;
 use crate::edge::{Exchange, Headers, recorded};
 use crate::observation::Witness;
 use directive::{Directive, Step};
@@ -66,7 +67,7 @@ impl Gateway {
     /// Its routes, the side doors among them.
     pub fn router(&self) -> Router {
         let api = Router::new()
-            .route(MODELS_PATH, get(async || Json(openai::catalogue())))
+            .route(MODELS_PATH, get(catalogue))
             .route(COMPLETIONS_PATH, post(complete))
             .with_state(self.clone());
         let side_doors = Router::new()
@@ -114,6 +115,11 @@ impl Drop for ParkedPlace<'_> {
     }
 }
 
+async fn catalogue() -> Json<Value> {
+    Deed::CatalogueAsked.reach();
+    Json(openai::catalogue())
+}
+
 async fn complete(
     State(gateway): State<Gateway>,
     Extension(exchange): Extension<Exchange>,
@@ -122,6 +128,7 @@ async fn complete(
     let request: CompletionRequest = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => {
+            Deed::NoCompletionRequest.reach();
             let message = format!("the body is not a completion request: {error}");
             return refuse(
                 StatusCode::BAD_REQUEST,
@@ -132,6 +139,7 @@ async fn complete(
         }
     };
     if request.model != MODEL {
+        Deed::UnknownModel.reach();
         let message = format!("the model `{}` does not exist", request.model);
         return refuse(
             StatusCode::NOT_FOUND,
@@ -141,6 +149,7 @@ async fn complete(
         );
     }
     let answer = Directive::parse(&request.last_user_text())
+        .inspect_err(|_| Deed::UnknownDirective.reach())
         .map_err(|unknown| unknown.to_string())
         .and_then(Directive::answer);
     match answer {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::coverage::Deed;
+
 /// How long after the release of a single waiter one more may pass.
 const PASS_LIFETIME: Duration = Duration::from_secs(10);
 
@@ -41,6 +43,7 @@ impl<W> ParkingLot<W> {
     /// on at once.
     pub(super) fn arrive(&mut self, tag: &str, now: Timestamp, waiter: W) -> Option<Ticket> {
         if self.passes.remove(tag).is_some_and(|until| now <= until) {
+            Deed::GatePassed.reach();
             return None;
         }
         self.last_number += 1;
@@ -58,7 +61,9 @@ impl<W> ParkingLot<W> {
     /// Takes one request out that waits no longer. It may have been released before.
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         if let Some(waiters) = self.parked.get_mut(&ticket.tag) {
-            waiters.remove(&ticket.number);
+            if waiters.remove(&ticket.number).is_some() {
+                Deed::GateLeft.reach();
+            }
             if waiters.is_empty() {
                 self.parked.remove(&ticket.tag);
             }
@@ -74,8 +79,13 @@ impl<W> ParkingLot<W> {
             .unwrap_or_default()
             .into_values()
             .collect();
-        if released.len() == 1 {
-            self.passes.insert(tag.to_owned(), now + PASS_LIFETIME);
+        match released.len() {
+            0 => {}
+            1 => {
+                Deed::GateOpened.reach();
+                self.passes.insert(tag.to_owned(), now + PASS_LIFETIME);
+            }
+            _ => Deed::GateOpenedForSeveral.reach(),
         }
         released
     }

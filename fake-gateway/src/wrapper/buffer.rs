@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use crate::coverage::Deed;
+
 /// How many frames are kept while the ingest is lost.
 pub(super) const CAPACITY: usize = 1000;
 
@@ -84,6 +86,9 @@ impl Buffer {
             return;
         }
         let excess = self.frames.len().saturating_sub(CAPACITY);
+        if excess > 0 {
+            Deed::BufferOverflown.reach();
+        }
         self.frames.drain(..excess);
         self.lost += excess as u64;
     }

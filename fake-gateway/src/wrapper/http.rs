@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::ask::{self, Ask, Refusal, Reply};
 use super::behaviour::Behaviour;
 use super::host::Arrival;
+use crate::coverage::Deed;
 use crate::cut;
 use crate::edge::{Headers, recorded};
 use crate::observation::Witness;
@@ -48,7 +49,10 @@ pub(super) fn router(host: UnboundedSender<Arrival>, witness: Witness) -> Router
 async fn ready(State(host): Door, body: Bytes) -> Response {
     match ask::parse_ready(&body) {
         Ok(ask) => put(&host, ask).await,
-        Err(refusal) => respond(&refusal.of_ready()),
+        Err(refusal) => {
+            Deed::Malformed.reach();
+            respond(&refusal.of_ready())
+        }
     }
 }
 
@@ -57,7 +61,11 @@ async fn prompt(State(host): Door, body: Bytes) -> Response {
 }
 
 async fn command(State(host): Door, body: Bytes) -> Response {
-    put_job(&host, ask::parse_command(&body)).await
+    let ask = ask::parse_command(&body);
+    if ask.is_ok() {
+        Deed::CommandTaken.reach();
+    }
+    put_job(&host, ask).await
 }
 
 async fn abort(State(host): Door, body: Bytes) -> Response {
@@ -74,7 +82,10 @@ async fn behave(State(host): Door, body: Bytes) -> Response {
 async fn put_job(host: &UnboundedSender<Arrival>, ask: Result<Ask, Refusal>) -> Response {
     match ask {
         Ok(ask) => put(host, ask).await,
-        Err(refusal) => respond(&refusal.of_job()),
+        Err(refusal) => {
+            Deed::Malformed.reach();
+            respond(&refusal.of_job())
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use super::ask::Prompt;
+use crate::coverage::Deed;
 
 /// The number of a turn. What a turn says after its end is known by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +55,15 @@ pub(super) struct Turns {
 impl Turns {
     /// Lets a prompt wait for its turn, unless its message was taken before.
     pub(super) fn take(&mut self, prompt: Prompt) {
-        if self.taken.insert(prompt.message_id.clone()) {
-            self.waiting.push_back(prompt);
+        if !self.taken.insert(prompt.message_id.clone()) {
+            Deed::TurnTakenOnce.reach();
+            return;
         }
+        Deed::TurnTaken.reach();
+        if self.running.is_some() {
+            Deed::TurnWaits.reach();
+        }
+        self.waiting.push_back(prompt);
     }
 
     /// Begins the next turn, if one waits and none runs.

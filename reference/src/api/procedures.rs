@@ -300,8 +300,12 @@ async fn delete(server: &Server, user: UserId, input: input::OfSessionId) -> Res
         user,
         session: input.session_id,
     };
-    let is_there = match server.session(&key) {
-        Ok(handle) => !matches!(handle.ask(Input::Delete).await?, Reply::NoSession),
+    let deleted = match server.session(&key) {
+        Ok(handle) => handle.ask(Input::Delete).await.map_err(Refusal::from),
+        Err(refusal) => Err(refusal),
+    };
+    let is_there = match deleted {
+        Ok(reply) => !matches!(reply, Reply::NoSession),
         Err(refusal) if refusal.code == Code::NotFound => {
             let was_there = server.store().was_removed(&key);
             if !was_there.map_err(|_| Refusal::store_failed())? {

@@ -139,16 +139,21 @@ struct Client {
 }
 
 impl Client {
-    async fn follow(mut self, mut after: u64, mut subscription: Subscription) -> Result<(), Gone> {
+    async fn follow(mut self, mut after: u64, subscription: Subscription) -> Result<(), Gone> {
+        let Subscription {
+            up_to,
+            replay,
+            snapshot,
+            cloud_status,
+            mut live,
+        } = subscription;
         let mut rounds = 0;
-        while after < subscription.up_to {
+        while after < up_to {
             rounds += 1;
             if rounds == 2 {
                 Row::StreamRounds.reach();
             }
-            let round = subscription
-                .replay
-                .events(after, subscription.up_to, REPLAY_ROUND_BYTES);
+            let round = replay.events(after, up_to, REPLAY_ROUND_BYTES);
             let round = round.map_err(|error| {
                 tracing::error!(session = %self.session, error = &error as &dyn std::error::Error, "replay failed");
                 Gone
@@ -159,11 +164,13 @@ impl Client {
                 self.pass_on(&event).await?;
             }
         }
+        // A database cannot use the space again that is read by somebody, and clients stay for long.
+        drop(replay);
         let now = self.server.now();
-        self.tell(now, CONNECTED, connected(&subscription)).await?;
+        self.tell(now, CONNECTED, connected(cloud_status)).await?;
         self.tell(now, COMMANDS_AVAILABLE, json!({"commands": []}))
             .await?;
-        for (name, data) in std::mem::take(&mut subscription.snapshot) {
+        for (name, data) in snapshot {
             self.tell(now, name, data).await?;
         }
         loop {
@@ -174,7 +181,7 @@ impl Client {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
                     Some(Ok(_)) => {}
                 },
-                event = subscription.live.recv() => match event {
+                event = live.recv() => match event {
                     Some(event) => self.pass_on(&event).await?,
                     None => return Err(Gone),
                 },
@@ -221,8 +228,8 @@ impl Client {
 }
 
 /// Data of `connected`.
-fn connected(subscription: &Subscription) -> Value {
-    match subscription.cloud_status {
+fn connected(cloud_status: Option<&str>) -> Value {
+    match cloud_status {
         Some(status) => json!({"cloudStatus": {"type": status}}),
         None => json!({}),
     }

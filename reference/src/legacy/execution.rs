@@ -18,8 +18,8 @@ pub struct Id(String);
 
 /// Text that is not the id of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the id of an execution: expected `exc_` and something")]
-pub struct NotAnId(String);
+#[error("not the id of an execution: expected `exc_` and something")]
+pub struct NotAnId;
 
 impl TryFrom<String> for Id {
     type Error = NotAnId;
@@ -27,7 +27,7 @@ impl TryFrom<String> for Id {
     fn try_from(text: String) -> Result<Self, NotAnId> {
         match text.strip_prefix("exc_") {
             Some(rest) if !rest.is_empty() => Ok(Self(text)),
-            _ => Err(NotAnId(text)),
+            _ => Err(NotAnId),
         }
     }
 }
@@ -81,7 +81,7 @@ pub struct Execution {
     pub started_at: Timestamp,
     /// The message it answers, if the older service knew messages.
     pub message_id: Option<MessageId>,
-    /// Whether its wrapper's socket is open, or was when the server stopped.
+    /// Whether its wrapper has opened a socket since the server knows of it.
     pub connected: bool,
     /// How that socket closed.
     pub closing: Option<Closing>,

@@ -12,6 +12,7 @@ use super::metadata::{CallbackTarget, Finalization};
 use super::{Decision, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
+use crate::legacy::execution::Execution;
 use crate::limits::PENDING_LIMIT;
 use crate::refusal::{Code, Refusal};
 
@@ -60,6 +61,10 @@ impl Session {
             let refusal = Refusal::bad_request("The session was not prepared with a message");
             return Reply::Admission(Err(refusal));
         };
+        if self.metadata.lifecycle.initiated_at.is_some() && self.messages.is_empty() {
+            let refusal = Refusal::bad_request("The session was initiated by an older service");
+            return Reply::Admission(Err(refusal));
+        }
         let id = initial
             .id
             .clone()
@@ -99,6 +104,11 @@ impl Session {
         decision: &mut Decision,
     ) -> Result<Ack, Refusal> {
         let message = self.message_from(now, admission)?;
+        let is_imported = |execution: &Execution| execution.message_id.as_ref() == Some(&message.id);
+        if self.executions.values().any(is_imported) {
+            let text = format!("Message {} is an older service's", message.id);
+            return Err(Refusal::bad_request(text));
+        }
         match self.messages.get(&message.id) {
             Some(known) if !self.sabotage.admits_repeats() => {
                 self.repeat(now, &known.clone(), &message, decision)

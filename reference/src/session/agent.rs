@@ -49,7 +49,7 @@ impl TryFrom<String> for Mode {
             Ok(Self(name))
         } else {
             Err(Refusal::bad_request(format!(
-                "unknown mode {name:?}: expected one of {}",
+                "unknown mode: expected one of {}",
                 BUILT_IN_MODES.join(", ")
             )))
         }

@@ -88,7 +88,9 @@ impl Session {
     pub(super) fn resume_expiry(&mut self, now: Timestamp, decision: &mut Decision) {
         if self.core.deadlines.get(&Deadline::Expiry).is_none() {
             let last_activity = self.metadata.lifecycle.updated_at;
-            let at = (last_activity + SESSION_LIFETIME).max(now + RESUME_DELAY);
+            // A date of an older service's may be any, even one after which there is no time.
+            let at = last_activity.saturating_add(SESSION_LIFETIME);
+            let at = at.unwrap_or(Timestamp::MAX).max(now + RESUME_DELAY);
             self.expire_at(at, decision);
         }
     }

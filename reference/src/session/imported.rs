@@ -131,7 +131,9 @@ impl Session {
             .collect();
         for execution in unfinished {
             let id = execution.id().clone();
-            let at = (execution.started_at + EXECUTION_TIMEOUT).max(earliest);
+            // A date of an older service's may be any, even one after which there is no time.
+            let at = execution.started_at.saturating_add(EXECUTION_TIMEOUT);
+            let at = at.unwrap_or(Timestamp::MAX).max(earliest);
             self.set_deadline(Deadline::ImportedTimeout(id.clone()), at, decision);
             let grace = Deadline::ImportedGrace(id);
             if execution.connected && self.core.deadlines.get(&grace).is_none() {

@@ -287,8 +287,8 @@ impl Session {
         else {
             unreachable!("only an execution that ended owes a callback");
         };
-        let latest = self.transcript.latest_reply();
-        let text = latest.and_then(|reply| self.transcript.text(&reply.assistant_message_id));
+        let reply = self.transcript.latest_reply();
+        let text = reply.and_then(|reply| self.transcript.text(&reply.assistant_message_id));
         let mut body = self.body(*status, error.as_deref(), *gate_result, text);
         if let Some(message) = &execution.message_id {
             body["messageId"] = json!(message);

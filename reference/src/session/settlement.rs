@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::events::{self, KiloEvent, kilo_event, name};
 use super::message::{Outcome, Reason, Source, Status};
+use super::supervision::Deadline;
 use super::transcript::{self, Reply as AssistantReply, ReplyEnd};
 use super::wrapper::CLOSE_STALE;
 use super::{Decision, Effect, InterruptReport, Reply, Session, SocketId};
@@ -89,6 +90,14 @@ impl Session {
     fn take_kilo_event(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
         if let Some(reply) = self.transcript.observe(data) {
             self.take_assistant_reply(now, run, reply, decision);
+        }
+        let root = self.metadata.identity.kilo_session_id.as_deref();
+        if let Some((KiloEvent::SessionStatus, properties)) = kilo_event(data)
+            && properties["status"]["type"] == "busy"
+            && properties["sessionID"].as_str() == root
+        {
+            // The idle that was seen before belonged to an earlier turn: it may have been late.
+            self.clear_deadline(&Deadline::Reconciliation, decision);
         }
         if let Some((KiloEvent::SessionIdle, properties)) = kilo_event(data) {
             // A child session's idle says nothing of the root.

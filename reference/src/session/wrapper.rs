@@ -324,6 +324,10 @@ impl Session {
             }
             _ => {
                 Row::IngestStaleRun.reach();
+                if self.sabotage.releases_gate_for_any_run() {
+                    self.waive_gate_of(&claim.run, decision);
+                    self.finalize_batch_if_due(decision);
+                }
                 return Reply::Ingest(Err(IngestRefusal::StaleRun));
             }
         }

@@ -4,14 +4,16 @@
 
 use serde_json::Value;
 
-use super::{EXECUTIONS, METADATA, SessionKey, Store, StoreError, WAKING, json};
+use redb::ReadableTable as _;
+
+use super::{EXECUTIONS, METADATA, SessionKey, Store, StoreError, WAKING, json, removal};
 use crate::identity::UserId;
 use crate::legacy::execution;
 use crate::legacy::record;
 
 impl Store {
-    /// Takes a session of an older service's over: its record, and its executions. It replaces what is stored
-    /// of the session.
+    /// Takes a session of an older service's over: its record, and its executions. One that is there already is
+    /// left as it is: it has gone on since.
     ///
     /// # Errors
     ///
@@ -34,7 +36,13 @@ impl Store {
         };
         self.with(|database| {
             let transaction = database.begin_write()?;
-            transaction.open_table(METADATA)?.insert(key.parts(), &*record)?;
+            {
+                let mut metadata = transaction.open_table(METADATA)?;
+                if metadata.get(key.parts())?.is_some() || removal::was_removed(&transaction, &key)? {
+                    return Ok(());
+                }
+                metadata.insert(key.parts(), &*record)?;
+            }
             let (_, id) = key.parts();
             let mut rows = transaction.open_table(EXECUTIONS)?;
             for execution in &executions {

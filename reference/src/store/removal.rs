@@ -1,7 +1,7 @@
 //! Removing a session, and remembering for a while that it was there: deleting it again is no mistake
 //! (protocol §2).
 
-use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 
 use super::{
     CORES, ENTITIES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, WAKING, calendar,
@@ -15,6 +15,10 @@ pub(super) fn make_table(transaction: &WriteTransaction) -> Result<(), StoreErro
     Ok(())
 }
 
+pub(super) fn was_removed(transaction: &WriteTransaction, key: &SessionKey) -> Result<bool, StoreError> {
+    Ok(transaction.open_table(REMOVED)?.get(key.parts())?.is_some())
+}
+
 /// Removes all rows of a session. It keeps its place in the calendar: when its day has come, nobody needs to
 /// remember it any more.
 pub(super) fn remove(transaction: &WriteTransaction, key: &SessionKey) -> Result<(), StoreError> {
@@ -22,7 +26,7 @@ pub(super) fn remove(transaction: &WriteTransaction, key: &SessionKey) -> Result
     transaction.open_table(METADATA)?.remove(key.parts())?;
     transaction.open_table(CORES)?.remove(key.parts())?;
     transaction.open_table(WAKING)?.remove(key.parts())?;
-    // No id of a row is greater: they are all ASCII.
+    // No id of a row is greater: whatever is in them, they begin with a word of ASCII.
     let all = (id, "")..(id, "\u{10ffff}");
     transaction
         .open_table(MESSAGES)?

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Action, Lifecycle, Link, LinkFailure, LinkId, Order};
+use crate::coverage::Deed;
 use crate::wrapper::ask::Refusal;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
@@ -70,11 +71,17 @@ impl Lifecycle {
     /// Says again on the regained ingest what was not written on the lost one.
     fn resume(&mut self, now: Timestamp, link: LinkId) {
         if self.behaviour.loses_buffer || self.behaviour.silent {
+            if self.behaviour.loses_buffer && !self.buffer.is_empty() {
+                Deed::BufferLost.reach();
+            }
             self.buffer.discard();
         }
         if self.behaviour.silent {
             self.buffer.open();
             return;
+        }
+        if !self.buffer.is_empty() {
+            Deed::IngestResumed.reach();
         }
         let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
         let frames = self.buffer.resume(self.behaviour.copies(), announce).cloned();
@@ -103,15 +110,20 @@ impl Lifecycle {
                     pause: next,
                 };
             }
-            _ => self.give_up(),
+            Some(_) => self.give_up_stale(),
+            None => {
+                Deed::GaveUp.reach();
+                self.give_up();
+            }
         }
     }
 
     pub(super) fn link_lost(&mut self, now: Timestamp, code: Option<u16>) {
+        Deed::IngestLost.reach();
         self.buffer.lose_connection();
         self.link = Link::Closed;
         if code == Some(STALE_CLOSE_CODE) {
-            self.give_up();
+            self.give_up_stale();
         } else if self.leave_at.is_some() && self.buffer.is_empty() {
             // It was about to be left, and nothing is unsaid.
             self.leave_at = None;
@@ -127,6 +139,7 @@ impl Lifecycle {
         if let Link::Pausing { until, pause } = self.link
             && until <= now
         {
+            Deed::IngestDialledAgain.reach();
             self.open(Some(pause));
         }
     }
@@ -136,10 +149,16 @@ impl Lifecycle {
             && self.leave_at.is_some_and(|leave_at| leave_at <= now)
             && self.buffer.is_empty()
         {
+            Deed::Left.reach();
             self.leave_at = None;
             self.link = Link::Closed;
             self.actions.push(Action::Close(link));
         }
+    }
+
+    fn give_up_stale(&mut self) {
+        Deed::GaveUpStale.reach();
+        self.give_up();
     }
 
     /// Ends all, and forgets the session: the next `/session/ready` starts afresh.
@@ -164,6 +183,7 @@ impl Lifecycle {
 
     fn refuse_arriving(&mut self, why: &str) {
         for (request, _) in std::mem::take(&mut self.arriving) {
+            Deed::NoConnection.reach();
             self.answer(request, Refusal::Connection(why.to_owned()).of_job());
         }
     }
@@ -171,16 +191,29 @@ impl Lifecycle {
     pub(super) fn ordered(&mut self, now: Timestamp, order: Order) {
         match order {
             Order::Ping => self.answer_ping(now),
-            Order::Kill => self.abort(now, KILLED),
-            Order::RequestSnapshot => self.report_state(now),
+            Order::Kill => {
+                let deed = if self.turns.is_idle() {
+                    Deed::KilledIdle
+                } else {
+                    Deed::Killed
+                };
+                deed.reach();
+                self.abort(now, KILLED);
+            }
+            Order::RequestSnapshot => {
+                Deed::SnapshotTold.reach();
+                self.report_state(now);
+            }
         }
     }
 
     /// A pong is no event of a turn: also a silent wrapper gives it, and old sockets do not hear it.
     fn answer_ping(&mut self, now: Timestamp) {
         if self.behaviour.deaf {
+            Deed::Deaf.reach();
             return;
         }
+        Deed::Pong.reach();
         for _ in 0..self.behaviour.copies() {
             self.say(events::frame(now, events::pong()));
         }

@@ -25,6 +25,7 @@ use super::buffer::Buffer;
 use super::events::{self, Event, Kilo};
 use super::identifiers::Identifiers;
 use super::turns::{TurnId, Turns};
+use crate::coverage::Deed;
 use old_sockets::OldSockets;
 
 /// The number of a request that is to be answered.
@@ -209,7 +210,11 @@ impl Lifecycle {
 
     fn emit(&mut self, now: Timestamp, event: Event) {
         if self.behaviour.silent {
+            Deed::Silent.reach();
             return;
+        }
+        if self.behaviour.duplicate {
+            Deed::Duplicate.reach();
         }
         let frame = events::frame(now, event);
         for _ in 0..self.behaviour.copies() {

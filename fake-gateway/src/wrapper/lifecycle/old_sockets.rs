@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Action, Lifecycle, Link, LinkId};
+use crate::coverage::Deed;
 
 /// Old sockets by number.
 #[derive(Debug, Default)]
@@ -40,6 +41,7 @@ impl Lifecycle {
             return;
         }
         if let Link::Open(link) = self.link {
+            Deed::OldSocketKept.reach();
             self.link = Link::Closed;
             self.old_sockets.0.insert(link, State::Open);
         }

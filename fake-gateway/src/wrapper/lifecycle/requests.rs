@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Action, Lifecycle, Link, RequestId};
+use crate::coverage::Deed;
 use crate::wrapper::ask::{Ask, Prompt, Ready, Refusal, Reply};
 use crate::wrapper::behaviour::Behaviour;
 use crate::wrapper::binding::{Binding, Session};
@@ -25,6 +26,7 @@ impl Lifecycle {
                 self.answer(request, reply);
             }
             Ask::Status => {
+                Deed::StatusTold.reach();
                 let reply = self.status();
                 self.answer(request, reply);
             }
@@ -64,15 +66,23 @@ impl Lifecycle {
 
     /// A refusal that was asked for leaves everything as it was.
     fn make_ready(&mut self, now: Timestamp, request: RequestId, ready: Ready) {
+        let delay = self.behaviour.ready.delay();
+        if !delay.is_zero() {
+            Deed::ReadyLate.reach();
+        }
         let reply = if let Some(refusal) = self.behaviour.ready.next_refusal() {
+            Deed::ReadyFails.reach();
             refusal.of_ready()
         } else {
             let session = self.session_for(ready);
             let reply = Reply::ready(&session);
+            if self.is_bound_like(&session) {
+                Deed::BoundAgain.reach();
+            }
             self.bind(session);
             reply
         };
-        self.answer_after(now, self.behaviour.ready.delay(), Action::Answer(request, reply));
+        self.answer_after(now, delay, Action::Answer(request, reply));
     }
 
     fn session_for(&self, ready: Ready) -> Session {
@@ -91,14 +101,20 @@ impl Lifecycle {
         }
     }
 
+    fn is_bound_like(&self, session: &Session) -> bool {
+        let bound = self.session.as_ref();
+        bound.is_some_and(|bound| bound.is_bound_like(session))
+    }
+
     /// Works for `session` from now on. Another binding than the present one ends all that belonged to
     /// that one.
     fn bind(&mut self, session: Session) {
-        let is_changed = !self
-            .session
-            .as_ref()
-            .is_some_and(|bound| bound.is_bound_like(&session));
-        if is_changed {
+        if !self.is_bound_like(&session) {
+            if self.session.is_some() {
+                Deed::Rebound.reach();
+            } else {
+                Deed::Bound.reach();
+            }
             if self.behaviour.keeps_old_socket {
                 self.keep_old_socket();
             }
@@ -109,11 +125,13 @@ impl Lifecycle {
 
     fn prompted(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
         if let Some(refusal) = self.behaviour.job.next_refusal() {
+            Deed::JobFails.reach();
             let answer = Action::Answer(request, refusal.of_job());
             self.answer_after(now, self.behaviour.job.delay(), answer);
             return;
         }
         let Some(bound) = self.session.clone() else {
+            Deed::NoSession.reach();
             self.answer(request, Refusal::NoSession.of_job());
             return;
         };
@@ -131,12 +149,17 @@ impl Lifecycle {
 
     pub(super) fn take_arriving(&mut self, now: Timestamp) {
         for (request, prompt) in std::mem::take(&mut self.arriving) {
+            let delay = self.behaviour.job.delay();
+            if !delay.is_zero() {
+                Deed::JobLate.reach();
+            }
             let answer = if self.behaviour.job.loses_next_reply() {
+                Deed::JobReplyLost.reach();
                 Action::HangUp(request)
             } else {
                 Action::Answer(request, Reply::sent(&prompt.message_id))
             };
-            self.answer_after(now, self.behaviour.job.delay(), answer);
+            self.answer_after(now, delay, answer);
             self.turns.take(prompt);
         }
         self.begin_next_turn(now);
@@ -144,6 +167,7 @@ impl Lifecycle {
 
     /// Another run than the bound one is not touched: the request may be late.
     fn abort_requested(&mut self, now: Timestamp, run: Option<&str>) -> Reply {
+        Deed::Aborted.reach();
         let bound = self
             .session
             .as_ref()

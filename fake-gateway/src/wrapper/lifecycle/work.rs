@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Action, Lifecycle, Progress};
+use crate::coverage::Deed;
 use crate::wrapper::ask::{DEFAULT_BRANCH, Prompt};
 use crate::wrapper::events::{self, Event, Kilo, Verdict};
 use crate::wrapper::turns::{Assistant, Turn, TurnId};
@@ -32,10 +33,13 @@ impl Lifecycle {
             return;
         };
         let (id, prompt) = (*id, prompt.clone());
-        self.leave_at = None;
+        if self.leave_at.take().is_some() {
+            Deed::BusyAgain.reach();
+        }
         self.emit_kilo(now, |kilo| kilo.status("busy"));
         self.emit_kilo(now, |kilo| kilo.user_message(&prompt.message_id, now));
         if let Some(text) = self.behaviour.fatal.take() {
+            Deed::Fatal.reach();
             self.turns.end_all();
             self.emit(now, events::fatal(&text));
             self.fall_idle(now);
@@ -56,6 +60,7 @@ impl Lifecycle {
             Progress::Finished => self.finish_turn(now, turn, None),
             Progress::Refused(message) => self.finish_turn(now, turn, Some(&message)),
             Progress::UnknownModel(message) => {
+                Deed::TurnWithUnknownModel.reach();
                 self.turns.end_all();
                 self.emit_kilo(now, |kilo| kilo.unknown_model(&message));
                 self.emit(now, events::fatal(&message));
@@ -68,12 +73,14 @@ impl Lifecycle {
     fn begin_reply(&mut self, now: Timestamp, turn: TurnId) {
         let (assistant, _) = self.begin_assistant(now, turn);
         if self.behaviour.babble > 0 {
+            Deed::Babbles.reach();
             let (part, text) = (self.identifiers.part(now), BABBLE.repeat(BABBLE_TIMES));
             for _ in 0..self.behaviour.babble {
                 self.emit_kilo(now, |kilo| kilo.part_delta(&assistant.id, &part, &text));
             }
         }
         if self.behaviour.child_idle {
+            Deed::ChildIdle.reach();
             let session_id = &self.identifiers.kilo_session();
             self.emit(now, Kilo { session_id }.idle());
         }
@@ -118,6 +125,12 @@ impl Lifecycle {
 
     fn finish_turn(&mut self, now: Timestamp, turn: TurnId, error: Option<&str>) {
         let (mut assistant, _) = self.begin_assistant(now, turn);
+        let deed = match error {
+            Some(_) => Deed::TurnRefused,
+            None if self.behaviour.unfinished_reply => Deed::UnfinishedReply,
+            None => Deed::TurnFinished,
+        };
+        deed.reach();
         assistant.completed = (!self.behaviour.unfinished_reply).then_some(now);
         assistant.error = error.map(str::to_owned);
         let running = self
@@ -138,6 +151,7 @@ impl Lifecycle {
             self.emit_kilo(now, |kilo| kilo.status("idle"));
         }
         if is_overtaken {
+            Deed::EndsOutOfOrder.reach();
             self.report_reply(now, &ended);
         }
         self.repeat_reply_late(now, &ended);
@@ -162,15 +176,18 @@ impl Lifecycle {
             assistant.error = Some(LATE.to_owned());
         }
         for _ in 0..self.behaviour.late {
+            Deed::LateReply.reach();
             self.report_reply(now, &ended);
         }
     }
 
     /// Reports something of the assistant's message, where the wrapper reports that at all.
     fn emit_reply(&mut self, now: Timestamp, event: impl FnOnce(Kilo<'_>) -> Event) {
-        if !self.behaviour.no_reply {
-            self.emit_kilo(now, event);
+        if self.behaviour.no_reply {
+            Deed::NoReply.reach();
+            return;
         }
+        self.emit_kilo(now, event);
     }
 
     /// Reports the messages of the latest turn as they stand, and whether kilo is at work.
@@ -197,12 +214,24 @@ impl Lifecycle {
     /// Everything ran. What the last turn asked to follow it, follows only if that turn went well.
     fn finalize(&mut self, now: Timestamp, last: Option<&Prompt>) {
         if let Some(prompt) = last.filter(|prompt| prompt.finalization.auto_commit == Some(true)) {
+            Deed::AutoCommitted.reach();
             self.emit(now, events::auto_commit_started(&prompt.message_id));
             self.emit(now, events::auto_commit_completed(&prompt.message_id));
         }
         let told = &self.behaviour.complete;
         if told.never {
+            Deed::NeverComplete.reach();
             return;
+        }
+        Deed::Completed.reach();
+        for (is_told, deed) in [
+            (told.gate.is_some(), Deed::CompleteGate),
+            (told.branch.is_some(), Deed::CompleteBranch),
+            (told.exit_code.is_some(), Deed::CompleteExitCode),
+        ] {
+            if is_told {
+                deed.reach();
+            }
         }
         let session = self.session.as_ref().expect("a turn belongs to a session");
         let branch = told
@@ -211,6 +240,9 @@ impl Lifecycle {
             .or(session.binding.upstream_branch.as_deref())
             .unwrap_or(DEFAULT_BRANCH);
         let gate = told.gate.or_else(|| last.and_then(gate_result));
+        if gate.is_some() && told.gate.is_none() {
+            Deed::CompletedWithGate.reach();
+        }
         let event = events::complete(told.exit_code.unwrap_or(EXIT_CODE), branch, gate);
         self.emit(now, event);
         if !self.behaviour.silent {

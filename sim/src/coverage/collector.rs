@@ -1,0 +1,135 @@
+//! Listening for the marks of one play.
+//!
+//! A collector is there for the time of one play, on the thread of that play: plays on other threads are not
+//! heard, and where nobody collects, nobody listens.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber, subscriber};
+use turnstile_seams::coverage::{LIST, MARK, TARGET};
+
+use super::Mark;
+
+/// The id of spans, which nobody asks for: a collector enables none.
+const NO_SPAN: u64 = 1;
+
+/// Does `work` and tells which marks it came by, on this thread.
+pub fn collect<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<Mark>) {
+    let collector = Collector::default();
+    let reached = collector.reached.clone();
+    let outcome = subscriber::with_default(collector, work);
+    let reached = std::mem::take(&mut *reached.lock().unwrap_or_else(PoisonError::into_inner));
+    (outcome, reached)
+}
+
+#[derive(Default)]
+struct Collector {
+    reached: Arc<Mutex<BTreeSet<Mark>>>,
+}
+
+impl Subscriber for Collector {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target() == TARGET
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut told = Told::default();
+        event.record(&mut told);
+        // Lists that are not known here are somebody else's.
+        if let Some(mark) = told.mark() {
+            self.reached
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(mark);
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(NO_SPAN)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The fields of one event.
+#[derive(Default)]
+struct Told {
+    list: Option<String>,
+    place: Option<u64>,
+}
+
+impl Told {
+    fn mark(&self) -> Option<Mark> {
+        Mark::at(self.list.as_deref()?, self.place?)
+    }
+}
+
+impl Visit for Told {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == LIST {
+            self.list = Some(value.to_owned());
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == MARK {
+            self.place = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use fake_gateway::coverage::Deed;
+    use turnstile_reference::coverage::Row;
+
+    use super::*;
+
+    turnstile_seams::marks! {
+        /// Marks of nobody's list.
+        enum Foreign in "foreign" {
+            Reached: 1, "it is reached";
+        }
+    }
+
+    #[test]
+    fn a_collector_hears_its_own_work_and_nothing_else() {
+        let reach = |row: Row, deed: Deed| {
+            let work = || {
+                row.reach();
+                deed.reach();
+                Foreign::Reached.reach();
+                tracing::trace!(list = "server", mark = 0_u64);
+            };
+            collect(work).1
+        };
+        Row::Drained.reach();
+        let (mine, others) = thread::scope(|scope| {
+            let other = scope.spawn(|| reach(Row::Fed, Deed::Echo));
+            (reach(Row::Admitted, Deed::Slow), other.join())
+        });
+        let marks = |row, deed| BTreeSet::from([Mark::of_server(row), Mark::of_fakes(deed)]);
+        assert_eq!(mine, marks(Row::Admitted, Deed::Slow));
+        assert_eq!(others.unwrap(), marks(Row::Fed, Deed::Echo));
+        assert!(collect(|| {}).1.is_empty());
+    }
+}

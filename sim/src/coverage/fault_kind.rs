@@ -1,0 +1,386 @@
+//! The kinds of things that can go wrong, and which of them a scenario has in it.
+//!
+//! They are read off the script alone: whether a fault struck anybody is not asked here.
+
+use std::collections::BTreeSet;
+
+use fake_gateway::gateway;
+use turnstile_scenarios::{
+    Answer, ClientName, Completion, Crash, CrashPoint, Credentials, Directive, DiskBehaviour, Fence, Ingest,
+    Link, Machine, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
+};
+
+/// What may come before the name of a model (protocol §3).
+const MODEL_PREFIX: &str = "kilo/";
+/// The status of an answer that is to be repeated (protocol §8).
+const TOO_MANY_REQUESTS: u16 = 429;
+/// From which status on an answer is to be repeated (protocol §8).
+const SERVER_ERROR: u16 = 500;
+
+/// Makes the enum, with all of its kinds and their names.
+macro_rules! fault_kinds {
+    ($($kind:ident: $name:literal,)*) => {
+        /// A kind of thing that can go wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum FaultKind {
+            $(#[doc = $name] $kind,)*
+        }
+
+        impl FaultKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+fault_kinds! {
+    Cut: "link: cut",
+    OneWayCut: "link: cut, one way",
+    BlackHole: "link: black hole",
+    OneWayBlackHole: "link: black hole, one way",
+    Delay: "link: delay",
+    Reset: "connection: reset",
+    Silence: "connection: silence",
+    Fin: "connection: fin",
+    ServerCrash: "crash: server",
+    WrapperCrash: "crash: wrapper",
+    GatewayCrash: "crash: gateway",
+    ReceiverCrash: "crash: receiver",
+    PowerLoss: "crash: with the power lost",
+    CrashBetweenCommits: "crash: between commits",
+    CrashAfterCommit: "crash: after a commit",
+    CrashAfterEnqueue: "crash: after an enqueue",
+    DiskFails: "disk: fails",
+    DiskFull: "disk: full",
+    QueueRefuses: "queue: refuses",
+    QueueLosesAck: "queue: loses its answer",
+    QueueAway: "queue: away",
+    QueueDeliversTwice: "queue: delivers twice",
+    ReceiverPutsOff: "receiver: 429 or 5xx",
+    ReceiverRefuses: "receiver: another refusal",
+    ReceiverLate: "receiver: late",
+    ReceiverStalls: "receiver: stalls",
+    ReceiverDrops: "receiver: drops",
+    GatewayRefuses: "gateway: refuses",
+    GatewayHangs: "gateway: hangs",
+    UnknownModel: "gateway: has no such model",
+    ReadyLate: "wrapper: ready late",
+    ReadyFails: "wrapper: fails to get ready",
+    JobLate: "wrapper: takes turns late",
+    JobFails: "wrapper: refuses turns",
+    JobReplyLost: "wrapper: loses its reply",
+    Deaf: "wrapper: deaf",
+    Silent: "wrapper: silent",
+    Babbles: "wrapper: babbles",
+    LateReply: "wrapper: contradicts itself late",
+    Duplicate: "wrapper: says all twice",
+    EndsOutOfOrder: "wrapper: ends out of order",
+    NoReply: "wrapper: tells of no answer",
+    UnfinishedReply: "wrapper: never finishes an answer",
+    ChildIdle: "wrapper: a child falls idle",
+    LosesBuffer: "wrapper: loses its buffer",
+    KeepsOldSocket: "wrapper: keeps its old socket",
+    OwnGateResult: "wrapper: a gate result of its own",
+    OwnBranch: "wrapper: a branch of its own",
+    OwnExitCode: "wrapper: an exit code of its own",
+    NeverCompletes: "wrapper: never completes",
+    Fatal: "wrapper: fails for good",
+    SecondSocket: "ingest: a second socket",
+    StaleRun: "ingest: a stale run",
+    StaleConnection: "ingest: a stale connection",
+    NoFrame: "ingest: what is no frame",
+    SlowReader: "client: reads slowly",
+    SeveralClients: "client: several",
+    RepeatedMessage: "client: repeats a message",
+    AnswerLost: "client: gets no answer",
+}
+
+impl FaultKind {
+    /// The kinds that a scenario has in it.
+    pub fn of(scenario: &Scenario) -> BTreeSet<Self> {
+        let mut found = Found::default();
+        if is_unknown(&scenario.session.model) {
+            found.kinds.insert(Self::UnknownModel);
+        }
+        found.see_answers(&scenario.receiver);
+        for step in &scenario.steps {
+            found.see(step);
+        }
+        if found.clients.len() > 1 {
+            found.kinds.insert(Self::SeveralClients);
+        }
+        found.kinds
+    }
+}
+
+/// What was found in the steps so far.
+#[derive(Default)]
+struct Found<'a> {
+    kinds: BTreeSet<FaultKind>,
+    clients: BTreeSet<&'a ClientName>,
+}
+
+impl<'a> Found<'a> {
+    fn add_if(&mut self, is_there: bool, kind: FaultKind) {
+        if is_there {
+            self.kinds.insert(kind);
+        }
+    }
+
+    fn see(&mut self, step: &'a Step) {
+        use FaultKind as F;
+        match step {
+            Step::Start(start) => {
+                self.see_prompt(&start.prompt, start.model.as_deref());
+                self.see_request(&start.client, start.reply.lost);
+            }
+            Step::Send(send) => {
+                self.see_prompt(&send.prompt, send.model.as_deref());
+                self.see_request(&send.client, send.reply.lost);
+                self.add_if(send.repeat.is_some(), F::RepeatedMessage);
+            }
+            Step::Prepare(prepare) => {
+                self.see_prompt(&prepare.prompt, None);
+                self.see_request(&prepare.client, prepare.reply.lost);
+            }
+            Step::Initiate(initiate) => self.see_request(&initiate.client, initiate.reply.lost),
+            Step::Update(update) => self.see_request(&update.client, update.reply.lost),
+            Step::Delete(delete) => self.see_request(&delete.client, delete.reply.lost),
+            Step::Interrupt(interrupt) => self.see_request(&interrupt.client, interrupt.reply.lost),
+            Step::Call(call) => self.see_request(&call.client, call.reply.lost),
+            Step::Open(open) => {
+                self.see_request(&open.client, false);
+                self.add_if(open.reads == ReadingSpeed::Slowly, F::SlowReader);
+            }
+            Step::Cut(fault) => self.see_link(&fault.link, F::Cut, F::OneWayCut),
+            Step::BlackHole(fault) => self.see_link(&fault.link, F::BlackHole, F::OneWayBlackHole),
+            Step::Delay(_) => self.add_if(true, F::Delay),
+            Step::Reset(_) => self.add_if(true, F::Reset),
+            Step::Silence(_) => self.add_if(true, F::Silence),
+            Step::Fin(_) => self.add_if(true, F::Fin),
+            Step::Crash(crash) => self.see_crash(crash),
+            Step::Wrapper(behaviour) => self.see_behaviour(behaviour),
+            Step::Receiver(receiver) => self.see_answers(&receiver.answers),
+            Step::Queue(queue) => self.see_queue(queue.is),
+            Step::Disk(disk) => self.see_disk(disk.is),
+            Step::Ingest(ingest) => self.see_ingest(ingest),
+            Step::Close(_)
+            | Step::Await(_)
+            | Step::Release(_)
+            | Step::Heal(_)
+            | Step::Restart(_)
+            | Step::Wait(_) => {}
+        }
+    }
+
+    fn see_request(&mut self, client: &'a ClientName, is_lost: bool) {
+        self.clients.insert(client);
+        self.add_if(is_lost, FaultKind::AnswerLost);
+    }
+
+    fn see_prompt(&mut self, prompt: &Prompt, model: Option<&str>) {
+        self.add_if(model.is_some_and(is_unknown), FaultKind::UnknownModel);
+        if let Prompt::Say(directive) = prompt {
+            self.add_if(*directive == Directive::Hang, FaultKind::GatewayHangs);
+            self.add_if(
+                matches!(directive, Directive::Error(_)),
+                FaultKind::GatewayRefuses,
+            );
+        }
+    }
+
+    fn see_link(&mut self, link: &Link, both_ways: FaultKind, one_way: FaultKind) {
+        self.kinds.insert(match link {
+            Link::Both(_) => both_ways,
+            Link::OneWay(_) => one_way,
+        });
+    }
+
+    fn see_crash(&mut self, crash: &Crash) {
+        use FaultKind as F;
+        self.kinds.insert(match crash.party.value {
+            Machine::Server => F::ServerCrash,
+            Machine::Wrapper => F::WrapperCrash,
+            Machine::Gateway => F::GatewayCrash,
+            Machine::Receiver => F::ReceiverCrash,
+        });
+        self.add_if(crash.power_loss, F::PowerLoss);
+        let point = crash.at.as_ref().map(|point| match point.value {
+            CrashPoint::BetweenCommits => F::CrashBetweenCommits,
+            CrashPoint::AfterCommit => F::CrashAfterCommit,
+            CrashPoint::AfterEnqueue => F::CrashAfterEnqueue,
+        });
+        self.kinds.extend(point);
+    }
+
+    fn see_behaviour(&mut self, behaviour: &WrapperBehaviour) {
+        use FaultKind as F;
+        let WrapperBehaviour {
+            ready,
+            job,
+            deaf,
+            silent,
+            babble,
+            late,
+            duplicate,
+            ends_out_of_order,
+            no_reply,
+            unfinished_reply,
+            child_idle,
+            loses_buffer,
+            keeps_old_socket,
+            complete,
+            fatal,
+        } = behaviour;
+        let ready = ready.clone().unwrap_or_default();
+        let job = job.clone().unwrap_or_default();
+        let Completion {
+            gate,
+            branch,
+            never,
+            exit_code,
+        } = complete.clone().unwrap_or_default();
+        for (is_there, kind) in [
+            (ready.delay.is_some(), F::ReadyLate),
+            (ready.fail.is_some(), F::ReadyFails),
+            (job.delay.is_some(), F::JobLate),
+            (job.fail.is_some(), F::JobFails),
+            (job.lose_reply > 0, F::JobReplyLost),
+            (*deaf, F::Deaf),
+            (*silent, F::Silent),
+            (*babble > 0, F::Babbles),
+            (*late > 0, F::LateReply),
+            (*duplicate, F::Duplicate),
+            (*ends_out_of_order, F::EndsOutOfOrder),
+            (*no_reply, F::NoReply),
+            (*unfinished_reply, F::UnfinishedReply),
+            (*child_idle, F::ChildIdle),
+            (*loses_buffer, F::LosesBuffer),
+            (*keeps_old_socket, F::KeepsOldSocket),
+            (gate.is_some(), F::OwnGateResult),
+            (branch.is_some(), F::OwnBranch),
+            (exit_code.is_some(), F::OwnExitCode),
+            (never, F::NeverCompletes),
+            (fatal.is_some(), F::Fatal),
+        ] {
+            self.add_if(is_there, kind);
+        }
+    }
+
+    fn see_answers(&mut self, answers: &[Answer]) {
+        for answer in answers {
+            let status = match answer {
+                Answer::Status(status) => *status,
+                Answer::Late(late) => {
+                    self.kinds.insert(FaultKind::ReceiverLate);
+                    late.status
+                }
+                Answer::Stall => {
+                    self.kinds.insert(FaultKind::ReceiverStalls);
+                    continue;
+                }
+                Answer::Drop => {
+                    self.kinds.insert(FaultKind::ReceiverDrops);
+                    continue;
+                }
+            };
+            if status.is_success() {
+                continue;
+            }
+            let is_put_off = status.code() == TOO_MANY_REQUESTS || status.code() >= SERVER_ERROR;
+            self.kinds.insert(if is_put_off {
+                FaultKind::ReceiverPutsOff
+            } else {
+                FaultKind::ReceiverRefuses
+            });
+        }
+    }
+
+    fn see_queue(&mut self, behaviour: QueueBehaviour) {
+        self.kinds.extend(match behaviour {
+            QueueBehaviour::Works => None,
+            QueueBehaviour::Refuses => Some(FaultKind::QueueRefuses),
+            QueueBehaviour::LosesAck => Some(FaultKind::QueueLosesAck),
+            QueueBehaviour::Away => Some(FaultKind::QueueAway),
+            QueueBehaviour::DeliversTwice => Some(FaultKind::QueueDeliversTwice),
+        });
+    }
+
+    fn see_disk(&mut self, behaviour: DiskBehaviour) {
+        self.kinds.extend(match behaviour {
+            DiskBehaviour::Works => None,
+            DiskBehaviour::Fails => Some(FaultKind::DiskFails),
+            DiskBehaviour::Full => Some(FaultKind::DiskFull),
+        });
+    }
+
+    fn see_ingest(&mut self, ingest: &Ingest) {
+        use turnstile_scenarios::IngestFrame;
+        match ingest {
+            Ingest::Open { credentials, .. } => {
+                self.kinds.extend(match credentials {
+                    // That is how an execution's own wrapper comes.
+                    Credentials::Execution(_) => None,
+                    Credentials::Fence(Fence::Current) => Some(FaultKind::SecondSocket),
+                    Credentials::Fence(Fence::StaleRun) => Some(FaultKind::StaleRun),
+                    Credentials::Fence(Fence::StaleConnection) => Some(FaultKind::StaleConnection),
+                });
+            }
+            Ingest::Send { frame, .. } => {
+                let is_none = matches!(frame, IngestFrame::Raw(_) | IngestFrame::Binary);
+                self.add_if(is_none, FaultKind::NoFrame);
+            }
+            Ingest::Close { .. } => {}
+        }
+    }
+}
+
+fn is_unknown(model: &str) -> bool {
+    model.strip_prefix(MODEL_PREFIX).unwrap_or(model) != gateway::MODEL
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_script_has_the_kinds_of_its_steps_and_of_its_head() {
+        let script = "\
+scenario: everything at once
+about: so that it is found
+seam: crash
+session: { callback: true }
+receiver: [200, { delay: 3s, status: 404 }, 503]
+steps:
+  - start: { as: first, say: hang, model: kilo/fake-deterministic }
+  - open: { client: phone }
+  - cut: { from: wrapper, to: server, for: 4s }
+  - crash: { party: server, at: after-commit, restart-after: 1s }
+  - wrapper: { deaf: true, complete: { never: true } }
+  - queue: works
+";
+        let scenario = Scenario::parse(script, Path::new("script.yaml")).unwrap();
+        let expected = [
+            FaultKind::OneWayCut,
+            FaultKind::ServerCrash,
+            FaultKind::CrashAfterCommit,
+            FaultKind::ReceiverPutsOff,
+            FaultKind::ReceiverRefuses,
+            FaultKind::ReceiverLate,
+            FaultKind::GatewayHangs,
+            FaultKind::Deaf,
+            FaultKind::NeverCompletes,
+            FaultKind::SeveralClients,
+        ];
+        assert_eq!(FaultKind::of(&scenario), BTreeSet::from(expected));
+    }
+}

@@ -1,0 +1,289 @@
+//! Whether the harness notices anything: scenarios are played against servers that break one rule each.
+//!
+//! What is played against whom, and when a server is found out, is decided here; `report` tells people.
+//! How a server breaks a rule is the server's own affair, and only a build with the feature `selftest` has
+//! servers that can.
+
+mod report;
+
+use std::num::NonZeroUsize;
+
+use turnstile_reference::sabotage::{Rule, Sabotage};
+use turnstile_scenarios::{Entry, Surface};
+
+pub use self::report::{Summary, tell_clean, tell_trials};
+use crate::oracle::{Finding, ORACLES};
+use crate::script::Options;
+use crate::suite::{self, Play, Played};
+
+/// How many scenarios each broken server plays before it is looked at which were found out. Fixed, so that
+/// what is told does not depend on how many threads there are.
+const ROUND: usize = 8;
+
+/// What is played, and how.
+#[derive(Debug)]
+pub struct Selftest<'a> {
+    /// The scenarios, in the order in which they are played.
+    entries: Vec<&'a Entry>,
+    /// The seed of every play.
+    seed: u64,
+    /// How many scenarios are played at once.
+    jobs: NonZeroUsize,
+}
+
+/// What came of a server that breaks one rule.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    /// The rule.
+    pub rule: Rule,
+    /// Who noticed, in the order of the scenarios.
+    pub noticed: Vec<Notice<'a>>,
+    /// Plays in which the harness failed.
+    pub failed: Vec<Played<'a>>,
+    /// How many scenarios were played.
+    pub played: usize,
+}
+
+/// A scenario in which a broken server was noticed.
+#[derive(Debug)]
+pub struct Notice<'a> {
+    /// The scenario.
+    pub entry: &'a Entry,
+    /// Names of oracles, and places in the script, that spoke up: each once, oracles first.
+    pub by: Vec<String>,
+}
+
+/// How far the plays are.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// So many plays are done.
+    pub played: usize,
+    /// There will be so many, unless a server is found out before.
+    pub at_most: usize,
+}
+
+impl<'a> Selftest<'a> {
+    /// Will play `entries` with `seed`, `jobs` at once: those on the older surface last, because most of
+    /// them find what their twins on the other find.
+    pub fn new(mut entries: Vec<&'a Entry>, seed: u64, jobs: NonZeroUsize) -> Self {
+        entries.sort_by_key(|entry| entry.scenario.api.first() == Surface::Legacy);
+        Self { entries, seed, jobs }
+    }
+
+    /// Plays everything against a server that breaks no rule, and gives back the plays in which not all
+    /// held. Their scenarios are not played any more: what would be noticed in them says nothing.
+    pub fn play_clean(&mut self, mut progress: impl FnMut(Progress)) -> Vec<Played<'a>> {
+        let plays: Vec<Play> = self
+            .entries
+            .iter()
+            .map(|&entry| self.play_of(entry, Sabotage::default()))
+            .collect();
+        let at_most = plays.len();
+        let mut unclean = Vec::new();
+        suite::play_all(
+            &plays,
+            self.jobs,
+            |played| progress(Progress { played, at_most }),
+            |played| {
+                let held = matches!(&played.verdict, Ok(verdict) if verdict.findings.is_empty());
+                if !held {
+                    unclean.push(played);
+                }
+            },
+        );
+        self.entries
+            .retain(|entry| unclean.iter().all(|played| played.play.entry.id != entry.id));
+        unclean
+    }
+
+    /// Plays everything against a server for each of `rules`, until `is_enough` says so of it.
+    pub fn try_rules(
+        &self,
+        rules: &[Rule],
+        is_enough: impl Fn(&Trial<'a>) -> bool,
+        mut progress: impl FnMut(Progress),
+    ) -> Vec<Trial<'a>> {
+        let mut trials: Vec<Trial> = rules.iter().map(|&rule| Trial::new(rule)).collect();
+        let mut done = 0;
+        for (round, entries) in self.entries.chunks(ROUND).enumerate() {
+            let mut open: Vec<&mut Trial> = trials.iter_mut().filter(|trial| !is_enough(trial)).collect();
+            if open.is_empty() {
+                break;
+            }
+            let plays: Vec<Play> = open
+                .iter()
+                .flat_map(|trial| {
+                    let sabotage = Sabotage::from(trial.rule);
+                    entries.iter().map(move |&entry| self.play_of(entry, sabotage))
+                })
+                .collect();
+            let at_most = done + open.len() * (self.entries.len() - round * ROUND);
+            let mut told = 0;
+            suite::play_all(
+                &plays,
+                self.jobs,
+                |played| {
+                    let played = done + played;
+                    progress(Progress { played, at_most });
+                },
+                |played| {
+                    let trial = &mut open[told / entries.len()];
+                    told += 1;
+                    // What was played beside what was enough would make the count depend on the round.
+                    if !is_enough(trial) {
+                        trial.take(played);
+                    }
+                },
+            );
+            done += plays.len();
+        }
+        trials
+    }
+
+    fn play_of(&self, entry: &'a Entry, sabotage: Sabotage) -> Play<'a> {
+        let options = Options {
+            seed: self.seed,
+            sabotage,
+        };
+        Play { entry, options }
+    }
+}
+
+impl<'a> Trial<'a> {
+    fn new(rule: Rule) -> Self {
+        Self {
+            rule,
+            noticed: Vec::new(),
+            failed: Vec::new(),
+            played: 0,
+        }
+    }
+
+    fn take(&mut self, played: Played<'a>) {
+        self.played += 1;
+        match &played.verdict {
+            Ok(verdict) if verdict.findings.is_empty() => {}
+            Ok(verdict) => self.noticed.push(Notice {
+                entry: played.play.entry,
+                by: who_noticed(&verdict.findings),
+            }),
+            Err(_) => self.failed.push(played),
+        }
+    }
+
+    /// Whether anybody noticed.
+    pub fn is_caught(&self) -> bool {
+        !self.noticed.is_empty()
+    }
+
+    /// Whether it was caught, and by the oracle that is there for its rule, if one is.
+    pub fn is_caught_by_its_oracle(&self) -> bool {
+        match oracle_of(self.rule) {
+            Some(oracle) => self.noticed.iter().any(|notice| notice.is_by(oracle)),
+            None => self.is_caught(),
+        }
+    }
+}
+
+impl Notice<'_> {
+    /// Whether an oracle noticed.
+    pub fn is_by_an_oracle(&self) -> bool {
+        self.by.iter().any(|name| is_oracle(name))
+    }
+
+    fn is_by(&self, oracle: &str) -> bool {
+        self.by.iter().any(|name| name == oracle)
+    }
+}
+
+/// The oracle that must notice a server which breaks `rule`, in whatever script that is a matter of the
+/// rule. None if no oracle can: then only scripts that expect otherwise do.
+pub fn oracle_of(rule: Rule) -> Option<&'static str> {
+    match rule {
+        Rule::EnqueueIsAwaited
+        | Rule::CallbackRetryIsDurable
+        | Rule::LastOfBatchIsRepresentative
+        | Rule::GateWaitIsOfItsRun => Some("one-callback-per-batch"),
+        Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
+            Some("every-acked-message-ends")
+        }
+        Rule::CallbackNamesItsExecution => Some("execution-id-only-in-v2"),
+        Rule::StaleFenceIsRefused => Some("stale-fence-counts-for-nothing"),
+        Rule::TerminalOnce => Some("terminal-once"),
+        Rule::SnapshotTellsOfFailed => Some("clients-show-the-same-badges"),
+        Rule::ReplayIsWhole => Some("replay-is-exact"),
+        Rule::CallbackTargetIsSecret => Some("no-secret-leaves"),
+        Rule::QueueLimitIsExact => Some("ten-pending-at-most"),
+        Rule::RepeatIsAdmittedOnce => Some("states-go-forward"),
+        // Such a server gives a message the wrong end, and yet one that the protocol has: only who knows
+        // what was done to it can tell.
+        Rule::RebindForgetsAbort | Rule::ReconnectCancelsGrace | Rule::LastSlotExhausts => None,
+    }
+}
+
+fn who_noticed(findings: &[Finding]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for finding in findings {
+        if !names.contains(&finding.rule) {
+            names.push(finding.rule.clone());
+        }
+    }
+    names.sort_by_key(|name| !is_oracle(name));
+    names
+}
+
+fn is_oracle(name: &str) -> bool {
+    ORACLES.iter().any(|oracle| oracle.name == name)
+}
+
+/// What a rule is called on the command line: its name in lower case with hyphens.
+pub fn name_of(rule: Rule) -> String {
+    let mut name = String::new();
+    for letter in format!("{rule:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+/// Rules whose names contain `filter`; all if there is none.
+pub fn rules_matching(filter: Option<&str>) -> Vec<Rule> {
+    let mut rules = Rule::ALL.to_vec();
+    if let Some(filter) = filter {
+        rules.retain(|rule| name_of(*rule).contains(filter));
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oracle_of_a_rule_is_one_that_exists() {
+        for rule in Rule::ALL {
+            assert!(oracle_of(rule).is_none_or(is_oracle), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_found_by_a_part_of_its_name() {
+        assert_eq!(name_of(Rule::StaleFenceIsRefused), "stale-fence-is-refused");
+        assert_eq!(rules_matching(Some("stale-fence")), [Rule::StaleFenceIsRefused]);
+        assert_eq!(rules_matching(None), Rule::ALL);
+    }
+
+    #[test]
+    fn who_noticed_is_told_once_and_oracles_first() {
+        let finding = |rule: &str| Finding {
+            rule: rule.to_owned(),
+            at: std::time::Duration::ZERO,
+            message: None,
+            text: String::new(),
+        };
+        let found = ["expectation at line 9", "terminal-once", "terminal-once"].map(finding);
+        assert_eq!(who_noticed(&found), ["terminal-once", "expectation at line 9"]);
+    }
+}
