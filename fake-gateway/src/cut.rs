@@ -11,7 +11,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use futures_util::future;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use turnstile_seams::{ByteStream, Listener, http_server};
 
 /// Marks a response that never leaves.
@@ -32,20 +31,8 @@ pub(crate) fn is_never_sent(response: &Response) -> bool {
 
 /// Serves `router` to every connection of `listener`, for ever, and cuts a connection on which a request
 /// is not answered.
-pub(crate) async fn serve(mut listener: Box<dyn Listener>, router: Router) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => {
-                // A connection that failed while it was being accepted is its peer's loss only.
-                if let Ok(stream) = accepted {
-                    connections.spawn(serve_until_cut(stream, router.clone()));
-                }
-            }
-        }
-    }
+pub(crate) async fn serve(listener: Box<dyn Listener>, router: Router) {
+    http_server::serve_by(listener, |stream| serve_until_cut(stream, router.clone())).await;
 }
 
 /// Serves one connection until its peer or the scissors end it. A cut drops the socket.

@@ -104,14 +104,11 @@ impl WrapperClient {
                     answered => break matches!(answered, Ok(Reply::Proceed(true))),
                 }
             };
-            match proceed {
-                true => {}
-                false => {
-                    return Err(failure(
-                        FailureCode::WrapperStartFailed,
-                        "the delivery was called off",
-                    ));
-                }
+            if !proceed {
+                return Err(failure(
+                    FailureCode::WrapperStartFailed,
+                    "the delivery was called off",
+                ));
             }
         }
         self.hand_over(delivery).await

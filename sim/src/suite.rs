@@ -39,20 +39,31 @@ pub struct Played<'a> {
 pub fn play_all<'a>(
     plays: &[Play<'a>],
     jobs: NonZeroUsize,
+    progress: impl FnMut(usize),
+    done: impl FnMut(Played<'a>),
+) {
+    play_all_by(plays, jobs, play_timed, progress, done);
+}
+
+/// As [`play_all`], each play by `play`, on the thread that it falls to.
+pub fn play_all_by<'a, T: Send>(
+    plays: &[Play<'a>],
+    jobs: NonZeroUsize,
+    play: impl Fn(Play<'a>) -> T + Sync,
     mut progress: impl FnMut(usize),
-    mut done: impl FnMut(Played<'a>),
+    mut done: impl FnMut(T),
 ) {
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs.get().min(plays.len()) {
-            let (sender, next) = (sender.clone(), &next);
+            let (sender, next, play) = (sender.clone(), &next, &play);
             scope.spawn(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(play) = plays.get(index) else { return };
+                    let Some(planned) = plays.get(index) else { return };
                     // If nobody listens any more, the results are of no use.
-                    let _ = sender.send((index, play_timed(*play)));
+                    let _ = sender.send((index, play(*planned)));
                 }
             });
         }

@@ -12,7 +12,15 @@ use crate::network::{ByteStream, Listener};
 
 /// Serves `router` to every connection of `listener`, for ever. Dropping the future drops the
 /// connections with it, except those that were upgraded and so belong to their handler.
-pub async fn serve(mut listener: Box<dyn Listener>, router: Router) {
+pub async fn serve(listener: Box<dyn Listener>, router: Router) {
+    serve_by(listener, |stream| serve_connection(stream, router.clone())).await;
+}
+
+/// As [`serve`], each connection by `connection`.
+pub async fn serve_by<F: Future<Output = ()> + Send + 'static>(
+    mut listener: Box<dyn Listener>,
+    connection: impl Fn(Box<dyn ByteStream>) -> F,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -21,7 +29,7 @@ pub async fn serve(mut listener: Box<dyn Listener>, router: Router) {
             accepted = listener.accept() => {
                 // A connection that failed while it was being accepted is its peer's loss only.
                 if let Ok(stream) = accepted {
-                    connections.spawn(serve_connection(stream, router.clone()));
+                    connections.spawn(connection(stream));
                 }
             }
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::auth::BadToken;
 use super::{input, iso, view};
 use crate::coverage::Row;
-use crate::host::{Description, SessionHandle};
+use crate::host::Description;
 use crate::identity::{MessageId, SessionId, UserId, draw_kilo_session_id};
 use crate::legacy;
 use crate::refusal::{Code, Refusal};
@@ -138,27 +138,29 @@ pub async fn perform(
     input: Value,
 ) -> Result<Value, Refusal> {
     use legacy::procedures as v2;
-    if procedure == Procedure::Health {
-        Row::ProcedureHealth.reach();
-        return Ok(health(server));
-    }
-    let user = caller.ok_or_else(|| unauthorized(BadToken::Missing))?;
     if let Some(row) = procedure.row() {
         row.reach();
     }
-    match procedure {
-        Procedure::Health => Ok(health(server)),
-        Procedure::Start => start(server, user, input::read(input)?).await,
-        Procedure::Send => send(server, user, input::read(input)?).await,
-        Procedure::PrepareSession => v2::prepare(server, user, input::read(input)?).await,
-        Procedure::InitiateFromKilocodeSessionV2 => v2::initiate(server, user, input::read(input)?).await,
-        Procedure::SendMessageV2 => v2::send(server, user, input::read(input)?).await,
-        Procedure::UpdateSession => v2::update(server, user, input::read_with_nulls(input)?).await,
-        Procedure::InterruptSession => interrupt(server, user, input::read(input)?).await,
-        Procedure::DeleteSession => delete(server, user, input::read(input)?).await,
-        Procedure::GetSession => get_session(server, user, input::read(input)?).await,
-        Procedure::GetSessionHealth => get_session_health(server, user, input::read(input)?).await,
-        Procedure::GetLatestAssistantMessage => {
+    match (procedure, caller) {
+        (Procedure::Health, _) => Ok(health(server)),
+        (_, None) => Err(unauthorized(BadToken::Missing)),
+        (Procedure::Start, Some(user)) => start(server, user, input::read(input)?).await,
+        (Procedure::Send, Some(user)) => send(server, user, input::read(input)?).await,
+        (Procedure::PrepareSession, Some(user)) => v2::prepare(server, user, input::read(input)?).await,
+        (Procedure::InitiateFromKilocodeSessionV2, Some(user)) => {
+            v2::initiate(server, user, input::read(input)?).await
+        }
+        (Procedure::SendMessageV2, Some(user)) => v2::send(server, user, input::read(input)?).await,
+        (Procedure::UpdateSession, Some(user)) => {
+            v2::update(server, user, input::read_with_nulls(input)?).await
+        }
+        (Procedure::InterruptSession, Some(user)) => interrupt(server, user, input::read(input)?).await,
+        (Procedure::DeleteSession, Some(user)) => delete(server, user, input::read(input)?).await,
+        (Procedure::GetSession, Some(user)) => get_session(server, user, input::read(input)?).await,
+        (Procedure::GetSessionHealth, Some(user)) => {
+            get_session_health(server, user, input::read(input)?).await
+        }
+        (Procedure::GetLatestAssistantMessage, Some(user)) => {
             get_latest_assistant_message(server, user, input::read(input)?).await
         }
     }
@@ -186,22 +188,18 @@ pub(crate) fn new_session_reply(metadata: &Metadata) -> Value {
 }
 
 /// Makes a session and hands it its first input, with which it is stored. If that fails there is no session.
-pub(crate) async fn create(
-    server: &Server,
-    metadata: Metadata,
-    first: impl FnOnce() -> Input,
-) -> Result<(SessionHandle, Reply), Refusal> {
+pub(crate) async fn create(server: &Server, metadata: Metadata, first: Input) -> Result<Reply, Refusal> {
     let key = SessionKey {
         user: metadata.identity.user_id.clone(),
         session: metadata.identity.session_id.clone(),
     };
     let handle = server.create(&key, metadata);
-    match handle.ask(first()).await {
+    match handle.ask(first).await {
         Ok(Reply::Admission(Err(refusal))) => {
             server.forget(&key);
             Err(refusal)
         }
-        Ok(reply) => Ok((handle, reply)),
+        Ok(reply) => Ok(reply),
         Err(unanswered) => {
             server.forget(&key);
             Err(unanswered.into())
@@ -224,7 +222,7 @@ async fn start(server: &Server, user: UserId, input: input::Start) -> Result<Val
     metadata.initial_message = Some(InitialMessage { id: Some(id), turn });
 
     let mut reply = new_session_reply(&metadata);
-    let (_, admission) = create(server, metadata, || Input::Initiate).await?;
+    let admission = create(server, metadata, Input::Initiate).await?;
     add_ack(&mut reply, &ack(admission)?);
     Ok(reply)
 }
@@ -327,10 +325,10 @@ async fn describe(
     server: &Server,
     user: UserId,
     session: SessionId,
-) -> Result<(SessionId, Description), Refusal> {
+) -> Result<(SessionKey, Description), Refusal> {
     let key = SessionKey { user, session };
     let description = server.session(&key)?.describe().await?;
-    Ok((key.session, description))
+    Ok((key, description))
 }
 
 async fn get_session(server: &Server, user: UserId, input: input::OfSession) -> Result<Value, Refusal> {
@@ -347,17 +345,13 @@ async fn get_session_health(
     user: UserId,
     input: input::OfSession,
 ) -> Result<Value, Refusal> {
-    let key = SessionKey {
-        user: user.clone(),
-        session: input.cloud_agent_session_id.clone(),
-    };
-    let (session, description) = describe(server, user, input.cloud_agent_session_id).await?;
+    let (key, description) = describe(server, user, input.cloud_agent_session_id).await?;
     let workspace = description.metadata.workspace.as_ref();
     let is_healthy = match workspace {
         Some(_) => Some(server.wrapper().is_healthy(&key).await),
         None => None,
     };
-    Ok(view::health(&session, &description, is_healthy))
+    Ok(view::health(&key.session, &description, is_healthy))
 }
 
 async fn get_latest_assistant_message(
@@ -365,6 +359,6 @@ async fn get_latest_assistant_message(
     user: UserId,
     input: input::OfSession,
 ) -> Result<Value, Refusal> {
-    let (session, description) = describe(server, user, input.cloud_agent_session_id).await?;
-    Ok(view::latest_assistant_message(&session, &description))
+    let (key, description) = describe(server, user, input.cloud_agent_session_id).await?;
+    Ok(view::latest_assistant_message(&key.session, &description))
 }

@@ -7,7 +7,7 @@ use super::iso;
 use crate::host::Description;
 use crate::identity::SessionId;
 use crate::session::health::WrapperHealth;
-use crate::session::metadata::Repository;
+use crate::session::metadata::{GITLAB_PLATFORM, Repository};
 use crate::session::transcript::ReplyEnd;
 
 /// Reply of `getSession`.
@@ -48,7 +48,7 @@ pub fn session(description: &Description) -> Value {
         Some(Repository::Github { repo, .. }) => add("githubRepo", json!(repo)),
         Some(Repository::Gitlab { url, .. }) => {
             add("gitUrl", json!(url.public()));
-            add("platform", json!("gitlab"));
+            add("platform", json!(GITLAB_PLATFORM));
         }
         Some(Repository::Git { url, .. }) => add("gitUrl", json!(url.public())),
         None => {}

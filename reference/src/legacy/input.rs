@@ -12,12 +12,9 @@ use crate::refusal::Refusal;
 use crate::secret::Secret;
 use crate::session::message::Turn;
 use crate::session::metadata::{
-    Agent, AgentChoice, CallbackTarget, Finalization, GateThreshold, Mode, Model, Profile, Repository,
-    RepositoryUrl,
+    Agent, AgentChoice, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Mode, Model, Profile,
+    Repository, RepositoryUrl,
 };
-
-/// What old clients call a repository at a GitLab.
-const GITLAB: &str = "gitlab";
 
 /// Input of `prepareSession`. Tokens for GitHub are accepted and not read: the server manages them.
 #[derive(Debug, Deserialize)]
@@ -102,7 +99,7 @@ impl PrepareSession {
                 repo: repo.into(),
                 branch,
             }),
-            (None, Some(url)) if self.platform.as_deref() == Some(GITLAB) => {
+            (None, Some(url)) if self.platform.as_deref() == Some(GITLAB_PLATFORM) => {
                 Ok(Repository::Gitlab { url, branch })
             }
             (None, Some(url)) => Ok(Repository::Git {

@@ -39,15 +39,13 @@ pub async fn prepare(server: &Server, user: UserId, mut input: PrepareSession) -
     });
 
     let reply = new_session_reply(&metadata);
-    if input.auto_initiate {
-        Row::ProcedureAutoInitiate.reach();
-    }
     let first = if input.auto_initiate {
+        Row::ProcedureAutoInitiate.reach();
         Input::Initiate
     } else {
         Input::Prepare
     };
-    create(server, metadata, || first).await?;
+    create(server, metadata, first).await?;
     Ok(reply)
 }
 

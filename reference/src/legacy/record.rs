@@ -13,14 +13,13 @@ use crate::json::{self, Wrong};
 use crate::secret::Secret;
 use crate::session::message::Turn;
 use crate::session::metadata::{
-    AgentChoice, Auth, CallbackTarget, Finalization, GateThreshold, Identity, InitialMessage, Lifecycle,
-    METADATA_SCHEMA_VERSION, Metadata, Mode, Model, Profile, Repository, Workspace,
+    AgentChoice, Auth, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Identity,
+    InitialMessage, Lifecycle, METADATA_SCHEMA_VERSION, Metadata, Mode, Model, Profile, Repository,
+    Workspace,
 };
 
 /// What a record says that has a version of its form.
 const SCHEMA_VERSION: &str = "metadataSchemaVersion";
-/// What a flat record calls a repository at a GitLab.
-const GITLAB: &str = "gitlab";
 
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +131,7 @@ impl Flat {
             return Some(Repository::Github { repo, branch });
         }
         let url = self.git_url.take()?.into();
-        Some(if self.platform.as_deref() == Some(GITLAB) {
+        Some(if self.platform.as_deref() == Some(GITLAB_PLATFORM) {
             Repository::Gitlab { url, branch }
         } else {
             let token = self.git_token.take();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::events::{self, Persistence, name};
 use super::message::{GateResult, Status};
-use super::supervision::Deadline;
+use super::supervision::{Deadline, WRAPPER_DISCONNECTED};
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
 use super::{CallbackOwner, Decision, Effect, Reply, Session, SocketId, ToWrapper, transcript};
 use crate::coverage::Row;
@@ -19,8 +19,6 @@ use crate::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT};
 
 /// What WebSockets call the close of a connection on which no closing frame came.
 const CLOSED_WITHOUT_A_WORD: u16 = 1006;
-/// Said of executions whose wrapper stayed away.
-const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
 /// Said of executions that took too long.
 const TIMED_OUT: &str = "Execution timed out";
 

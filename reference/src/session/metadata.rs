@@ -112,6 +112,9 @@ pub struct Auth {
     pub kilocode_token: Option<Secret>,
 }
 
+/// What a flat record or an old client calls a repository at a GitLab.
+pub const GITLAB_PLATFORM: &str = "gitlab";
+
 /// What the agent works on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]

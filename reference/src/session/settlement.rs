@@ -91,23 +91,23 @@ impl Session {
         if let Some(reply) = self.transcript.observe(data) {
             self.take_assistant_reply(now, run, reply, decision);
         }
+        let Some((event, properties)) = kilo_event(data) else {
+            return;
+        };
         let root = self.metadata.identity.kilo_session_id.as_deref();
-        if let Some((KiloEvent::SessionStatus, properties)) = kilo_event(data)
-            && properties["status"]["type"] == "busy"
-            && properties["sessionID"].as_str() == root
-        {
-            // The idle that was seen before belonged to an earlier turn: it may have been late.
-            self.clear_deadline(&Deadline::Reconciliation, decision);
-        }
-        if let Some((KiloEvent::SessionIdle, properties)) = kilo_event(data) {
-            // A child session's idle says nothing of the root.
-            let root = self.metadata.identity.kilo_session_id.as_deref();
-            if root.is_some() && properties["sessionID"].as_str() == root {
+        let is_of_root = root.is_some_and(|root| properties["sessionID"] == root);
+        match event {
+            KiloEvent::SessionStatus if is_of_root && properties["status"]["type"] == "busy" => {
+                // The idle that was seen before belonged to an earlier turn: it may have been late.
+                self.clear_deadline(&Deadline::Reconciliation, decision);
+            }
+            KiloEvent::SessionIdle if is_of_root => {
                 Row::RootIdle.reach();
                 self.note_root_idle(now, decision);
-            } else {
-                Row::ChildIdle.reach();
             }
+            // A child session's idle says nothing of the root.
+            KiloEvent::SessionIdle => Row::ChildIdle.reach(),
+            _ => {}
         }
     }
 

@@ -16,8 +16,8 @@ use crate::limits::{
     PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
 };
 
-/// Said of messages whose wrapper stayed away.
-const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
+/// Said of messages and executions whose wrapper stayed away.
+pub(super) const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
 /// Said of messages whose wrapper did not answer a ping.
 const NO_PONG: &str = "Wrapper did not answer a ping";
 /// Said of messages whose wrapper showed nothing for too long.

@@ -5,9 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use turnstile_scenarios::Entry;
 
@@ -42,32 +39,19 @@ enum Ended {
 impl Survey {
     /// Plays everything on `jobs` threads, each play with a collector of its own, and tells `progress` how
     /// many are done as soon as one is.
-    pub fn of(plays: &[Play], jobs: NonZeroUsize, mut progress: impl FnMut(usize)) -> Self {
+    pub fn of(plays: &[Play], jobs: NonZeroUsize, progress: impl FnMut(usize)) -> Self {
         let mut survey = Self::default();
-        let next = AtomicUsize::new(0);
-        let (sender, results) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..jobs.get().min(plays.len()) {
-                let (sender, next) = (sender.clone(), &next);
-                scope.spawn(move || {
-                    while let Some(play) = plays.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let (played, reached) = collect(|| suite::play_timed(*play));
-                        let ended = match played.verdict {
-                            Ok(verdict) if verdict.findings.is_empty() => Ended::Held,
-                            Ok(_) => Ended::Broke,
-                            Err(_) => Ended::Failed,
-                        };
-                        // If nobody listens any more, the results are of no use.
-                        let _ = sender.send((play, ended, reached));
-                    }
-                });
-            }
-            drop(sender);
-            // All that is kept is sets: the order in which plays are done leaves no trace.
-            for (play, ended, reached) in results {
-                survey.add(play, &ended, reached);
-                progress(survey.plays);
-            }
+        let play = |play| {
+            let (played, reached) = collect(|| suite::play_timed(play));
+            let ended = match played.verdict {
+                Ok(verdict) if verdict.findings.is_empty() => Ended::Held,
+                Ok(_) => Ended::Broke,
+                Err(_) => Ended::Failed,
+            };
+            (play, ended, reached)
+        };
+        suite::play_all_by(plays, jobs, play, progress, |(play, ended, reached)| {
+            survey.add(&play, &ended, reached);
         });
         survey
     }

@@ -2,13 +2,11 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use super::report::{Report, Row, Section, Standing};
+use crate::report::style::{BAD, GOOD, QUIET};
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const QUIET: Style = Style::new().dimmed();
 const HEAD: Style = Style::new().bold();
 
 /// How wide the texts of tables are.

@@ -5,17 +5,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use turnstile_scenarios::Surface;
 
+use super::style::{BAD, GOOD, QUIET};
 use crate::oracle::Finding;
 use crate::script::Verdict;
 use crate::suite::{Play, Played};
 use crate::trace::render::seconds;
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const QUIET: Style = Style::new().dimmed();
 
 /// What came of everything, counted.
 #[derive(Debug, Clone, Copy, Default)]

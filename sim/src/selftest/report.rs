@@ -4,15 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-
 use super::{Notice, Trial, is_oracle, name_of};
 use crate::report::TerminalReporter;
+use crate::report::style::{BAD, GOOD, QUIET};
 use crate::suite::Played;
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const QUIET: Style = Style::new().dimmed();
 
 /// How many of the scenarios that noticed are named.
 const NAMED: usize = 3;
