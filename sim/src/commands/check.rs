@@ -1,0 +1,29 @@
+//! `turnstile check`.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use super::exit::{Exit, complain};
+use super::library::read;
+
+/// Checks scripts without playing them.
+pub(crate) fn check(files: &[PathBuf]) -> io::Result<Exit> {
+    let mut exit = Exit::Held;
+    for file in files {
+        match read(file) {
+            Ok(scenario) => {
+                let (steps, expectations) = (scenario.steps.len(), scenario.expect.len());
+                writeln!(
+                    anstream::stdout(),
+                    "{}: can be played ({steps} steps, {expectations} expectations)",
+                    file.display()
+                )?;
+            }
+            Err(error) => {
+                complain(&error);
+                exit = Exit::Usage;
+            }
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,30 @@
+//! How the program ends, and how it says that it cannot do what it was asked to.
+
+use turnstile::report::Summary;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All held.
+    Held = 0,
+    /// Something did not hold.
+    Broke = 1,
+    /// The call was wrong, a script is wrong, or nothing matched.
+    Usage = 2,
+    /// The harness itself failed: nothing is said about the server.
+    Harness = 3,
+}
+
+pub(crate) fn exit_of(summary: &Summary) -> Exit {
+    match (summary.failed, summary.broken) {
+        (0, 0) => Exit::Held,
+        (0, _) => Exit::Broke,
+        _ => Exit::Harness,
+    }
+}
+
+/// Says on standard error what was wrong.
+pub(crate) fn complain(text: &str) {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{style}error:{style:#} {text}");
+}

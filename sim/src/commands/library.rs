@@ -1,0 +1,54 @@
+//! Finding scenarios, in the folder or in a file, and saying so if they are not there or wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use turnstile_scenarios::{Library, LibraryErrors, Scenario};
+
+use super::exit::{Exit, complain};
+
+/// Where the scenarios are.
+#[derive(Args)]
+pub(crate) struct LibraryArguments {
+    /// The folder with the scenarios: its `suite` and its `regressions`
+    #[arg(
+        long,
+        default_value = "scenarios",
+        env = "TURNSTILE_SCENARIOS",
+        value_name = "DIR"
+    )]
+    scenarios: PathBuf,
+}
+
+/// All scenarios of the folder; if they cannot be played, it is said why.
+pub(crate) fn load(arguments: &LibraryArguments) -> Result<Library, Exit> {
+    let folder = &arguments.scenarios;
+    if !folder.is_dir() {
+        complain(&format!(
+            "there is no folder {}: run from the top of the project, or name the folder with --scenarios",
+            folder.display()
+        ));
+        return Err(Exit::Usage);
+    }
+    Library::load(folder).map_err(|errors: LibraryErrors| {
+        complain(&errors.to_string());
+        Exit::Usage
+    })
+}
+
+/// One scenario; or what is wrong with its file.
+pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
+    let source =
+        fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Scenario::parse(&source, file).map_err(|errors| errors.to_string())
+}
+
+/// Says that there is nothing to do.
+pub(crate) fn nothing_matches(filter: Option<&str>) -> Exit {
+    complain(&match filter {
+        Some(filter) => format!("no scenario has {filter:?} in its id; `turnstile list` shows all ids"),
+        None => "there are no scenarios in the folder".to_owned(),
+    });
+    Exit::Usage
+}

@@ -1,0 +1,21 @@
+//! What each command does, a file each, and what several of them need.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `library` | finding the scenarios, and saying so if they are not there or wrong |
+//! | `progress`, `seeds`, `exit` | the bar, the seeds as they are written, how the program ends |
+//! | all others | the command of that name: its arguments and what it does |
+//!
+//! What is told and how it looks is the library's business (`report`, and what the commands are named after).
+
+pub(crate) mod check;
+pub(crate) mod coverage;
+pub(crate) mod exit;
+pub(crate) mod library;
+pub(crate) mod list;
+mod progress;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod schema;
+mod seeds;
+pub(crate) mod selftest;

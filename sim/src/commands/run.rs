@@ -1,0 +1,75 @@
+//! `turnstile run`, which is also what is done if no command is given.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use clap::Args;
+use turnstile::report::TerminalReporter;
+use turnstile::suite;
+
+use super::exit::{Exit, exit_of};
+use super::library::{LibraryArguments, load, nothing_matches};
+use super::progress::progress_bar;
+use super::seeds::{Seeds, plays_of};
+
+/// What is played, and what is shown of it.
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// Only scenarios whose id contains this
+    filter: Option<String>,
+    /// The seed that every choice follows from, or a range of seeds such as 0..10 (10 not included)
+    #[arg(long, default_value = "0", value_name = "SEED|A..B")]
+    seed: Seeds,
+    /// How many scenarios are played at once; as many as there are cores if left out
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// How many last lines of the trace are shown where something did not hold
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    trace_lines: usize,
+    /// Show the digest of each trace
+    #[arg(long)]
+    digest: bool,
+    #[command(flatten)]
+    library: LibraryArguments,
+}
+
+/// Plays scenarios and judges them.
+pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
+    let library = match load(&arguments.library) {
+        Ok(library) => library,
+        Err(exit) => return Ok(exit),
+    };
+    let entries = library.matching(arguments.filter.as_deref());
+    if entries.is_empty() {
+        return Ok(nothing_matches(arguments.filter.as_deref()));
+    }
+    let seeds = &arguments.seed.0;
+    let plays = plays_of(&entries, seeds);
+    let bar = progress_bar(plays.len());
+    let mut reporter = TerminalReporter::new(anstream::stdout(), arguments.trace_lines)
+        .with_seed(seeds.end - seeds.start > 1)
+        .with_digest(arguments.digest);
+    let mut failure = None;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long it takes here is for the person who waits"
+    )]
+    let start = Instant::now();
+    let jobs = arguments.jobs.unwrap_or_else(suite::all_cores);
+    suite::play_all(
+        &plays,
+        jobs,
+        |count| bar.set_position(count as u64),
+        |played| {
+            let told = bar.suspend(|| reporter.tell(&played));
+            failure = failure.take().or(told.err());
+        },
+    );
+    bar.finish_and_clear();
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let summary = reporter.finish(start.elapsed())?;
+    Ok(exit_of(&summary))
+}
