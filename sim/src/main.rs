@@ -31,7 +31,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: RunArguments,
+    default: RunArguments,
 }
 
 #[derive(Subcommand)]
@@ -77,8 +77,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command, run } = Arguments::parse();
-    let exit = match command.unwrap_or(Command::Run(run)) {
+    let Arguments { command, default } = Arguments::parse();
+    let exit = match command.unwrap_or(Command::Run(default)) {
         Command::Run(arguments) => run(&arguments),
         Command::List { filter, library } => list(filter.as_deref(), &library),
         Command::Check { files } => check(&files),
