@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Json, Subset};
-use crate::name::ClientName;
+use crate::name::{ClientName, SessionName};
 use crate::place::At;
 use crate::reply::Status;
 use crate::text::is_default;
@@ -22,6 +22,9 @@ pub struct Call {
     /// How it is asked; if left out, with GET for the queries of the protocol and with POST for all else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<CallMethod>,
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::lapse::Lapse;
-use crate::name::{ClientName, Label};
+use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::reply::SuccessReply;
 use crate::text::{is_default, read_from_text};
@@ -16,6 +16,9 @@ use crate::text::{is_default, read_from_text};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Interrupt {
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
@@ -30,6 +33,9 @@ pub struct Interrupt {
 pub struct Open {
     /// Whose stream.
     pub client: At<ClientName>,
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: At<SessionName>,
     /// From which event on; from the start if left out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub from: Resume,

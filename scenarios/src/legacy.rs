@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
-use crate::name::{ClientName, Label};
+use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Prompt, PromptError};
 use crate::reply::{Reply, SuccessReply};
@@ -24,6 +24,8 @@ pub struct Prepare {
     pub prompt: Prompt,
     /// Whether it is queued at once.
     pub auto_initiate: bool,
+    /// Which session.
+    pub session: At<SessionName>,
     /// Who asks.
     pub client: At<ClientName>,
     /// The answer that must come.
@@ -53,6 +55,9 @@ struct WrittenPrepare {
     /// Whether the message is queued at once; if not, `initiate` does it.
     #[serde(default, skip_serializing_if = "is_default")]
     auto_initiate: bool,
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
@@ -69,6 +74,7 @@ impl TryFrom<WrittenPrepare> for Prepare {
             label: written.r#as,
             prompt: Prompt::written_or_command(written.say, written.text, written.command)?,
             auto_initiate: written.auto_initiate,
+            session: written.session,
             client: written.client,
             reply: written.reply,
         })
@@ -84,6 +90,7 @@ impl From<Prepare> for WrittenPrepare {
             text,
             command,
             auto_initiate: prepare.auto_initiate,
+            session: prepare.session,
             client: prepare.client,
             reply: prepare.reply,
         }
@@ -94,6 +101,9 @@ impl From<Prepare> for WrittenPrepare {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Initiate {
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
@@ -108,6 +118,9 @@ pub struct Initiate {
 pub struct Update {
     /// Which.
     pub callback: CallbackTarget,
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
@@ -120,6 +133,9 @@ pub struct Update {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Delete {
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,

@@ -54,7 +54,7 @@ pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
 pub use machine::{Crash, CrashPoint, DiskBehaviour, QueueBehaviour};
 pub use message::{Form, IdMaker, SendMessage, Start};
-pub use name::{ClientName, IngestName, Label, OBSERVER, Tag};
+pub use name::{ClientName, IngestName, Label, OBSERVER, SessionName, Tag};
 pub use party::{Between, Direction, Link, Machine, Party};
 pub use place::{At, Spot};
 pub use problem::{Problem, ScriptErrors};

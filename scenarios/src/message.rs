@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
-use crate::name::{ClientName, Label};
+use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Finalization, Prompt, PromptError};
 use crate::reply::Reply;
@@ -21,6 +21,8 @@ pub struct Start {
     pub prompt: Prompt,
     /// Another model than the session's settings say.
     pub model: Option<String>,
+    /// Which session.
+    pub session: At<SessionName>,
     /// Who asks.
     pub client: At<ClientName>,
     /// The answer that must come.
@@ -43,6 +45,9 @@ struct WrittenStart {
     /// Another model than the session's settings say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
@@ -59,6 +64,7 @@ impl TryFrom<WrittenStart> for Start {
             label: written.r#as,
             prompt: Prompt::written(written.say, written.text)?,
             model: written.model,
+            session: written.session,
             client: written.client,
             reply: written.reply,
         })
@@ -73,6 +79,7 @@ impl From<Start> for WrittenStart {
             say,
             text,
             model: start.model,
+            session: start.session,
             client: start.client,
             reply: start.reply,
         }
@@ -93,6 +100,8 @@ pub struct SendMessage {
     pub model: Option<String>,
     /// What is to follow its turn, if that is said.
     pub finalization: Option<Finalization>,
+    /// Which session.
+    pub session: At<SessionName>,
     /// Who asks.
     pub client: At<ClientName>,
     /// Who makes the message's id. Of no meaning for a repeated message.
@@ -166,6 +175,9 @@ struct WrittenSend {
     /// What is to follow the turn; as the session has it if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     finalization: Option<Finalization>,
+    /// Which session.
+    #[serde(default, skip_serializing_if = "is_default")]
+    session: At<SessionName>,
     /// Who asks.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
@@ -201,6 +213,7 @@ impl TryFrom<WrittenSend> for SendMessage {
             repeat: written.repeat,
             model: written.model,
             finalization: written.finalization,
+            session: written.session,
             client: written.client,
             id: written.id.unwrap_or_default(),
             surface: written.surface,
@@ -221,6 +234,7 @@ impl From<SendMessage> for WrittenSend {
             repeat: send.repeat,
             model: send.model,
             finalization: send.finalization,
+            session: send.session,
             client: send.client,
             id: Some(send.id).filter(|id| *id != IdMaker::default()),
             surface: send.surface,

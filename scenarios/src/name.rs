@@ -14,6 +14,9 @@ pub const OBSERVER: &str = "observer";
 /// The client that makes requests where a script names none.
 const DEFAULT_CLIENT: &str = "client";
 
+/// The session that a step is about where it names none.
+const DEFAULT_SESSION: &str = "session";
+
 /// Why a text cannot be a name.
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
@@ -95,6 +98,11 @@ name! {
 }
 
 name! {
+    /// What a script calls a session. The one that is spoken of where no name is given is called `session`.
+    SessionName, |_| Ok(())
+}
+
+name! {
     /// What a script calls a client. Never a party's name, nor [`OBSERVER`].
     ClientName, |text| {
         if text == OBSERVER {
@@ -104,6 +112,12 @@ name! {
             return Err(NameError::Machine(text.to_owned()));
         }
         Ok(())
+    }
+}
+
+impl Default for SessionName {
+    fn default() -> Self {
+        Self(DEFAULT_SESSION.to_owned())
     }
 }
 

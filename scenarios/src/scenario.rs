@@ -1,5 +1,6 @@
 //! A whole script.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::check::check;
 use crate::expectation::Expectation;
+use crate::name::SessionName;
 use crate::parse::{Draft, read};
 use crate::place::At;
 use crate::problem::{Report, ScriptErrors};
@@ -93,6 +95,16 @@ impl Scenario {
         }
         let scenario = draft.and_then(Draft::finish);
         report.conclude(scenario)
+    }
+
+    /// What its steps call the sessions that they make, beside the one without a name of its own.
+    pub fn other_sessions(&self) -> BTreeSet<&SessionName> {
+        let named = self.steps.iter().filter_map(|step| match &step.value {
+            Step::Start(start) => Some(&start.session.value),
+            Step::Prepare(prepare) => Some(&prepare.session.value),
+            _ => None,
+        });
+        named.filter(|name| !is_default(*name)).collect()
     }
 
     /// This scenario on one of its surfaces only, with a title that says so; none if it is not for that one.

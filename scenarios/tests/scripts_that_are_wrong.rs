@@ -343,6 +343,7 @@ fn a_step_that_can_never_happen_is_told() {
         "- crash: { party: server }\n- crash: { party: server }\n- interrupt: {}\n- open: { client: phone }",
         "- crash: { party: gateway }\n- release: hold",
         "- prepare: { as: second, say: idle }",
+        "- start: { as: a, say: idle, session: other }\n- send: { as: b, say: idle, session: third }",
         "- send: { as: a, command: { name: x } }",
         "- send: { as: a, say: idle, form: payload }",
         "- send: { as: a, say: idle, surface: legacy, finalization: { gate: all } }",
@@ -355,7 +356,7 @@ fn a_step_that_can_never_happen_is_told() {
     ];
     insta::assert_snapshot!(told(steps, &scripts), @r#"
     - start: { as: second, say: idle }
-        6:3: a scenario has one session, and it is made in line 5
+        6:3: the session `session` is made in line 5 already: another one has a name, as in `session: other`
     - send: { as: first, say: idle }
         6:15: the label `first` is taken already, in line 5
     - send: { as: a, say: idle, repeat: b }
@@ -404,7 +405,10 @@ fn a_step_that_can_never_happen_is_told() {
     - release: hold
         7:3: the gateway is down since line 6 and cannot answer: restart it first
     - prepare: { as: second, say: idle }
-        6:3: a scenario has one session, and it is made in line 5
+        6:3: the session `session` is made in line 5 already: another one has a name, as in `session: other`
+    - start: { as: a, say: idle, session: other }
+    - send: { as: b, say: idle, session: third }
+        7:3: no session is called `third` here; known: other, session
     - send: { as: a, command: { name: x } }
         6:3: the unified surface has no commands: say `surface: legacy`, or `api: [legacy]` above
     - send: { as: a, say: idle, form: payload }
@@ -455,7 +459,7 @@ steps:
     insta::assert_snapshot!(problems(script).join("\n"), @r#"
     6:3: there is no session yet: `start` or `prepare` comes first, or it is `stored`
     8:3: there is no session to ask for: its `start` is to be refused (line 7)
-    11:3: a scenario has one session, and it is made in line 9
+    11:3: the session `session` is made in line 9 already: another one has a name, as in `session: other`
     "#);
 }
 
@@ -489,7 +493,7 @@ steps:
     14:21: `old` is an execution, and no message
     15:3: this session has no callback target: say `callback: true` in `session`
     17:35: `second` is a message, and no execution
-    19:3: a scenario has one session, and it is `stored` already
+    19:3: the session `session` is `stored` already: another one has a name, as in `session: other`
     "#);
     let wrong = |stored: &&str| {
         let script = format!(

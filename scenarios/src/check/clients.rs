@@ -7,7 +7,7 @@ use crate::place::{At, Spot};
 
 impl<'a> Picture<'a, '_> {
     pub(super) fn open(&mut self, open: &'a Open, spot: Spot) {
-        self.request(spot);
+        self.request(&open.session, spot);
         for execution in &open.executions {
             self.known(execution);
         }

@@ -2,7 +2,7 @@
 
 use super::{IngestSocket, Picture};
 use crate::ingest::{Credentials, Ingest, IngestFrame};
-use crate::name::{IngestName, Label};
+use crate::name::{IngestName, Label, SessionName};
 use crate::party::Machine;
 use crate::place::{At, Spot};
 use crate::stored::ExecutionId;
@@ -17,7 +17,7 @@ impl<'a> Picture<'a, '_> {
                 credentials,
                 reply,
             } => {
-                self.request(spot);
+                self.request(&SessionName::default(), spot);
                 if let Credentials::Execution(label) = credentials {
                     self.execution(label);
                 }

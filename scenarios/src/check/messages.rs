@@ -4,13 +4,14 @@ use super::{Message, Picture, SessionState};
 use crate::call::Call;
 use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
 use crate::message::{IdMaker, SendMessage, Start};
-use crate::name::{ClientName, Label};
+use crate::name::{ClientName, Label, SessionName};
 use crate::party::Machine;
 use crate::place::{At, Spot};
 use crate::prompt::Prompt;
 use crate::reply::Reply;
 use crate::stored::Stored;
 use crate::surface::Surface;
+use crate::text::{is_default, listed};
 
 /// What of a legacy record makes callbacks possible.
 const CALLBACK_TARGET: &str = "callbackTarget";
@@ -19,7 +20,7 @@ impl<'a> Picture<'a, '_> {
     /// Takes in what lies on the server's disk.
     pub(super) fn stored(&mut self, stored: Option<&'a Stored>) {
         let Some(stored) = stored else { return };
-        self.session = SessionState::Stored;
+        self.note_session(SessionName::default(), SessionState::Stored);
         if let Some(target) = stored.record.value.0.get(CALLBACK_TARGET) {
             self.callbacks = !target.is_null();
         }
@@ -42,48 +43,54 @@ impl<'a> Picture<'a, '_> {
     }
 
     pub(super) fn start(&mut self, start: &'a Start, spot: Spot) {
-        if self.make_session(spot, &start.client, &start.reply) {
+        if self.make_session(spot, &start.session, &start.client, &start.reply) {
             self.message(&start.label, &start.prompt, &start.reply, false);
         }
     }
 
     pub(super) fn prepare(&mut self, prepare: &'a Prepare, spot: Spot) {
-        if self.make_session(spot, &prepare.client, &prepare.reply) {
+        if self.make_session(spot, &prepare.session, &prepare.client, &prepare.reply) {
             self.message(&prepare.label, &prepare.prompt, &prepare.reply, true);
         }
     }
 
     /// Whether a session can be asked for here.
-    fn make_session(&mut self, spot: Spot, client: &ClientName, reply: &Reply) -> bool {
-        match self.session {
-            SessionState::Made(first) => {
-                let line = first.line;
-                self.report.add(
-                    spot,
-                    format_args!("a scenario has one session, and it is made in line {line}"),
-                );
-                return false;
-            }
-            SessionState::Stored => {
-                self.report
-                    .add(spot, "a scenario has one session, and it is `stored` already");
-                return false;
-            }
-            SessionState::None | SessionState::Refused(_) | SessionState::Unclear => {}
+    fn make_session(
+        &mut self,
+        spot: Spot,
+        name: &At<SessionName>,
+        client: &ClientName,
+        reply: &Reply,
+    ) -> bool {
+        let made = match self.sessions.get(&name.value) {
+            Some(SessionState::Made(first)) => Some(format!("made in line {}", first.line)),
+            Some(SessionState::Stored) => Some("`stored`".to_owned()),
+            Some(SessionState::Refused(_) | SessionState::Unclear) | None => None,
+        };
+        if let Some(made) = made {
+            self.report.add(
+                spot,
+                format_args!(
+                    "the session `{}` is {made} already: another one has a name, as in `session: other`",
+                    name.value
+                ),
+            );
+            return false;
         }
         self.needs(Machine::Server, spot);
         self.clients.entry(client.clone()).or_default();
-        self.session = if reply.status.is_success() {
+        let state = if reply.status.is_success() {
             SessionState::Made(spot)
         } else {
             SessionState::Refused(spot)
         };
+        self.note_session(name.value.clone(), state);
         true
     }
 
     pub(super) fn send(&mut self, send: &'a SendMessage, spot: Spot) {
         self.client(&send.client, send.client.spot);
-        self.request(spot);
+        self.request(&send.session, spot);
         self.surface(send, spot);
         let mut has_id = send.id == IdMaker::Client;
         if let Some(repeated) = &send.repeat {
@@ -158,18 +165,22 @@ impl<'a> Picture<'a, '_> {
 
     pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) {
         self.client(&initiate.client, initiate.client.spot);
-        self.request(spot);
+        self.request(&initiate.session, spot);
     }
 
     pub(super) fn update(&mut self, update: &Update, spot: Spot) {
         self.client(&update.client, update.client.spot);
-        self.request(spot);
+        self.request(&update.session, spot);
         self.callbacks |= update.callback != CallbackTarget::None;
     }
 
     pub(super) fn call(&mut self, call: &Call, spot: Spot) {
         self.client(&call.client, call.client.spot);
         self.needs(Machine::Server, spot);
+        // Not every procedure is about a session; one that is named is to be there.
+        if !is_default(&call.session) {
+            self.request(&call.session, spot);
+        }
         if let Some(input) = &call.input {
             self.mentioned(input.labels(), input.spot);
         }
@@ -179,9 +190,9 @@ impl<'a> Picture<'a, '_> {
     }
 
     /// What every request about a session needs: the session, and a server to ask.
-    pub(super) fn request(&mut self, spot: Spot) {
-        match self.session {
-            SessionState::Refused(asked) => {
+    pub(super) fn request(&mut self, name: &SessionName, spot: Spot) {
+        match self.sessions.get(name) {
+            Some(SessionState::Refused(asked)) => {
                 let line = asked.line;
                 self.report.add(
                     spot,
@@ -190,13 +201,26 @@ impl<'a> Picture<'a, '_> {
                     ),
                 );
             }
-            SessionState::None if self.unclear.is_none() => self.report.add(
+            Some(SessionState::Made(_) | SessionState::Stored | SessionState::Unclear) => {}
+            None if self.unclear.is_some() => {}
+            None if self.sessions.is_empty() => self.report.add(
                 spot,
                 "there is no session yet: `start` or `prepare` comes first, or it is `stored`",
             ),
-            SessionState::None | SessionState::Made(_) | SessionState::Stored | SessionState::Unclear => {}
+            None => {
+                let known = listed(self.sessions.keys());
+                self.report.add(
+                    spot,
+                    format_args!("no session is called `{name}` here; known: {known}"),
+                );
+            }
         }
         self.needs(Machine::Server, spot);
+    }
+
+    /// Takes in how a session stands from here on.
+    pub(super) fn note_session(&mut self, name: SessionName, state: SessionState) {
+        self.sessions.insert(name, state);
     }
 }
 

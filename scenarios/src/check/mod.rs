@@ -13,7 +13,7 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::name::{ClientName, IngestName, Label, Tag};
+use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
 use crate::parse::{Draft, STEPS};
 use crate::party::{Machine, Party};
 use crate::place::{At, Spot};
@@ -37,7 +37,7 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     let mut picture = Picture {
         report,
         surfaces: draft.api.as_deref().unwrap_or_default(),
-        session: SessionState::None,
+        sessions: BTreeMap::new(),
         labels: BTreeMap::new(),
         tags: BTreeMap::new(),
         clients: BTreeMap::from([(ClientName::default(), Client::default())]),
@@ -51,7 +51,7 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     };
     match &draft.session {
         Some(session) => picture.stored(session.stored.as_ref()),
-        None => picture.session = SessionState::Unclear,
+        None => picture.note_session(SessionName::default(), SessionState::Unclear),
     }
     if steps.is_empty() {
         let spot = draft.present.get(STEPS).copied().unwrap_or_default();
@@ -66,7 +66,8 @@ struct Picture<'a, 'r> {
     report: &'a mut Report<'r>,
     /// Where the script is played; none if that could not be read.
     surfaces: &'a [Surface],
-    session: SessionState,
+    /// The sessions that were asked for, or were there before.
+    sessions: BTreeMap<SessionName, SessionState>,
     labels: BTreeMap<&'a Label, Message>,
     /// Where each tag was released since it was last said; `None` if it was not.
     tags: BTreeMap<&'a Tag, Option<Spot>>,
@@ -82,11 +83,9 @@ struct Picture<'a, 'r> {
     unclear: Option<BTreeSet<&'a str>>,
 }
 
-/// What is known of the session.
+/// What is known of a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SessionState {
-    /// Nothing has asked for it yet.
-    None,
     /// A step asks for it, and is to be refused.
     Refused(Spot),
     /// A step has made it.

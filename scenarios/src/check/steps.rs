@@ -32,11 +32,11 @@ impl<'a> Picture<'a, '_> {
             Step::Update(update) => self.update(update, *spot),
             Step::Delete(delete) => {
                 self.client(&delete.client, delete.client.spot);
-                self.request(*spot);
+                self.request(&delete.session, *spot);
             }
             Step::Interrupt(interrupt) => {
                 self.client(&interrupt.client, interrupt.client.spot);
-                self.request(*spot);
+                self.request(&interrupt.session, *spot);
             }
             Step::Call(call) => self.call(call, *spot),
             Step::Open(open) => self.open(open, *spot),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::TOLD_TIME_ERROR;
 use super::admissions::{CallbackTargets, Likely, wants_gate};
 use super::history::{SessionHistory, StreamEvent};
-use crate::stage::WRAPPER;
+use crate::stage::host_of;
 
 /// A batch that was finalized, or may have been.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,9 +180,11 @@ impl<'s, 'a> Reading<'s, 'a> {
 
     fn finish(mut self) -> Batches<'a> {
         // When all is over every wrapper was let go, seen or not, but one that is still there and was never idle.
-        let broken_until = self.session.run.faults.broken_until(WRAPPER);
+        let faults = &self.session.run.faults;
         let mut ingests = self.session.ingests();
-        let is_let_go = ingests.all(|ingest| ingest.closed_at.is_some() || ingest.opened_at <= broken_until);
+        let is_let_go = ingests.all(|ingest| {
+            ingest.closed_at.is_some() || ingest.opened_at <= faults.broken_until(host_of(&ingest.party))
+        });
         if let (Some((message, end)), true) = (self.last_end, self.unfinished.is_empty()) {
             self.add(message, end, end.at, is_let_go);
         }

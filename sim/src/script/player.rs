@@ -10,14 +10,16 @@ use std::time::Duration;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, Spot, Step, Surface};
+use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
 
 use super::HarnessError;
 use super::stored::LaidOut;
 use super::view::View;
 use crate::oracle::Finding;
 use crate::stage::client::{Answer, Awaited, Client, From};
-use crate::stage::{GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER_AUTHORITY};
+use crate::stage::{
+    GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_authority, wrapper_of,
+};
 use crate::trace::{Labels, SCRIPT, Trace, What};
 use crate::world::{Stopped, World, WorldEvent};
 
@@ -36,7 +38,8 @@ pub(super) struct Player<'a> {
     pub(super) stage: Stage,
     pub(super) view: View,
     pub(super) clients: BTreeMap<String, Client>,
-    pub(super) session: Option<String>,
+    /// Ids of sessions by what the script calls them.
+    pub(super) sessions: BTreeMap<SessionName, String>,
     /// Ids of messages and executions by label. A repeated message has several.
     pub(super) messages: BTreeMap<Label, String>,
     /// Ingest sockets of the script's own.
@@ -86,7 +89,10 @@ impl<E: Into<HarnessError>> std::convert::From<E> for Halt {
 }
 
 impl<'a> Player<'a> {
-    pub fn new(scenario: &'a Scenario, stage: Stage) -> Self {
+    pub fn new(scenario: &'a Scenario, mut stage: Stage) -> Self {
+        for name in scenario.other_sessions() {
+            stage.add_wrapper(name);
+        }
         Self {
             scenario,
             surface: scenario.api.first(),
@@ -94,7 +100,7 @@ impl<'a> Player<'a> {
             stage,
             view: View::default(),
             clients: BTreeMap::new(),
-            session: None,
+            sessions: BTreeMap::new(),
             messages: BTreeMap::new(),
             ingests: BTreeMap::new(),
             labels: Labels::new(),
@@ -120,9 +126,34 @@ impl<'a> Player<'a> {
         for (label, id) in laid_out.ids {
             self.name(&label, id);
         }
-        let watching = self.stage.observer().watch(laid_out.session_id.clone());
-        self.session = Some(laid_out.session_id);
+        self.take_session(&SessionName::default(), laid_out.session_id)
+    }
+
+    /// Takes in which session the script speaks of by that name, and looks at it from now on.
+    pub(super) fn take_session(&mut self, name: &SessionName, id: String) -> Result<(), HarnessError> {
+        self.stage
+            .sandboxes
+            .settle(&self.wrapper_host(name), Some(id.as_str()));
+        if *name != SessionName::default() {
+            self.labels.insert(id.clone(), name.to_string());
+        }
+        let watching = self.stage.observer().watch(id.clone());
+        self.sessions.insert(name.clone(), id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
+    }
+
+    /// The host of the wrapper of what the script calls so.
+    pub(super) fn wrapper_host(&self, name: &SessionName) -> String {
+        if *name == SessionName::default() {
+            WRAPPER.to_owned()
+        } else {
+            wrapper_of(name)
+        }
+    }
+
+    /// The id of what the script calls so, as far as anybody was told.
+    pub(super) fn session(&self, name: &SessionName) -> Option<&str> {
+        self.sessions.get(name).map(String::as_str)
     }
 
     fn play_steps(&mut self) -> Result<(), Halt> {
@@ -167,7 +198,7 @@ impl<'a> Player<'a> {
         }
         self.restart_after.clear();
         if self.wrapper_is_scripted {
-            let url = format!("http://{WRAPPER_AUTHORITY}/test/behaviour");
+            let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
             let behaving = self.stage.observer();
             let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
             self.stage.world.spawn(OBSERVER, behaving)?;
@@ -184,10 +215,9 @@ impl<'a> Player<'a> {
                 .clone()
                 .ask(Method::GET, url, Value::Null, Awaited::default()),
         )?;
-        if let Some(session) = self.session.clone() {
-            self.stage
-                .world
-                .spawn(OBSERVER, observer.stream(session, From::After(0)))?;
+        for session in self.sessions.values() {
+            let reading = observer.clone().stream(session.clone(), From::After(0));
+            self.stage.world.spawn(OBSERVER, reading)?;
         }
         self.run_for(READING)
     }

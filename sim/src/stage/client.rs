@@ -3,7 +3,7 @@
 //! It shares no type with the server, mints its own tokens and reads what it is given without believing
 //! any of it. It records what it sends and what it gets, as every party does.
 
-use std::sync::atomic::AtomicU64;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub struct Client {
     name: Arc<str>,
     pub(super) seams: Seams,
     pub(super) witness: Witness,
-    /// Id of the last kept event that any of its streams showed.
-    pub(super) last_event: Arc<AtomicU64>,
+    /// Ids of the last kept events that any of its streams showed, by session.
+    pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Told when its streams are to be closed.
     pub(super) closing: Arc<watch::Sender<u64>>,
 }
@@ -78,7 +78,7 @@ impl Client {
             name: name.into(),
             seams,
             witness: Witness::new(name, Arc::new(recorder)),
-            last_event: Arc::default(),
+            last_events: Arc::default(),
             closing: Arc::new(watch::Sender::new(0)),
         }
     }

@@ -17,9 +17,12 @@ use super::client::{Awaited, PATIENCE};
 /// The status of an ingest that opened.
 pub const SWITCHING_PROTOCOLS: u16 = 101;
 
+/// What the names of such sockets begin with, as parties.
+pub(super) const PARTY_PREFIX: &str = "ingest:";
+
 /// The party under which a socket of that name is recorded.
 pub fn ingest_party(name: &str) -> String {
-    format!("ingest:{name}")
+    format!("{PARTY_PREFIX}{name}")
 }
 
 /// What is done on an open socket.

@@ -6,6 +6,7 @@ mod checkpoints;
 pub mod client;
 mod ingest;
 mod queue;
+mod sandboxes;
 mod stored;
 mod stream;
 
@@ -25,6 +26,7 @@ use self::client::{Awaited, Client};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS, ingest_party};
 pub use self::queue::{QueueBehaviour, QueueControl};
+pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
 use crate::trace::{Recorder, WORLD, What};
 use crate::world::{Machine, World, WorldError, WorldEvent};
@@ -33,7 +35,7 @@ use crate::world::{Machine, World, WorldError, WorldEvent};
 pub const OBSERVER: &str = "observer";
 /// The server under test.
 pub const SERVER: &str = "server";
-/// The fake wrapper.
+/// The fake wrapper; of several, that of the session without a name of its own.
 pub const WRAPPER: &str = "wrapper";
 /// The fake gateway.
 pub const GATEWAY: &str = "gateway";
@@ -46,8 +48,8 @@ pub const SERVER_AUTHORITY: &str = "server:8787";
 pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
 /// Where the gateway listens.
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
-/// Where the wrapper listens.
-pub const WRAPPER_AUTHORITY: &str = "wrapper:9000";
+/// The port that every wrapper listens at.
+const WRAPPER_PORT: u16 = 9000;
 
 /// Secret under which users' tokens are signed.
 pub(crate) const API_SECRET: &str = "api-secret-of-the-simulation";
@@ -70,6 +72,8 @@ pub struct Stage {
     pub queue: QueueControl,
     /// Where the server is to crash.
     pub crash_plan: CrashPlan,
+    /// Which session has which wrapper.
+    pub sandboxes: SandboxPlan,
     observer: Client,
     epoch: Timestamp,
 }
@@ -93,13 +97,14 @@ impl Stage {
         let epoch = epoch();
         let mut world = World::new(seed, epoch);
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
+        let sandboxes = SandboxPlan::default();
 
         // The observer comes first: its clock is the record's.
         let seams = add_client_host(&mut world, OBSERVER);
         let recorder = Recorder::new(epoch, seams.clock.clone());
         let observer = Client::new(OBSERVER, seams, recorder.clone());
 
-        let (control, plan) = (queue.clone(), crash_plan.clone());
+        let (control, plan, wrappers) = (queue.clone(), crash_plan.clone(), sandboxes.clone());
         world.add_host(SERVER, move |machine| {
             let hooks = Hooks {
                 queue: control.wrap(),
@@ -108,7 +113,7 @@ impl Stage {
             let config = Config {
                 listen: SERVER_AUTHORITY.to_owned(),
                 ingest_url: format!("ws://{SERVER_AUTHORITY}"),
-                sandboxes: Arc::new(format!("http://{WRAPPER_AUTHORITY}")),
+                sandboxes: Arc::new(wrappers.clone()),
                 api_secret: API_SECRET.to_owned(),
                 ticket_secret: TICKET_SECRET.to_owned(),
                 internal_api_key: INTERNAL_API_KEY.to_owned(),
@@ -136,17 +141,7 @@ impl Stage {
                 machine.power.crash();
             })
         });
-        let witness = witness_maker(&recorder, WRAPPER);
-        world.add_host(WRAPPER, move |machine| {
-            let witness = witness();
-            Box::pin(async move {
-                let listener = listen(&machine, WRAPPER_AUTHORITY).await;
-                let config = WrapperConfig {
-                    gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
-                };
-                Wrapper::new(config, machine.seams, witness).serve(listener).await;
-            })
-        });
+        add_wrapper_host(&mut world, &recorder, WRAPPER);
         let witness = witness_maker(&recorder, GATEWAY);
         world.add_host(GATEWAY, move |machine| {
             let witness = witness();
@@ -179,6 +174,7 @@ impl Stage {
             recorder,
             queue,
             crash_plan,
+            sandboxes,
             observer,
             epoch,
         }
@@ -187,6 +183,15 @@ impl Stage {
     /// The harness's own client.
     pub fn observer(&self) -> Client {
         self.observer.clone()
+    }
+
+    /// A wrapper of its own for the session that scripts call `name`.
+    ///
+    /// # Panics
+    ///
+    /// If it has one already.
+    pub fn add_wrapper(&mut self, name: &str) {
+        add_wrapper_host(&mut self.world, &self.recorder, &wrapper_of(name));
     }
 
     /// A new client, on a host of its own.
@@ -234,6 +239,47 @@ impl Stage {
 /// When every run begins.
 pub fn epoch() -> Timestamp {
     EPOCH.parse().expect("the epoch is a timestamp")
+}
+
+/// The host of the wrapper of a session that has a name of its own. No client can be called that.
+pub fn wrapper_of(session: &str) -> String {
+    format!("{WRAPPER}.{session}")
+}
+
+/// Whether a party is a wrapper.
+pub fn is_wrapper(party: &str) -> bool {
+    party
+        .strip_prefix(WRAPPER)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Where the wrapper on `host` listens.
+pub fn wrapper_authority(host: &str) -> String {
+    format!("{host}:{WRAPPER_PORT}")
+}
+
+/// The machine that a party is on: sockets that a script opens itself are on the wrapper's.
+pub fn host_of(party: &str) -> &str {
+    if party.starts_with(ingest::PARTY_PREFIX) {
+        WRAPPER
+    } else {
+        party
+    }
+}
+
+fn add_wrapper_host(world: &mut World, recorder: &Recorder, host: &str) {
+    let witness = witness_maker(recorder, host);
+    let authority = wrapper_authority(host);
+    world.add_host(host, move |machine| {
+        let (witness, authority) = (witness(), authority.clone());
+        Box::pin(async move {
+            let listener = listen(&machine, &authority).await;
+            let config = WrapperConfig {
+                gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
+            };
+            Wrapper::new(config, machine.seams, witness).serve(listener).await;
+        })
+    });
 }
 
 /// A party's witness at each of its starts: numbers of exchanges and sockets go on across restarts.

@@ -1,6 +1,6 @@
 //! A client's streams: what it asks for, and following them.
 
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use fake_gateway::observation::{ClosedBy, Sight, body_as_value};
@@ -101,7 +101,8 @@ impl Client {
         let wish = wish.into();
         let mut closing = self.closing.subscribe();
         if let Opened::Open(number, socket) = self.open(&session, &wish).await {
-            self.follow(number, socket, wish.pause, &mut closing).await;
+            self.follow(&session, number, socket, wish.pause, &mut closing)
+                .await;
         }
     }
 
@@ -113,7 +114,8 @@ impl Client {
             closing.mark_unchanged();
             match self.open(&session, &From::Last.into()).await {
                 Opened::Open(number, socket) => {
-                    self.follow(number, socket, Duration::ZERO, &mut closing).await;
+                    self.follow(&session, number, socket, Duration::ZERO, &mut closing)
+                        .await;
                 }
                 Opened::Refused(StatusCode::NOT_FOUND) => return,
                 Opened::Refused(_) | Opened::Lost => {}
@@ -138,8 +140,8 @@ impl Client {
 
     async fn open(&self, session: &str, wish: &StreamWish) -> Opened {
         let number = self.witness.next_socket();
-        let last_event = self.last_event.load(Ordering::Relaxed);
-        let path = format!("/stream?cloudAgentSessionId={session}{}", wish.query(last_event));
+        let query = wish.query(self.last_event(session));
+        let path = format!("/stream?cloudAgentSessionId={session}{query}");
         let url = format!("ws://{SERVER_AUTHORITY}{path}&ticket={}", self.ticket(session));
         let url: Uri = url.parse().expect("the harness makes valid URLs");
         let to = url.host().unwrap_or_default().to_owned();
@@ -171,6 +173,7 @@ impl Client {
     /// Takes what a stream brings, with a pause after each frame.
     async fn follow(
         &self,
+        session: &str,
         number: u64,
         mut socket: Box<WebSocket>,
         pause: Duration,
@@ -186,7 +189,7 @@ impl Client {
                     break (Some(CloseCode::Normal.into()), ClosedBy::Itself);
                 }
                 message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.take(number, &body_as_value(text.as_bytes())),
+                    Some(Ok(Message::Text(text))) => self.take(session, number, &body_as_value(text.as_bytes())),
                     Some(Ok(Message::Close(frame))) => {
                         break (frame.map(|frame| frame.code.into()), ClosedBy::Peer);
                     }
@@ -205,9 +208,17 @@ impl Client {
         });
     }
 
-    fn take(&self, socket: u64, frame: &Value) {
+    /// Id of the last kept event of a session that any of its streams showed; 0 if none has.
+    fn last_event(&self, session: &str) -> u64 {
+        let last_events = self.last_events.lock().unwrap_or_else(PoisonError::into_inner);
+        last_events.get(session).copied().unwrap_or_default()
+    }
+
+    fn take(&self, session: &str, socket: u64, frame: &Value) {
         if let Some(id) = frame["eventId"].as_u64() {
-            self.last_event.fetch_max(id, Ordering::Relaxed);
+            let mut last_events = self.last_events.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = last_events.entry(session.to_owned()).or_default();
+            *last = id.max(*last);
         }
         self.witness.observe(Sight::FrameReceived {
             socket,

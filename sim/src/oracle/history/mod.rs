@@ -306,6 +306,8 @@ pub struct Delivery {
 /// An ingest socket that the server let the wrapper open.
 #[derive(Debug)]
 pub struct Ingest {
+    /// Who opened it.
+    pub party: String,
     /// The session.
     pub session: Arc<str>,
     /// The fence that it was opened under.

@@ -243,6 +243,7 @@ impl<'a> Reader<'a> {
             let session = self.session(session);
             let place = self.history.ingests.len();
             self.history.ingests.push(Ingest {
+                party: socket.0.to_owned(),
                 session,
                 fence,
                 opened_at: at,

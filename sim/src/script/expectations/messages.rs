@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use fake_gateway::observation::Sight;
-use serde_json::json;
+use serde_json::{Value, json};
 use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
 
 use super::{Checker, TOLERANCE, Wrong, secs, terminal_name};
 use crate::oracle::history::StreamEvent;
 use crate::script::view::moment_of_event;
-use crate::stage::WRAPPER;
+use crate::stage::is_wrapper;
 
 /// How far a time that the server tells may be behind the time at which it was told: it tells whole
 /// milliseconds.
@@ -17,7 +17,10 @@ const TOLD_TIME_ERROR: Duration = Duration::from_millis(1);
 
 impl Checker<'_> {
     pub(super) fn order(&self, milestones: &[At<Milestone>]) -> Option<Wrong> {
-        let events = self.history.kept_events();
+        let mut events = self.history.kept_events();
+        events.retain(|event| event.message().is_some());
+        // Each session has a log of its own; only time puts them in one order.
+        events.sort_by_key(|event| event.at);
         let mut from = 0;
         for At {
             value: Milestone { moment, of },
@@ -131,15 +134,17 @@ impl Checker<'_> {
             match sight {
                 Sight::RequestReceived {
                     exchange, path, body, ..
-                } if party == WRAPPER => {
-                    if path == "/session/ready" && self.first_waiting(at) == Some(id) {
-                        getting_ready.push((*exchange, at));
+                } if is_wrapper(party) => {
+                    if path == "/session/ready"
+                        && self.first_waiting(&body["cloudAgentSessionId"], at) == Some(id)
+                    {
+                        getting_ready.push(((party, *exchange), at));
                     } else if path.starts_with("/job/") && body["message"]["id"].as_str() == Some(id) {
                         attempts.push(at);
                     }
                 }
-                Sight::ReplySent { exchange, body, .. } if party == WRAPPER && body["status"] == "ready" => {
-                    getting_ready.retain(|(number, _)| number != exchange);
+                Sight::ReplySent { exchange, body, .. } if is_wrapper(party) && body["status"] == "ready" => {
+                    getting_ready.retain(|(asked, _)| *asked != (party, *exchange));
                 }
                 _ => {}
             }
@@ -149,10 +154,11 @@ impl Checker<'_> {
         attempts
     }
 
-    /// The first message that waited at a moment.
-    fn first_waiting(&self, at: Duration) -> Option<&str> {
+    /// The first message of a session that waited at a moment.
+    fn first_waiting(&self, session: &Value, at: Duration) -> Option<&str> {
         let mut waiting: Vec<&str> = Vec::new();
-        for event in self.history.kept_events() {
+        let events = self.history.kept_events().into_iter();
+        for event in events.filter(|event| *session == *event.session) {
             match (event.message(), event.is_queued()) {
                 (Some(message), true) if event.at <= at => waiting.push(message),
                 (Some(message), false) if event.at + TOLD_TIME_ERROR <= at => {

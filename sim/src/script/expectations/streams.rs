@@ -1,6 +1,6 @@
 //! What clients saw on their streams, and what they show of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use turnstile_scenarios::{BadgeShown, BadgeWord, Snapshot, StreamCount, Watcher};
@@ -22,12 +22,17 @@ impl Checker<'_> {
         let about = expected.of.as_ref().map(|label| &label.value);
         let id = about.and_then(|label| self.id(label));
         // What the harness reads when all is over is not what the script's stream showed.
-        let last_reading = self.history.seen.iter().rev().find(|seen| seen.party == OBSERVER);
-        let last_reading = last_reading.map(|seen| seen.socket).filter(|_| party == OBSERVER);
+        let last_readings: BTreeSet<u64> = if party == OBSERVER {
+            let seen = self.history.seen.iter().filter(|seen| seen.party == OBSERVER);
+            let last: BTreeMap<&str, u64> = seen.map(|seen| (&*seen.event.session, seen.socket)).collect();
+            last.into_values().collect()
+        } else {
+            BTreeSet::new()
+        };
         let mut messages_of_turn = BTreeSet::new();
         let mut count = 0;
         for seen in self.history.seen.iter().filter(|seen| seen.party == party) {
-            if Some(seen.socket) == last_reading {
+            if last_readings.contains(&seen.socket) {
                 continue;
             }
             let event = &seen.event;

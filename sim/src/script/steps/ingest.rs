@@ -2,7 +2,9 @@
 //! nobody asked for.
 
 use serde_json::json;
-use turnstile_scenarios::{At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, Spot};
+use turnstile_scenarios::{
+    At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, SessionName, Spot,
+};
 
 use super::requests::contains;
 use crate::script::player::{Halt, Player};
@@ -64,7 +66,7 @@ impl Player<'_> {
                 }
             },
         };
-        let session = self.session.clone().unwrap_or_default();
+        let session = self.session(&SessionName::default()).unwrap_or_default();
         let path = format!("/sessions/{USER}/{session}/ingest?{query}");
         let opened = Awaited::default();
         let ingest = self.stage.open_ingest(&name.to_string(), path, opened.clone())?;
@@ -101,7 +103,7 @@ impl Player<'_> {
             Fence::StaleRun => run = altered(&run),
             Fence::StaleConnection => connection = altered(&connection),
         }
-        let session = self.session.as_deref().unwrap_or_default();
+        let session = self.session(&SessionName::default()).unwrap_or_default();
         let kilo_session = self.view.kilo_session().unwrap_or(SOME_KILO_SESSION);
         let generation = &binding["wrapperGeneration"];
         Some(format!(

@@ -8,7 +8,9 @@ use turnstile_scenarios::{
 };
 
 use crate::script::player::{Halt, Player};
-use crate::stage::{GATEWAY_AUTHORITY, QueueBehaviour, RECEIVER_AUTHORITY, SERVER, WRAPPER_AUTHORITY};
+use crate::stage::{
+    GATEWAY_AUTHORITY, QueueBehaviour, RECEIVER_AUTHORITY, SERVER, WRAPPER, wrapper_authority,
+};
 use crate::world::DiskFault;
 
 impl Player<'_> {
@@ -49,7 +51,7 @@ impl Player<'_> {
 
     pub(super) fn script_wrapper(&mut self, behaviour: &WrapperBehaviour, spot: Spot) -> Result<(), Halt> {
         self.wrapper_is_scripted = true;
-        let url = format!("http://{WRAPPER_AUTHORITY}/test/behaviour");
+        let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
         self.script_fake("wrapper", url, behaviour_as_wire(behaviour), spot)
     }
 

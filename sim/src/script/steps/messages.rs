@@ -5,13 +5,12 @@ use http::Method;
 use serde_json::{Value, json};
 use turnstile_scenarios::{
     Call, CallMethod, CallReply, CallbackTarget, Delete, Finalization, Form, IdMaker, Initiate, Interrupt,
-    Prepare, Prompt, SendMessage, Spot, Start, Surface, Update, has_field,
+    Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update, has_field,
 };
 
 use super::requests::contains;
 use crate::script::player::{Halt, Player};
 use crate::script::stored::callback_target;
-use crate::stage::OBSERVER;
 use crate::stage::client::{Answer, Client};
 
 /// The repository that every session works on.
@@ -39,24 +38,21 @@ impl Player<'_> {
         let answer = match self.surface {
             Surface::Unified => {
                 let input = self.start_input(start, &id);
-                self.call(&client, "start", input)?
+                self.make_session(&client, "start", input, &start.session)?
             }
             Surface::Legacy => {
                 let model = start.model.as_ref().unwrap_or(&self.scenario.session.model);
                 let input = self.prepare_input(&start.prompt, model, &id);
-                let prepared = self.call(&client, "prepareSession", input)?;
-                if self.take_session(&prepared)? {
-                    self.call_initiate(&client)?
+                let prepared = self.make_session(&client, "prepareSession", input, &start.session)?;
+                if self.session(&start.session).is_some() {
+                    self.call_initiate(&client, &start.session)?
                 } else {
                     prepared
                 }
             }
         };
-        let data = self.check_reply(&answer, &start.reply, &start.label, spot)?;
+        self.check_reply(&answer, &start.reply, &start.label, spot)?;
         self.name(&start.label, id);
-        if self.session.is_none() && data["cloudAgentSessionId"].is_string() {
-            self.take_session(&answer)?;
-        }
         Ok(())
     }
 
@@ -116,33 +112,41 @@ impl Player<'_> {
         if prepare.auto_initiate {
             input["autoInitiate"] = json!(true);
         }
-        let answer = self.call(&client, "prepareSession", input)?;
+        let answer = self.make_session(&client, "prepareSession", input, &prepare.session)?;
         self.check_reply(&answer, &prepare.reply, &prepare.label, spot)?;
         self.name(&prepare.label, id);
-        self.take_session(&answer)?;
         Ok(())
     }
 
-    /// Learns from an answer which session there is now, and looks at it. Whether the answer says.
-    fn take_session(&mut self, answer: &Answer) -> Result<bool, Halt> {
-        let data = answer.as_ref().map(|(_, body)| &body["result"]["data"]);
-        let session = data.and_then(|data| data["cloudAgentSessionId"].as_str());
-        let Some(session) = session else { return Ok(false) };
-        self.session = Some(session.to_owned());
-        let watching = self.stage.observer().watch(session.to_owned());
-        self.stage.world.spawn(OBSERVER, watching)?;
-        Ok(true)
+    /// Has a client call a procedure that makes a session, and learns from the answer which it is.
+    fn make_session(
+        &mut self,
+        client: &Client,
+        procedure: &str,
+        input: Value,
+        name: &SessionName,
+    ) -> Result<Answer, Halt> {
+        let host = self.wrapper_host(name);
+        self.stage.sandboxes.expect(&host);
+        let answer = self.call(client, procedure, input)?;
+        if let Some((_, body)) = &answer {
+            match body["result"]["data"]["cloudAgentSessionId"].as_str() {
+                Some(session) => self.take_session(name, session.to_owned())?,
+                None => self.stage.sandboxes.settle(&host, None),
+            }
+        }
+        Ok(answer)
     }
 
     pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&initiate.client);
-        let answer = self.call_initiate(&client)?;
+        let answer = self.call_initiate(&client, &initiate.session)?;
         self.check_answer("the initiation", &answer, &initiate.reply, spot)?;
         Ok(())
     }
 
-    fn call_initiate(&mut self, client: &Client) -> Result<Answer, Halt> {
-        let input = json!({"cloudAgentSessionId": self.session});
+    fn call_initiate(&mut self, client: &Client, session: &SessionName) -> Result<Answer, Halt> {
+        let input = json!({"cloudAgentSessionId": self.session(session)});
         self.call(client, "initiateFromKilocodeSessionV2", input)
     }
 
@@ -171,7 +175,7 @@ impl Player<'_> {
 
     fn send_input(&self, send: &SendMessage, id: Option<&str>) -> Value {
         let mut input = json!({
-            "cloudAgentSessionId": self.session,
+            "cloudAgentSessionId": self.session(&send.session),
             "message": message(&send.prompt, id),
         });
         if let Some(model) = &send.model {
@@ -187,7 +191,7 @@ impl Player<'_> {
         let session = &self.scenario.session;
         let model = send.model.as_ref().unwrap_or(&session.model);
         let agent = json!({"mode": session.mode, "model": model});
-        let mut input = json!({"cloudAgentSessionId": self.session});
+        let mut input = json!({"cloudAgentSessionId": self.session(&send.session)});
         if let Some(id) = id {
             input["messageId"] = json!(id);
         }
@@ -211,20 +215,23 @@ impl Player<'_> {
             CallbackTarget::Receiver => callback_target(CALLBACK_PATH),
             CallbackTarget::Path(path) => callback_target(path),
         };
-        let input = json!({"cloudAgentSessionId": self.session, "callbackTarget": target});
+        let session = self.session(&update.session);
+        let input = json!({"cloudAgentSessionId": session, "callbackTarget": target});
         let answer = self.call(&client, "updateSession", input)?;
         self.check_success("update", &answer, &update.reply, spot)
     }
 
     pub(super) fn delete(&mut self, delete: &Delete, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&delete.client);
-        let answer = self.call(&client, "deleteSession", json!({"sessionId": self.session}))?;
+        let input = json!({"sessionId": self.session(&delete.session)});
+        let answer = self.call(&client, "deleteSession", input)?;
         self.check_success("deletion", &answer, &delete.reply, spot)
     }
 
     pub(super) fn interrupt(&mut self, interrupt: &Interrupt, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&interrupt.client);
-        let answer = self.call(&client, "interruptSession", json!({"sessionId": self.session}))?;
+        let input = json!({"sessionId": self.session(&interrupt.session)});
+        let answer = self.call(&client, "interruptSession", input)?;
         self.check_success("interrupt", &answer, &interrupt.reply, spot)
     }
 
@@ -240,7 +247,7 @@ impl Player<'_> {
         } else {
             "cloudAgentSessionId"
         };
-        if let (Some(fields), Some(session)) = (input.as_object_mut(), &self.session)
+        if let (Some(fields), Some(session)) = (input.as_object_mut(), self.session(&call.session))
             && !WITHOUT_SESSION.contains(&procedure)
         {
             fields.entry(name).or_insert_with(|| json!(session));

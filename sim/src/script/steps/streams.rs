@@ -31,7 +31,7 @@ impl Player<'_> {
                 ReadingSpeed::Slowly => SLOW_READER_REST,
             },
         };
-        let session = self.session.clone().unwrap_or_default();
+        let session = self.session(&open.session).unwrap_or_default().to_owned();
         let host = client.name().to_owned();
         Ok(self.stage.world.spawn(&host, client.stream(session, wish))?)
     }
