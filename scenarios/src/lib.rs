@@ -37,6 +37,7 @@ mod text;
 mod wait;
 mod wire;
 mod wrapper;
+mod write;
 
 pub use answer::{Answer, LateAnswer, Receiver};
 pub use call::{Call, CallMethod, CallReply};

@@ -30,13 +30,15 @@ use crate::text::listed;
 pub(crate) const STEPS: &str = "steps";
 /// The key of the surfaces.
 const API: &str = "api";
+/// The key of what happens to steps that do not go as scripted.
+const TOLERANT: &str = "tolerant";
 /// The key of the session's settings.
 const SESSION: &str = "session";
 /// The key of the expectations.
 const EXPECT: &str = "expect";
 /// The keys of a script.
 const KEYS: &[&str] = &[
-    "scenario", "about", "seam", API, SESSION, "receiver", STEPS, EXPECT,
+    "scenario", "about", "seam", API, TOLERANT, SESSION, "receiver", STEPS, EXPECT,
 ];
 /// Those without which it is none.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
@@ -52,6 +54,7 @@ pub(crate) struct Draft {
     pub seam: Option<Seam>,
     /// `None` if it was there and could not be read.
     pub api: Option<Surfaces>,
+    pub tolerant: bool,
     /// `None` if it was there and could not be read.
     pub session: Option<Session>,
     pub receiver: Vec<Answer>,
@@ -98,6 +101,7 @@ impl Draft {
             about: self.about?.value,
             seam: self.seam?,
             api: self.api?,
+            tolerant: self.tolerant,
             session: self.session?,
             receiver: self.receiver,
             steps: whole(self.steps?)?,
@@ -208,6 +212,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 "about" => draft.about = Some(map.next_value()?),
                 "seam" => draft.seam = Some(map.next_value()?),
                 API => draft.api = Some(map.next_value()?),
+                TOLERANT => draft.tolerant = map.next_value()?,
                 SESSION => draft.session = Some(map.next_value()?),
                 "receiver" => draft.receiver = map.next_value()?,
                 STEPS => draft.steps = Some(map.next_value_seed(self.elements(STEPS))?),

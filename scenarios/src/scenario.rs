@@ -38,6 +38,10 @@ pub struct Scenario {
     /// On which surfaces it is played, once on each.
     #[serde(default, skip_serializing_if = "is_default")]
     pub api: Surfaces,
+    /// Whether steps that do not go as scripted are passed over, so that only what must hold in every run is
+    /// judged. For scripts that were generated, whose faults fall where they fall.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tolerant: bool,
     /// How the session is made.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: Session,

@@ -155,3 +155,12 @@ fn the_examples_in_the_readme_can_be_read() {
         assert_eq!(read, Ok(()), "{block}");
     }
 }
+
+#[test]
+fn a_script_that_is_written_out_and_read_again_says_the_same() {
+    for entry in library().entries() {
+        let text = entry.scenario.to_yaml();
+        let again = Scenario::parse(&text, &entry.path).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        assert_eq!(again, entry.scenario, "{text}");
+    }
+}

@@ -8,6 +8,7 @@
 
 pub mod client_view;
 pub mod coverage;
+pub mod explore;
 pub mod oracle;
 pub mod report;
 pub mod script;
@@ -16,4 +17,5 @@ pub mod selftest;
 pub mod stage;
 pub mod suite;
 pub mod trace;
+pub mod workers;
 pub mod world;

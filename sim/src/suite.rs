@@ -2,17 +2,16 @@
 //!
 //! What comes out comes in the order in which the plays were asked for, whichever is done first.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use turnstile_scenarios::Entry;
+use turnstile_scenarios::{Entry, Scenario};
 
 use crate::script::{self, HarnessError, Options, Verdict};
+use crate::workers;
+pub use crate::workers::all_cores;
 
 /// One scenario that is to be played with one seed.
 #[derive(Debug, Clone, Copy)]
@@ -50,34 +49,12 @@ pub fn play_all_by<'a, T: Send>(
     plays: &[Play<'a>],
     jobs: NonZeroUsize,
     play: impl Fn(Play<'a>) -> T + Sync,
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
     mut done: impl FnMut(T),
 ) {
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::channel();
-    thread::scope(|scope| {
-        for _ in 0..jobs.get().min(plays.len()) {
-            let (sender, next, play) = (sender.clone(), &next, &play);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(planned) = plays.get(index) else { return };
-                    // If nobody listens any more, the results are of no use.
-                    let _ = sender.send((index, play(*planned)));
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting = BTreeMap::new();
-        let mut told = 0;
-        for (count, (index, played)) in results.iter().enumerate() {
-            progress(count + 1);
-            waiting.insert(index, played);
-            while let Some(played) = waiting.remove(&told) {
-                told += 1;
-                done(played);
-            }
-        }
+    workers::in_order(plays.iter().copied(), jobs, play, progress, |played| {
+        done(played);
+        ControlFlow::Continue(())
     });
 }
 
@@ -88,15 +65,7 @@ pub fn play_all_by<'a, T: Send>(
 )]
 pub fn play_timed(play: Play) -> Played {
     let start = Instant::now();
-    let playing = AssertUnwindSafe(|| script::play(&play.entry.scenario, play.options));
-    let verdict = catch_unwind(playing).unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<String>().cloned();
-        let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        Err(HarnessError::Panicked {
-            party: "player".to_owned(),
-            message: message.unwrap_or_else(|| "it did not say why".to_owned()),
-        })
-    });
+    let verdict = play_safely(&play.entry.scenario, play.options);
     Played {
         play,
         verdict,
@@ -104,7 +73,19 @@ pub fn play_timed(play: Play) -> Played {
     }
 }
 
-/// As many threads as this machine has cores for.
-pub fn all_cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+/// Plays one scenario; if the player itself panics, that too is a failure of the harness.
+///
+/// # Errors
+///
+/// If the harness failed.
+pub fn play_safely(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
+    let playing = AssertUnwindSafe(|| script::play(scenario, options));
+    catch_unwind(playing).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        Err(HarnessError::Panicked {
+            party: "player".to_owned(),
+            message: message.unwrap_or_else(|| "it did not say why".to_owned()),
+        })
+    })
 }

@@ -7,7 +7,9 @@ use crate::place::{At, Spot};
 
 impl<'a> Picture<'a, '_> {
     pub(super) fn needs(&mut self, machine: Machine, spot: Spot) {
-        if let Running::Down(since) = self.machines[&machine] {
+        if let Running::Down(since) = self.machines[&machine]
+            && !self.is_tolerant
+        {
             let line = since.line;
             self.report.add(
                 spot,
@@ -31,7 +33,7 @@ impl<'a> Picture<'a, '_> {
         }
         let now = match self.machines[&machine] {
             // Falls only once the server runs again.
-            Running::Down(since) if crash.at.is_some() => Running::Down(since),
+            Running::Down(since) if crash.at.is_some() || self.is_tolerant => Running::Down(since),
             Running::Down(since) => {
                 let line = since.line;
                 self.report.add(
@@ -50,6 +52,7 @@ impl<'a> Picture<'a, '_> {
 
     pub(super) fn restart(&mut self, machine: &At<Machine>) {
         let now = match self.machines[&machine.value] {
+            Running::Up if self.is_tolerant => Running::Up,
             Running::Up => {
                 self.report.add(
                     machine.spot,

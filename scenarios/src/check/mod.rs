@@ -37,6 +37,7 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     let mut picture = Picture {
         report,
         surfaces: draft.api.as_deref().unwrap_or_default(),
+        is_tolerant: draft.tolerant,
         sessions: BTreeMap::new(),
         labels: BTreeMap::new(),
         tags: BTreeMap::new(),
@@ -66,6 +67,9 @@ struct Picture<'a, 'r> {
     report: &'a mut Report<'r>,
     /// Where the script is played; none if that could not be read.
     surfaces: &'a [Surface],
+    /// Whether steps that do not go as scripted are passed over: then nothing that depends on how others went is a
+    /// mistake.
+    is_tolerant: bool,
     /// The sessions that were asked for, or were there before.
     sessions: BTreeMap<SessionName, SessionState>,
     labels: BTreeMap<&'a Label, Message>,

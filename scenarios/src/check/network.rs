@@ -26,7 +26,7 @@ impl<'a> Picture<'a, '_> {
             .iter()
             .map(|direction| self.faulted.remove(direction))
             .collect();
-        if !healed.contains(&true) && self.unclear.is_none() {
+        if !healed.contains(&true) && self.unclear.is_none() && !self.is_tolerant {
             self.report.add(
                 spot,
                 format_args!("nothing {link} is cut, black-holed or delayed here"),

@@ -93,6 +93,7 @@ impl<'a> Picture<'a, '_> {
         }
         if let Some(earlier) = self.tags.insert(&tag.value, Some(tag.spot)).flatten()
             && !self.may_be_mentioned(&format!("gate:{}", tag.value))
+            && !self.is_tolerant
         {
             let line = earlier.line;
             self.report.add(

@@ -1,6 +1,6 @@
 //! Waiting for something: the conditions of `await`.
 
-use turnstile_scenarios::{Await, Condition, Spot};
+use turnstile_scenarios::{Await, Condition, Label, Spot};
 
 use super::player::{Halt, Player};
 
@@ -13,11 +13,11 @@ impl Player<'_> {
                 self.run_until(deadline, |view| view.is_parked(&tag))?
             }
             Condition::Message { of, is } => {
-                let message = self.messages[&of.value].clone();
+                let message = self.awaited(of, spot)?;
                 self.run_until(deadline, |view| view.has_reached(&message, *is))?
             }
             Condition::Callback { of, times } => {
-                let message = self.messages[&of.value].clone();
+                let message = self.awaited(of, spot)?;
                 self.run_until(deadline, |view| view.delivered(&message) >= times.get())?
             }
             Condition::Quiet(lapse) => {
@@ -45,6 +45,12 @@ impl Player<'_> {
         let (message, text) = self.what_is_missing(&wait.condition);
         let text = format!("within {} {text}", wait.within);
         Err(self.break_off(spot, message.as_deref(), text))
+    }
+
+    /// The id of a message that is waited for. A tolerant script may wait for one that nobody has an id of.
+    fn awaited(&mut self, label: &Label, spot: Spot) -> Result<String, Halt> {
+        self.id(label)
+            .ok_or_else(|| self.break_off(spot, None, format!("nobody knows the id of `{label}`")))
     }
 
     /// In words, what has not come about, and which message it is about.

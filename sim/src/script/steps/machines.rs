@@ -117,6 +117,9 @@ impl Player<'_> {
             self.restart_after.insert(SERVER.to_owned(), crash.restart_after);
             return Ok(());
         }
+        if self.scenario.tolerant && !self.stage.world.is_up(host)? {
+            return Ok(());
+        }
         if crash.power_loss {
             self.stage.world.crash_silently(host)?;
         } else {

@@ -51,8 +51,8 @@ impl Player<'_> {
                 }
             }
         };
-        self.check_reply(&answer, &start.reply, &start.label, spot)?;
         self.name(&start.label, id);
+        self.check_reply(&answer, &start.reply, &start.label, spot)?;
         Ok(())
     }
 
@@ -113,8 +113,8 @@ impl Player<'_> {
             input["autoInitiate"] = json!(true);
         }
         let answer = self.make_session(&client, "prepareSession", input, &prepare.session)?;
-        self.check_reply(&answer, &prepare.reply, &prepare.label, spot)?;
         self.name(&prepare.label, id);
+        self.check_reply(&answer, &prepare.reply, &prepare.label, spot)?;
         Ok(())
     }
 
@@ -153,7 +153,13 @@ impl Player<'_> {
     pub(super) fn send(&mut self, send: &SendMessage, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&send.client);
         let id = match (&send.repeat, send.id) {
-            (Some(repeated), _) => Some(self.messages[&repeated.value].clone()),
+            (Some(repeated), _) => match self.id(&repeated.value) {
+                Some(id) => Some(id),
+                None => {
+                    let text = format!("nobody knows the id of `{}`", repeated.value);
+                    return Err(self.break_off(spot, None, text));
+                }
+            },
             (None, IdMaker::Client) => Some(client.draw_message_id()),
             (None, IdMaker::Server) => None,
         };
@@ -163,13 +169,15 @@ impl Player<'_> {
             Surface::Legacy => ("sendMessageV2", self.legacy_send_input(send, id.as_deref())),
         };
         let answer = self.call(&client, procedure, input)?;
-        let data = self.check_reply(&answer, &send.reply, &send.label, spot)?;
-        let acked = data["messageId"].as_str().map(str::to_owned);
+        let acked = answer
+            .as_ref()
+            .and_then(|(_, body)| body["result"]["data"]["messageId"].as_str());
         // A repetition that is refused is no message: its label must not stand for the one that it repeats.
         let is_message = send.repeat.is_none() || send.reply.lost || send.reply.status.is_success();
-        if let Some(id) = id.or(acked).filter(|_| is_message) {
+        if let Some(id) = id.or(acked.map(str::to_owned)).filter(|_| is_message) {
             self.name(&send.label, id);
         }
+        self.check_reply(&answer, &send.reply, &send.label, spot)?;
         Ok(())
     }
 

@@ -1,0 +1,308 @@
+//! What goes wrong in a generated run, and the budget that keeps it recoverable.
+//!
+//! The budget: whatever is struck heals, restarts or works again, at the latest when the steps are over. Left out
+//! is what the protocol has no remedy for, so that a run in which it happened would say nothing about the server:
+//!
+//! - what is acknowledged is on one disk, so a disk loses what was not synced, and never what was;
+//! - the gateway is told of a request's end by its connection only, so nothing between the wrapper and the
+//!   gateway is lost in silence: no black hole and no silence there, and no lost power at either end.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::Union;
+use turnstile_scenarios::{
+    Answer, Between, Completion, Connections, Crash, CrashPoint, Delay, Direction, DiskBehaviour, Failure,
+    Fault, GateVerdict, JobCode, LateAnswer, Lapse, Lasting, Link, Machine, Party, QueueBehaviour,
+    Readiness, ReadyCode, Receiver, Status, Step, Taking, WrapperBehaviour,
+};
+
+use super::swarm::{FaultRates, Rate};
+use super::times::{between, lasting, moment};
+
+/// One fault, of the kinds that a seed goes in for; none if it goes in for none.
+pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Step>> {
+    let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
+        (rates.cut, (link(), lasting()).prop_map(cut).boxed()),
+        (rates.black_hole, (quiet_link(), lasting()).prop_map(black_hole).boxed()),
+        (rates.delay, (link(), moment(), lasting()).prop_map(delay).boxed()),
+        (rates.reset, connections(ends()).prop_map(Step::Reset).boxed()),
+        (rates.silence, connections(quiet_ends()).prop_map(Step::Silence).boxed()),
+        (rates.fin, ends().prop_map(|(from, to)| Step::Fin(direction(from, to))).boxed()),
+        (rates.server_crash, crash(Just(Machine::Server), any::<bool>())),
+        (rates.crash_point, crash_point()),
+        (rates.wrapper_crash, crash(Just(Machine::Wrapper), Just(false))),
+        (
+            rates.other_crash,
+            prop_oneof![
+                crash(Just(Machine::Gateway), Just(false)),
+                crash(Just(Machine::Receiver), any::<bool>())
+            ]
+            .boxed(),
+        ),
+        (rates.wrapper_start, wrapper_start().prop_map(Step::Wrapper).boxed()),
+        (rates.wrapper_behaviour, wrapper_behaviour().prop_map(Step::Wrapper).boxed()),
+        (rates.receiver, receiver()),
+        (rates.queue, queue()),
+        (rates.disk, disk()),
+    ];
+    let kinds: Vec<_> = kinds.into_iter().filter(|(rate, _)| *rate > 0).collect();
+    (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
+}
+
+/// Two parties that speak to each other.
+fn ends() -> impl Strategy<Value = (Party, Party)> {
+    prop_oneof![
+        1 => Just((Party::Machine(Machine::Wrapper), Party::Machine(Machine::Gateway))),
+        5 => quiet_ends(),
+    ]
+}
+
+/// Two parties of which neither waits for ever if what they say to each other is lost in silence.
+fn quiet_ends() -> impl Strategy<Value = (Party, Party)> {
+    let server = || Party::Machine(Machine::Server);
+    let client = |name: &str| Party::Client(name.parse().expect("the names of clients are names"));
+    let pair = prop_oneof![
+        4 => Just(Party::Machine(Machine::Wrapper)),
+        2 => Just(Party::Machine(Machine::Receiver)),
+        1 => Just(client("client")),
+        1 => Just(client(super::workload::VIEWER)),
+    ];
+    (pair, any::<bool>()).prop_map(move |(other, is_first)| {
+        if is_first {
+            (other, server())
+        } else {
+            (server(), other)
+        }
+    })
+}
+
+fn link_between(ends: impl Strategy<Value = (Party, Party)>) -> impl Strategy<Value = Link> {
+    (ends, prop_oneof![3 => Just(false), 1 => Just(true)]).prop_map(|((one, two), is_one_way)| {
+        if is_one_way {
+            Link::OneWay(direction(one, two))
+        } else {
+            Link::Both(both(one, two))
+        }
+    })
+}
+
+fn link() -> impl Strategy<Value = Link> {
+    link_between(ends())
+}
+
+fn quiet_link() -> impl Strategy<Value = Link> {
+    link_between(quiet_ends())
+}
+
+fn both(one: Party, two: Party) -> Between {
+    Between {
+        one: one.into(),
+        two: two.into(),
+    }
+}
+
+fn direction(from: Party, to: Party) -> Direction {
+    Direction {
+        from: from.into(),
+        to: to.into(),
+    }
+}
+
+fn connections(ends: impl Strategy<Value = (Party, Party)>) -> impl Strategy<Value = Connections> {
+    ends.prop_map(|(one, two)| Connections {
+        between: both(one, two),
+    })
+}
+
+fn cut((link, lasts): (Link, Lapse)) -> Step {
+    Step::Cut(Fault {
+        link,
+        heals_after: Some(lasts),
+    })
+}
+
+fn black_hole((link, lasts): (Link, Lapse)) -> Step {
+    Step::BlackHole(Fault {
+        link,
+        heals_after: Some(lasts),
+    })
+}
+
+fn delay((link, by, lasts): (Link, Lapse, Lapse)) -> Step {
+    Step::Delay(Delay {
+        link,
+        by: by.max(Lapse::from(Duration::from_millis(1))),
+        heals_after: Some(lasts),
+    })
+}
+
+fn crash(
+    party: impl Strategy<Value = Machine> + 'static,
+    power_loss: impl Strategy<Value = bool> + 'static,
+) -> BoxedStrategy<Step> {
+    let restart_after = prop_oneof![4 => moment(), 1 => lasting()];
+    (party, power_loss, restart_after)
+        .prop_map(|(party, power_loss, restart_after)| {
+            Step::Crash(Crash {
+                party: party.into(),
+                power_loss,
+                at: None,
+                restart_after: Some(restart_after),
+            })
+        })
+        .boxed()
+}
+
+fn crash_point() -> BoxedStrategy<Step> {
+    let point = prop_oneof![
+        Just(CrashPoint::BetweenCommits),
+        Just(CrashPoint::AfterCommit),
+        Just(CrashPoint::AfterEnqueue),
+    ];
+    (point, any::<bool>(), moment())
+        .prop_map(|(point, power_loss, restart_after)| {
+            Step::Crash(Crash {
+                party: Machine::Server.into(),
+                power_loss,
+                at: Some(point.into()),
+                restart_after: Some(restart_after),
+            })
+        })
+        .boxed()
+}
+
+/// A wrapper that has trouble with its start or with taking turns.
+fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
+    let times = || prop_oneof![4 => 1..=4_u32, 1 => 5..=11_u32].prop_map(NonZeroU32::new);
+    let ready_code = prop_oneof![
+        3 => Just(ReadyCode::WorkspaceSetupFailed),
+        3 => Just(ReadyCode::KiloServerFailed),
+        1 => Just(ReadyCode::InvalidRequest),
+    ];
+    let job_code = prop_oneof![
+        1 => Just(JobCode::InvalidRequest),
+        1 => Just(JobCode::NoSession),
+        3 => Just(JobCode::ConnectionError),
+        3 => Just(JobCode::SendError),
+    ];
+    let late = || prop_oneof![3 => between(100, 9_000), 1 => between(9_000, 45_000)];
+    prop_oneof![
+        late().prop_map(|delay| Readiness { delay: Some(delay), fail: None }),
+        (ready_code, times()).prop_map(|(code, times)| Readiness {
+            delay: None,
+            fail: Some(Failure { code, times }),
+        }),
+    ]
+    .prop_map(|ready| WrapperBehaviour { ready: Some(ready), ..WrapperBehaviour::default() })
+    .boxed()
+    .prop_union(
+        prop_oneof![
+            late().prop_map(|delay| Taking { delay: Some(delay), ..Taking::default() }),
+            (1..=2_u32).prop_map(|lose_reply| Taking { lose_reply, ..Taking::default() }),
+            (job_code, times()).prop_map(|(code, times)| Taking {
+                fail: Some(Failure { code, times }),
+                ..Taking::default()
+            }),
+        ]
+        .prop_map(|job| WrapperBehaviour { job: Some(job), ..WrapperBehaviour::default() })
+        .boxed(),
+    )
+}
+
+/// A wrapper that says other things than it should, or not when it should.
+fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
+    fn with(change: impl Fn(&mut WrapperBehaviour) + 'static) -> BoxedStrategy<WrapperBehaviour> {
+        Just(())
+            .prop_map(move |()| {
+                let mut behaviour = WrapperBehaviour::default();
+                change(&mut behaviour);
+                behaviour
+            })
+            .boxed()
+    }
+    let complete = (
+        proptest::option::of(prop_oneof![Just(GateVerdict::Pass), Just(GateVerdict::Fail)]),
+        prop_oneof![3 => Just(false), 1 => Just(true)],
+        proptest::option::of(0..=2_i32),
+    );
+    let complete = complete.prop_map(|(gate, never, exit_code)| WrapperBehaviour {
+        complete: Some(Completion {
+            gate,
+            never,
+            exit_code,
+            branch: None,
+        }),
+        ..WrapperBehaviour::default()
+    });
+    let late = (1..=3_u32).prop_map(|late| WrapperBehaviour {
+        late,
+        ..WrapperBehaviour::default()
+    });
+    Union::new(vec![
+        with(|it| it.deaf = true),
+        with(|it| it.silent = true),
+        with(|it| it.babble = 40),
+        with(|it| it.duplicate = true),
+        with(|it| it.ends_out_of_order = true),
+        with(|it| it.no_reply = true),
+        with(|it| it.unfinished_reply = true),
+        with(|it| it.child_idle = true),
+        with(|it| it.loses_buffer = true),
+        with(|it| it.keeps_old_socket = true),
+        with(|it| it.fatal = Some("broken".to_owned())),
+        late.boxed(),
+        complete.boxed(),
+    ])
+}
+
+/// What a receiver does with its next requests.
+pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let status = |code: u16| Status::try_from(code).expect("the codes here are those of answers");
+    let answer = prop_oneof![
+        2 => Just(Answer::Status(status(200))),
+        3 => prop_oneof![Just(500_u16), Just(503), Just(429)].prop_map(move |code| Answer::Status(status(code))),
+        1 => Just(Answer::Status(status(404))),
+        1 => Just(Answer::Stall),
+        2 => Just(Answer::Drop),
+        1 => between(1, 20_000).prop_map(move |delay| {
+            Answer::Late(LateAnswer { delay, status: status(200) })
+        }),
+    ];
+    vec(answer, 1..=6)
+}
+
+fn receiver() -> BoxedStrategy<Step> {
+    answers().prop_map(|answers| Step::Receiver(Receiver { answers })).boxed()
+}
+
+fn queue() -> BoxedStrategy<Step> {
+    let behaviour = prop_oneof![
+        Just(QueueBehaviour::Refuses),
+        Just(QueueBehaviour::LosesAck),
+        Just(QueueBehaviour::Away),
+        Just(QueueBehaviour::DeliversTwice),
+    ];
+    (behaviour, lasting())
+        .prop_map(|(is, lasts)| {
+            Step::Queue(Lasting {
+                is,
+                lasts: Some(lasts),
+            })
+        })
+        .boxed()
+}
+
+fn disk() -> BoxedStrategy<Step> {
+    let behaviour = prop_oneof![Just(DiskBehaviour::Fails), Just(DiskBehaviour::Full)];
+    (behaviour, moment())
+        .prop_map(|(is, lasts)| {
+            Step::Disk(Lasting {
+                is,
+                lasts: Some(lasts),
+            })
+        })
+        .boxed()
+}

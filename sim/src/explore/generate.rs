@@ -1,0 +1,412 @@
+//! From a seed to a scenario: an ordinary script of the script language, with all that a person could have
+//! written, that can be printed, checked, edited and played.
+//!
+//! What users do and what goes wrong come from streams of randomness of their own, as everything in a run does:
+//! one fault more does not make the users do something else.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use turnstile_scenarios::{
+    Answer, At, Await, Call, CallReply, CallbackTarget, ClientName, Close, Condition, Delete, Directive, Form,
+    Gate, IdMaker, Interrupt, Label, Open, Party, Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam,
+    SendMessage, Session, SessionName, Start, Step, SuccessReply, Surface, Tag, Update,
+};
+
+use super::faults;
+use super::swarm::{Swarm, swarm};
+use super::workload::{self, Act, ResumeChoice, Saying, TargetChoice, VIEWER};
+use crate::world::Streams;
+
+/// What the streams of randomness are called that a scenario is drawn from.
+const SWARM: &str = "explore:swarm";
+const WORKLOAD: &str = "explore:workload";
+const FAULTS: &str = "explore:faults";
+
+/// Where `updateSession` sends callbacks to.
+const OTHER_PATH: &str = "/other";
+/// Questions that change nothing.
+const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistantMessage"];
+/// The command that commands run.
+const COMMAND: &str = "review";
+
+/// The scenario of a seed.
+///
+/// # Panics
+///
+/// If a strategy here gives up, which none does: none of them filters.
+pub fn scenario(seed: u64) -> Scenario {
+    let streams = Streams::new(seed);
+    let swarm = draw(streams, SWARM, swarm());
+    let mut workload = Drawer::new(streams, WORKLOAD);
+    let settings = workload.draw(settings());
+    let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
+    let first = workload.draw(workload::saying(swarm.workload.hang));
+    let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
+    let mut struck = Drawer::new(streams, FAULTS);
+    let fault_steps: Vec<(Index, Step)> = match faults::fault(&swarm.fault) {
+        Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
+        None => Vec::new(),
+    };
+    let mut layout = Layout::new(&swarm);
+    layout.begin(&first);
+    let mut faults_before: Vec<Vec<Step>> = vec![Vec::new(); acts.len() + 1];
+    for (place, step) in fault_steps {
+        faults_before[place.index(acts.len() + 1)].push(step);
+    }
+    let last_faults = faults_before.pop().unwrap_or_default();
+    for (faults, act) in faults_before.into_iter().zip(&acts) {
+        layout.strike(faults);
+        layout.act(act);
+    }
+    layout.strike(last_faults);
+    layout.finish(seed, settings, receiver)
+}
+
+fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {
+    Drawer::new(streams, label).draw(strategy)
+}
+
+/// Draws from one stream of randomness, one thing after another.
+struct Drawer(TestRunner);
+
+impl Drawer {
+    fn new(streams: Streams, label: &str) -> Self {
+        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &streams.seed_of(label));
+        Self(TestRunner::new_with_rng(Config::default(), random))
+    }
+
+    fn draw<S: Strategy>(&mut self, strategy: S) -> S::Value {
+        let tree = strategy.new_tree(&mut self.0);
+        tree.unwrap_or_else(|reason| panic!("no strategy here rejects what it draws: {reason}"))
+            .current()
+    }
+}
+
+fn settings() -> impl Strategy<Value = Session> {
+    let callback = prop_oneof![4 => Just(true), 1 => Just(false)];
+    let gate = prop_oneof![5 => Just(None), 1 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
+    (callback, gate).prop_map(|(callback, gate)| Session {
+        callback,
+        gate,
+        ..Session::default()
+    })
+}
+
+/// The steps as far as they are laid out, and what there is to speak of by then.
+struct Layout<'a> {
+    swarm: &'a Swarm,
+    steps: Vec<At<Step>>,
+    /// Sessions that were made, in order.
+    sessions: Vec<SessionName>,
+    /// Labels that can be awaited and repeated: of messages, with the session of each.
+    messages: Vec<(Label, SessionName)>,
+    /// Tags that are said and not released.
+    tags: Vec<Tag>,
+    /// Clients with a stream, and whether it is open.
+    streams: Vec<(ClientName, bool)>,
+}
+
+impl<'a> Layout<'a> {
+    fn new(swarm: &'a Swarm) -> Self {
+        Self {
+            swarm,
+            steps: Vec::new(),
+            sessions: Vec::new(),
+            messages: Vec::new(),
+            tags: Vec::new(),
+            streams: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, step: Step) {
+        self.steps.push(step.into());
+    }
+
+    fn begin(&mut self, saying: &Saying) {
+        self.start(SessionName::default(), saying);
+    }
+
+    fn start(&mut self, session: SessionName, saying: &Saying) {
+        let (label, prompt) = self.message(saying, &session);
+        self.sessions.push(session.clone());
+        self.push(Step::Start(Start {
+            label: label.into(),
+            prompt,
+            model: None,
+            session: session.into(),
+            client: At::default(),
+            reply: Reply::default(),
+        }));
+    }
+
+    /// A new message's label, and what it says.
+    fn message(&mut self, saying: &Saying, session: &SessionName) -> (Label, Prompt) {
+        let number = self.messages.len() + 1;
+        let label: Label = name(&format!("m{number}"));
+        self.messages.push((label.clone(), session.clone()));
+        let directive = match saying {
+            Saying::Echo => Directive::Echo(format!("m{number}")),
+            Saying::Slow { chunks, milliseconds } => Directive::Slow {
+                chunks: *chunks,
+                milliseconds: *milliseconds,
+            },
+            Saying::Idle => Directive::Idle,
+            Saying::Hang => Directive::Hang,
+            Saying::Error => Directive::Error("refused".to_owned()),
+            Saying::Gate => {
+                let tag: Tag = name(&format!("t{number}"));
+                self.tags.push(tag.clone());
+                Directive::Gate(tag)
+            }
+        };
+        (label, Prompt::Say(directive))
+    }
+
+    /// The session that an act is about: one that is there, or the next one to come if there may be more.
+    fn session(&self, index: Index) -> SessionName {
+        index.get(&self.sessions).clone()
+    }
+
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Send {
+                session,
+                saying,
+                by_viewer,
+                id_by_server,
+                on_other_surface,
+                is_command,
+            } => {
+                let which = session.index(self.swarm.sessions);
+                if which >= self.sessions.len() {
+                    let next = format!("s{}", self.sessions.len() + 1);
+                    return self.start(name(&next), saying);
+                }
+                let session = self.sessions[which].clone();
+                let surface = self.surface(*on_other_surface);
+                let (label, mut prompt) = self.message(saying, &session);
+                let is_legacy = surface.unwrap_or(self.swarm.surface) == Surface::Legacy;
+                if *is_command && is_legacy {
+                    if let Prompt::Say(Directive::Gate(_)) = prompt {
+                        self.tags.pop();
+                    }
+                    prompt = Prompt::Command(turnstile_scenarios::Command {
+                        name: COMMAND.to_owned(),
+                        arguments: None,
+                    });
+                }
+                let client = self.sender(*by_viewer);
+                self.push(Step::Send(SendMessage {
+                    label: label.into(),
+                    form: matches!(prompt, Prompt::Command(_)).then(|| Form::Payload.into()),
+                    prompt,
+                    repeat: None,
+                    model: None,
+                    finalization: None,
+                    session: session.into(),
+                    client: client.into(),
+                    id: if *id_by_server { IdMaker::Server } else { IdMaker::Client },
+                    surface: surface.map(At::from),
+                    reply: Reply::default(),
+                }));
+            }
+            Act::Repeat {
+                message,
+                on_other_surface,
+            } => {
+                let (label, session) = message.get(&self.messages).clone();
+                let again: Label = name(&format!("r{}", self.steps.len()));
+                let surface = self.surface(*on_other_surface);
+                self.push(Step::Send(SendMessage {
+                    label: again.into(),
+                    prompt: Prompt::Say(Directive::Echo("again".to_owned())),
+                    repeat: Some(label.into()),
+                    model: None,
+                    finalization: None,
+                    session: session.into(),
+                    client: At::default(),
+                    id: IdMaker::default(),
+                    surface: surface.map(At::from),
+                    form: None,
+                    reply: Reply::default(),
+                }));
+            }
+            Act::Interrupt(session) => {
+                let session = self.session(*session).into();
+                self.push(Step::Interrupt(Interrupt {
+                    session,
+                    ..Interrupt::default()
+                }));
+            }
+            Act::Update { session, target } => {
+                let callback = match target {
+                    TargetChoice::Nowhere => CallbackTarget::None,
+                    TargetChoice::Receiver => CallbackTarget::Receiver,
+                    TargetChoice::Elsewhere => CallbackTarget::Path(OTHER_PATH.to_owned()),
+                };
+                let session = self.session(*session).into();
+                self.push(Step::Update(Update {
+                    callback,
+                    session,
+                    client: At::default(),
+                    reply: SuccessReply::default(),
+                }));
+            }
+            Act::Stream {
+                session,
+                by_viewer,
+                from,
+                reads_slowly,
+            } => self.stream(*session, *by_viewer, from, *reads_slowly),
+            Act::Query { session, which } => {
+                let session = self.session(*session).into();
+                self.push(Step::Call(Call {
+                    procedure: (*which.get(&QUERIES)).to_owned(),
+                    input: None,
+                    method: None,
+                    session,
+                    client: At::default(),
+                    reply: CallReply::default(),
+                }));
+            }
+            Act::Release(which) => {
+                if !self.tags.is_empty() {
+                    let tag = self.tags.remove(which.index(self.tags.len()));
+                    self.push(Step::Release(tag.into()));
+                }
+            }
+            Act::Wait(lapse) => self.push(Step::Wait(*lapse)),
+            Act::Sync { message, is, within } => {
+                let (label, _) = message.get(&self.messages).clone();
+                self.push(Step::Await(Await {
+                    condition: Condition::Message {
+                        of: label.into(),
+                        is: *is,
+                    },
+                    within: *within,
+                }));
+            }
+            Act::Delete(session) => {
+                let session = self.session(*session).into();
+                self.push(Step::Delete(Delete {
+                    session,
+                    ..Delete::default()
+                }));
+            }
+        }
+    }
+
+    fn stream(&mut self, session: Index, by_viewer: bool, from: &ResumeChoice, reads_slowly: bool) {
+        let client = if by_viewer { viewer() } else { ClientName::default() };
+        let known = self.streams.iter_mut().find(|(name, _)| *name == client);
+        let was_open = known.is_some();
+        if let Some((_, is_open)) = known {
+            *is_open = !*is_open;
+            if !*is_open {
+                return self.push(Step::Close(Close { client: client.into() }));
+            }
+        } else {
+            self.streams.push((client.clone(), true));
+        }
+        let from = match from {
+            ResumeChoice::Last if was_open => Resume::Last,
+            ResumeChoice::Start | ResumeChoice::Last => Resume::Start,
+            ResumeChoice::Live => Resume::None,
+        };
+        let session = self.session(session).into();
+        self.push(Step::Open(Open {
+            client: client.into(),
+            session,
+            from,
+            event_types: Vec::new(),
+            executions: Vec::new(),
+            since: None,
+            until: None,
+            reads: if reads_slowly { ReadingSpeed::Slowly } else { ReadingSpeed::Eagerly },
+        }));
+    }
+
+    /// The surface to be named for a message that need not be on the seed's own.
+    fn surface(&self, is_other: bool) -> Option<Surface> {
+        let other = match self.swarm.surface {
+            Surface::Unified => Surface::Legacy,
+            Surface::Legacy => Surface::Unified,
+        };
+        is_other.then_some(other)
+    }
+
+    /// Who sends: the viewer only if it has been there.
+    fn sender(&self, by_viewer: bool) -> ClientName {
+        let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
+        if by_viewer && has_viewer { viewer() } else { ClientName::default() }
+    }
+
+    /// Lays faults out, but for those that would fall on a client that has never been there.
+    fn strike(&mut self, faults: Vec<Step>) {
+        let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
+        for fault in faults {
+            if has_viewer || !mentions_viewer(&fault) {
+                self.push(fault);
+            }
+        }
+    }
+
+    fn finish(mut self, seed: u64, session: Session, receiver: Vec<Answer>) -> Scenario {
+        for tag in std::mem::take(&mut self.tags) {
+            self.push(Step::Release(tag.into()));
+        }
+        Scenario {
+            title: format!("what seed {seed} does"),
+            about: "Generated: whatever goes wrong here, what must hold in every run has to hold.".to_owned(),
+            seam: seam(&self.steps),
+            api: self.swarm.surface.into(),
+            tolerant: true,
+            session,
+            receiver,
+            steps: self.steps,
+            expect: Vec::new(),
+        }
+    }
+}
+
+/// The seam that a generated scenario is about: that of its first fault.
+fn seam(steps: &[At<Step>]) -> Seam {
+    let seam = |step: &At<Step>| match &step.value {
+        Step::Cut(_) | Step::BlackHole(_) | Step::Delay(_) | Step::Reset(_) | Step::Silence(_) | Step::Fin(_) => {
+            Some(Seam::Reconnect)
+        }
+        Step::Crash(_) | Step::Disk(_) => Some(Seam::Crash),
+        Step::Wrapper(_) => Some(Seam::Wrapper),
+        Step::Receiver(_) | Step::Queue(_) => Some(Seam::Callback),
+        _ => None,
+    };
+    steps.iter().find_map(seam).unwrap_or(Seam::Turn)
+}
+
+fn mentions_viewer(step: &Step) -> bool {
+    let is_viewer = |party: &Party| matches!(party, Party::Client(name) if **name == *VIEWER);
+    match step {
+        Step::Cut(fault) | Step::BlackHole(fault) => fault.link.ends().iter().any(|end| is_viewer(end)),
+        Step::Delay(delay) => delay.link.ends().iter().any(|end| is_viewer(end)),
+        Step::Reset(connections) | Step::Silence(connections) => {
+            is_viewer(&connections.between.one) || is_viewer(&connections.between.two)
+        }
+        Step::Fin(direction) => is_viewer(&direction.from) || is_viewer(&direction.to),
+        _ => false,
+    }
+}
+
+fn viewer() -> ClientName {
+    name(VIEWER)
+}
+
+/// A name of the generator's own making.
+fn name<N: std::str::FromStr>(text: &str) -> N
+where
+    N::Err: std::fmt::Debug,
+{
+    text.parse().expect("what the generator calls things are names")
+}

@@ -1,0 +1,178 @@
+//! What the users of a generated run do. What they speak of (which message, which tag, which client) is chosen
+//! when the run is laid out, out of what there is by then.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::Union;
+use turnstile_scenarios::{Lapse, Moment};
+
+use super::swarm::{Rate, WorkloadRates};
+use super::times::{between, moment};
+
+/// The client that comes and goes beside the one that sends.
+pub(super) const VIEWER: &str = "viewer";
+
+/// Something that a user does.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// Sends a message; the first of a session makes it.
+    Send {
+        session: Index,
+        saying: Saying,
+        by_viewer: bool,
+        id_by_server: bool,
+        on_other_surface: bool,
+        is_command: bool,
+    },
+    /// Sends a message's id once more.
+    Repeat { message: Index, on_other_surface: bool },
+    Interrupt(Index),
+    Update { session: Index, target: TargetChoice },
+    /// A client opens its stream, or closes it if it is open.
+    Stream {
+        session: Index,
+        by_viewer: bool,
+        from: ResumeChoice,
+        reads_slowly: bool,
+    },
+    Query { session: Index, which: Index },
+    Release(Index),
+    Wait(Lapse),
+    /// Waits until something has come about, for a while.
+    Sync {
+        message: Index,
+        is: Moment,
+        within: Lapse,
+    },
+    Delete(Index),
+}
+
+/// What a message asks of the gateway.
+#[derive(Debug, Clone)]
+pub(super) enum Saying {
+    Echo,
+    Slow { chunks: u32, milliseconds: u32 },
+    Idle,
+    Hang,
+    Error,
+    Gate,
+}
+
+/// Where callbacks go from now on.
+#[derive(Debug, Clone)]
+pub(super) enum TargetChoice {
+    Nowhere,
+    Receiver,
+    Elsewhere,
+}
+
+/// From where a stream is asked for.
+#[derive(Debug, Clone)]
+pub(super) enum ResumeChoice {
+    Start,
+    /// The last event that was seen, if any was.
+    Last,
+    Live,
+}
+
+/// Something to do, of the kinds that a seed goes in for.
+pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
+    let any_index = any::<Index>;
+    let kinds: [(Rate, BoxedStrategy<Act>); 10] = [
+        (rates.send, send(rates).boxed()),
+        (
+            rates.repeat,
+            (any_index(), rarely(rates.other_surface))
+                .prop_map(|(message, on_other_surface)| Act::Repeat { message, on_other_surface })
+                .boxed(),
+        ),
+        (rates.interrupt, any_index().prop_map(Act::Interrupt).boxed()),
+        (
+            rates.update,
+            (any_index(), target()).prop_map(|(session, target)| Act::Update { session, target }).boxed(),
+        ),
+        (rates.stream, stream().boxed()),
+        (
+            rates.query,
+            (any_index(), any_index()).prop_map(|(session, which)| Act::Query { session, which }).boxed(),
+        ),
+        (rates.release, any_index().prop_map(Act::Release).boxed()),
+        (rates.wait, moment().prop_map(Act::Wait).boxed()),
+        (rates.sync, sync().boxed()),
+        (rates.delete, any_index().prop_map(Act::Delete).boxed()),
+    ];
+    Union::new_weighted(kinds.into_iter().filter(|(rate, _)| *rate > 0).collect())
+}
+
+fn send(rates: &WorkloadRates) -> impl Strategy<Value = Act> + use<> {
+    let saying = saying(rates.hang);
+    let one_in_five = || prop_oneof![4 => Just(false), 1 => Just(true)];
+    let flags = (one_in_five(), one_in_five(), rarely(rates.other_surface), rarely(1));
+    (any::<Index>(), saying, flags).prop_map(
+        |(session, saying, (by_viewer, id_by_server, on_other_surface, is_command))| Act::Send {
+            session,
+            saying,
+            by_viewer,
+            id_by_server,
+            on_other_surface,
+            is_command,
+        },
+    )
+}
+
+/// What a message says.
+pub(super) fn saying(hang: Rate) -> impl Strategy<Value = Saying> {
+    let slow = (1..=6_u32, prop_oneof![Just(20_u32), Just(300), Just(2_500)]);
+    let mut kinds = vec![
+        (6, Just(Saying::Echo).boxed()),
+        (3, slow.prop_map(|(chunks, milliseconds)| Saying::Slow { chunks, milliseconds }).boxed()),
+        (4, Just(Saying::Gate).boxed()),
+        (1, Just(Saying::Idle).boxed()),
+        (1, Just(Saying::Error).boxed()),
+    ];
+    if hang > 0 {
+        kinds.push((2, Just(Saying::Hang).boxed()));
+    }
+    Union::new_weighted(kinds)
+}
+
+/// Never at a rate of 0, and seldom at any other.
+fn rarely(rate: Rate) -> impl Strategy<Value = bool> {
+    (0..20_u32).prop_map(move |drawn| drawn < 2 * rate)
+}
+
+fn target() -> impl Strategy<Value = TargetChoice> {
+    prop_oneof![
+        1 => Just(TargetChoice::Nowhere),
+        1 => Just(TargetChoice::Receiver),
+        2 => Just(TargetChoice::Elsewhere),
+    ]
+}
+
+fn stream() -> impl Strategy<Value = Act> {
+    let from = prop_oneof![
+        2 => Just(ResumeChoice::Start),
+        3 => Just(ResumeChoice::Last),
+        1 => Just(ResumeChoice::Live),
+    ];
+    let reads_slowly = prop_oneof![9 => Just(false), 1 => Just(true)];
+    (any::<Index>(), any::<bool>(), from, reads_slowly).prop_map(|(session, by_viewer, from, reads_slowly)| {
+        Act::Stream {
+            session,
+            by_viewer,
+            from,
+            reads_slowly,
+        }
+    })
+}
+
+fn sync() -> impl Strategy<Value = Act> {
+    let is = prop_oneof![2 => Just(Moment::Sent), 2 => Just(Moment::Completed), 1 => Just(Moment::Failed)];
+    let within = prop_oneof![
+        3 => between(1_000, 6_000),
+        1 => Just(Lapse::from(Duration::from_secs(60))),
+    ];
+    (any::<Index>(), is, within).prop_map(|(message, is, within)| Act::Sync { message, is, within })
+}
