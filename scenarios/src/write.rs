@@ -53,9 +53,15 @@ fn line(element: Value) -> BTreeMap<String, OneLine> {
     let fields = match element {
         Value::Object(fields) => fields,
         // A step without anything to say is its word alone.
-        other => Map::from_iter([(other.as_str().unwrap_or_default().to_owned(), Value::Object(Map::new()))]),
+        other => Map::from_iter([(
+            other.as_str().unwrap_or_default().to_owned(),
+            Value::Object(Map::new()),
+        )]),
     };
-    fields.into_iter().map(|(word, said)| (word, OneLine(said))).collect()
+    fields
+        .into_iter()
+        .map(|(word, said)| (word, OneLine(said)))
+        .collect()
 }
 
 /// A value that is written on one line.

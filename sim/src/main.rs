@@ -11,9 +11,13 @@ use turnstile_scenarios::Surface;
 
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
+use commands::explore::{ExploreArguments, explore};
 use commands::library::LibraryArguments;
+use commands::merge::{MergeArguments, merge};
 use commands::run::{RunArguments, run};
+use commands::seeds::Source;
 use commands::selftest::{SelftestArguments, selftest};
+use commands::shrink::{ShrinkArguments, shrink};
 use commands::{check::check, list::list, replay::replay, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
@@ -51,14 +55,19 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Play one script and print all that was observed
+    /// Play the scenarios of many seeds, and tell what they find that no script was written for
+    Explore(ExploreArguments),
+    /// Put the results of several explorations together
+    Merge(MergeArguments),
+    /// Play one seed or script again and print all that was observed
     Replay {
-        /// The script
-        file: PathBuf,
-        /// The seed that every choice follows from
+        /// A seed, or a script
+        #[arg(value_name = "SEED|FILE")]
+        source: Source,
+        /// The seed that every choice follows from, for a script
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// The surface that it is played on; the first of its surfaces if left out
+        /// The surface that a script is played on; the first of its surfaces if left out
         #[arg(long, value_name = "SURFACE")]
         api: Option<Surface>,
         /// Print the trace as JSON, one record a line
@@ -74,6 +83,8 @@ enum Command {
     Schema,
     /// Play scenarios against servers that break one rule each, and say which of them are noticed
     Selftest(SelftestArguments),
+    /// Make a scenario in which something breaks as small as it goes, and write it as a script
+    Shrink(ShrinkArguments),
 }
 
 fn main() -> ExitCode {
@@ -82,15 +93,18 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List { filter, library } => list(filter.as_deref(), &library),
         Command::Check { files } => check(&files),
+        Command::Explore(arguments) => explore(&arguments),
+        Command::Merge(arguments) => merge(&arguments),
         Command::Replay {
-            file,
+            source,
             seed,
             api,
             json,
-        } => replay(&file, seed, api, json),
+        } => replay(&source, seed, api, json),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),
+        Command::Shrink(arguments) => shrink(&arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
         // Whoever reads from a pipe may stop when it has seen enough.

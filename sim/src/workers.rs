@@ -69,10 +69,20 @@ mod tests {
             }
             piece
         };
-        in_order(0.., jobs, backwards, |_| {}, |piece| {
-            told.push(piece);
-            if piece == 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        in_order(
+            0..,
+            jobs,
+            backwards,
+            |_| {},
+            |piece| {
+                told.push(piece);
+                if piece == 20 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        );
         assert_eq!(told, (0..=20).collect::<Vec<_>>());
     }
 }

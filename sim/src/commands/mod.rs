@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `library` | finding the scenarios, and saying so if they are not there or wrong |
 //! | `progress`, `seeds`, `exit` | the bar, the seeds as they are written, how the program ends |
+//! | `interruption` | Ctrl-C |
 //! | all others | the command of that name: its arguments and what it does |
 //!
 //! What is told and how it looks is the library's business (`report`, and what the commands are named after).
@@ -11,11 +12,15 @@
 pub(crate) mod check;
 pub(crate) mod coverage;
 pub(crate) mod exit;
+pub(crate) mod explore;
+mod interruption;
 pub(crate) mod library;
 pub(crate) mod list;
+pub(crate) mod merge;
 mod progress;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
-mod seeds;
+pub(crate) mod seeds;
 pub(crate) mod selftest;
+pub(crate) mod shrink;

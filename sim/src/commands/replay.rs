@@ -1,7 +1,7 @@
 //! `turnstile replay`.
 
 use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::path::PathBuf;
 
 use turnstile::report::TerminalReporter;
 use turnstile::script::Options;
@@ -9,28 +9,23 @@ use turnstile::suite::{self, Play};
 use turnstile_scenarios::{Entry, Surface};
 
 use super::exit::{Exit, complain, exit_of};
-use super::library::read;
+use super::seeds::Source;
 
-/// Plays one script and prints all that was observed.
-pub(crate) fn replay(file: &Path, seed: u64, surface: Option<Surface>, json: bool) -> io::Result<Exit> {
-    let scenario = match read(file) {
-        Ok(scenario) => scenario,
+/// Plays one seed or script and prints all that was observed.
+pub(crate) fn replay(source: &Source, seed: u64, surface: Option<Surface>, json: bool) -> io::Result<Exit> {
+    let (scenario, seed) = match source.scenario(seed, surface) {
+        Ok(found) => found,
         Err(error) => {
             complain(&error);
             return Ok(Exit::Usage);
         }
     };
-    let surface = surface.unwrap_or(scenario.api.first());
-    let Some(scenario) = scenario.on(surface) else {
-        complain(&format!(
-            "{} is not for the {surface} surface: its `api` does not name it",
-            file.display()
-        ));
-        return Ok(Exit::Usage);
-    };
     let entry = Entry {
-        id: file.display().to_string(),
-        path: file.to_owned(),
+        id: source.to_string(),
+        path: match source {
+            Source::Seed(_) => PathBuf::new(),
+            Source::File(file) => file.clone(),
+        },
         scenario,
     };
     let options = Options {
@@ -46,7 +41,10 @@ pub(crate) fn replay(file: &Path, seed: u64, surface: Option<Surface>, json: boo
         if json {
             verdict.trace.write_json_lines(&mut out)?;
         } else {
-            writeln!(out, "{}\nseed {seed}\n{}\n", entry.scenario.title, file.display())?;
+            match source {
+                Source::Seed(_) => writeln!(out, "{source}\n\n{}", entry.scenario.to_yaml())?,
+                Source::File(_) => writeln!(out, "{}\nseed {seed}\n{source}\n", entry.scenario.title)?,
+            }
             for record in verdict.trace.records() {
                 writeln!(out, "{}", record.line(&verdict.labels))?;
             }

@@ -1,11 +1,18 @@
-//! Seeds as they are written on the command line.
+//! Seeds, and what stands for a scenario, as they are written on the command line.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use turnstile::explore;
 use turnstile::script::Options;
 use turnstile::suite::Play;
-use turnstile_scenarios::Entry;
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_scenarios::{Entry, Scenario, Surface};
+
+use super::library::read;
 
 /// A seed, or all seeds of a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +39,78 @@ impl FromStr for Seeds {
             Ok(Self(range))
         }
     }
+}
+
+/// Where a scenario is from: a seed, or a script. A file that is called like a number is written as `./17`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Generated from it.
+    Seed(u64),
+    /// Read from it.
+    File(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text
+            .parse()
+            .map_or_else(|_| Self::File(PathBuf::from(text)), Self::Seed))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seed(seed) => write!(formatter, "seed {seed}"),
+            Self::File(file) => file.display().fmt(formatter),
+        }
+    }
+}
+
+impl Source {
+    /// The scenario, on one surface, and the seed that it is played with: a generated one has that of its
+    /// generation.
+    pub fn scenario(&self, seed: u64, surface: Option<Surface>) -> Result<(Scenario, u64), String> {
+        match self {
+            Self::Seed(seed) => Ok((explore::scenario(*seed), *seed)),
+            Self::File(file) => {
+                let scenario = read(file)?;
+                let surface = surface.unwrap_or(scenario.api.first());
+                let on_surface = scenario.on(surface).ok_or_else(|| {
+                    let file = file.display();
+                    format!("{file} is not for the {surface} surface: its `api` does not name it")
+                })?;
+                Ok((on_surface, seed))
+            }
+        }
+    }
+}
+
+/// A server that breaks the rule of that name, or none.
+#[cfg(not(feature = "selftest"))]
+pub(crate) fn sabotage(_: Option<&str>) -> Result<Sabotage, String> {
+    Ok(Sabotage::default())
+}
+
+/// A server that breaks the rule of that name, or none.
+#[cfg(feature = "selftest")]
+pub(crate) fn sabotage(name: Option<&str>) -> Result<Sabotage, String> {
+    use turnstile::selftest;
+
+    let Some(name) = name else {
+        return Ok(Sabotage::default());
+    };
+    let rules = selftest::rules_matching(None);
+    let rule = rules
+        .iter()
+        .copied()
+        .find(|rule| selftest::name_of(*rule) == name);
+    rule.map(Sabotage::from).ok_or_else(|| {
+        let names: Vec<String> = rules.into_iter().map(selftest::name_of).collect();
+        format!("there is no rule {name:?}; there are {}", names.join(", "))
+    })
 }
 
 /// Every scenario with every seed.

@@ -15,8 +15,8 @@ use proptest::prelude::*;
 use proptest::strategy::Union;
 use turnstile_scenarios::{
     Answer, Between, Completion, Connections, Crash, CrashPoint, Delay, Direction, DiskBehaviour, Failure,
-    Fault, GateVerdict, JobCode, LateAnswer, Lapse, Lasting, Link, Machine, Party, QueueBehaviour,
-    Readiness, ReadyCode, Receiver, Status, Step, Taking, WrapperBehaviour,
+    Fault, GateVerdict, JobCode, Lapse, Lasting, LateAnswer, Link, Machine, Party, QueueBehaviour, Readiness,
+    ReadyCode, Receiver, Status, Step, Taking, WrapperBehaviour,
 };
 
 use super::swarm::{FaultRates, Rate};
@@ -26,11 +26,22 @@ use super::times::{between, lasting, moment};
 pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Step>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, (link(), lasting()).prop_map(cut).boxed()),
-        (rates.black_hole, (quiet_link(), lasting()).prop_map(black_hole).boxed()),
+        (
+            rates.black_hole,
+            (quiet_link(), lasting()).prop_map(black_hole).boxed(),
+        ),
         (rates.delay, (link(), moment(), lasting()).prop_map(delay).boxed()),
         (rates.reset, connections(ends()).prop_map(Step::Reset).boxed()),
-        (rates.silence, connections(quiet_ends()).prop_map(Step::Silence).boxed()),
-        (rates.fin, ends().prop_map(|(from, to)| Step::Fin(direction(from, to))).boxed()),
+        (
+            rates.silence,
+            connections(quiet_ends()).prop_map(Step::Silence).boxed(),
+        ),
+        (
+            rates.fin,
+            ends()
+                .prop_map(|(from, to)| Step::Fin(direction(from, to)))
+                .boxed(),
+        ),
         (rates.server_crash, crash(Just(Machine::Server), any::<bool>())),
         (rates.crash_point, crash_point()),
         (rates.wrapper_crash, crash(Just(Machine::Wrapper), Just(false))),
@@ -42,8 +53,14 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Step>> {
             ]
             .boxed(),
         ),
-        (rates.wrapper_start, wrapper_start().prop_map(Step::Wrapper).boxed()),
-        (rates.wrapper_behaviour, wrapper_behaviour().prop_map(Step::Wrapper).boxed()),
+        (
+            rates.wrapper_start,
+            wrapper_start().prop_map(Step::Wrapper).boxed(),
+        ),
+        (
+            rates.wrapper_behaviour,
+            wrapper_behaviour().prop_map(Step::Wrapper).boxed(),
+        ),
         (rates.receiver, receiver()),
         (rates.queue, queue()),
         (rates.disk, disk()),
@@ -190,24 +207,39 @@ fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
     ];
     let late = || prop_oneof![3 => between(100, 9_000), 1 => between(9_000, 45_000)];
     prop_oneof![
-        late().prop_map(|delay| Readiness { delay: Some(delay), fail: None }),
+        late().prop_map(|delay| Readiness {
+            delay: Some(delay),
+            fail: None
+        }),
         (ready_code, times()).prop_map(|(code, times)| Readiness {
             delay: None,
             fail: Some(Failure { code, times }),
         }),
     ]
-    .prop_map(|ready| WrapperBehaviour { ready: Some(ready), ..WrapperBehaviour::default() })
+    .prop_map(|ready| WrapperBehaviour {
+        ready: Some(ready),
+        ..WrapperBehaviour::default()
+    })
     .boxed()
     .prop_union(
         prop_oneof![
-            late().prop_map(|delay| Taking { delay: Some(delay), ..Taking::default() }),
-            (1..=2_u32).prop_map(|lose_reply| Taking { lose_reply, ..Taking::default() }),
+            late().prop_map(|delay| Taking {
+                delay: Some(delay),
+                ..Taking::default()
+            }),
+            (1..=2_u32).prop_map(|lose_reply| Taking {
+                lose_reply,
+                ..Taking::default()
+            }),
             (job_code, times()).prop_map(|(code, times)| Taking {
                 fail: Some(Failure { code, times }),
                 ..Taking::default()
             }),
         ]
-        .prop_map(|job| WrapperBehaviour { job: Some(job), ..WrapperBehaviour::default() })
+        .prop_map(|job| WrapperBehaviour {
+            job: Some(job),
+            ..WrapperBehaviour::default()
+        })
         .boxed(),
     )
 }
@@ -275,7 +307,9 @@ pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
 }
 
 fn receiver() -> BoxedStrategy<Step> {
-    answers().prop_map(|answers| Step::Receiver(Receiver { answers })).boxed()
+    answers()
+        .prop_map(|answers| Step::Receiver(Receiver { answers }))
+        .boxed()
 }
 
 fn queue() -> BoxedStrategy<Step> {

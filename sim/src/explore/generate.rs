@@ -10,8 +10,8 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{
-    Answer, At, Await, Call, CallReply, CallbackTarget, ClientName, Close, Condition, Delete, Directive, Form,
-    Gate, IdMaker, Interrupt, Label, Open, Party, Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam,
+    Answer, At, Await, Call, CallReply, CallbackTarget, ClientName, Close, Condition, Delete, Directive,
+    Form, Gate, IdMaker, Interrupt, Label, Open, Party, Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam,
     SendMessage, Session, SessionName, Start, Step, SuccessReply, Surface, Tag, Update,
 };
 
@@ -101,8 +101,8 @@ struct Layout<'a> {
     steps: Vec<At<Step>>,
     /// Sessions that were made, in order.
     sessions: Vec<SessionName>,
-    /// Labels that can be awaited and repeated: of messages, with the session of each.
-    messages: Vec<(Label, SessionName)>,
+    /// Labels that can be awaited and repeated: of messages, each with its session and what it says.
+    messages: Vec<(Label, SessionName, Prompt)>,
     /// Tags that are said and not released.
     tags: Vec<Tag>,
     /// Clients with a stream, and whether it is open.
@@ -146,7 +146,6 @@ impl<'a> Layout<'a> {
     fn message(&mut self, saying: &Saying, session: &SessionName) -> (Label, Prompt) {
         let number = self.messages.len() + 1;
         let label: Label = name(&format!("m{number}"));
-        self.messages.push((label.clone(), session.clone()));
         let directive = match saying {
             Saying::Echo => Directive::Echo(format!("m{number}")),
             Saying::Slow { chunks, milliseconds } => Directive::Slow {
@@ -162,7 +161,10 @@ impl<'a> Layout<'a> {
                 Directive::Gate(tag)
             }
         };
-        (label, Prompt::Say(directive))
+        let prompt = Prompt::Say(directive);
+        self.messages
+            .push((label.clone(), session.clone(), prompt.clone()));
+        (label, prompt)
     }
 
     /// The session that an act is about: one that is there, or the next one to come if there may be more.
@@ -197,6 +199,9 @@ impl<'a> Layout<'a> {
                         name: COMMAND.to_owned(),
                         arguments: None,
                     });
+                    if let Some((_, _, said)) = self.messages.last_mut() {
+                        said.clone_from(&prompt);
+                    }
                 }
                 let client = self.sender(*by_viewer);
                 self.push(Step::Send(SendMessage {
@@ -208,7 +213,11 @@ impl<'a> Layout<'a> {
                     finalization: None,
                     session: session.into(),
                     client: client.into(),
-                    id: if *id_by_server { IdMaker::Server } else { IdMaker::Client },
+                    id: if *id_by_server {
+                        IdMaker::Server
+                    } else {
+                        IdMaker::Client
+                    },
                     surface: surface.map(At::from),
                     reply: Reply::default(),
                 }));
@@ -217,12 +226,16 @@ impl<'a> Layout<'a> {
                 message,
                 on_other_surface,
             } => {
-                let (label, session) = message.get(&self.messages).clone();
+                let (label, session, prompt) = message.get(&self.messages).clone();
                 let again: Label = name(&format!("r{}", self.steps.len()));
-                let surface = self.surface(*on_other_surface);
+                let surface = match prompt {
+                    // Only one surface has a place for it.
+                    Prompt::Command(_) => Some(Surface::Legacy),
+                    _ => self.surface(*on_other_surface),
+                };
                 self.push(Step::Send(SendMessage {
                     label: again.into(),
-                    prompt: Prompt::Say(Directive::Echo("again".to_owned())),
+                    prompt,
                     repeat: Some(label.into()),
                     model: None,
                     finalization: None,
@@ -280,7 +293,7 @@ impl<'a> Layout<'a> {
             }
             Act::Wait(lapse) => self.push(Step::Wait(*lapse)),
             Act::Sync { message, is, within } => {
-                let (label, _) = message.get(&self.messages).clone();
+                let (label, ..) = message.get(&self.messages).clone();
                 self.push(Step::Await(Await {
                     condition: Condition::Message {
                         of: label.into(),
@@ -300,13 +313,19 @@ impl<'a> Layout<'a> {
     }
 
     fn stream(&mut self, session: Index, by_viewer: bool, from: &ResumeChoice, reads_slowly: bool) {
-        let client = if by_viewer { viewer() } else { ClientName::default() };
+        let client = if by_viewer {
+            viewer()
+        } else {
+            ClientName::default()
+        };
         let known = self.streams.iter_mut().find(|(name, _)| *name == client);
         let was_open = known.is_some();
         if let Some((_, is_open)) = known {
             *is_open = !*is_open;
             if !*is_open {
-                return self.push(Step::Close(Close { client: client.into() }));
+                return self.push(Step::Close(Close {
+                    client: client.into(),
+                }));
             }
         } else {
             self.streams.push((client.clone(), true));
@@ -325,7 +344,11 @@ impl<'a> Layout<'a> {
             executions: Vec::new(),
             since: None,
             until: None,
-            reads: if reads_slowly { ReadingSpeed::Slowly } else { ReadingSpeed::Eagerly },
+            reads: if reads_slowly {
+                ReadingSpeed::Slowly
+            } else {
+                ReadingSpeed::Eagerly
+            },
         }));
     }
 
@@ -341,7 +364,11 @@ impl<'a> Layout<'a> {
     /// Who sends: the viewer only if it has been there.
     fn sender(&self, by_viewer: bool) -> ClientName {
         let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
-        if by_viewer && has_viewer { viewer() } else { ClientName::default() }
+        if by_viewer && has_viewer {
+            viewer()
+        } else {
+            ClientName::default()
+        }
     }
 
     /// Lays faults out, but for those that would fall on a client that has never been there.
@@ -375,9 +402,12 @@ impl<'a> Layout<'a> {
 /// The seam that a generated scenario is about: that of its first fault.
 fn seam(steps: &[At<Step>]) -> Seam {
     let seam = |step: &At<Step>| match &step.value {
-        Step::Cut(_) | Step::BlackHole(_) | Step::Delay(_) | Step::Reset(_) | Step::Silence(_) | Step::Fin(_) => {
-            Some(Seam::Reconnect)
-        }
+        Step::Cut(_)
+        | Step::BlackHole(_)
+        | Step::Delay(_)
+        | Step::Reset(_)
+        | Step::Silence(_)
+        | Step::Fin(_) => Some(Seam::Reconnect),
         Step::Crash(_) | Step::Disk(_) => Some(Seam::Crash),
         Step::Wrapper(_) => Some(Seam::Wrapper),
         Step::Receiver(_) | Step::Queue(_) => Some(Seam::Callback),

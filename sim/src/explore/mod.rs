@@ -1,4 +1,5 @@
-//! Runs that nobody thought of: from a seed to a scenario, and what comes of playing many of them.
+//! Runs that nobody thought of: from a seed to a scenario, what comes of playing many of them, and from one in
+//! which something broke to a short script.
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -7,13 +8,26 @@
 //! | `workload` | what users do |
 //! | `faults` | what goes wrong, and the budget that keeps it recoverable |
 //! | `times` | lengths of time that are worth trying |
+//! | `run` | playing many seeds |
+//! | `cluster` | which findings are one and the same |
+//! | `result` | what came of it, for a file, and put together with that of others |
+//! | `shrink` | the smallest scenario that breaks the same oracle |
+//! | `terminal` | telling people |
 
+mod cluster;
 mod faults;
 mod generate;
+mod result;
 mod run;
+mod shrink;
 mod swarm;
+mod terminal;
 mod times;
 mod workload;
 
+pub use self::cluster::Cluster;
 pub use self::generate::scenario;
+pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
 pub use self::run::{Explored, explore, play_seed};
+pub use self::shrink::{Progress, Shrunk, as_script, shrink};
+pub use self::terminal::{tell_exploration, tell_seed};

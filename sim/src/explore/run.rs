@@ -26,12 +26,16 @@ pub struct Explored {
 impl Explored {
     /// Whether all held.
     pub fn held(&self) -> bool {
-        self.verdict.as_ref().is_ok_and(|verdict| verdict.findings.is_empty())
+        self.verdict
+            .as_ref()
+            .is_ok_and(|verdict| verdict.findings.is_empty())
     }
 
     /// Virtual time from the beginning to the judgement.
     pub fn elapsed(&self) -> Duration {
-        self.verdict.as_ref().map_or(Duration::ZERO, |verdict| verdict.elapsed)
+        self.verdict
+            .as_ref()
+            .map_or(Duration::ZERO, |verdict| verdict.elapsed)
     }
 }
 

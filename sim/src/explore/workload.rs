@@ -27,9 +27,15 @@ pub(super) enum Act {
         is_command: bool,
     },
     /// Sends a message's id once more.
-    Repeat { message: Index, on_other_surface: bool },
+    Repeat {
+        message: Index,
+        on_other_surface: bool,
+    },
     Interrupt(Index),
-    Update { session: Index, target: TargetChoice },
+    Update {
+        session: Index,
+        target: TargetChoice,
+    },
     /// A client opens its stream, or closes it if it is open.
     Stream {
         session: Index,
@@ -37,7 +43,10 @@ pub(super) enum Act {
         from: ResumeChoice,
         reads_slowly: bool,
     },
-    Query { session: Index, which: Index },
+    Query {
+        session: Index,
+        which: Index,
+    },
     Release(Index),
     Wait(Lapse),
     /// Waits until something has come about, for a while.
@@ -85,18 +94,25 @@ pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
         (
             rates.repeat,
             (any_index(), rarely(rates.other_surface))
-                .prop_map(|(message, on_other_surface)| Act::Repeat { message, on_other_surface })
+                .prop_map(|(message, on_other_surface)| Act::Repeat {
+                    message,
+                    on_other_surface,
+                })
                 .boxed(),
         ),
         (rates.interrupt, any_index().prop_map(Act::Interrupt).boxed()),
         (
             rates.update,
-            (any_index(), target()).prop_map(|(session, target)| Act::Update { session, target }).boxed(),
+            (any_index(), target())
+                .prop_map(|(session, target)| Act::Update { session, target })
+                .boxed(),
         ),
         (rates.stream, stream().boxed()),
         (
             rates.query,
-            (any_index(), any_index()).prop_map(|(session, which)| Act::Query { session, which }).boxed(),
+            (any_index(), any_index())
+                .prop_map(|(session, which)| Act::Query { session, which })
+                .boxed(),
         ),
         (rates.release, any_index().prop_map(Act::Release).boxed()),
         (rates.wait, moment().prop_map(Act::Wait).boxed()),
@@ -109,7 +125,12 @@ pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
 fn send(rates: &WorkloadRates) -> impl Strategy<Value = Act> + use<> {
     let saying = saying(rates.hang);
     let one_in_five = || prop_oneof![4 => Just(false), 1 => Just(true)];
-    let flags = (one_in_five(), one_in_five(), rarely(rates.other_surface), rarely(1));
+    let flags = (
+        one_in_five(),
+        one_in_five(),
+        rarely(rates.other_surface),
+        rarely(1),
+    );
     (any::<Index>(), saying, flags).prop_map(
         |(session, saying, (by_viewer, id_by_server, on_other_surface, is_command))| Act::Send {
             session,
@@ -127,7 +148,11 @@ pub(super) fn saying(hang: Rate) -> impl Strategy<Value = Saying> {
     let slow = (1..=6_u32, prop_oneof![Just(20_u32), Just(300), Just(2_500)]);
     let mut kinds = vec![
         (6, Just(Saying::Echo).boxed()),
-        (3, slow.prop_map(|(chunks, milliseconds)| Saying::Slow { chunks, milliseconds }).boxed()),
+        (
+            3,
+            slow.prop_map(|(chunks, milliseconds)| Saying::Slow { chunks, milliseconds })
+                .boxed(),
+        ),
         (4, Just(Saying::Gate).boxed()),
         (1, Just(Saying::Idle).boxed()),
         (1, Just(Saying::Error).boxed()),
@@ -158,14 +183,14 @@ fn stream() -> impl Strategy<Value = Act> {
         1 => Just(ResumeChoice::Live),
     ];
     let reads_slowly = prop_oneof![9 => Just(false), 1 => Just(true)];
-    (any::<Index>(), any::<bool>(), from, reads_slowly).prop_map(|(session, by_viewer, from, reads_slowly)| {
-        Act::Stream {
+    (any::<Index>(), any::<bool>(), from, reads_slowly).prop_map(
+        |(session, by_viewer, from, reads_slowly)| Act::Stream {
             session,
             by_viewer,
             from,
             reads_slowly,
-        }
-    })
+        },
+    )
 }
 
 fn sync() -> impl Strategy<Value = Act> {

@@ -31,9 +31,11 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
     }
     let mut broken = Vec::new();
     for (message, requests) in callbacks {
-        let first = requests[0];
         let is_taken = requests.iter().any(|request| request.is_delivered());
-        if is_taken || session.is_removed || is_given_up(session, &requests, first.at) {
+        let mut ends = session.kept.iter().filter(|event| event.is_end());
+        let end = ends.find(|event| event.message() == Some(message));
+        let since = end.map_or(requests[0].at, |end| end.at);
+        if is_taken || session.is_removed || is_given_up(session, &requests, since) {
             continue;
         }
         let last = requests[requests.len() - 1];
@@ -53,16 +55,16 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
 
 /// Whether a callback that cannot have been asked for before `since` may rightly have been given up, after
 /// these requests that the receiver has seen. An attempt that did not reach the receiver is nowhere recorded:
-/// if the receiver was out of reach for long enough, the last may have been one of them.
+/// if it was out of reach, some may have been, and the last may be one that comes so late that it can be the
+/// last, seen or not.
 pub(super) fn is_given_up(session: &SessionHistory, requests: &[&CallbackRequest], since: Duration) -> bool {
+    let out_of_reach_until = session.run.faults.receiver_out_of_reach_until();
+    let may_miss_some = out_of_reach_until.is_some_and(|until| until >= since);
+    let last_seen = requests.iter().map(|request| request.at).max();
     let last_attempt = since.saturating_add(ALL_PAUSES);
     requests.len() >= ATTEMPTS
         || requests.iter().any(|request| is_definite_refusal(request.status))
-        || session
-            .run
-            .faults
-            .receiver_out_of_reach_until()
-            .is_some_and(|until| until >= last_attempt)
+        || may_miss_some && out_of_reach_until.max(last_seen) >= Some(last_attempt)
 }
 
 /// Answers after which there is no further request.

@@ -198,16 +198,28 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The command that plays a file again, in the words in which this program was called.
-pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
-    let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
+/// How this program was called.
+fn program() -> &'static str {
+    match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
         (None, _) => "turnstile",
         (Some(_), false) => "cargo run --release --",
         (Some(_), true) => "cargo run --",
-    };
+    }
+}
+
+/// The command that plays the scenario of a seed again, in the words in which this program was called.
+pub fn replay_of_seed(seed: u64) -> String {
+    format!("{} replay {seed}", program())
+}
+
+/// The command that plays a file again, in the words in which this program was called.
+pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
+    if file.as_os_str().is_empty() {
+        return replay_of_seed(seed);
+    }
     let surface = match surface {
         Surface::Unified => String::new(),
         Surface::Legacy => format!(" --api {surface}"),
     };
-    format!("{program} replay {} --seed {seed}{surface}", file.display())
+    format!("{} replay {} --seed {seed}{surface}", program(), file.display())
 }

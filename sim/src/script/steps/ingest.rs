@@ -113,7 +113,11 @@ impl Player<'_> {
     }
 
     fn order_ingest(&mut self, name: &At<IngestName>, order: IngestOrder, spot: Spot) -> Result<(), Halt> {
-        if self.ingests.get(&name.value).is_some_and(|ingest| ingest.order(order)) {
+        if self
+            .ingests
+            .get(&name.value)
+            .is_some_and(|ingest| ingest.order(order))
+        {
             return Ok(());
         }
         let text = format!("the ingest socket `{}` is over already", name.value);

@@ -1,0 +1,217 @@
+//! `turnstile explore`.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use turnstile::explore::{self, Exploration, Tally};
+use turnstile::workers;
+
+use super::exit::{Exit, complain};
+use super::interruption::Interruption;
+use super::seeds::{Seeds, sabotage};
+
+/// How many seeds are played if nothing is said.
+const DEFAULT_SEEDS: u64 = 1000;
+
+/// Which seeds are played, and what is told.
+#[derive(Args)]
+pub(crate) struct ExploreArguments {
+    /// The seeds, such as 0..1000 (1000 not included), which is what is played if nothing is said
+    #[arg(long, value_name = "A..B")]
+    seeds: Option<Seeds>,
+    /// Play from the first seed on for so many minutes
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    minutes: Option<f64>,
+    /// The first seed, with --minutes
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "minutes")]
+    from: u64,
+    /// How many seeds are played at once; as many as there are cores if left out
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Play only every N-th seed, beginning with the I-th: shards 0/3, 1/3 and 2/3 are the whole together
+    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    shard: Shard,
+    /// Go on when something did not hold, and tell what is found by its kind
+    #[arg(long)]
+    keep_going: bool,
+    /// Write what came of it to a file, which `turnstile merge` can put together with others
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Show the digest of each trace
+    #[arg(long)]
+    digest: bool,
+    /// How many last lines of the trace are shown where something did not hold
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    trace_lines: usize,
+    /// Play against a server that breaks this rule (`turnstile selftest` names them)
+    #[cfg(feature = "selftest")]
+    #[arg(long, value_name = "RULE")]
+    breaking: Option<String>,
+}
+
+/// Every `of`-th seed, from the `index`-th on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    index: u64,
+    of: u64,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text
+            .split_once('/')
+            .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((index, of)) if index < of => Ok(Self { index, of }),
+            Some((index, of)) => Err(format!(
+                "there is no shard {index} of {of}: they are counted from 0"
+            )),
+            None => Err(format!("{text:?} is not a shard, such as 0/4")),
+        }
+    }
+}
+
+/// Plays the scenarios of many seeds.
+pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
+    #[cfg(feature = "selftest")]
+    let breaking = arguments.breaking.as_deref();
+    #[cfg(not(feature = "selftest"))]
+    let breaking = None;
+    let sabotage = match sabotage(breaking) {
+        Ok(sabotage) => sabotage,
+        Err(error) => {
+            complain(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let range = match (&arguments.seeds, arguments.minutes) {
+        (Some(seeds), _) => seeds.0.clone(),
+        (None, Some(_)) => arguments.from..u64::MAX,
+        (None, None) => 0..DEFAULT_SEEDS,
+    };
+    let interruption = Interruption::listen();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long it takes here is for the person who waits"
+    )]
+    let start = Instant::now();
+    let limit = arguments
+        .minutes
+        .map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+    let is_over = || interruption.is_asked_for() || limit.is_some_and(|limit| start.elapsed() >= limit);
+    let first = range.start.saturating_add(arguments.shard.index);
+    let every = usize::try_from(arguments.shard.of).unwrap_or(usize::MAX);
+    let seeds = (first..range.end).step_by(every);
+    let count = arguments.minutes.is_none().then(|| seeds.clone().count() as u64);
+    let seeds = seeds.take_while(|_| !is_over());
+
+    let bar = progress_bar(count);
+    let mut out = anstream::stdout();
+    let mut tally = Tally::default();
+    let mut failure = None;
+    explore::explore(
+        seeds,
+        arguments.jobs.unwrap_or_else(workers::all_cores),
+        sabotage,
+        |played| bar.set_position(played as u64),
+        |explored| {
+            let is_new = tally.add(&explored);
+            let hours = tally.elapsed().as_secs() / 3600;
+            bar.set_message(format!("{hours} virtual hours, {} findings", tally.broken()));
+            // Of many findings of one kind, one is told in full.
+            let is_told = is_new || explored.verdict.is_err();
+            let told = bar.suspend(|| {
+                if arguments.digest
+                    && let Ok(verdict) = &explored.verdict
+                {
+                    writeln!(out, "seed {} {}", explored.seed, verdict.trace.digest())?;
+                }
+                if is_told {
+                    explore::tell_seed(&mut out, &explored, arguments.trace_lines)?;
+                }
+                Ok(())
+            });
+            failure = failure.take().or(told.err());
+            if failure.is_some() || !explored.held() && !arguments.keep_going {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    );
+    bar.finish_and_clear();
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if interruption.is_asked_for() {
+        anstream::eprintln!("interrupted: this is what came of it so far");
+    }
+    let stopped_early = count.is_none_or(|count| tally.played() < count);
+    let exploration = tally.finish(first, arguments.shard.of, stopped_early, start.elapsed());
+    explore::tell_exploration(&mut out, &exploration)?;
+    if let Some(file) = &arguments.json
+        && let Err(error) = write(file, &exploration)
+    {
+        complain(&format!("cannot write {}: {error}", file.display()));
+        return Ok(Exit::Harness);
+    }
+    Ok(exit_of_exploration(&exploration))
+}
+
+/// How a program ends that tells of an exploration.
+pub(crate) fn exit_of_exploration(exploration: &Exploration) -> Exit {
+    if !exploration.harness_failures.is_empty() {
+        Exit::Harness
+    } else if exploration.clusters.is_empty() {
+        Exit::Held
+    } else {
+        Exit::Broke
+    }
+}
+
+/// Writes a result to a file.
+pub(crate) fn write(file: &std::path::Path, exploration: &Exploration) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(exploration)?;
+    text.push('\n');
+    fs::write(file, text)
+}
+
+/// A bar on a terminal, nothing in a pipe.
+fn progress_bar(count: Option<u64>) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    }
+    let (bar, template) = match count {
+        Some(count) => (
+            ProgressBar::new(count),
+            "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {elapsed}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
+        ),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_one_of_several_counted_from_zero() {
+        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
+        for text in ["3/3", "1", "a/b", "0/0", "-1/2"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `turnstile shrink`.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use turnstile::explore::{self, Progress};
+use turnstile::script::Options;
+use turnstile::suite;
+use turnstile_scenarios::Surface;
+
+use super::exit::{Exit, complain};
+use super::interruption::Interruption;
+use super::seeds::Source;
+
+/// What is made smaller, and where to.
+#[derive(Args)]
+pub(crate) struct ShrinkArguments {
+    /// A seed, or a script in which something breaks
+    #[arg(value_name = "SEED|FILE")]
+    source: Source,
+    /// The seed that a script is played with
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The surface that a script is played on; the first of its surfaces if left out
+    #[arg(long, value_name = "SURFACE")]
+    api: Option<Surface>,
+    /// Write the script to a file instead of showing it
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Play against a server that breaks this rule (`turnstile selftest` names them)
+    #[cfg(feature = "selftest")]
+    #[arg(long, value_name = "RULE")]
+    breaking: Option<String>,
+}
+
+/// Makes a scenario in which something breaks as small as it goes.
+pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
+    #[cfg(feature = "selftest")]
+    let breaking = arguments.breaking.as_deref();
+    #[cfg(not(feature = "selftest"))]
+    let breaking = None;
+    let found = arguments
+        .source
+        .scenario(arguments.seed, arguments.api)
+        .and_then(|found| Ok((found, super::seeds::sabotage(breaking)?)));
+    let ((scenario, seed), sabotage) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            complain(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let options = Options { seed, sabotage };
+    let verdict = match suite::play_safely(&scenario, options) {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            complain(&format!("the harness failed: {error}"));
+            return Ok(Exit::Harness);
+        }
+    };
+    let bar = spinner();
+    let interruption = Interruption::listen();
+    let steps_before = scenario.steps.len();
+    let shrunk = explore::shrink(&scenario, verdict, options, |progress: Progress| {
+        bar.set_message(format!(
+            "{} of {steps_before} steps are left, {} scenarios tried; Ctrl-C takes the best so far",
+            progress.steps, progress.tried
+        ));
+        bar.tick();
+        if interruption.is_asked_for() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    bar.finish_and_clear();
+    let Some(shrunk) = shrunk else {
+        complain(&format!(
+            "all holds in {}: there is nothing to shrink",
+            arguments.source
+        ));
+        return Ok(Exit::Usage);
+    };
+    let origin = match &arguments.source {
+        Source::Seed(seed) => format!("seed {seed}"),
+        Source::File(_) => format!("{:?} with seed {seed}", scenario.title),
+    };
+    let script = explore::as_script(&shrunk, &origin);
+    let text = script.to_yaml();
+    let stopped = if shrunk.is_stopped {
+        ", stopped before it was done"
+    } else {
+        ""
+    };
+    anstream::eprintln!(
+        "{} breaks in {} of {steps_before} steps, after {} scenarios{stopped}",
+        shrunk.rule,
+        script.steps.len(),
+        shrunk.tried
+    );
+    match &arguments.output {
+        None => anstream::stdout().write_all(text.as_bytes())?,
+        Some(file) => {
+            if let Err(error) = fs::write(file, text) {
+                complain(&format!("cannot write {}: {error}", file.display()));
+                return Ok(Exit::Harness);
+            }
+            anstream::eprintln!("replay: turnstile replay {} --seed {seed}", file.display());
+        }
+    }
+    Ok(Exit::Broke)
+}
+
+/// Something that moves on a terminal, nothing in a pipe.
+fn spinner() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("the template is valid");
+    ProgressBar::new_spinner().with_style(style)
+}

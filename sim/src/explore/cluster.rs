@@ -1,0 +1,168 @@
+//! Which findings are one and the same: those that break the same oracle after the same kinds of things happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use turnstile_scenarios::Step;
+
+use super::run::Explored;
+use crate::oracle::Finding;
+use crate::script::Verdict;
+use crate::stage::OBSERVER;
+use crate::trace::{Record, What};
+use crate::world::WorldEvent;
+use fake_gateway::observation::Sight;
+
+/// How many seeds a cluster remembers by number.
+const SEEDS_REMEMBERED: usize = 20;
+
+/// Findings of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The oracle that was broken.
+    pub rule: String,
+    /// What had happened by then: the faults that had struck, and how far the message was that it is about.
+    pub shape: String,
+    /// In how many seeds.
+    pub count: u64,
+    /// The first of them, in order.
+    pub seeds: Vec<u64>,
+    /// What was found in the first of them.
+    pub text: String,
+}
+
+/// Clusters by rule and shape.
+#[derive(Debug, Clone, Default)]
+pub struct Clusters(BTreeMap<(String, String), Cluster>);
+
+impl Clusters {
+    /// Adds what a seed has found, by the first thing that did not hold. Whether that is a new cluster.
+    pub fn add(&mut self, explored: &Explored) -> bool {
+        let Ok(verdict) = &explored.verdict else {
+            return false;
+        };
+        let Some(finding) = verdict.findings.first() else {
+            return false;
+        };
+        let text = verdict
+            .labels
+            .iter()
+            .fold(finding.text.clone(), |text, (id, label)| {
+                text.replace(id.as_str(), &format!("`{label}`"))
+            });
+        self.merge(Cluster {
+            rule: finding.rule.clone(),
+            shape: shape(verdict, finding),
+            count: 1,
+            seeds: vec![explored.seed],
+            text,
+        })
+    }
+
+    /// Adds a cluster to the one of its kind. Whether there was none.
+    pub fn merge(&mut self, cluster: Cluster) -> bool {
+        let key = (cluster.rule.clone(), cluster.shape.clone());
+        let Some(known) = self.0.get_mut(&key) else {
+            self.0.insert(key, cluster);
+            return true;
+        };
+        known.count += cluster.count;
+        if cluster.seeds.first() < known.seeds.first() {
+            known.text = cluster.text;
+        }
+        known.seeds.extend(cluster.seeds);
+        known.seeds.sort_unstable();
+        known.seeds.truncate(SEEDS_REMEMBERED);
+        false
+    }
+
+    /// All of them, the most frequent first.
+    pub fn into_sorted(self) -> Vec<Cluster> {
+        let mut clusters: Vec<Cluster> = self.0.into_values().collect();
+        clusters.sort_by_key(|cluster| std::cmp::Reverse(cluster.count));
+        clusters
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The shape of a trace around a finding.
+fn shape(verdict: &Verdict, finding: &Finding) -> String {
+    let mut faults = BTreeSet::new();
+    let mut moments: Vec<&str> = Vec::new();
+    let played = &verdict.trace.records()[..verdict.looked_back_at];
+    for record in played.iter().take_while(|record| record.at <= finding.at) {
+        faults.extend(fault(record));
+        moments.extend(moment(record, finding));
+    }
+    moments.dedup();
+    let faults: Vec<String> = faults.into_iter().collect();
+    let faults = if faults.is_empty() {
+        "no fault".to_owned()
+    } else {
+        faults.join(", ")
+    };
+    if moments.is_empty() {
+        faults
+    } else {
+        format!("{} after {faults}", moments.join(" "))
+    }
+}
+
+/// What struck somebody, in a word or two.
+fn fault(record: &Record) -> Option<String> {
+    let event = match &record.what {
+        What::World(event) => event,
+        What::Step { step, .. } => return told_behaviour(step).map(str::to_owned),
+        What::Sight(_) => return None,
+    };
+    match event {
+        WorldEvent::Cut { link } => Some(format!("cut {}", other_than_server(&link.from, &link.to))),
+        WorldEvent::BlackHoled { link } => {
+            Some(format!("black hole {}", other_than_server(&link.from, &link.to)))
+        }
+        WorldEvent::Delayed { link, .. } => {
+            Some(format!("delay {}", other_than_server(&link.from, &link.to)))
+        }
+        WorldEvent::Reset { from, to, .. } => Some(format!("reset {}", other_than_server(from, to))),
+        WorldEvent::Finished { from, to, .. } => Some(format!("fin {}", other_than_server(from, to))),
+        WorldEvent::Silenced { from, to, .. } => Some(format!("silence {}", other_than_server(from, to))),
+        WorldEvent::Crashed { host, .. } => Some(format!("crash {host}")),
+        WorldEvent::DiskFailed { .. } => Some("disk".to_owned()),
+        WorldEvent::Healed { .. }
+        | WorldEvent::HealedEverything
+        | WorldEvent::Restarted { .. }
+        | WorldEvent::DiskHealed { .. } => None,
+    }
+}
+
+/// Every link but one is the server's.
+fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
+    if one == crate::stage::SERVER { other } else { one }
+}
+
+/// The word of a step that tells somebody to behave otherwise.
+fn told_behaviour(step: &str) -> Option<&'static str> {
+    match serde_json::from_str(step).ok()? {
+        Step::Wrapper(_) => Some("wrapper"),
+        Step::Receiver(_) => Some("receiver"),
+        Step::Queue(_) => Some("queue"),
+        _ => None,
+    }
+}
+
+/// A moment of the message that a finding is about, as the harness's own stream told it.
+fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
+    let What::Sight(Sight::FrameReceived { frame, .. }) = &record.what else {
+        return None;
+    };
+    let is_about =
+        *record.party == *OBSERVER && frame["data"]["messageId"].as_str() == finding.message.as_deref();
+    let name = frame["streamEventType"].as_str()?;
+    name.strip_prefix("cloud.message.")
+        .filter(|_| is_about && finding.message.is_some() && record.at > Duration::ZERO)
+}

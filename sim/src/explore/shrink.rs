@@ -1,0 +1,283 @@
+//! From a scenario in which something breaks to the smallest one in which the same oracle still does.
+//!
+//! What is made smaller is the script itself: whoever wrote it, a seed or a person, and what comes out is a script
+//! again. First steps are left out, many at a time and then one by one, with whatever cannot be done without
+//! them; then what is left is made simpler. That is repeated until nothing helps any more.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use turnstile_scenarios::{At, Scenario, Session, Step};
+
+use crate::script::{Options, Verdict};
+use crate::suite;
+
+/// What simple lengths of time are, simplest first.
+const SIMPLE_LAPSES: [&str; 6] = ["1s", "2s", "5s", "10s", "30s", "1m"];
+/// What simple prompts are, simplest first.
+const SIMPLE_PROMPTS: [&str; 3] = ["echo:a", "idle", "slow:2:300"];
+/// Parts of a step without which it would be another one.
+const IDENTITY: [&str; 3] = ["as", "session", "repeat"];
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps that are left.
+    pub steps: usize,
+    /// Scenarios that were tried.
+    pub tried: usize,
+}
+
+/// The smallest scenario that was found.
+#[derive(Debug)]
+pub struct Shrunk {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What came of playing it.
+    pub verdict: Verdict,
+    /// The oracle that it breaks.
+    pub rule: String,
+    /// How many scenarios were tried.
+    pub tried: usize,
+    /// Whether it was told to stop before it was done.
+    pub is_stopped: bool,
+}
+
+/// Makes a scenario smaller in which `verdict` found that something is broken, as long as `progress` says to go
+/// on. None if nothing is.
+pub fn shrink(
+    scenario: &Scenario,
+    verdict: Verdict,
+    options: Options,
+    progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Option<Shrunk> {
+    let rule = verdict.findings.first()?.rule.clone();
+    let mut shrinker = Shrinker {
+        best: scenario.clone(),
+        verdict,
+        rule,
+        options,
+        tried: 0,
+        is_stopped: false,
+        progress,
+    };
+    loop {
+        let before = shrinker.best.clone();
+        shrinker.leave_steps_out();
+        shrinker.simplify_settings();
+        shrinker.simplify_steps();
+        if shrinker.is_stopped || shrinker.best == before {
+            break;
+        }
+    }
+    Some(Shrunk {
+        scenario: shrinker.best,
+        verdict: shrinker.verdict,
+        rule: shrinker.rule,
+        tried: shrinker.tried,
+        is_stopped: shrinker.is_stopped,
+    })
+}
+
+struct Shrinker<P> {
+    best: Scenario,
+    verdict: Verdict,
+    rule: String,
+    options: Options,
+    tried: usize,
+    is_stopped: bool,
+    progress: P,
+}
+
+impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
+    /// Takes a scenario for the best if the same oracle is still broken in it.
+    fn try_out(&mut self, candidate: Scenario) -> bool {
+        if self.is_stopped || candidate == self.best || candidate.steps.is_empty() {
+            return false;
+        }
+        let Some(candidate) = playable(candidate) else {
+            return false;
+        };
+        self.tried += 1;
+        let played = suite::play_safely(&candidate, self.options);
+        let broken = played
+            .ok()
+            .filter(|verdict| verdict.findings.iter().any(|finding| finding.rule == self.rule));
+        let is_better = broken.is_some();
+        if let Some(mut verdict) = broken {
+            verdict.findings.retain(|finding| finding.rule == self.rule);
+            self.best = candidate;
+            self.verdict = verdict;
+        }
+        let told = Progress {
+            steps: self.best.steps.len(),
+            tried: self.tried,
+        };
+        self.is_stopped = (self.progress)(told).is_break();
+        is_better
+    }
+
+    fn leave_steps_out(&mut self) {
+        let mut size = (self.best.steps.len() / 2).max(1);
+        loop {
+            // From the end, where what nobody needs any more is.
+            let mut end = self.best.steps.len();
+            while end > 0 && !self.is_stopped {
+                let start = end.saturating_sub(size);
+                let mut candidate = self.best.clone();
+                candidate.steps.drain(start..end);
+                self.try_out(candidate);
+                end = start.min(self.best.steps.len());
+            }
+            if size == 1 {
+                return;
+            }
+            size = size.div_ceil(2);
+        }
+    }
+
+    fn simplify_settings(&mut self) {
+        let mut candidate = self.best.clone();
+        candidate.session = Session::default();
+        candidate.receiver.clear();
+        candidate.expect.clear();
+        if self.try_out(candidate) {
+            return;
+        }
+        let changes: [fn(&mut Scenario); 4] = [
+            |scenario| scenario.expect.clear(),
+            |scenario| scenario.receiver.clear(),
+            |scenario| scenario.session.gate = None,
+            |scenario| scenario.session.callback = false,
+        ];
+        for change in changes {
+            let mut candidate = self.best.clone();
+            change(&mut candidate);
+            self.try_out(candidate);
+        }
+        while self.best.receiver.len() > 1 {
+            let mut candidate = self.best.clone();
+            candidate.receiver.pop();
+            if !self.try_out(candidate) {
+                break;
+            }
+        }
+    }
+
+    fn simplify_steps(&mut self) {
+        for index in 0..self.best.steps.len() {
+            let written = json!(self.best.steps[index].value);
+            let Value::Object(words) = &written else { continue };
+            let Some((word, said)) = words.iter().next() else {
+                continue;
+            };
+            for simpler in simpler(said) {
+                let Ok(step) = serde_json::from_value::<Step>(json!({ word: simpler })) else {
+                    continue;
+                };
+                let mut candidate = self.best.clone();
+                let Some(place) = candidate.steps.get_mut(index) else {
+                    return;
+                };
+                *place = At::from(step);
+                if self.try_out(candidate) {
+                    // What is left of it is looked at in the next round.
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Simpler ways to say what a step says, the simplest first.
+fn simpler(said: &Value) -> Vec<Value> {
+    match said {
+        Value::String(text) => simpler_text(text),
+        Value::Object(fields) => {
+            let mut ways = Vec::new();
+            let droppable = fields.keys().filter(|key| !IDENTITY.contains(&key.as_str()));
+            for key in droppable {
+                let mut fewer = fields.clone();
+                fewer.remove(key);
+                ways.push(Value::Object(fewer));
+            }
+            for (key, value) in fields {
+                if IDENTITY.contains(&key.as_str()) {
+                    continue;
+                }
+                for way in simpler(value) {
+                    let mut changed = fields.clone();
+                    changed.insert(key.clone(), way);
+                    ways.push(Value::Object(changed));
+                }
+            }
+            ways
+        }
+        Value::Array(elements) if elements.len() > 1 => (0..elements.len())
+            .map(|index| {
+                let mut fewer = elements.clone();
+                fewer.remove(index);
+                Value::Array(fewer)
+            })
+            .collect(),
+        Value::Number(number) if number.as_u64().is_some_and(|number| number > 1) => vec![json!(1)],
+        _ => Vec::new(),
+    }
+}
+
+fn simpler_text(text: &str) -> Vec<Value> {
+    let is_lapse = text.parse::<turnstile_scenarios::Lapse>().is_ok();
+    let is_prompt = text.parse::<turnstile_scenarios::Directive>().is_ok();
+    let ways: &[&str] = match (is_lapse, is_prompt) {
+        (true, _) => &SIMPLE_LAPSES,
+        (_, true) => &SIMPLE_PROMPTS,
+        _ => &[],
+    };
+    let simpler = ways.iter().take_while(|way| **way != text);
+    simpler.map(|way| json!(way)).collect()
+}
+
+/// The scenario without the steps that make no sense in it; none if it makes none at all.
+fn playable(mut scenario: Scenario) -> Option<Scenario> {
+    loop {
+        let text = scenario.to_yaml();
+        let Err(errors) = Scenario::parse(&text, Path::new("shrinking.yaml")) else {
+            return Some(scenario);
+        };
+        // Every step is one line, behind the line that says where they begin.
+        let first_line = text.lines().position(|line| line == "steps:")? + 2;
+        let mut senseless: Vec<usize> = errors
+            .problems
+            .iter()
+            .filter_map(|problem| (problem.spot.line as usize).checked_sub(first_line))
+            .filter(|index| *index < scenario.steps.len())
+            .collect();
+        senseless.sort_unstable();
+        senseless.dedup();
+        if senseless.is_empty() {
+            return None;
+        }
+        for index in senseless.into_iter().rev() {
+            scenario.steps.remove(index);
+        }
+    }
+}
+
+/// The script of what was shrunk, with a sentence that says what breaks; `origin` says where it is from.
+pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
+    let finding = shrunk.verdict.findings.first();
+    let text = finding.map_or("", |finding| finding.text.as_str());
+    let text = shrunk
+        .verdict
+        .labels
+        .iter()
+        .fold(text.to_owned(), |text, (id, label)| {
+            text.replace(id.as_str(), &format!("`{label}`"))
+        });
+    Scenario {
+        title: format!("{origin} does not break {}", shrunk.rule),
+        about: format!("{origin} broke {}: {text}.", shrunk.rule),
+        ..shrunk.scenario.clone()
+    }
+}

@@ -1,0 +1,122 @@
+//! Telling a terminal what seeds have found.
+
+use std::io::{self, Write};
+
+use super::result::Exploration;
+use super::run::Explored;
+use crate::report::replay_of_seed;
+use crate::report::style::{BAD, GOOD, QUIET};
+use crate::trace::render::seconds;
+
+/// Seconds in an hour.
+const HOUR_S: f64 = 3600.0;
+/// How many seeds of a cluster are named.
+const SEEDS_NAMED: usize = 5;
+
+/// Tells what did not hold in one seed; nothing if all held.
+///
+/// # Errors
+///
+/// As `out` fails.
+pub fn tell_seed(out: &mut impl Write, explored: &Explored, trace_lines: usize) -> io::Result<()> {
+    let seed = explored.seed;
+    let verdict = match &explored.verdict {
+        Err(error) => {
+            writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
+            return writeln!(out, "    replay: {}", replay_of_seed(seed));
+        }
+        Ok(verdict) if verdict.findings.is_empty() => return Ok(()),
+        Ok(verdict) => verdict,
+    };
+    writeln!(out, "{BAD}BROKE{BAD:#} seed {seed}")?;
+    for finding in &verdict.findings {
+        let text = verdict
+            .labels
+            .iter()
+            .fold(finding.text.clone(), |text, (id, label)| {
+                text.replace(id.as_str(), &format!("`{label}`"))
+            });
+        let message = finding.message.as_deref().map(|id| match verdict.labels.get(id) {
+            Some(label) => format!(", message `{label}`"),
+            None => format!(", message {id}"),
+        });
+        let message = message.unwrap_or_default();
+        writeln!(
+            out,
+            "    {BAD}{}{BAD:#} at {} s{message}",
+            finding.rule,
+            seconds(finding.at)
+        )?;
+        writeln!(out, "      {text}")?;
+    }
+    let tail = verdict.tail(trace_lines);
+    if !tail.is_empty() {
+        writeln!(out, "    the trace up to there:")?;
+        for line in tail {
+            writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
+        }
+    }
+    writeln!(out, "    replay: {}", replay_of_seed(seed))
+}
+
+/// Tells what came of all seeds.
+///
+/// # Errors
+///
+/// As `out` fails.
+pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::Result<()> {
+    for cluster in &exploration.clusters {
+        let named: Vec<String> = cluster
+            .seeds
+            .iter()
+            .take(SEEDS_NAMED)
+            .map(u64::to_string)
+            .collect();
+        let more = if cluster.count as usize > named.len() {
+            ", …"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "{BAD}{:>6} ×{BAD:#} {}: {}",
+            cluster.count, cluster.rule, cluster.shape
+        )?;
+        writeln!(out, "         {}", cluster.text)?;
+        writeln!(out, "         {QUIET}seeds {}{more}{QUIET:#}", named.join(", "))?;
+    }
+    for failure in &exploration.harness_failures {
+        writeln!(out, "{BAD}ERROR{BAD:#} seed {}: {}", failure.seed, failure.error)?;
+    }
+    let Exploration {
+        played,
+        held,
+        virtual_s,
+        ..
+    } = exploration;
+    let failed = exploration.harness_failures.len() as u64;
+    let broken = played - held - failed;
+    let style = if broken + failed == 0 { GOOD } else { BAD };
+    write!(out, "{style}{held} of {played} seeds held{style:#}")?;
+    if broken > 0 {
+        let ways = exploration.clusters.len();
+        let ways = if ways == 1 {
+            "one way".to_owned()
+        } else {
+            format!("{ways} ways")
+        };
+        write!(out, ", {BAD}{broken} broke in {ways}{BAD:#}")?;
+    }
+    if failed > 0 {
+        write!(out, ", {BAD}{failed} with a failure of the harness{BAD:#}")?;
+    }
+    let wall = exploration.wall_s();
+    writeln!(out, " in {wall:.1} s")?;
+    writeln!(
+        out,
+        "{QUIET}{:.0} seeds a second, {:.0} virtual hours{QUIET:#}",
+        *played as f64 / wall.max(f64::MIN_POSITIVE),
+        virtual_s / HOUR_S
+    )?;
+    out.flush()
+}
