@@ -41,6 +41,7 @@ impl Player<'_> {
                 }
                 ReceiverAnswer::Stall => json!({"stall": true}),
                 ReceiverAnswer::Drop => json!({"drop": true}),
+                ReceiverAnswer::Twice => json!({"twice": true}),
             })
             .collect();
         let url = format!("http://{RECEIVER_AUTHORITY}/test/answers");
