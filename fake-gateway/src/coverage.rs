@@ -25,6 +25,7 @@ turnstile_seams::marks! {
         ReceiverLate: 11, "receiver: a status after a while";
         ReceiverStalls: 11, "receiver: no answer, and the connection stays";
         ReceiverDrops: 11, "receiver: no answer, and the connection ends";
+        ReceiverTwice: 11, "receiver: 200, written two times on one connection";
         Bound: 11, "wrapper: bound to a run";
         BoundAgain: 11, "wrapper: made ready again for the same run";
         Rebound: 11, "wrapper: bound to another run, all else forgotten";

@@ -36,7 +36,7 @@ pub(crate) async fn serve(listener: Box<dyn Listener>, router: Router) {
 }
 
 /// Serves one connection until its peer or the scissors end it. A cut drops the socket.
-async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
+pub(crate) async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
     let scissors = Arc::new(Notify::new());
     let router = router.layer(from_fn_with_state(scissors.clone(), cut_if_not_answered));
     tokio::select! {

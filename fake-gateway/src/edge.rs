@@ -13,8 +13,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::cut;
 use crate::observation::{Sight, Witness, body_as_value};
+use crate::{cut, twice};
 
 /// The largest body that is read at an edge, in bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -124,6 +124,7 @@ async fn record(
         exchange.over();
         return response;
     }
+    let is_written_twice = twice::is_written_twice(&response);
     let (parts, body) = response.into_parts();
     if is_event_stream(&parts.headers) {
         exchange.reply_sent(parts.status, Value::Null);
@@ -132,6 +133,9 @@ async fn record(
     // Bodies of our own handlers are in memory already; an empty one stands for one that fails.
     let body: Bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     exchange.reply_sent(parts.status, body_as_value(&body));
+    if is_written_twice {
+        exchange.reply_sent(parts.status, body_as_value(&body));
+    }
     exchange.over();
     Response::from_parts(parts, Body::from(body))
 }

@@ -13,7 +13,8 @@
 //!   (204, or 400 with the place of what is wrong).
 //! * [`receiver`]: where callbacks arrive. It answers 200 until `POST /test/answers` gives it other
 //!   answers, one a callback, in place of those that are left:
-//!   `[{"status":500},{"stall":true},{"drop":true},{"delayMs":5000,"status":200}]`. `GET /test/answers` tells which are left.
+//!   `[{"status":500},{"stall":true},{"drop":true},{"twice":true},{"delayMs":5000,"status":200}]`.
+//!   `GET /test/answers` tells which are left.
 //!
 //! Each is made of [`turnstile_seams::Seams`] and an [`observation::Witness`], and lives for as long as
 //! the future of its `serve` is polled. What crosses its edges goes to the witness at the moment it is
@@ -28,4 +29,5 @@ mod edge;
 pub mod gateway;
 pub mod observation;
 pub mod receiver;
+mod twice;
 pub mod wrapper;

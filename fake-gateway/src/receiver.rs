@@ -14,12 +14,12 @@ use axum::{Json, Router};
 use futures_util::future;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use turnstile_seams::{Clock, ClockExt as _, Listener};
+use turnstile_seams::{Clock, ClockExt as _, Listener, http_server};
 
 use crate::coverage::Deed;
-use crate::cut;
 use crate::edge::{Headers, recorded};
 use crate::observation::Witness;
+use crate::{cut, twice};
 
 /// Why a receiver without a clock takes no `delayMs`.
 const NO_CLOCK: &str = "delayMs needs a receiver with a clock";
@@ -34,6 +34,8 @@ enum Answer {
     Stall(bool),
     /// Not at all: the connection ends. `false` asks for nothing special.
     Drop(bool),
+    /// With 200, and then the same once more on the same connection. `false` asks for nothing special.
+    Twice(bool),
 }
 
 /// An answer as it is written at the side door.
@@ -48,6 +50,8 @@ struct WrittenAnswer {
     stall: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     drop: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twice: Option<bool>,
 }
 
 /// Few enough of them for any clock to count.
@@ -56,7 +60,7 @@ type Milliseconds = u32;
 /// Why what is written is no answer.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
-    #[error("an answer is one of status, stall and drop")]
+    #[error("an answer is one of status, stall, drop and twice")]
     NotOne,
     #[error("delayMs goes with status only")]
     DelayedNothing,
@@ -67,10 +71,11 @@ impl TryFrom<WrittenAnswer> for Answer {
 
     fn try_from(written: WrittenAnswer) -> Result<Self, Self::Error> {
         let delay = written.delay_ms;
-        let answer = match (written.status, written.stall, written.drop) {
-            (Some(status), None, None) => return Ok(Self::Status(status, delay)),
-            (None, Some(is_meant), None) => Self::Stall(is_meant),
-            (None, None, Some(is_meant)) => Self::Drop(is_meant),
+        let answer = match (written.status, written.stall, written.drop, written.twice) {
+            (Some(status), None, None, None) => return Ok(Self::Status(status, delay)),
+            (None, Some(is_meant), None, None) => Self::Stall(is_meant),
+            (None, None, Some(is_meant), None) => Self::Drop(is_meant),
+            (None, None, None, Some(is_meant)) => Self::Twice(is_meant),
             _ => return Err(NoAnswer::NotOne),
         };
         match delay {
@@ -87,6 +92,7 @@ impl From<Answer> for WrittenAnswer {
             Answer::Status(status, delay) => (written.status, written.delay_ms) = (Some(status), delay),
             Answer::Stall(is_meant) => written.stall = Some(is_meant),
             Answer::Drop(is_meant) => written.drop = Some(is_meant),
+            Answer::Twice(is_meant) => written.twice = Some(is_meant),
         }
         written
     }
@@ -145,7 +151,12 @@ impl Receiver {
 
     /// Serves every connection of `listener`, for ever.
     pub async fn serve(self, listener: Box<dyn Listener>) {
-        cut::serve(listener, self.router()).await;
+        let router = self.router();
+        http_server::serve_by(listener, |stream| {
+            let (stream, router) = twice::stuttering(stream, router.clone());
+            cut::serve_until_cut(stream, router)
+        })
+        .await;
     }
 
     fn router(&self) -> Router {
@@ -169,7 +180,7 @@ impl Receiver {
 async fn receive(State(receiver): State<Receiver>) -> Response {
     let answer = receiver.answers().pop_front();
     match answer {
-        None | Some(Answer::Stall(false) | Answer::Drop(false)) => {
+        None | Some(Answer::Stall(false) | Answer::Drop(false) | Answer::Twice(false)) => {
             Deed::ReceiverTakes.reach();
             StatusCode::OK.into_response()
         }
@@ -189,6 +200,10 @@ async fn receive(State(receiver): State<Receiver>) -> Response {
         Some(Answer::Drop(true)) => {
             Deed::ReceiverDrops.reach();
             cut::instead_of_answer()
+        }
+        Some(Answer::Twice(true)) => {
+            Deed::ReceiverTwice.reach();
+            twice::answer(StatusCode::OK.into_response())
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Answer {
     Stall,
     /// Closes the connection without an answer.
     Drop,
+    /// Answers with 200, and then the same once more on the same connection.
+    Twice,
 }
 
 /// An answer that takes its time.
@@ -47,7 +49,7 @@ pub struct LateAnswer {
 /// Why a word is no answer.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, or a map \
+    "`{0}` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map \
      such as {{ delay: 3s, status: 200 }}"
 )]
 struct AnswerError(String);
@@ -72,13 +74,14 @@ impl<'de> Visitor<'de> for Reader {
     type Value = Answer;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an HTTP status, stall, drop, or a map such as { delay: 3s, status: 200 }")
+        formatter.write_str("an HTTP status, stall, drop, twice, or a map such as { delay: 3s, status: 200 }")
     }
 
     fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Answer, E> {
         match word {
             "stall" => Ok(Answer::Stall),
             "drop" => Ok(Answer::Drop),
+            "twice" => Ok(Answer::Twice),
             number => Self::status(number),
         }
     }
@@ -103,6 +106,7 @@ impl Serialize for Answer {
             Self::Late(late) => late.serialize(serializer),
             Self::Stall => serializer.serialize_str("stall"),
             Self::Drop => serializer.serialize_str("drop"),
+            Self::Twice => serializer.serialize_str("twice"),
         }
     }
 }
@@ -116,7 +120,7 @@ impl JsonSchema for Answer {
         json_schema!({
             "oneOf": [
                 generator.subschema_for::<Status>(),
-                { "type": "string", "enum": ["stall", "drop"] },
+                { "type": "string", "enum": ["stall", "drop", "twice"] },
                 generator.subschema_for::<LateAnswer>(),
             ],
         })

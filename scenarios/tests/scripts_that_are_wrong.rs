@@ -80,7 +80,7 @@ expect:
     2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
     3:1: `colour` is not known here; allowed: scenario, about, seam, api, session, receiver, steps, expect
     4:22: expected true or false
-    5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, or a map such as { delay: 3s, status: 200 }
+    5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
     9:11: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
     12:23: no message is called `third` here; known: first
@@ -266,7 +266,7 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
     - crash: { party: server, at: before-commit }
         6:31: `before-commit` is not known here; allowed: between-commits, after-commit, after-enqueue
     - receiver: { answers: [200, sulk] }
-        6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, or a map such as { delay: 3s, status: 200 }
+        6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     - receiver: { answers: [{ delay: 0s, status: 200 }] }
         6:34: a duration of zero changes nothing here: it must be longer
     - receiver: { answers: [{ delay: 1s }] }

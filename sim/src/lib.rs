@@ -16,6 +16,7 @@ pub mod script;
 pub mod selftest;
 pub mod stage;
 pub mod suite;
+pub mod sweep;
 pub mod trace;
 pub mod workers;
 pub mod world;

@@ -18,6 +18,7 @@ use commands::run::{RunArguments, run};
 use commands::seeds::Source;
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
+use commands::sweep::{SweepArguments, sweep};
 use commands::{check::check, list::list, replay::replay, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
@@ -85,6 +86,8 @@ enum Command {
     Selftest(SelftestArguments),
     /// Make a scenario in which something breaks as small as it goes, and write it as a script
     Shrink(ShrinkArguments),
+    /// Play one script again and again, each time with one fault more, at each moment of it
+    Sweep(SweepArguments),
 }
 
 fn main() -> ExitCode {
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Shrink(arguments) => shrink(&arguments),
+        Command::Sweep(arguments) => sweep(&arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
         // Whoever reads from a pipe may stop when it has seen enough.

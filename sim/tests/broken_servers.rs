@@ -14,7 +14,7 @@ fn top() -> PathBuf {
 }
 
 #[test]
-fn every_broken_server_is_noticed_by_the_oracle_of_its_rule_or_if_there_is_none_by_a_script() {
+fn every_broken_server_is_noticed_by_the_oracle_of_its_rule() {
     let library = Library::load(&top().join("scenarios")).unwrap_or_else(|errors| panic!("{errors}"));
     let entries = library.entries().iter().collect();
     let selftest = Selftest::new(entries, 0, suite::all_cores());
@@ -25,7 +25,7 @@ fn every_broken_server_is_noticed_by_the_oracle_of_its_rule_or_if_there_is_none_
             trial.is_caught_by_its_oracle(),
             "{:?} must be noticed by {}; by now it is by {:#?}",
             trial.rule,
-            selftest::oracle_of(trial.rule).unwrap_or("a script"),
+            selftest::oracle_of(trial.rule),
             trial
                 .noticed
                 .iter()

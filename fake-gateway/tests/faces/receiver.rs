@@ -6,6 +6,8 @@ use futures_util::future::BoxFuture;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use turnstile_seams::Clock;
 
@@ -125,6 +127,34 @@ async fn answers_are_given_in_the_order_in_which_they_were_asked_for() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_given_twice_is_on_the_wire_twice_and_answers_one_request() {
+    let (record, receiver) = start().await;
+    let answers = json!([{ "twice": true }, { "twice": true }, { "status": 503 }]);
+    assert_eq!(post(&receiver, "/test/answers", &answers).await.0, 204);
+    assert_eq!(get(&receiver, "/test/answers").await, answers);
+
+    let mut stream = TcpStream::connect(&receiver).await.unwrap();
+    let request = "POST /hook HTTP/1.1\r\nhost: receiver\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+    let (once, again) = heard.split_at(heard.len() / 2);
+    assert!(once.starts_with("HTTP/1.1 200 OK\r\n"), "{heard:?}");
+    assert_eq!(once, again);
+
+    assert_eq!(post(&receiver, "/hook", &Value::Null).await.0, 200);
+    assert_eq!(post(&receiver, "/hook", &Value::Null).await.0, 503);
+    let replied = |sight: &Sight| match sight {
+        Sight::ReplySent { exchange, status, .. } => Some((*exchange, *status)),
+        _ => None,
+    };
+    assert_eq!(
+        record.sights().iter().filter_map(replied).collect::<Vec<_>>(),
+        [(1, 200), (1, 200), (2, 200), (2, 200), (3, 503)]
+    );
+}
+
+#[tokio::test]
 async fn an_answer_that_http_does_not_have_is_refused() {
     let (_, receiver) = start().await;
     for answers in [
@@ -133,6 +163,7 @@ async fn an_answer_that_http_does_not_have_is_refused() {
         json!([{ "status": 99 }]),
         json!([{ "dance": true }]),
         json!([{ "status": 200, "drop": true }]),
+        json!([{ "twice": true, "status": 200 }]),
         json!([{ "delayMs": 5, "stall": true }]),
         json!([{}]),
     ] {

@@ -24,3 +24,4 @@ pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod selftest;
 pub(crate) mod shrink;
+pub(crate) mod sweep;

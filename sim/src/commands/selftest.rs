@@ -30,7 +30,7 @@ pub(crate) struct SelftestArguments {
     /// The seed that every choice follows from
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A server plays no more once so many scenarios noticed, and the oracle of its rule if there is one
+    /// A server plays no more once so many scenarios noticed, and the oracle of its rule
     #[arg(long, default_value = "3", value_name = "N")]
     enough: NonZeroUsize,
     /// Play all scenarios against each server, however many noticed

@@ -54,7 +54,11 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let options = Options { seed, sabotage };
+    let options = Options {
+        seed,
+        sabotage,
+        ..Options::default()
+    };
     let verdict = match suite::play_safely(&scenario, options) {
         Ok(verdict) => verdict,
         Err(error) => {

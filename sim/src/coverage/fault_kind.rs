@@ -68,6 +68,7 @@ fault_kinds! {
     ReceiverLate: "receiver: late",
     ReceiverStalls: "receiver: stalls",
     ReceiverDrops: "receiver: drops",
+    ReceiverAnswersTwice: "receiver: answers twice",
     GatewayRefuses: "gateway: refuses",
     GatewayHangs: "gateway: hangs",
     UnknownModel: "gateway: has no such model",
@@ -290,6 +291,10 @@ impl<'a> Found<'a> {
                     self.kinds.insert(FaultKind::ReceiverDrops);
                     continue;
                 }
+                Answer::Twice => {
+                    self.kinds.insert(FaultKind::ReceiverAnswersTwice);
+                    continue;
+                }
             };
             if status.is_success() {
                 continue;
@@ -353,13 +358,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_has_an_example_in_the_readme_of_the_language() {
+        let readme = include_str!("../../../scenarios/README.md");
+        let (_, section) = readme
+            .split_once("\n## Every kind of fault\n")
+            .expect("it has a section of them");
+        let section = section.split("\n## ").next().unwrap_or(section);
+        let blocks = section.split("```yaml\n").skip(1);
+        let steps: String = blocks.filter_map(|block| block.split("```").next()).collect();
+        let script = format!(
+            "scenario: s\nabout: a\nseam: wrapper\nsession: {{ callback: true }}\nsteps:\n\
+             - start: {{ as: first, say: idle }}\n{steps}"
+        );
+        let scenario =
+            Scenario::parse(&script, Path::new("README.md")).unwrap_or_else(|errors| panic!("{errors}"));
+        let found = FaultKind::of(&scenario);
+        let missing: Vec<&str> = FaultKind::ALL
+            .iter()
+            .filter(|kind| !found.contains(kind))
+            .map(|kind| kind.name())
+            .collect();
+        assert_eq!(missing, [""; 0]);
+    }
+
+    #[test]
     fn a_script_has_the_kinds_of_its_steps_and_of_its_head() {
         let script = "\
 scenario: everything at once
 about: so that it is found
 seam: crash
 session: { callback: true }
-receiver: [200, { delay: 3s, status: 404 }, 503]
+receiver: [200, { delay: 3s, status: 404 }, 503, twice]
 steps:
   - start: { as: first, say: hang, model: kilo/fake-deterministic }
   - open: { client: phone }
@@ -376,6 +405,7 @@ steps:
             FaultKind::ReceiverPutsOff,
             FaultKind::ReceiverRefuses,
             FaultKind::ReceiverLate,
+            FaultKind::ReceiverAnswersTwice,
             FaultKind::GatewayHangs,
             FaultKind::Deaf,
             FaultKind::NeverCompletes,

@@ -13,17 +13,19 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
+use serde_json::json;
 use turnstile_scenarios::{
-    Answer, Between, Completion, Connections, Crash, CrashPoint, Delay, Direction, DiskBehaviour, Failure,
-    Fault, GateVerdict, JobCode, Lapse, Lasting, LateAnswer, Link, Machine, Party, QueueBehaviour, Readiness,
-    ReadyCode, Receiver, Status, Step, Taking, WrapperBehaviour,
+    Answer, At, Between, Completion, Connections, Crash, CrashPoint, Credentials, Delay, Direction,
+    DiskBehaviour, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName, JobCode, Json, Lapse,
+    Lasting, LateAnswer, Link, Machine, Party, QueueBehaviour, Readiness, ReadyCode, Receiver, Reply, Status,
+    Step, Taking, WrapperBehaviour,
 };
 
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 
-/// One fault, of the kinds that a seed goes in for; none if it goes in for none.
-pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Step>> {
+/// One fault, of the kinds that a seed goes in for; none if it goes in for none. It may take more than one step.
+pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Vec<Step>>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, (link(), lasting()).prop_map(cut).boxed()),
         (
@@ -65,7 +67,13 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Step>> {
         (rates.queue, queue()),
         (rates.disk, disk()),
     ];
-    let kinds: Vec<_> = kinds.into_iter().filter(|(rate, _)| *rate > 0).collect();
+    let alone = kinds
+        .into_iter()
+        .map(|(rate, step)| (rate, step.prop_map(|step| vec![step]).boxed()));
+    let mut kinds: Vec<_> = alone.filter(|(rate, _)| *rate > 0).collect();
+    if rates.intruder > 0 {
+        kinds.push((rates.intruder, intruder().boxed()));
+    }
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }
 
@@ -288,6 +296,34 @@ fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
         late.boxed(),
         complete.boxed(),
     ])
+}
+
+/// Somebody with a stale fence, who speaks as a wrapper would.
+fn intruder() -> impl Strategy<Value = Vec<Step>> {
+    let socket = || -> At<IngestName> { At::from("intruder".parse::<IngestName>().expect("it is a name")) };
+    let fence = prop_oneof![Just(Fence::StaleRun), Just(Fence::StaleConnection)];
+    let words = prop_oneof![
+        Just(("complete", json!({"exitCode": 0}))),
+        Just(("error", json!({"error": "intruded", "fatal": true}))),
+        Just(("interrupted", json!({"reason": "intruded"}))),
+    ];
+    (fence, words).prop_map(move |(fence, (event, data))| {
+        let data = serde_json::from_value::<Json>(data).expect("it is JSON");
+        vec![
+            Step::Ingest(Ingest::Open {
+                name: socket(),
+                credentials: Credentials::Fence(fence),
+                reply: Reply::default(),
+            }),
+            Step::Ingest(Ingest::Send {
+                name: socket(),
+                frame: IngestFrame::Event {
+                    event: event.to_owned(),
+                    data: data.into(),
+                },
+            }),
+        ]
+    })
 }
 
 /// What a receiver does with its next requests.

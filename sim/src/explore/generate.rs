@@ -14,6 +14,7 @@ use turnstile_scenarios::{
     Form, Gate, IdMaker, Interrupt, Label, Open, Party, Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam,
     SendMessage, Session, SessionName, Start, Step, SuccessReply, Surface, Tag, Update,
 };
+use turnstile_scenarios::{Ingest, IngestName};
 
 use super::faults;
 use super::swarm::{Swarm, swarm};
@@ -46,15 +47,15 @@ pub fn scenario(seed: u64) -> Scenario {
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let fault_steps: Vec<(Index, Step)> = match faults::fault(&swarm.fault) {
+    let fault_steps: Vec<(Index, Vec<Step>)> = match faults::fault(&swarm.fault) {
         Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
         None => Vec::new(),
     };
     let mut layout = Layout::new(&swarm);
     layout.begin(&first);
     let mut faults_before: Vec<Vec<Step>> = vec![Vec::new(); acts.len() + 1];
-    for (place, step) in fault_steps {
-        faults_before[place.index(acts.len() + 1)].push(step);
+    for (place, steps) in fault_steps {
+        faults_before[place.index(acts.len() + 1)].extend(steps);
     }
     let last_faults = faults_before.pop().unwrap_or_default();
     for (faults, act) in faults_before.into_iter().zip(&acts) {
@@ -87,7 +88,7 @@ impl Drawer {
 
 fn settings() -> impl Strategy<Value = Session> {
     let callback = prop_oneof![4 => Just(true), 1 => Just(false)];
-    let gate = prop_oneof![5 => Just(None), 1 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
+    let gate = prop_oneof![6 => Just(None), 3 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
     (callback, gate).prop_map(|(callback, gate)| Session {
         callback,
         gate,
@@ -107,6 +108,8 @@ struct Layout<'a> {
     tags: Vec<Tag>,
     /// Clients with a stream, and whether it is open.
     streams: Vec<(ClientName, bool)>,
+    /// How many ingest sockets of its own it has opened.
+    intruders: u32,
 }
 
 impl<'a> Layout<'a> {
@@ -118,6 +121,7 @@ impl<'a> Layout<'a> {
             messages: Vec::new(),
             tags: Vec::new(),
             streams: Vec::new(),
+            intruders: 0,
         }
     }
 
@@ -222,6 +226,13 @@ impl<'a> Layout<'a> {
                     reply: Reply::default(),
                 }));
             }
+            Act::Burst { session, count } => {
+                let session = self.session(*session);
+                for _ in 0..*count {
+                    let (label, prompt) = self.message(&Saying::Echo, &session);
+                    self.send(label, prompt, &session);
+                }
+            }
             Act::Repeat {
                 message,
                 on_other_surface,
@@ -312,6 +323,23 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// Sends a message in the plainest way.
+    fn send(&mut self, label: Label, prompt: Prompt, session: &SessionName) {
+        self.push(Step::Send(SendMessage {
+            label: label.into(),
+            prompt,
+            repeat: None,
+            model: None,
+            finalization: None,
+            session: session.clone().into(),
+            client: At::default(),
+            id: IdMaker::default(),
+            surface: None,
+            form: None,
+            reply: Reply::default(),
+        }));
+    }
+
     fn stream(&mut self, session: Index, by_viewer: bool, from: &ResumeChoice, reads_slowly: bool) {
         let client = if by_viewer {
             viewer()
@@ -374,11 +402,23 @@ impl<'a> Layout<'a> {
     /// Lays faults out, but for those that would fall on a client that has never been there.
     fn strike(&mut self, faults: Vec<Step>) {
         let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
-        for fault in faults {
+        for mut fault in faults {
+            if let Step::Ingest(ingest) = &mut fault {
+                self.name_intruder(ingest);
+            }
             if has_viewer || !mentions_viewer(&fault) {
                 self.push(fault);
             }
         }
+    }
+
+    /// Gives an ingest socket a name that no other one has: each is opened first, and then spoken on.
+    fn name_intruder(&mut self, ingest: &mut Ingest) {
+        self.intruders += u32::from(matches!(ingest, Ingest::Open { .. }));
+        let (Ingest::Open { name: socket, .. }
+        | Ingest::Send { name: socket, .. }
+        | Ingest::Close { name: socket, .. }) = ingest;
+        *socket = name::<IngestName>(&format!("intruder{}", self.intruders)).into();
     }
 
     fn finish(mut self, seed: u64, session: Session, receiver: Vec<Answer>) -> Scenario {

@@ -42,7 +42,12 @@ impl Explored {
 /// Plays the scenario of one seed, against a server that breaks the rules of `sabotage`, if any.
 pub fn play_seed(seed: u64, sabotage: Sabotage) -> Explored {
     let scenario = generate::scenario(seed);
-    let verdict = suite::play_safely(&scenario, Options { seed, sabotage });
+    let options = Options {
+        seed,
+        sabotage,
+        ..Options::default()
+    };
+    let verdict = suite::play_safely(&scenario, options);
     Explored {
         seed,
         scenario,

@@ -30,6 +30,7 @@ pub(super) struct Swarm {
 #[derive(Debug, Clone)]
 pub(super) struct WorkloadRates {
     pub send: Rate,
+    pub burst: Rate,
     pub repeat: Rate,
     pub interrupt: Rate,
     pub update: Rate,
@@ -60,6 +61,7 @@ pub(super) struct FaultRates {
     pub other_crash: Rate,
     pub wrapper_start: Rate,
     pub wrapper_behaviour: Rate,
+    pub intruder: Rate,
     pub receiver: Rate,
     pub queue: Rate,
     pub disk: Rate,
@@ -90,13 +92,14 @@ pub(super) fn swarm() -> impl Strategy<Value = Swarm> {
 
 fn workload() -> impl Strategy<Value = WorkloadRates> {
     let first = (rate(), rate(), rate(), rate(), rate(), rate());
-    let second = (rate(), rate(), rate(), rate(), rate());
+    let second = (rate(), rate(), rate(), rate(), rate(), rate());
     (first, second).prop_map(|(first, second)| {
         let (repeat, interrupt, update, stream, query, release) = first;
-        let (wait, sync, delete, hang, other_surface) = second;
+        let (wait, sync, delete, hang, other_surface, burst) = second;
         WorkloadRates {
             // There is always something to do, and time to do it in.
             send: 6,
+            burst: burst.min(1),
             repeat,
             interrupt,
             update: update.min(1),
@@ -115,11 +118,11 @@ fn workload() -> impl Strategy<Value = WorkloadRates> {
 fn fault() -> impl Strategy<Value = FaultRates> {
     let network = (rate(), rate(), rate(), rate(), rate(), rate());
     let machines = (rate(), rate(), rate(), rate());
-    let parts = (rate(), rate(), rate(), rate(), rate());
+    let parts = (rate(), rate(), rate(), rate(), rate(), rate());
     (network, machines, parts).prop_map(|(network, machines, parts)| {
         let (cut, black_hole, delay, reset, silence, fin) = network;
         let (server_crash, crash_point, wrapper_crash, other_crash) = machines;
-        let (wrapper_start, wrapper_behaviour, receiver, queue, disk) = parts;
+        let (wrapper_start, wrapper_behaviour, receiver, queue, disk, intruder) = parts;
         FaultRates {
             cut,
             black_hole,
@@ -133,6 +136,7 @@ fn fault() -> impl Strategy<Value = FaultRates> {
             other_crash: other_crash.min(2),
             wrapper_start,
             wrapper_behaviour,
+            intruder,
             receiver,
             queue,
             disk,

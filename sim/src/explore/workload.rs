@@ -14,6 +14,9 @@ use super::times::{between, moment};
 /// The client that comes and goes beside the one that sends.
 pub(super) const VIEWER: &str = "viewer";
 
+/// How many messages come at once at most: more than a queue takes (protocol §3).
+const LARGEST_BURST: usize = 12;
+
 /// Something that a user does.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
@@ -25,6 +28,11 @@ pub(super) enum Act {
         id_by_server: bool,
         on_other_surface: bool,
         is_command: bool,
+    },
+    /// Sends so many messages at once that they have to wait for each other, and perhaps for room.
+    Burst {
+        session: Index,
+        count: usize,
     },
     /// Sends a message's id once more.
     Repeat {
@@ -89,8 +97,14 @@ pub(super) enum ResumeChoice {
 /// Something to do, of the kinds that a seed goes in for.
 pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
     let any_index = any::<Index>;
-    let kinds: [(Rate, BoxedStrategy<Act>); 10] = [
+    let kinds: [(Rate, BoxedStrategy<Act>); 11] = [
         (rates.send, send(rates).boxed()),
+        (
+            rates.burst,
+            (any_index(), 2..=LARGEST_BURST)
+                .prop_map(|(session, count)| Act::Burst { session, count })
+                .boxed(),
+        ),
         (
             rates.repeat,
             (any_index(), rarely(rates.other_surface))

@@ -56,7 +56,7 @@ fn waits_in_the_queue(session: &SessionHistory, message: &str, ended: &BTreeSet<
         .iter()
         .filter(|delivery| delivery.message == message);
     if let Some(last) = tries.clone().next_back() {
-        let answer = if last.taken {
+        let answer = if last.is_taken() {
             "took it"
         } else {
             "did not say that it took it"

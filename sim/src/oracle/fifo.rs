@@ -56,7 +56,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
                 format!("it reached the wrapper while {overtaken}, queued before it, still waited"),
             ));
         }
-        if delivery.taken {
+        if delivery.is_taken() {
             waiting.remove(&place);
         }
     }

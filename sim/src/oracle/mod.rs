@@ -15,9 +15,12 @@ mod callback_repeats;
 mod callback_target;
 mod event_ids;
 mod execution_id;
+mod exhaustion;
 mod fifo;
 mod gateway_is_empty;
+mod grace;
 pub mod history;
+mod interrupts;
 mod message_states;
 pub mod no_secret_leaves;
 mod one_callback;
@@ -91,11 +94,14 @@ impl Broken {
 
 /// All oracles: first those of what must hold at every moment, then those of what must have come about when
 /// all is over.
-pub const ORACLES: [Oracle; 18] = [
+pub const ORACLES: [Oracle; 21] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
     pending_limit::ORACLE,
+    exhaustion::ORACLE,
+    interrupts::ORACLE,
+    grace::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
     replay::ORACLE,

@@ -32,7 +32,7 @@ steps:
 type Mutation = fn(&mut Vec<Record>);
 
 /// What is changed, and which oracle has to notice.
-const MUTATIONS: [(&str, Mutation); 17] = [
+const MUTATIONS: [(&str, Mutation); 20] = [
     ("terminal-once", |records| {
         let end = seen(records, OBSERVER, "cloud.message.completed");
         with_next_id(records, end);
@@ -67,6 +67,19 @@ const MUTATIONS: [(&str, Mutation); 17] = [
                 *body = json!({"error": {"message": "PENDING_QUEUE_FULL"}});
             }
         }
+    }),
+    ("exhausted-by-its-tries", |records| {
+        fails(records, |end| {
+            end["reason"] = json!("exhausted");
+            end["attempts"] = json!(10);
+            end["error"] = json!("SANDBOX_CONNECT_FAILED: no");
+        });
+    }),
+    ("interrupted-only-if-asked", |records| {
+        fails(records, |end| end["status"] = json!("interrupted"));
+    }),
+    ("lost-only-after-the-grace", |records| {
+        fails(records, |end| end["reason"] = json!("wrapper_disconnected"));
     }),
     ("stale-fence-counts-for-nothing", |records| {
         for record in records.iter_mut().filter(|record| *record.party == *WRAPPER) {
@@ -238,6 +251,19 @@ fn messages(records: &[Record]) -> Vec<Value> {
         }
     }
     messages
+}
+
+/// Messages that complete fail instead, with what `tell` adds.
+fn fails(records: &mut [Record], tell: fn(&mut Value)) {
+    for record in records.iter_mut() {
+        if let Some(Sight::FrameReceived { frame, .. }) = sight(record)
+            && frame["streamEventType"] == "cloud.message.completed"
+        {
+            frame["streamEventType"] = json!("cloud.message.failed");
+            frame["data"]["status"] = json!("failed");
+            tell(&mut frame["data"]);
+        }
+    }
 }
 
 fn each_callback(records: &mut [Record], change: fn(&mut Value)) {

@@ -3,4 +3,4 @@
 pub(crate) mod style;
 mod terminal;
 
-pub use self::terminal::{Summary, TerminalReporter, replay_command, replay_of_seed};
+pub use self::terminal::{Summary, TerminalReporter, program, replay_command, replay_of_seed};

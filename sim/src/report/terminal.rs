@@ -198,8 +198,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// How this program was called.
-fn program() -> &'static str {
+/// How this program was called, as it can be called again.
+pub fn program() -> &'static str {
     match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
         (None, _) => "turnstile",
         (Some(_), false) => "cargo run --release --",

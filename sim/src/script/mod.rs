@@ -5,6 +5,7 @@ mod expectations;
 mod player;
 mod steps;
 mod stored;
+mod strike;
 mod view;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
 
+pub use self::strike::StrikeKind;
 use crate::oracle::history::History;
 use crate::oracle::{self, Finding};
 use crate::stage::{self, Stage};
@@ -33,6 +35,17 @@ pub struct Options {
     pub seed: u64,
     /// Rules that the server breaks, for a test of the harness.
     pub sabotage: Sabotage,
+    /// One more fault, beside those of the script.
+    pub strike: Option<Strike>,
+}
+
+/// A fault that strikes at a moment of its own, whatever step is being played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strike {
+    /// When, since the beginning of the run.
+    pub at: Duration,
+    /// What.
+    pub kind: StrikeKind,
 }
 
 /// What came of playing a scenario.
@@ -114,6 +127,9 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
         player.take_for_granted(laid_out)?;
+    }
+    if let Some(Strike { at, kind }) = options.strike {
+        player.arrange_strike(at, kind);
     }
     player.play()?;
     let played = player.elapsed();

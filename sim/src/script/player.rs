@@ -168,7 +168,8 @@ impl<'a> Player<'a> {
         for step in &self.scenario.steps {
             self.note_step(step);
             match self.step(step) {
-                Err(Halt::Broken) if self.scenario.tolerant => {}
+                // Nor can a machine that is down be told anything.
+                Err(Halt::Broken | Halt::Harness(HarnessError::World(_))) if self.scenario.tolerant => {}
                 gone => gone?,
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Notice, Trial, is_oracle, name_of};
+use super::{Notice, Trial, is_oracle, name_of, oracle_of};
 use crate::report::TerminalReporter;
 use crate::report::style::{BAD, GOOD, QUIET};
 use crate::suite::Played;
@@ -106,10 +106,11 @@ fn tell_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
     Ok(())
 }
 
-/// The first that noticed, those in which an oracle did before the others.
+/// The first that noticed: those in which the oracle of its rule did, then those in which any oracle did.
 fn named<'a>(trial: &'a Trial<'a>) -> Vec<&'a Notice<'a>> {
     let mut named: Vec<&Notice> = trial.noticed.iter().collect();
-    named.sort_by_key(|notice| !notice.is_by_an_oracle());
+    let own = oracle_of(trial.rule);
+    named.sort_by_key(|notice| (!notice.is_by(own), !notice.is_by_an_oracle()));
     named.truncate(NAMED);
     named
 }

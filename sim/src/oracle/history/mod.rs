@@ -6,6 +6,7 @@
 //! | `reader` | one pass over a trace |
 //! | `session` | what of it concerns one session |
 //! | `wire` | addresses and queries, read from paths |
+//! | `wrapper` | what the wrapper was asked, and the sockets that it speaks on |
 //! | `faults` | what was done to the world, as far as it excuses anybody |
 //!
 //! It sorts what was seen; it judges nothing.
@@ -14,6 +15,7 @@ mod faults;
 mod reader;
 mod session;
 mod wire;
+mod wrapper;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use serde_json::{Map, Value};
 pub use self::faults::Faults;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
+pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
 use crate::trace::Trace;
 
 /// What all of a trace tells.
@@ -39,10 +42,16 @@ pub struct History {
     pub unreadable: Vec<UnreadableFrame>,
     /// Bindings that the wrapper was given, in order of arrival.
     pub bindings: Vec<Binding>,
+    /// Requests to get ready that reached the wrapper, in order of arrival.
+    pub preparations: Vec<Preparation>,
     /// Turns that reached the wrapper, in order of arrival.
     pub deliveries: Vec<Delivery>,
     /// Ingest sockets that the server let the wrapper open, in order of opening.
     pub ingests: Vec<Ingest>,
+    /// Ingest sockets that the server let wrappers of imported executions open, in order of opening.
+    pub imported_ingests: Vec<ImportedIngest>,
+    /// Orders to stop that reached the wrapper, in order of arrival.
+    pub stops: Vec<Stop>,
     /// What the wrapper said on its ingest sockets, in order of sending.
     pub wrapper_frames: Vec<WrapperFrame>,
     /// Requests that reached the receiver, in order of arrival.
@@ -273,62 +282,6 @@ pub struct UnreadableFrame {
     pub seen_at: Duration,
     /// The frame.
     pub frame: Value,
-}
-
-/// A binding that the wrapper was given, with `/session/ready` or with a turn.
-#[derive(Debug)]
-pub struct Binding {
-    /// When it arrived.
-    pub at: Duration,
-    /// The session.
-    pub session: Option<Arc<str>>,
-    /// The fence.
-    pub fence: Fence,
-    /// The token for the ingest.
-    pub token: Option<String>,
-}
-
-/// A turn that reached the wrapper.
-#[derive(Debug)]
-pub struct Delivery {
-    /// When.
-    pub at: Duration,
-    /// The session that it says it is of.
-    pub session: Option<Arc<str>>,
-    /// The message.
-    pub message: String,
-    /// All that the request says.
-    pub body: Value,
-    /// Whether the wrapper answered that it took it.
-    pub taken: bool,
-}
-
-/// An ingest socket that the server let the wrapper open.
-#[derive(Debug)]
-pub struct Ingest {
-    /// Who opened it.
-    pub party: String,
-    /// The session.
-    pub session: Arc<str>,
-    /// The fence that it was opened under.
-    pub fence: Fence,
-    /// When it was open.
-    pub opened_at: Duration,
-    /// When it ended, as far as the wrapper noticed.
-    pub closed_at: Option<Duration>,
-}
-
-/// A frame of the wrapper.
-#[derive(Debug)]
-pub struct WrapperFrame {
-    /// When it was sent.
-    pub at: Duration,
-    /// The socket that it was sent on, as a place in [`History::ingests`].
-    pub ingest: usize,
-    /// Its `streamEventType`.
-    pub name: String,
-    /// What it carries.
-    pub data: Value,
 }
 
 /// A request that reached the receiver.

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::wire::{self, Fence};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, Ingest, LogUnread, SeenEvent, Stream, StreamEvent,
-    StreamStart, UnreadableFrame, WrapperFrame,
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
+    SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperFrame,
 };
 use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER};
 use crate::trace::{Trace, What};
@@ -58,13 +58,14 @@ struct Reader<'a> {
 enum Socket {
     Stream(usize),
     Ingest(usize),
+    ImportedIngest(usize),
 }
 
 /// What an exchange is, as a place in the history where it has one.
 enum Exchange {
     Call(usize),
     Waiters,
-    Ready(Arc<str>),
+    Preparation(usize),
     Delivery(usize),
     Callback(usize),
 }
@@ -125,11 +126,14 @@ impl<'a> Reader<'a> {
                     self.readings.insert(session, None);
                 }
             }
-            Sight::FrameReceived { socket, frame, .. } => {
-                if let Some(Socket::Stream(stream)) = self.sockets.get(&(party, *socket)) {
-                    self.shown(at, *stream, frame);
+            Sight::FrameReceived { socket, frame, .. } => match self.sockets.get(&(party, *socket)) {
+                Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
+                Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
+                    let run = Some(self.history.ingests[*ingest].fence.run.clone());
+                    self.history.stops.push(Stop { at, run });
                 }
-            }
+                _ => {}
+            },
             Sight::FrameSent { socket, frame, .. } => {
                 if let Some(Socket::Ingest(ingest)) = self.sockets.get(&(party, *socket)) {
                     self.history.wrapper_frames.push(WrapperFrame {
@@ -143,6 +147,9 @@ impl<'a> Reader<'a> {
             Sight::SocketClosed { socket, .. } => match self.sockets.remove(&(party, *socket)) {
                 Some(Socket::Stream(stream)) => self.history.streams[stream].closed_at = Some(at),
                 Some(Socket::Ingest(ingest)) => self.history.ingests[ingest].closed_at = Some(at),
+                Some(Socket::ImportedIngest(ingest)) => {
+                    self.history.imported_ingests[ingest].closed_at = Some(at);
+                }
                 None => {}
             },
             _ => {}
@@ -176,7 +183,8 @@ impl<'a> Reader<'a> {
             .as_str()
             .or_else(|| wire::ingest_session(binding["ingestUrl"].as_str()?));
         let session = named.map(|id| self.session(id));
-        if let Some(fence) = Fence::of_binding(binding) {
+        let fence = Fence::of_binding(binding);
+        if let Some(fence) = fence.clone() {
             self.history.bindings.push(Binding {
                 at,
                 session: session.clone(),
@@ -184,19 +192,31 @@ impl<'a> Reader<'a> {
                 token: binding["workerAuthToken"].as_str().map(str::to_owned),
             });
         }
-        if let (true, Some(message)) = (path.starts_with("/job/"), body["message"]["id"].as_str()) {
+        if path == "/job/abort" {
+            let run = body["wrapperRunId"].as_str().map(str::to_owned);
+            self.history.stops.push(Stop { at, run });
+        } else if let (true, Some(message)) = (path.starts_with("/job/"), body["message"]["id"].as_str()) {
             let place = self.history.deliveries.len();
             self.exchanges.insert(exchange, Exchange::Delivery(place));
             self.history.deliveries.push(Delivery {
                 at,
                 session,
                 message: message.to_owned(),
+                fence,
                 body: body.clone(),
-                taken: false,
+                status: None,
             });
-        } else if let (true, Some(session)) = (path == "/session/ready", session) {
-            self.learn_root(&session, &body["kiloSessionId"]);
-            self.exchanges.insert(exchange, Exchange::Ready(session));
+        } else if path == "/session/ready" {
+            if let Some(session) = &session {
+                self.learn_root(session, &body["kiloSessionId"]);
+            }
+            let place = self.history.preparations.len();
+            self.exchanges.insert(exchange, Exchange::Preparation(place));
+            self.history.preparations.push(Preparation {
+                at,
+                session,
+                answer: None,
+            });
         }
     }
 
@@ -213,8 +233,14 @@ impl<'a> Reader<'a> {
                 }
             }
             Some(Exchange::Waiters) => self.history.waiters = Some(body.clone()),
-            Some(Exchange::Ready(session)) => self.learn_root(&session, &body["kiloSessionId"]),
-            Some(Exchange::Delivery(place)) => self.history.deliveries[place].taken = status == 200,
+            Some(Exchange::Preparation(place)) => {
+                let preparation = &mut self.history.preparations[place];
+                preparation.answer = Some(body.clone());
+                if let Some(session) = preparation.session.clone() {
+                    self.learn_root(&session, &body["kiloSessionId"]);
+                }
+            }
+            Some(Exchange::Delivery(place)) => self.history.deliveries[place].status = Some(status),
             Some(Exchange::Callback(place)) => self.history.callbacks[place].status = Some(status),
             None => {}
         }
@@ -250,6 +276,18 @@ impl<'a> Reader<'a> {
                 closed_at: None,
             });
             self.sockets.insert(socket, Socket::Ingest(place));
+        } else if let (Some(session), Some(execution)) =
+            (wire::ingest_session(path), wire::parameter(path, "executionId"))
+        {
+            let session = self.session(session);
+            let place = self.history.imported_ingests.len();
+            self.history.imported_ingests.push(ImportedIngest {
+                session,
+                execution: execution.to_owned(),
+                opened_at: at,
+                closed_at: None,
+            });
+            self.sockets.insert(socket, Socket::ImportedIngest(place));
         }
     }
 

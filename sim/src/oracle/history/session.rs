@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, Ingest, LogUnread, SeenEvent, Stream, StreamEvent,
-    WrapperFrame,
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
+    SeenEvent, Stream, StreamEvent, WrapperFrame,
 };
 use crate::stage::OBSERVER;
 
@@ -33,6 +33,8 @@ pub struct SessionHistory<'a> {
     pub kept: Vec<&'a StreamEvent>,
     /// Bindings that the wrapper was given for it.
     pub bindings: Vec<&'a Binding>,
+    /// Requests to get ready for it that reached the wrapper.
+    pub preparations: Vec<&'a Preparation>,
     /// Its turns that reached the wrapper.
     pub deliveries: Vec<&'a Delivery>,
     /// Requests to the receiver that say that they are about it.
@@ -95,6 +97,11 @@ impl<'a> SessionHistory<'a> {
                 .iter()
                 .filter(|binding| is_of(&binding.session))
                 .collect(),
+            preparations: run
+                .preparations
+                .iter()
+                .filter(|preparation| is_of(&preparation.session))
+                .collect(),
             deliveries: run
                 .deliveries
                 .iter()
@@ -148,6 +155,15 @@ impl<'a> SessionHistory<'a> {
         let id = self.id;
         self.run
             .ingests
+            .iter()
+            .filter(move |ingest| *ingest.session == *id)
+    }
+
+    /// The ingest sockets that the wrappers of its imported executions opened.
+    pub fn imported_ingests(&self) -> impl Iterator<Item = &'a ImportedIngest> {
+        let id = self.id;
+        self.run
+            .imported_ingests
             .iter()
             .filter(move |ingest| *ingest.session == *id)
     }

@@ -33,12 +33,24 @@ impl Writer {
     /// A client asks and is answered.
     pub(in crate::oracle) fn answered(&mut self, procedure: &str, input: Value, status: u16, body: Value) {
         let exchange = self.asks(procedure, input);
+        self.is_answered(exchange, status, body);
+    }
+
+    /// A client that asked is answered.
+    pub(in crate::oracle) fn is_answered(&mut self, exchange: u64, status: u16, body: Value) {
         let reply = Sight::ReplyReceived {
             exchange,
             status,
             body,
         };
         self.sees("client", reply);
+    }
+
+    /// A client interrupts the session, and is answered before anything comes of it.
+    pub(in crate::oracle) fn interrupts(&mut self, status: u16) {
+        let input = json!({"sessionId": self.session});
+        let body = json!({"result": {"data": {"success": true, "processesFound": true}}});
+        self.answered("interruptSession", input, status, body);
     }
 
     /// A client asks, and is told that its message is admitted.

@@ -36,6 +36,15 @@ impl Writer {
         self.client_is_shown(OBSERVER, frame);
     }
 
+    /// An event of an imported execution happens.
+    pub(in crate::oracle) fn event_of(&mut self, execution: &str, name: &str, data: Value) {
+        let id = self.book().log.len() + 1;
+        let mut frame = self.envelope(id, name, data);
+        frame["executionId"] = json!(execution);
+        self.book().log.push(frame.clone());
+        self.client_is_shown(OBSERVER, frame);
+    }
+
     /// An event of a message happens.
     pub(in crate::oracle) fn message_event(&mut self, name: &str, message: &str, more: Value) {
         self.event(
@@ -68,10 +77,23 @@ impl Writer {
         self.message_event("failed", message, merged(data, more));
     }
 
-    /// A message was given up before it was ever accepted.
+    /// A message was interrupted after it had been accepted.
+    pub(in crate::oracle) fn interrupted(&mut self, message: &str) {
+        let data = json!({"status": "interrupted", "completionSource": "interrupt", "reason": "interrupted",
+            "accepted": true, "delivery": "sent"});
+        self.message_event("failed", message, data);
+    }
+
+    /// A message was given up before it was ever accepted, for the wrapper refused it.
     pub(in crate::oracle) fn failed_in_queue(&mut self, message: &str) {
+        self.refused(message, 400);
+        self.exhausted(message, "BAD_REQUEST", 1);
+    }
+
+    /// A message was given up for that failure, after so many tries.
+    pub(in crate::oracle) fn exhausted(&mut self, message: &str, code: &str, attempts: usize) {
         let data = json!({"status": "failed", "completionSource": "delivery_failure", "reason": "exhausted",
-            "accepted": false, "delivery": "queued"});
+            "accepted": false, "delivery": "queued", "attempts": attempts, "error": format!("{code}: no")});
         self.message_event("failed", message, data);
     }
 

@@ -65,6 +65,8 @@ struct Book {
     streams: BTreeMap<String, u64>,
     /// Open ingest sockets, by generation.
     ingests: BTreeMap<u64, u64>,
+    /// Those of imported executions, by execution.
+    imported_ingests: BTreeMap<String, u64>,
     /// An entity that the harness is shown twice when it reads the log.
     doubled: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! What the wrapper and the receiver are asked, and what the wrapper says.
 
-use fake_gateway::observation::Sight;
+use fake_gateway::observation::{ClosedBy, Sight};
 use serde_json::{Value, json};
 
 use super::events::{assistant, merged};
@@ -8,7 +8,7 @@ use super::{Writer, worker_token};
 use crate::stage::{RECEIVER, WRAPPER};
 
 impl Writer {
-    fn wrapper_asked(&mut self, path: &str, body: Value, status: u16) {
+    fn wrapper_asked(&mut self, path: &str, body: Value, status: u16, answer: Value) {
         let exchange = self.next_exchange();
         let request = Sight::RequestReceived {
             exchange,
@@ -18,11 +18,10 @@ impl Writer {
             body,
         };
         self.sees(WRAPPER, request);
-        let body = Value::Null;
         let reply = Sight::ReplySent {
             exchange,
             status,
-            body,
+            body: answer,
         };
         self.sees(WRAPPER, reply);
     }
@@ -40,16 +39,38 @@ impl Writer {
     pub(in crate::oracle) fn delivered_with(&mut self, message: &str, finalization: Value) {
         let body = json!({"message": {"id": message}, "finalization": finalization,
             "session": {"ingestUrl": self.ingest_url()}});
-        self.wrapper_asked("/job/prompt", body, 200);
+        self.wrapper_asked("/job/prompt", body, 200, Value::Null);
     }
 
-    /// The wrapper is given the fence of that generation.
+    /// The wrapper is handed a message in the name of the run of that generation, and takes it.
+    pub(in crate::oracle) fn delivered_to(&mut self, message: &str, generation: u64) {
+        let body = json!({"message": {"id": message}, "session": self.binding(generation)});
+        self.wrapper_asked("/job/prompt", body, 200, Value::Null);
+    }
+
+    /// The wrapper is handed a message, and does not take it.
+    pub(in crate::oracle) fn refused(&mut self, message: &str, status: u16) {
+        let body = json!({"message": {"id": message}, "session": {"ingestUrl": self.ingest_url()}});
+        self.wrapper_asked("/job/prompt", body, status, Value::Null);
+    }
+
+    /// The wrapper is given the fence of that generation, and is ready.
     pub(in crate::oracle) fn bound(&mut self, generation: u64) {
-        let binding = json!({"ingestUrl": self.ingest_url(), "wrapperRunId": format!("wr_{generation}"),
+        let body = json!({"cloudAgentSessionId": self.session, "session": self.binding(generation)});
+        self.wrapper_asked("/session/ready", body, 200, json!({"status": "ready"}));
+    }
+
+    /// The wrapper is asked to get ready, and cannot.
+    pub(in crate::oracle) fn fails_to_get_ready(&mut self, code: &str) {
+        let body = json!({"cloudAgentSessionId": self.session});
+        let answer = json!({"status": "error", "error": {"code": code, "message": "no"}});
+        self.wrapper_asked("/session/ready", body, 200, answer);
+    }
+
+    fn binding(&self, generation: u64) -> Value {
+        json!({"ingestUrl": self.ingest_url(), "wrapperRunId": format!("wr_{generation}"),
             "wrapperGeneration": generation, "wrapperConnectionId": format!("c{generation}"),
-            "workerAuthToken": worker_token(generation)});
-        let body = json!({"cloudAgentSessionId": self.session, "session": binding});
-        self.wrapper_asked("/session/ready", body, 200);
+            "workerAuthToken": worker_token(generation)})
     }
 
     /// The wrapper is let in under that generation.
@@ -61,6 +82,37 @@ impl Writer {
         );
         let socket = self.opens(WRAPPER, path);
         self.book().ingests.insert(generation, socket);
+    }
+
+    /// The wrapper of an imported execution is let in.
+    pub(in crate::oracle) fn opens_ingest_of(&mut self, execution: &str) {
+        let path = format!("/sessions/u/{}/ingest?executionId={execution}", self.session);
+        let socket = self.opens(WRAPPER, path);
+        self.book().imported_ingests.insert(execution.to_owned(), socket);
+    }
+
+    /// The wrapper's socket of that generation is over.
+    pub(in crate::oracle) fn ingest_ends(&mut self, generation: u64) {
+        let socket = self.book().ingests[&generation];
+        self.socket_ends(socket);
+    }
+
+    /// The socket of the wrapper of an imported execution is over.
+    pub(in crate::oracle) fn imported_ingest_ends(&mut self, execution: &str) {
+        let socket = self.book().imported_ingests[execution];
+        self.socket_ends(socket);
+    }
+
+    fn socket_ends(&mut self, socket: u64) {
+        let (code, by) = (None, ClosedBy::Lost);
+        self.sees(WRAPPER, Sight::SocketClosed { socket, code, by });
+    }
+
+    /// The wrapper is told to stop on its socket of that generation.
+    pub(in crate::oracle) fn is_killed(&mut self, generation: u64) {
+        let socket = self.book().ingests[&generation];
+        let frame = json!({"type": "kill"});
+        self.sees(WRAPPER, Sight::FrameReceived { socket, frame });
     }
 
     /// The wrapper says something on its socket of that generation.

@@ -43,6 +43,7 @@ impl Player<'_> {
                 }
                 ReceiverAnswer::Stall => json!({"stall": true}),
                 ReceiverAnswer::Drop => json!({"drop": true}),
+                ReceiverAnswer::Twice => json!({"twice": true}),
             })
             .collect();
         let url = format!("http://{RECEIVER_AUTHORITY}/test/answers");
@@ -115,9 +116,6 @@ impl Player<'_> {
             };
             self.stage.crash_plan.arm(checkpoint, crash.power_loss);
             self.restart_after.insert(SERVER.to_owned(), crash.restart_after);
-            return Ok(());
-        }
-        if self.scenario.tolerant && !self.stage.world.is_up(host)? {
             return Ok(());
         }
         if crash.power_loss {

@@ -1,0 +1,100 @@
+//! Giving an answer twice: the whole of it is written again on the connection that the request came on,
+//! which is what a proxy that stutters looks like from outside.
+//!
+//! Who gets that is decided by the handlers.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use http::{HeaderValue, header};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use turnstile_seams::ByteStream;
+
+/// Marks a response that is written two times.
+#[derive(Clone)]
+struct WrittenTwice;
+
+/// Has an answer given twice, after which the connection ends. Only on a [`stuttering`] one is it.
+pub(crate) fn answer(mut response: Response) -> Response {
+    response.extensions_mut().insert(WrittenTwice);
+    let last = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, last);
+    response
+}
+
+/// Whether this answer is given twice.
+pub(crate) fn is_written_twice(response: &Response) -> bool {
+    response.extensions().get::<WrittenTwice>().is_some()
+}
+
+/// A connection and its router, made so that answers of the router which are to be given twice are.
+pub(crate) fn stuttering(stream: Box<dyn ByteStream>, router: Router) -> (Box<dyn ByteStream>, Router) {
+    let stutters = Arc::new(AtomicBool::new(false));
+    let router = router.layer(from_fn_with_state(stutters.clone(), stutter_if_meant));
+    let stream = Stuttering {
+        stream,
+        stutters,
+        said: Vec::new(),
+    };
+    (Box::new(stream), router)
+}
+
+async fn stutter_if_meant(State(stutters): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if is_written_twice(&response) {
+        stutters.store(true, Ordering::Relaxed);
+    }
+    response
+}
+
+/// A connection that says once more, before it ends, what was said on it since it began to stutter.
+struct Stuttering {
+    stream: Box<dyn ByteStream>,
+    stutters: Arc<AtomicBool>,
+    /// What is still to be said again.
+    said: Vec<u8>,
+}
+
+impl AsyncRead for Stuttering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Stuttering {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        if self.stutters.load(Ordering::Relaxed) {
+            self.said.extend_from_slice(&bytes[..written]);
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, said, .. } = &mut *self;
+        while !said.is_empty() {
+            let written = ready!(Pin::new(&mut *stream).poll_write(context, said))?;
+            said.drain(..written);
+        }
+        Pin::new(stream).poll_shutdown(context)
+    }
+}

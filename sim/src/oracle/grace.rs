@@ -1,0 +1,201 @@
+//! A wrapper is lost when it has been away for a whole grace, and not before (protocol §7, §10): as long as
+//! there was a socket of the current fence, or of the execution, nothing ends as `wrapper_disconnected`.
+//!
+//! The server sees a socket open before the wrapper does, and most ends of it after the wrapper. Where a fault
+//! may have ended it for the server, it is taken to have done so at once.
+
+use std::time::Duration;
+
+use super::history::{Faults, SessionHistory, StreamEvent};
+use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
+use crate::stage::WRAPPER;
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "lost-only-after-the-grace",
+    rule: "Nothing ends as disconnected before its wrapper was without a socket for the whole grace.",
+    check: Check::Sessions(check),
+};
+
+/// How long a wrapper may be away (protocol §7).
+const GRACE: Duration = Duration::from_secs(10);
+/// How much later than the server a wrapper sees that the server has closed its socket, if nothing is wrong
+/// with the line.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
+/// What ends are called that come of a lost wrapper: the reason of a message's, the event of an execution's.
+const DISCONNECTED: &str = "wrapper_disconnected";
+
+fn check(session: &SessionHistory) -> Vec<Broken> {
+    let flaws = session.kept.iter().filter_map(|event| {
+        let text = if event.name == DISCONNECTED {
+            lost_execution(session, event)
+        } else if event.is_end() && event.data["reason"] == DISCONNECTED {
+            lost_message(session, event)
+        } else {
+            None
+        }?;
+        let seen_at = session.run.first_seen(event);
+        Some(Broken::of(seen_at, event.message(), text))
+    });
+    flaws.collect()
+}
+
+fn lost_message(session: &SessionHistory, end: &StreamEvent) -> Option<String> {
+    let message = end.message()?;
+    let mut given = session.deliveries.iter().rev();
+    // The run that accepted it is the last that it was given to.
+    let last = given.find(|delivery| delivery.message == message && delivery.at <= end.at)?;
+    let fence = last.fence.as_ref()?;
+    let sockets = session.ingests().filter(|ingest| ingest.fence == *fence);
+    let sockets = sockets.map(|ingest| (ingest.opened_at, ingest.closed_at));
+    flaw(session, end, sockets)
+}
+
+fn lost_execution(session: &SessionHistory, event: &StreamEvent) -> Option<String> {
+    let execution = event.others.get("executionId")?.as_str()?;
+    let sockets = session
+        .imported_ingests()
+        .filter(|ingest| ingest.execution == execution);
+    let sockets = sockets.map(|ingest| (ingest.opened_at, ingest.closed_at));
+    flaw(session, event, sockets)
+}
+
+/// Which socket was there too late for that event, given when each was opened and closed, if one was.
+fn flaw(
+    session: &SessionHistory,
+    event: &StreamEvent,
+    sockets: impl Iterator<Item = (Duration, Option<Duration>)>,
+) -> Option<String> {
+    let mut sockets = sockets.filter(|(opened_at, _)| *opened_at <= event.at);
+    let leeway = TOLD_TIME_ERROR + ON_ITS_WAY;
+    let (opened_at, until) = sockets.find_map(|(opened_at, closed_at)| {
+        let until = there_until(&session.run.faults, opened_at, closed_at, event.at);
+        (until.saturating_add(GRACE) > event.at + leeway).then_some((opened_at, until))
+    })?;
+    let there = if until > event.at {
+        "was still there".to_owned()
+    } else {
+        format!("was there until {}", secs(until))
+    };
+    Some(format!(
+        "event {} says at {} that the wrapper is lost, and the socket that it opened at {} {there}",
+        event.id,
+        secs(event.at),
+        secs(opened_at)
+    ))
+}
+
+/// Until when a socket was certainly there for the server, looked at when the wrapper is said to be lost.
+fn there_until(
+    faults: &Faults,
+    opened_at: Duration,
+    closed_at: Option<Duration>,
+    lost_at: Duration,
+) -> Duration {
+    let broken_from = faults.broken_from(WRAPPER, opened_at);
+    let Some(closed_at) = closed_at else {
+        return broken_from;
+    };
+    // A close that was held up on its way may be as old as the socket.
+    if faults.have_troubled(WRAPPER, opened_at, closed_at.min(lost_at)) {
+        return opened_at;
+    }
+    broken_from.min(closed_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::oracle::written::Writer;
+    use crate::stage::{SERVER, WRAPPER};
+    use crate::world::{Link, WorldEvent};
+
+    const NOTHING: [&str; 0] = [];
+    const BROKEN: [&str; 1] = ["lost-only-after-the-grace"];
+
+    fn at_work() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer
+    }
+
+    fn is_lost(mut writer: Writer) -> Vec<String> {
+        let data = json!({"reason": "wrapper_disconnected", "completionSource": "wrapper_failure"});
+        writer.failed("m1", data);
+        writer.judged()
+    }
+
+    fn is_reset(writer: &mut Writer) {
+        writer.world(WorldEvent::Reset {
+            from: WRAPPER.to_owned(),
+            to: SERVER.to_owned(),
+            connections: 1,
+        });
+        writer.ingest_ends(1);
+    }
+
+    #[test]
+    fn a_wrapper_that_is_there_or_was_inside_the_grace_is_not_lost() {
+        assert_eq!(is_lost(at_work()), BROKEN);
+        for (away, rules) in [(8, &BROKEN[..]), (10, &NOTHING)] {
+            let mut writer = at_work();
+            writer.ingest_ends(1);
+            writer.wait(away);
+            assert_eq!(is_lost(writer), rules, "{away}");
+        }
+    }
+
+    #[test]
+    fn a_wrapper_that_came_back_is_not_lost_for_having_been_away() {
+        let mut writer = at_work();
+        is_reset(&mut writer);
+        writer.wait(3);
+        writer.opens_ingest(1);
+        writer.wait(6);
+        assert_eq!(is_lost(writer), BROKEN);
+    }
+
+    #[test]
+    fn a_socket_of_another_fence_does_not_stand_for_the_wrapper() {
+        let mut writer = at_work();
+        is_reset(&mut writer);
+        writer.opens_ingest(2);
+        writer.wait(10);
+        let found = is_lost(writer);
+        assert!(!found.contains(&BROKEN[0].to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn a_socket_that_a_fault_may_have_ended_is_no_proof() {
+        let mut broken = at_work();
+        let link = Link::one_way(WRAPPER, SERVER);
+        broken.world(WorldEvent::BlackHoled { link });
+        broken.wait(10);
+        assert_eq!(is_lost(broken), NOTHING);
+
+        // What was held up, not lost, did not end.
+        let mut held_up = at_work();
+        let link = Link::between(WRAPPER, SERVER);
+        held_up.world(WorldEvent::Cut { link });
+        held_up.wait(10);
+        assert_eq!(is_lost(held_up), BROKEN);
+    }
+
+    #[test]
+    fn an_execution_is_lost_by_the_same_rule() {
+        for (away, rules) in [(3, &BROKEN[..]), (10, &NOTHING)] {
+            let mut writer = Writer::started("m1");
+            writer.turn("m1");
+            writer.opens_ingest_of("exc_1");
+            writer.imported_ingest_ends("exc_1");
+            writer.wait(away);
+            writer.event_of("exc_1", "wrapper_disconnected", json!({"fatal": true}));
+            assert_eq!(writer.judged(), rules, "{away}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One script, again and again, each time with one fault more: at the first thing that happens in it, at the
+//! second, and so on to the last.
+//!
+//! What a script expects was written without that fault, so only what must hold in every run is judged.
+
+mod terminal;
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use turnstile_scenarios::Scenario;
+
+pub use self::terminal::{tell_strip, tell_summary};
+use crate::script::{HarnessError, Options, Strike, StrikeKind, Verdict};
+use crate::suite;
+use crate::workers;
+
+/// How long after what happens a fault strikes: before anything that follows from it can arrive.
+const AFTER: Duration = Duration::from_micros(1);
+
+/// What came of one fault at each moment of a script.
+#[derive(Debug)]
+pub struct Strip {
+    /// The fault.
+    pub kind: StrikeKind,
+    /// What came of it, in order of the moments.
+    pub moments: Vec<Moment>,
+}
+
+/// What came of a fault at one moment.
+#[derive(Debug)]
+pub struct Moment {
+    /// When it struck.
+    pub at: Duration,
+    /// What had just happened.
+    pub after: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of one play.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All held.
+    Held,
+    /// This oracle was broken, and how.
+    Broke {
+        /// Which.
+        rule: String,
+        /// How.
+        text: String,
+    },
+    /// The harness failed.
+    Failed(HarnessError),
+}
+
+/// A moment at which something happens in a script.
+#[derive(Debug, Clone)]
+struct Place {
+    at: Duration,
+    after: String,
+}
+
+/// A script as it is swept: steps that go otherwise because of a fault are passed over.
+fn tolerant(scenario: &Scenario) -> Scenario {
+    Scenario {
+        tolerant: true,
+        expect: Vec::new(),
+        ..scenario.clone()
+    }
+}
+
+/// Plays a script with one fault at one moment.
+///
+/// # Errors
+///
+/// If the harness failed.
+pub fn strike(scenario: &Scenario, seed: u64, strike: Strike) -> Result<Verdict, HarnessError> {
+    let options = Options {
+        seed,
+        strike: Some(strike),
+        ..Options::default()
+    };
+    suite::play_safely(&tolerant(scenario), options)
+}
+
+/// Sweeps a script with each of `kinds`, on `jobs` threads, and tells `progress` of how many of how many plays are
+/// done.
+///
+/// # Errors
+///
+/// If the harness failed in the script as it is; what fails with a fault in it is in the strips.
+pub fn sweep(
+    scenario: &Scenario,
+    seed: u64,
+    kinds: &[StrikeKind],
+    jobs: NonZeroUsize,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<Strip>, HarnessError> {
+    let scenario = &tolerant(scenario);
+    let options = Options {
+        seed,
+        ..Options::default()
+    };
+    let places = places(&suite::play_safely(scenario, options)?);
+    let plays: Vec<(StrikeKind, &Place)> = kinds
+        .iter()
+        .flat_map(|kind| places.iter().map(|place| (*kind, place)))
+        .collect();
+    let count = plays.len();
+    let mut strips: Vec<Strip> = Vec::new();
+    workers::in_order(
+        plays.into_iter(),
+        jobs,
+        |(kind, place)| {
+            let at = place.at + AFTER;
+            let outcome = match strike(scenario, seed, Strike { at, kind }) {
+                Ok(verdict) => Outcome::of(&verdict),
+                Err(error) => Outcome::Failed(error),
+            };
+            let after = place.after.clone();
+            (kind, Moment { at, after, outcome })
+        },
+        |played| progress(played, count),
+        |(kind, moment)| {
+            match strips.last_mut().filter(|strip| strip.kind == kind) {
+                Some(strip) => strip.moments.push(moment),
+                None => strips.push(Strip {
+                    kind,
+                    moments: vec![moment],
+                }),
+            }
+            ControlFlow::Continue(())
+        },
+    );
+    Ok(strips)
+}
+
+/// All moments at which something happens, until the harness looks at what is left.
+fn places(verdict: &Verdict) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    for record in &verdict.trace.records()[..verdict.looked_back_at] {
+        let place = Place {
+            at: record.at,
+            after: record.line(&verdict.labels),
+        };
+        match places.last_mut().filter(|last| last.at == record.at) {
+            Some(last) => *last = place,
+            None => places.push(place),
+        }
+    }
+    places
+}
+
+impl Outcome {
+    fn of(verdict: &Verdict) -> Self {
+        let Some(finding) = verdict.findings.first() else {
+            return Self::Held;
+        };
+        let text = verdict
+            .labels
+            .iter()
+            .fold(finding.text.clone(), |text, (id, label)| {
+                text.replace(id.as_str(), &format!("`{label}`"))
+            });
+        Self::Broke {
+            rule: finding.rule.clone(),
+            text,
+        }
+    }
+}
+
+impl Strip {
+    /// At how many moments all held.
+    pub fn held(&self) -> usize {
+        let held = self
+            .moments
+            .iter()
+            .filter(|moment| matches!(moment.outcome, Outcome::Held));
+        held.count()
+    }
+
+    /// At how many moments the harness failed.
+    pub fn failed(&self) -> usize {
+        let failed = self
+            .moments
+            .iter()
+            .filter(|moment| matches!(moment.outcome, Outcome::Failed(_)));
+        failed.count()
+    }
+}
