@@ -1,16 +1,18 @@
 //! `turnstile selftest`.
 
 use std::io;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 #[cfg(feature = "selftest")]
 use std::time::Instant;
 
 use clap::Args;
 #[cfg(feature = "selftest")]
 use turnstile::{
-    selftest::{self, Progress, Selftest},
+    selftest::{self, Progress, Search, Selftest},
     suite,
 };
+#[cfg(feature = "selftest")]
+use turnstile_reference::sabotage::Rule;
 
 use super::exit::{Exit, complain};
 use super::library::LibraryArguments;
@@ -39,6 +41,12 @@ pub(crate) struct SelftestArguments {
     /// How many scenarios are played at once; as many as there are cores if left out
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Instead of scenarios, play up to so many seeds against each server, and say how many it took
+    #[arg(long, value_name = "N", conflicts_with_all = ["filter", "all"])]
+    seeds: Option<u64>,
+    /// How many times, each with other seeds
+    #[arg(long, value_name = "N", default_value = "5", requires = "seeds")]
+    times: NonZeroU64,
     #[command(flatten)]
     library: LibraryArguments,
 }
@@ -53,14 +61,6 @@ pub(crate) fn selftest(_: &SelftestArguments) -> io::Result<Exit> {
 /// Plays scenarios against servers that break one rule each.
 #[cfg(feature = "selftest")]
 pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
-    let library = match load(&arguments.library) {
-        Ok(library) => library,
-        Err(exit) => return Ok(exit),
-    };
-    let entries = library.matching(arguments.filter.as_deref());
-    if entries.is_empty() {
-        return Ok(nothing_matches(arguments.filter.as_deref()));
-    }
     let rules = selftest::rules_matching(arguments.rule.as_deref());
     if rules.is_empty() {
         let names: Vec<String> = selftest::rules_matching(None)
@@ -69,6 +69,18 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
             .collect();
         complain(&format!("no rule has that name; there are {}", names.join(", ")));
         return Ok(Exit::Usage);
+    }
+    let jobs = arguments.jobs.unwrap_or_else(suite::all_cores);
+    if let Some(limit) = arguments.seeds {
+        return search(&rules, arguments.times.get(), limit, jobs);
+    }
+    let library = match load(&arguments.library) {
+        Ok(library) => library,
+        Err(exit) => return Ok(exit),
+    };
+    let entries = library.matching(arguments.filter.as_deref());
+    if entries.is_empty() {
+        return Ok(nothing_matches(arguments.filter.as_deref()));
     }
     let mut out = anstream::stdout();
     let mut summary = selftest::Summary::default();
@@ -82,7 +94,6 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
         reason = "how long it takes here is for the person who waits"
     )]
     let start = Instant::now();
-    let jobs = arguments.jobs.unwrap_or_else(suite::all_cores);
     let mut selftest = Selftest::new(entries, arguments.seed, jobs);
     let unclean = selftest.play_clean(advance);
     bar.suspend(|| selftest::tell_clean(&mut out, &unclean, &mut summary))?;
@@ -97,5 +108,23 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
         (0, 0) => Exit::Held,
         (0, _) => Exit::Broke,
         _ => Exit::Harness,
+    })
+}
+
+/// Says how many seeds it takes until each broken server is found.
+#[cfg(feature = "selftest")]
+fn search(rules: &[Rule], times: u64, limit: u64, jobs: NonZeroUsize) -> io::Result<Exit> {
+    let bar = progress_bar(0);
+    let searches: Vec<Search> = rules
+        .iter()
+        .map(|rule| Search::of(*rule, times, limit, jobs, |played| bar.inc(played)))
+        .collect();
+    bar.finish_and_clear();
+    selftest::tell_searches(anstream::stdout(), &searches, limit)?;
+    let is_found = |search: &Search| search.found() == search.seeds.len();
+    Ok(if searches.iter().all(is_found) {
+        Exit::Held
+    } else {
+        Exit::Broke
     })
 }

@@ -10,11 +10,11 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{
-    Answer, At, Await, Call, CallReply, CallbackTarget, ClientName, Close, Condition, Delete, Directive,
-    Form, Gate, IdMaker, Interrupt, Label, Open, Party, Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam,
-    SendMessage, Session, SessionName, Start, Step, SuccessReply, Surface, Tag, Update,
+    Answer, At, Await, Call, CallReply, CallbackTarget, ClientName, Close, Completion, Condition, Delete,
+    Directive, Form, Gate, GateVerdict, IdMaker, Ingest, IngestName, Interrupt, Label, Open, Party, Prompt,
+    ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
+    SuccessReply, Surface, Tag, Update, WrapperBehaviour,
 };
-use turnstile_scenarios::{Ingest, IngestName};
 
 use super::faults;
 use super::swarm::{Swarm, swarm};
@@ -52,6 +52,11 @@ pub fn scenario(seed: u64) -> Scenario {
         None => Vec::new(),
     };
     let mut layout = Layout::new(&swarm);
+    if settings.gate == Some(Gate::All)
+        && let Some(verdict) = workload.draw(verdict())
+    {
+        layout.push(Step::Wrapper(verdict));
+    }
     layout.begin(&first);
     let mut faults_before: Vec<Vec<Step>> = vec![Vec::new(); acts.len() + 1];
     for (place, steps) in fault_steps {
@@ -94,6 +99,26 @@ fn settings() -> impl Strategy<Value = Session> {
         gate,
         ..Session::default()
     })
+}
+
+/// What a wrapper says of the gate when it is asked for a verdict; nothing that is special if none.
+fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
+    let gate = prop_oneof![
+        Just(Some(GateVerdict::Pass)),
+        Just(Some(GateVerdict::Fail)),
+        Just(None)
+    ];
+    let completion = gate.prop_map(|gate| Completion {
+        gate,
+        // One that gives no verdict is one that is waited for.
+        never: gate.is_none(),
+        ..Completion::default()
+    });
+    let behaviour = completion.prop_map(|complete| WrapperBehaviour {
+        complete: Some(complete),
+        ..WrapperBehaviour::default()
+    });
+    proptest::option::of(behaviour)
 }
 
 /// The steps as far as they are laid out, and what there is to speak of by then.

@@ -4,6 +4,7 @@
 //! How a server breaks a rule is the server's own affair, and only a build with the feature `selftest` has
 //! servers that can.
 
+mod by_seeds;
 mod report;
 
 use std::num::NonZeroUsize;
@@ -11,7 +12,8 @@ use std::num::NonZeroUsize;
 use turnstile_reference::sabotage::{Rule, Sabotage};
 use turnstile_scenarios::{Entry, Surface};
 
-pub use self::report::{Summary, tell_clean, tell_trials};
+pub use self::by_seeds::Search;
+pub use self::report::{Summary, tell_clean, tell_searches, tell_trials};
 use crate::oracle::{Finding, ORACLES};
 use crate::script::Options;
 use crate::suite::{self, Play, Played};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Notice, Trial, is_oracle, name_of, oracle_of};
+use super::{Notice, Search, Trial, is_oracle, name_of, oracle_of};
 use crate::report::TerminalReporter;
 use crate::report::style::{BAD, GOOD, QUIET};
 use crate::suite::Played;
@@ -66,6 +66,35 @@ pub fn tell_trials(mut out: impl Write, trials: &[Trial], summary: &mut Summary)
         }
     }
     Ok(())
+}
+
+/// Tells how many seeds it took until each broken server was found.
+///
+/// # Errors
+///
+/// As `out` fails.
+pub fn tell_searches(mut out: impl Write, searches: &[Search], limit: u64) -> io::Result<()> {
+    writeln!(
+        out,
+        "{QUIET}{:<34} {:>6} {:>6} {:>7}  first found by{QUIET:#}",
+        "broken rule", "median", "worst", "found"
+    )?;
+    for search in searches {
+        let number =
+            |seeds: Option<u64>| seeds.map_or_else(|| format!(">{limit}"), |seeds| seeds.to_string());
+        let (found, times) = (search.found(), search.seeds.len());
+        let style = if found == times { GOOD } else { BAD };
+        writeln!(
+            out,
+            "{:<34} {:>6} {:>6} {style}{:>7}{style:#}  {}",
+            name_of(search.rule),
+            number(search.median()),
+            number(search.worst()),
+            format!("{found}/{times}"),
+            search.by.as_deref().unwrap_or("nothing")
+        )?;
+    }
+    out.flush()
 }
 
 fn tell_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {

@@ -1,0 +1,97 @@
+//! How many seeds it takes until a broken server is found, with no script that was written for it.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+
+use turnstile_reference::sabotage::{Rule, Sabotage};
+
+use crate::explore;
+
+/// What it took to find one broken server, several times.
+#[derive(Debug)]
+pub struct Search {
+    /// The rule that the server breaks.
+    pub rule: Rule,
+    /// For each time: how many seeds it took, or none if the limit was not enough.
+    pub seeds: Vec<Option<u64>>,
+    /// What was broken in the first seed that found it.
+    pub by: Option<String>,
+}
+
+impl Search {
+    /// Searches `times` times, each time with at most `limit` seeds that no other time has.
+    pub fn of(rule: Rule, times: u64, limit: u64, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Self {
+        let mut search = Self {
+            rule,
+            seeds: Vec::new(),
+            by: None,
+        };
+        for time in 0..times {
+            let first = time * limit;
+            let mut found = None;
+            explore::explore(
+                first..first + limit,
+                jobs,
+                Sabotage::from(rule),
+                |_| {},
+                |explored| {
+                    progress(1);
+                    let Ok(verdict) = &explored.verdict else {
+                        return ControlFlow::Continue(());
+                    };
+                    let Some(finding) = verdict.findings.first() else {
+                        return ControlFlow::Continue(());
+                    };
+                    found = Some(explored.seed - first + 1);
+                    search.by.get_or_insert_with(|| finding.rule.clone());
+                    ControlFlow::Break(())
+                },
+            );
+            search.seeds.push(found);
+        }
+        search
+    }
+
+    /// How often it was found.
+    pub fn found(&self) -> usize {
+        self.seeds.iter().flatten().count()
+    }
+
+    /// The median of the numbers of seeds; none if the limit was not enough for half of the times.
+    pub fn median(&self) -> Option<u64> {
+        let mut seeds: Vec<u64> = self.seeds.iter().map(|seeds| seeds.unwrap_or(u64::MAX)).collect();
+        seeds.sort_unstable();
+        seeds
+            .get(seeds.len() / 2)
+            .copied()
+            .filter(|median| *median < u64::MAX)
+    }
+
+    /// The most that it took; none if the limit was not enough every time.
+    pub fn worst(&self) -> Option<u64> {
+        self.seeds
+            .iter()
+            .copied()
+            .collect::<Option<Vec<u64>>>()?
+            .into_iter()
+            .max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_which_nothing_was_found_counts_as_longer_than_any_other() {
+        let search = |seeds: &[Option<u64>]| Search {
+            rule: Rule::ALL[0],
+            seeds: seeds.to_vec(),
+            by: None,
+        };
+        assert_eq!(search(&[Some(9), Some(1), Some(4)]).median(), Some(4));
+        assert_eq!(search(&[None, Some(1), Some(4)]).median(), Some(4));
+        assert_eq!(search(&[None, None, Some(4)]).median(), None);
+        assert_eq!(search(&[None, Some(4)]).worst(), None);
+    }
+}
