@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use turnstile_scenarios::Surface;
 
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
 use commands::library::LibraryArguments;
+use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
-use commands::{check::check, list::list, replay::replay, schema::print_schema};
+use commands::{check::check, list::list, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
 #[global_allocator]
@@ -52,19 +52,7 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Play one script and print all that was observed
-    Replay {
-        /// The script
-        file: PathBuf,
-        /// The seed that every choice follows from
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-        /// The surface that it is played on; the first of its surfaces if left out
-        #[arg(long, value_name = "SURFACE")]
-        api: Option<Surface>,
-        /// Print the trace as JSON, one record a line
-        #[arg(long)]
-        json: bool,
-    },
+    Replay(ReplayArguments),
     /// Play scenarios, and tell what of the protocol they reach and what they never do
     ///
     /// It is also something that did not hold (exit status 1) if a row of the protocol or a kind of fault is
@@ -82,12 +70,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List { filter, library } => list(filter.as_deref(), &library),
         Command::Check { files } => check(&files),
-        Command::Replay {
-            file,
-            seed,
-            api,
-            json,
-        } => replay(&file, seed, api, json),
+        Command::Replay(arguments) => replay(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),

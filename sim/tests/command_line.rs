@@ -184,7 +184,7 @@ fn reports_are_written_also_when_something_broke() {
     let good = WRONG.replace("is: failed", "is: completed");
     let folder = library("reports", &[("bad.yaml", WRONG), ("good.yaml", &good)]);
     let file = |name: &str| folder.join(name).display().to_string();
-    let (junit, json) = (file("junit.xml"), file("report.json"));
+    let (junit, json, timeline) = (file("junit.xml"), file("report.json"), file("timeline.html"));
     let output = turnstile(&[
         "run",
         "--scenarios",
@@ -193,6 +193,8 @@ fn reports_are_written_also_when_something_broke() {
         &junit,
         "--json",
         &json,
+        "--timeline",
+        &timeline,
     ]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
@@ -213,6 +215,35 @@ fn reports_are_written_also_when_something_broke() {
         Some(1),
         "{replay} plays it again"
     );
+
+    let page = read(&timeline);
+    assert!(
+        page.contains("suite/bad") && !page.contains("suite/good"),
+        "the one that broke is drawn"
+    );
+}
+
+#[test]
+fn a_timeline_is_of_the_one_play_and_of_none_of_several_that_held() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("held.html");
+    let _ = std::fs::remove_file(&file);
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let several = turnstile(&["run", "suite/turn/cold", "--timeline", name]);
+    assert_eq!(several.status.code(), Some(0));
+    assert!(
+        stderr(&several).contains("no timeline was written to "),
+        "{}",
+        stderr(&several)
+    );
+    assert!(!file.exists());
+    let one = turnstile(&["run", "suite/turn/cold (legacy)", "--timeline", name]);
+    assert_eq!((one.status.code(), stderr(&one).as_str()), (Some(0), ""));
+    let page = std::fs::read_to_string(&file).expect("it was written");
+    assert!(page.contains("suite/turn/cold (legacy)"));
+    let again = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", name]);
+    assert_eq!(again.status.code(), Some(0));
+    let page = std::fs::read_to_string(&file).expect("it was written");
+    assert!(page.contains("scenarios/suite/turn/cold.yaml"));
 }
 
 #[test]
@@ -237,4 +268,29 @@ fn a_report_that_cannot_be_written_ends_with_3_and_keeps_no_other_from_being_wri
         "what came of it is told all the same"
     );
     assert!(json.exists());
+    let output = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", &nowhere]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        stderr(&output).contains("cannot write the timeline to "),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_run_can_be_had_as_a_diagram_that_stays_apart_from_the_verdict() {
+    let file = script("diagram.yaml", WRONG);
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let output = turnstile(&["replay", name, "--mermaid"]);
+    assert_eq!(output.status.code(), Some(1));
+    let diagram = stdout(&output);
+    assert!(diagram.starts_with("sequenceDiagram\n"), "{diagram}");
+    assert!(
+        diagram.contains("client->>server: 0.000 s start a\n"),
+        "{diagram}"
+    );
+    assert!(diagram.contains("✖ expectation at line 7"), "{diagram}");
+    assert!(!diagram.contains("BROKE") && stderr(&output).contains("BROKE"));
+    let both = turnstile(&["replay", name, "--mermaid", "--json"]);
+    assert_eq!(both.status.code(), Some(2));
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let mut reporter = TerminalReporter::new(anstream::stdout(), arguments.trace_lines)
         .with_seed(with_seed)
         .with_digest(arguments.digest);
-    let mut files = ReportFiles::new(&arguments.reports, with_seed, arguments.trace_lines);
+    let mut files = ReportFiles::new(&arguments.reports, plays.len(), with_seed, arguments.trace_lines);
     let mut failure = None;
     #[expect(
         clippy::disallowed_methods,

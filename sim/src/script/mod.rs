@@ -5,7 +5,7 @@ mod expectations;
 mod player;
 mod steps;
 mod stored;
-mod view;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;
