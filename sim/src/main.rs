@@ -7,19 +7,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use turnstile_scenarios::Surface;
 
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
 use commands::explore::{ExploreArguments, explore};
 use commands::library::LibraryArguments;
 use commands::merge::{MergeArguments, merge};
+use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
-use commands::seeds::Source;
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
 use commands::sweep::{SweepArguments, sweep};
-use commands::{check::check, list::list, replay::replay, schema::print_schema};
+use commands::{check::check, list::list, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
 #[global_allocator]
@@ -61,20 +60,7 @@ enum Command {
     /// Put the results of several explorations together
     Merge(MergeArguments),
     /// Play one seed or script again and print all that was observed
-    Replay {
-        /// A seed, or a script
-        #[arg(value_name = "SEED|FILE")]
-        source: Source,
-        /// The seed that every choice follows from, for a script
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-        /// The surface that a script is played on; the first of its surfaces if left out
-        #[arg(long, value_name = "SURFACE")]
-        api: Option<Surface>,
-        /// Print the trace as JSON, one record a line
-        #[arg(long)]
-        json: bool,
-    },
+    Replay(ReplayArguments),
     /// Play scenarios, and tell what of the protocol they reach and what they never do
     ///
     /// It is also something that did not hold (exit status 1) if a row of the protocol or a kind of fault is
@@ -98,12 +84,7 @@ fn main() -> ExitCode {
         Command::Check { files } => check(&files),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),
-        Command::Replay {
-            source,
-            seed,
-            api,
-            json,
-        } => replay(&source, seed, api, json),
+        Command::Replay(arguments) => replay(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),

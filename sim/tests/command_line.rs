@@ -163,3 +163,134 @@ fn scenarios_are_listed_with_their_titles_and_the_schema_is_json() {
     let schema = stdout(&turnstile(&["schema"]));
     assert!(serde_json::from_str::<serde_json::Value>(&schema).is_ok());
 }
+
+/// The script of a turn that is expected to fail, and does not.
+const WRONG: &str = "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n\
+                     expect:\n  - message: { of: a, is: failed }\n";
+
+/// A library of the test's own, with scripts in its suite.
+fn library(name: &str, scripts: &[(&str, &str)]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let suite = folder.join("suite");
+    std::fs::create_dir_all(&suite).expect("the folder for tests can be written to");
+    for (script, text) in scripts {
+        std::fs::write(suite.join(script), text).expect("the folder for tests can be written to");
+    }
+    folder
+}
+
+#[test]
+fn reports_are_written_also_when_something_broke() {
+    let good = WRONG.replace("is: failed", "is: completed");
+    let folder = library("reports", &[("bad.yaml", WRONG), ("good.yaml", &good)]);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (junit, json, timeline) = (file("junit.xml"), file("report.json"), file("timeline.html"));
+    let output = turnstile(&[
+        "run",
+        "--scenarios",
+        &folder.display().to_string(),
+        "--junit",
+        &junit,
+        "--json",
+        &json,
+        "--timeline",
+        &timeline,
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let junit = quick_junit::Report::deserialize_from_str(&read(&junit)).expect("it is JUnit's XML");
+    assert_eq!((junit.tests, junit.failures, junit.errors), (2, 1, 0));
+    assert_eq!(junit.test_suites[0].name.as_str(), "turn");
+
+    let report: serde_json::Value = serde_json::from_str(&read(&json)).expect("it is JSON");
+    assert_eq!(report["counts"]["broke"], 1);
+    assert_eq!(report["plays"][0]["outcome"], "broke");
+    assert_eq!(report["plays"][0]["findings"][0]["message"]["label"], "a");
+    let replay = report["plays"][0]["replay"].as_str().expect("there is a command");
+    let arguments: Vec<&str> = replay.split(' ').skip(1).collect();
+    assert_eq!(
+        turnstile(&arguments).status.code(),
+        Some(1),
+        "{replay} plays it again"
+    );
+
+    let page = read(&timeline);
+    assert!(
+        page.contains("suite/bad") && !page.contains("suite/good"),
+        "the one that broke is drawn"
+    );
+}
+
+#[test]
+fn a_timeline_is_of_the_one_play_and_of_none_of_several_that_held() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("held.html");
+    let _ = std::fs::remove_file(&file);
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let several = turnstile(&["run", "suite/turn/cold", "--timeline", name]);
+    assert_eq!(several.status.code(), Some(0));
+    assert!(
+        stderr(&several).contains("no timeline was written to "),
+        "{}",
+        stderr(&several)
+    );
+    assert!(!file.exists());
+    let one = turnstile(&["run", "suite/turn/cold (legacy)", "--timeline", name]);
+    assert_eq!((one.status.code(), stderr(&one).as_str()), (Some(0), ""));
+    let page = std::fs::read_to_string(&file).expect("it was written");
+    assert!(page.contains("suite/turn/cold (legacy)"));
+    let again = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", name]);
+    assert_eq!(again.status.code(), Some(0));
+    let page = std::fs::read_to_string(&file).expect("it was written");
+    assert!(page.contains("scenarios/suite/turn/cold.yaml"));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_ends_with_3_and_keeps_no_other_from_being_written() {
+    let folder = library("unwritten", &[]);
+    let (nowhere, json) = (folder.join("nowhere/junit.xml"), folder.join("report.json"));
+    let _ = std::fs::remove_file(&json);
+    let (nowhere, json_name) = (nowhere.display().to_string(), json.display().to_string());
+    let output = turnstile(&[
+        "run",
+        "suite/turn/cold",
+        "--junit",
+        &nowhere,
+        "--json",
+        &json_name,
+    ]);
+    assert_eq!(output.status.code(), Some(3));
+    let told = format!("error: cannot write the JUnit report to {nowhere}: ");
+    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("2 held in "),
+        "what came of it is told all the same"
+    );
+    assert!(json.exists());
+    let output = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", &nowhere]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        stderr(&output).contains("cannot write the timeline to "),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_run_can_be_had_as_a_diagram_that_stays_apart_from_the_verdict() {
+    let file = script("diagram.yaml", WRONG);
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let output = turnstile(&["replay", name, "--mermaid"]);
+    assert_eq!(output.status.code(), Some(1));
+    let diagram = stdout(&output);
+    assert!(diagram.starts_with("sequenceDiagram\n"), "{diagram}");
+    assert!(
+        diagram.contains("client->>server: 0.000 s start a\n"),
+        "{diagram}"
+    );
+    assert!(diagram.contains("✖ expectation at line 7"), "{diagram}");
+    assert!(!diagram.contains("BROKE") && stderr(&output).contains("BROKE"));
+    let both = turnstile(&["replay", name, "--mermaid", "--json"]);
+    assert_eq!(both.status.code(), Some(2));
+}

@@ -5,6 +5,7 @@
 //! | `library` | finding the scenarios, and saying so if they are not there or wrong |
 //! | `progress`, `seeds`, `exit` | the bar, the seeds as they are written, how the program ends |
 //! | `interruption` | Ctrl-C |
+//! | `report_files` | the reports that are written to files |
 //! | all others | the command of that name: its arguments and what it does |
 //!
 //! What is told and how it looks is the library's business (`report`, and what the commands are named after).
@@ -19,6 +20,7 @@ pub(crate) mod list;
 pub(crate) mod merge;
 mod progress;
 pub(crate) mod replay;
+mod report_files;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod seeds;

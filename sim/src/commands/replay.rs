@@ -1,19 +1,52 @@
 //! `turnstile replay`.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use turnstile::report::TerminalReporter;
-use turnstile::script::Options;
+use clap::Args;
+use turnstile::report::{Heading, TerminalReporter, mermaid, timeline};
+use turnstile::script::{Options, Verdict};
 use turnstile::suite::{self, Play};
 use turnstile_scenarios::{Entry, Surface};
 
 use super::exit::{Exit, complain, exit_of};
+use super::report_files::{replay_of, write_page};
 use super::seeds::Source;
 
+/// What is played, and how it is shown.
+#[derive(Args)]
+pub(crate) struct ReplayArguments {
+    /// A seed, or a script
+    #[arg(value_name = "SEED|FILE")]
+    source: Source,
+    /// The seed that every choice follows from, for a script
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The surface that a script is played on; the first of its surfaces if left out
+    #[arg(long, value_name = "SURFACE")]
+    api: Option<Surface>,
+    /// Print the trace as JSON, one record a line
+    #[arg(long, conflicts_with = "mermaid")]
+    json: bool,
+    /// Print a Mermaid sequence diagram of what is essential, for a comment
+    #[arg(long)]
+    mermaid: bool,
+    /// Write a timeline to look at in a browser
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<PathBuf>,
+}
+
+impl ReplayArguments {
+    /// Whether what is printed is for machines, so that it stays apart from what people want to know.
+    fn is_for_machines(&self) -> bool {
+        self.json || self.mermaid
+    }
+}
+
 /// Plays one seed or script and prints all that was observed.
-pub(crate) fn replay(source: &Source, seed: u64, surface: Option<Surface>, json: bool) -> io::Result<Exit> {
-    let (scenario, seed) = match source.scenario(seed, surface) {
+pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
+    let source = &arguments.source;
+    let (scenario, seed) = match source.scenario(arguments.seed, arguments.api) {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
@@ -36,24 +69,23 @@ pub(crate) fn replay(source: &Source, seed: u64, surface: Option<Surface>, json:
         entry: &entry,
         options,
     });
+    let replay = replay_of(&played);
+    let heading = Heading::of(&played.play, &replay);
+    let mut is_written = true;
+    match (&arguments.timeline, &played.verdict) {
+        (Some(page), Ok(verdict)) => is_written = write_page(page, &timeline::page(verdict, &heading)),
+        (Some(page), Err(_)) => anstream::eprintln!(
+            "no timeline was written to {}: the harness failed, so there is nothing to draw",
+            page.display()
+        ),
+        (None, _) => {}
+    }
     let mut out = BufWriter::new(anstream::stdout());
     if let Ok(verdict) = &played.verdict {
-        if json {
-            verdict.trace.write_json_lines(&mut out)?;
-        } else {
-            match source {
-                Source::Seed(_) => writeln!(out, "{source}\n\n{}", entry.scenario.to_yaml())?,
-                Source::File(_) => writeln!(out, "{}\nseed {seed}\n{source}\n", entry.scenario.title)?,
-            }
-            for record in verdict.trace.records() {
-                writeln!(out, "{}", record.line(&verdict.labels))?;
-            }
-            writeln!(out, "\ndigest {}", verdict.trace.digest())?;
-        }
+        print(arguments, verdict, &heading, &entry, &mut out)?;
     }
     out.flush()?;
-    // A trace for machines stays one: what people want to know goes elsewhere.
-    let out: Box<dyn io::Write> = if json {
+    let out: Box<dyn io::Write> = if arguments.is_for_machines() {
         Box::new(anstream::stderr())
     } else {
         Box::new(out)
@@ -61,5 +93,32 @@ pub(crate) fn replay(source: &Source, seed: u64, surface: Option<Surface>, json:
     let mut reporter = TerminalReporter::new(out, 0);
     reporter.tell(&played)?;
     let summary = reporter.finish(played.wall)?;
-    Ok(exit_of(&summary))
+    Ok(if is_written {
+        exit_of(&summary)
+    } else {
+        Exit::Harness
+    })
+}
+
+fn print(
+    arguments: &ReplayArguments,
+    verdict: &Verdict,
+    heading: &Heading,
+    entry: &Entry,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if arguments.json {
+        return verdict.trace.write_json_lines(out);
+    }
+    if arguments.mermaid {
+        return out.write_all(mermaid::sequence(verdict, heading).as_bytes());
+    }
+    match &arguments.source {
+        Source::Seed(_) => writeln!(out, "{}\n\n{}", heading.id, entry.scenario.to_yaml())?,
+        Source::File(_) => writeln!(out, "{}\nseed {}\n{}\n", heading.title, heading.seed, heading.id)?,
+    }
+    for record in verdict.trace.records() {
+        writeln!(out, "{}", record.line(&verdict.labels))?;
+    }
+    writeln!(out, "\ndigest {}", verdict.trace.digest())
 }

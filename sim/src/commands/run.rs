@@ -11,6 +11,7 @@ use turnstile::suite;
 use super::exit::{Exit, exit_of};
 use super::library::{LibraryArguments, load, nothing_matches};
 use super::progress::progress_bar;
+use super::report_files::{ReportArguments, ReportFiles};
 use super::seeds::{Seeds, plays_of};
 
 /// What is played, and what is shown of it.
@@ -31,6 +32,8 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     digest: bool,
     #[command(flatten)]
+    reports: ReportArguments,
+    #[command(flatten)]
     library: LibraryArguments,
 }
 
@@ -47,9 +50,11 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let seeds = &arguments.seed.0;
     let plays = plays_of(&entries, seeds);
     let bar = progress_bar(plays.len());
+    let with_seed = seeds.end - seeds.start > 1;
     let mut reporter = TerminalReporter::new(anstream::stdout(), arguments.trace_lines)
-        .with_seed(seeds.end - seeds.start > 1)
+        .with_seed(with_seed)
         .with_digest(arguments.digest);
+    let mut files = ReportFiles::new(&arguments.reports, plays.len(), with_seed, arguments.trace_lines);
     let mut failure = None;
     #[expect(
         clippy::disallowed_methods,
@@ -62,14 +67,21 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         jobs,
         |count| bar.set_position(count as u64),
         |played| {
+            files.add(&played);
             let told = bar.suspend(|| reporter.tell(&played));
             failure = failure.take().or(told.err());
         },
     );
     bar.finish_and_clear();
+    // Whoever reads the lines may have gone; the files are there all the same.
+    let are_written = files.write();
     if let Some(error) = failure {
         return Err(error);
     }
     let summary = reporter.finish(start.elapsed())?;
-    Ok(exit_of(&summary))
+    Ok(if are_written {
+        exit_of(&summary)
+    } else {
+        Exit::Harness
+    })
 }

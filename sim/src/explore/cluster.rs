@@ -8,6 +8,7 @@ use turnstile_scenarios::Step;
 
 use super::run::Explored;
 use crate::oracle::Finding;
+use crate::report::finding::ToldFinding;
 use crate::script::Verdict;
 use crate::stage::OBSERVER;
 use crate::trace::{Record, What};
@@ -42,21 +43,15 @@ impl Clusters {
         let Ok(verdict) = &explored.verdict else {
             return false;
         };
-        let Some(finding) = verdict.findings.first() else {
+        let (Some(finding), Some(told)) = (verdict.findings.first(), ToldFinding::all(verdict).next()) else {
             return false;
         };
-        let text = verdict
-            .labels
-            .iter()
-            .fold(finding.text.clone(), |text, (id, label)| {
-                text.replace(id.as_str(), &format!("`{label}`"))
-            });
         self.merge(Cluster {
             rule: finding.rule.clone(),
             shape: shape(verdict, finding),
             count: 1,
             seeds: vec![explored.seed],
-            text,
+            text: told.text,
         })
     }
 

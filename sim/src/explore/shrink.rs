@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use turnstile_scenarios::{At, Scenario, Session, Step};
 
+use crate::report::finding::ToldFinding;
 use crate::script::{Options, Verdict};
 use crate::suite;
 
@@ -266,15 +267,8 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
 
 /// The script of what was shrunk, with a sentence that says what breaks; `origin` says where it is from.
 pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
-    let finding = shrunk.verdict.findings.first();
-    let text = finding.map_or("", |finding| finding.text.as_str());
-    let text = shrunk
-        .verdict
-        .labels
-        .iter()
-        .fold(text.to_owned(), |text, (id, label)| {
-            text.replace(id.as_str(), &format!("`{label}`"))
-        });
+    let told = ToldFinding::all(&shrunk.verdict).next();
+    let text = told.map_or(String::new(), |told| told.text);
     Scenario {
         title: format!("{origin} does not break {}", shrunk.rule),
         about: format!("{origin} broke {}: {text}.", shrunk.rule),

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::result::Exploration;
 use super::run::Explored;
+use crate::report::finding::ToldFinding;
 use crate::report::replay_of_seed;
 use crate::report::style::{BAD, GOOD, QUIET};
-use crate::trace::render::seconds;
 
 /// Seconds in an hour.
 const HOUR_S: f64 = 3600.0;
@@ -29,25 +29,9 @@ pub fn tell_seed(out: &mut impl Write, explored: &Explored, trace_lines: usize) 
         Ok(verdict) => verdict,
     };
     writeln!(out, "{BAD}BROKE{BAD:#} seed {seed}")?;
-    for finding in &verdict.findings {
-        let text = verdict
-            .labels
-            .iter()
-            .fold(finding.text.clone(), |text, (id, label)| {
-                text.replace(id.as_str(), &format!("`{label}`"))
-            });
-        let message = finding.message.as_deref().map(|id| match verdict.labels.get(id) {
-            Some(label) => format!(", message `{label}`"),
-            None => format!(", message {id}"),
-        });
-        let message = message.unwrap_or_default();
-        writeln!(
-            out,
-            "    {BAD}{}{BAD:#} at {} s{message}",
-            finding.rule,
-            seconds(finding.at)
-        )?;
-        writeln!(out, "      {text}")?;
+    for finding in ToldFinding::all(verdict) {
+        writeln!(out, "    {BAD}{}{BAD:#} {}", finding.rule, finding.place())?;
+        writeln!(out, "      {}", finding.text)?;
     }
     let tail = verdict.tail(trace_lines);
     if !tail.is_empty() {

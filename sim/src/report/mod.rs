@@ -1,6 +1,56 @@
-//! Telling people what came of it. Reporters are fed with what was played; nothing that plays knows them.
+//! Telling people and machines what came of it. Reporters are fed with what was played; nothing that plays
+//! knows them, and none of them knows of command lines: what plays a run again they are told.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `terminal`, `style` | lines for people who wait |
+//! | `junit`, `json` | what came of all plays, for machines |
+//! | `timeline` | one run as a page to look at |
+//! | `mermaid` | one run as a sequence diagram, for a comment |
+//! | `picture` | what of a run is drawn, whatever it is drawn on |
+//! | `finding` | the words for what did not hold |
 
+pub(crate) mod finding;
+pub mod json;
+pub mod junit;
+pub mod mermaid;
+mod picture;
+#[cfg(test)]
+mod played;
 pub(crate) mod style;
 mod terminal;
+pub mod timeline;
 
+pub use self::json::JsonReport;
+pub use self::junit::JunitReport;
 pub use self::terminal::{Summary, TerminalReporter, program, replay_command, replay_of_seed};
+use crate::suite::Play;
+use turnstile_scenarios::Surface;
+
+/// What a report of one run says beside what was seen in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Heading<'a> {
+    /// The title of what was played: a sentence.
+    pub title: &'a str,
+    /// What it is called where it is kept.
+    pub id: &'a str,
+    /// The surface that it was played on.
+    pub surface: Surface,
+    /// The seed that it was played with.
+    pub seed: u64,
+    /// The command that plays it again.
+    pub replay: &'a str,
+}
+
+impl<'a> Heading<'a> {
+    /// The heading of a play that `replay` plays again.
+    pub fn of(play: &Play<'a>, replay: &'a str) -> Self {
+        Self {
+            title: &play.entry.scenario.title,
+            id: &play.entry.id,
+            surface: play.entry.scenario.api.first(),
+            seed: play.options.seed,
+            replay,
+        }
+    }
+}

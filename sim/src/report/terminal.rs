@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use turnstile_scenarios::Surface;
 
+use super::finding::ToldFinding;
 use super::style::{BAD, GOOD, QUIET};
-use crate::oracle::Finding;
 use crate::script::Verdict;
 use crate::suite::{Play, Played};
-use crate::trace::render::seconds;
 
 /// What came of everything, counted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -113,28 +112,10 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     fn tell_findings(&mut self, verdict: &Verdict, played: &Played) -> io::Result<()> {
-        for Finding {
-            rule,
-            at,
-            message,
-            text,
-        } in &verdict.findings
-        {
-            let name = |id: &str| {
-                verdict
-                    .labels
-                    .get(id)
-                    .map_or_else(|| id.to_owned(), |label| format!("`{label}`"))
-            };
-            let message = message
-                .as_deref()
-                .map(|id| format!(", message {}", name(id)))
-                .unwrap_or_default();
-            let text = verdict.labels.iter().fold(text.clone(), |text, (id, label)| {
-                text.replace(id.as_str(), &format!("`{label}`"))
-            });
-            writeln!(self.out, "    {BAD}{rule}{BAD:#} at {} s{message}", seconds(*at))?;
-            writeln!(self.out, "      {text}")?;
+        for finding in ToldFinding::all(verdict) {
+            let (rule, place) = (finding.rule, finding.place());
+            writeln!(self.out, "    {BAD}{rule}{BAD:#} {place}")?;
+            writeln!(self.out, "      {}", finding.text)?;
         }
         let tail = verdict.tail(self.trace_lines);
         if !tail.is_empty() {

@@ -6,7 +6,7 @@ mod player;
 mod steps;
 mod stored;
 mod strike;
-mod view;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;

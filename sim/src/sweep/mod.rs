@@ -12,6 +12,7 @@ use std::time::Duration;
 use turnstile_scenarios::Scenario;
 
 pub use self::terminal::{tell_strip, tell_summary};
+use crate::report::finding::ToldFinding;
 use crate::script::{HarnessError, Options, Strike, StrikeKind, Verdict};
 use crate::suite;
 use crate::workers;
@@ -155,18 +156,12 @@ fn places(verdict: &Verdict) -> Vec<Place> {
 
 impl Outcome {
     fn of(verdict: &Verdict) -> Self {
-        let Some(finding) = verdict.findings.first() else {
-            return Self::Held;
-        };
-        let text = verdict
-            .labels
-            .iter()
-            .fold(finding.text.clone(), |text, (id, label)| {
-                text.replace(id.as_str(), &format!("`{label}`"))
-            });
-        Self::Broke {
-            rule: finding.rule.clone(),
-            text,
+        match ToldFinding::all(verdict).next() {
+            None => Self::Held,
+            Some(told) => Self::Broke {
+                rule: told.rule.to_owned(),
+                text: told.text,
+            },
         }
     }
 }

@@ -1,0 +1,122 @@
+//! Reports that are written to files, for machines and for later.
+//!
+//! They are written when all plays are over, whatever came of them. One that cannot be written does not keep
+//! the others from being written.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use turnstile::report::{Heading, JsonReport, JunitReport, replay_command, timeline};
+use turnstile::suite::Played;
+
+use super::exit::complain;
+
+/// Which reports are written, and where to.
+#[derive(Args)]
+pub(crate) struct ReportArguments {
+    /// Write a JUnit report for a CI system: a suite for each seam, a case for each play
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write what came of each play as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a timeline to look at in a browser: of the one play, or of the first that broke if there are several
+    ///
+    /// If several are played and all hold, there is nothing to look at and no file is written.
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<PathBuf>,
+}
+
+/// The reports that were asked for, as far as the plays are over.
+pub(crate) struct ReportFiles<'a> {
+    arguments: &'a ReportArguments,
+    plays: usize,
+    junit: Option<JunitReport>,
+    json: Option<JsonReport>,
+    page: Option<String>,
+}
+
+impl<'a> ReportFiles<'a> {
+    /// Reports of so many plays, with the seed of each if it tells them apart.
+    pub(crate) fn new(
+        arguments: &'a ReportArguments,
+        plays: usize,
+        with_seed: bool,
+        trace_lines: usize,
+    ) -> Self {
+        let junit = || JunitReport::new(trace_lines).with_seed(with_seed);
+        Self {
+            arguments,
+            plays,
+            junit: arguments.junit.as_ref().map(|_| junit()),
+            json: arguments.json.as_ref().map(|_| JsonReport::default()),
+            page: None,
+        }
+    }
+
+    /// Takes a play into all of them.
+    pub(crate) fn add(&mut self, played: &Played) {
+        let replay = replay_of(played);
+        if let Some(junit) = &mut self.junit {
+            junit.add(played, &replay);
+        }
+        if let Some(json) = &mut self.json {
+            json.add(played, &replay);
+        }
+        let is_wanted = self.arguments.timeline.is_some() && self.page.is_none();
+        if let (true, Ok(verdict)) = (is_wanted, &played.verdict)
+            && (self.plays == 1 || !verdict.findings.is_empty())
+        {
+            self.page = Some(timeline::page(verdict, &Heading::of(&played.play, &replay)));
+        }
+    }
+
+    /// Writes all of them, and says so if one cannot be. Whether all were.
+    pub(crate) fn write(self) -> bool {
+        let mut all = true;
+        if let (Some(file), Some(junit)) = (&self.arguments.junit, self.junit) {
+            all &= write_file("the JUnit report", file, |out| junit.write(out));
+        }
+        if let (Some(file), Some(json)) = (&self.arguments.json, self.json) {
+            all &= write_file("the JSON report", file, |out| json.write(out));
+        }
+        match (&self.arguments.timeline, self.page) {
+            (Some(file), Some(page)) => all &= write_page(file, &page),
+            (Some(file), None) => {
+                let why = if self.plays == 1 {
+                    "the harness failed, so there is nothing to draw"
+                } else {
+                    "no play broke, and of several only one that broke is drawn"
+                };
+                anstream::eprintln!("no timeline was written to {}: {why}", file.display());
+            }
+            (None, _) => {}
+        }
+        all
+    }
+}
+
+/// The command that plays it again.
+pub(crate) fn replay_of(played: &Played) -> String {
+    let entry = played.play.entry;
+    replay_command(&entry.path, played.play.options.seed, entry.scenario.api.first())
+}
+
+/// Writes a timeline. Whether it could be.
+pub(crate) fn write_page(file: &Path, page: &str) -> bool {
+    write_file("the timeline", file, |out| out.write_all(page.as_bytes()))
+}
+
+fn write_file(what: &str, file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> bool {
+    let written = File::create(file).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    if let Err(error) = &written {
+        complain(&format!("cannot write {what} to {}: {error}", file.display()));
+    }
+    written.is_ok()
+}

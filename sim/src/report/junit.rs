@@ -1,0 +1,228 @@
+//! JUnit's XML, for CI systems: a test suite a seam, a test case a play.
+//!
+//! A play in which something did not hold is a failure with all that did not; the harness's own failure is
+//! an error, because it says nothing about the server. Times are those of this machine.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use serde_json::Value;
+use turnstile_scenarios::Seam;
+
+use super::finding::ToldFinding;
+use crate::script::Verdict;
+use crate::suite::Played;
+
+/// The name of the whole report.
+const REPORT_NAME: &str = "turnstile";
+/// The type of an error, where a failure has the rule that was broken.
+const HARNESS_FAILURE: &str = "harness-failure";
+
+/// Collects plays, and writes them when all are over.
+#[derive(Debug)]
+pub struct JunitReport {
+    trace_lines: usize,
+    with_seed: bool,
+    suites: BTreeMap<Seam, TestSuite>,
+    suite_times: BTreeMap<Seam, Duration>,
+}
+
+impl JunitReport {
+    /// A report without plays, that will show as many last lines of a trace in which something did not hold.
+    pub fn new(trace_lines: usize) -> Self {
+        Self {
+            trace_lines,
+            with_seed: false,
+            suites: BTreeMap::new(),
+            suite_times: BTreeMap::new(),
+        }
+    }
+
+    /// Also names the seed of each play, which tells apart those of one scenario.
+    pub fn with_seed(mut self, with_seed: bool) -> Self {
+        self.with_seed = with_seed;
+        self
+    }
+
+    /// Adds a play that `replay` plays again.
+    pub fn add(&mut self, played: &Played, replay: &str) {
+        let entry = played.play.entry;
+        let seam = entry.scenario.seam;
+        let name = if self.with_seed {
+            format!("{} (seed {})", entry.id, played.play.options.seed)
+        } else {
+            entry.id.clone()
+        };
+        let mut case = TestCase::new(name, status(played, replay));
+        case.set_classname(name_of(seam)).set_time(played.wall);
+        case.add_property(("title", entry.scenario.title.as_str()));
+        case.add_property(("replay", replay));
+        if let Ok(verdict) = &played.verdict
+            && !verdict.findings.is_empty()
+        {
+            let tail = verdict.tail(self.trace_lines);
+            if !tail.is_empty() {
+                case.set_system_out(tail.join("\n"));
+            }
+        }
+        let suite = self.suites.entry(seam);
+        suite
+            .or_insert_with(|| TestSuite::new(name_of(seam)))
+            .add_test_case(case);
+        *self.suite_times.entry(seam).or_default() += played.wall;
+    }
+
+    /// Writes the report. Suites come in the order of the seams, test cases in the order in which they were added.
+    ///
+    /// # Errors
+    ///
+    /// As the writer fails.
+    pub fn write(mut self, out: impl io::Write) -> io::Result<()> {
+        let mut report = Report::new(REPORT_NAME);
+        report.set_time(self.suite_times.values().sum());
+        for (seam, mut suite) in std::mem::take(&mut self.suites) {
+            suite.set_time(self.suite_times[&seam]);
+            report.add_test_suite(suite);
+        }
+        report
+            .serialize(out)
+            .map_err(|error: SerializeError| io::Error::other(error))
+    }
+}
+
+/// A seam as scripts write it.
+fn name_of(seam: Seam) -> String {
+    let written = serde_json::to_value(seam).ok();
+    let word = written.as_ref().and_then(Value::as_str);
+    word.expect("a seam is written as a word").to_owned()
+}
+
+fn status(played: &Played, replay: &str) -> TestCaseStatus {
+    match &played.verdict {
+        Ok(verdict) if verdict.findings.is_empty() => TestCaseStatus::success(),
+        Ok(verdict) => failure(verdict, replay),
+        Err(error) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status
+                .set_type(HARNESS_FAILURE)
+                .set_message(format!("the harness failed: {error}"))
+                .set_description(format!("the harness failed: {error}\n\nreplay: {replay}"));
+            status
+        }
+    }
+}
+
+/// One failure for all findings: a test case has no room for more. The first one is its headline.
+fn failure(verdict: &Verdict, replay: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let mut description = String::new();
+    for (index, finding) in ToldFinding::all(verdict).enumerate() {
+        let (rule, place, text) = (finding.rule, finding.place(), &finding.text);
+        if index == 0 {
+            status
+                .set_type(rule)
+                .set_message(format!("{rule} {place}: {text}"));
+        }
+        description.push_str(&format!("{rule} {place}\n  {text}\n"));
+    }
+    status.set_description(format!("{description}\nreplay: {replay}"));
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::played::{entry, failed, played};
+
+    fn written(report: JunitReport) -> String {
+        let mut out = Vec::new();
+        report.write(&mut out).expect("memory can be written to");
+        String::from_utf8(out).expect("XML is UTF-8")
+    }
+
+    #[test]
+    fn each_play_is_a_case_and_what_did_not_hold_is_told_with_its_replay_and_the_end_of_the_trace() {
+        let good = entry(
+            "- start: { as: first, say: echo:one }\n- await: { callback: first }",
+            "",
+        );
+        let bad = entry(
+            "- start: { as: first, say: echo:one }\n- await: { message: first, is: completed }",
+            "- message: { of: first, is: failed }\n- callbacks: 7",
+        );
+        let mut report = JunitReport::new(2);
+        report.add(&played(&good, 0), "turnstile replay good.yaml");
+        report.add(&played(&bad, 0), "turnstile replay bad.yaml");
+        report.add(&failed(&good), "turnstile replay good.yaml");
+        insta::assert_snapshot!(written(report), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="turnstile" tests="3" skipped="0" failures="1" errors="1" time="0.036">
+            <testsuite name="turn" tests="3" skipped="0" errors="1" failures="1" time="0.036">
+                <testcase name="suite/turn/some" classname="turn" time="0.012">
+                    <properties>
+                        <property name="title" value="a turn &amp; its &lt;end&gt;"/>
+                        <property name="replay" value="turnstile replay good.yaml"/>
+                    </properties>
+                </testcase>
+                <testcase name="suite/turn/some" classname="turn" time="0.012">
+                    <properties>
+                        <property name="title" value="a turn &amp; its &lt;end&gt;"/>
+                        <property name="replay" value="turnstile replay bad.yaml"/>
+                    </properties>
+                    <failure message="expectation at line 9 at 1.028742 s, message `first`: `first` ended with status &quot;completed&quot;, not &quot;failed&quot;" type="expectation at line 9">expectation at line 9 at 1.028742 s, message `first`
+          `first` ended with status &quot;completed&quot;, not &quot;failed&quot;
+        expectation at line 10 at 1801.034326 s
+          1 different callbacks were delivered, not 7
+
+        replay: turnstile replay bad.yaml</failure>
+                    <system-out>    1.028742  script    -- everything is healed and started, and left alone
+            1.028742  world     == {&quot;event&quot;:&quot;healed-everything&quot;}</system-out>
+                </testcase>
+                <testcase name="suite/turn/some" classname="turn" time="0.012">
+                    <properties>
+                        <property name="title" value="a turn &amp; its &lt;end&gt;"/>
+                        <property name="replay" value="turnstile replay good.yaml"/>
+                    </properties>
+                    <error message="the harness failed: the harness&apos;s own gateway does not come to rest" type="harness-failure">the harness failed: the harness&apos;s own gateway does not come to rest
+
+        replay: turnstile replay good.yaml</error>
+                </testcase>
+            </testsuite>
+        </testsuites>
+        "#);
+    }
+
+    #[test]
+    fn the_seeds_of_one_scenario_are_told_apart_and_the_counts_can_be_read_back() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut report = JunitReport::new(0).with_seed(true);
+        for seed in 0..2 {
+            report.add(&played(&good, seed), "again");
+        }
+        report.add(&played(&bad, 2), "again");
+        report.add(&failed(&good), "again");
+        let report = Report::deserialize_from_str(&written(report)).expect("it is JUnit's XML");
+        assert_eq!((report.tests, report.failures, report.errors), (4, 1, 1));
+        let names: Vec<&str> = report.test_suites[0]
+            .test_cases
+            .iter()
+            .map(|case| case.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "suite/turn/some (seed 0)",
+                "suite/turn/some (seed 1)",
+                "suite/turn/some (seed 2)",
+                "suite/turn/some (seed 0)"
+            ]
+        );
+        assert!(
+            report.test_suites[0].test_cases[2].system_out.is_none(),
+            "no lines were asked for"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! What is worth a line of a diagram, and how much is lost without it.
+//!
+//! What everybody is shown again, heartbeats and pieces of answers are worth none.
+
+use fake_gateway::observation::{ClosedBy, Sight};
+use turnstile_scenarios::Moment;
+
+use super::syntax::wrapped;
+use super::{Shape, Weight};
+use crate::report::picture::{Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, words};
+use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
+use crate::trace::What;
+use crate::world::WorldEvent;
+
+/// How far messages got with this record.
+pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, String)> {
+    let Some(server) = picture.lanes.find(SERVER) else {
+        return Vec::new();
+    };
+    // An acknowledgement says itself that the message is queued.
+    let is_stream = matches!(
+        picture.events[record].record.what,
+        What::Sight(Sight::FrameReceived { .. })
+    );
+    let reached = |message: &Message| {
+        let (moment, _) = message.moments.iter().find(|(_, first)| *first == record)?;
+        let weight = if *moment == Moment::Queued {
+            Weight::Fair
+        } else {
+            Weight::Much
+        };
+        Some((
+            weight,
+            Shape::Note(server, server),
+            format!("{} {moment}", message.label),
+        ))
+    };
+    picture
+        .messages
+        .iter()
+        .filter(|_| is_stream)
+        .filter_map(reached)
+        .collect()
+}
+
+/// What is worth a line of a record, if anything is.
+pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Shape, String)> {
+    let words = || event.headline.clone();
+    match (&event.record.what, &event.arrow) {
+        (What::World(told), _) => {
+            let (from, to) = struck(picture, told)?;
+            Some((Weight::Much, Shape::Note(from, to), words()))
+        }
+        (What::Step { step, .. }, _) => order(picture, step).map(|place| (Weight::Much, place, words())),
+        (What::Sight(sight), Some(arrow)) => {
+            let weight = weight(sight, &event.record.party, picture, arrow)?;
+            let shape = Shape::Arrow(arrow.from, mermaid_arrow(arrow, event.kind), arrow.to);
+            let lost = if arrow.fate == Fate::Lost && arrow.kind != ArrowKind::Open {
+                " (lost)"
+            } else {
+                ""
+            };
+            Some((weight, shape, format!("{}{lost}", short(&event.headline))))
+        }
+        (What::Sight(Sight::NoReply { error, .. }), None) => {
+            let lane = event.lane?;
+            Some((
+                Weight::Much,
+                Shape::Note(lane, lane),
+                wrapped(&format!("no answer: {error}")),
+            ))
+        }
+        (
+            What::Sight(Sight::SocketClosed {
+                by: ClosedBy::Lost, ..
+            }),
+            None,
+        ) if &*event.record.party != OBSERVER => {
+            let lane = event.lane?;
+            Some((Weight::Fair, Shape::Note(lane, lane), words()))
+        }
+        (What::Sight(_), None) => None,
+    }
+}
+
+/// How much what travels matters; none if it never does.
+fn weight(sight: &Sight, party: &str, picture: &Picture, arrow: &Arrow) -> Option<Weight> {
+    let is_between = |one: &str, other: &str| {
+        let ends = [picture.lanes.find(one), picture.lanes.find(other)];
+        ends.contains(&Some(arrow.from)) && ends.contains(&Some(arrow.to))
+    };
+    let refusal = |status: &u16, otherwise| {
+        if words::is_refusal(*status) {
+            Weight::Fair
+        } else {
+            otherwise
+        }
+    };
+    if party == OBSERVER {
+        return None;
+    }
+    match sight {
+        Sight::RequestSent { path, .. } | Sight::RequestReceived { path, .. }
+            if is_between(WRAPPER, GATEWAY) =>
+        {
+            path.ends_with("/chat/completions").then_some(Weight::Little)
+        }
+        Sight::ReplySent { status, .. } | Sight::ReplyReceived { status, .. }
+            if is_between(WRAPPER, GATEWAY) =>
+        {
+            words::is_refusal(*status).then_some(Weight::Fair)
+        }
+        Sight::RequestReceived { .. } if party == RECEIVER => Some(Weight::Much),
+        Sight::ReplySent { status, .. } if party == RECEIVER => Some(refusal(status, Weight::Little)),
+        Sight::RequestReceived { .. } | Sight::SocketRefused { .. } => Some(Weight::Fair),
+        Sight::ReplySent { status, .. } => Some(refusal(status, Weight::Little)),
+        Sight::RequestSent { .. } | Sight::ReplyReceived { .. } => Some(Weight::Much),
+        Sight::SocketOpened { .. } => Some(Weight::Little),
+        Sight::SocketClosed { code, .. } => Some(match code {
+            Some(1000) => Weight::Little,
+            _ => Weight::Fair,
+        }),
+        Sight::FrameSent { frame, .. } => match frame["streamEventType"].as_str()? {
+            "complete" => Some(Weight::Little),
+            "interrupted" | "error" | "wrapper_resumed" => Some(Weight::Fair),
+            _ => None,
+        },
+        Sight::FrameReceived { frame, .. } => (frame["type"] == "kill").then_some(Weight::Fair),
+        Sight::NoReply { .. } | Sight::ChunkSent { .. } | Sight::PeerGone { .. } => None,
+    }
+}
+
+fn mermaid_arrow(arrow: &Arrow, kind: EventKind) -> &'static str {
+    let is_trouble =
+        arrow.fate == Fate::Lost || (kind == EventKind::Trouble && arrow.kind == ArrowKind::Open);
+    match (arrow.kind, is_trouble) {
+        (ArrowKind::Request | ArrowKind::Open, true) => "-x",
+        (_, true) => "--x",
+        (ArrowKind::Request | ArrowKind::Open, false) => "->>",
+        (ArrowKind::Reply | ArrowKind::Close, false) => "-->>",
+        (ArrowKind::Frame | ArrowKind::Chunk, false) => "-)",
+    }
+}
+
+/// Where something was done to the world; none if it changed nothing there.
+fn struck(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
+    let lane = |name: &str| picture.lanes.find(name);
+    let both = |one: &str, other: &str| Some((lane(one)?, lane(other)?));
+    match event {
+        WorldEvent::Cut { link }
+        | WorldEvent::BlackHoled { link }
+        | WorldEvent::Delayed { link, .. }
+        | WorldEvent::Healed { link } => both(&link.from, &link.to),
+        WorldEvent::Reset { from, to, .. }
+        | WorldEvent::Finished { from, to, .. }
+        | WorldEvent::Silenced { from, to, .. } => both(from, to),
+        WorldEvent::Crashed { host, .. }
+        | WorldEvent::Restarted { host }
+        | WorldEvent::DiskFailed { host, .. }
+        | WorldEvent::DiskHealed { host } => both(host, host),
+        WorldEvent::HealedEverything => {
+            let faults = picture.faults.iter();
+            let healed = |place: &Place| match place {
+                Place::Between { from, to, .. } => Some((*from, *to)),
+                Place::At { .. } => None,
+            };
+            let is_it = |at: usize| {
+                let healing = picture.events.get(at).map(|event| &event.record.what);
+                matches!(healing, Some(What::World(WorldEvent::HealedEverything)))
+            };
+            let mut ended = faults.filter(|fault| fault.ends.is_some_and(is_it));
+            ended.find_map(|fault| healed(&fault.place))
+        }
+    }
+}
+
+/// Where a step's order strikes that the world tells nothing of.
+fn order(picture: &Picture, step: &str) -> Option<Shape> {
+    let step: serde_json::Value = serde_json::from_str(step).ok()?;
+    let (word, _) = step.as_object()?.iter().next()?;
+    let party = match word.as_str() {
+        "queue" => SERVER,
+        "wrapper" => WRAPPER,
+        "receiver" => RECEIVER,
+        "release" => GATEWAY,
+        _ => return None,
+    };
+    let lane = picture.lanes.find(party)?;
+    Some(Shape::Note(lane, lane))
+}
+
+/// A headline without the words that the arrow says already.
+fn short(headline: &str) -> &str {
+    ["POST /", "GET /", "POST "]
+        .into_iter()
+        .find_map(|start| headline.strip_prefix(start))
+        .unwrap_or(headline)
+}

@@ -1,0 +1,339 @@
+//! One run as a Mermaid sequence diagram, for a comment below a change: who asked whom for what, how far each
+//! message got, what was broken, and what did not hold.
+//!
+//! It shows what is essential (`essential`) in Mermaid's words (`syntax`) and says how much it left out; the
+//! whole is `timeline`'s.
+
+mod essential;
+mod syntax;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use self::essential::{essential, moments};
+use self::syntax::{comment, escaped, identifiers, wrapped};
+use super::Heading;
+use super::finding::ToldFinding;
+use super::picture::Picture;
+use crate::script::Verdict;
+use crate::stage::SERVER;
+
+/// How many lines a diagram has at most, but for more things that did not hold than fit in.
+const LINES: usize = 60;
+/// Lines for the head of a diagram, and for what is said of what it leaves out.
+const FRAME: usize = 6;
+/// How many of the things that did not hold it shows at most.
+const FINDINGS: usize = 8;
+/// How often the same is shown before it counts as repeated.
+const TIMES: usize = 2;
+
+/// The diagram of a run.
+pub fn sequence(verdict: &Verdict, heading: &Heading) -> String {
+    let picture = Picture::of(verdict);
+    let diagram = Diagram::of(verdict, &picture);
+    diagram.written(heading)
+}
+
+/// How much is lost if a line is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// It would be nice to know.
+    Little,
+    /// It helps to understand the rest.
+    Fair,
+    /// The diagram would be wrong without it.
+    Much,
+    /// It is what the diagram is for.
+    All,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    weight: Weight,
+    at: Duration,
+    shape: Shape,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    /// From lane to lane, with Mermaid's word for that kind of arrow.
+    Arrow(usize, &'static str, usize),
+    /// Over one lane or from one to another.
+    Note(usize, usize),
+    /// Over everybody.
+    Remark,
+}
+
+struct Diagram<'a> {
+    names: &'a [String],
+    lines: Vec<Line>,
+    /// How much was seen and is not shown.
+    left_out: usize,
+}
+
+impl<'a> Diagram<'a> {
+    fn of(verdict: &Verdict, picture: &'a Picture) -> Self {
+        let names = picture.lanes.names();
+        let mut lines = Vec::new();
+        let mut left_out = 0;
+        let mut findings = ToldFinding::all(verdict).take(FINDINGS).peekable();
+        let mut times: BTreeMap<(Shape, String), usize> = BTreeMap::new();
+        let arrivals: BTreeSet<usize> = arrivals(picture).collect();
+        for (index, event) in picture.events[..verdict.looked_back_at].iter().enumerate() {
+            while let Some(finding) = findings.next_if(|finding| finding.at < event.record.at) {
+                lines.push(broken(&finding));
+            }
+            let mut told = moments(picture, index);
+            told.extend(essential(picture, event));
+            if told.is_empty() && event.lane.is_some() && !arrivals.contains(&index) {
+                left_out += 1;
+            }
+            for (weight, shape, text) in told {
+                let before = times.entry((shape.clone(), text.clone())).or_default();
+                *before += 1;
+                let is_repeated = *before > TIMES && weight < Weight::Much;
+                let at = event.record.at;
+                lines.push(Line {
+                    weight: if is_repeated { Weight::Little } else { weight },
+                    at,
+                    shape,
+                    text,
+                });
+            }
+        }
+        lines.extend(findings.map(|finding| broken(&finding)));
+        let mut diagram = Self {
+            names,
+            lines,
+            left_out,
+        };
+        diagram.shorten(verdict.findings.len());
+        diagram
+    }
+
+    /// Leaves out what weighs least, until the rest is short enough to be read.
+    fn shorten(&mut self, findings: usize) {
+        for weight in [Weight::Little, Weight::Fair] {
+            if self.is_too_long() {
+                let before = self.lines.len();
+                self.lines.retain(|line| line.weight > weight);
+                self.left_out += before - self.lines.len();
+            }
+        }
+        if self.is_too_long() {
+            self.leave_out_the_middle();
+        }
+        if findings > FINDINGS {
+            self.remark(format!("{} more things did not hold", findings - FINDINGS));
+        }
+        if self.left_out > 0 {
+            self.remark(format!("{} lesser things are left out", self.left_out));
+        }
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.excess() > 0
+    }
+
+    /// How many lines there are too many.
+    fn excess(&self) -> usize {
+        (self.lines.len() + self.participants().len() + FRAME).saturating_sub(LINES)
+    }
+
+    /// The beginning and the end tell more than what is between them; what did not hold stays in any case.
+    fn leave_out_the_middle(&mut self) {
+        let excess = self.excess();
+        let start = (LINES / 3).min(self.lines.len());
+        let lines = std::mem::take(&mut self.lines);
+        let mut left = 0;
+        for (index, line) in lines.into_iter().enumerate() {
+            if index < start || left > excess || line.weight == Weight::All {
+                self.lines.push(line);
+                continue;
+            }
+            // The mark of the gap takes a line of its own.
+            if left == 0 {
+                self.remark("…".to_owned());
+            }
+            left += 1;
+        }
+        self.left_out += left;
+    }
+
+    fn remark(&mut self, text: String) {
+        let at = self.lines.last().map_or(Duration::ZERO, |line| line.at);
+        self.lines.push(Line {
+            weight: Weight::All,
+            at,
+            shape: Shape::Remark,
+            text,
+        });
+    }
+
+    /// Everybody who is in a line, in the order of the lanes.
+    fn participants(&self) -> Vec<usize> {
+        let is_there = |lane: &usize| {
+            self.lines.iter().any(|line| match line.shape {
+                Shape::Arrow(from, _, to) | Shape::Note(from, to) => [from, to].contains(lane),
+                Shape::Remark => false,
+            })
+        };
+        let mut there: Vec<usize> = (0..self.names.len()).filter(is_there).collect();
+        if there.is_empty() {
+            there.extend(self.names.iter().position(|name| name == SERVER));
+        }
+        there
+    }
+
+    fn written(&self, heading: &Heading) -> String {
+        let participants = self.participants();
+        let names = identifiers(self.names);
+        let mut text = format!(
+            "sequenceDiagram\n    %% {}\n    title {}\n",
+            comment(heading.replay),
+            escaped(heading.title)
+        );
+        for lane in &participants {
+            let (name, shown) = (&names[*lane], &self.names[*lane]);
+            let line = if name == shown {
+                format!("    participant {name}\n")
+            } else {
+                format!("    participant {name} as {}\n", escaped(shown))
+            };
+            text.push_str(&line);
+        }
+        let over = |from: usize, to: usize| match from == to {
+            true => names[from].clone(),
+            false => format!("{},{}", names[from.min(to)], names[from.max(to)]),
+        };
+        let everybody = over(participants[0], participants[participants.len() - 1]);
+        for line in &self.lines {
+            let words = escaped(&line.text).replace('\n', "<br/>");
+            let at = line.at.as_secs_f64();
+            let line = match line.shape {
+                Shape::Arrow(from, arrow, to) => {
+                    format!("    {}{arrow}{}: {at:.3} s {words}\n", names[from], names[to])
+                }
+                Shape::Note(from, to) => format!("    Note over {}: {at:.3} s {words}\n", over(from, to)),
+                Shape::Remark => format!("    Note over {everybody}: {words}\n"),
+            };
+            text.push_str(&line);
+        }
+        text
+    }
+}
+
+/// Records that are the end of another record's arrow: what they tell is told there.
+fn arrivals(picture: &Picture) -> impl Iterator<Item = usize> {
+    let arrows = picture.events.iter().filter_map(|event| event.arrow.as_ref());
+    arrows.filter_map(|arrow| arrow.arrives)
+}
+
+fn broken(finding: &ToldFinding) -> Line {
+    let about = finding
+        .label
+        .map(|label| format!(" ({label})"))
+        .unwrap_or_default();
+    let at = format!("{:.3}", finding.at.as_secs_f64());
+    Line {
+        weight: Weight::All,
+        at: finding.at,
+        shape: Shape::Remark,
+        text: wrapped(&format!(
+            "✖ {}{about} does not hold at {at} s: {}",
+            finding.rule, finding.text
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::Finding;
+    use crate::report::played::{entry, played};
+    use turnstile_scenarios::Surface;
+
+    const HEADING: Heading = Heading {
+        title: "a cut & what comes of it",
+        id: "suite/turn/some",
+        surface: Surface::Unified,
+        seed: 0,
+        replay: "turnstile replay some.yaml --seed 0",
+    };
+
+    #[test]
+    fn a_short_run_is_told_with_its_faults_its_ends_and_what_did_not_hold() {
+        let entry = entry(
+            "- start: { as: first, say: gate:hold }\n- await: { gate: hold }\n\
+             - cut: { between: [wrapper, server], for: 2s }\n- queue: { is: refuses, for: 40s }\n\
+             - release: hold\n- await: { message: first, is: completed }\n\
+             - crash: { party: server, restart-after: 1s }\n- await: { callback: first, within: 2m }",
+            "- message: { of: first, is: failed }",
+        );
+        let verdict = played(&entry, 0).verdict.expect("the harness works");
+        insta::assert_snapshot!(sequence(&verdict, &HEADING), @r#"
+        sequenceDiagram
+            %% turnstile replay some.yaml --seed 0
+            title a cut #38; what comes of it
+            participant client
+            participant receiver
+            participant server
+            participant wrapper
+            participant gateway
+            client->>server: 0.000 s start first
+            server-->>client: 0.006 s 200 queued
+            server->>wrapper: 1.008 s session/ready
+            wrapper-->>server: 1.008 s 200 ready
+            server->>wrapper: 1.012 s job/prompt first
+            wrapper->>server: 1.017 s ingest opened
+            wrapper-->>server: 1.017 s 200 sent
+            Note over server: 1.020 s first sent
+            wrapper->>gateway: 1.023 s api/openrouter/chat/completions
+            Note over server,wrapper: 1.027 s cut wrapper ↔ server
+            Note over server: 1.027 s queue: #123; for: 40s, is: refuses #125;
+            Note over gateway: 1.027 s release: hold
+            wrapper-)server: 1.031 s complete
+            wrapper-->>server: 1.281 s closed 1000
+            Note over server,wrapper: 3.027 s healed wrapper ↔ server
+            Note over server: 3.028 s first completed
+            Note over server: 3.028 s server crashes
+            Note over client,gateway: ✖ expectation at line 15 (first) does not hold at 3.028 s:<br/>`first` ended with status "completed", not "failed"
+            Note over server: 4.028 s server restarts
+            server->>receiver: 63.031 s callback first completed
+            receiver-->>server: 63.031 s 200
+            Note over client,gateway: 39 lesser things are left out
+        "#);
+    }
+
+    #[test]
+    fn a_long_run_is_cut_short_and_what_did_not_hold_is_in_it_all_the_same() {
+        let steps: String = (0..60)
+            .map(|number| format!("- send: {{ as: m{number}, say: idle }}\n- wait: 5s\n"))
+            .collect();
+        let entry = entry(
+            &format!("- start: {{ as: first, say: idle }}\n{steps}"),
+            "- callbacks: 7",
+        );
+        let mut verdict = played(&entry, 0).verdict.expect("the harness works");
+        let in_the_middle = Finding {
+            rule: "some-rule".to_owned(),
+            at: verdict.played / 2,
+            message: None,
+            text: "it does not hold".to_owned(),
+        };
+        verdict.findings.insert(0, in_the_middle);
+        let diagram = sequence(&verdict, &HEADING);
+        assert!(diagram.lines().count() <= LINES, "{diagram}");
+        for told in [
+            "start first",
+            "✖ some-rule",
+            "m59",
+            "7",
+            "lesser things are left out",
+        ] {
+            assert!(diagram.contains(told), "{told}: {diagram}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Which sending belongs to which receiving.
+//!
+//! The server keeps no record of its own: what it is sent and what it sends is seen by whoever it speaks
+//! with, at that one end, and such an arrow is level. Between two parties that both keep a record the two
+//! ends are matched: a request by what it asks, its answer by the exchange that it belongs to.
+
+use std::collections::BTreeMap;
+
+use fake_gateway::observation::{ClosedBy, Sight};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Lanes;
+use super::words::is_refusal;
+use crate::stage::SERVER;
+use crate::trace::{Trace, What};
+
+/// The fakes' side doors, of whose use they keep no record.
+const SIDE_DOORS: &str = "/test/";
+
+/// Something that travels from one party to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in crate::report) struct Arrow {
+    /// The sender's lane.
+    pub from: usize,
+    /// The addressee's lane.
+    pub to: usize,
+    /// What it is.
+    pub kind: ArrowKind,
+    /// What became of it.
+    pub fate: Fate,
+    /// The record of its arrival, if that is another than the one it belongs to.
+    pub arrives: Option<usize>,
+}
+
+/// What travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) enum ArrowKind {
+    /// A request.
+    Request,
+    /// An answer.
+    Reply,
+    /// A piece of a streamed answer.
+    Chunk,
+    /// The opening of a WebSocket.
+    Open,
+    /// A frame on a WebSocket.
+    Frame,
+    /// The end of a WebSocket.
+    Close,
+}
+
+/// What became of something that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) enum Fate {
+    /// It arrived, as far as anybody can tell.
+    Arrived,
+    /// It is an answer that says no.
+    Refused,
+    /// Its addressee keeps a record and has none of it.
+    Lost,
+}
+
+/// The arrow of each record of a trace, or none.
+pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<Option<Arrow>> {
+    let mut wires = Wires {
+        lanes,
+        arrows: vec![None; trace.records().len()],
+        under_way: BTreeMap::new(),
+        asked: BTreeMap::new(),
+        peers: BTreeMap::new(),
+        replies: BTreeMap::new(),
+    };
+    for (index, record) in trace.records().iter().enumerate() {
+        if let What::Sight(sight) = &record.what {
+            wires.take(index, &record.party, sight);
+        }
+    }
+    wires.lose_the_rest()
+}
+
+/// A party and the number of one of its exchanges or sockets.
+type Numbered<'a> = (&'a str, u64);
+
+/// A request that has not arrived yet.
+struct Request<'a> {
+    record: usize,
+    exchange: Numbered<'a>,
+    method: &'a str,
+    path: &'a str,
+    body: &'a Value,
+    /// Its sender does not wait for an answer any more.
+    given_up: bool,
+}
+
+struct Wires<'a> {
+    lanes: &'a Lanes,
+    arrows: Vec<Option<Arrow>>,
+    /// Requests that have not arrived yet, by addressee, oldest first.
+    under_way: BTreeMap<&'a str, Vec<Request<'a>>>,
+    /// Whose exchange it is that a party was asked in; none if it is one of the server's.
+    asked: BTreeMap<Numbered<'a>, Option<Numbered<'a>>>,
+    /// Whom an exchange or a socket that a party began leads to.
+    peers: BTreeMap<(Numbered<'a>, Wire), &'a str>,
+    /// Answers that have not arrived yet, by the exchange of whoever asked.
+    replies: BTreeMap<Numbered<'a>, usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wire {
+    Exchange,
+    Socket,
+}
+
+impl<'a> Wires<'a> {
+    fn take(&mut self, record: usize, party: &'a str, sight: &'a Sight) {
+        match sight {
+            Sight::RequestSent {
+                exchange,
+                to,
+                method,
+                path,
+                body,
+            } => {
+                let exchange = (party, *exchange);
+                self.peers.insert((exchange, Wire::Exchange), to);
+                self.draw(record, party, to, ArrowKind::Request, Fate::Arrived);
+                if to != SERVER && !path.starts_with(SIDE_DOORS) {
+                    let request = Request {
+                        record,
+                        exchange,
+                        method,
+                        path,
+                        body,
+                        given_up: false,
+                    };
+                    self.under_way.entry(to).or_default().push(request);
+                }
+            }
+            Sight::RequestReceived {
+                exchange,
+                method,
+                path,
+                body,
+                ..
+            } => {
+                let sent = self.arrived(party, method, path, body);
+                let asker = sent.as_ref().map(|sent| sent.exchange);
+                self.asked.insert((party, *exchange), asker);
+                match sent {
+                    Some(sent) => self.join(sent.record, record),
+                    None => self.draw(record, SERVER, party, ArrowKind::Request, Fate::Arrived),
+                }
+            }
+            Sight::ReplySent { exchange, status, .. } => {
+                let asker = self.asked.get(&(party, *exchange)).copied().flatten();
+                let to = asker.map_or(SERVER, |(asker, _)| asker);
+                self.draw(record, party, to, ArrowKind::Reply, fate_of(*status));
+                if let Some(asker) = asker {
+                    self.replies.insert(asker, record);
+                }
+            }
+            Sight::ReplyReceived { exchange, status, .. } => match self.replies.remove(&(party, *exchange)) {
+                Some(sent) => self.join(sent, record),
+                None => {
+                    if let Some(from) = self.peer(party, *exchange, Wire::Exchange) {
+                        self.draw(record, from, party, ArrowKind::Reply, fate_of(*status));
+                    }
+                }
+            },
+            Sight::NoReply { exchange, .. } => {
+                let requests = self.under_way.values_mut().flatten();
+                let given_up = requests.filter(|request| request.exchange == (party, *exchange));
+                given_up.for_each(|request| request.given_up = true);
+            }
+            Sight::ChunkSent { exchange, .. } => {
+                let asker = self.asked.get(&(party, *exchange)).copied().flatten();
+                let to = asker.map_or(SERVER, |(asker, _)| asker);
+                self.draw(record, party, to, ArrowKind::Chunk, Fate::Arrived);
+            }
+            Sight::SocketOpened { socket, to, .. } => {
+                self.peers.insert(((party, *socket), Wire::Socket), to);
+                self.draw(record, party, to, ArrowKind::Open, Fate::Arrived);
+            }
+            Sight::SocketRefused { to, status, .. } => {
+                let fate = status.map_or(Fate::Lost, |_| Fate::Refused);
+                self.draw(record, party, to, ArrowKind::Open, fate);
+            }
+            Sight::FrameSent { socket, .. } => {
+                if let Some(to) = self.peer(party, *socket, Wire::Socket) {
+                    self.draw(record, party, to, ArrowKind::Frame, Fate::Arrived);
+                }
+            }
+            Sight::FrameReceived { socket, .. } => {
+                if let Some(from) = self.peer(party, *socket, Wire::Socket) {
+                    self.draw(record, from, party, ArrowKind::Frame, Fate::Arrived);
+                }
+            }
+            Sight::SocketClosed { socket, by, .. } => {
+                let peer = self.peer(party, *socket, Wire::Socket);
+                match (peer, by) {
+                    (Some(peer), ClosedBy::Itself) => {
+                        self.draw(record, party, peer, ArrowKind::Close, Fate::Arrived);
+                    }
+                    (Some(peer), ClosedBy::Peer) => {
+                        self.draw(record, peer, party, ArrowKind::Close, Fate::Arrived);
+                    }
+                    (_, ClosedBy::Lost) | (None, _) => {}
+                }
+            }
+            Sight::PeerGone { .. } => {}
+        }
+    }
+
+    fn peer(&self, party: &'a str, number: u64, wire: Wire) -> Option<&'a str> {
+        self.peers.get(&((party, number), wire)).copied()
+    }
+
+    /// The oldest request that asks that, of those that somebody still waits for if there are any.
+    fn arrived(&mut self, to: &str, method: &str, path: &str, body: &Value) -> Option<Request<'a>> {
+        let under_way = self.under_way.get_mut(to)?;
+        let is_it = |request: &Request| (request.method, request.path, request.body) == (method, path, body);
+        let awaited = under_way
+            .iter()
+            .position(|request| is_it(request) && !request.given_up);
+        let place = awaited.or_else(|| under_way.iter().position(is_it))?;
+        Some(under_way.remove(place))
+    }
+
+    fn draw(&mut self, record: usize, from: &str, to: &str, kind: ArrowKind, fate: Fate) {
+        if let (Some(from), Some(to)) = (self.lanes.find(from), self.lanes.find(to)) {
+            self.arrows[record] = Some(Arrow {
+                from,
+                to,
+                kind,
+                fate,
+                arrives: None,
+            });
+        }
+    }
+
+    /// What one record tells of arrives with another.
+    fn join(&mut self, sent: usize, received: usize) {
+        if let Some(arrow) = &mut self.arrows[sent] {
+            arrow.arrives = Some(received);
+        }
+    }
+
+    /// What has not arrived by now never did.
+    fn lose_the_rest(mut self) -> Vec<Option<Arrow>> {
+        let requests = self.under_way.values().flatten().map(|request| request.record);
+        let lost: Vec<usize> = requests.chain(self.replies.into_values()).collect();
+        for record in lost {
+            if let Some(arrow) = &mut self.arrows[record] {
+                arrow.fate = Fate::Lost;
+            }
+        }
+        self.arrows
+    }
+}
+
+fn fate_of(status: u16) -> Fate {
+    if is_refusal(status) {
+        Fate::Refused
+    } else {
+        Fate::Arrived
+    }
+}

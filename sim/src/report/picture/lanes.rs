@@ -1,0 +1,92 @@
+//! The parties, in the order in which they stand beside each other: whoever speaks much with the server
+//! stands near it, clients and receivers on its one side, wrappers and the gateway on the other.
+
+use std::collections::BTreeMap;
+
+use fake_gateway::observation::Sight;
+use serde::Serialize;
+
+use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER, ingest_party};
+use crate::trace::{SCRIPT, Trace, WORLD, What};
+use crate::world::WorldEvent;
+
+/// Everybody who takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(in crate::report) struct Lanes {
+    names: Vec<String>,
+    #[serde(skip)]
+    places: BTreeMap<String, usize>,
+}
+
+impl Lanes {
+    /// Everybody who saw anything in a trace, or was spoken to, or was struck.
+    pub fn of(trace: &Trace) -> Self {
+        let mut names: Vec<&str> = vec![SERVER];
+        let mut add = |name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        };
+        for record in trace.records() {
+            if !matches!(&*record.party, SCRIPT | WORLD) {
+                add(&record.party);
+            }
+            match &record.what {
+                What::Sight(
+                    Sight::RequestSent { to, .. }
+                    | Sight::SocketOpened { to, .. }
+                    | Sight::SocketRefused { to, .. },
+                ) => add(to),
+                What::World(event) => struck(event).into_iter().for_each(&mut add),
+                What::Sight(_) | What::Step { .. } => {}
+            }
+        }
+        names.sort_by_key(|name| rank(name));
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let places = names.iter().cloned().zip(0..).collect();
+        Self { names, places }
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The place of a party; none if it has no lane, as the script has none.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+}
+
+/// Where a party stands; parties of one rank stand in the order in which they appear.
+fn rank(name: &str) -> u8 {
+    match name {
+        RECEIVER => 1,
+        OBSERVER => 2,
+        SERVER => 3,
+        WRAPPER => 4,
+        name if name.starts_with(&ingest_party("")) => 5,
+        GATEWAY => 6,
+        // Whoever is nobody else is a client.
+        _ => 0,
+    }
+}
+
+/// Whom something that is done to the world concerns.
+fn struck(event: &WorldEvent) -> Vec<&str> {
+    match event {
+        WorldEvent::Cut { link }
+        | WorldEvent::BlackHoled { link }
+        | WorldEvent::Delayed { link, .. }
+        | WorldEvent::Healed { link } => vec![&link.from, &link.to],
+        WorldEvent::Reset { from, to, .. }
+        | WorldEvent::Finished { from, to, .. }
+        | WorldEvent::Silenced { from, to, .. } => vec![from, to],
+        WorldEvent::Crashed { host, .. }
+        | WorldEvent::Restarted { host }
+        | WorldEvent::DiskFailed { host, .. }
+        | WorldEvent::DiskHealed { host } => vec![host],
+        WorldEvent::HealedEverything => Vec::new(),
+    }
+}

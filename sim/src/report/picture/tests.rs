@@ -1,0 +1,349 @@
+//! That the picture of a run says of it what the trace does.
+
+use std::time::Duration;
+
+use fake_gateway::observation::Sight;
+use serde_json::{Value, json};
+use turnstile_scenarios::Moment;
+
+use super::faults::FaultKind;
+use super::*;
+use crate::report::played::{entry, played};
+use crate::stage::epoch;
+use crate::trace::{SCRIPT, Trace, WORLD};
+use crate::world::{CrashCause, DiskFault, Link, WorldEvent};
+
+/// A trace in which something happens every second.
+fn trace(records: Vec<(&str, What)>) -> Trace {
+    let mut trace = Trace::new(epoch());
+    for (second, (party, what)) in (0..).zip(records) {
+        let at = Duration::from_secs(second);
+        let party = party.into();
+        trace.push(Record { at, party, what });
+    }
+    trace
+}
+
+fn asks(exchange: u64, to: &str, path: &str) -> What {
+    What::Sight(Sight::RequestSent {
+        exchange,
+        to: to.to_owned(),
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        body: Value::Null,
+    })
+}
+
+fn is_asked(exchange: u64, path: &str) -> What {
+    What::Sight(Sight::RequestReceived {
+        exchange,
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        headers: Value::Null,
+        body: Value::Null,
+    })
+}
+
+fn answers(exchange: u64, status: u16) -> What {
+    let body = Value::Null;
+    What::Sight(Sight::ReplySent {
+        exchange,
+        status,
+        body,
+    })
+}
+
+fn is_answered(exchange: u64, status: u16) -> What {
+    let body = Value::Null;
+    What::Sight(Sight::ReplyReceived {
+        exchange,
+        status,
+        body,
+    })
+}
+
+fn step(step: Value) -> What {
+    let step = step.to_string();
+    What::Step { line: 1, step }
+}
+
+/// Each arrow in a few words: from whom, to whom, with which record it arrives, what became of it.
+fn arrows(trace: &Trace) -> Vec<String> {
+    let lanes = Lanes::of(trace);
+    let name = |lane: usize| &lanes.names()[lane];
+    let told = arrows::of(trace, &lanes).into_iter().map(|arrow| match arrow {
+        None => "-".to_owned(),
+        Some(Arrow {
+            from,
+            to,
+            fate,
+            arrives,
+            ..
+        }) => {
+            let arrives = arrives.map(|record| format!(" {record}")).unwrap_or_default();
+            format!("{} → {}{arrives} {fate:?}", name(from), name(to))
+        }
+    });
+    told.collect()
+}
+
+/// Each fault in a few words: what, where, from which record to which or to when.
+fn faults(trace: &Trace) -> Vec<String> {
+    let lanes = Lanes::of(trace);
+    let name = |lane: usize| &lanes.names()[lane];
+    let told = faults::of(trace, &lanes).into_iter().map(|fault| {
+        let place = match fault.place {
+            Place::At { lane } => name(lane).clone(),
+            Place::Between {
+                from,
+                to,
+                one_way: true,
+            } => format!("{} → {}", name(from), name(to)),
+            Place::Between { from, to, .. } => format!("{} ↔ {}", name(from), name(to)),
+        };
+        let end = match (fault.ends, fault.ends_at_us) {
+            (Some(record), _) => format!("{record}"),
+            (None, Some(at)) => format!("{at} us"),
+            (None, None) => "ever".to_owned(),
+        };
+        format!("{} {place} {}..{end}", fault.text, fault.begins)
+    });
+    told.collect()
+}
+
+#[test]
+fn what_two_parties_see_of_one_exchange_is_one_arrow_each_way() {
+    let trace = trace(vec![
+        ("wrapper", asks(3, "gateway", "/a")),
+        ("wrapper", asks(4, "gateway", "/b")),
+        ("gateway", is_asked(1, "/b")),
+        ("gateway", is_asked(2, "/a")),
+        ("gateway", answers(2, 200)),
+        ("gateway", answers(1, 402)),
+        ("wrapper", is_answered(4, 402)),
+        ("wrapper", is_answered(3, 200)),
+    ]);
+    assert_eq!(
+        arrows(&trace),
+        [
+            "wrapper → gateway 3 Arrived",
+            "wrapper → gateway 2 Arrived",
+            "-",
+            "-",
+            "gateway → wrapper 7 Arrived",
+            "gateway → wrapper 6 Refused",
+            "-",
+            "-",
+        ]
+    );
+}
+
+#[test]
+fn what_the_server_sends_and_is_sent_is_seen_at_its_other_end() {
+    let opened = What::Sight(Sight::SocketOpened {
+        socket: 1,
+        to: "server".to_owned(),
+        path: "/stream?a=b".to_owned(),
+    });
+    let frame = json!({"streamEventType": "connected"});
+    let received = What::Sight(Sight::FrameReceived { socket: 1, frame });
+    let trace = trace(vec![
+        ("client", asks(1, "server", "/trpc/start")),
+        ("receiver", is_asked(1, "/callback")),
+        ("receiver", answers(1, 503)),
+        ("client", is_answered(1, 200)),
+        ("observer", opened),
+        ("observer", received),
+        ("observer", asks(1, "gateway", "/test/waiters")),
+        ("observer", is_answered(1, 200)),
+    ]);
+    assert_eq!(
+        arrows(&trace),
+        [
+            "client → server Arrived",
+            "server → receiver Arrived",
+            "receiver → server Refused",
+            "server → client Arrived",
+            "observer → server Arrived",
+            "server → observer Arrived",
+            "observer → gateway Arrived",
+            "gateway → observer Arrived",
+        ]
+    );
+}
+
+#[test]
+fn what_never_arrives_is_lost_and_a_repetition_is_not_taken_for_what_was_given_up() {
+    let no_answer = What::Sight(Sight::NoReply {
+        exchange: 3,
+        error: "late".to_owned(),
+    });
+    let trace = trace(vec![
+        ("wrapper", asks(3, "gateway", "/a")),
+        ("wrapper", no_answer),
+        ("wrapper", asks(4, "gateway", "/a")),
+        ("gateway", is_asked(1, "/a")),
+        ("gateway", answers(1, 200)),
+    ]);
+    assert_eq!(
+        arrows(&trace),
+        [
+            "wrapper → gateway Lost",
+            "-",
+            "wrapper → gateway 3 Arrived",
+            "-",
+            "gateway → wrapper Lost",
+        ]
+    );
+}
+
+#[test]
+fn a_fault_lasts_until_what_ends_it_and_a_healed_direction_leaves_the_other() {
+    let link = || Link::between("wrapper", "server");
+    let crashed = WorldEvent::Crashed {
+        host: "server".to_owned(),
+        cause: CrashCause::Order,
+        silently: true,
+    };
+    let fault = DiskFault::Full;
+    let disk = || "server".to_owned();
+    let trace = trace(
+        vec![
+            WorldEvent::Cut { link: link() },
+            WorldEvent::Delayed {
+                link: link(),
+                extra: Duration::from_millis(300),
+            },
+            WorldEvent::Healed {
+                link: Link::one_way("server", "wrapper"),
+            },
+            crashed,
+            WorldEvent::DiskFailed { host: disk(), fault },
+            WorldEvent::BlackHoled { link: link() },
+            WorldEvent::Restarted {
+                host: "server".to_owned(),
+            },
+            WorldEvent::HealedEverything,
+            WorldEvent::DiskHealed { host: disk() },
+            WorldEvent::Cut {
+                link: Link::one_way("server", "receiver"),
+            },
+        ]
+        .into_iter()
+        .map(|event| (WORLD, What::World(event)))
+        .collect(),
+    );
+    assert_eq!(
+        faults(&trace),
+        [
+            "cut wrapper ↔ server 0..2",
+            "delay 300ms wrapper ↔ server 1..2",
+            "cut wrapper → server 2..5",
+            "delay 300ms wrapper → server 2..7",
+            "no power server 3..6",
+            "disk full server 4..8",
+            "black hole wrapper ↔ server 5..7",
+            "cut server → receiver 9..ever",
+        ]
+    );
+}
+
+#[test]
+fn an_order_to_the_queue_or_the_wrapper_lasts_as_long_as_the_script_says() {
+    let nothing = || ("client", asks(1, "server", "/trpc/health"));
+    let trace = trace(vec![
+        (
+            SCRIPT,
+            step(json!({"queue": {"is": "loses-ack", "for": "1s 500ms"}})),
+        ),
+        ("wrapper", asks(1, "server", "/")),
+        nothing(),
+        (SCRIPT, step(json!({"queue": "refuses"}))),
+        (SCRIPT, step(json!({"wrapper": {"deaf": true}}))),
+        (SCRIPT, step(json!({"queue": "works"}))),
+        (SCRIPT, step(json!({"wrapper": {}}))),
+        (SCRIPT, step(json!({"queue": {"is": "away", "for": "10m"}}))),
+        (
+            SCRIPT,
+            What::Step {
+                line: 0,
+                step: "all is over".to_owned(),
+            },
+        ),
+    ]);
+    assert_eq!(
+        faults(&trace),
+        [
+            "queue loses ack server 0..1500000 us",
+            "queue refuses server 3..5",
+            "deaf wrapper 4..6",
+            "queue away server 7..8",
+        ]
+    );
+}
+
+#[test]
+fn a_played_run_is_drawn_with_its_messages_and_nothing_is_taken_for_lost_that_arrived() {
+    let entry = entry(
+        "- start: { as: first, say: gate:hold }\n- await: { gate: hold }\n- send: { as: second, say: hang }\n\
+         - cut: { between: [wrapper, server], for: 2s }\n- release: hold\n- await: { message: first, is: completed }\n\
+         - await: { message: second, is: sent }\n- interrupt: {}\n- await: { message: second, is: interrupted }",
+        "",
+    );
+    let verdict = played(&entry, 0).verdict.expect("the harness works");
+    let picture = Picture::of(&verdict);
+    assert_eq!(
+        picture.lanes.names(),
+        ["client", "receiver", "observer", "server", "wrapper", "gateway"]
+    );
+    let moments: Vec<(&str, Vec<Moment>)> = picture
+        .messages
+        .iter()
+        .map(|message| {
+            (
+                message.label.as_str(),
+                message.moments.iter().map(|(moment, _)| *moment).collect(),
+            )
+        })
+        .collect();
+    let (queued, sent) = (Moment::Queued, Moment::Sent);
+    assert_eq!(
+        moments,
+        [
+            ("first", vec![queued, sent, Moment::Completed]),
+            ("second", vec![queued, sent, Moment::Interrupted]),
+        ]
+    );
+    assert!(matches!(
+        &picture.faults[..],
+        [Fault {
+            kind: FaultKind::Cut,
+            ..
+        }]
+    ));
+    let is_lost = |event: &&Event| event.arrow.as_ref().is_some_and(|arrow| arrow.fate == Fate::Lost);
+    let lost: Vec<&str> = picture
+        .events
+        .iter()
+        .filter(is_lost)
+        .map(|event| event.headline.as_str())
+        .collect();
+    assert_eq!(
+        lost,
+        ["200"],
+        "only the answer to the turn that was interrupted reached nobody"
+    );
+    let is_chunk = |event: &&Event| event.headline == "chunk";
+    let chunk = picture
+        .events
+        .iter()
+        .find(is_chunk)
+        .expect("the answer is streamed");
+    let nobody: &[usize] = &[];
+    assert_eq!(chunk.messages, nobody, "the gateway is not told whom it answers");
+    let answer = picture
+        .events
+        .iter()
+        .find(|event| event.headline == "message.part.delta");
+    assert_eq!(answer.expect("it is answered").messages, [0]);
+}

@@ -1,0 +1,300 @@
+//! A few words for each record: what happened, and what it carries.
+//!
+//! The line that `trace::render` gives a record stands for itself; these words stand beside a drawing that
+//! shows who speaks to whom.
+
+use fake_gateway::observation::{ClosedBy, Sight};
+use serde_json::Value;
+use turnstile_scenarios::Lapse;
+
+use crate::trace::{Labels, What};
+use crate::world::{CrashCause, DiskFault, Link, WorldEvent};
+
+/// Where procedures are, before their names (protocol §2).
+const PROCEDURES: &str = "/trpc/";
+/// Characters of what a record carries that there is room for. Its JSON shows all.
+const DETAIL_WIDTH: usize = 200;
+/// The least status of an answer that says no.
+const FIRST_REFUSAL: u16 = 400;
+
+/// Whether an answer of that status says no.
+pub(in crate::report) fn is_refusal(status: u16) -> bool {
+    status >= FIRST_REFUSAL
+}
+
+/// Whether something did not go as it should on a wire.
+pub(in crate::report) fn is_trouble(sight: &Sight) -> bool {
+    match sight {
+        Sight::ReplyReceived { status, .. } | Sight::ReplySent { status, .. } => is_refusal(*status),
+        Sight::NoReply { .. } | Sight::PeerGone { .. } | Sight::SocketRefused { .. } => true,
+        Sight::SocketClosed { by, .. } => *by == ClosedBy::Lost,
+        _ => false,
+    }
+}
+
+/// What happened.
+pub(in crate::report) fn headline(what: &What, labels: &Labels) -> String {
+    match what {
+        What::Step { line: 0, step } => step.clone(),
+        What::Step { step, .. } => match serde_json::from_str(step) {
+            Ok(step) => as_script(&step),
+            Err(_) => step.clone(),
+        },
+        What::World(event) => world(event),
+        What::Sight(sight) => of_sight(sight, labels),
+    }
+}
+
+/// What it carries, cut off where there is no room; nothing if that is said already.
+pub(in crate::report) fn detail(what: &What, labels: &Labels) -> String {
+    let What::Sight(sight) = what else {
+        return String::new();
+    };
+    let carried = match sight {
+        Sight::RequestSent { path, body, .. } | Sight::RequestReceived { path, body, .. } => {
+            match path.split_once('?') {
+                Some((_, query)) if body.is_null() => query.to_owned(),
+                _ => written(body),
+            }
+        }
+        Sight::ReplyReceived { body, .. } | Sight::ReplySent { body, .. } => {
+            let data = body.pointer("/result/data");
+            let refusal = body.pointer("/error/message");
+            written(data.or(refusal).unwrap_or(body))
+        }
+        Sight::NoReply { error, .. } | Sight::SocketRefused { error, .. } => error.clone(),
+        Sight::ChunkSent { data, .. } => written(data),
+        Sight::SocketOpened { path, .. } => path.clone(),
+        Sight::FrameSent { frame, .. } | Sight::FrameReceived { frame, .. } => of_frame(frame),
+        Sight::PeerGone { .. } | Sight::SocketClosed { .. } => String::new(),
+    };
+    shortened(&named(carried, labels))
+}
+
+fn of_sight(sight: &Sight, labels: &Labels) -> String {
+    match sight {
+        Sight::RequestSent {
+            method, path, body, ..
+        }
+        | Sight::RequestReceived {
+            method, path, body, ..
+        } => request(method, path, body, labels),
+        Sight::ReplyReceived { status, body, .. } | Sight::ReplySent { status, body, .. } => {
+            reply(*status, body)
+        }
+        Sight::NoReply { .. } => "no answer".to_owned(),
+        Sight::ChunkSent { data, .. } if data == "[DONE]" => "last chunk".to_owned(),
+        Sight::ChunkSent { .. } => "chunk".to_owned(),
+        Sight::PeerGone { .. } => "its peer is gone".to_owned(),
+        Sight::SocketOpened { path, .. } => format!("{} opened", socket(path)),
+        Sight::SocketRefused { path, status, .. } => match status {
+            Some(status) => format!("{} refused {status}", socket(path)),
+            None => format!("{} not opened", socket(path)),
+        },
+        Sight::FrameSent { frame, .. } | Sight::FrameReceived { frame, .. } => frame_name(frame, labels),
+        Sight::SocketClosed { code, by, .. } => {
+            let by = match by {
+                ClosedBy::Itself => "closed",
+                ClosedBy::Peer => "closed by the other side",
+                ClosedBy::Lost => "connection lost",
+            };
+            match code {
+                Some(code) => format!("{by} {code}"),
+                None => by.to_owned(),
+            }
+        }
+    }
+}
+
+fn request(method: &str, path: &str, body: &Value, labels: &Labels) -> String {
+    let place = path.split('?').next().unwrap_or_default();
+    let mut words = match place.strip_prefix(PROCEDURES) {
+        Some(procedure) => procedure.to_owned(),
+        None => format!("{method} {place}"),
+    };
+    let message = [
+        &body["message"]["id"],
+        &body["messageId"],
+        &body["initialMessageId"],
+        &body["executionId"],
+    ];
+    if let Some(id) = message.into_iter().find_map(Value::as_str) {
+        words.push(' ');
+        words.push_str(labels.get(id).map_or(id, String::as_str));
+    }
+    // A callback tells how it ended.
+    if let Some(status) = body["status"].as_str() {
+        words.push(' ');
+        words.push_str(status);
+    }
+    words
+}
+
+fn reply(status: u16, body: &Value) -> String {
+    let word = [
+        &body["result"]["data"]["delivery"],
+        &body["error"]["data"]["code"],
+        &body["error"]["code"],
+        &body["error"],
+        &body["status"],
+    ];
+    match word.into_iter().find_map(Value::as_str) {
+        Some(word) => format!("{status} {word}"),
+        None => status.to_string(),
+    }
+}
+
+fn socket(path: &str) -> &'static str {
+    if path.starts_with("/stream") {
+        "stream"
+    } else {
+        "ingest"
+    }
+}
+
+fn frame_name(frame: &Value, labels: &Labels) -> String {
+    let name = frame["streamEventType"]
+        .as_str()
+        .or_else(|| frame["type"].as_str());
+    let Some(name) = name else {
+        return "frame".to_owned();
+    };
+    let data = &frame["data"];
+    if let Some(kilo) = data["event"].as_str().filter(|_| name == "kilocode") {
+        return kilo.to_owned();
+    }
+    match data["messageId"].as_str() {
+        Some(id) if name.starts_with("cloud.message.") => {
+            format!("{name} {}", labels.get(id).map_or(id, String::as_str))
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// What a frame carries, its number first. Of kilo's events the properties are everything.
+fn of_frame(frame: &Value) -> String {
+    if !frame["streamEventType"].is_string() {
+        return written(frame);
+    }
+    let data = &frame["data"];
+    let carried = if data["event"].is_string() {
+        &data["properties"]
+    } else {
+        data
+    };
+    match frame["eventId"].as_u64() {
+        Some(id) if id > 0 => format!("event {id} {}", written(carried)),
+        _ => written(carried),
+    }
+}
+
+/// What was done to the world.
+fn world(event: &WorldEvent) -> String {
+    let ends = |Link { from, to, one_way }: &Link| {
+        let way = if *one_way { "→" } else { "↔" };
+        format!("{from} {way} {to}")
+    };
+    let counted = |connections: &usize| match connections {
+        1 => "1 connection".to_owned(),
+        count => format!("{count} connections"),
+    };
+    match event {
+        WorldEvent::Cut { link } => format!("cut {}", ends(link)),
+        WorldEvent::BlackHoled { link } => format!("black hole {}", ends(link)),
+        WorldEvent::Delayed { link, extra } => format!("delay {} by {}", ends(link), Lapse::from(*extra)),
+        WorldEvent::Healed { link } => format!("healed {}", ends(link)),
+        WorldEvent::HealedEverything => "all links healed".to_owned(),
+        WorldEvent::Reset {
+            from,
+            to,
+            connections,
+        } => {
+            format!("reset {from} ↔ {to}, {}", counted(connections))
+        }
+        WorldEvent::Finished {
+            from,
+            to,
+            connections,
+        } => {
+            format!("FIN {from} → {to}, {}", counted(connections))
+        }
+        WorldEvent::Silenced {
+            from,
+            to,
+            connections,
+        } => {
+            format!("silence {from} ↔ {to}, {}", counted(connections))
+        }
+        WorldEvent::Crashed {
+            host,
+            cause,
+            silently,
+        } => {
+            let how = if *silently { "loses its power" } else { "crashes" };
+            let cause = match cause {
+                CrashCause::Order => "",
+                CrashCause::Itself => " at the point where it was to",
+                CrashCause::Panic => " by a panic",
+            };
+            format!("{host} {how}{cause}")
+        }
+        WorldEvent::Restarted { host } => format!("{host} restarts"),
+        WorldEvent::DiskFailed { host, fault } => format!("{host}: {}", disk_fault(*fault)),
+        WorldEvent::DiskHealed { host } => format!("{host}: disk healed"),
+    }
+}
+
+/// What is wrong with a disk.
+pub(in crate::report) fn disk_fault(fault: DiskFault) -> &'static str {
+    match fault {
+        DiskFault::WriteError => "disk fails",
+        DiskFault::Full => "disk full",
+    }
+}
+
+/// A step as it might stand in a script.
+fn as_script(step: &Value) -> String {
+    match step {
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", flow(value)))
+                .collect();
+            fields.join(", ")
+        }
+        other => flow(other),
+    }
+}
+
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(flow).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Object(_) => format!("{{ {} }}", as_script(value)),
+        other => other.to_string(),
+    }
+}
+
+fn written(body: &Value) -> String {
+    match body {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn named(text: String, labels: &Labels) -> String {
+    labels.iter().fold(text, |text, (id, label)| {
+        text.replace(id.as_str(), &format!("<{label}>"))
+    })
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(DETAIL_WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,162 @@
+//! One run as a page to look at: a lane a party, what travels as arrows, faults as shades, and what did not
+//! hold where it did not.
+//!
+//! The page is one file that loads nothing. What a run brings with it (prompts, bodies, texts of errors)
+//! stands in it as JSON only, in which no tag can begin; the script puts it in place as text. What is drawn
+//! is `picture`'s, how it looks is decided in the files beside this one:
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `page.html` | the frame |
+//! | `style.css` | colours and measures, light and dark |
+//! | `axis.js` | where on the axis of time each row is |
+//! | `columns.js` | where the columns are, and what fits into them |
+//! | `legend.js` | what marks look like and mean |
+//! | `drawing.js` | drawing what is in view |
+//! | `header.js` | the head of the page, the filters, the address |
+//! | `timeline.js` | what is shown, and what keys, wheel and pointer do |
+
+use serde::Serialize;
+
+use super::Heading;
+use super::finding::ToldFinding;
+use super::picture::{Picture, microseconds};
+use crate::script::Verdict;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
+/// In the order in which they need each other.
+const SCRIPTS: [&str; 6] = [
+    include_str!("axis.js"),
+    include_str!("legend.js"),
+    include_str!("columns.js"),
+    include_str!("drawing.js"),
+    include_str!("header.js"),
+    include_str!("timeline.js"),
+];
+
+/// Where in the frame the style, the data and the script belong, in the order in which they stand there.
+const PLACES: [&str; 3] = ["/* style */", "/* data */", "/* script */"];
+
+/// All that a page knows of its run.
+#[derive(Serialize)]
+struct Data<'a> {
+    title: &'a str,
+    id: &'a str,
+    surface: &'a str,
+    seed: u64,
+    replay: &'a str,
+    digest: String,
+    played_us: u64,
+    elapsed_us: u64,
+    findings: Vec<FindingData<'a>>,
+    #[serde(flatten)]
+    picture: Picture<'a>,
+}
+
+/// Something that did not hold.
+#[derive(Serialize)]
+struct FindingData<'a> {
+    rule: &'a str,
+    at_us: u64,
+    /// As a place among the picture's messages.
+    message: Option<usize>,
+    text: String,
+}
+
+/// The page of a run.
+pub fn page(verdict: &Verdict, heading: &Heading) -> String {
+    let picture = Picture::of(verdict);
+    let place_of = |id: &str| picture.messages.iter().position(|message| message.id == id);
+    let findings = ToldFinding::all(verdict).map(|finding| FindingData {
+        rule: finding.rule,
+        at_us: microseconds(finding.at),
+        message: finding.message.and_then(place_of),
+        text: finding.text,
+    });
+    let findings = findings.collect();
+    let data = Data {
+        title: heading.title,
+        id: heading.id,
+        surface: heading.surface.name(),
+        seed: heading.seed,
+        replay: heading.replay,
+        digest: verdict.trace.digest().to_string(),
+        played_us: microseconds(verdict.played),
+        elapsed_us: microseconds(verdict.elapsed),
+        findings,
+        picture,
+    };
+    filled([STYLE, &inert(&data), &SCRIPTS.concat()])
+}
+
+/// JSON in which no tag and no comment can begin, wherever in a page it stands.
+fn inert(data: &Data) -> String {
+    let json = serde_json::to_string(data).expect("all of it is plain data");
+    json.replace('<', "\\u003c")
+}
+
+/// The frame with something in each of its places. What is put in is not looked at for places again.
+fn filled(parts: [&str; 3]) -> String {
+    let mut page = String::new();
+    let mut rest = PAGE;
+    for (place, part) in PLACES.into_iter().zip(parts) {
+        let (before, after) = rest
+            .split_once(place)
+            .unwrap_or_else(|| panic!("the page's frame has a place `{place}`, after those before it"));
+        page.push_str(before);
+        page.push_str(part);
+        rest = after;
+    }
+    page.push_str(rest);
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::played::{entry, played};
+
+    /// Something that would run if it were taken for markup.
+    const HOSTILE: &str =
+        "</script><script>document.body.dataset.pwned = 1</script><!-- <img src=x onerror=alert(1)>";
+
+    fn hostile_page() -> String {
+        let entry = entry(&format!("- start: {{ as: first, text: '{HOSTILE}' }}"), "");
+        let played = played(&entry, 0);
+        let verdict = played.verdict.as_ref().expect("the harness works");
+        let heading = Heading {
+            title: HOSTILE,
+            ..Heading::of(&played.play, "turnstile replay /* data */ <b>")
+        };
+        page(verdict, &heading)
+    }
+
+    #[test]
+    fn what_a_run_brings_with_it_is_in_the_page_as_data_only() {
+        let page = hostile_page();
+        let (_, data) = page.split_once("id=\"data\">").expect("there is data");
+        let (data, script) = data.split_once("</script>").expect("it ends");
+        assert!(!data.contains('<'));
+        let data: Value = serde_json::from_str(data).expect("the data is JSON");
+        assert_eq!(data["title"], HOSTILE);
+        assert_eq!(data["replay"], "turnstile replay /* data */ <b>");
+        for outside in [page.split_once("id=\"data\">").unwrap().0, script] {
+            assert!(!outside.contains("pwned"));
+        }
+    }
+
+    #[test]
+    fn the_page_asks_nobody_for_anything() {
+        let frame = filled([STYLE, "", &SCRIPTS.concat()]);
+        for word in ["http://", "https://", "@import", "url(", "fetch(", "src="] {
+            let addresses = frame.matches(word).count();
+            // The name of SVG is no address, and patterns are of the page itself.
+            let own = frame.matches("http://www.w3.org/2000/svg").count() * usize::from(word == "http://")
+                + frame.matches("url(#").count() * usize::from(word == "url(");
+            assert_eq!(addresses, own, "{word}");
+        }
+    }
+}
