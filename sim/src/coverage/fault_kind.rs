@@ -370,8 +370,8 @@ mod tests {
             "scenario: s\nabout: a\nseam: wrapper\nsession: {{ callback: true }}\nsteps:\n\
              - start: {{ as: first, say: idle }}\n{steps}"
         );
-        let scenario = Scenario::parse(&script, Path::new("README.md"))
-            .unwrap_or_else(|errors| panic!("{errors}"));
+        let scenario =
+            Scenario::parse(&script, Path::new("README.md")).unwrap_or_else(|errors| panic!("{errors}"));
         let found = FaultKind::of(&scenario);
         let missing: Vec<&str> = FaultKind::ALL
             .iter()
