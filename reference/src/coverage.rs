@@ -28,6 +28,7 @@ turnstile_seams::marks! {
         RefusalParseError: 2, "refusal PARSE_ERROR";
         RefusalBadRequest: 2, "refusal BAD_REQUEST";
         RefusalUnauthorized: 2, "refusal UNAUTHORIZED";
+        RefusalPaymentRequired: 2, "refusal PAYMENT_REQUIRED";
         RefusalForbidden: 2, "refusal FORBIDDEN";
         RefusalNotFound: 2, "refusal NOT_FOUND";
         RefusalMethodNotSupported: 2, "refusal METHOD_NOT_SUPPORTED";
@@ -35,6 +36,7 @@ turnstile_seams::marks! {
         RefusalPayloadTooLarge: 2, "refusal PAYLOAD_TOO_LARGE";
         RefusalTooManyRequests: 2, "refusal TOO_MANY_REQUESTS";
         RefusalInternal: 2, "refusal INTERNAL_SERVER_ERROR";
+        RefusalServiceUnavailable: 2, "refusal SERVICE_UNAVAILABLE";
         Admitted: 3, "a new message is admitted";
         AdmittedWithoutTarget: 3, "a new message without a callback's target is admitted";
         RepeatedQueued: 3, "repeated while queued, same intent";
@@ -72,6 +74,7 @@ turnstile_seams::marks! {
         IngestBadToken: 5, "ingest refused: bad token (401)";
         IngestOtherUser: 5, "ingest refused: other user (403)";
         IngestOtherSession: 5, "ingest refused: session mismatch (401)";
+        IngestNoSession: 5, "ingest refused: no such session (404)";
         IngestStaleRun: 5, "ingest refused: stale run (409)";
         IngestStaleConnection: 5, "ingest refused: stale connection (409)";
         StaleFrame: 5, "a frame under a stale fence changes nothing (4401)";
@@ -162,6 +165,7 @@ turnstile_seams::marks! {
         StreamBadParameter: 9, "stream refused: missing or malformed parameter (400)";
         StreamBadTicket: 9, "stream refused: bad ticket (401)";
         StreamOtherSession: 9, "stream refused: ticket for another session (403)";
+        StreamNoSession: 9, "stream refused: no such session (404)";
         SnapshotQueued: 9, "the snapshot tells of a pending message";
         SnapshotFailed: 9, "the snapshot tells of a message that failed in the queue";
         ConnectedReady: 9, "connected: ready";

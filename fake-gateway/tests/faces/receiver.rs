@@ -7,9 +7,8 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use turnstile_seams::Clock;
+use turnstile_seams::{Clock, real};
 
 use crate::stage::{Record, get, listen, post, send};
 
@@ -133,7 +132,7 @@ async fn an_answer_that_is_given_twice_is_on_the_wire_twice_and_answers_one_requ
     assert_eq!(post(&receiver, "/test/answers", &answers).await.0, 204);
     assert_eq!(get(&receiver, "/test/answers").await, answers);
 
-    let mut stream = TcpStream::connect(&receiver).await.unwrap();
+    let mut stream = real::seams().network.connect(&receiver).await.unwrap();
     let request = "POST /hook HTTP/1.1\r\nhost: receiver\r\ncontent-length: 0\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut heard = String::new();

@@ -16,7 +16,7 @@ use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, SessionId, UserId, hyphenated_uuid};
 use crate::legacy;
 use crate::legacy::execution::Closing;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::server::Server;
 use crate::session::ToWrapper;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
@@ -90,16 +90,22 @@ async fn admit(
         let text = "The path, sessionId and the token do not name the same session";
         return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
-    let handle = server
-        .session(&key)
-        .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
+    let handle = server.session(&key).map_err(not_to_be_had)?;
     let socket = handle
         .open_ingest(claim)
         .await
         .map_err(Refusal::from)
-        .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?
+        .map_err(not_to_be_had)?
         .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
     Ok(upgrade.on_upgrade(move |websocket| converse(socket, websocket)))
+}
+
+/// The session cannot be asked: there is none, or the store failed.
+fn not_to_be_had(refusal: Refusal) -> (StatusCode, String) {
+    if refusal.code == Code::NotFound {
+        Row::IngestNoSession.reach();
+    }
+    (trpc::status_of(refusal.code), refusal.text)
 }
 
 /// The mark of a refusal that the session has no part in.

@@ -68,6 +68,7 @@ fn row_of(status: StatusCode) -> Option<Row> {
         StatusCode::BAD_REQUEST => Some(Row::StreamBadParameter),
         StatusCode::UNAUTHORIZED => Some(Row::StreamBadTicket),
         StatusCode::FORBIDDEN => Some(Row::StreamOtherSession),
+        StatusCode::NOT_FOUND => Some(Row::StreamNoSession),
         _ => None,
     }
 }

@@ -20,6 +20,10 @@ const ARGUED: &[(Mark, &str)] = &[
     (Mark::of_server(Row::RefusalParseError), BODIES),
     (Mark::of_server(Row::RefusalUnauthorized), ACCESS),
     (
+        Mark::of_server(Row::RefusalPaymentRequired),
+        "no procedure says so: the code is reserved, and who pays is the gateway's business",
+    ),
+    (
         Mark::of_server(Row::RefusalForbidden),
         "no procedure says so: a session of another user is NOT_FOUND, so that its existence is not told",
     ),
@@ -28,6 +32,10 @@ const ARGUED: &[(Mark, &str)] = &[
         "no procedure says so: what is stale is refused at the ingest, where each 409 has a row of its own",
     ),
     (Mark::of_server(Row::RefusalPayloadTooLarge), BODIES),
+    (
+        Mark::of_server(Row::RefusalServiceUnavailable),
+        "no procedure says so: none of this server waits for a sandbox, which is what such a server would lack",
+    ),
     (Mark::of_server(Row::IngestNoUpgrade), SOCKETS),
     (Mark::of_server(Row::IngestBadParameter), SOCKETS),
     (Mark::of_server(Row::IngestBadToken), SOCKETS),

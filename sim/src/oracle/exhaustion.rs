@@ -3,13 +3,12 @@
 //! never had, and not again after a failure that no other try mends.
 //!
 //! How often, the end itself says. Tries that reached the wrapper can be counted as well, as long as nothing
-//! stood between the two; where something did, a try may have come to nothing unseen.
+//! came between it and the server; where something did, a try may have come to nothing unseen.
 
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
-use crate::stage::WRAPPER;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exhausted-by-its-tries",
@@ -138,20 +137,16 @@ struct Try {
 /// The tries to deliver a message, as the wrapper saw them; none if it may not have seen all of them, or if
 /// some may have been called off and do not count.
 fn tries(session: &SessionHistory, queued: &StreamEvent, end: &StreamEvent) -> Option<Vec<Try>> {
-    let is_troubled = session
-        .run
-        .faults
-        .have_troubled(WRAPPER, Duration::ZERO, end.at + TOLD_TIME_ERROR);
+    let told_at = end.at + TOLD_TIME_ERROR;
     let mut ends = session.kept.iter().filter(|event| event.is_end());
     let loses_run = ends.any(|event| {
         let source = &event.data["completionSource"];
         *source == "wrapper_failure" && (queued.at..=end.at).contains(&event.at)
     });
-    if is_troubled || loses_run {
+    if loses_run || session.run.faults.have_begun(told_at) {
         return None;
     }
     let head_from = head_from(session, queued)?;
-    let told_at = end.at + TOLD_TIME_ERROR;
     let mut tries: Vec<Try> = Vec::new();
     let prepared = session
         .preparations

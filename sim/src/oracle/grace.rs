@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::history::{Faults, SessionHistory, StreamEvent};
 use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
-use crate::stage::WRAPPER;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "lost-only-after-the-grace",
@@ -47,7 +46,11 @@ fn lost_message(session: &SessionHistory, end: &StreamEvent) -> Option<String> {
     let last = given.find(|delivery| delivery.message == message && delivery.at <= end.at)?;
     let fence = last.fence.as_ref()?;
     let sockets = session.ingests().filter(|ingest| ingest.fence == *fence);
-    let sockets = sockets.map(|ingest| (ingest.opened_at, ingest.closed_at));
+    let sockets = sockets.map(|ingest| Socket {
+        host: &ingest.host,
+        opened_at: ingest.opened_at,
+        closed_at: ingest.closed_at,
+    });
     flaw(session, end, sockets)
 }
 
@@ -56,21 +59,32 @@ fn lost_execution(session: &SessionHistory, event: &StreamEvent) -> Option<Strin
     let sockets = session
         .imported_ingests()
         .filter(|ingest| ingest.execution == execution);
-    let sockets = sockets.map(|ingest| (ingest.opened_at, ingest.closed_at));
+    let sockets = sockets.map(|ingest| Socket {
+        host: &ingest.host,
+        opened_at: ingest.opened_at,
+        closed_at: ingest.closed_at,
+    });
     flaw(session, event, sockets)
 }
 
-/// Which socket was there too late for that event, given when each was opened and closed, if one was.
-fn flaw(
+/// A socket of a wrapper: where it was opened, and when the wrapper saw it open and close.
+struct Socket<'a> {
+    host: &'a str,
+    opened_at: Duration,
+    closed_at: Option<Duration>,
+}
+
+/// Which of those sockets was there too late for that event, in words, if one was.
+fn flaw<'a>(
     session: &SessionHistory,
     event: &StreamEvent,
-    sockets: impl Iterator<Item = (Duration, Option<Duration>)>,
+    sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
-    let mut sockets = sockets.filter(|(opened_at, _)| *opened_at <= event.at);
+    let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
     let leeway = TOLD_TIME_ERROR + ON_ITS_WAY;
-    let (opened_at, until) = sockets.find_map(|(opened_at, closed_at)| {
-        let until = there_until(&session.run.faults, opened_at, closed_at, event.at);
-        (until.saturating_add(GRACE) > event.at + leeway).then_some((opened_at, until))
+    let (opened_at, until) = sockets.find_map(|socket| {
+        let until = socket.there_until(&session.run.faults, event.at);
+        (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))
     })?;
     let there = if until > event.at {
         "was still there".to_owned()
@@ -85,22 +99,19 @@ fn flaw(
     ))
 }
 
-/// Until when a socket was certainly there for the server, looked at when the wrapper is said to be lost.
-fn there_until(
-    faults: &Faults,
-    opened_at: Duration,
-    closed_at: Option<Duration>,
-    lost_at: Duration,
-) -> Duration {
-    let broken_from = faults.broken_from(WRAPPER, opened_at);
-    let Some(closed_at) = closed_at else {
-        return broken_from;
-    };
-    // A close that was held up on its way may be as old as the socket.
-    if faults.have_troubled(WRAPPER, opened_at, closed_at.min(lost_at)) {
-        return opened_at;
+impl Socket<'_> {
+    /// Until when it was certainly there for the server, looked at when the wrapper is said to be lost.
+    fn there_until(&self, faults: &Faults, lost_at: Duration) -> Duration {
+        let broken_from = faults.broken_from(self.host, self.opened_at);
+        let Some(closed_at) = self.closed_at else {
+            return broken_from;
+        };
+        // A close that was held up on its way may be as old as the socket.
+        if faults.have_troubled(self.host, self.opened_at, closed_at.min(lost_at)) {
+            return self.opened_at;
+        }
+        broken_from.min(closed_at)
     }
-    broken_from.min(closed_at)
 }
 
 #[cfg(test)]

@@ -114,6 +114,8 @@ mod tests {
     const NOTHING: [&str; 0] = [];
     const BROKEN: [&str; 1] = ["interrupted-only-if-asked"];
 
+    type Ask = fn(&mut Writer);
+
     /// A message that the wrapper has taken in the run of that generation.
     fn accepted(writer: &mut Writer, message: &str, generation: u64) {
         writer.queued(message);
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_that_was_carried_out_or_may_have_been_is_a_reason_and_a_refused_one_is_none() {
-        let asked: [(fn(&mut Writer), &[&str]); 4] = [
+        let asked: [(Ask, &[&str]); 4] = [
             (|writer| writer.interrupts(200), &BROKEN),
             (|writer| writer.interrupts(500), &BROKEN),
             (

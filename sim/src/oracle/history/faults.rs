@@ -70,6 +70,11 @@ impl Faults {
         troubles.any(|trouble| trouble.from <= until && !trouble.is_over_at(from))
     }
 
+    /// Whether anything had come between the server and anybody by then.
+    pub fn have_begun(&self, by: Duration) -> bool {
+        self.troubles.first().is_some_and(|first| first.from <= by)
+    }
+
     /// Until when the receiver may have been out of the server's reach; none if it never was.
     pub fn receiver_out_of_reach_until(&self) -> Option<Duration> {
         let ReceiverTrouble {
@@ -285,5 +290,9 @@ mod tests {
             Duration::from_secs(30)
         );
         assert_eq!(faults.broken_until("phone"), Duration::from_secs(40));
+        assert_eq!(
+            [9, 10].map(|by| faults.have_begun(Duration::from_secs(by))),
+            [false, true]
+        );
     }
 }

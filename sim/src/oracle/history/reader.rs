@@ -13,7 +13,7 @@ use super::{
     Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
     SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperFrame,
 };
-use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER};
+use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Trace, What};
 
 /// The fields that the envelope of every event has.
@@ -272,6 +272,7 @@ impl<'a> Reader<'a> {
                 party: socket.0.to_owned(),
                 session,
                 fence,
+                host: ingest_host(socket.0),
                 opened_at: at,
                 closed_at: None,
             });
@@ -284,6 +285,7 @@ impl<'a> Reader<'a> {
             self.history.imported_ingests.push(ImportedIngest {
                 session,
                 execution: execution.to_owned(),
+                host: ingest_host(socket.0),
                 opened_at: at,
                 closed_at: None,
             });
@@ -363,6 +365,13 @@ impl<'a> Reader<'a> {
         }
         last_words.into_values().collect()
     }
+}
+
+/// The machine that a party opens its ingest sockets from. Those that are a script's own have names of their
+/// own and are opened on the wrapper's.
+fn ingest_host(party: &str) -> String {
+    let is_of_script = party.contains(':');
+    if is_of_script { WRAPPER } else { party }.to_owned()
 }
 
 /// Whether a stream from the beginning has shown all that there was in its session.

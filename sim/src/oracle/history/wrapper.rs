@@ -84,6 +84,8 @@ pub struct Ingest {
     pub session: Arc<str>,
     /// The fence that it was opened under.
     pub fence: Fence,
+    /// The machine that it was opened from.
+    pub host: String,
     /// When it was open.
     pub opened_at: Duration,
     /// When it ended, as far as the wrapper noticed.
@@ -97,6 +99,8 @@ pub struct ImportedIngest {
     pub session: Arc<str>,
     /// The execution.
     pub execution: String,
+    /// The machine that it was opened from.
+    pub host: String,
     /// When it was open.
     pub opened_at: Duration,
     /// When it ended, as far as the wrapper noticed.
