@@ -12,9 +12,10 @@ use turnstile_scenarios::Surface;
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
 use commands::library::LibraryArguments;
+use commands::replay::{WorldChoice, replay};
 use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
-use commands::{check::check, list::list, replay::replay, schema::print_schema};
+use commands::{check::check, list::list, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
 #[global_allocator]
@@ -64,6 +65,9 @@ enum Command {
         /// Print the trace as JSON, one record a line
         #[arg(long)]
         json: bool,
+        /// The world that it is played in
+        #[arg(long, value_enum, default_value_t)]
+        world: WorldChoice,
     },
     /// Play scenarios, and tell what of the protocol they reach and what they never do
     ///
@@ -87,7 +91,8 @@ fn main() -> ExitCode {
             seed,
             api,
             json,
-        } => replay(&file, seed, api, json),
+            world,
+        } => replay(&file, seed, api, json, world),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),

@@ -3,16 +3,47 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
+use clap::ValueEnum;
 use turnstile::report::TerminalReporter;
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
+use turnstile::world::WorldKind;
 use turnstile_scenarios::{Entry, Surface};
 
 use super::exit::{Exit, complain, exit_of};
 use super::library::read;
 
+/// Which world a script is played in, as it is written on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WorldChoice {
+    /// The engine of events, whose clock jumps
+    #[default]
+    Events,
+    /// The loop of the crate `turmoil`, in ticks of 10 ms: slow, and not ours
+    #[cfg(feature = "witness")]
+    Witness,
+}
+
+impl From<WorldChoice> for WorldKind {
+    fn from(choice: WorldChoice) -> Self {
+        match choice {
+            WorldChoice::Events => Self::Events,
+            #[cfg(feature = "witness")]
+            WorldChoice::Witness => Self::Witness {
+                tick: turnstile::witness::TICK,
+            },
+        }
+    }
+}
+
 /// Plays one script and prints all that was observed.
-pub(crate) fn replay(file: &Path, seed: u64, surface: Option<Surface>, json: bool) -> io::Result<Exit> {
+pub(crate) fn replay(
+    file: &Path,
+    seed: u64,
+    surface: Option<Surface>,
+    json: bool,
+    world: WorldChoice,
+) -> io::Result<Exit> {
     let scenario = match read(file) {
         Ok(scenario) => scenario,
         Err(error) => {
@@ -35,6 +66,7 @@ pub(crate) fn replay(file: &Path, seed: u64, surface: Option<Surface>, json: boo
     };
     let options = Options {
         seed,
+        world: world.into(),
         ..Options::default()
     };
     let played = suite::play_timed(Play {

@@ -12,6 +12,7 @@ use crate::oracle::Finding;
 use crate::script::Verdict;
 use crate::suite::{Play, Played};
 use crate::trace::render::seconds;
+use crate::world::WorldKind;
 
 /// What came of everything, counted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -150,8 +151,13 @@ impl<W: Write> TerminalReporter<W> {
         let Play { entry, options } = played.play;
         writeln!(
             self.out,
-            "    replay: {}",
-            replay_command(&entry.path, options.seed, entry.scenario.api.first())
+            "    replay: {}{}",
+            replay_command(&entry.path, options.seed, entry.scenario.api.first()),
+            if options.world == WorldKind::Events {
+                ""
+            } else {
+                " --world witness"
+            }
         )
     }
 

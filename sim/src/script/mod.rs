@@ -20,9 +20,16 @@ use crate::oracle::history::History;
 use crate::oracle::{self, Finding};
 use crate::stage::{self, Stage};
 use crate::trace::{Labels, Trace};
-use crate::world::Streams;
+use crate::world::{Streams, WorldKind};
+#[cfg(feature = "witness")]
+pub(crate) use player::LEFT_ALONE;
 use player::{Player, Recorded};
+#[cfg(feature = "witness")]
+pub(crate) use view::moment_of_event;
 
+/// How long everything is left alone after the last step, with all faults healed: longer than every
+/// retry, time-out and deadline of the protocol takes one after another.
+const SETTLING: Duration = Duration::from_secs(30 * 60);
 /// Which stream of randomness a stored session's ids are drawn from.
 const STORED_SESSION: &str = "stored-session";
 
@@ -33,6 +40,10 @@ pub struct Options {
     pub seed: u64,
     /// Rules that the server breaks, for a test of the harness.
     pub sabotage: Sabotage,
+    /// Which world it is played in.
+    pub world: WorldKind,
+    /// How long everything is left alone after the last step; for as long as anything may be owed if `None`.
+    pub settling: Option<Duration>,
 }
 
 /// What came of playing a scenario.
@@ -110,14 +121,15 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         stored::lay_out(&scenario.session, stored, stage::epoch(), &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let stage = Stage::with_stored(options.seed, options.sabotage, session);
+    let world = options.world.create(options.seed, stage::epoch());
+    let stage = Stage::in_world(world, options.sabotage, session);
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
         player.take_for_granted(laid_out)?;
     }
     player.play()?;
     let played = player.elapsed();
-    player.let_everything_settle()?;
+    player.let_everything_settle(options.settling.unwrap_or(SETTLING))?;
     let Recorded {
         trace,
         looked_back_at,
@@ -126,7 +138,10 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         mut findings,
     } = player.finish();
     let history = History::read(&trace);
-    findings.extend(expectations::check(scenario, &trace, &history, &messages));
+    let tolerance = expectations::tolerance(options.world);
+    findings.extend(expectations::check(
+        scenario, &trace, &history, &messages, tolerance,
+    ));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace

@@ -133,7 +133,7 @@ fn moment_of(frame: &Value) -> Option<Moment> {
 }
 
 /// As [`moment_of`], of an event by its name and data.
-pub(super) fn moment_of_event(name: &str, data: &Value) -> Option<Moment> {
+pub(crate) fn moment_of_event(name: &str, data: &Value) -> Option<Moment> {
     match name.strip_prefix("cloud.message.")? {
         "queued" => Some(Moment::Queued),
         "sent" => Some(Moment::Sent),

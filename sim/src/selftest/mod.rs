@@ -144,6 +144,7 @@ impl<'a> Selftest<'a> {
         let options = Options {
             seed: self.seed,
             sabotage,
+            ..Options::default()
         };
         Play { entry, options }
     }
