@@ -24,7 +24,9 @@ const UNNAMED: &str = "(unnamed)";
 
 /// How long the witness is left alone after the last of note that happened in the other world. An hour of
 /// which nothing is to be told costs that one nothing, and the witness every tick of it.
-const AFTERMATH: Duration = Duration::from_secs(30);
+const AFTERMATH: Duration = Duration::from_secs(15);
+/// As [`AFTERMATH`], if something did not hold: who waits in vain may give up later than that.
+const AFTERMATH_OF_A_BREACH: Duration = Duration::from_mins(2);
 
 /// What a play comes to, as far as every world must agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +147,11 @@ pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, Harness
     };
     let first = script::play(scenario, options)?;
     let left_alone = left_alone_at(&first.trace);
-    let settling = last_of_note(&first.trace).saturating_sub(left_alone) + AFTERMATH;
+    let aftermath = match first.findings.is_empty() {
+        true => AFTERMATH,
+        false => AFTERMATH_OF_A_BREACH,
+    };
+    let settling = last_of_note(&first.trace).saturating_sub(left_alone) + aftermath;
     let length = left_alone + settling;
     if length > question.patience {
         let text = format!(

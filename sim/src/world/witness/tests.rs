@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_seams::{ByteStream, ClockExt as _};
+use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
 use crate::world::{AnyWorld, Link, Machine, Stopped, WorldError, WorldKind};
 
@@ -143,6 +143,7 @@ fn in_both(what: &str, play: impl Fn(&mut Play)) -> Vec<String> {
     first
 }
 
+type Boot = fn(Machine) -> BoxFuture<'static, ()>;
 type Strike = fn(&mut dyn AnyWorld, &Link) -> Result<(), WorldError>;
 
 #[test]
@@ -334,30 +335,37 @@ fn a_host_that_pulls_its_switch_says_no_more_and_others_hear_it_go_or_do_not() {
 }
 
 #[test]
-fn a_panic_in_any_task_is_reported_with_its_host_and_takes_that_host_down_only() {
-    let seen = in_both("panic", |play| {
-        play.world.add_host("doomed", |machine| {
+fn a_panic_wherever_it_is_is_reported_with_its_host_and_takes_that_host_down_only() {
+    let doomed: [(&str, Boot); 3] = [
+        ("in boot", |_| panic!("a bug")),
+        ("in the first task", |_| Box::pin(async { panic!("a bug") })),
+        ("in another task", |machine| {
             Box::pin(async move {
                 machine.seams.clock.sleep(Duration::from_secs(1)).await;
                 drop(tokio::spawn(async { panic!("a bug") }));
                 std::future::pending::<()>().await;
             })
+        }),
+    ];
+    for (place, boot) in doomed {
+        let seen = in_both(place, |play| {
+            play.world.add_host("doomed", boot);
+            let end = play.world.now() + Duration::from_secs(3);
+            let Stopped::Panicked { host, message } = play.world.run_until(Some(end), || false) else {
+                panic!("no panic was reported");
+            };
+            assert_eq!(host, "doomed");
+            assert!(message.starts_with("a bug (at "), "{message}");
+            assert_eq!(play.world.is_up("doomed"), Ok(false));
+            play.chatter();
+            play.run_for(Duration::from_secs(9));
         });
-        let end = play.world.now() + Duration::from_secs(3);
-        let Stopped::Panicked { host, message } = play.world.run_until(Some(end), || false) else {
-            panic!("no panic was reported");
-        };
-        assert_eq!(host, "doomed");
-        assert!(message.starts_with("a bug (at "), "{message}");
-        assert_eq!(play.world.is_up("doomed"), Ok(false));
-        play.chatter();
-        play.run_for(Duration::from_secs(9));
-    });
-    assert!(
-        seen.iter()
-            .any(|entry| entry.ends_with("client is answered four")),
-        "{seen:#?}"
-    );
+        assert!(
+            seen.iter()
+                .any(|entry| entry.ends_with("client is answered four")),
+            "{seen:#?}"
+        );
+    }
 }
 
 #[test]
