@@ -4,7 +4,8 @@
 //! [`world`] is the simulated machines, links, disks and clock. [`stage`] puts the parties into a world,
 //! [`script`] plays a scenario on a stage, [`trace`] is what was seen meanwhile, and [`oracle`] says
 //! whether it was right. [`suite`] plays many scenarios at once, [`report`] tells of it. [`coverage`]
-//! asks what of the protocol the scenarios come by, `selftest` whether broken servers are noticed.
+//! asks what of the protocol the scenarios come by, `selftest` whether broken servers are noticed, `witness`
+//! whether a world that is not ours shows the same.
 
 pub mod client_view;
 pub mod coverage;
@@ -18,5 +19,7 @@ pub mod stage;
 pub mod suite;
 pub mod sweep;
 pub mod trace;
+#[cfg(feature = "witness")]
+pub mod witness;
 pub mod workers;
 pub mod world;

@@ -91,6 +91,34 @@ fn what_did_not_hold_is_told_with_the_place_the_message_and_the_replay_and_ends_
     );
 }
 
+#[cfg(feature = "witness")]
+#[test]
+fn a_replay_in_the_witness_comes_to_the_same_and_says_how_to_get_there_again() {
+    let file = script(
+        "witnessed.yaml",
+        "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n\
+         expect:\n  - message: { of: a, is: failed }\n",
+    );
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let [first, witnessed] = ["events", "witness"].map(|world| {
+        let output = turnstile(&["replay", name, "--world", world]);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        stdout(&output)
+    });
+    let again = format!("replay: turnstile replay {name} --seed 0");
+    for text in [&first, &witnessed] {
+        assert!(
+            text.contains("`a` ended with status \"completed\", not \"failed\""),
+            "{text}"
+        );
+    }
+    assert!(first.contains(&format!("{again}\n")), "{first}");
+    assert!(
+        witnessed.contains(&format!("{again} --world witness\n")),
+        "{witnessed}"
+    );
+}
+
 #[test]
 fn a_replay_is_on_the_surface_that_is_asked_for_if_the_script_is_for_it() {
     let file = script(

@@ -78,7 +78,7 @@ fn only_the_legacy_part_of_the_server_knows_the_word_for_executions() {
 
 #[test]
 fn only_the_world_names_the_simulator_it_stands_on() {
-    for word in ["turmoil_net", "turmoil_fs"] {
+    for word in ["turmoil_net", "turmoil_fs", "turmoil::"] {
         assert_eq!(strays("sim/src", word, "sim/src/world"), Vec::<PathBuf>::new());
     }
 }

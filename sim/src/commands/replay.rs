@@ -3,10 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use turnstile::report::{Heading, TerminalReporter, mermaid, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::suite::{self, Play};
+use turnstile::world::WorldKind;
 use turnstile_scenarios::{Entry, Surface};
 
 use super::exit::{Exit, complain, exit_of};
@@ -34,6 +35,32 @@ pub(crate) struct ReplayArguments {
     /// Write a timeline to look at in a browser
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
+    /// The world that it is played in
+    #[arg(long, value_enum, default_value_t)]
+    world: WorldChoice,
+}
+
+/// Which world something is played in, as it is written on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WorldChoice {
+    /// The engine of events, whose clock jumps
+    #[default]
+    Events,
+    /// The loop of the crate `turmoil`, in ticks of 10 ms: slow, and not ours
+    #[cfg(feature = "witness")]
+    Witness,
+}
+
+impl From<WorldChoice> for WorldKind {
+    fn from(choice: WorldChoice) -> Self {
+        match choice {
+            WorldChoice::Events => Self::Events,
+            #[cfg(feature = "witness")]
+            WorldChoice::Witness => Self::Witness {
+                tick: turnstile::witness::TICK,
+            },
+        }
+    }
 }
 
 impl ReplayArguments {
@@ -63,6 +90,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     };
     let options = Options {
         seed,
+        world: arguments.world.into(),
         ..Options::default()
     };
     let played = suite::play_timed(Play {

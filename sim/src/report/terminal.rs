@@ -11,6 +11,7 @@ use super::finding::ToldFinding;
 use super::style::{BAD, GOOD, QUIET};
 use crate::script::Verdict;
 use crate::suite::{Play, Played};
+use crate::world::WorldKind;
 
 /// What came of everything, counted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,8 +132,13 @@ impl<W: Write> TerminalReporter<W> {
         let Play { entry, options } = played.play;
         writeln!(
             self.out,
-            "    replay: {}",
-            replay_command(&entry.path, options.seed, entry.scenario.api.first())
+            "    replay: {}{}",
+            replay_command(&entry.path, options.seed, entry.scenario.api.first()),
+            if options.world == WorldKind::Events {
+                ""
+            } else {
+                " --world witness"
+            }
         )
     }
 

@@ -22,8 +22,12 @@ use crate::oracle::history::History;
 use crate::oracle::{self, Finding};
 use crate::stage::{self, Stage};
 use crate::trace::{Labels, Trace};
-use crate::world::Streams;
+use crate::world::{Streams, WorldKind};
+#[cfg(feature = "witness")]
+pub(crate) use player::LEFT_ALONE;
 use player::{Player, Recorded};
+#[cfg(feature = "witness")]
+pub(crate) use view::moment_of_event;
 
 /// Which stream of randomness a stored session's ids are drawn from.
 const STORED_SESSION: &str = "stored-session";
@@ -37,6 +41,10 @@ pub struct Options {
     pub sabotage: Sabotage,
     /// One more fault, beside those of the script.
     pub strike: Option<Strike>,
+    /// Which world it is played in.
+    pub world: WorldKind,
+    /// How long everything is left alone after the last step; for as long as anything may be owed if `None`.
+    pub settling: Option<Duration>,
 }
 
 /// A fault that strikes at a moment of its own, whatever step is being played.
@@ -123,7 +131,8 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         stored::lay_out(&scenario.session, stored, stage::epoch(), &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let stage = Stage::with_stored(options.seed, options.sabotage, session);
+    let world = options.world.create(options.seed, stage::epoch());
+    let stage = Stage::in_world(world, options.sabotage, session);
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
         player.take_for_granted(laid_out)?;
@@ -133,7 +142,7 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
     }
     player.play()?;
     let played = player.elapsed();
-    player.let_everything_settle()?;
+    player.let_everything_settle(options.settling)?;
     let Recorded {
         trace,
         looked_back_at,
@@ -142,7 +151,10 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         mut findings,
     } = player.finish();
     let history = History::read(&trace);
-    findings.extend(expectations::check(scenario, &trace, &history, &messages));
+    let tolerance = expectations::tolerance(options.world);
+    findings.extend(expectations::check(
+        scenario, &trace, &history, &messages, tolerance,
+    ));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace

@@ -21,8 +21,10 @@ use crate::stage::{
     GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_authority, wrapper_of,
 };
 use crate::trace::{Labels, SCRIPT, Trace, What};
-use crate::world::{Stopped, World, WorldEvent};
+use crate::world::{AnyWorld, Stopped, WorldEvent};
 
+/// What the record says when the script is over and nothing is broken any more.
+pub(crate) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
 /// How long everything is left alone after the last step, with all faults healed: longer than every
 /// retry, time-out and deadline of the protocol takes one after another.
 const SETTLING: Duration = Duration::from_secs(30 * 60);
@@ -186,11 +188,11 @@ impl<'a> Player<'a> {
         self.stage.recorder.record(SCRIPT, What::Step { line, step });
     }
 
-    /// Lets what the script has arranged for happen, heals everything, lets time pass, and has the harness
-    /// look at what is left.
-    pub fn let_everything_settle(&mut self) -> Result<(), HarnessError> {
+    /// Lets what the script has arranged for happen, heals everything, lets so much time pass, and has the
+    /// harness look at what is left.
+    pub fn let_everything_settle(&mut self, settling: Option<Duration>) -> Result<(), HarnessError> {
         self.run_until(self.arranged_until, |_| false)?;
-        self.note(0, "everything is healed and started, and left alone");
+        self.note(0, LEFT_ALONE);
         self.stage.crash_plan.disarm();
         self.stage.queue.set(crate::stage::QueueBehaviour::Works);
         self.stage.world.heal_everything();
@@ -211,7 +213,8 @@ impl<'a> Player<'a> {
             self.stage.world.spawn(OBSERVER, behaving)?;
         }
         let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        self.run_for(SETTLING + SETTLING_OF_A_MESSAGE * further)?;
+        let longest = SETTLING + SETTLING_OF_A_MESSAGE * further;
+        self.run_for(settling.unwrap_or(longest))?;
         self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
         self.note(0, "the harness looks at what is left");
 
@@ -335,7 +338,7 @@ impl<'a> Player<'a> {
     }
 
     /// Has something done to the world after a while.
-    pub(super) fn arrange(&mut self, after: Duration, action: impl FnOnce(&mut World) + 'static) {
+    pub(super) fn arrange(&mut self, after: Duration, action: impl FnOnce(&mut dyn AnyWorld) + 'static) {
         let at = self.stage.world.now() + after;
         self.arranged_until = self.arranged_until.max(at);
         self.stage.world.schedule(at, action);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::player::Player;
 use crate::stage::{QueueBehaviour, SERVER, WRAPPER};
-use crate::world::{DiskFault, Link, World};
+use crate::world::{AnyWorld, DiskFault, Link};
 
 /// After how long a machine that was struck starts again, and anything else that was struck is well.
 const RECOVERY: Duration = Duration::from_secs(2);
@@ -85,13 +85,13 @@ impl Player<'_> {
     }
 
     fn arrange_crash(&mut self, at: Duration, host: &'static str) {
-        self.arrange(at, |world: &mut World| {
+        self.arrange(at, |world: &mut dyn AnyWorld| {
             // The script may have brought it down itself.
             if world.is_up(host) == Ok(true) {
                 world.crash(host).expect(KNOWN);
             }
         });
-        self.arrange(at + RECOVERY, |world: &mut World| {
+        self.arrange(at + RECOVERY, |world: &mut dyn AnyWorld| {
             if world.is_up(host) == Ok(false) {
                 world.restart(host).expect(KNOWN);
             }

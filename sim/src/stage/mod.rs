@@ -29,7 +29,7 @@ pub use self::queue::{QueueBehaviour, QueueControl};
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
 use crate::trace::{Recorder, WORLD, What};
-use crate::world::{Machine, World, WorldError, WorldEvent};
+use crate::world::{AnyWorld, Machine, WorldError, WorldEvent, WorldKind};
 
 /// The harness's own eye: its stream is never cut, and it opens the fakes' side doors.
 pub const OBSERVER: &str = "observer";
@@ -65,7 +65,7 @@ const EPOCH: &str = "2026-01-01T00:00:00Z";
 /// The parties in their world.
 pub struct Stage {
     /// Where they live.
-    pub world: World,
+    pub world: Box<dyn AnyWorld>,
     /// What they see.
     pub recorder: Recorder,
     /// How the server's callback queue behaves.
@@ -94,14 +94,17 @@ impl Stage {
     ///
     /// If this thread has a world already.
     pub fn with_stored(seed: u64, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
+        Self::in_world(WorldKind::Events.create(seed, epoch()), sabotage, stored)
+    }
+
+    /// As [`Stage::with_stored`], in a world that is empty and at its [beginning](epoch).
+    pub fn in_world(mut world: Box<dyn AnyWorld>, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
         let epoch = epoch();
-        let mut world = World::new(seed, epoch);
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
 
-        // The observer comes first: its clock is the record's.
-        let seams = add_client_host(&mut world, OBSERVER);
-        let recorder = Recorder::new(epoch, seams.clock.clone());
+        let seams = add_client_host(&mut *world, OBSERVER);
+        let recorder = Recorder::new(epoch, world.clock());
         let observer = Client::new(OBSERVER, seams, recorder.clone());
 
         let (control, plan, wrappers) = (queue.clone(), crash_plan.clone(), sandboxes.clone());
@@ -141,7 +144,7 @@ impl Stage {
                 machine.power.crash();
             })
         });
-        add_wrapper_host(&mut world, &recorder, WRAPPER);
+        add_wrapper_host(&mut *world, &recorder, WRAPPER);
         let witness = witness_maker(&recorder, GATEWAY);
         world.add_host(GATEWAY, move |machine| {
             let witness = witness();
@@ -191,7 +194,7 @@ impl Stage {
     ///
     /// If it has one already.
     pub fn add_wrapper(&mut self, name: &str) {
-        add_wrapper_host(&mut self.world, &self.recorder, &wrapper_of(name));
+        add_wrapper_host(&mut *self.world, &self.recorder, &wrapper_of(name));
     }
 
     /// A new client, on a host of its own.
@@ -200,7 +203,7 @@ impl Stage {
     ///
     /// If the name is taken.
     pub fn add_client(&mut self, name: &str) -> Client {
-        let seams = add_client_host(&mut self.world, name);
+        let seams = add_client_host(&mut *self.world, name);
         Client::new(name, seams, self.recorder.clone())
     }
 
@@ -267,7 +270,7 @@ pub fn host_of(party: &str) -> &str {
     }
 }
 
-fn add_wrapper_host(world: &mut World, recorder: &Recorder, host: &str) {
+fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
     let witness = witness_maker(recorder, host);
     let authority = wrapper_authority(host);
     world.add_host(host, move |machine| {
@@ -289,7 +292,7 @@ fn witness_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Witness + 'st
 }
 
 /// Adds a host that does nothing of its own, and gives back its seams.
-fn add_client_host(world: &mut World, name: &str) -> Seams {
+fn add_client_host(world: &mut dyn AnyWorld, name: &str) -> Seams {
     world.add_host(name, |_| Box::pin(async {}));
     world.machine(name).expect("the host was just added").seams
 }

@@ -123,4 +123,7 @@ pub enum WorldError {
     /// The host is up.
     #[error("`{0}` is up")]
     Up(String),
+    /// This kind of world has no way to do that.
+    #[error("this world cannot carry {0}")]
+    NotCarried(&'static str),
 }

@@ -66,6 +66,16 @@ const PROCESS_DIES: u8 = 1;
 const POWER_GOES: u8 = 2;
 
 impl PowerSwitch {
+    /// A switch that nothing happens by: whoever runs the machine looks whether it was pulled.
+    #[cfg(feature = "witness")]
+    pub(super) fn new(disk: &Disk) -> Self {
+        Self {
+            request: Arc::default(),
+            rest: Arc::default(),
+            disk: disk.clone(),
+        }
+    }
+
     /// As [`World::crash`](super::World::crash), as soon as the caller awaits.
     pub fn crash(&self) {
         self.pull(PROCESS_DIES);

@@ -30,9 +30,11 @@
 //!
 //! This file is the loop. `host` lets one machine run, `network` is what it sees of the network, `fabric`
 //! carries packets from one machine to another over `links`, `timers` is the clock, `disk` the disks,
-//! `faults` all that can go wrong, `events` how it is told, `streams` the randomness. This folder is the
-//! only place that names turmoil, and nothing in it knows the protocol that is played.
+//! `faults` all that can go wrong, `events` how it is told, `streams` the randomness. `witness` is a second
+//! world, on somebody else's loop, and `any` what can be asked of either. This folder is the only place that
+//! names turmoil, and nothing in it knows the protocol that is played.
 
+mod any;
 mod disk;
 mod events;
 mod fabric;
@@ -43,15 +45,20 @@ mod network;
 mod panics;
 mod streams;
 mod timers;
+#[cfg(feature = "witness")]
+mod witness;
 
 #[cfg(test)]
 mod tests;
 
+pub use any::{AnyWorld, BootFunction, Deed, Listener, WorldKind};
 pub use disk::{Disk, DiskFault, DiskFile};
 pub use events::{CrashCause, WorldError, WorldEvent};
 pub use host::{Machine, PowerSwitch};
 pub use links::Link;
 pub use streams::Streams;
+#[cfg(feature = "witness")]
+pub use witness::WitnessWorld;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};

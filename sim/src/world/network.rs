@@ -238,7 +238,7 @@ impl Stream {
     }
 }
 
-fn split(authority: &str) -> io::Result<(&str, u16)> {
+pub(super) fn split(authority: &str) -> io::Result<(&str, u16)> {
     authority
         .rsplit_once(':')
         .and_then(|(host, port)| Some((host, port.parse().ok()?)))

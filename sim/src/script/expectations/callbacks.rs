@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use turnstile_scenarios::{Callback, GateResult, Label, has_field};
 
-use super::{Checker, TOLERANCE, Wrong, secs, terminal_name};
+use super::{Checker, Wrong, secs, terminal_name};
 use crate::oracle::history::CallbackRequest;
 
 /// The value of a header that may have any.
@@ -35,7 +35,7 @@ impl Checker<'_> {
             return self.wrong(Some(label), text);
         }
         let moments = requests.iter().map(|request| request.at);
-        let text = untimely(expected, moments).or_else(|| {
+        let text = untimely(expected, moments, self.tolerance).or_else(|| {
             let delivered = requests.iter().find(|request| request.is_delivered())?;
             self.unlike_payload(expected, &delivered.body)
                 .or_else(|| unlike_request(expected, delivered))
@@ -126,7 +126,11 @@ fn unlike_request(expected: &Callback, request: &CallbackRequest) -> Option<Stri
 }
 
 /// In words, what is wrong about the moment of the first of some requests.
-fn untimely(expected: &Callback, mut moments: impl Iterator<Item = Duration>) -> Option<String> {
+fn untimely(
+    expected: &Callback,
+    mut moments: impl Iterator<Item = Duration>,
+    tolerance: Duration,
+) -> Option<String> {
     let [at, after, before] = [expected.at, expected.after, expected.before];
     if at.is_none() && after.is_none() && before.is_none() {
         return None;
@@ -142,7 +146,7 @@ fn untimely(expected: &Callback, mut moments: impl Iterator<Item = Duration>) ->
         ))
     };
     match (at, after, before) {
-        (Some(at), _, _) if first.abs_diff(*at) > TOLERANCE => text("at", *at),
+        (Some(at), _, _) if first.abs_diff(*at) > tolerance => text("at", *at),
         (_, Some(after), _) if first < *after => text("after", *after),
         (_, _, Some(before)) if first > *before => text("before", *before),
         _ => None,

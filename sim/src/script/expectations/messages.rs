@@ -6,7 +6,7 @@ use fake_gateway::observation::Sight;
 use serde_json::{Value, json};
 use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
 
-use super::{Checker, TOLERANCE, Wrong, secs, terminal_name};
+use super::{Checker, Wrong, secs, terminal_name};
 use crate::oracle::history::StreamEvent;
 use crate::script::view::moment_of_event;
 use crate::stage::is_wrapper;
@@ -108,7 +108,7 @@ impl Checker<'_> {
         let mut wanted_before = Duration::ZERO;
         for (pair, wanted) in attempts.windows(2).zip(&expected.at) {
             let (gap, wanted_gap) = (pair[1] - pair[0], **wanted - wanted_before);
-            if gap.abs_diff(wanted_gap) > TOLERANCE {
+            if gap.abs_diff(wanted_gap) > self.tolerance {
                 let text = format!(
                     "`{label}` was tried again {} after the attempt before, not {}: at {}",
                     secs(gap),

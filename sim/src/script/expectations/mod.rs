@@ -20,9 +20,18 @@ use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
 use crate::oracle::Finding;
 use crate::oracle::history::History;
 use crate::trace::Trace;
+use crate::world::WorldKind;
 
 /// How far a moment may be from where it is expected: what the way and the work take.
 const TOLERANCE: Duration = Duration::from_millis(50);
+/// How many ticks the way and the work take in a world that has some: between two attempts to deliver lie a
+/// connection and two exchanges, each of which takes some ticks.
+const TICKS_ON_THE_WAY: u32 = 8;
+
+/// How far a moment may be from where it is expected in a world of that kind.
+pub(super) fn tolerance(world: WorldKind) -> Duration {
+    TOLERANCE + world.tick() * TICKS_ON_THE_WAY
+}
 
 /// Everything that is otherwise than a scenario expects.
 pub(super) fn check(
@@ -30,8 +39,14 @@ pub(super) fn check(
     trace: &Trace,
     history: &History,
     ids: &BTreeMap<Label, String>,
+    tolerance: Duration,
 ) -> Vec<Finding> {
-    let checker = Checker { trace, history, ids };
+    let checker = Checker {
+        trace,
+        history,
+        ids,
+        tolerance,
+    };
     let mut findings = Vec::new();
     for At { value, spot } in &scenario.expect {
         let wrong = match value {
@@ -63,6 +78,8 @@ struct Checker<'a> {
     history: &'a History,
     /// Ids of messages and executions by label.
     ids: &'a BTreeMap<Label, String>,
+    /// How far a moment may be from where it is expected.
+    tolerance: Duration,
 }
 
 struct Wrong {

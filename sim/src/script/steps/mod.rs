@@ -12,7 +12,7 @@ use turnstile_scenarios::{At, ClientName, Step};
 pub(super) use self::messages::{CALLBACK_PATH, REPOSITORY};
 use super::player::{Halt, Player};
 use crate::stage::client::Client;
-use crate::world::World;
+use crate::world::AnyWorld;
 
 impl Player<'_> {
     pub(super) fn step(&mut self, step: &At<Step>) -> Result<(), Halt> {
@@ -30,12 +30,12 @@ impl Player<'_> {
             Step::Close(close) => self.close(&close.client),
             Step::Await(wait) => self.wait_for(wait, spot),
             Step::Release(tag) => self.release(&tag.value.to_string(), spot),
-            Step::Cut(fault) => self.strike(&fault.link, fault.heals_after, World::cut),
-            Step::BlackHole(fault) => self.strike(&fault.link, fault.heals_after, World::black_hole),
+            Step::Cut(fault) => self.strike(&fault.link, fault.heals_after, AnyWorld::cut),
+            Step::BlackHole(fault) => self.strike(&fault.link, fault.heals_after, AnyWorld::black_hole),
             Step::Delay(delay) => self.strike(&delay.link, delay.heals_after, |world, link| {
                 world.delay(link, *delay.by)
             }),
-            Step::Heal(heal) => self.strike(&heal.link, None, World::heal),
+            Step::Heal(heal) => self.strike(&heal.link, None, AnyWorld::heal),
             Step::Reset(connections) => self.reset(connections),
             Step::Silence(connections) => self.silence(connections),
             Step::Fin(direction) => self.finish_connections(direction),

@@ -3,7 +3,7 @@
 use turnstile_scenarios::{self as language, Connections, Direction, Lapse};
 
 use crate::script::player::{Halt, Player};
-use crate::world::{Link, World, WorldError};
+use crate::world::{AnyWorld, Link, WorldError};
 
 impl Player<'_> {
     /// Brings a fault to a link, and heals it after a while if it is to.
@@ -11,7 +11,7 @@ impl Player<'_> {
         &mut self,
         link: &language::Link,
         heals_after: Option<Lapse>,
-        strike: impl Fn(&mut World, &Link) -> Result<(), WorldError>,
+        strike: impl Fn(&mut (dyn AnyWorld + 'static), &Link) -> Result<(), WorldError>,
     ) -> Result<(), Halt> {
         let link = match link {
             language::Link::Both(between) => {
@@ -21,7 +21,7 @@ impl Player<'_> {
                 Link::one_way(&direction.from.to_string(), &direction.to.to_string())
             }
         };
-        strike(&mut self.stage.world, &link)?;
+        strike(&mut *self.stage.world, &link)?;
         if let Some(lapse) = heals_after {
             self.arrange(*lapse, move |world| {
                 world.heal(&link).expect("a link that was struck can be healed");

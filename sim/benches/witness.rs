@@ -1,0 +1,142 @@
+//! What a virtual second costs in each of the two worlds, and how many times more it costs in the witness.
+//!
+//! The ratios are printed at the end. Both worlds do the same in one run, so what else the machine has to do
+//! falls on both.
+
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use fake_gateway::observation::Sight;
+use serde_json::json;
+use turnstile::stage::client::{Awaited, From};
+use turnstile::stage::{self, Stage};
+use turnstile::trace::What;
+use turnstile::world::{Stopped, WorldKind};
+use turnstile_reference::sabotage::Sabotage;
+
+/// As the tool has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// As fine as turmoil's clock goes, and the default of its loop.
+const TICK: Duration = Duration::from_millis(1);
+const WORLDS: [(&str, WorldKind); 2] = [
+    ("events", WorldKind::Events),
+    ("witness", WorldKind::Witness { tick: TICK }),
+];
+const HOSTS: [&str; 6] = ["observer", "server", "wrapper", "gateway", "receiver", "client"];
+const IDLE: Duration = Duration::from_secs(300);
+/// The turn of the busy run: so many chunks, and so many milliseconds from one to the next.
+const TURN: &str = "__fake__:slow:500:10";
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Six hosts that wait for something that is not to come for a year.
+fn idle(kind: WorldKind) -> Duration {
+    let mut world = kind.create(1, stage::epoch());
+    for name in HOSTS {
+        world.add_host(name, |machine| {
+            Box::pin(async move {
+                let next_year = machine.seams.clock.now() + Duration::from_hours(365 * 24);
+                machine.seams.clock.sleep_until(next_year).await;
+            })
+        });
+    }
+    let end = world.now() + IDLE;
+    assert_eq!(world.run_until(Some(end), || false), Stopped::DeadlinePassed);
+    IDLE
+}
+
+/// A session is started, and a client follows its stream until its one turn is over.
+fn busy(kind: WorldKind) -> Duration {
+    let mut stage = Stage::in_world(kind.create(1, stage::epoch()), Sabotage::default(), None);
+    let client = stage.add_client("client");
+    let input = json!({
+        "message": {"prompt": TURN, "id": client.draw_message_id()},
+        "agent": {"mode": "code", "model": "fake-deterministic"},
+        "repository": {"type": "github", "repo": "o/r"},
+    });
+    let deadline = Some(stage.world.now() + LIMIT);
+    let awaited = Awaited::default();
+    let starting = client.clone().call("start", input, awaited.clone());
+    stage.world.spawn("client", starting).expect("the client is up");
+    assert_eq!(
+        stage.world.run_until(deadline, || awaited.get().is_some()),
+        Stopped::Done
+    );
+    let (_, answer) = awaited.get().flatten().expect("the server answers");
+    let session = answer["result"]["data"]["cloudAgentSessionId"].as_str();
+    let session = session.expect("a session was started").to_owned();
+    let following = client.stream(session, From::After(0));
+    stage.world.spawn("client", following).expect("the client is up");
+    let mut read = 0;
+    let recorder = stage.recorder.clone();
+    let stopped = stage.world.run_until(deadline, || {
+        recorder.read(|trace| {
+            let new = &trace.records()[read..];
+            read = trace.records().len();
+            new.iter().any(|record| match &record.what {
+                What::Sight(Sight::FrameReceived { frame, .. }) => {
+                    frame["streamEventType"] == "cloud.message.completed"
+                }
+                _ => false,
+            })
+        })
+    });
+    assert_eq!(stopped, Stopped::Done);
+    stage.elapsed()
+}
+
+/// What was measured: wall time and virtual time.
+#[derive(Clone, Copy, Default)]
+struct Measured {
+    wall: Duration,
+    passed: Duration,
+}
+
+impl Measured {
+    /// Wall time of a virtual second, in microseconds.
+    fn cost(self) -> f64 {
+        self.wall.as_secs_f64() * 1e6 / self.passed.as_secs_f64()
+    }
+}
+
+/// Measures a run in both worlds, and prints what a virtual second costs in each.
+fn compare(criterion: &mut Criterion, name: &str, run: fn(WorldKind) -> Duration) {
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(10);
+    let [first, witness] = WORLDS.map(|(world, kind)| {
+        let measured = RefCell::new(Measured::default());
+        group.bench_function(world, |bencher| {
+            bencher.iter_custom(|times| {
+                #[expect(clippy::disallowed_methods, reason = "what it costs here is what is asked")]
+                let start = Instant::now();
+                let passed: Duration = (0..times).map(|_| black_box(run(kind))).sum();
+                let wall = start.elapsed();
+                let mut measured = measured.borrow_mut();
+                measured.wall += wall;
+                measured.passed += passed;
+                wall
+            });
+        });
+        measured.into_inner()
+    });
+    group.finish();
+    // If only one of them was asked for, there is nothing to compare.
+    if !first.passed.is_zero() && !witness.passed.is_zero() {
+        println!(
+            "{name}: a virtual second takes {:.3} µs in the first world and {:.0} µs in the witness: {:.0} times as long\n",
+            first.cost(),
+            witness.cost(),
+            witness.cost() / first.cost()
+        );
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    compare(&mut criterion, "idle", idle);
+    compare(&mut criterion, "busy", busy);
+    criterion.final_summary();
+}

@@ -1,0 +1,197 @@
+//! Asking the witness: a scenario is played in both worlds, and what of it must be the same is compared.
+//!
+//! What must be the same is an [`Account`]: what did not hold, what became of the messages and in which
+//! order, which callbacks came and what they were answered. When things happened is not in it, for the
+//! witness knows time by ticks only, and nothing of what else went over the wires.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_scenarios::Scenario;
+
+use crate::oracle::history::{CallbackRequest, History};
+use crate::script::{self, HarnessError, LEFT_ALONE, Options, Verdict, moment_of_event};
+use crate::trace::{Labels, SCRIPT, Trace, What};
+use crate::world::{WorldError, WorldKind};
+
+/// How far the witness's clock moves at once, if nobody wants it otherwise: few ticks to play through, and
+/// short beside everything that the protocol waits for.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// What stands for a message that a script has no name for.
+const UNNAMED: &str = "(unnamed)";
+
+/// How long the witness is left alone after the last of note that happened in the other world. An hour of
+/// which nothing is to be told costs that one nothing, and the witness every tick of it.
+const AFTERMATH: Duration = Duration::from_secs(15);
+/// As [`AFTERMATH`], if something did not hold: who waits in vain may give up later than that.
+const AFTERMATH_OF_A_BREACH: Duration = Duration::from_mins(2);
+
+/// What a play comes to, as far as every world must agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The rules that were broken, each once.
+    pub broken: Vec<String>,
+    /// What became of the messages, in order: `queued first`, `sent first`, …
+    pub messages: Vec<String>,
+    /// The callbacks that came, those of each message in order: with which status, and what they were
+    /// answered. Jobs of several messages go out side by side, so there is no order among those.
+    pub callbacks: Vec<String>,
+}
+
+impl Account {
+    /// The account of a play.
+    pub fn of(verdict: &Verdict) -> Self {
+        let history = History::read(&verdict.trace);
+        let labels = &verdict.labels;
+        let messages = history.kept_events().into_iter().filter_map(|event| {
+            let moment = moment_of_event(&event.name, &event.data)?;
+            Some(format!("{moment} {}", label(labels, event.message()?)))
+        });
+        let mut callbacks: Vec<(&str, String)> = history
+            .callbacks
+            .iter()
+            .map(|request| (owner(labels, request), told(request)))
+            .collect();
+        callbacks.sort_by_key(|(owner, _)| *owner);
+        let mut broken: Vec<String> = verdict
+            .findings
+            .iter()
+            .map(|finding| finding.rule.clone())
+            .collect();
+        broken.sort_unstable();
+        broken.dedup();
+        Self {
+            broken,
+            messages: messages.collect(),
+            callbacks: callbacks
+                .into_iter()
+                .map(|(owner, told)| format!("{owner} {told}"))
+                .collect(),
+        }
+    }
+
+    /// In words, everything that is otherwise in another account.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let parts = [
+            ("what did not hold", &self.broken, &other.broken),
+            ("messages", &self.messages, &other.messages),
+            ("callbacks", &self.callbacks, &other.callbacks),
+        ];
+        let differing = parts.into_iter().filter(|(_, one, another)| one != another);
+        let told = |list: &[String]| list.join(", ");
+        differing
+            .map(|(what, one, another)| format!("{what}: [{}] and [{}]", told(one), told(another)))
+            .collect()
+    }
+}
+
+/// What a script calls a message. An id would not do in its place: it has a time in it.
+fn label<'a>(labels: &'a Labels, id: &str) -> &'a str {
+    labels.get(id).map_or(UNNAMED, String::as_str)
+}
+
+/// What a callback is about.
+fn owner<'a>(labels: &'a Labels, request: &CallbackRequest) -> &'a str {
+    let ids = [&request.body["messageId"], &request.body["executionId"]];
+    ids.into_iter()
+        .find_map(Value::as_str)
+        .map_or(UNNAMED, |id| label(labels, id))
+}
+
+fn told(request: &CallbackRequest) -> String {
+    let status = request.body["status"].as_str().unwrap_or("nothing");
+    match request.status {
+        Some(answer) => format!("{status}: {answer}"),
+        None => format!("{status}: no answer"),
+    }
+}
+
+/// What came of asking the witness.
+#[derive(Debug)]
+pub enum Testimony {
+    /// Both worlds gave an account: the first world's, then the witness's.
+    Given(Account, Account),
+    /// The witness cannot tell, and why.
+    Withheld(String),
+}
+
+/// How the witness is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    /// Every choice of both runs follows from this.
+    pub seed: u64,
+    /// Rules that the server breaks in both worlds, for a test.
+    pub sabotage: Sabotage,
+    /// How far the witness's clock moves at once.
+    pub tick: Duration,
+    /// The longest virtual time that the witness is to spend on it.
+    pub patience: Duration,
+}
+
+/// Plays a scenario in both worlds.
+///
+/// # Errors
+///
+/// If the harness failed in either world.
+///
+/// # Panics
+///
+/// If this thread is inside of another world.
+pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, HarnessError> {
+    let options = Options {
+        seed: question.seed,
+        sabotage: question.sabotage,
+        ..Options::default()
+    };
+    let first = script::play(scenario, options)?;
+    let left_alone = left_alone_at(&first.trace);
+    let aftermath = match first.findings.is_empty() {
+        true => AFTERMATH,
+        false => AFTERMATH_OF_A_BREACH,
+    };
+    let settling = last_of_note(&first.trace).saturating_sub(left_alone) + aftermath;
+    let length = left_alone + settling;
+    if length > question.patience {
+        let text = format!(
+            "it takes more than {} virtual seconds",
+            question.patience.as_secs()
+        );
+        return Ok(Testimony::Withheld(text));
+    }
+    let options = Options {
+        world: WorldKind::Witness { tick: question.tick },
+        settling: Some(settling),
+        ..options
+    };
+    match script::play(scenario, options) {
+        Ok(witnessed) => Ok(Testimony::Given(Account::of(&first), Account::of(&witnessed))),
+        Err(HarnessError::World(error @ WorldError::NotCarried(_))) => {
+            Ok(Testimony::Withheld(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// When all was healed and nobody did anything any more.
+fn left_alone_at(trace: &Trace) -> Duration {
+    let is_it = |what: &What| matches!(what, What::Step { step, .. } if step == LEFT_ALONE);
+    let records = trace.records().iter();
+    let record = records
+        .filter(|record| *record.party == *SCRIPT)
+        .find(|record| is_it(&record.what));
+    record
+        .expect("every play comes to the point where everything is left alone")
+        .at
+}
+
+/// When the last happened that is in an account.
+fn last_of_note(trace: &Trace) -> Duration {
+    let history = History::read(trace);
+    let messages = history.kept_events();
+    let messages = messages.into_iter().filter(|event| event.message().is_some());
+    let messages = messages.map(|event| event.at);
+    let callbacks = history.callbacks.iter().map(|request| request.at);
+    messages.chain(callbacks).max().unwrap_or_default()
+}
