@@ -39,7 +39,7 @@ mod wire;
 mod wrapper;
 
 pub use answer::{Answer, LateAnswer, Receiver};
-pub use call::{Call, CallMethod, CallReply};
+pub use call::{Body, Call, CallMethod, CallReply, Caller};
 pub use client::{Close, Interrupt, Open, ReadingSpeed, Resume};
 pub use directive::Directive;
 pub use expectation::{
