@@ -4,7 +4,8 @@
 //! [`world`] is the simulated machines, links, disks and clock. [`stage`] puts the parties into a world,
 //! [`script`] plays a scenario on a stage, [`trace`] is what was seen meanwhile, and [`oracle`] says
 //! whether it was right. [`suite`] plays many scenarios at once, [`report`] tells of it. [`coverage`]
-//! asks what of the protocol the scenarios come by, `selftest` whether broken servers are noticed.
+//! asks what of the protocol the scenarios come by, `selftest` whether broken servers are noticed, and
+//! [`snapshots`] what a change of a payload means to whoever reads it.
 
 pub mod client_view;
 pub mod coverage;
@@ -13,6 +14,7 @@ pub mod report;
 pub mod script;
 #[cfg(feature = "selftest")]
 pub mod selftest;
+pub mod snapshots;
 pub mod stage;
 pub mod suite;
 pub mod trace;

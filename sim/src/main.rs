@@ -14,6 +14,7 @@ use commands::exit::{Exit, complain};
 use commands::library::LibraryArguments;
 use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
+use commands::snapshots::{SnapshotsArguments, snapshots};
 use commands::{check::check, list::list, replay::replay, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
@@ -74,6 +75,11 @@ enum Command {
     Schema,
     /// Play scenarios against servers that break one rule each, and say which of them are noticed
     Selftest(SelftestArguments),
+    /// Tell what changed of the payloads under review, and what of it breaks a client
+    ///
+    /// It is something that did not hold (exit status 1) if a client that was written before can fail over a
+    /// change: a field that is gone, renamed, of another type, null, or of another value.
+    Snapshots(SnapshotsArguments),
 }
 
 fn main() -> ExitCode {
@@ -91,6 +97,7 @@ fn main() -> ExitCode {
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),
+        Command::Snapshots(arguments) => snapshots(&arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
         // Whoever reads from a pipe may stop when it has seen enough.

@@ -19,3 +19,4 @@ pub(crate) mod run;
 pub(crate) mod schema;
 mod seeds;
 pub(crate) mod selftest;
+pub(crate) mod snapshots;
