@@ -8,7 +8,6 @@ use std::fs;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use turnstile::oracle::history::History;
-use turnstile_scenarios::Scenario;
 
 use crate::{book, plays};
 
@@ -41,19 +40,6 @@ fn breaches(contract: &Validator, payload: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Every script there is, on each of its surfaces.
-fn all_scenarios() -> Vec<Scenario> {
-    let mut scenarios: Vec<Scenario> = plays::suite()
-        .entries()
-        .iter()
-        .map(|entry| entry.scenario.clone())
-        .collect();
-    for own in plays::own().into_values() {
-        scenarios.extend(own.api.iter().filter_map(|surface| own.on(*surface)));
-    }
-    scenarios
-}
-
 /// All that is ever sent to a receiver or answered to an old client.
 #[derive(Default)]
 struct Sent {
@@ -66,7 +52,7 @@ struct Sent {
 impl Sent {
     fn of_everything() -> Self {
         let mut sent = Self::default();
-        for scenario in all_scenarios() {
+        for scenario in plays::all() {
             let history = History::read(&plays::play(&scenario).trace);
             let bodies = history
                 .callbacks
