@@ -19,6 +19,12 @@ pub struct Call {
     /// Its input. The session's id is added unless it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<At<Json>>,
+    /// What is sent in place of an input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<At<Body>>,
+    /// With whose right it is asked; the user's own if left out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub by: Caller,
     /// How it is asked; if left out, with GET for the queries of the protocol and with POST for all else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<CallMethod>,
@@ -31,6 +37,37 @@ pub struct Call {
     /// The answer that must come; 200 if left out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reply: CallReply,
+}
+
+/// What is sent that is no input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// That text, as it stands.
+    Text(String),
+    /// A JSON text of so many characters.
+    #[schemars(extend("maximum" = LONGEST_BODY))]
+    Characters(usize),
+}
+
+/// The most characters that a [`Body`] may have.
+pub const LONGEST_BODY: usize = 16 << 20;
+
+/// With whose right a procedure is asked (protocol §2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Caller {
+    /// The session's user, with the key of internal callers where one is needed.
+    #[default]
+    Owner,
+    /// The session's user, without that key.
+    Outsider,
+    /// The session's user, with a token that has expired.
+    Latecomer,
+    /// Another user.
+    Stranger,
+    /// Nobody: without a token.
+    Nobody,
 }
 
 /// How a procedure is asked (protocol §2).

@@ -40,7 +40,7 @@ mod wrapper;
 mod write;
 
 pub use answer::{Answer, LateAnswer, Receiver};
-pub use call::{Call, CallMethod, CallReply};
+pub use call::{Body, Call, CallMethod, CallReply, Caller};
 pub use client::{Close, Interrupt, Open, ReadingSpeed, Resume};
 pub use directive::Directive;
 pub use expectation::{

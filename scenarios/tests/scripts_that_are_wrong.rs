@@ -173,6 +173,10 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
         "- call: { input: {} }",
         "- call: { procedure: health, method: put }",
         "- call: { procedure: health, reply: { has: [1] } }",
+        "- call: { procedure: send, by: friend }",
+        "- call: { procedure: send, body: { text: x }, input: {} }",
+        "- call: { procedure: send, body: { text: x }, method: get }",
+        "- call: { procedure: send, body: { characters: 1 } }",
         "- open: { client: phone, reads: backwards }",
         "- wrapper: { sulks: true }",
         "- wrapper: { ready: { fail: { code: SEND_ERROR } } }",
@@ -291,6 +295,14 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
         6:38: `put` is not known here; allowed: get, post
     - call: { procedure: health, reply: { has: [1] } }
         6:44: expected a map, such as { key: value }
+    - call: { procedure: send, by: friend }
+        6:32: `friend` is not known here; allowed: owner, outsider, latecomer, stranger, nobody
+    - call: { procedure: send, body: { text: x }, input: {} }
+        6:34: a `body` stands in place of an `input`, and is sent with POST
+    - call: { procedure: send, body: { text: x }, method: get }
+        6:34: a `body` stands in place of an `input`, and is sent with POST
+    - call: { procedure: send, body: { characters: 1 } }
+        6:34: a body has 2 to 16777216 characters
     - open: { client: phone, reads: backwards }
         6:33: `backwards` is not known here; allowed: eagerly, slowly
     - wrapper: { sulks: true }

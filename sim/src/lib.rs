@@ -5,7 +5,8 @@
 //! [`script`] plays a scenario on a stage, [`trace`] is what was seen meanwhile, and [`oracle`] says
 //! whether it was right. [`suite`] plays many scenarios at once, [`report`] tells of it. [`coverage`]
 //! asks what of the protocol the scenarios come by, `selftest` whether broken servers are noticed, `witness`
-//! whether a world that is not ours shows the same.
+//! whether a world that is not ours shows the same, and [`snapshots`] what a change of a payload means to whoever
+//! reads it. [`explore`] makes scenarios from seeds, [`sweep`] puts a fault at every moment of one.
 
 pub mod client_view;
 pub mod coverage;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod script;
 #[cfg(feature = "selftest")]
 pub mod selftest;
+pub mod snapshots;
 pub mod stage;
 pub mod suite;
 pub mod sweep;

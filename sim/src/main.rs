@@ -17,6 +17,7 @@ use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
+use commands::snapshots::{SnapshotsArguments, snapshots};
 use commands::sweep::{SweepArguments, sweep};
 use commands::{check::check, list::list, schema::print_schema};
 
@@ -72,6 +73,11 @@ enum Command {
     Selftest(SelftestArguments),
     /// Make a scenario in which something breaks as small as it goes, and write it as a script
     Shrink(ShrinkArguments),
+    /// Tell what changed of the payloads under review, and what of it breaks a client
+    ///
+    /// It is something that did not hold (exit status 1) if a client that was written before can fail over a
+    /// change: a field that is gone, renamed, of another type, null, or of another value.
+    Snapshots(SnapshotsArguments),
     /// Play one script again and again, each time with one fault more, at each moment of it
     Sweep(SweepArguments),
 }
@@ -89,6 +95,7 @@ fn main() -> ExitCode {
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Shrink(arguments) => shrink(&arguments),
+        Command::Snapshots(arguments) => snapshots(&arguments),
         Command::Sweep(arguments) => sweep(&arguments),
     };
     let exit = exit.unwrap_or_else(|error| {

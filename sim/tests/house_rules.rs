@@ -86,14 +86,14 @@ fn only_the_world_names_the_simulator_it_stands_on() {
 #[test]
 fn what_judges_the_server_shares_no_type_with_it() {
     let home = "sim/src/nowhere";
-    assert_eq!(
-        strays("sim/src/oracle", "turnstile_reference", home),
-        Vec::<PathBuf>::new()
-    );
-    assert_eq!(
-        strays("sim/src/trace", "turnstile_reference", home),
-        Vec::<PathBuf>::new()
-    );
+    for folder in [
+        "sim/src/oracle",
+        "sim/src/snapshots",
+        "sim/src/trace",
+        "sim/tests/payloads",
+    ] {
+        assert_eq!(strays(folder, "turnstile_reference", home), Vec::<PathBuf>::new());
+    }
 }
 
 #[test]

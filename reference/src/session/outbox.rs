@@ -287,7 +287,18 @@ impl Session {
         else {
             unreachable!("only an execution that ended owes a callback");
         };
-        let reply = self.transcript.latest_reply();
+        // What answers somebody else's turn is not what this execution said.
+        let is_others = |answered: &MessageId| {
+            let mut others = self
+                .executions
+                .values()
+                .filter(|other| other.id() != execution.id());
+            self.messages.contains_key(answered)
+                || others.any(|other| other.message_id.as_ref() == Some(answered))
+        };
+        let reply = self
+            .transcript
+            .latest_reply_where(|answered| !is_others(answered));
         let text = reply.and_then(|reply| self.transcript.text(&reply.assistant_message_id));
         let mut body = self.body(*status, error.as_deref(), *gate_result, text);
         if let Some(message) = &execution.message_id {

@@ -91,11 +91,16 @@ impl Transcript {
 
     /// The latest message of the assistant's, in the order of kilo's ids.
     pub fn latest_reply(&self) -> Option<Reply> {
+        self.latest_reply_where(|_| true)
+    }
+
+    /// The latest message of the assistant's that answers such a turn.
+    pub fn latest_reply_where(&self, is_meant: impl Fn(&MessageId) -> bool) -> Option<Reply> {
         let mut latest_first = self.messages.iter().rev();
         latest_first.find_map(|(id, kilo)| {
             Some(Reply {
                 assistant_message_id: id.clone(),
-                answers: kilo.answers.clone()?,
+                answers: kilo.answers.clone().filter(&is_meant)?,
                 end: kilo.end.clone(),
             })
         })

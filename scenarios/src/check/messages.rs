@@ -1,7 +1,7 @@
 //! Steps that make the session, bring messages to it or ask something of it.
 
 use super::{Message, Picture, SessionState};
-use crate::call::Call;
+use crate::call::{Body, Call, CallMethod, LONGEST_BODY};
 use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
 use crate::message::{IdMaker, SendMessage, Start};
 use crate::name::{ClientName, Label, SessionName};
@@ -183,6 +183,16 @@ impl<'a> Picture<'a, '_> {
         }
         if let Some(input) = &call.input {
             self.mentioned(input.labels(), input.spot);
+        }
+        if let Some(body) = &call.body {
+            if call.input.is_some() || call.method == Some(CallMethod::Get) {
+                let text = "a `body` stands in place of an `input`, and is sent with POST";
+                self.report.add(body.spot, text);
+            }
+            if matches!(body.value, Body::Characters(count) if !(2..=LONGEST_BODY).contains(&count)) {
+                let text = format_args!("a body has 2 to {LONGEST_BODY} characters");
+                self.report.add(body.spot, text);
+            }
         }
         if let Some(has) = &call.reply.has {
             self.mentioned(has.labels(), has.spot);

@@ -26,4 +26,5 @@ pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod selftest;
 pub(crate) mod shrink;
+pub(crate) mod snapshots;
 pub(crate) mod sweep;

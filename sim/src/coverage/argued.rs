@@ -8,17 +8,12 @@ use turnstile_reference::coverage::Row;
 
 use super::Mark;
 
-/// Where everything is asked wrongly that can be.
-const ACCESS: &str = "no client of a script asks without a right to; sim/tests/bad_input/access.rs does";
-const BODIES: &str =
-    "a script's requests are all JSON of some size; sim/tests/bad_input/bodies.rs sends others";
+/// Where every socket is asked for wrongly in every way.
 const SOCKETS: &str =
     "no socket of a script is asked for in a wrong form; sim/tests/bad_input/sockets.rs does it in all";
 
 /// Every argument, with the mark that it is about.
 const ARGUED: &[(Mark, &str)] = &[
-    (Mark::of_server(Row::RefusalParseError), BODIES),
-    (Mark::of_server(Row::RefusalUnauthorized), ACCESS),
     (
         Mark::of_server(Row::RefusalPaymentRequired),
         "no procedure says so: the code is reserved, and who pays is the gateway's business",
@@ -31,7 +26,6 @@ const ARGUED: &[(Mark, &str)] = &[
         Mark::of_server(Row::RefusalConflict),
         "no procedure says so: what is stale is refused at the ingest, where each 409 has a row of its own",
     ),
-    (Mark::of_server(Row::RefusalPayloadTooLarge), BODIES),
     (
         Mark::of_server(Row::RefusalServiceUnavailable),
         "no procedure says so: none of this server waits for a sandbox, which is what such a server would lack",

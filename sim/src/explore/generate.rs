@@ -10,9 +10,9 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{
-    Answer, At, Await, Call, CallReply, CallbackTarget, ClientName, Close, Completion, Condition, Delete,
-    Directive, Form, Gate, GateVerdict, IdMaker, Ingest, IngestName, Interrupt, Label, Open, Party, Prompt,
-    ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
+    Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Completion, Condition,
+    Delete, Directive, Form, Gate, GateVerdict, IdMaker, Ingest, IngestName, Interrupt, Label, Open, Party,
+    Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
     SuccessReply, Surface, Tag, Update, WrapperBehaviour,
 };
 
@@ -315,6 +315,8 @@ impl<'a> Layout<'a> {
                 self.push(Step::Call(Call {
                     procedure: (*which.get(&QUERIES)).to_owned(),
                     input: None,
+                    body: None,
+                    by: Caller::default(),
                     method: None,
                     session,
                     client: At::default(),

@@ -31,6 +31,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN_LIFETIME: Duration = Duration::from_hours(365 * 24);
 /// Where procedures are, before their names.
 const PROCEDURES: &str = "/trpc/";
+/// Another user, who has nothing to do with any session.
+const STRANGER: &str = "user-2";
 /// Procedures for services that act for a user; their callers need a key besides (protocol §2).
 const INTERNAL_PROCEDURES: [&str; 2] = ["prepareSession", "updateSession"];
 /// The header of that key.
@@ -72,6 +74,49 @@ impl Awaited {
     }
 }
 
+/// With whose right a client asks (protocol §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// The user's, with the key of internal callers where one is needed.
+    Owner,
+    /// The user's, without that key.
+    Outsider,
+    /// The user's, by a token that has expired.
+    Latecomer,
+    /// Another user's.
+    Stranger,
+    /// Nobody's.
+    Nobody,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// JSON; null is no body at all.
+    Json(Value),
+    /// Text that need not be JSON.
+    Text(String),
+}
+
+impl Content {
+    /// What is put onto the wire.
+    fn bytes(&self) -> Bytes {
+        match self {
+            Self::Json(Value::Null) => Bytes::new(),
+            Self::Json(body) => body.to_string().into(),
+            Self::Text(text) => text.clone().into(),
+        }
+    }
+
+    /// What is recorded of it, as of every body.
+    fn as_value(&self) -> Value {
+        match self {
+            Self::Json(body) => body.clone(),
+            Self::Text(text) => body_as_value(text.as_bytes()),
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(name: &str, seams: Seams, recorder: Recorder) -> Self {
         Self {
@@ -95,25 +140,32 @@ impl Client {
 
     /// Calls a procedure of the server; to be run on the client's host.
     pub async fn call(self, procedure: impl Into<String>, input: Value, awaited: Awaited) {
-        let path = format!("{PROCEDURES}{}", procedure.into());
-        let url = format!("http://{SERVER_AUTHORITY}{path}");
-        awaited.set(self.request(Method::POST, &url, &input).await);
+        self.call_with(procedure.into(), Content::Json(input), Right::Owner, awaited)
+            .await;
     }
 
-    /// Calls a procedure of the server with GET; to be run on the client's host.
-    pub async fn query(self, procedure: String, input: Value, awaited: Awaited) {
+    /// As [`Self::call`], with any body and anybody's right.
+    pub async fn call_with(self, procedure: String, content: Content, right: Right, awaited: Awaited) {
+        let url = format!("http://{SERVER_AUTHORITY}{PROCEDURES}{procedure}");
+        awaited.set(self.request(Method::POST, &url, &content, right).await);
+    }
+
+    /// Calls a procedure of the server with GET and anybody's right; to be run on the client's host.
+    pub async fn query(self, procedure: String, input: Value, right: Right, awaited: Awaited) {
         let input = input.to_string();
         let input = utf8_percent_encode(&input, &QUERY);
         let url = format!("http://{SERVER_AUTHORITY}{PROCEDURES}{procedure}?input={input}");
-        awaited.set(self.request(Method::GET, &url, &Value::Null).await);
+        let nothing = Content::Json(Value::Null);
+        awaited.set(self.request(Method::GET, &url, &nothing, right).await);
     }
 
     /// Asks at any URL; to be run on the client's host.
     pub async fn ask(self, method: Method, url: String, body: Value, awaited: Awaited) {
-        awaited.set(self.request(method, &url, &body).await);
+        let body = Content::Json(body);
+        awaited.set(self.request(method, &url, &body, Right::Owner).await);
     }
 
-    async fn request(&self, method: Method, url: &str, body: &Value) -> Answer {
+    async fn request(&self, method: Method, url: &str, content: &Content, right: Right) -> Answer {
         let exchange = self.witness.next_exchange();
         let url: Uri = url.parse().expect("the harness makes valid URLs");
         self.witness.observe(Sight::RequestSent {
@@ -121,24 +173,22 @@ impl Client {
             to: url.host().unwrap_or_default().to_owned(),
             method: method.to_string(),
             path: url.path_and_query().map(ToString::to_string).unwrap_or_default(),
-            body: body.clone(),
+            body: content.as_value(),
         });
-        let content = if body.is_null() {
-            Bytes::new()
-        } else {
-            body.to_string().into()
-        };
         let mut request = Request::builder()
             .method(method)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.user_token()));
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = self.token(right) {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
         let procedure = url.path().strip_prefix(PROCEDURES);
-        if procedure.is_some_and(|procedure| INTERNAL_PROCEDURES.contains(&procedure)) {
+        let is_internal = procedure.is_some_and(|procedure| INTERNAL_PROCEDURES.contains(&procedure));
+        if is_internal && right != Right::Outsider {
             request = request.header(INTERNAL_API_KEY_HEADER, INTERNAL_API_KEY);
         }
         let request = request
             .uri(url)
-            .body(Full::new(content))
+            .body(Full::new(content.bytes()))
             .expect("the harness makes valid requests");
         let answering = async {
             let response = http_client::send(&self.seams.network, request).await?;
@@ -164,8 +214,17 @@ impl Client {
 
     /// A token that says on whose behalf it asks.
     pub(super) fn user_token(&self) -> String {
-        let claims = json!({"kiloUserId": USER, "version": 3, "exp": self.expiry().as_second()});
-        sign(&claims, API_SECRET)
+        token_of(USER, self.expiry())
+    }
+
+    /// The token that it shows for such a right, if any.
+    fn token(&self, right: Right) -> Option<String> {
+        match right {
+            Right::Owner | Right::Outsider => Some(self.user_token()),
+            Right::Latecomer => Some(token_of(USER, self.seams.clock.now() - TOKEN_LIFETIME)),
+            Right::Stranger => Some(token_of(STRANGER, self.expiry())),
+            Right::Nobody => None,
+        }
     }
 
     pub(super) fn ticket(&self, session: &str) -> String {
@@ -188,6 +247,12 @@ pub(crate) fn draw_message_id(now: Timestamp, randomness: &Randomness) -> String
         .map(|_| char::from(ALPHABET[randomness.below(ALPHABET.len() as u64) as usize]))
         .collect();
     format!("msg_{time:012x}{tail}")
+}
+
+/// A token of a user's that is valid until `expiry` (protocol §2).
+fn token_of(user: &str, expiry: Timestamp) -> String {
+    let claims = json!({"kiloUserId": user, "version": 3, "exp": expiry.as_second()});
+    sign(&claims, API_SECRET)
 }
 
 fn sign(claims: &Value, secret: &str) -> String {

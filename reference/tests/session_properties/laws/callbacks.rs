@@ -1,12 +1,12 @@
 //! The idle batch, what a callback says, and how it gets to the queue (protocol §8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy;
-use turnstile_reference::legacy::execution::Execution;
+use turnstile_reference::legacy::execution::{self, Execution};
 use turnstile_reference::limits::{ENQUEUE_RETRY_DELAY, RESUME_DELAY};
 use turnstile_reference::session::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
@@ -32,8 +32,10 @@ pub struct Callbacks {
     gate_results: BTreeMap<MessageId, String>,
     /// Texts of the parts of assistant's messages, by message, then part.
     texts: BTreeMap<String, BTreeMap<String, String>>,
-    /// The assistant's messages that answer a turn.
-    assistants: BTreeSet<String>,
+    /// The assistant's messages that answer a turn, each with the turn.
+    assistants: BTreeMap<String, MessageId>,
+    /// The messages that executions of an older service answer.
+    asked: BTreeMap<execution::Id, MessageId>,
     callbacks: BTreeMap<CallbackOwner, Callback>,
     resumed_at: Option<Timestamp>,
     /// Whether the present input may close the batch without an idle.
@@ -61,7 +63,11 @@ struct Callback {
 }
 
 impl Callbacks {
-    pub fn new(setting: &Setting, session: &Session) -> Self {
+    pub fn new(setting: &Setting, session: &Session, executions: &[Execution]) -> Self {
+        let asked = executions.iter().filter_map(|execution| {
+            let message = execution.message_id.clone()?;
+            Some((execution.id().clone(), message))
+        });
         Self {
             gate_of_session: setting.gate.is_some_and(|gate| gate != GateThreshold::Off),
             target: session.metadata().callback.clone(),
@@ -71,7 +77,8 @@ impl Callbacks {
             branch: setting.branch.then(|| BRANCH.to_owned()),
             gate_results: BTreeMap::new(),
             texts: BTreeMap::new(),
-            assistants: BTreeSet::new(),
+            assistants: BTreeMap::new(),
+            asked: asked.collect(),
             callbacks: BTreeMap::new(),
             resumed_at: None,
             needs_no_idle: false,
@@ -131,8 +138,8 @@ impl Callbacks {
             Some(("message.updated", properties)) => {
                 let info = &properties["info"];
                 let answers = info["parentID"].as_str().map(str::parse::<MessageId>);
-                if info["role"] == "assistant" && matches!(answers, Some(Ok(_))) {
-                    self.assistants.insert(text(&info["id"]));
+                if let (true, Some(Ok(answers))) = (info["role"] == "assistant", answers) {
+                    self.assistants.insert(text(&info["id"]), answers);
                 }
             }
             _ => {}
@@ -246,8 +253,15 @@ impl Callbacks {
             return;
         };
         let completed = end.status == "completed";
-        let latest = self.assistants.last().filter(|_| completed);
-        let text = latest.and_then(|assistant| self.text_of(assistant));
+        let is_own = |answered: &MessageId| {
+            let mut others = self.asked.iter().filter(|(other, _)| *other != execution.id());
+            !ledger.knows(answered) && !others.any(|(_, asked)| asked == answered)
+        };
+        let mut latest_first = self.assistants.iter().rev();
+        let latest = latest_first
+            .find(|(_, answered)| is_own(answered))
+            .filter(|_| completed);
+        let text = latest.and_then(|(assistant, _)| self.text_of(assistant));
         let mut body = self.body(seen, ledger, end.status, end.error, end.gate, text);
         if let Some(message) = &execution.message_id {
             body["messageId"] = json!(message);

@@ -292,6 +292,10 @@ impl Ledger {
             .expect("nothing is told of a message that was never admitted")
     }
 
+    pub fn knows(&self, id: &MessageId) -> bool {
+        self.turns.contains_key(id)
+    }
+
     pub fn turn(&self, id: &MessageId) -> &Turn {
         &self.turns[id]
     }

@@ -195,7 +195,7 @@ impl Laws {
             executions: Executions::new(executions, now),
             stream: Stream::default(),
             supervision: Supervision::new(now),
-            callbacks: Callbacks::new(setting, session),
+            callbacks: Callbacks::new(setting, session, executions),
             life: Life::new(setting, now),
         }
     }

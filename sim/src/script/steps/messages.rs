@@ -4,14 +4,14 @@
 use http::Method;
 use serde_json::{Value, json};
 use turnstile_scenarios::{
-    Call, CallMethod, CallReply, CallbackTarget, Delete, Finalization, Form, IdMaker, Initiate, Interrupt,
-    Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update, has_field,
+    Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker, Initiate,
+    Interrupt, Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update, has_field,
 };
 
 use super::requests::contains;
 use crate::script::player::{Halt, Player};
 use crate::script::stored::callback_target;
-use crate::stage::client::{Answer, Client};
+use crate::stage::client::{Answer, Client, Content, Right};
 
 /// The repository that every session works on.
 pub(in crate::script) const REPOSITORY: &str = "turnstile/example";
@@ -262,13 +262,19 @@ impl Player<'_> {
         }
         let method = match call.method {
             Some(CallMethod::Get) => Method::GET,
-            None if QUERIES.contains(&procedure) => Method::GET,
+            None if QUERIES.contains(&procedure) && call.body.is_none() => Method::GET,
             Some(CallMethod::Post) | None => Method::POST,
         };
+        let right = right(call.by);
         let answer = if method == Method::GET {
-            self.query(&client, procedure.to_owned(), input)?
+            self.query(&client, procedure.to_owned(), input, right)?
         } else {
-            self.call(&client, procedure, input)?
+            let content = match call.body.as_ref().map(|body| &body.value) {
+                None => Content::Json(input),
+                Some(Body::Text(text)) => Content::Text(text.clone()),
+                Some(Body::Characters(count)) => Content::Text(json_of(*count)),
+            };
+            self.call_with(&client, procedure, content, right)?
         };
         match self.unlike(&answer, &call.reply) {
             None => Ok(()),
@@ -299,6 +305,21 @@ impl Player<'_> {
         let wrong = mismatch.or_else(|| superfluous().map(|field| format!("it has `{field}`")))?;
         Some(format!("was answered {status} {body}: {wrong}"))
     }
+}
+
+fn right(caller: Caller) -> Right {
+    match caller {
+        Caller::Owner => Right::Owner,
+        Caller::Outsider => Right::Outsider,
+        Caller::Latecomer => Right::Latecomer,
+        Caller::Stranger => Right::Stranger,
+        Caller::Nobody => Right::Nobody,
+    }
+}
+
+/// A JSON text of so many characters, at least two.
+fn json_of(count: usize) -> String {
+    format!("\"{}\"", "x".repeat(count.saturating_sub(2)))
 }
 
 /// The parts of a unified message.

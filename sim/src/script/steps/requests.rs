@@ -6,7 +6,7 @@ use turnstile_scenarios::{Label, Reply, Spot, SuccessReply};
 
 use crate::script::player::{Halt, Player};
 use crate::stage::OBSERVER;
-use crate::stage::client::{Answer, Awaited, Client};
+use crate::stage::client::{Answer, Awaited, Client, Content, Right};
 
 impl Player<'_> {
     /// Has a client call a procedure, and waits for the answer.
@@ -16,21 +16,38 @@ impl Player<'_> {
         procedure: impl Into<String>,
         input: Value,
     ) -> Result<Answer, Halt> {
-        let (awaited, procedure) = (Awaited::default(), procedure.into());
+        self.call_with(client, procedure, Content::Json(input), Right::Owner)
+    }
+
+    /// As [`Self::call`], with any body and anybody's right.
+    pub(super) fn call_with(
+        &mut self,
+        client: &Client,
+        procedure: impl Into<String>,
+        content: Content,
+        right: Right,
+    ) -> Result<Answer, Halt> {
+        let awaited = Awaited::default();
         let host = client.name().to_owned();
-        self.stage
-            .world
-            .spawn(&host, client.clone().call(procedure, input, awaited.clone()))?;
+        let calling = client
+            .clone()
+            .call_with(procedure.into(), content, right, awaited.clone());
+        self.stage.world.spawn(&host, calling)?;
         Ok(self.answer(&awaited)?)
     }
 
-    /// As [`Self::call`], with GET.
-    pub(super) fn query(&mut self, client: &Client, procedure: String, input: Value) -> Result<Answer, Halt> {
+    /// As [`Self::call`], with GET and anybody's right.
+    pub(super) fn query(
+        &mut self,
+        client: &Client,
+        procedure: String,
+        input: Value,
+        right: Right,
+    ) -> Result<Answer, Halt> {
         let awaited = Awaited::default();
         let host = client.name().to_owned();
-        self.stage
-            .world
-            .spawn(&host, client.clone().query(procedure, input, awaited.clone()))?;
+        let asking = client.clone().query(procedure, input, right, awaited.clone());
+        self.stage.world.spawn(&host, asking)?;
         Ok(self.answer(&awaited)?)
     }
 

@@ -1,0 +1,485 @@
+//! Two payloads, both masked → what changed from the one to the other, and what of it breaks a client that
+//! was written for the first.
+//!
+//! It knows nothing of files, of git, or of who sent the payloads. What it cannot tell to be harmless, it
+//! calls breaking: no value of a snapshot is volatile, so a client may count on each.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::alignment::{self, Costs, Element};
+use super::mask::{self, Mask};
+
+/// The number of an event, which differs with how many came before; 0 is an event that is not kept
+/// (protocol §1).
+const EVENT_ID: &str = "eventId";
+/// What kind of event an element of a stream is (protocol §9).
+const EVENT_TYPE: &str = "streamEventType";
+
+/// Something that changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Where, such as `body.result.data.messageId` or `shown[3 cloud.message.sent].data`. What is gone is told
+    /// by its old place, all else by its new one.
+    pub place: String,
+    /// What.
+    pub what: What,
+}
+
+/// In which way something changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// A field that was not there before: a client passes over what it does not know.
+    Added(Value),
+    /// A field is gone, with the value that it had.
+    Removed(Value),
+    /// A field is gone, and one beside it has its value.
+    Renamed {
+        /// Its name now.
+        to: String,
+        /// Its value, then and now.
+        value: Value,
+    },
+    /// It is of another type of JSON now.
+    Retyped {
+        /// What it was.
+        from: Value,
+        /// What it is.
+        to: Value,
+    },
+    /// It is null now, and was this.
+    NewlyNull(Value),
+    /// It was null before: a client that took null takes this for what is usually there.
+    NoLongerNull(Value),
+    /// It has another value of the same type.
+    Changed {
+        /// What it was.
+        from: Value,
+        /// What it is.
+        to: Value,
+    },
+    /// It is a time, and an earlier or later one than before.
+    Moved {
+        /// What it was.
+        from: Value,
+        /// What it is.
+        to: Value,
+    },
+    /// A list has an element more.
+    OneMore {
+        /// The element.
+        value: Value,
+        /// It is an event of a type that the list did not have before: a client passes over it.
+        is_of_new_type: bool,
+    },
+    /// A list has an element less.
+    OneLess(Value),
+}
+
+impl What {
+    /// Whether a client that was written before can fail over it.
+    pub fn is_breaking(&self) -> bool {
+        match self {
+            Self::Added(_) | Self::NoLongerNull(_) | Self::Moved { .. } => false,
+            Self::OneMore { is_of_new_type, .. } => !is_of_new_type,
+            Self::Removed(_)
+            | Self::Renamed { .. }
+            | Self::Retyped { .. }
+            | Self::NewlyNull(_)
+            | Self::Changed { .. }
+            | Self::OneLess(_) => true,
+        }
+    }
+}
+
+/// All that changed, in the order in which it stands in the payloads. An id has changed only if it now stands
+/// for something else: that all are counted from another number on is no change.
+pub fn classify(before: &Value, after: &Value) -> Vec<Change> {
+    differences(Names::default(), before, after)
+}
+
+fn differences(names: Names, before: &Value, after: &Value) -> Vec<Change> {
+    let mut comparison = Comparison {
+        names,
+        changes: Vec::new(),
+    };
+    comparison.compare("", "", before, after);
+    comparison.changes
+}
+
+/// What an id's masks are called in the two payloads.
+#[derive(Clone)]
+enum Names {
+    /// Each of the one has one of the other.
+    OneToOne {
+        forth: BTreeMap<String, String>,
+        back: BTreeMap<String, String>,
+    },
+    /// Any is as good as any other of its kind: nothing is known yet.
+    Any,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::OneToOne {
+            forth: BTreeMap::new(),
+            back: BTreeMap::new(),
+        }
+    }
+}
+
+impl Names {
+    /// Whether the two can name the same; from now on they do.
+    fn take(&mut self, before: &str, after: &str) -> bool {
+        let Self::OneToOne { forth, back } = self else {
+            return true;
+        };
+        let before_name = forth.entry(before.to_owned()).or_insert_with(|| after.to_owned());
+        let after_name = back.entry(after.to_owned()).or_insert_with(|| before.to_owned());
+        before_name == after && after_name == before
+    }
+}
+
+struct Comparison {
+    names: Names,
+    changes: Vec<Change>,
+}
+
+impl Comparison {
+    fn tell(&mut self, place: String, what: What) {
+        self.changes.push(Change { place, what });
+    }
+
+    /// Compares what is at `place`, in a field of that name.
+    fn compare(&mut self, place: &str, name: &str, before: &Value, after: &Value) {
+        match (before, after) {
+            (Value::Object(before), Value::Object(after)) => {
+                return self.compare_objects(place, before, after);
+            }
+            (Value::Array(before), Value::Array(after)) => return self.compare_lists(place, before, after),
+            _ => {}
+        }
+        if self.is_same(name, before, after) {
+            return;
+        }
+        let (from, to) = (before.clone(), after.clone());
+        let what = match (before, after) {
+            (_, Value::Null) => What::NewlyNull(from),
+            (Value::Null, _) => What::NoLongerNull(to),
+            _ if type_on_the_wire(before) != type_on_the_wire(after) => What::Retyped { from, to },
+            (Value::String(one), Value::String(other))
+                if Mask::of(one).is_some() && Mask::of(other).is_some() =>
+            {
+                What::Moved { from, to }
+            }
+            _ => What::Changed { from, to },
+        };
+        self.tell(place.to_owned(), what);
+    }
+
+    /// Whether two single values say the same.
+    fn is_same(&mut self, name: &str, before: &Value, after: &Value) -> bool {
+        match (before, after) {
+            (Value::String(before), Value::String(after)) => self.is_same_text(before, after),
+            (Value::Number(before), Value::Number(after)) if name == EVENT_ID => {
+                let is_kept = |number: &serde_json::Number| number.as_u64().is_some_and(|number| number > 0);
+                if is_kept(before) && is_kept(after) {
+                    self.names.take(&before.to_string(), &after.to_string())
+                } else {
+                    before == after
+                }
+            }
+            _ => before == after,
+        }
+    }
+
+    fn is_same_text(&mut self, before: &str, after: &str) -> bool {
+        let (before, after): (Vec<&str>, Vec<&str>) =
+            (mask::words(before).collect(), mask::words(after).collect());
+        if before.len() != after.len() {
+            return false;
+        }
+        let mut names = self.names.clone();
+        let is_same = before.iter().zip(&after).all(|(before, after)| {
+            match (mask::masked_identity(before), mask::masked_identity(after)) {
+                (Some(kind), Some(other)) => kind == other && names.take(before, after),
+                _ => before == after,
+            }
+        });
+        if is_same {
+            self.names = names;
+        }
+        is_same
+    }
+
+    fn compare_objects(&mut self, place: &str, before: &Map<String, Value>, after: &Map<String, Value>) {
+        let mut new: Vec<(&String, &Value)> = after
+            .iter()
+            .filter(|(name, _)| !before.contains_key(*name))
+            .collect();
+        // Ids get their names from what stayed, before it is asked what was renamed.
+        for (name, value) in before {
+            if let Some(now) = after.get(name) {
+                self.compare(&below(place, name), name, value, now);
+            }
+        }
+        for (name, value) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+            let renamed = new.iter().position(|(_, now)| self.would_be_same(value, now));
+            let value = value.clone();
+            let what = match renamed {
+                Some(index) => {
+                    let to = below(place, new.remove(index).0);
+                    What::Renamed { to, value }
+                }
+                None => What::Removed(value),
+            };
+            self.tell(below(place, name), what);
+        }
+        for (name, value) in new {
+            self.tell(below(place, name), What::Added(value.clone()));
+        }
+    }
+
+    fn would_be_same(&self, before: &Value, after: &Value) -> bool {
+        differences(self.names.clone(), before, after).is_empty()
+    }
+
+    fn compare_lists(&mut self, place: &str, before: &[Value], after: &[Value]) {
+        let elements = alignment::align(before.len(), after.len(), &Lists { before, after });
+        for element in elements {
+            match element {
+                Element::Kept(one, other) => {
+                    let (before, after) = (&before[one], &after[other]);
+                    self.compare(&element_of(place, other, after), "", before, after);
+                }
+                Element::Gone(one) => {
+                    let gone = &before[one];
+                    self.tell(element_of(place, one, gone), What::OneLess(gone.clone()));
+                }
+                Element::New(other) => {
+                    let new = &after[other];
+                    let event_type = event_type(new);
+                    let is_known = |known: &Value| self::event_type(known) == event_type;
+                    let what = What::OneMore {
+                        is_of_new_type: event_type.is_some() && !before.iter().any(is_known),
+                        value: new.clone(),
+                    };
+                    self.tell(element_of(place, other, new), what);
+                }
+            }
+        }
+    }
+}
+
+/// What it costs to tell of the difference between two lists.
+struct Lists<'a> {
+    before: &'a [Value],
+    after: &'a [Value],
+}
+
+impl Costs for Lists<'_> {
+    /// An event of one type never becomes one of another.
+    fn change(&self, before: usize, after: usize) -> Option<usize> {
+        let (before, after) = (&self.before[before], &self.after[after]);
+        let differences = || differences(Names::Any, before, after).len();
+        (event_type(before) == event_type(after)).then(|| 2 * differences())
+    }
+
+    fn removal(&self, before: usize) -> usize {
+        size(&self.before[before])
+    }
+
+    fn insertion(&self, after: usize) -> usize {
+        size(&self.after[after])
+    }
+}
+
+/// How much there is to tell of a value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        Value::Array(values) => 1 + values.iter().map(size).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
+}
+
+/// The type of an event, and the name of the kilo event in it, if there is one (protocol §9, §11).
+fn event_type(value: &Value) -> Option<(&str, Option<&str>)> {
+    let name = value.get(EVENT_TYPE)?.as_str()?;
+    Some((name, value["data"]["event"].as_str()))
+}
+
+/// What a value of a snapshot was on the wire.
+fn type_on_the_wire(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(text) => match Mask::of(text) {
+            Some(Mask::UnixMilliseconds(_)) => "number",
+            Some(Mask::Time(_)) | None => "string",
+        },
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+fn below(place: &str, name: &str) -> String {
+    if place.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{place}.{name}")
+    }
+}
+
+fn element_of(place: &str, index: usize, element: &Value) -> String {
+    match event_type(element) {
+        Some((name, Some(kilo))) => format!("{place}[{index} {name} {kilo}]"),
+        Some((name, None)) => format!("{place}[{index} {name}]"),
+        None => format!("{place}[{index}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What changed, as place and what.
+    fn changes(before: &Value, after: &Value) -> Vec<(String, What)> {
+        let changes = classify(before, after).into_iter();
+        changes.map(|Change { place, what }| (place, what)).collect()
+    }
+
+    fn only(before: &Value, after: &Value) -> What {
+        let mut changes = changes(before, after);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        changes.remove(0).1
+    }
+
+    #[test]
+    fn what_a_client_does_not_know_or_had_to_expect_breaks_nothing_and_all_else_does() {
+        for (before, after, what, is_breaking) in [
+            (json!({}), json!({"a": 1}), What::Added(json!(1)), false),
+            (json!({"a": 1}), json!({}), What::Removed(json!(1)), true),
+            (
+                json!({"a": 1}),
+                json!({"a": null}),
+                What::NewlyNull(json!(1)),
+                true,
+            ),
+            (
+                json!({"a": null}),
+                json!({"a": 1}),
+                What::NoLongerNull(json!(1)),
+                false,
+            ),
+        ] {
+            assert_eq!(only(&before, &after), what);
+            assert_eq!(what.is_breaking(), is_breaking, "{what:?}");
+        }
+        let (one, text, two) = (json!(1), json!("1"), json!(2));
+        let retyped = What::Retyped {
+            from: one.clone(),
+            to: text.clone(),
+        };
+        assert_eq!(only(&json!({"a": one}), &json!({"a": text})), retyped);
+        let changed = What::Changed {
+            from: one.clone(),
+            to: two.clone(),
+        };
+        assert_eq!(only(&json!({"a": one}), &json!({"a": two})), changed);
+        assert!(retyped.is_breaking() && changed.is_breaking());
+    }
+
+    #[test]
+    fn a_field_that_went_with_its_value_under_another_name_beside_it_is_renamed() {
+        let before = json!({"data": {"messageId": "msg_1", "executionId": "msg_1", "delivery": "queued"}});
+        let after =
+            json!({"data": {"messageId": "msg_1", "runId": "msg_1", "delivery": "queued", "more": 1}});
+        let renamed = What::Renamed {
+            to: "data.runId".to_owned(),
+            value: json!("msg_1"),
+        };
+        assert!(renamed.is_breaking());
+        assert_eq!(
+            changes(&before, &after),
+            [
+                ("data.executionId".to_owned(), renamed),
+                ("data.more".to_owned(), What::Added(json!(1)))
+            ]
+        );
+        // Elsewhere, or with another value, it is another field.
+        let elsewhere = json!({"runId": "msg_1", "data": {"messageId": "msg_1", "delivery": "queued"}});
+        let other = json!({"data": {"messageId": "msg_1", "runId": "msg_2", "delivery": "queued"}});
+        for after in [elsewhere, other] {
+            let changes = changes(&before, &after);
+            assert!(
+                changes.contains(&("data.executionId".to_owned(), What::Removed(json!("msg_1")))),
+                "{changes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ids_that_are_only_counted_otherwise_have_not_changed() {
+        let before =
+            json!([{"a": "msg_1", "b": "msg_2", "url": "/x?id=msg_1", "eventId": 3}, {"eventId": 4}]);
+        let after = json!([{"a": "msg_2", "b": "msg_1", "url": "/x?id=msg_2", "eventId": 5}, {"eventId": 6}]);
+        assert_eq!(changes(&before, &after), []);
+        let mixed_up =
+            json!([{"a": "msg_2", "b": "msg_1", "url": "/x?id=msg_1", "eventId": 5}, {"eventId": 5}]);
+        let places: Vec<String> = changes(&before, &mixed_up)
+            .into_iter()
+            .map(|(place, _)| place)
+            .collect();
+        assert_eq!(places, ["[0].url", "[1].eventId"]);
+        let changed = only(&json!({"a": "msg_1"}), &json!({"a": "exc_1"}));
+        assert!(matches!(changed, What::Changed { .. }), "{changed:?}");
+        let kept_no_more = only(&json!({"eventId": 4}), &json!({"eventId": 0}));
+        assert!(kept_no_more.is_breaking());
+    }
+
+    #[test]
+    fn a_time_may_come_at_another_moment_but_not_in_another_form() {
+        let time = |text: &str| json!({"at": text});
+        let moved = only(&time("(time +2.1s)"), &time("(time +2.2s)"));
+        assert!(!moved.is_breaking(), "{moved:?}");
+        let retyped = only(&time("(time +2.1s)"), &time("(Unix ms +2.1s)"));
+        assert!(matches!(retyped, What::Retyped { .. }), "{retyped:?}");
+        let changed = only(&time("(time +2.1s)"), &time("soon"));
+        assert!(matches!(changed, What::Changed { .. }), "{changed:?}");
+    }
+
+    #[test]
+    fn of_a_list_it_is_told_what_came_what_went_and_what_changed() {
+        let event = |name: &str, data: Value| json!({"streamEventType": name, "data": data});
+        let before = json!([
+            event("queued", json!({"a": 1})),
+            event("sent", json!({})),
+            event("done", json!({}))
+        ]);
+        let after = json!([
+            event("hint", json!({})),
+            event("queued", json!({"a": 2})),
+            event("done", json!({})),
+            event("done", json!({}))
+        ]);
+        let changes = changes(&before, &after);
+        let told: Vec<(&str, bool)> = changes
+            .iter()
+            .map(|(place, what)| (place.as_str(), what.is_breaking()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("[0 hint]", false),
+                ("[1 queued].data.a", true),
+                ("[1 sent]", true),
+                ("[3 done]", true)
+            ]
+        );
+    }
+}

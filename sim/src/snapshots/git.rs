@@ -1,0 +1,149 @@
+//! What git knows of a folder at a revision, asked of the program `git` itself.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What git says, in English, where there is no repository.
+const NO_REPOSITORY: &str = "not a git repository";
+
+/// Why git could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no git.
+    #[error("the program `git` cannot be run; install it, or put it on the PATH")]
+    NotThere(#[source] io::Error),
+    /// The folder is in no repository.
+    #[error(
+        "{} is in no git repository: there is nothing to compare it with; run inside of a clone of the project",
+        folder.display()
+    )]
+    NoRepository {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Nothing has that name.
+    #[error(
+        "git knows no revision {revision:?}: name a commit, a branch or a tag (a shallow clone has only some of \
+         them: `git fetch` brings it)"
+    )]
+    NoRevision {
+        /// The name.
+        revision: String,
+    },
+    /// It failed otherwise.
+    #[error("`git {command}` failed: {said}")]
+    Failed {
+        /// What it was asked.
+        command: String,
+        /// What it said.
+        said: String,
+    },
+}
+
+/// A folder in a repository, as it was at a commit.
+pub(super) struct Past {
+    folder: PathBuf,
+    /// The commit, in full.
+    pub commit: String,
+}
+
+impl Past {
+    /// A folder as it was at a revision.
+    pub fn of(folder: &Path, revision: &str) -> Result<Self, GitError> {
+        let folder = folder.to_owned();
+        if let Err(error) = ask(&folder, ["rev-parse", "--git-dir"]) {
+            return Err(match error {
+                GitError::Failed { said, .. } if said.contains(NO_REPOSITORY) => {
+                    GitError::NoRepository { folder }
+                }
+                error => error,
+            });
+        }
+        let commit = format!("{revision}^{{commit}}");
+        let known = ask(
+            &folder,
+            ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit],
+        );
+        let commit = known.map_err(|error| match error {
+            GitError::Failed { .. } => GitError::NoRevision {
+                revision: revision.to_owned(),
+            },
+            error => error,
+        })?;
+        Ok(Self {
+            folder,
+            commit: String::from_utf8_lossy(&commit).trim().to_owned(),
+        })
+    }
+
+    /// The commit, as short as git writes it.
+    pub fn short_commit(&self) -> Result<String, GitError> {
+        let short = self.ask(["rev-parse", "--short", &self.commit])?;
+        Ok(String::from_utf8_lossy(&short).trim().to_owned())
+    }
+
+    /// The files that the folder had then, by their paths from it.
+    pub fn files(&self) -> Result<Vec<String>, GitError> {
+        Ok(names(&self.ask([
+            "ls-tree",
+            "-r",
+            "-z",
+            "--name-only",
+            &self.commit,
+        ])?))
+    }
+
+    /// The files that git takes for other than they were then: those that it follows, and those that it does
+    /// not.
+    pub fn touched(&self) -> Result<Vec<String>, GitError> {
+        let differ = [
+            "diff-index",
+            "--name-only",
+            "-z",
+            "--no-renames",
+            "--relative",
+            &self.commit,
+            "--",
+            ".",
+        ];
+        let mut touched = names(&self.ask(differ)?);
+        touched.extend(names(&self.ask(["ls-files", "--others", "-z", "--", "."])?));
+        Ok(touched)
+    }
+
+    /// What was in a file then.
+    pub fn read(&self, file: &str) -> Result<Vec<u8>, GitError> {
+        self.ask(["cat-file", "blob", &format!("{}:./{file}", self.commit)])
+    }
+
+    fn ask<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<Vec<u8>, GitError> {
+        ask(&self.folder, words)
+    }
+}
+
+/// What git answers in a folder.
+fn ask<'a>(folder: &Path, words: impl IntoIterator<Item = &'a str>) -> Result<Vec<u8>, GitError> {
+    let words: Vec<&str> = words.into_iter().collect();
+    let git = Command::new("git")
+        .args([OsStr::new("-C"), folder.as_os_str()])
+        .args(&words)
+        .env("LC_ALL", "C")
+        .output();
+    let output = git.map_err(GitError::NotThere)?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(GitError::Failed {
+        command: words.join(" "),
+        said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+fn names(list: &[u8]) -> Vec<String> {
+    let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! Chapter 8: what the other procedures refuse, which are the same on both surfaces.
+
+use crate::book::{Chapter, Page, v2};
+use crate::taken::reply;
+
+const UPDATE: &str = "updateSession";
+const GET: &str = "getSession";
+
+/// The script in which most is refused.
+const REFUSED: &str = "refused-otherwise";
+/// The script in which it is for the right that is missing.
+const NO_RIGHT: &str = "suite/legacy/no-right-to-ask";
+
+pub fn chapter() -> Chapter {
+    let refused =
+        |name: &str, says: &str, procedure, number| Page::both(name, says, REFUSED, reply(procedure, number));
+    let gone = "suite/deletion/while-it-works";
+    Chapter {
+        name: "08-refused-otherwise",
+        pages: vec![
+            refused(
+                "update-session-is-unknown",
+                "updateSession of a session that never was",
+                UPDATE,
+                1,
+            ),
+            refused(
+                "update-field-is-unknown",
+                "updateSession with a field that it does not take: its input is strict",
+                UPDATE,
+                2,
+            ),
+            refused(
+                "update-target-is-no-url",
+                "updateSession with a callbackTarget whose url is none",
+                UPDATE,
+                3,
+            ),
+            refused(
+                "update-target-is-no-object",
+                "updateSession with a callbackTarget that is a text",
+                UPDATE,
+                4,
+            ),
+            Page::alone(
+                "update-without-the-internal-key",
+                "updateSession by the user without the key of internal callers",
+                v2(NO_RIGHT, reply(UPDATE, 1)),
+            ),
+            Page::alone(
+                "update-cannot-be-stored",
+                "updateSession while the store fails",
+                v2("refused-by-the-store", reply(UPDATE, 1)),
+            ),
+            refused(
+                "get-session-is-unknown",
+                "getSession of a session that never was",
+                GET,
+                1,
+            ),
+            refused(
+                "get-session-id-is-malformed",
+                "getSession with a session id of another form",
+                GET,
+                2,
+            ),
+            Page::both(
+                "get-session-was-deleted",
+                "getSession of a session that was deleted",
+                gone,
+                reply(GET, 1),
+            ),
+            Page::alone(
+                "get-session-without-a-token",
+                "getSession without a token",
+                v2(NO_RIGHT, reply(GET, 1)),
+            ),
+            Page::alone(
+                "get-session-of-another-user",
+                "getSession of another user's session, which is not told to exist",
+                v2(NO_RIGHT, reply(GET, 2)),
+            ),
+            refused(
+                "interrupt-session-is-unknown",
+                "interruptSession of a session that never was",
+                "interruptSession",
+                1,
+            ),
+            Page::both(
+                "delete-session-is-unknown",
+                "deleteSession of a session that never was",
+                "suite/deletion/unknown",
+                reply("deleteSession", 1),
+            ),
+            refused(
+                "health-session-is-unknown",
+                "getSessionHealth of a session that never was",
+                "getSessionHealth",
+                1,
+            ),
+            refused(
+                "latest-answer-session-is-unknown",
+                "getLatestAssistantMessage of a session that never was",
+                "getLatestAssistantMessage",
+                1,
+            ),
+            refused(
+                "procedure-is-unknown",
+                "a procedure that there is not",
+                "sendMessageV3",
+                1,
+            ),
+        ],
+    }
+}
+
+#[test]
+fn what_an_old_client_gets_that_asks_wrongly_is_as_reviewed() {
+    chapter().assert_reviewed();
+}
