@@ -78,6 +78,22 @@ pub enum What {
 }
 
 impl What {
+    /// What such a change is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Added(_) => "added",
+            Self::Removed(_) => "removed",
+            Self::Renamed { .. } => "renamed",
+            Self::Retyped { .. } => "retyped",
+            Self::NewlyNull(_) => "newly null",
+            Self::NoLongerNull(_) => "not null",
+            Self::Changed { .. } => "changed",
+            Self::Moved { .. } => "moved",
+            Self::OneMore { .. } => "one more",
+            Self::OneLess(_) => "one less",
+        }
+    }
+
     /// Whether a client that was written before can fail over it.
     pub fn is_breaking(&self) -> bool {
         match self {

@@ -1,5 +1,7 @@
-//! What became of the snapshots, as people read it.
+//! What became of the snapshots, as people read it: file by file, then what happened to many of them at once.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -12,25 +14,33 @@ use crate::report::style::{BAD, GOOD, QUIET};
 const VALUE_WIDTH: usize = 72;
 
 /// A change in a line: in which way, where, and what there was and is.
-pub fn line(Change { place, what }: &Change) -> String {
-    let place = if place.is_empty() { "(all of it)" } else { place };
-    let (way, rest) = match what {
-        What::Added(value) => ("added", format!("{place}: {}", short(value))),
-        What::Removed(value) => ("removed", format!("{place}: {}", short(value))),
-        What::Renamed { to, value } => ("renamed", format!("{place} to {to}: {}", short(value))),
-        What::Retyped { from, to } => ("retyped", from_to(place, from, to)),
-        What::NewlyNull(from) => ("newly null", from_to(place, from, &Value::Null)),
-        What::NoLongerNull(to) => ("not null", from_to(place, &Value::Null, to)),
-        What::Changed { from, to } => ("changed", from_to(place, from, to)),
-        What::Moved { from, to } => ("moved", from_to(place, from, to)),
-        What::OneMore { value, .. } => ("one more", format!("{place}: {}", short(value))),
-        What::OneLess(value) => ("one less", format!("{place}: {}", short(value))),
+pub fn line(change: &Change) -> String {
+    let name = change.what.name();
+    let place = place_of(change);
+    let rest = match &change.what {
+        What::Added(value) | What::Removed(value) | What::OneMore { value, .. } | What::OneLess(value) => {
+            short(value)
+        }
+        What::Renamed { value, .. } => short(value),
+        What::Retyped { from, to } | What::Changed { from, to } | What::Moved { from, to } => {
+            from_to(from, to)
+        }
+        What::NewlyNull(from) => from_to(from, &Value::Null),
+        What::NoLongerNull(to) => from_to(&Value::Null, to),
     };
-    format!("{way:<10}  {rest}")
+    format!("{name:<10}  {place}: {rest}")
 }
 
-fn from_to(place: &str, from: &Value, to: &Value) -> String {
-    format!("{place}: {} -> {}", short(from), short(to))
+fn place_of(change: &Change) -> String {
+    match (&change.what, change.place.as_str()) {
+        (What::Renamed { to, .. }, place) => format!("{place} to {to}"),
+        (_, "") => "(all of it)".to_owned(),
+        (_, place) => place.to_owned(),
+    }
+}
+
+fn from_to(from: &Value, to: &Value) -> String {
+    format!("{} -> {}", short(from), short(to))
 }
 
 fn short(value: &Value) -> String {
@@ -48,49 +58,73 @@ fn short(value: &Value) -> String {
 /// As the writer fails.
 pub fn tell(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Result<()> {
     let Compared { commit, news } = compared;
+    for SnapshotNews { name, news } in news {
+        writeln!(out, "{name}")?;
+        tell_news(news, out)?;
+        writeln!(out)?;
+    }
+    tell_often(news, out)?;
     let since = if revision == commit {
         revision.to_owned()
     } else {
         format!("{revision} ({commit})")
     };
-    for SnapshotNews { name, news } in news {
-        writeln!(out, "{name}")?;
-        match news {
-            News::New => writeln!(out, "  {GOOD}compatible{GOOD:#}  new")?,
-            News::Deleted => writeln!(out, "  {BAD}BREAKING{BAD:#}    deleted")?,
-            News::OtherContract => {
-                writeln!(
-                    out,
-                    "  {QUIET}to be read{QUIET:#}  the contract says something else"
-                )?;
-            }
-            News::Changed(changes) if changes.is_empty() => {
-                writeln!(out, "  {QUIET}compatible  the payload is as it was{QUIET:#}")?;
-            }
-            News::Changed(changes) => {
-                for change in changes {
-                    let line = line(change);
-                    if change.what.is_breaking() {
-                        writeln!(out, "  {BAD}BREAKING{BAD:#}    {line}")?;
-                    } else {
-                        writeln!(out, "  {GOOD}compatible{GOOD:#}  {line}")?;
-                    }
-                }
-            }
-        }
-        writeln!(out)?;
-    }
     if news.is_empty() {
         writeln!(out, "{GOOD}no snapshot changed{GOOD:#} since {since}")?;
     } else {
         let (breaking, compatible) = compared.count();
         let style = if breaking == 0 { GOOD } else { BAD };
-        let files = if news.len() == 1 { "file" } else { "files" };
+        let count = news.len();
+        let files = if count == 1 { "file" } else { "files" };
         writeln!(
             out,
-            "{style}{breaking} breaking, {compatible} compatible{style:#} in {} {files} since {since}",
-            news.len()
+            "{style}{breaking} breaking, {compatible} compatible{style:#} in {count} {files} since {since}"
         )?;
     }
     out.flush()
+}
+
+fn tell_news(news: &News, out: &mut impl Write) -> io::Result<()> {
+    match news {
+        News::New => writeln!(out, "  {GOOD}compatible{GOOD:#}  new"),
+        News::Deleted => writeln!(out, "  {BAD}BREAKING{BAD:#}    deleted"),
+        News::OtherContract => {
+            writeln!(
+                out,
+                "  {QUIET}to be read{QUIET:#}  the contract says something else"
+            )
+        }
+        News::Changed(changes) if changes.is_empty() => {
+            writeln!(out, "  {QUIET}compatible  the payload is as it was{QUIET:#}")
+        }
+        News::Changed(changes) => changes.iter().try_for_each(|change| {
+            let line = line(change);
+            if change.what.is_breaking() {
+                writeln!(out, "  {BAD}BREAKING{BAD:#}    {line}")
+            } else {
+                writeln!(out, "  {GOOD}compatible{GOOD:#}  {line}")
+            }
+        }),
+    }
+}
+
+/// Tells what happened in the same place of several files, the most frequent first.
+fn tell_often(news: &[SnapshotNews], out: &mut impl Write) -> io::Result<()> {
+    let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for SnapshotNews { news, .. } in news {
+        if let News::Changed(changes) = news {
+            for change in changes {
+                *counts.entry((change.what.name(), place_of(change))).or_default() += 1;
+            }
+        }
+    }
+    let mut often: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 1).collect();
+    if often.is_empty() {
+        return Ok(());
+    }
+    often.sort_by_key(|(_, count)| Reverse(*count));
+    for ((name, place), count) in often {
+        writeln!(out, "{count:>4} times  {name:<10}  {place}")?;
+    }
+    writeln!(out)
 }

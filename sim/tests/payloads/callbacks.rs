@@ -22,7 +22,7 @@ pub fn chapter() -> Chapter {
                 "completed-command",
                 "the callback of a command, which was answered with nothing (the unified surface has no commands: \
                  there it is a prompt)",
-                v2("suite/legacy/three-forms", callback("command")),
+                v2("sent-in-each-form", callback("command")),
                 unified("second-turn-without-text", callback("second")),
             ),
             first(

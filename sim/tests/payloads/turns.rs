@@ -6,7 +6,7 @@ use crate::taken::reply;
 const SEND: &str = "sendMessageV2";
 
 pub fn chapter() -> Chapter {
-    let form = |number| v2("suite/legacy/three-forms", reply(SEND, number));
+    let form = |number| v2("sent-in-each-form", reply(SEND, number));
     let sent: Take = unified("suite/turn/hot", reply("send", 1));
     Chapter {
         name: "02-send-a-message",
