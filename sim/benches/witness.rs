@@ -28,8 +28,11 @@ const WORLDS: [(&str, WorldKind); 2] = [
 ];
 const HOSTS: [&str; 6] = ["observer", "server", "wrapper", "gateway", "receiver", "client"];
 const IDLE: Duration = Duration::from_secs(300);
-/// The turn of the busy run: so many chunks, and so many milliseconds from one to the next.
-const TURN: &str = "__fake__:slow:500:10";
+/// A turn as the suite's scripts have them: so many chunks, and so many milliseconds from one to the next.
+const TURN: &str = "__fake__:slow:5:100";
+/// A turn in which somebody has something to do at almost every tick. What that takes, it takes in either
+/// world; of the loop itself this shows least.
+const DENSE_TURN: &str = "__fake__:slow:500:10";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Six hosts that wait for something that is not to come for a year.
@@ -48,12 +51,12 @@ fn idle(kind: WorldKind) -> Duration {
     IDLE
 }
 
-/// A session is started, and a client follows its stream until its one turn is over.
-fn busy(kind: WorldKind) -> Duration {
+/// A session is started with a prompt, and a client follows its stream until its one turn is over.
+fn busy(kind: WorldKind, prompt: &str) -> Duration {
     let mut stage = Stage::in_world(kind.create(1, stage::epoch()), Sabotage::default(), None);
     let client = stage.add_client("client");
     let input = json!({
-        "message": {"prompt": TURN, "id": client.draw_message_id()},
+        "message": {"prompt": prompt, "id": client.draw_message_id()},
         "agent": {"mode": "code", "model": "fake-deterministic"},
         "repository": {"type": "github", "repo": "o/r"},
     });
@@ -103,7 +106,7 @@ impl Measured {
 }
 
 /// Measures a run in both worlds, and prints what a virtual second costs in each.
-fn compare(criterion: &mut Criterion, name: &str, run: fn(WorldKind) -> Duration) {
+fn compare(criterion: &mut Criterion, name: &str, run: impl Fn(WorldKind) -> Duration) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     let [first, witness] = WORLDS.map(|(world, kind)| {
@@ -125,11 +128,11 @@ fn compare(criterion: &mut Criterion, name: &str, run: fn(WorldKind) -> Duration
     group.finish();
     // If only one of them was asked for, there is nothing to compare.
     if !first.passed.is_zero() && !witness.passed.is_zero() {
+        let (first, witness) = (first.cost(), witness.cost());
+        let ratio = witness / first;
         println!(
-            "{name}: a virtual second takes {:.3} µs in the first world and {:.0} µs in the witness: {:.0} times as long\n",
-            first.cost(),
-            witness.cost(),
-            witness.cost() / first.cost()
+            "{name}: a virtual second takes {first:.1} µs in the first world and {witness:.0} µs in the witness, \
+             {ratio:.1} times as long\n"
         );
     }
 }
@@ -137,6 +140,7 @@ fn compare(criterion: &mut Criterion, name: &str, run: fn(WorldKind) -> Duration
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     compare(&mut criterion, "idle", idle);
-    compare(&mut criterion, "busy", busy);
+    compare(&mut criterion, "turn", |kind| busy(kind, TURN));
+    compare(&mut criterion, "dense turn", |kind| busy(kind, DENSE_TURN));
     criterion.final_summary();
 }
