@@ -28,7 +28,7 @@ pub(crate) struct ExploreArguments {
     seeds: Option<Seeds>,
     /// Play from the first seed on for so many minutes
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
-    minutes: Option<f64>,
+    minutes: Option<Minutes>,
     /// The first seed, with --minutes
     #[arg(long, value_name = "SEED", default_value_t = 0, requires = "minutes")]
     from: u64,
@@ -54,6 +54,22 @@ pub(crate) struct ExploreArguments {
     #[cfg(feature = "selftest")]
     #[arg(long, value_name = "RULE")]
     breaking: Option<String>,
+}
+
+/// How long, in minutes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Minutes(Duration);
+
+impl FromStr for Minutes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let minutes: Option<f64> = text.parse().ok();
+        let duration = minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+        duration
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is not a number of minutes, such as 30 or 0.5"))
+    }
 }
 
 /// Every `of`-th seed, from the `index`-th on.
@@ -104,14 +120,13 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         reason = "how long it takes here is for the person who waits"
     )]
     let start = Instant::now();
-    let limit = arguments
-        .minutes
-        .map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+    let limit = arguments.minutes.map(|Minutes(limit)| limit);
     let is_over = || interruption.is_asked_for() || limit.is_some_and(|limit| start.elapsed() >= limit);
     let first = range.start.saturating_add(arguments.shard.index);
     let every = usize::try_from(arguments.shard.of).unwrap_or(usize::MAX);
     let seeds = (first..range.end).step_by(every);
-    let count = arguments.minutes.is_none().then(|| seeds.clone().count() as u64);
+    let length = range.end.saturating_sub(first).div_ceil(arguments.shard.of);
+    let count = arguments.minutes.is_none().then_some(length);
     let seeds = seeds.take_while(|_| !is_over());
 
     let bar = progress_bar(count);
@@ -208,8 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_is_one_of_several_counted_from_zero() {
+    fn a_shard_is_one_of_several_counted_from_zero_and_time_is_never_negative() {
         assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
+        for text in ["-1", "nan", "soon", "1e300"] {
+            assert!(text.parse::<Minutes>().is_err(), "{text}");
+        }
         for text in ["3/3", "1", "a/b", "0/0", "-1/2"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
         }

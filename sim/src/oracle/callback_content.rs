@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::admissions::{Likely, branch_asked_for, wants_gate};
+use super::admissions::{CallbackTargets, Likely, branch_asked_for, wants_gate};
 use super::batches::{Batch, batches};
 use super::history::{CallbackRequest, SessionHistory, StreamEvent};
 use super::one_callback::first_requests;
@@ -131,12 +131,19 @@ fn text_of(session: &SessionHistory, assistant_message: &str) -> (Option<String>
 }
 
 /// What the branch may be: the last that `complete` reported when the batch was finalized, else the one that
-/// was asked for; none if nobody on the wire was told which that is.
+/// was asked for; none if nobody on the wire was told which that is. A later turn begins another batch, unless its
+/// message calls nobody back: then this one may still have been open.
 fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
     let mut possible = vec![json!(branch_asked_for(session).ok()?)];
+    let targets = CallbackTargets::of(session);
+    let calls_back = |message: &str| {
+        let mut queued = session.kept.iter().filter(|event| event.is_queued());
+        let queued = queued.find(|event| event.message() == Some(message));
+        queued.is_none_or(|queued| targets.calls_back(queued.at) != Likely::No)
+    };
     for event in &session.kept {
         let is_later_turn = event.id > batch.end.id && event.is_sent();
-        if is_later_turn {
+        if is_later_turn && event.message().is_some_and(calls_back) {
             break;
         }
         if let Some(branch) = reported(event, "currentBranch") {
