@@ -1,5 +1,4 @@
-//! Nothing lies in `snapshots/` that no page shows, nothing waits there to be reviewed, and no script is
-//! played for nobody.
+//! Nothing lies in `snapshots/` that no page shows, and no script is played for nobody.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +9,8 @@ use crate::{chapters, contracts, plays};
 
 /// What tells a reader how to go about it.
 const README: &str = "README.md";
+/// The test that nothing waits to be reviewed.
+const REVIEW: &str = "review.rs";
 
 /// Every file below a folder, by its path from there, with slashes.
 fn files(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
@@ -29,10 +30,9 @@ fn files(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
 fn every_file_in_the_folder_is_one_that_a_test_asserts() {
     let mut there = BTreeSet::new();
     files(&book::folder(), "", &mut there);
-    let (pending, there): (BTreeSet<String>, BTreeSet<String>) =
-        there.into_iter().partition(|name| name.ends_with(".snap.new"));
-    assert!(pending.is_empty(), "these wait to be reviewed: {pending:#?}");
-    let mut asserted = BTreeSet::from([README.to_owned()]);
+    // What waits to be reviewed has a test of its own.
+    there.retain(|name| !name.ends_with(".snap.new"));
+    let mut asserted = BTreeSet::from([README.to_owned(), REVIEW.to_owned()]);
     asserted.extend(contracts::FILES.map(str::to_owned));
     for chapter in chapters() {
         for file in chapter.pages.iter().flat_map(Page::files) {
