@@ -7,8 +7,13 @@ use tokio_tungstenite::tungstenite;
 use crate::http_client::{self, HttpError};
 use crate::network::{ByteStream, Network};
 
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 pub use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 pub use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
+
+/// How much of a WebSocket is read at once, in bytes. The library clears so much before each reading, and its own
+/// default is eight times as much; what is larger is read in several goes.
+pub const READ_BUFFER: usize = 16 * 1024;
 
 /// An open WebSocket: a stream and a sink of [`Message`]s.
 pub type WebSocket = WebSocketStream<Box<dyn ByteStream>>;
@@ -60,7 +65,8 @@ pub async fn open(
         request = request.header("authorization", value);
     }
     let request = request.body(()).map_err(|_| HttpError::Url(url.to_string()))?;
-    match tokio_tungstenite::client_async(request, stream).await {
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    match tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(WebSocketError::Http(response)) => Err(OpenError::Refused {
             status: response.status().as_u16(),

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::trpc;
+use turnstile_seams::websocket::READ_BUFFER;
+
 use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, SessionId, UserId, hyphenated_uuid};
@@ -97,7 +99,9 @@ async fn admit(
         .map_err(Refusal::from)
         .map_err(not_to_be_had)?
         .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
-    Ok(upgrade.on_upgrade(move |websocket| converse(socket, websocket)))
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER)
+        .on_upgrade(move |websocket| converse(socket, websocket)))
 }
 
 /// The session cannot be asked: there is none, or the store failed.

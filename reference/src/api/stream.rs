@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 use super::stream_filter::{self, Filter};
 use super::{iso, trpc};
+use turnstile_seams::websocket::READ_BUFFER;
+
 use crate::coverage::Row;
 use crate::host::Subscription;
 use crate::identity::SessionId;
@@ -114,22 +116,24 @@ async fn admit(
         (true, Some(_)) => Row::StreamFromId.reach(),
         (true, None) => Row::StreamOpened.reach(),
     }
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        let after = if replay {
-            let from_id = from_id.unwrap_or(0);
-            from_id + u64::from(from_id > 0 && server.sabotage().replays_with_gap())
-        } else {
-            subscription.up_to
-        };
-        let client = Client {
-            server,
-            session,
-            filter,
-            socket,
-        };
-        // Whichever way the client went, it comes back with the id of what it saw last.
-        let _ = client.follow(after, subscription).await;
-    }))
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER)
+        .on_upgrade(move |socket| async move {
+            let after = if replay {
+                let from_id = from_id.unwrap_or(0);
+                from_id + u64::from(from_id > 0 && server.sabotage().replays_with_gap())
+            } else {
+                subscription.up_to
+            };
+            let client = Client {
+                server,
+                session,
+                filter,
+                socket,
+            };
+            // Whichever way the client went, it comes back with the id of what it saw last.
+            let _ = client.follow(after, subscription).await;
+        }))
 }
 
 struct Client {
