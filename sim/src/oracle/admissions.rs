@@ -74,17 +74,19 @@ impl<'a> CallbackTargets<'a> {
 
     /// All targets that may have been in force when the server says that a message was admitted.
     pub(super) fn at(&self, admitted_at: Duration) -> Vec<Target<'a>> {
-        let is_replaced = |setting: &Setting| {
-            setting.until.is_some_and(|until| {
-                self.0
-                    .iter()
-                    .any(|later| later.from > until && later.until.is_some_and(|until| until <= admitted_at))
+        let is_in_force_by_then = |setting: &Setting| setting.until.is_some_and(|until| until <= admitted_at);
+        // One that was asked for when an earlier one was in force has taken its place.
+        let is_replaced = |place: usize| {
+            self.0[place].until.is_some_and(|until| {
+                let mut later = self.0[place + 1..].iter();
+                later.any(|later| later.from >= until && is_in_force_by_then(later))
             })
         };
         self.0
             .iter()
-            .filter(|setting| setting.from <= admitted_at + TOLD_TIME_ERROR && !is_replaced(setting))
-            .map(|setting| setting.target)
+            .enumerate()
+            .filter(|(place, setting)| setting.from <= admitted_at + TOLD_TIME_ERROR && !is_replaced(*place))
+            .map(|(_, setting)| setting.target)
             .collect()
     }
 
