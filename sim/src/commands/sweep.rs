@@ -106,7 +106,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
         })?;
     }
     sweeping::tell_summary(&mut out, &strips)?;
-    let failed: usize = strips.iter().map(|strip| strip.failed()).sum();
+    let failed: usize = strips.iter().map(sweeping::Strip::failed).sum();
     let is_held = strips.iter().all(|strip| strip.held() == strip.moments.len());
     Ok(match (failed, is_held) {
         (0, true) => Exit::Held,
