@@ -78,7 +78,7 @@ expect:
     1:1: the script has no `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: say it in a sentence
     2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: `colour` is not known here; allowed: scenario, about, seam, api, session, receiver, steps, expect
+    3:1: `colour` is not known here; allowed: scenario, about, seam, api, tolerant, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map of one key, such as `wait: 4s` or `interrupt: {}`

@@ -10,7 +10,7 @@ use serde_json::Value;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 
-use crate::oracle::history::{CallbackRequest, History};
+use crate::oracle::history::{CallbackRequest, History, StreamEvent};
 use crate::script::{self, HarnessError, LEFT_ALONE, Options, Verdict, moment_of_event};
 use crate::trace::{Labels, SCRIPT, Trace, What};
 use crate::world::{WorldError, WorldKind};
@@ -33,7 +33,7 @@ const AFTERMATH_OF_A_BREACH: Duration = Duration::from_mins(2);
 pub struct Account {
     /// The rules that were broken, each once.
     pub broken: Vec<String>,
-    /// What became of the messages, in order: `queued first`, `sent first`, …
+    /// What became of the messages, in the order of each session's log: `queued first`, `sent first`, …
     pub messages: Vec<String>,
     /// The callbacks that came, those of each message in order: with which status, and what they were
     /// answered. Jobs of several messages go out side by side, so there is no order among those.
@@ -45,10 +45,17 @@ impl Account {
     pub fn of(verdict: &Verdict) -> Self {
         let history = History::read(&verdict.trace);
         let labels = &verdict.labels;
-        let messages = history.kept_events().into_iter().filter_map(|event| {
+        let told_of = |event: &&StreamEvent| {
             let moment = moment_of_event(&event.name, &event.data)?;
             Some(format!("{moment} {}", label(labels, event.message()?)))
-        });
+        };
+        let sessions = history.sessions();
+        let logs = sessions
+            .iter()
+            .map(|session| session.kept.iter().filter_map(told_of).collect());
+        // The ids of sessions are not the same in both worlds, so their order says nothing.
+        let mut logs: Vec<Vec<String>> = logs.collect();
+        logs.sort_unstable();
         let mut callbacks: Vec<(&str, String)> = history
             .callbacks
             .iter()
@@ -64,7 +71,7 @@ impl Account {
         broken.dedup();
         Self {
             broken,
-            messages: messages.collect(),
+            messages: logs.concat(),
             callbacks: callbacks
                 .into_iter()
                 .map(|(owner, told)| format!("{owner} {told}"))

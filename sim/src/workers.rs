@@ -64,7 +64,7 @@ mod tests {
         let mut told = Vec::new();
         let backwards = |piece: u64| {
             // Later pieces are done sooner.
-            for _ in 0..(100 - piece) * 100 {
+            for _ in 0..100_u64.saturating_sub(piece) * 100 {
                 std::hint::spin_loop();
             }
             piece
