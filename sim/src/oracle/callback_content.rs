@@ -87,8 +87,11 @@ fn texts(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
         1 => replies.first()?,
         _ => return None,
     };
-    let (text, last_word_at) = text_of(session, reply);
-    (last_word_at <= batch.not_before).then(|| vec![json!(text)])
+    let (text, (last_word_at, last_word)) = text_of(session, reply);
+    // Within one millisecond the log's order tells which was first: a word that comes behind the end may come behind
+    // the callback too.
+    let is_in_time = last_word < batch.end.id || last_word_at < batch.not_before;
+    (last_word_at <= batch.not_before && is_in_time).then(|| vec![json!(text)])
 }
 
 /// The assistant's messages that answer a message.
@@ -103,31 +106,31 @@ fn replies_to<'a>(session: &SessionHistory<'a>, message: &str) -> BTreeSet<&'a s
         .collect()
 }
 
-/// The text of an assistant's message and when the last word on it was said: its text parts in order of id,
-/// without removed ones.
-fn text_of(session: &SessionHistory, assistant_message: &str) -> (Option<String>, Duration) {
+/// The text of an assistant's message, and when and by which event the last word on it was said: its text parts in
+/// order of id, without removed ones.
+fn text_of(session: &SessionHistory, assistant_message: &str) -> (Option<String>, (Duration, u64)) {
     let mut parts: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut last_word_at = Duration::ZERO;
+    let mut last_word = (Duration::ZERO, 0);
     for event in &session.kept {
         let Some((name, properties)) = event.kilo() else {
             continue;
         };
         let part = &properties["part"];
         if name == "message.part.updated" && part["messageID"] == assistant_message {
-            last_word_at = last_word_at.max(event.at);
+            last_word = last_word.max((event.at, event.id));
             let text = part["text"].as_str().filter(|_| part["type"] == "text");
             match (part["id"].as_str(), text) {
                 (Some(id), Some(text)) => parts.insert(id, text),
                 (id, _) => parts.remove(id.unwrap_or_default()),
             };
         } else if name == "message.part.removed" && properties["messageID"] == assistant_message {
-            last_word_at = last_word_at.max(event.at);
+            last_word = last_word.max((event.at, event.id));
             parts.remove(properties["partID"].as_str().unwrap_or_default());
         }
     }
     let text: String = parts.into_values().collect();
     let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    (text, last_word_at)
+    (text, last_word)
 }
 
 /// What the branch may be: the last that `complete` reported when the batch was finalized, else the one that
