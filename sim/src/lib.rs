@@ -10,6 +10,7 @@
 
 pub mod client_view;
 pub mod coverage;
+pub mod error_chain;
 pub mod explore;
 pub mod oracle;
 pub mod report;

@@ -1,7 +1,7 @@
 //! `turnstile explore`.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use turnstile::explore::{self, Exploration, Tally};
 use turnstile::workers;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
-use super::seeds::{Seeds, sabotage};
+use super::progress::bar;
+use super::seeds::{Seeds, ServerArguments};
 
 /// How many seeds are played if nothing is said.
 const DEFAULT_SEEDS: u64 = 1000;
@@ -50,10 +50,8 @@ pub(crate) struct ExploreArguments {
     /// How many last lines of the trace are shown where something did not hold
     #[arg(long, default_value_t = 12, value_name = "N")]
     trace_lines: usize,
-    /// Play against a server that breaks this rule (`turnstile selftest` names them)
-    #[cfg(feature = "selftest")]
-    #[arg(long, value_name = "RULE")]
-    breaking: Option<String>,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// How long, in minutes.
@@ -98,11 +96,7 @@ impl FromStr for Shard {
 
 /// Plays the scenarios of many seeds.
 pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
-    #[cfg(feature = "selftest")]
-    let breaking = arguments.breaking.as_deref();
-    #[cfg(not(feature = "selftest"))]
-    let breaking = None;
-    let sabotage = match sabotage(breaking) {
+    let sabotage = match arguments.server.sabotage() {
         Ok(sabotage) => sabotage,
         Err(error) => {
             complain(&error);
@@ -129,7 +123,11 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let count = arguments.minutes.is_none().then_some(length);
     let seeds = seeds.take_while(|_| !is_over());
 
-    let bar = progress_bar(count);
+    let template = match count {
+        Some(_) => "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {elapsed}",
+        None => "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
+    };
+    let bar = bar(count, template);
     let mut out = anstream::stdout();
     let mut tally = Tally::default();
     let mut failure = None;
@@ -198,24 +196,6 @@ pub(crate) fn write(file: &std::path::Path, exploration: &Exploration) -> io::Re
     let mut text = serde_json::to_string_pretty(exploration)?;
     text.push('\n');
     fs::write(file, text)
-}
-
-/// A bar on a terminal, nothing in a pipe.
-fn progress_bar(count: Option<u64>) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-    }
-    let (bar, template) = match count {
-        Some(count) => (
-            ProgressBar::new(count),
-            "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {elapsed}",
-        ),
-        None => (
-            ProgressBar::new_spinner(),
-            "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
-        ),
-    };
-    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
 }
 
 #[cfg(test)]

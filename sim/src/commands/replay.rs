@@ -73,20 +73,12 @@ impl ReplayArguments {
 /// Plays one seed or script and prints all that was observed.
 pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let source = &arguments.source;
-    let (scenario, seed) = match source.scenario(arguments.seed, arguments.api) {
+    let (entry, seed) = match source.entry(arguments.seed, arguments.api) {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
             return Ok(Exit::Usage);
         }
-    };
-    let entry = Entry {
-        id: source.to_string(),
-        path: match source {
-            Source::Seed(_) => PathBuf::new(),
-            Source::File(file) => file.clone(),
-        },
-        scenario,
     };
     let options = Options {
         seed,

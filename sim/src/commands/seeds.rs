@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::Args;
 use turnstile::explore;
 use turnstile::script::Options;
 use turnstile::suite::Play;
@@ -70,6 +71,17 @@ impl fmt::Display for Source {
 }
 
 impl Source {
+    /// As [`Self::scenario`], with what it is called and where it is; what is not in a file has an empty path.
+    pub fn entry(&self, seed: u64, surface: Option<Surface>) -> Result<(Entry, u64), String> {
+        let (scenario, seed) = self.scenario(seed, surface)?;
+        let path = match self {
+            Self::Seed(_) => PathBuf::new(),
+            Self::File(file) => file.clone(),
+        };
+        let id = self.to_string();
+        Ok((Entry { id, path, scenario }, seed))
+    }
+
     /// The scenario, on one surface, and the seed that it is played with: a generated one has that of its
     /// generation.
     pub fn scenario(&self, seed: u64, surface: Option<Surface>) -> Result<(Scenario, u64), String> {
@@ -88,29 +100,40 @@ impl Source {
     }
 }
 
-/// A server that breaks the rule of that name, or none.
-#[cfg(not(feature = "selftest"))]
-pub(crate) fn sabotage(_: Option<&str>) -> Result<Sabotage, String> {
-    Ok(Sabotage::default())
+/// Which server is played against.
+#[derive(Args)]
+pub(crate) struct ServerArguments {
+    /// Play against a server that breaks this rule (`turnstile selftest` names them)
+    #[cfg(feature = "selftest")]
+    #[arg(long, value_name = "RULE")]
+    breaking: Option<String>,
 }
 
-/// A server that breaks the rule of that name, or none.
-#[cfg(feature = "selftest")]
-pub(crate) fn sabotage(name: Option<&str>) -> Result<Sabotage, String> {
-    use turnstile::selftest;
+impl ServerArguments {
+    /// What that server breaks.
+    #[cfg(not(feature = "selftest"))]
+    pub fn sabotage(&self) -> Result<Sabotage, String> {
+        Ok(Sabotage::default())
+    }
 
-    let Some(name) = name else {
-        return Ok(Sabotage::default());
-    };
-    let rules = selftest::rules_matching(None);
-    let rule = rules
-        .iter()
-        .copied()
-        .find(|rule| selftest::name_of(*rule) == name);
-    rule.map(Sabotage::from).ok_or_else(|| {
-        let names: Vec<String> = rules.into_iter().map(selftest::name_of).collect();
-        format!("there is no rule {name:?}; there are {}", names.join(", "))
-    })
+    /// What that server breaks.
+    #[cfg(feature = "selftest")]
+    pub fn sabotage(&self) -> Result<Sabotage, String> {
+        use turnstile::selftest;
+
+        let Some(name) = &self.breaking else {
+            return Ok(Sabotage::default());
+        };
+        let rules = selftest::rules_matching(None);
+        let rule = rules
+            .iter()
+            .copied()
+            .find(|rule| selftest::name_of(*rule) == *name);
+        rule.map(Sabotage::from).ok_or_else(|| {
+            let names: Vec<String> = rules.into_iter().map(selftest::name_of).collect();
+            format!("there is no rule {name:?}; there are {}", names.join(", "))
+        })
+    }
 }
 
 /// Every scenario with every seed.

@@ -1,12 +1,11 @@
 //! `turnstile shrink`.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use turnstile::explore::{self, Progress};
 use turnstile::script::Options;
 use turnstile::suite;
@@ -14,7 +13,8 @@ use turnstile_scenarios::Surface;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
-use super::seeds::Source;
+use super::progress::bar;
+use super::seeds::{ServerArguments, Source};
 
 /// What is made smaller, and where to.
 #[derive(Args)]
@@ -31,22 +31,16 @@ pub(crate) struct ShrinkArguments {
     /// Write the script to a file instead of showing it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Play against a server that breaks this rule (`turnstile selftest` names them)
-    #[cfg(feature = "selftest")]
-    #[arg(long, value_name = "RULE")]
-    breaking: Option<String>,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// Makes a scenario in which something breaks as small as it goes.
 pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
-    #[cfg(feature = "selftest")]
-    let breaking = arguments.breaking.as_deref();
-    #[cfg(not(feature = "selftest"))]
-    let breaking = None;
     let found = arguments
         .source
         .scenario(arguments.seed, arguments.api)
-        .and_then(|found| Ok((found, super::seeds::sabotage(breaking)?)));
+        .and_then(|found| Ok((found, arguments.server.sabotage()?)));
     let ((scenario, seed), sabotage) = match found {
         Ok(found) => found,
         Err(error) => {
@@ -66,7 +60,7 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
             return Ok(Exit::Harness);
         }
     };
-    let bar = spinner();
+    let bar = bar(None, "{spinner} {msg}, {elapsed}");
     let interruption = Interruption::listen();
     let steps_before = scenario.steps.len();
     let shrunk = explore::shrink(&scenario, verdict, options, |progress: Progress| {
@@ -117,13 +111,4 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
         }
     }
     Ok(Exit::Broke)
-}
-
-/// Something that moves on a terminal, nothing in a pipe.
-fn spinner() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("the template is valid");
-    ProgressBar::new_spinner().with_style(style)
 }

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use clap::Args;
+use turnstile::error_chain::with_sources;
 use turnstile::snapshots::{self, ComparisonError, GitError};
 
 use super::exit::{Exit, complain};
@@ -54,15 +55,4 @@ pub(crate) fn snapshots(arguments: &SnapshotsArguments) -> io::Result<Exit> {
         (0, _) => Exit::Held,
         _ => Exit::Broke,
     })
-}
-
-/// An error with everything that led to it.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -58,17 +58,12 @@ impl FromStr for Fault {
 /// Plays a script again and again, each time with one fault more.
 pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     let source = Source::File(arguments.file.clone());
-    let (scenario, seed) = match source.scenario(arguments.seed, arguments.api) {
+    let (entry, seed) = match source.entry(arguments.seed, arguments.api) {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
             return Ok(Exit::Usage);
         }
-    };
-    let entry = Entry {
-        id: source.to_string(),
-        path: arguments.file.clone(),
-        scenario,
     };
     if let (Some(at), Some(Fault(kind))) = (arguments.at, arguments.fault) {
         return replay(&entry, seed, Strike { at: *at, kind });

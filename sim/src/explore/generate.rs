@@ -234,13 +234,7 @@ impl<'a> Layout<'a> {
                 }
                 let client = self.sender(*by_viewer);
                 self.push(Step::Send(SendMessage {
-                    label: label.into(),
                     form: matches!(prompt, Prompt::Command(_)).then(|| Form::Payload.into()),
-                    prompt,
-                    repeat: None,
-                    model: None,
-                    finalization: None,
-                    session: session.into(),
                     client: client.into(),
                     id: if *id_by_server {
                         IdMaker::Server
@@ -248,14 +242,14 @@ impl<'a> Layout<'a> {
                         IdMaker::Client
                     },
                     surface: surface.map(At::from),
-                    reply: Reply::default(),
+                    ..plain(label, prompt, &session)
                 }));
             }
             Act::Burst { session, count } => {
                 let session = self.session(*session);
                 for _ in 0..*count {
                     let (label, prompt) = self.message(&Saying::Echo, &session);
-                    self.send(label, prompt, &session);
+                    self.push(Step::Send(plain(label, prompt, &session)));
                 }
             }
             Act::Repeat {
@@ -270,17 +264,9 @@ impl<'a> Layout<'a> {
                     _ => self.surface(*on_other_surface),
                 };
                 self.push(Step::Send(SendMessage {
-                    label: again.into(),
-                    prompt,
                     repeat: Some(label.into()),
-                    model: None,
-                    finalization: None,
-                    session: session.into(),
-                    client: At::default(),
-                    id: IdMaker::default(),
                     surface: surface.map(At::from),
-                    form: None,
-                    reply: Reply::default(),
+                    ..plain(again, prompt, &session)
                 }));
             }
             Act::Interrupt(session) => {
@@ -348,23 +334,6 @@ impl<'a> Layout<'a> {
                 }));
             }
         }
-    }
-
-    /// Sends a message in the plainest way.
-    fn send(&mut self, label: Label, prompt: Prompt, session: &SessionName) {
-        self.push(Step::Send(SendMessage {
-            label: label.into(),
-            prompt,
-            repeat: None,
-            model: None,
-            finalization: None,
-            session: session.clone().into(),
-            client: At::default(),
-            id: IdMaker::default(),
-            surface: None,
-            form: None,
-            reply: Reply::default(),
-        }));
     }
 
     fn stream(&mut self, session: Index, by_viewer: bool, from: &ResumeChoice, reads_slowly: bool) {
@@ -463,6 +432,23 @@ impl<'a> Layout<'a> {
             steps: self.steps,
             expect: Vec::new(),
         }
+    }
+}
+
+/// A message that is sent in the plainest way.
+fn plain(label: Label, prompt: Prompt, session: &SessionName) -> SendMessage {
+    SendMessage {
+        label: label.into(),
+        prompt,
+        repeat: None,
+        model: None,
+        finalization: None,
+        session: session.clone().into(),
+        client: At::default(),
+        id: IdMaker::default(),
+        surface: None,
+        form: None,
+        reply: Reply::default(),
     }
 }
 

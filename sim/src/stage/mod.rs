@@ -28,6 +28,7 @@ pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS, ingest_party};
 pub use self::queue::{QueueBehaviour, QueueControl};
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
+use crate::error_chain::with_sources;
 use crate::trace::{Recorder, WORLD, What};
 use crate::world::{AnyWorld, Machine, WorldError, WorldEvent, WorldKind};
 
@@ -300,15 +301,4 @@ fn add_client_host(world: &mut dyn AnyWorld, name: &str) -> Seams {
 async fn listen(machine: &Machine, authority: &str) -> Box<dyn Listener> {
     let listening = machine.seams.network.listen(authority).await;
     listening.unwrap_or_else(|error| panic!("nothing else listens at {authority}, and yet: {error}"))
-}
-
-/// An error with everything that led to it.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
