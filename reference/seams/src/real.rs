@@ -7,16 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{ByteStream, Clock, Listener, Network, Randomness, Seams};
 
 /// The real world, as one party sees it. Needs a tokio runtime with I/O and time enabled.
 pub fn seams() -> Seams {
+    seams_at(Pace::default())
+}
+
+/// The same with a clock that runs at a pace of its own.
+pub fn seams_at(pace: Pace) -> Seams {
     Seams {
         network: Arc::new(MachineNetwork),
-        clock: Arc::new(MachineClock),
+        clock: Arc::new(MachineClock::new(pace)),
         randomness: Randomness::new(rand::make_rng::<rand::rngs::StdRng>()),
     }
 }
@@ -62,24 +67,102 @@ impl Listener for MachineListener {
     }
 }
 
-/// The machine's wall clock.
-#[derive(Debug, Clone, Copy)]
-pub struct MachineClock;
+/// How fast a clock runs beside the machine's: parties whose clocks have the same pace agree on the time.
+///
+/// All durations of a party shrink with it, without the party knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The moment at which such a clock shows what the machine's shows.
+    pub since: Timestamp,
+    /// How many of its seconds pass in one of the machine's.
+    pub times: u32,
+}
+
+impl Default for Pace {
+    /// The machine's own.
+    fn default() -> Self {
+        Self {
+            since: Timestamp::UNIX_EPOCH,
+            times: 1,
+        }
+    }
+}
+
+impl Pace {
+    /// What a clock of this pace shows when the machine's shows `machine`; the end of time if it is past that.
+    pub fn at(self, machine: Timestamp) -> Timestamp {
+        let times = i32::try_from(self.times).unwrap_or(i32::MAX);
+        let passed = machine.duration_since(self.since).checked_mul(times);
+        let passed = passed.unwrap_or(SignedDuration::MAX);
+        self.since.saturating_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    /// How long the machine's clock takes for what takes `duration` by such a clock.
+    pub fn on_the_machine(self, duration: Duration) -> Duration {
+        duration / self.times.max(1)
+    }
+}
+
+/// The machine's wall clock, or one that runs faster.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MachineClock {
+    pace: Pace,
+}
+
+impl MachineClock {
+    /// A clock of that pace.
+    pub fn new(pace: Pace) -> Self {
+        Self { pace }
+    }
+}
 
 impl Clock for MachineClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.pace.at(Timestamp::now())
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        let clock = *self;
         Box::pin(async move {
             loop {
                 // tokio's timer follows the monotonic clock; the loop covers a wall clock set back.
-                match Duration::try_from(deadline.duration_since(Timestamp::now())) {
-                    Ok(left) if !left.is_zero() => tokio::time::sleep(left).await,
+                match Duration::try_from(deadline.duration_since(clock.now())) {
+                    Ok(left) if !left.is_zero() => {
+                        // Never nothing at all, or a fast clock would be asked in a circle.
+                        let left = clock.pace.on_the_machine(left).max(Duration::from_micros(1));
+                        tokio::time::sleep(left).await;
+                    }
                     _ => return,
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_of_one_pace_agree_and_run_so_many_times_as_fast() {
+        let since: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
+        let pace = Pace { since, times: 20 };
+        let minute = SignedDuration::from_mins(1);
+        assert_eq!(pace.at(since), since);
+        assert_eq!(pace.at(since + minute), since + minute * 20);
+        assert_eq!(
+            pace.on_the_machine(Duration::from_secs(20)),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_runs_out_of_time_stays_at_its_end() {
+        let pace = Pace {
+            since: Timestamp::UNIX_EPOCH,
+            times: u32::MAX,
+        };
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
+        assert_eq!(pace.at(now), Timestamp::MAX);
     }
 }
