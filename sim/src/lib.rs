@@ -6,12 +6,14 @@
 //! whether it was right. [`suite`] plays many scenarios at once, [`report`] tells of it. [`coverage`]
 //! asks what of the protocol the scenarios come by, `selftest` whether broken servers are noticed, `witness`
 //! whether a world that is not ours shows the same, and [`snapshots`] what a change of a payload means to whoever
-//! reads it. [`explore`] makes scenarios from seeds, [`sweep`] puts a fault at every moment of one.
+//! reads it. [`explore`] makes scenarios from seeds, [`sweep`] puts a fault at every moment of one. [`live`] plays
+//! scenarios in real time, against a server that is a process of its own.
 
 pub mod client_view;
 pub mod coverage;
 pub mod error_chain;
 pub mod explore;
+pub mod live;
 pub mod oracle;
 pub mod report;
 pub mod script;

@@ -79,8 +79,16 @@ pub fn play_timed(play: Play) -> Played {
 ///
 /// If the harness failed.
 pub fn play_safely(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
-    let playing = AssertUnwindSafe(|| script::play(scenario, options));
-    catch_unwind(playing).unwrap_or_else(|panic| {
+    safely(|| script::play(scenario, options))
+}
+
+/// Plays something, wherever it is played.
+///
+/// # Errors
+///
+/// If the harness failed, even if the player itself panicked.
+pub fn safely(playing: impl FnOnce() -> Result<Verdict, HarnessError>) -> Result<Verdict, HarnessError> {
+    catch_unwind(AssertUnwindSafe(playing)).unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
         let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         Err(HarnessError::Panicked {

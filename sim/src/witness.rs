@@ -11,8 +11,8 @@ use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 
 use crate::oracle::history::{CallbackRequest, History, StreamEvent};
-use crate::script::{self, HarnessError, LEFT_ALONE, Options, Verdict, moment_of_event};
-use crate::trace::{Labels, SCRIPT, Trace, What};
+use crate::script::{self, HarnessError, Length, Options, Settling, Verdict, moment_of_event};
+use crate::trace::Labels;
 use crate::world::{WorldError, WorldKind};
 
 /// How far the witness's clock moves at once, if nobody wants it otherwise: few ticks to play through, and
@@ -153,14 +153,13 @@ pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, Harness
         ..Options::default()
     };
     let first = script::play(scenario, options)?;
-    let left_alone = left_alone_at(&first.trace);
+    let length = Length::of(&first);
     let aftermath = match first.findings.is_empty() {
         true => AFTERMATH,
         false => AFTERMATH_OF_A_BREACH,
     };
-    let settling = last_of_note(&first.trace).saturating_sub(left_alone) + aftermath;
-    let length = left_alone + settling;
-    if length > question.patience {
+    let settling = length.settling() + aftermath;
+    if length.steps() + settling > question.patience {
         let text = format!(
             "it takes more than {} virtual seconds",
             question.patience.as_secs()
@@ -169,7 +168,7 @@ pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, Harness
     }
     let options = Options {
         world: WorldKind::Witness { tick: question.tick },
-        settling: Some(settling),
+        settling: Settling::For(settling),
         ..options
     };
     match script::play(scenario, options) {
@@ -179,26 +178,4 @@ pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, Harness
         }
         Err(error) => Err(error),
     }
-}
-
-/// When all was healed and nobody did anything any more.
-fn left_alone_at(trace: &Trace) -> Duration {
-    let is_it = |what: &What| matches!(what, What::Step { step, .. } if step == LEFT_ALONE);
-    let records = trace.records().iter();
-    let record = records
-        .filter(|record| *record.party == *SCRIPT)
-        .find(|record| is_it(&record.what));
-    record
-        .expect("every play comes to the point where everything is left alone")
-        .at
-}
-
-/// When the last happened that is in an account.
-fn last_of_note(trace: &Trace) -> Duration {
-    let history = History::read(trace);
-    let messages = history.kept_events();
-    let messages = messages.into_iter().filter(|event| event.message().is_some());
-    let messages = messages.map(|event| event.at);
-    let callbacks = history.callbacks.iter().map(|request| request.at);
-    messages.chain(callbacks).max().unwrap_or_default()
 }

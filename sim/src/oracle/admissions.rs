@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::TOLD_TIME_ERROR;
 use super::history::{Call, SessionHistory};
 
 /// Where a message calls back to.
@@ -39,7 +38,11 @@ struct Setting<'a> {
 }
 
 /// All settings of a session's callback target.
-pub(super) struct CallbackTargets<'a>(Vec<Setting<'a>>);
+pub(super) struct CallbackTargets<'a> {
+    settings: Vec<Setting<'a>>,
+    /// How far the moment of an admission may be from when the server says it was.
+    time_error: Duration,
+}
 
 impl<'a> CallbackTargets<'a> {
     pub(super) fn of(session: &SessionHistory<'a>) -> Self {
@@ -69,7 +72,10 @@ impl<'a> CallbackTargets<'a> {
                 });
             }
         }
-        Self(settings)
+        Self {
+            settings,
+            time_error: session.run.time_error(),
+        }
     }
 
     /// All targets that may have been in force when the server says that a message was admitted.
@@ -77,15 +83,15 @@ impl<'a> CallbackTargets<'a> {
         let is_in_force_by_then = |setting: &Setting| setting.until.is_some_and(|until| until <= admitted_at);
         // One that was asked for when an earlier one was in force has taken its place.
         let is_replaced = |place: usize| {
-            self.0[place].until.is_some_and(|until| {
-                let mut later = self.0[place + 1..].iter();
+            self.settings[place].until.is_some_and(|until| {
+                let mut later = self.settings[place + 1..].iter();
                 later.any(|later| later.from >= until && is_in_force_by_then(later))
             })
         };
-        self.0
+        self.settings
             .iter()
             .enumerate()
-            .filter(|(place, setting)| setting.from <= admitted_at + TOLD_TIME_ERROR && !is_replaced(*place))
+            .filter(|(place, setting)| setting.from <= admitted_at + self.time_error && !is_replaced(*place))
             .map(|(_, setting)| setting.target)
             .collect()
     }

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::TOLD_TIME_ERROR;
 use super::admissions::{CallbackTargets, Likely, wants_gate};
 use super::history::{SessionHistory, StreamEvent};
 use crate::stage::host_of;
@@ -152,7 +151,7 @@ impl<'s, 'a> Reading<'s, 'a> {
     /// A user's interrupt finalizes what waits for nothing but an idle, and need not leave an event.
     fn not_before(&self, end: &StreamEvent, finalized_at: Duration) -> Duration {
         let overlaps = |(from, until): &&(Duration, Duration)| {
-            until.saturating_add(TOLD_TIME_ERROR) >= end.at && *from <= finalized_at
+            until.saturating_add(self.session.run.time_error()) >= end.at && *from <= finalized_at
         };
         let interrupted_at = self
             .interrupts

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
+use super::{Broken, Check, Oracle, secs};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exhausted-by-its-tries",
@@ -85,7 +85,13 @@ fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<St
         return Some(text);
     }
     let first = seen.and_then(|seen| seen.first().map(|first| first.from));
-    too_early(first.unwrap_or(queued.at), end, told, least)
+    too_early(
+        first.unwrap_or(queued.at),
+        end,
+        told,
+        least,
+        session.run.time_error(),
+    )
 }
 
 /// What is wrong with the tries that the wrapper has seen, if it has seen all of them.
@@ -105,14 +111,20 @@ fn miscounted(seen: &[Try], told: usize) -> Option<String> {
 }
 
 /// Whether the pauses between so many tries cannot all have been made since the first of them.
-fn too_early(first: Duration, end: &StreamEvent, told: usize, least: usize) -> Option<String> {
+fn too_early(
+    first: Duration,
+    end: &StreamEvent,
+    told: usize,
+    least: usize,
+    error: Duration,
+) -> Option<String> {
     let is_cold = least == COLD_TRIES;
     let mut pauses = COLD_PAUSES;
     if !is_cold {
         pauses[..WARM_PAUSES.len()].copy_from_slice(&WARM_PAUSES);
     }
     let pauses = Duration::from_secs(pauses[..told - 1].iter().sum());
-    (end.at + TOLD_TIME_ERROR < first + pauses).then(|| {
+    (end.at + error < first + pauses).then(|| {
         format!(
             "it was given up at {} after {told} tries, the first of them not before {}, and the pauses between \
              them take {}",
@@ -137,7 +149,7 @@ struct Try {
 /// The tries to deliver a message, as the wrapper saw them; none if it may not have seen all of them, or if
 /// some may have been called off and do not count.
 fn tries(session: &SessionHistory, queued: &StreamEvent, end: &StreamEvent) -> Option<Vec<Try>> {
-    let told_at = end.at + TOLD_TIME_ERROR;
+    let told_at = end.at + session.run.time_error();
     let mut ends = session.kept.iter().filter(|event| event.is_end());
     let loses_run = ends.any(|event| {
         let source = &event.data["completionSource"];
@@ -189,7 +201,7 @@ fn head_from(session: &SessionHistory, queued: &StreamEvent) -> Option<Duration>
         let mut events = session.kept.iter();
         let left = events.find(|event| event.message() == before.message() && !event.is_queued())?;
         // The next one is not tried in the same millisecond: the queue is drained again a second later.
-        from = from.max(left.at + TOLD_TIME_ERROR);
+        from = from.max(left.at + session.run.time_error());
     }
     Some(from)
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::history::{Faults, SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
+use super::{Broken, Check, Oracle, secs};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "lost-only-after-the-grace",
@@ -81,7 +81,7 @@ fn flaw<'a>(
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
-    let leeway = TOLD_TIME_ERROR + ON_ITS_WAY;
+    let leeway = session.run.time_error() + ON_ITS_WAY;
     let (opened_at, until) = sockets.find_map(|socket| {
         let until = socket.there_until(&session.run.faults, event.at);
         (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::history::{Call, Ingest, SessionHistory, Stop, StreamEvent, WrapperFrame};
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
+use super::{Broken, Check, Oracle, secs};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "interrupted-only-if-asked",
@@ -32,7 +32,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
 
 /// Why nobody can have meant that end, if so.
 fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
-    let told_at = end.at + TOLD_TIME_ERROR;
+    let told_at = end.at + session.run.time_error();
     if user_asked(session, end.at, told_at) {
         return None;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::history::{SessionHistory, StreamEvent, kilo};
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR};
+use super::{Broken, Check, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "states-go-forward",
@@ -47,7 +47,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
                 let taken_at = taken_at.get(message);
                 if was_sent {
                     Some(format!("event {} says once more that it was sent", event.id))
-                } else if taken_at.is_none_or(|at| *at > event.at + TOLD_TIME_ERROR) {
+                } else if taken_at.is_none_or(|at| *at > event.at + session.run.time_error()) {
                     Some(format!(
                         "event {} says that it was sent, and no wrapper had been given it",
                         event.id

@@ -142,6 +142,19 @@ pub fn judge(history: &History) -> Vec<Finding> {
     findings
 }
 
+/// Whether a message has not ended, or a callback has not arrived, that must in the end.
+pub fn is_anything_owed(history: &History) -> bool {
+    [all_end::ORACLE, callback_arrives::ORACLE]
+        .iter()
+        .any(|oracle| match oracle.check {
+            Check::Run(check) => !check(history).is_empty(),
+            Check::Sessions(check) => history
+                .sessions()
+                .iter()
+                .any(|session| !check(session).is_empty()),
+        })
+}
+
 /// A moment of the run, as findings tell it.
 fn secs(at: Duration) -> String {
     format!("{} s", crate::trace::render::seconds(at))

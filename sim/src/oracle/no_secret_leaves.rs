@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::history::History;
 use super::{Broken, Check, Oracle};
-use crate::stage::{API_SECRET, INTERNAL_API_KEY, TICKET_SECRET};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-secret-leaves",
@@ -20,15 +19,12 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 /// Everything that is planted in a run to be found if it leaks: values of a callback target's headers, the
-/// token of a git repository, values of a profile's environment, and what only the server and its services know.
-/// What scripts plant as a secret has one of these in it.
-pub const PLANTED_SECRETS: [&str; 6] = [
+/// token of a git repository, values of a profile's environment. What scripts plant as a secret has one of these in
+/// it.
+pub const PLANTED_SECRETS: [&str; 3] = [
     "secret-of-the-receiver",
     "secret-of-the-git-host",
     "secret-of-the-profile",
-    API_SECRET,
-    TICKET_SECRET,
-    INTERNAL_API_KEY,
 ];
 
 /// Fields of inputs whose text is a secret.
@@ -93,6 +89,7 @@ fn check(history: &History) -> Vec<Broken> {
 /// All secrets of a run.
 fn secrets(history: &History) -> BTreeSet<&str> {
     let mut secrets = BTreeSet::from(PLANTED_SECRETS);
+    secrets.extend(history.circumstances.secrets.iter().map(String::as_str));
     for call in &history.calls {
         gather_secrets(&call.input, &mut secrets);
     }
@@ -165,6 +162,7 @@ mod tests {
 
     use super::PLANTED_SECRETS;
     use crate::oracle::written::{Writer, worker_token};
+    use crate::stage::Secrets;
 
     const NOTHING: [&str; 0] = [];
     const BROKEN: [&str; 1] = ["no-secret-leaves"];
@@ -195,7 +193,12 @@ mod tests {
     fn a_secret_in_a_reply_or_on_a_stream_is_noticed() {
         let token = worker_token(1);
         let gathered = "key of some receiver";
-        for secret in PLANTED_SECRETS.into_iter().chain([gathered, &token]) {
+        let secrets = Secrets::default();
+        for secret in PLANTED_SECRETS
+            .into_iter()
+            .chain(secrets.all())
+            .chain([gathered, &token])
+        {
             let leaked = json!({"sandbox": {"note": format!("it was {secret}!")}});
             let mut replied = ended();
             replied.answered("getSession", json!({}), 200, json!({"result": {"data": leaked}}));

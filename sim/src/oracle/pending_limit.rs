@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::history::SessionHistory;
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR};
+use super::{Broken, Check, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "ten-pending-at-most",
@@ -48,7 +48,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
         if !body.to_string().contains(QUEUE_FULL) {
             continue;
         }
-        let asked_at = call.at.saturating_sub(TOLD_TIME_ERROR);
+        let asked_at = call.at.saturating_sub(session.run.time_error());
         let before = counts.partition_point(|(from, _)| *from < asked_at);
         let until = counts.partition_point(|(from, _)| from <= at);
         let most = counts[before.saturating_sub(1)..until]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, StreamStart};
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR};
+use super::{Broken, Check, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
@@ -52,7 +52,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             continue;
         }
         broken.extend(view.disorder());
-        broken.extend(view.stale_words(&words));
+        broken.extend(view.stale_words(&words, session.run.time_error()));
         broken.extend(view.doubles(session));
         broken.extend(view.gap(session));
     }
@@ -135,7 +135,7 @@ impl<'a> View<'a> {
     }
 
     /// Replayed words on an entity that had been replaced before the stream was asked for.
-    fn stale_words(&self, words: &Words) -> Vec<Broken> {
+    fn stale_words(&self, words: &Words, time_error: Duration) -> Vec<Broken> {
         // What it replays, it was asked for after.
         let newest = self
             .replayed()
@@ -147,7 +147,7 @@ impl<'a> View<'a> {
             let Some(words) = words.get(&seen.event.id).filter(|_| seen.event.is_upserted()) else {
                 return false;
             };
-            let said = words.partition_point(|word| word.at + TOLD_TIME_ERROR < asked_after);
+            let said = words.partition_point(|word| word.at + time_error < asked_after);
             let Some(last) = said.checked_sub(1) else {
                 return false;
             };

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, kilo};
-use super::{Broken, Check, Oracle, TOLD_TIME_ERROR, secs};
+use super::{Broken, Check, Oracle, secs};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "stale-fence-counts-for-nothing",
@@ -35,6 +35,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
                 frame,
                 generation: ingest.fence.generation,
                 stale_from: fences.superseded_at(ingest.fence.generation),
+                time_error: session.run.time_error(),
             })
             .collect();
         broken.extend(ends_by_stale_words(session, &words));
@@ -101,6 +102,8 @@ struct Word<'a> {
     frame: &'a WrapperFrame,
     generation: u64,
     stale_from: Duration,
+    /// How far its effect may be from when the server says it was.
+    time_error: Duration,
 }
 
 impl Word<'_> {
@@ -111,7 +114,7 @@ impl Word<'_> {
 
     /// Whether it was said by then.
     fn was_said(&self, told_at: Duration) -> bool {
-        self.frame.at <= told_at + TOLD_TIME_ERROR
+        self.frame.at <= told_at + self.time_error
     }
 }
 
@@ -181,7 +184,7 @@ impl Cause {
 
 fn is_interrupted_by_user(session: &SessionHistory, told_at: Duration) -> bool {
     let mut calls = session.calls.iter();
-    calls.any(|call| call.procedure == "interruptSession" && call.at <= told_at + TOLD_TIME_ERROR)
+    calls.any(|call| call.procedure == "interruptSession" && call.at <= told_at + session.run.time_error())
 }
 
 /// Words that a stream shows more often than they were said by somebody with a right to be heard.

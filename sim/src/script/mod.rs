@@ -2,6 +2,7 @@
 
 mod conditions;
 mod expectations;
+mod length;
 mod player;
 mod steps;
 mod stored;
@@ -17,14 +18,13 @@ use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
 
+pub use self::length::Length;
 pub use self::strike::StrikeKind;
 use crate::oracle::history::History;
 use crate::oracle::{self, Finding};
-use crate::stage::{self, Stage};
+use crate::stage::{self, RECEIVER_AUTHORITY, Secrets, Stage};
 use crate::trace::{Labels, Trace};
-use crate::world::{Streams, WorldKind};
-#[cfg(feature = "witness")]
-pub(crate) use player::LEFT_ALONE;
+use crate::world::{AnyWorld, Streams, WorldKind};
 use player::{Player, Recorded};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
@@ -43,8 +43,25 @@ pub struct Options {
     pub strike: Option<Strike>,
     /// Which world it is played in.
     pub world: WorldKind,
-    /// How long everything is left alone after the last step; for as long as anything may be owed if `None`.
-    pub settling: Option<Duration>,
+    /// How long everything is left alone after the last step.
+    pub settling: Settling,
+}
+
+/// How long everything is left alone after the last step, with all faults healed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Settling {
+    /// For as long as anything may be owed.
+    #[default]
+    Longest,
+    /// For so long.
+    For(Duration),
+    /// Until nothing is owed any more, as far as anybody can tell.
+    UntilNothingIsOwed {
+        /// But for so long in any case.
+        at_least: Duration,
+        /// And no longer than this: what is still owed then will not come.
+        at_most: Duration,
+    },
 }
 
 /// A fault that strikes at a moment of its own, whatever step is being played.
@@ -110,6 +127,9 @@ pub enum HarnessError {
         /// Parties that are not done.
         waiting: Vec<String>,
     },
+    /// There is no server to test.
+    #[error("there is no server to test: {0}")]
+    NoServer(String),
     /// The world refused an order that the script's checks should have refused.
     #[error("the world refused an order")]
     World(#[from] crate::world::WorldError),
@@ -126,13 +146,31 @@ pub enum HarnessError {
 ///
 /// If this thread is inside of another world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
+    let world = options.world.create(options.seed, stage::epoch());
+    play_in(world, Secrets::default(), scenario, options)
+}
+
+/// As [`play`], in a world that is at its beginning, with nobody in it but whom it brings, among parties that know
+/// these secrets. Which world `options` name counts for nothing.
+///
+/// # Errors
+///
+/// If the harness failed, or the world cannot carry what the scenario asks for.
+pub fn play_in(
+    world: Box<dyn AnyWorld>,
+    secrets: Secrets,
+    scenario: &Scenario,
+    options: Options,
+) -> Result<Verdict, HarnessError> {
+    let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
     let laid_out = scenario.session.stored.as_ref().map(|stored| {
         let randomness = Randomness::new(Streams::new(options.seed).stream(STORED_SESSION));
-        stored::lay_out(&scenario.session, stored, stage::epoch(), &randomness)
+        stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let world = options.world.create(options.seed, stage::epoch());
-    let stage = Stage::in_world(world, options.sabotage, session);
+    let stage = Stage::in_world(world, secrets, options.sabotage, session)?;
+    let circumstances = stage.circumstances();
+    let blur = stage.world.blur();
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
         player.take_for_granted(laid_out)?;
@@ -150,11 +188,8 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
         labels,
         mut findings,
     } = player.finish();
-    let history = History::read(&trace);
-    let tolerance = expectations::tolerance(options.world);
-    findings.extend(expectations::check(
-        scenario, &trace, &history, &messages, tolerance,
-    ));
+    let history = History::read_under(&trace, circumstances);
+    findings.extend(expectations::check(scenario, &trace, &history, &messages, blur));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace

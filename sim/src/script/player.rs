@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
 
-use super::HarnessError;
 use super::stored::LaidOut;
 use super::view::View;
-use crate::oracle::Finding;
+use super::{HarnessError, Settling};
+use crate::oracle::history::History;
+use crate::oracle::{self, Finding};
 use crate::stage::client::{Answer, Awaited, Client, From};
 use crate::stage::{
     GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_authority, wrapper_of,
@@ -24,7 +25,7 @@ use crate::trace::{Labels, SCRIPT, Trace, What};
 use crate::world::{AnyWorld, Stopped, WorldEvent};
 
 /// What the record says when the script is over and nothing is broken any more.
-pub(crate) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
+pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
 /// How long everything is left alone after the last step, with all faults healed: longer than every
 /// retry, time-out and deadline of the protocol takes one after another.
 const SETTLING: Duration = Duration::from_secs(30 * 60);
@@ -33,6 +34,8 @@ const SETTLING: Duration = Duration::from_secs(30 * 60);
 const SETTLING_OF_A_MESSAGE: Duration = Duration::from_secs(6 * 60);
 /// How long the log is read when all is over.
 const READING: Duration = Duration::from_secs(5);
+/// How long passes between two looks at whether anything is still owed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// The longest that a step can wait for an answer: a client gives up before.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
@@ -190,7 +193,7 @@ impl<'a> Player<'a> {
 
     /// Lets what the script has arranged for happen, heals everything, lets so much time pass, and has the
     /// harness look at what is left.
-    pub fn let_everything_settle(&mut self, settling: Option<Duration>) -> Result<(), HarnessError> {
+    pub fn let_everything_settle(&mut self, settling: Settling) -> Result<(), HarnessError> {
         self.run_until(self.arranged_until, |_| false)?;
         self.note(0, LEFT_ALONE);
         self.stage.crash_plan.disarm();
@@ -212,9 +215,20 @@ impl<'a> Player<'a> {
             let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
             self.stage.world.spawn(OBSERVER, behaving)?;
         }
-        let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let longest = SETTLING + SETTLING_OF_A_MESSAGE * further;
-        self.run_for(settling.unwrap_or(longest))?;
+        match settling {
+            Settling::Longest => {
+                let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                self.run_for(SETTLING + SETTLING_OF_A_MESSAGE * further)?;
+            }
+            Settling::For(duration) => self.run_for(duration)?,
+            Settling::UntilNothingIsOwed { at_least, at_most } => {
+                let end = self.stage.world.now() + at_most;
+                self.run_for(at_least)?;
+                while self.is_anything_owed() && self.stage.world.now() < end {
+                    self.run_for(BETWEEN_LOOKS)?;
+                }
+            }
+        }
         self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
         self.note(0, "the harness looks at what is left");
 
@@ -231,6 +245,16 @@ impl<'a> Player<'a> {
             self.stage.world.spawn(OBSERVER, reading)?;
         }
         self.run_for(READING)
+    }
+
+    /// Whether somebody still waits for what the server has to bring about.
+    fn is_anything_owed(&self) -> bool {
+        let circumstances = self.stage.circumstances();
+        let history = self
+            .stage
+            .recorder
+            .read(|trace| History::read_under(trace, circumstances));
+        oracle::is_anything_owed(&history)
     }
 
     /// The id of what the script calls by that label.
@@ -300,6 +324,7 @@ impl<'a> Player<'a> {
                 Stopped::Panicked { host: party, message } => {
                     return Err(HarnessError::Panicked { party, message });
                 }
+                Stopped::NotBegun { message } => return Err(HarnessError::NoServer(message)),
                 Stopped::Livelock { host } if host == SERVER => {
                     self.find(
                         "server-livelock",

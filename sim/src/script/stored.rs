@@ -10,8 +10,8 @@ use turnstile_scenarios::{Label, Session, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
 use super::steps::{CALLBACK_PATH, REPOSITORY};
+use crate::stage::StoredSession;
 use crate::stage::client::{USER, draw_message_id};
-use crate::stage::{RECEIVER_AUTHORITY, StoredSession};
 
 /// A header that the receiver wants, secret to everybody else.
 const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
@@ -35,6 +35,7 @@ pub(super) fn lay_out(
     session: &Session,
     stored: &Stored,
     epoch: Timestamp,
+    receiver: &str,
     randomness: &Randomness,
 ) -> LaidOut {
     let made_at = epoch - AGE;
@@ -50,7 +51,7 @@ pub(super) fn lay_out(
         ids.insert(execution.r#as.value.clone(), id);
     }
 
-    let mut record = ordinary_record(session, made_at, randomness);
+    let mut record = ordinary_record(session, made_at, receiver, randomness);
     if let Some(label) = &stored.initial_message {
         record.insert("initialMessageId".to_owned(), json!(ids[&label.value]));
     }
@@ -76,7 +77,12 @@ pub(super) fn lay_out(
 }
 
 /// The record of a session that was prepared and used (protocol §10).
-fn ordinary_record(session: &Session, made_at: Timestamp, randomness: &Randomness) -> Map<String, Value> {
+fn ordinary_record(
+    session: &Session,
+    made_at: Timestamp,
+    receiver: &str,
+    randomness: &Randomness,
+) -> Map<String, Value> {
     let made_at = made_at.as_millisecond();
     let record = json!({
         "version": made_at,
@@ -105,7 +111,10 @@ fn ordinary_record(session: &Session, made_at: Timestamp, randomness: &Randomnes
         record.insert("gateThreshold".to_owned(), json!(gate));
     }
     if session.callback {
-        record.insert("callbackTarget".to_owned(), callback_target(CALLBACK_PATH));
+        record.insert(
+            "callbackTarget".to_owned(),
+            callback_target(receiver, CALLBACK_PATH),
+        );
     }
     record
 }
@@ -122,8 +131,8 @@ fn execution_record(execution: &StoredExecution, ids: &BTreeMap<Label, String>, 
     record
 }
 
-/// A callback target at the receiver.
-pub(super) fn callback_target(path: &str) -> Value {
+/// A callback target at the receiver, which the server reaches at that authority.
+pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
     let (header, secret) = CALLBACK_HEADER;
-    json!({"url": format!("http://{RECEIVER_AUTHORITY}{path}"), "headers": {header: secret}})
+    json!({"url": format!("http://{receiver}{path}"), "headers": {header: secret}})
 }

@@ -20,7 +20,7 @@ use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 pub use super::stream::{From, StreamWish};
-use super::{API_SECRET, INTERNAL_API_KEY, SERVER_AUTHORITY, TICKET_SECRET};
+use super::{SERVER_AUTHORITY, Secrets};
 use crate::trace::Recorder;
 
 /// The user on whose behalf all clients act.
@@ -50,6 +50,7 @@ pub struct Client {
     name: Arc<str>,
     pub(super) seams: Seams,
     pub(super) witness: Witness,
+    secrets: Arc<Secrets>,
     /// Ids of the last kept events that any of its streams showed, by session.
     pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Told when its streams are to be closed.
@@ -118,11 +119,12 @@ impl Content {
 }
 
 impl Client {
-    pub(super) fn new(name: &str, seams: Seams, recorder: Recorder) -> Self {
+    pub(super) fn new(name: &str, seams: Seams, recorder: Recorder, secrets: Arc<Secrets>) -> Self {
         Self {
             name: name.into(),
             seams,
             witness: Witness::new(name, Arc::new(recorder)),
+            secrets,
             last_events: Arc::default(),
             closing: Arc::new(watch::Sender::new(0)),
         }
@@ -184,7 +186,7 @@ impl Client {
         let procedure = url.path().strip_prefix(PROCEDURES);
         let is_internal = procedure.is_some_and(|procedure| INTERNAL_PROCEDURES.contains(&procedure));
         if is_internal && right != Right::Outsider {
-            request = request.header(INTERNAL_API_KEY_HEADER, INTERNAL_API_KEY);
+            request = request.header(INTERNAL_API_KEY_HEADER, &self.secrets.internal_api_key);
         }
         let request = request
             .uri(url)
@@ -214,15 +216,21 @@ impl Client {
 
     /// A token that says on whose behalf it asks.
     pub(super) fn user_token(&self) -> String {
-        token_of(USER, self.expiry())
+        self.token_of(USER, self.expiry())
+    }
+
+    /// A token of a user's that is valid until `expiry` (protocol §2).
+    fn token_of(&self, user: &str, expiry: Timestamp) -> String {
+        let claims = json!({"kiloUserId": user, "version": 3, "exp": expiry.as_second()});
+        sign(&claims, &self.secrets.api)
     }
 
     /// The token that it shows for such a right, if any.
     fn token(&self, right: Right) -> Option<String> {
         match right {
             Right::Owner | Right::Outsider => Some(self.user_token()),
-            Right::Latecomer => Some(token_of(USER, self.seams.clock.now() - TOKEN_LIFETIME)),
-            Right::Stranger => Some(token_of(STRANGER, self.expiry())),
+            Right::Latecomer => Some(self.token_of(USER, self.seams.clock.now() - TOKEN_LIFETIME)),
+            Right::Stranger => Some(self.token_of(STRANGER, self.expiry())),
             Right::Nobody => None,
         }
     }
@@ -231,7 +239,7 @@ impl Client {
         let exp = self.expiry().as_second();
         let claims =
             json!({"type": "stream_ticket", "userId": USER, "cloudAgentSessionId": session, "exp": exp});
-        sign(&claims, TICKET_SECRET)
+        sign(&claims, &self.secrets.ticket)
     }
 
     fn expiry(&self) -> Timestamp {
@@ -247,12 +255,6 @@ pub(crate) fn draw_message_id(now: Timestamp, randomness: &Randomness) -> String
         .map(|_| char::from(ALPHABET[randomness.below(ALPHABET.len() as u64) as usize]))
         .collect();
     format!("msg_{time:012x}{tail}")
-}
-
-/// A token of a user's that is valid until `expiry` (protocol §2).
-fn token_of(user: &str, expiry: Timestamp) -> String {
-    let claims = json!({"kiloUserId": user, "version": 3, "exp": expiry.as_second()});
-    sign(&claims, API_SECRET)
 }
 
 fn sign(claims: &Value, secret: &str) -> String {

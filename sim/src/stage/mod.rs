@@ -22,13 +22,14 @@ use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::{Listener, Seams};
 
 pub use self::checkpoints::CrashPlan;
-use self::client::{Awaited, Client};
+use self::client::{Awaited, Client, USER};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS, ingest_party};
 pub use self::queue::{QueueBehaviour, QueueControl};
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
 use crate::error_chain::with_sources;
+use crate::oracle::history::Circumstances;
 use crate::trace::{Recorder, WORLD, What};
 use crate::world::{AnyWorld, Machine, WorldError, WorldEvent, WorldKind};
 
@@ -52,15 +53,38 @@ pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
 /// The port that every wrapper listens at.
 const WRAPPER_PORT: u16 = 9000;
 
-/// Secret under which users' tokens are signed.
-pub(crate) const API_SECRET: &str = "api-secret-of-the-simulation";
-/// Secret under which stream tickets are signed.
-pub(crate) const TICKET_SECRET: &str = "ticket-secret-of-the-simulation";
-/// What callers of internal procedures have to know besides.
-pub(crate) const INTERNAL_API_KEY: &str = "internal-api-key-of-the-simulation";
+/// What only the server and those whom it trusts know (protocol §2).
+#[derive(Clone)]
+pub struct Secrets {
+    /// Secret under which users' tokens are signed.
+    pub api: String,
+    /// Secret under which stream tickets are signed.
+    pub ticket: String,
+    /// What callers of internal procedures have to know besides.
+    pub internal_api_key: String,
+}
+
+impl Default for Secrets {
+    /// Those of a server that the harness sets up itself.
+    fn default() -> Self {
+        Self {
+            api: "api-secret-of-the-simulation".to_owned(),
+            ticket: "ticket-secret-of-the-simulation".to_owned(),
+            internal_api_key: "internal-api-key-of-the-simulation".to_owned(),
+        }
+    }
+}
+
+impl Secrets {
+    /// All of them.
+    pub fn all(&self) -> [&str; 3] {
+        [&self.api, &self.ticket, &self.internal_api_key]
+    }
+}
+
 /// The server's database on its simulated disk.
 const DATABASE: &str = "data/turnstile.redb";
-/// When every run begins.
+/// When every simulated run begins.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
 /// The parties in their world.
@@ -75,6 +99,10 @@ pub struct Stage {
     pub crash_plan: CrashPlan,
     /// Which session has which wrapper.
     pub sandboxes: SandboxPlan,
+    /// The authority at which the server reaches the receiver.
+    pub receiver: String,
+    /// What the parties know that nobody else may.
+    pub secrets: Arc<Secrets>,
     observer: Client,
     epoch: Timestamp,
 }
@@ -95,56 +123,46 @@ impl Stage {
     ///
     /// If this thread has a world already.
     pub fn with_stored(seed: u64, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
-        Self::in_world(WorldKind::Events.create(seed, epoch()), sabotage, stored)
+        let world = WorldKind::Events.create(seed, epoch());
+        Self::in_world(world, Secrets::default(), sabotage, stored)
+            .expect("a world of events carries everything")
     }
 
-    /// As [`Stage::with_stored`], in a world that is empty and at its [beginning](epoch).
-    pub fn in_world(mut world: Box<dyn AnyWorld>, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
-        let epoch = epoch();
+    /// As [`Stage::with_stored`], in a world that is at its beginning, with nobody in it but whom it brings.
+    ///
+    /// # Errors
+    ///
+    /// If the world brings a server that no stored session can be given to, or has no address for the receiver.
+    pub fn in_world(
+        mut world: Box<dyn AnyWorld>,
+        secrets: Secrets,
+        sabotage: Sabotage,
+        stored: Option<StoredSession>,
+    ) -> Result<Self, WorldError> {
+        let (epoch, secrets) = (world.now(), Arc::new(secrets));
+        let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
 
         let seams = add_client_host(&mut *world, OBSERVER);
         let recorder = Recorder::new(epoch, world.clock());
-        let observer = Client::new(OBSERVER, seams, recorder.clone());
+        let observer = Client::new(OBSERVER, seams, recorder.clone(), Arc::clone(&secrets));
 
-        let (control, plan, wrappers) = (queue.clone(), crash_plan.clone(), sandboxes.clone());
-        world.add_host(SERVER, move |machine| {
-            let hooks = Hooks {
-                queue: control.wrap(),
-                checkpoints: plan.checkpoints(machine.power.clone()),
-            };
-            let config = Config {
-                listen: SERVER_AUTHORITY.to_owned(),
-                ingest_url: format!("ws://{SERVER_AUTHORITY}"),
-                sandboxes: Arc::new(wrappers.clone()),
-                api_secret: API_SECRET.to_owned(),
-                ticket_secret: TICKET_SECRET.to_owned(),
-                internal_api_key: INTERNAL_API_KEY.to_owned(),
+        if world.brings(SERVER) {
+            if let Some(session) = &stored {
+                world.store(USER, &session.record, &session.executions)?;
+            }
+        } else {
+            let wiring = Wiring {
+                queue: queue.clone(),
+                crash_plan: crash_plan.clone(),
+                sandboxes: sandboxes.clone(),
+                secrets: Arc::clone(&secrets),
                 sabotage,
+                stored,
             };
-            let stored = stored.clone().filter(|_| machine.restarts == 0);
-            Box::pin(async move {
-                let disk = machine.disk;
-                if let Some(session) = stored
-                    && let Err(error) = stored::import(disk.clone(), &session)
-                {
-                    panic!("the stored session was not taken over: {}", with_sources(&error));
-                }
-                let files = disk.clone();
-                let database = move || files.open(DATABASE);
-                let Err(error) = Server::run(config, machine.seams, database, hooks).await else {
-                    return;
-                };
-                // A server that cannot read its state ends; it is started again when the disk is well.
-                assert!(
-                    disk.is_faulty(),
-                    "the server did not start: {}",
-                    with_sources(&error)
-                );
-                machine.power.crash();
-            })
-        });
+            wiring.add_server(&mut *world);
+        }
         add_wrapper_host(&mut *world, &recorder, WRAPPER);
         let witness = witness_maker(&recorder, GATEWAY);
         world.add_host(GATEWAY, move |machine| {
@@ -173,15 +191,17 @@ impl Stage {
                 watcher.close_streams();
             }
         }));
-        Self {
+        Ok(Self {
             world,
             recorder,
             queue,
             crash_plan,
             sandboxes,
+            receiver,
+            secrets,
             observer,
             epoch,
-        }
+        })
     }
 
     /// The harness's own client.
@@ -205,7 +225,7 @@ impl Stage {
     /// If the name is taken.
     pub fn add_client(&mut self, name: &str) -> Client {
         let seams = add_client_host(&mut *self.world, name);
-        Client::new(name, seams, self.recorder.clone())
+        Client::new(name, seams, self.recorder.clone(), Arc::clone(&self.secrets))
     }
 
     /// Opens an ingest socket from the wrapper's machine, at `path` of the server and with the user's own
@@ -225,6 +245,11 @@ impl Stage {
         Ok(ingest)
     }
 
+    /// What a judge of what is played here has to know beside what is seen.
+    pub fn circumstances(&self) -> Circumstances {
+        Circumstances::new(self.world.blur(), &self.secrets)
+    }
+
     /// The moment that lies so long after the run's beginning.
     pub fn moment(&self, elapsed: std::time::Duration) -> Timestamp {
         self.epoch + elapsed
@@ -240,7 +265,60 @@ impl Stage {
     }
 }
 
-/// When every run begins.
+/// What a server in a simulated world is made with, at each of its starts.
+struct Wiring {
+    queue: QueueControl,
+    crash_plan: CrashPlan,
+    sandboxes: SandboxPlan,
+    secrets: Arc<Secrets>,
+    sabotage: Sabotage,
+    stored: Option<StoredSession>,
+}
+
+impl Wiring {
+    fn add_server(self, world: &mut dyn AnyWorld) {
+        world.add_host(SERVER, move |machine| {
+            let hooks = Hooks {
+                queue: self.queue.wrap(),
+                checkpoints: self.crash_plan.checkpoints(machine.power.clone()),
+            };
+            let config = Config {
+                listen: SERVER_AUTHORITY.to_owned(),
+                ingest_url: format!("ws://{SERVER_AUTHORITY}"),
+                sandboxes: Arc::new(self.sandboxes.clone()),
+                api_secret: self.secrets.api.clone(),
+                ticket_secret: self.secrets.ticket.clone(),
+                internal_api_key: self.secrets.internal_api_key.clone(),
+                sabotage: self.sabotage,
+            };
+            let stored = self.stored.clone().filter(|_| machine.restarts == 0);
+            Box::pin(run_server(machine, config, hooks, stored))
+        });
+    }
+}
+
+async fn run_server(machine: Machine, config: Config, hooks: Hooks, stored: Option<StoredSession>) {
+    let disk = machine.disk;
+    if let Some(session) = stored
+        && let Err(error) = stored::import(disk.clone(), &session)
+    {
+        panic!("the stored session was not taken over: {}", with_sources(&error));
+    }
+    let files = disk.clone();
+    let database = move || files.open(DATABASE);
+    let Err(error) = Server::run(config, machine.seams, database, hooks).await else {
+        return;
+    };
+    // A server that cannot read its state ends; it is started again when the disk is well.
+    assert!(
+        disk.is_faulty(),
+        "the server did not start: {}",
+        with_sources(&error)
+    );
+    machine.power.crash();
+}
+
+/// When every simulated run begins.
 pub fn epoch() -> Timestamp {
     EPOCH.parse().expect("the epoch is a timestamp")
 }

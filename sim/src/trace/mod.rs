@@ -193,11 +193,12 @@ impl Recorder {
 
     /// Adds what happens to `party` now.
     pub fn record(&self, party: &str, what: What) {
-        let now = self.clock.now();
         self.read_mut(|trace| {
+            // Parties may be on threads of their own, and whoever is first here was first.
             let at = trace
-                .since_beginning(now)
+                .since_beginning(self.clock.now())
                 .expect("time does not go back behind the beginning");
+            let at = trace.records.last().map_or(at, |last| last.at.max(at));
             trace.push(Record {
                 at,
                 party: party.into(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use turnstile_seams::{BoxFuture, Clock};
 
 use super::disk::DiskFault;
@@ -52,15 +53,6 @@ impl WorldKind {
             Self::Witness { tick } => Box::new(WitnessWorld::new(seed, epoch, tick)),
         }
     }
-
-    /// How exact its clock is: what happens sooner than this after something else may seem to happen at once.
-    pub fn tick(self) -> Duration {
-        match self {
-            Self::Events => Duration::ZERO,
-            #[cfg(feature = "witness")]
-            Self::Witness { tick } => tick,
-        }
-    }
 }
 
 /// A world. Each operation means what the one of that name means on [`World`], and has its errors; one that a
@@ -74,6 +66,30 @@ pub trait AnyWorld {
     fn streams(&self) -> Streams;
     /// As [`World::set_listener`].
     fn set_listener(&mut self, listener: Listener);
+
+    /// How far a moment may be from where it would be if the way and the work took no time of their own.
+    fn blur(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The authority at which what is not in this world reaches what is reached at `authority` in it.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::NoAddress`].
+    fn reached_at(&self, authority: &str) -> Result<String, WorldError> {
+        Ok(authority.to_owned())
+    }
+
+    /// Whether this world has that host by itself, so that nobody is to add it.
+    fn brings(&self, _: &str) -> bool {
+        false
+    }
+
+    /// Puts a session of an older service's where the server that this world brings finds it when it first starts.
+    fn store(&mut self, _user: &str, _record: &Value, _executions: &[Value]) -> Result<(), WorldError> {
+        Err(WorldError::NotCarried("a session that is stored before the run"))
+    }
 
     /// As [`World::add_host`].
     fn add_host_boxed(&mut self, name: &str, boot: BootFunction);

@@ -123,6 +123,9 @@ pub enum WorldError {
     /// The host is up.
     #[error("`{0}` is up")]
     Up(String),
+    /// The machine has no address left.
+    #[error("this machine has no address left for `{0}`")]
+    NoAddress(String),
     /// This kind of world has no way to do that.
     #[error("this world cannot carry {0}")]
     NotCarried(&'static str),

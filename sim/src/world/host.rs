@@ -67,7 +67,6 @@ const POWER_GOES: u8 = 2;
 
 impl PowerSwitch {
     /// A switch that nothing happens by: whoever runs the machine looks whether it was pulled.
-    #[cfg(feature = "witness")]
     pub(super) fn new(disk: &Disk) -> Self {
         Self {
             request: Arc::default(),

@@ -31,8 +31,9 @@
 //! This file is the loop. `host` lets one machine run, `network` is what it sees of the network, `fabric`
 //! carries packets from one machine to another over `links`, `timers` is the clock, `disk` the disks,
 //! `faults` all that can go wrong, `events` how it is told, `streams` the randomness. `witness` is a second
-//! world, on somebody else's loop, and `any` what can be asked of either. This folder is the only place that
-//! names turmoil, and nothing in it knows the protocol that is played.
+//! world, on somebody else's loop, `live` a third, in real time on the machine's sockets, and `any` what can be
+//! asked of each. This folder is the only place that names turmoil, and nothing in it knows the protocol that is
+//! played.
 
 mod any;
 mod disk;
@@ -41,6 +42,7 @@ mod fabric;
 mod faults;
 mod host;
 mod links;
+pub mod live;
 mod network;
 mod panics;
 mod streams;
@@ -95,6 +97,11 @@ pub enum Stopped {
         /// The host's name.
         host: String,
         /// The panic's message and place.
+        message: String,
+    },
+    /// The world could not begin, for want of what is to be tested in it.
+    NotBegun {
+        /// Why, in words.
         message: String,
     },
     /// A host does not come to rest at this instant. Until it is crashed, no run gets past this.

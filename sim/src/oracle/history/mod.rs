@@ -27,11 +27,42 @@ pub use self::faults::Faults;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
+use super::TOLD_TIME_ERROR;
+use crate::stage::Secrets;
 use crate::trace::Trace;
+
+/// What a judge has to know of a run that its trace does not tell.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    /// How far a time that the server tells may be behind the time at which it was told, or a way may be longer than
+    /// it is in a simulated world.
+    pub time_error: Duration,
+    /// What only the server and its services know.
+    pub secrets: Vec<String>,
+}
+
+impl Circumstances {
+    /// Those of a run whose moments are so much blurred, among parties that know these secrets.
+    pub fn new(blur: Duration, secrets: &Secrets) -> Self {
+        Self {
+            time_error: TOLD_TIME_ERROR + blur,
+            secrets: secrets.all().map(str::to_owned).into(),
+        }
+    }
+}
+
+impl Default for Circumstances {
+    /// Those of a run in a simulated world.
+    fn default() -> Self {
+        Self::new(Duration::ZERO, &Secrets::default())
+    }
+}
 
 /// What all of a trace tells.
 #[derive(Debug, Default)]
 pub struct History {
+    /// What the trace does not tell.
+    pub circumstances: Circumstances,
     /// Requests of clients to the server, in order of sending.
     pub calls: Vec<Call>,
     /// Streams that were opened, in order of opening.
@@ -324,9 +355,22 @@ pub fn is_execution(id: &str) -> bool {
 }
 
 impl History {
-    /// Sorts what a trace has.
+    /// Sorts what a trace of a simulated world has.
     pub fn read(trace: &Trace) -> Self {
-        reader::read(trace)
+        Self::read_under(trace, Circumstances::default())
+    }
+
+    /// Sorts what a trace has.
+    pub fn read_under(trace: &Trace, circumstances: Circumstances) -> Self {
+        Self {
+            circumstances,
+            ..reader::read(trace)
+        }
+    }
+
+    /// How far a time that the server tells may be from when it was seen to be.
+    pub(super) fn time_error(&self) -> Duration {
+        self.circumstances.time_error
     }
 
     /// The sessions that anybody has dealt with, each with what concerns it.

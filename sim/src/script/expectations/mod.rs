@@ -20,32 +20,22 @@ use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
 use crate::oracle::Finding;
 use crate::oracle::history::History;
 use crate::trace::Trace;
-use crate::world::WorldKind;
 
 /// How far a moment may be from where it is expected: what the way and the work take.
 const TOLERANCE: Duration = Duration::from_millis(50);
-/// How many ticks the way and the work take in a world that has some: between two attempts to deliver lie a
-/// connection and two exchanges, each of which takes some ticks.
-const TICKS_ON_THE_WAY: u32 = 8;
-
-/// How far a moment may be from where it is expected in a world of that kind.
-pub(super) fn tolerance(world: WorldKind) -> Duration {
-    TOLERANCE + world.tick() * TICKS_ON_THE_WAY
-}
-
-/// Everything that is otherwise than a scenario expects.
+/// Everything that is otherwise than a scenario expects, in a world whose moments are so much blurred.
 pub(super) fn check(
     scenario: &Scenario,
     trace: &Trace,
     history: &History,
     ids: &BTreeMap<Label, String>,
-    tolerance: Duration,
+    blur: Duration,
 ) -> Vec<Finding> {
     let checker = Checker {
         trace,
         history,
         ids,
-        tolerance,
+        tolerance: TOLERANCE + blur,
     };
     let mut findings = Vec::new();
     for At { value, spot } in &scenario.expect {

@@ -64,7 +64,7 @@ impl Player<'_> {
         }
         let mut options = json!({"createdOnPlatform": PLATFORM});
         if session.callback {
-            options["callbackTarget"] = callback_target(CALLBACK_PATH);
+            options["callbackTarget"] = callback_target(&self.stage.receiver, CALLBACK_PATH);
         }
         let mut finalization = json!({});
         if let Some(gate) = session.gate {
@@ -100,7 +100,7 @@ impl Player<'_> {
             input["gateThreshold"] = json!(gate);
         }
         if session.callback {
-            input["callbackTarget"] = callback_target(CALLBACK_PATH);
+            input["callbackTarget"] = callback_target(&self.stage.receiver, CALLBACK_PATH);
         }
         input
     }
@@ -220,8 +220,8 @@ impl Player<'_> {
         let client = self.client(&update.client);
         let target = match &update.callback {
             CallbackTarget::None => Value::Null,
-            CallbackTarget::Receiver => callback_target(CALLBACK_PATH),
-            CallbackTarget::Path(path) => callback_target(path),
+            CallbackTarget::Receiver => callback_target(&self.stage.receiver, CALLBACK_PATH),
+            CallbackTarget::Path(path) => callback_target(&self.stage.receiver, path),
         };
         let session = self.session(&update.session);
         let input = json!({"cloudAgentSessionId": session, "callbackTarget": target});

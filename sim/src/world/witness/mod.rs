@@ -51,6 +51,9 @@ use super::links::{Link, LinkFault};
 use super::streams::Streams;
 use super::{Stopped, panics};
 
+/// How many ticks the way and the work take: between two attempts to deliver, say, lie a connection and two
+/// exchanges, each of which takes some ticks.
+const TICKS_ON_THE_WAY: u32 = 8;
 /// Which stream of randomness turmoil's own is seeded from.
 const TURMOIL: &str = "turmoil";
 
@@ -268,6 +271,10 @@ impl AnyWorld for WitnessWorld {
 
     fn set_listener(&mut self, listener: Listener) {
         self.listener = Some(listener);
+    }
+
+    fn blur(&self) -> Duration {
+        self.clock.tick() * TICKS_ON_THE_WAY
     }
 
     fn add_host_boxed(&mut self, name: &str, boot: BootFunction) {

@@ -1,0 +1,77 @@
+//! Playing scenarios in real time against a server that is a process of its own.
+//!
+//! Whether a scenario can be played there is decided here: by what it [needs](Need), and by how long it takes. Its
+//! length nobody has to write down: a simulated world tells it in a blink.
+
+mod needs;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use turnstile_scenarios::Scenario;
+
+pub use self::needs::Need;
+use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
+use crate::stage::Secrets;
+use crate::suite;
+use crate::world::live::{LiveSetup, LiveWorld};
+
+/// How much longer than in a simulated world what is owed may take to come, by the clock of the parties: whoever
+/// waited in vain may try again later than that.
+const AFTERMATH: Duration = Duration::from_mins(2);
+
+/// A server under test, and how scenarios are played against it.
+#[derive(Clone)]
+pub struct Live {
+    /// The server and the ways to it.
+    pub setup: LiveSetup,
+    /// What its parties know.
+    pub secrets: Secrets,
+    /// What it offers beyond the protocol.
+    pub offers: BTreeSet<Need>,
+    /// How long a scenario may take, by the machine's clock; as long as it likes if none.
+    pub patience: Option<Duration>,
+}
+
+/// What came of a scenario.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was played.
+    Played(Result<Verdict, HarnessError>),
+    /// It was not, and why.
+    Skipped(String),
+}
+
+impl Live {
+    /// Plays a scenario, on the first of its surfaces, if this server can be asked for all that it needs.
+    pub fn play(&self, scenario: &Scenario, seed: u64) -> Outcome {
+        if let Some(need) = Need::of(scenario).difference(&self.offers).next() {
+            return Outcome::Skipped(format!("it needs {}", need.text()));
+        }
+        let rehearsed = match suite::play_safely(scenario, Options::default()) {
+            Ok(verdict) => Length::of(&verdict),
+            Err(error) => return Outcome::Played(Err(error)),
+        };
+        let takes = rehearsed.whole() / self.setup.speed.max(1);
+        if let Some(patience) = self.patience.filter(|patience| takes > *patience) {
+            let (takes, patience) = (takes.as_secs_f64(), patience.as_secs());
+            return Outcome::Skipped(format!(
+                "it takes {takes:.0} s here, and {patience} s is the limit"
+            ));
+        }
+        let at_least = rehearsed.settling();
+        let options = Options {
+            seed,
+            settling: Settling::UntilNothingIsOwed {
+                at_least,
+                at_most: at_least + AFTERMATH,
+            },
+            ..Options::default()
+        };
+        Outcome::Played(suite::safely(|| {
+            let world = LiveWorld::new(seed, self.setup.clone());
+            let world = world.map_err(|error| HarnessError::NoServer(error.to_string()))?;
+            script::play_in(Box::new(world), self.secrets.clone(), scenario, options)
+        }))
+    }
+}

@@ -1,0 +1,589 @@
+//! A world in real time: the harness's own parties on threads of this process, on the machine's sockets and by its
+//! clock, around a server under test that is a process of its own.
+//!
+//! # What is the same as in the other worlds
+//!
+//! The parties, their names and the authorities that they are reached at; links and connections fail by the same
+//! verbs. Of every connection at least one end is the harness's, and faults strike it there (`line`), so a server
+//! needs to know nothing of them.
+//!
+//! # What differs
+//!
+//! * Time passes by itself, at a [`Pace`] that the server is told. How exact a moment is depends on the machine: see
+//!   [`AnyWorld::blur`].
+//! * The same seed does not make the same run: sockets and threads have an order of their own.
+//! * What is done inside of a server cannot be done here: its disk, its callback queue, the points of its work.
+//!   It loses no power either, only its process: a kill leaves to the operating system what it has written.
+//!
+//! `host` is a party's thread, `network` what it sees of the machine's sockets, `line` one connection, `server`
+//! the process under test.
+
+mod host;
+mod line;
+mod network;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use turnstile_seams::real::{MachineClock, Pace};
+use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
+
+use self::host::{Host, Run};
+use self::line::{Direction, Fate};
+use self::network::{HostNetwork, Neighbourhood};
+use self::server::Process;
+pub use self::server::{GivenServer, ServerError, StartedServer};
+use super::Stopped;
+use super::any::{AnyWorld, BootFunction, Deed, Listener};
+use super::disk::{Disk, DiskFault};
+use super::events::{CrashCause, WorldError, WorldEvent};
+use super::host::{Machine, PowerSwitch};
+use super::links::{Link, LinkFault};
+use super::streams::Streams;
+
+/// How long the world looks away between two looks at what has happened, by the machine's clock.
+const GLANCE: Duration = Duration::from_millis(2);
+/// What the machine may be late by, by its own clock: the way, the work and whoever else is at work on it.
+const LATENESS: Duration = Duration::from_millis(150);
+
+/// A server under test, and what it is to know of the harness.
+#[derive(Debug, Clone)]
+pub struct LiveSetup {
+    /// Who is tested.
+    pub server: ServerUnderTest,
+    /// What the harness calls it, as a party.
+    pub party: String,
+    /// The authority under which parties reach it.
+    pub authority: String,
+    /// Another authority by which the server itself calls itself towards wrappers, if it does.
+    pub alias: Option<String>,
+    /// The authority of the one wrapper that the server is told of.
+    pub wrapper: String,
+    /// Where parties of the harness listen, by authority; on a free port of the loopback if it is not said.
+    pub listening: BTreeMap<String, SocketAddr>,
+    /// Authorities at which the server reaches parties of the harness where those are not what they listen at.
+    pub reached_at: BTreeMap<String, String>,
+    /// How fast time passes for everybody beside the machine's clock.
+    pub speed: u32,
+}
+
+/// Where the server under test comes from.
+#[derive(Debug, Clone)]
+pub enum ServerUnderTest {
+    /// The harness starts it, anew for each world.
+    Started(StartedServer),
+    /// Somebody has started it.
+    Given(GivenServer),
+}
+
+/// A world in real time. See the [module](self).
+pub struct LiveWorld {
+    setup: LiveSetup,
+    clock: MachineClock,
+    pace: Pace,
+    streams: Streams,
+    server: Server,
+    hosts: Vec<Host>,
+    neighbourhood: Neighbourhood,
+    agenda: BTreeMap<(Timestamp, u64), Deed>,
+    scheduled: u64,
+    /// Parties that ended of a panic, which no run has reported yet.
+    panics: VecDeque<(String, String)>,
+    listener: Option<Listener>,
+}
+
+enum Server {
+    Started {
+        process: Process,
+        import: Option<Value>,
+        has_begun: bool,
+    },
+    Given(GivenServer),
+}
+
+impl LiveWorld {
+    /// A world with nobody in it but the server, which is started with the first run. The clock of all starts now.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for the server's data.
+    pub fn new(seed: u64, setup: LiveSetup) -> Result<Self, ServerError> {
+        let machine = MachineClock::default();
+        let pace = Pace {
+            since: machine.now(),
+            times: setup.speed,
+        };
+        let clock = MachineClock::new(pace);
+        let neighbourhood = Neighbourhood::new(&setup.party, Arc::new(clock));
+        for (authority, address) in &setup.listening {
+            neighbourhood.set_address(authority, *address);
+        }
+        if let Some(alias) = &setup.alias {
+            neighbourhood.add_alias(alias);
+        }
+        let server = match &setup.server {
+            ServerUnderTest::Started(server) => Server::Started {
+                process: Process::new(server.clone())?,
+                import: None,
+                has_begun: false,
+            },
+            ServerUnderTest::Given(server) => {
+                neighbourhood.set_address(&setup.authority, server.address);
+                Server::Given(server.clone())
+            }
+        };
+        Ok(Self {
+            setup,
+            clock,
+            pace,
+            streams: Streams::new(seed),
+            server,
+            hosts: Vec::new(),
+            neighbourhood,
+            agenda: BTreeMap::new(),
+            scheduled: 0,
+            panics: VecDeque::new(),
+            listener: None,
+        })
+    }
+
+    /// Has the server take over a session of an older service's before it first starts.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::NotCarried`] if it is not the harness that starts it.
+    pub fn import(&mut self, session: Value) -> Result<(), WorldError> {
+        match &mut self.server {
+            Server::Started { import, .. } => {
+                *import = Some(session);
+                Ok(())
+            }
+            Server::Given(_) => Err(WorldError::NotCarried("a session that is stored before the run")),
+        }
+    }
+
+    /// Starts the server, if that has not been done and is the harness's to do.
+    fn begin(&mut self) -> Result<(), ServerError> {
+        match &self.server {
+            Server::Started { has_begun: false, .. } => self.start_server(),
+            Server::Started { .. } | Server::Given(_) => Ok(()),
+        }
+    }
+
+    fn start_server(&mut self) -> Result<(), ServerError> {
+        let wrapper = self
+            .neighbourhood
+            .address_of(&self.setup.wrapper)
+            .map_err(ServerError::Folder)?;
+        let Server::Started {
+            process,
+            import,
+            has_begun,
+        } = &mut self.server
+        else {
+            return Ok(());
+        };
+        let mut arguments = vec![
+            "--ingest-url".to_owned(),
+            format!("ws://{}", self.setup.authority),
+            "--wrapper-url".to_owned(),
+            format!("http://{wrapper}"),
+        ];
+        if self.pace.times > 1 {
+            let since = self.pace.since.to_string();
+            let speed = self.pace.times.to_string();
+            arguments.extend(["--speed".to_owned(), speed, "--speed-since".to_owned(), since]);
+        }
+        if let (Some(session), false) = (import, *has_begun) {
+            let file = process.put("import.json", session.to_string().as_bytes())?;
+            arguments.extend(["--import".to_owned(), file.display().to_string()]);
+        }
+        *has_begun = true;
+        let address = process.start(&arguments)?;
+        self.neighbourhood.set_address(&self.setup.authority, address);
+        Ok(())
+    }
+
+    fn is_server(&self, host: &str) -> bool {
+        *host == *self.setup.party
+    }
+
+    fn find(&self, name: &str) -> Result<usize, WorldError> {
+        let index = self.hosts.iter().position(|host| *host.name == *name);
+        index.ok_or_else(|| WorldError::UnknownHost(name.to_owned()))
+    }
+
+    fn pair(&self, one: &str, other: &str) -> Result<(), WorldError> {
+        for name in [one, other] {
+            if !self.is_server(name) {
+                self.find(name)?;
+            }
+        }
+        match one == other {
+            true => Err(WorldError::OneHost(one.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, event: WorldEvent) {
+        let now = self.clock.now();
+        if let Some(listener) = &mut self.listener {
+            listener(now, event);
+        }
+    }
+
+    /// Starts the host at that place, which is down.
+    fn start(&mut self, index: usize) {
+        let host = &self.hosts[index];
+        let label = format!("host:{}:{}", host.name, host.restarts);
+        // Parties of the harness keep nothing on a disk.
+        let disk = Disk::new(0);
+        let machine = Machine {
+            name: Arc::clone(&host.name),
+            restarts: host.restarts,
+            seams: Seams {
+                network: Arc::new(HostNetwork {
+                    host: Arc::clone(&host.name),
+                    neighbourhood: self.neighbourhood.clone(),
+                }),
+                clock: Arc::new(self.clock),
+                randomness: Randomness::new(self.streams.stream(&label)),
+            },
+            power: PowerSwitch::new(&disk),
+            disk,
+        };
+        match Run::start(machine, &host.boot) {
+            Ok(run) => self.hosts[index].run = Some(run),
+            Err(error) => {
+                let message = format!("it could not be started: {error}");
+                self.panics.push_back((host.name.to_string(), message));
+            }
+        }
+    }
+
+    fn perform_due(&mut self) {
+        let now = self.clock.now();
+        while let Some(next) = self.agenda.first_entry()
+            && next.key().0 <= now
+        {
+            next.remove()(self);
+        }
+    }
+
+    /// Who has ended without having been told to, and how.
+    fn notice_deaths(&mut self) {
+        let party = self.setup.party.clone();
+        if let Server::Started { process, .. } = &mut self.server
+            && let Some(how) = process.has_ended()
+        {
+            self.panics.push_back((party.clone(), how));
+            self.tell(crashed(&party, CrashCause::Panic));
+        }
+        for index in 0..self.hosts.len() {
+            let Some(run) = self.hosts[index].run.take_if(|run| run.has_died()) else {
+                continue;
+            };
+            let name = self.hosts[index].name.to_string();
+            let message = run.end().unwrap_or_else(|| "its thread ended".to_owned());
+            self.tell(crashed(&name, CrashCause::Panic));
+            self.panics.push_back((name, message));
+        }
+    }
+
+    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Direction)) -> Result<(), WorldError> {
+        self.pair(&link.from, &link.to)?;
+        self.neighbourhood.change_links(|links| {
+            links.change((link.from.clone(), link.to.clone()), &change);
+            if !link.one_way {
+                links.change((link.to.clone(), link.from.clone()), &change);
+            }
+        });
+        Ok(())
+    }
+
+    fn crash_server(&mut self) -> Result<(), WorldError> {
+        let party = self.setup.party.clone();
+        match &mut self.server {
+            Server::Started { process, .. } => {
+                if !process.is_up() {
+                    return Err(WorldError::Down(party));
+                }
+                process.kill();
+                self.tell(crashed(&party, CrashCause::Order));
+                Ok(())
+            }
+            Server::Given(server) => {
+                let server = server.clone();
+                self.tell(crashed(&party, CrashCause::Order));
+                let Some(restarted) = server.restart() else {
+                    return Err(WorldError::NotCarried(
+                        "a crash of a server that it cannot start again",
+                    ));
+                };
+                if let Err(error) = restarted {
+                    self.panics.push_back((party.clone(), error.to_string()));
+                }
+                self.tell(WorldEvent::Restarted { host: party });
+                Ok(())
+            }
+        }
+    }
+}
+
+fn crashed(host: &str, cause: CrashCause) -> WorldEvent {
+    WorldEvent::Crashed {
+        host: host.to_owned(),
+        cause,
+        silently: false,
+    }
+}
+
+impl AnyWorld for LiveWorld {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn blur(&self) -> Duration {
+        LATENESS * self.setup.speed
+    }
+
+    fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    fn set_listener(&mut self, listener: Listener) {
+        self.listener = Some(listener);
+    }
+
+    fn reached_at(&self, authority: &str) -> Result<String, WorldError> {
+        if let Some(advertised) = self.setup.reached_at.get(authority) {
+            return Ok(advertised.clone());
+        }
+        let address = self.neighbourhood.address_of(authority);
+        let address = address.map_err(|_| WorldError::NoAddress(authority.to_owned()))?;
+        Ok(address.to_string())
+    }
+
+    fn brings(&self, host: &str) -> bool {
+        self.is_server(host)
+    }
+
+    fn store(&mut self, user: &str, record: &Value, executions: &[Value]) -> Result<(), WorldError> {
+        self.import(json!({"user": user, "record": record, "executions": executions}))
+    }
+
+    fn add_host_boxed(&mut self, name: &str, boot: BootFunction) {
+        let is_free = self.find(name).is_err() && !self.is_server(name);
+        assert!(is_free, "there is a host `{name}` already");
+        self.hosts.push(Host {
+            name: name.into(),
+            boot,
+            restarts: 0,
+            run: None,
+        });
+        self.start(self.hosts.len() - 1);
+    }
+
+    fn host_names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        let server = std::iter::once(&*self.setup.party);
+        Box::new(server.chain(self.hosts.iter().map(|host| &*host.name)))
+    }
+
+    fn is_up(&self, host: &str) -> Result<bool, WorldError> {
+        if self.is_server(host) {
+            return Ok(match &self.server {
+                Server::Started {
+                    process, has_begun, ..
+                } => process.is_up() || !has_begun,
+                Server::Given(_) => true,
+            });
+        }
+        Ok(self.hosts[self.find(host)?].run.is_some())
+    }
+
+    fn machine(&self, host: &str) -> Result<Machine, WorldError> {
+        let run = self.hosts[self.find(host)?].run.as_ref();
+        let run = run.ok_or_else(|| WorldError::Down(host.to_owned()))?;
+        Ok(run.machine.clone())
+    }
+
+    fn spawn_boxed(&mut self, host: &str, task: BoxFuture<'static, ()>) -> Result<(), WorldError> {
+        let run = self.hosts[self.find(host)?].run.as_ref();
+        run.ok_or_else(|| WorldError::Down(host.to_owned()))?.spawn(task);
+        Ok(())
+    }
+
+    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed) {
+        self.scheduled += 1;
+        self.agenda.insert((at, self.scheduled), deed);
+    }
+
+    fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped {
+        if let Err(error) = self.begin() {
+            let message = crate::error_chain::with_sources(&error);
+            return Stopped::NotBegun { message };
+        }
+        loop {
+            self.perform_due();
+            self.notice_deaths();
+            if let Some((host, message)) = self.panics.pop_front() {
+                return Stopped::Panicked { host, message };
+            }
+            if done() {
+                return Stopped::Done;
+            }
+            let now = self.clock.now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Stopped::DeadlinePassed;
+            }
+            let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let next = [deadline, due].into_iter().flatten().min();
+            let left = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+            let left = left.map_or(GLANCE, |left| self.pace.on_the_machine(left).min(GLANCE));
+            glance_away(left);
+        }
+    }
+
+    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
+        self.on_link(link, |direction| direction.fault = Some(LinkFault::Cut))?;
+        self.tell(WorldEvent::Cut { link: link.clone() });
+        Ok(())
+    }
+
+    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
+        self.on_link(link, |direction| direction.fault = Some(LinkFault::BlackHole))?;
+        self.tell(WorldEvent::BlackHoled { link: link.clone() });
+        Ok(())
+    }
+
+    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
+        self.on_link(link, |direction| direction.extra = extra)?;
+        let link = link.clone();
+        self.tell(WorldEvent::Delayed { link, extra });
+        Ok(())
+    }
+
+    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
+        self.on_link(link, |direction| *direction = Direction::default())?;
+        self.tell(WorldEvent::Healed { link: link.clone() });
+        Ok(())
+    }
+
+    fn heal_everything(&mut self) {
+        self.neighbourhood.change_links(line::Links::heal_everything);
+        self.tell(WorldEvent::HealedEverything);
+    }
+
+    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
+        self.pair(from, to)?;
+        let connections = self.neighbourhood.strike(from, to, Fate::Reset);
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.tell(WorldEvent::Reset {
+            from,
+            to,
+            connections,
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
+        self.pair(from, to)?;
+        let connections = self.neighbourhood.strike(from, to, Fate::Finished);
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.tell(WorldEvent::Finished {
+            from,
+            to,
+            connections,
+        });
+        Ok(())
+    }
+
+    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
+        self.pair(from, to)?;
+        let connections = self.neighbourhood.strike(from, to, Fate::Silenced);
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.tell(WorldEvent::Silenced {
+            from,
+            to,
+            connections,
+        });
+        Ok(())
+    }
+
+    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
+        if self.is_server(host) {
+            return self.crash_server();
+        }
+        let index = self.find(host)?;
+        let run = self.hosts[index]
+            .run
+            .take()
+            .ok_or_else(|| WorldError::Down(host.to_owned()))?;
+        // What its tasks still say on their way out is nobody's: the crash is told first.
+        self.tell(crashed(host, CrashCause::Order));
+        if let Some(message) = run.end() {
+            self.panics.push_back((host.to_owned(), message));
+        }
+        Ok(())
+    }
+
+    fn crash_silently(&mut self, _: &str) -> Result<(), WorldError> {
+        Err(WorldError::NotCarried("a loss of power"))
+    }
+
+    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
+        if self.is_up(host)? {
+            return Err(WorldError::Up(host.to_owned()));
+        }
+        if self.is_server(host) {
+            if let Err(error) = self.start_server() {
+                self.panics
+                    .push_back((host.to_owned(), crate::error_chain::with_sources(&error)));
+            }
+        } else {
+            let index = self.find(host)?;
+            self.hosts[index].restarts += 1;
+            self.start(index);
+        }
+        self.tell(WorldEvent::Restarted {
+            host: host.to_owned(),
+        });
+        Ok(())
+    }
+
+    fn fail_disk(&mut self, _: &str, _: DiskFault) -> Result<(), WorldError> {
+        Err(WorldError::NotCarried("a fault of a disk"))
+    }
+
+    fn heal_disk(&mut self, _: &str) -> Result<(), WorldError> {
+        Ok(())
+    }
+}
+
+impl Drop for LiveWorld {
+    fn drop(&mut self) {
+        for host in &mut self.hosts {
+            if let Some(run) = host.run.take() {
+                // Nobody is left to hear of a panic now.
+                let _ = run.end();
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "in this world time passes by itself")]
+fn glance_away(time: Duration) {
+    std::thread::sleep(time);
+}
