@@ -104,7 +104,8 @@ pub struct Subscription {
     pub live: mpsc::Receiver<Arc<Event>>,
 }
 
-/// An ingest socket that the session knows of. Whichever way it is dropped, the session is told.
+/// An ingest socket that the session knows of. Whichever way it is dropped, the session is told, unless it is
+/// [left open](Self::leave_open).
 pub struct IngestSocket {
     session: SessionHandle,
     id: SocketId,
@@ -112,6 +113,7 @@ pub struct IngestSocket {
     pub closing: Closing,
     /// What is to be sent on it.
     pub commands: mpsc::UnboundedReceiver<ToIngest>,
+    is_left_open: bool,
 }
 
 impl IngestSocket {
@@ -123,10 +125,19 @@ impl IngestSocket {
             data,
         });
     }
+
+    /// Ends with the server, not with the socket: the session is not told. A wrapper has its whole grace from
+    /// the next start on (protocol §7), and not what an orderly end of the server has left of it.
+    pub fn leave_open(mut self) {
+        self.is_left_open = true;
+    }
 }
 
 impl Drop for IngestSocket {
     fn drop(&mut self) {
+        if self.is_left_open {
+            return;
+        }
         self.session.tell(Input::IngestClosed {
             socket: self.id,
             closing: std::mem::take(&mut self.closing),
@@ -329,6 +340,7 @@ impl SessionHost {
             id,
             closing: Closing::default(),
             commands,
+            is_left_open: false,
         }))
     }
 

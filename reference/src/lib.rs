@@ -4,7 +4,7 @@
 //! and is the only place that acts on what they decide. Around them: [`store`] keeps state, [`callbacks`]
 //! is the outbox's queue and its delivery, [`delivery`] the way to the wrapper, [`api`] has the HTTP and
 //! WebSocket faces, [`legacy`] what old clients still need. [`server`] puts them together on the seams
-//! that a caller gives.
+//! that a caller gives; [`program`] gives it the machine's own, and is what `turnstile-server` runs.
 
 pub mod api;
 pub mod callbacks;
@@ -15,6 +15,8 @@ pub mod identity;
 pub(crate) mod json;
 pub mod legacy;
 pub mod limits;
+#[cfg(feature = "program")]
+pub mod program;
 pub mod refusal;
 pub mod sabotage;
 pub mod secret;

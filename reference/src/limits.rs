@@ -64,6 +64,9 @@ pub const CALLBACK_ATTEMPTS: u32 = 5;
 /// Delay after the first failed request for a callback job; it doubles with each (protocol §8).
 pub const CALLBACK_RETRY_BASE: Duration = Duration::from_secs(60);
 
+/// How long a server that is told to end waits for requests under way.
+pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Bytes of events that are read from the store at once for a replay (protocol §9).
 pub const REPLAY_ROUND_BYTES: usize = 1024 * 1024;
 /// Events that a client of the stream may be behind before it has to come back for them.

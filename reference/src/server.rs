@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use redb::StorageBackend;
-use turnstile_seams::{BoxFuture, Randomness, Seams, http_server};
+use turnstile_seams::stop::{Stop, Stopper};
+use turnstile_seams::{BoxFuture, ClockExt as _, Listener, Randomness, Seams, http_server};
 
 use crate::api;
 use crate::api::auth::Tokens;
 use crate::callbacks::{CallbackQueue, DurableQueue};
 use crate::delivery::{Sandboxes, WrapperClient};
 use crate::host::{self, Checkpoint, Checkpoints, Restore, Services, SessionHandle};
+use crate::limits::SHUTDOWN_PATIENCE;
 use crate::refusal::Refusal;
 use crate::sabotage::Sabotage;
 use crate::session::deletion::{beginning_of, calendar_day};
@@ -94,6 +96,42 @@ pub struct Server {
     restore: Restore,
     sabotage: Sabotage,
     sessions: Mutex<Sessions>,
+    /// Asks whoever is served to leave.
+    stopper: Stopper,
+}
+
+/// A server at work, whose callers wait at its door.
+pub struct Started {
+    server: Arc<Server>,
+    listener: Box<dyn Listener>,
+}
+
+impl Started {
+    /// Serves until `shutdown` completes. Then nobody is accepted any more, WebSockets are closed with 1001, and
+    /// requests under way are given [a short while](SHUTDOWN_PATIENCE) to be answered.
+    ///
+    /// Sessions are not told of it: what they do is committed before it shows, so that a server that is put an
+    /// end to at any moment, this way or by force, is one that crashed. The next one takes it up from there.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { server, listener } = self;
+        let stopper = &server.stopper;
+        let serving = http_server::serve_until(listener, api::router(server.clone()), stopper.stop());
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            biased;
+            () = serving.as_mut() => {}
+            () = shutdown => {
+                stopper.ask();
+                let leaving = async {
+                    serving.await;
+                    stopper.all_are_through().await;
+                };
+                if server.seams.clock.timeout(SHUTDOWN_PATIENCE, leaving).await.is_err() {
+                    tracing::warn!("not everybody left in time");
+                }
+            }
+        }
+    }
 }
 
 impl Server {
@@ -108,6 +146,38 @@ impl Server {
         backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
         hooks: Hooks,
     ) -> Result<(), StartError> {
+        let listener = Self::listen(&config.listen, &seams).await?;
+        let started = Self::start(listener, config, seams, backend, hooks)?;
+        started.serve(std::future::pending()).await;
+        Ok(())
+    }
+
+    /// Takes the address at which a server shall listen. Nobody is answered yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`].
+    pub async fn listen(address: &str, seams: &Seams) -> Result<Box<dyn Listener>, StartError> {
+        let listening = seams.network.listen(address).await;
+        listening.map_err(|source| StartError::Listen {
+            address: address.to_owned(),
+            source,
+        })
+    }
+
+    /// Starts a server that will be found at `listener`, whatever address `config` names: its sessions are at
+    /// work from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Store`].
+    pub fn start<B: StorageBackend>(
+        listener: Box<dyn Listener>,
+        config: Config,
+        seams: Seams,
+        backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+        hooks: Hooks,
+    ) -> Result<Started, StartError> {
         let store = Arc::new(Store::open(backend)?);
         let tokens = Tokens::new(
             &config.api_secret,
@@ -132,15 +202,8 @@ impl Server {
             restore,
             sabotage,
             sessions: Mutex::default(),
+            stopper: Stopper::default(),
         });
-
-        let address = config.listen;
-        let listener = server
-            .seams
-            .network
-            .listen(&address)
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
         for key in server.store().waking()? {
             // A session that cannot be read is no reason to keep the others waiting.
             if let Err(refusal) = server.session(&key) {
@@ -148,8 +211,7 @@ impl Server {
             }
         }
         tokio::spawn(server.clone().expire_sessions());
-        http_server::serve(listener, api::router(server)).await;
-        Ok(())
+        Ok(Started { server, listener })
     }
 
     /// Looks, once a day, after the sessions that expire on it: each that is taken up knows its own moment.
@@ -189,6 +251,7 @@ impl Server {
 
     /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
     pub(crate) fn create(&self, key: &SessionKey, metadata: Metadata) -> SessionHandle {
+        tracing::info!(user = %key.user, session = %key.session, "session begun");
         let session = Session::create(metadata, self.seams.randomness.clone(), self.sabotage);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         self.host(&mut sessions, key, session)
@@ -216,6 +279,7 @@ impl Server {
         }
         match (self.restore)(key) {
             Ok(Some(session)) => {
+                tracing::debug!(user = %key.user, session = %key.session, "session taken up");
                 let handle = self.host(&mut sessions, key, session);
                 handle.tell(Input::Resume);
                 Ok(handle)
@@ -243,6 +307,11 @@ impl Server {
 
     pub(crate) fn randomness(&self) -> &Randomness {
         &self.seams.randomness
+    }
+
+    /// To be held by whoever serves somebody for longer than a request.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stopper.stop()
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use turnstile_reference::program;
 
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
@@ -71,6 +72,11 @@ enum Command {
     Schema,
     /// Play scenarios against servers that break one rule each, and say which of them are noticed
     Selftest(SelftestArguments),
+    /// Run the reference server on real sockets and a real disk
+    ///
+    /// It is the very program `turnstile-server`.
+    #[command(after_help = program::AFTER_HELP)]
+    Server(Box<program::Arguments>),
     /// Make a scenario in which something breaks as small as it goes, and write it as a script
     Shrink(ShrinkArguments),
     /// Tell what changed of the payloads under review, and what of it breaks a client
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
         Command::Selftest(arguments) => selftest(&arguments),
+        Command::Server(arguments) => return program::run(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),
         Command::Snapshots(arguments) => snapshots(&arguments),
         Command::Sweep(arguments) => sweep(&arguments),

@@ -16,6 +16,7 @@ pub mod network;
 pub mod randomness;
 #[cfg(feature = "real")]
 pub mod real;
+pub mod stop;
 pub mod websocket;
 
 pub use clock::{Clock, ClockExt, Elapsed};

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the real world is let in")]
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{ByteStream, Clock, Listener, Network, Randomness, Seams};
+
+/// How long nothing is accepted after a failure, such as that of a process with too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The real world, as one party sees it. Needs a tokio runtime with I/O and time enabled.
 pub fn seams() -> Seams {
@@ -24,6 +27,19 @@ pub fn seams_at(pace: Pace) -> Seams {
         clock: Arc::new(MachineClock::new(pace)),
         randomness: Randomness::new(rand::make_rng::<rand::rngs::StdRng>()),
     }
+}
+
+/// Tells whoever started this program that it is at work now, and where: the line
+/// `listening on http://HOST:PORT` on standard output, with the port that was really taken. A program that
+/// listens prints nothing else there.
+///
+/// # Errors
+///
+/// If standard output cannot be written to.
+pub fn announce(authority: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on http://{authority}")?;
+    stdout.flush()
 }
 
 /// The machine's TCP sockets.
@@ -56,7 +72,13 @@ struct MachineListener {
 impl Listener for MachineListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
-            let (stream, _) = self.listener.accept().await?;
+            let (stream, _) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    return Err(error);
+                }
+            };
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::trpc;
+use super::{going_away, trpc};
+use turnstile_seams::stop::Stop;
 use turnstile_seams::websocket::READ_BUFFER;
 
 use crate::coverage::Row;
@@ -99,9 +100,10 @@ async fn admit(
         .map_err(Refusal::from)
         .map_err(not_to_be_had)?
         .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
+    let stop = server.stop();
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
-        .on_upgrade(move |websocket| converse(socket, websocket)))
+        .on_upgrade(move |websocket| converse(socket, websocket, stop)))
 }
 
 /// The session cannot be asked: there is none, or the store failed.
@@ -174,10 +176,15 @@ fn parsed<T: std::str::FromStr<Err = crate::identity::Malformed>>(text: &str) ->
         .map_err(|error: crate::identity::Malformed| error.to_string())
 }
 
-async fn converse(mut socket: IngestSocket, mut websocket: WebSocket) {
+async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: Stop) {
     loop {
         let answer = tokio::select! {
             biased;
+            () = stop.asked() => {
+                let _ = websocket.send(going_away()).await;
+                socket.leave_open();
+                return;
+            }
             command = socket.commands.recv() => match command {
                 Some(ToIngest::Command(command)) => command_frame(command),
                 Some(ToIngest::Close(code)) => {

@@ -15,6 +15,7 @@ mod view;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ws::{CloseFrame, Message, close_code};
 use axum::routing::{any, get};
 use jiff::Timestamp;
 
@@ -33,4 +34,12 @@ pub fn router(server: Arc<Server>) -> Router {
 /// A time as it stands on the wire: ISO 8601 with milliseconds.
 pub(crate) fn iso(time: Timestamp) -> String {
     format!("{time:.3}")
+}
+
+/// What a WebSocket is closed with when the server ends. Whoever held it may come back to the next one.
+fn going_away() -> Message {
+    Message::Close(Some(CloseFrame {
+        code: close_code::AWAY,
+        reason: "".into(),
+    }))
 }

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::stream_filter::{self, Filter};
-use super::{iso, trpc};
+use super::{going_away, iso, trpc};
+use turnstile_seams::stop::Stop;
 use turnstile_seams::websocket::READ_BUFFER;
 
 use crate::coverage::Row;
@@ -116,6 +117,7 @@ async fn admit(
         (true, Some(_)) => Row::StreamFromId.reach(),
         (true, None) => Row::StreamOpened.reach(),
     }
+    let stop = server.stop();
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| async move {
@@ -130,6 +132,7 @@ async fn admit(
                 session,
                 filter,
                 socket,
+                stop,
             };
             // Whichever way the client went, it comes back with the id of what it saw last.
             let _ = client.follow(after, subscription).await;
@@ -141,6 +144,7 @@ struct Client {
     session: SessionId,
     filter: Filter,
     socket: WebSocket,
+    stop: Stop,
 }
 
 impl Client {
@@ -181,6 +185,10 @@ impl Client {
         loop {
             tokio::select! {
                 biased;
+                () = self.stop.asked() => {
+                    let _ = self.socket.send(going_away()).await;
+                    return Err(Gone);
+                }
                 // Clients have nothing to say, but they say when they leave.
                 received = self.socket.recv() => match received {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),

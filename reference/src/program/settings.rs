@@ -1,0 +1,335 @@
+//! What the settings mean, and what is wrong with them: all mistakes at once, each with the flag, the variable of
+//! the environment and what would be right.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use turnstile_seams::Clock as _;
+use turnstile_seams::real::{MachineClock, Pace};
+use url::Url;
+
+use super::arguments::Arguments;
+use super::log::Log;
+use super::wrapper_url::WrapperUrl;
+
+/// How many times as fast a clock may run: beyond that, time-outs are over before the machine gets round to anything.
+const FASTEST: u32 = 1000;
+/// What a clock may show at the start: later than that, deadlines could lie beyond the end of time.
+const LATEST_START: &str = "5000-01-01T00:00:00Z";
+
+/// The settings of a server, which are right as far as can be told before it starts. It has secrets in it, and so
+/// is not for printing.
+pub(super) struct Settings {
+    pub(super) listen: String,
+    pub(super) data: PathBuf,
+    pub(super) api_secret: String,
+    pub(super) ticket_secret: String,
+    pub(super) internal_api_key: String,
+    pub(super) wrapper_url: WrapperUrl,
+    /// `None` if it is where the server listens.
+    pub(super) ingest_url: Option<String>,
+    pub(super) imports: Vec<PathBuf>,
+    pub(super) pace: Pace,
+    pub(super) log: Log,
+}
+
+/// A setting that is missing or wrong. What was given is not repeated where it may be a secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{flag} ({variable}) {problem}")]
+pub(super) struct WrongSetting {
+    flag: &'static str,
+    variable: &'static str,
+    problem: String,
+}
+
+/// What is wrong so far.
+#[derive(Default)]
+struct Complaints(Vec<WrongSetting>);
+
+impl Complaints {
+    fn add(&mut self, (flag, variable): Name, problem: impl Into<String>) {
+        self.0.push(WrongSetting {
+            flag,
+            variable,
+            problem: problem.into(),
+        });
+    }
+
+    /// The value, or a complaint.
+    fn expect<T>(&mut self, name: Name, read: Result<T, String>) -> Option<T> {
+        read.map_err(|problem| self.add(name, problem)).ok()
+    }
+}
+
+/// A setting's flag, and its variable.
+type Name = (&'static str, &'static str);
+
+const LISTEN: Name = ("--listen", "TURNSTILE_LISTEN");
+const DATA: Name = ("--data", "TURNSTILE_DATA");
+const API_SECRET: Name = ("--api-secret", "TURNSTILE_API_SECRET");
+const TICKET_SECRET: Name = ("--ticket-secret", "TURNSTILE_TICKET_SECRET");
+const INTERNAL_API_KEY: Name = ("--internal-api-key", "TURNSTILE_INTERNAL_API_KEY");
+const WRAPPER_URL: Name = ("--wrapper-url", "TURNSTILE_WRAPPER_URL");
+const INGEST_URL: Name = ("--ingest-url", "TURNSTILE_INGEST_URL");
+const SPEED: Name = ("--speed", "TURNSTILE_SPEED");
+const SPEED_SINCE: Name = ("--speed-since", "TURNSTILE_SPEED_SINCE");
+const LOG: Name = ("--log", "TURNSTILE_LOG");
+
+impl Settings {
+    /// What the arguments mean.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub(super) fn read(arguments: Arguments) -> Result<Self, Vec<WrongSetting>> {
+        let mut complaints = Complaints::default();
+        let listen = complaints.expect(LISTEN, address(arguments.listen));
+        let data = complaints.expect(DATA, directory(arguments.data));
+        let api_secret = complaints.expect(API_SECRET, secret(arguments.api_secret));
+        let ticket_secret = complaints.expect(TICKET_SECRET, secret(arguments.ticket_secret));
+        let internal_api_key = complaints.expect(INTERNAL_API_KEY, secret(arguments.internal_api_key));
+        let wrapper_url = complaints.expect(WRAPPER_URL, wrapper_url(arguments.wrapper_url));
+        let ingest_url = complaints.expect(INGEST_URL, arguments.ingest_url.map(ingest_url).transpose());
+        if let (Some(listen), Some(None)) = (&listen, &ingest_url)
+            && is_everywhere(listen)
+        {
+            let problem = format!(
+                "is missing: {listen} is no address that a wrapper can connect to; \
+                 give one, for example ws://turnstile.internal:8787"
+            );
+            complaints.add(INGEST_URL, problem);
+        }
+        let pace = pace(arguments.speed, arguments.speed_since, &mut complaints);
+        let log = complaints.expect(LOG, Log::new(&arguments.log, arguments.log_format));
+        match (
+            (listen, data, api_secret, ticket_secret, internal_api_key),
+            (wrapper_url, ingest_url, pace, log),
+        ) {
+            (
+                (Some(listen), Some(data), Some(api_secret), Some(ticket_secret), Some(internal_api_key)),
+                (Some(wrapper_url), Some(ingest_url), Some(pace), Some(log)),
+            ) if complaints.0.is_empty() => Ok(Self {
+                listen,
+                data,
+                api_secret,
+                ticket_secret,
+                internal_api_key,
+                wrapper_url,
+                ingest_url,
+                imports: arguments.imports,
+                pace,
+                log,
+            }),
+            _ => Err(complaints.0),
+        }
+    }
+}
+
+fn address(text: String) -> Result<String, String> {
+    let is_address = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if is_address {
+        Ok(text)
+    } else {
+        Err(format!(
+            "is {text:?}, which is no address; give a host and a port, for example 127.0.0.1:8787"
+        ))
+    }
+}
+
+/// Whether an address stands for all of the machine's.
+fn is_everywhere(listen: &str) -> bool {
+    let address: Result<std::net::SocketAddr, _> = listen.parse();
+    address.is_ok_and(|address| address.ip().is_unspecified())
+}
+
+fn directory(path: Option<PathBuf>) -> Result<PathBuf, String> {
+    path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
+        "is missing: give the directory for the server's state; it is made if need be".to_owned()
+    })
+}
+
+fn secret(text: Option<String>) -> Result<String, String> {
+    match text {
+        None => Err("is missing: give any text that nobody guesses".to_owned()),
+        Some(text) if text.is_empty() => Err("is empty: give any text that nobody guesses".to_owned()),
+        Some(text) => Ok(text),
+    }
+}
+
+fn wrapper_url(text: Option<String>) -> Result<WrapperUrl, String> {
+    const EXAMPLE: &str = "give, for example, http://127.0.0.1:9000 or http://{session}.sandboxes:9000";
+    let text = text.ok_or_else(|| format!("is missing: {EXAMPLE}"))?;
+    text.parse()
+        .map_err(|error| format!("is {text:?}: {error}; {EXAMPLE}"))
+}
+
+fn ingest_url(text: String) -> Result<String, String> {
+    let url: Option<Url> = text.parse().ok();
+    let is_right = url.is_some_and(|url| {
+        matches!(url.scheme(), "ws" | "wss") && url.query().is_none() && url.fragment().is_none()
+    });
+    if is_right {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(format!(
+            "is {text:?}, which is no WebSocket's URL; give, for example, ws://127.0.0.1:8787"
+        ))
+    }
+}
+
+fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaints) -> Option<Pace> {
+    let is_both = speed.is_some() == since.is_some();
+    if !is_both {
+        let (missing, given) = if speed.is_none() {
+            (SPEED, SPEED_SINCE)
+        } else {
+            (SPEED_SINCE, SPEED)
+        };
+        complaints.add(missing, format!("is missing: {} does not go without it", given.0));
+    }
+    let times = speed.map(|text| {
+        let times = text.parse().ok().filter(|times| (1..=FASTEST).contains(times));
+        complaints.expect(
+            SPEED,
+            times.ok_or_else(|| format!("is {text:?}; give a number from 1 to {FASTEST}")),
+        )
+    });
+    let since = since.map(|text| complaints.expect(SPEED_SINCE, beginning(&text)));
+    match (times, since) {
+        (None, None) => Some(Pace::default()),
+        (Some(Some(times)), Some(Some(since))) => {
+            let pace = Pace { since, times };
+            let latest: Timestamp = LATEST_START.parse().expect("it is a timestamp");
+            if MachineClock::new(pace).now() > latest {
+                complaints.add(
+                    SPEED_SINCE,
+                    format!("is so long ago that a clock {times} times as fast has left the calendar; give a later time"),
+                );
+                return None;
+            }
+            Some(pace)
+        }
+        _ => None,
+    }
+}
+
+fn beginning(text: &str) -> Result<Timestamp, String> {
+    let since: Timestamp = text.parse().map_err(|_| {
+        format!("is {text:?}, which is no timestamp; give, for example, 2026-01-01T00:00:00Z")
+    })?;
+    if since > MachineClock::default().now() {
+        return Err(format!(
+            "is {text}, which is in the future; give a time that is past"
+        ));
+    }
+    Ok(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    const ENOUGH: [&str; 10] = [
+        "--data",
+        "d",
+        "--api-secret",
+        "a",
+        "--ticket-secret",
+        "t",
+        "--internal-api-key",
+        "k",
+        "--wrapper-url",
+        "http://w",
+    ];
+
+    fn read(arguments: &[&str]) -> Result<Settings, Vec<String>> {
+        let called = std::iter::once("server").chain(arguments.iter().copied());
+        let arguments = Program::try_parse_from(called).unwrap().arguments;
+        Settings::read(arguments).map_err(|wrong| wrong.iter().map(ToString::to_string).collect())
+    }
+
+    fn complaints(more: &[&str]) -> Vec<String> {
+        let arguments: Vec<&str> = ENOUGH.iter().chain(more).copied().collect();
+        read(&arguments).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once_by_flag_and_variable() {
+        let wrong = read(&[]).err().unwrap();
+        let names = [DATA, API_SECRET, TICKET_SECRET, INTERNAL_API_KEY, WRAPPER_URL];
+        assert_eq!(wrong.len(), names.len(), "{wrong:?}");
+        for ((flag, variable), wrong) in names.iter().zip(&wrong) {
+            assert!(
+                wrong.starts_with(&format!("{flag} ({variable}) is missing: ")),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_wrong_setting_is_told_with_what_would_be_right() {
+        assert_eq!(complaints(&[]), Vec::<String>::new());
+        let long_ago = ["--speed", "1000", "--speed-since", "1970-01-01T00:00:00Z"];
+        for (more, wrong) in [
+            (
+                &["--listen", "8787"][..],
+                "--listen (TURNSTILE_LISTEN) is \"8787\", which is no address",
+            ),
+            (
+                &["--listen", "0.0.0.0:0"],
+                "--ingest-url (TURNSTILE_INGEST_URL) is missing: 0.0.0.0:0 is no",
+            ),
+            (&["--ingest-url", "http://x"], "which is no WebSocket's URL"),
+            (
+                &["--speed", "20"],
+                "--speed-since (TURNSTILE_SPEED_SINCE) is missing: --speed does",
+            ),
+            (
+                &["--speed-since", "2026-01-01T00:00:00Z"],
+                "--speed (TURNSTILE_SPEED) is missing",
+            ),
+            (
+                &["--speed", "0", "--speed-since", "2026-01-01T00:00:00Z"],
+                "a number from 1 to 1000",
+            ),
+            (
+                &["--speed", "2", "--speed-since", "today"],
+                "\"today\", which is no timestamp",
+            ),
+            (
+                &["--speed", "2", "--speed-since", "9000-01-01T00:00:00Z"],
+                "in the future",
+            ),
+            (&long_ago, "has left the calendar"),
+            (
+                &["--log", "a=b=c"],
+                "--log (TURNSTILE_LOG) is \"a=b=c\", which is no filter",
+            ),
+        ] {
+            let told = complaints(more);
+            assert!(told.len() == 1 && told[0].contains(wrong), "{more:?}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_repeated() {
+        let told = read(&["--api-secret", "", "--ticket-secret", "hush"])
+            .err()
+            .unwrap();
+        assert!(told.iter().all(|line| !line.contains("hush")), "{told:?}");
+        assert!(
+            told[1].starts_with("--api-secret (TURNSTILE_API_SECRET) is empty"),
+            "{told:?}"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! How an operator ends the program: a first signal, and a second one from whoever cannot wait.
+
+use std::io;
+
+use tokio::sync::oneshot;
+use turnstile_seams::BoxFuture;
+
+/// What the operator orders, in the order of the signals.
+pub(super) struct Orders {
+    /// Completes with the first signal's name.
+    pub(super) end: BoxFuture<'static, &'static str>,
+    /// Completes with the second signal.
+    pub(super) end_at_once: BoxFuture<'static, ()>,
+}
+
+impl Orders {
+    /// Listens from now on. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system does not tell of signals.
+    pub(super) fn listen() -> io::Result<Self> {
+        let mut signals = Signals::listen()?;
+        let (first, end) = oneshot::channel();
+        let (second, end_at_once) = oneshot::channel();
+        tokio::spawn(async move {
+            // Whoever does not want to hear of it has ended already.
+            let _ = first.send(signals.next().await);
+            let _ = second.send(signals.next().await);
+        });
+        Ok(Self {
+            end: Box::pin(async { end.await.unwrap_or("none, for nobody listens") }),
+            end_at_once: Box::pin(async {
+                if end_at_once.await.is_err() {
+                    std::future::pending().await
+                }
+            }),
+        })
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
