@@ -17,6 +17,7 @@ pub(crate) mod explore;
 mod interruption;
 pub(crate) mod library;
 pub(crate) mod list;
+pub(crate) mod live;
 pub(crate) mod merge;
 mod progress;
 pub(crate) mod replay;

@@ -4,14 +4,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use turnstile::report::{Heading, TerminalReporter, mermaid, timeline};
+use turnstile::report::{Heading, TerminalReporter, mermaid, replay_of_play, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::suite::{self, Play};
 use turnstile::world::WorldKind;
 use turnstile_scenarios::{Entry, Surface};
 
 use super::exit::{Exit, complain, exit_of};
-use super::report_files::{replay_of, write_page};
+use super::report_files::write_page;
 use super::seeds::Source;
 
 /// What is played, and how it is shown.
@@ -89,7 +89,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
         entry: &entry,
         options,
     });
-    let replay = replay_of(&played);
+    let replay = replay_of_play(&played.play);
     let heading = Heading::of(&played.play, &replay);
     let mut is_written = true;
     match (&arguments.timeline, &played.verdict) {
@@ -111,7 +111,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
         Box::new(out)
     };
     let mut reporter = TerminalReporter::new(out, 0);
-    reporter.tell(&played)?;
+    reporter.tell(&played, &replay)?;
     let summary = reporter.finish(played.wall)?;
     Ok(if is_written {
         exit_of(&summary)

@@ -8,8 +8,9 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use turnstile::report::{Heading, JsonReport, JunitReport, replay_command, timeline};
+use turnstile::report::{Heading, JsonReport, JunitReport, timeline};
 use turnstile::suite::Played;
+use turnstile_scenarios::Entry;
 
 use super::exit::complain;
 
@@ -56,20 +57,29 @@ impl<'a> ReportFiles<'a> {
         }
     }
 
-    /// Takes a play into all of them.
-    pub(crate) fn add(&mut self, played: &Played) {
-        let replay = replay_of(played);
+    /// Takes a play that there was not into those that tell of it.
+    pub(crate) fn skip(&mut self, entry: &Entry, reason: &str) {
         if let Some(junit) = &mut self.junit {
-            junit.add(played, &replay);
+            junit.skip(entry, reason);
         }
         if let Some(json) = &mut self.json {
-            json.add(played, &replay);
+            json.skip(entry, reason);
+        }
+    }
+
+    /// Takes a play into all of them, which `replay` plays again.
+    pub(crate) fn add(&mut self, played: &Played, replay: &str) {
+        if let Some(junit) = &mut self.junit {
+            junit.add(played, replay);
+        }
+        if let Some(json) = &mut self.json {
+            json.add(played, replay);
         }
         let is_wanted = self.arguments.timeline.is_some() && self.page.is_none();
         if let (true, Ok(verdict)) = (is_wanted, &played.verdict)
             && (self.plays == 1 || !verdict.findings.is_empty())
         {
-            self.page = Some(timeline::page(verdict, &Heading::of(&played.play, &replay)));
+            self.page = Some(timeline::page(verdict, &Heading::of(&played.play, replay)));
         }
     }
 
@@ -96,12 +106,6 @@ impl<'a> ReportFiles<'a> {
         }
         all
     }
-}
-
-/// The command that plays it again.
-pub(crate) fn replay_of(played: &Played) -> String {
-    let entry = played.play.entry;
-    replay_command(&entry.path, played.play.options.seed, entry.scenario.api.first())
 }
 
 /// Writes a timeline. Whether it could be.

@@ -5,11 +5,12 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use clap::Args;
-use turnstile::report::TerminalReporter;
+use turnstile::report::{TerminalReporter, replay_of_play};
 use turnstile::suite;
 
 use super::exit::{Exit, exit_of};
 use super::library::{LibraryArguments, load, nothing_matches};
+use super::live::{LiveArguments, Reports, run_live};
 use super::progress::progress_bar;
 use super::report_files::{ReportArguments, ReportFiles};
 use super::seeds::{Seeds, plays_of};
@@ -32,6 +33,8 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     digest: bool,
     #[command(flatten)]
+    live: LiveArguments,
+    #[command(flatten)]
     reports: ReportArguments,
     #[command(flatten)]
     library: LibraryArguments,
@@ -46,6 +49,14 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let entries = library.matching(arguments.filter.as_deref());
     if entries.is_empty() {
         return Ok(nothing_matches(arguments.filter.as_deref()));
+    }
+    if arguments.live.live {
+        let reports = Reports {
+            files: &arguments.reports,
+            trace_lines: arguments.trace_lines,
+            digest: arguments.digest,
+        };
+        return run_live(&arguments.live, &entries, arguments.jobs, &reports);
     }
     let seeds = &arguments.seed.0;
     let plays = plays_of(&entries, seeds);
@@ -67,8 +78,9 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         jobs,
         |count| bar.set_position(count as u64),
         |played| {
-            files.add(&played);
-            let told = bar.suspend(|| reporter.tell(&played));
+            let replay = replay_of_play(&played.play);
+            files.add(&played, &replay);
+            let told = bar.suspend(|| reporter.tell(&played, &replay));
             failure = failure.take().or(told.err());
         },
     );

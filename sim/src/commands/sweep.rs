@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use turnstile::report::{TerminalReporter, program};
+use turnstile::report::{TerminalReporter, program, replay_of_play};
 use turnstile::script::{Strike, StrikeKind};
 use turnstile::suite::{Play, Played};
 use turnstile::{sweep as sweeping, workers};
@@ -138,7 +138,7 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
         wall: Duration::ZERO,
     };
     let mut reporter = TerminalReporter::new(out, 0);
-    reporter.tell(&played)?;
+    reporter.tell(&played, &replay_of_play(&played.play))?;
     let summary = reporter.finish(Duration::ZERO)?;
     Ok(exit_of(&summary))
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
-use turnstile_scenarios::{Seam, Surface};
+use turnstile_scenarios::{Entry, Seam, Surface};
 
 use super::finding::ToldFinding;
 use crate::script::Verdict;
@@ -26,6 +26,9 @@ pub struct JsonReport {
     pub counts: Counts,
     /// Each of them.
     pub plays: Vec<PlayReport>,
+    /// Each that was skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skips: Vec<SkipReport>,
 }
 
 /// How many plays ended how.
@@ -39,6 +42,21 @@ pub struct Counts {
     pub broke: usize,
     /// Those in which the harness failed.
     pub failed: usize,
+    /// Those that there were not; they are not among all of them.
+    pub skipped: usize,
+}
+
+/// A play that there was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkipReport {
+    /// The scenario's id, with its surface.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// The part of the system that it is about.
+    pub seam: Seam,
+    /// Why it was not played.
+    pub reason: String,
 }
 
 /// How a play ended.
@@ -114,6 +132,7 @@ impl Default for JsonReport {
             schema_version: SCHEMA_VERSION,
             counts: Counts::default(),
             plays: Vec::new(),
+            skips: Vec::new(),
         }
     }
 }
@@ -129,6 +148,17 @@ impl JsonReport {
             Outcome::Failed => self.counts.failed += 1,
         }
         self.plays.push(play);
+    }
+
+    /// Adds a play that there was not, and why not.
+    pub fn skip(&mut self, entry: &Entry, reason: &str) {
+        self.counts.skipped += 1;
+        self.skips.push(SkipReport {
+            id: entry.id.clone(),
+            title: entry.scenario.title.clone(),
+            seam: entry.scenario.seam,
+            reason: reason.to_owned(),
+        });
     }
 
     /// Writes the report, for eyes too.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use serde_json::Value;
-use turnstile_scenarios::Seam;
+use turnstile_scenarios::{Entry, Seam};
 
 use super::finding::ToldFinding;
 use crate::script::Verdict;
@@ -72,6 +72,21 @@ impl JunitReport {
             .or_insert_with(|| TestSuite::new(name_of(seam)))
             .add_test_case(case);
         *self.suite_times.entry(seam).or_default() += played.wall;
+    }
+
+    /// Adds a play that there was not, and why not.
+    pub fn skip(&mut self, entry: &Entry, reason: &str) {
+        let seam = entry.scenario.seam;
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(reason);
+        let mut case = TestCase::new(entry.id.clone(), status);
+        case.set_classname(name_of(seam));
+        case.add_property(("title", entry.scenario.title.as_str()));
+        let suite = self.suites.entry(seam);
+        suite
+            .or_insert_with(|| TestSuite::new(name_of(seam)))
+            .add_test_case(case);
+        self.suite_times.entry(seam).or_default();
     }
 
     /// Writes the report. Suites come in the order of the seams, test cases in the order in which they were added.

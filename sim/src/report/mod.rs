@@ -23,7 +23,9 @@ pub mod timeline;
 
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
-pub use self::terminal::{Summary, TerminalReporter, program, replay_command, replay_of_seed};
+pub use self::terminal::{
+    Summary, TerminalReporter, program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed,
+};
 use crate::suite::Play;
 use turnstile_scenarios::Surface;
 

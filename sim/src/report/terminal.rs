@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use turnstile_scenarios::Surface;
+use turnstile_scenarios::{Entry, Surface};
 
 use super::finding::ToldFinding;
 use super::style::{BAD, GOOD, QUIET};
@@ -22,6 +22,8 @@ pub struct Summary {
     pub broken: usize,
     /// Plays in which the harness failed.
     pub failed: usize,
+    /// Plays that there were not, because the server under test cannot be asked for what they need.
+    pub skipped: usize,
     /// Virtual time of all plays, up to the last step of each.
     pub played: Duration,
     /// Virtual time of all plays, with the time in which each settles.
@@ -34,6 +36,7 @@ pub struct TerminalReporter<W> {
     trace_lines: usize,
     with_seed: bool,
     with_digest: bool,
+    speed: Option<u32>,
     summary: Summary,
 }
 
@@ -46,6 +49,7 @@ impl<W: Write> TerminalReporter<W> {
             trace_lines,
             with_seed: false,
             with_digest: false,
+            speed: None,
             summary: Summary::default(),
         }
     }
@@ -62,12 +66,28 @@ impl<W: Write> TerminalReporter<W> {
         self
     }
 
-    /// Tells of one play.
+    /// Says that time was not simulated, but passed so many times as fast as the machine's.
+    pub fn in_real_time(mut self, speed: u32) -> Self {
+        self.speed = Some(speed);
+        self
+    }
+
+    /// Tells of a play that there was not, and why not.
     ///
     /// # Errors
     ///
     /// As the writer fails.
-    pub fn tell(&mut self, played: &Played) -> io::Result<()> {
+    pub fn skip(&mut self, entry: &Entry, reason: &str) -> io::Result<()> {
+        self.summary.skipped += 1;
+        writeln!(self.out, "{QUIET}skip  {:<52} {reason}{QUIET:#}", entry.id)
+    }
+
+    /// Tells of one play, which `replay` plays again.
+    ///
+    /// # Errors
+    ///
+    /// As the writer fails.
+    pub fn tell(&mut self, played: &Played, replay: &str) -> io::Result<()> {
         let Play { entry, options } = played.play;
         let seed = if self.with_seed {
             format!(" (seed {})", options.seed)
@@ -80,7 +100,11 @@ impl<W: Write> TerminalReporter<W> {
             Ok(verdict) => {
                 self.summary.played += verdict.played;
                 self.summary.elapsed += verdict.elapsed;
-                let times = format!("{:>9.3} s virtual  {wall:>8}", verdict.played.as_secs_f64());
+                let clock = match self.speed {
+                    None => "virtual".to_owned(),
+                    Some(speed) => format!("at speed {speed}"),
+                };
+                let times = format!("{:>9.3} s {clock}  {wall:>8}", verdict.played.as_secs_f64());
                 let digest = if self.with_digest {
                     format!("  {}", verdict.trace.digest())
                 } else {
@@ -98,7 +122,7 @@ impl<W: Write> TerminalReporter<W> {
                         self.out,
                         "{BAD}BROKE{BAD:#} {name:<52} {QUIET}{times}{QUIET:#}{digest}"
                     )?;
-                    self.tell_findings(verdict, played)
+                    self.tell_findings(verdict, replay)
                 }
             }
             Err(error) => {
@@ -107,12 +131,12 @@ impl<W: Write> TerminalReporter<W> {
                     self.out,
                     "{BAD}ERROR{BAD:#} {name:<52} the harness failed: {error}"
                 )?;
-                self.tell_replay(played)
+                self.tell_replay(replay)
             }
         }
     }
 
-    fn tell_findings(&mut self, verdict: &Verdict, played: &Played) -> io::Result<()> {
+    fn tell_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
         for finding in ToldFinding::all(verdict) {
             let (rule, place) = (finding.rule, finding.place());
             writeln!(self.out, "    {BAD}{rule}{BAD:#} {place}")?;
@@ -125,21 +149,11 @@ impl<W: Write> TerminalReporter<W> {
                 writeln!(self.out, "      {QUIET}{line}{QUIET:#}")?;
             }
         }
-        self.tell_replay(played)
+        self.tell_replay(replay)
     }
 
-    fn tell_replay(&mut self, played: &Played) -> io::Result<()> {
-        let Play { entry, options } = played.play;
-        writeln!(
-            self.out,
-            "    replay: {}{}",
-            replay_command(&entry.path, options.seed, entry.scenario.api.first()),
-            if options.world == WorldKind::Events {
-                ""
-            } else {
-                " --world witness"
-            }
-        )
+    fn tell_replay(&mut self, replay: &str) -> io::Result<()> {
+        writeln!(self.out, "    replay: {replay}")
     }
 
     /// Tells of all plays together.
@@ -160,9 +174,13 @@ impl<W: Write> TerminalReporter<W> {
             wall.as_secs_f64()
         )?;
         let (played, elapsed) = (summary.played.as_secs_f64(), summary.elapsed.as_secs_f64());
+        let seconds = match self.speed {
+            None => "virtual seconds".to_owned(),
+            Some(speed) => format!("seconds at speed {speed}"),
+        };
         writeln!(
             self.out,
-            "{QUIET}{played:.0} virtual seconds of steps, {elapsed:.0} with the time to settle after them{QUIET:#}"
+            "{QUIET}{played:.0} {seconds} of steps, {elapsed:.0} with the time to settle after them{QUIET:#}"
         )?;
         self.out.flush()?;
         Ok(summary)
@@ -172,7 +190,11 @@ impl<W: Write> TerminalReporter<W> {
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            held, broken, failed, ..
+            held,
+            broken,
+            failed,
+            skipped,
+            ..
         } = self;
         write!(formatter, "{held} held")?;
         if *broken > 0 {
@@ -180,6 +202,9 @@ impl fmt::Display for Summary {
         }
         if *failed > 0 {
             write!(formatter, ", {failed} with a failure of the harness")?;
+        }
+        if *skipped > 0 {
+            write!(formatter, ", {skipped} skipped")?;
         }
         Ok(())
     }
@@ -192,6 +217,24 @@ pub fn program() -> &'static str {
         (Some(_), false) => "cargo run --release --",
         (Some(_), true) => "cargo run --",
     }
+}
+
+/// The command that plays it again in the world in which it was played.
+pub fn replay_of_play(play: &Play) -> String {
+    let Play { entry, options } = play;
+    let command = replay_command(&entry.path, options.seed, entry.scenario.api.first());
+    match options.world {
+        WorldKind::Events => command,
+        #[cfg(feature = "witness")]
+        WorldKind::Witness { .. } => command + " --world witness",
+    }
+}
+
+/// The command that plays a scenario again in real time, in the words in which this program was called, with the
+/// same `flags`.
+pub fn replay_in_real_time(id: &str, flags: &str) -> String {
+    // An id has its surface in brackets, which a shell would read otherwise.
+    format!("{} run --live{flags} '{id}'", program())
 }
 
 /// The command that plays the scenario of a seed again, in the words in which this program was called.

@@ -1,0 +1,329 @@
+//! `turnstile run --live`: the same scenarios in real time, against a server that is a process of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use turnstile::live::{Live, Need, Outcome};
+use turnstile::report::{TerminalReporter, replay_in_real_time};
+use turnstile::script::Options;
+use turnstile::stage::{RECEIVER_AUTHORITY, SERVER, SERVER_AUTHORITY, Secrets, WRAPPER, wrapper_authority};
+use turnstile::suite::{Play, Played, all_cores};
+use turnstile::workers;
+use turnstile::world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
+use turnstile_scenarios::Entry;
+
+use super::exit::{Exit, complain, exit_of};
+use super::progress::progress_bar;
+use super::report_files::{ReportArguments, ReportFiles};
+
+/// How fast time passes at a server that the harness starts, if nobody wants it otherwise: fast enough for most
+/// scenarios, and slow beside what a busy machine is late by.
+const OWN_SPEED: u32 = 10;
+/// How long a scenario may take, by the machine's clock, unless it may take as long as it likes.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many scenarios a core can have under way at once, each with a server of its own: most of the time all wait.
+const AT_ONCE: usize = 4;
+
+/// The server under test.
+#[derive(Args)]
+#[command(next_help_heading = "In real time")]
+pub(crate) struct LiveArguments {
+    /// Play in real time against a server that is a process of its own; the reference server unless --target is given
+    ///
+    /// A scenario that needs what the server cannot be asked for is skipped, and so is one that takes more than 20 s;
+    /// the report says so of each. The seed counts for nothing here.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Play against the server that listens here, such as http://127.0.0.1:8787
+    #[arg(long, value_name = "URL", requires = "live")]
+    target: Option<String>,
+    /// How many times as fast all of the server's durations pass: those of the reference server are made so (10 if
+    /// left out), another server's are said to be so (1 if left out)
+    #[arg(long, value_name = "N", requires = "live", value_parser = clap::value_parser!(u32).range(1..=100))]
+    speed: Option<u32>,
+    /// Also play what takes long
+    #[arg(long, requires = "live")]
+    slow: bool,
+    /// A shell command that kills the target and starts it again on the same data
+    #[arg(long, value_name = "COMMAND", requires = "target")]
+    restart_command: Option<String>,
+    /// Secret under which the target checks users' tokens
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "TURNSTILE_TARGET_API_SECRET",
+        hide_env_values = true
+    )]
+    api_secret: Option<String>,
+    /// Secret under which the target checks stream tickets
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "TURNSTILE_TARGET_TICKET_SECRET",
+        hide_env_values = true
+    )]
+    ticket_secret: Option<String>,
+    /// The key of internal procedures at the target
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "TURNSTILE_TARGET_INTERNAL_API_KEY",
+        hide_env_values = true
+    )]
+    internal_api_key: Option<String>,
+    /// Where the target has been told that its wrappers are
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "target",
+        default_value = "127.0.0.1:9000"
+    )]
+    wrapper: SocketAddr,
+    /// Where the callback receiver listens, for the target to reach
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "target",
+        default_value = "127.0.0.1:9200"
+    )]
+    receiver: SocketAddr,
+    /// The authority at which the target reaches the receiver, if it is not where that listens
+    #[arg(long, value_name = "HOST:PORT", requires = "target")]
+    receiver_reached_at: Option<String>,
+    /// The authority in the URL that the target gives wrappers for its ingest, if it is not the target's own
+    #[arg(long, value_name = "HOST:PORT", requires = "target")]
+    ingest_authority: Option<String>,
+}
+
+/// Which reports are made.
+pub(crate) struct Reports<'a> {
+    pub(crate) files: &'a ReportArguments,
+    pub(crate) trace_lines: usize,
+    pub(crate) digest: bool,
+}
+
+impl LiveArguments {
+    /// The server that they name; or what is wrong with them.
+    fn live(&self) -> Result<Live, String> {
+        let speed = self.speed.unwrap_or(match self.target {
+            Some(_) => 1,
+            None => OWN_SPEED,
+        });
+        let mut listening = BTreeMap::new();
+        let mut reached_at = BTreeMap::new();
+        let mut offers = BTreeSet::new();
+        let secrets = self.secrets()?;
+        let mut alias = None;
+        let server = match &self.target {
+            Some(target) => {
+                let authority = authority(target)?;
+                listening.insert(wrapper_authority(WRAPPER), self.wrapper);
+                listening.insert(RECEIVER_AUTHORITY.to_owned(), self.receiver);
+                if let Some(advertised) = &self.receiver_reached_at {
+                    reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised.clone());
+                }
+                if self.restart_command.is_some() {
+                    offers.insert(Need::Crash);
+                }
+                let server = GivenServer {
+                    address: resolve(&authority)?,
+                    restart_command: self.restart_command.clone(),
+                };
+                server
+                    .wait()
+                    .map_err(|error| turnstile::error_chain::with_sources(&error))?;
+                alias = Some(self.ingest_authority.clone().unwrap_or(authority));
+                ServerUnderTest::Given(server)
+            }
+            None => {
+                offers.extend([Need::Crash, Need::StoredSession]);
+                ServerUnderTest::Started(reference_server(&secrets)?)
+            }
+        };
+        Ok(Live {
+            setup: LiveSetup {
+                server,
+                party: SERVER.to_owned(),
+                authority: SERVER_AUTHORITY.to_owned(),
+                alias,
+                wrapper: wrapper_authority(WRAPPER),
+                listening,
+                reached_at,
+                speed,
+            },
+            secrets,
+            offers,
+            patience: (!self.slow).then_some(PATIENCE),
+        })
+    }
+
+    fn secrets(&self) -> Result<Secrets, String> {
+        if self.target.is_none() {
+            return Ok(Secrets::default());
+        }
+        let needed = |secret: &Option<String>, name: &str| {
+            secret.clone().ok_or_else(|| {
+                let variable = name.to_uppercase().replace('-', "_");
+                format!(
+                    "a target needs its secret: --{name}, or TURNSTILE_TARGET_{variable} in the environment"
+                )
+            })
+        };
+        Ok(Secrets {
+            api: needed(&self.api_secret, "api-secret")?,
+            ticket: needed(&self.ticket_secret, "ticket-secret")?,
+            internal_api_key: needed(&self.internal_api_key, "internal-api-key")?,
+        })
+    }
+
+    /// The flags that play the same again.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        if let Some(target) = &self.target {
+            flags.push_str(&format!(" --target {target}"));
+        }
+        if let Some(speed) = self.speed {
+            flags.push_str(&format!(" --speed {speed}"));
+        }
+        if self.slow {
+            flags.push_str(" --slow");
+        }
+        flags
+    }
+}
+
+/// The reference server, as a process of this very program.
+fn reference_server(secrets: &Secrets) -> Result<StartedServer, String> {
+    let program = std::env::current_exe();
+    let secret = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Ok(StartedServer {
+        program: program.map_err(|error| format!("cannot tell where this program is: {error}"))?,
+        arguments: vec!["server".to_owned()],
+        environment: vec![
+            secret("TURNSTILE_API_SECRET", &secrets.api),
+            secret("TURNSTILE_TICKET_SECRET", &secrets.ticket),
+            secret("TURNSTILE_INTERNAL_API_KEY", &secrets.internal_api_key),
+        ],
+    })
+}
+
+/// The host and port of a target's URL.
+fn authority(target: &str) -> Result<String, String> {
+    let wrong =
+        || format!("{target:?} is no target: it is a URL such as http://127.0.0.1:8787, without a path");
+    let rest = target.strip_prefix("http://").ok_or_else(wrong)?;
+    let authority = rest.trim_end_matches('/');
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match authority {
+        "" => Err(wrong()),
+        _ if authority.contains('/') => Err(wrong()),
+        _ if has_port => Ok(authority.to_owned()),
+        _ => Ok(format!("{authority}:80")),
+    }
+}
+
+fn resolve(authority: &str) -> Result<SocketAddr, String> {
+    let addresses = authority.to_socket_addrs();
+    let mut addresses = addresses.map_err(|error| format!("cannot find {authority}: {error}"))?;
+    addresses
+        .next()
+        .ok_or_else(|| format!("{authority} has no address"))
+}
+
+/// Plays scenarios in real time and judges them.
+pub(crate) fn run_live(
+    arguments: &LiveArguments,
+    entries: &[&Entry],
+    jobs: Option<NonZeroUsize>,
+    reports: &Reports,
+) -> io::Result<Exit> {
+    let live = match arguments.live() {
+        Ok(live) => live,
+        Err(problem) => {
+            complain(&problem);
+            return Ok(Exit::Usage);
+        }
+    };
+    let is_given = arguments.target.is_some();
+    let jobs = match (is_given, jobs) {
+        // There is one of it, and it has been told of one wrapper.
+        (true, _) => NonZeroUsize::MIN,
+        (false, Some(jobs)) => jobs,
+        (false, None) => all_cores().saturating_mul(NonZeroUsize::MIN.saturating_add(AT_ONCE - 1)),
+    };
+    let flags = arguments.flags();
+    let bar = progress_bar(entries.len());
+    let mut reporter = TerminalReporter::new(anstream::stdout(), reports.trace_lines)
+        .with_digest(reports.digest)
+        .in_real_time(live.setup.speed);
+    let mut files = ReportFiles::new(reports.files, entries.len(), false, reports.trace_lines);
+    let mut failure = None;
+    let start = now();
+    workers::in_order(
+        entries.iter(),
+        jobs,
+        |entry| {
+            let begun = now();
+            let outcome = live.play(&entry.scenario, seed(is_given));
+            (*entry, outcome, begun.elapsed())
+        },
+        |count| bar.set_position(count as u64),
+        |(entry, outcome, wall)| {
+            let told = match outcome {
+                Outcome::Skipped(reason) => {
+                    files.skip(entry, &reason);
+                    bar.suspend(|| reporter.skip(entry, &reason))
+                }
+                Outcome::Played(verdict) => {
+                    let play = Play {
+                        entry,
+                        options: Options::default(),
+                    };
+                    let played = Played { play, verdict, wall };
+                    let replay = replay_in_real_time(&entry.id, &flags);
+                    files.add(&played, &replay);
+                    bar.suspend(|| reporter.tell(&played, &replay))
+                }
+            };
+            failure = failure.take().or(told.err());
+            ControlFlow::Continue(())
+        },
+    );
+    bar.finish_and_clear();
+    let are_written = files.write();
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let summary = reporter.finish(start.elapsed())?;
+    Ok(if are_written {
+        exit_of(&summary)
+    } else {
+        Exit::Harness
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes here is for the person who waits"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// What ids are drawn from: a server that is there for longer than a play must not be shown the same ones again.
+#[expect(clippy::disallowed_methods, reason = "in real time no two runs are the same")]
+fn seed(is_given: bool) -> u64 {
+    if is_given {
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        since.as_nanos() as u64
+    } else {
+        0
+    }
+}
