@@ -45,6 +45,7 @@ impl Session {
             name::INTERRUPTED => {
                 Row::WrapperInterrupted.reach();
                 self.note_stopped(&run, decision);
+                self.accept_what_was_taken(now, &run, decision);
                 self.end_accepted_of(now, &run, &interrupted(), decision);
                 self.waive_gate_of(&run, decision);
                 self.finalize_batch_without_idle(decision);
@@ -105,9 +106,28 @@ impl Session {
                 Row::RootIdle.reach();
                 self.note_root_idle(now, decision);
             }
+            KiloEvent::MessageUpdated => self.note_taken(run, &properties["info"]["id"]),
             // A child session's idle says nothing of the root.
             KiloEvent::SessionIdle => Row::ChildIdle.reach(),
             _ => {}
+        }
+    }
+
+    /// The wrapper shows a message: if it is the one that is being delivered, it has taken it.
+    fn note_taken(&mut self, run: &WrapperRunId, message: &Value) {
+        if let Some(delivery) = &mut self.volatile.delivery {
+            delivery.is_taken |= delivery.run == *run && message == delivery.message.as_str();
+        }
+    }
+
+    /// Counts as accepted what the wrapper has shown to have, before it is judged what becomes of all that it has:
+    /// its answer to the delivery is on the way, and then it would be too late.
+    fn accept_what_was_taken(&mut self, now: Timestamp, run: &WrapperRunId, decision: &mut Decision) {
+        let delivery = self.volatile.delivery.as_ref();
+        let taken = delivery.filter(|delivery| delivery.is_taken && delivery.run == *run);
+        if let Some(message) = taken.map(|delivery| delivery.message.clone()) {
+            Row::EvidenceBeforeReply.reach();
+            self.accept(now, &message, run, decision);
         }
     }
 
@@ -189,6 +209,7 @@ impl Session {
             assistant_message_id: None,
         };
         self.tell_failure(now, &text, decision);
+        self.accept_what_was_taken(now, run, decision);
         self.end_accepted_of(now, run, &outcome, decision);
         self.waive_gate_of(run, decision);
         self.finalize_batch_without_idle(decision);

@@ -157,6 +157,8 @@ pub(super) struct DeliveryInFlight {
     pub run: WrapperRunId,
     /// Whether the run was allocated for this delivery.
     pub allocated: bool,
+    /// Whether the wrapper has shown that it has the message. Its answer may come later than its events.
+    pub is_taken: bool,
 }
 
 impl Session {
@@ -183,6 +185,7 @@ impl Session {
             message: message.clone(),
             run: run.id.clone(),
             allocated,
+            is_taken: false,
         });
         if at_work {
             Row::Fed.reach();

@@ -81,7 +81,7 @@ fn flaw<'a>(
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
-    let leeway = session.run.time_error() + ON_ITS_WAY;
+    let leeway = session.run.time_error() + session.run.circumstances.blur + ON_ITS_WAY;
     let (opened_at, until) = sockets.find_map(|socket| {
         let until = socket.there_until(&session.run.faults, event.at);
         (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))

@@ -118,10 +118,6 @@ pub const ORACLES: [Oracle; 21] = [
     gateway_is_empty::ORACLE,
 ];
 
-/// How far a time that the server tells may be behind the time at which it was told: it tells whole
-/// milliseconds.
-const TOLD_TIME_ERROR: Duration = Duration::from_millis(1);
-
 /// Everything in a run that breaks a rule, in order of time.
 pub fn judge(history: &History) -> Vec<Finding> {
     let sessions = history.sessions();

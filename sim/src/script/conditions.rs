@@ -6,7 +6,7 @@ use super::player::{Halt, Player};
 
 impl Player<'_> {
     pub(super) fn wait_for(&mut self, wait: &Await, spot: Spot) -> Result<(), Halt> {
-        let deadline = self.stage.world.now() + *wait.within;
+        let deadline = self.stage.world.now() + *wait.within + self.stage.world.blur();
         let came_about = match &wait.condition {
             Condition::Gate(tag) => {
                 let tag = tag.to_string();

@@ -247,7 +247,7 @@ impl Stage {
 
     /// What a judge of what is played here has to know beside what is seen.
     pub fn circumstances(&self) -> Circumstances {
-        Circumstances::new(self.world.blur(), &self.secrets)
+        Circumstances::of(&*self.world, &self.secrets)
     }
 
     /// The moment that lies so long after the run's beginning.

@@ -26,6 +26,9 @@ pub type Deed = Box<dyn FnOnce(&mut dyn AnyWorld)>;
 /// Who hears of what is done to a world.
 pub type Listener = Box<dyn FnMut(Timestamp, WorldEvent)>;
 
+/// How far a time that a server tells may be behind the time at which it was told: it tells whole milliseconds.
+pub const TOLD_TIME_ERROR: Duration = Duration::from_millis(1);
+
 /// Which world is played in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WorldKind {
@@ -70,6 +73,11 @@ pub trait AnyWorld {
     /// How far a moment may be from where it would be if the way and the work took no time of their own.
     fn blur(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// How far a time that a server tells may be behind the time at which it told it.
+    fn told_time_error(&self) -> Duration {
+        TOLD_TIME_ERROR
     }
 
     /// The authority at which what is not in this world reaches what is reached at `authority` in it.

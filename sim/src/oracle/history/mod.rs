@@ -27,25 +27,27 @@ pub use self::faults::Faults;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
-use super::TOLD_TIME_ERROR;
 use crate::stage::Secrets;
 use crate::trace::Trace;
+use crate::world::{AnyWorld, TOLD_TIME_ERROR};
 
 /// What a judge has to know of a run that its trace does not tell.
 #[derive(Debug, Clone)]
 pub struct Circumstances {
-    /// How far a time that the server tells may be behind the time at which it was told, or a way may be longer than
-    /// it is in a simulated world.
+    /// How far a time that the server tells may be behind the time at which it was told.
     pub time_error: Duration,
+    /// How much longer than in a simulated world the way and the work may take.
+    pub blur: Duration,
     /// What only the server and its services know.
     pub secrets: Vec<String>,
 }
 
 impl Circumstances {
-    /// Those of a run whose moments are so much blurred, among parties that know these secrets.
-    pub fn new(blur: Duration, secrets: &Secrets) -> Self {
+    /// Those of a run in that world, among parties that know these secrets.
+    pub fn of(world: &dyn AnyWorld, secrets: &Secrets) -> Self {
         Self {
-            time_error: TOLD_TIME_ERROR + blur,
+            time_error: world.told_time_error(),
+            blur: world.blur(),
             secrets: secrets.all().map(str::to_owned).into(),
         }
     }
@@ -54,7 +56,11 @@ impl Circumstances {
 impl Default for Circumstances {
     /// Those of a run in a simulated world.
     fn default() -> Self {
-        Self::new(Duration::ZERO, &Secrets::default())
+        Self {
+            time_error: TOLD_TIME_ERROR,
+            blur: Duration::ZERO,
+            secrets: Secrets::default().all().map(str::to_owned).into(),
+        }
     }
 }
 
@@ -260,6 +266,11 @@ impl StreamEvent {
     /// The kilo event's name and properties, if it carries one.
     pub fn kilo(&self) -> Option<(&str, &Value)> {
         kilo(&self.name, &self.data)
+    }
+
+    /// Whether that is its name, or that of the kilo event in it.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.kilo().is_some_and(|(kilo, _)| kilo == name)
     }
 
     /// What it is the latest word on, so that its content may change; none if it stands for itself.

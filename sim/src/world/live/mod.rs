@@ -42,7 +42,7 @@ use self::network::{HostNetwork, Neighbourhood};
 use self::server::Process;
 pub use self::server::{GivenServer, ServerError, StartedServer};
 use super::Stopped;
-use super::any::{AnyWorld, BootFunction, Deed, Listener};
+use super::any::{AnyWorld, BootFunction, Deed, Listener, TOLD_TIME_ERROR};
 use super::disk::{Disk, DiskFault};
 use super::events::{CrashCause, WorldError, WorldEvent};
 use super::host::{Machine, PowerSwitch};
@@ -359,6 +359,15 @@ impl AnyWorld for LiveWorld {
         LATENESS * self.setup.speed
     }
 
+    fn told_time_error(&self) -> Duration {
+        match self.server {
+            // Its clock is the parties'.
+            Server::Started { .. } => TOLD_TIME_ERROR,
+            // What it says by a clock that all others' run ahead of is as much less exact.
+            Server::Given(_) => TOLD_TIME_ERROR * self.setup.speed,
+        }
+    }
+
     fn streams(&self) -> Streams {
         self.streams
     }
@@ -488,7 +497,7 @@ impl AnyWorld for LiveWorld {
 
     fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
         self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, Fate::Reset);
+        let connections = self.neighbourhood.strike(from, to, |_| Fate::Reset);
         let (from, to) = (from.to_owned(), to.to_owned());
         self.tell(WorldEvent::Reset {
             from,
@@ -500,7 +509,9 @@ impl AnyWorld for LiveWorld {
 
     fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
         self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, Fate::Finished);
+        let connections = self
+            .neighbourhood
+            .strike(from, to, |by_host| Fate::Finished { by_host });
         let (from, to) = (from.to_owned(), to.to_owned());
         self.tell(WorldEvent::Finished {
             from,
@@ -512,7 +523,7 @@ impl AnyWorld for LiveWorld {
 
     fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
         self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, Fate::Silenced);
+        let connections = self.neighbourhood.strike(from, to, |_| Fate::Silenced);
         let (from, to) = (from.to_owned(), to.to_owned());
         self.tell(WorldEvent::Silenced {
             from,

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 
-use super::line::{Fate, Line, Links, ROOM, Ways};
+use super::line::{Fate, Line, Links, ROOM, Ways, come_about};
 use crate::world::network::split;
 
 /// Everything that all parties' networks share. Cheap to clone.
@@ -90,19 +90,16 @@ impl Neighbourhood {
         Ok(address)
     }
 
-    /// Lets the connections between two hosts meet their fate. Returns how many there are.
-    pub(super) fn strike(&self, one: &str, other: &str, fate: Fate) -> usize {
+    /// Lets the connections between two hosts meet a fate, which is told by whether it is the first that holds the
+    /// connection. Returns how many there are.
+    pub(super) fn strike(&self, one: &str, other: &str, fate: impl Fn(bool) -> Fate) -> usize {
         let directory = self.directory();
         let is_meant = |line: &&Registered| {
             (line.host == one && line.peer == other) || (line.host == other && line.peer == one)
         };
         let lines = directory.lines.values().filter(is_meant);
         lines
-            .map(|line| {
-                line.fate
-                    .send_if_modified(|now| std::mem::replace(now, fate) == Fate::Whole)
-            })
-            .filter(|struck| *struck)
+            .map(|line| line.fate.send_replace(fate(line.host == one)))
             .count()
     }
 
@@ -141,7 +138,13 @@ impl Neighbourhood {
     }
 
     /// Gives a party its end of a connection; what passes on it is carried by a task of the party's own.
-    fn adopt(&self, host: &str, peer: &str, socket: TcpStream) -> io::Result<Box<dyn ByteStream>> {
+    fn adopt(
+        &self,
+        host: &str,
+        peer: &str,
+        socket: TcpStream,
+        is_opening: bool,
+    ) -> io::Result<Box<dyn ByteStream>> {
         socket.set_nodelay(true)?;
         let (near, far) = tokio::io::duplex(ROOM);
         let (fate, told) = watch::channel(Fate::Whole);
@@ -168,6 +171,7 @@ impl Neighbourhood {
             links: self.0.links.subscribe(),
             fate: told,
             clock: Arc::clone(&self.0.clock),
+            is_opening,
         };
         tokio::spawn(async move {
             line.run().await;
@@ -226,6 +230,7 @@ impl Network for HostNetwork {
             // What opens a connection is held, or lost and sent again, as anything else.
             let open = links.wait_for(|links| links.let_through(&ways)).await;
             open.map_err(|_| io::Error::other("this world is over"))?;
+            come_about(&ways, links, &*self.neighbourhood.0.clock).await;
             let socket = match address {
                 SocketAddr::V4(_) => TcpSocket::new_v4()?,
                 SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -243,7 +248,7 @@ impl Network for HostNetwork {
             if let (Err(_), Some(local)) = (&connected, opened) {
                 self.neighbourhood.directory().opened_here.remove(&local);
             }
-            self.neighbourhood.adopt(&self.host, &peer, connected?)
+            self.neighbourhood.adopt(&self.host, &peer, connected?, false)
         })
     }
 }
@@ -264,7 +269,8 @@ impl Listener for HostListener {
                 return Ok(Box::new(socket) as Box<dyn ByteStream>);
             }
             let stranger = Arc::clone(&self.neighbourhood.0.stranger);
-            self.neighbourhood.adopt(&self.host, &stranger, socket)
+            // It was there at once for whoever opened it, and what is said on it comes so much later.
+            self.neighbourhood.adopt(&self.host, &stranger, socket, true)
         })
     }
 
