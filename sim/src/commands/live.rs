@@ -24,10 +24,12 @@ use super::report_files::{ReportArguments, ReportFiles};
 /// How fast time passes at a server that the harness starts, if nobody wants it otherwise: fast enough for most
 /// scenarios, and slow beside what a busy machine is late by.
 const OWN_SPEED: u32 = 10;
-/// How long a scenario may take, by the machine's clock, unless it may take as long as it likes.
+/// How long a scenario may take, by the machine's clock, unless it may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it may take if it may be slow: what takes longer only virtual time can play.
+const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// How many scenarios a core can have under way at once, each with a server of its own: most of the time all wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 12;
 
 /// The server under test.
 #[derive(Args)]
@@ -46,7 +48,7 @@ pub(crate) struct LiveArguments {
     /// left out), another server's are said to be so (1 if left out)
     #[arg(long, value_name = "N", requires = "live", value_parser = clap::value_parser!(u32).range(1..=100))]
     speed: Option<u32>,
-    /// Also play what takes long
+    /// Also play what takes longer than 20 s here, up to an hour
     #[arg(long, requires = "live")]
     slow: bool,
     /// A shell command that kills the target and starts it again on the same data
@@ -158,7 +160,7 @@ impl LiveArguments {
             },
             secrets,
             offers,
-            patience: (!self.slow).then_some(PATIENCE),
+            patience: if self.slow { LONG_PATIENCE } else { PATIENCE },
         })
     }
 

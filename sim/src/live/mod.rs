@@ -29,8 +29,8 @@ pub struct Live {
     pub secrets: Secrets,
     /// What it offers beyond the protocol.
     pub offers: BTreeSet<Need>,
-    /// How long a scenario may take, by the machine's clock; as long as it likes if none.
-    pub patience: Option<Duration>,
+    /// How long a scenario may take, by the machine's clock.
+    pub patience: Duration,
 }
 
 /// What came of a scenario.
@@ -53,8 +53,8 @@ impl Live {
             Err(error) => return Outcome::Played(Err(error)),
         };
         let takes = rehearsed.whole() / self.setup.speed.max(1);
-        if let Some(patience) = self.patience.filter(|patience| takes > *patience) {
-            let (takes, patience) = (takes.as_secs_f64(), patience.as_secs());
+        if takes > self.patience {
+            let (takes, patience) = (takes.as_secs_f64(), self.patience.as_secs());
             return Outcome::Skipped(format!(
                 "it takes {takes:.0} s here, and {patience} s is the limit"
             ));
