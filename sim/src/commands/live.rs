@@ -86,6 +86,9 @@ pub(crate) struct LiveArguments {
         default_value = "127.0.0.1:9000"
     )]
     wrapper: SocketAddr,
+    /// The target reaches each session's wrapper there under a path of its own: /SESSION before what is asked
+    #[arg(long, requires = "target")]
+    sandboxes: bool,
     /// Where the callback receiver listens, for the target to reach
     #[arg(
         long,
@@ -120,11 +123,16 @@ impl LiveArguments {
         let mut reached_at = BTreeMap::new();
         let mut offers = BTreeSet::new();
         let secrets = self.secrets()?;
-        let mut alias = None;
+        let (mut alias, mut front) = (None, None);
         let server = match &self.target {
             Some(target) => {
                 let authority = authority(target)?;
-                listening.insert(wrapper_authority(WRAPPER), self.wrapper);
+                if self.sandboxes {
+                    front = Some(self.wrapper);
+                    offers.insert(Need::Sandboxes);
+                } else {
+                    listening.insert(wrapper_authority(WRAPPER), self.wrapper);
+                }
                 listening.insert(RECEIVER_AUTHORITY.to_owned(), self.receiver);
                 if let Some(advertised) = &self.receiver_reached_at {
                     reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised.clone());
@@ -143,7 +151,7 @@ impl LiveArguments {
                 ServerUnderTest::Given(server)
             }
             None => {
-                offers.extend([Need::Crash, Need::StoredSession]);
+                offers.extend([Need::Crash, Need::Sandboxes, Need::StoredSession]);
                 ServerUnderTest::Started(reference_server(&secrets)?)
             }
         };
@@ -154,6 +162,7 @@ impl LiveArguments {
                 authority: SERVER_AUTHORITY.to_owned(),
                 alias,
                 wrapper: wrapper_authority(WRAPPER),
+                front,
                 listening,
                 reached_at,
                 speed,

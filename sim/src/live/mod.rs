@@ -3,9 +3,11 @@
 //! Whether a scenario can be played there is decided here: by what it [needs](Need), and by how long it takes. Its
 //! length nobody has to write down: a simulated world tells it in a blink.
 
+pub mod front;
 mod needs;
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use turnstile_scenarios::Scenario;
@@ -19,6 +21,9 @@ use crate::world::live::{LiveSetup, LiveWorld};
 /// How much longer than in a simulated world what is owed may take to come, by the clock of the parties: whoever
 /// waited in vain may try again later than that.
 const AFTERMATH: Duration = Duration::from_mins(2);
+
+/// Any free port of the loopback.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A server under test, and how scenarios are played against it.
 #[derive(Clone)]
@@ -45,8 +50,13 @@ pub enum Outcome {
 impl Live {
     /// Plays a scenario, on the first of its surfaces, if this server can be asked for all that it needs.
     pub fn play(&self, scenario: &Scenario, seed: u64) -> Outcome {
-        if let Some(need) = Need::of(scenario).difference(&self.offers).next() {
+        let needs = Need::of(scenario);
+        if let Some(need) = needs.difference(&self.offers).next() {
             return Outcome::Skipped(format!("it needs {}", need.text()));
+        }
+        let mut setup = self.setup.clone();
+        if needs.contains(&Need::Sandboxes) {
+            setup.front = setup.front.or(Some(ANY_PORT));
         }
         let rehearsed = match suite::play_safely(scenario, Options::default()) {
             Ok(verdict) => Length::of(&verdict),
@@ -69,7 +79,7 @@ impl Live {
             ..Options::default()
         };
         Outcome::Played(suite::safely(|| {
-            let world = LiveWorld::new(seed, self.setup.clone());
+            let world = LiveWorld::new(seed, setup);
             let world = world.map_err(|error| HarnessError::NoServer(error.to_string()))?;
             script::play_in(Box::new(world), self.secrets.clone(), scenario, options)
         }))

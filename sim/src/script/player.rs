@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fake_gateway::observation::Sight;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -15,13 +16,13 @@ use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, S
 use super::stored::LaidOut;
 use super::view::View;
 use super::{HarnessError, Settling};
-use crate::oracle::history::History;
+use crate::oracle::history::{CONNECTED, History};
 use crate::oracle::{self, Finding};
 use crate::stage::client::{Answer, Awaited, Client, From};
 use crate::stage::{
     GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_authority, wrapper_of,
 };
-use crate::trace::{Labels, SCRIPT, Trace, What};
+use crate::trace::{Labels, Record, SCRIPT, Trace, What};
 use crate::world::{AnyWorld, Stopped, WorldEvent};
 
 /// What the record says when the script is over and nothing is broken any more.
@@ -234,17 +235,31 @@ impl<'a> Player<'a> {
 
         let url = format!("http://{GATEWAY_AUTHORITY}/test/waiters");
         let observer = self.stage.observer();
+        let counted = Awaited::default();
         self.stage.world.spawn(
             OBSERVER,
             observer
                 .clone()
-                .ask(Method::GET, url, Value::Null, Awaited::default()),
+                .ask(Method::GET, url, Value::Null, counted.clone()),
         )?;
         for session in self.sessions.values() {
             let reading = observer.clone().stream(session.clone(), From::After(0));
             self.stage.world.spawn(OBSERVER, reading)?;
         }
-        self.run_for(READING)
+        let end = self.stage.world.now() + READING;
+        if !matches!(settling, Settling::UntilNothingIsOwed { .. }) {
+            return self.run_until(end, |_| false).map(|_| ());
+        }
+        // Where time passes by itself, nobody waits for longer than it takes.
+        let (sessions, from, recorder) = (
+            self.sessions.len(),
+            self.looked_back_at,
+            self.stage.recorder.clone(),
+        );
+        let is_read = |_: &mut View| {
+            counted.get().is_some() && recorder.read(|trace| logs_read(&trace.records()[from..])) >= sessions
+        };
+        self.run_until(end, is_read).map(|_| ())
     }
 
     /// Whether somebody still waits for what the server has to bring about.
@@ -394,6 +409,17 @@ impl<'a> Player<'a> {
         }
         Halt::Broken
     }
+}
+
+/// How many streams of the harness's own have shown all that was to be replayed, or were refused.
+fn logs_read(records: &[Record]) -> usize {
+    let is_read = |record: &&Record| match &record.what {
+        What::Sight(Sight::FrameReceived { frame, .. }) => frame["streamEventType"] == CONNECTED,
+        What::Sight(Sight::SocketRefused { .. }) => true,
+        _ => false,
+    };
+    let records = records.iter().filter(|record| *record.party == *OBSERVER);
+    records.filter(is_read).count()
 }
 
 fn crashes(trace: &Trace, from: usize) -> impl Iterator<Item = &str> {

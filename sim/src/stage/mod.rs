@@ -152,6 +152,8 @@ impl Stage {
             if let Some(session) = &stored {
                 world.store(USER, &session.record, &session.executions)?;
             }
+            let plan = sandboxes.clone();
+            world.route(Arc::new(move |session| plan.authority_of(session)));
         } else {
             let wiring = Wiring {
                 queue: queue.clone(),

@@ -44,6 +44,11 @@ impl SandboxPlan {
         }
     }
 
+    /// Where the wrapper of a session is reached.
+    pub fn authority_of(&self, session: &str) -> String {
+        wrapper_authority(&self.host_of(session))
+    }
+
     fn host_of(&self, session: &str) -> String {
         let mut plan = self.locked();
         if let Some(host) = plan.hosts.get(session) {
@@ -61,10 +66,7 @@ impl SandboxPlan {
 
 impl Sandboxes for SandboxPlan {
     fn wrapper_url(&self, session: &SessionKey) -> String {
-        format!(
-            "http://{}",
-            wrapper_authority(&self.host_of(&session.session.to_string()))
-        )
+        format!("http://{}", self.authority_of(&session.session.to_string()))
     }
 }
 

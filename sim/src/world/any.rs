@@ -23,6 +23,8 @@ use super::{Stopped, World};
 pub type BootFunction = Box<dyn Fn(Machine) -> BoxFuture<'static, ()>>;
 /// Something that is done to a world at a moment.
 pub type Deed = Box<dyn FnOnce(&mut dyn AnyWorld)>;
+/// Tells at which authority the wrapper of a session is.
+pub type Route = Arc<dyn Fn(&str) -> String + Send + Sync>;
 /// Who hears of what is done to a world.
 pub type Listener = Box<dyn FnMut(Timestamp, WorldEvent)>;
 
@@ -88,6 +90,9 @@ pub trait AnyWorld {
     fn reached_at(&self, authority: &str) -> Result<String, WorldError> {
         Ok(authority.to_owned())
     }
+
+    /// Tells at which authority a session's wrapper is, for the server that this world brings.
+    fn route(&mut self, _: Route) {}
 
     /// Whether this world has that host by itself, so that nobody is to add it.
     fn brings(&self, _: &str) -> bool {

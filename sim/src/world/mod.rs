@@ -53,7 +53,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use any::{AnyWorld, BootFunction, Deed, Listener, TOLD_TIME_ERROR, WorldKind};
+pub use any::{AnyWorld, BootFunction, Deed, Listener, Route, TOLD_TIME_ERROR, WorldKind};
 pub use disk::{Disk, DiskFault, DiskFile};
 pub use events::{CrashCause, WorldError, WorldEvent};
 pub use host::{Machine, PowerSwitch};

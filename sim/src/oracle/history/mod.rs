@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::faults::Faults;
+pub(crate) use self::reader::CONNECTED;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};

@@ -20,7 +20,7 @@ use crate::trace::{Trace, What};
 const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
 
 /// The name of the event that ends a replay.
-pub(super) const CONNECTED: &str = "connected";
+pub(crate) const CONNECTED: &str = "connected";
 
 /// Sorts what a trace has.
 pub(super) fn read(trace: &Trace) -> History {

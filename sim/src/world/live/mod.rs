@@ -42,13 +42,16 @@ use self::network::{HostNetwork, Neighbourhood};
 use self::server::Process;
 pub use self::server::{GivenServer, ServerError, StartedServer};
 use super::Stopped;
-use super::any::{AnyWorld, BootFunction, Deed, Listener, TOLD_TIME_ERROR};
+use super::any::{AnyWorld, BootFunction, Deed, Listener, Route, TOLD_TIME_ERROR};
 use super::disk::{Disk, DiskFault};
 use super::events::{CrashCause, WorldError, WorldEvent};
 use super::host::{Machine, PowerSwitch};
 use super::links::{Link, LinkFault};
 use super::streams::Streams;
+use crate::live::front;
 
+/// The authority of the front of all sandboxes.
+const FRONT: &str = "sandboxes:9000";
 /// How long the world looks away between two looks at what has happened, by the machine's clock.
 const GLANCE: Duration = Duration::from_millis(2);
 /// What the machine may be late by, by its own clock: the way, the work and whoever else is at work on it.
@@ -65,8 +68,11 @@ pub struct LiveSetup {
     pub authority: String,
     /// Another authority by which the server itself calls itself towards wrappers, if it does.
     pub alias: Option<String>,
-    /// The authority of the one wrapper that the server is told of.
+    /// The authority of the one wrapper that the server is told of, unless there is a front.
     pub wrapper: String,
+    /// Where the front of all sandboxes listens, if each session is to have one of its own: the server reaches a
+    /// session's wrapper at a path that begins with the session's id.
+    pub front: Option<SocketAddr>,
     /// Where parties of the harness listen, by authority; on a free port of the loopback if it is not said.
     pub listening: BTreeMap<String, SocketAddr>,
     /// Authorities at which the server reaches parties of the harness where those are not what they listen at.
@@ -92,6 +98,9 @@ pub struct LiveWorld {
     streams: Streams,
     server: Server,
     hosts: Vec<Host>,
+    /// The front of all sandboxes.
+    front: Option<Run>,
+    route: Option<Route>,
     neighbourhood: Neighbourhood,
     agenda: BTreeMap<(Timestamp, u64), Deed>,
     scheduled: u64,
@@ -147,6 +156,8 @@ impl LiveWorld {
             streams: Streams::new(seed),
             server,
             hosts: Vec::new(),
+            front: None,
+            route: None,
             neighbourhood,
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -172,6 +183,24 @@ impl LiveWorld {
 
     /// Starts the server, if that has not been done and is the harness's to do.
     fn begin(&mut self) -> Result<(), ServerError> {
+        if let (Some(address), Some(route), None) = (self.setup.front, &self.route, &self.front) {
+            let route = Arc::clone(route);
+            let boot: BootFunction = Box::new(move |machine| {
+                let (route, network) = (Arc::clone(&route), machine.seams.network);
+                Box::pin(async move {
+                    let listening = network.listen(FRONT).await;
+                    let listener = listening
+                        .unwrap_or_else(|error| panic!("the front of the sandboxes cannot listen: {error}"));
+                    front::serve(listener, network, route).await;
+                })
+            });
+            if address.port() != 0 {
+                self.neighbourhood.set_address(FRONT, address);
+            }
+            // What is passed on is the server's: links and connections fail for it as if it had come itself.
+            let machine = self.machine_of(&self.setup.party, 0);
+            self.front = Some(Run::start(machine, &boot).map_err(ServerError::Folder)?);
+        }
         match &self.server {
             Server::Started { has_begun: false, .. } => self.start_server(),
             Server::Started { .. } | Server::Given(_) => Ok(()),
@@ -179,9 +208,13 @@ impl LiveWorld {
     }
 
     fn start_server(&mut self) -> Result<(), ServerError> {
+        let (wrapper, path) = match self.front {
+            Some(_) => (FRONT, "/{session}"),
+            None => (&*self.setup.wrapper, ""),
+        };
         let wrapper = self
             .neighbourhood
-            .address_of(&self.setup.wrapper)
+            .address_of(wrapper)
             .map_err(ServerError::Folder)?;
         let Server::Started {
             process,
@@ -195,7 +228,7 @@ impl LiveWorld {
             "--ingest-url".to_owned(),
             format!("ws://{}", self.setup.authority),
             "--wrapper-url".to_owned(),
-            format!("http://{wrapper}"),
+            format!("http://{wrapper}{path}"),
         ];
         if self.pace.times > 1 {
             let since = self.pace.since.to_string();
@@ -243,15 +276,26 @@ impl LiveWorld {
     /// Starts the host at that place, which is down.
     fn start(&mut self, index: usize) {
         let host = &self.hosts[index];
-        let label = format!("host:{}:{}", host.name, host.restarts);
+        let machine = self.machine_of(&host.name, host.restarts);
+        match Run::start(machine, &host.boot) {
+            Ok(run) => self.hosts[index].run = Some(run),
+            Err(error) => {
+                let message = format!("it could not be started: {error}");
+                self.panics.push_back((host.name.to_string(), message));
+            }
+        }
+    }
+
+    fn machine_of(&self, name: &str, restarts: u32) -> Machine {
         // Parties of the harness keep nothing on a disk.
         let disk = Disk::new(0);
-        let machine = Machine {
-            name: Arc::clone(&host.name),
-            restarts: host.restarts,
+        let name: Arc<str> = name.into();
+        let label = format!("host:{name}:{restarts}");
+        Machine {
+            restarts,
             seams: Seams {
                 network: Arc::new(HostNetwork {
-                    host: Arc::clone(&host.name),
+                    host: Arc::clone(&name),
                     neighbourhood: self.neighbourhood.clone(),
                 }),
                 clock: Arc::new(self.clock),
@@ -259,13 +303,7 @@ impl LiveWorld {
             },
             power: PowerSwitch::new(&disk),
             disk,
-        };
-        match Run::start(machine, &host.boot) {
-            Ok(run) => self.hosts[index].run = Some(run),
-            Err(error) => {
-                let message = format!("it could not be started: {error}");
-                self.panics.push_back((host.name.to_string(), message));
-            }
+            name,
         }
     }
 
@@ -383,6 +421,10 @@ impl AnyWorld for LiveWorld {
         let address = self.neighbourhood.address_of(authority);
         let address = address.map_err(|_| WorldError::NoAddress(authority.to_owned()))?;
         Ok(address.to_string())
+    }
+
+    fn route(&mut self, route: Route) {
+        self.route = Some(route);
     }
 
     fn brings(&self, host: &str) -> bool {
@@ -585,11 +627,14 @@ impl AnyWorld for LiveWorld {
 
 impl Drop for LiveWorld {
     fn drop(&mut self) {
-        for host in &mut self.hosts {
-            if let Some(run) = host.run.take() {
-                // Nobody is left to hear of a panic now.
-                let _ = run.end();
-            }
+        for run in self
+            .hosts
+            .iter_mut()
+            .filter_map(|host| host.run.take())
+            .chain(self.front.take())
+        {
+            // Nobody is left to hear of a panic now.
+            let _ = run.end();
         }
     }
 }

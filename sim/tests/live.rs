@@ -1,0 +1,155 @@
+//! The suite in real time, against the reference server as a process of its own.
+//!
+//! What is played here is what takes little time; everything is `turnstile run --live --slow`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use turnstile::live::{Live, Need, Outcome};
+use turnstile::stage::{SERVER, SERVER_AUTHORITY, Secrets, WRAPPER, wrapper_authority};
+use turnstile::workers;
+use turnstile::world::live::{LiveSetup, ServerUnderTest, StartedServer};
+use turnstile_scenarios::{Library, Scenario};
+
+/// How fast time passes: fast enough to be done soon, and slow beside what a busy machine is late by.
+const SPEED: u32 = 10;
+/// How long a scenario may take here.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Most of the time all wait.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(16).expect("it is not zero");
+
+/// The reference server, started anew for each scenario.
+fn live() -> Live {
+    let secrets = Secrets::default();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let server = StartedServer {
+        program: env!("CARGO_BIN_EXE_turnstile").into(),
+        arguments: vec!["server".to_owned()],
+        environment: vec![
+            variable("TURNSTILE_API_SECRET", &secrets.api),
+            variable("TURNSTILE_TICKET_SECRET", &secrets.ticket),
+            variable("TURNSTILE_INTERNAL_API_KEY", &secrets.internal_api_key),
+        ],
+    };
+    Live {
+        setup: LiveSetup {
+            server: ServerUnderTest::Started(server),
+            party: SERVER.to_owned(),
+            authority: SERVER_AUTHORITY.to_owned(),
+            alias: None,
+            wrapper: wrapper_authority(WRAPPER),
+            front: None,
+            listening: BTreeMap::new(),
+            reached_at: BTreeMap::new(),
+            speed: SPEED,
+        },
+        secrets,
+        offers: BTreeSet::from([Need::Crash, Need::Sandboxes, Need::StoredSession]),
+        patience: PATIENCE,
+    }
+}
+
+#[test]
+fn the_fast_part_of_the_suite_holds_live_with_servers_killed_and_started_again_on_their_data() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let library = Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"));
+    let entries = library.matching(None);
+    let live = live();
+    let (mut played, mut with_kills, mut wrong) = (0, 0, Vec::new());
+    workers::in_order(
+        entries.iter(),
+        AT_ONCE,
+        |entry| (entry, live.play(&entry.scenario, 0)),
+        |_| {},
+        |(entry, outcome)| {
+            match outcome {
+                Outcome::Skipped(_) => {}
+                Outcome::Played(Ok(verdict)) => {
+                    played += 1;
+                    with_kills += usize::from(Need::of(&entry.scenario).contains(&Need::Crash));
+                    for finding in &verdict.findings {
+                        let tail = verdict.tail(40).join("\n");
+                        wrong.push(format!(
+                            "{}: {}: {}\n{tail}",
+                            entry.id, finding.rule, finding.text
+                        ));
+                    }
+                }
+                Outcome::Played(Err(error)) => wrong.push(format!("{}: {error}", entry.id)),
+            }
+            ControlFlow::Continue(())
+        },
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(played >= 150, "only {played} were fast enough");
+    assert!(with_kills >= 5, "only {with_kills} of them kill the server");
+}
+
+#[test]
+fn what_is_not_as_scripted_is_found_live_too() {
+    let script = "
+scenario: a turn ends
+about: It does, and not as is expected here.
+seam: turn
+session: { callback: true }
+steps:
+  - start: { as: first, say: echo:one }
+  - await: { callback: first }
+expect:
+  - message: { of: first, is: failed }
+";
+    let scenario =
+        Scenario::parse(script, Path::new("wrong.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let Outcome::Played(verdict) = live().play(&scenario, 0) else {
+        panic!("it needs nothing, and takes no time");
+    };
+    let findings = verdict.expect("the harness does not fail").findings;
+    let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+    assert_eq!(rules, ["expectation at line 11"]);
+}
+
+#[test]
+fn a_scenario_is_skipped_for_what_its_server_does_not_offer_and_for_its_length() {
+    let reason = |live: &Live, steps: &str| {
+        let script = format!(
+            "scenario: a\nabout: b\nseam: crash\nsteps:\n  - start: {{ as: first, say: echo:a }}\n{steps}"
+        );
+        let scenario =
+            Scenario::parse(&script, Path::new("some.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+        match live.play(&scenario, 0) {
+            Outcome::Skipped(reason) => reason,
+            Outcome::Played(verdict) => panic!("it was played: {verdict:?}"),
+        }
+    };
+    let mut live = live();
+    let disk = "  - disk: { is: full, lasts: 1s }\n";
+    assert_eq!(reason(&live, disk), "it needs a hand on the server's disk");
+    let hour = "  - wait: 1h\n";
+    assert_eq!(reason(&live, hour), "it takes 360 s here, and 1 s is the limit");
+    live.offers.clear();
+    let crash = "  - crash: { party: server }\n";
+    assert_eq!(
+        reason(&live, crash),
+        "it needs a server that is killed and started again"
+    );
+}
+
+#[test]
+fn a_server_that_does_not_start_is_a_failure_of_the_harness_that_says_why() {
+    let mut live = live();
+    if let ServerUnderTest::Started(server) = &mut live.setup.server {
+        server.environment.clear();
+    }
+    let script = "scenario: a\nabout: b\nseam: turn\nsteps:\n  - start: { as: first, say: echo:a }\n";
+    let scenario =
+        Scenario::parse(script, Path::new("some.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let Outcome::Played(Err(error)) = live.play(&scenario, 0) else {
+        panic!("a server without secrets cannot be played against");
+    };
+    let text = error.to_string();
+    assert!(text.starts_with("there is no server to test: "), "{text}");
+    assert!(text.contains("TURNSTILE_API_SECRET"), "{text}");
+}
