@@ -108,7 +108,7 @@ expect:
     };
     let findings = verdict.expect("the harness does not fail").findings;
     let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
-    assert_eq!(rules, ["expectation at line 11"]);
+    assert_eq!(rules, ["expectation at line 10"]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_scenario_is_skipped_for_what_its_server_does_not_offer_and_for_its_length()
         }
     };
     let mut live = live();
-    let disk = "  - disk: { is: full, lasts: 1s }\n";
+    let disk = "  - disk: { is: full, for: 1s }\n";
     assert_eq!(reason(&live, disk), "it needs a hand on the server's disk");
     let hour = "  - wait: 1h\n";
     assert_eq!(reason(&live, hour), "it takes 360 s here, and 1 s is the limit");

@@ -78,7 +78,8 @@ fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Broken> {
         let superseded_at = fences.superseded_at(generation);
         let mut given = session.bindings.iter();
         let was_given = given.any(|given| given.fence == ingest.fence && given.at <= ingest.opened_at);
-        if ingest.opened_at > superseded_at {
+        let blur = session.run.circumstances.blur;
+        if ingest.opened_at > superseded_at.saturating_add(blur) {
             Some(format!(
                 "an ingest was opened under generation {generation}, which was superseded by {}",
                 secs(superseded_at)

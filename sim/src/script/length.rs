@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Verdict;
-use super::player::LEFT_ALONE;
+use super::settling::LEFT_ALONE;
 use crate::oracle::history::History;
 use crate::trace::{SCRIPT, What};
 

@@ -4,6 +4,7 @@ mod conditions;
 mod expectations;
 mod length;
 mod player;
+mod settling;
 mod steps;
 mod stored;
 mod strike;

@@ -1,42 +1,25 @@
 //! The one who plays: it lets the world run between steps and notes what went otherwise than scripted.
 //!
-//! What each step does is in `steps`, what can be waited for in `conditions`.
+//! What each step does is in `steps`, what can be waited for in `conditions`, what comes after the last step in
+//! `settling`.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
-use http::Method;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
 
+use super::HarnessError;
 use super::stored::LaidOut;
 use super::view::View;
-use super::{HarnessError, Settling};
-use crate::oracle::history::{CONNECTED, History};
-use crate::oracle::{self, Finding};
-use crate::stage::client::{Answer, Awaited, Client, From};
-use crate::stage::{
-    GATEWAY_AUTHORITY, Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_authority, wrapper_of,
-};
-use crate::trace::{Labels, Record, SCRIPT, Trace, What};
+use crate::oracle::Finding;
+use crate::stage::client::{Answer, Awaited, Client};
+use crate::stage::{Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_of};
+use crate::trace::{Labels, SCRIPT, Trace, What};
 use crate::world::{AnyWorld, Stopped, WorldEvent};
 
-/// What the record says when the script is over and nothing is broken any more.
-pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
-/// How long everything is left alone after the last step, with all faults healed: longer than every
-/// retry, time-out and deadline of the protocol takes one after another.
-const SETTLING: Duration = Duration::from_secs(30 * 60);
-/// So much longer for each further message: none ends later than by the longest silence of its wrapper
-/// (protocol §7), and they come one after another.
-const SETTLING_OF_A_MESSAGE: Duration = Duration::from_secs(6 * 60);
-/// How long the log is read when all is over.
-const READING: Duration = Duration::from_secs(5);
-/// How long passes between two looks at whether anything is still owed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// The longest that a step can wait for an answer: a client gives up before.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
@@ -63,11 +46,11 @@ pub(super) struct Player<'a> {
     /// Whether the wrapper was told how to behave.
     pub(super) wrapper_is_scripted: bool,
     /// When the last thing happens that the script has arranged for: a heal or a start.
-    arranged_until: Timestamp,
+    pub(super) arranged_until: Timestamp,
     /// How much of the record was looked through for crashes.
     crashes_read: usize,
     /// How long the record was when all was over and the harness began to look at what is left.
-    looked_back_at: usize,
+    pub(super) looked_back_at: usize,
 }
 
 /// What is left of a play.
@@ -187,89 +170,9 @@ impl<'a> Player<'a> {
         self.note(step.spot.line, &said);
     }
 
-    fn note(&self, line: u32, said: &str) {
+    pub(super) fn note(&self, line: u32, said: &str) {
         let step = said.to_owned();
         self.stage.recorder.record(SCRIPT, What::Step { line, step });
-    }
-
-    /// Lets what the script has arranged for happen, heals everything, lets so much time pass, and has the
-    /// harness look at what is left.
-    pub fn let_everything_settle(&mut self, settling: Settling) -> Result<(), HarnessError> {
-        self.run_until(self.arranged_until, |_| false)?;
-        self.note(0, LEFT_ALONE);
-        self.stage.crash_plan.disarm();
-        self.stage.queue.set(crate::stage::QueueBehaviour::Works);
-        self.stage.world.heal_everything();
-        if self.disk_orders.get() > 0 {
-            self.stage.world.heal_disk(SERVER)?;
-        }
-        let down: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
-        for host in down {
-            if !self.stage.world.is_up(&host)? {
-                self.stage.world.restart(&host)?;
-            }
-        }
-        self.restart_after.clear();
-        if self.wrapper_is_scripted {
-            let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
-            let behaving = self.stage.observer();
-            let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
-            self.stage.world.spawn(OBSERVER, behaving)?;
-        }
-        match settling {
-            Settling::Longest => {
-                let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-                self.run_for(SETTLING + SETTLING_OF_A_MESSAGE * further)?;
-            }
-            Settling::For(duration) => self.run_for(duration)?,
-            Settling::UntilNothingIsOwed { at_least, at_most } => {
-                let end = self.stage.world.now() + at_most;
-                self.run_for(at_least)?;
-                while self.is_anything_owed() && self.stage.world.now() < end {
-                    self.run_for(BETWEEN_LOOKS)?;
-                }
-            }
-        }
-        self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
-        self.note(0, "the harness looks at what is left");
-
-        let url = format!("http://{GATEWAY_AUTHORITY}/test/waiters");
-        let observer = self.stage.observer();
-        let counted = Awaited::default();
-        self.stage.world.spawn(
-            OBSERVER,
-            observer
-                .clone()
-                .ask(Method::GET, url, Value::Null, counted.clone()),
-        )?;
-        for session in self.sessions.values() {
-            let reading = observer.clone().stream(session.clone(), From::After(0));
-            self.stage.world.spawn(OBSERVER, reading)?;
-        }
-        let end = self.stage.world.now() + READING;
-        if !matches!(settling, Settling::UntilNothingIsOwed { .. }) {
-            return self.run_until(end, |_| false).map(|_| ());
-        }
-        // Where time passes by itself, nobody waits for longer than it takes.
-        let (sessions, from, recorder) = (
-            self.sessions.len(),
-            self.looked_back_at,
-            self.stage.recorder.clone(),
-        );
-        let is_read = |_: &mut View| {
-            counted.get().is_some() && recorder.read(|trace| logs_read(&trace.records()[from..])) >= sessions
-        };
-        self.run_until(end, is_read).map(|_| ())
-    }
-
-    /// Whether somebody still waits for what the server has to bring about.
-    fn is_anything_owed(&self) -> bool {
-        let circumstances = self.stage.circumstances();
-        let history = self
-            .stage
-            .recorder
-            .read(|trace| History::read_under(trace, circumstances));
-        oracle::is_anything_owed(&history)
     }
 
     /// The id of what the script calls by that label.
@@ -409,17 +312,6 @@ impl<'a> Player<'a> {
         }
         Halt::Broken
     }
-}
-
-/// How many streams of the harness's own have shown all that was to be replayed, or were refused.
-fn logs_read(records: &[Record]) -> usize {
-    let is_read = |record: &&Record| match &record.what {
-        What::Sight(Sight::FrameReceived { frame, .. }) => frame["streamEventType"] == CONNECTED,
-        What::Sight(Sight::SocketRefused { .. }) => true,
-        _ => false,
-    };
-    let records = records.iter().filter(|record| *record.party == *OBSERVER);
-    records.filter(is_read).count()
 }
 
 fn crashes(trace: &Trace, from: usize) -> impl Iterator<Item = &str> {

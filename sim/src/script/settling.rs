@@ -1,0 +1,147 @@
+//! The end of a play: everything is healed and left alone, and then the harness looks at what is left.
+
+use std::time::Duration;
+
+use fake_gateway::observation::Sight;
+use http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::player::Player;
+use super::{HarnessError, Settling};
+use crate::oracle;
+use crate::oracle::history::{CONNECTED, History};
+use crate::stage::client::{Awaited, From};
+use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, QueueBehaviour, SERVER, WRAPPER, wrapper_authority};
+use crate::trace::{Record, What};
+
+/// What the record says when the script is over and nothing is broken any more.
+pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
+/// How long everything is left alone after the last step, with all faults healed: longer than every
+/// retry, time-out and deadline of the protocol takes one after another.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+/// So much longer for each further message: none ends later than by the longest silence of its wrapper
+/// (protocol §7), and they come one after another.
+const LONGEST_OF_A_MESSAGE: Duration = Duration::from_secs(6 * 60);
+/// How long the log is read when all is over.
+const READING: Duration = Duration::from_secs(5);
+/// How long passes between two looks at whether anything is still owed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+impl Player<'_> {
+    /// Lets what the script has arranged for happen, heals everything, lets so much time pass, and has the
+    /// harness look at what is left.
+    pub fn let_everything_settle(&mut self, settling: Settling) -> Result<(), HarnessError> {
+        self.run_until(self.arranged_until, |_| false)?;
+        self.note(0, LEFT_ALONE);
+        self.heal_everything()?;
+        match settling {
+            Settling::Longest => {
+                let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                self.run_for(LONGEST + LONGEST_OF_A_MESSAGE * further)?;
+                self.look_at_what_is_left()?;
+                self.run_for(READING)
+            }
+            Settling::For(duration) => {
+                self.run_for(duration)?;
+                self.look_at_what_is_left()?;
+                self.run_for(READING)
+            }
+            Settling::UntilNothingIsOwed { at_least, at_most } => {
+                let end = self.stage.world.now() + at_most;
+                self.run_for(at_least)?;
+                while self.is_anything_owed() && self.stage.world.now() < end {
+                    self.run_for(BETWEEN_LOOKS)?;
+                }
+                let counted = self.look_at_what_is_left()?;
+                self.read_until(end, counted)
+            }
+        }
+    }
+
+    fn heal_everything(&mut self) -> Result<(), HarnessError> {
+        self.stage.crash_plan.disarm();
+        self.stage.queue.set(QueueBehaviour::Works);
+        self.stage.world.heal_everything();
+        if self.disk_orders.get() > 0 {
+            self.stage.world.heal_disk(SERVER)?;
+        }
+        let hosts: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
+        for host in hosts {
+            if !self.stage.world.is_up(&host)? {
+                self.stage.world.restart(&host)?;
+            }
+        }
+        self.restart_after.clear();
+        if self.wrapper_is_scripted {
+            let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
+            let behaving = self.stage.observer();
+            let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
+            self.stage.world.spawn(OBSERVER, behaving)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the gateway who is left there, and reads every session's log. Where the gateway's answer will lie.
+    fn look_at_what_is_left(&mut self) -> Result<Awaited, HarnessError> {
+        self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
+        self.note(0, "the harness looks at what is left");
+        let counted = self.count_waiters()?;
+        let observer = self.stage.observer();
+        for session in self.sessions.values() {
+            let reading = observer.clone().stream(session.clone(), From::After(0));
+            self.stage.world.spawn(OBSERVER, reading)?;
+        }
+        Ok(counted)
+    }
+
+    fn count_waiters(&mut self) -> Result<Awaited, HarnessError> {
+        let url = format!("http://{GATEWAY_AUTHORITY}/test/waiters");
+        let counted = Awaited::default();
+        let asking = self.stage.observer();
+        let asking = asking.ask(Method::GET, url, Value::Null, counted.clone());
+        self.stage.world.spawn(OBSERVER, asking)?;
+        Ok(counted)
+    }
+
+    /// Where time passes by itself: waits for what was asked, for no longer than it takes. Who has just gone may
+    /// still be counted at the gateway, which is asked again until nobody is there, or until `end`.
+    fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
+        let (sessions, from) = (self.sessions.len(), self.looked_back_at);
+        let recorder = self.stage.recorder.clone();
+        loop {
+            let deadline = self.stage.world.now() + READING;
+            self.run_until(deadline, |_| {
+                let is_read = recorder.read(|trace| logs_read(&trace.records()[from..])) >= sessions;
+                is_read && counted.get().is_some()
+            })?;
+            let is_somebody_left = match counted.get() {
+                Some(Some((_, waiters))) => waiters["liveResponses"] != 0,
+                _ => false,
+            };
+            if !is_somebody_left || self.stage.world.now() >= end {
+                return Ok(());
+            }
+            self.run_for(BETWEEN_LOOKS)?;
+            counted = self.count_waiters()?;
+        }
+    }
+
+    /// Whether somebody still waits for what the server has to bring about.
+    fn is_anything_owed(&self) -> bool {
+        let circumstances = self.stage.circumstances();
+        let reading = |trace: &_| History::read_under(trace, circumstances);
+        oracle::is_anything_owed(&self.stage.recorder.read(reading))
+    }
+}
+
+/// How many streams of the harness's own have shown all that was to be replayed, or were refused.
+fn logs_read(records: &[Record]) -> usize {
+    let is_read = |record: &&Record| match &record.what {
+        What::Sight(Sight::FrameReceived { frame, .. }) => frame["streamEventType"] == CONNECTED,
+        What::Sight(Sight::SocketRefused { .. }) => true,
+        _ => false,
+    };
+    let records = records.iter().filter(|record| *record.party == *OBSERVER);
+    records.filter(is_read).count()
+}
