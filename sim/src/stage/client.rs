@@ -12,15 +12,15 @@ use fake_gateway::observation::{Sight, Witness, body_as_value};
 use http::{Method, Request, Uri, header};
 use http_body_util::Full;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 pub use super::stream::{From, StreamWish};
 use super::{API_SECRET, INTERNAL_API_KEY, SERVER_AUTHORITY, TICKET_SECRET};
+use crate::tokens;
 use crate::trace::Recorder;
 
 /// The user on whose behalf all clients act.
@@ -214,24 +214,24 @@ impl Client {
 
     /// A token that says on whose behalf it asks.
     pub(super) fn user_token(&self) -> String {
-        token_of(USER, self.expiry())
+        tokens::user_token(USER, self.expiry(), API_SECRET)
     }
 
     /// The token that it shows for such a right, if any.
     fn token(&self, right: Right) -> Option<String> {
         match right {
             Right::Owner | Right::Outsider => Some(self.user_token()),
-            Right::Latecomer => Some(token_of(USER, self.seams.clock.now() - TOKEN_LIFETIME)),
-            Right::Stranger => Some(token_of(STRANGER, self.expiry())),
+            Right::Latecomer => {
+                let expiry = self.seams.clock.now() - TOKEN_LIFETIME;
+                Some(tokens::user_token(USER, expiry, API_SECRET))
+            }
+            Right::Stranger => Some(tokens::user_token(STRANGER, self.expiry(), API_SECRET)),
             Right::Nobody => None,
         }
     }
 
     pub(super) fn ticket(&self, session: &str) -> String {
-        let exp = self.expiry().as_second();
-        let claims =
-            json!({"type": "stream_ticket", "userId": USER, "cloudAgentSessionId": session, "exp": exp});
-        sign(&claims, TICKET_SECRET)
+        tokens::stream_ticket(USER, session, self.expiry(), TICKET_SECRET)
     }
 
     fn expiry(&self) -> Timestamp {
@@ -247,16 +247,4 @@ pub(crate) fn draw_message_id(now: Timestamp, randomness: &Randomness) -> String
         .map(|_| char::from(ALPHABET[randomness.below(ALPHABET.len() as u64) as usize]))
         .collect();
     format!("msg_{time:012x}{tail}")
-}
-
-/// A token of a user's that is valid until `expiry` (protocol §2).
-fn token_of(user: &str, expiry: Timestamp) -> String {
-    let claims = json!({"kiloUserId": user, "version": 3, "exp": expiry.as_second()});
-    sign(&claims, API_SECRET)
-}
-
-fn sign(claims: &Value, secret: &str) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
-        .expect("claims are JSON and any secret is a key for HS256")
 }
