@@ -13,6 +13,7 @@ const DATABASE: &str = "turnstile.redb";
 
 /// Why the directory is of no use.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the texts name")]
 pub enum DataError {
     /// It is not there and cannot be made.
     #[error("the data directory {directory} cannot be made")]

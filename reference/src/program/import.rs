@@ -27,6 +27,7 @@ struct LeftBehind {
 
 /// Why a file was not taken over. Its content is not repeated: a record has secrets in it.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the texts name")]
 pub enum ImportError {
     /// The file cannot be had.
     #[error("{file} cannot be read")]

@@ -1,5 +1,7 @@
 //! `turnstile stream`: listens to a session of a running server and prints what it hears.
 
+mod reply_text;
+
 use std::io::{self, Write as _};
 
 use clap::Args;
@@ -12,6 +14,7 @@ use turnstile::error_chain::with_sources;
 use turnstile_seams::real;
 use turnstile_seams::websocket::{self, Message, OpenError, WebSocketError};
 
+use self::reply_text::ReplyText;
 use super::exit::{Exit, complain};
 use super::tokens::TicketSecret;
 
@@ -34,6 +37,9 @@ pub(crate) struct StreamArguments {
     /// End after the first event of this type, for example cloud.message.completed
     #[arg(long, value_name = "TYPE")]
     until: Option<String>,
+    /// Print only the text of replies, as it comes
+    #[arg(long)]
+    text: bool,
     #[command(flatten)]
     ticket: TicketSecret,
 }
@@ -51,7 +57,7 @@ pub(crate) fn stream(arguments: &StreamArguments) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     };
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(listen(&url, arguments.until.as_deref()))
+    runtime.block_on(listen(&url, arguments))
 }
 
 /// The stream's URL, if the server's is one.
@@ -65,7 +71,8 @@ fn url(arguments: &StreamArguments, ticket: &str) -> Option<Uri> {
     is_plain.then(|| url.parse().ok()).flatten()
 }
 
-async fn listen(url: &Uri, until: Option<&str>) -> io::Result<Exit> {
+async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
+    let until = arguments.until.as_deref();
     let network = real::seams().network;
     let mut socket = match websocket::open(&*network, url, None).await {
         Ok(socket) => socket,
@@ -79,13 +86,18 @@ async fn listen(url: &Uri, until: Option<&str>) -> io::Result<Exit> {
             return Ok(Exit::Broke);
         }
     };
+    let mut replies = arguments.text.then(ReplyText::default);
     let broken = loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
+                let frame: Value = serde_json::from_str(&text).unwrap_or_default();
                 let mut stdout = io::stdout().lock();
-                writeln!(stdout, "{text}")?;
+                match &mut replies {
+                    Some(replies) => write!(stdout, "{}", replies.take(&frame))?,
+                    None => writeln!(stdout, "{text}")?,
+                }
                 stdout.flush()?;
-                if until.is_some_and(|until| is_of_type(&text, until)) {
+                if until.is_some_and(|until| frame["streamEventType"] == until) {
                     return Ok(Exit::Held);
                 }
             }
@@ -102,9 +114,4 @@ async fn listen(url: &Uri, until: Option<&str>) -> io::Result<Exit> {
     };
     complain(&format!("the stream ended without a goodbye{broken}"));
     Ok(Exit::Broke)
-}
-
-fn is_of_type(frame: &str, event_type: &str) -> bool {
-    let frame: Value = serde_json::from_str(frame).unwrap_or_default();
-    frame["streamEventType"] == event_type
 }

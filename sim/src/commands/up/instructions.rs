@@ -69,16 +69,19 @@ SESSION=$(curl -sS "$TURNSTILE_SERVER/trpc/start" {headers} -d '{{
   "options": {{ "callbackTarget": {{ "url": "http://{receiver}/done" }} }}
 }}' | sed 's/.*"cloudAgentSessionId":"\([^"]*\)".*/\1/') && echo "$SESSION"
 
-# Watch the reply come, piece by piece, until it is complete. Without --until it goes on; Ctrl-C ends it.
-{turnstile} stream "$SESSION" --until cloud.message.completed
+# Watch the reply come, piece by piece. Without --text you see the frames themselves, and without --until
+# it goes on until Ctrl-C.
+{turnstile} stream "$SESSION" --text --until cloud.message.completed
 
-# Send another message, and watch again from the beginning, with websocat if you have it.
+# Send another message.
 curl -sS "$TURNSTILE_SERVER/trpc/send" {headers} \
   -d '{{ "cloudAgentSessionId": "'"$SESSION"'", "message": {{ "prompt": "__fake__:echo:hello" }} }}'; echo
+
+# The stream from its beginning, if you have websocat.
 TICKET=$({turnstile} ticket "$SESSION")
 websocat "ws://{server}/stream?cloudAgentSessionId=$SESSION&ticket=$TICKET"
 
-# The latest reply as a whole.
+# The latest reply as a whole, without a stream.
 curl -sS "$TURNSTILE_SERVER/trpc/getLatestAssistantMessage" {headers} \
   -d '{{ "cloudAgentSessionId": "'"$SESSION"'" }}'; echo
 
