@@ -61,9 +61,9 @@ export TURNSTILE_SERVER=http://{server}
 export TURNSTILE_TICKET_SECRET={ticket_secret}
 TOKEN={token}
 
-# Begin a session with a message. `slow:20:200` asks the gateway for 20 pieces, 200 ms apart.
+# Begin a session with a message. `slow:10:200` asks the gateway for 10 pieces, 200 ms apart.
 SESSION=$(curl -sS "$TURNSTILE_SERVER/trpc/start" {headers} -d '{{
-  "message": {{ "prompt": "__fake__:slow:20:200" }},
+  "message": {{ "prompt": "__fake__:slow:10:200" }},
   "agent": {{ "mode": "code", "model": "fake-deterministic" }},
   "repository": {{ "type": "github", "repo": "acme/widgets" }},
   "options": {{ "callbackTarget": {{ "url": "http://{receiver}/done" }} }}
