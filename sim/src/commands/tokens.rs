@@ -14,7 +14,7 @@ use super::exit::{Exit, complain};
 #[derive(Args)]
 pub(crate) struct Validity {
     /// The user
-    #[arg(long, value_name = "USER", default_value = USER)]
+    #[arg(long, env = "TURNSTILE_USER", value_name = "USER", default_value = USER)]
     user: String,
     /// How long it is valid from now on, such as 30m or 24h
     #[arg(long, value_name = "DURATION", default_value = "24h")]

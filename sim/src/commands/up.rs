@@ -45,7 +45,7 @@ pub(crate) struct UpArguments {
     #[arg(long, env = "TURNSTILE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// The user for whom a token is made
-    #[arg(long, value_name = "USER", default_value = USER)]
+    #[arg(long, env = "TURNSTILE_USER", value_name = "USER", default_value = USER)]
     user: String,
     /// The secret under which users' tokens are signed; a new one if left out
     #[arg(

@@ -45,6 +45,7 @@ impl Instructions<'_> {
             "kept"
         };
         let token = tokens::user_token(user, now() + TOKEN_LIFETIME, self.api_secret);
+        let user = quoted(user);
         let ticket_secret = quoted(self.ticket_secret);
         let turnstile = program();
         let headers = r#"-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"#;
@@ -56,8 +57,9 @@ receiver  http://{receiver}, whose callbacks are shown here
 
 In another terminal, from the same folder:
 
-# Who asks where, for 24 h as the user {user}.
+# Who asks where; the token is valid for 24 h.
 export TURNSTILE_SERVER=http://{server}
+export TURNSTILE_USER={user}
 export TURNSTILE_TICKET_SECRET={ticket_secret}
 TOKEN={token}
 
@@ -93,7 +95,7 @@ Ctrl-C here ends it.
 
 /// A text as a shell takes it for one word, whatever is in it.
 fn quoted(text: &str) -> String {
-    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if is_plain {
         text.to_owned()
     } else {
