@@ -1,5 +1,10 @@
 //! The fakes as programs: they say where they listen, and are there.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its process does not do as expected"
+)]
+
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};

@@ -396,11 +396,11 @@ impl SessionHost {
         let session = &self.key.session;
         let field = |name: &str| event.data[name].as_str();
         match event.stream_event_type.as_str() {
-            name::QUEUED => tracing::info!(%session, message = field("messageId"), "message admitted"),
-            name::SENT => tracing::info!(%session, message = field("messageId"), "message sent"),
+            name::QUEUED => tracing::info!(%session, message_id = field("messageId"), "message admitted"),
+            name::SENT => tracing::info!(%session, message_id = field("messageId"), "message sent"),
             name::COMPLETED | name::FAILED => tracing::info!(
                 %session,
-                message = field("messageId"),
+                message_id = field("messageId"),
                 status = field("status"),
                 reason = field("reason"),
                 source = field("completionSource"),
@@ -515,13 +515,13 @@ impl SessionHost {
                         let run = delivery.run.id.clone();
                         let generation = delivery.run.fence.generation;
                         if delivery.ensure_ready {
-                            tracing::info!(%session, %message, %run, generation, "wrapper run begun or taken up again");
+                            tracing::info!(%session, message_id = %message, %run, generation, "wrapper run begun or taken up again");
                         }
                         let result = services.wrapper.deliver(&delivery, &handle).await;
                         if let Err(failure) = &result {
                             // Its text may repeat what a wrapper was given: tokens, values of an environment.
                             let code = failure.code.as_str();
-                            tracing::warn!(%session, %message, %run, generation, code, "delivery failed");
+                            tracing::warn!(%session, message_id = %message, %run, generation, code, "delivery failed");
                         }
                         handle.tell(Input::Delivered { message, run, result });
                     });

@@ -1,5 +1,10 @@
 //! `turnstile up`, and what it says one can do with it: done as it stands there, on real sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its process does not do as expected"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -32,7 +32,7 @@ impl Orders {
             end: Box::pin(async { end.await.unwrap_or("none, for nobody listens") }),
             end_at_once: Box::pin(async {
                 if end_at_once.await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }),
         })

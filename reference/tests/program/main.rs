@@ -1,5 +1,10 @@
 //! `turnstile-server` as its operator has it: settings, its one line, signals, and being killed.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its process does not do as expected"
+)]
+
 mod process;
 mod wrapper;
 

@@ -32,10 +32,7 @@ impl Wrapper {
     /// Opens the ingest to which it was bound.
     pub async fn open_ingest(&self, session: &str) -> WebSocket {
         let mut binding = self.binding.clone();
-        let binding = in_time(binding.wait_for(|binding| binding.is_object()))
-            .await
-            .unwrap()
-            .clone();
+        let binding = in_time(binding.wait_for(Value::is_object)).await.unwrap().clone();
         let text = |name: &str| binding[name].as_str().unwrap().to_owned();
         let url = format!(
             "{}?wrapperRunId={}&kiloSessionId=ses_1&sessionId={session}&wrapperGeneration={}&wrapperConnectionId={}",
