@@ -20,6 +20,8 @@
 //! the future of its `serve` is polled. What crosses its edges goes to the witness at the moment it is
 //! handed over; `/health` and the side doors are not part of what is judged and leave no sight.
 //!
+//! Each is also a program of its own, `fake-gateway`, `fake-wrapper` and `fake-receiver`; see `program`.
+//!
 //! Dropping the runtime under a party is a crash. Its guards then run too and may report a peer as
 //! gone: whoever stages a crash stops listening to the party's witness first.
 
@@ -28,6 +30,8 @@ mod cut;
 mod edge;
 pub mod gateway;
 pub mod observation;
+#[cfg(feature = "program")]
+pub mod program;
 pub mod receiver;
 mod twice;
 pub mod wrapper;

@@ -71,6 +71,7 @@ impl DurableQueue {
             let error = match self.request(&job).await {
                 Attempt::Done => {
                     Row::ReceiverTook.reach();
+                    tracing::info!(%owner, attempt, "callback delivered");
                     break;
                 }
                 Attempt::GiveUp(error) => {

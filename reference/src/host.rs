@@ -16,7 +16,7 @@ use crate::coverage::Row;
 use crate::delivery::WrapperClient;
 use crate::legacy::execution::{self, Closing};
 use crate::limits::{COMMIT_RETRY_DELAY, SUBSCRIBER_BACKLOG};
-use crate::session::events::Event;
+use crate::session::events::{Event, name};
 use crate::session::health::{LatestReply, TurnHealth};
 use crate::session::metadata::Metadata;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
@@ -391,6 +391,25 @@ impl SessionHost {
         tracing::error!(session = %self.key.session, error, "{what}");
     }
 
+    /// Tells the operator how messages come and go. What users and wrappers wrote is left out.
+    fn log(&self, event: &Event) {
+        let session = &self.key.session;
+        let field = |name: &str| event.data[name].as_str();
+        match event.stream_event_type.as_str() {
+            name::QUEUED => tracing::info!(%session, message_id = field("messageId"), "message admitted"),
+            name::SENT => tracing::info!(%session, message_id = field("messageId"), "message sent"),
+            name::COMPLETED | name::FAILED => tracing::info!(
+                %session,
+                message_id = field("messageId"),
+                status = field("status"),
+                reason = field("reason"),
+                source = field("completionSource"),
+                "message settled"
+            ),
+            _ => {}
+        }
+    }
+
     /// Takes in an input that nobody can be asked to repeat: a failing store makes it wait, not go away.
     async fn take_surely(&mut self, input: Input) {
         if let Input::IngestClosed { socket, .. } = &input {
@@ -472,6 +491,7 @@ impl SessionHost {
         for effect in effects {
             match effect {
                 Effect::Broadcast(event) => {
+                    self.log(&event);
                     let event = Arc::new(event);
                     self.subscribers.retain(|subscriber| {
                         let sent = subscriber.try_send(event.clone());
@@ -489,14 +509,25 @@ impl SessionHost {
                 Effect::Deliver(delivery) => {
                     let Some(handle) = self.handle() else { continue };
                     let services = self.services.clone();
+                    let session = self.key.session.clone();
                     tokio::spawn(async move {
                         let message = delivery.message.id.clone();
                         let run = delivery.run.id.clone();
+                        let generation = delivery.run.fence.generation;
+                        if delivery.ensure_ready {
+                            tracing::info!(%session, message_id = %message, %run, generation, "wrapper run begun or taken up again");
+                        }
                         let result = services.wrapper.deliver(&delivery, &handle).await;
+                        if let Err(failure) = &result {
+                            // Its text may repeat what a wrapper was given: tokens, values of an environment.
+                            let code = failure.code.as_str();
+                            tracing::warn!(%session, message_id = %message, %run, generation, code, "delivery failed");
+                        }
                         handle.tell(Input::Delivered { message, run, result });
                     });
                 }
                 Effect::StopWrapper(run) => {
+                    tracing::info!(session = %self.key.session, %run, "wrapper run given up");
                     let (services, key) = (self.services.clone(), self.key.clone());
                     tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
                 }

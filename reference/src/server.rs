@@ -251,7 +251,7 @@ impl Server {
 
     /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
     pub(crate) fn create(&self, key: &SessionKey, metadata: Metadata) -> SessionHandle {
-        tracing::info!(user = %key.user, session = %key.session, "session begun");
+        tracing::debug!(user = %key.user, session = %key.session, "session begun");
         let session = Session::create(metadata, self.seams.randomness.clone(), self.sabotage);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         self.host(&mut sessions, key, session)

@@ -23,6 +23,7 @@ pub mod snapshots;
 pub mod stage;
 pub mod suite;
 pub mod sweep;
+pub mod tokens;
 pub mod trace;
 #[cfg(feature = "witness")]
 pub mod witness;

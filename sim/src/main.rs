@@ -19,7 +19,10 @@ use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
 use commands::snapshots::{SnapshotsArguments, snapshots};
+use commands::stream::{StreamArguments, stream};
 use commands::sweep::{SweepArguments, sweep};
+use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
+use commands::up::{UpArguments, up};
 use commands::{check::check, list::list, schema::print_schema};
 
 /// A play makes and drops many small JSON values, over which the system's allocator takes longer.
@@ -84,8 +87,22 @@ enum Command {
     /// It is something that did not hold (exit status 1) if a client that was written before can fail over a
     /// change: a field that is gone, renamed, of another type, null, or of another value.
     Snapshots(SnapshotsArguments),
+    /// Listen to a session of a running server, and print what comes, a JSON object a line
+    ///
+    /// It ends with 0 when the server closes the stream or when what it waits for has come, and with 1 if it was
+    /// refused, broke, or ended before.
+    Stream(StreamArguments),
     /// Play one script again and again, each time with one fault more, at each moment of it
     Sweep(SweepArguments),
+    /// Print a ticket for a session's stream, for any server whose secret is known
+    Ticket(TicketArguments),
+    /// Print a token for the procedures, for any server whose secret is known
+    Token(TokenArguments),
+    /// Run the reference server among the fakes on this machine, and say how to talk to it, until Ctrl-C
+    ///
+    /// The server is the very program `turnstile-server`; a wrapper with its agent, an LLM gateway and a callback
+    /// receiver are faked. Exit status: 0 ended by a signal, 3 something could not start, 130 ended by a second signal.
+    Up(UpArguments),
 }
 
 fn main() -> ExitCode {
@@ -103,7 +120,11 @@ fn main() -> ExitCode {
         Command::Server(arguments) => return program::run(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),
         Command::Snapshots(arguments) => snapshots(&arguments),
+        Command::Stream(arguments) => stream(&arguments),
         Command::Sweep(arguments) => sweep(&arguments),
+        Command::Ticket(arguments) => ticket(&arguments),
+        Command::Token(arguments) => token(&arguments),
+        Command::Up(arguments) => return up(arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
         // Whoever reads from a pipe may stop when it has seen enough.

@@ -322,3 +322,36 @@ fn a_run_can_be_had_as_a_diagram_that_stays_apart_from_the_verdict() {
     let both = turnstile(&["replay", name, "--mermaid", "--json"]);
     assert_eq!(both.status.code(), Some(2));
 }
+
+#[test]
+fn the_server_of_the_tool_is_the_program_with_its_settings_and_exit_status() {
+    let help = stdout(&turnstile(&["server", "--help"]));
+    for told in [
+        "--listen <HOST:PORT>",
+        "TURNSTILE_WRAPPER_URL",
+        "--speed-since <TIMESTAMP>",
+        "listening on http://HOST:PORT",
+        "Exit status: 0 ended by a signal, 1 it could not start",
+    ] {
+        assert!(help.contains(told), "{told} is not in:\n{help}");
+    }
+    let output = turnstile(&["server", "--listen", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("error: --data (TURNSTILE_DATA) is missing"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_help_lists_what_runs_on_real_sockets() {
+    let help = stdout(&turnstile(&["--help"]));
+    for command in ["server", "stream", "ticket", "token", "up"] {
+        let is_listed = help.lines().any(|line| {
+            let mut words = line.split_whitespace();
+            words.next() == Some(command) && words.next().is_some()
+        });
+        assert!(is_listed, "{command} is not in:\n{help}");
+    }
+}

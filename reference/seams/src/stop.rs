@@ -33,7 +33,7 @@ impl Stop {
     /// Completes as soon as it is asked for; never if nobody is left to ask. Nothing is lost by dropping it.
     pub async fn asked(&mut self) {
         if self.0.wait_for(|is_asked| *is_asked).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -13,15 +13,20 @@ const DATABASE: &str = "turnstile.redb";
 
 /// Why the directory is of no use.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DataError {
+#[expect(missing_docs, reason = "the fields are what the texts name")]
+pub enum DataError {
+    /// It is not there and cannot be made.
     #[error("the data directory {directory} cannot be made")]
     Make { directory: String, source: io::Error },
+    /// Its file cannot be had.
     #[error("{file} cannot be opened for reading and writing")]
     Open { file: String, source: io::Error },
+    /// Somebody else has it.
     #[error(
         "{directory} is in use: another server works on it; end that one, or give this one a directory of its own"
     )]
     InUse { directory: String },
+    /// Its file is no database of a server's.
     #[error("{file} cannot be read")]
     Store { file: String, source: StoreError },
 }

@@ -27,19 +27,25 @@ struct LeftBehind {
 
 /// Why a file was not taken over. Its content is not repeated: a record has secrets in it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ImportError {
+#[expect(missing_docs, reason = "the fields are what the texts name")]
+pub enum ImportError {
+    /// The file cannot be had.
     #[error("{file} cannot be read")]
     Read { file: String, source: io::Error },
+    /// It is not even JSON.
     #[error("{file}:{line}:{column}: it is not JSON")]
     Json {
         file: String,
         line: usize,
         column: usize,
     },
+    /// It is not what a session that was left behind looks like.
     #[error("{file} is not {{\"user\": …, \"record\": {{…}}, \"executions\": […]}}")]
     Form { file: String, source: Wrong },
+    /// There is nowhere to take it to.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The store refuses it.
     #[error("{file} cannot be taken over")]
     Store { file: String, source: StoreError },
 }

@@ -29,7 +29,7 @@ impl Log {
         })
     }
 
-    /// Writes the log from now on. If the process has one already, that one stays.
+    /// Writes the log from now on, unless the process has one already.
     pub(super) fn install(&self) {
         let is_coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let log = tracing_subscriber::fmt()

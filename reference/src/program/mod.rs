@@ -24,17 +24,17 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use turnstile_seams::real;
 
-pub use self::arguments::Arguments;
-use self::data::DataError;
-use self::import::ImportError;
-use self::settings::Settings;
-use self::signals::Orders;
+pub use self::arguments::{Arguments, LogFormat};
+pub use self::data::DataError;
+pub use self::import::ImportError;
+pub use self::settings::{Settings, WrongSetting};
+pub use self::signals::Orders;
 pub use self::wrapper_url::{WrapperUrl, WrongWrapperUrl};
 use crate::sabotage::Sabotage;
-use crate::server::{Config, Hooks, Server, StartError};
+use crate::server::{Config, Hooks, Server, StartError, Started};
 
 /// What the help says after the settings.
 pub const AFTER_HELP: &str = "\
@@ -55,17 +55,23 @@ const FORCED: u8 = 130;
 
 /// Why the program could not start.
 #[derive(Debug, thiserror::Error)]
-enum ProgramError {
+pub enum ProgramError {
+    /// There is no runtime for it.
     #[error("no threads can be had")]
     Threads(#[source] io::Error),
+    /// Nobody could end it in order.
     #[error("signals cannot be listened for")]
     Signals(#[source] io::Error),
+    /// Its directory is of no use.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A session of an older service's was not taken over.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The server itself could not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Nobody could learn where it is.
     #[error("standard output cannot be written to")]
     Announce(#[source] io::Error),
 }
@@ -88,8 +94,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             return WRONG_USAGE.into();
         }
     };
-    let log = settings.log.clone();
-    log.install();
+    settings.install_log();
     match run_with(settings) {
         Ok(Ended::InOrder) => ExitCode::SUCCESS,
         Ok(Ended::Forced) => FORCED.into(),
@@ -106,20 +111,41 @@ fn run_with(settings: Settings) -> Result<Ended, ProgramError> {
         .build()
         .map_err(ProgramError::Threads)?;
     let ended = runtime.block_on(serve(settings));
-    leave(runtime, &ended);
-    ended
-}
-
-/// A forced end does not wait for anything.
-fn leave(runtime: Runtime, ended: &Result<Ended, ProgramError>) {
     if let Ok(Ended::Forced) = ended {
+        // Nothing is waited for.
         runtime.shutdown_background();
     }
+    ended
 }
 
 async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
     // From here on a signal is an order, also if it comes before there is anything to end.
-    let orders = Orders::listen().map_err(ProgramError::Signals)?;
+    let Orders { end, end_at_once } = Orders::listen().map_err(ProgramError::Signals)?;
+    let running = start(settings).await?;
+    real::announce(running.authority()).map_err(ProgramError::Announce)?;
+    let serving = running.serve(async {
+        let signal = end.await;
+        tracing::info!(signal, "server ending");
+    });
+    tokio::select! {
+        biased;
+        () = serving => {
+            tracing::info!("server ended");
+            Ok(Ended::InOrder)
+        }
+        () = end_at_once => {
+            tracing::warn!("server ended at once");
+            Ok(Ended::Forced)
+        }
+    }
+}
+
+/// A server of such settings at work, whose callers wait at its door. Needs a tokio runtime with I/O and time.
+///
+/// # Errors
+///
+/// If it cannot start.
+pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
     let seams = real::seams_at(settings.pace);
     let listener = Server::listen(&settings.listen, &seams).await?;
     let authority = listener.authority();
@@ -129,10 +155,19 @@ async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
     for file in &settings.imports {
         import::take_over(file, &database)?;
     }
+    tracing::info!(
+        authority,
+        ingest_url,
+        wrapper_url = %settings.wrapper_url,
+        data = %settings.data.display(),
+        speed = settings.pace.times,
+        version = env!("CARGO_PKG_VERSION"),
+        "server starting"
+    );
     let config = Config {
         listen: settings.listen,
-        ingest_url: ingest_url.clone(),
-        sandboxes: Arc::new(settings.wrapper_url.clone()),
+        ingest_url,
+        sandboxes: Arc::new(settings.wrapper_url),
         api_secret: settings.api_secret,
         ticket_secret: settings.ticket_secret,
         internal_api_key: settings.internal_api_key,
@@ -146,32 +181,25 @@ async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
                 StartError::Listen { .. } => ProgramError::from(error),
             }
         })?;
-    real::announce(&authority).map_err(ProgramError::Announce)?;
-    tracing::info!(
-        authority,
-        ingest_url,
-        wrapper_url = %settings.wrapper_url,
-        data = %settings.data.display(),
-        speed = settings.pace.times,
-        version = env!("CARGO_PKG_VERSION"),
-        "server listening"
-    );
+    tracing::info!(authority, "server listening");
+    Ok(Running { authority, started })
+}
 
-    let Orders { end, end_at_once } = orders;
-    let serving = started.serve(async {
-        let signal = end.await;
-        tracing::info!(signal, "server ending");
-    });
-    tokio::select! {
-        biased;
-        () = serving => {
-            tracing::info!("server ended");
-            Ok(Ended::InOrder)
-        }
-        _ = end_at_once => {
-            tracing::warn!("server ended at once");
-            Ok(Ended::Forced)
-        }
+/// A server at work.
+pub struct Running {
+    authority: String,
+    started: Started,
+}
+
+impl Running {
+    /// Where it is found, `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Serves until `shutdown` completes; see [`Started::serve`].
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        self.started.serve(shutdown).await;
     }
 }
 

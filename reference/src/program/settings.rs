@@ -19,7 +19,7 @@ const LATEST_START: &str = "5000-01-01T00:00:00Z";
 
 /// The settings of a server, which are right as far as can be told before it starts. It has secrets in it, and so
 /// is not for printing.
-pub(super) struct Settings {
+pub struct Settings {
     pub(super) listen: String,
     pub(super) data: PathBuf,
     pub(super) api_secret: String,
@@ -36,7 +36,7 @@ pub(super) struct Settings {
 /// A setting that is missing or wrong. What was given is not repeated where it may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{flag} ({variable}) {problem}")]
-pub(super) struct WrongSetting {
+pub struct WrongSetting {
     flag: &'static str,
     variable: &'static str,
     problem: String,
@@ -81,7 +81,7 @@ impl Settings {
     /// # Errors
     ///
     /// Everything that is wrong with them.
-    pub(super) fn read(arguments: Arguments) -> Result<Self, Vec<WrongSetting>> {
+    pub fn read(arguments: Arguments) -> Result<Self, Vec<WrongSetting>> {
         let mut complaints = Complaints::default();
         let listen = complaints.expect(LISTEN, address(arguments.listen));
         let data = complaints.expect(DATA, directory(arguments.data));
@@ -122,6 +122,11 @@ impl Settings {
             }),
             _ => Err(complaints.0),
         }
+    }
+
+    /// Writes the log that they ask for from now on. If the process has one already, that one stays.
+    pub fn install_log(&self) {
+        self.log.install();
     }
 }
 

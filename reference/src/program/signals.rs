@@ -6,11 +6,11 @@ use tokio::sync::oneshot;
 use turnstile_seams::BoxFuture;
 
 /// What the operator orders, in the order of the signals.
-pub(super) struct Orders {
+pub struct Orders {
     /// Completes with the first signal's name.
-    pub(super) end: BoxFuture<'static, &'static str>,
+    pub end: BoxFuture<'static, &'static str>,
     /// Completes with the second signal.
-    pub(super) end_at_once: BoxFuture<'static, ()>,
+    pub end_at_once: BoxFuture<'static, ()>,
 }
 
 impl Orders {
@@ -19,7 +19,7 @@ impl Orders {
     /// # Errors
     ///
     /// If the operating system does not tell of signals.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub fn listen() -> io::Result<Self> {
         let mut signals = Signals::listen()?;
         let (first, end) = oneshot::channel();
         let (second, end_at_once) = oneshot::channel();
@@ -32,7 +32,7 @@ impl Orders {
             end: Box::pin(async { end.await.unwrap_or("none, for nobody listens") }),
             end_at_once: Box::pin(async {
                 if end_at_once.await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }),
         })

@@ -12,15 +12,15 @@ use fake_gateway::observation::{Sight, Witness, body_as_value};
 use http::{Method, Request, Uri, header};
 use http_body_util::Full;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 pub use super::stream::{From, StreamWish};
 use super::{SERVER_AUTHORITY, Secrets};
+use crate::tokens;
 use crate::trace::Recorder;
 
 /// The user on whose behalf all clients act.
@@ -219,10 +219,8 @@ impl Client {
         self.token_of(USER, self.expiry())
     }
 
-    /// A token of a user's that is valid until `expiry` (protocol §2).
     fn token_of(&self, user: &str, expiry: Timestamp) -> String {
-        let claims = json!({"kiloUserId": user, "version": 3, "exp": expiry.as_second()});
-        sign(&claims, &self.secrets.api)
+        tokens::user_token(user, expiry, &self.secrets.api)
     }
 
     /// The token that it shows for such a right, if any.
@@ -236,10 +234,7 @@ impl Client {
     }
 
     pub(super) fn ticket(&self, session: &str) -> String {
-        let exp = self.expiry().as_second();
-        let claims =
-            json!({"type": "stream_ticket", "userId": USER, "cloudAgentSessionId": session, "exp": exp});
-        sign(&claims, &self.secrets.ticket)
+        tokens::stream_ticket(USER, session, self.expiry(), &self.secrets.ticket)
     }
 
     fn expiry(&self) -> Timestamp {
@@ -255,10 +250,4 @@ pub(crate) fn draw_message_id(now: Timestamp, randomness: &Randomness) -> String
         .map(|_| char::from(ALPHABET[randomness.below(ALPHABET.len() as u64) as usize]))
         .collect();
     format!("msg_{time:012x}{tail}")
-}
-
-fn sign(claims: &Value, secret: &str) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
-        .expect("claims are JSON and any secret is a key for HS256")
 }

@@ -1,0 +1,117 @@
+//! `turnstile stream`: listens to a session of a running server and prints what it hears.
+
+mod reply_text;
+
+use std::io::{self, Write as _};
+
+use clap::Args;
+use futures_util::StreamExt as _;
+use http::Uri;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tokio::runtime::Builder;
+use turnstile::error_chain::with_sources;
+use turnstile_seams::real;
+use turnstile_seams::websocket::{self, Message, OpenError, WebSocketError};
+
+use self::reply_text::ReplyText;
+use super::exit::{Exit, complain};
+use super::tokens::TicketSecret;
+
+/// Which session of which server, and how much of it.
+#[derive(Args)]
+pub(crate) struct StreamArguments {
+    /// The session's id, as `start` returned it
+    session: String,
+    /// Where the server is
+    #[arg(
+        long,
+        env = "TURNSTILE_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8787"
+    )]
+    server: Uri,
+    /// Only events after this one are repeated from before
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    from_id: u64,
+    /// End after the first event of this type, for example cloud.message.completed
+    #[arg(long, value_name = "TYPE")]
+    until: Option<String>,
+    /// Print only the text of replies, as it comes
+    #[arg(long)]
+    text: bool,
+    #[command(flatten)]
+    ticket: TicketSecret,
+}
+
+/// Prints the frames of a session's stream, one a line, until the server closes it.
+pub(crate) fn stream(arguments: &StreamArguments) -> io::Result<Exit> {
+    let Some(ticket) = arguments.ticket.ticket(&arguments.session) else {
+        return Ok(Exit::Usage);
+    };
+    let Some(url) = url(arguments, &ticket) else {
+        complain(&format!(
+            "{} is not where a server can be; give, for example, http://127.0.0.1:8787",
+            arguments.server
+        ));
+        return Ok(Exit::Usage);
+    };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(listen(&url, arguments))
+}
+
+/// The stream's URL, if the server's is one.
+fn url(arguments: &StreamArguments, ticket: &str) -> Option<Uri> {
+    let authority = arguments.server.authority()?;
+    let is_plain = matches!(arguments.server.scheme_str(), Some("http" | "ws"));
+    let session = utf8_percent_encode(&arguments.session, NON_ALPHANUMERIC);
+    let from_id = arguments.from_id;
+    let url =
+        format!("ws://{authority}/stream?cloudAgentSessionId={session}&fromId={from_id}&ticket={ticket}");
+    is_plain.then(|| url.parse().ok()).flatten()
+}
+
+async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
+    let until = arguments.until.as_deref();
+    let network = real::seams().network;
+    let mut socket = match websocket::open(&*network, url, None).await {
+        Ok(socket) => socket,
+        Err(OpenError::Refused { status, body }) => {
+            let text = String::from_utf8_lossy(&body);
+            complain(&format!("the server refused with {status}: {text}"));
+            return Ok(Exit::Broke);
+        }
+        Err(error) => {
+            complain(&with_sources(&error));
+            return Ok(Exit::Broke);
+        }
+    };
+    let mut replies = arguments.text.then(ReplyText::default);
+    let broken = loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => {
+                let frame: Value = serde_json::from_str(&text).unwrap_or_default();
+                let mut stdout = io::stdout().lock();
+                match &mut replies {
+                    Some(replies) => write!(stdout, "{}", replies.take(&frame))?,
+                    None => writeln!(stdout, "{text}")?,
+                }
+                stdout.flush()?;
+                if until.is_some_and(|until| frame["streamEventType"] == until) {
+                    return Ok(Exit::Held);
+                }
+            }
+            Some(Ok(Message::Close(frame))) => {
+                let code = frame.map_or_else(String::new, |frame| format!(" with {}", u16::from(frame.code)));
+                anstream::eprintln!("closed by the server{code}");
+                // Whoever waits for an event has not got it.
+                return Ok(until.map_or(Exit::Held, |_| Exit::Broke));
+            }
+            Some(Ok(_)) => {}
+            Some(Err(WebSocketError::ConnectionClosed)) | None => break String::new(),
+            Some(Err(error)) => break format!(": {error}"),
+        }
+    };
+    complain(&format!("the stream ended without a goodbye{broken}"));
+    Ok(Exit::Broke)
+}

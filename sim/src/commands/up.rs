@@ -1,0 +1,237 @@
+//! `turnstile up`: the reference server among the fakes, on this machine's sockets, until Ctrl-C.
+//!
+//! The server is the very program `turnstile-server`, the fakes are what every play has. Here they are put
+//! together, and it is said how to talk to them.
+
+mod instructions;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use fake_gateway::gateway::Gateway;
+use fake_gateway::observation::{Observer, Sight, Witness};
+use fake_gateway::program::Unwatched;
+use fake_gateway::receiver::Receiver;
+use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+use turnstile::error_chain::with_sources;
+use turnstile::stage::client::USER;
+use turnstile::stage::{GATEWAY, RECEIVER, WRAPPER};
+use turnstile_reference::program::{self, Arguments, LogFormat, Orders, ProgramError, Running, Settings};
+use turnstile_seams::{BoxFuture, Listener, Randomness, real};
+
+use self::instructions::Instructions;
+use super::exit::{Exit, complain};
+
+/// An address of this machine's that no other machine reaches, with any free port.
+const ANY_PORT: &str = "127.0.0.1:0";
+/// The status of a program that a second signal ended.
+const FORCED: u8 = 130;
+/// How many bytes a secret has that is drawn here.
+const SECRET_LENGTH: usize = 32;
+
+/// Where the server is, and what is kept.
+#[derive(Args)]
+pub(crate) struct UpArguments {
+    /// The server's port; a free one if left out
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// The directory with the server's state, which is kept; if left out, a new one that is removed at the end
+    #[arg(long, env = "TURNSTILE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The user for whom a token is made
+    #[arg(long, env = "TURNSTILE_USER", value_name = "USER", default_value = USER)]
+    user: String,
+    /// The secret under which users' tokens are signed; a new one if left out
+    #[arg(
+        long,
+        env = "TURNSTILE_API_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    api_secret: Option<String>,
+    /// The secret under which stream tickets are signed; a new one if left out
+    #[arg(
+        long,
+        env = "TURNSTILE_TICKET_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    ticket_secret: Option<String>,
+    /// What callers of internal procedures send; a new one if left out
+    #[arg(
+        long,
+        env = "TURNSTILE_INTERNAL_API_KEY",
+        value_name = "KEY",
+        hide_env_values = true
+    )]
+    internal_api_key: Option<String>,
+    /// What of the server's log goes to standard error, for example info
+    #[arg(long, env = "TURNSTILE_LOG", value_name = "FILTER", default_value = "warn")]
+    log: String,
+}
+
+/// Why they did not all start.
+#[derive(Debug, thiserror::Error)]
+enum UpError {
+    #[error("no temporary directory can be made")]
+    Directory(#[source] io::Error),
+    #[error("cannot listen at {ANY_PORT}")]
+    Listen(#[source] io::Error),
+    #[error("{0}")]
+    Settings(String),
+    #[error(transparent)]
+    Server(#[from] ProgramError),
+    #[error("it cannot be said how to talk to them")]
+    Instructions(#[source] io::Error),
+}
+
+/// Runs them until a signal ends them.
+pub(crate) fn up(arguments: UpArguments) -> ExitCode {
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error),
+    };
+    let code = match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => failure(&error),
+    };
+    // The fakes have nothing to keep.
+    runtime.shutdown_background();
+    code
+}
+
+fn failure(error: &dyn Error) -> ExitCode {
+    complain(&with_sources(error));
+    ExitCode::from(Exit::Harness as u8)
+}
+
+async fn run(arguments: UpArguments) -> Result<ExitCode, UpError> {
+    let Orders { end, end_at_once } = Orders::listen().map_err(ProgramError::Signals)?;
+    let (directory, temporary) = directory(arguments.data)?;
+    let randomness = real::seams().randomness;
+    let secret = |given: Option<String>| given.unwrap_or_else(|| draw_secret(&randomness));
+    let api_secret = secret(arguments.api_secret);
+    let ticket_secret = secret(arguments.ticket_secret);
+
+    let fakes = Fakes::start().await?;
+    let settings = Settings::read(Arguments {
+        listen: format!("127.0.0.1:{}", arguments.port),
+        data: Some(directory.clone()),
+        api_secret: Some(api_secret.clone()),
+        ticket_secret: Some(ticket_secret.clone()),
+        internal_api_key: Some(secret(arguments.internal_api_key)),
+        wrapper_url: Some(format!("http://{}", fakes.wrapper)),
+        ingest_url: None,
+        imports: Vec::new(),
+        speed: None,
+        speed_since: None,
+        log: arguments.log,
+        log_format: LogFormat::Text,
+    });
+    let settings = settings.map_err(|wrong| {
+        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        UpError::Settings(lines.join("\n"))
+    })?;
+    settings.install_log();
+    let server = program::start(settings).await?;
+    let instructions = Instructions {
+        server: server.authority(),
+        fakes: &fakes,
+        directory: &directory,
+        is_temporary: temporary.is_some(),
+        user: &arguments.user,
+        api_secret: &api_secret,
+        ticket_secret: &ticket_secret,
+    };
+    instructions.print().map_err(UpError::Instructions)?;
+    Ok(serve(server, end, end_at_once).await)
+}
+
+async fn serve(
+    server: Running,
+    end: BoxFuture<'static, &'static str>,
+    end_at_once: BoxFuture<'static, ()>,
+) -> ExitCode {
+    let serving = server.serve(async {
+        end.await;
+    });
+    tokio::select! {
+        biased;
+        () = serving => ExitCode::SUCCESS,
+        () = end_at_once => ExitCode::from(FORCED),
+    }
+}
+
+/// The directory for the server's state; with what removes it, if it is not to be kept.
+fn directory(kept: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), UpError> {
+    if let Some(kept) = kept {
+        return Ok((kept, None));
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix("turnstile-")
+        .tempdir()
+        .map_err(UpError::Directory)?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+fn draw_secret(randomness: &Randomness) -> String {
+    let bytes = randomness.bytes::<SECRET_LENGTH>();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The fakes at work, and where.
+struct Fakes {
+    wrapper: String,
+    gateway: String,
+    receiver: String,
+}
+
+impl Fakes {
+    async fn start() -> Result<Self, UpError> {
+        let unwatched: Arc<dyn Observer> = Arc::new(Unwatched);
+        let (listener, gateway) = listen().await?;
+        let fake = Gateway::new(real::seams(), Witness::new(GATEWAY, Arc::clone(&unwatched)));
+        tokio::spawn(fake.serve(listener));
+
+        let (listener, wrapper) = listen().await?;
+        let config = WrapperConfig {
+            gateway_url: format!("http://{gateway}"),
+        };
+        let fake = Wrapper::new(config, real::seams(), Witness::new(WRAPPER, unwatched));
+        tokio::spawn(fake.serve(listener));
+
+        let (listener, receiver) = listen().await?;
+        let fake = Receiver::new(Witness::new(RECEIVER, Arc::new(CallbackLog)));
+        tokio::spawn(fake.with_clock(real::seams().clock).serve(listener));
+        Ok(Self {
+            wrapper,
+            gateway,
+            receiver,
+        })
+    }
+}
+
+async fn listen() -> Result<(Box<dyn Listener>, String), UpError> {
+    let listening = real::seams().network.listen(ANY_PORT).await;
+    let listener = listening.map_err(UpError::Listen)?;
+    let authority = listener.authority();
+    Ok((listener, authority))
+}
+
+/// Shows what the receiver is sent.
+struct CallbackLog;
+
+impl Observer for CallbackLog {
+    fn observe(&self, _: &str, sight: Sight) {
+        if let Sight::RequestReceived { path, body, .. } = sight {
+            // Whoever reads along may stop.
+            let _ = writeln!(io::stdout().lock(), "callback at {path}: {body}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How to talk to what is up: where everybody is, and commands that can be copied as they are.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use jiff::SignedDuration;
+use turnstile::report::program;
+use turnstile::tokens;
+
+use super::super::tokens::now;
+use super::Fakes;
+
+/// How long the token is valid that is shown.
+const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// What whoever wants to talk to them has to know.
+pub(super) struct Instructions<'a> {
+    pub(super) server: &'a str,
+    pub(super) fakes: &'a Fakes,
+    pub(super) directory: &'a Path,
+    pub(super) is_temporary: bool,
+    pub(super) user: &'a str,
+    pub(super) api_secret: &'a str,
+    pub(super) ticket_secret: &'a str,
+}
+
+impl Instructions<'_> {
+    pub(super) fn print(&self) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(self.text().as_bytes())?;
+        stdout.flush()
+    }
+
+    fn text(&self) -> String {
+        let Self { server, user, .. } = self;
+        let Fakes {
+            wrapper,
+            gateway,
+            receiver,
+        } = self.fakes;
+        let directory = self.directory.display();
+        let kept = if self.is_temporary {
+            "removed at the end"
+        } else {
+            "kept"
+        };
+        let token = tokens::user_token(user, now() + TOKEN_LIFETIME, self.api_secret);
+        let user = quoted(user);
+        let ticket_secret = quoted(self.ticket_secret);
+        let turnstile = program();
+        let headers = r#"-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"#;
+        format!(
+            r##"server    http://{server}, state in {directory} ({kept})
+wrapper   http://{wrapper}, which works for one session at a time
+gateway   http://{gateway}, which answers as prompts say
+receiver  http://{receiver}, whose callbacks are shown here
+
+In another terminal, from the same folder:
+
+# Who asks where; the token is valid for 24 h.
+export TURNSTILE_SERVER=http://{server}
+export TURNSTILE_USER={user}
+export TURNSTILE_TICKET_SECRET={ticket_secret}
+TOKEN={token}
+
+# Begin a session with a message. `slow:10:200` asks the gateway for 10 pieces, 200 ms apart.
+SESSION=$(curl -sS "$TURNSTILE_SERVER/trpc/start" {headers} -d '{{
+  "message": {{ "prompt": "__fake__:slow:10:200" }},
+  "agent": {{ "mode": "code", "model": "fake-deterministic" }},
+  "repository": {{ "type": "github", "repo": "acme/widgets" }},
+  "options": {{ "callbackTarget": {{ "url": "http://{receiver}/done" }} }}
+}}' | sed 's/.*"cloudAgentSessionId":"\([^"]*\)".*/\1/') && echo "$SESSION"
+
+# Watch the reply come, piece by piece. Without --text you see the frames themselves, and without --until
+# it goes on until Ctrl-C.
+{turnstile} stream "$SESSION" --text --until cloud.message.completed
+
+# Send another message.
+curl -sS "$TURNSTILE_SERVER/trpc/send" {headers} \
+  -d '{{ "cloudAgentSessionId": "'"$SESSION"'", "message": {{ "prompt": "__fake__:echo:hello" }} }}'; echo
+
+# The stream from its beginning, if you have websocat.
+TICKET=$({turnstile} ticket "$SESSION")
+websocat "ws://{server}/stream?cloudAgentSessionId=$SESSION&ticket=$TICKET"
+
+# The latest reply as a whole, without a stream.
+curl -sS "$TURNSTILE_SERVER/trpc/getLatestAssistantMessage" {headers} \
+  -d '{{ "cloudAgentSessionId": "'"$SESSION"'" }}'; echo
+
+Ctrl-C here ends it.
+"##
+        )
+    }
+}
+
+/// A text as a shell takes it for one word, whatever is in it.
+fn quoted(text: &str) -> String {
+    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
