@@ -5,9 +5,8 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use turnstile::explore;
+use turnstile::explore::{self, Playing};
 use turnstile::script::{self, Options};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 
 /// As the tool has it.
@@ -34,7 +33,7 @@ fn seeds(criterion: &mut Criterion) {
     group.bench_function("played", |bencher| {
         bencher.iter(|| {
             for seed in 0..SEEDS {
-                black_box(explore::play_seed(seed, Sabotage::default()));
+                black_box(explore::play_seed(seed, &Playing::default()));
             }
         });
     });

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use turnstile::explore::{self, Exploration, Tally};
+use turnstile::explore::{self, Exploration, Outcome, Playing, Tally};
 use turnstile::workers;
 
 use super::exit::{Exit, complain};
@@ -128,28 +128,34 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         None => "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
     };
     let bar = bar(count, template);
+    let playing = Playing {
+        sabotage,
+        trace_lines: arguments.trace_lines,
+        with_digest: arguments.digest,
+    };
     let mut out = anstream::stdout();
     let mut tally = Tally::default();
     let mut failure = None;
     explore::explore(
         seeds,
         arguments.jobs.unwrap_or_else(workers::all_cores),
-        sabotage,
+        &playing,
         |played| bar.set_position(played as u64),
         |explored| {
             let is_new = tally.add(&explored);
             let hours = tally.elapsed().as_secs() / 3600;
             bar.set_message(format!("{hours} virtual hours, {} findings", tally.broken()));
             // Of many findings of one kind, one is told in full.
-            let is_told = is_new || explored.verdict.is_err();
+            let is_told = is_new || explored.outcome.is_err();
             let told = bar.suspend(|| {
-                if arguments.digest
-                    && let Ok(verdict) = &explored.verdict
+                if let Ok(Outcome {
+                    digest: Some(digest), ..
+                }) = &explored.outcome
                 {
-                    writeln!(out, "seed {} {}", explored.seed, verdict.trace.digest())?;
+                    writeln!(out, "seed {} {digest}", explored.seed)?;
                 }
                 if is_told {
-                    explore::tell_seed(&mut out, &explored, arguments.trace_lines)?;
+                    explore::tell_seed(&mut out, &explored)?;
                 }
                 Ok(())
             });

@@ -28,6 +28,6 @@ mod workload;
 pub use self::cluster::Cluster;
 pub use self::generate::scenario;
 pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
-pub use self::run::{Explored, explore, play_seed};
+pub use self::run::{BrokenSeed, Explored, Flaw, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
 pub use self::terminal::{tell_exploration, tell_seed};

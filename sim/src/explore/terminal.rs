@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 
 use super::result::Exploration;
-use super::run::Explored;
-use crate::report::finding::ToldFinding;
+use super::run::{Explored, Flaw};
 use crate::report::replay_of_seed;
 use crate::report::style::{BAD, GOOD, QUIET};
 
@@ -18,25 +17,23 @@ const SEEDS_NAMED: usize = 5;
 /// # Errors
 ///
 /// As `out` fails.
-pub fn tell_seed(out: &mut impl Write, explored: &Explored, trace_lines: usize) -> io::Result<()> {
+pub fn tell_seed(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     let seed = explored.seed;
-    let verdict = match &explored.verdict {
-        Err(error) => {
-            writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
-            return writeln!(out, "    replay: {}", replay_of_seed(seed));
-        }
-        Ok(verdict) if verdict.findings.is_empty() => return Ok(()),
-        Ok(verdict) => verdict,
+    if let Err(error) = &explored.outcome {
+        writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
+        return writeln!(out, "    replay: {}", replay_of_seed(seed));
+    }
+    let Some(broken) = explored.broken() else {
+        return Ok(());
     };
     writeln!(out, "{BAD}BROKE{BAD:#} seed {seed}")?;
-    for finding in ToldFinding::all(verdict) {
-        writeln!(out, "    {BAD}{}{BAD:#} {}", finding.rule, finding.place())?;
-        writeln!(out, "      {}", finding.text)?;
+    for Flaw { rule, place, text } in &broken.flaws {
+        writeln!(out, "    {BAD}{rule}{BAD:#} {place}")?;
+        writeln!(out, "      {text}")?;
     }
-    let tail = verdict.tail(trace_lines);
-    if !tail.is_empty() {
+    if !broken.tail.is_empty() {
         writeln!(out, "    the trace up to there:")?;
-        for line in tail {
+        for line in &broken.tail {
             writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
         }
     }
