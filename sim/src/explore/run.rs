@@ -10,7 +10,7 @@ use std::time::Duration;
 use turnstile_reference::sabotage::Sabotage;
 
 use super::{cluster, generate};
-use crate::report::finding::ToldFinding;
+use crate::report::finding::{Flaw, ToldFinding};
 use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
 use crate::trace::TraceDigest;
@@ -58,17 +58,6 @@ pub struct BrokenSeed {
     pub tail: Vec<String>,
 }
 
-/// One thing that did not hold, as reports tell it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// The rule that was broken.
-    pub rule: String,
-    /// When, and for which message.
-    pub place: String,
-    /// What happened instead.
-    pub text: String,
-}
-
 impl Explored {
     /// What did not hold, if something did not.
     pub fn broken(&self) -> Option<&BrokenSeed> {
@@ -103,16 +92,6 @@ impl Outcome {
             elapsed: verdict.elapsed,
             digest: playing.with_digest.then(|| verdict.trace.digest()),
             broken,
-        }
-    }
-}
-
-impl From<ToldFinding<'_>> for Flaw {
-    fn from(told: ToldFinding) -> Self {
-        Self {
-            rule: told.rule.to_owned(),
-            place: told.place(),
-            text: told.text,
         }
     }
 }

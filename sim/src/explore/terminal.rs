@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::cluster::Cluster;
 use super::result::Exploration;
-use super::run::{Explored, Flaw};
+use super::run::Explored;
+use crate::report::finding::Flaw;
 use crate::report::replay_of_seed;
 use crate::report::style::{BAD, GOOD, QUIET};
 
@@ -40,6 +42,18 @@ pub fn tell_seed(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     writeln!(out, "    replay: {}", replay_of_seed(seed))
 }
 
+/// The first seeds of a cluster.
+pub(super) fn named_seeds(cluster: &Cluster) -> String {
+    let seeds = cluster.seeds.iter().take(SEEDS_NAMED);
+    let named: Vec<String> = seeds.map(u64::to_string).collect();
+    let more = if cluster.count as usize > named.len() {
+        ", …"
+    } else {
+        ""
+    };
+    format!("{}{more}", named.join(", "))
+}
+
 /// Tells what came of all seeds.
 ///
 /// # Errors
@@ -47,24 +61,13 @@ pub fn tell_seed(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
 /// As `out` fails.
 pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::Result<()> {
     for cluster in &exploration.clusters {
-        let named: Vec<String> = cluster
-            .seeds
-            .iter()
-            .take(SEEDS_NAMED)
-            .map(u64::to_string)
-            .collect();
-        let more = if cluster.count as usize > named.len() {
-            ", …"
-        } else {
-            ""
-        };
         writeln!(
             out,
             "{BAD}{:>6} ×{BAD:#} {}: {}",
             cluster.count, cluster.rule, cluster.shape
         )?;
         writeln!(out, "         {}", cluster.text)?;
-        writeln!(out, "         {QUIET}seeds {}{more}{QUIET:#}", named.join(", "))?;
+        writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
     }
     for failure in &exploration.harness_failures {
         writeln!(out, "{BAD}ERROR{BAD:#} seed {}: {}", failure.seed, failure.error)?;
