@@ -280,6 +280,6 @@ pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
 /// As a sentence begins.
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase());
+    let first = letters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(letters).collect()
 }
