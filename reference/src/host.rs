@@ -327,7 +327,10 @@ impl SessionHost {
         };
         let (reply, effects) = self.decide_after_unheard(opened).await?;
         match reply {
-            Reply::Ingest(Err(refusal)) => return Ok(Err(refusal)),
+            Reply::Ingest(Err(refusal)) => {
+                self.act(effects);
+                return Ok(Err(refusal));
+            }
             Reply::NoSession => return Err(Unanswered::Gone),
             _ => {}
         }

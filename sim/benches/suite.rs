@@ -2,15 +2,17 @@
 //!
 //! Throughput in elements is virtual seconds per second of one core.
 
-use std::fmt::Write as _;
+mod measure;
+
 use std::hint::black_box;
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use turnstile::script::{self, Options};
 use turnstile::suite::{self, Play};
-use turnstile_scenarios::{Library, Scenario};
+use turnstile_scenarios::Library;
 
 /// As the tool has it.
 #[global_allocator]
@@ -19,11 +21,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn library() -> Library {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-fn scenario(steps: &str) -> Scenario {
-    let text = format!("scenario: b\nabout: b\nseam: turn\nsession: {{ callback: true }}\nsteps:\n{steps}");
-    Scenario::parse(&text, Path::new("bench.yaml")).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// Virtual time up to the last step of each play, and with the time to settle.
@@ -75,44 +72,19 @@ fn whole_suite(criterion: &mut Criterion) {
 }
 
 fn one_more_message(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("messages");
-    for count in [1, 11, 101] {
-        let mut steps = "  - start: { as: m0, say: echo:x }\n  - await: { callback: m0 }\n".to_owned();
-        for number in 1..count {
-            write!(
-                steps,
-                "  - send: {{ as: m{number}, say: echo:x }}\n  - await: {{ callback: m{number} }}\n"
-            )
-            .expect("a string can be written to");
-        }
-        let scenario = scenario(&steps);
-        group.bench_with_input(
-            BenchmarkId::from_parameter(count),
-            &scenario,
-            |bencher, scenario| {
-                bencher.iter(|| script::play(scenario, Options::default()));
-            },
-        );
-    }
-    group.finish();
+    measure::plays(criterion, "messages", [1, 11, 101], |count| {
+        let first = "  - start: { as: m0, say: echo:x }\n  - await: { callback: m0 }\n".to_owned();
+        let further = (1..count).map(|number| {
+            format!("  - send: {{ as: m{number}, say: echo:x }}\n  - await: {{ callback: m{number} }}\n")
+        });
+        iter::once(first).chain(further).collect()
+    });
 }
 
 fn idle_hour(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("idle");
-    for hours in [0, 1, 100] {
-        let steps = format!(
-            "  - start: {{ as: a, say: echo:x }}\n  - await: {{ callback: a }}\n  - wait: {hours}h\n"
-        );
-        let scenario = scenario(&steps);
-        group.bench_with_input(
-            BenchmarkId::new("hours", hours),
-            &scenario,
-            |bencher, scenario| {
-                bencher.iter(|| script::play(scenario, Options::default()));
-            },
-        );
-    }
-    group.finish();
+    measure::plays(criterion, "idle/hours", [0, 1, 100], |hours| {
+        format!("  - start: {{ as: a, say: echo:x }}\n  - await: {{ callback: a }}\n  - wait: {hours}h\n")
+    });
 }
 
 criterion_group!(benches, whole_suite, one_more_message, idle_hour);

@@ -251,6 +251,72 @@ fn reports_are_written_also_when_something_broke() {
     );
 }
 
+/// What `explore` writes for a CI system, and how it ended.
+fn junit_of_seeds(name: &str, more: &[&str]) -> (quick_junit::Report, Option<i32>) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_file(&file);
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let output = turnstile(&[&["explore", "--junit", name], more].concat());
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+    let report = quick_junit::Report::deserialize_from_str(&text).expect("it is JUnit's XML");
+    (report, output.status.code())
+}
+
+#[test]
+fn seeds_that_hold_are_one_case_that_passes_with_their_figures() {
+    let (report, code) = junit_of_seeds("held-seeds.xml", &["--seeds", "0..8", "--shard", "1/2"]);
+    assert_eq!(code, Some(0));
+    assert_eq!((report.tests, report.failures, report.errors), (1, 0, 0));
+    let suite = &report.test_suites[0];
+    assert_eq!(suite.name.as_str(), "seeds");
+    assert_eq!(suite.test_cases[0].name.as_str(), "seeds 1..8 by 2");
+    let held = suite
+        .properties
+        .iter()
+        .find(|property| property.name.as_str() == "seeds_held");
+    assert_eq!(held.expect("it is told").value.as_str(), "4");
+}
+
+#[cfg(feature = "selftest")]
+#[test]
+fn what_seeds_break_is_a_case_for_each_kind_with_its_replay_and_the_end_of_the_trace() {
+    let breaking = ["--breaking", "last-of-batch-is-representative"];
+    let arguments = [
+        &["--seeds", "0..40", "--keep-going", "--trace-lines", "3"][..],
+        &breaking,
+    ];
+    let (report, code) = junit_of_seeds("broken-seeds.xml", &arguments.concat());
+    assert_eq!(code, Some(1));
+    let cases = &report.test_suites[0].test_cases;
+    assert_eq!(report.failures, cases.len());
+    let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(
+        names.len(),
+        cases.len(),
+        "a finding of the same kind is the same case"
+    );
+    let case = &cases[0];
+    let quick_junit::TestCaseStatus::NonSuccess {
+        ty,
+        message,
+        description,
+        ..
+    } = &case.status
+    else {
+        panic!("{case:?}");
+    };
+    let rule = ty.as_ref().expect("it has the rule that was broken").as_str();
+    assert!(case.name.as_str().starts_with(&format!("{rule}: ")));
+    assert!(message.as_ref().is_some_and(|message| message.starts_with(rule)));
+    let description = description.as_ref().expect("all is told").as_str();
+    assert!(description.contains(" of 40 seeds: "), "{description}");
+    assert!(description.contains("replay: turnstile replay "), "{description}");
+    let tail = case.system_out.as_ref().expect("the end of the trace is there");
+    assert_eq!(tail.lines().count(), 3);
+}
+
 #[test]
 fn a_timeline_is_of_the_one_play_and_of_none_of_several_that_held() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("held.html");

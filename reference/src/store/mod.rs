@@ -177,10 +177,16 @@ impl Store {
                     .open_table(CORES)?
                     .insert(key.parts(), &*json(session.core()))?;
                 let mut waking = transaction.open_table(WAKING)?;
-                if session.needs_resuming() {
-                    waking.insert(key.parts(), ())?;
-                } else {
-                    waking.remove(key.parts())?;
+                // It seldom changes, and what is written again is a page of its own to be made durable.
+                let is_waking = waking.get(key.parts())?.is_some();
+                match session.needs_resuming() {
+                    needed if needed == is_waking => {}
+                    true => {
+                        waking.insert(key.parts(), ())?;
+                    }
+                    false => {
+                        waking.remove(key.parts())?;
+                    }
                 }
             }
             if !writes.messages.is_empty() {
@@ -203,14 +209,19 @@ impl Store {
                     executions.insert((id, execution.id().as_str()), &*json(execution))?;
                 }
             }
-            if !writes.events.is_empty() || !writes.forgotten_entities.is_empty() {
+            if !writes.events.is_empty() {
                 let mut events = transaction.open_table(EVENTS)?;
+                for EventRow { event, .. } in &writes.events {
+                    events.insert((id, event.id), &*json(event))?;
+                }
+            }
+            let has_entities = writes.events.iter().any(|row| row.entity.is_some());
+            if has_entities || !writes.forgotten_entities.is_empty() {
                 let mut entities = transaction.open_table(ENTITIES)?;
                 for entity in &writes.forgotten_entities {
                     entities.remove((id, entity.as_str()))?;
                 }
                 for EventRow { event, entity } in &writes.events {
-                    events.insert((id, event.id), &*json(event))?;
                     if let Some(entity) = entity {
                         entities.insert((id, entity.as_str()), event.id)?;
                     }

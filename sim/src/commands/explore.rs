@@ -1,6 +1,5 @@
 //! `turnstile explore`.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -9,12 +8,13 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use turnstile::explore::{self, Exploration, Tally};
+use turnstile::explore::{self, Exploration, JunitOfSeeds, Outcome, Playing, Tally};
 use turnstile::workers;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
 use super::progress::bar;
+use super::report_files::write_file;
 use super::seeds::{Seeds, ServerArguments};
 
 /// How many seeds are played if nothing is said.
@@ -44,6 +44,9 @@ pub(crate) struct ExploreArguments {
     /// Write what came of it to a file, which `turnstile merge` can put together with others
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a JUnit report for a CI system: a case for each kind of finding, or one for all seeds if all held
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Show the digest of each trace
     #[arg(long)]
     digest: bool,
@@ -128,33 +131,44 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         None => "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
     };
     let bar = bar(count, template);
+    let playing = Playing {
+        sabotage,
+        trace_lines: arguments.trace_lines,
+        with_digest: arguments.digest,
+    };
     let mut out = anstream::stdout();
     let mut tally = Tally::default();
+    let mut junit = JunitOfSeeds::default();
     let mut failure = None;
     explore::explore(
         seeds,
         arguments.jobs.unwrap_or_else(workers::all_cores),
-        sabotage,
+        &playing,
         |played| bar.set_position(played as u64),
         |explored| {
             let is_new = tally.add(&explored);
             let hours = tally.elapsed().as_secs() / 3600;
             bar.set_message(format!("{hours} virtual hours, {} findings", tally.broken()));
             // Of many findings of one kind, one is told in full.
-            let is_told = is_new || explored.verdict.is_err();
+            let is_told = is_new || explored.outcome.is_err();
             let told = bar.suspend(|| {
-                if arguments.digest
-                    && let Ok(verdict) = &explored.verdict
+                if let Ok(Outcome {
+                    digest: Some(digest), ..
+                }) = &explored.outcome
                 {
-                    writeln!(out, "seed {} {}", explored.seed, verdict.trace.digest())?;
+                    writeln!(out, "seed {} {digest}", explored.seed)?;
                 }
                 if is_told {
-                    explore::tell_seed(&mut out, &explored, arguments.trace_lines)?;
+                    explore::tell_seed(&mut out, &explored)?;
                 }
                 Ok(())
             });
             failure = failure.take().or(told.err());
-            if failure.is_some() || !explored.held() && !arguments.keep_going {
+            let is_enough = failure.is_some() || !explored.held() && !arguments.keep_going;
+            if is_new {
+                junit.add(explored);
+            }
+            if is_enough {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -171,10 +185,14 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let stopped_early = count.is_none_or(|count| tally.played() < count);
     let exploration = tally.finish(first, arguments.shard.of, stopped_early, start.elapsed());
     explore::tell_exploration(&mut out, &exploration)?;
-    if let Some(file) = &arguments.json
-        && let Err(error) = write(file, &exploration)
-    {
-        complain(&format!("cannot write {}: {error}", file.display()));
+    let mut all_written = true;
+    if let Some(file) = &arguments.json {
+        all_written &= write_file("the JSON report", file, |out| write(&exploration, out));
+    }
+    if let Some(file) = &arguments.junit {
+        all_written &= write_file("the JUnit report", file, |out| junit.write(&exploration, out));
+    }
+    if !all_written {
         return Ok(Exit::Harness);
     }
     Ok(exit_of_exploration(&exploration))
@@ -191,11 +209,10 @@ pub(crate) fn exit_of_exploration(exploration: &Exploration) -> Exit {
     }
 }
 
-/// Writes a result to a file.
-pub(crate) fn write(file: &std::path::Path, exploration: &Exploration) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(exploration)?;
-    text.push('\n');
-    fs::write(file, text)
+/// Writes a result as `turnstile merge` reads it.
+pub(crate) fn write(exploration: &Exploration, out: &mut impl io::Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, exploration)?;
+    out.write_all(b"\n")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use turnstile::explore::{self, Exploration};
 
 use super::exit::{Exit, complain};
 use super::explore::{exit_of_exploration, write};
+use super::report_files::write_file;
 
 /// Which results are put together.
 #[derive(Args)]
@@ -48,9 +49,8 @@ pub(crate) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
     let whole = whole.expect("the command line asks for a file at least");
     explore::tell_exploration(&mut anstream::stdout(), &whole)?;
     if let Some(file) = &arguments.output
-        && let Err(error) = write(file, &whole)
+        && !write_file("the whole", file, |out| write(&whole, out))
     {
-        complain(&format!("cannot write {}: {error}", file.display()));
         return Ok(Exit::Harness);
     }
     Ok(exit_of_exploration(&whole))

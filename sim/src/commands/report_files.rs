@@ -113,7 +113,12 @@ pub(crate) fn write_page(file: &Path, page: &str) -> bool {
     write_file("the timeline", file, |out| out.write_all(page.as_bytes()))
 }
 
-fn write_file(what: &str, file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> bool {
+/// Writes a file, and says so if it cannot be. Whether it could.
+pub(crate) fn write_file(
+    what: &str,
+    file: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> bool {
     let written = File::create(file).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;

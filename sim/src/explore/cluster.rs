@@ -8,7 +8,6 @@ use turnstile_scenarios::Step;
 
 use super::run::Explored;
 use crate::oracle::Finding;
-use crate::report::finding::ToldFinding;
 use crate::script::Verdict;
 use crate::stage::OBSERVER;
 use crate::trace::{Record, What};
@@ -40,18 +39,18 @@ pub struct Clusters(BTreeMap<(String, String), Cluster>);
 impl Clusters {
     /// Adds what a seed has found, by the first thing that did not hold. Whether that is a new cluster.
     pub fn add(&mut self, explored: &Explored) -> bool {
-        let Ok(verdict) = &explored.verdict else {
+        let Some(broken) = explored.broken() else {
             return false;
         };
-        let (Some(finding), Some(told)) = (verdict.findings.first(), ToldFinding::all(verdict).next()) else {
+        let Some(first) = broken.flaws.first() else {
             return false;
         };
         self.merge(Cluster {
-            rule: finding.rule.clone(),
-            shape: shape(verdict, finding),
+            rule: first.rule.clone(),
+            shape: broken.shape.clone(),
             count: 1,
             seeds: vec![explored.seed],
-            text: told.text,
+            text: first.text.clone(),
         })
     }
 
@@ -86,7 +85,7 @@ impl Clusters {
 }
 
 /// The shape of a trace around a finding.
-fn shape(verdict: &Verdict, finding: &Finding) -> String {
+pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> String {
     let mut faults = BTreeSet::new();
     let mut moments: Vec<&str> = Vec::new();
     let played = &verdict.trace.records()[..verdict.looked_back_at];

@@ -24,8 +24,18 @@ use turnstile_scenarios::{
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 
-/// One fault, of the kinds that a seed goes in for; none if it goes in for none. It may take more than one step.
-pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Vec<Step>>> {
+/// One fault.
+#[derive(Debug, Clone)]
+pub(super) struct Blow {
+    /// It may take more than one step.
+    pub(super) steps: Vec<Step>,
+    /// Whether it waits for the work of the first session to be done, and how long at most: what comes then meets a
+    /// wrapper that owes no end any more, but perhaps its last word.
+    pub(super) after_work: Option<Lapse>,
+}
+
+/// One fault, of the kinds that a seed goes in for; none if it goes in for none.
+pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, (link(), lasting()).prop_map(cut).boxed()),
         (
@@ -69,12 +79,19 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Vec<Step
     ];
     let alone = kinds
         .into_iter()
-        .map(|(rate, step)| (rate, step.prop_map(|step| vec![step]).boxed()));
+        .map(|(rate, step)| (rate, step.prop_map(|step| at_any_time(vec![step])).boxed()));
     let mut kinds: Vec<_> = alone.filter(|(rate, _)| *rate > 0).collect();
     if rates.intruder > 0 {
         kinds.push((rates.intruder, intruder().boxed()));
     }
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
+}
+
+fn at_any_time(steps: Vec<Step>) -> Blow {
+    Blow {
+        steps,
+        after_work: None,
+    }
 }
 
 /// Two parties that speak to each other.
@@ -299,17 +316,18 @@ fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
 }
 
 /// Somebody with a stale fence, who speaks as a wrapper would.
-fn intruder() -> impl Strategy<Value = Vec<Step>> {
+fn intruder() -> impl Strategy<Value = Blow> {
     let socket = || -> At<IngestName> { At::from("intruder".parse::<IngestName>().expect("it is a name")) };
-    let fence = prop_oneof![Just(Fence::StaleRun), Just(Fence::StaleConnection)];
+    let fence = prop_oneof![3 => Just(Fence::StaleRun), 2 => Just(Fence::StaleConnection)];
     let words = prop_oneof![
         Just(("complete", json!({"exitCode": 0}))),
         Just(("error", json!({"error": "intruded", "fatal": true}))),
         Just(("interrupted", json!({"reason": "intruded"}))),
     ];
-    (fence, words).prop_map(move |(fence, (event, data))| {
+    let after_work = proptest::option::of(between(1_000, 20_000));
+    (fence, words, after_work).prop_map(move |(fence, (event, data), after_work)| {
         let data = serde_json::from_value::<Json>(data).expect("it is JSON");
-        vec![
+        let steps = vec![
             Step::Ingest(Ingest::Open {
                 name: socket(),
                 credentials: Credentials::Fence(fence),
@@ -322,7 +340,8 @@ fn intruder() -> impl Strategy<Value = Vec<Step>> {
                     data: data.into(),
                 },
             }),
-        ]
+        ];
+        Blow { steps, after_work }
     })
 }
 

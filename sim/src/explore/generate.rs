@@ -11,12 +11,12 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Completion, Condition,
-    Delete, Directive, Form, Gate, GateVerdict, IdMaker, Ingest, IngestName, Interrupt, Label, Open, Party,
-    Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
-    SuccessReply, Surface, Tag, Update, WrapperBehaviour,
+    Delete, Directive, Form, Gate, GateVerdict, IdMaker, Ingest, IngestName, Interrupt, Label, Lapse, Moment,
+    Open, Party, Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName,
+    Start, Step, SuccessReply, Surface, Tag, Update, WrapperBehaviour,
 };
 
-use super::faults;
+use super::faults::{self, Blow};
 use super::swarm::{Swarm, swarm};
 use super::workload::{self, Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 use crate::world::Streams;
@@ -47,7 +47,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let fault_steps: Vec<(Index, Vec<Step>)> = match faults::fault(&swarm.fault) {
+    let blows: Vec<(Index, Blow)> = match faults::fault(&swarm.fault) {
         Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
         None => Vec::new(),
     };
@@ -58,16 +58,16 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.push(Step::Wrapper(verdict));
     }
     layout.begin(&first);
-    let mut faults_before: Vec<Vec<Step>> = vec![Vec::new(); acts.len() + 1];
-    for (place, steps) in fault_steps {
-        faults_before[place.index(acts.len() + 1)].extend(steps);
+    let mut blows_before: Vec<Vec<Blow>> = vec![Vec::new(); acts.len() + 1];
+    for (place, blow) in blows {
+        blows_before[place.index(acts.len() + 1)].push(blow);
     }
-    let last_faults = faults_before.pop().unwrap_or_default();
-    for (faults, act) in faults_before.into_iter().zip(&acts) {
-        layout.strike(faults);
+    let last_blows = blows_before.pop().unwrap_or_default();
+    for (blows, act) in blows_before.into_iter().zip(&acts) {
+        layout.strike(blows);
         layout.act(act);
     }
-    layout.strike(last_faults);
+    layout.strike(last_blows);
     layout.finish(seed, settings, receiver)
 }
 
@@ -93,7 +93,7 @@ impl Drawer {
 
 fn settings() -> impl Strategy<Value = Session> {
     let callback = prop_oneof![4 => Just(true), 1 => Just(false)];
-    let gate = prop_oneof![6 => Just(None), 3 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
+    let gate = prop_oneof![6 => Just(None), 4 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
     (callback, gate).prop_map(|(callback, gate)| Session {
         callback,
         gate,
@@ -104,9 +104,9 @@ fn settings() -> impl Strategy<Value = Session> {
 /// What a wrapper says of the gate when it is asked for a verdict; nothing that is special if none.
 fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
     let gate = prop_oneof![
-        Just(Some(GateVerdict::Pass)),
-        Just(Some(GateVerdict::Fail)),
-        Just(None)
+        1 => Just(Some(GateVerdict::Pass)),
+        1 => Just(Some(GateVerdict::Fail)),
+        2 => Just(None)
     ];
     let completion = gate.prop_map(|gate| Completion {
         gate,
@@ -118,7 +118,7 @@ fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
         complete: Some(complete),
         ..WrapperBehaviour::default()
     });
-    proptest::option::of(behaviour)
+    proptest::option::weighted(0.6, behaviour)
 }
 
 /// The steps as far as they are laid out, and what there is to speak of by then.
@@ -396,15 +396,33 @@ impl<'a> Layout<'a> {
     }
 
     /// Lays faults out, but for those that would fall on a client that has never been there.
-    fn strike(&mut self, faults: Vec<Step>) {
+    fn strike(&mut self, blows: Vec<Blow>) {
         let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
-        for mut fault in faults {
-            if let Step::Ingest(ingest) = &mut fault {
-                self.name_intruder(ingest);
+        for Blow { steps, after_work } in blows {
+            if let Some(within) = after_work {
+                self.await_work(within);
             }
-            if has_viewer || !mentions_viewer(&fault) {
-                self.push(fault);
+            for mut step in steps {
+                if let Step::Ingest(ingest) = &mut step {
+                    self.name_intruder(ingest);
+                }
+                if has_viewer || !mentions_viewer(&step) {
+                    self.push(step);
+                }
             }
+        }
+    }
+
+    /// Waits for the end of what the first session was asked last.
+    fn await_work(&mut self, within: Lapse) {
+        let of_first = |(_, session, _): &&(Label, SessionName, Prompt)| *session == SessionName::default();
+        if let Some((label, ..)) = self.messages.iter().rev().find(of_first) {
+            let of = label.clone().into();
+            let is = Moment::Completed;
+            self.push(Step::Await(Await {
+                condition: Condition::Message { of, is },
+                within,
+            }));
         }
     }
 

@@ -13,10 +13,12 @@
 //! | `result` | what came of it, for a file, and put together with that of others |
 //! | `shrink` | the smallest scenario that breaks the same oracle |
 //! | `terminal` | telling people |
+//! | `junit` | telling CI systems |
 
 mod cluster;
 mod faults;
 mod generate;
+mod junit;
 mod result;
 mod run;
 mod shrink;
@@ -27,7 +29,8 @@ mod workload;
 
 pub use self::cluster::Cluster;
 pub use self::generate::scenario;
+pub use self::junit::JunitOfSeeds;
 pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
-pub use self::run::{Explored, explore, play_seed};
+pub use self::run::{BrokenSeed, Explored, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
 pub use self::terminal::{tell_exploration, tell_seed};

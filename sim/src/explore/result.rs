@@ -100,7 +100,7 @@ impl Tally {
         self.held += u64::from(explored.held());
         self.elapsed += explored.elapsed();
         self.last = Some(explored.seed);
-        if let Err(error) = &explored.verdict {
+        if let Err(error) = &explored.outcome {
             self.harness_failures.push(HarnessFailure {
                 seed: explored.seed,
                 error: error.to_string(),

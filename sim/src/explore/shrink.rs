@@ -269,9 +269,17 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
 pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
     let told = ToldFinding::all(&shrunk.verdict).next();
     let text = told.map_or(String::new(), |told| told.text);
+    let about = format!("{origin} broke {}: {text}.", shrunk.rule);
     Scenario {
-        title: format!("{origin} does not break {}", shrunk.rule),
-        about: format!("{origin} broke {}: {text}.", shrunk.rule),
+        title: format!("{} holds in what is left of {origin}", shrunk.rule),
+        about: capitalised(&about),
         ..shrunk.scenario.clone()
     }
+}
+
+/// As a sentence begins.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }

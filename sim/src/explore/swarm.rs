@@ -136,7 +136,8 @@ fn fault() -> impl Strategy<Value = FaultRates> {
             other_crash: other_crash.min(2),
             wrapper_start,
             wrapper_behaviour,
-            intruder,
+            // Each has one of several stale fences and one of several words, and most moments do it no harm.
+            intruder: 2 * intruder,
             receiver,
             queue,
             disk,

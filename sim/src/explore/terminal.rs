@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::cluster::Cluster;
 use super::result::Exploration;
 use super::run::Explored;
-use crate::report::finding::ToldFinding;
+use crate::report::finding::Flaw;
 use crate::report::replay_of_seed;
 use crate::report::style::{BAD, GOOD, QUIET};
 
@@ -18,29 +19,39 @@ const SEEDS_NAMED: usize = 5;
 /// # Errors
 ///
 /// As `out` fails.
-pub fn tell_seed(out: &mut impl Write, explored: &Explored, trace_lines: usize) -> io::Result<()> {
+pub fn tell_seed(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
     let seed = explored.seed;
-    let verdict = match &explored.verdict {
-        Err(error) => {
-            writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
-            return writeln!(out, "    replay: {}", replay_of_seed(seed));
-        }
-        Ok(verdict) if verdict.findings.is_empty() => return Ok(()),
-        Ok(verdict) => verdict,
+    if let Err(error) = &explored.outcome {
+        writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
+        return writeln!(out, "    replay: {}", replay_of_seed(seed));
+    }
+    let Some(broken) = explored.broken() else {
+        return Ok(());
     };
     writeln!(out, "{BAD}BROKE{BAD:#} seed {seed}")?;
-    for finding in ToldFinding::all(verdict) {
-        writeln!(out, "    {BAD}{}{BAD:#} {}", finding.rule, finding.place())?;
-        writeln!(out, "      {}", finding.text)?;
+    for Flaw { rule, place, text } in &broken.flaws {
+        writeln!(out, "    {BAD}{rule}{BAD:#} {place}")?;
+        writeln!(out, "      {text}")?;
     }
-    let tail = verdict.tail(trace_lines);
-    if !tail.is_empty() {
+    if !broken.tail.is_empty() {
         writeln!(out, "    the trace up to there:")?;
-        for line in tail {
+        for line in &broken.tail {
             writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
         }
     }
     writeln!(out, "    replay: {}", replay_of_seed(seed))
+}
+
+/// The first seeds of a cluster.
+pub(super) fn named_seeds(cluster: &Cluster) -> String {
+    let seeds = cluster.seeds.iter().take(SEEDS_NAMED);
+    let named: Vec<String> = seeds.map(u64::to_string).collect();
+    let more = if cluster.count as usize > named.len() {
+        ", …"
+    } else {
+        ""
+    };
+    format!("{}{more}", named.join(", "))
 }
 
 /// Tells what came of all seeds.
@@ -50,24 +61,13 @@ pub fn tell_seed(out: &mut impl Write, explored: &Explored, trace_lines: usize) 
 /// As `out` fails.
 pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::Result<()> {
     for cluster in &exploration.clusters {
-        let named: Vec<String> = cluster
-            .seeds
-            .iter()
-            .take(SEEDS_NAMED)
-            .map(u64::to_string)
-            .collect();
-        let more = if cluster.count as usize > named.len() {
-            ", …"
-        } else {
-            ""
-        };
         writeln!(
             out,
             "{BAD}{:>6} ×{BAD:#} {}: {}",
             cluster.count, cluster.rule, cluster.shape
         )?;
         writeln!(out, "         {}", cluster.text)?;
-        writeln!(out, "         {QUIET}seeds {}{more}{QUIET:#}", named.join(", "))?;
+        writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
     }
     for failure in &exploration.harness_failures {
         writeln!(out, "{BAD}ERROR{BAD:#} seed {}: {}", failure.seed, failure.error)?;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::admissions::{CallbackTargets, Likely, wants_gate};
+use super::gate_wait;
 use super::history::{SessionHistory, StreamEvent};
 use crate::stage::host_of;
 
@@ -86,7 +87,7 @@ impl<'s, 'a> Reading<'s, 'a> {
         let mut needs_no_idle = false;
         match (event.name.as_str(), event.message()) {
             (_, Some(message)) if event.is_queued() => {
-                if let (Some(_), true) = (self.last_end, self.unfinished.is_empty()) {
+                if self.unfinished.is_empty() && self.earliest() <= event.at {
                     self.add_possible();
                 }
                 self.queued_at.entry(message).or_insert(event.at);
@@ -103,8 +104,13 @@ impl<'s, 'a> Reading<'s, 'a> {
             ("error", _) if event.data["fatal"] == true => needs_no_idle = true,
             _ => self.is_idle |= self.is_root_idle(event),
         }
-        if needs_no_idle && event.message().is_none() {
-            self.gate = Likely::No;
+        if needs_no_idle {
+            match event.message() {
+                None => self.gate = Likely::No,
+                // What failed with its run was not the only thing that the run had to do.
+                Some(message) if self.last_end.is_some_and(|(last, _)| last != message) => self.loosen_gate(),
+                Some(_) => {}
+            }
         }
         if self.unfinished.is_empty() && (self.is_idle || needs_no_idle) {
             match self.gate {
@@ -162,9 +168,27 @@ impl<'s, 'a> Reading<'s, 'a> {
         interrupted_at.map_or(finalized_at, |at| finalized_at.min(at.max(end.at)))
     }
 
+    /// The run that is to tell the gate result may be lost.
+    fn loosen_gate(&mut self) {
+        if self.gate == Likely::Yes {
+            self.gate = Likely::Perhaps;
+        }
+    }
+
+    /// When the batch that is open may first have been finalized, if no event does it.
+    fn earliest(&self) -> Duration {
+        match (self.last_end, self.gate) {
+            (None, _) => Duration::MAX,
+            (Some((message, end)), Likely::Yes) => {
+                gate_wait::lasts_until(self.session, message, end, &self.interrupts)
+            }
+            (Some((_, end)), Likely::Perhaps | Likely::No) => end.at,
+        }
+    }
+
     fn add_possible(&mut self) {
         if let Some((message, end)) = self.last_end {
-            self.add(message, end, end.at, false);
+            self.add(message, end, self.earliest(), false);
         }
     }
 
@@ -185,7 +209,7 @@ impl<'s, 'a> Reading<'s, 'a> {
             ingest.closed_at.is_some() || ingest.opened_at <= faults.broken_until(host_of(&ingest.party))
         });
         if let (Some((message, end)), true) = (self.last_end, self.unfinished.is_empty()) {
-            self.add(message, end, end.at, is_let_go);
+            self.add(message, end, self.earliest(), is_let_go);
         }
         // One message may stand in several places where its batch may have been finalized: what is certain is
         // that it was, and what is possible is when.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::history::{Faults, SessionHistory, StreamEvent};
+use super::history::{SessionHistory, StreamEvent};
 use super::{Broken, Check, Oracle, secs};
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -17,9 +17,6 @@ pub(super) const ORACLE: Oracle = Oracle {
 
 /// How long a wrapper may be away (protocol §7).
 const GRACE: Duration = Duration::from_secs(10);
-/// How much later than the server a wrapper sees that the server has closed its socket, if nothing is wrong
-/// with the line.
-const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// What ends are called that come of a lost wrapper: the reason of a message's, the event of an execution's.
 const DISCONNECTED: &str = "wrapper_disconnected";
@@ -81,9 +78,10 @@ fn flaw<'a>(
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
-    let leeway = session.run.time_error() + session.run.circumstances.blur + ON_ITS_WAY;
+    let leeway = session.run.time_error() + session.run.on_its_way();
     let (opened_at, until) = sockets.find_map(|socket| {
-        let until = socket.there_until(&session.run.faults, event.at);
+        let faults = &session.run.faults;
+        let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
         (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))
     })?;
     let there = if until > event.at {
@@ -97,21 +95,6 @@ fn flaw<'a>(
         secs(event.at),
         secs(opened_at)
     ))
-}
-
-impl Socket<'_> {
-    /// Until when it was certainly there for the server, looked at when the wrapper is said to be lost.
-    fn there_until(&self, faults: &Faults, lost_at: Duration) -> Duration {
-        let broken_from = faults.broken_from(self.host, self.opened_at);
-        let Some(closed_at) = self.closed_at else {
-            return broken_from;
-        };
-        // A close that was held up on its way may be as old as the socket.
-        if faults.have_troubled(self.host, self.opened_at, closed_at.min(lost_at)) {
-            return self.opened_at;
-        }
-        broken_from.min(closed_at)
-    }
 }
 
 #[cfg(test)]

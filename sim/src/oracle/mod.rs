@@ -2,7 +2,7 @@
 //!
 //! An oracle knows the protocol and the wire, and nothing of the server's types or of the script. Each has
 //! a file of its own with the rule that it enforces; [`history`] is what they all read the trace through.
-//! `admissions` and `batches` are what several of them work out from it. Where the wire leaves open what
+//! `admissions`, `batches` and `gate_wait` are what several of them work out from it. Where the wire leaves open what
 //! happened, every outcome is right: an oracle speaks up only if none is.
 
 mod acked_survives;
@@ -17,6 +17,7 @@ mod event_ids;
 mod execution_id;
 mod exhaustion;
 mod fifo;
+mod gate_wait;
 mod gateway_is_empty;
 mod grace;
 pub mod history;

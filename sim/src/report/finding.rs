@@ -22,6 +22,27 @@ pub(crate) struct ToldFinding<'a> {
     pub text: String,
 }
 
+/// A finding as it is told once the run that it was found in is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The rule that was broken.
+    pub rule: String,
+    /// When, and for which message.
+    pub place: String,
+    /// What happened instead.
+    pub text: String,
+}
+
+impl From<ToldFinding<'_>> for Flaw {
+    fn from(told: ToldFinding) -> Self {
+        Self {
+            rule: told.rule.to_owned(),
+            place: told.place(),
+            text: told.text,
+        }
+    }
+}
+
 impl<'a> ToldFinding<'a> {
     fn of(finding: &'a Finding, labels: &'a Labels) -> Self {
         let message = finding.message.as_deref();

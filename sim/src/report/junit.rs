@@ -4,6 +4,7 @@
 //! an error, because it says nothing about the server. Times are those of this machine.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
@@ -11,12 +12,11 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use serde_json::Value;
 use turnstile_scenarios::{Entry, Seam};
 
-use super::finding::ToldFinding;
-use crate::script::Verdict;
+use super::finding::{Flaw, ToldFinding};
 use crate::suite::Played;
 
 /// The name of the whole report.
-const REPORT_NAME: &str = "turnstile";
+pub(crate) const REPORT_NAME: &str = "turnstile";
 /// The type of an error, where a failure has the rule that was broken.
 const HARNESS_FAILURE: &str = "harness-failure";
 
@@ -117,24 +117,31 @@ fn name_of(seam: Seam) -> String {
 fn status(played: &Played, replay: &str) -> TestCaseStatus {
     match &played.verdict {
         Ok(verdict) if verdict.findings.is_empty() => TestCaseStatus::success(),
-        Ok(verdict) => failure(verdict, replay),
-        Err(error) => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status
-                .set_type(HARNESS_FAILURE)
-                .set_message(format!("the harness failed: {error}"))
-                .set_description(format!("the harness failed: {error}\n\nreplay: {replay}"));
-            status
+        Ok(verdict) => {
+            let flaws: Vec<Flaw> = ToldFinding::all(verdict).map(Flaw::from).collect();
+            failure(&flaws, &replay_line(replay))
         }
+        Err(error) => harness_failure(error, replay),
     }
 }
 
-/// One failure for all findings: a test case has no room for more. The first one is its headline.
-fn failure(verdict: &Verdict, replay: &str) -> TestCaseStatus {
+/// What the harness's own failure is.
+pub(crate) fn harness_failure(error: &impl Display, replay: &str) -> TestCaseStatus {
+    let told = format!("the harness failed: {error}");
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status
+        .set_type(HARNESS_FAILURE)
+        .set_message(told.clone())
+        .set_description(format!("{told}\n\n{}", replay_line(replay)));
+    status
+}
+
+/// One failure for all findings: a test case has no room for more. The first one is its headline, and `more` is told
+/// below them.
+pub(crate) fn failure(flaws: &[Flaw], more: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     let mut description = String::new();
-    for (index, finding) in ToldFinding::all(verdict).enumerate() {
-        let (rule, place, text) = (finding.rule, finding.place(), &finding.text);
+    for (index, Flaw { rule, place, text }) in flaws.iter().enumerate() {
         if index == 0 {
             status
                 .set_type(rule)
@@ -142,8 +149,13 @@ fn failure(verdict: &Verdict, replay: &str) -> TestCaseStatus {
         }
         description.push_str(&format!("{rule} {place}\n  {text}\n"));
     }
-    status.set_description(format!("{description}\nreplay: {replay}"));
+    status.set_description(format!("{description}\n{more}"));
     status
+}
+
+/// How to play it again.
+pub(crate) fn replay_line(replay: &str) -> String {
+    format!("replay: {replay}")
 }
 
 #[cfg(test)]

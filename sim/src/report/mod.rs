@@ -21,6 +21,7 @@ pub(crate) mod style;
 mod terminal;
 pub mod timeline;
 
+pub use self::finding::Flaw;
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
 pub use self::terminal::{

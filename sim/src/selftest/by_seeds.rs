@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use turnstile_reference::sabotage::{Rule, Sabotage};
 
-use crate::explore;
+use crate::explore::{self, Playing};
 
 /// What it took to find one broken server, several times.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub struct Search {
 impl Search {
     /// Searches `times` times, each time with at most `limit` seeds that no other time has.
     pub fn of(rule: Rule, times: u64, limit: u64, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Self {
+        let playing = Playing {
+            sabotage: Sabotage::from(rule),
+            ..Playing::default()
+        };
         let mut search = Self {
             rule,
             seeds: Vec::new(),
@@ -32,18 +36,15 @@ impl Search {
             explore::explore(
                 first..first + limit,
                 jobs,
-                Sabotage::from(rule),
+                &playing,
                 |_| {},
                 |explored| {
                     progress(1);
-                    let Ok(verdict) = &explored.verdict else {
-                        return ControlFlow::Continue(());
-                    };
-                    let Some(finding) = verdict.findings.first() else {
+                    let Some(flaw) = explored.broken().and_then(|broken| broken.flaws.first()) else {
                         return ControlFlow::Continue(());
                     };
                     found = Some(explored.seed - first + 1);
-                    search.by.get_or_insert_with(|| finding.rule.clone());
+                    search.by.get_or_insert_with(|| flaw.rule.clone());
                     ControlFlow::Break(())
                 },
             );

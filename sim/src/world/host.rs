@@ -129,6 +129,11 @@ impl Rest {
         }
     }
 
+    /// Lets go of the waker, which holds the runtime, whose hooks hold this: neither would ever be freed.
+    fn forget_waker(&self) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn begun(&self) {
         poll_fn(|context| {
             if self.begun.swap(false, Ordering::Relaxed) {
@@ -263,6 +268,7 @@ impl Run {
             let begun = pin!(self.rest.begun());
             self.runtime.block_on(begun);
         });
+        self.rest.forget_waker();
         match (panic, self.machine.power.pulled()) {
             (Some(message), _) => Rested::Panicked(message),
             (None, Some(death)) => Rested::Dying(death),

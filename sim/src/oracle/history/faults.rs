@@ -63,6 +63,26 @@ impl Faults {
             .unwrap_or(Duration::MAX)
     }
 
+    /// Until when a connection of `party` with the server was certainly there for the server, looked at from `time`;
+    /// of which `party` saw the beginning, and the end if there was one.
+    pub fn lasted_until(
+        &self,
+        party: &str,
+        opened_at: Duration,
+        closed_at: Option<Duration>,
+        time: Duration,
+    ) -> Duration {
+        let broken_from = self.broken_from(party, opened_at);
+        let Some(closed_at) = closed_at else {
+            return broken_from;
+        };
+        // A close that was held up on its way may be as old as the connection.
+        if self.have_troubled(party, opened_at, closed_at.min(time)) {
+            return opened_at;
+        }
+        broken_from.min(closed_at)
+    }
+
     /// Whether anything ever stood between `party` and the server in that time, or held up what they said to
     /// each other.
     pub fn have_troubled(&self, party: &str, from: Duration, until: Duration) -> bool {

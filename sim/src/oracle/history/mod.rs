@@ -32,6 +32,9 @@ use crate::stage::Secrets;
 use crate::trace::Trace;
 use crate::world::{AnyWorld, TOLD_TIME_ERROR};
 
+/// How long what is said is on its way at most in a simulated world, if nothing is wrong with the link.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// What a judge has to know of a run that its trace does not tell.
 #[derive(Debug, Clone)]
 pub struct Circumstances {
@@ -383,6 +386,11 @@ impl History {
     /// How far a time that the server tells may be from when it was seen to be.
     pub(super) fn time_error(&self) -> Duration {
         self.circumstances.time_error
+    }
+
+    /// How long what is said is on its way at most, if nothing is wrong with the link.
+    pub(super) fn on_its_way(&self) -> Duration {
+        ON_ITS_WAY + self.circumstances.blur
     }
 
     /// The sessions that anybody has dealt with, each with what concerns it.

@@ -1,0 +1,123 @@
+//! JUnit's XML of many seeds, for CI systems: one test suite, in which each kind of finding is a test case.
+//!
+//! A case a seed would be thousands that pass. What is the same bug is one case that fails, as it was in the first
+//! seed that showed it; if nothing broke, all seeds together are one case that passes.
+
+use std::io;
+use std::time::Duration;
+
+use quick_junit::{Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::cluster::Cluster;
+use super::result::{Exploration, Part};
+use super::run::Explored;
+use super::terminal::named_seeds;
+use crate::report::finding::Flaw;
+use crate::report::junit::{REPORT_NAME, failure, harness_failure, replay_line};
+use crate::report::replay_of_seed;
+
+/// The name of the test suite, and the class of its cases.
+const SUITE_NAME: &str = "seeds";
+
+/// Remembers what is told in full, until all seeds are played.
+#[derive(Debug, Default)]
+pub struct JunitOfSeeds {
+    told: Vec<Explored>,
+}
+
+impl JunitOfSeeds {
+    /// Adds the first seed of a kind of finding.
+    pub fn add(&mut self, explored: Explored) {
+        self.told.push(explored);
+    }
+
+    /// Writes the report of all seeds that were played.
+    ///
+    /// # Errors
+    ///
+    /// As the writer fails.
+    pub fn write(&self, exploration: &Exploration, out: impl io::Write) -> io::Result<()> {
+        let wall = Duration::try_from_secs_f64(exploration.wall_s()).unwrap_or_default();
+        let mut suite = TestSuite::new(SUITE_NAME);
+        suite.set_time(wall);
+        for (name, value) in figures(exploration) {
+            suite.add_property((name, value.as_str()));
+        }
+        let clusters = exploration.clusters.iter();
+        let mut cases: Vec<TestCase> = clusters
+            .map(|cluster| self.case_of(cluster, exploration))
+            .collect();
+        cases.extend(exploration.harness_failures.iter().map(|failed| {
+            let replay = replay_of_seed(failed.seed);
+            let name = format!("seed {}", failed.seed);
+            TestCase::new(name, harness_failure(&failed.error, &replay))
+        }));
+        if cases.is_empty() {
+            let mut all = TestCase::new(name_of_all(exploration), TestCaseStatus::success());
+            all.set_time(wall);
+            cases.push(all);
+        }
+        for mut case in cases {
+            case.set_classname(SUITE_NAME);
+            suite.add_test_case(case);
+        }
+        let mut report = Report::new(REPORT_NAME);
+        report.set_time(wall).add_test_suite(suite);
+        report.serialize(out).map_err(io::Error::other)
+    }
+
+    fn case_of(&self, cluster: &Cluster, exploration: &Exploration) -> TestCase {
+        let first = cluster.seeds.first().copied().unwrap_or_default();
+        let replay = replay_of_seed(first);
+        let broken = self.told.iter().find(|explored| explored.seed == first);
+        let broken = broken.and_then(Explored::broken);
+        let flaws = broken.map_or_else(|| vec![only_flaw(cluster, first)], |broken| broken.flaws.clone());
+        let found_in = format!(
+            "in {} of {} seeds: {}",
+            cluster.count,
+            exploration.played,
+            named_seeds(cluster)
+        );
+        let status = failure(&flaws, &format!("{found_in}\n\n{}", replay_line(&replay)));
+        let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.shape), status);
+        case.add_property(("replay", replay.as_str()));
+        case.add_property(("seeds_broken", cluster.count.to_string().as_str()));
+        if let Some(broken) = broken.filter(|broken| !broken.tail.is_empty()) {
+            case.set_system_out(broken.tail.join("\n"));
+        }
+        case
+    }
+}
+
+/// What is known of a finding of which no more was kept.
+fn only_flaw(cluster: &Cluster, seed: u64) -> Flaw {
+    Flaw {
+        rule: cluster.rule.clone(),
+        place: format!("in seed {seed}"),
+        text: cluster.text.clone(),
+    }
+}
+
+/// What a CI system may want to draw over time.
+fn figures(exploration: &Exploration) -> Vec<(&'static str, String)> {
+    let stopped_early = exploration.parts.iter().any(|part| part.stopped_early);
+    vec![
+        ("version", exploration.version.clone()),
+        ("seeds", name_of_all(exploration)),
+        ("seeds_played", exploration.played.to_string()),
+        ("seeds_held", exploration.held.to_string()),
+        ("stopped_early", stopped_early.to_string()),
+        ("virtual_s", format!("{:.3}", exploration.virtual_s)),
+        ("wall_s", format!("{:.3}", exploration.wall_s())),
+    ]
+}
+
+/// Which seeds were played.
+fn name_of_all(exploration: &Exploration) -> String {
+    let part = |part: &Part| match part.every {
+        1 => format!("{}..{}", part.from, part.to),
+        every => format!("{}..{} by {every}", part.from, part.to),
+    };
+    let parts: Vec<String> = exploration.parts.iter().map(part).collect();
+    format!("seeds {}", parts.join(", "))
+}
