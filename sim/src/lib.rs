@@ -20,6 +20,7 @@ pub mod script;
 #[cfg(feature = "selftest")]
 pub mod selftest;
 pub mod snapshots;
+pub mod soak;
 pub mod stage;
 pub mod suite;
 pub mod sweep;

@@ -19,6 +19,7 @@ use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
 use commands::snapshots::{SnapshotsArguments, snapshots};
+use commands::soak::{SoakArguments, soak};
 use commands::stream::{StreamArguments, stream};
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
@@ -92,6 +93,11 @@ enum Command {
     /// It ends with 0 when the server closes the stream or when what it waits for has come, and with 1 if it was
     /// refused, broke, or ended before.
     Stream(StreamArguments),
+    /// Put the reference server under load on real sockets, and say whether anything was lost or left over
+    ///
+    /// The server is a process of its own, the clients and the fakes are in this one, all on the loopback. Each session
+    /// sends a message as soon as the one before has ended and called back.
+    Soak(SoakArguments),
     /// Play one script again and again, each time with one fault more, at each moment of it
     Sweep(SweepArguments),
     /// Print a ticket for a session's stream, for any server whose secret is known
@@ -121,6 +127,7 @@ fn main() -> ExitCode {
         Command::Shrink(arguments) => shrink(&arguments),
         Command::Snapshots(arguments) => snapshots(&arguments),
         Command::Stream(arguments) => stream(&arguments),
+        Command::Soak(arguments) => soak(&arguments),
         Command::Sweep(arguments) => sweep(&arguments),
         Command::Ticket(arguments) => ticket(&arguments),
         Command::Token(arguments) => token(&arguments),

@@ -209,7 +209,7 @@ impl LiveArguments {
 }
 
 /// The reference server, as a process of this very program.
-fn reference_server(secrets: &Secrets) -> Result<StartedServer, String> {
+pub(crate) fn reference_server(secrets: &Secrets) -> Result<StartedServer, String> {
     let program = std::env::current_exe();
     let secret = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Ok(StartedServer {

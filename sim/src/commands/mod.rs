@@ -28,6 +28,7 @@ pub(crate) mod seeds;
 pub(crate) mod selftest;
 pub(crate) mod shrink;
 pub(crate) mod snapshots;
+pub(crate) mod soak;
 pub(crate) mod stream;
 pub(crate) mod sweep;
 pub(crate) mod tokens;

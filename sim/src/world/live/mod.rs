@@ -39,7 +39,7 @@ use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
 use self::host::{Host, Run};
 use self::line::{Direction, Fate};
 use self::network::{HostNetwork, Neighbourhood};
-use self::server::Process;
+pub(crate) use self::server::Process;
 pub use self::server::{GivenServer, ServerError, StartedServer};
 use super::Stopped;
 use super::any::{AnyWorld, BootFunction, Deed, Listener, Route, TOLD_TIME_ERROR};

@@ -91,7 +91,7 @@ pub struct GivenServer {
 }
 
 /// The process of a server that the harness starts.
-pub(super) struct Process {
+pub(crate) struct Process {
     server: StartedServer,
     folder: TempDir,
     /// Where it listened first, and listens ever after.
@@ -100,7 +100,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(server: StartedServer) -> Result<Self, ServerError> {
+    pub(crate) fn new(server: StartedServer) -> Result<Self, ServerError> {
         let folder = tempfile::Builder::new().prefix("turnstile-").tempdir();
         Ok(Self {
             server,
@@ -118,7 +118,7 @@ impl Process {
     }
 
     /// Starts it, on the data that are there, and waits until it listens. Says where.
-    pub(super) fn start(&mut self, further: &[String]) -> Result<SocketAddr, ServerError> {
+    pub(crate) fn start(&mut self, further: &[String]) -> Result<SocketAddr, ServerError> {
         let program = self.program();
         let failed = |source| ServerError::Start {
             program: program.clone(),
@@ -166,12 +166,17 @@ impl Process {
         }
     }
 
+    /// Its number among the machine's processes, while it is up.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.child.is_some()
     }
 
     /// If it has ended by itself since it was last asked: how, in words.
-    pub(super) fn has_ended(&mut self) -> Option<String> {
+    pub(crate) fn has_ended(&mut self) -> Option<String> {
         let status = self.child.as_mut()?.try_wait().ok()??;
         self.child = None;
         Some(format!(

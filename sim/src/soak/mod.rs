@@ -1,0 +1,264 @@
+//! A soak: many sessions at once for a while on real sockets, and whether anything was lost or left over.
+//!
+//! The server is the reference server as a process of its own; the clients and the fakes are in this one. All of it
+//! is on the loopback. What is measured is both together, on one machine.
+//!
+//! `ledger` is what was promised and kept, `client` one session, `parties` the fakes, `resources` what the server's
+//! process takes of the machine.
+
+mod client;
+mod ledger;
+mod parties;
+mod resources;
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use turnstile_seams::{ClockExt as _, Seams, real};
+
+use self::client::Surroundings;
+pub use self::ledger::Counts;
+use self::ledger::Ledger;
+use self::parties::Fakes;
+pub use self::resources::Resources;
+use self::resources::Watch;
+use crate::stage::Secrets;
+use crate::world::live::{Process, ServerError, StartedServer};
+
+/// How often the server's resources are looked at.
+const SAMPLING: Duration = Duration::from_secs(1);
+/// How long after the last session is gone the server may take to let go of what it held for it.
+const LETTING_GO: Duration = Duration::from_secs(3);
+/// So many more files than before the first session may be open after the last one: those of its database.
+const FILES_LEFT: u64 = 8;
+
+/// What is to be done. It has secrets in it, and so is not for printing.
+#[derive(Clone)]
+pub struct Soak {
+    /// How many sessions at once.
+    pub sessions: usize,
+    /// For how long messages are sent.
+    pub length: Duration,
+    /// The server.
+    pub server: StartedServer,
+    /// What its parties know.
+    pub secrets: Secrets,
+}
+
+/// Why there was no soak.
+#[derive(Debug, thiserror::Error)]
+pub enum SoakError {
+    /// A fake has no address.
+    #[error("a fake cannot listen on the loopback")]
+    Listen(#[source] io::Error),
+    /// The server cannot be started.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// How it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// How long it has been going on.
+    pub elapsed: Duration,
+    /// How many turns are over.
+    pub turns: u64,
+    /// What the server takes.
+    pub resources: Resources,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// How many sessions there were.
+    pub sessions: usize,
+    /// For how long messages were sent, in seconds.
+    pub seconds: f64,
+    /// How many turns were over in that time.
+    pub turns: u64,
+    /// Turns a second.
+    pub turns_per_second: f64,
+    /// From sending a message to its callback.
+    pub turn_ms: Quantiles,
+    /// All that was counted, to the end.
+    pub counts: Counts,
+    /// What the server took before the first session.
+    pub before: Resources,
+    /// What it took when a quarter of the time was over.
+    pub early: Resources,
+    /// What it took when the time was over.
+    pub late: Resources,
+    /// What it took at most.
+    pub peak: Resources,
+    /// What it took when all sessions were removed.
+    pub after: Resources,
+    /// What was lost or left over, in words.
+    pub flaws: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing was lost and nothing left over.
+    pub fn is_clean(&self) -> bool {
+        self.counts.flaws == 0
+    }
+}
+
+/// How long something took, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Quantiles {
+    /// Half took no longer.
+    pub median: u64,
+    /// 95 of 100 took no longer.
+    pub p95: u64,
+    /// 99 of 100 took no longer.
+    pub p99: u64,
+    /// Nothing took longer.
+    pub longest: u64,
+}
+
+impl Quantiles {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |percent: usize| {
+            let place = (times.len() * percent).div_ceil(100).saturating_sub(1);
+            let time = times.get(place).copied().unwrap_or_default();
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        };
+        Self {
+            median: at(50),
+            p95: at(95),
+            p99: at(99),
+            longest: at(100),
+        }
+    }
+}
+
+impl Soak {
+    /// Does it; to be run on a runtime with I/O and time. `told` hears every second how it stands, and says whether
+    /// it is to go on.
+    ///
+    /// # Errors
+    ///
+    /// If it could not begin. What goes wrong later is in the report.
+    pub async fn run(self, mut told: impl FnMut(Standing) -> bool) -> Result<Report, SoakError> {
+        let seams = real::seams();
+        let ledger = Ledger::default();
+        let fakes = Fakes::start(&seams, self.sessions, &ledger).await?;
+        let mut process = Process::new(self.server.clone())?;
+        let address = process.start(&["--wrapper-url".to_owned(), fakes.wrapper_url.clone()])?;
+        let mut watch = Watch::new(process.id());
+        let before = watch.look();
+
+        let (turns, mut taken) = mpsc::unbounded_channel();
+        let (enough, is_enough) = watch::channel(false);
+        let surroundings = Surroundings {
+            seams: seams.clone(),
+            server: address.to_string(),
+            receiver: fakes.receiver.clone(),
+            secrets: self.secrets.clone(),
+            ledger: ledger.clone(),
+            turns,
+            enough: is_enough,
+        };
+        let mut clients = JoinSet::new();
+        for _ in 0..self.sessions {
+            clients.spawn(surroundings.clone().run_session());
+        }
+        drop(surroundings);
+
+        let begun = seams.clock.now();
+        let (mut times, mut early, mut peak) = (Vec::new(), None, before);
+        let late = loop {
+            seams.clock.sleep(SAMPLING).await;
+            while let Ok(time) = taken.try_recv() {
+                times.push(time);
+            }
+            let late = watch.look();
+            peak = peak.at_least(late);
+            let elapsed = since(begun, &seams);
+            if elapsed >= self.length / 4 {
+                early.get_or_insert(late);
+            }
+            let standing = Standing {
+                elapsed,
+                turns: times.len() as u64,
+                resources: late,
+            };
+            if let Some(how) = process.has_ended() {
+                ledger.flaw(how);
+                break late;
+            }
+            if !told(standing) || elapsed >= self.length || clients.is_empty() {
+                break late;
+            }
+        };
+        let seconds = since(begun, &seams).as_secs_f64();
+        let turns = times.len() as u64;
+        enough.send_replace(true);
+        let ending = async { while clients.join_next().await.is_some() {} };
+        if seams.clock.timeout(client::PATIENCE * 2, ending).await.is_err() {
+            ledger.flaw("some sessions did not come to their end".to_owned());
+        }
+        while let Ok(time) = taken.try_recv() {
+            times.push(time);
+        }
+        ledger.close();
+        seams.clock.sleep(LETTING_GO).await;
+        let after = watch.look();
+        if after.files > before.files + FILES_LEFT {
+            let (after, before) = (after.files, before.files);
+            ledger.flaw(format!(
+                "{after} files are open at the end, and {before} were before the first session"
+            ));
+        }
+        let waiters = fakes.waiters().await.unwrap_or_default();
+        if waiters["liveResponses"] != 0 {
+            ledger.flaw(format!("the gateway still has {waiters}"));
+        }
+        Ok(Report {
+            sessions: self.sessions,
+            seconds,
+            turns,
+            turns_per_second: turns as f64 / seconds,
+            turn_ms: Quantiles::of(times),
+            counts: ledger.counts(),
+            before,
+            early: early.unwrap_or(late),
+            late,
+            peak,
+            after,
+            flaws: ledger.flaws(),
+        })
+    }
+}
+
+fn since(begun: Timestamp, seams: &Seams) -> Duration {
+    seams
+        .clock
+        .now()
+        .duration_since(begun)
+        .try_into()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_times_that_were_taken() {
+        let times = (1..=200).map(Duration::from_millis).collect();
+        let expected = Quantiles {
+            median: 100,
+            p95: 190,
+            p99: 198,
+            longest: 200,
+        };
+        assert_eq!(Quantiles::of(times), expected);
+        assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
+    }
+}

@@ -1,0 +1,113 @@
+//! Who takes part in a soak: the server as a process of its own, and the fakes around it in this one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fake_gateway::gateway::Gateway;
+use fake_gateway::observation::{Observer, Sight, Witness};
+use fake_gateway::program::Unwatched;
+use fake_gateway::receiver::Receiver;
+use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use http::{Method, Request};
+use http_body_util::Full;
+use serde_json::Value;
+use turnstile_seams::{Listener, Seams, http_client};
+
+use super::SoakError;
+use super::ledger::Ledger;
+use crate::live::front;
+use crate::stage::{GATEWAY, RECEIVER, WRAPPER};
+use crate::world::Route;
+
+/// An address of the loopback with any free port: load goes nowhere else.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// The fakes, at work on the runtime that they were started on.
+pub(super) struct Fakes {
+    /// Where the server finds the wrapper of a session, with `{session}` in it.
+    pub wrapper_url: String,
+    /// The authority of the receiver.
+    pub receiver: String,
+    gateway: String,
+    seams: Seams,
+}
+
+impl Fakes {
+    /// Starts a gateway, a receiver that tells `ledger`, and as many wrappers as there are sessions.
+    pub(super) async fn start(seams: &Seams, sessions: usize, ledger: &Ledger) -> Result<Self, SoakError> {
+        let unwatched = |party: &str| Witness::new(party, Arc::new(Unwatched));
+        let (listener, gateway) = listen(seams).await?;
+        let serving = Gateway::new(seams.clone(), unwatched(GATEWAY));
+        tokio::spawn(async move { serving.serve(listener).await });
+
+        let (listener, receiver) = listen(seams).await?;
+        let serving = Receiver::new(Witness::new(RECEIVER, Arc::new(Clerk(ledger.clone()))));
+        tokio::spawn(serving.serve(listener));
+
+        let mut wrappers = Vec::new();
+        for _ in 0..sessions {
+            let (listener, authority) = listen(seams).await?;
+            let config = WrapperConfig {
+                gateway_url: format!("http://{gateway}"),
+            };
+            tokio::spawn(Wrapper::new(config, seams.clone(), unwatched(WRAPPER)).serve(listener));
+            wrappers.push(authority);
+        }
+        let (listener, door) = listen(seams).await?;
+        tokio::spawn(front::serve(
+            listener,
+            Arc::clone(&seams.network),
+            route(wrappers),
+        ));
+        Ok(Self {
+            wrapper_url: format!("http://{door}/{{session}}"),
+            receiver,
+            gateway,
+            seams: seams.clone(),
+        })
+    }
+
+    /// What the gateway says of who waits there.
+    pub(super) async fn waiters(&self) -> Option<Value> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("http://{}/test/waiters", self.gateway))
+            .body(Full::default())
+            .ok()?;
+        let response = http_client::send(&self.seams.network, request).await.ok()?;
+        let body = http_client::read_body(response).await.ok()?;
+        serde_json::from_slice(&body).ok()
+    }
+}
+
+async fn listen(seams: &Seams) -> Result<(Box<dyn Listener>, String), SoakError> {
+    let listening = seams.network.listen(ANY_PORT).await;
+    let listener = listening.map_err(SoakError::Listen)?;
+    let authority = listener.authority();
+    Ok((listener, authority))
+}
+
+/// Gives each session that is asked for the next wrapper; if there are more, they share the last one.
+fn route(wrappers: Vec<String>) -> Route {
+    let sessions: Mutex<BTreeMap<String, usize>> = Mutex::default();
+    Arc::new(move |session| {
+        let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = sessions.len().min(wrappers.len().saturating_sub(1));
+        let place = *sessions.entry(session.to_owned()).or_insert(next);
+        wrappers.get(place).cloned().unwrap_or_default()
+    })
+}
+
+/// Enters what the receiver sees into the ledger.
+struct Clerk(Ledger);
+
+impl Observer for Clerk {
+    fn observe(&self, _: &str, sight: Sight) {
+        let Sight::RequestReceived { body, .. } = sight else {
+            return;
+        };
+        let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        self.0
+            .called_back(&field("messageId"), &field("idempotencyKey"), &field("status"));
+    }
+}
