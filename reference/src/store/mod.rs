@@ -24,6 +24,9 @@ use crate::legacy::record::{self, UnreadableRecord};
 use crate::session::events::{Event, EventRow};
 use crate::session::{Core, Session, Stored, Writes};
 
+/// How much memory pages of the database may take, in bytes. Left to itself, redb takes a gigabyte before it gives
+/// anything back.
+const CACHE: usize = 64 * 1024 * 1024;
 /// (user, session) → what the session is about. A session is there if it has this row.
 const METADATA: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("metadata");
 /// (user, session) → core.
@@ -121,7 +124,9 @@ impl Store {
         backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let open = move || {
-            let database = Database::builder().create_with_backend(backend()?)?;
+            let database = Database::builder()
+                .set_cache_size(CACHE)
+                .create_with_backend(backend()?)?;
             make_tables(&database)?;
             Ok(database)
         };

@@ -31,6 +31,9 @@ pub(crate) struct SoakArguments {
     /// For how many minutes messages are sent; a fraction such as 0.5 is possible
     #[arg(long, value_name = "M", default_value_t = 1.0)]
     minutes: f64,
+    /// Remove a session after so many turns and begin another one; each lives to the end if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    turns_a_session: Option<u64>,
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -57,6 +60,7 @@ pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
     let soak = Soak {
         sessions: arguments.sessions.get(),
         length,
+        turns_a_session: arguments.turns_a_session,
         server,
         secrets,
     };

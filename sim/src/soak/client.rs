@@ -1,4 +1,5 @@
-//! One session under load: a client that sends a message as soon as the one before has ended and called back.
+//! One client under load: it sends a message as soon as the one before has ended and called back, in one session after
+//! another.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use turnstile_seams::websocket::{self, Message};
 use turnstile_seams::{ClockExt as _, Seams};
 
 use super::ledger::Ledger;
+use super::parties::Sandboxes;
 use crate::stage::Secrets;
 use crate::stage::client::{USER, draw_message_id};
 use crate::tokens;
@@ -21,7 +23,7 @@ use crate::tokens;
 /// How long tokens are valid: longer than anybody soaks.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24 * 7);
 /// How long a message may take until it has ended and called back.
-pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// What a turn asks for: an answer of one word.
 const PROMPT: &str = "__fake__:echo:hello";
 /// What the events are called that tell the end of a message, before the status.
@@ -36,6 +38,9 @@ pub(super) struct Surroundings {
     /// The authority of the receiver.
     pub receiver: String,
     pub secrets: Secrets,
+    pub sandboxes: Sandboxes,
+    /// After how many turns a session is removed and another one takes its place.
+    pub turns_a_session: u64,
     pub ledger: Ledger,
     /// Told how long each turn took.
     pub turns: tokio::sync::mpsc::UnboundedSender<Duration>,
@@ -44,8 +49,18 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Makes a session and sends one message after another until it is enough; then removes the session.
-    pub(super) async fn run_session(self) {
+    /// Has one session after another, until it is enough.
+    pub(super) async fn run_sessions(self) {
+        while !*self.enough.borrow() {
+            if self.run_session().await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Makes a session, sends one message after another and removes the session. `None` if it came to no good end,
+    /// which is entered as a flaw.
+    async fn run_session(&self) -> Option<()> {
         let id = self.draw_message_id();
         let input = json!({
             "message": {"id": id, "prompt": PROMPT},
@@ -59,33 +74,37 @@ impl Surroundings {
         });
         let begun = self.seams.clock.now();
         let settled = self.ledger.open(&id);
-        let Some(data) = self.send("start", &input, &id).await else {
-            return;
-        };
+        let data = self.send("start", &input, &id).await?;
         let Some(session) = data["cloudAgentSessionId"].as_str() else {
-            return self.ledger.flaw(format!("start told no session: {data}"));
+            self.ledger.flaw(format!("start told no session: {data}"));
+            return None;
         };
         let listening = tokio::spawn(self.clone().listen(session.to_owned()));
         self.wait_for(&id, begun, settled).await;
-        while !*self.enough.borrow() {
+        for _ in 1..self.turns_a_session {
+            if *self.enough.borrow() {
+                break;
+            }
             let id = self.draw_message_id();
             let input = json!({"cloudAgentSessionId": session, "message": {"id": id, "prompt": PROMPT}});
             let begun = self.seams.clock.now();
             let settled = self.ledger.open(&id);
-            if self.send("send", &input, &id).await.is_none() {
-                break;
-            }
+            self.send("send", &input, &id).await?;
             self.wait_for(&id, begun, settled).await;
         }
         let deletion = json!({"sessionId": session});
         if let Err(answer) = self.call("deleteSession", &deletion).await {
             self.ledger.flaw(format!("{session} was not removed: {answer}"));
+            return None;
         }
         // The server closes the streams of what it has removed.
         if self.seams.clock.timeout(PATIENCE, listening).await.is_err() {
             self.ledger
                 .flaw(format!("{session} was removed, and its stream stayed open"));
+            return None;
         }
+        self.sandboxes.release(session);
+        Some(())
     }
 
     fn draw_message_id(&self) -> String {
@@ -100,9 +119,9 @@ impl Surroundings {
                 let _ = self.turns.send(took.try_into().unwrap_or_default());
             }
             Ok(Err(_)) | Err(_) => {
-                let minutes = PATIENCE.as_secs() / 60;
+                let seconds = PATIENCE.as_secs();
                 self.ledger
-                    .flaw(format!("{message} was not over within {minutes} minutes"));
+                    .flaw(format!("{message} was not over within {seconds} s"));
             }
         }
     }

@@ -3,7 +3,7 @@
 //! The server is the reference server as a process of its own; the clients and the fakes are in this one. All of it
 //! is on the loopback. What is measured is both together, on one machine.
 //!
-//! `ledger` is what was promised and kept, `client` one session, `parties` the fakes, `resources` what the server's
+//! `ledger` is what was promised and kept, `client` one client, `parties` the fakes, `resources` what the server's
 //! process takes of the machine.
 
 mod client;
@@ -43,6 +43,8 @@ pub struct Soak {
     pub sessions: usize,
     /// For how long messages are sent.
     pub length: Duration,
+    /// After how many turns a session is removed and another one takes its place; never if `None`.
+    pub turns_a_session: Option<u64>,
     /// The server.
     pub server: StartedServer,
     /// What its parties know.
@@ -160,13 +162,15 @@ impl Soak {
             server: address.to_string(),
             receiver: fakes.receiver.clone(),
             secrets: self.secrets.clone(),
+            sandboxes: fakes.sandboxes.clone(),
+            turns_a_session: self.turns_a_session.unwrap_or(u64::MAX),
             ledger: ledger.clone(),
             turns,
             enough: is_enough,
         };
         let mut clients = JoinSet::new();
         for _ in 0..self.sessions {
-            clients.spawn(surroundings.clone().run_session());
+            clients.spawn(surroundings.clone().run_sessions());
         }
         drop(surroundings);
 

@@ -28,6 +28,7 @@ pub(super) struct Fakes {
     pub wrapper_url: String,
     /// The authority of the receiver.
     pub receiver: String,
+    pub sandboxes: Sandboxes,
     gateway: String,
     seams: Seams,
 }
@@ -44,24 +45,23 @@ impl Fakes {
         let serving = Receiver::new(Witness::new(RECEIVER, Arc::new(Clerk(ledger.clone()))));
         tokio::spawn(serving.serve(listener));
 
-        let mut wrappers = Vec::new();
+        let sandboxes = Sandboxes::default();
         for _ in 0..sessions {
             let (listener, authority) = listen(seams).await?;
             let config = WrapperConfig {
                 gateway_url: format!("http://{gateway}"),
             };
             tokio::spawn(Wrapper::new(config, seams.clone(), unwatched(WRAPPER)).serve(listener));
-            wrappers.push(authority);
+            sandboxes.add(authority);
         }
         let (listener, door) = listen(seams).await?;
-        tokio::spawn(front::serve(
-            listener,
-            Arc::clone(&seams.network),
-            route(wrappers),
-        ));
+        let tenants = sandboxes.clone();
+        let route: Route = Arc::new(move |session| tenants.authority_of(session));
+        tokio::spawn(front::serve(listener, Arc::clone(&seams.network), route));
         Ok(Self {
             wrapper_url: format!("http://{door}/{{session}}"),
             receiver,
+            sandboxes,
             gateway,
             seams: seams.clone(),
         })
@@ -87,15 +87,46 @@ async fn listen(seams: &Seams) -> Result<(Box<dyn Listener>, String), SoakError>
     Ok((listener, authority))
 }
 
-/// Gives each session that is asked for the next wrapper; if there are more, they share the last one.
-fn route(wrappers: Vec<String>) -> Route {
-    let sessions: Mutex<BTreeMap<String, usize>> = Mutex::default();
-    Arc::new(move |session| {
-        let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = sessions.len().min(wrappers.len().saturating_sub(1));
-        let place = *sessions.entry(session.to_owned()).or_insert(next);
-        wrappers.get(place).cloned().unwrap_or_default()
-    })
+/// Which session has which wrapper. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Sandboxes(Arc<Mutex<Tenancies>>);
+
+#[derive(Default)]
+struct Tenancies {
+    /// Authorities of wrappers that work for nobody.
+    free: Vec<String>,
+    /// Authorities of wrappers by session.
+    taken: BTreeMap<String, String>,
+}
+
+impl Sandboxes {
+    fn add(&self, wrapper: String) {
+        self.tenancies().free.push(wrapper);
+    }
+
+    /// The wrapper of a session; nowhere if there is none left.
+    fn authority_of(&self, session: &str) -> String {
+        let mut tenancies = self.tenancies();
+        if let Some(taken) = tenancies.taken.get(session) {
+            return taken.clone();
+        }
+        let wrapper = tenancies.free.pop().unwrap_or_default();
+        tenancies.taken.insert(session.to_owned(), wrapper.clone());
+        wrapper
+    }
+
+    /// The session is gone, and its wrapper is free for another one.
+    pub(super) fn release(&self, session: &str) {
+        let mut tenancies = self.tenancies();
+        // Whoever still looks for the wrapper of that session must not be given another one's.
+        if let Some(wrapper) = tenancies.taken.insert(session.to_owned(), String::new()) {
+            tenancies.free.push(wrapper);
+        }
+    }
+
+    fn tenancies(&self) -> std::sync::MutexGuard<'_, Tenancies> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Enters what the receiver sees into the ledger.
