@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use turnstile::script::{self, Options};
+use turnstile::script::{self, Options, Settling};
 use turnstile::suite;
 use turnstile::witness::{self, Question, TICK, Testimony};
 use turnstile::world::WorldKind;
@@ -191,7 +191,7 @@ fn the_witness_tells_the_same_with_the_same_seed() {
         let options = Options {
             seed,
             world: WorldKind::Witness { tick: TICK },
-            settling: Some(Duration::from_secs(10)),
+            settling: Settling::For(Duration::from_secs(10)),
             ..Options::default()
         };
         let verdict = script::play(&entry.scenario, options);

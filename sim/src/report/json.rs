@@ -268,7 +268,8 @@ mod tests {
             "plays": 3,
             "held": 1,
             "broke": 1,
-            "failed": 1
+            "failed": 1,
+            "skipped": 0
           },
           "plays": [
             {

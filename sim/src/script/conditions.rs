@@ -2,6 +2,7 @@
 
 use turnstile_scenarios::{Await, Condition, Label, Spot};
 
+use super::HarnessError;
 use super::player::{Halt, Player};
 
 impl Player<'_> {
@@ -40,11 +41,20 @@ impl Player<'_> {
             }
         };
         if came_about {
-            return Ok(());
+            return Ok(self.let_follow()?);
         }
         let (message, text) = self.what_is_missing(&wait.condition);
         let text = format!("within {} {text}", wait.within);
         Err(self.break_off(spot, message.as_deref(), text))
+    }
+
+    /// Where time passes by itself, lets happen what follows at once from what was waited for: the one who is heard
+    /// last is not always the one who is done last.
+    fn let_follow(&mut self) -> Result<(), HarnessError> {
+        if self.stage.world.is_in_real_time() {
+            self.run_for(self.stage.world.blur() / 5)?;
+        }
+        Ok(())
     }
 
     /// The id of a message that is waited for. A tolerant script may wait for one that nobody has an id of.

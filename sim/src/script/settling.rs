@@ -1,5 +1,6 @@
 //! The end of a play: everything is healed and left alone, and then the harness looks at what is left.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fake_gateway::observation::Sight;
@@ -25,6 +26,10 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 const LONGEST_OF_A_MESSAGE: Duration = Duration::from_secs(6 * 60);
 /// How long the log is read when all is over.
 const READING: Duration = Duration::from_secs(5);
+/// The longest that it is read where time passes by itself: nobody waits for longer than it takes.
+const READING_IN_REAL_TIME: Duration = Duration::from_mins(2);
+/// What the path of a stream has that is read from its first event on.
+const FROM_THE_BEGINNING: &str = "fromId=0";
 /// How long passes between two looks at whether anything is still owed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -104,13 +109,12 @@ impl Player<'_> {
         Ok(counted)
     }
 
-    /// Where time passes by itself: waits for what was asked, for no longer than it takes. Who has just gone may
-    /// still be counted at the gateway, which is asked again until nobody is there, or until `end`.
+    /// Where time passes by itself: waits for what was asked. Who has just gone may still be counted at the gateway, which is asked again until nobody is there, or until `end`.
     fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
         let (sessions, from) = (self.sessions.len(), self.looked_back_at);
         let recorder = self.stage.recorder.clone();
         loop {
-            let deadline = self.stage.world.now() + READING;
+            let deadline = self.stage.world.now() + READING_IN_REAL_TIME;
             self.run_until(deadline, |_| {
                 let is_read = recorder.read(|trace| logs_read(&trace.records()[from..])) >= sessions;
                 is_read && counted.get().is_some()
@@ -135,13 +139,24 @@ impl Player<'_> {
     }
 }
 
-/// How many streams of the harness's own have shown all that was to be replayed, or were refused.
+/// How many of the readings of logs that were begun in these records are at their end, or came to nothing.
 fn logs_read(records: &[Record]) -> usize {
-    let is_read = |record: &&Record| match &record.what {
-        What::Sight(Sight::FrameReceived { frame, .. }) => frame["streamEventType"] == CONNECTED,
-        What::Sight(Sight::SocketRefused { .. }) => true,
-        _ => false,
-    };
+    let is_reading = |path: &str| path.contains(FROM_THE_BEGINNING);
     let records = records.iter().filter(|record| *record.party == *OBSERVER);
-    records.filter(is_read).count()
+    let mut under_way = BTreeSet::new();
+    let mut read = 0;
+    for record in records {
+        match &record.what {
+            What::Sight(Sight::SocketOpened { socket, path, .. }) if is_reading(path) => {
+                under_way.insert(*socket);
+            }
+            What::Sight(Sight::SocketRefused { path, .. }) if is_reading(path) => read += 1,
+            What::Sight(Sight::SocketClosed { socket, .. }) => read += usize::from(under_way.remove(socket)),
+            What::Sight(Sight::FrameReceived { socket, frame }) if frame["streamEventType"] == CONNECTED => {
+                read += usize::from(under_way.remove(socket));
+            }
+            _ => {}
+        }
+    }
+    read
 }

@@ -77,6 +77,11 @@ pub trait AnyWorld {
         Duration::ZERO
     }
 
+    /// Whether time passes by itself here, whoever is done with what or not.
+    fn is_in_real_time(&self) -> bool {
+        false
+    }
+
     /// How far a time that a server tells may be behind the time at which it told it.
     fn told_time_error(&self) -> Duration {
         TOLD_TIME_ERROR

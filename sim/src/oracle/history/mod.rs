@@ -42,6 +42,8 @@ pub struct Circumstances {
     pub time_error: Duration,
     /// How much longer than in a simulated world the way and the work may take.
     pub blur: Duration,
+    /// Whether time passed by itself.
+    pub in_real_time: bool,
     /// What only the server and its services know.
     pub secrets: Vec<String>,
 }
@@ -52,6 +54,7 @@ impl Circumstances {
         Self {
             time_error: world.told_time_error(),
             blur: world.blur(),
+            in_real_time: world.is_in_real_time(),
             secrets: secrets.all().map(str::to_owned).into(),
         }
     }
@@ -63,6 +66,7 @@ impl Default for Circumstances {
         Self {
             time_error: TOLD_TIME_ERROR,
             blur: Duration::ZERO,
+            in_real_time: false,
             secrets: Secrets::default().all().map(str::to_owned).into(),
         }
     }

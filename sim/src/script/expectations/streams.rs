@@ -74,8 +74,7 @@ impl Checker<'_> {
         let mut streams = self.history.streams.iter();
         let was_without = streams.any(|stream| *stream.party == *party && stream.closed_at.is_some());
         let is_kept = |seen: &SeenEvent| seen.event.id > 0 && seen.event.is_called(event);
-        let is_blurred = !self.history.circumstances.blur.is_zero();
-        is_blurred && was_without && !self.history.seen.iter().any(is_kept)
+        self.history.circumstances.in_real_time && was_without && !self.history.seen.iter().any(is_kept)
     }
 
     pub(super) fn badge(&self, expected: &BadgeShown) -> Option<Wrong> {

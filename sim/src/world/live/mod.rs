@@ -397,6 +397,10 @@ impl AnyWorld for LiveWorld {
         LATENESS * self.setup.speed
     }
 
+    fn is_in_real_time(&self) -> bool {
+        true
+    }
+
     fn told_time_error(&self) -> Duration {
         match self.server {
             // Its clock is the parties'.
