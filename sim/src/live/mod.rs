@@ -13,6 +13,7 @@ use std::time::Duration;
 use turnstile_scenarios::Scenario;
 
 pub use self::needs::Need;
+use crate::error_chain::with_sources;
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
 use crate::stage::Secrets;
 use crate::suite;
@@ -80,7 +81,7 @@ impl Live {
         };
         Outcome::Played(suite::safely(|| {
             let world = LiveWorld::new(seed, setup);
-            let world = world.map_err(|error| HarnessError::NoServer(error.to_string()))?;
+            let world = world.map_err(|error| HarnessError::NoServer(with_sources(&error)))?;
             script::play_in(Box::new(world), self.secrets.clone(), scenario, options)
         }))
     }

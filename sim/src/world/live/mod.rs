@@ -123,7 +123,7 @@ impl LiveWorld {
     ///
     /// # Errors
     ///
-    /// If there is no room for the server's data.
+    /// If there is no room for the server's data, or a party cannot listen where it is to.
     pub fn new(seed: u64, setup: LiveSetup) -> Result<Self, ServerError> {
         let machine = MachineClock::default();
         let pace = Pace {
@@ -133,7 +133,14 @@ impl LiveWorld {
         let clock = MachineClock::new(pace);
         let neighbourhood = Neighbourhood::new(&setup.party, Arc::new(clock));
         for (authority, address) in &setup.listening {
-            neighbourhood.set_address(authority, *address);
+            let (party, address) = (authority.clone(), *address);
+            neighbourhood
+                .reserve(authority, address)
+                .map_err(|source| ServerError::Address {
+                    party,
+                    address,
+                    source,
+                })?;
         }
         if let Some(alias) = &setup.alias {
             neighbourhood.add_alias(alias);

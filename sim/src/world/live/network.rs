@@ -68,6 +68,20 @@ impl Neighbourhood {
         self.directory().addresses.insert(authority.to_owned(), address);
     }
 
+    /// Listens at `address` already, for the party that is reached at `authority`: whoever connects before that party
+    /// does is not refused.
+    ///
+    /// # Errors
+    ///
+    /// If the machine does not let it, for example because somebody else listens there.
+    pub(super) fn reserve(&self, authority: &str, address: SocketAddr) -> io::Result<()> {
+        let listener = bind(address)?;
+        let mut directory = self.directory();
+        directory.addresses.insert(authority.to_owned(), address);
+        directory.reserved.insert(authority.to_owned(), listener);
+        Ok(())
+    }
+
     /// Says by which other authority the stranger may be called.
     pub(super) fn add_alias(&self, authority: &str) {
         self.directory().aliases.insert(authority.to_owned());

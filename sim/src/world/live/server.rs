@@ -65,6 +65,17 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+    /// A party of the harness cannot listen where the server will look for it.
+    #[error("the harness cannot listen at {address} as {party}")]
+    Address {
+        /// Which party, by the authority that it has in every world.
+        party: String,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The harness has no room for the server's state.
     #[error("there is no room for the server's data")]
     Folder(#[source] io::Error),
