@@ -3,9 +3,12 @@
 //! What is played here is what takes little time; everything is `turnstile run --live --slow`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use turnstile::live::{Live, Need, Outcome};
@@ -152,4 +155,156 @@ fn a_server_that_does_not_start_is_a_failure_of_the_harness_that_says_why() {
     let text = error.to_string();
     assert!(text.starts_with("there is no server to test: "), "{text}");
     assert!(text.contains("TURNSTILE_API_SECRET"), "{text}");
+}
+
+/// The reference server, as somebody else would have started it; killed when it is dropped.
+struct SomebodysServer {
+    process: Child,
+    url: String,
+    data: tempfile::TempDir,
+}
+
+impl SomebodysServer {
+    /// Starts it with its wrapper at that address.
+    fn start(wrapper: &str) -> Self {
+        let data = tempfile::tempdir().expect("there is room for a directory");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_turnstile"))
+            .args(["server", "--listen", "127.0.0.1:0", "--wrapper-url"])
+            .arg(format!("http://{wrapper}"))
+            .arg("--data")
+            .arg(data.path())
+            .envs(SECRETS.map(|(name, value)| (format!("TURNSTILE_{name}"), value)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the tool can be run");
+        let mut line = String::new();
+        let out = process.stdout.as_mut().expect("it was piped");
+        BufReader::new(out)
+            .read_line(&mut line)
+            .expect("it says where it listens");
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .expect("it says where it listens");
+        Self {
+            process,
+            url: url.to_owned(),
+            data,
+        }
+    }
+}
+
+impl Drop for SomebodysServer {
+    fn drop(&mut self) {
+        // It may have ended already, which the test has noticed otherwise.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const SECRETS: [(&str, &str); 3] = [
+    ("API_SECRET", "an-api-secret-of-somebody-else's"),
+    ("TICKET_SECRET", "a-ticket-secret-of-somebody-else's"),
+    ("INTERNAL_API_KEY", "an-internal-key-of-somebody-else's"),
+];
+
+/// An address of the loopback at which nobody listens just now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "somebody else's server is told of it before the harness is there"
+)]
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// Runs the tool from the top of the project.
+fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_turnstile"))
+        .args(["run", "--live"])
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .envs(
+            secrets
+                .iter()
+                .map(|(name, value)| (format!("TURNSTILE_TARGET_{name}"), value)),
+        )
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the tool can be run");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_server_that_somebody_else_has_started_is_judged_with_its_own_secrets() {
+    let (wrapper, receiver) = (free_address(), free_address());
+    let server = SomebodysServer::start(&wrapper);
+    let target = [
+        "--target",
+        &server.url,
+        "--wrapper",
+        &wrapper,
+        "--receiver",
+        &receiver,
+    ];
+    let file = server.data.path().join("junit.xml");
+    let junit = file.to_string_lossy().into_owned();
+    let (code, out, complaints) = run_live(
+        &[&target[..], &["--junit", &junit, "suite/turn/cold"]].concat(),
+        &SECRETS,
+    );
+    assert_eq!(code, Some(0), "{out}{complaints}");
+    assert!(out.contains("2 held in "), "{out}");
+    assert!(out.contains("s at speed 1 "), "{out}");
+    let report = std::fs::read_to_string(&file).expect("the report was written");
+    assert!(report.contains("suite/turn/cold (legacy)"), "{report}");
+
+    let (code, out, _) = run_live(
+        &[&target[..], &["suite/crash/server-mid-turn"]].concat(),
+        &SECRETS,
+    );
+    assert_eq!(code, Some(0), "{out}");
+    assert!(
+        out.contains("it needs a server that is killed and started again"),
+        "{out}"
+    );
+
+    let wrong = [
+        SECRETS[0],
+        SECRETS[1],
+        ("INTERNAL_API_KEY", "not the key of this server"),
+    ];
+    let (code, out, _) = run_live(&[&target[..], &["suite/turn/cold (legacy)"]].concat(), &wrong);
+    assert_eq!(code, Some(1), "{out}");
+}
+
+#[test]
+fn a_target_that_cannot_be_played_against_is_told_what_is_wrong_with_it() {
+    let nobody = format!("http://{}", free_address());
+    let cases = [
+        (
+            vec!["--target", &nobody],
+            &SECRETS[..],
+            "nobody accepts a connection at 127.0.0.1:",
+        ),
+        (
+            vec!["--target", &nobody],
+            &SECRETS[..1],
+            "or TURNSTILE_TARGET_TICKET_SECRET in the environment",
+        ),
+        (
+            vec!["--target", "127.0.0.1:1"],
+            &SECRETS[..],
+            "it is a URL such as http://127.0.0.1:8787",
+        ),
+        (vec!["--restart-command", "true"], &[], "--target"),
+        (vec!["--speed", "0"], &[], "0 is not in 1..=100"),
+    ];
+    for (arguments, secrets, expected) in cases {
+        let (code, out, complaints) = run_live(&[&arguments[..], &["suite/turn/cold"]].concat(), secrets);
+        assert_eq!(code, Some(2), "{arguments:?}: {out}{complaints}");
+        assert!(complaints.contains(expected), "{arguments:?}: {complaints}");
+    }
 }

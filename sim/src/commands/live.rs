@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use turnstile::error_chain::with_sources;
 use turnstile::live::{Live, Need, Outcome};
 use turnstile::report::{TerminalReporter, replay_in_real_time};
 use turnstile::script::Options;
@@ -144,9 +145,7 @@ impl LiveArguments {
                     address: resolve(&authority)?,
                     restart_command: self.restart_command.clone(),
                 };
-                server
-                    .wait()
-                    .map_err(|error| turnstile::error_chain::with_sources(&error))?;
+                server.is_there().map_err(|error| with_sources(&error))?;
                 alias = Some(self.ingest_authority.clone().unwrap_or(authority));
                 ServerUnderTest::Given(server)
             }

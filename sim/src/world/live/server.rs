@@ -274,25 +274,38 @@ impl GivenServer {
         })
     }
 
+    /// Whether it accepts connections now.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::NotThere`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server under test is not the harness's"
+    )]
+    pub fn is_there(&self) -> Result<(), ServerError> {
+        match std::net::TcpStream::connect_timeout(&self.address, STARTING) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(ServerError::NotThere {
+                address: self.address,
+                source,
+            }),
+        }
+    }
+
     /// Waits until it accepts connections.
     ///
     /// # Errors
     ///
     /// [`ServerError::NotThere`].
     #[expect(clippy::disallowed_methods, reason = "another process comes up in real time")]
-    pub fn wait(&self) -> Result<(), ServerError> {
+    fn wait(&self) -> Result<(), ServerError> {
         const PAUSE: Duration = Duration::from_millis(50);
         let deadline = std::time::Instant::now() + STARTING;
         loop {
-            match std::net::TcpStream::connect_timeout(&self.address, STARTING) {
-                Ok(_) => return Ok(()),
-                Err(source) if std::time::Instant::now() >= deadline => {
-                    return Err(ServerError::NotThere {
-                        address: self.address,
-                        source,
-                    });
-                }
-                Err(_) => thread::sleep(PAUSE),
+            match self.is_there() {
+                Err(_) if std::time::Instant::now() < deadline => thread::sleep(PAUSE),
+                is_there => return is_there,
             }
         }
     }
