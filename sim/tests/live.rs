@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile::live::{Live, Need, Outcome};
@@ -47,6 +48,7 @@ fn live() -> Live {
             front: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
+            interruption: Arc::default(),
             speed: SPEED,
         },
         secrets,

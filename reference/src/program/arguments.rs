@@ -68,6 +68,9 @@ pub struct Arguments {
     /// When the fast clock showed the true time, as an RFC 3339 timestamp; clocks with the same two settings agree
     #[arg(long, env = "TURNSTILE_SPEED_SINCE", value_name = "TIMESTAMP")]
     pub speed_since: Option<String>,
+    /// End when standard input is closed, as it is when whoever started it and holds the other end is gone
+    #[arg(long)]
+    pub end_with_stdin: bool,
     /// What is logged, as tracing filters have it: `info`, `debug`, `turnstile_reference::host=debug,warn`
     #[arg(long, env = "TURNSTILE_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,

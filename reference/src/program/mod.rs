@@ -121,11 +121,16 @@ fn run_with(settings: Settings) -> Result<Ended, ProgramError> {
 async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
     // From here on a signal is an order, also if it comes before there is anything to end.
     let Orders { end, end_at_once } = Orders::listen().map_err(ProgramError::Signals)?;
+    let end_with_stdin = settings.end_with_stdin;
     let running = start(settings).await?;
     real::announce(running.authority()).map_err(ProgramError::Announce)?;
     let serving = running.serve(async {
-        let signal = end.await;
-        tracing::info!(signal, "server ending");
+        let reason = tokio::select! {
+            biased;
+            signal = end => signal,
+            () = signals::stdin_closed(), if end_with_stdin => "standard input is closed",
+        };
+        tracing::info!(reason, "server ending");
     });
     tokio::select! {
         biased;

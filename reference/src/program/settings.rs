@@ -30,6 +30,7 @@ pub struct Settings {
     pub(super) ingest_url: Option<String>,
     pub(super) imports: Vec<PathBuf>,
     pub(super) pace: Pace,
+    pub(super) end_with_stdin: bool,
     pub(super) log: Log,
 }
 
@@ -118,6 +119,7 @@ impl Settings {
                 ingest_url,
                 imports: arguments.imports,
                 pace,
+                end_with_stdin: arguments.end_with_stdin,
                 log,
             }),
             _ => Err(complaints.0),

@@ -1,6 +1,7 @@
 //! How an operator ends the program: a first signal, and a second one from whoever cannot wait.
 
 use std::io;
+use std::thread;
 
 use tokio::sync::oneshot;
 use turnstile_seams::BoxFuture;
@@ -37,6 +38,18 @@ impl Orders {
             }),
         })
     }
+}
+
+/// Completes when standard input is closed: whoever held its other end has let go of it, or is gone.
+pub(super) async fn stdin_closed() {
+    let (closed, is_closed) = oneshot::channel::<()>();
+    // Nothing else can wait for it: it may be a file, a pipe or a terminal.
+    thread::spawn(move || {
+        let read = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        drop((read, closed));
+    });
+    // It is only ever dropped.
+    let _ = is_closed.await;
 }
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one asks for the end, the second one does not wait for it.
+//! Ctrl-C, and other signals that ask for the end: the first one asks for the end, the second one does not wait for it.
 
 use std::process;
 use std::sync::Arc;
@@ -29,6 +29,11 @@ impl Interruption {
             ));
         }
         Self(asked)
+    }
+
+    /// Tells whoever cannot ask here.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 
     /// Whether it was asked for.

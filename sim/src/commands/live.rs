@@ -11,7 +11,7 @@ use clap::Args;
 use turnstile::error_chain::with_sources;
 use turnstile::live::{Live, Need, Outcome};
 use turnstile::report::{TerminalReporter, replay_in_real_time};
-use turnstile::script::Options;
+use turnstile::script::{HarnessError, Options};
 use turnstile::stage::{RECEIVER_AUTHORITY, SERVER, SERVER_AUTHORITY, Secrets, WRAPPER, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
@@ -19,6 +19,7 @@ use turnstile::world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedSer
 use turnstile_scenarios::Entry;
 
 use super::exit::{Exit, complain, exit_of};
+use super::interruption::Interruption;
 use super::progress::progress_bar;
 use super::report_files::{ReportArguments, ReportFiles};
 
@@ -115,7 +116,7 @@ pub(crate) struct Reports<'a> {
 
 impl LiveArguments {
     /// The server that they name; or what is wrong with them.
-    fn live(&self) -> Result<Live, String> {
+    fn live(&self, interruption: &Interruption) -> Result<Live, String> {
         let speed = self.speed.unwrap_or(match self.target {
             Some(_) => 1,
             None => OWN_SPEED,
@@ -164,6 +165,7 @@ impl LiveArguments {
                 front,
                 listening,
                 reached_at,
+                interruption: interruption.flag(),
                 speed,
             },
             secrets,
@@ -191,17 +193,29 @@ impl LiveArguments {
         })
     }
 
-    /// The flags that play the same again.
+    /// The flags that play the same again. Secrets are not among them.
     fn flags(&self) -> String {
         let mut flags = String::new();
-        if let Some(target) = &self.target {
-            flags.push_str(&format!(" --target {target}"));
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                // In a shell a quote ends a quoted text, and is written outside of it.
+                let quoted = value.replace('\'', r"'\''");
+                flags.push_str(&format!(" --{name} '{quoted}'"));
+            }
+        };
+        add("target", self.target.clone());
+        add("speed", self.speed.map(|speed| speed.to_string()));
+        add("restart-command", self.restart_command.clone());
+        if self.target.is_some() {
+            add("wrapper", Some(self.wrapper.to_string()));
+            add("receiver", Some(self.receiver.to_string()));
         }
-        if let Some(speed) = self.speed {
-            flags.push_str(&format!(" --speed {speed}"));
-        }
-        if self.slow {
-            flags.push_str(" --slow");
+        add("receiver-reached-at", self.receiver_reached_at.clone());
+        add("ingest-authority", self.ingest_authority.clone());
+        for (is_given, flag) in [(self.slow, " --slow"), (self.sandboxes, " --sandboxes")] {
+            if is_given {
+                flags.push_str(flag);
+            }
         }
         flags
     }
@@ -254,7 +268,8 @@ pub(crate) fn run_live(
     jobs: Option<NonZeroUsize>,
     reports: &Reports,
 ) -> io::Result<Exit> {
-    let live = match arguments.live() {
+    let interruption = Interruption::listen();
+    let live = match arguments.live(&interruption) {
         Ok(live) => live,
         Err(problem) => {
             complain(&problem);
@@ -277,7 +292,7 @@ pub(crate) fn run_live(
     let mut failure = None;
     let start = now();
     workers::in_order(
-        entries.iter(),
+        entries.iter().take_while(|_| !interruption.is_asked_for()),
         jobs,
         |entry| {
             let begun = now();
@@ -291,6 +306,7 @@ pub(crate) fn run_live(
                     files.skip(entry, &reason);
                     bar.suspend(|| reporter.skip(entry, &reason))
                 }
+                Outcome::Played(Err(HarnessError::Interrupted)) => Ok(()),
                 Outcome::Played(verdict) => {
                     let play = Play {
                         entry,
@@ -307,12 +323,16 @@ pub(crate) fn run_live(
         },
     );
     bar.finish_and_clear();
+    if interruption.is_asked_for() {
+        anstream::eprintln!("interrupted: this is what came of it so far");
+    }
     let are_written = files.write();
     if let Some(error) = failure {
         return Err(error);
     }
     let summary = reporter.finish(start.elapsed())?;
-    Ok(if are_written {
+    // What was not played has not held.
+    Ok(if are_written && !interruption.is_asked_for() {
         exit_of(&summary)
     } else {
         Exit::Harness

@@ -131,6 +131,7 @@ async fn run(arguments: UpArguments) -> Result<ExitCode, UpError> {
         imports: Vec::new(),
         speed: None,
         speed_since: None,
+        end_with_stdin: false,
         log: arguments.log,
         log_format: LogFormat::Text,
     });

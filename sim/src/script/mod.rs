@@ -128,6 +128,9 @@ pub enum HarnessError {
         /// Parties that are not done.
         waiting: Vec<String>,
     },
+    /// Somebody has asked for its end.
+    #[error("it was interrupted")]
+    Interrupted,
     /// There is no server to test.
     #[error("there is no server to test: {0}")]
     NoServer(String),

@@ -242,6 +242,7 @@ impl<'a> Player<'a> {
                 Stopped::Panicked { host: party, message } => {
                     return Err(HarnessError::Panicked { party, message });
                 }
+                Stopped::Interrupted => return Err(HarnessError::Interrupted),
                 Stopped::NotBegun { message } => return Err(HarnessError::NoServer(message)),
                 Stopped::Livelock { host } if host == SERVER => {
                     self.find(

@@ -192,11 +192,12 @@ impl Soak {
                 turns: times.len() as u64,
                 resources: late,
             };
-            if let Some(how) = process.has_ended() {
-                ledger.flaw(how);
+            // First of all: what ends of the same signal has not ended by itself.
+            if !told(standing) || elapsed >= self.length || clients.is_empty() {
                 break late;
             }
-            if !told(standing) || elapsed >= self.length || clients.is_empty() {
+            if let Some(how) = process.has_ended() {
+                ledger.flaw(how);
                 break late;
             }
         };

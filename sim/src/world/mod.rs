@@ -104,6 +104,8 @@ pub enum Stopped {
         /// Why, in words.
         message: String,
     },
+    /// Somebody has asked for the end of everything.
+    Interrupted,
     /// A host does not come to rest at this instant. Until it is crashed, no run gets past this.
     Livelock {
         /// The host's name.

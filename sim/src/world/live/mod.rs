@@ -29,6 +29,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -77,6 +78,8 @@ pub struct LiveSetup {
     pub listening: BTreeMap<String, SocketAddr>,
     /// Authorities at which the server reaches parties of the harness where those are not what they listen at.
     pub reached_at: BTreeMap<String, String>,
+    /// True when everything is to end.
+    pub interruption: Arc<AtomicBool>,
     /// How fast time passes for everybody beside the machine's clock.
     pub speed: u32,
 }
@@ -498,6 +501,10 @@ impl AnyWorld for LiveWorld {
             return Stopped::NotBegun { message };
         }
         loop {
+            // First of all: what ends of the same signal has not ended by itself.
+            if self.setup.interruption.load(Ordering::Relaxed) {
+                return Stopped::Interrupted;
+            }
             self.perform_due();
             self.notice_deaths();
             if let Some((host, message)) = self.panics.pop_front() {

@@ -145,7 +145,9 @@ impl Process {
             .arg(self.folder.path().join("data"))
             .args(further)
             .envs(self.server.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            // Held open for as long as the harness is there.
+            .arg("--end-with-stdin")
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

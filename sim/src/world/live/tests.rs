@@ -113,6 +113,7 @@ impl Play {
             front: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
+            interruption: Arc::default(),
             speed: 1,
         };
         let world = LiveWorld::new(0, setup).expect("a server that was given needs nothing");
