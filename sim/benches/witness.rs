@@ -11,7 +11,7 @@ use criterion::Criterion;
 use fake_gateway::observation::Sight;
 use serde_json::json;
 use turnstile::stage::client::{Awaited, From};
-use turnstile::stage::{self, Stage};
+use turnstile::stage::{self, Secrets, Stage};
 use turnstile::trace::What;
 use turnstile::world::{Stopped, WorldKind};
 use turnstile_reference::sabotage::Sabotage;
@@ -53,7 +53,9 @@ fn idle(kind: WorldKind) -> Duration {
 
 /// A session is started with a prompt, and a client follows its stream until its one turn is over.
 fn busy(kind: WorldKind, prompt: &str) -> Duration {
-    let mut stage = Stage::in_world(kind.create(1, stage::epoch()), Sabotage::default(), None);
+    let world = kind.create(1, stage::epoch());
+    let stage = Stage::in_world(world, Secrets::default(), Sabotage::default(), None);
+    let mut stage = stage.expect("both worlds carry it");
     let client = stage.add_client("client");
     let input = json!({
         "message": {"prompt": prompt, "id": client.draw_message_id()},

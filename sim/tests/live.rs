@@ -212,10 +212,6 @@ const SECRETS: [(&str, &str); 3] = [
 ];
 
 /// An address of the loopback at which nobody listens just now.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "somebody else's server is told of it before the harness is there"
-)]
 fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
     listener.local_addr().expect("it is bound").to_string()

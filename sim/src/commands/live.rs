@@ -348,7 +348,6 @@ fn now() -> Instant {
 }
 
 /// What ids are drawn from: a server that is there for longer than a play must not be shown the same ones again.
-#[expect(clippy::disallowed_methods, reason = "in real time no two runs are the same")]
 fn seed(is_given: bool) -> u64 {
     if is_given {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();

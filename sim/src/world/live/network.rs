@@ -111,10 +111,11 @@ impl Neighbourhood {
         let is_meant = |line: &&Registered| {
             (line.host == one && line.peer == other) || (line.host == other && line.peer == one)
         };
-        let lines = directory.lines.values().filter(is_meant);
-        lines
-            .map(|line| line.fate.send_replace(fate(line.host == one)))
-            .count()
+        let lines: Vec<&Registered> = directory.lines.values().filter(is_meant).collect();
+        for line in &lines {
+            line.fate.send_replace(fate(line.host == one));
+        }
+        lines.len()
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
@@ -207,10 +208,6 @@ impl Drop for Entry {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a world in real time stands on the machine's sockets"
-)]
 fn bind(address: SocketAddr) -> io::Result<StdListener> {
     let listener = StdListener::bind(address)?;
     listener.set_nonblocking(true)?;

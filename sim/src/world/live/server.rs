@@ -152,7 +152,7 @@ impl Process {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let told = child.stdout.take().map(|out| first_address(out));
+        let told = child.stdout.take().map(first_address);
         let address = match told.map(|told| told.recv_timeout(STARTING)) {
             Some(Ok(address)) => address,
             Some(Err(mpsc::RecvTimeoutError::Timeout)) => {
@@ -281,10 +281,6 @@ impl GivenServer {
     /// # Errors
     ///
     /// [`ServerError::NotThere`].
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the server under test is not the harness's"
-    )]
     pub fn is_there(&self) -> Result<(), ServerError> {
         match std::net::TcpStream::connect_timeout(&self.address, STARTING) {
             Ok(_) => Ok(()),

@@ -48,10 +48,6 @@ impl Heard {
 }
 
 /// A server that answers each byte with itself and tells what it heard.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server under test is not the harness's"
-)]
 fn echoing() -> (GivenServer, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
