@@ -3,7 +3,7 @@
 //! What is played here is what takes little time; everything is `turnstile run --live --slow`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -52,7 +52,7 @@ fn live() -> Live {
             speed: SPEED,
         },
         secrets,
-        offers: BTreeSet::from([Need::Crash, Need::Sandboxes, Need::StoredSession]),
+        offers: BTreeSet::from([Need::Crash, Need::Downtime, Need::Sandboxes, Need::StoredSession]),
         patience: PATIENCE,
     }
 }
@@ -305,4 +305,76 @@ fn a_target_that_cannot_be_played_against_is_told_what_is_wrong_with_it() {
         assert_eq!(code, Some(2), "{arguments:?}: {out}{complaints}");
         assert!(complaints.contains(expected), "{arguments:?}: {complaints}");
     }
+}
+
+#[test]
+fn a_restart_command_that_fails_is_a_failure_of_the_harness_and_not_of_the_server() {
+    let (wrapper, receiver) = (free_address(), free_address());
+    let server = SomebodysServer::start(&wrapper);
+    let target = [
+        "--target",
+        &server.url,
+        "--wrapper",
+        &wrapper,
+        "--receiver",
+        &receiver,
+    ];
+    let crash = [
+        "--restart-command",
+        "echo no such service; false",
+        "suite/crash/server-after-an-ack",
+    ];
+    let (code, out, _) = run_live(&[&target[..], &["--slow"], &crash].concat(), &SECRETS);
+    assert_eq!(
+        code,
+        Some(0),
+        "it is down for longer than such a command can say: {out}"
+    );
+    let script = "
+scenario: a turn ends
+about: a
+seam: crash
+steps:
+  - start: { as: first, say: gate:hold }
+  - await: { gate: hold }
+  - crash: { party: server, restart-after: 1s }
+  - release: hold
+";
+    let folder = server.data.path().join("scripts/suite");
+    std::fs::create_dir_all(&folder).expect("there is room for a folder");
+    std::fs::write(folder.join("one.yaml"), script).expect("there is room for a script");
+    let scenarios = folder.with_file_name("").to_string_lossy().into_owned();
+    let crash = ["--scenarios", &scenarios, crash[0], crash[1]];
+    let (code, out, complaints) = run_live(&[&target[..], &crash].concat(), &SECRETS);
+    assert_eq!(code, Some(3), "{out}{complaints}");
+    assert!(out.contains("its last words: no such service"), "{out}");
+}
+
+#[test]
+fn whoever_asks_for_the_end_gets_the_summary_and_nothing_is_left_over() {
+    let folder = tempfile::tempdir().expect("there is room for a directory");
+    let mut process = Command::new(env!("CARGO_BIN_EXE_turnstile"))
+        .args(["run", "--live", "--jobs", "4"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the tool can be run");
+    let mut out = BufReader::new(process.stdout.take().expect("it was piped"));
+    let mut text = String::new();
+    out.read_line(&mut text).expect("it tells of its first play");
+    let asked = Command::new("kill")
+        .args(["-TERM", &process.id().to_string()])
+        .status();
+    assert!(asked.is_ok_and(|status| status.success()));
+    out.read_to_string(&mut text)
+        .expect("it tells of what it has played");
+    let status = process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(3), "{text}");
+    assert!(text.contains(" held"), "{text}");
+    let left = std::fs::read_dir(folder.path())
+        .expect("it is still there")
+        .count();
+    assert_eq!(left, 0, "directories of servers are left over");
 }

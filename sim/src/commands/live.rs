@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use http::Uri;
 use turnstile::error_chain::with_sources;
 use turnstile::live::{Live, Need, Outcome};
 use turnstile::report::{TerminalReporter, replay_in_real_time};
@@ -26,6 +27,8 @@ use super::report_files::{ReportArguments, ReportFiles};
 /// How fast time passes at a server that the harness starts, if nobody wants it otherwise: fast enough for most
 /// scenarios, and slow beside what a busy machine is late by.
 const OWN_SPEED: u32 = 10;
+/// The port of a URL that names none.
+const HTTP_PORT: u16 = 80;
 /// How long a scenario may take, by the machine's clock, unless it may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long it may take if it may be slow: what takes longer only virtual time can play.
@@ -142,16 +145,14 @@ impl LiveArguments {
                 if self.restart_command.is_some() {
                     offers.insert(Need::Crash);
                 }
-                let server = GivenServer {
-                    address: resolve(&authority)?,
-                    restart_command: self.restart_command.clone(),
-                };
-                server.is_there().map_err(|error| with_sources(&error))?;
+                let server = find(&authority, self.restart_command.as_ref())?;
+                can_listen(self.wrapper, "wrapper")?;
+                can_listen(self.receiver, "receiver")?;
                 alias = Some(self.ingest_authority.clone().unwrap_or(authority));
                 ServerUnderTest::Given(server)
             }
             None => {
-                offers.extend([Need::Crash, Need::Sandboxes, Need::StoredSession]);
+                offers.extend([Need::Crash, Need::Downtime, Need::Sandboxes, Need::StoredSession]);
                 ServerUnderTest::Started(reference_server(&secrets)?)
             }
         };
@@ -240,25 +241,44 @@ pub(crate) fn reference_server(secrets: &Secrets) -> Result<StartedServer, Strin
 fn authority(target: &str) -> Result<String, String> {
     let wrong =
         || format!("{target:?} is no target: it is a URL such as http://127.0.0.1:8787, without a path");
-    let rest = target.strip_prefix("http://").ok_or_else(wrong)?;
-    let authority = rest.trim_end_matches('/');
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    match authority {
-        "" => Err(wrong()),
-        _ if authority.contains('/') => Err(wrong()),
-        _ if has_port => Ok(authority.to_owned()),
-        _ => Ok(format!("{authority}:80")),
+    let url: Uri = target.parse().map_err(|_| wrong())?;
+    let is_plain =
+        url.scheme_str() == Some("http") && url.query().is_none() && matches!(url.path(), "" | "/");
+    let authority = url.authority().filter(|_| is_plain).ok_or_else(wrong)?;
+    let port = authority.port_u16();
+    let has_wrong_port = authority.as_str().ends_with(':') || authority.port().is_some() && port.is_none();
+    if authority.host().is_empty() || authority.as_str().contains('@') || has_wrong_port || port == Some(0) {
+        return Err(wrong());
     }
+    Ok(format!("{}:{}", authority.host(), port.unwrap_or(HTTP_PORT)))
 }
 
-fn resolve(authority: &str) -> Result<SocketAddr, String> {
+/// Where the target accepts connections: the first of its addresses that does.
+fn find(authority: &str, restart_command: Option<&String>) -> Result<GivenServer, String> {
     let addresses = authority.to_socket_addrs();
-    let mut addresses = addresses.map_err(|error| format!("cannot find {authority}: {error}"))?;
-    addresses
-        .next()
-        .ok_or_else(|| format!("{authority} has no address"))
+    let addresses = addresses.map_err(|error| format!("cannot find {authority}: {error}"))?;
+    let mut problem = format!("{authority} has no address");
+    for address in addresses {
+        let server = GivenServer {
+            address,
+            restart_command: restart_command.cloned(),
+        };
+        match server.is_there() {
+            Ok(()) => return Ok(server),
+            Err(error) => problem = with_sources(&error),
+        }
+    }
+    Err(format!(
+        "{problem}; start the server, or say with --target where it is"
+    ))
+}
+
+/// Whether the harness can listen where the target will look for it; what is wrong if not.
+fn can_listen(address: SocketAddr, flag: &str) -> Result<(), String> {
+    let listening = std::net::TcpListener::bind(address);
+    listening
+        .map(drop)
+        .map_err(|error| format!("cannot listen at {address} (--{flag}): {error}"))
 }
 
 /// Plays scenarios in real time and judges them.

@@ -1,8 +1,12 @@
 //! What a scenario needs of a server under test beyond the protocol, and which of it a server offers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use turnstile_scenarios::{Machine, Scenario, Step};
+
+/// A server that is to be there again after this time may as well be there at once.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Makes the enum, with all of its kinds, their names and what they mean.
 macro_rules! needs {
@@ -36,6 +40,7 @@ macro_rules! needs {
 
 needs! {
     Crash: "crash", "a server that is killed and started again";
+    Downtime: "downtime", "a server that stays down for as long as the scenario wants";
     CrashPoint: "crash-point", "a crash at a named point of the server's own work";
     PowerLoss: "power-loss", "a machine that loses its power";
     Queue: "queue", "a hand on the server's callback queue";
@@ -59,6 +64,9 @@ impl Need {
                 Step::Crash(crash) => {
                     if crash.party.value == Machine::Server {
                         needs.insert(Self::Crash);
+                        if crash.restart_after.is_none_or(|after| *after > SOON) {
+                            needs.insert(Self::Downtime);
+                        }
                     }
                     if crash.at.is_some() {
                         needs.insert(Self::CrashPoint);

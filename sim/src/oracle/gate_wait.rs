@@ -41,7 +41,7 @@ pub(super) fn lasts_until(
         .bindings
         .iter()
         .filter(|binding| binding.fence.generation > fence.generation)
-        .map(|binding| binding.at);
+        .map(|binding| binding.at.saturating_sub(session.run.on_its_way()));
     [let_go_at, connected_until, answers_until(session, fence, end.at)]
         .into_iter()
         .chain(interrupted_at)

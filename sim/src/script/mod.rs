@@ -182,16 +182,21 @@ pub fn play_in(
     if let Some(Strike { at, kind }) = options.strike {
         player.arrange_strike(at, kind);
     }
-    player.play()?;
-    let played = player.elapsed();
-    player.let_everything_settle(options.settling)?;
+    let gone = player.play().and_then(|()| {
+        let played = player.elapsed();
+        player.let_everything_settle(options.settling).map(|()| played)
+    });
+    let recorded = player.finish();
+    let removed = player.remove_sessions();
+    let played = gone?;
+    removed?;
     let Recorded {
         trace,
         looked_back_at,
         messages,
         labels,
         mut findings,
-    } = player.finish();
+    } = recorded;
     let history = History::read_under(&trace, circumstances);
     findings.extend(expectations::check(scenario, &trace, &history, &messages, blur));
     findings.extend(oracle::judge(&history));

@@ -192,13 +192,13 @@ impl<'a> Player<'a> {
     }
 
     /// What was played.
-    pub fn finish(self) -> Recorded {
+    pub fn finish(&mut self) -> Recorded {
         Recorded {
             trace: self.stage.recorder.take(),
             looked_back_at: self.looked_back_at,
-            messages: self.messages,
-            labels: self.labels,
-            findings: self.findings,
+            messages: std::mem::take(&mut self.messages),
+            labels: std::mem::take(&mut self.labels),
+            findings: std::mem::take(&mut self.findings),
         }
     }
 
@@ -243,7 +243,7 @@ impl<'a> Player<'a> {
                     return Err(HarnessError::Panicked { party, message });
                 }
                 Stopped::Interrupted => return Err(HarnessError::Interrupted),
-                Stopped::NotBegun { message } => return Err(HarnessError::NoServer(message)),
+                Stopped::WithoutServer { message } => return Err(HarnessError::NoServer(message)),
                 Stopped::Livelock { host } if host == SERVER => {
                     self.find(
                         "server-livelock",

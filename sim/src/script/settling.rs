@@ -30,6 +30,8 @@ const READING: Duration = Duration::from_secs(5);
 const READING_IN_REAL_TIME: Duration = Duration::from_mins(2);
 /// What the path of a stream has that is read from its first event on.
 const FROM_THE_BEGINNING: &str = "fromId=0";
+/// How long a server may take to remove a session of a play that is over.
+const REMOVAL: Duration = Duration::from_secs(10);
 /// How long passes between two looks at whether anything is still owed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -62,6 +64,32 @@ impl Player<'_> {
                 self.read_until(end, counted)
             }
         }
+    }
+
+    /// Removes the sessions from a server that goes on when this play is over: what they still owe would come to the
+    /// parties of the next one. How the server takes it is not this play's business any more.
+    ///
+    /// # Errors
+    ///
+    /// If the harness failed.
+    pub fn remove_sessions(&mut self) -> Result<(), HarnessError> {
+        if !self.stage.world.leaves_server_behind() {
+            return Ok(());
+        }
+        for session in std::mem::take(&mut self.sessions).into_values() {
+            for procedure in ["interruptSession", "deleteSession"] {
+                let done = Awaited::default();
+                let asking = self.stage.observer();
+                let asking = asking.call(procedure, json!({"sessionId": session}), done.clone());
+                self.stage.world.spawn(OBSERVER, asking)?;
+                // Nothing of it is looked at any more.
+                let deadline = self.stage.world.now() + REMOVAL;
+                self.stage
+                    .world
+                    .run_until(Some(deadline), || done.get().is_some());
+            }
+        }
+        Ok(())
     }
 
     fn heal_everything(&mut self) -> Result<(), HarnessError> {

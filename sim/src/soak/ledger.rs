@@ -82,7 +82,10 @@ impl Ledger {
         }
         match status {
             "completed" => book.counts.completed += 1,
-            _ => book.counts.not_completed += 1,
+            _ => {
+                book.counts.not_completed += 1;
+                book.flaw(format!("{message} has ended as {status}"));
+            }
         }
         book.settle(message);
     }

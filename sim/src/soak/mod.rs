@@ -63,14 +63,19 @@ pub enum SoakError {
 }
 
 /// How it stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Standing {
-    /// How long it has been going on.
+    /// How long it has been going on, in the report in seconds.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
     pub elapsed: Duration,
     /// How many turns are over.
     pub turns: u64,
     /// What the server takes.
     pub resources: Resources,
+}
+
+fn as_seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    elapsed.as_secs_f64().serialize(serializer)
 }
 
 /// What came of it.
@@ -98,6 +103,8 @@ pub struct Report {
     pub peak: Resources,
     /// What it took when all sessions were removed.
     pub after: Resources,
+    /// How it stood, second by second.
+    pub course: Vec<Standing>,
     /// What was lost or left over, in words.
     pub flaws: Vec<String>,
 }
@@ -175,7 +182,7 @@ impl Soak {
         drop(surroundings);
 
         let begun = seams.clock.now();
-        let (mut times, mut early, mut peak) = (Vec::new(), None, before);
+        let (mut times, mut course, mut early, mut peak) = (Vec::new(), Vec::new(), None, before);
         let late = loop {
             seams.clock.sleep(SAMPLING).await;
             while let Ok(time) = taken.try_recv() {
@@ -192,12 +199,15 @@ impl Soak {
                 turns: times.len() as u64,
                 resources: late,
             };
+            course.push(standing);
             // First of all: what ends of the same signal has not ended by itself.
             if !told(standing) || elapsed >= self.length || clients.is_empty() {
                 break late;
             }
             if let Some(how) = process.has_ended() {
                 ledger.flaw(how);
+                // Nobody is left to wait for.
+                clients.abort_all();
                 break late;
             }
         };
@@ -236,6 +246,7 @@ impl Soak {
             late,
             peak,
             after,
+            course,
             flaws: ledger.flaws(),
         })
     }

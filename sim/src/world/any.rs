@@ -82,6 +82,11 @@ pub trait AnyWorld {
         false
     }
 
+    /// Whether the server that this world brings is there when the world is over, with all that was done to it.
+    fn leaves_server_behind(&self) -> bool {
+        false
+    }
+
     /// How far a time that a server tells may be behind the time at which it told it.
     fn told_time_error(&self) -> Duration {
         TOLD_TIME_ERROR

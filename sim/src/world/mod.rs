@@ -99,8 +99,8 @@ pub enum Stopped {
         /// The panic's message and place.
         message: String,
     },
-    /// The world could not begin, for want of what is to be tested in it.
-    NotBegun {
+    /// What is to be tested in the world is not there, or not any more.
+    WithoutServer {
         /// Why, in words.
         message: String,
     },

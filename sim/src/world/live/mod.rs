@@ -49,6 +49,7 @@ use super::events::{CrashCause, WorldError, WorldEvent};
 use super::host::{Machine, PowerSwitch};
 use super::links::{Link, LinkFault};
 use super::streams::Streams;
+use crate::error_chain::with_sources;
 use crate::live::front;
 
 /// The authority of the front of all sandboxes.
@@ -107,6 +108,8 @@ pub struct LiveWorld {
     neighbourhood: Neighbourhood,
     agenda: BTreeMap<(Timestamp, u64), Deed>,
     scheduled: u64,
+    /// Why there is no server to test any more.
+    without_server: Option<String>,
     /// Parties that ended of a panic, which no run has reported yet.
     panics: VecDeque<(String, String)>,
     listener: Option<Listener>,
@@ -171,6 +174,7 @@ impl LiveWorld {
             neighbourhood,
             agenda: BTreeMap::new(),
             scheduled: 0,
+            without_server: None,
             panics: VecDeque::new(),
             listener: None,
         })
@@ -376,10 +380,10 @@ impl LiveWorld {
                         "a crash of a server that it cannot start again",
                     ));
                 };
-                if let Err(error) = restarted {
-                    self.panics.push_back((party.clone(), error.to_string()));
+                match restarted {
+                    Ok(()) => self.tell(WorldEvent::Restarted { host: party }),
+                    Err(error) => self.without_server = Some(with_sources(&error)),
                 }
-                self.tell(WorldEvent::Restarted { host: party });
                 Ok(())
             }
         }
@@ -409,6 +413,10 @@ impl AnyWorld for LiveWorld {
 
     fn is_in_real_time(&self) -> bool {
         true
+    }
+
+    fn leaves_server_behind(&self) -> bool {
+        matches!(self.server, Server::Given(_))
     }
 
     fn told_time_error(&self) -> Duration {
@@ -497,8 +505,8 @@ impl AnyWorld for LiveWorld {
 
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped {
         if let Err(error) = self.begin() {
-            let message = crate::error_chain::with_sources(&error);
-            return Stopped::NotBegun { message };
+            let message = with_sources(&error);
+            return Stopped::WithoutServer { message };
         }
         loop {
             // First of all: what ends of the same signal has not ended by itself.
@@ -506,6 +514,9 @@ impl AnyWorld for LiveWorld {
                 return Stopped::Interrupted;
             }
             self.perform_due();
+            if let Some(message) = self.without_server.take() {
+                return Stopped::WithoutServer { message };
+            }
             self.notice_deaths();
             if let Some((host, message)) = self.panics.pop_front() {
                 return Stopped::Panicked { host, message };
@@ -620,8 +631,8 @@ impl AnyWorld for LiveWorld {
         }
         if self.is_server(host) {
             if let Err(error) = self.start_server() {
-                self.panics
-                    .push_back((host.to_owned(), crate::error_chain::with_sources(&error)));
+                self.without_server = Some(with_sources(&error));
+                return Ok(());
             }
         } else {
             let index = self.find(host)?;

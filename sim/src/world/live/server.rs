@@ -5,6 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -15,8 +16,12 @@ use tempfile::TempDir;
 
 /// How long a server may take until it listens.
 const STARTING: Duration = Duration::from_secs(20);
+/// How long a server that is there may take to accept a connection.
+const CONNECTING: Duration = Duration::from_secs(2);
 /// What a server that the harness starts prints when it listens, before its address.
 const LISTENING: &str = "listening on http://";
+/// What the variables of the environment begin with that set up a server, or this program.
+const SETTINGS: &str = "TURNSTILE_";
 /// How many of the last lines that a server printed are told when it has ended.
 const LAST_WORDS: usize = 12;
 /// Where its log goes, in its folder.
@@ -49,12 +54,23 @@ pub enum ServerError {
         program: String,
     },
     /// The command that starts somebody else's server anew failed.
-    #[error("the restart command `{command}` failed: {status}")]
+    #[error("the restart command `{command}` failed ({status}); its last words: {last_words}")]
     RestartCommand {
         /// The command.
         command: String,
         /// How it ended.
         status: ExitStatus,
+        /// The end of what it printed.
+        last_words: String,
+    },
+    /// The command that starts somebody else's server anew does not end.
+    #[error(
+        "the restart command `{command}` did not end within {} s: it has to start the server in the background",
+        STARTING.as_secs()
+    )]
+    RestartHangs {
+        /// The command.
+        command: String,
     },
     /// There is no connecting to somebody else's server.
     #[error("nobody accepts a connection at {address}")]
@@ -139,7 +155,16 @@ impl Process {
         let listen = self
             .address
             .map_or("127.0.0.1:0".to_owned(), |address| address.to_string());
-        let mut child = Command::new(&self.server.program)
+        let mut command = Command::new(&self.server.program);
+        // What is meant for another server, or for this program, must not set this one up.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with(SETTINGS) {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
+            // A signal for the harness is not for the server: the harness ends it.
+            .process_group(0)
             .args(&self.server.arguments)
             .args(["--listen", &listen, "--data"])
             .arg(self.folder.path().join("data"))
@@ -254,26 +279,53 @@ fn last_lines(file: &Path) -> io::Result<String> {
     Ok(lines[lines.len().saturating_sub(LAST_WORDS)..].join(" | "))
 }
 
+/// Runs a shell command that has to end soon and well. What it prints goes to a file of its own: what it starts may
+/// hold on to it.
+#[expect(clippy::disallowed_methods, reason = "another process works in real time")]
+fn run_to_its_end(command: &str) -> Result<(), ServerError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let words = tempfile::NamedTempFile::new().map_err(ServerError::Folder)?;
+    let out = |file: &File| file.try_clone().map_err(ServerError::Folder);
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(out(words.as_file())?)
+        .stderr(out(words.as_file())?)
+        .spawn()
+        .map_err(|source| ServerError::Start {
+            program: "sh".to_owned(),
+            source,
+        })?;
+    let deadline = std::time::Instant::now() + STARTING;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if std::time::Instant::now() < deadline => thread::sleep(PAUSE),
+            Ok(None) | Err(_) => {
+                end(&mut child);
+                let command = command.to_owned();
+                return Err(ServerError::RestartHangs { command });
+            }
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let last_words = last_lines(words.path());
+    Err(ServerError::RestartCommand {
+        command: command.to_owned(),
+        status,
+        last_words: last_words.unwrap_or_else(|error| format!("(unreadable: {error})")),
+    })
+}
+
 impl GivenServer {
     /// Kills it and starts it anew, if it is known how, and waits until it accepts connections.
     pub(super) fn restart(&self) -> Option<Result<(), ServerError>> {
         let command = self.restart_command.as_ref()?;
-        let restarted = Command::new("sh")
-            .arg("-c")
-            .arg(command)
-            .stdin(Stdio::null())
-            .status();
-        Some(match restarted {
-            Ok(status) if status.success() => self.wait(),
-            Ok(status) => Err(ServerError::RestartCommand {
-                command: command.clone(),
-                status,
-            }),
-            Err(source) => Err(ServerError::Start {
-                program: "sh".to_owned(),
-                source,
-            }),
-        })
+        Some(run_to_its_end(command).and_then(|()| self.wait()))
     }
 
     /// Whether it accepts connections now.
@@ -282,7 +334,7 @@ impl GivenServer {
     ///
     /// [`ServerError::NotThere`].
     pub fn is_there(&self) -> Result<(), ServerError> {
-        match std::net::TcpStream::connect_timeout(&self.address, STARTING) {
+        match std::net::TcpStream::connect_timeout(&self.address, CONNECTING) {
             Ok(_) => Ok(()),
             Err(source) => Err(ServerError::NotThere {
                 address: self.address,
