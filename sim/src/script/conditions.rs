@@ -49,10 +49,10 @@ impl Player<'_> {
     }
 
     /// Where time passes by itself, lets happen what follows at once from what was waited for: the one who is heard
-    /// last is not always the one who is done last.
+    /// last is not always the one who is done last. Not for long: a wrapper that is done leaves soon after.
     fn let_follow(&mut self) -> Result<(), HarnessError> {
         if self.stage.world.is_in_real_time() {
-            self.run_for(self.stage.world.blur() / 5)?;
+            self.run_for(self.stage.world.blur() / 15)?;
         }
         Ok(())
     }

@@ -152,7 +152,8 @@ impl Player<'_> {
                 _ => false,
             };
             if !is_somebody_left || self.stage.world.now() >= end {
-                return Ok(());
+                // Streams that were open all the time may not have shown yet what the readings have.
+                return self.run_for(self.stage.world.blur() / 3);
             }
             self.run_for(BETWEEN_LOOKS)?;
             counted = self.count_waiters()?;
