@@ -32,6 +32,9 @@ struct Directory {
     addresses: BTreeMap<String, SocketAddr>,
     /// Sockets that were bound before their party asked for them, by authority.
     reserved: BTreeMap<String, StdListener>,
+    /// Sockets that are bound where parties listen, and listen themselves to nobody: while a party is down its port is
+    /// still its own, and whoever calls there is refused.
+    placeholders: Vec<TcpSocket>,
     /// Other authorities of the stranger's.
     aliases: BTreeSet<String>,
     /// Local addresses of connections that a party of the harness has opened: faults strike them at that end.
@@ -75,8 +78,9 @@ impl Neighbourhood {
     ///
     /// If the machine does not let it, for example because somebody else listens there.
     pub(super) fn reserve(&self, authority: &str, address: SocketAddr) -> io::Result<()> {
-        let listener = bind(address)?;
+        let (placeholder, listener) = claim(address)?;
         let mut directory = self.directory();
+        directory.placeholders.push(placeholder);
         directory.addresses.insert(authority.to_owned(), address);
         directory.reserved.insert(authority.to_owned(), listener);
         Ok(())
@@ -97,8 +101,9 @@ impl Neighbourhood {
         if let Some(address) = directory.addresses.get(authority) {
             return Ok(*address);
         }
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let (placeholder, listener) = claim((Ipv4Addr::LOCALHOST, 0).into())?;
         let address = listener.local_addr()?;
+        directory.placeholders.push(placeholder);
         directory.addresses.insert(authority.to_owned(), address);
         directory.reserved.insert(authority.to_owned(), listener);
         Ok(address)
@@ -212,6 +217,18 @@ fn bind(address: SocketAddr) -> io::Result<StdListener> {
     let listener = StdListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Binds a port for good, and listens there.
+fn claim(address: SocketAddr) -> io::Result<(TcpSocket, StdListener)> {
+    let placeholder = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    placeholder.set_reuseaddr(true)?;
+    placeholder.bind(address)?;
+    let listener = bind(placeholder.local_addr()?)?;
+    Ok((placeholder, listener))
 }
 
 /// The [`Network`] of one run of a host.
