@@ -34,9 +34,10 @@ fn seeds(criterion: &mut Criterion) {
 
 fn faults(criterion: &mut Criterion) {
     measure::plays(criterion, "faults/resets", [0, 1, 10], |count| {
-        let mut steps = "  - start: { as: a, say: slow:20:200 }\n".to_owned();
+        // As long for any number of them, and with time for the wrapper to come back after each.
+        let mut steps = "  - start: { as: a, say: slow:60:500 }\n  - wait: 2s\n".to_owned();
         for _ in 0..count {
-            steps += "  - reset: { between: [wrapper, server] }\n  - wait: 100ms\n";
+            steps += "  - reset: { between: [wrapper, server] }\n  - wait: 2s\n";
         }
         steps + "  - await: { message: a, is: completed }\n"
     });

@@ -47,7 +47,15 @@ fn a_filter_that_matches_nothing_ends_with_2() {
 
 #[test]
 fn wrong_usage_ends_with_2() {
-    for arguments in [&["frobnicate", "x"][..], &["run", "--seed", "x"], &["replay"]] {
+    let calls: [&[&str]; 5] = [
+        &["frobnicate", "x"],
+        &["run", "--seed", "x"],
+        &["replay"],
+        // What would count for nothing.
+        &["run", "--live", "--seed", "1"],
+        &["run", "--live", "--target", "http://127.0.0.1:9", "--jobs", "2"],
+    ];
+    for arguments in calls {
         assert_eq!(turnstile(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -341,34 +349,45 @@ fn a_timeline_is_of_the_one_play_and_of_none_of_several_that_held() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_ends_with_3_and_keeps_no_other_from_being_written() {
-    let folder = library("unwritten", &[]);
-    let (nowhere, json) = (folder.join("nowhere/junit.xml"), folder.join("report.json"));
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_played() {
+    let commands: [&[&str]; 4] = [
+        &["run", "suite/turn/cold", "--junit"],
+        &["explore", "--seeds", "0..1", "--json"],
+        &["replay", "1", "--timeline"],
+        &["shrink", "1", "--output"],
+    ];
+    for command in commands {
+        let output = turnstile(&[command, &["no/such/folder/report"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let told = "invalid value 'no/such/folder/report'";
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+        assert!(stdout(&output).is_empty(), "{command:?}");
+    }
+}
+
+/// A file that can be opened, and has no room.
+#[cfg(target_os = "linux")]
+const FULL: &str = "/dev/full";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_is_not_written_after_all_ends_with_3_and_keeps_no_other_from_being_written() {
+    let json = library("unwritten", &[]).join("report.json");
     let _ = std::fs::remove_file(&json);
-    let (nowhere, json_name) = (nowhere.display().to_string(), json.display().to_string());
-    let output = turnstile(&[
-        "run",
-        "suite/turn/cold",
-        "--junit",
-        &nowhere,
-        "--json",
-        &json_name,
-    ]);
+    let json_name = json.display().to_string();
+    let output = turnstile(&["run", "suite/turn/cold", "--junit", FULL, "--json", &json_name]);
     assert_eq!(output.status.code(), Some(3));
-    let told = format!("error: cannot write the JUnit report to {nowhere}: ");
+    let told = format!("error: cannot write the JUnit report to {FULL}: ");
     assert!(stderr(&output).contains(&told), "{}", stderr(&output));
     assert!(
         stdout(&output).contains("2 held in "),
         "what came of it is told all the same"
     );
     assert!(json.exists());
-    let output = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", &nowhere]);
+    let output = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", FULL]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(
-        stderr(&output).contains("cannot write the timeline to "),
-        "{}",
-        stderr(&output)
-    );
+    let told = format!("cannot write the timeline to {FULL}: ");
+    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
 }
 
 #[test]

@@ -193,7 +193,8 @@ fn a_script_is_swept_with_a_fault_at_each_of_its_moments() {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("wrapper-crash"));
 }
 
-/// Takes many minutes: `cargo test --release -p turnstile --test seeds -- --ignored`.
+/// Takes a quarter of an hour on two cores; shows how far it is with
+/// `cargo test --release -p turnstile --test seeds -- --ignored --nocapture`.
 #[test]
 #[ignore = "the whole suite, with a crash of the server at each moment of each script"]
 fn the_whole_suite_holds_with_the_server_crashing_at_any_moment() {
@@ -212,6 +213,14 @@ fn the_whole_suite_holds_with_the_server_crashing_at_any_moment() {
             |_, _| {},
         );
         let strips = strips.unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+        for strip in &strips {
+            eprintln!(
+                "{}: {} of {} moments held",
+                entry.id,
+                strip.held(),
+                strip.moments.len()
+            );
+        }
         let is_broken = |strip: &sweep::Strip| strip.held() < strip.moments.len();
         broken.extend(
             strips

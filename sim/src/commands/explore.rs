@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -13,8 +12,8 @@ use turnstile::workers;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
+use super::output_file::OutputFile;
 use super::progress::bar;
-use super::report_files::write_file;
 use super::seeds::{Seeds, ServerArguments};
 
 /// How many seeds are played if nothing is said.
@@ -43,10 +42,10 @@ pub(crate) struct ExploreArguments {
     keep_going: bool,
     /// Write what came of it to a file, which `turnstile merge` can put together with others
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    json: Option<OutputFile>,
     /// Write a JUnit report for a CI system: a case for each kind of finding, or one for all seeds if all held
     #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    junit: Option<OutputFile>,
     /// Show the digest of each trace
     #[arg(long)]
     digest: bool,
@@ -187,10 +186,10 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     explore::tell_exploration(&mut out, &exploration)?;
     let mut all_written = true;
     if let Some(file) = &arguments.json {
-        all_written &= write_file("the JSON report", file, |out| write(&exploration, out));
+        all_written &= file.write("the JSON report", |out| write(&exploration, out));
     }
     if let Some(file) = &arguments.junit {
-        all_written &= write_file("the JUnit report", file, |out| junit.write(&exploration, out));
+        all_written &= file.write("the JUnit report", |out| junit.write(&exploration, out));
     }
     if !all_written {
         return Ok(Exit::Harness);

@@ -8,17 +8,27 @@ use turnstile_scenarios::{Library, LibraryErrors, Scenario};
 
 use super::exit::{Exit, complain};
 
+/// Where they are if nobody says otherwise.
+const FOLDER: &str = "scenarios";
+
 /// Where the scenarios are.
 #[derive(Args)]
 pub(crate) struct LibraryArguments {
     /// The folder with the scenarios: its `suite` and its `regressions`
     #[arg(
         long,
-        default_value = "scenarios",
+        default_value = FOLDER,
         env = "TURNSTILE_SCENARIOS",
         value_name = "DIR"
     )]
     scenarios: PathBuf,
+}
+
+impl LibraryArguments {
+    /// The folder, if it is not the one where they are looked for anyway.
+    pub(crate) fn elsewhere(&self) -> Option<&Path> {
+        Some(self.scenarios.as_path()).filter(|folder| *folder != Path::new(FOLDER))
+    }
 }
 
 /// All scenarios of the folder; if they cannot be played, it is said why.

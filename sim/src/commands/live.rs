@@ -21,6 +21,7 @@ use turnstile_scenarios::Entry;
 
 use super::exit::{Exit, complain, exit_of};
 use super::interruption::Interruption;
+use super::library::LibraryArguments;
 use super::progress::progress_bar;
 use super::report_files::{ReportArguments, ReportFiles};
 
@@ -43,7 +44,7 @@ pub(crate) struct LiveArguments {
     /// Play in real time against a server that is a process of its own; the reference server unless --target is given
     ///
     /// A scenario that needs what the server cannot be asked for is skipped, and so is one that takes more than 20 s;
-    /// the report says so of each. The seed counts for nothing here.
+    /// the report says so of each.
     #[arg(long)]
     pub(crate) live: bool,
     /// Play against the server that listens here, such as http://127.0.0.1:8787
@@ -195,7 +196,7 @@ impl LiveArguments {
     }
 
     /// The flags that play the same again. Secrets are not among them.
-    fn flags(&self) -> String {
+    fn flags(&self, library: &LibraryArguments) -> String {
         let mut flags = String::new();
         let mut add = |name: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -204,6 +205,10 @@ impl LiveArguments {
                 flags.push_str(&format!(" --{name} '{quoted}'"));
             }
         };
+        add(
+            "scenarios",
+            library.elsewhere().map(|folder| folder.display().to_string()),
+        );
         add("target", self.target.clone());
         add("speed", self.speed.map(|speed| speed.to_string()));
         add("restart-command", self.restart_command.clone());
@@ -286,6 +291,7 @@ pub(crate) fn run_live(
     arguments: &LiveArguments,
     entries: &[&Entry],
     jobs: Option<NonZeroUsize>,
+    library: &LibraryArguments,
     reports: &Reports,
 ) -> io::Result<Exit> {
     let interruption = Interruption::listen();
@@ -298,12 +304,12 @@ pub(crate) fn run_live(
     };
     let is_given = arguments.target.is_some();
     let jobs = match (is_given, jobs) {
+        (_, Some(jobs)) => jobs,
         // There is one of it, and it has been told of one wrapper.
-        (true, _) => NonZeroUsize::MIN,
-        (false, Some(jobs)) => jobs,
+        (true, None) => NonZeroUsize::MIN,
         (false, None) => all_cores().saturating_mul(NonZeroUsize::MIN.saturating_add(AT_ONCE - 1)),
     };
-    let flags = arguments.flags();
+    let flags = arguments.flags(library);
     let bar = progress_bar(entries.len());
     let mut reporter = TerminalReporter::new(anstream::stdout(), reports.trace_lines)
         .with_digest(reports.digest)

@@ -9,7 +9,7 @@ use turnstile::explore::{self, Exploration};
 
 use super::exit::{Exit, complain};
 use super::explore::{exit_of_exploration, write};
-use super::report_files::write_file;
+use super::output_file::OutputFile;
 
 /// Which results are put together.
 #[derive(Args)]
@@ -19,7 +19,7 @@ pub(crate) struct MergeArguments {
     files: Vec<PathBuf>,
     /// Write the whole to a file too
     #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: Option<OutputFile>,
 }
 
 /// Puts the results of several explorations together, and tells of the whole.
@@ -49,7 +49,7 @@ pub(crate) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
     let whole = whole.expect("the command line asks for a file at least");
     explore::tell_exploration(&mut anstream::stdout(), &whole)?;
     if let Some(file) = &arguments.output
-        && !write_file("the whole", file, |out| write(&whole, out))
+        && !file.write("the whole", |out| write(&whole, out))
     {
         return Ok(Exit::Harness);
     }

@@ -5,7 +5,7 @@
 //! | `library` | finding the scenarios, and saying so if they are not there or wrong |
 //! | `progress`, `seeds`, `exit` | the bar, the seeds as they are written, how the program ends |
 //! | `interruption` | Ctrl-C |
-//! | `report_files` | the reports that are written to files |
+//! | `output_file`, `report_files` | files that are written when all is over, and the reports that are |
 //! | all others | the command of that name: its arguments and what it does |
 //!
 //! What is told and how it looks is the library's business (`report`, and what the commands are named after).
@@ -19,6 +19,7 @@ pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod merge;
+mod output_file;
 mod progress;
 pub(crate) mod replay;
 mod report_files;

@@ -1,7 +1,6 @@
 //! `turnstile replay`.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use turnstile::report::{Heading, TerminalReporter, mermaid, replay_of_play, timeline};
@@ -11,6 +10,7 @@ use turnstile::world::WorldKind;
 use turnstile_scenarios::{Entry, Surface};
 
 use super::exit::{Exit, complain, exit_of};
+use super::output_file::OutputFile;
 use super::report_files::write_page;
 use super::seeds::Source;
 
@@ -34,7 +34,7 @@ pub(crate) struct ReplayArguments {
     mermaid: bool,
     /// Write a timeline to look at in a browser
     #[arg(long, value_name = "FILE")]
-    timeline: Option<PathBuf>,
+    timeline: Option<OutputFile>,
     /// The world that it is played in
     #[arg(long, value_enum, default_value_t)]
     world: WorldChoice,

@@ -3,31 +3,29 @@
 //! They are written when all plays are over, whatever came of them. One that cannot be written does not keep
 //! the others from being written.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
 
 use clap::Args;
 use turnstile::report::{Heading, JsonReport, JunitReport, timeline};
 use turnstile::suite::Played;
 use turnstile_scenarios::Entry;
 
-use super::exit::complain;
+use super::output_file::OutputFile;
 
 /// Which reports are written, and where to.
 #[derive(Args)]
 pub(crate) struct ReportArguments {
     /// Write a JUnit report for a CI system: a suite for each seam, a case for each play
     #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    junit: Option<OutputFile>,
     /// Write what came of each play as JSON
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    json: Option<OutputFile>,
     /// Write a timeline to look at in a browser: of the one play, or of the first that broke if there are several
     ///
     /// If several are played and all hold, there is nothing to look at and no file is written.
     #[arg(long, value_name = "FILE")]
-    timeline: Option<PathBuf>,
+    timeline: Option<OutputFile>,
 }
 
 /// The reports that were asked for, as far as the plays are over.
@@ -87,10 +85,10 @@ impl<'a> ReportFiles<'a> {
     pub(crate) fn write(self) -> bool {
         let mut all = true;
         if let (Some(file), Some(junit)) = (&self.arguments.junit, self.junit) {
-            all &= write_file("the JUnit report", file, |out| junit.write(out));
+            all &= file.write("the JUnit report", |out| junit.write(out));
         }
         if let (Some(file), Some(json)) = (&self.arguments.json, self.json) {
-            all &= write_file("the JSON report", file, |out| json.write(out));
+            all &= file.write("the JSON report", |out| json.write(out));
         }
         match (&self.arguments.timeline, self.page) {
             (Some(file), Some(page)) => all &= write_page(file, &page),
@@ -109,23 +107,6 @@ impl<'a> ReportFiles<'a> {
 }
 
 /// Writes a timeline. Whether it could be.
-pub(crate) fn write_page(file: &Path, page: &str) -> bool {
-    write_file("the timeline", file, |out| out.write_all(page.as_bytes()))
-}
-
-/// Writes a file, and says so if it cannot be. Whether it could.
-pub(crate) fn write_file(
-    what: &str,
-    file: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> bool {
-    let written = File::create(file).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        out.flush()
-    });
-    if let Err(error) = &written {
-        complain(&format!("cannot write {what} to {}: {error}", file.display()));
-    }
-    written.is_ok()
+pub(crate) fn write_page(file: &OutputFile, page: &str) -> bool {
+    file.write("the timeline", |out| out.write_all(page.as_bytes()))
 }

@@ -21,10 +21,10 @@ pub(crate) struct RunArguments {
     /// Only scenarios whose id contains this
     filter: Option<String>,
     /// The seed that every choice follows from, or a range of seeds such as 0..10 (10 not included)
-    #[arg(long, default_value = "0", value_name = "SEED|A..B")]
+    #[arg(long, default_value = "0", value_name = "SEED|A..B", conflicts_with = "live")]
     seed: Seeds,
     /// How many scenarios are played at once; as many as there are cores if left out
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "target")]
     jobs: Option<NonZeroUsize>,
     /// How many last lines of the trace are shown where something did not hold
     #[arg(long, default_value_t = 12, value_name = "N")]
@@ -56,7 +56,13 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
             trace_lines: arguments.trace_lines,
             digest: arguments.digest,
         };
-        return run_live(&arguments.live, &entries, arguments.jobs, &reports);
+        return run_live(
+            &arguments.live,
+            &entries,
+            arguments.jobs,
+            &arguments.library,
+            &reports,
+        );
     }
     let seeds = &arguments.seed.0;
     let plays = plays_of(&entries, seeds);

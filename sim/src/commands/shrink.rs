@@ -1,9 +1,7 @@
 //! `turnstile shrink`.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use clap::Args;
 use turnstile::explore::{self, Progress};
@@ -13,6 +11,7 @@ use turnstile_scenarios::Surface;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
+use super::output_file::OutputFile;
 use super::progress::bar;
 use super::seeds::{ServerArguments, Source};
 
@@ -30,7 +29,7 @@ pub(crate) struct ShrinkArguments {
     api: Option<Surface>,
     /// Write the script to a file instead of showing it
     #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: Option<OutputFile>,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -103,8 +102,7 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     match &arguments.output {
         None => anstream::stdout().write_all(text.as_bytes())?,
         Some(file) => {
-            if let Err(error) = fs::write(file, text) {
-                complain(&format!("cannot write {}: {error}", file.display()));
+            if !file.write("the script", |out| out.write_all(text.as_bytes())) {
                 return Ok(Exit::Harness);
             }
             anstream::eprintln!("replay: turnstile replay {} --seed {seed}", file.display());

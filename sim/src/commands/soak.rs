@@ -1,9 +1,7 @@
 //! `turnstile soak`.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
@@ -16,6 +14,7 @@ use turnstile::stage::Secrets;
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
 use super::live::reference_server;
+use super::output_file::OutputFile;
 
 /// How often it is said how it stands.
 const TELLING: u64 = 10;
@@ -36,7 +35,7 @@ pub(crate) struct SoakArguments {
     turns_a_session: Option<u64>,
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    json: Option<OutputFile>,
 }
 
 /// Puts the reference server under load.
@@ -82,15 +81,12 @@ pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
         }
     };
     tell(&report)?;
-    if let Some(file) = &arguments.json {
-        let written = File::create(file).and_then(|file| Ok(serde_json::to_writer_pretty(file, &report)?));
-        if let Err(error) = written {
-            complain(&format!(
-                "cannot write the figures to {}: {error}",
-                file.display()
-            ));
-            return Ok(Exit::Harness);
-        }
+    if let Some(file) = &arguments.json
+        && !file.write("the figures", |out| {
+            Ok(serde_json::to_writer_pretty(out, &report)?)
+        })
+    {
+        return Ok(Exit::Harness);
     }
     Ok(if report.is_clean() {
         Exit::Held

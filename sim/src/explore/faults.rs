@@ -24,14 +24,22 @@ use turnstile_scenarios::{
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 
-/// One fault.
+/// One fault, or two that belong together.
 #[derive(Debug, Clone)]
 pub(super) struct Blow {
-    /// It may take more than one step.
+    /// What happens first; it may take more than one step.
     pub(super) steps: Vec<Step>,
-    /// Whether it waits for the work of the first session to be done, and how long at most: what comes then meets a
-    /// wrapper that owes no end any more, but perhaps its last word.
-    pub(super) after_work: Option<Lapse>,
+    /// What happens once the work of the first session is done.
+    pub(super) after_work: Option<AfterWork>,
+}
+
+/// What waits for work to be done: it meets a wrapper that owes no end any more, but perhaps its last word, and a
+/// server that owes no turn any more, but perhaps a callback.
+#[derive(Debug, Clone)]
+pub(super) struct AfterWork {
+    /// How long the work is waited for, at most.
+    pub(super) within: Lapse,
+    pub(super) steps: Vec<Step>,
 }
 
 /// One fault, of the kinds that a seed goes in for; none if it goes in for none.
@@ -83,6 +91,9 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
     let mut kinds: Vec<_> = alone.filter(|(rate, _)| *rate > 0).collect();
     if rates.intruder > 0 {
         kinds.push((rates.intruder, intruder().boxed()));
+    }
+    if rates.queue > 0 && rates.server_crash > 0 {
+        kinds.push((rates.queue.min(rates.server_crash), forgetting().boxed()));
     }
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }
@@ -324,8 +335,8 @@ fn intruder() -> impl Strategy<Value = Blow> {
         Just(("error", json!({"error": "intruded", "fatal": true}))),
         Just(("interrupted", json!({"reason": "intruded"}))),
     ];
-    let after_work = proptest::option::of(between(1_000, 20_000));
-    (fence, words, after_work).prop_map(move |(fence, (event, data), after_work)| {
+    let within = proptest::option::of(between(1_000, 20_000));
+    (fence, words, within).prop_map(move |(fence, (event, data), within)| {
         let data = serde_json::from_value::<Json>(data).expect("it is JSON");
         let steps = vec![
             Step::Ingest(Ingest::Open {
@@ -341,7 +352,30 @@ fn intruder() -> impl Strategy<Value = Blow> {
                 },
             }),
         ];
-        Blow { steps, after_work }
+        match within {
+            Some(within) => Blow {
+                steps: Vec::new(),
+                after_work: Some(AfterWork { within, steps }),
+            },
+            None => at_any_time(steps),
+        }
+    })
+}
+
+/// A queue that takes no callbacks until the work is done, and a server that crashes while it owes one: what it has to
+/// try again it must have written down.
+fn forgetting() -> impl Strategy<Value = Blow> {
+    let queue = prop_oneof![Just(QueueBehaviour::Refuses), Just(QueueBehaviour::Away)];
+    // The work, and what follows it until the callback is due.
+    let lasts = between(20_000, 40_000);
+    let pause = between(500, 10_000);
+    let crash = crash(Just(Machine::Server), any::<bool>());
+    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| Blow {
+        steps: vec![queue_that(is, lasts)],
+        after_work: Some(AfterWork {
+            within,
+            steps: vec![Step::Wait(pause), crash],
+        }),
     })
 }
 
@@ -375,13 +409,15 @@ fn queue() -> BoxedStrategy<Step> {
         Just(QueueBehaviour::DeliversTwice),
     ];
     (behaviour, lasting())
-        .prop_map(|(is, lasts)| {
-            Step::Queue(Lasting {
-                is,
-                lasts: Some(lasts),
-            })
-        })
+        .prop_map(|(is, lasts)| queue_that(is, lasts))
         .boxed()
+}
+
+fn queue_that(is: QueueBehaviour, lasts: Lapse) -> Step {
+    Step::Queue(Lasting {
+        is,
+        lasts: Some(lasts),
+    })
 }
 
 fn disk() -> BoxedStrategy<Step> {

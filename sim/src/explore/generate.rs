@@ -16,7 +16,7 @@ use turnstile_scenarios::{
     Start, Step, SuccessReply, Surface, Tag, Update, WrapperBehaviour,
 };
 
-use super::faults::{self, Blow};
+use super::faults::{self, AfterWork, Blow};
 use super::swarm::{Swarm, swarm};
 use super::workload::{self, Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 use crate::world::Streams;
@@ -397,18 +397,23 @@ impl<'a> Layout<'a> {
 
     /// Lays faults out, but for those that would fall on a client that has never been there.
     fn strike(&mut self, blows: Vec<Blow>) {
-        let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
         for Blow { steps, after_work } in blows {
-            if let Some(within) = after_work {
+            self.strike_with(steps);
+            if let Some(AfterWork { within, steps }) = after_work {
                 self.await_work(within);
+                self.strike_with(steps);
             }
-            for mut step in steps {
-                if let Step::Ingest(ingest) = &mut step {
-                    self.name_intruder(ingest);
-                }
-                if has_viewer || !mentions_viewer(&step) {
-                    self.push(step);
-                }
+        }
+    }
+
+    fn strike_with(&mut self, steps: Vec<Step>) {
+        let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
+        for mut step in steps {
+            if let Step::Ingest(ingest) = &mut step {
+                self.name_intruder(ingest);
+            }
+            if has_viewer || !mentions_viewer(&step) {
+                self.push(step);
             }
         }
     }
