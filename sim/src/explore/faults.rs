@@ -7,22 +7,19 @@
 //! - the gateway is told of a request's end by its connection only, so nothing between the wrapper and the
 //!   gateway is lost in silence: no black hole and no silence there, and no lost power at either end.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use serde_json::json;
 use turnstile_scenarios::{
-    Answer, At, Between, Completion, Connections, Crash, CrashPoint, Credentials, Delay, Direction,
-    DiskBehaviour, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName, JobCode, Json, Lapse,
-    Lasting, LateAnswer, Link, Machine, Party, QueueBehaviour, Readiness, ReadyCode, Receiver, Reply, Status,
-    Step, Taking, WrapperBehaviour,
+    Answer, Between, Connections, Crash, CrashPoint, Delay, Direction, DiskBehaviour, Fault, Lapse, Lasting,
+    LateAnswer, Link, Machine, Party, QueueBehaviour, Receiver, Status, Step,
 };
 
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
+use super::wrapper_faults::{intruder, wrapper_behaviour, wrapper_start};
 
 /// One fault, or two that belong together.
 #[derive(Debug, Clone)]
@@ -98,7 +95,7 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }
 
-fn at_any_time(steps: Vec<Step>) -> Blow {
+pub(super) fn at_any_time(steps: Vec<Step>) -> Blow {
     Blow {
         steps,
         after_work: None,
@@ -225,141 +222,6 @@ fn crash_point() -> BoxedStrategy<Step> {
             })
         })
         .boxed()
-}
-
-/// A wrapper that has trouble with its start or with taking turns.
-fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
-    let times = || prop_oneof![4 => 1..=4_u32, 1 => 5..=11_u32].prop_map(NonZeroU32::new);
-    let ready_code = prop_oneof![
-        3 => Just(ReadyCode::WorkspaceSetupFailed),
-        3 => Just(ReadyCode::KiloServerFailed),
-        1 => Just(ReadyCode::InvalidRequest),
-    ];
-    let job_code = prop_oneof![
-        1 => Just(JobCode::InvalidRequest),
-        1 => Just(JobCode::NoSession),
-        3 => Just(JobCode::ConnectionError),
-        3 => Just(JobCode::SendError),
-    ];
-    let late = || prop_oneof![3 => between(100, 9_000), 1 => between(9_000, 45_000)];
-    prop_oneof![
-        late().prop_map(|delay| Readiness {
-            delay: Some(delay),
-            fail: None
-        }),
-        (ready_code, times()).prop_map(|(code, times)| Readiness {
-            delay: None,
-            fail: Some(Failure { code, times }),
-        }),
-    ]
-    .prop_map(|ready| WrapperBehaviour {
-        ready: Some(ready),
-        ..WrapperBehaviour::default()
-    })
-    .boxed()
-    .prop_union(
-        prop_oneof![
-            late().prop_map(|delay| Taking {
-                delay: Some(delay),
-                ..Taking::default()
-            }),
-            (1..=2_u32).prop_map(|lose_reply| Taking {
-                lose_reply,
-                ..Taking::default()
-            }),
-            (job_code, times()).prop_map(|(code, times)| Taking {
-                fail: Some(Failure { code, times }),
-                ..Taking::default()
-            }),
-        ]
-        .prop_map(|job| WrapperBehaviour {
-            job: Some(job),
-            ..WrapperBehaviour::default()
-        })
-        .boxed(),
-    )
-}
-
-/// A wrapper that says other things than it should, or not when it should.
-fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
-    fn with(change: impl Fn(&mut WrapperBehaviour) + 'static) -> BoxedStrategy<WrapperBehaviour> {
-        Just(())
-            .prop_map(move |()| {
-                let mut behaviour = WrapperBehaviour::default();
-                change(&mut behaviour);
-                behaviour
-            })
-            .boxed()
-    }
-    let complete = (
-        proptest::option::of(prop_oneof![Just(GateVerdict::Pass), Just(GateVerdict::Fail)]),
-        prop_oneof![3 => Just(false), 1 => Just(true)],
-        proptest::option::of(0..=2_i32),
-    );
-    let complete = complete.prop_map(|(gate, never, exit_code)| WrapperBehaviour {
-        complete: Some(Completion {
-            gate,
-            never,
-            exit_code,
-            branch: None,
-        }),
-        ..WrapperBehaviour::default()
-    });
-    let late = (1..=3_u32).prop_map(|late| WrapperBehaviour {
-        late,
-        ..WrapperBehaviour::default()
-    });
-    Union::new(vec![
-        with(|it| it.deaf = true),
-        with(|it| it.silent = true),
-        with(|it| it.babble = 40),
-        with(|it| it.duplicate = true),
-        with(|it| it.ends_out_of_order = true),
-        with(|it| it.no_reply = true),
-        with(|it| it.unfinished_reply = true),
-        with(|it| it.child_idle = true),
-        with(|it| it.loses_buffer = true),
-        with(|it| it.keeps_old_socket = true),
-        with(|it| it.fatal = Some("broken".to_owned())),
-        late.boxed(),
-        complete.boxed(),
-    ])
-}
-
-/// Somebody with a stale fence, who speaks as a wrapper would.
-fn intruder() -> impl Strategy<Value = Blow> {
-    let socket = || -> At<IngestName> { At::from("intruder".parse::<IngestName>().expect("it is a name")) };
-    let fence = prop_oneof![3 => Just(Fence::StaleRun), 2 => Just(Fence::StaleConnection)];
-    let words = prop_oneof![
-        Just(("complete", json!({"exitCode": 0}))),
-        Just(("error", json!({"error": "intruded", "fatal": true}))),
-        Just(("interrupted", json!({"reason": "intruded"}))),
-    ];
-    let within = proptest::option::of(between(1_000, 20_000));
-    (fence, words, within).prop_map(move |(fence, (event, data), within)| {
-        let data = serde_json::from_value::<Json>(data).expect("it is JSON");
-        let steps = vec![
-            Step::Ingest(Ingest::Open {
-                name: socket(),
-                credentials: Credentials::Fence(fence),
-                reply: Reply::default(),
-            }),
-            Step::Ingest(Ingest::Send {
-                name: socket(),
-                frame: IngestFrame::Event {
-                    event: event.to_owned(),
-                    data: data.into(),
-                },
-            }),
-        ];
-        match within {
-            Some(within) => Blow {
-                steps: Vec::new(),
-                after_work: Some(AfterWork { within, steps }),
-            },
-            None => at_any_time(steps),
-        }
-    })
 }
 
 /// A queue that takes no callbacks until the work is done, and a server that crashes while it owes one: what it has to

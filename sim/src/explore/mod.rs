@@ -7,6 +7,8 @@
 //! | `swarm` | what one seed goes in for, and what not |
 //! | `workload` | what users do |
 //! | `faults` | what goes wrong, and the budget that keeps it recoverable |
+//! | `layout` | the steps in their order, each about what there is by then |
+//! | `wrapper_faults` | what a wrapper does wrong, and who speaks in its place |
 //! | `times` | lengths of time that are worth trying |
 //! | `run` | playing many seeds |
 //! | `cluster` | which findings are one and the same |
@@ -19,6 +21,7 @@ mod cluster;
 mod faults;
 mod generate;
 mod junit;
+mod layout;
 mod result;
 mod run;
 mod shrink;
@@ -26,6 +29,7 @@ mod swarm;
 mod terminal;
 mod times;
 mod workload;
+mod wrapper_faults;
 
 pub use self::cluster::Cluster;
 pub use self::generate::scenario;

@@ -1,0 +1,258 @@
+//! The session as a whole, driven by inputs and a clock that is a variable: the bench that does it is here, the tests
+//! are in a file for each subject.
+
+mod outbox;
+mod queue;
+mod settlement;
+mod wrapper;
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use serde_json::{Value, json};
+use turnstile_seams::Randomness;
+
+use super::admission::{Ack, Admission, AgentChoice};
+use super::message::Turn;
+use super::metadata::{CallbackTarget, Finalization, GateThreshold, Model, Workspace};
+use super::supervision::Deadline;
+use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim};
+use super::*;
+use crate::legacy::execution::Closing;
+use crate::limits::{
+    COLD_RETRY_DELAYS, DISCONNECT_GRACE, DRAIN_DELAY, ENQUEUE_RETRY_DELAY, IDLE_RECONCILIATION_DELAY,
+    NO_OUTPUT_TIMEOUT, PENDING_LIMIT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY, WARM_RETRY_DELAYS,
+};
+use crate::refusal::{Code, Refusal};
+
+const KILO_SESSION: &str = "ses_root";
+
+/// A session with a clock and everything it ever said.
+struct Bench {
+    now: Timestamp,
+    session: Session,
+    randomness: Randomness,
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+    sockets: SocketId,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with_gate(None)
+    }
+
+    fn with_gate(gate_threshold: Option<GateThreshold>) -> Self {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
+        let session = "agent_00000000-0000-4000-8000-000000000001".parse().unwrap();
+        let mut metadata = Metadata::new(session, "user".parse().unwrap(), now);
+        metadata.identity.kilo_session_id = Some(KILO_SESSION.to_owned());
+        metadata.agent.model = Some(Model::try_from("fake".to_owned()).unwrap());
+        metadata.finalization.gate_threshold = gate_threshold;
+        metadata.callback = Some(CallbackTarget {
+            url: "http://receiver/".to_owned(),
+            headers: BTreeMap::new(),
+        });
+        let session = Session::create(metadata, randomness.clone(), Sabotage::default());
+        Self {
+            now,
+            session,
+            randomness,
+            events: Vec::new(),
+            effects: Vec::new(),
+            sockets: 0,
+        }
+    }
+
+    fn put(&mut self, input: Input) -> Reply {
+        let decision = self.session.handle(self.now, input);
+        for effect in decision.effects {
+            match effect {
+                Effect::Broadcast(event) => self.events.push(event),
+                other => self.effects.push(other),
+            }
+        }
+        decision.reply
+    }
+
+    /// Lets time pass, waking the session exactly when it wants to be woken.
+    fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(deadline) = self.session.next_deadline().filter(|deadline| *deadline <= end) {
+            self.now = self.now.max(deadline);
+            self.put(Input::Wake);
+        }
+        self.now = end;
+    }
+
+    /// What a crash and a restart leave of the session.
+    fn restart(&mut self) {
+        let stored = Stored {
+            metadata: self.session.metadata().clone(),
+            core: serde_json::from_value(serde_json::to_value(self.session.core()).unwrap()).unwrap(),
+            messages: self.session.messages().cloned().collect(),
+            executions: Vec::new(),
+            entities: Vec::new(),
+        };
+        self.session = Session::restore(stored, self.randomness.clone(), Sabotage::default());
+        self.put(Input::Resume);
+    }
+
+    fn admission(&self, id: &MessageId, prompt: &str) -> Admission {
+        Admission {
+            id: id.clone(),
+            turn: Turn::Prompt {
+                prompt: prompt.to_owned(),
+                images: None,
+            },
+            agent: AgentChoice::default(),
+            finalization: Finalization::default(),
+        }
+    }
+
+    fn try_admit(&mut self, id: &MessageId, prompt: &str) -> Result<Ack, Refusal> {
+        let admission = self.admission(id, prompt);
+        match self.put(Input::Admit(Box::new(admission))) {
+            Reply::Admission(admitted) => admitted,
+            other => panic!("an admission is answered with one, not {other:?}"),
+        }
+    }
+
+    fn admit(&mut self) -> MessageId {
+        let id = MessageId::draw(self.now, &self.randomness);
+        self.try_admit(&id, "hello").unwrap();
+        id
+    }
+
+    /// The delivery that was asked for last.
+    fn delivery(&mut self) -> Delivery {
+        let found = self
+            .effects
+            .iter()
+            .rposition(|effect| matches!(effect, Effect::Deliver(_)));
+        match self.effects.remove(found.expect("a delivery was asked for")) {
+            Effect::Deliver(delivery) => *delivery,
+            _ => unreachable!(),
+        }
+    }
+
+    fn deliveries(&self) -> usize {
+        self.effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Deliver(_)))
+            .count()
+    }
+
+    /// Waits for the next delivery and has the wrapper take it. Returns the ingest socket.
+    fn deliver(&mut self) -> SocketId {
+        self.pass(DRAIN_DELAY);
+        let delivery = self.delivery();
+        let run = delivery.run.clone();
+        if delivery.ensure_ready {
+            let reply = self.put(Input::Prepared {
+                run: run.id.clone(),
+                workspace: workspace(),
+            });
+            assert!(matches!(reply, Reply::Proceed(true)));
+        }
+        let socket = self.connect(&run);
+        self.put(Input::Delivered {
+            message: delivery.message.id,
+            run: run.id,
+            result: Ok(()),
+        });
+        socket
+    }
+
+    fn connect(&mut self, run: &Run) -> SocketId {
+        self.sockets += 1;
+        let claim = IngestClaim {
+            run: run.id.clone(),
+            fence: run.fence.clone(),
+        };
+        let reply = self.put(Input::IngestOpened {
+            socket: self.sockets,
+            claim,
+        });
+        assert!(matches!(reply, Reply::Ingest(Ok(()))), "{reply:?}");
+        self.sockets
+    }
+
+    fn fail_delivery(&mut self, failure: DeliveryFailure) {
+        let delivery = self.delivery();
+        let (message, run) = (delivery.message.id, delivery.run.id);
+        self.put(Input::Delivered {
+            message,
+            run,
+            result: Err(failure),
+        });
+    }
+
+    fn wrapper_says(&mut self, socket: SocketId, stream_event_type: &str, data: Value) {
+        self.put(Input::IngestEvent {
+            socket,
+            stream_event_type: stream_event_type.to_owned(),
+            data,
+        });
+    }
+
+    fn kilo_says(&mut self, socket: SocketId, event: &str, properties: Value) {
+        let data = json!({"event": event, "type": event, "properties": properties});
+        self.wrapper_says(socket, events::name::KILOCODE, data);
+    }
+
+    fn assistant_answers(&mut self, socket: SocketId, message: &MessageId, text: &str) {
+        let part = json!({"id": "p1", "messageID": format!("a-{message}"), "type": "text", "text": text});
+        self.kilo_says(socket, "message.part.updated", json!({"part": part}));
+        let info = json!({"id": format!("a-{message}"), "role": "assistant", "parentID": message,
+            "time": {"created": 1, "completed": 2}});
+        self.kilo_says(socket, "message.updated", json!({"info": info}));
+    }
+
+    fn root_idle(&mut self, socket: SocketId) {
+        self.kilo_says(socket, "session.idle", json!({"sessionID": KILO_SESSION}));
+    }
+
+    /// Names of the events about messages so far.
+    fn told_of(&self, message: &MessageId) -> Vec<&str> {
+        self.events
+            .iter()
+            .filter(|event| event.data["messageId"] == json!(message))
+            .map(|event| event.stream_event_type.strip_prefix("cloud.message.").unwrap())
+            .collect()
+    }
+
+    fn end_of(&self, message: &MessageId) -> &Outcome {
+        self.session
+            .message(message)
+            .unwrap()
+            .outcome()
+            .expect("the message has ended")
+    }
+
+    fn jobs(&self) -> Vec<&CallbackJob> {
+        self.effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Enqueue(job) => Some(&**job),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn current_run(&self) -> Option<Run> {
+        self.session.core.run.clone()
+    }
+}
+
+fn workspace() -> Workspace {
+    Workspace {
+        workspace_path: Some("/w".to_owned()),
+        sandbox_id: Some("s".to_owned()),
+        session_home: Some("/h".to_owned()),
+        branch_name: Some("main".to_owned()),
+        kilo_session_id: Some(KILO_SESSION.to_owned()),
+    }
+}

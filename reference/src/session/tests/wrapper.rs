@@ -1,0 +1,193 @@
+//! The wrapper run: its sockets, its fence, and what watches over it.
+
+use super::*;
+use crate::session::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
+
+#[test]
+fn a_reconnect_inside_the_grace_keeps_the_turn_and_its_end_fails_it() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
+    bench.pass(DISCONNECT_GRACE - Duration::from_millis(1));
+    let socket = bench.connect(&run);
+    bench.pass(DISCONNECT_GRACE * 2);
+    assert!(!bench.session.message(&message).unwrap().is_terminal());
+
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
+    bench.pass(DISCONNECT_GRACE);
+    let outcome = bench.end_of(&message);
+    assert_eq!(outcome.reason, Some(message::Reason::WrapperDisconnected));
+    assert_eq!(outcome.error.as_deref(), Some("Wrapper disconnected"));
+    assert_eq!(bench.current_run(), None);
+    assert_eq!(bench.jobs().len(), 1);
+}
+
+#[test]
+fn a_stale_fence_is_refused_at_connect_and_its_frames_count_for_nothing() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    let later = Run {
+        fence: crate::identity::Fence {
+            generation: 0,
+            ..run.fence.clone()
+        },
+        ..run
+    };
+    let claim = IngestClaim {
+        run: later.id,
+        fence: later.fence,
+    };
+    let reply = bench.put(Input::IngestOpened { socket: 99, claim });
+    assert!(matches!(
+        reply,
+        Reply::Ingest(Err(IngestRefusal::StaleConnection))
+    ));
+
+    bench.session.core.run = None;
+    let told = bench.events.len();
+    bench.assistant_answers(socket, &message, "late");
+    assert_eq!(bench.events.len(), told);
+    assert!(bench.effects.contains(&Effect::Close(socket, CLOSE_STALE)));
+}
+
+#[test]
+fn a_newer_socket_with_the_same_fence_replaces_the_older_one_without_a_grace() {
+    let mut bench = Bench::new();
+    bench.admit();
+    let older = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.connect(&run);
+    assert!(bench.effects.contains(&Effect::Close(older, CLOSE_REPLACED)));
+    bench.put(Input::IngestClosed {
+        socket: older,
+        closing: Closing::default(),
+    });
+    assert_eq!(bench.session.core.deadlines.get(&Deadline::Grace), None);
+}
+
+#[test]
+fn a_wrapper_that_answers_no_ping_is_unhealthy_and_output_does_not_stand_for_a_pong() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    bench.pass(PING_INTERVAL);
+    assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Ping)));
+    bench.pass(PONG_TIMEOUT / 2);
+    bench.wrapper_says(socket, events::name::HEARTBEAT, json!({}));
+    bench.pass(PONG_TIMEOUT / 2);
+    assert_eq!(
+        bench.end_of(&message).reason,
+        Some(message::Reason::WrapperFailure)
+    );
+}
+
+#[test]
+fn a_wrapper_that_answers_pings_and_shows_nothing_else_is_unhealthy_after_the_output_timeout() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    let started = bench.now;
+    while !bench.session.message(&message).unwrap().is_terminal() {
+        bench.pass(Duration::from_secs(1));
+        bench.wrapper_says(socket, events::name::PONG, json!({}));
+    }
+    assert_eq!(
+        Duration::try_from(bench.now.duration_since(started)).unwrap(),
+        NO_OUTPUT_TIMEOUT
+    );
+}
+
+#[test]
+fn a_restart_takes_up_the_queue_and_the_grace() {
+    let mut bench = Bench::new();
+    let accepted = bench.admit();
+    bench.deliver();
+    let waiting = bench.admit();
+    bench.restart();
+    bench.pass(RESUME_DELAY);
+    assert_eq!(
+        bench.delivery().message.id,
+        waiting,
+        "a lost delivery is made again"
+    );
+    bench.pass(DISCONNECT_GRACE);
+    assert_eq!(
+        bench.end_of(&accepted).reason,
+        Some(message::Reason::WrapperDisconnected)
+    );
+}
+
+#[test]
+fn a_stop_that_was_lost_with_its_socket_is_told_again_when_the_wrapper_is_back() {
+    let mut bench = Bench::new();
+    bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.put(Input::Interrupt);
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
+    let socket = bench.connect(&run);
+    assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)));
+    bench.wrapper_says(socket, events::name::INTERRUPTED, json!({}));
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
+    let socket = bench.connect(&run);
+    assert!(
+        !bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)),
+        "it has said that it stopped"
+    );
+}
+
+#[test]
+fn a_message_after_a_stop_that_nobody_confirmed_gets_a_wrapper_run_of_its_own() {
+    let mut bench = Bench::new();
+    bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
+    bench.put(Input::Interrupt);
+    bench.restart();
+    bench.admit();
+    bench.pass(DRAIN_DELAY);
+    let delivery = bench.delivery();
+    assert!(delivery.ensure_ready);
+    assert_ne!(delivery.run, run);
+    assert!(bench.effects.contains(&Effect::StopWrapper(run.id)));
+}
+
+#[test]
+fn a_ping_that_was_lost_with_its_socket_is_asked_again_when_the_wrapper_is_back() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    let run = bench.current_run().unwrap();
+    bench.pass(PING_INTERVAL);
+    bench.put(Input::IngestClosed {
+        socket,
+        closing: Closing::default(),
+    });
+    bench.pass(DISCONNECT_GRACE / 2);
+    let socket = bench.connect(&run);
+    assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Ping)));
+    bench.pass(PONG_TIMEOUT - Duration::from_millis(1));
+    bench.wrapper_says(socket, events::name::PONG, json!({}));
+    bench.pass(PONG_TIMEOUT);
+    assert!(!bench.session.message(&message).unwrap().is_terminal());
+}
