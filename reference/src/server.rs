@@ -11,7 +11,7 @@ use turnstile_seams::{BoxFuture, ClockExt as _, Listener, Randomness, Seams, htt
 
 use crate::api;
 use crate::api::auth::Tokens;
-use crate::callbacks::{CallbackQueue, DurableQueue};
+use crate::callbacks::{CallbackQueue, CallbackSettings, DurableQueue, NoQueue};
 use crate::delivery::{Sandboxes, WrapperClient};
 use crate::host::{self, Checkpoint, Checkpoints, Restore, Services, SessionHandle};
 use crate::limits::SHUTDOWN_PATIENCE;
@@ -37,6 +37,8 @@ pub struct Config {
     pub ticket_secret: String,
     /// What callers of internal procedures have to know besides.
     pub internal_api_key: String,
+    /// What becomes of callbacks.
+    pub callbacks: CallbackSettings,
     /// Which of its rules are broken, for a test of the harness.
     pub sabotage: Sabotage,
 }
@@ -184,13 +186,18 @@ impl Server {
             &config.ticket_secret,
             &config.internal_api_key,
         );
-        let queue = DurableQueue::new(store.clone(), seams.clone());
-        queue.resume()?;
+        let queue: Arc<dyn CallbackQueue> = if config.callbacks.has_queue {
+            let queue = DurableQueue::new(store.clone(), seams.clone(), config.callbacks);
+            queue.resume()?;
+            Arc::new(queue)
+        } else {
+            Arc::new(NoQueue)
+        };
         let services = Arc::new(Services {
             store: store.clone(),
             clock: seams.clock.clone(),
             wrapper: WrapperClient::new(seams.clone(), tokens.clone(), config.sandboxes, config.ingest_url),
-            queue: (hooks.queue)(Arc::new(queue)),
+            queue: (hooks.queue)(queue),
             checkpoints: hooks.checkpoints,
         });
         let sabotage = config.sabotage;

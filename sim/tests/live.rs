@@ -18,12 +18,13 @@ use turnstile::workers;
 use turnstile::world::live::{LiveSetup, ServerUnderTest, StartedServer};
 use turnstile_scenarios::{Library, Scenario};
 
-/// How fast time passes: fast enough to be done soon, and slow beside what a busy machine is late by.
-const SPEED: u32 = 10;
+/// How fast time passes: fast enough to be done soon, and slow beside what a machine is late by that builds something
+/// else meanwhile.
+const SPEED: u32 = 5;
 /// How long a scenario may take here.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Most of the time all wait.
-const AT_ONCE: NonZeroUsize = NonZeroUsize::new(16).expect("it is not zero");
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
 
 /// The reference server, started anew for each scenario.
 fn live() -> Live {

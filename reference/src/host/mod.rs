@@ -374,8 +374,11 @@ impl SessionHost {
                             .enqueue(*job)
                             .await
                             .map_err(|error| error.to_string());
-                        if result.is_ok() {
-                            services.checkpoints.pass(Checkpoint::AfterEnqueue).await;
+                        match &result {
+                            Ok(()) => services.checkpoints.pass(Checkpoint::AfterEnqueue).await,
+                            Err(error) => {
+                                tracing::warn!(%owner, error, "callback kept: it will be handed in again");
+                            }
                         }
                         handle.tell(Input::Enqueued { owner, result });
                     });

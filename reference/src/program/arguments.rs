@@ -13,6 +13,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether there is something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// There is
+    #[default]
+    On,
+    /// There is not
+    Off,
+}
+
 /// The settings of a server. Each can be given by a flag or by the environment; a flag counts before the
 /// environment. Secrets are better given by the environment: everybody on a machine sees the flags of its processes.
 #[derive(Args)]
@@ -59,6 +69,9 @@ pub struct Arguments {
     /// Where wrappers reach this server; left out, that is the address at which it listens
     #[arg(long, env = "TURNSTILE_INGEST_URL", value_name = "URL")]
     pub ingest_url: Option<String>,
+    /// What becomes of callbacks.
+    #[command(flatten)]
+    pub callbacks: CallbackArguments,
     /// Take over the session that an older service left in this file, unless it is there already
     #[arg(long = "import", env = "TURNSTILE_IMPORT", value_name = "FILE")]
     pub imports: Vec<PathBuf>,
@@ -82,4 +95,26 @@ pub struct Arguments {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+/// The settings of callbacks; by default nothing is said.
+#[derive(Default, Args)]
+pub struct CallbackArguments {
+    /// Whether callbacks are handed on; without the queue they are kept, for a server that has it again
+    #[arg(
+        long,
+        env = "TURNSTILE_CALLBACK_QUEUE",
+        value_name = "WHICH",
+        default_value = "on"
+    )]
+    pub callback_queue: Switch,
+    /// How long a callback's receiver may take to answer, such as 10s, which it is if left out
+    #[arg(long, env = "TURNSTILE_CALLBACK_TIMEOUT", value_name = "DURATION")]
+    pub callback_timeout: Option<String>,
+    /// How many requests are made at most for one callback; 5 if left out
+    #[arg(long, env = "TURNSTILE_CALLBACK_ATTEMPTS", value_name = "N")]
+    pub callback_attempts: Option<String>,
+    /// How long to wait after the first request that failed, such as 60s, which it is if left out; it doubles with each
+    #[arg(long, env = "TURNSTILE_CALLBACK_RETRY", value_name = "DURATION")]
+    pub callback_retry: Option<String>,
 }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use tokio::runtime::Builder;
 use turnstile_seams::real;
 
-pub use self::arguments::{Arguments, LogFormat};
+pub use self::arguments::{Arguments, CallbackArguments, LogFormat, Switch};
 pub use self::data::DataError;
 pub use self::import::ImportError;
 pub use self::settings::{Settings, WrongSetting};
@@ -165,6 +165,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         ingest_url,
         wrapper_url = %settings.wrapper_url,
         data = %settings.data.display(),
+        callback_queue = settings.callbacks.has_queue,
         speed = settings.pace.times,
         version = env!("CARGO_PKG_VERSION"),
         "server starting"
@@ -176,6 +177,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         api_secret: settings.api_secret,
         ticket_secret: settings.ticket_secret,
         internal_api_key: settings.internal_api_key,
+        callbacks: settings.callbacks,
         sabotage: Sabotage::default(),
     };
     let files = database.clone();

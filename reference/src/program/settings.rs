@@ -1,19 +1,26 @@
 //! What the settings mean, and what is wrong with them: all mistakes at once, each with the flag, the variable of
 //! the environment and what would be right.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use turnstile_seams::Clock as _;
 use turnstile_seams::real::{MachineClock, Pace};
 use url::Url;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, CallbackArguments, Switch};
 use super::log::Log;
 use super::wrapper_url::WrapperUrl;
+use crate::callbacks::CallbackSettings;
 
 /// How many times as fast a clock may run: beyond that, time-outs are over before the machine gets round to anything.
 const FASTEST: u32 = 1000;
+/// How many requests can be made for one callback: the last of them could be due in thousands of years otherwise.
+const MOST_ATTEMPTS: u32 = 16;
+/// How long a duration can be that is given.
+const LONGEST: Duration = Duration::from_hours(24);
 /// What a clock may show at the start: later than that, deadlines could lie beyond the end of time.
 const LATEST_START: &str = "5000-01-01T00:00:00Z";
 
@@ -28,6 +35,7 @@ pub struct Settings {
     pub(super) wrapper_url: WrapperUrl,
     /// `None` if it is where the server listens.
     pub(super) ingest_url: Option<String>,
+    pub(super) callbacks: CallbackSettings,
     pub(super) imports: Vec<PathBuf>,
     pub(super) pace: Pace,
     pub(super) end_with_stdin: bool,
@@ -72,6 +80,9 @@ const TICKET_SECRET: Name = ("--ticket-secret", "TURNSTILE_TICKET_SECRET");
 const INTERNAL_API_KEY: Name = ("--internal-api-key", "TURNSTILE_INTERNAL_API_KEY");
 const WRAPPER_URL: Name = ("--wrapper-url", "TURNSTILE_WRAPPER_URL");
 const INGEST_URL: Name = ("--ingest-url", "TURNSTILE_INGEST_URL");
+const CALLBACK_TIMEOUT: Name = ("--callback-timeout", "TURNSTILE_CALLBACK_TIMEOUT");
+const CALLBACK_ATTEMPTS: Name = ("--callback-attempts", "TURNSTILE_CALLBACK_ATTEMPTS");
+const CALLBACK_RETRY: Name = ("--callback-retry", "TURNSTILE_CALLBACK_RETRY");
 const SPEED: Name = ("--speed", "TURNSTILE_SPEED");
 const SPEED_SINCE: Name = ("--speed-since", "TURNSTILE_SPEED_SINCE");
 const LOG: Name = ("--log", "TURNSTILE_LOG");
@@ -100,6 +111,7 @@ impl Settings {
             );
             complaints.add(INGEST_URL, problem);
         }
+        let callbacks = callbacks(arguments.callbacks, &mut complaints);
         let pace = pace(arguments.speed, arguments.speed_since, &mut complaints);
         let log = complaints.expect(LOG, Log::new(&arguments.log, arguments.log_format));
         match (
@@ -117,6 +129,7 @@ impl Settings {
                 internal_api_key,
                 wrapper_url,
                 ingest_url,
+                callbacks,
                 imports: arguments.imports,
                 pace,
                 end_with_stdin: arguments.end_with_stdin,
@@ -184,6 +197,43 @@ fn ingest_url(text: String) -> Result<String, String> {
             "is {text:?}, which is no WebSocket's URL; give, for example, ws://127.0.0.1:8787"
         ))
     }
+}
+
+/// What is left out is as the protocol has it.
+fn callbacks(arguments: CallbackArguments, complaints: &mut Complaints) -> CallbackSettings {
+    let CallbackArguments {
+        callback_queue,
+        callback_timeout,
+        callback_attempts,
+        callback_retry,
+    } = arguments;
+    let protocol = CallbackSettings::default();
+    let mut given = |name, text: Option<String>| complaints.expect(name, duration(&text?));
+    let timeout = given(CALLBACK_TIMEOUT, callback_timeout);
+    let retry_base = given(CALLBACK_RETRY, callback_retry);
+    let attempts =
+        callback_attempts.and_then(|text| complaints.expect(CALLBACK_ATTEMPTS, number_of_attempts(&text)));
+    CallbackSettings {
+        has_queue: callback_queue == Switch::On,
+        timeout: timeout.unwrap_or(protocol.timeout),
+        attempts: attempts.unwrap_or(protocol.attempts),
+        retry_base: retry_base.unwrap_or(protocol.retry_base),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let given = text.parse::<SignedDuration>().ok();
+    let given = given.and_then(|given| Duration::try_from(given).ok());
+    given
+        .filter(|given| !given.is_zero() && *given <= LONGEST)
+        .ok_or_else(|| format!("is {text:?}; give a duration of at most a day, for example 500ms, 10s or 2m"))
+}
+
+fn number_of_attempts(text: &str) -> Result<NonZeroU32, String> {
+    let number: Option<NonZeroU32> = text.parse().ok();
+    number
+        .filter(|number| number.get() <= MOST_ATTEMPTS)
+        .ok_or_else(|| format!("is {text:?}; give a number from 1 to {MOST_ATTEMPTS}"))
 }
 
 fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaints) -> Option<Pace> {
@@ -284,6 +334,34 @@ mod tests {
     }
 
     #[test]
+    fn callbacks_are_as_the_protocol_has_them_but_for_what_is_given() {
+        let read = |more: &[&str]| {
+            let arguments: Vec<&str> = ENOUGH.iter().chain(more).copied().collect();
+            read(&arguments)
+                .unwrap_or_else(|wrong| panic!("{wrong:?}"))
+                .callbacks
+        };
+        assert_eq!(read(&[]), CallbackSettings::default());
+        let given = read(&[
+            "--callback-queue",
+            "off",
+            "--callback-timeout",
+            "500ms",
+            "--callback-attempts",
+            "1",
+            "--callback-retry",
+            "2m",
+        ]);
+        let expected = CallbackSettings {
+            has_queue: false,
+            timeout: Duration::from_millis(500),
+            attempts: NonZeroU32::MIN,
+            retry_base: Duration::from_mins(2),
+        };
+        assert_eq!(given, expected);
+    }
+
+    #[test]
     fn each_wrong_setting_is_told_with_what_would_be_right() {
         assert_eq!(complaints(&[]), Vec::<String>::new());
         let long_ago = ["--speed", "1000", "--speed-since", "1970-01-01T00:00:00Z"];
@@ -297,6 +375,13 @@ mod tests {
                 "--ingest-url (TURNSTILE_INGEST_URL) is missing: 0.0.0.0:0 is no",
             ),
             (&["--ingest-url", "http://x"], "which is no WebSocket's URL"),
+            (
+                &["--callback-timeout", "10"],
+                "--callback-timeout (TURNSTILE_CALLBACK_TIMEOUT) is \"10\"; give a duration",
+            ),
+            (&["--callback-retry=-1s"], "give a duration of at most a day"),
+            (&["--callback-retry", "25h"], "give a duration of at most a day"),
+            (&["--callback-attempts", "0"], "give a number from 1 to 16"),
             (
                 &["--speed", "20"],
                 "--speed-since (TURNSTILE_SPEED_SINCE) is missing: --speed does",

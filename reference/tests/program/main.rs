@@ -5,6 +5,7 @@
     reason = "a test ends where its process does not do as expected"
 )]
 
+mod callbacks;
 mod process;
 mod wrapper;
 

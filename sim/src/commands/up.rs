@@ -22,7 +22,9 @@ use tokio::runtime::Builder;
 use turnstile::error_chain::with_sources;
 use turnstile::stage::client::USER;
 use turnstile::stage::{GATEWAY, RECEIVER, WRAPPER};
-use turnstile_reference::program::{self, Arguments, LogFormat, Orders, ProgramError, Running, Settings};
+use turnstile_reference::program::{
+    self, Arguments, CallbackArguments, LogFormat, Orders, ProgramError, Running, Settings,
+};
 use turnstile_seams::{BoxFuture, Listener, Randomness, real};
 
 use self::instructions::Instructions;
@@ -128,6 +130,7 @@ async fn run(arguments: UpArguments) -> Result<ExitCode, UpError> {
         internal_api_key: Some(secret(arguments.internal_api_key)),
         wrapper_url: Some(format!("http://{}", fakes.wrapper)),
         ingest_url: None,
+        callbacks: CallbackArguments::default(),
         imports: Vec::new(),
         speed: None,
         speed_since: None,

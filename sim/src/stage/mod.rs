@@ -17,6 +17,7 @@ use fake_gateway::observation::Witness;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
+use turnstile_reference::callbacks::CallbackSettings;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::{Listener, Seams};
@@ -291,6 +292,7 @@ impl Wiring {
                 api_secret: self.secrets.api.clone(),
                 ticket_secret: self.secrets.ticket.clone(),
                 internal_api_key: self.secrets.internal_api_key.clone(),
+                callbacks: CallbackSettings::default(),
                 sabotage: self.sabotage,
             };
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
 use turnstile::world::{DiskFile, Machine, World};
+use turnstile_reference::callbacks::CallbackSettings;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
@@ -217,6 +218,7 @@ fn config() -> Config {
         api_secret: API_SECRET.to_owned(),
         ticket_secret: TICKET_SECRET.to_owned(),
         internal_api_key: INTERNAL_API_KEY.to_owned(),
+        callbacks: CallbackSettings::default(),
         sabotage: Sabotage::default(),
     }
 }

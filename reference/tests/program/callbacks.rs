@@ -1,0 +1,70 @@
+//! What an operator can say of callbacks.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use turnstile_seams::{http_server, real};
+
+use super::process::{Server, data, in_time};
+use super::{MESSAGE, start_input};
+
+/// A wrapper that takes nothing, so that every turn ends at once, and a receiver that is told of it and is not well.
+async fn surroundings() -> (String, mpsc::UnboundedReceiver<Value>) {
+    let listener = real::seams().network.listen("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.authority());
+    let (told, callbacks) = mpsc::unbounded_channel();
+    let router = Router::new()
+        .route("/session/ready", post(refuse))
+        .route("/callback", post(receive))
+        .with_state(told);
+    tokio::spawn(http_server::serve(listener, router));
+    (url, callbacks)
+}
+
+async fn refuse() -> Json<Value> {
+    Json(json!({"status": "error", "error": {"code": "INVALID_REQUEST", "message": "no"}}))
+}
+
+async fn receive(State(told): State<mpsc::UnboundedSender<Value>>, Json(body): Json<Value>) -> StatusCode {
+    told.send(body).unwrap();
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+/// Waiting for the log blocks a thread, and the surroundings have to answer meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn callbacks_are_kept_for_a_server_that_has_a_queue_and_tried_as_often_as_it_says() {
+    let (url, mut callbacks) = surroundings().await;
+    let data = data("callbacks");
+    let since = real::seams().clock.now().to_string();
+    let common = ["--wrapper-url", &url, "--speed", "20", "--speed-since", &since];
+    let mut input = start_input(MESSAGE);
+    input["options"] = json!({"callbackTarget": {"url": format!("{url}/callback")}});
+
+    let server = Server::start(&data, &[&common[..], &["--callback-queue", "off"]].concat());
+    let (status, begun) = server.call("start", &input).await;
+    assert_eq!(status, 200, "{begun}");
+    let kept = server.log_line("callback kept");
+    assert!(
+        kept.contains("the callback queue did not take the job: this server has none"),
+        "{kept}"
+    );
+    server.signal("TERM");
+    assert_eq!(server.end().code, Some(0));
+    assert!(callbacks.try_recv().is_err(), "nobody has been called");
+
+    let settings = ["--callback-attempts", "2", "--callback-retry", "1s"];
+    let server = Server::start(&data, &[&common[..], &settings].concat());
+    for _ in 0..2 {
+        let callback = in_time(callbacks.recv()).await.unwrap();
+        assert_eq!(
+            (&callback["messageId"], &callback["status"]),
+            (&json!(MESSAGE), &json!("failed"))
+        );
+    }
+    let given_up = server.log_line("callback given up: no attempt is left");
+    assert!(given_up.contains("attempt=2"), "{given_up}");
+    assert!(callbacks.try_recv().is_err(), "two attempts are all");
+}
