@@ -134,7 +134,7 @@ fn a_scenario_is_skipped_for_what_its_server_does_not_offer_and_for_its_length()
     let disk = "  - disk: { is: full, for: 1s }\n";
     assert_eq!(reason(&live, disk), "it needs a hand on the server's disk");
     let hour = "  - wait: 1h\n";
-    assert_eq!(reason(&live, hour), "it takes 360 s here, and 1 s is the limit");
+    assert_eq!(reason(&live, hour), "it takes 720 s here, and 3 s is the limit");
     live.offers.clear();
     let crash = "  - crash: { party: server }\n";
     assert_eq!(
