@@ -72,7 +72,10 @@ fn a_replay_says_the_seed_and_the_scenario_first_which_is_a_script_like_any_othe
     }
     let text = stdout(&turnstile(&["replay", "17"]));
     let scenario = explore::scenario(17).to_yaml();
-    assert!(text.starts_with(&format!("seed 17\n\n{scenario}")), "{text}");
+    assert!(
+        text.starts_with(&format!("seed 17\noptions: --world events\n\n{scenario}")),
+        "{text}"
+    );
 }
 
 #[cfg(feature = "selftest")]
@@ -150,6 +153,35 @@ fn what_a_seed_breaks_is_shrunk_to_a_short_script_that_breaks_it_too() {
 }
 
 #[cfg(unix)]
+/// What is simpler can leave a step without sense that comes after it, and so be shorter than it was.
+#[cfg(feature = "selftest")]
+#[test]
+fn a_scenario_may_lose_steps_while_another_is_made_simpler() {
+    let output = turnstile(&["shrink", "29", "--breaking", "terminal-once"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout(&output).starts_with("scenario: terminal-once holds in"));
+}
+
+#[cfg(feature = "selftest")]
+#[test]
+fn whoever_stops_listening_changes_neither_the_files_nor_the_exit_status() {
+    let file = scratch("unheard.json");
+    let _ = std::fs::remove_file(&file);
+    let name = file.to_str().expect("a path of this test is UTF-8");
+    let breaking = ["--breaking", "last-of-batch-is-representative"];
+    let arguments = ["explore", "--seeds", "0..40", "--keep-going", "--json", name];
+    let mut explore = tool(&[&arguments[..], &breaking].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the tool can be run");
+    drop(explore.stdout.take());
+    let status = explore.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    let written = std::fs::read(&file).expect("it is written all the same");
+    let read: Exploration = serde_json::from_slice(&written).expect("it is a result");
+    assert!(read.is_stopped_early() && !read.clusters.is_empty(), "{read:?}");
+}
+
 #[test]
 fn who_interrupts_an_exploration_gets_its_summary() {
     let mut child = tool(&["explore", "--minutes", "30", "--digest"])

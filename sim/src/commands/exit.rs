@@ -1,5 +1,7 @@
 //! How the program ends, and how it says that it cannot do what it was asked to.
 
+use std::io;
+
 use turnstile::report::Summary;
 
 /// How the program ends.
@@ -21,6 +23,15 @@ pub(crate) fn exit_of(summary: &Summary) -> Exit {
         (0, _) => Exit::Broke,
         _ => Exit::Harness,
     }
+}
+
+/// What became of telling somebody something: whoever reads from a pipe may stop when it has seen enough, and how the
+/// program ends does not depend on that.
+pub(crate) fn heard(told: io::Result<()>) -> io::Result<()> {
+    told.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// Says on standard error what was wrong.

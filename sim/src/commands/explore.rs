@@ -10,7 +10,7 @@ use clap::Args;
 use turnstile::explore::{self, Exploration, JunitOfSeeds, Outcome, Playing, Tally};
 use turnstile::workers;
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, complain, heard};
 use super::interruption::Interruption;
 use super::output_file::OutputFile;
 use super::progress::bar;
@@ -29,7 +29,13 @@ pub(crate) struct ExploreArguments {
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
     minutes: Option<Minutes>,
     /// The first seed, with --minutes
-    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "minutes")]
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 0,
+        requires = "minutes",
+        conflicts_with = "seeds"
+    )]
     from: u64,
     /// How many seeds are played at once; as many as there are cores if left out
     #[arg(long, value_name = "N")]
@@ -67,8 +73,9 @@ impl FromStr for Minutes {
         let minutes: Option<f64> = text.parse().ok();
         let duration = minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         duration
+            .filter(|duration| !duration.is_zero())
             .map(Self)
-            .ok_or_else(|| format!("{text:?} is not a number of minutes, such as 30 or 0.5"))
+            .ok_or_else(|| format!("{text:?} is not a number of minutes above 0, such as 30 or 0.5"))
     }
 }
 
@@ -123,6 +130,13 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let seeds = (first..range.end).step_by(every);
     let length = range.end.saturating_sub(first).div_ceil(arguments.shard.of);
     let count = arguments.minutes.is_none().then_some(length);
+    if length == 0 {
+        complain(&format!(
+            "shard {}/{} has none of these seeds",
+            arguments.shard.index, arguments.shard.of
+        ));
+        return Ok(Exit::Usage);
+    }
     let seeds = seeds.take_while(|_| !is_over());
 
     let template = match count {
@@ -137,7 +151,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     };
     let mut out = anstream::stdout();
     let mut tally = Tally::default();
-    let mut junit = JunitOfSeeds::default();
+    let flags = arguments.server.flags();
+    let mut junit = JunitOfSeeds::new(flags.clone());
     let mut failure = None;
     explore::explore(
         seeds,
@@ -158,7 +173,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
                     writeln!(out, "seed {} {digest}", explored.seed)?;
                 }
                 if is_told {
-                    explore::tell_seed(&mut out, &explored)?;
+                    explore::tell_seed(&mut out, &explored, &flags)?;
                 }
                 Ok(())
             });
@@ -175,15 +190,16 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         },
     );
     bar.finish_and_clear();
-    if let Some(error) = failure {
-        return Err(error);
-    }
     if interruption.is_asked_for() {
         anstream::eprintln!("interrupted: this is what came of it so far");
     }
-    let stopped_early = count.is_none_or(|count| tally.played() < count);
-    let exploration = tally.finish(first, arguments.shard.of, stopped_early, start.elapsed());
-    explore::tell_exploration(&mut out, &exploration)?;
+    // A length of time is over when it is over.
+    let stopped_early = match count {
+        Some(count) => tally.played() < count,
+        None => interruption.is_asked_for() || tally.broken() > 0 && !arguments.keep_going,
+    };
+    let exploration = tally.finish(flags, first, arguments.shard.of, stopped_early, start.elapsed());
+    let told = explore::tell_exploration(&mut out, &exploration);
     let mut all_written = true;
     if let Some(file) = &arguments.json {
         all_written &= file.write("the JSON report", |out| write(&exploration, out));
@@ -191,6 +207,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     if let Some(file) = &arguments.junit {
         all_written &= file.write("the JUnit report", |out| junit.write(&exploration, out));
     }
+    heard(failure.map_or(told, Err))?;
     if !all_written {
         return Ok(Exit::Harness);
     }
@@ -221,7 +238,7 @@ mod tests {
     #[test]
     fn a_shard_is_one_of_several_counted_from_zero_and_time_is_never_negative() {
         assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
-        for text in ["-1", "nan", "soon", "1e300"] {
+        for text in ["-1", "0", "nan", "soon", "1e300"] {
             assert!(text.parse::<Minutes>().is_err(), "{text}");
         }
         for text in ["3/3", "1", "a/b", "0/0", "-1/2"] {

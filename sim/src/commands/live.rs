@@ -19,7 +19,7 @@ use turnstile::workers;
 use turnstile::world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
 use turnstile_scenarios::Entry;
 
-use super::exit::{Exit, complain, exit_of};
+use super::exit::{Exit, complain, exit_of, heard};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
 use super::progress::progress_bar;
@@ -353,10 +353,8 @@ pub(crate) fn run_live(
         anstream::eprintln!("interrupted: this is what came of it so far");
     }
     let are_written = files.write();
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    let summary = reporter.finish(start.elapsed())?;
+    let (summary, told) = reporter.finish(start.elapsed());
+    heard(failure.map_or(told, Err))?;
     // What was not played has not held.
     Ok(if are_written && !interruption.is_asked_for() {
         exit_of(&summary)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use turnstile::explore::{self, Exploration};
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, complain, heard};
 use super::explore::{exit_of_exploration, write};
 use super::output_file::OutputFile;
 
@@ -47,19 +47,23 @@ pub(crate) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
         }
     }
     let whole = whole.expect("the command line asks for a file at least");
-    explore::tell_exploration(&mut anstream::stdout(), &whole)?;
+    let told = explore::tell_exploration(&mut anstream::stdout(), &whole);
     if let Some(file) = &arguments.output
         && !file.write("the whole", |out| write(&whole, out))
     {
         return Ok(Exit::Harness);
     }
+    heard(told)?;
     Ok(exit_of_exploration(&whole))
 }
 
 fn read(file: &Path) -> Result<Exploration, String> {
     let text = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    serde_json::from_slice(&text).map_err(|error| {
+    let read: Exploration = serde_json::from_slice(&text).map_err(|error| {
         let file = file.display();
         format!("{file} is not what `turnstile explore --json` writes: {error}")
-    })
+    })?;
+    let is_known = read.check_layout();
+    is_known.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    Ok(read)
 }

@@ -9,10 +9,10 @@ use turnstile::suite::{self, Play};
 use turnstile::world::WorldKind;
 use turnstile_scenarios::{Entry, Surface};
 
-use super::exit::{Exit, complain, exit_of};
+use super::exit::{Exit, complain, exit_of, heard};
 use super::output_file::OutputFile;
 use super::report_files::write_page;
-use super::seeds::Source;
+use super::seeds::{ServerArguments, Source};
 
 /// What is played, and how it is shown.
 #[derive(Args)]
@@ -20,9 +20,9 @@ pub(crate) struct ReplayArguments {
     /// A seed, or a script
     #[arg(value_name = "SEED|FILE")]
     source: Source,
-    /// The seed that every choice follows from, for a script
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// The seed that every choice follows from, for a script; 0 if left out
+    #[arg(long)]
+    seed: Option<u64>,
     /// The surface that a script is played on; the first of its surfaces if left out
     #[arg(long, value_name = "SURFACE")]
     api: Option<Surface>,
@@ -38,6 +38,8 @@ pub(crate) struct ReplayArguments {
     /// The world that it is played in
     #[arg(long, value_enum, default_value_t)]
     world: WorldChoice,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// Which world something is played in, as it is written on the command line.
@@ -68,12 +70,24 @@ impl ReplayArguments {
     fn is_for_machines(&self) -> bool {
         self.json || self.mermaid
     }
+
+    /// What it is played with besides the seed and the scenario.
+    fn options(&self) -> String {
+        let world = self
+            .world
+            .to_possible_value()
+            .expect("no world is left out of the help");
+        format!("--world {}{}", world.get_name(), self.server.flags())
+    }
 }
 
 /// Plays one seed or script and prints all that was observed.
 pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let source = &arguments.source;
-    let (entry, seed) = match source.entry(arguments.seed, arguments.api) {
+    let found = source
+        .entry(arguments.seed, arguments.api)
+        .and_then(|found| Ok((found, arguments.server.sabotage()?)));
+    let ((entry, seed), sabotage) = match found {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
@@ -82,6 +96,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     };
     let options = Options {
         seed,
+        sabotage,
         world: arguments.world.into(),
         ..Options::default()
     };
@@ -89,7 +104,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
         entry: &entry,
         options,
     });
-    let replay = replay_of_play(&played.play);
+    let replay = replay_of_play(&played.play) + &arguments.server.flags();
     let heading = Heading::of(&played.play, &replay);
     let mut is_written = true;
     match (&arguments.timeline, &played.verdict) {
@@ -102,17 +117,18 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     }
     let mut out = BufWriter::new(anstream::stdout());
     if let Ok(verdict) = &played.verdict {
-        print(arguments, verdict, &heading, &entry, &mut out)?;
+        heard(print(arguments, verdict, &heading, &entry, &mut out))?;
     }
-    out.flush()?;
+    heard(out.flush())?;
     let out: Box<dyn io::Write> = if arguments.is_for_machines() {
         Box::new(anstream::stderr())
     } else {
         Box::new(out)
     };
     let mut reporter = TerminalReporter::new(out, 0);
-    reporter.tell(&played, &replay)?;
-    let summary = reporter.finish(played.wall)?;
+    let told = reporter.tell(&played, &replay);
+    let (summary, finished) = reporter.finish(played.wall);
+    heard(told.and(finished))?;
     Ok(if is_written {
         exit_of(&summary)
     } else {
@@ -134,8 +150,21 @@ fn print(
         return out.write_all(mermaid::sequence(verdict, heading).as_bytes());
     }
     match &arguments.source {
-        Source::Seed(_) => writeln!(out, "{}\n\n{}", heading.id, entry.scenario.to_yaml())?,
-        Source::File(_) => writeln!(out, "{}\nseed {}\n{}\n", heading.title, heading.seed, heading.id)?,
+        Source::Seed(_) => writeln!(
+            out,
+            "{}\noptions: {}\n\n{}",
+            heading.id,
+            arguments.options(),
+            entry.scenario.to_yaml()
+        )?,
+        Source::File(_) => writeln!(
+            out,
+            "{}\nseed {}\noptions: {}\n{}\n",
+            heading.title,
+            heading.seed,
+            arguments.options(),
+            heading.id
+        )?,
     }
     for record in verdict.trace.records() {
         writeln!(out, "{}", record.line(&verdict.labels))?;

@@ -8,7 +8,7 @@ use clap::Args;
 use turnstile::report::{TerminalReporter, replay_of_play};
 use turnstile::suite;
 
-use super::exit::{Exit, exit_of};
+use super::exit::{Exit, exit_of, heard};
 use super::library::{LibraryArguments, load, nothing_matches};
 use super::live::{LiveArguments, Reports, run_live};
 use super::progress::progress_bar;
@@ -93,10 +93,8 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     bar.finish_and_clear();
     // Whoever reads the lines may have gone; the files are there all the same.
     let are_written = files.write();
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    let summary = reporter.finish(start.elapsed())?;
+    let (summary, told) = reporter.finish(start.elapsed());
+    heard(failure.map_or(told, Err))?;
     Ok(if are_written {
         exit_of(&summary)
     } else {

@@ -72,7 +72,7 @@ impl fmt::Display for Source {
 
 impl Source {
     /// As [`Self::scenario`], with what it is called and where it is; what is not in a file has an empty path.
-    pub fn entry(&self, seed: u64, surface: Option<Surface>) -> Result<(Entry, u64), String> {
+    pub fn entry(&self, seed: Option<u64>, surface: Option<Surface>) -> Result<(Entry, u64), String> {
         let (scenario, seed) = self.scenario(seed, surface)?;
         let path = match self {
             Self::Seed(_) => PathBuf::new(),
@@ -84,17 +84,30 @@ impl Source {
 
     /// The scenario, on one surface, and the seed that it is played with: a generated one has that of its
     /// generation.
-    pub fn scenario(&self, seed: u64, surface: Option<Surface>) -> Result<(Scenario, u64), String> {
+    pub fn scenario(&self, seed: Option<u64>, surface: Option<Surface>) -> Result<(Scenario, u64), String> {
         match self {
+            Self::Seed(_) if seed.is_some() || surface.is_some() => {
+                Err("--seed and --api are for scripts: what a seed does follows from it".to_owned())
+            }
             Self::Seed(seed) => Ok((explore::scenario(*seed), *seed)),
             Self::File(file) => {
-                let scenario = read(file)?;
+                let is_called_like_seeds = file
+                    .to_string_lossy()
+                    .starts_with(|first: char| first.is_ascii_digit());
+                let scenario = read(file).map_err(|error| match is_called_like_seeds && !file.exists() {
+                    true => format!(
+                        "{} is neither one seed, 0 to {}, nor a file",
+                        file.display(),
+                        u64::MAX
+                    ),
+                    false => error,
+                })?;
                 let surface = surface.unwrap_or(scenario.api.first());
                 let on_surface = scenario.on(surface).ok_or_else(|| {
                     let file = file.display();
                     format!("{file} is not for the {surface} surface: its `api` does not name it")
                 })?;
-                Ok((on_surface, seed))
+                Ok((on_surface, seed.unwrap_or_default()))
             }
         }
     }
@@ -110,6 +123,15 @@ pub(crate) struct ServerArguments {
 }
 
 impl ServerArguments {
+    /// The flags that ask for the same server again.
+    pub fn flags(&self) -> String {
+        #[cfg(feature = "selftest")]
+        if let Some(rule) = &self.breaking {
+            return format!(" --breaking {rule}");
+        }
+        String::new()
+    }
+
     /// What that server breaks.
     #[cfg(not(feature = "selftest"))]
     pub fn sabotage(&self) -> Result<Sabotage, String> {

@@ -21,9 +21,9 @@ pub(crate) struct ShrinkArguments {
     /// A seed, or a script in which something breaks
     #[arg(value_name = "SEED|FILE")]
     source: Source,
-    /// The seed that a script is played with
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// The seed that a script is played with; 0 if left out
+    #[arg(long)]
+    seed: Option<u64>,
     /// The surface that a script is played on; the first of its surfaces if left out
     #[arg(long, value_name = "SURFACE")]
     api: Option<Surface>,
@@ -105,7 +105,8 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
             if !file.write("the script", |out| out.write_all(text.as_bytes())) {
                 return Ok(Exit::Harness);
             }
-            anstream::eprintln!("replay: turnstile replay {} --seed {seed}", file.display());
+            let flags = arguments.server.flags();
+            anstream::eprintln!("replay: turnstile replay {} --seed {seed}{flags}", file.display());
         }
     }
     Ok(Exit::Broke)

@@ -13,7 +13,7 @@ use turnstile::suite::{Play, Played};
 use turnstile::{sweep as sweeping, workers};
 use turnstile_scenarios::{Entry, Lapse, Surface};
 
-use super::exit::{Exit, complain, exit_of};
+use super::exit::{Exit, complain, exit_of, heard};
 use super::progress::progress_bar;
 use super::seeds::Source;
 
@@ -58,7 +58,7 @@ impl FromStr for Fault {
 /// Plays a script again and again, each time with one fault more.
 pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     let source = Source::File(arguments.file.clone());
-    let (entry, seed) = match source.entry(arguments.seed, arguments.api) {
+    let (entry, seed) = match source.entry(Some(arguments.seed), arguments.api) {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
@@ -139,6 +139,7 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
     };
     let mut reporter = TerminalReporter::new(out, 0);
     reporter.tell(&played, &replay_of_play(&played.play))?;
-    let summary = reporter.finish(Duration::ZERO)?;
+    let (summary, told) = reporter.finish(Duration::ZERO);
+    heard(told)?;
     Ok(exit_of(&summary))
 }

@@ -1,4 +1,4 @@
-//! Which findings are one and the same: those that break the same oracle after the same kinds of things happened.
+//! Which findings are one and the same: those that break the same oracle when the message has come equally far.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,14 +22,42 @@ const SEEDS_REMEMBERED: usize = 20;
 pub struct Cluster {
     /// The oracle that was broken.
     pub rule: String,
-    /// What had happened by then: the faults that had struck, and how far the message was that it is about.
+    /// How far the message was that it is about, as moments in their order; empty if it is about none.
     pub shape: String,
+    /// The faults that had struck by then in every one of the seeds: what is in some only has nothing to do with it.
+    pub faults: BTreeSet<String>,
     /// In how many seeds.
     pub count: u64,
     /// The first of them, in order.
     pub seeds: Vec<u64>,
     /// What was found in the first of them.
     pub text: String,
+}
+
+impl Cluster {
+    /// What all of its findings have in common, in words.
+    pub fn circumstances(&self) -> String {
+        let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
+        let faults = if faults.is_empty() {
+            "no fault that all have in common".to_owned()
+        } else {
+            faults.join(", ")
+        };
+        if self.shape.is_empty() {
+            faults
+        } else {
+            format!("{} after {faults}", self.shape)
+        }
+    }
+}
+
+/// What a trace was like when something did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// How far the message was that it is about.
+    pub(super) moments: String,
+    /// The faults that had struck.
+    pub(super) faults: BTreeSet<String>,
 }
 
 /// Clusters by rule and shape.
@@ -47,7 +75,8 @@ impl Clusters {
         };
         self.merge(Cluster {
             rule: first.rule.clone(),
-            shape: broken.shape.clone(),
+            shape: broken.shape.moments.clone(),
+            faults: broken.shape.faults.clone(),
             count: 1,
             seeds: vec![explored.seed],
             text: first.text.clone(),
@@ -62,6 +91,7 @@ impl Clusters {
             return true;
         };
         known.count += cluster.count;
+        known.faults.retain(|fault| cluster.faults.contains(fault));
         if cluster.seeds.first() < known.seeds.first() {
             known.text = cluster.text;
         }
@@ -85,7 +115,7 @@ impl Clusters {
 }
 
 /// The shape of a trace around a finding.
-pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> String {
+pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
     let mut faults = BTreeSet::new();
     let mut moments: Vec<&str> = Vec::new();
     let played = &verdict.trace.records()[..verdict.looked_back_at];
@@ -94,16 +124,9 @@ pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> String {
         moments.extend(moment(record, finding));
     }
     moments.dedup();
-    let faults: Vec<String> = faults.into_iter().collect();
-    let faults = if faults.is_empty() {
-        "no fault".to_owned()
-    } else {
-        faults.join(", ")
-    };
-    if moments.is_empty() {
-        faults
-    } else {
-        format!("{} after {faults}", moments.join(" "))
+    Shape {
+        moments: moments.join(" "),
+        faults,
     }
 }
 

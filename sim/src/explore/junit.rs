@@ -20,12 +20,21 @@ use crate::report::replay_of_seed;
 const SUITE_NAME: &str = "seeds";
 
 /// Remembers what is told in full, until all seeds are played.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct JunitOfSeeds {
     told: Vec<Explored>,
+    flags: String,
 }
 
 impl JunitOfSeeds {
+    /// A report of seeds that are played again with `flags`.
+    pub fn new(flags: String) -> Self {
+        Self {
+            told: Vec::new(),
+            flags,
+        }
+    }
+
     /// Adds the first seed of a kind of finding.
     pub fn add(&mut self, explored: Explored) {
         self.told.push(explored);
@@ -48,7 +57,7 @@ impl JunitOfSeeds {
             .map(|cluster| self.case_of(cluster, exploration))
             .collect();
         cases.extend(exploration.harness_failures.iter().map(|failed| {
-            let replay = replay_of_seed(failed.seed);
+            let replay = replay_of_seed(failed.seed, &self.flags);
             let name = format!("seed {}", failed.seed);
             TestCase::new(name, harness_failure(&failed.error, &replay))
         }));
@@ -68,7 +77,7 @@ impl JunitOfSeeds {
 
     fn case_of(&self, cluster: &Cluster, exploration: &Exploration) -> TestCase {
         let first = cluster.seeds.first().copied().unwrap_or_default();
-        let replay = replay_of_seed(first);
+        let replay = replay_of_seed(first, &self.flags);
         let broken = self.told.iter().find(|explored| explored.seed == first);
         let broken = broken.and_then(Explored::broken);
         let flaws = broken.map_or_else(|| vec![only_flaw(cluster, first)], |broken| broken.flaws.clone());
@@ -79,7 +88,7 @@ impl JunitOfSeeds {
             named_seeds(cluster)
         );
         let status = failure(&flaws, &format!("{found_in}\n\n{}", replay_line(&replay)));
-        let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.shape), status);
+        let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.circumstances()), status);
         case.add_property(("replay", replay.as_str()));
         case.add_property(("seeds_broken", cluster.count.to_string().as_str()));
         if let Some(broken) = broken.filter(|broken| !broken.tail.is_empty()) {
@@ -100,7 +109,7 @@ fn only_flaw(cluster: &Cluster, seed: u64) -> Flaw {
 
 /// What a CI system may want to draw over time.
 fn figures(exploration: &Exploration) -> Vec<(&'static str, String)> {
-    let stopped_early = exploration.parts.iter().any(|part| part.stopped_early);
+    let stopped_early = exploration.is_stopped_early();
     vec![
         ("version", exploration.version.clone()),
         ("seeds", name_of_all(exploration)),

@@ -8,7 +8,7 @@ use super::cluster::{Cluster, Clusters};
 use super::run::Explored;
 
 /// The version of this layout. Another one is another number.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// What came of some seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Exploration {
     pub layout: u32,
     /// The version of the tool that played them.
     pub version: String,
+    /// The flags that make the server break a rule; empty if it breaks none.
+    pub breaking: String,
     /// Which seeds: one part for each run that went into this.
     pub parts: Vec<Part>,
     /// Seeds that were played.
@@ -68,6 +70,9 @@ pub enum MergeError {
         /// The others'.
         expected: String,
     },
+    /// Played against a server that breaks another rule, or none.
+    #[error("it was played against a server that breaks another rule than that of the others, or none")]
+    OtherServer,
     /// Laid out otherwise.
     #[error("it has layout {found}, and this tool knows layout {LAYOUT}")]
     Layout {
@@ -130,10 +135,18 @@ impl Tally {
     }
 
     /// The result, of the seeds from `from` on, every `every`-th of them.
-    pub fn finish(self, from: u64, every: u64, stopped_early: bool, wall: Duration) -> Exploration {
+    pub fn finish(
+        self,
+        breaking: String,
+        from: u64,
+        every: u64,
+        stopped_early: bool,
+        wall: Duration,
+    ) -> Exploration {
         Exploration {
             layout: LAYOUT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            breaking,
             parts: vec![Part {
                 from,
                 to: self.last.map_or(from, |last| last + 1),
@@ -171,8 +184,9 @@ impl Exploration {
     ///
     /// If the two do not go together.
     pub fn merge(&mut self, other: Self) -> Result<(), MergeError> {
-        if other.layout != LAYOUT {
-            return Err(MergeError::Layout { found: other.layout });
+        other.check_layout()?;
+        if other.breaking != self.breaking {
+            return Err(MergeError::OtherServer);
         }
         if other.version != self.version {
             return Err(MergeError::Version {
@@ -202,6 +216,24 @@ impl Exploration {
         Ok(())
     }
 
+    /// Whether this tool knows how it is laid out.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub fn check_layout(&self) -> Result<(), MergeError> {
+        if self.layout == LAYOUT {
+            Ok(())
+        } else {
+            Err(MergeError::Layout { found: self.layout })
+        }
+    }
+
+    /// Whether some seeds of the ranges were not played.
+    pub fn is_stopped_early(&self) -> bool {
+        self.parts.iter().any(|part| part.stopped_early)
+    }
+
     /// How long it took, all machines together, in seconds.
     pub fn wall_s(&self) -> f64 {
         self.parts.iter().map(|part| part.wall_s).sum()
@@ -217,7 +249,8 @@ mod tests {
         for (rule, seed) in clusters {
             tally.clusters.merge(Cluster {
                 rule: (*rule).to_owned(),
-                shape: "no fault".to_owned(),
+                shape: String::new(),
+                faults: std::collections::BTreeSet::new(),
                 count: 1,
                 seeds: vec![*seed],
                 text: format!("at {seed}"),
@@ -226,7 +259,7 @@ mod tests {
         tally.played = (from..to).step_by(every as usize).count() as u64;
         tally.held = tally.played - clusters.len() as u64;
         tally.last = Some(to - 1);
-        tally.finish(from, every, false, Duration::from_secs(1))
+        tally.finish(String::new(), from, every, false, Duration::from_secs(1))
     }
 
     #[test]
@@ -259,7 +292,7 @@ mod tests {
         newer.layout = 2;
         assert!(matches!(
             whole.clone().merge(newer),
-            Err(MergeError::Layout { found: 2 })
+            Err(MergeError::Layout { found } if found == LAYOUT + 1)
         ));
     }
 }

@@ -53,7 +53,7 @@ pub struct BrokenSeed {
     /// All of it, in order of time: at least one thing.
     pub flaws: Vec<Flaw>,
     /// What had happened before the first of them.
-    pub shape: String,
+    pub shape: cluster::Shape,
     /// The end of the trace up to the first of them, as lines.
     pub tail: Vec<String>,
 }

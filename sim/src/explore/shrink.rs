@@ -167,12 +167,18 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
     }
 
     fn simplify_steps(&mut self) {
-        for index in 0..self.best.steps.len() {
-            let written = json!(self.best.steps[index].value);
-            let Value::Object(words) = &written else { continue };
-            let Some((word, said)) = words.iter().next() else {
-                continue;
-            };
+        let mut index = 0;
+        // A step that is said more simply may leave others without sense, which are gone then.
+        while let Some(step) = self.best.steps.get(index) {
+            let written = json!(step.value);
+            self.simplify_step(index, &written);
+            index += 1;
+        }
+    }
+
+    fn simplify_step(&mut self, index: usize, written: &Value) {
+        let Value::Object(words) = written else { return };
+        if let Some((word, said)) = words.iter().next() {
             for simpler in simpler(said) {
                 let Ok(step) = serde_json::from_value::<Step>(json!({ word: simpler })) else {
                     continue;

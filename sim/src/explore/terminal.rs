@@ -14,16 +14,16 @@ const HOUR_S: f64 = 3600.0;
 /// How many seeds of a cluster are named.
 const SEEDS_NAMED: usize = 5;
 
-/// Tells what did not hold in one seed; nothing if all held.
+/// Tells what did not hold in one seed, which is played again with `flags`; nothing if all held.
 ///
 /// # Errors
 ///
 /// As `out` fails.
-pub fn tell_seed(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
+pub fn tell_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io::Result<()> {
     let seed = explored.seed;
     if let Err(error) = &explored.outcome {
         writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
-        return writeln!(out, "    replay: {}", replay_of_seed(seed));
+        return writeln!(out, "    replay: {}", replay_of_seed(seed, flags));
     }
     let Some(broken) = explored.broken() else {
         return Ok(());
@@ -39,7 +39,7 @@ pub fn tell_seed(out: &mut impl Write, explored: &Explored) -> io::Result<()> {
             writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
         }
     }
-    writeln!(out, "    replay: {}", replay_of_seed(seed))
+    writeln!(out, "    replay: {}", replay_of_seed(seed, flags))
 }
 
 /// The first seeds of a cluster.
@@ -64,7 +64,9 @@ pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::
         writeln!(
             out,
             "{BAD}{:>6} ×{BAD:#} {}: {}",
-            cluster.count, cluster.rule, cluster.shape
+            cluster.count,
+            cluster.rule,
+            cluster.circumstances()
         )?;
         writeln!(out, "         {}", cluster.text)?;
         writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
@@ -96,6 +98,9 @@ pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::
     }
     let wall = exploration.wall_s();
     writeln!(out, " in {wall:.1} s")?;
+    if exploration.is_stopped_early() {
+        writeln!(out, "{QUIET}not all seeds were played: it ended before{QUIET:#}")?;
+    }
     writeln!(
         out,
         "{QUIET}{:.0} seeds a second, {:.0} virtual hours{QUIET:#}",

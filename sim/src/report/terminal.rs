@@ -156,12 +156,13 @@ impl<W: Write> TerminalReporter<W> {
         writeln!(self.out, "    replay: {replay}")
     }
 
-    /// Tells of all plays together.
-    ///
-    /// # Errors
-    ///
-    /// As the writer fails.
-    pub fn finish(mut self, wall: Duration) -> io::Result<Summary> {
+    /// Tells of all plays together. What came of them is known also if that fails, as the writer does.
+    pub fn finish(mut self, wall: Duration) -> (Summary, io::Result<()>) {
+        let told = self.tell_summary(wall);
+        (self.summary, told)
+    }
+
+    fn tell_summary(&mut self, wall: Duration) -> io::Result<()> {
         let summary = self.summary;
         let style = if summary.broken + summary.failed == 0 {
             GOOD
@@ -182,8 +183,7 @@ impl<W: Write> TerminalReporter<W> {
             self.out,
             "{QUIET}{played:.0} {seconds} of steps, {elapsed:.0} with the time to settle after them{QUIET:#}"
         )?;
-        self.out.flush()?;
-        Ok(summary)
+        self.out.flush()
     }
 }
 
@@ -237,15 +237,15 @@ pub fn replay_in_real_time(id: &str, flags: &str) -> String {
     format!("{} run --live{flags} '{id}'", program())
 }
 
-/// The command that plays the scenario of a seed again, in the words in which this program was called.
-pub fn replay_of_seed(seed: u64) -> String {
-    format!("{} replay {seed}", program())
+/// The command that plays the scenario of a seed again with `flags`, in the words in which this program was called.
+pub fn replay_of_seed(seed: u64, flags: &str) -> String {
+    format!("{} replay {seed}{flags}", program())
 }
 
 /// The command that plays a file again, in the words in which this program was called.
 pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
     if file.as_os_str().is_empty() {
-        return replay_of_seed(seed);
+        return replay_of_seed(seed, "");
     }
     let surface = match surface {
         Surface::Unified => String::new(),
