@@ -9,7 +9,7 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::lapse::{Lapse, nonzero};
+use turnstile_fault::{Lapse, nonzero};
 use crate::place::At;
 
 /// How something behaves from a step on: `refuses`, or `{ is: refuses, for: 40s }`.

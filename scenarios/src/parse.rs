@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
 
-use crate::answer::Answer;
+use turnstile_fault::Answer;
 use crate::expectation::Expectation;
 use crate::place::{At, Spot};
 use crate::problem::Report;

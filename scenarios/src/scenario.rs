@@ -5,8 +5,8 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{Answer, is_default};
 
-use crate::answer::Answer;
 use crate::check::check;
 use crate::expectation::Expectation;
 use crate::name::SessionName;
@@ -16,7 +16,6 @@ use crate::problem::{Report, ScriptErrors};
 use crate::session::Session;
 use crate::step::Step;
 use crate::surface::{Surface, Surfaces};
-use crate::text::is_default;
 
 /// One scenario: what is done, and what must be true afterwards.
 ///

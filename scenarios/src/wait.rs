@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::lapse::{Lapse, nonzero};
+use turnstile_fault::{Lapse, nonzero};
 use crate::name::{Label, Tag};
 use crate::place::At;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::Terminal;
 use crate::json::Subset;
-use crate::lapse::Lapse;
+use turnstile_fault::Lapse;
 use crate::name::Label;
 use crate::place::At;
 

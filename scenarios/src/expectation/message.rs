@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{Label, NameError};
 use crate::place::At;
-use crate::text::{read_from_text, write_as_text};
+use turnstile_fault::{read_from_text, write_as_text};
 use crate::wait::Moment;
 
 /// A moment of a message, written `sent first`.

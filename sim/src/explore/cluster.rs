@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use turnstile_scenarios::Step;
+use turnstile_scenarios::{FaultKind, Injection, Step};
 
 use super::run::Explored;
 use crate::oracle::Finding;
@@ -165,9 +165,10 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
 /// The word of a step that tells somebody to behave otherwise.
 fn told_behaviour(step: &str) -> Option<&'static str> {
     match serde_json::from_str(step).ok()? {
-        Step::Wrapper(_) => Some("wrapper"),
-        Step::Receiver(_) => Some("receiver"),
-        Step::Queue(_) => Some("queue"),
+        Step::Fault(Injection { fault, .. }) => match fault.kind() {
+            kind @ (FaultKind::Wrapper | FaultKind::Receiver | FaultKind::Queue) => Some(kind.name()),
+            _ => None,
+        },
         _ => None,
     }
 }

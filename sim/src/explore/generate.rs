@@ -15,6 +15,7 @@ use super::faults::{self, Blow};
 use super::layout::Layout;
 use super::swarm::swarm;
 use super::workload;
+use super::wrapper_faults::misbehaving;
 use crate::world::Streams;
 
 /// What the streams of randomness are called that a scenario is drawn from.
@@ -44,7 +45,7 @@ pub fn scenario(seed: u64) -> Scenario {
     if settings.gate == Some(Gate::All)
         && let Some(verdict) = workload.draw(verdict())
     {
-        layout.push(Step::Wrapper(verdict));
+        layout.push(misbehaving(verdict));
     }
     layout.begin(&first);
     let mut blows_before: Vec<Vec<Blow>> = vec![Vec::new(); acts.len() + 1];
