@@ -88,7 +88,10 @@ async fn receive(State(receiver): State<Receiver>) -> Response {
             response(status)
         }
         Some(Answer::Late(LateAnswer { delay, status })) => {
-            let clock = receiver.clock.as_ref().expect("a late answer is taken with a clock only");
+            let clock = receiver
+                .clock
+                .as_ref()
+                .expect("a late answer is taken with a clock only");
             clock.sleep(*delay).await;
             Deed::ReceiverLate.reach();
             response(status)
@@ -129,5 +132,11 @@ async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<V
 }
 
 async fn answers_left(State(receiver): State<Receiver>) -> Json<Vec<WireAnswer>> {
-    Json(receiver.answers().iter().map(|answer| WireAnswer::from(*answer)).collect())
+    Json(
+        receiver
+            .answers()
+            .iter()
+            .map(|answer| WireAnswer::from(*answer))
+            .collect(),
+    )
 }

@@ -101,11 +101,7 @@ impl Serialize for Injection {
                 write_ends(&mut map, &link)?;
                 map.end()
             }
-            Fault::Host {
-                host,
-                power_loss,
-                at,
-            } => {
+            Fault::Host { host, power_loss, at } => {
                 let mut crash = serializer.serialize_struct("Crash", 4)?;
                 crash.serialize_field("party", host)?;
                 if *power_loss {
@@ -119,9 +115,20 @@ impl Serialize for Injection {
                 }
                 crash.end()
             }
-            Fault::Disk { is, .. } => Lasting { is: *is, lasts: self.lasts }.serialize(serializer),
-            Fault::Queue { is } => Lasting { is: *is, lasts: self.lasts }.serialize(serializer),
-            Fault::Receiver { answers } => Receiver { answers: answers.clone() }.serialize(serializer),
+            Fault::Disk { is, .. } => Lasting {
+                is: *is,
+                lasts: self.lasts,
+            }
+            .serialize(serializer),
+            Fault::Queue { is } => Lasting {
+                is: *is,
+                lasts: self.lasts,
+            }
+            .serialize(serializer),
+            Fault::Receiver { answers } => Receiver {
+                answers: answers.clone(),
+            }
+            .serialize(serializer),
             Fault::Wrapper(behaviour) => behaviour.serialize(serializer),
         }
     }

@@ -43,8 +43,8 @@ pub use expectation::{
     BadgeShown, BadgeWord, Bounds, Callback, Deliveries, Delivery, Expectation, GateResult, GatewayState,
     IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal, Watcher,
 };
-pub use injection::Injection;
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
+pub use injection::Injection;
 pub use json::{Json, JsonObject, Subset, has_field};
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
@@ -61,8 +61,9 @@ pub use session::{Gate, Session};
 pub use step::Step;
 pub use stored::{ExecutionId, ExecutionStatus, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
-pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};
 pub use turnstile_fault::{
-    Answer, Completion, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict, JobCode, Lapse, LateAnswer,
-    Link, LinkEffect, QueueBehaviour, Readiness, ReadyCode, Status, Taking, WrapperBehaviour,
+    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict,
+    JobCode, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour, Readiness, ReadyCode, Status, Taking,
+    WrapperBehaviour,
 };
+pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};

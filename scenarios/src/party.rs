@@ -10,7 +10,6 @@ use turnstile_fault::{read_from_text, write_as_text};
 use crate::name::{ClientName, NameError};
 use crate::place::At;
 
-
 /// A party that runs somewhere of its own and can crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -22,7 +22,10 @@ impl Spot {
 
     /// A spot that two equal values may differ in.
     pub(crate) fn nothing(self) -> At<()> {
-        At { value: (), spot: self }
+        At {
+            value: (),
+            spot: self,
+        }
     }
 }
 

@@ -71,7 +71,17 @@ pub enum Step {
 
 /// The words of steps that come before those of faults.
 const FIRST_WORDS: [&str; 12] = [
-    "start", "send", "prepare", "initiate", "update", "delete", "interrupt", "call", "open", "close", "await",
+    "start",
+    "send",
+    "prepare",
+    "initiate",
+    "update",
+    "delete",
+    "interrupt",
+    "call",
+    "open",
+    "close",
+    "await",
     "release",
 ];
 const HEAL: &str = "heal";

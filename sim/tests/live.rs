@@ -12,10 +12,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnstile::live::{Live, Need, Outcome};
+use turnstile::live::{Live, Outcome};
 use turnstile::stage::{SERVER, SERVER_AUTHORITY, Secrets, WRAPPER, wrapper_authority};
 use turnstile::workers;
 use turnstile::world::live::{LiveSetup, ServerUnderTest, StartedServer};
+use turnstile_fault::Capability;
 use turnstile_scenarios::{Library, Scenario};
 
 /// How fast time passes: fast enough to be done soon, and slow beside what a machine is late by that builds something
@@ -53,7 +54,12 @@ fn live() -> Live {
             speed: SPEED,
         },
         secrets,
-        offers: BTreeSet::from([Need::Crash, Need::Downtime, Need::Sandboxes, Need::StoredSession]),
+        offers: BTreeSet::from([
+            Capability::Crash,
+            Capability::Downtime,
+            Capability::Sandboxes,
+            Capability::StoredSession,
+        ]),
         patience: PATIENCE,
     }
 }
@@ -75,7 +81,7 @@ fn the_fast_part_of_the_suite_holds_live_with_servers_killed_and_started_again_o
                 Outcome::Skipped(_) => {}
                 Outcome::Played(Ok(verdict)) => {
                     played += 1;
-                    with_kills += usize::from(Need::of(&entry.scenario).contains(&Need::Crash));
+                    with_kills += usize::from(entry.scenario.needs().contains(&Capability::Crash));
                     for finding in &verdict.findings {
                         let tail = verdict.tail(40).join("\n");
                         wrong.push(format!(

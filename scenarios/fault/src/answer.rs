@@ -161,7 +161,13 @@ impl TryFrom<WireAnswer> for Answer {
     type Error = WireAnswerError;
 
     fn try_from(wire: WireAnswer) -> Result<Self, WireAnswerError> {
-        let when = |is_meant, answer| if is_meant { answer } else { Self::Status(Status::default()) };
+        let when = |is_meant, answer| {
+            if is_meant {
+                answer
+            } else {
+                Self::Status(Status::default())
+            }
+        };
         let answer = match (wire.status, wire.stall, wire.drop, wire.twice) {
             (Some(status), None, None, None) => {
                 return match wire.delay_ms {

@@ -268,9 +268,7 @@ impl fmt::Display for Fault {
                 ConnectionEnd::Finish => write!(formatter, "FIN {from} → {to}"),
                 other => write!(formatter, "{} {from} ↔ {to}", other.kind().text()),
             },
-            Self::Host {
-                host, power_loss, ..
-            } => {
+            Self::Host { host, power_loss, .. } => {
                 let how = if *power_loss { "loses its power" } else { "crashes" };
                 write!(formatter, "{host} {how}")
             }

@@ -8,7 +8,10 @@ use crate::link::LinkEffect;
 /// The kinds of [`Fault`]: one for each word that a script has for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "`LinkEffect`, `ConnectionEnd` and `Fault` describe them")]
+#[expect(
+    missing_docs,
+    reason = "`LinkEffect`, `ConnectionEnd` and `Fault` describe them"
+)]
 pub enum FaultKind {
     Cut,
     BlackHole,

@@ -88,7 +88,10 @@ impl<'de> DeserializeSeed<'de> for Parameter {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<LinkEffect, D::Error> {
         match self.0 {
             FaultKind::Delay => nonzero(deserializer).map(|by| LinkEffect::Delay { by }),
-            other => Err(D::Error::custom(format_args!("`{}` has no parameter", other.name()))),
+            other => Err(D::Error::custom(format_args!(
+                "`{}` has no parameter",
+                other.name()
+            ))),
         }
     }
 }

@@ -50,9 +50,7 @@ impl<'a> Picture<'a, '_> {
                 );
                 return;
             }
-            Running::Up | Running::Unknown if at.is_some() || crash.lasts.is_some() => {
-                Running::Unknown
-            }
+            Running::Up | Running::Unknown if at.is_some() || crash.lasts.is_some() => Running::Unknown,
             Running::Up | Running::Unknown => Running::Down(party_spot),
         };
         self.machines.insert(machine, now);

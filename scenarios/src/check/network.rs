@@ -27,10 +27,8 @@ impl<'a> Picture<'a, '_> {
             Fault::Link { link, .. } => self.faulted.extend(link.directions()),
             Fault::Host { .. } => self.crash(injection),
             Fault::Wrapper(_) => self.needs(Machine::Wrapper, spot),
-            Fault::Connections { .. }
-            | Fault::Disk { .. }
-            | Fault::Queue { .. }
-            | Fault::Receiver { .. } => {}
+            Fault::Connections { .. } | Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } => {
+            }
         }
     }
 

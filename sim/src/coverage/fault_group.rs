@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use fake_gateway::gateway;
 use turnstile_scenarios::{
-    Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind, Fence, Ingest,
-    Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
+    Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind,
+    Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
 };
 
 use crate::stage::{GATEWAY, RECEIVER, SERVER, WRAPPER};
@@ -213,11 +213,7 @@ impl<'a> Found<'a> {
             Fault::Connections { end, .. } => {
                 self.kinds.insert(FaultGroup::Network(end.kind()));
             }
-            Fault::Host {
-                host,
-                power_loss,
-                at,
-            } => self.see_crash(host, *power_loss, *at),
+            Fault::Host { host, power_loss, at } => self.see_crash(host, *power_loss, *at),
             Fault::Disk { is, .. } => self.see_disk(*is),
             Fault::Queue { is } => self.see_queue(*is),
             Fault::Receiver { answers } => self.see_answers(answers),

@@ -2,6 +2,8 @@
 //!
 //! As JSON it is for machines; `terminal` says it to people.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::argued::argument_for;
@@ -133,7 +135,7 @@ impl Report {
     }
 
     /// The kinds of faults that no scenario has.
-    pub fn untried(&self) -> impl Iterator<Item = &'static str> {
+    pub fn untried(&self) -> impl Iterator<Item = &str> {
         let tried = |fault: &&Fault| fault.scenarios > 0 || fault.fault == NO_FAULT;
         let untried = self.faults.iter().filter(move |fault| !tried(fault));
         untried.map(|fault| &*fault.fault)

@@ -13,8 +13,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
 use turnstile_scenarios::{
-    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour,
-    Status, Step,
+    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
+    QueueBehaviour, Status, Step,
 };
 
 use super::swarm::{FaultRates, Rate};
@@ -50,7 +50,10 @@ pub(super) struct AfterWork {
 pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
-        (rates.black_hole, on_link(quiet_link(), Just(LinkEffect::BlackHole))),
+        (
+            rates.black_hole,
+            on_link(quiet_link(), Just(LinkEffect::BlackHole)),
+        ),
         (rates.delay, on_link(link(), moment().prop_map(delay))),
         (rates.reset, connections(ends(), ConnectionEnd::Reset)),
         (rates.silence, connections(quiet_ends(), ConnectionEnd::Silence)),
@@ -66,10 +69,7 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
             ]
             .boxed(),
         ),
-        (
-            rates.wrapper_start,
-            wrapper_start().prop_map(misbehaving).boxed(),
-        ),
+        (rates.wrapper_start, wrapper_start().prop_map(misbehaving).boxed()),
         (
             rates.wrapper_behaviour,
             wrapper_behaviour().prop_map(misbehaving).boxed(),

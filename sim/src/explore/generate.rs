@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, Step, WrapperBehaviour};
+use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 
 use super::faults::{self, Blow};
 use super::layout::Layout;

@@ -6,8 +6,8 @@
 use proptest::sample::Index;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
-    Directive, Fault, Form, IdMaker, Ingest, IngestName, Injection, Interrupt, Label, Lapse, Moment, Open, Prompt,
-    ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
+    Directive, Fault, Form, IdMaker, Ingest, IngestName, Injection, Interrupt, Label, Lapse, Moment, Open,
+    Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
     SuccessReply, Surface, Tag, Update,
 };
 

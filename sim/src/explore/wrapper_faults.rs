@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::strategy::Union;
 use serde_json::json;
 use turnstile_scenarios::{
-    At, Completion, Credentials, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName, JobCode, Json,
-    Readiness, ReadyCode, Reply, Step, Taking, WrapperBehaviour,
+    At, Completion, Credentials, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName,
+    JobCode, Json, Readiness, ReadyCode, Reply, Step, Taking, WrapperBehaviour,
 };
 
 use super::faults::{AfterWork, Blow, at_any_time};

@@ -13,7 +13,7 @@ use super::{HarnessError, Settling};
 use crate::oracle;
 use crate::oracle::history::{CONNECTED, History};
 use crate::stage::client::{Awaited, From};
-use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, QueueBehaviour, SERVER, WRAPPER, wrapper_authority};
+use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, WRAPPER, wrapper_authority};
 use crate::trace::{Record, What};
 
 /// What the record says when the script is over and nothing is broken any more.
@@ -93,12 +93,8 @@ impl Player<'_> {
     }
 
     fn heal_everything(&mut self) -> Result<(), HarnessError> {
-        self.stage.crash_plan.disarm();
-        self.stage.queue.set(QueueBehaviour::Works);
-        self.stage.world.heal_everything();
-        if self.disk_orders.get() > 0 {
-            self.stage.world.heal_disk(SERVER)?;
-        }
+        let faults = self.stage.faults.clone();
+        faults.end_all(&mut *self.stage.world)?;
         let hosts: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
         for host in hosts {
             if !self.stage.world.is_up(&host)? {

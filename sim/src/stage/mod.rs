@@ -4,6 +4,7 @@
 
 mod checkpoints;
 pub mod client;
+mod faults;
 mod ingest;
 mod queue;
 mod sandboxes;
@@ -22,11 +23,12 @@ use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::{Listener, Seams};
 
-pub use self::checkpoints::CrashPlan;
+use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, USER};
+pub use self::faults::{Applied, Faults, heal};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS, ingest_party};
-pub use self::queue::{QueueBehaviour, QueueControl};
+use self::queue::QueueControl;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
 use crate::error_chain::with_sources;
@@ -94,10 +96,8 @@ pub struct Stage {
     pub world: Box<dyn AnyWorld>,
     /// What they see.
     pub recorder: Recorder,
-    /// How the server's callback queue behaves.
-    pub queue: QueueControl,
-    /// Where the server is to crash.
-    pub crash_plan: CrashPlan,
+    /// Applies faults to it.
+    pub faults: Faults,
     /// Which session has which wrapper.
     pub sandboxes: SandboxPlan,
     /// The authority at which the server reaches the receiver.
@@ -197,8 +197,7 @@ impl Stage {
         Ok(Self {
             world,
             recorder,
-            queue,
-            crash_plan,
+            faults: Faults::new(queue, crash_plan),
             sandboxes,
             receiver,
             secrets,

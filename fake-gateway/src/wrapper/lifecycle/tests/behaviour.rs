@@ -52,7 +52,10 @@ fn the_end_of_a_turn_is_reported_as_asked_for() {
     for (behaviour, expected) in [
         (json!({}), vec![begun, done, status, idle]),
         (json!({ "late": 2 }), vec![begun, done, status, idle, late, late]),
-        (json!({ "ends-out-of-order": true }), vec![begun, status, idle, done]),
+        (
+            json!({ "ends-out-of-order": true }),
+            vec![begun, status, idle, done],
+        ),
         (json!({ "no-reply": true }), vec![status, idle]),
         (
             json!({ "unfinished-reply": true }),
