@@ -2,8 +2,10 @@
 //!
 //! All are JWTs, HS256. Their expiry is judged by the clock that the server was given.
 
+use chrono::DateTime;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt as _, Claims, Header, UntrustedToken};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
@@ -37,9 +39,8 @@ pub enum BadToken {
 /// Makes and reads tokens, and knows the key of internal callers.
 #[derive(Clone)]
 pub struct Tokens {
-    worker_encoding: EncodingKey,
-    user_decoding: DecodingKey,
-    ticket_decoding: DecodingKey,
+    api_key: Hs256Key,
+    ticket_key: Hs256Key,
     internal_api_key: Secret,
 }
 
@@ -48,7 +49,6 @@ pub struct Tokens {
 struct UserClaims {
     kilo_user_id: UserId,
     version: u32,
-    exp: i64,
 }
 
 /// What a wrapper gets: it speaks for one session at the ingest, and opens no other door.
@@ -58,7 +58,6 @@ struct WorkerClaims {
     r#type: String,
     kilo_user_id: UserId,
     cloud_agent_session_id: SessionId,
-    exp: i64,
 }
 
 #[derive(Clone, Deserialize)]
@@ -67,7 +66,6 @@ struct TicketClaims {
     r#type: String,
     user_id: UserId,
     cloud_agent_session_id: SessionId,
-    exp: i64,
 }
 
 /// For whom a wrapper speaks.
@@ -79,36 +77,12 @@ pub struct Worker {
     pub session: Option<SessionId>,
 }
 
-trait Expiring {
-    /// Unix seconds from which on it is not valid any more.
-    fn exp(&self) -> i64;
-}
-
-impl Expiring for UserClaims {
-    fn exp(&self) -> i64 {
-        self.exp
-    }
-}
-
-impl Expiring for WorkerClaims {
-    fn exp(&self) -> i64 {
-        self.exp
-    }
-}
-
-impl Expiring for TicketClaims {
-    fn exp(&self) -> i64 {
-        self.exp
-    }
-}
-
 impl Tokens {
     /// Tokens under the secret of the API and that of stream tickets, and the key of internal callers.
     pub fn new(api_secret: &str, ticket_secret: &str, internal_api_key: &str) -> Self {
         Self {
-            worker_encoding: EncodingKey::from_secret(api_secret.as_bytes()),
-            user_decoding: DecodingKey::from_secret(api_secret.as_bytes()),
-            ticket_decoding: DecodingKey::from_secret(ticket_secret.as_bytes()),
+            api_key: Hs256Key::new(api_secret),
+            ticket_key: Hs256Key::new(ticket_secret),
             internal_api_key: internal_api_key.to_owned().into(),
         }
     }
@@ -119,7 +93,7 @@ impl Tokens {
     ///
     /// See [`BadToken`].
     pub fn user(&self, authorization: Option<&str>, now: Timestamp) -> Result<UserId, BadToken> {
-        let claims: UserClaims = decode(bearer(authorization)?, &self.user_decoding, now)?;
+        let claims: UserClaims = decode(bearer(authorization)?, &self.api_key, now)?;
         if claims.version == TOKEN_VERSION {
             Ok(claims.kilo_user_id)
         } else {
@@ -137,7 +111,7 @@ impl Tokens {
         if let Ok(user) = self.user(authorization, now) {
             return Ok(Worker { user, session: None });
         }
-        let claims: WorkerClaims = decode(bearer(authorization)?, &self.user_decoding, now)?;
+        let claims: WorkerClaims = decode(bearer(authorization)?, &self.api_key, now)?;
         if claims.r#type == WORKER_TOKEN {
             Ok(Worker {
                 user: claims.kilo_user_id,
@@ -161,7 +135,7 @@ impl Tokens {
     ///
     /// See [`BadToken`].
     pub fn stream_ticket(&self, ticket: Option<&str>, now: Timestamp) -> Result<SessionKey, BadToken> {
-        let claims: TicketClaims = decode(ticket.ok_or(BadToken::Missing)?, &self.ticket_decoding, now)?;
+        let claims: TicketClaims = decode(ticket.ok_or(BadToken::Missing)?, &self.ticket_key, now)?;
         if claims.r#type == STREAM_TICKET {
             Ok(SessionKey {
                 user: claims.user_id,
@@ -174,14 +148,16 @@ impl Tokens {
 
     /// A token with which a wrapper may speak for a session at the ingest.
     pub fn worker_token(&self, user: &UserId, session: &SessionId, now: Timestamp) -> String {
-        let claims = WorkerClaims {
+        let mut claims = Claims::new(WorkerClaims {
             r#type: WORKER_TOKEN.to_owned(),
             kilo_user_id: user.clone(),
             cloud_agent_session_id: session.clone(),
-            exp: (now + WORKER_TOKEN_LIFETIME).as_second(),
-        };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.worker_encoding)
-            .expect("claims are JSON and any secret is a key for HS256")
+        });
+        claims.expiration = DateTime::from_timestamp((now + WORKER_TOKEN_LIFETIME).as_second(), 0);
+        let header = Header::empty().with_token_type("JWT");
+        Hs256
+            .token(&header, &claims, &self.api_key)
+            .expect("the claims can be written as JSON")
     }
 }
 
@@ -191,20 +167,16 @@ fn bearer(authorization: Option<&str>) -> Result<&str, BadToken> {
         .ok_or(BadToken::Missing)
 }
 
-fn decode<C: DeserializeOwned + Expiring + Clone>(
-    token: &str,
-    key: &DecodingKey,
-    now: Timestamp,
-) -> Result<C, BadToken> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    // The library would ask the machine for the time.
-    validation.validate_exp = false;
-    validation.required_spec_claims.clear();
-    let claims = jsonwebtoken::decode::<C>(token, key, &validation)
+fn decode<C: DeserializeOwned>(token: &str, key: &Hs256Key, now: Timestamp) -> Result<C, BadToken> {
+    let token = UntrustedToken::new(token).map_err(|_| BadToken::Invalid)?;
+    let (_, claims) = Hs256
+        .validator::<C>(key)
+        .validate(&token)
         .map_err(|_| BadToken::Invalid)?
-        .claims;
-    if claims.exp() > now.as_second() {
-        Ok(claims)
+        .into_parts();
+    let expiration = claims.expiration.ok_or(BadToken::Invalid)?;
+    if expiration.timestamp() > now.as_second() {
+        Ok(claims.custom)
     } else {
         Err(BadToken::Expired)
     }

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt as _, Claims, Header};
 use serde_json::{Value, json};
 use turnstile_seams::{ClockExt as _, http_client, real};
 
@@ -219,6 +220,6 @@ pub fn ticket(session: &str, now: Timestamp) -> String {
 }
 
 fn sign(claims: &Value, secret: &str) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+    let token = Hs256.token(&Header::empty(), &Claims::new(claims), &Hs256Key::new(secret));
+    token.unwrap()
 }

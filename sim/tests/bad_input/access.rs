@@ -1,7 +1,7 @@
 //! Who asks: nobody, somebody who cannot prove it, somebody else.
 
 use http::Method;
-use jsonwebtoken::Algorithm;
+use jwt_compact::alg::{Hs384, Hs384Key};
 use serde_json::{Value, json};
 
 use crate::house::{API_SECRET, INTERNAL_API_KEY, TICKET_SECRET};
@@ -59,7 +59,7 @@ fn unproven(session: &str, now: jiff::Timestamp) -> Vec<(&'static str, Vec<u8>)>
         ("not signed at all", unsigned),
         (
             "signed in another way",
-            sign_as(Algorithm::HS384, &user_claims(USER, now), API_SECRET),
+            sign_as(&Hs384, &Hs384Key::new(API_SECRET), &user_claims(USER, now)),
         ),
         ("of version 2", with("version", json!(2))),
         ("of version 4", with("version", json!(4))),

@@ -3,7 +3,8 @@
 use http::{Method, Request};
 use http_body_util::Full;
 use jiff::{Timestamp, ToSpan as _};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::{Algorithm, AlgorithmExt as _, Claims, Header};
 use serde_json::{Value, json};
 use turnstile_seams::websocket::OpenError;
 use turnstile_seams::{Seams, http_client, websocket};
@@ -173,13 +174,14 @@ pub fn ticket(user: &str, session: &str, now: Timestamp) -> String {
     sign(&ticket_claims(user, session, now), TICKET_SECRET)
 }
 
-/// A token with these claims.
+/// A token with these claims, signed with HS256 as the server expects.
 pub fn sign(claims: &Value, secret: &str) -> String {
-    sign_as(Algorithm::HS256, claims, secret)
+    sign_as(&Hs256, &Hs256Key::new(secret), claims)
 }
 
-/// A token with these claims, signed in that way.
-pub fn sign_as(algorithm: Algorithm, claims: &Value, secret: &str) -> String {
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("claims are JSON")
+/// A token with these claims, signed with that algorithm.
+pub fn sign_as<A: Algorithm>(algorithm: &A, key: &A::SigningKey, claims: &Value) -> String {
+    let header = Header::empty().with_token_type("JWT");
+    let token = algorithm.token(&header, &Claims::new(claims), key);
+    token.expect("claims are JSON")
 }
