@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use turnstile_seams::stop::{Stop, Stopper};
-use turnstile_seams::{ClockExt as _, Randomness, Seams};
+use turnstile_seams::{Randomness, Seams};
 
 use crate::delivery::WrapperClient;
 use crate::host::{self, Restore, Services, SessionHandle};

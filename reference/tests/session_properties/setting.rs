@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::legacy::model::execution::Execution;
+use turnstile_reference::legacy::model::execution::{self, Execution};
 use turnstile_reference::legacy::model::name_execution_after;
 use turnstile_reference::legacy::record;
 use turnstile_reference::model::message::Turn;

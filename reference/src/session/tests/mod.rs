@@ -23,7 +23,7 @@ use crate::limits::{
     COLD_RETRY_DELAYS, DISCONNECT_GRACE, DRAIN_DELAY, ENQUEUE_RETRY_DELAY, IDLE_RECONCILIATION_DELAY,
     NO_OUTPUT_TIMEOUT, PENDING_LIMIT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY, WARM_RETRY_DELAYS,
 };
-use crate::model::message::Turn;
+use crate::model::message::{self, Turn};
 use crate::model::metadata::{CallbackTarget, Finalization, GateThreshold, Model, Workspace};
 use crate::refusal::{Code, Refusal};
 
