@@ -16,16 +16,8 @@ use turnstile_seams::{ClockExt as _, Seams};
 
 use crate::coverage::Row;
 use crate::limits::{CALLBACK_ATTEMPTS, CALLBACK_RETRY_BASE, CALLBACK_TIMEOUT, COMMIT_RETRY_DELAY};
-use crate::session::CallbackJob;
+use crate::session::{CallbackJob, EnqueueError};
 use crate::store::{Store, StoredJob};
-
-/// The queue did not take a job, or did not say that it did.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the callback queue did not take the job: {0}")]
-pub struct EnqueueError(
-    /// Why, in words.
-    pub String,
-);
 
 /// Where a session hands its callbacks to.
 pub trait CallbackQueue: Send + Sync + 'static {
@@ -63,7 +55,7 @@ pub struct NoQueue;
 
 impl CallbackQueue for NoQueue {
     fn enqueue(&self, _: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
-        let error = EnqueueError("this server has none".to_owned());
+        let error = EnqueueError::new("this server has none");
         Box::pin(async { Err(error) })
     }
 }
@@ -194,10 +186,7 @@ impl CallbackQueue for DurableQueue {
                 failed_attempts: 0,
                 due_at,
             };
-            let number = queue
-                .store
-                .add_job(&job)
-                .map_err(|error| EnqueueError(error.to_string()))?;
+            let number = queue.store.add_job(&job).map_err(EnqueueError::new)?;
             tokio::spawn(queue.consume(number, job));
             Ok(())
         })

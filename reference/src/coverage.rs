@@ -3,8 +3,6 @@
 //!
 //! A new rule gets a mark here, or nobody can tell whether it was ever tried.
 
-use crate::session::supervision::Deadline;
-
 turnstile_seams::marks! {
     /// A row of the protocol.
     pub enum Row in "server" {
@@ -177,47 +175,5 @@ turnstile_seams::marks! {
         ImportedCompleted: 10, "an execution completes";
         ImportedFailed: 10, "an execution fails by its wrapper's word";
         ImportedInterrupted: 10, "an execution is interrupted";
-    }
-}
-
-/// The marks of a deadline: that it was met, was cancelled, and was taken up after a restart.
-pub(crate) struct DeadlineRows {
-    pub due: Row,
-    pub cancelled: Option<Row>,
-    pub resumed: Row,
-}
-
-pub(crate) fn rows_of(deadline: &Deadline) -> DeadlineRows {
-    use Row as R;
-    let (due, cancelled, resumed) = match deadline {
-        Deadline::Grace => (R::GraceDue, Some(R::GraceCancelled), R::GraceResumed),
-        Deadline::Ping => (R::PingDue, Some(R::PingCancelled), R::PingResumed),
-        Deadline::Pong => (R::PongDue, Some(R::PongCancelled), R::PongResumed),
-        Deadline::NoOutput => (R::NoOutputDue, Some(R::NoOutputCancelled), R::NoOutputResumed),
-        Deadline::Reconciliation => (
-            R::ReconciliationDue,
-            Some(R::ReconciliationCancelled),
-            R::ReconciliationResumed,
-        ),
-        Deadline::ReadyOnly => (R::ReadyOnlyDue, Some(R::ReadyOnlyCancelled), R::ReadyOnlyResumed),
-        Deadline::KeepWarm => (R::KeepWarmDue, Some(R::KeepWarmCancelled), R::KeepWarmResumed),
-        Deadline::Drain => (R::DrainDue, None, R::DrainResumed),
-        Deadline::Callback(_) => (R::CallbackRetryDue, None, R::CallbackRetryResumed),
-        Deadline::ImportedGrace(_) => (
-            R::ImportedGraceDue,
-            Some(R::ImportedGraceCancelled),
-            R::ImportedGraceResumed,
-        ),
-        Deadline::ImportedTimeout(_) => (
-            R::ImportedTimeoutDue,
-            Some(R::ImportedTimeoutCancelled),
-            R::ImportedTimeoutResumed,
-        ),
-        Deadline::Expiry => (R::ExpiryDue, None, R::ExpiryResumed),
-    };
-    DeadlineRows {
-        due,
-        cancelled,
-        resumed,
     }
 }

@@ -1,5 +1,7 @@
-//! Carrying a delivery out: the HTTP calls to a wrapper, their time-outs, and which failure is which
-//! (protocol §4, §5).
+//! The HTTP calls to a wrapper, their time-outs, and which failure is which (protocol §4, §5).
+//!
+//! It knows no session: in which order a delivery makes the calls, and what is recorded between them, is `host`'s
+//! subject.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +14,13 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
-use crate::api::auth::Tokens;
-use crate::host::{SessionHandle, Unanswered};
 use crate::identity::WrapperRunId;
-use crate::limits::{
-    COMMIT_RETRY_DELAY, WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT,
-};
-use crate::session::message::Turn;
-use crate::session::metadata::Workspace;
+use crate::limits::{WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT};
+use crate::model::message::Turn;
+use crate::model::metadata::Workspace;
 use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
-use crate::session::{Input, Reply};
 use crate::store::SessionKey;
+use crate::tokens::Tokens;
 
 /// Characters that a segment of a path must not have as they are.
 const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC
@@ -87,33 +85,6 @@ impl WrapperClient {
         }
     }
 
-    /// Delivers a message: gets the wrapper ready if need be, then hands the turn over.
-    ///
-    /// # Errors
-    ///
-    /// Why the wrapper did not take it, or may not have: a lost answer is a failure too.
-    pub async fn deliver(&self, delivery: &Delivery, session: &SessionHandle) -> Result<(), DeliveryFailure> {
-        if delivery.ensure_ready {
-            let workspace = self.ensure_ready(delivery).await?;
-            let run = delivery.run.id.clone();
-            let prepared = Input::Prepared { run, workspace };
-            // The workspace is ready whether the store can be told so now or later.
-            let proceed = loop {
-                match session.ask(prepared.clone()).await {
-                    Err(Unanswered::NotStored) => self.seams.clock.sleep(COMMIT_RETRY_DELAY).await,
-                    answered => break matches!(answered, Ok(Reply::Proceed(true))),
-                }
-            };
-            if !proceed {
-                return Err(failure(
-                    FailureCode::WrapperStartFailed,
-                    "the delivery was called off",
-                ));
-            }
-        }
-        self.hand_over(delivery).await
-    }
-
     /// Tells the wrapper of a session to end what it does for `run`, if it can be told.
     pub async fn abort(&self, session: &SessionKey, run: &WrapperRunId) {
         let body = json!({"wrapperRunId": run});
@@ -139,7 +110,12 @@ impl WrapperClient {
         matches!(answered, Ok(Ok(response)) if response.status().is_success())
     }
 
-    async fn ensure_ready(&self, delivery: &Delivery) -> Result<Workspace, DeliveryFailure> {
+    /// Gets the wrapper ready for a delivery. Returns where it will work.
+    ///
+    /// # Errors
+    ///
+    /// Why the wrapper is not ready, or may not be: a lost answer is a failure too.
+    pub async fn ensure_ready(&self, delivery: &Delivery) -> Result<Workspace, DeliveryFailure> {
         let metadata = &delivery.metadata;
         let body = json!({
             "cloudAgentSessionId": metadata.identity.session_id,
@@ -181,7 +157,12 @@ impl WrapperClient {
         }
     }
 
-    async fn hand_over(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
+    /// Hands a turn over to a wrapper that is ready.
+    ///
+    /// # Errors
+    ///
+    /// Why the wrapper did not take it, or may not have: a lost answer is a failure too.
+    pub async fn hand_over(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
         let message = &delivery.message;
         let (path, content) = match &message.turn {
             Turn::Prompt { prompt, images } => {
@@ -295,6 +276,11 @@ impl WrapperClient {
             ))
         }
     }
+}
+
+/// The failure of a delivery that its session does not want any more.
+pub fn called_off() -> DeliveryFailure {
+    failure(FailureCode::WrapperStartFailed, "the delivery was called off")
 }
 
 fn failure(code: FailureCode, text: impl std::fmt::Display) -> DeliveryFailure {

@@ -3,7 +3,6 @@
 //! A caller's mistake is data: a code, a text, sometimes a field. How it looks on the wire is `api`'s
 //! business.
 
-use crate::host::Unanswered;
 use crate::identity::Malformed;
 
 /// Codes of refusals.
@@ -66,15 +65,6 @@ impl Refusal {
             Code::InternalServerError,
             "The request could not be stored; nothing was changed",
         )
-    }
-}
-
-impl From<Unanswered> for Refusal {
-    fn from(unanswered: Unanswered) -> Self {
-        match unanswered {
-            Unanswered::NotStored => Self::store_failed(),
-            Unanswered::Gone => Self::unknown_session(),
-        }
     }
 }
 

@@ -10,18 +10,20 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::bad_parameter::BadParameter;
 use super::{going_away, trpc};
 use turnstile_seams::stop::Stop;
 use turnstile_seams::websocket::READ_BUFFER;
 
+use crate::app::App;
 use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
-use crate::identity::{Fence, SessionId, UserId, hyphenated_uuid};
-use crate::legacy;
-use crate::legacy::execution::Closing;
+use crate::identity::{Fence, Malformed, SessionId, UserId, hyphenated_uuid};
+use crate::legacy::api as legacy;
+use crate::legacy::model::execution::Closing;
 use crate::refusal::{Code, Refusal};
-use crate::server::Server;
 use crate::session::ToWrapper;
+use crate::session::frame::Frame;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::store::SessionKey;
 
@@ -43,13 +45,13 @@ pub struct Params {
 
 /// Opens an ingest socket.
 pub async fn open(
-    State(server): State<Arc<Server>>,
+    State(app): State<Arc<App>>,
     Path((user, session)): Path<(String, String)>,
     Query(params): Query<Params>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match admit(&server, &user, &session, &params, &headers, upgrade).await {
+    match admit(&app, &user, &session, &params, &headers, upgrade).await {
         Ok(response) => response,
         Err((status, text)) => {
             if let Some(row) = row_of(status) {
@@ -61,28 +63,25 @@ pub async fn open(
 }
 
 async fn admit(
-    server: &Server,
+    app: &App,
     user: &str,
     session: &str,
     params: &Params,
     headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, (StatusCode, String)> {
-    let bad = |text: String| (StatusCode::BAD_REQUEST, text);
+    let bad = |error: BadParameter| (StatusCode::BAD_REQUEST, error.to_string());
     let upgrade = upgrade.map_err(|_| (StatusCode::UPGRADE_REQUIRED, "This is a WebSocket".to_owned()))?;
-    let user: UserId = user.parse().map_err(|error| bad(format!("{error}")))?;
-    let session: SessionId = session.parse().map_err(|error| bad(format!("{error}")))?;
+    let user: UserId = user.parse().map_err(|error: Malformed| bad(error.into()))?;
+    let session: SessionId = session.parse().map_err(|error: Malformed| bad(error.into()))?;
     let claim = params.claim().map_err(bad)?;
     let claimed_session = params.session(&claim, &session).map_err(bad)?;
 
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let bearer = server
-        .tokens()
-        .worker(authorization, server.now())
-        .map_err(|error| {
-            Row::IngestBadToken.reach();
-            (StatusCode::UNAUTHORIZED, error.to_string())
-        })?;
+    let bearer = app.tokens().worker(authorization, app.now()).map_err(|error| {
+        Row::IngestBadToken.reach();
+        (StatusCode::UNAUTHORIZED, error.to_string())
+    })?;
     if bearer.user != user {
         return Err((StatusCode::FORBIDDEN, "The token is another user's".to_owned()));
     }
@@ -93,14 +92,14 @@ async fn admit(
         let text = "The path, sessionId and the token do not name the same session";
         return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
-    let handle = server.session(&key).map_err(not_to_be_had)?;
+    let handle = app.session(&key).map_err(not_to_be_had)?;
     let socket = handle
         .open_ingest(claim)
         .await
         .map_err(Refusal::from)
         .map_err(not_to_be_had)?
         .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
-    let stop = server.stop();
+    let stop = app.stop();
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |websocket| converse(socket, websocket, stop)))
@@ -135,45 +134,61 @@ fn status_of(refusal: IngestRefusal) -> StatusCode {
 }
 
 impl Params {
-    /// On whose behalf the wrapper speaks: of an execution only if it names no run.
-    fn claim(&self) -> Result<Claim, String> {
+    /// What the wrapper works for: an execution only if it names no run.
+    fn claim(&self) -> Result<Claim, BadParameter> {
         if self.wrapper_run_id.is_none()
-            && let Some(execution) = self.legacy.execution().map_err(|error| error.to_string())?
+            && let Some(execution) = self.legacy.execution()?
         {
             return Ok(Claim::Imported(execution));
         }
         required("kiloSessionId", self.kilo_session_id.as_deref())?;
         Ok(Claim::Run(IngestClaim {
-            run: required("wrapperRunId", self.wrapper_run_id.as_deref()).and_then(parsed)?,
+            run: required("wrapperRunId", self.wrapper_run_id.as_deref())?.parse()?,
             fence: Fence {
                 generation: required("wrapperGeneration", self.wrapper_generation.as_deref())?
                     .parse()
-                    .map_err(|_| "wrapperGeneration is not a number from 0".to_owned())?,
+                    .map_err(|_| BadParameter::Number("wrapperGeneration"))?,
                 connection: required("wrapperConnectionId", self.wrapper_connection_id.as_deref())
                     .map(hyphenated_uuid)?
-                    .ok_or("wrapperConnectionId is not a UUID")?,
+                    .ok_or(BadParameter::Uuid("wrapperConnectionId"))?,
             },
         }))
     }
 
-    /// The session that the wrapper says is its own; older wrappers do not repeat what is in the path.
-    fn session(&self, claim: &Claim, in_path: &SessionId) -> Result<SessionId, String> {
+    /// The session that the wrapper names. Older wrappers do not repeat what is in the path.
+    fn session(&self, claim: &Claim, in_path: &SessionId) -> Result<SessionId, BadParameter> {
         match (&self.session_id, claim) {
             (None, Claim::Imported(_)) => Ok(in_path.clone()),
-            (session_id, _) => required("sessionId", session_id.as_deref()).and_then(parsed),
+            (session_id, _) => Ok(required("sessionId", session_id.as_deref())?.parse()?),
         }
     }
 }
 
-fn required<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, String> {
+fn required<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, BadParameter> {
     value
         .filter(|value| !value.is_empty())
-        .ok_or_else(|| format!("{name} is missing"))
+        .ok_or(BadParameter::Missing(name))
 }
 
-fn parsed<T: std::str::FromStr<Err = crate::identity::Malformed>>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|error: crate::identity::Malformed| error.to_string())
+/// What a wrapper sent is not a frame of this protocol. Its text is in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum BadFrame {
+    #[error("Frames are text")]
+    Binary,
+    #[error("The frame is not JSON")]
+    Json,
+    #[error("The frame has no streamEventType")]
+    Type,
+}
+
+impl BadFrame {
+    fn row(self) -> Row {
+        match self {
+            Self::Binary => Row::BadFrameBinary,
+            Self::Json => Row::BadFrameJson,
+            Self::Type => Row::BadFrameType,
+        }
+    }
 }
 
 async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: Stop) {
@@ -196,16 +211,13 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
             },
             received = websocket.recv() => match received {
                 Some(Ok(Message::Text(text))) => match read_frame(&text) {
-                    Ok((stream_event_type, data)) => {
-                        socket.take(stream_event_type, data);
+                    Ok(frame) => {
+                        socket.take(frame);
                         continue;
                     }
                     Err(wrong) => error_frame(wrong),
                 },
-                Some(Ok(Message::Binary(_))) => {
-                    Row::BadFrameBinary.reach();
-                    error_frame("Frames are text")
-                }
+                Some(Ok(Message::Binary(_))) => error_frame(BadFrame::Binary),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Close(frame))) => {
                     socket.closing = frame.map(Closing::from).unwrap_or_default();
@@ -220,18 +232,13 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
     }
 }
 
-/// The event in a frame, or what is wrong with it.
-fn read_frame(text: &str) -> Result<(String, Value), &'static str> {
-    let mut frame: Value = serde_json::from_str(text).map_err(|_| {
-        Row::BadFrameJson.reach();
-        "The frame is not JSON"
-    })?;
-    let Some(stream_event_type) = frame["streamEventType"].as_str().map(str::to_owned) else {
-        Row::BadFrameType.reach();
-        return Err("The frame has no streamEventType");
-    };
+/// A frame from its text.
+fn read_frame(text: &str) -> Result<Frame, BadFrame> {
+    let mut frame: Value = serde_json::from_str(text).map_err(|_| BadFrame::Json)?;
+    let stream_event_type = frame["streamEventType"].as_str().map(str::to_owned);
+    let stream_event_type = stream_event_type.ok_or(BadFrame::Type)?;
     let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
-    Ok((stream_event_type, data))
+    Ok(Frame::read(stream_event_type, data))
 }
 
 impl From<CloseFrame> for Closing {
@@ -259,6 +266,8 @@ fn close_frame(code: u16) -> Message {
     }))
 }
 
-fn error_frame(text: &str) -> Message {
-    Message::text(json!({"type": "error", "code": PROTOCOL_ERROR, "message": text}).to_string())
+fn error_frame(wrong: BadFrame) -> Message {
+    wrong.row().reach();
+    let error = json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
+    Message::text(error.to_string())
 }

@@ -1,39 +1,32 @@
-//! The server's faces: HTTP procedures, the clients' stream, the wrappers' ingest.
+//! The edges of the server: HTTP procedures, the clients' stream, the wrappers' ingest.
 //!
-//! What comes in is parsed into valid values here, what goes out is put into the wire's form here.
-//! Nothing is decided.
+//! This module parses what comes in into valid values, and gives what goes out the form of the wire. It decides
+//! nothing, and it does nothing that a procedure does: that is in [`procedures`](crate::procedures) and
+//! [`legacy::api`](crate::legacy::api).
 
-pub mod auth;
+mod bad_parameter;
 mod ingest;
-pub(crate) mod input;
-pub(crate) mod procedures;
+mod procedures;
 mod stream;
 mod stream_filter;
 mod trpc;
-mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, close_code};
 use axum::routing::{any, get};
-use jiff::Timestamp;
 
-use crate::server::Server;
+use crate::app::App;
 
-/// All routes of the server.
-pub fn router(server: Arc<Server>) -> Router {
+/// All routes of the app.
+pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(trpc::PREFIX, any(trpc::call))
         .route(&format!("{}{{*procedure}}", trpc::PREFIX), any(trpc::call))
         .route("/stream", get(stream::open))
         .route("/sessions/{user}/{session}/ingest", get(ingest::open))
-        .with_state(server)
-}
-
-/// A time as it stands on the wire: ISO 8601 with milliseconds.
-pub(crate) fn iso(time: Timestamp) -> String {
-    format!("{time:.3}")
+        .with_state(app)
 }
 
 /// What a WebSocket is closed with when the server ends. Whoever held it may come back to the next one.

@@ -14,18 +14,20 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::bad_parameter::BadParameter;
 use super::stream_filter::{self, Filter};
-use super::{going_away, iso, trpc};
+use super::{going_away, trpc};
 use turnstile_seams::stop::Stop;
 use turnstile_seams::websocket::READ_BUFFER;
 
+use crate::app::App;
 use crate::coverage::Row;
 use crate::host::Subscription;
-use crate::identity::SessionId;
-use crate::legacy::Origin;
+use crate::identity::{Malformed, SessionId};
+use crate::legacy::model::Origin;
 use crate::limits::REPLAY_ROUND_BYTES;
+use crate::procedures::iso;
 use crate::refusal::Refusal;
-use crate::server::Server;
 use crate::session::events::Event;
 
 /// The client has its place in the stream.
@@ -50,11 +52,11 @@ struct Gone;
 
 /// Opens the stream of a session.
 pub async fn open(
-    State(server): State<Arc<Server>>,
+    State(app): State<Arc<App>>,
     Query(params): Query<Params>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match admit(server, params, upgrade).await {
+    match admit(app, params, upgrade).await {
         Ok(response) => response,
         Err((status, text)) => {
             if let Some(row) = row_of(status) {
@@ -77,24 +79,24 @@ fn row_of(status: StatusCode) -> Option<Row> {
 }
 
 async fn admit(
-    server: Arc<Server>,
+    app: Arc<App>,
     params: Params,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, (StatusCode, String)> {
-    let bad = |text: &str| (StatusCode::BAD_REQUEST, text.to_owned());
+    let bad = |error: BadParameter| (StatusCode::BAD_REQUEST, error.to_string());
     let session = params
         .cloud_agent_session_id
-        .ok_or_else(|| bad("cloudAgentSessionId is missing"))?;
-    let session: SessionId = session.parse().map_err(|error| bad(&format!("{error}")))?;
+        .ok_or_else(|| bad(BadParameter::Missing("cloudAgentSessionId")))?;
+    let session: SessionId = session.parse().map_err(|error: Malformed| bad(error.into()))?;
     let from_id: Option<u64> = params
         .from_id
         .map(|from_id| from_id.parse())
         .transpose()
-        .map_err(|_| bad("fromId is not the number of an event"))?;
-    let filter = params.filter.filter().map_err(|text| bad(&text))?;
-    let ticket = server
+        .map_err(|_| bad(BadParameter::EventId("fromId")))?;
+    let filter = params.filter.filter().map_err(bad)?;
+    let ticket = app
         .tokens()
-        .stream_ticket(params.ticket.as_deref(), server.now())
+        .stream_ticket(params.ticket.as_deref(), app.now())
         .map_err(|error| (StatusCode::UNAUTHORIZED, error.to_string()))?;
     if ticket.session != session {
         return Err((
@@ -103,7 +105,7 @@ async fn admit(
         ));
     }
     let upgrade = upgrade.map_err(|_| (StatusCode::UPGRADE_REQUIRED, "This is a WebSocket".to_owned()))?;
-    let handle = server
+    let handle = app
         .session(&ticket)
         .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
     let replay = params.replay.as_deref() != Some("false");
@@ -117,18 +119,18 @@ async fn admit(
         (true, Some(_)) => Row::StreamFromId.reach(),
         (true, None) => Row::StreamOpened.reach(),
     }
-    let stop = server.stop();
+    let stop = app.stop();
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| async move {
             let after = if replay {
                 let from_id = from_id.unwrap_or(0);
-                from_id + u64::from(from_id > 0 && server.sabotage().replays_with_gap())
+                from_id + u64::from(from_id > 0 && app.sabotage().replays_with_gap())
             } else {
                 subscription.up_to
             };
             let client = Client {
-                server,
+                app,
                 session,
                 filter,
                 socket,
@@ -140,7 +142,7 @@ async fn admit(
 }
 
 struct Client {
-    server: Arc<Server>,
+    app: Arc<App>,
     session: SessionId,
     filter: Filter,
     socket: WebSocket,
@@ -175,7 +177,7 @@ impl Client {
         }
         // A database cannot use the space again that is read by somebody, and clients stay for long.
         drop(replay);
-        let now = self.server.now();
+        let now = self.app.now();
         self.tell(now, CONNECTED, connected(cloud_status)).await?;
         self.tell(now, COMMANDS_AVAILABLE, json!({"commands": []}))
             .await?;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::legacy;
+use super::bad_parameter::BadParameter;
+use crate::legacy::api as legacy;
 use crate::session::events::Event;
 
 /// What a client says of the events that it wants.
@@ -34,7 +35,7 @@ impl Params {
     /// # Errors
     ///
     /// If a time is none, with its parameter's name.
-    pub fn filter(&self) -> Result<Filter, String> {
+    pub fn filter(&self) -> Result<Filter, BadParameter> {
         let event_types = self.event_types.as_ref();
         Ok(Filter {
             event_types: event_types.map(|types| types.split(',').map(str::to_owned).collect()),
@@ -61,15 +62,14 @@ impl Filter {
 }
 
 /// A time as ISO 8601 or as Unix milliseconds.
-fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, String> {
+fn time(name: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, BadParameter> {
     let Some(text) = text else { return Ok(None) };
     let from_number = text
         .parse()
         .ok()
         .and_then(|number| Timestamp::from_millisecond(number).ok());
     let time = from_number.or_else(|| text.parse().ok());
-    time.map(Some)
-        .ok_or_else(|| format!("{name} is not a time: expected ISO 8601 or Unix milliseconds"))
+    time.map(Some).ok_or(BadParameter::Time(name))
 }
 
 #[cfg(test)]

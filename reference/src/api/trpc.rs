@@ -12,10 +12,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::procedures::{self, Procedure};
+use crate::app::App;
 use crate::coverage::Row;
 use crate::limits::{BODY_LIMIT, BODY_READ_LIMIT};
 use crate::refusal::{Code, Refusal};
-use crate::server::Server;
 
 /// Where the procedures are.
 pub const PREFIX: &str = "/trpc/";
@@ -24,7 +24,7 @@ const INTERNAL_API_KEY: &str = "x-internal-api-key";
 
 /// Answers a call of whatever procedure the path names.
 pub async fn call(
-    State(server): State<Arc<Server>>,
+    State(app): State<Arc<App>>,
     uri: Uri,
     method: Method,
     headers: HeaderMap,
@@ -44,13 +44,13 @@ pub async fn call(
         }
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let (authorization, internal_key) = (header("authorization"), header(INTERNAL_API_KEY));
-        let caller = procedures::authorize(&server, procedure, authorization, internal_key)?;
+        let caller = procedures::authorize(&app, procedure, authorization, internal_key)?;
         let input = if is_post {
             input_from_body(body).await?
         } else {
             input_from_query(query.as_deref())?
         };
-        procedures::perform(&server, procedure, caller, input).await
+        procedures::perform(&app, procedure, caller, input).await
     };
     match answer.await {
         Ok(data) => Json(json!({"result": {"data": data}})).into_response(),

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::legacy::execution::{self, Closing};
+use crate::legacy::model::execution::{self, Closing};
+use crate::model::metadata::Metadata;
+use crate::refusal::Refusal;
 use crate::session::events::Event;
+use crate::session::frame::Frame;
 use crate::session::health::{LatestReply, TurnHealth};
-use crate::session::metadata::Metadata;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::session::{Input, Reply, SocketId, ToWrapper};
 use crate::store::Replay;
@@ -24,6 +26,15 @@ pub enum Unanswered {
     /// The session was deleted.
     #[error("the session is gone")]
     Gone,
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NotStored => Self::store_failed(),
+            Unanswered::Gone => Self::unknown_session(),
+        }
+    }
 }
 
 /// What is told of a session that is asked about.
@@ -77,13 +88,10 @@ pub struct IngestSocket {
 }
 
 impl IngestSocket {
-    /// Hands in an event that came on the socket.
-    pub fn take(&self, stream_event_type: String, data: Value) {
-        self.session.tell(Input::IngestEvent {
-            socket: self.id,
-            stream_event_type,
-            data,
-        });
+    /// Hands in a frame that came on the socket.
+    pub fn take(&self, frame: Frame) {
+        let socket = self.id;
+        self.session.tell(Input::IngestEvent { socket, frame });
     }
 
     /// Ends with the server, not with the socket: the session is not told. A wrapper has its whole grace from

@@ -1,15 +1,16 @@
 //! One task a session, the only place that acts: input → decide → commit → act.
 //!
 //! It decides nothing about messages. What it knows is the order of things: a commit before anything of
-//! it is seen, effects in their order, inputs one at a time. How others speak to that task is in `handle`.
+//! it is seen, effects in their order, inputs one at a time. How effects are carried out is in `effects`, how others
+//! speak to that task in `handle`.
 
+mod effects;
 mod handle;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use turnstile_seams::{BoxFuture, Clock};
 
 use self::handle::Unanswered::NotStored;
@@ -18,9 +19,9 @@ use self::handle::{Command, IngestAnswer};
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
-use crate::legacy::execution::Closing;
+use crate::legacy::model::execution::Closing;
 use crate::limits::{COMMIT_RETRY_DELAY, SUBSCRIBER_BACKLOG};
-use crate::session::events::{Event, name};
+use crate::session::events::Event;
 use crate::session::{Effect, Input, Reply, Session, SocketId, Volatile};
 use crate::store::{SessionKey, Store, StoreError};
 
@@ -223,25 +224,6 @@ impl SessionHost {
         tracing::error!(session = %self.key.session, error, "{what}");
     }
 
-    /// Tells the operator how messages come and go. What users and wrappers wrote is left out.
-    fn log(&self, event: &Event) {
-        let session = &self.key.session;
-        let field = |name: &str| event.data[name].as_str();
-        match event.stream_event_type.as_str() {
-            name::QUEUED => tracing::info!(%session, message_id = field("messageId"), "message admitted"),
-            name::SENT => tracing::info!(%session, message_id = field("messageId"), "message sent"),
-            name::COMPLETED | name::FAILED => tracing::info!(
-                %session,
-                message_id = field("messageId"),
-                status = field("status"),
-                reason = field("reason"),
-                source = field("completionSource"),
-                "message settled"
-            ),
-            _ => {}
-        }
-    }
-
     /// Takes in an input that nobody can be asked to repeat: a failing store makes it wait, not go away.
     async fn take_surely(&mut self, input: Input) {
         if let Input::IngestClosed { socket, .. } = &input {
@@ -316,81 +298,6 @@ impl SessionHost {
                 self.complain(&error, "session cannot be restored yet");
                 Err(NotStored)
             }
-        }
-    }
-
-    fn act(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Broadcast(event) => {
-                    self.log(&event);
-                    let event = Arc::new(event);
-                    self.subscribers.retain(|subscriber| {
-                        let sent = subscriber.try_send(event.clone());
-                        if matches!(sent, Err(TrySendError::Full(_))) {
-                            Row::StreamBehind.reach();
-                        }
-                        sent.is_ok()
-                    });
-                }
-                Effect::Send(socket, command) => self.to_ingest(socket, ToIngest::Command(command)),
-                Effect::Close(socket, code) => {
-                    self.to_ingest(socket, ToIngest::Close(code));
-                    self.ingests.remove(&socket);
-                }
-                Effect::Deliver(delivery) => {
-                    let Some(handle) = self.handle() else { continue };
-                    let services = self.services.clone();
-                    let session = self.key.session.clone();
-                    tokio::spawn(async move {
-                        let message = delivery.message.id.clone();
-                        let run = delivery.run.id.clone();
-                        let generation = delivery.run.fence.generation;
-                        if delivery.ensure_ready {
-                            tracing::info!(%session, message_id = %message, %run, generation, "wrapper run begun or taken up again");
-                        }
-                        let result = services.wrapper.deliver(&delivery, &handle).await;
-                        if let Err(failure) = &result {
-                            // Its text may repeat what a wrapper was given: tokens, values of an environment.
-                            let code = failure.code.as_str();
-                            tracing::warn!(%session, message_id = %message, %run, generation, code, "delivery failed");
-                        }
-                        handle.tell(Input::Delivered { message, run, result });
-                    });
-                }
-                Effect::StopWrapper(run) => {
-                    tracing::info!(session = %self.key.session, %run, "wrapper run given up");
-                    let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
-                }
-                Effect::EndStreams => self.subscribers.clear(),
-                Effect::Enqueue(job) => {
-                    let Some(handle) = self.handle() else { continue };
-                    let services = self.services.clone();
-                    tokio::spawn(async move {
-                        let owner = job.owner.clone();
-                        let result = services
-                            .queue
-                            .enqueue(*job)
-                            .await
-                            .map_err(|error| error.to_string());
-                        match &result {
-                            Ok(()) => services.checkpoints.pass(Checkpoint::AfterEnqueue).await,
-                            Err(error) => {
-                                tracing::warn!(%owner, error, "callback kept: it will be handed in again");
-                            }
-                        }
-                        handle.tell(Input::Enqueued { owner, result });
-                    });
-                }
-            }
-        }
-    }
-
-    fn to_ingest(&self, socket: SocketId, what: ToIngest) {
-        if let Some(outlet) = self.ingests.get(&socket) {
-            // A socket that is gone says so itself.
-            let _ = outlet.send(what);
         }
     }
 }

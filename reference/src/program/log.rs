@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::LogFormat;
+use super::problem::Problem;
 
 /// How the log is to be written, and what of it.
 #[derive(Debug, Clone)]
@@ -19,9 +20,10 @@ impl Log {
     /// # Errors
     ///
     /// What is wrong with the filter.
-    pub(super) fn new(filter: &str, format: LogFormat) -> Result<Self, String> {
-        EnvFilter::try_new(filter).map_err(|error| {
-            format!("is {filter:?}, which is no filter ({error}); give, for example, info or turnstile_reference=debug")
+    pub(super) fn new(filter: &str, format: LogFormat) -> Result<Self, Problem> {
+        EnvFilter::try_new(filter).map_err(|source| Problem::LogFilter {
+            text: filter.to_owned(),
+            source,
         })?;
         Ok(Self {
             filter: filter.to_owned(),

@@ -15,6 +15,7 @@ mod arguments;
 mod data;
 mod import;
 mod log;
+mod problem;
 mod settings;
 mod signals;
 mod wrapper_url;
@@ -34,7 +35,7 @@ pub use self::settings::{Settings, WrongSetting};
 pub use self::signals::Orders;
 pub use self::wrapper_url::{WrapperUrl, WrongWrapperUrl};
 use crate::sabotage::Sabotage;
-use crate::server::{Config, Hooks, Server, StartError, Started};
+use crate::server::{Config, Hooks, Server, StartError};
 
 /// What the help says after the settings.
 pub const AFTER_HELP: &str = "\
@@ -181,7 +182,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         sabotage: Sabotage::default(),
     };
     let files = database.clone();
-    let started =
+    let server =
         Server::start(listener, config, seams, move || files.open(), Hooks::default()).map_err(|error| {
             match error {
                 StartError::Store(error) => data::explain(error, &database).into(),
@@ -189,13 +190,13 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
             }
         })?;
     tracing::info!(authority, "server listening");
-    Ok(Running { authority, started })
+    Ok(Running { authority, server })
 }
 
 /// A server at work.
 pub struct Running {
     authority: String,
-    started: Started,
+    server: Server,
 }
 
 impl Running {
@@ -204,9 +205,9 @@ impl Running {
         &self.authority
     }
 
-    /// Serves until `shutdown` completes; see [`Started::serve`].
+    /// Serves until `shutdown` completes; see [`Server::serve`].
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        self.started.serve(shutdown).await;
+        self.server.serve(shutdown).await;
     }
 }
 

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::arguments::{Arguments, CallbackArguments, Switch};
 use super::log::Log;
+use super::problem::Problem;
 use super::wrapper_url::WrapperUrl;
 use crate::callbacks::CallbackSettings;
 
@@ -43,12 +44,12 @@ pub struct Settings {
 }
 
 /// A setting that is missing or wrong. What was given is not repeated where it may be a secret.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{flag} ({variable}) {problem}")]
 pub struct WrongSetting {
     flag: &'static str,
     variable: &'static str,
-    problem: String,
+    problem: Problem,
 }
 
 /// What is wrong so far.
@@ -56,16 +57,16 @@ pub struct WrongSetting {
 struct Complaints(Vec<WrongSetting>);
 
 impl Complaints {
-    fn add(&mut self, (flag, variable): Name, problem: impl Into<String>) {
+    fn add(&mut self, (flag, variable): Name, problem: Problem) {
         self.0.push(WrongSetting {
             flag,
             variable,
-            problem: problem.into(),
+            problem,
         });
     }
 
     /// The value, or a complaint.
-    fn expect<T>(&mut self, name: Name, read: Result<T, String>) -> Option<T> {
+    fn expect<T>(&mut self, name: Name, read: Result<T, Problem>) -> Option<T> {
         read.map_err(|problem| self.add(name, problem)).ok()
     }
 }
@@ -105,11 +106,8 @@ impl Settings {
         if let (Some(listen), Some(None)) = (&listen, &ingest_url)
             && is_everywhere(listen)
         {
-            let problem = format!(
-                "is missing: {listen} is no address that a wrapper can connect to; \
-                 give one, for example ws://turnstile.internal:8787"
-            );
-            complaints.add(INGEST_URL, problem);
+            let listen = listen.clone();
+            complaints.add(INGEST_URL, Problem::MissingIngestUrl { listen });
         }
         let callbacks = callbacks(arguments.callbacks, &mut complaints);
         let pace = pace(arguments.speed, arguments.speed_since, &mut complaints);
@@ -145,16 +143,14 @@ impl Settings {
     }
 }
 
-fn address(text: String) -> Result<String, String> {
+fn address(text: String) -> Result<String, Problem> {
     let is_address = text
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if is_address {
         Ok(text)
     } else {
-        Err(format!(
-            "is {text:?}, which is no address; give a host and a port, for example 127.0.0.1:8787"
-        ))
+        Err(Problem::Address(text))
     }
 }
 
@@ -164,28 +160,26 @@ fn is_everywhere(listen: &str) -> bool {
     address.is_ok_and(|address| address.ip().is_unspecified())
 }
 
-fn directory(path: Option<PathBuf>) -> Result<PathBuf, String> {
-    path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
-        "is missing: give the directory for the server's state; it is made if need be".to_owned()
-    })
+fn directory(path: Option<PathBuf>) -> Result<PathBuf, Problem> {
+    path.filter(|path| !path.as_os_str().is_empty())
+        .ok_or(Problem::MissingDirectory)
 }
 
-fn secret(text: Option<String>) -> Result<String, String> {
+fn secret(text: Option<String>) -> Result<String, Problem> {
     match text {
-        None => Err("is missing: give any text that nobody guesses".to_owned()),
-        Some(text) if text.is_empty() => Err("is empty: give any text that nobody guesses".to_owned()),
+        None => Err(Problem::MissingSecret),
+        Some(text) if text.is_empty() => Err(Problem::EmptySecret),
         Some(text) => Ok(text),
     }
 }
 
-fn wrapper_url(text: Option<String>) -> Result<WrapperUrl, String> {
-    const EXAMPLE: &str = "give, for example, http://127.0.0.1:9000 or http://{session}.sandboxes:9000";
-    let text = text.ok_or_else(|| format!("is missing: {EXAMPLE}"))?;
+fn wrapper_url(text: Option<String>) -> Result<WrapperUrl, Problem> {
+    let text = text.ok_or(Problem::MissingWrapperUrl)?;
     text.parse()
-        .map_err(|error| format!("is {text:?}: {error}; {EXAMPLE}"))
+        .map_err(|source| Problem::WrapperUrl { text, source })
 }
 
-fn ingest_url(text: String) -> Result<String, String> {
+fn ingest_url(text: String) -> Result<String, Problem> {
     let url: Option<Url> = text.parse().ok();
     let is_right = url.is_some_and(|url| {
         matches!(url.scheme(), "ws" | "wss") && url.query().is_none() && url.fragment().is_none()
@@ -193,9 +187,7 @@ fn ingest_url(text: String) -> Result<String, String> {
     if is_right {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
-        Err(format!(
-            "is {text:?}, which is no WebSocket's URL; give, for example, ws://127.0.0.1:8787"
-        ))
+        Err(Problem::IngestUrl(text))
     }
 }
 
@@ -221,19 +213,19 @@ fn callbacks(arguments: CallbackArguments, complaints: &mut Complaints) -> Callb
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, Problem> {
     let given = text.parse::<SignedDuration>().ok();
     let given = given.and_then(|given| Duration::try_from(given).ok());
     given
         .filter(|given| !given.is_zero() && *given <= LONGEST)
-        .ok_or_else(|| format!("is {text:?}; give a duration of at most a day, for example 500ms, 10s or 2m"))
+        .ok_or_else(|| Problem::Duration(text.to_owned()))
 }
 
-fn number_of_attempts(text: &str) -> Result<NonZeroU32, String> {
+fn number_of_attempts(text: &str) -> Result<NonZeroU32, Problem> {
     let number: Option<NonZeroU32> = text.parse().ok();
     number
         .filter(|number| number.get() <= MOST_ATTEMPTS)
-        .ok_or_else(|| format!("is {text:?}; give a number from 1 to {MOST_ATTEMPTS}"))
+        .ok_or_else(|| not_a_number(text.to_owned(), MOST_ATTEMPTS))
 }
 
 fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaints) -> Option<Pace> {
@@ -244,14 +236,11 @@ fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaint
         } else {
             (SPEED_SINCE, SPEED)
         };
-        complaints.add(missing, format!("is missing: {} does not go without it", given.0));
+        complaints.add(missing, Problem::MissingCounterpart(given.0));
     }
     let times = speed.map(|text| {
         let times = text.parse().ok().filter(|times| (1..=FASTEST).contains(times));
-        complaints.expect(
-            SPEED,
-            times.ok_or_else(|| format!("is {text:?}; give a number from 1 to {FASTEST}")),
-        )
+        complaints.expect(SPEED, times.ok_or_else(|| not_a_number(text, FASTEST)))
     });
     let since = since.map(|text| complaints.expect(SPEED_SINCE, beginning(&text)));
     match (times, since) {
@@ -260,10 +249,7 @@ fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaint
             let pace = Pace { since, times };
             let latest: Timestamp = LATEST_START.parse().expect("it is a timestamp");
             if MachineClock::new(pace).now() > latest {
-                complaints.add(
-                    SPEED_SINCE,
-                    format!("is so long ago that a clock {times} times as fast has left the calendar; give a later time"),
-                );
+                complaints.add(SPEED_SINCE, Problem::TooLongAgo { times });
                 return None;
             }
             Some(pace)
@@ -272,16 +258,16 @@ fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaint
     }
 }
 
-fn beginning(text: &str) -> Result<Timestamp, String> {
-    let since: Timestamp = text.parse().map_err(|_| {
-        format!("is {text:?}, which is no timestamp; give, for example, 2026-01-01T00:00:00Z")
-    })?;
+fn beginning(text: &str) -> Result<Timestamp, Problem> {
+    let since: Timestamp = text.parse().map_err(|_| Problem::Timestamp(text.to_owned()))?;
     if since > MachineClock::default().now() {
-        return Err(format!(
-            "is {text}, which is in the future; give a time that is past"
-        ));
+        return Err(Problem::InTheFuture(text.to_owned()));
     }
     Ok(since)
+}
+
+fn not_a_number(text: String, most: u32) -> Problem {
+    Problem::Number { text, most }
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@
 use jiff::Timestamp;
 
 use super::events::{self, name};
-use super::message::{Message, State, Turn};
-pub use super::metadata::AgentChoice;
-use super::metadata::{CallbackTarget, Finalization};
 use super::{Decision, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::legacy::execution::Execution;
+use crate::legacy::model::execution::Execution;
 use crate::limits::PENDING_LIMIT;
+use crate::model::message::{Message, State, Turn};
+pub use crate::model::metadata::AgentChoice;
+use crate::model::metadata::{CallbackTarget, Finalization};
 use crate::refusal::{Code, Refusal};
 
 /// A user turn that asks to be taken in.

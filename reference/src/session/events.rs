@@ -1,13 +1,13 @@
-//! The events of a session's stream: what they are called, what they carry, which of them last
-//! (protocol §9), and the shapes in which kilo's come (protocol §11).
+//! The events of a session's stream: their names, and the data of those that the server makes (protocol §9).
+//!
+//! What wrappers send is in `frame`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::message::{GateResult, Message, Source, Status};
-use crate::coverage::Row;
-use crate::legacy::Origin;
+use crate::legacy::model::Origin;
+use crate::model::message::{Message, Source, Status};
 
 /// Names of events, as `streamEventType` has them.
 pub mod name {
@@ -80,99 +80,6 @@ pub enum Persistence {
     Volatile,
 }
 
-/// Kilo's events that this server reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are kilo's")]
-pub enum KiloEvent {
-    SessionCreated,
-    SessionUpdated,
-    SessionStatus,
-    SessionError,
-    SessionIdle,
-    SessionTurnClose,
-    MessageUpdated,
-    MessagePartUpdated,
-    MessagePartRemoved,
-}
-
-impl KiloEvent {
-    fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "session.created" => Self::SessionCreated,
-            "session.updated" => Self::SessionUpdated,
-            "session.status" => Self::SessionStatus,
-            "session.error" => Self::SessionError,
-            "session.idle" => Self::SessionIdle,
-            "session.turn.close" => Self::SessionTurnClose,
-            "message.updated" => Self::MessageUpdated,
-            "message.part.updated" => Self::MessagePartUpdated,
-            "message.part.removed" => Self::MessagePartRemoved,
-            _ => return None,
-        })
-    }
-}
-
-/// What the gate said, if a `complete` says so.
-pub fn gate_result(complete: &Value) -> Option<GateResult> {
-    match complete["gateResult"].as_str() {
-        Some("pass") => Some(GateResult::Pass),
-        Some("fail") => Some(GateResult::Fail),
-        _ => None,
-    }
-}
-
-/// Which of kilo's events the data of a `kilocode` event is, with its properties. None if this server
-/// does not read it.
-pub fn kilo_event(data: &Value) -> Option<(KiloEvent, &Value)> {
-    let name = data["event"].as_str().or_else(|| data["type"].as_str())?;
-    Some((KiloEvent::from_name(name)?, &data["properties"]))
-}
-
-/// How long a wrapper's event lasts (protocol §9).
-pub fn persistence(stream_event_type: &str, data: &Value) -> Persistence {
-    match stream_event_type {
-        name::COMPLETE | name::INTERRUPTED | name::ERROR => Persistence::Insert,
-        _ if stream_event_type.starts_with(name::AUTOCOMMIT_PREFIX) => Persistence::Insert,
-        name::KILOCODE => match kilo_event(data) {
-            None => Persistence::Volatile,
-            Some((KiloEvent::MessageUpdated, properties)) => {
-                entity(&["message"], &[&properties["info"]["id"]])
-            }
-            Some((KiloEvent::MessagePartUpdated, properties)) => entity(
-                &["part"],
-                &[&properties["part"]["messageID"], &properties["part"]["id"]],
-            ),
-            Some(_) => Persistence::Insert,
-        },
-        _ => Persistence::Volatile,
-    }
-}
-
-/// The entity that a removed part was, if the event says that one was.
-pub fn removed_entity(stream_event_type: &str, data: &Value) -> Option<String> {
-    if stream_event_type != name::KILOCODE {
-        return None;
-    }
-    match kilo_event(data)? {
-        (KiloEvent::MessagePartRemoved, properties) => {
-            Row::PartRemoved.reach();
-            match entity(&["part"], &[&properties["messageID"], &properties["partID"]]) {
-                Persistence::Upsert(entity) => Some(entity),
-                Persistence::Insert | Persistence::Volatile => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// An entity's name from its parts. An event that does not say what it is about replaces nothing.
-fn entity(kind: &[&str], ids: &[&Value]) -> Persistence {
-    let ids: Option<Vec<&str>> = ids.iter().map(|id| id.as_str()).collect();
-    ids.map_or(Persistence::Volatile, |ids| {
-        Persistence::Upsert([kind, &ids].concat().join("/"))
-    })
-}
-
 /// Data of `cloud.message.queued`.
 pub fn queued(message: &Message) -> Value {
     json!({"messageId": message.id, "content": message.turn.content(), "delivery": "queued"})
@@ -217,35 +124,4 @@ pub fn ended(message: &Message) -> (&'static str, Value) {
         }
     }
     (if completed { name::COMPLETED } else { name::FAILED }, data)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kilo(event: &str, properties: Value) -> Value {
-        json!({"event": event, "type": event, "properties": properties})
-    }
-
-    #[test]
-    fn words_on_an_entity_replace_each_other_and_deltas_do_not_last() {
-        let message = kilo("message.updated", json!({"info": {"id": "m"}}));
-        assert_eq!(
-            persistence(name::KILOCODE, &message),
-            Persistence::Upsert("message/m".into())
-        );
-        let part = kilo(
-            "message.part.updated",
-            json!({"part": {"id": "p", "messageID": "m"}}),
-        );
-        assert_eq!(
-            persistence(name::KILOCODE, &part),
-            Persistence::Upsert("part/m/p".into())
-        );
-        let delta = kilo("message.part.delta", json!({"delta": "x"}));
-        assert_eq!(persistence(name::KILOCODE, &delta), Persistence::Volatile);
-        let idle = kilo("session.idle", json!({"sessionID": "s"}));
-        assert_eq!(persistence(name::KILOCODE, &idle), Persistence::Insert);
-        assert_eq!(persistence(name::PONG, &Value::Null), Persistence::Volatile);
-    }
 }

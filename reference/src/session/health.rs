@@ -1,8 +1,8 @@
 //! What is told of a session's health and of its latest answer. Nothing is decided here.
 
 use super::Session;
+use super::kilo::Reply as AssistantReply;
 use super::supervision::Deadline;
-use super::transcript::Reply as AssistantReply;
 use crate::identity::{MessageId, WrapperRunId};
 
 /// The turn that a session is at, and how that goes.

@@ -7,15 +7,16 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::events::{self, Persistence, name};
-use super::message::{GateResult, Status};
+use super::events::{Persistence, name};
+use super::frame::{Frame, Meaning};
 use super::supervision::{Deadline, WRAPPER_DISCONNECTED};
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
-use super::{CallbackOwner, Decision, Effect, Reply, Session, SocketId, ToWrapper, transcript};
+use super::{CallbackOwner, Decision, Effect, Reply, Session, SocketId, ToWrapper};
 use crate::coverage::Row;
-use crate::legacy::Origin;
-use crate::legacy::execution::{Closing, Execution, Id, State};
+use crate::legacy::model::Origin;
+use crate::legacy::model::execution::{Closing, Execution, Id, State};
 use crate::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT};
+use crate::model::message::{GateResult, Status};
 
 /// What WebSockets call the close of a connection on which no closing frame came.
 const CLOSED_WITHOUT_A_WORD: u16 = 1006;
@@ -65,39 +66,35 @@ impl Session {
         Reply::Ingest(Ok(()))
     }
 
-    pub(super) fn take_imported_event(
+    pub(super) fn take_imported_frame(
         &mut self,
         now: Timestamp,
         socket: SocketId,
         id: &Id,
-        stream_event_type: &str,
-        data: &Value,
+        frame: &Frame,
         decision: &mut Decision,
     ) -> Reply {
         if !self.executions[id].is_unfinished() {
             decision.effects.push(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         }
-        self.pass_on(now, Origin::of(id), stream_event_type, data, decision);
-        if stream_event_type == name::KILOCODE {
-            self.transcript.observe(data);
-        }
-        match stream_event_type {
-            name::COMPLETE => {
+        self.pass_on(now, Origin::of(id), frame, decision);
+        match frame.meaning() {
+            Meaning::Kilo(event) => self.transcript.observe(event),
+            Meaning::Complete { branch, gate_result } => {
                 Row::ImportedCompleted.reach();
-                self.note_branch(data, decision);
-                self.settle(id, Status::Completed, None, events::gate_result(data), decision);
+                self.note_branch(branch.as_deref(), decision);
+                self.settle(id, Status::Completed, None, *gate_result, decision);
             }
-            name::INTERRUPTED => {
+            Meaning::Interrupted => {
                 Row::ImportedInterrupted.reach();
                 self.settle(id, Status::Interrupted, None, None, decision);
             }
-            name::ERROR if data["fatal"] == true => {
+            Meaning::FatalError { text } => {
                 Row::ImportedFailed.reach();
-                let error = transcript::wrapper_error_text(data);
-                self.settle(id, Status::Failed, Some(error), None, decision);
+                self.settle(id, Status::Failed, Some(text.clone()), None, decision);
             }
-            _ => {}
+            Meaning::Pong | Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
         }
         Reply::None
     }
@@ -149,13 +146,12 @@ impl Session {
             "error": WRAPPER_DISCONNECTED,
             "fatal": true,
         });
-        let persistence = events::persistence(name::WRAPPER_DISCONNECTED, &data);
         self.emit_of(
             now,
             Origin::of(id),
             name::WRAPPER_DISCONNECTED,
             data,
-            persistence,
+            Persistence::Volatile,
             decision,
         );
         let error = Some(WRAPPER_DISCONNECTED.to_owned());

@@ -1,17 +1,20 @@
 //! What goes into a session and what comes out of it.
 
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::admission::{Ack, Admission};
 use super::events::{Event, EventRow};
-use super::metadata::{CallbackTarget, Workspace};
+use super::frame::Frame;
 use super::wrapper::{Delivery, DeliveryFailure, IngestClaim, IngestRefusal};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::legacy::execution::{self, Closing};
+use crate::legacy::model::execution::{self, Closing};
+use crate::model::metadata::{CallbackTarget, Workspace};
 use crate::refusal::Refusal;
 
 /// A number for an ingest socket, drawn by the host; never used twice by one host.
@@ -72,10 +75,8 @@ pub enum Input {
     IngestEvent {
         /// The socket's number.
         socket: SocketId,
-        /// The event's name.
-        stream_event_type: String,
-        /// What it carries.
-        data: Value,
+        /// The frame.
+        frame: Frame,
     },
     /// An ingest socket is over.
     IngestClosed {
@@ -88,8 +89,8 @@ pub enum Input {
     Enqueued {
         /// Whose callback it is.
         owner: CallbackOwner,
-        /// What it said; the error in words.
-        result: Result<(), String>,
+        /// What it said.
+        result: Result<(), EnqueueError>,
     },
 }
 
@@ -262,6 +263,18 @@ impl std::fmt::Display for CallbackOwner {
             Self::Message(message) => message.fmt(formatter),
             Self::Imported(execution) => execution.fmt(formatter),
         }
+    }
+}
+
+/// The queue did not take a callback, or did not say that it did.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the callback queue did not take the job: {0}")]
+pub struct EnqueueError(#[source] Arc<dyn Error + Send + Sync>);
+
+impl EnqueueError {
+    /// An error with this cause.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(cause.into()))
     }
 }
 

@@ -20,15 +20,13 @@
 //! for by the replay of whoever comes back, a command to the wrapper by the socket that it opens anew.
 
 pub mod admission;
-pub mod agent;
-pub mod callback_target;
 pub mod deletion;
 pub mod events;
+pub mod frame;
 pub mod health;
 mod imported;
 mod input;
-pub mod message;
-pub mod metadata;
+pub mod kilo;
 mod outbox;
 mod progress;
 mod queue;
@@ -49,11 +47,10 @@ use turnstile_seams::Randomness;
 
 use self::events::{Event, EventRow, Persistence};
 pub use self::input::{
-    CalendarMove, CallbackJob, CallbackOwner, Decision, Effect, Input, InterruptReport, Reply, SocketId,
-    ToWrapper, Writes,
+    CalendarMove, CallbackJob, CallbackOwner, Decision, Effect, EnqueueError, Input, InterruptReport, Reply,
+    SocketId, ToWrapper, Writes,
 };
-use self::message::{Message, Outcome};
-use self::metadata::Metadata;
+use self::kilo::KiloEvent;
 use self::outbox::Batch;
 use self::progress::Told;
 use self::supervision::Deadlines;
@@ -61,8 +58,10 @@ use self::transcript::Transcript;
 use self::wrapper::{DeliveryInFlight, Run};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::legacy::Origin;
-use crate::legacy::execution::{self, Execution};
+use crate::legacy::model::Origin;
+use crate::legacy::model::execution::{self, Execution};
+use crate::model::message::{Message, Outcome};
+use crate::model::metadata::Metadata;
 use crate::sabotage::Sabotage;
 
 /// One session. See the module's documentation for how it is used.
@@ -193,7 +192,7 @@ impl Session {
             if let Some(entity) = entity {
                 session.entities.insert(entity, event.id);
             }
-            session.transcript.observe(&event.data);
+            session.transcript.observe(&KiloEvent::read(&event.data));
         }
         session
     }
@@ -262,16 +261,12 @@ impl Session {
             Input::ImportedIngestOpened { socket, execution } => {
                 self.open_imported_ingest(socket, &execution, decision)
             }
-            Input::IngestEvent {
-                socket,
-                stream_event_type,
-                data,
-            } => match self.volatile.execution_sockets.get(&socket).cloned() {
-                Some(execution) => {
-                    self.take_imported_event(now, socket, &execution, &stream_event_type, &data, decision)
+            Input::IngestEvent { socket, frame } => {
+                match self.volatile.execution_sockets.get(&socket).cloned() {
+                    Some(execution) => self.take_imported_frame(now, socket, &execution, &frame, decision),
+                    None => self.take_wrapper_frame(now, socket, &frame, decision),
                 }
-                None => self.take_wrapper_event(now, socket, &stream_event_type, &data, decision),
-            },
+            }
             Input::IngestClosed { socket, closing } => self.close_ingest(now, socket, closing, decision),
             Input::Enqueued { owner, result } => self.enqueued(now, &owner, result, decision),
         }

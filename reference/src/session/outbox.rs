@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::message::{Callback, GateResult, Message, Status};
-use super::metadata::CallbackTarget;
 use super::supervision::Deadline;
-use super::{CallbackJob, CallbackOwner, Decision, Effect, Reply, Session};
+use super::{CallbackJob, CallbackOwner, Decision, Effect, EnqueueError, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::legacy;
-use crate::legacy::execution::{self, Execution};
+use crate::legacy::model::execution::{self, Execution};
+use crate::legacy::model::{name_execution, name_execution_after};
 use crate::limits::ENQUEUE_RETRY_DELAY;
+use crate::model::message::{Callback, GateResult, Message, Status};
+use crate::model::metadata::CallbackTarget;
 
 /// Messages that end between two idles share one callback: that of the last one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,7 +222,7 @@ impl Session {
         &mut self,
         now: Timestamp,
         owner: &CallbackOwner,
-        result: Result<(), String>,
+        result: Result<(), EnqueueError>,
         decision: &mut Decision,
     ) -> Reply {
         self.volatile.enqueueing.remove(owner);
@@ -240,7 +240,7 @@ impl Session {
                 Err(error) => {
                     Row::EnqueueFailed.reach();
                     callback.callback_attempts += 1;
-                    callback.callback_last_error = Some(error);
+                    callback.callback_last_error = Some(error.to_string());
                 }
             }
         }
@@ -271,7 +271,7 @@ impl Session {
         body["messageId"] = json!(message.id);
         body["idempotencyKey"] = json!(message.id);
         if !self.sabotage.omits_execution_in_callback() {
-            legacy::name_execution_after(&message.id, &mut body);
+            name_execution_after(&message.id, &mut body);
         }
         body
     }
@@ -305,7 +305,7 @@ impl Session {
             body["messageId"] = json!(message);
             body["idempotencyKey"] = json!(message);
         }
-        legacy::name_execution(execution, &mut body);
+        name_execution(execution, &mut body);
         body
     }
 

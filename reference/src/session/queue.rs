@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::events::{self, name};
-use super::message::{Message, Outcome, Reason, Source, Status};
 use super::progress::Step;
 use super::supervision::Deadline;
 use super::wrapper::{DeliveryFailure, DeliveryInFlight};
@@ -16,6 +15,7 @@ use super::{Decision, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, READY_ONLY_TIMEOUT, WARM_RETRY_DELAYS};
+use crate::model::message::{Message, Outcome, Reason, Source, Status};
 
 impl Session {
     /// Messages that wait, in the order in which they will be delivered.
@@ -64,7 +64,7 @@ impl Session {
         &mut self,
         now: Timestamp,
         run: &WrapperRunId,
-        workspace: super::metadata::Workspace,
+        workspace: crate::model::metadata::Workspace,
         decision: &mut Decision,
     ) -> Reply {
         let delivery = self

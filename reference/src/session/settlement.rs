@@ -1,26 +1,24 @@
 //! Evidence of a turn's end, and what it makes of the message (protocol §6).
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::events::{self, KiloEvent, kilo_event, name};
-use super::message::{Outcome, Reason, Source, Status};
+use super::frame::{Frame, Meaning, part_entity};
+use super::kilo::{KiloEvent, Reply as AssistantReply, ReplyEnd};
 use super::supervision::Deadline;
-use super::transcript::{self, Reply as AssistantReply, ReplyEnd};
 use super::wrapper::CLOSE_STALE;
 use super::{Decision, Effect, InterruptReport, Reply, Session, SocketId};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::legacy::Origin;
+use crate::legacy::model::Origin;
+use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
 
 impl Session {
     /// A frame came from a wrapper.
-    pub(super) fn take_wrapper_event(
+    pub(super) fn take_wrapper_frame(
         &mut self,
         now: Timestamp,
         socket: SocketId,
-        stream_event_type: &str,
-        data: &Value,
+        frame: &Frame,
         decision: &mut Decision,
     ) -> Reply {
         let Some(run) = self.run_of_socket(socket) else {
@@ -28,21 +26,16 @@ impl Session {
             decision.effects.push(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        self.pass_on(now, Origin::default(), stream_event_type, data, decision);
-
-        let kilo = kilo_event(data).filter(|_| stream_event_type == name::KILOCODE);
-        let is_idle = matches!(kilo, Some((KiloEvent::SessionIdle, _)));
-        let is_pong = stream_event_type == name::PONG;
-        let is_sign_of_life_only =
-            is_pong || is_idle || matches!(stream_event_type, name::HEARTBEAT | name::WRAPPER_RESUMED);
-        self.note_output(now, !is_sign_of_life_only, decision);
-        if is_pong {
-            self.note_pong(now, decision);
-        }
-        match stream_event_type {
-            name::KILOCODE => self.take_kilo_event(now, &run, data, decision),
-            name::COMPLETE => self.take_complete(now, &run, data, decision),
-            name::INTERRUPTED => {
+        self.pass_on(now, Origin::default(), frame, decision);
+        self.note_output(now, !frame.is_sign_of_life_only(), decision);
+        match frame.meaning() {
+            Meaning::Pong => self.note_pong(now, decision),
+            Meaning::Kilo(event) => self.take_kilo_event(now, &run, event, decision),
+            Meaning::Complete { branch, gate_result } => {
+                self.note_branch(branch.as_deref(), decision);
+                self.take_complete(now, &run, *gate_result, decision);
+            }
+            Meaning::Interrupted => {
                 Row::WrapperInterrupted.reach();
                 self.note_stopped(&run, decision);
                 self.accept_what_was_taken(now, &run, decision);
@@ -50,73 +43,75 @@ impl Session {
                 self.waive_gate_of(&run, decision);
                 self.finalize_batch_without_idle(decision);
             }
-            name::ERROR if data["fatal"] == true => self.take_fatal_error(now, &run, data, decision),
-            _ => {}
+            Meaning::FatalError { text } => self.take_fatal_error(now, &run, text, decision),
+            Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
         }
         Reply::None
     }
 
     /// Gives a wrapper's event to those who listen, and keeps it if it is one that lasts.
-    pub(super) fn pass_on(
-        &mut self,
-        now: Timestamp,
-        origin: Origin,
-        stream_event_type: &str,
-        data: &Value,
-        decision: &mut Decision,
-    ) {
-        if let Some(entity) = events::removed_entity(stream_event_type, data) {
-            self.entities.remove(&entity);
-            decision.writes.forgotten_entities.push(entity);
+    pub(super) fn pass_on(&mut self, now: Timestamp, origin: Origin, frame: &Frame, decision: &mut Decision) {
+        if let Meaning::Kilo(KiloEvent::PartRemoved { part }) = frame.meaning() {
+            Row::PartRemoved.reach();
+            if let Some(part) = part {
+                let entity = part_entity(part);
+                self.entities.remove(&entity);
+                decision.writes.forgotten_entities.push(entity);
+            }
         }
-        let persistence = events::persistence(stream_event_type, data);
         self.emit_of(
             now,
             origin,
-            stream_event_type,
-            data.clone(),
-            persistence,
+            frame.stream_event_type(),
+            frame.data().clone(),
+            frame.persistence(),
             decision,
         );
     }
 
     /// Records the branch that a `complete` reports.
-    pub(super) fn note_branch(&mut self, complete: &Value, decision: &mut Decision) {
-        if let Some(branch) = complete["currentBranch"].as_str() {
+    pub(super) fn note_branch(&mut self, branch: Option<&str>, decision: &mut Decision) {
+        if let Some(branch) = branch {
             Row::BranchReported.reach();
             self.change_core(decision).reported_branch = Some(branch.to_owned());
         }
     }
 
-    fn take_kilo_event(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
-        if let Some(reply) = self.transcript.observe(data) {
-            self.take_assistant_reply(now, run, reply, decision);
-        }
-        let Some((event, properties)) = kilo_event(data) else {
-            return;
-        };
-        let root = self.metadata.identity.kilo_session_id.as_deref();
-        let is_of_root = root.is_some_and(|root| properties["sessionID"] == root);
+    fn take_kilo_event(
+        &mut self,
+        now: Timestamp,
+        run: &WrapperRunId,
+        event: &KiloEvent,
+        decision: &mut Decision,
+    ) {
+        self.transcript.observe(event);
+        let root = self.metadata.identity.kilo_session_id.as_ref();
+        let is_root = |session: &Option<String>| root.is_some() && session.as_ref() == root;
         match event {
-            KiloEvent::SessionStatus if is_of_root && properties["status"]["type"] == "busy" => {
+            KiloEvent::MessageUpdated { id, reply } => {
+                if let Some(reply) = reply {
+                    self.take_assistant_reply(now, run, reply, decision);
+                }
+                self.note_taken(run, id.as_deref());
+            }
+            KiloEvent::SessionStatus { session, is_busy } if *is_busy && is_root(session) => {
                 // The idle that was seen before belonged to an earlier turn: it may have been late.
                 self.clear_deadline(&Deadline::Reconciliation, decision);
             }
-            KiloEvent::SessionIdle if is_of_root => {
+            KiloEvent::SessionIdle { session } if is_root(session) => {
                 Row::RootIdle.reach();
                 self.note_root_idle(now, decision);
             }
-            KiloEvent::MessageUpdated => self.note_taken(run, &properties["info"]["id"]),
             // A child session's idle says nothing of the root.
-            KiloEvent::SessionIdle => Row::ChildIdle.reach(),
+            KiloEvent::SessionIdle { .. } => Row::ChildIdle.reach(),
             _ => {}
         }
     }
 
     /// The wrapper shows a message: if it is the one that is being delivered, it has taken it.
-    fn note_taken(&mut self, run: &WrapperRunId, message: &Value) {
+    fn note_taken(&mut self, run: &WrapperRunId, message: Option<&str>) {
         if let Some(delivery) = &mut self.volatile.delivery {
-            delivery.is_taken |= delivery.run == *run && message == delivery.message.as_str();
+            delivery.is_taken |= delivery.run == *run && message == Some(delivery.message.as_str());
         }
     }
 
@@ -135,10 +130,10 @@ impl Session {
         &mut self,
         now: Timestamp,
         run: &WrapperRunId,
-        reply: AssistantReply,
+        reply: &AssistantReply,
         decision: &mut Decision,
     ) {
-        let (Some(end), true) = (reply.end, self.messages.contains_key(&reply.answers)) else {
+        let (Some(end), true) = (&reply.end, self.messages.contains_key(&reply.answers)) else {
             return;
         };
         if self.messages[&reply.answers].is_queued() {
@@ -153,7 +148,7 @@ impl Session {
             }
             ReplyEnd::Failed(error) => {
                 Row::AssistantFailed.reach();
-                (Status::Failed, Some(Reason::AssistantError), Some(error))
+                (Status::Failed, Some(Reason::AssistantError), Some(error.clone()))
             }
         };
         let outcome = Outcome {
@@ -161,17 +156,22 @@ impl Session {
             source: Source::AssistantMessageEvent,
             reason,
             error,
-            assistant_message_id: Some(reply.assistant_message_id),
+            assistant_message_id: Some(reply.assistant_message_id.clone()),
         };
         self.end(now, &reply.answers, outcome, decision);
         // The idle may have been told before the reply that it follows.
         self.finalize_batch_if_due(decision);
     }
 
-    fn take_complete(&mut self, now: Timestamp, run: &WrapperRunId, data: &Value, decision: &mut Decision) {
-        self.note_branch(data, decision);
+    fn take_complete(
+        &mut self,
+        now: Timestamp,
+        run: &WrapperRunId,
+        gate_result: Option<GateResult>,
+        decision: &mut Decision,
+    ) {
         self.note_stopped(run, decision);
-        self.observe_gate(run, events::gate_result(data), decision);
+        self.observe_gate(run, gate_result, decision);
         // A message that is on its way to this run will be its work in a moment.
         let has_work = self
             .accepted()
@@ -192,23 +192,16 @@ impl Session {
         self.ask_for_drain_if_pending(now, decision);
     }
 
-    fn take_fatal_error(
-        &mut self,
-        now: Timestamp,
-        run: &WrapperRunId,
-        data: &Value,
-        decision: &mut Decision,
-    ) {
+    fn take_fatal_error(&mut self, now: Timestamp, run: &WrapperRunId, text: &str, decision: &mut Decision) {
         Row::WrapperFatal.reach();
-        let text = transcript::wrapper_error_text(data);
         let outcome = Outcome {
             status: Status::Failed,
             source: Source::WrapperFailure,
             reason: Some(Reason::WrapperError),
-            error: Some(text.clone()),
+            error: Some(text.to_owned()),
             assistant_message_id: None,
         };
-        self.tell_failure(now, &text, decision);
+        self.tell_failure(now, text, decision);
         self.accept_what_was_taken(now, run, decision);
         self.end_accepted_of(now, run, &outcome, decision);
         self.waive_gate_of(run, decision);

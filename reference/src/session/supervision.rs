@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::message::{Outcome, Reason, Source, Status};
-use super::transcript::ReplyEnd;
+use super::kilo::ReplyEnd;
 use super::{CallbackOwner, Decision, Reply, Session, ToWrapper};
-use crate::coverage::{Row, rows_of};
+use crate::coverage::Row;
 use crate::identity::MessageId;
-use crate::legacy::execution;
+use crate::legacy::model::execution;
 use crate::limits::{
     DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
     PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
 };
+use crate::model::message::{Outcome, Reason, Source, Status};
 
 /// Said of messages and executions whose wrapper stayed away.
 pub(super) const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
@@ -337,5 +337,47 @@ impl Session {
         if decision.writes.core {
             self.volatile.recorded_at = Some(now);
         }
+    }
+}
+
+/// The marks of a deadline: that it was met, was cancelled, and was taken up after a restart.
+struct DeadlineRows {
+    due: Row,
+    cancelled: Option<Row>,
+    resumed: Row,
+}
+
+fn rows_of(deadline: &Deadline) -> DeadlineRows {
+    use Row as R;
+    let (due, cancelled, resumed) = match deadline {
+        Deadline::Grace => (R::GraceDue, Some(R::GraceCancelled), R::GraceResumed),
+        Deadline::Ping => (R::PingDue, Some(R::PingCancelled), R::PingResumed),
+        Deadline::Pong => (R::PongDue, Some(R::PongCancelled), R::PongResumed),
+        Deadline::NoOutput => (R::NoOutputDue, Some(R::NoOutputCancelled), R::NoOutputResumed),
+        Deadline::Reconciliation => (
+            R::ReconciliationDue,
+            Some(R::ReconciliationCancelled),
+            R::ReconciliationResumed,
+        ),
+        Deadline::ReadyOnly => (R::ReadyOnlyDue, Some(R::ReadyOnlyCancelled), R::ReadyOnlyResumed),
+        Deadline::KeepWarm => (R::KeepWarmDue, Some(R::KeepWarmCancelled), R::KeepWarmResumed),
+        Deadline::Drain => (R::DrainDue, None, R::DrainResumed),
+        Deadline::Callback(_) => (R::CallbackRetryDue, None, R::CallbackRetryResumed),
+        Deadline::ImportedGrace(_) => (
+            R::ImportedGraceDue,
+            Some(R::ImportedGraceCancelled),
+            R::ImportedGraceResumed,
+        ),
+        Deadline::ImportedTimeout(_) => (
+            R::ImportedTimeoutDue,
+            Some(R::ImportedTimeoutCancelled),
+            R::ImportedTimeoutResumed,
+        ),
+        Deadline::Expiry => (R::ExpiryDue, None, R::ExpiryResumed),
+    };
+    DeadlineRows {
+        due,
+        cancelled,
+        resumed,
     }
 }

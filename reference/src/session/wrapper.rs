@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::message::Message;
-use super::metadata::{Metadata, Repository};
 use super::progress::Step;
 use super::supervision::Deadline;
 use super::{Decision, Effect, Reply, Session, SocketId, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::{Fence, MessageId, WrapperRunId};
-use crate::legacy::execution::Closing;
+use crate::legacy::model::execution::Closing;
 use crate::limits::PONG_TIMEOUT;
+use crate::model::message::Message;
+use crate::model::metadata::{Metadata, Repository};
 
 /// Closing an ingest socket because a newer one has its fence.
 pub const CLOSE_REPLACED: u16 = 1000;

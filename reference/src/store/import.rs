@@ -8,7 +8,7 @@ use redb::ReadableTable as _;
 
 use super::{EXECUTIONS, METADATA, SessionKey, Store, StoreError, WAKING, json, removal};
 use crate::identity::UserId;
-use crate::legacy::execution;
+use crate::legacy::model::execution::Execution;
 use crate::legacy::record;
 
 impl Store {
@@ -25,9 +25,9 @@ impl Store {
         };
         let record = json(session);
         let metadata = record::read(&record).map_err(unreadable)?;
-        let executions: Vec<execution::Execution> = executions
+        let executions: Vec<Execution> = executions
             .iter()
-            .map(execution::read)
+            .map(record::execution::read)
             .collect::<Result<_, _>>()
             .map_err(|error| unreadable(error.into()))?;
         let key = SessionKey {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Store, StoreError, json, read};
+use crate::model::metadata::CallbackTarget;
 use crate::session::CallbackOwner;
-use crate::session::metadata::CallbackTarget;
 
 /// Number of the job → job.
 const JOBS: TableDefinition<u64, &[u8]> = TableDefinition::new("callback_jobs");

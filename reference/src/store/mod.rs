@@ -4,9 +4,11 @@
 //! read for what it is. What a record means is not known here.
 
 mod calendar;
+mod commit;
 mod import;
 mod jobs;
 mod removal;
+mod versions;
 
 use std::fmt;
 use std::io;
@@ -19,10 +21,11 @@ use redb::{
 use serde::de::DeserializeOwned;
 
 pub use self::jobs::StoredJob;
+use self::versions::read_versioned;
 use crate::identity::{SessionId, UserId};
 use crate::legacy::record::{self, UnreadableRecord};
 use crate::session::events::{Event, EventRow};
-use crate::session::{Core, Session, Stored, Writes};
+use crate::session::{Core, Stored};
 
 /// How much memory pages of the database may take, in bytes. Left to itself, redb takes a gigabyte before it gives
 /// anything back.
@@ -80,6 +83,16 @@ pub enum StoreError {
         /// What is wrong with it.
         #[source]
         source: UnreadableRecord,
+    },
+    /// A later server wrote a record.
+    #[error("the record of {what} is of version {version}, and this server reads versions up to {known}")]
+    Version {
+        /// Whose record it is.
+        what: String,
+        /// The version of its form.
+        version: u32,
+        /// The latest version that this server reads.
+        known: u32,
     },
 }
 
@@ -152,91 +165,6 @@ impl Store {
         done
     }
 
-    /// Writes what has changed of `session`, all or nothing; it is durable when this returns.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails. Nothing was written then.
-    pub fn commit(&self, key: &SessionKey, session: &Session, writes: &Writes) -> Result<(), StoreError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
-        self.with(|database| {
-            let (_, id) = key.parts();
-            let transaction = database.begin_write()?;
-            if let Some(calendar) = writes.calendar {
-                calendar::move_session(&transaction, key, calendar)?;
-            }
-            if writes.removal {
-                removal::remove(&transaction, key)?;
-                transaction.commit()?;
-                return Ok(());
-            }
-            if writes.metadata {
-                transaction
-                    .open_table(METADATA)?
-                    .insert(key.parts(), &*json(session.metadata()))?;
-            }
-            if writes.core {
-                transaction
-                    .open_table(CORES)?
-                    .insert(key.parts(), &*json(session.core()))?;
-                let mut waking = transaction.open_table(WAKING)?;
-                // It seldom changes, and what is written again is a page of its own to be made durable.
-                let is_waking = waking.get(key.parts())?.is_some();
-                match session.needs_resuming() {
-                    needed if needed == is_waking => {}
-                    true => {
-                        waking.insert(key.parts(), ())?;
-                    }
-                    false => {
-                        waking.remove(key.parts())?;
-                    }
-                }
-            }
-            if !writes.messages.is_empty() {
-                let mut messages = transaction.open_table(MESSAGES)?;
-                for message in writes
-                    .messages
-                    .iter()
-                    .filter_map(|message| session.message(message))
-                {
-                    messages.insert((id, message.id.as_str()), &*json(message))?;
-                }
-            }
-            if !writes.executions.is_empty() {
-                let mut executions = transaction.open_table(EXECUTIONS)?;
-                for execution in writes
-                    .executions
-                    .iter()
-                    .filter_map(|execution| session.execution(execution))
-                {
-                    executions.insert((id, execution.id().as_str()), &*json(execution))?;
-                }
-            }
-            if !writes.events.is_empty() {
-                let mut events = transaction.open_table(EVENTS)?;
-                for EventRow { event, .. } in &writes.events {
-                    events.insert((id, event.id), &*json(event))?;
-                }
-            }
-            let has_entities = writes.events.iter().any(|row| row.entity.is_some());
-            if has_entities || !writes.forgotten_entities.is_empty() {
-                let mut entities = transaction.open_table(ENTITIES)?;
-                for entity in &writes.forgotten_entities {
-                    entities.remove((id, entity.as_str()))?;
-                }
-                for EventRow { event, entity } in &writes.events {
-                    if let Some(entity) = entity {
-                        entities.insert((id, entity.as_str()), event.id)?;
-                    }
-                }
-            }
-            transaction.commit()?;
-            Ok(())
-        })
-    }
-
     /// A session as it was last committed.
     ///
     /// # Errors
@@ -252,14 +180,16 @@ impl Store {
             let metadata = record::read(metadata.value())
                 .map_err(|source| StoreError::Record { what: what(), source })?;
             let core = match transaction.open_table(CORES)?.get(key.parts())? {
-                Some(core) => read(core.value(), what)?,
+                Some(core) => read_versioned(core.value(), what)?,
                 // Only an older service ever wrote this session.
                 None => Core::default(),
             };
 
             let id = key.session.as_str();
-            let messages = read_rows(&transaction.open_table(MESSAGES)?, id, what)?;
-            let executions = read_rows(&transaction.open_table(EXECUTIONS)?, id, what)?;
+            let messages = read_rows(&transaction.open_table(MESSAGES)?, id, |row| {
+                read_versioned(row, what)
+            })?;
+            let executions = read_rows(&transaction.open_table(EXECUTIONS)?, id, |row| read(row, what))?;
             let events = transaction.open_table(EVENTS)?;
             let mut entities = Vec::new();
             for row in transaction.open_table(ENTITIES)?.range((id, "")..)? {
@@ -388,11 +318,11 @@ fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result
     })
 }
 
-/// All rows of a table that are of that session.
-fn read_rows<T: DeserializeOwned>(
+/// The records in the rows of a session.
+fn read_rows<T>(
     table: &ReadOnlyTable<(&'static str, &'static str), &'static [u8]>,
     session: &str,
-    what: impl Fn() -> String + Copy,
+    read: impl Fn(&[u8]) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     for row in table.range((session, "")..)? {
@@ -400,7 +330,7 @@ fn read_rows<T: DeserializeOwned>(
         if key.value().0 != session {
             break;
         }
-        found.push(read(value.value(), what)?);
+        found.push(read(value.value())?);
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 //! session lets a wrapper do then.
 
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::session::message::{Reason, Source, Status};
+use turnstile_reference::model::message::{Reason, Source, Status};
 use turnstile_reference::session::{CallbackOwner, Effect};
 
 use crate::bench::Bench;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use turnstile_reference::identity::MessageId;
+use turnstile_reference::model::message::{Reason, Source};
 use turnstile_reference::session::Effect;
-use turnstile_reference::session::message::{Reason, Source};
 use turnstile_reference::session::wrapper::{FailureCode, Run};
 
 use crate::acts::{Act, COMPLETE};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::session::message::{Reason, Source};
+use turnstile_reference::model::message::{Reason, Source};
 use turnstile_reference::session::wrapper::FailureCode;
 use turnstile_reference::session::{CallbackOwner, Effect, Input, ToWrapper};
 

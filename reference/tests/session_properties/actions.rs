@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use turnstile_reference::session::metadata::GateThreshold;
+use turnstile_reference::model::metadata::GateThreshold;
 
 /// A session and all that happens to it.
 #[derive(Debug, Clone)]

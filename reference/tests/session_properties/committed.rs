@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::legacy::execution::{self, Execution};
+use turnstile_reference::legacy::model::execution::{self, Execution};
+use turnstile_reference::model::message::Message;
+use turnstile_reference::model::metadata::Metadata;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::events::{Event, EventRow};
-use turnstile_reference::session::message::Message;
-use turnstile_reference::session::metadata::Metadata;
 use turnstile_reference::session::{Core, Session, Stored, Writes};
 use turnstile_seams::Randomness;
 

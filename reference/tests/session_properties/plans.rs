@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use turnstile_reference::limits::SESSION_LIFETIME;
-use turnstile_reference::session::metadata::GateThreshold;
+use turnstile_reference::model::metadata::GateThreshold;
 
 use crate::actions::{
     Action, Claim, Fate, Frame, Index, Intent, Leftovers, OldExecution, OldPrompt, Origin, Plan, ReplyEnd,

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::legacy;
-use turnstile_reference::legacy::execution::{self, Execution};
+use turnstile_reference::legacy::model::execution::{self, Execution};
+use turnstile_reference::legacy::model::name_execution_after;
 use turnstile_reference::legacy::record;
-use turnstile_reference::session::admission::{Admission, AgentChoice};
-use turnstile_reference::session::message::Turn;
-use turnstile_reference::session::metadata::{
+use turnstile_reference::model::message::Turn;
+use turnstile_reference::model::metadata::{
     CallbackTarget, Finalization, InitialMessage, Metadata, Mode, Model, Repository, Workspace,
 };
+use turnstile_reference::session::admission::{Admission, AgentChoice};
 
 use crate::actions::{Intent, Leftovers, OldExecution, OldPrompt, Origin, Setting};
 
@@ -144,7 +144,7 @@ pub fn executions(setting: &Setting, now: Timestamp) -> Vec<Execution> {
         let message = format!("msg_b76daa700000{number:014}");
         // The field for the id is named by the legacy part alone: it is the one that stands in here.
         let mut written = json!({});
-        legacy::name_execution_after(&initial_message(), &mut written);
+        name_execution_after(&initial_message(), &mut written);
         for id in written.as_object_mut().expect("this is an object").values_mut() {
             *id = json!(format!("exc_{number}"));
         }
@@ -153,7 +153,7 @@ pub fn executions(setting: &Setting, now: Timestamp) -> Vec<Execution> {
         if old.has_message {
             written["messageId"] = json!(message);
         }
-        execution::read(&written).expect("an older service wrote such executions")
+        record::execution::read(&written).expect("an older service wrote such executions")
     };
     leftovers.executions.iter().enumerate().map(read).collect()
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use turnstile_reference::identity::MessageId;
+use turnstile_reference::model::message::{Outcome, Reason, Source, Status};
 use turnstile_reference::session::Input;
-use turnstile_reference::session::message::{Outcome, Reason, Source, Status};
 use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;

@@ -11,9 +11,9 @@ mod scene;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use turnstile_reference::model::message::Status;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::Effect;
-use turnstile_reference::session::message::Status;
 
 use crate::evidence::{Evidence, WARM_ATTEMPTS};
 use crate::scene::{Case, Company, Scene, Standing, cannot_end};

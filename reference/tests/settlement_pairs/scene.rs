@@ -1,8 +1,8 @@
 //! A session with one message that is looked at, ended by a first evidence and then met by a second one.
 
 use turnstile_reference::identity::MessageId;
+use turnstile_reference::model::message::Outcome;
 use turnstile_reference::sabotage::Sabotage;
-use turnstile_reference::session::message::Outcome;
 use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;

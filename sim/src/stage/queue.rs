@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use turnstile_fault::QueueBehaviour;
-use turnstile_reference::callbacks::{CallbackQueue, EnqueueError};
+use turnstile_reference::callbacks::CallbackQueue;
 use turnstile_reference::server::WrapQueue;
-use turnstile_reference::session::CallbackJob;
+use turnstile_reference::session::{CallbackJob, EnqueueError};
 use turnstile_seams::BoxFuture;
 
 /// Sets how the queue behaves, now and after any restart. Cheap to clone.
@@ -61,14 +61,14 @@ impl CallbackQueue for FaultyQueue {
                 QueueBehaviour::Works => queue.enqueue(job).await,
                 QueueBehaviour::LosesAck => {
                     queue.enqueue(job).await?;
-                    Err(EnqueueError("its answer was lost".to_owned()))
+                    Err(EnqueueError::new("its answer was lost"))
                 }
                 QueueBehaviour::DeliversTwice => {
                     queue.enqueue(job.clone()).await?;
                     queue.enqueue(job).await
                 }
                 QueueBehaviour::Refuses | QueueBehaviour::Away => {
-                    Err(EnqueueError("it refuses everything".to_owned()))
+                    Err(EnqueueError::new("it refuses everything"))
                 }
             }
         })

@@ -14,16 +14,17 @@ use serde_json::{Value, json};
 use turnstile_seams::Randomness;
 
 use super::admission::{Ack, Admission, AgentChoice};
-use super::message::Turn;
-use super::metadata::{CallbackTarget, Finalization, GateThreshold, Model, Workspace};
+use super::frame::Frame;
 use super::supervision::Deadline;
 use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim};
 use super::*;
-use crate::legacy::execution::Closing;
+use crate::legacy::model::execution::Closing;
 use crate::limits::{
     COLD_RETRY_DELAYS, DISCONNECT_GRACE, DRAIN_DELAY, ENQUEUE_RETRY_DELAY, IDLE_RECONCILIATION_DELAY,
     NO_OUTPUT_TIMEOUT, PENDING_LIMIT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY, WARM_RETRY_DELAYS,
 };
+use crate::model::message::{self, Turn};
+use crate::model::metadata::{CallbackTarget, Finalization, GateThreshold, Model, Workspace};
 use crate::refusal::{Code, Refusal};
 
 const KILO_SESSION: &str = "ses_root";
@@ -193,8 +194,7 @@ impl Bench {
     fn wrapper_says(&mut self, socket: SocketId, stream_event_type: &str, data: Value) {
         self.put(Input::IngestEvent {
             socket,
-            stream_event_type: stream_event_type.to_owned(),
-            data,
+            frame: Frame::read(stream_event_type.to_owned(), data),
         });
     }
 

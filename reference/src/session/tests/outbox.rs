@@ -35,7 +35,7 @@ fn a_refused_enqueue_is_tried_again_after_its_delay_also_across_a_restart_and_th
     bench.root_idle(socket);
     bench.put(Input::Enqueued {
         owner: message.clone().into(),
-        result: Err("no".to_owned()),
+        result: Err(EnqueueError::new("no")),
     });
     bench.restart();
     bench.pass(ENQUEUE_RETRY_DELAY - Duration::from_millis(1));

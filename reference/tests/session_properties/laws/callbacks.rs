@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::legacy;
-use turnstile_reference::legacy::execution::{self, Execution};
+use turnstile_reference::legacy::model::execution::{self, Execution};
+use turnstile_reference::legacy::model::{name_execution, name_execution_after};
 use turnstile_reference::limits::{ENQUEUE_RETRY_DELAY, RESUME_DELAY};
-use turnstile_reference::session::metadata::{CallbackTarget, GateThreshold};
+use turnstile_reference::model::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Session};
 
@@ -267,7 +267,7 @@ impl Callbacks {
             body["messageId"] = json!(message);
             body["idempotencyKey"] = json!(message);
         }
-        legacy::name_execution(execution, &mut body);
+        name_execution(execution, &mut body);
         self.owe(CallbackOwner::Imported(execution.id().clone()), target, body);
     }
 
@@ -326,7 +326,7 @@ impl Callbacks {
         let mut body = self.body(seen, ledger, &end.status, end.error, gate, text);
         body["messageId"] = json!(id);
         body["idempotencyKey"] = json!(id);
-        legacy::name_execution_after(id, &mut body);
+        name_execution_after(id, &mut body);
         body
     }
 

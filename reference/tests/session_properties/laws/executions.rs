@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use turnstile_reference::legacy::Origin;
-use turnstile_reference::legacy::execution::{Closing, Execution, Id};
+use turnstile_reference::legacy::model::Origin;
+use turnstile_reference::legacy::model::execution::{Closing, Execution, Id};
 use turnstile_reference::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT, RESUME_DELAY};
 use turnstile_reference::session::events::Event;
 use turnstile_reference::session::wrapper::{CLOSE_REPLACED, IngestRefusal};

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::limits::{DRAIN_DELAY, PENDING_LIMIT};
+use turnstile_reference::model::metadata::{GateThreshold, InitialMessage};
 use turnstile_reference::session::admission::Admission;
-use turnstile_reference::session::metadata::{GateThreshold, InitialMessage};
 use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{Input, Session, SocketId};
 

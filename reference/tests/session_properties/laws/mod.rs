@@ -19,8 +19,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::legacy::Origin;
-use turnstile_reference::legacy::execution::{self, Execution};
+use turnstile_reference::legacy::model::Origin;
+use turnstile_reference::legacy::model::execution::{self, Execution};
 use turnstile_reference::limits::EXECUTION_TIMEOUT;
 use turnstile_reference::session::events::Event;
 use turnstile_reference::session::wrapper::Run;
@@ -122,11 +122,7 @@ impl<'a> Observation<'a> {
     /// The frame that came, if it was one: its socket, name and data.
     fn frame(&self) -> Option<(SocketId, &'a str, &'a Value)> {
         match self.input {
-            Input::IngestEvent {
-                socket,
-                stream_event_type,
-                data,
-            } => Some((*socket, stream_event_type, data)),
+            Input::IngestEvent { socket, frame } => Some((*socket, frame.stream_event_type(), frame.data())),
             _ => None,
         }
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use turnstile_reference::identity::{MessageId, WrapperRunId};
-use turnstile_reference::legacy::execution::{self, Closing};
+use turnstile_reference::legacy::model::execution::{self, Closing};
 use turnstile_reference::session::admission::Admission;
 use turnstile_reference::session::wrapper::{DeliveryFailure, FailureCode, IngestClaim, Run};
-use turnstile_reference::session::{Input, Reply, SocketId};
+use turnstile_reference::session::{EnqueueError, Input, Reply, SocketId, frame};
 
 use super::World;
 use crate::actions::{Action, Claim, Fate, Frame, Index, Intent, ReplyEnd, Report};
@@ -224,8 +224,7 @@ impl World {
         };
         self.put(Input::IngestEvent {
             socket,
-            stream_event_type: stream_event_type.to_owned(),
-            data,
+            frame: frame::Frame::read(stream_event_type.to_owned(), data),
         })?;
         Ok(())
     }
@@ -263,7 +262,7 @@ impl World {
         let result = if takes {
             Ok(())
         } else {
-            Err("the queue is away".to_owned())
+            Err(EnqueueError::new("the queue is away"))
         };
         self.put(Input::Enqueued { owner, result })?;
         Ok(())

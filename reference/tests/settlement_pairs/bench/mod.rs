@@ -14,11 +14,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::legacy::execution::Closing;
-use turnstile_reference::session::message::Message;
+use turnstile_reference::legacy::model::execution::Closing;
+use turnstile_reference::model::message::Message;
 use turnstile_reference::session::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim, Run};
 use turnstile_reference::session::{
-    CallbackOwner, Effect, Input, Reply, Session, SocketId, ToWrapper, Writes,
+    CallbackOwner, Effect, EnqueueError, Input, Reply, Session, SocketId, ToWrapper, Writes, frame,
 };
 use turnstile_seams::Randomness;
 
@@ -235,8 +235,7 @@ impl Bench {
     fn say_on(&mut self, socket: SocketId, (name, data): Frame) {
         self.put(Input::IngestEvent {
             socket,
-            stream_event_type: name.to_owned(),
-            data,
+            frame: frame::Frame::read(name.to_owned(), data),
         });
     }
 
@@ -244,7 +243,7 @@ impl Bench {
     pub fn queue_answers(&mut self, owner: CallbackOwner, result: Result<(), &str>) {
         self.put(Input::Enqueued {
             owner,
-            result: result.map_err(str::to_owned),
+            result: result.map_err(EnqueueError::new),
         });
     }
 

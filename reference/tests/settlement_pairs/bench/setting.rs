@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::sabotage::Sabotage;
-use turnstile_reference::session::admission::Admission;
-use turnstile_reference::session::message::Turn;
-use turnstile_reference::session::metadata::{
+use turnstile_reference::model::message::Turn;
+use turnstile_reference::model::metadata::{
     AgentChoice, Finalization, METADATA_SCHEMA_VERSION, Metadata, Workspace,
 };
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::admission::Admission;
 
 /// The root session of kilo's.
 pub const KILO_SESSION: &str = "ses_root";

@@ -3,9 +3,9 @@
 
 use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::limits::{COLD_RETRY_DELAYS, PENDING_LIMIT, WARM_RETRY_DELAYS};
+use turnstile_reference::model::metadata::Finalization;
 use turnstile_reference::refusal::{Code, Refusal};
 use turnstile_reference::session::admission::{Ack, Admission, AgentChoice, Delivery as Delivered};
-use turnstile_reference::session::metadata::Finalization;
 use turnstile_reference::session::wrapper::{CLOSE_REPLACED, CLOSE_STALE, DeliveryFailure, IngestClaim, Run};
 use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, SocketId, ToWrapper};
 

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::MessageId;
-use crate::json::{self, Wrong};
-use crate::session::message::{Callback, GateResult, Status};
+use crate::model::message::{Callback, GateResult, Status};
 
 /// An execution's id: `exc_` and something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,63 +97,20 @@ pub struct Closing {
     pub reason: String,
 }
 
-/// An execution as an older service wrote it down.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Written {
-    execution_id: Id,
-    status: WrittenStatus,
-    started_at: super::record::Moment,
-    message_id: Option<MessageId>,
-    error: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WrittenStatus {
-    Pending,
-    Running,
-    Completed,
-    Failed,
-    Interrupted,
-}
-
-/// Reads an execution as an older service wrote it down.
-///
-/// # Errors
-///
-/// If it is not one.
-pub fn read(written: &serde_json::Value) -> Result<Execution, Wrong> {
-    let Written {
-        execution_id,
-        status,
-        started_at,
-        message_id,
-        error,
-    } = json::read(written.clone())?;
-    let ended = |status| State::Ended {
-        status,
-        error,
-        gate_result: None,
-    };
-    Ok(Execution {
-        execution_id,
-        state: match status {
-            WrittenStatus::Pending => State::Pending,
-            WrittenStatus::Running => State::Running,
-            WrittenStatus::Completed => ended(Status::Completed),
-            WrittenStatus::Failed => ended(Status::Failed),
-            WrittenStatus::Interrupted => ended(Status::Interrupted),
-        },
-        started_at: started_at.into(),
-        message_id,
-        connected: false,
-        closing: None,
-        callback: None,
-    })
-}
-
 impl Execution {
+    /// An execution as an older service left it. Its wrapper has opened no socket to this server yet.
+    pub fn left(id: Id, state: State, started_at: Timestamp, message_id: Option<MessageId>) -> Self {
+        Self {
+            execution_id: id,
+            state,
+            started_at,
+            message_id,
+            connected: false,
+            closing: None,
+            callback: None,
+        }
+    }
+
     /// Its id.
     pub fn id(&self) -> &Id {
         &self.execution_id

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::api::input::{Images, Prompt, RepositoryName, require_https};
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId};
-use crate::refusal::Refusal;
-use crate::secret::Secret;
-use crate::session::message::Turn;
-use crate::session::metadata::{
+use crate::model::message::Turn;
+use crate::model::metadata::{
     Agent, AgentChoice, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Mode, Model, Profile,
     Repository, RepositoryUrl,
 };
+use crate::procedures::input::{Images, Prompt, RepositoryName, require_https};
+use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 /// Input of `prepareSession`. Tokens for GitHub are accepted and not read: the server manages them.
 #[derive(Debug, Deserialize)]

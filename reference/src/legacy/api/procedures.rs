@@ -5,14 +5,14 @@
 use serde_json::{Value, json};
 
 use super::input::{Initiate, PrepareSession, SendMessage, UpdateSession};
-use super::name_execution_after;
-use crate::api::procedures::{ask_for_turn, create, new_metadata, new_session_reply, sent};
+use crate::app::App;
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
+use crate::legacy::model::name_execution_after;
+use crate::model::metadata::InitialMessage;
+use crate::procedures::{ask_for_turn, create, new_metadata, new_session_reply, sent};
 use crate::refusal::Refusal;
-use crate::server::Server;
 use crate::session::admission::{Ack, Admission};
-use crate::session::metadata::InitialMessage;
 use crate::session::{Input, Reply};
 use crate::store::SessionKey;
 
@@ -21,11 +21,11 @@ use crate::store::SessionKey;
 /// # Errors
 ///
 /// Fields that do not go together, or a failing store.
-pub async fn prepare(server: &Server, user: UserId, mut input: PrepareSession) -> Result<Value, Refusal> {
+pub async fn prepare(app: &App, user: UserId, mut input: PrepareSession) -> Result<Value, Refusal> {
     let prepared = input.parts()?;
     let id = input.initial_message_id.take();
-    let id = id.unwrap_or_else(|| MessageId::draw(server.now(), server.randomness()));
-    let mut metadata = new_metadata(server, user);
+    let id = id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness()));
+    let mut metadata = new_metadata(app, user);
     metadata.identity.org_id = input.kilocode_organization_id;
     metadata.identity.created_on_platform = input.created_on_platform;
     metadata.repository = Some(prepared.repository);
@@ -45,7 +45,7 @@ pub async fn prepare(server: &Server, user: UserId, mut input: PrepareSession) -
     } else {
         Input::Prepare
     };
-    create(server, metadata, first).await?;
+    create(app, metadata, first).await?;
     Ok(reply)
 }
 
@@ -54,9 +54,9 @@ pub async fn prepare(server: &Server, user: UserId, mut input: PrepareSession) -
 /// # Errors
 ///
 /// As every admission; and if the session was prepared with none.
-pub async fn initiate(server: &Server, user: UserId, input: Initiate) -> Result<Value, Refusal> {
+pub async fn initiate(app: &App, user: UserId, input: Initiate) -> Result<Value, Refusal> {
     let session = input.cloud_agent_session_id;
-    let ack = ask_for_turn(server, user, &session, Input::Initiate).await?;
+    let ack = ask_for_turn(app, user, &session, Input::Initiate).await?;
     Ok(sent_by_old_client(&session, &ack))
 }
 
@@ -65,17 +65,17 @@ pub async fn initiate(server: &Server, user: UserId, input: Initiate) -> Result<
 /// # Errors
 ///
 /// As every admission; and if the input is none of the three forms.
-pub async fn send(server: &Server, user: UserId, mut input: SendMessage) -> Result<Value, Refusal> {
+pub async fn send(app: &App, user: UserId, mut input: SendMessage) -> Result<Value, Refusal> {
     let session = input.cloud_agent_session_id.clone();
     let id = input.message_id.take();
     let (turn, agent, finalization) = input.into_turn()?;
     let admission = Admission {
-        id: id.unwrap_or_else(|| MessageId::draw(server.now(), server.randomness())),
+        id: id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness())),
         turn,
         agent,
         finalization,
     };
-    let ack = ask_for_turn(server, user, &session, Input::Admit(Box::new(admission))).await?;
+    let ack = ask_for_turn(app, user, &session, Input::Admit(Box::new(admission))).await?;
     Ok(sent_by_old_client(&session, &ack))
 }
 
@@ -84,12 +84,12 @@ pub async fn send(server: &Server, user: UserId, mut input: SendMessage) -> Resu
 /// # Errors
 ///
 /// If there is no such session, or the store fails.
-pub async fn update(server: &Server, user: UserId, input: UpdateSession) -> Result<Value, Refusal> {
+pub async fn update(app: &App, user: UserId, input: UpdateSession) -> Result<Value, Refusal> {
     let key = SessionKey {
         user,
         session: input.cloud_agent_session_id,
     };
-    let handle = server.session(&key)?;
+    let handle = app.session(&key)?;
     if let Some(target) = input.callback_target {
         if target.is_none() {
             Row::ProcedureUpdateClears.reach();

@@ -225,15 +225,15 @@ impl Message {
     }
 
     /// Notes that `run` took the message.
-    pub(super) fn accept(&mut self, run: &WrapperRunId) {
+    pub(crate) fn accept(&mut self, run: &WrapperRunId) {
         self.state = State::Accepted;
         self.accepted_by = Some(run.clone());
         self.retry_at = None;
     }
 
-    /// Ends the message. That an end is final is seen to by [`Session::end`](super::Session), the only
+    /// Ends the message. That an end is final is seen to by `Session::end`, the only
     /// caller.
-    pub(super) fn end(&mut self, outcome: Outcome) {
+    pub(crate) fn end(&mut self, outcome: Outcome) {
         self.state = State::Terminal(outcome);
         self.retry_at = None;
     }

@@ -1,6 +1,8 @@
 //! How an older service wrote a session down: one flat record. Read, it becomes the grouped form
 //! (protocol §10).
 
+pub mod execution;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,13 +12,13 @@ use serde_json::Value;
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::json::{self, Wrong};
-use crate::secret::Secret;
-use crate::session::message::Turn;
-use crate::session::metadata::{
+use crate::model::message::Turn;
+use crate::model::metadata::{
     AgentChoice, Auth, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Identity,
     InitialMessage, Lifecycle, METADATA_SCHEMA_VERSION, Metadata, Mode, Model, Profile, Repository,
     Workspace,
 };
+use crate::secret::Secret;
 
 /// What a record says that has a version of its form.
 const SCHEMA_VERSION: &str = "metadataSchemaVersion";
@@ -70,7 +72,7 @@ impl From<serde_json::Error> for UnreadableRecord {
 /// A moment as older services wrote it: Unix milliseconds, or ISO 8601.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Moment {
+enum Moment {
     Milliseconds(#[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")] Timestamp),
     Written(Timestamp),
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::iso;
 use crate::host::Description;
 use crate::identity::SessionId;
+use crate::model::metadata::{GITLAB_PLATFORM, Repository};
 use crate::session::health::WrapperHealth;
-use crate::session::metadata::{GITLAB_PLATFORM, Repository};
-use crate::session::transcript::ReplyEnd;
+use crate::session::kilo::ReplyEnd;
 
 /// Reply of `getSession`.
 pub fn session(description: &Description) -> Value {

@@ -8,12 +8,12 @@ use serde_json::Value;
 use crate::identity::{MessageId, SessionId};
 use crate::json;
 use crate::limits::PROMPT_LIMIT;
-use crate::refusal::Refusal;
-use crate::secret::Secret;
-use crate::session::message::Turn;
-use crate::session::metadata::{
+use crate::model::message::Turn;
+use crate::model::metadata::{
     Agent, AgentChoice, CallbackTarget, Finalization, Profile, Repository, RepositoryUrl,
 };
+use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 /// Reads an input, and says which field is wrong if one is.
 pub fn read<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {

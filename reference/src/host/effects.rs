@@ -1,0 +1,142 @@
+//! Carries out the effects of a decision, once the decision is committed.
+//!
+//! What takes time runs in a task of its own and reports to the session as an input. Nothing is decided here.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::error::TrySendError;
+use turnstile_seams::ClockExt as _;
+
+use super::{Checkpoint, Services, SessionHandle, SessionHost, ToIngest, Unanswered};
+use crate::coverage::Row;
+use crate::delivery::called_off;
+use crate::limits::COMMIT_RETRY_DELAY;
+use crate::session::events::{Event, name};
+use crate::session::wrapper::{Delivery, DeliveryFailure};
+use crate::session::{CallbackJob, Effect, Input, Reply, SocketId};
+use crate::store::SessionKey;
+
+impl SessionHost {
+    /// Carries out effects in their order.
+    pub(super) fn act(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Broadcast(event) => self.broadcast(event),
+                Effect::Send(socket, command) => self.to_ingest(socket, ToIngest::Command(command)),
+                Effect::Close(socket, code) => {
+                    self.to_ingest(socket, ToIngest::Close(code));
+                    self.ingests.remove(&socket);
+                }
+                Effect::Deliver(delivery) => {
+                    let Some(handle) = self.handle() else { continue };
+                    let (services, key) = (self.services.clone(), self.key.clone());
+                    tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                }
+                Effect::StopWrapper(run) => {
+                    tracing::info!(session = %self.key.session, %run, "wrapper run given up");
+                    let (services, key) = (self.services.clone(), self.key.clone());
+                    tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
+                }
+                Effect::EndStreams => self.subscribers.clear(),
+                Effect::Enqueue(job) => {
+                    let Some(handle) = self.handle() else { continue };
+                    let services = self.services.clone();
+                    tokio::spawn(async move { enqueue(&services, *job, &handle).await });
+                }
+            }
+        }
+    }
+
+    fn to_ingest(&self, socket: SocketId, what: ToIngest) {
+        if let Some(outlet) = self.ingests.get(&socket) {
+            // A socket that is gone says so itself.
+            let _ = outlet.send(what);
+        }
+    }
+
+    /// Sends an event to every subscriber, and drops those that are gone or too far behind.
+    fn broadcast(&mut self, event: Event) {
+        self.log(&event);
+        let event = Arc::new(event);
+        self.subscribers.retain(|subscriber| {
+            let sent = subscriber.try_send(event.clone());
+            if matches!(sent, Err(TrySendError::Full(_))) {
+                Row::StreamBehind.reach();
+            }
+            sent.is_ok()
+        });
+    }
+
+    /// Tells the operator how messages come and go. What users and wrappers wrote is left out.
+    fn log(&self, event: &Event) {
+        let session = &self.key.session;
+        let field = |name: &str| event.data[name].as_str();
+        match event.stream_event_type.as_str() {
+            name::QUEUED => tracing::info!(%session, message_id = field("messageId"), "message admitted"),
+            name::SENT => tracing::info!(%session, message_id = field("messageId"), "message sent"),
+            name::COMPLETED | name::FAILED => tracing::info!(
+                %session,
+                message_id = field("messageId"),
+                status = field("status"),
+                reason = field("reason"),
+                source = field("completionSource"),
+                "message settled"
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Delivers a message, and reports the result to its session.
+async fn deliver(services: &Services, key: &SessionKey, delivery: Delivery, session: &SessionHandle) {
+    let message = delivery.message.id.clone();
+    let run = delivery.run.id.clone();
+    let generation = delivery.run.fence.generation;
+    if delivery.ensure_ready {
+        tracing::info!(session = %key.session, message_id = %message, %run, generation, "wrapper run begun or taken up again");
+    }
+    let result = prepare_and_hand_over(services, &delivery, session).await;
+    if let Err(failure) = &result {
+        // Its text may repeat what a wrapper was given: tokens, values of an environment.
+        let code = failure.code.as_str();
+        tracing::warn!(session = %key.session, message_id = %message, %run, generation, code, "delivery failed");
+    }
+    session.tell(Input::Delivered { message, run, result });
+}
+
+async fn prepare_and_hand_over(
+    services: &Services,
+    delivery: &Delivery,
+    session: &SessionHandle,
+) -> Result<(), DeliveryFailure> {
+    if delivery.ensure_ready {
+        let workspace = services.wrapper.ensure_ready(delivery).await?;
+        let run = delivery.run.id.clone();
+        let prepared = Input::Prepared { run, workspace };
+        // The workspace is ready, whether the store can record that now or later.
+        let proceed = loop {
+            match session.ask(prepared.clone()).await {
+                Err(Unanswered::NotStored) => services.clock.sleep(COMMIT_RETRY_DELAY).await,
+                answered => break matches!(answered, Ok(Reply::Proceed(true))),
+            }
+        };
+        if !proceed {
+            return Err(called_off());
+        }
+    }
+    services.wrapper.hand_over(delivery).await
+}
+
+/// Gives a callback to the queue, and reports the result to its session.
+async fn enqueue(services: &Services, job: CallbackJob, session: &SessionHandle) {
+    let owner = job.owner.clone();
+    let result = services.queue.enqueue(job).await;
+    match &result {
+        Ok(()) => services.checkpoints.pass(Checkpoint::AfterEnqueue).await,
+        Err(error) => {
+            let error = error.to_string();
+            tracing::warn!(%owner, error, "callback kept: it will be handed in again");
+        }
+    }
+    session.tell(Input::Enqueued { owner, result });
+}

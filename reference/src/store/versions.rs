@@ -1,0 +1,118 @@
+//! Versions of the form of a session's core and of its messages.
+//!
+//! Each row says its version. Rows from before this server wrote versions say none: they have version 0, whose form is
+//! that of version 1. Metadata has a version of its own, which is older than this server (see
+//! [`legacy::record`](crate::legacy::record)).
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{StoreError, json, read};
+use crate::model::message::Message;
+use crate::session::Core;
+
+/// A record whose rows say the version of their form.
+pub(super) trait Versioned: Serialize + DeserializeOwned {
+    /// The version that this server writes. It reads this one and all before it.
+    const VERSION: u32;
+}
+
+impl Versioned for Core {
+    const VERSION: u32 = 1;
+}
+
+impl Versioned for Message {
+    const VERSION: u32 = 1;
+}
+
+/// A row as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a, T> {
+    schema_version: u32,
+    #[serde(flatten)]
+    record: &'a T,
+}
+
+/// The part of a row that has to be read first.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    #[serde(default)]
+    schema_version: u32,
+}
+
+/// A row of a record.
+pub(super) fn write_versioned<T: Versioned>(record: &T) -> Vec<u8> {
+    json(&Row {
+        schema_version: T::VERSION,
+        record,
+    })
+}
+
+/// The record in a row.
+///
+/// # Errors
+///
+/// If the row is of a later version, or does not have the form of its version.
+pub(super) fn read_versioned<T: Versioned>(row: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
+    let Version { schema_version } = read(row, &what)?;
+    if schema_version > T::VERSION {
+        return Err(StoreError::Version {
+            what: what(),
+            version: schema_version,
+            known: T::VERSION,
+        });
+    }
+    read(row, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Rows of version 0, written by the last server that wrote no versions.
+    const VERSION_0: &str = include_str!("fixtures/version_0.json");
+    /// The same rows as version 1 has them.
+    const VERSION_1: &str = include_str!("fixtures/version_1.json");
+
+    fn rows(fixture: &str, of: &str) -> Vec<Value> {
+        let mut fixture: Value = serde_json::from_str(fixture).unwrap();
+        serde_json::from_value(fixture[of].take()).unwrap()
+    }
+
+    fn read_back<T: Versioned>(row: &Value) -> Result<T, StoreError> {
+        read_versioned(row.to_string().as_bytes(), || "a fixture".to_owned())
+    }
+
+    fn every_version_is_read<T: Versioned + PartialEq + std::fmt::Debug>(of: &str) {
+        let (old, new) = (rows(VERSION_0, of), rows(VERSION_1, of));
+        assert_eq!(old.len(), new.len());
+        for (old, new) in old.iter().zip(&new) {
+            let record: T = read_back(old).unwrap();
+            assert_eq!(record, read_back(new).unwrap());
+            let written: Value = serde_json::from_slice(&write_versioned(&record)).unwrap();
+            assert_eq!(&written, new);
+        }
+    }
+
+    #[test]
+    fn every_version_of_a_core_is_read_and_the_latest_is_written() {
+        every_version_is_read::<Core>("cores");
+    }
+
+    #[test]
+    fn every_version_of_a_message_is_read_and_the_latest_is_written() {
+        every_version_is_read::<Message>("messages");
+    }
+
+    #[test]
+    fn a_row_of_a_later_version_is_refused_with_both_versions() {
+        let mut row = rows(VERSION_1, "cores").remove(0);
+        row["schemaVersion"] = json!(2);
+        let error = read_back::<Core>(&row).unwrap_err().to_string();
+        assert!(error.contains("version 2") && error.contains('1'), "{error}");
+    }
+}
