@@ -20,12 +20,12 @@ mod settings;
 mod signals;
 mod wrapper_url;
 
-use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
+use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real;
 
 pub use self::arguments::{Arguments, CallbackArguments, LogFormat, Switch};
@@ -209,15 +209,4 @@ impl Running {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         self.server.serve(shutdown).await;
     }
-}
-
-/// An error in one line, with everything that led to it.
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use turnstile_events::world::{DiskFault, Link};
+use turnstile_judge::parties::{SERVER, WRAPPER};
+use turnstile_world::AnyWorld;
+
 use super::player::Player;
-use crate::stage::{QueueBehaviour, SERVER, WRAPPER};
-use crate::world::{AnyWorld, DiskFault, Link};
+use crate::stage::QueueBehaviour;
 
 /// After how long a machine that was struck starts again, and anything else that was struck is well.
 const RECOVERY: Duration = Duration::from_secs(2);

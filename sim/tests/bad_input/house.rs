@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_gateway::gateway::Gateway;
-use fake_gateway::observation::{Observer, Sight, Witness};
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
-use turnstile::world::{DiskFile, Machine, World};
+use turnstile_events::observation::{Observer, Sight, Witness};
 use turnstile_reference::callbacks::CallbackSettings;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
 use turnstile_seams::{Listener, Seams};
+use turnstile_world::{DiskFile, Machine, World};
 
 use crate::wire::{Answer, Asked, exchange};
 

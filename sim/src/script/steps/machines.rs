@@ -2,16 +2,15 @@
 //! behave.
 
 use serde_json::{Map, Value, json};
+use turnstile_events::world::DiskFault;
+use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_reference::host::Checkpoint;
 use turnstile_scenarios::{
     self as language, Answer as ReceiverAnswer, Crash, CrashPoint, Lapse, Lasting, Spot, WrapperBehaviour,
 };
 
 use crate::script::player::{Halt, Player};
-use crate::stage::{
-    GATEWAY_AUTHORITY, QueueBehaviour, RECEIVER_AUTHORITY, SERVER, WRAPPER, wrapper_authority,
-};
-use crate::world::DiskFault;
+use crate::stage::{GATEWAY_AUTHORITY, QueueBehaviour, RECEIVER_AUTHORITY, wrapper_authority};
 
 impl Player<'_> {
     pub(super) fn release(&mut self, tag: &str, spot: Spot) -> Result<(), Halt> {

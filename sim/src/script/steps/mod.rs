@@ -8,11 +8,11 @@ mod requests;
 mod streams;
 
 use turnstile_scenarios::{At, ClientName, Step};
+use turnstile_world::AnyWorld;
 
 pub(super) use self::messages::{CALLBACK_PATH, REPOSITORY};
 use super::player::{Halt, Player};
 use crate::stage::client::Client;
-use crate::world::AnyWorld;
 
 impl Player<'_> {
     pub(super) fn step(&mut self, step: &At<Step>) -> Result<(), Halt> {

@@ -1,9 +1,10 @@
 //! Steps that do something to links and connections.
 
+use turnstile_events::world::Link;
 use turnstile_scenarios::{self as language, Connections, Direction, Lapse};
+use turnstile_world::{AnyWorld, WorldError};
 
 use crate::script::player::{Halt, Player};
-use crate::world::{AnyWorld, Link, WorldError};
 
 impl Player<'_> {
     /// Brings a fault to a link, and heals it after a while if it is to.
