@@ -166,7 +166,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         ingest_url,
         wrapper_url = %settings.wrapper_url,
         data = %settings.data.display(),
-        callback_queue = settings.callbacks.has_queue,
+        callback_queue = settings.callback_queue,
         speed = settings.pace.times,
         version = env!("CARGO_PKG_VERSION"),
         "server starting"
@@ -178,7 +178,8 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         api_secret: settings.api_secret,
         ticket_secret: settings.ticket_secret,
         internal_api_key: settings.internal_api_key,
-        callbacks: settings.callbacks,
+        callback_queue: settings.callback_queue,
+        profile: Arc::new(settings.profile),
         sabotage: Sabotage::default(),
     };
     let files = database.clone();

@@ -24,7 +24,6 @@ use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
 use turnstile_judge::trace::{WORLD, What};
-use turnstile_reference::callbacks::CallbackSettings;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::error_chain::with_sources;
@@ -263,7 +262,8 @@ impl Wiring {
                 api_secret: self.secrets.api.clone(),
                 ticket_secret: self.secrets.ticket.clone(),
                 internal_api_key: self.secrets.internal_api_key.clone(),
-                callbacks: CallbackSettings::default(),
+                callback_queue: true,
+                profile: Arc::default(),
                 sabotage: self.sabotage,
             };
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);

@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
 use turnstile_events::observation::{Observer, Sight, Witness};
-use turnstile_reference::callbacks::CallbackSettings;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
@@ -218,7 +217,8 @@ fn config() -> Config {
         api_secret: API_SECRET.to_owned(),
         ticket_secret: TICKET_SECRET.to_owned(),
         internal_api_key: INTERNAL_API_KEY.to_owned(),
-        callbacks: CallbackSettings::default(),
+        callback_queue: true,
+        profile: Arc::default(),
         sabotage: Sabotage::default(),
     }
 }
