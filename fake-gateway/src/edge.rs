@@ -12,8 +12,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
+use turnstile_events::observation::{Sight, Witness, body_as_value};
 
-use crate::observation::{Sight, Witness, body_as_value};
 use crate::{cut, twice};
 
 /// The largest body that is read at an edge, in bytes.

@@ -16,7 +16,7 @@
 //!   `[{"status":500},{"stall":true},{"drop":true},{"twice":true},{"delayMs":5000,"status":200}]`.
 //!   `GET /test/answers` tells which are left.
 //!
-//! Each is made of [`turnstile_seams::Seams`] and an [`observation::Witness`], and lives for as long as
+//! Each is made of [`turnstile_seams::Seams`] and an [`turnstile_events::observation::Witness`], and lives for as long as
 //! the future of its `serve` is polled. What crosses its edges goes to the witness at the moment it is
 //! handed over; `/health` and the side doors are not part of what is judged and leave no sight.
 //!
@@ -29,7 +29,6 @@ pub mod coverage;
 mod cut;
 mod edge;
 pub mod gateway;
-pub mod observation;
 #[cfg(feature = "program")]
 pub mod program;
 pub mod receiver;

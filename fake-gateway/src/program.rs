@@ -9,10 +9,9 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Builder;
+use turnstile_events::observation::{Observer, Sight, Witness};
 use turnstile_seams::real::{self, MachineClock};
 use turnstile_seams::{BoxFuture, Clock as _, Listener, Seams};
-
-use crate::observation::{Observer, Sight, Witness};
 
 /// What the help of every fake ends with.
 pub const AFTER_HELP: &str = "\

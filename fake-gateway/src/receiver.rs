@@ -12,12 +12,12 @@ use axum::routing::{MethodFilter, get, on};
 use axum::{Json, Router};
 use futures_util::future;
 use http::StatusCode;
+use turnstile_events::observation::Witness;
 use turnstile_fault::{Answer, LateAnswer, Status, WireAnswer};
 use turnstile_seams::{Clock, ClockExt as _, Listener, http_server};
 
 use crate::coverage::Deed;
 use crate::edge::{Headers, recorded};
-use crate::observation::Witness;
 use crate::{cut, twice};
 
 /// Why a receiver without a clock takes no `delayMs`.

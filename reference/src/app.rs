@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use turnstile_profile::Profile;
 use turnstile_seams::stop::{Stop, Stopper};
 use turnstile_seams::{Randomness, Seams};
 
@@ -45,7 +46,12 @@ impl App {
         services: Services,
         sabotage: Sabotage,
     ) -> Result<Arc<Self>, StoreError> {
-        let restore = restorer(services.store.clone(), seams.randomness.clone(), sabotage);
+        let restore = restorer(
+            services.store.clone(),
+            seams.randomness.clone(),
+            services.profile.clone(),
+            sabotage,
+        );
         let app = Arc::new(Self {
             seams,
             tokens,
@@ -103,7 +109,12 @@ impl App {
     /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
     pub(crate) fn create(&self, key: &SessionKey, metadata: Metadata) -> SessionHandle {
         tracing::debug!(user = %key.user, session = %key.session, "session begun");
-        let session = Session::create(metadata, self.seams.randomness.clone(), self.sabotage);
+        let session = Session::create(
+            metadata,
+            self.seams.randomness.clone(),
+            self.services.profile.clone(),
+            self.sabotage,
+        );
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         self.host(&mut sessions, key, session)
     }
@@ -179,6 +190,10 @@ impl App {
         &self.tokens
     }
 
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.services.profile
+    }
+
     pub(crate) fn sabotage(&self) -> Sabotage {
         self.sabotage
     }
@@ -192,9 +207,14 @@ impl App {
     }
 }
 
-fn restorer(store: Arc<Store>, identifiers: Randomness, sabotage: Sabotage) -> Restore {
+fn restorer(
+    store: Arc<Store>,
+    identifiers: Randomness,
+    profile: Arc<Profile>,
+    sabotage: Sabotage,
+) -> Restore {
     Arc::new(move |key| {
         let stored = store.load(key)?;
-        Ok(stored.map(|stored| Session::restore(stored, identifiers.clone(), sabotage)))
+        Ok(stored.map(|stored| Session::restore(stored, identifiers.clone(), profile.clone(), sabotage)))
     })
 }

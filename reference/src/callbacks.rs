@@ -3,19 +3,17 @@
 //! The queue takes a job or refuses it; that is all that a session sees. Jobs may be taken twice: their
 //! receivers tell repeats by the key in the body.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
+use turnstile_profile::Profile;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Seams};
 
 use crate::coverage::Row;
-use crate::limits::{CALLBACK_ATTEMPTS, CALLBACK_RETRY_BASE, CALLBACK_TIMEOUT, COMMIT_RETRY_DELAY};
 use crate::session::{CallbackJob, EnqueueError};
 use crate::store::{Store, StoredJob};
 
@@ -23,31 +21,6 @@ use crate::store::{Store, StoredJob};
 pub trait CallbackQueue: Send + Sync + 'static {
     /// Takes a job for good. Completes when the queue has answered for it.
     fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>>;
-}
-
-/// What becomes of callbacks, as far as an operator may say. The default is the protocol's (§8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallbackSettings {
-    /// Whether there is a queue. Without one callbacks stay with their sessions, which try again and again to hand
-    /// them in, and what an earlier server's queue had left stays in the store.
-    pub has_queue: bool,
-    /// Time allowed to a receiver for one request.
-    pub timeout: Duration,
-    /// Requests that are made at most for one callback.
-    pub attempts: NonZeroU32,
-    /// Delay after the first failed request; it doubles with each.
-    pub retry_base: Duration,
-}
-
-impl Default for CallbackSettings {
-    fn default() -> Self {
-        Self {
-            has_queue: true,
-            timeout: CALLBACK_TIMEOUT,
-            attempts: NonZeroU32::new(CALLBACK_ATTEMPTS).expect("a callback is tried at least once"),
-            retry_base: CALLBACK_RETRY_BASE,
-        }
-    }
 }
 
 /// Where callbacks go if there is no queue: nowhere, so that their sessions keep them.
@@ -65,7 +38,7 @@ impl CallbackQueue for NoQueue {
 pub struct DurableQueue {
     store: Arc<Store>,
     seams: Seams,
-    settings: CallbackSettings,
+    profile: Arc<Profile>,
 }
 
 /// What became of one request.
@@ -77,11 +50,11 @@ enum Attempt {
 
 impl DurableQueue {
     /// The queue in `store`; its consumer reaches receivers through `seams`.
-    pub fn new(store: Arc<Store>, seams: Seams, settings: CallbackSettings) -> Self {
+    pub fn new(store: Arc<Store>, seams: Seams, profile: Arc<Profile>) -> Self {
         Self {
             store,
             seams,
-            settings,
+            profile,
         }
     }
 
@@ -116,14 +89,14 @@ impl DurableQueue {
                 Attempt::TryAgain(error) => error,
             };
             job.failed_attempts = attempt;
-            if attempt >= self.settings.attempts.get() {
+            if attempt >= self.profile.callback_attempts.get() {
                 Row::ReceiverGivenUp.reach();
                 tracing::error!(%owner, attempt, error, "callback given up: no attempt is left");
                 break;
             }
             Row::ReceiverPutOff.reach();
             tracing::warn!(%owner, attempt, error, "callback failed and will be tried again");
-            job.due_at = self.seams.clock.now() + self.settings.retry_base * 2_u32.pow(attempt - 1);
+            job.due_at = self.seams.clock.now() + self.profile.callback_retry_base * 2_u32.pow(attempt - 1);
             // If this is lost, a restart repeats a request; the receiver knows it by its key.
             if let Err(error) = self.store.update_job(number, &job) {
                 tracing::warn!(%owner, error = &error as &dyn std::error::Error, "callback attempt not recorded");
@@ -134,7 +107,7 @@ impl DurableQueue {
                 error = &error as &dyn std::error::Error,
                 "finished callback job not removed yet"
             );
-            self.seams.clock.sleep(COMMIT_RETRY_DELAY).await;
+            self.seams.clock.sleep(self.profile.commit_retry_delay).await;
         }
     }
 
@@ -143,7 +116,12 @@ impl DurableQueue {
             return Attempt::GiveUp("the target's URL or headers are not valid HTTP".into());
         };
         let exchange = http_client::send(&self.seams.network, request);
-        let status = match self.seams.clock.timeout(self.settings.timeout, exchange).await {
+        let status = match self
+            .seams
+            .clock
+            .timeout(self.profile.callback_timeout, exchange)
+            .await
+        {
             Ok(Ok(response)) => response.status(),
             Ok(Err(error @ (HttpError::Url(_) | HttpError::Scheme(_)))) => {
                 return Attempt::GiveUp(error.to_string());

@@ -12,10 +12,10 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
+use turnstile_profile::Profile;
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
 use crate::identity::WrapperRunId;
-use crate::limits::{WRAPPER_CONNECT_TIMEOUT, WRAPPER_JOB_TIMEOUT, WRAPPER_READY_TIMEOUT};
 use crate::model::message::Turn;
 use crate::model::metadata::Workspace;
 use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
@@ -67,6 +67,7 @@ impl Sandboxes for String {
 
 /// The way to the wrappers of sessions.
 pub struct WrapperClient {
+    profile: Arc<Profile>,
     seams: Seams,
     tokens: Tokens,
     sandboxes: Arc<dyn Sandboxes>,
@@ -76,8 +77,15 @@ pub struct WrapperClient {
 
 impl WrapperClient {
     /// A way to the wrappers in `sandboxes`, which reach this server at `ingest_url`.
-    pub fn new(seams: Seams, tokens: Tokens, sandboxes: Arc<dyn Sandboxes>, ingest_url: String) -> Self {
+    pub fn new(
+        profile: Arc<Profile>,
+        seams: Seams,
+        tokens: Tokens,
+        sandboxes: Arc<dyn Sandboxes>,
+        ingest_url: String,
+    ) -> Self {
         Self {
+            profile,
             seams,
             tokens,
             sandboxes,
@@ -89,7 +97,7 @@ impl WrapperClient {
     pub async fn abort(&self, session: &SessionKey, run: &WrapperRunId) {
         let body = json!({"wrapperRunId": run});
         let wrapper = self.sandboxes.wrapper_url(session);
-        let told = self.call(&wrapper, "/job/abort", &body, WRAPPER_JOB_TIMEOUT);
+        let told = self.call(&wrapper, "/job/abort", &body, self.profile.wrapper_job_timeout);
         if let Err(failure) = told.await {
             // A wrapper that cannot be told is no longer listened to either.
             tracing::debug!(%run, %failure, "wrapper could not be told to abort");
@@ -106,7 +114,11 @@ impl WrapperClient {
             return false;
         };
         let exchange = http_client::send(&self.seams.network, request);
-        let answered = self.seams.clock.timeout(WRAPPER_CONNECT_TIMEOUT, exchange).await;
+        let answered = self
+            .seams
+            .clock
+            .timeout(self.profile.wrapper_connect_timeout, exchange)
+            .await;
         matches!(answered, Ok(Ok(response)) if response.status().is_success())
     }
 
@@ -128,7 +140,12 @@ impl WrapperClient {
         });
         let wrapper = self.wrapper_of(delivery);
         let answer = self
-            .call(&wrapper, "/session/ready", &body, WRAPPER_READY_TIMEOUT)
+            .call(
+                &wrapper,
+                "/session/ready",
+                &body,
+                self.profile.wrapper_ready_timeout,
+            )
             .await?;
         match answer["status"].as_str() {
             Some("ready") => match WorkspaceReady::deserialize(&answer["workspaceReady"]) {
@@ -184,7 +201,9 @@ impl WrapperClient {
             "session": self.binding(delivery),
         });
         let wrapper = self.wrapper_of(delivery);
-        let answer = self.call(&wrapper, path, &body, WRAPPER_JOB_TIMEOUT).await?;
+        let answer = self
+            .call(&wrapper, path, &body, self.profile.wrapper_job_timeout)
+            .await?;
         if answer["status"] == "sent" && answer["messageId"] == json!(message.id) {
             Ok(())
         } else {
@@ -237,7 +256,7 @@ impl WrapperClient {
         let stream = match self
             .seams
             .clock
-            .timeout(WRAPPER_CONNECT_TIMEOUT, connecting)
+            .timeout(self.profile.wrapper_connect_timeout, connecting)
             .await
         {
             Ok(Ok(stream)) => stream,

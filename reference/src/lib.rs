@@ -16,7 +16,6 @@ pub mod host;
 pub mod identity;
 pub(crate) mod json;
 pub mod legacy;
-pub mod limits;
 pub mod model;
 pub(crate) mod procedures;
 #[cfg(feature = "program")]

@@ -4,14 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use redb::StorageBackend;
+use turnstile_profile::Profile;
 use turnstile_seams::{BoxFuture, ClockExt as _, Listener, Seams, http_server};
 
 use crate::api;
 use crate::app::App;
-use crate::callbacks::{CallbackQueue, CallbackSettings, DurableQueue, NoQueue};
+use crate::callbacks::{CallbackQueue, DurableQueue, NoQueue};
 use crate::delivery::{Sandboxes, WrapperClient};
 use crate::host::{Checkpoint, Checkpoints, Services};
-use crate::limits::SHUTDOWN_PATIENCE;
 use crate::sabotage::Sabotage;
 use crate::store::{Store, StoreError};
 use crate::tokens::Tokens;
@@ -31,8 +31,11 @@ pub struct Config {
     pub ticket_secret: String,
     /// What callers of internal procedures have to know besides.
     pub internal_api_key: String,
-    /// What becomes of callbacks.
-    pub callbacks: CallbackSettings,
+    /// Whether there is a callback queue. Without one callbacks stay with their sessions, which try again and again
+    /// to hand them in, and what an earlier server's queue had left stays in the store.
+    pub callback_queue: bool,
+    /// The durations, limits and numbers of attempts.
+    pub profile: Arc<Profile>,
     /// Which of its rules are broken, for a test of the harness.
     pub sabotage: Sabotage,
 }
@@ -137,18 +140,26 @@ impl Server {
             &config.api_secret,
             &config.ticket_secret,
             &config.internal_api_key,
+            config.profile.worker_token_lifetime,
         );
-        let queue: Arc<dyn CallbackQueue> = if config.callbacks.has_queue {
-            let queue = DurableQueue::new(store.clone(), seams.clone(), config.callbacks);
+        let queue: Arc<dyn CallbackQueue> = if config.callback_queue {
+            let queue = DurableQueue::new(store.clone(), seams.clone(), config.profile.clone());
             queue.resume()?;
             Arc::new(queue)
         } else {
             Arc::new(NoQueue)
         };
         let services = Services {
+            profile: config.profile.clone(),
             store,
             clock: seams.clock.clone(),
-            wrapper: WrapperClient::new(seams.clone(), tokens.clone(), config.sandboxes, config.ingest_url),
+            wrapper: WrapperClient::new(
+                config.profile.clone(),
+                seams.clone(),
+                tokens.clone(),
+                config.sandboxes,
+                config.ingest_url,
+            ),
             queue: (hooks.queue)(queue),
             checkpoints: hooks.checkpoints,
         };
@@ -157,7 +168,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` completes. Then nobody is accepted any more, WebSockets are closed with 1001, and
-    /// requests under way are given [a short while](SHUTDOWN_PATIENCE) to be answered.
+    /// requests under way are given [a short while](Profile::shutdown_patience) to be answered.
     ///
     /// Sessions are not told of it: what they do is committed before it shows, so that a server that is put an
     /// end to at any moment, this way or by force, is one that crashed. The next one takes it up from there.
@@ -175,7 +186,8 @@ impl Server {
                     serving.await;
                     stopper.all_are_through().await;
                 };
-                if app.seams().clock.timeout(SHUTDOWN_PATIENCE, leaving).await.is_err() {
+                let patience = app.profile().shutdown_patience;
+                if app.seams().clock.timeout(patience, leaving).await.is_err() {
                     tracing::warn!("not everybody left in time");
                 }
             }

@@ -2,6 +2,8 @@
 //!
 //! All are JWTs, HS256. Their expiry is judged by the clock that the server was given.
 
+use std::time::Duration;
+
 use chrono::DateTime;
 use jiff::Timestamp;
 use jwt_compact::alg::{Hs256, Hs256Key};
@@ -11,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::identity::{SessionId, UserId};
-use crate::limits::WORKER_TOKEN_LIFETIME;
 use crate::secret::Secret;
 use crate::store::SessionKey;
 
@@ -42,6 +43,7 @@ pub struct Tokens {
     api_key: Hs256Key,
     ticket_key: Hs256Key,
     internal_api_key: Secret,
+    worker_token_lifetime: Duration,
 }
 
 #[derive(Clone, Deserialize)]
@@ -78,12 +80,19 @@ pub struct Worker {
 }
 
 impl Tokens {
-    /// Tokens under the secret of the API and that of stream tickets, and the key of internal callers.
-    pub fn new(api_secret: &str, ticket_secret: &str, internal_api_key: &str) -> Self {
+    /// Tokens under the secret of the API and that of stream tickets, and the key of internal callers. A wrapper's
+    /// token is valid for `worker_token_lifetime`.
+    pub fn new(
+        api_secret: &str,
+        ticket_secret: &str,
+        internal_api_key: &str,
+        worker_token_lifetime: Duration,
+    ) -> Self {
         Self {
             api_key: Hs256Key::new(api_secret),
             ticket_key: Hs256Key::new(ticket_secret),
             internal_api_key: internal_api_key.to_owned().into(),
+            worker_token_lifetime,
         }
     }
 
@@ -153,7 +162,7 @@ impl Tokens {
             kilo_user_id: user.clone(),
             cloud_agent_session_id: session.clone(),
         });
-        claims.expiration = DateTime::from_timestamp((now + WORKER_TOKEN_LIFETIME).as_second(), 0);
+        claims.expiration = DateTime::from_timestamp((now + self.worker_token_lifetime).as_second(), 0);
         let header = Header::empty().with_token_type("JWT");
         Hs256
             .token(&header, &claims, &self.api_key)

@@ -1,13 +1,15 @@
 //! What the store keeps, takes over and forgets, on a database in memory.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use redb::backends::InMemoryBackend;
 use serde_json::json;
+use turnstile_profile::Profile;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::execution::Closing;
-use turnstile_reference::limits::SESSION_LIFETIME;
 use turnstile_reference::model::message::Turn;
 use turnstile_reference::model::metadata::{AgentChoice, Finalization, Metadata, Model};
 use turnstile_reference::sabotage::Sabotage;
@@ -54,7 +56,7 @@ fn put(store: &Store, session: &mut Session, input: Input) {
 fn stored_session(store: &Store) -> Session {
     let mut metadata = Metadata::new(key().session, key().user, now());
     metadata.agent.model = Some(Model::try_from("fake".to_owned()).expect("this is a model"));
-    let mut session = Session::create(metadata, randomness(), Sabotage::default());
+    let mut session = Session::create(metadata, randomness(), Arc::default(), Sabotage::default());
     put(store, &mut session, Input::Prepare);
     session
 }
@@ -87,7 +89,7 @@ fn what_an_older_service_stored_is_read_in_the_grouped_form_and_looked_at_on_sta
     assert_eq!(stored.executions.len(), 1);
 
     // Changed, it is written in the newer form, and what the older one had besides is gone.
-    let mut session = Session::restore(stored, randomness(), Sabotage::default());
+    let mut session = Session::restore(stored, randomness(), Arc::default(), Sabotage::default());
     put(&store, &mut session, Input::SetCallbackTarget(None));
     let again = store.load(&key()).unwrap().unwrap();
     assert_eq!(&again.metadata, session.metadata());
@@ -121,7 +123,7 @@ fn a_removed_session_leaves_nothing_but_the_memory_that_it_was_there_until_its_d
     );
     assert!(store.was_removed(&key()).unwrap());
 
-    let day = calendar_day(now() + SESSION_LIFETIME);
+    let day = calendar_day(now() + Profile::default().session_lifetime);
     assert_eq!(store.expiring(day - 1).unwrap(), []);
     assert_eq!(store.expiring(day).unwrap(), [(day, key())]);
     assert!(store.forget_removed(&key(), day).unwrap());
@@ -138,7 +140,7 @@ fn a_session_stands_on_one_day_of_the_calendar_however_often_it_is_moved() {
         let decision = session.handle(later, Input::SetCallbackTarget(None));
         store.commit(&key(), &session, &decision.writes).unwrap();
     }
-    let last = calendar_day(now() + SESSION_LIFETIME) + 3;
+    let last = calendar_day(now() + Profile::default().session_lifetime) + 3;
     assert_eq!(store.expiring(last).unwrap(), [(last, key())]);
 }
 
@@ -149,7 +151,7 @@ fn an_execution_of_an_older_service_survives_a_restart_with_what_became_of_it() 
     store.import(&key().user, &flat_record(), &[execution]).unwrap();
     let stored = store.load(&key()).unwrap().unwrap();
     let execution = stored.executions[0].id().clone();
-    let mut session = Session::restore(stored, randomness(), Sabotage::default());
+    let mut session = Session::restore(stored, randomness(), Arc::default(), Sabotage::default());
     put(&store, &mut session, Input::Resume);
     put(
         &store,

@@ -8,13 +8,14 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use fake_gateway::observation::Sight;
 use serde_json::json;
 use turnstile::stage::client::{Awaited, From};
-use turnstile::stage::{self, Secrets, Stage};
-use turnstile::trace::What;
-use turnstile::world::{Stopped, WorldKind};
+use turnstile::stage::{self, Stage};
+use turnstile_events::observation::Sight;
+use turnstile_judge::parties::Secrets;
+use turnstile_judge::trace::What;
 use turnstile_reference::sabotage::Sabotage;
+use turnstile_world::{Stopped, WorldKind};
 
 /// As the tool has it.
 #[global_allocator]

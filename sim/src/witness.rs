@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use turnstile_judge::oracle::history::{CallbackRequest, History, StreamEvent};
+use turnstile_judge::trace::Labels;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
+use turnstile_world::{WorldError, WorldKind};
 
-use crate::oracle::history::{CallbackRequest, History, StreamEvent};
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict, moment_of_event};
-use crate::trace::Labels;
-use crate::world::{WorldError, WorldKind};
 
 /// How far the witness's clock moves at once, if nobody wants it otherwise: few ticks to play through, and
 /// short beside everything that the protocol waits for.

@@ -32,7 +32,7 @@ fn with_every_scenario(examine: impl Fn(&Entry) + Sync) {
     });
 }
 
-fn play(entry: &Entry, seed: u64) -> turnstile::trace::Trace {
+fn play(entry: &Entry, seed: u64) -> turnstile_judge::trace::Trace {
     let options = Options {
         seed,
         ..Options::default()

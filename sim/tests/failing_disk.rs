@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use turnstile::stage::Stage;
 use turnstile::stage::client::{Answer, Awaited, Client};
-use turnstile::stage::{SERVER, Stage};
-use turnstile::world::DiskFault;
+use turnstile_events::world::DiskFault;
+use turnstile_judge::parties::SERVER;
 use turnstile_reference::sabotage::Sabotage;
 
 /// A client and the stage that it stands on.

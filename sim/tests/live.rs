@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile::live::{Live, Outcome};
-use turnstile::stage::{SERVER, SERVER_AUTHORITY, Secrets, WRAPPER, wrapper_authority};
+use turnstile::stage::{SERVER_AUTHORITY, wrapper_authority};
 use turnstile::workers;
-use turnstile::world::live::{LiveSetup, ServerUnderTest, StartedServer};
 use turnstile_fault::Capability;
+use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_scenarios::{Library, Scenario};
+use turnstile_world::live::{LiveSetup, ServerUnderTest, StartedServer};
 
 /// How fast time passes: fast enough to be done soon, and slow beside what a machine is late by that builds something
 /// else meanwhile.

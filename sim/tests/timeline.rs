@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
 use serde_json::{Value, json};
-use turnstile::oracle::Finding;
 use turnstile::report::{Heading, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::stage::epoch;
 use turnstile::suite::{self, Play};
-use turnstile::trace::{Record, Trace, What};
-use turnstile::world::{CrashCause, Link, WorldEvent};
+use turnstile_events::observation::Sight;
+use turnstile_events::world::{CrashCause, WorldEvent};
+use turnstile_fault::Link;
+use turnstile_judge::oracle::Finding;
+use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::{Entry, Library, Scenario, Surface};
 
 /// The names that the browser goes by.
@@ -337,7 +338,7 @@ fn nothing_that_a_run_brings_with_it_is_taken_for_markup() {
 /// A run of so many events: turns of several messages, each with a fault, and something that does not hold.
 fn long_run(events: usize) -> Verdict {
     let mut trace = Trace::new(epoch());
-    let mut labels = turnstile::trace::Labels::new();
+    let mut labels = turnstile_judge::trace::Labels::new();
     let mut turn = 0_u64;
     while trace.records().len() < events {
         let message = format!("msg_{turn:026}");

@@ -14,9 +14,9 @@ use std::time::Duration;
 use turnstile::script::{self, Options, Settling};
 use turnstile::suite;
 use turnstile::witness::{self, Question, TICK, Testimony};
-use turnstile::world::WorldKind;
 use turnstile_reference::sabotage::{Rule, Sabotage};
 use turnstile_scenarios::{Entry, Library};
+use turnstile_world::WorldKind;
 
 /// The longest virtual time that the witness spends on a script.
 const PATIENCE: Duration = Duration::from_mins(5);

@@ -17,20 +17,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use directive::{Directive, Step};
+pub(crate) use directive::{IDLE_DIRECTIVE, has_directive};
 use futures_util::{Stream, future, stream};
 use http::StatusCode;
+use openai::{Completion, CompletionRequest};
+use parking_lot::{ParkingLot, Ticket};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use turnstile_events::observation::Witness;
 use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
 
 use crate::coverage::Deed;
 use crate::edge::{Exchange, Headers, recorded};
-use crate::observation::Witness;
-use directive::{Directive, Step};
-pub(crate) use directive::{IDLE_DIRECTIVE, has_directive};
-use openai::{Completion, CompletionRequest};
-use parking_lot::{ParkingLot, Ticket};
 
 /// The one model in the catalogue.
 pub const MODEL: &str = "fake-deterministic";

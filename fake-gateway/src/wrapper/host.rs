@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
+use turnstile_events::observation::Witness;
 use turnstile_seams::Seams;
 
 use super::ask::{Ask, Reply};
@@ -17,7 +18,6 @@ use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
-use crate::observation::Witness;
 
 /// A reply, or none: the connection that the request came on ends without a word.
 pub(super) type Answer = Option<Reply>;

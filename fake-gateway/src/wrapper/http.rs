@@ -12,6 +12,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use turnstile_events::observation::Witness;
 
 use super::ask::{self, Ask, Refusal, Reply};
 use super::behaviour::Behaviour;
@@ -19,7 +20,6 @@ use super::host::Arrival;
 use crate::coverage::Deed;
 use crate::cut;
 use crate::edge::{Headers, recorded};
-use crate::observation::Witness;
 
 /// The way to the host.
 type Door = State<UnboundedSender<Arrival>>;

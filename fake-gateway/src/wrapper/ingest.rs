@@ -11,11 +11,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
+use turnstile_events::observation::{ClosedBy, Sight, Witness, body_as_value};
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Elapsed, Seams};
 
 use super::lifecycle::{Input, LinkFailure, LinkId};
-use crate::observation::{ClosedBy, Sight, Witness, body_as_value};
 
 /// How long an attempt to open a socket may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);

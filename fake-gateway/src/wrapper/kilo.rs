@@ -13,13 +13,13 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_stream::SseStream;
+use turnstile_events::observation::{Sight, Witness, body_as_value};
 use turnstile_seams::Seams;
 use turnstile_seams::http_client::{self, HttpError};
 
 use super::ask::Prompt;
 use super::lifecycle::Progress;
 use crate::gateway::{COMPLETIONS_PATH, END_MARK, MODELS_PATH};
-use crate::observation::{Sight, Witness, body_as_value};
 
 /// Why a turn has no complete answer.
 #[derive(Debug, thiserror::Error)]

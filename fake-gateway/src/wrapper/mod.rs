@@ -22,11 +22,11 @@ mod kilo;
 mod lifecycle;
 mod turns;
 
+use host::Host;
+use turnstile_events::observation::Witness;
 use turnstile_seams::{Listener, Seams};
 
 use crate::cut;
-use crate::observation::Witness;
-use host::Host;
 
 /// What a wrapper has to know before anybody talks to it.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 use fake_gateway::gateway::{COMPLETIONS_PATH, Gateway, MODEL, MODELS_PATH};
-use fake_gateway::observation::Sight;
 use http::{Method, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use turnstile_events::observation::Sight;
 use turnstile_seams::real;
 
 use crate::stage::{Record, get, listen, post, send, whole};

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use fake_gateway::observation::Sight;
 use fake_gateway::receiver::Receiver;
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -8,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
+use turnstile_events::observation::Sight;
 use turnstile_seams::{Clock, real};
 
 use crate::stage::{Record, get, listen, post, send};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fake_gateway::observation::{Observer, Sight, Witness, body_as_value};
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::watch;
+use turnstile_events::observation::{Observer, Sight, Witness, body_as_value};
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{Listener, real};
 

@@ -3,11 +3,11 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::extract::{Request, State, WebSocketUpgrade};
 use axum::routing::any;
 use fake_gateway::gateway::MODEL;
-use fake_gateway::observation::{ClosedBy, Sight};
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use turnstile_events::observation::{ClosedBy, Sight};
 use turnstile_seams::{http_server, real};
 
 use crate::gateway;

@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod coverage;
+pub mod error_chain;
 pub mod http_client;
 pub mod http_server;
 pub mod network;

@@ -25,7 +25,6 @@ use crate::coverage::Row;
 use crate::host::Subscription;
 use crate::identity::{Malformed, SessionId};
 use crate::legacy::model::Origin;
-use crate::limits::REPLAY_ROUND_BYTES;
 use crate::procedures::iso;
 use crate::refusal::Refusal;
 use crate::session::events::Event;
@@ -164,7 +163,7 @@ impl Client {
             if rounds == 2 {
                 Row::StreamRounds.reach();
             }
-            let round = replay.events(after, up_to, REPLAY_ROUND_BYTES);
+            let round = replay.events(after, up_to, self.app.profile().replay_round_bytes);
             let round = round.map_err(|error| {
                 tracing::error!(session = %self.session, error = &error as &dyn std::error::Error, "replay failed");
                 Gone

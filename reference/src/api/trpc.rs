@@ -10,11 +10,11 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use turnstile_profile::Profile;
 
 use super::procedures::{self, Procedure};
 use crate::app::App;
 use crate::coverage::Row;
-use crate::limits::{BODY_LIMIT, BODY_READ_LIMIT};
 use crate::refusal::{Code, Refusal};
 
 /// Where the procedures are.
@@ -46,7 +46,7 @@ pub async fn call(
         let (authorization, internal_key) = (header("authorization"), header(INTERNAL_API_KEY));
         let caller = procedures::authorize(&app, procedure, authorization, internal_key)?;
         let input = if is_post {
-            input_from_body(body).await?
+            input_from_body(body, app.profile()).await?
         } else {
             input_from_query(query.as_deref())?
         };
@@ -58,8 +58,8 @@ pub async fn call(
     }
 }
 
-async fn input_from_body(body: Body) -> Result<Value, Refusal> {
-    let bytes = read_body(body).await?;
+async fn input_from_body(body: Body, profile: &Profile) -> Result<Value, Refusal> {
+    let bytes = read_body(body, profile).await?;
     if bytes.is_empty() {
         Ok(Value::Null)
     } else {
@@ -69,21 +69,21 @@ async fn input_from_body(body: Body) -> Result<Value, Refusal> {
 
 /// Reads a body to its end. What is too long is not kept, but read on for a while all the same: a client that
 /// is still sending when the connection closes never sees why.
-async fn read_body(mut body: Body) -> Result<Vec<u8>, Refusal> {
+async fn read_body(mut body: Body, profile: &Profile) -> Result<Vec<u8>, Refusal> {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         // A client that goes away in the middle of its request sees no answer either.
         let frame = frame.map_err(|_| Refusal::bad_request("The body did not come to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
-        if length <= BODY_LIMIT {
+        if length <= profile.body_limit {
             bytes.extend_from_slice(&data);
-        } else if length > BODY_READ_LIMIT {
+        } else if length > profile.body_read_limit {
             break;
         }
     }
-    if length > BODY_LIMIT {
-        let text = format!("The body has more than {BODY_LIMIT} bytes");
+    if length > profile.body_limit {
+        let text = format!("The body has more than {} bytes", profile.body_limit);
         return Err(Refusal::new(Code::PayloadTooLarge, text));
     }
     Ok(bytes)

@@ -10,7 +10,6 @@ use turnstile_seams::ClockExt as _;
 use super::{Checkpoint, Services, SessionHandle, SessionHost, ToIngest, Unanswered};
 use crate::coverage::Row;
 use crate::delivery::called_off;
-use crate::limits::COMMIT_RETRY_DELAY;
 use crate::session::events::{Event, name};
 use crate::session::wrapper::{Delivery, DeliveryFailure};
 use crate::session::{CallbackJob, Effect, Input, Reply, SocketId};
@@ -116,7 +115,7 @@ async fn prepare_and_hand_over(
         // The workspace is ready, whether the store can record that now or later.
         let proceed = loop {
             match session.ask(prepared.clone()).await {
-                Err(Unanswered::NotStored) => services.clock.sleep(COMMIT_RETRY_DELAY).await,
+                Err(Unanswered::NotStored) => services.clock.sleep(services.profile.commit_retry_delay).await,
                 answered => break matches!(answered, Ok(Reply::Proceed(true))),
             }
         };

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use turnstile_profile::Profile;
 use turnstile_seams::{BoxFuture, Clock};
 
 use self::handle::Unanswered::NotStored;
@@ -20,7 +21,6 @@ use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
 use crate::legacy::model::execution::Closing;
-use crate::limits::{COMMIT_RETRY_DELAY, SUBSCRIBER_BACKLOG};
 use crate::session::events::Event;
 use crate::session::{Effect, Input, Reply, Session, SocketId, Volatile};
 use crate::store::{SessionKey, Store, StoreError};
@@ -44,6 +44,8 @@ pub trait Checkpoints: Send + Sync + 'static {
 
 /// What a session's task acts through.
 pub struct Services {
+    /// The values of the protocol.
+    pub profile: Arc<Profile>,
     /// Durable state.
     pub store: Arc<Store>,
     /// Time.
@@ -103,7 +105,7 @@ impl SessionHost {
             let clock = self.services.clock.clone();
             let deadline = match (&self.spoiled, self.unheard.is_empty()) {
                 (None, true) => self.session.next_deadline(),
-                _ => Some(clock.now() + COMMIT_RETRY_DELAY),
+                _ => Some(clock.now() + self.services.profile.commit_retry_delay),
             };
             tokio::select! {
                 biased;
@@ -204,7 +206,7 @@ impl SessionHost {
         };
         // What the wrapper answers comes after the replay, live.
         self.act(effects);
-        let (outlet, live) = mpsc::channel(SUBSCRIBER_BACKLOG);
+        let (outlet, live) = mpsc::channel(self.services.profile.subscriber_backlog);
         self.subscribers.push(outlet);
         Ok(Subscription {
             up_to: self.session.last_event(),

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::identity::{MessageId, SessionId};
 use crate::json;
-use crate::limits::PROMPT_LIMIT;
 use crate::model::message::Turn;
 use crate::model::metadata::{
     Agent, AgentChoice, CallbackTarget, Finalization, Profile, Repository, RepositoryUrl,
@@ -82,29 +81,36 @@ pub struct NewMessage {
 
 impl NewMessage {
     /// What the agent shall do.
-    pub fn into_turn(self) -> Turn {
-        Turn::Prompt {
-            prompt: self.prompt.into(),
+    ///
+    /// # Errors
+    ///
+    /// If the prompt has more than `limit` characters.
+    pub fn into_turn(self, limit: usize) -> Result<Turn, Refusal> {
+        Ok(Turn::Prompt {
+            prompt: self.prompt.within(limit, "message.prompt")?,
             images: self.images.map(Into::into),
-        }
+        })
     }
 }
 
-/// A prompt of a length that is allowed.
+/// A prompt that is not empty.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Prompt(String);
 
 impl Prompt {
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<Prompt> for String {
-    fn from(prompt: Prompt) -> Self {
-        prompt.0
+    /// The text of the prompt, which came in that field.
+    ///
+    /// # Errors
+    ///
+    /// If it has more than `limit` characters.
+    pub fn within(&self, limit: usize, field: &str) -> Result<String, Refusal> {
+        match self.0.chars().count() {
+            count if count > limit => Err(Refusal::bad_request(format!(
+                "Invalid input: at `{field}`: the prompt has {count} characters, more than {limit}"
+            ))),
+            _ => Ok(self.0.clone()),
+        }
     }
 }
 
@@ -112,13 +118,10 @@ impl TryFrom<String> for Prompt {
     type Error = Refusal;
 
     fn try_from(text: String) -> Result<Self, Refusal> {
-        match text.chars().count() {
-            0 => Err(Refusal::bad_request("the prompt is empty")),
-            1..=PROMPT_LIMIT => Ok(Self(text)),
-            count => Err(Refusal::bad_request(format!(
-                "the prompt has {count} characters, more than {PROMPT_LIMIT}"
-            ))),
+        if text.is_empty() {
+            return Err(Refusal::bad_request("the prompt is empty"));
         }
+        Ok(Self(text))
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) async fn create(app: &App, metadata: Metadata, first: Input) -> Resul
 pub(crate) async fn start(app: &App, user: UserId, input: input::Start) -> Result<Value, Refusal> {
     let id = input.message.id.clone();
     let id = id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness()));
-    let turn = input.message.into_turn();
+    let turn = input.message.into_turn(app.profile().prompt_limit)?;
     let mut metadata = new_metadata(app, user);
     metadata.identity.org_id = input.options.kilocode_organization_id;
     metadata.identity.created_on_platform = input.options.created_on_platform;
@@ -85,7 +85,7 @@ pub(crate) async fn send(app: &App, user: UserId, input: input::Send) -> Result<
     let id = input.message.id.clone();
     let admission = Admission {
         id: id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness())),
-        turn: input.message.into_turn(),
+        turn: input.message.into_turn(app.profile().prompt_limit)?,
         agent: input.agent,
         finalization: input.finalization,
     };

@@ -20,12 +20,12 @@ mod settings;
 mod signals;
 mod wrapper_url;
 
-use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
+use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real;
 
 pub use self::arguments::{Arguments, CallbackArguments, LogFormat, Switch};
@@ -166,7 +166,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         ingest_url,
         wrapper_url = %settings.wrapper_url,
         data = %settings.data.display(),
-        callback_queue = settings.callbacks.has_queue,
+        callback_queue = settings.callback_queue,
         speed = settings.pace.times,
         version = env!("CARGO_PKG_VERSION"),
         "server starting"
@@ -178,7 +178,8 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         api_secret: settings.api_secret,
         ticket_secret: settings.ticket_secret,
         internal_api_key: settings.internal_api_key,
-        callbacks: settings.callbacks,
+        callback_queue: settings.callback_queue,
+        profile: Arc::new(settings.profile),
         sabotage: Sabotage::default(),
     };
     let files = database.clone();
@@ -209,15 +210,4 @@ impl Running {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         self.server.serve(shutdown).await;
     }
-}
-
-/// An error in one line, with everything that led to it.
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use turnstile_profile::Profile;
 use turnstile_seams::Clock as _;
 use turnstile_seams::real::{MachineClock, Pace};
 use url::Url;
@@ -14,7 +15,6 @@ use super::arguments::{Arguments, CallbackArguments, Switch};
 use super::log::Log;
 use super::problem::Problem;
 use super::wrapper_url::WrapperUrl;
-use crate::callbacks::CallbackSettings;
 
 /// How many times as fast a clock may run: beyond that, time-outs are over before the machine gets round to anything.
 const FASTEST: u32 = 1000;
@@ -36,7 +36,8 @@ pub struct Settings {
     pub(super) wrapper_url: WrapperUrl,
     /// `None` if it is where the server listens.
     pub(super) ingest_url: Option<String>,
-    pub(super) callbacks: CallbackSettings,
+    pub(super) callback_queue: bool,
+    pub(super) profile: Profile,
     pub(super) imports: Vec<PathBuf>,
     pub(super) pace: Pace,
     pub(super) end_with_stdin: bool,
@@ -109,7 +110,8 @@ impl Settings {
             let listen = listen.clone();
             complaints.add(INGEST_URL, Problem::MissingIngestUrl { listen });
         }
-        let callbacks = callbacks(arguments.callbacks, &mut complaints);
+        let callback_queue = arguments.callbacks.callback_queue == Switch::On;
+        let profile = profile(arguments.callbacks, &mut complaints);
         let pace = pace(arguments.speed, arguments.speed_since, &mut complaints);
         let log = complaints.expect(LOG, Log::new(&arguments.log, arguments.log_format));
         match (
@@ -127,7 +129,8 @@ impl Settings {
                 internal_api_key,
                 wrapper_url,
                 ingest_url,
-                callbacks,
+                callback_queue,
+                profile,
                 imports: arguments.imports,
                 pace,
                 end_with_stdin: arguments.end_with_stdin,
@@ -192,24 +195,24 @@ fn ingest_url(text: String) -> Result<String, Problem> {
 }
 
 /// What is left out is as the protocol has it.
-fn callbacks(arguments: CallbackArguments, complaints: &mut Complaints) -> CallbackSettings {
+fn profile(arguments: CallbackArguments, complaints: &mut Complaints) -> Profile {
     let CallbackArguments {
-        callback_queue,
+        callback_queue: _,
         callback_timeout,
         callback_attempts,
         callback_retry,
     } = arguments;
-    let protocol = CallbackSettings::default();
+    let protocol = Profile::default();
     let mut given = |name, text: Option<String>| complaints.expect(name, duration(&text?));
     let timeout = given(CALLBACK_TIMEOUT, callback_timeout);
     let retry_base = given(CALLBACK_RETRY, callback_retry);
     let attempts =
         callback_attempts.and_then(|text| complaints.expect(CALLBACK_ATTEMPTS, number_of_attempts(&text)));
-    CallbackSettings {
-        has_queue: callback_queue == Switch::On,
-        timeout: timeout.unwrap_or(protocol.timeout),
-        attempts: attempts.unwrap_or(protocol.attempts),
-        retry_base: retry_base.unwrap_or(protocol.retry_base),
+    Profile {
+        callback_timeout: timeout.unwrap_or(protocol.callback_timeout),
+        callback_attempts: attempts.unwrap_or(protocol.callback_attempts),
+        callback_retry_base: retry_base.unwrap_or(protocol.callback_retry_base),
+        ..protocol
     }
 }
 
@@ -323,11 +326,10 @@ mod tests {
     fn callbacks_are_as_the_protocol_has_them_but_for_what_is_given() {
         let read = |more: &[&str]| {
             let arguments: Vec<&str> = ENOUGH.iter().chain(more).copied().collect();
-            read(&arguments)
-                .unwrap_or_else(|wrong| panic!("{wrong:?}"))
-                .callbacks
+            let settings = read(&arguments).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+            (settings.callback_queue, settings.profile)
         };
-        assert_eq!(read(&[]), CallbackSettings::default());
+        assert_eq!(read(&[]), (true, Profile::default()));
         let given = read(&[
             "--callback-queue",
             "off",
@@ -338,13 +340,13 @@ mod tests {
             "--callback-retry",
             "2m",
         ]);
-        let expected = CallbackSettings {
-            has_queue: false,
-            timeout: Duration::from_millis(500),
-            attempts: NonZeroU32::MIN,
-            retry_base: Duration::from_mins(2),
+        let expected = Profile {
+            callback_timeout: Duration::from_millis(500),
+            callback_attempts: NonZeroU32::MIN,
+            callback_retry_base: Duration::from_mins(2),
+            ..Profile::default()
         };
-        assert_eq!(given, expected);
+        assert_eq!(given, (false, expected));
     }
 
     #[test]

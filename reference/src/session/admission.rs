@@ -10,7 +10,6 @@ use super::{Decision, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::model::execution::Execution;
-use crate::limits::PENDING_LIMIT;
 use crate::model::message::{Message, State, Turn};
 pub use crate::model::metadata::AgentChoice;
 use crate::model::metadata::{CallbackTarget, Finalization};
@@ -186,12 +185,12 @@ impl Session {
         message: Message,
         decision: &mut Decision,
     ) -> Result<Ack, Refusal> {
-        let limit = PENDING_LIMIT + usize::from(self.sabotage.admits_one_too_many());
-        if self.queued().count() >= limit {
+        let limit = self.profile.pending_limit;
+        if self.queued().count() >= limit + usize::from(self.sabotage.admits_one_too_many()) {
             Row::QueueFull.reach();
             return Err(Refusal::new(
                 Code::TooManyRequests,
-                format!("PENDING_QUEUE_FULL: {PENDING_LIMIT} messages are pending"),
+                format!("PENDING_QUEUE_FULL: {limit} messages are pending"),
             ));
         }
         match message.callback_target {

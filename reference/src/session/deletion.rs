@@ -1,4 +1,4 @@
-//! The end of a session itself: its user's wish, or [`SESSION_LIFETIME`] without activity (protocol §2, §7).
+//! The end of a session itself: its user's wish, or too long a time without activity (protocol §2, §7).
 //!
 //! Nothing that was acknowledged may vanish without an end, so deleting begins with an interrupt. The
 //! callbacks that follow from it keep the session's record until the queue has taken them; to everybody
@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use super::supervision::Deadline;
 use super::wrapper::CLOSE_STALE;
 use super::{CalendarMove, Decision, Effect, Input, Reply, Session};
-use crate::limits::{RESUME_DELAY, SESSION_LIFETIME};
 
 const SECONDS_OF_A_DAY: i64 = Duration::from_hours(24).as_secs() as i64;
 
@@ -51,7 +50,7 @@ impl Session {
     /// somebody is not inactive.
     pub(super) fn expire(&mut self, now: Timestamp, decision: &mut Decision) {
         if self.needs_resuming() {
-            self.expire_at(now + SESSION_LIFETIME, decision);
+            self.expire_at(now + self.profile.session_lifetime, decision);
         } else {
             self.delete(now, decision);
         }
@@ -62,7 +61,8 @@ impl Session {
         match input {
             Input::Wake => self.meet_deadlines(now, decision),
             Input::Resume => {
-                self.change_core(decision).deadlines.put_off_past(now);
+                let earliest = now + self.profile.resume_delay;
+                self.change_core(decision).deadlines.put_off_past(now, earliest);
                 self.resume_outbox(decision);
                 Reply::None
             }
@@ -76,12 +76,12 @@ impl Session {
         self.core.deleted
     }
 
-    /// Puts the end of a session that something has happened to [`SESSION_LIFETIME`] away.
+    /// Puts the end of a session that something has happened to its whole lifetime away.
     pub(super) fn note_activity(&mut self, now: Timestamp, is_activity: bool, decision: &mut Decision) {
         if self.core.deleted || !is_activity || decision.writes.is_empty() {
             return;
         }
-        self.expire_at(now + SESSION_LIFETIME, decision);
+        self.expire_at(now + self.profile.session_lifetime, decision);
     }
 
     /// Sees to it that a session which only an older service ever wrote expires too.
@@ -89,8 +89,8 @@ impl Session {
         if self.core.deadlines.get(&Deadline::Expiry).is_none() {
             let last_activity = self.metadata.lifecycle.updated_at;
             // A date of an older service's may be any, even one after which there is no time.
-            let at = last_activity.saturating_add(SESSION_LIFETIME);
-            let at = at.unwrap_or(Timestamp::MAX).max(now + RESUME_DELAY);
+            let at = last_activity.saturating_add(self.profile.session_lifetime);
+            let at = at.unwrap_or(Timestamp::MAX).max(now + self.profile.resume_delay);
             self.expire_at(at, decision);
         }
     }

@@ -15,7 +15,6 @@ use super::{CallbackOwner, Decision, Effect, Reply, Session, SocketId, ToWrapper
 use crate::coverage::Row;
 use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
-use crate::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT};
 use crate::model::message::{GateResult, Status};
 
 /// What WebSockets call the close of a connection on which no closing frame came.
@@ -112,7 +111,11 @@ impl Session {
         };
         if self.executions[&id].is_unfinished() && self.sockets_of_execution(&id).is_empty() {
             self.change_execution(&id, decision).closing = Some(closing);
-            self.set_deadline(Deadline::ImportedGrace(id), now + DISCONNECT_GRACE, decision);
+            self.set_deadline(
+                Deadline::ImportedGrace(id),
+                now + self.profile.disconnect_grace,
+                decision,
+            );
         }
     }
 
@@ -127,12 +130,14 @@ impl Session {
         for execution in unfinished {
             let id = execution.id().clone();
             // A date of an older service's may be any, even one after which there is no time.
-            let at = execution.started_at.saturating_add(EXECUTION_TIMEOUT);
+            let at = execution
+                .started_at
+                .saturating_add(self.profile.execution_timeout);
             let at = at.unwrap_or(Timestamp::MAX).max(earliest);
             self.set_deadline(Deadline::ImportedTimeout(id.clone()), at, decision);
             let grace = Deadline::ImportedGrace(id);
             if execution.connected && self.core.deadlines.get(&grace).is_none() {
-                self.set_deadline(grace, now + DISCONNECT_GRACE, decision);
+                self.set_deadline(grace, now + self.profile.disconnect_grace, decision);
             }
         }
     }

@@ -39,10 +39,12 @@ pub mod wrapper;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use turnstile_profile::Profile;
 use turnstile_seams::Randomness;
 
 use self::events::{Event, EventRow, Persistence};
@@ -81,6 +83,7 @@ pub struct Session {
     transcript: Transcript,
     volatile: Volatile,
     identifiers: Randomness,
+    profile: Arc<Profile>,
     sabotage: Sabotage,
 }
 
@@ -144,7 +147,12 @@ pub struct Volatile {
 
 impl Session {
     /// A session that was never stored. Its first commit stores it.
-    pub fn create(metadata: Metadata, identifiers: Randomness, sabotage: Sabotage) -> Self {
+    pub fn create(
+        metadata: Metadata,
+        identifiers: Randomness,
+        profile: Arc<Profile>,
+        sabotage: Sabotage,
+    ) -> Self {
         let stored = Stored {
             metadata,
             core: Core::default(),
@@ -152,13 +160,18 @@ impl Session {
             executions: Vec::new(),
             entities: Vec::new(),
         };
-        let mut session = Self::restore(stored, identifiers, sabotage);
+        let mut session = Self::restore(stored, identifiers, profile, sabotage);
         session.is_new = true;
         session
     }
 
     /// A session as the store has it.
-    pub fn restore(stored: Stored, identifiers: Randomness, sabotage: Sabotage) -> Self {
+    pub fn restore(
+        stored: Stored,
+        identifiers: Randomness,
+        profile: Arc<Profile>,
+        sabotage: Sabotage,
+    ) -> Self {
         let Stored {
             metadata,
             core,
@@ -180,6 +193,7 @@ impl Session {
             transcript: Transcript::default(),
             volatile: Volatile::default(),
             identifiers,
+            profile,
             sabotage,
         };
         for message in messages {

@@ -13,7 +13,6 @@ use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::model::execution::{self, Execution};
 use crate::legacy::model::{name_execution, name_execution_after};
-use crate::limits::ENQUEUE_RETRY_DELAY;
 use crate::model::message::{Callback, GateResult, Message, Status};
 use crate::model::metadata::CallbackTarget;
 
@@ -229,7 +228,7 @@ impl Session {
         if !self.core.outbox.contains(owner) {
             return Reply::None;
         }
-        let retry_at = result.is_err().then(|| now + ENQUEUE_RETRY_DELAY);
+        let retry_at = result.is_err().then(|| now + self.profile.enqueue_retry_delay);
         if let Some(callback) = self.change_callback(owner, decision) {
             callback.callback_retry_at = retry_at;
             match result {

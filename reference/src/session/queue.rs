@@ -14,7 +14,6 @@ use super::wrapper::{DeliveryFailure, DeliveryInFlight};
 use super::{Decision, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::limits::{COLD_RETRY_DELAYS, DRAIN_DELAY, READY_ONLY_TIMEOUT, WARM_RETRY_DELAYS};
 use crate::model::message::{Message, Outcome, Reason, Source, Status};
 
 impl Session {
@@ -25,10 +24,10 @@ impl Session {
             .filter(move |message| message.is_queued() || kept && message.is_terminal())
     }
 
-    /// Sees to it that there is a drain in [`DRAIN_DELAY`], or as soon as the head may be tried again.
+    /// Sees to it that there is a drain after the drain delay, or as soon as the head may be tried again.
     pub(super) fn ask_for_drain(&mut self, now: Timestamp, decision: &mut Decision) {
         let head_retry_at = self.queued().next().and_then(|head| head.retry_at);
-        let wanted = (now + DRAIN_DELAY).max(head_retry_at.unwrap_or(now));
+        let wanted = (now + self.profile.drain_delay).max(head_retry_at.unwrap_or(now));
         if self
             .core
             .deadlines
@@ -83,7 +82,11 @@ impl Session {
         metadata.workspace = Some(workspace);
         metadata.lifecycle.prepared_at.get_or_insert(now);
         if !self.has_accepted() {
-            self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision);
+            self.set_deadline(
+                Deadline::ReadyOnly,
+                now + self.profile.ready_only_timeout,
+                decision,
+            );
         }
         self.tell_preparing(now, &Step::WorkspaceReady, decision);
         Reply::Proceed(true)
@@ -159,9 +162,9 @@ impl Session {
             Row::DeliveryMoot.reach();
             return; // It ended or was accepted by other evidence; how its delivery went is moot.
         }
-        let mut delays = self.retry_delays();
+        let mut delays = self.retry_delays().to_vec();
         if self.sabotage.exhausts_early() {
-            delays = &delays[..delays.len() - 1];
+            delays.pop();
         }
         let failures = self.change(id, decision, |message| {
             message.failed_deliveries += 1;
@@ -203,11 +206,11 @@ impl Session {
         if self.is_warm() { warm } else { cold }
     }
 
-    fn retry_delays(&self) -> &'static [Duration] {
+    fn retry_delays(&self) -> &[Duration] {
         if self.is_warm() {
-            &WARM_RETRY_DELAYS
+            &self.profile.delivery_retry_delays_warm
         } else {
-            &COLD_RETRY_DELAYS
+            &self.profile.delivery_retry_delays_cold
         }
     }
 }

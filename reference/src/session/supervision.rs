@@ -10,10 +10,6 @@ use super::{CallbackOwner, Decision, Reply, Session, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::MessageId;
 use crate::legacy::model::execution;
-use crate::limits::{
-    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
-    PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
-};
 use crate::model::message::{Outcome, Reason, Source, Status};
 
 /// Said of messages and executions whose wrapper stayed away.
@@ -89,12 +85,12 @@ impl Deadlines {
         self.0.keys().any(|deadline| *deadline != Deadline::Expiry)
     }
 
-    /// After a restart: what is past is due soon, what is not stays where it is.
-    pub fn put_off_past(&mut self, now: Timestamp) {
+    /// After a restart: what is past is due at `earliest`, what is not stays where it is.
+    pub fn put_off_past(&mut self, now: Timestamp, earliest: Timestamp) {
         for (deadline, at) in &mut self.0 {
             rows_of(deadline).resumed.reach();
             if *at <= now {
-                *at = now + RESUME_DELAY;
+                *at = earliest;
             }
         }
     }
@@ -144,9 +140,9 @@ impl Session {
                 }
                 Deadline::Ping => {
                     if self.send_to_wrapper(ToWrapper::Ping, decision) {
-                        self.set_deadline(Deadline::Pong, now + PONG_TIMEOUT, decision);
+                        self.set_deadline(Deadline::Pong, now + self.profile.pong_timeout, decision);
                     } else {
-                        self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+                        self.set_deadline(Deadline::Ping, now + self.profile.ping_interval, decision);
                     }
                 }
                 Deadline::Pong => {
@@ -170,12 +166,13 @@ impl Session {
 
     /// The server started: take up what was committed and not acted on.
     pub(super) fn resume(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
-        let earliest = now + RESUME_DELAY;
+        let earliest = now + self.profile.resume_delay;
+        let output_record_interval = self.profile.output_record_interval;
         let core = self.change_core(decision);
-        core.deadlines.put_off_past(now);
+        core.deadlines.put_off_past(now, earliest);
         // What was shown last before the stop may not have been written.
         if let Some(at) = core.deadlines.0.get_mut(&Deadline::NoOutput) {
-            *at += OUTPUT_RECORD_INTERVAL;
+            *at += output_record_interval;
         }
         if self.run_owes_something() && self.core.deadlines.get(&Deadline::Grace).is_none() {
             Row::GraceOnBoot.reach();
@@ -192,24 +189,24 @@ impl Session {
         for deadline in [Deadline::Reconciliation, Deadline::ReadyOnly, Deadline::KeepWarm] {
             self.clear_deadline(&deadline, decision);
         }
-        self.set_deadline(Deadline::NoOutput, now + NO_OUTPUT_TIMEOUT, decision);
+        self.set_deadline(Deadline::NoOutput, now + self.profile.no_output_timeout, decision);
         if self.core.deadlines.get(&Deadline::Pong).is_none() {
-            self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+            self.set_deadline(Deadline::Ping, now + self.profile.ping_interval, decision);
         }
     }
 
     /// The wrapper showed something. Not every word of an agent is worth a commit: this is written with the
-    /// next thing that is, or after [`OUTPUT_RECORD_INTERVAL`].
+    /// next thing that is, or after [`Profile::output_record_interval`](turnstile_profile::Profile::output_record_interval).
     pub(super) fn note_output(&mut self, now: Timestamp, meaningful: bool, decision: &mut Decision) {
         let deadlines = &mut self.core.deadlines.0;
         if meaningful && let Some(at) = deadlines.get_mut(&Deadline::NoOutput) {
-            *at = now + NO_OUTPUT_TIMEOUT;
-            let is_stale = |recorded_at: Timestamp| recorded_at + OUTPUT_RECORD_INTERVAL <= now;
+            *at = now + self.profile.no_output_timeout;
+            let is_stale = |recorded_at: Timestamp| recorded_at + self.profile.output_record_interval <= now;
             decision.writes.core |= self.volatile.recorded_at.is_none_or(is_stale);
         }
         // While a pong is awaited, nothing else stands for it.
         if let Some(at) = deadlines.get_mut(&Deadline::Ping) {
-            *at = now + PING_INTERVAL;
+            *at = now + self.profile.ping_interval;
         }
     }
 
@@ -217,7 +214,7 @@ impl Session {
     pub(super) fn note_pong(&mut self, now: Timestamp, decision: &mut Decision) {
         if self.core.deadlines.get(&Deadline::Pong).is_some() {
             self.clear_deadline(&Deadline::Pong, decision);
-            self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+            self.set_deadline(Deadline::Ping, now + self.profile.ping_interval, decision);
         }
     }
 
@@ -230,7 +227,7 @@ impl Session {
         if self.has_accepted() {
             self.set_deadline(
                 Deadline::Reconciliation,
-                now + IDLE_RECONCILIATION_DELAY,
+                now + self.profile.idle_reconciliation_delay,
                 decision,
             );
         }
@@ -315,10 +312,10 @@ impl Session {
         let is_set = |session: &Self, deadline| session.core.deadlines.get(&deadline).is_some();
         if self.run_owes_something() {
             if !self.is_connected() && !is_set(self, Deadline::Grace) {
-                self.set_deadline(Deadline::Grace, now + DISCONNECT_GRACE, decision);
+                self.set_deadline(Deadline::Grace, now + self.profile.disconnect_grace, decision);
             }
             if !is_set(self, Deadline::Ping) && !is_set(self, Deadline::Pong) {
-                self.set_deadline(Deadline::Ping, now + PING_INTERVAL, decision);
+                self.set_deadline(Deadline::Ping, now + self.profile.ping_interval, decision);
             }
         } else {
             for deadline in [Deadline::Grace, Deadline::Ping, Deadline::Pong] {
@@ -329,9 +326,15 @@ impl Session {
         if is_unused && !is_set(self, Deadline::ReadyOnly) && !is_set(self, Deadline::KeepWarm) {
             match self.core.idle_since {
                 // A batch that still waits for a gate result then waits no longer.
-                Some(since) => self.set_deadline(Deadline::KeepWarm, since + KEEP_WARM, decision),
+                Some(since) => {
+                    self.set_deadline(Deadline::KeepWarm, since + self.profile.keep_warm, decision)
+                }
                 None if self.core.batch.is_some() => {} // The ping watches over what is owed to it.
-                None => self.set_deadline(Deadline::ReadyOnly, now + READY_ONLY_TIMEOUT, decision),
+                None => self.set_deadline(
+                    Deadline::ReadyOnly,
+                    now + self.profile.ready_only_timeout,
+                    decision,
+                ),
             }
         }
         if decision.writes.core {

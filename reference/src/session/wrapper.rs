@@ -13,7 +13,6 @@ use super::{Decision, Effect, Reply, Session, SocketId, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::{Fence, MessageId, WrapperRunId};
 use crate::legacy::model::execution::Closing;
-use crate::limits::PONG_TIMEOUT;
 use crate::model::message::Message;
 use crate::model::metadata::{Metadata, Repository};
 
@@ -350,7 +349,7 @@ impl Session {
         }
         if self.core.deadlines.get(&Deadline::Pong).is_some() {
             self.send_to_wrapper(ToWrapper::Ping, decision);
-            self.set_deadline(Deadline::Pong, now + PONG_TIMEOUT, decision);
+            self.set_deadline(Deadline::Pong, now + self.profile.pong_timeout, decision);
         }
         Reply::Ingest(Ok(()))
     }

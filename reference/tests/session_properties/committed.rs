@@ -2,6 +2,7 @@
 //! only what can be read back from JSON is there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use turnstile_reference::session::{Core, Session, Stored, Writes};
 use turnstile_seams::Randomness;
 
 use crate::laws::{Law, Violation, ensure};
+use crate::protocol::PROTOCOL;
 
 /// Deadlines that follow the wrapper's output. They may be written later than they are set: a commit for
 /// every piece of a text would be too dear.
@@ -87,7 +89,12 @@ impl Committed {
             executions: self.executions.values().map(through_json).collect(),
             entities: rows.collect(),
         };
-        Some(Session::restore(stored, randomness.clone(), sabotage))
+        Some(Session::restore(
+            stored,
+            randomness.clone(),
+            Arc::clone(&PROTOCOL),
+            sabotage,
+        ))
     }
 
     /// Whether `session` has nothing durable that was not written.

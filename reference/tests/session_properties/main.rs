@@ -14,6 +14,7 @@ mod committed;
 mod found;
 mod laws;
 mod plans;
+mod protocol;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod setting;

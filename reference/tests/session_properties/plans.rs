@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use turnstile_reference::limits::SESSION_LIFETIME;
 use turnstile_reference::model::metadata::GateThreshold;
 
 use crate::actions::{
     Action, Claim, Fate, Frame, Index, Intent, Leftovers, OldExecution, OldPrompt, Origin, Plan, ReplyEnd,
     Report, Setting, Step,
 };
+use crate::protocol::PROTOCOL;
 
 /// How likely decisions are to meet anything but their due.
 #[derive(Debug, Clone, Copy)]
@@ -162,7 +162,7 @@ fn durations() -> impl Strategy<Value = Duration> {
 
 /// Times after which a session may have been forgotten.
 fn long_times() -> impl Strategy<Value = Duration> {
-    let lifetime = SESSION_LIFETIME;
+    let lifetime = PROTOCOL.session_lifetime;
     let second = Duration::from_secs(1);
     prop::sample::select(vec![lifetime / 2, lifetime - second, lifetime, lifetime * 2])
 }

@@ -8,13 +8,13 @@ mod deeds;
 mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::limits::COMMIT_RETRY_DELAY;
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{
@@ -26,6 +26,7 @@ pub use self::outlook::Outlook;
 use crate::actions::{Fate, Intent, Origin, Plan, Setting, Step};
 use crate::committed::Committed;
 use crate::laws::{Law, Laws, Observation, Violation, ensure};
+use crate::protocol::PROTOCOL;
 use crate::setting::{PLAIN, executions, metadata};
 
 /// What is due within this is waited for; what is further away is nothing but the session's own end.
@@ -68,7 +69,7 @@ impl World {
         let metadata = metadata(setting, now);
         let (session, committed) = match setting.origin {
             Origin::Started | Origin::Prepared { .. } => {
-                let session = Session::create(metadata, randomness.clone(), sabotage);
+                let session = Session::create(metadata, randomness.clone(), Arc::clone(&PROTOCOL), sabotage);
                 (session, Committed::default())
             }
             Origin::Imported(_) => {
@@ -169,7 +170,7 @@ impl World {
                 self.laws.judge_at_rest(&self.session, self.now)?;
                 return Ok(None);
             }
-            self.now += COMMIT_RETRY_DELAY;
+            self.now += PROTOCOL.commit_retry_delay;
         }
         let Decision {
             reply,
@@ -269,7 +270,12 @@ impl World {
         let restored = self.committed.restore(&self.randomness, self.sabotage);
         self.session = restored.unwrap_or_else(|| {
             let metadata = metadata(&self.setting, self.now);
-            Session::create(metadata, self.randomness.clone(), self.sabotage)
+            Session::create(
+                metadata,
+                self.randomness.clone(),
+                Arc::clone(&PROTOCOL),
+                self.sabotage,
+            )
         });
     }
 

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use http::Uri;
-use turnstile::error_chain::with_sources;
 use turnstile::live::{Live, Outcome};
 use turnstile::report::{TerminalReporter, replay_in_real_time};
 use turnstile::script::{HarnessError, Options};
-use turnstile::stage::{RECEIVER_AUTHORITY, SERVER, SERVER_AUTHORITY, Secrets, WRAPPER, wrapper_authority};
+use turnstile::stage::{RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
-use turnstile::world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
 use turnstile_fault::Capability;
+use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_scenarios::Entry;
+use turnstile_seams::error_chain::with_sources;
+use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
 
 use super::exit::{Exit, complain, exit_of, heard};
 use super::interruption::Interruption;

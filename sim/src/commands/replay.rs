@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use turnstile::report::{Heading, TerminalReporter, mermaid, replay_of_play, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::suite::{self, Play};
-use turnstile::world::WorldKind;
 use turnstile_scenarios::{Entry, Surface};
+use turnstile_world::WorldKind;
 
 use super::exit::{Exit, complain, exit_of, heard};
 use super::output_file::OutputFile;

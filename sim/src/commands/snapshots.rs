@@ -4,8 +4,8 @@ use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use clap::Args;
-use turnstile::error_chain::with_sources;
 use turnstile::snapshots::{self, ComparisonError, GitError};
+use turnstile_seams::error_chain::with_sources;
 
 use super::exit::{Exit, complain};
 

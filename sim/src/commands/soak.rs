@@ -7,9 +7,9 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use clap::Args;
 use tokio::runtime::Builder;
-use turnstile::error_chain::with_sources;
 use turnstile::soak::{Report, Resources, Soak, Standing};
-use turnstile::stage::Secrets;
+use turnstile_judge::parties::Secrets;
+use turnstile_seams::error_chain::with_sources;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;

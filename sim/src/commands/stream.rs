@@ -10,7 +10,7 @@ use http::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::Builder;
-use turnstile::error_chain::with_sources;
+use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real;
 use turnstile_seams::websocket::{self, Message, OpenError, WebSocketError};
 

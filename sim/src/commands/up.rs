@@ -13,18 +13,18 @@ use std::sync::Arc;
 
 use clap::Args;
 use fake_gateway::gateway::Gateway;
-use fake_gateway::observation::{Observer, Sight, Witness};
 use fake_gateway::program::Unwatched;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
-use turnstile::error_chain::with_sources;
 use turnstile::stage::client::USER;
-use turnstile::stage::{GATEWAY, RECEIVER, WRAPPER};
+use turnstile_events::observation::{Observer, Sight, Witness};
+use turnstile_judge::parties::{GATEWAY, RECEIVER, WRAPPER};
 use turnstile_reference::program::{
     self, Arguments, CallbackArguments, LogFormat, Orders, ProgramError, Running, Settings,
 };
+use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{BoxFuture, Listener, Randomness, real};
 
 use self::instructions::Instructions;

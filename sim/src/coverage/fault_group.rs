@@ -6,12 +6,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use fake_gateway::gateway;
+use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
     Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind,
     Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
 };
-
-use crate::stage::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 
 /// What may come before the name of a model (protocol §3).
 const MODEL_PREFIX: &str = "kilo/";

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use turnstile_events::observation::Sight;
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::oracle::Finding;
+use turnstile_judge::parties::OBSERVER;
+use turnstile_judge::trace::{Record, What};
 use turnstile_scenarios::{FaultKind, Injection, Step};
 
 use super::run::Explored;
-use crate::oracle::Finding;
 use crate::script::Verdict;
-use crate::stage::OBSERVER;
-use crate::trace::{Record, What};
-use crate::world::WorldEvent;
-use fake_gateway::observation::Sight;
 
 /// How many seeds a cluster remembers by number.
 const SEEDS_REMEMBERED: usize = 20;
@@ -159,7 +159,11 @@ fn fault(record: &Record) -> Option<String> {
 
 /// Every link but one is the server's.
 fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
-    if one == crate::stage::SERVER { other } else { one }
+    if one == turnstile_judge::parties::SERVER {
+        other
+    } else {
+        one
+    }
 }
 
 /// The word of a step that tells somebody to behave otherwise.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
+use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
     Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
     QueueBehaviour, Status, Step,
@@ -20,7 +21,6 @@ use turnstile_scenarios::{
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
-use crate::stage::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 
 /// The client that makes requests.
 const CLIENT: &str = "client";

@@ -10,13 +10,13 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
+use turnstile_world::Streams;
 
 use super::faults::{self, Blow};
 use super::layout::Layout;
 use super::swarm::swarm;
 use super::workload;
 use super::wrapper_faults::misbehaving;
-use crate::world::Streams;
 
 /// What the streams of randomness are called that a scenario is drawn from.
 const SWARM: &str = "explore:swarm";

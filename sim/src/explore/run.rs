@@ -7,13 +7,13 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use turnstile_judge::trace::TraceDigest;
 use turnstile_reference::sabotage::Sabotage;
 
 use super::{cluster, generate};
 use crate::report::finding::{Flaw, ToldFinding};
 use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
-use crate::trace::TraceDigest;
 use crate::workers;
 
 /// How seeds are played, and what is kept of each.

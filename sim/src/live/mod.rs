@@ -3,20 +3,18 @@
 //! Whether a scenario can be played there is decided here: by what it [needs](Scenario::needs), and by how long it takes. Its
 //! length nobody has to write down: a simulated world tells it in a blink.
 
-pub mod front;
-
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use turnstile_fault::Capability;
+use turnstile_judge::parties::Secrets;
 use turnstile_scenarios::Scenario;
+use turnstile_seams::error_chain::with_sources;
+use turnstile_world::live::{LiveSetup, LiveWorld};
 
-use crate::error_chain::with_sources;
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
-use crate::stage::Secrets;
 use crate::suite;
-use crate::world::live::{LiveSetup, LiveWorld};
 
 /// How much longer than in a simulated world what is owed may take to come, by the clock of the parties: whoever
 /// waited in vain may try again later than that.

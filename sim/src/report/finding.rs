@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::oracle::Finding;
+use turnstile_judge::oracle::Finding;
+use turnstile_judge::trace::Labels;
+use turnstile_judge::trace::render::seconds;
+
 use crate::script::Verdict;
-use crate::trace::Labels;
-use crate::trace::render::seconds;
 
 /// A finding as reports tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]

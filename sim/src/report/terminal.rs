@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use turnstile_scenarios::{Entry, Surface};
+use turnstile_world::WorldKind;
 
 use super::finding::ToldFinding;
 use super::style::{BAD, GOOD, QUIET};
 use crate::script::Verdict;
 use crate::suite::{Play, Played};
-use crate::world::WorldKind;
 
 /// What came of everything, counted.
 #[derive(Debug, Clone, Copy, Default)]

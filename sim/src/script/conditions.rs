@@ -7,7 +7,7 @@ use super::player::{Halt, Player};
 
 impl Player<'_> {
     pub(super) fn wait_for(&mut self, wait: &Await, spot: Spot) -> Result<(), Halt> {
-        let deadline = self.stage.world.now() + *wait.within + self.stage.world.blur();
+        let deadline = self.stage.world.now() + *wait.within + self.stage.world.timing_tolerance();
         let came_about = match &wait.condition {
             Condition::Gate(tag) => {
                 let tag = tag.to_string();
@@ -52,7 +52,7 @@ impl Player<'_> {
     /// last is not always the one who is done last. Not for long: a wrapper that is done leaves soon after.
     fn let_follow(&mut self) -> Result<(), HarnessError> {
         if self.stage.world.is_in_real_time() {
-            self.run_for(self.stage.world.blur() / 15)?;
+            self.run_for(self.stage.world.timing_tolerance() / 15)?;
         }
         Ok(())
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use turnstile_judge::oracle::history::History;
+use turnstile_judge::trace::{SCRIPT, What};
+
 use super::Verdict;
 use super::settling::LEFT_ALONE;
-use crate::oracle::history::History;
-use crate::trace::{SCRIPT, What};
 
 /// The moments of a play that tell how long another world needs for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

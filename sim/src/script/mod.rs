@@ -11,22 +11,25 @@ mod strike;
 pub(crate) mod view;
 
 #[cfg(test)]
+mod changed_traces;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use player::{Player, Recorded};
+use turnstile_judge::oracle::history::History;
+use turnstile_judge::oracle::{self, Finding};
+use turnstile_judge::parties::Secrets;
+use turnstile_judge::trace::{Labels, Trace};
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
+use turnstile_world::{AnyWorld, Streams, WorldKind};
 
 pub use self::length::Length;
 pub use self::strike::StrikeKind;
-use crate::oracle::history::History;
-use crate::oracle::{self, Finding};
-use crate::stage::{self, RECEIVER_AUTHORITY, Secrets, Stage};
-use crate::trace::{Labels, Trace};
-use crate::world::{AnyWorld, Streams, WorldKind};
-use player::{Player, Recorded};
+use crate::stage::{self, RECEIVER_AUTHORITY, Stage};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
 
@@ -136,7 +139,7 @@ pub enum HarnessError {
     NoServer(String),
     /// The world refused an order that the script's checks should have refused.
     #[error("the world refused an order")]
-    World(#[from] crate::world::WorldError),
+    World(#[from] turnstile_world::WorldError),
 }
 
 /// Plays a scenario from beginning to end and judges it, in a world of its own, on the first of its
@@ -173,8 +176,8 @@ pub fn play_in(
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
     let stage = Stage::in_world(world, secrets, options.sabotage, session)?;
-    let circumstances = stage.circumstances();
-    let blur = stage.world.blur();
+    let context = stage.context();
+    let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
         player.take_for_granted(laid_out)?;
@@ -197,8 +200,10 @@ pub fn play_in(
         labels,
         mut findings,
     } = recorded;
-    let history = History::read_under(&trace, circumstances);
-    findings.extend(expectations::check(scenario, &trace, &history, &messages, blur));
+    let history = History::read_under(&trace, context);
+    findings.extend(expectations::check(
+        scenario, &trace, &history, &messages, tolerance,
+    ));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let elapsed = trace

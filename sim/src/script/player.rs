@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::oracle::Finding;
+use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
+use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
 use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
+use turnstile_world::{AnyWorld, Stopped};
 
 use super::HarnessError;
 use super::stored::LaidOut;
 use super::view::View;
-use crate::oracle::Finding;
 use crate::stage::client::{Answer, Awaited, Client};
-use crate::stage::{Ingest, OBSERVER, SERVER, Stage, WRAPPER, wrapper_of};
-use crate::trace::{Labels, SCRIPT, Trace, What};
-use crate::world::{AnyWorld, Stopped, WorldEvent};
+use crate::stage::{Ingest, Stage};
 
 /// The longest that a step can wait for an answer: a client gives up before.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);

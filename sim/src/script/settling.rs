@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use turnstile_events::observation::Sight;
+use turnstile_judge::oracle;
+use turnstile_judge::oracle::history::{CONNECTED, History};
+use turnstile_judge::parties::{OBSERVER, WRAPPER};
+use turnstile_judge::trace::{Record, What};
 
 use super::player::Player;
 use super::{HarnessError, Settling};
-use crate::oracle;
-use crate::oracle::history::{CONNECTED, History};
 use crate::stage::client::{Awaited, From};
-use crate::stage::{GATEWAY_AUTHORITY, OBSERVER, WRAPPER, wrapper_authority};
-use crate::trace::{Record, What};
+use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// What the record says when the script is over and nothing is broken any more.
 pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
@@ -149,7 +150,7 @@ impl Player<'_> {
             };
             if !is_somebody_left || self.stage.world.now() >= end {
                 // Streams that were open all the time may not have shown yet what the readings have.
-                return self.run_for(self.stage.world.blur() / 3);
+                return self.run_for(self.stage.world.timing_tolerance() / 3);
             }
             self.run_for(BETWEEN_LOOKS)?;
             counted = self.count_waiters()?;
@@ -158,8 +159,8 @@ impl Player<'_> {
 
     /// Whether somebody still waits for what the server has to bring about.
     fn is_anything_owed(&self) -> bool {
-        let circumstances = self.stage.circumstances();
-        let reading = |trace: &_| History::read_under(trace, circumstances);
+        let context = self.stage.context();
+        let reading = |trace: &_| History::read_under(trace, context);
         oracle::is_anything_owed(&self.stage.recorder.read(reading))
     }
 }

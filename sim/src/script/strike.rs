@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use turnstile_fault::{ConnectionEnd, DiskBehaviour, Fault, Link, QueueBehaviour};
+use turnstile_judge::parties::{SERVER, WRAPPER};
 
 use super::player::Player;
-use crate::stage::{SERVER, WRAPPER};
 
 /// After how long most of them are over.
 const RECOVERY: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use fake_gateway::observation::Sight;
+use turnstile_events::observation::Sight;
 use turnstile_scenarios::{Scenario, Surface};
 
 use super::{Options, Verdict, play};

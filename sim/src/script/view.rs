@@ -6,12 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
 use serde_json::Value;
+use turnstile_events::observation::Sight;
+use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, WRAPPER};
+use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::Moment;
-
-use crate::stage::{GATEWAY, OBSERVER, RECEIVER, WRAPPER};
-use crate::trace::{Record, Trace, What};
 
 /// How the gateway finds a directive in a prompt (protocol §11).
 const GATE_DIRECTIVE: &str = "__fake__:gate:";

@@ -9,12 +9,12 @@ mod report;
 
 use std::num::NonZeroUsize;
 
+use turnstile_judge::oracle::{Finding, ORACLES};
 use turnstile_reference::sabotage::{Rule, Sabotage};
 use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::Search;
 pub use self::report::{Summary, tell_clean, tell_searches, tell_trials};
-use crate::oracle::{Finding, ORACLES};
 use crate::script::Options;
 use crate::suite::{self, Play, Played};
 

@@ -10,13 +10,13 @@ use http_body_util::Full;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use turnstile_judge::parties::Secrets;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::websocket::{self, Message};
 use turnstile_seams::{ClockExt as _, Seams};
 
 use super::ledger::Ledger;
 use super::parties::Sandboxes;
-use crate::stage::Secrets;
 use crate::stage::client::{USER, draw_message_id};
 use crate::tokens;
 
@@ -157,7 +157,7 @@ impl Surroundings {
         };
         let answer = self.seams.clock.timeout(PATIENCE, answering).await;
         let answer = answer.map_err(|elapsed| elapsed.to_string())?;
-        let (status, body) = answer.map_err(|error| crate::error_chain::with_sources(&error))?;
+        let (status, body) = answer.map_err(|error| turnstile_seams::error_chain::with_sources(&error))?;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         match body.pointer("/result/data") {
             Some(data) if status.is_success() => Ok(data.clone()),

@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use turnstile_judge::parties::Secrets;
 use turnstile_seams::{ClockExt as _, Seams, real};
+use turnstile_world::live::{Process, ServerError, StartedServer};
 
 use self::client::Surroundings;
 pub use self::ledger::Counts;
@@ -26,8 +28,6 @@ use self::ledger::Ledger;
 use self::parties::Fakes;
 pub use self::resources::Resources;
 use self::resources::Watch;
-use crate::stage::Secrets;
-use crate::world::live::{Process, ServerError, StartedServer};
 
 /// How often the server's resources are looked at.
 const SAMPLING: Duration = Duration::from_secs(1);

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fake_gateway::gateway::Gateway;
-use fake_gateway::observation::{Observer, Sight, Witness};
 use fake_gateway::program::Unwatched;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
+use turnstile_events::observation::{Observer, Sight, Witness};
+use turnstile_judge::parties::{GATEWAY, RECEIVER, WRAPPER};
 use turnstile_seams::{Listener, Seams, http_client};
+use turnstile_world::Route;
+use turnstile_world::live::front;
 
 use super::SoakError;
 use super::ledger::Ledger;
-use crate::live::front;
-use crate::stage::{GATEWAY, RECEIVER, WRAPPER};
-use crate::world::Route;
 
 /// An address of the loopback with any free port: load goes nowhere else.
 const ANY_PORT: &str = "127.0.0.1:0";

@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use turnstile_reference::host::{Checkpoint, Checkpoints};
 use turnstile_seams::BoxFuture;
-
-use crate::world::PowerSwitch;
+use turnstile_world::PowerSwitch;
 
 /// Where the server is to crash when it next comes there, if anywhere. Cheap to clone.
 #[derive(Clone, Default)]

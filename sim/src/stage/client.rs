@@ -8,20 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fake_gateway::observation::{Sight, Witness, body_as_value};
 use http::{Method, Request, Uri, header};
 use http_body_util::Full;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::sync::watch;
+use turnstile_events::observation::{Sight, Witness, body_as_value};
+use turnstile_judge::parties::Secrets;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
+use super::SERVER_AUTHORITY;
+use super::recorder::Recorder;
 pub use super::stream::{From, StreamWish};
-use super::{SERVER_AUTHORITY, Secrets};
 use crate::tokens;
-use crate::trace::Recorder;
 
 /// The user on whose behalf all clients act.
 pub const USER: &str = "user-1";

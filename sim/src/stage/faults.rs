@@ -5,13 +5,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use turnstile_events::world::DiskFault;
 use turnstile_fault::{ConnectionEnd, CrashPoint, DiskBehaviour, Fault, LinkEffect, Place, QueueBehaviour};
+use turnstile_judge::parties::SERVER;
 use turnstile_reference::host::Checkpoint;
+use turnstile_world::{AnyWorld, WorldError};
 
-use super::SERVER;
 use super::checkpoints::CrashPlan;
 use super::queue::QueueControl;
-use crate::world::{AnyWorld, DiskFault, Link, WorldError};
 
 /// Applies faults and ends them. Cheap to clone; clones control the same stage.
 #[derive(Clone)]
@@ -121,14 +122,11 @@ fn checkpoint(point: CrashPoint) -> Checkpoint {
 /// The verbs of a world, by fault.
 fn apply_to_world(world: &mut dyn AnyWorld, fault: &Fault) -> Result<(), WorldError> {
     match fault {
-        Fault::Link { link, effect } => {
-            let link = to_link(link);
-            match effect {
-                LinkEffect::Cut => world.cut(&link),
-                LinkEffect::BlackHole => world.black_hole(&link),
-                LinkEffect::Delay { by } => world.delay(&link, **by),
-            }
-        }
+        Fault::Link { link, effect } => match effect {
+            LinkEffect::Cut => world.cut(link),
+            LinkEffect::BlackHole => world.black_hole(link),
+            LinkEffect::Delay { by } => world.delay(link, **by),
+        },
         Fault::Connections { from, to, end } => match end {
             ConnectionEnd::Reset => world.reset(from, to),
             ConnectionEnd::Silence => world.silence(from, to),
@@ -156,7 +154,7 @@ fn apply_to_world(world: &mut dyn AnyWorld, fault: &Fault) -> Result<(), WorldEr
 /// As the world has them.
 pub fn heal(world: &mut dyn AnyWorld, place: &Place) -> Result<(), WorldError> {
     match place {
-        Place::Link(link) => world.heal(&to_link(link)),
+        Place::Link(link) => world.heal(link),
         Place::EveryLink => {
             world.heal_everything();
             Ok(())
@@ -167,18 +165,10 @@ pub fn heal(world: &mut dyn AnyWorld, place: &Place) -> Result<(), WorldError> {
     }
 }
 
-fn to_link(link: &turnstile_fault::Link) -> Link {
-    Link {
-        from: link.from.clone(),
-        to: link.to.clone(),
-        one_way: link.one_way,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::World;
+    use turnstile_world::World;
 
     #[test]
     fn the_end_of_a_fault_does_not_end_a_later_one() {

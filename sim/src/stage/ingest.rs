@@ -3,11 +3,11 @@
 //!
 //! It sends what it is told to and answers nothing by itself.
 
-use fake_gateway::observation::{ClosedBy, Sight, Witness, body_as_value};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use turnstile_events::observation::{ClosedBy, Sight, Witness, body_as_value};
 use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Seams};
 
@@ -16,14 +16,6 @@ use super::client::{Awaited, PATIENCE};
 
 /// The status of an ingest that opened.
 pub const SWITCHING_PROTOCOLS: u16 = 101;
-
-/// What the names of such sockets begin with, as parties.
-pub(super) const PARTY_PREFIX: &str = "ingest:";
-
-/// The party under which a socket of that name is recorded.
-pub fn ingest_party(name: &str) -> String {
-    format!("{PARTY_PREFIX}{name}")
-}
 
 /// What is done on an open socket.
 #[derive(Debug, Clone, PartialEq, Eq)]

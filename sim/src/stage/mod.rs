@@ -7,6 +7,7 @@ pub mod client;
 mod faults;
 mod ingest;
 mod queue;
+mod recorder;
 mod sandboxes;
 mod stored;
 mod stream;
@@ -14,38 +15,31 @@ mod stream;
 use std::sync::Arc;
 
 use fake_gateway::gateway::Gateway;
-use fake_gateway::observation::Witness;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
-use turnstile_reference::callbacks::CallbackSettings;
+use turnstile_events::observation::Witness;
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::oracle::history::RunContext;
+use turnstile_judge::parties::{
+    GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
+};
+use turnstile_judge::trace::{WORLD, What};
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
+use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
+use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 
 use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, USER};
 pub use self::faults::{Applied, Faults, heal};
 use self::ingest::Opener;
-pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS, ingest_party};
+pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
 use self::queue::QueueControl;
+pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
-use crate::error_chain::with_sources;
-use crate::oracle::history::Circumstances;
-use crate::trace::{Recorder, WORLD, What};
-use crate::world::{AnyWorld, Machine, WorldError, WorldEvent, WorldKind};
-
-/// The harness's own eye: its stream is never cut, and it opens the fakes' side doors.
-pub const OBSERVER: &str = "observer";
-/// The server under test.
-pub const SERVER: &str = "server";
-/// The fake wrapper; of several, that of the session without a name of its own.
-pub const WRAPPER: &str = "wrapper";
-/// The fake gateway.
-pub const GATEWAY: &str = "gateway";
-/// The callback receiver.
-pub const RECEIVER: &str = "receiver";
 
 /// Where the server listens.
 pub const SERVER_AUTHORITY: &str = "server:8787";
@@ -55,35 +49,6 @@ pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
 /// The port that every wrapper listens at.
 const WRAPPER_PORT: u16 = 9000;
-
-/// What only the server and those whom it trusts know (protocol §2).
-#[derive(Clone)]
-pub struct Secrets {
-    /// Secret under which users' tokens are signed.
-    pub api: String,
-    /// Secret under which stream tickets are signed.
-    pub ticket: String,
-    /// What callers of internal procedures have to know besides.
-    pub internal_api_key: String,
-}
-
-impl Default for Secrets {
-    /// Those of a server that the harness sets up itself.
-    fn default() -> Self {
-        Self {
-            api: "api-secret-of-the-simulation".to_owned(),
-            ticket: "ticket-secret-of-the-simulation".to_owned(),
-            internal_api_key: "internal-api-key-of-the-simulation".to_owned(),
-        }
-    }
-}
-
-impl Secrets {
-    /// All of them.
-    pub fn all(&self) -> [&str; 3] {
-        [&self.api, &self.ticket, &self.internal_api_key]
-    }
-}
 
 /// The server's database on its simulated disk.
 const DATABASE: &str = "data/turnstile.redb";
@@ -247,9 +212,14 @@ impl Stage {
         Ok(ingest)
     }
 
-    /// What a judge of what is played here has to know beside what is seen.
-    pub fn circumstances(&self) -> Circumstances {
-        Circumstances::of(&*self.world, &self.secrets)
+    /// What a judge of this run has to know beside the trace.
+    pub fn context(&self) -> RunContext {
+        RunContext {
+            time_error: self.world.reported_time_error(),
+            timing_tolerance: self.world.timing_tolerance(),
+            in_real_time: self.world.is_in_real_time(),
+            secrets: self.secrets.all().map(str::to_owned).into(),
+        }
     }
 
     /// The moment that lies so long after the run's beginning.
@@ -291,7 +261,8 @@ impl Wiring {
                 api_secret: self.secrets.api.clone(),
                 ticket_secret: self.secrets.ticket.clone(),
                 internal_api_key: self.secrets.internal_api_key.clone(),
-                callbacks: CallbackSettings::default(),
+                callback_queue: true,
+                profile: Arc::default(),
                 sabotage: self.sabotage,
             };
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
@@ -326,30 +297,9 @@ pub fn epoch() -> Timestamp {
     EPOCH.parse().expect("the epoch is a timestamp")
 }
 
-/// The host of the wrapper of a session that has a name of its own. No client can be called that.
-pub fn wrapper_of(session: &str) -> String {
-    format!("{WRAPPER}.{session}")
-}
-
-/// Whether a party is a wrapper.
-pub fn is_wrapper(party: &str) -> bool {
-    party
-        .strip_prefix(WRAPPER)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 /// Where the wrapper on `host` listens.
 pub fn wrapper_authority(host: &str) -> String {
     format!("{host}:{WRAPPER_PORT}")
-}
-
-/// The machine that a party is on: sockets that a script opens itself are on the wrapper's.
-pub fn host_of(party: &str) -> &str {
-    if party.starts_with(ingest::PARTY_PREFIX) {
-        WRAPPER
-    } else {
-        party
-    }
 }
 
 fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {

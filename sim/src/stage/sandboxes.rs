@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use turnstile_judge::parties::WRAPPER;
 use turnstile_reference::delivery::Sandboxes;
 use turnstile_reference::store::SessionKey;
 
-use super::{WRAPPER, wrapper_authority};
+use super::wrapper_authority;
 
 /// The sandboxes of all sessions. Cheap to clone; it outlives every crash of the server.
 #[derive(Clone, Default)]

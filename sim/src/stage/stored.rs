@@ -3,10 +3,10 @@
 use serde_json::Value;
 use turnstile_reference::identity::UserId;
 use turnstile_reference::store::{Store, StoreError};
+use turnstile_world::Disk;
 
 use super::DATABASE;
 use super::client::USER;
-use crate::world::Disk;
 
 /// A session of an older service's (protocol §10).
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,13 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use fake_gateway::observation::{ClosedBy, Sight, body_as_value};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 use tokio::sync::watch;
+use turnstile_events::observation::{ClosedBy, Sight, body_as_value};
 use turnstile_seams::ClockExt as _;
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 

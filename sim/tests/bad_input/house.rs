@@ -9,18 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_gateway::gateway::Gateway;
-use fake_gateway::observation::{Observer, Sight, Witness};
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
-use turnstile::world::{DiskFile, Machine, World};
-use turnstile_reference::callbacks::CallbackSettings;
+use turnstile_events::observation::{Observer, Sight, Witness};
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
 use turnstile_seams::{Listener, Seams};
+use turnstile_world::{DiskFile, Machine, World};
 
 use crate::wire::{Answer, Asked, exchange};
 
@@ -218,7 +217,8 @@ fn config() -> Config {
         api_secret: API_SECRET.to_owned(),
         ticket_secret: TICKET_SECRET.to_owned(),
         internal_api_key: INTERNAL_API_KEY.to_owned(),
-        callbacks: CallbackSettings::default(),
+        callback_queue: true,
+        profile: Arc::default(),
         sabotage: Sabotage::default(),
     }
 }

@@ -17,7 +17,7 @@ mod wire;
 use std::time::Duration;
 
 use serde_json::Value;
-use turnstile::world::Link;
+use turnstile_fault::Link;
 
 use crate::inputs::{Input, MESSAGE};
 use crate::sweep::{BAD_REQUEST, Sweep, prepared};

@@ -7,7 +7,7 @@ use std::fs;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use turnstile::oracle::history::History;
+use turnstile_judge::oracle::history::History;
 
 use crate::{book, plays};
 

@@ -1,12 +1,13 @@
 //! Finding in a trace what a page shows, as raw JSON with what is volatile masked.
 
-use fake_gateway::observation::{ClosedBy, Sight};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use turnstile::script::Verdict;
 use turnstile::snapshots::{ASKED, Redactor};
-use turnstile::stage::{RECEIVER, epoch};
-use turnstile::trace::What;
+use turnstile::stage::epoch;
+use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_judge::parties::RECEIVER;
+use turnstile_judge::trace::What;
 
 /// Where procedures are, before their names.
 const PROCEDURES: &str = "/trpc/";

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
 use futures_util::StreamExt as _;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use turnstile_events::observation::Sight;
 use turnstile_seams::websocket::{self, Message};
 
 use crate::house::{

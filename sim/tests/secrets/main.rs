@@ -21,7 +21,7 @@ mod wire;
 
 use http::Method;
 use serde_json::{Value, json};
-use turnstile::world::DiskFault;
+use turnstile_events::world::DiskFault;
 
 use crate::house::{LeftBehind, RECEIVER_AUTHORITY, SERVER, WRAPPER_AUTHORITY};
 use crate::hunt::Hunt;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -83,7 +84,7 @@ fn no_type_of_the_server_prints_a_secret() {
 fn search_session(planted: &mut Planted, metadata: Metadata, target: CallbackTarget) {
     let mut now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
     let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(1));
-    let mut session = Session::create(metadata, randomness, Sabotage::default());
+    let mut session = Session::create(metadata, randomness, Arc::default(), Sabotage::default());
     let mut effects: Vec<Effect> = Vec::new();
     let inputs = [
         Input::Initiate,

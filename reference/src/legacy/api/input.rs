@@ -58,17 +58,16 @@ pub(super) struct Prepared {
 
 impl PrepareSession {
     /// What is to be kept, once the fields that depend on each other have been looked at.
-    pub(super) fn parts(&mut self) -> Result<Prepared, Refusal> {
+    /// A prompt may have `prompt_limit` characters.
+    pub(super) fn parts(&mut self, prompt_limit: usize) -> Result<Prepared, Refusal> {
         if self.mode.needs_system_prompt() && self.append_system_prompt.is_none() {
             return Err(self.mode.lacks_system_prompt());
         }
+        let prompt = self.prompt.within(prompt_limit, "prompt")?;
         let repository = self.repository()?;
         let turn = match self.initial_payload.take() {
-            Some(payload) => payload.into_turn(None)?.0,
-            None => Turn::Prompt {
-                prompt: self.prompt.as_str().to_owned(),
-                images: None,
-            },
+            Some(payload) => payload.into_turn(None, prompt_limit)?.0,
+            None => Turn::Prompt { prompt, images: None },
         };
         Ok(Prepared {
             turn,
@@ -154,7 +153,8 @@ pub struct SendMessage {
 
 impl SendMessage {
     /// What the agent shall do and what it is run with, whichever form says it.
-    pub(super) fn into_turn(self) -> Result<(Turn, AgentChoice, Finalization), Refusal> {
+    /// A prompt may have `prompt_limit` characters.
+    pub(super) fn into_turn(self, prompt_limit: usize) -> Result<(Turn, AgentChoice, Finalization), Refusal> {
         let finalization = Finalization {
             auto_commit: self.auto_commit,
             condense_on_complete: self.condense_on_complete,
@@ -166,7 +166,7 @@ impl SendMessage {
                     "Invalid input: expected one of `prompt` and `payload`, and not both",
                 ));
             }
-            let (turn, agent) = payload.into_turn(self.images)?;
+            let (turn, agent) = payload.into_turn(self.images, prompt_limit)?;
             match turn {
                 Turn::Prompt { .. } => Row::ProcedureSendPayload.reach(),
                 Turn::Command { .. } => Row::ProcedureSendCommand.reach(),
@@ -176,7 +176,10 @@ impl SendMessage {
         Row::ProcedureSendFlat.reach();
         let missing = |field: &str| Refusal::bad_request(format!("Invalid input: missing field `{field}`"));
         let turn = Turn::Prompt {
-            prompt: self.prompt.ok_or_else(|| missing("prompt"))?.into(),
+            prompt: self
+                .prompt
+                .ok_or_else(|| missing("prompt"))?
+                .within(prompt_limit, "prompt")?,
             images: self.images.map(Into::into),
         };
         let agent = AgentChoice {
@@ -210,14 +213,17 @@ enum PayloadType {
 }
 
 impl Payload {
-    /// The turn, with the images that were given beside it.
-    fn into_turn(self, beside: Option<Images>) -> Result<(Turn, AgentChoice), Refusal> {
+    /// The turn, with the images that were given beside it. A prompt may have `prompt_limit` characters.
+    fn into_turn(self, beside: Option<Images>, prompt_limit: usize) -> Result<(Turn, AgentChoice), Refusal> {
         let missing = |field| Refusal::bad_request(format!("Invalid input: missing field `payload.{field}`"));
         let images = self.images.or(beside);
         match self.r#type {
             PayloadType::Prompt => {
                 let turn = Turn::Prompt {
-                    prompt: self.prompt.ok_or_else(|| missing("prompt"))?.into(),
+                    prompt: self
+                        .prompt
+                        .ok_or_else(|| missing("prompt"))?
+                        .within(prompt_limit, "payload.prompt")?,
                     images: images.map(Into::into),
                 };
                 let (mode, model, variant) = (self.mode, self.model, self.variant);

@@ -22,7 +22,7 @@ use crate::store::SessionKey;
 ///
 /// Fields that do not go together, or a failing store.
 pub async fn prepare(app: &App, user: UserId, mut input: PrepareSession) -> Result<Value, Refusal> {
-    let prepared = input.parts()?;
+    let prepared = input.parts(app.profile().prompt_limit)?;
     let id = input.initial_message_id.take();
     let id = id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness()));
     let mut metadata = new_metadata(app, user);
@@ -68,7 +68,7 @@ pub async fn initiate(app: &App, user: UserId, input: Initiate) -> Result<Value,
 pub async fn send(app: &App, user: UserId, mut input: SendMessage) -> Result<Value, Refusal> {
     let session = input.cloud_agent_session_id.clone();
     let id = input.message_id.take();
-    let (turn, agent, finalization) = input.into_turn()?;
+    let (turn, agent, finalization) = input.into_turn(app.profile().prompt_limit)?;
     let admission = Admission {
         id: id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness())),
         turn,

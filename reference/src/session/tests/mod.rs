@@ -19,10 +19,6 @@ use super::supervision::Deadline;
 use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim};
 use super::*;
 use crate::legacy::model::execution::Closing;
-use crate::limits::{
-    COLD_RETRY_DELAYS, DISCONNECT_GRACE, DRAIN_DELAY, ENQUEUE_RETRY_DELAY, IDLE_RECONCILIATION_DELAY,
-    NO_OUTPUT_TIMEOUT, PENDING_LIMIT, PING_INTERVAL, PONG_TIMEOUT, RESUME_DELAY, WARM_RETRY_DELAYS,
-};
 use crate::model::message::{self, Turn};
 use crate::model::metadata::{CallbackTarget, Finalization, GateThreshold, Model, Workspace};
 use crate::refusal::{Code, Refusal};
@@ -34,6 +30,7 @@ struct Bench {
     now: Timestamp,
     session: Session,
     randomness: Randomness,
+    profile: Arc<Profile>,
     events: Vec<Event>,
     effects: Vec<Effect>,
     sockets: SocketId,
@@ -56,11 +53,13 @@ impl Bench {
             url: "http://receiver/".to_owned(),
             headers: BTreeMap::new(),
         });
-        let session = Session::create(metadata, randomness.clone(), Sabotage::default());
+        let profile = Arc::new(Profile::default());
+        let session = Session::create(metadata, randomness.clone(), profile.clone(), Sabotage::default());
         Self {
             now,
             session,
             randomness,
+            profile,
             events: Vec::new(),
             effects: Vec::new(),
             sockets: 0,
@@ -97,7 +96,12 @@ impl Bench {
             executions: Vec::new(),
             entities: Vec::new(),
         };
-        self.session = Session::restore(stored, self.randomness.clone(), Sabotage::default());
+        self.session = Session::restore(
+            stored,
+            self.randomness.clone(),
+            self.profile.clone(),
+            Sabotage::default(),
+        );
         self.put(Input::Resume);
     }
 
@@ -148,7 +152,7 @@ impl Bench {
 
     /// Waits for the next delivery and has the wrapper take it. Returns the ingest socket.
     fn deliver(&mut self) -> SocketId {
-        self.pass(DRAIN_DELAY);
+        self.pass(self.profile.drain_delay);
         let delivery = self.delivery();
         let run = delivery.run.clone();
         if delivery.ensure_ready {

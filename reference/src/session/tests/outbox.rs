@@ -38,7 +38,7 @@ fn a_refused_enqueue_is_tried_again_after_its_delay_also_across_a_restart_and_th
         result: Err(EnqueueError::new("no")),
     });
     bench.restart();
-    bench.pass(ENQUEUE_RETRY_DELAY - Duration::from_millis(1));
+    bench.pass(bench.profile.enqueue_retry_delay - Duration::from_millis(1));
     assert_eq!(bench.jobs().len(), 1);
     bench.pass(Duration::from_millis(1));
     assert_eq!(bench.jobs().len(), 2);
@@ -81,7 +81,7 @@ fn a_wrapper_that_vanishes_between_the_reply_and_the_idle_still_leaves_a_callbac
         socket,
         closing: Closing::default(),
     });
-    bench.pass(DISCONNECT_GRACE);
+    bench.pass(bench.profile.disconnect_grace);
     assert_eq!(bench.jobs().len(), 1);
     assert_eq!(bench.jobs()[0].body["status"], "completed");
 }
@@ -90,7 +90,7 @@ fn a_wrapper_that_vanishes_between_the_reply_and_the_idle_still_leaves_a_callbac
 fn a_lost_answer_to_the_delivery_of_a_turn_that_has_ended_costs_neither_its_run_nor_its_callback() {
     let mut bench = Bench::new();
     let message = bench.admit();
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     let delivery = bench.delivery();
     bench.put(Input::Prepared {
         run: delivery.run.id.clone(),

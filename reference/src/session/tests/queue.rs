@@ -20,7 +20,7 @@ fn a_turn_is_queued_sent_and_completed_and_its_callback_has_the_text() {
 #[test]
 fn the_eleventh_pending_message_is_refused_and_its_id_stays_free() {
     let mut bench = Bench::new();
-    for _ in 0..PENDING_LIMIT {
+    for _ in 0..bench.profile.pending_limit {
         bench.admit();
     }
     let id = MessageId::draw(bench.now, &bench.randomness);
@@ -63,13 +63,18 @@ fn a_repeated_id_is_acked_with_the_same_intent_and_refused_with_another_or_after
 
 #[test]
 fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhausts() {
-    for (warm, delays) in [(false, &COLD_RETRY_DELAYS[..]), (true, &WARM_RETRY_DELAYS[..])] {
+    let Profile {
+        delivery_retry_delays_cold: cold,
+        delivery_retry_delays_warm: warm,
+        ..
+    } = Profile::default();
+    for (warm, delays) in [(false, cold), (true, warm)] {
         let mut bench = Bench::new();
         if warm {
             bench.session.metadata.workspace = Some(workspace());
         }
         let message = bench.admit();
-        let mut delivered_at = bench.now + DRAIN_DELAY;
+        let mut delivered_at = bench.now + bench.profile.drain_delay;
         for (count, delay) in delays.iter().enumerate() {
             bench.pass(
                 Duration::try_from(delivered_at.duration_since(bench.now)).unwrap()
@@ -96,10 +101,10 @@ fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhaus
 fn a_failure_that_no_retry_can_mend_ends_the_message_at_once_and_lets_the_next_one_pass() {
     let mut bench = Bench::new();
     let (first, second) = (bench.admit(), bench.admit());
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     bench.fail_delivery(DeliveryFailure::new(FailureCode::BadRequest, "no"));
     assert_eq!(bench.end_of(&first).status, message::Status::Failed);
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     assert_eq!(bench.delivery().message.id, second);
 }
 
@@ -107,7 +112,7 @@ fn a_failure_that_no_retry_can_mend_ends_the_message_at_once_and_lets_the_next_o
 fn evidence_of_the_end_before_the_reply_to_the_delivery_counts_as_accepted_then_ended() {
     let mut bench = Bench::new();
     let message = bench.admit();
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     let delivery = bench.delivery();
     bench.put(Input::Prepared {
         run: delivery.run.id.clone(),
@@ -128,11 +133,11 @@ fn evidence_of_the_end_before_the_reply_to_the_delivery_counts_as_accepted_then_
 fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting() {
     let mut bench = Bench::new();
     bench.admit();
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     let called_off = bench.delivery();
     bench.put(Input::Interrupt);
     let next = bench.admit();
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "called off");
     let (message, run) = (called_off.message.id, called_off.run.id);
     bench.put(Input::Delivered {
@@ -148,7 +153,12 @@ fn a_session_whose_first_message_is_refused_writes_nothing() {
     let bench = Bench::new();
     let mut metadata = bench.session.metadata().clone();
     metadata.agent.model = None;
-    let mut session = Session::create(metadata, bench.randomness.clone(), Sabotage::default());
+    let mut session = Session::create(
+        metadata,
+        bench.randomness.clone(),
+        bench.profile.clone(),
+        Sabotage::default(),
+    );
     let admission = bench.admission(&"msg_000000000000AAAAAAAAAAAAAA".parse().unwrap(), "hello");
     let decision = session.handle(bench.now, Input::Admit(Box::new(admission)));
     assert!(matches!(decision.reply, Reply::Admission(Err(_))));

@@ -35,7 +35,7 @@ fn an_idle_with_an_unanswered_message_is_reconciled_after_its_delay() {
     let socket = bench.deliver();
     bench.root_idle(socket);
     bench.kilo_says(socket, "session.idle", json!({"sessionID": "ses_child"}));
-    bench.pass(IDLE_RECONCILIATION_DELAY);
+    bench.pass(bench.profile.idle_reconciliation_delay);
     assert_eq!(
         bench.end_of(&message).reason,
         Some(message::Reason::MissingAssistantReply)

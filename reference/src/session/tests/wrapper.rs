@@ -13,16 +13,16 @@ fn a_reconnect_inside_the_grace_keeps_the_turn_and_its_end_fails_it() {
         socket,
         closing: Closing::default(),
     });
-    bench.pass(DISCONNECT_GRACE - Duration::from_millis(1));
+    bench.pass(bench.profile.disconnect_grace - Duration::from_millis(1));
     let socket = bench.connect(&run);
-    bench.pass(DISCONNECT_GRACE * 2);
+    bench.pass(bench.profile.disconnect_grace * 2);
     assert!(!bench.session.message(&message).unwrap().is_terminal());
 
     bench.put(Input::IngestClosed {
         socket,
         closing: Closing::default(),
     });
-    bench.pass(DISCONNECT_GRACE);
+    bench.pass(bench.profile.disconnect_grace);
     let outcome = bench.end_of(&message);
     assert_eq!(outcome.reason, Some(message::Reason::WrapperDisconnected));
     assert_eq!(outcome.error.as_deref(), Some("Wrapper disconnected"));
@@ -80,11 +80,11 @@ fn a_wrapper_that_answers_no_ping_is_unhealthy_and_output_does_not_stand_for_a_p
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
-    bench.pass(PING_INTERVAL);
+    bench.pass(bench.profile.ping_interval);
     assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Ping)));
-    bench.pass(PONG_TIMEOUT / 2);
+    bench.pass(bench.profile.pong_timeout / 2);
     bench.wrapper_says(socket, events::name::HEARTBEAT, json!({}));
-    bench.pass(PONG_TIMEOUT / 2);
+    bench.pass(bench.profile.pong_timeout / 2);
     assert_eq!(
         bench.end_of(&message).reason,
         Some(message::Reason::WrapperFailure)
@@ -103,7 +103,7 @@ fn a_wrapper_that_answers_pings_and_shows_nothing_else_is_unhealthy_after_the_ou
     }
     assert_eq!(
         Duration::try_from(bench.now.duration_since(started)).unwrap(),
-        NO_OUTPUT_TIMEOUT
+        bench.profile.no_output_timeout
     );
 }
 
@@ -114,13 +114,13 @@ fn a_restart_takes_up_the_queue_and_the_grace() {
     bench.deliver();
     let waiting = bench.admit();
     bench.restart();
-    bench.pass(RESUME_DELAY);
+    bench.pass(bench.profile.resume_delay);
     assert_eq!(
         bench.delivery().message.id,
         waiting,
         "a lost delivery is made again"
     );
-    bench.pass(DISCONNECT_GRACE);
+    bench.pass(bench.profile.disconnect_grace);
     assert_eq!(
         bench.end_of(&accepted).reason,
         Some(message::Reason::WrapperDisconnected)
@@ -165,7 +165,7 @@ fn a_message_after_a_stop_that_nobody_confirmed_gets_a_wrapper_run_of_its_own() 
     bench.put(Input::Interrupt);
     bench.restart();
     bench.admit();
-    bench.pass(DRAIN_DELAY);
+    bench.pass(bench.profile.drain_delay);
     let delivery = bench.delivery();
     assert!(delivery.ensure_ready);
     assert_ne!(delivery.run, run);
@@ -178,16 +178,16 @@ fn a_ping_that_was_lost_with_its_socket_is_asked_again_when_the_wrapper_is_back(
     let message = bench.admit();
     let socket = bench.deliver();
     let run = bench.current_run().unwrap();
-    bench.pass(PING_INTERVAL);
+    bench.pass(bench.profile.ping_interval);
     bench.put(Input::IngestClosed {
         socket,
         closing: Closing::default(),
     });
-    bench.pass(DISCONNECT_GRACE / 2);
+    bench.pass(bench.profile.disconnect_grace / 2);
     let socket = bench.connect(&run);
     assert!(bench.effects.contains(&Effect::Send(socket, ToWrapper::Ping)));
-    bench.pass(PONG_TIMEOUT - Duration::from_millis(1));
+    bench.pass(bench.profile.pong_timeout - Duration::from_millis(1));
     bench.wrapper_says(socket, events::name::PONG, json!({}));
-    bench.pass(PONG_TIMEOUT);
+    bench.pass(bench.profile.pong_timeout);
     assert!(!bench.session.message(&message).unwrap().is_terminal());
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::execution::{self, Execution};
 use turnstile_reference::legacy::model::{name_execution, name_execution_after};
-use turnstile_reference::limits::{ENQUEUE_RETRY_DELAY, RESUME_DELAY};
 use turnstile_reference::model::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Session};
@@ -16,6 +15,7 @@ use super::executions;
 use super::ledger::Ledger;
 use super::{Law, Observation, Speaker, Told, Violation, ensure};
 use crate::actions::Setting;
+use crate::protocol::PROTOCOL;
 use crate::setting::BRANCH;
 
 /// What is known of batches and callbacks.
@@ -105,7 +105,7 @@ impl Callbacks {
                 if let Some(callback) = self.callbacks.get_mut(owner) {
                     callback.under_way = false;
                     callback.taken |= result.is_ok();
-                    callback.retry_at = result.is_err().then(|| seen.now + ENQUEUE_RETRY_DELAY);
+                    callback.retry_at = result.is_err().then(|| seen.now + PROTOCOL.enqueue_retry_delay);
                 }
             }
             _ => {}
@@ -378,7 +378,9 @@ impl Callbacks {
             );
         }
         if matches!(seen.input, Input::Wake) {
-            let earliest = self.resumed_at.map_or(Timestamp::MIN, |at| at + RESUME_DELAY);
+            let earliest = self
+                .resumed_at
+                .map_or(Timestamp::MIN, |at| at + PROTOCOL.resume_delay);
             for (owner, callback) in self.callbacks.iter().filter(|(_, callback)| !callback.under_way) {
                 ensure!(
                     callback.retry_at.is_none_or(|at| at.max(earliest) > seen.now),

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use turnstile_reference::legacy::model::Origin;
 use turnstile_reference::legacy::model::execution::{Closing, Execution, Id};
-use turnstile_reference::limits::{DISCONNECT_GRACE, EXECUTION_TIMEOUT, RESUME_DELAY};
 use turnstile_reference::session::events::Event;
 use turnstile_reference::session::wrapper::{CLOSE_REPLACED, IngestRefusal};
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, ToWrapper};
 
 use super::{Law, Observation, Violation, ensure};
+use crate::protocol::PROTOCOL;
 use crate::setting::unknown_execution;
 
 /// What is told of a connection that went without saying how.
@@ -57,11 +57,11 @@ impl Known {
 
     /// When it is too late for its wrapper to come back.
     fn grace_ends(&self) -> Option<Timestamp> {
-        self.alone_since.map(|since| since + DISCONNECT_GRACE)
+        self.alone_since.map(|since| since + PROTOCOL.disconnect_grace)
     }
 
     fn times_out(&self) -> Timestamp {
-        self.left.started_at + EXECUTION_TIMEOUT
+        self.left.started_at + PROTOCOL.execution_timeout
     }
 }
 
@@ -234,7 +234,7 @@ impl Executions {
     pub fn conclude(&self, seen: &Observation) -> Result<(), Violation> {
         let is_over = matches!(seen.input, Input::Interrupt | Input::Delete);
         let is_woken = matches!(seen.input, Input::Wake);
-        let lapsed = |at: Timestamp| is_woken && at.max(self.resumed_at + RESUME_DELAY) <= seen.now;
+        let lapsed = |at: Timestamp| is_woken && at.max(self.resumed_at + PROTOCOL.resume_delay) <= seen.now;
         for known in self.known.values().filter(|known| known.is_unfinished()) {
             ensure!(
                 !is_over && !lapsed(known.times_out()) && !known.grace_ends().is_some_and(lapsed),

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
-use turnstile_reference::limits::{DRAIN_DELAY, PENDING_LIMIT};
 use turnstile_reference::model::metadata::{GateThreshold, InitialMessage};
 use turnstile_reference::session::admission::Admission;
 use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{Input, Session, SocketId};
 
 use super::{End, Law, Observation, Told, Violation, ensure};
+use crate::protocol::PROTOCOL;
 
 /// What is known of messages, runs and sockets.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Ledger {
         }
         let pending = self.queued().count();
         ensure!(
-            pending <= PENDING_LIMIT,
+            pending <= PROTOCOL.pending_limit,
             Law::PendingLimit,
             "{pending} messages are pending"
         );
@@ -210,7 +210,7 @@ impl Ledger {
         if let (true, Some((_, head)), Input::Wake) =
             (self.in_flight.is_none(), self.queued().next(), seen.input)
         {
-            let latest = head.retry_at.max(Some(seen.now + DRAIN_DELAY));
+            let latest = head.retry_at.max(Some(seen.now + PROTOCOL.drain_delay));
             let planned = seen.session.next_deadline();
             ensure!(
                 planned.is_some() && planned <= latest,

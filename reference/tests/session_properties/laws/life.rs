@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use turnstile_reference::limits::{RESUME_DELAY, SESSION_LIFETIME};
 use turnstile_reference::session::wrapper::CLOSE_STALE;
 use turnstile_reference::session::{CalendarMove, Effect, Input, Reply, SocketId, Writes};
 
 use super::{Law, Observation, Violation, ensure};
 use crate::actions::{Origin, Setting};
+use crate::protocol::PROTOCOL;
 
 const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
 
@@ -89,10 +89,10 @@ impl Life {
                 }
             }
             Input::Resume => {
-                let at = (self.left_at + SESSION_LIFETIME).max(seen.now);
+                let at = (self.left_at + PROTOCOL.session_lifetime).max(seen.now);
                 let at = *self.expires_at.get_or_insert(at);
                 let due_at = if at <= seen.now {
-                    seen.now + RESUME_DELAY
+                    seen.now + PROTOCOL.resume_delay
                 } else {
                     at
                 };
@@ -129,7 +129,7 @@ impl Life {
     }
 
     fn put_off(&mut self, now: Timestamp) {
-        self.expires_at = Some(now + SESSION_LIFETIME);
+        self.expires_at = Some(now + PROTOCOL.session_lifetime);
         self.due_at = self.expires_at;
     }
 

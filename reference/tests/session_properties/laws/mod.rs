@@ -21,7 +21,6 @@ use serde_json::Value;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::Origin;
 use turnstile_reference::legacy::model::execution::{self, Execution};
-use turnstile_reference::limits::EXECUTION_TIMEOUT;
 use turnstile_reference::session::events::Event;
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Writes};
@@ -34,6 +33,7 @@ use self::stream::Stream;
 use self::supervision::Supervision;
 use self::told::{End, Told};
 use crate::actions::Setting;
+use crate::protocol::PROTOCOL;
 
 /// What is owed for a message is looked after at least this often: the longest delay of a delivery.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -372,7 +372,7 @@ impl Laws {
             self.waited_for()
         );
         ensure!(
-            self.executions.all_ended() || next.is_some_and(|next| next <= now + EXECUTION_TIMEOUT),
+            self.executions.all_ended() || next.is_some_and(|next| next <= now + PROTOCOL.execution_timeout),
             Law::DeadlineKept,
             "an execution is under way and nothing is planned before {next:?}"
         );

@@ -6,15 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::limits::{
-    DISCONNECT_GRACE, IDLE_RECONCILIATION_DELAY, KEEP_WARM, NO_OUTPUT_TIMEOUT, OUTPUT_RECORD_INTERVAL,
-    PING_INTERVAL, PONG_TIMEOUT, READY_ONLY_TIMEOUT, RESUME_DELAY,
-};
 use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{Effect, Input, Reply, ToWrapper};
 
 use super::ledger::Ledger;
 use super::{Law, Observation, Speaker, Told, Violation, ensure};
+
+use crate::protocol::PROTOCOL;
 
 /// What is known of the wrapper's signs of life.
 #[derive(Debug)]
@@ -97,7 +95,7 @@ impl Supervision {
             self.unconnected_since = now;
         }
         self.resumed_at = now;
-        self.output_allowance += OUTPUT_RECORD_INTERVAL;
+        self.output_allowance += PROTOCOL.output_record_interval;
         self.lose_unwritten();
     }
 
@@ -107,7 +105,7 @@ impl Supervision {
         self.sign_at = self.written_sign_at;
         self.output_at = self
             .written_output_at
-            .max(self.output_at - OUTPUT_RECORD_INTERVAL);
+            .max(self.output_at - PROTOCOL.output_record_interval);
     }
 
     pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Speaker>, ledger: &Ledger) {
@@ -173,18 +171,18 @@ impl Supervision {
         let is_justified = match (end.source.as_str(), end.reason.as_deref()) {
             ("wrapper_failure", Some("wrapper_disconnected")) => {
                 !is_connected
-                    && lapsed(self.unconnected_since, DISCONNECT_GRACE)
+                    && lapsed(self.unconnected_since, PROTOCOL.disconnect_grace)
                     && end.error.as_deref() == Some("Wrapper disconnected")
             }
             ("wrapper_failure", Some("wrapper_failure")) => {
-                self.pinged_at.is_some_and(|at| lapsed(at, PONG_TIMEOUT))
-                    || lapsed(self.output_at, NO_OUTPUT_TIMEOUT)
+                self.pinged_at.is_some_and(|at| lapsed(at, PROTOCOL.pong_timeout))
+                    || lapsed(self.output_at, PROTOCOL.no_output_timeout)
             }
             ("idle_reconciliation", reason) => {
                 self.fits_answers(id, &end.status, reason)
                     && self
                         .idle_at
-                        .is_some_and(|at| lapsed(at, IDLE_RECONCILIATION_DELAY))
+                        .is_some_and(|at| lapsed(at, PROTOCOL.idle_reconciliation_delay))
             }
             _ => false,
         };
@@ -229,7 +227,7 @@ impl Supervision {
             // A ping that was not answered may be sent again to a wrapper that comes back.
             let repeats = self.pinged_at.is_some() && matches!(seen.input, Input::IngestOpened { .. });
             ensure!(
-                repeats || self.sign_at + PING_INTERVAL <= seen.now,
+                repeats || self.sign_at + PROTOCOL.ping_interval <= seen.now,
                 Law::Supervision,
                 "a ping at {} follows a sign of life at {}",
                 seen.now,
@@ -252,12 +250,12 @@ impl Supervision {
         let is_unconnected = ledger.current_socket().is_none();
         ensure!(
             makes_way
-                || lapsed(self.idle_at, KEEP_WARM)
-                || lapsed(self.ready_at, READY_ONLY_TIMEOUT)
-                || self.idle_at.is_none() && lapsed(self.idling_since, READY_ONLY_TIMEOUT)
-                || lapsed(self.pinged_at, PONG_TIMEOUT)
-                || is_unconnected && lapsed(Some(self.unconnected_since), DISCONNECT_GRACE)
-                || lapsed(Some(self.output_at), NO_OUTPUT_TIMEOUT),
+                || lapsed(self.idle_at, PROTOCOL.keep_warm)
+                || lapsed(self.ready_at, PROTOCOL.ready_only_timeout)
+                || self.idle_at.is_none() && lapsed(self.idling_since, PROTOCOL.ready_only_timeout)
+                || lapsed(self.pinged_at, PROTOCOL.pong_timeout)
+                || is_unconnected && lapsed(Some(self.unconnected_since), PROTOCOL.disconnect_grace)
+                || lapsed(Some(self.output_at), PROTOCOL.no_output_timeout),
             Law::Supervision,
             "the wrapper was stopped at {} with {self:?}",
             seen.now
@@ -299,7 +297,7 @@ impl Supervision {
         self.ping_binds &= works;
         if matches!(seen.input, Input::Wake) {
             for (what, at) in self.due(ledger, works, connected) {
-                let at = at.map(|at| at.max(self.resumed_at + RESUME_DELAY));
+                let at = at.map(|at| at.max(self.resumed_at + PROTOCOL.resume_delay));
                 ensure!(
                     at.is_none_or(|at| at > seen.now),
                     Law::Supervision,
@@ -328,14 +326,15 @@ impl Supervision {
         [
             (
                 "the grace",
-                (works && !connected).then(|| unwatched_since + DISCONNECT_GRACE),
+                (works && !connected).then(|| unwatched_since + PROTOCOL.disconnect_grace),
             ),
-            ("the pong", pong.map(|at| at + PONG_TIMEOUT)),
-            ("the ping", ping.map(|at| at + PING_INTERVAL * 2)),
+            ("the pong", pong.map(|at| at + PROTOCOL.pong_timeout)),
+            ("the ping", ping.map(|at| at + PROTOCOL.ping_interval * 2)),
             (
                 "the output",
                 works.then(|| {
-                    let at = (self.output_at + NO_OUTPUT_TIMEOUT).max(self.resumed_at + RESUME_DELAY);
+                    let at = (self.output_at + PROTOCOL.no_output_timeout)
+                        .max(self.resumed_at + PROTOCOL.resume_delay);
                     at + self.output_allowance
                 }),
             ),
@@ -343,15 +342,15 @@ impl Supervision {
                 "the reconciliation",
                 self.idle_at
                     .filter(|_| works)
-                    .map(|at| at + IDLE_RECONCILIATION_DELAY),
+                    .map(|at| at + PROTOCOL.idle_reconciliation_delay),
             ),
             (
                 "the end of the warmth",
-                let_go(self.idle_at, self.idle_unused, KEEP_WARM),
+                let_go(self.idle_at, self.idle_unused, PROTOCOL.keep_warm),
             ),
             (
                 "the end of the readiness",
-                let_go(self.ready_at, true, READY_ONLY_TIMEOUT),
+                let_go(self.ready_at, true, PROTOCOL.ready_only_timeout),
             ),
         ]
     }

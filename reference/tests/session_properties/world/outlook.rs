@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use turnstile_reference::limits::SESSION_LIFETIME;
-
 use super::World;
 use crate::actions::{Claim, Frame, ReplyEnd, Report};
 use crate::laws::{Law, Violation, ensure};
+use crate::protocol::PROTOCOL;
 
 /// What is done at the very end with everything that is settled may take this long: a wrapper is let go, which
 /// puts the end of the session off once.
-const LAST_DAYS: Duration = SESSION_LIFETIME
-    .saturating_mul(2)
-    .saturating_add(Duration::from_hours(1));
+fn last_days() -> Duration {
+    PROTOCOL.session_lifetime * 2 + Duration::from_hours(1)
+}
 
 /// How the world goes on once a plan is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,7 @@ impl World {
 
     /// Nothing is owed and nobody comes any more.
     fn be_forgotten(&mut self) -> Result<(), Violation> {
-        self.pass(LAST_DAYS)?;
+        self.pass(last_days())?;
         ensure!(
             self.gone,
             Law::Life,

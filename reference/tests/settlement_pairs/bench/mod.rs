@@ -7,6 +7,7 @@ pub mod setting;
 mod store;
 pub mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ impl Bench {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
         let metadata = setting::metadata(setting, now);
-        let session = Session::create(metadata, randomness.clone(), setting.sabotage);
+        let session = Session::create(metadata, randomness.clone(), Arc::default(), setting.sabotage);
         Self {
             now,
             setting,

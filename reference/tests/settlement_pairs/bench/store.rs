@@ -2,6 +2,7 @@
 //! back is there after a restart.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,7 +67,7 @@ impl Store {
             executions: Vec::new(),
             entities: entities.collect(),
         };
-        Session::restore(stored, randomness.clone(), sabotage)
+        Session::restore(stored, randomness.clone(), Arc::default(), sabotage)
     }
 }
 

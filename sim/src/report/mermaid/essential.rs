@@ -2,15 +2,15 @@
 //!
 //! What everybody is shown again, heartbeats and pieces of answers are worth none.
 
-use fake_gateway::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
+use turnstile_judge::trace::What;
 use turnstile_scenarios::Moment;
 
 use super::syntax::wrapped;
 use super::{Shape, Weight};
 use crate::report::picture::{Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, words};
-use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
-use crate::trace::What;
-use crate::world::WorldEvent;
 
 /// How far messages got with this record.
 pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, String)> {

@@ -10,13 +10,14 @@ mod syntax;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use turnstile_judge::parties::SERVER;
+
 use self::essential::{essential, moments};
 use self::syntax::{comment, escaped, identifiers, wrapped};
 use super::Heading;
 use super::finding::ToldFinding;
 use super::picture::Picture;
 use crate::script::Verdict;
-use crate::stage::SERVER;
 
 /// How many lines a diagram has at most, but for more things that did not hold than fit in.
 const LINES: usize = 60;
@@ -250,10 +251,11 @@ fn broken(finding: &ToldFinding) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::oracle::Finding;
-    use crate::report::played::{entry, played};
+    use turnstile_judge::oracle::Finding;
     use turnstile_scenarios::Surface;
+
+    use super::*;
+    use crate::report::played::{entry, played};
 
     const HEADING: Heading = Heading {
         title: "a cut & what comes of it",

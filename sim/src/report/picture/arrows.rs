@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use fake_gateway::observation::{ClosedBy, Sight};
 use serde::Serialize;
 use serde_json::Value;
+use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_judge::parties::SERVER;
+use turnstile_judge::trace::{Trace, What};
 
 use super::Lanes;
 use super::words::is_refusal;
-use crate::stage::SERVER;
-use crate::trace::{Trace, What};
 
 /// The fakes' side doors, of whose use they keep no record.
 const SIDE_DOORS: &str = "/test/";

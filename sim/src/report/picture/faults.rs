@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::Link;
+use turnstile_judge::parties::{SERVER, WRAPPER};
+use turnstile_judge::trace::{Trace, What};
 use turnstile_scenarios::Lapse;
 
 use super::{Lanes, microseconds, words};
-use crate::stage::{SERVER, WRAPPER};
-use crate::trace::{Trace, What};
-use crate::world::{Link, WorldEvent};
 
 /// The word of an order that ends an order.
 const WORKS: &str = "works";

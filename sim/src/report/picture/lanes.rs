@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use fake_gateway::observation::Sight;
 use serde::Serialize;
-
-use crate::stage::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER, ingest_party};
-use crate::trace::{SCRIPT, Trace, WORLD, What};
-use crate::world::WorldEvent;
+use turnstile_events::observation::Sight;
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER, ingest_party};
+use turnstile_judge::trace::{SCRIPT, Trace, WORLD, What};
 
 /// Everybody who takes part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

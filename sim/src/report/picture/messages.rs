@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use fake_gateway::observation::Sight;
 use serde::Serialize;
 use serde_json::Value;
+use turnstile_events::observation::Sight;
+use turnstile_judge::trace::{Labels, Trace, What};
 use turnstile_scenarios::Moment;
 
 use crate::script::view::moment_of_event;
-use crate::trace::{Labels, Trace, What};
 
 /// A message.
 #[derive(Debug, Clone, PartialEq, Serialize)]

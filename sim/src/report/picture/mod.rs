@@ -23,13 +23,13 @@ pub(super) mod words;
 use std::time::Duration;
 
 use serde::Serialize;
+use turnstile_judge::trace::{Record, What};
 
 pub(super) use self::arrows::{Arrow, ArrowKind, Fate};
 pub(super) use self::faults::{Fault, Place};
 pub(super) use self::lanes::Lanes;
 pub(super) use self::messages::{Message, Messages};
 use crate::script::Verdict;
-use crate::trace::{Record, What};
 
 /// A run as it is drawn.
 #[derive(Debug, Serialize)]

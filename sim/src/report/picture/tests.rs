@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
 use serde_json::{Value, json};
+use turnstile_events::observation::Sight;
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
+use turnstile_judge::trace::{SCRIPT, Trace, WORLD};
 use turnstile_scenarios::Moment;
 
 use super::faults::FaultKind;
 use super::*;
 use crate::report::played::{entry, played};
 use crate::stage::epoch;
-use crate::trace::{SCRIPT, Trace, WORLD};
-use crate::world::{CrashCause, DiskFault, Link, WorldEvent};
 
 /// A trace in which something happens every second.
 fn trace(records: Vec<(&str, What)>) -> Trace {

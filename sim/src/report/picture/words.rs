@@ -3,12 +3,12 @@
 //! The line that `trace::render` gives a record stands for itself; these words stand beside a drawing that
 //! shows who speaks to whom.
 
-use fake_gateway::observation::{ClosedBy, Sight};
 use serde_json::Value;
+use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
+use turnstile_judge::trace::{Labels, What};
 use turnstile_scenarios::Lapse;
-
-use crate::trace::{Labels, What};
-use crate::world::{CrashCause, DiskFault, Link, WorldEvent};
 
 /// Where procedures are, before their names (protocol §2).
 const PROCEDURES: &str = "/trpc/";

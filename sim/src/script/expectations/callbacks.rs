@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use turnstile_judge::oracle::history::CallbackRequest;
 use turnstile_scenarios::{Callback, GateResult, Label, has_field};
 
 use super::{Checker, Wrong, secs, terminal_name};
-use crate::oracle::history::CallbackRequest;
 
 /// The value of a header that may have any.
 const PRESENT: &str = "present";

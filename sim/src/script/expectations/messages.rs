@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use fake_gateway::observation::Sight;
 use serde_json::{Value, json};
+use turnstile_events::observation::Sight;
+use turnstile_judge::oracle::history::StreamEvent;
+use turnstile_judge::parties::is_wrapper;
 use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
 
 use super::{Checker, Wrong, secs, terminal_name};
-use crate::oracle::history::StreamEvent;
 use crate::script::view::moment_of_event;
-use crate::stage::is_wrapper;
 
 /// How far a time that the server tells may be behind the time at which it was told: it tells whole
 /// milliseconds.
-const TOLD_TIME_ERROR: Duration = Duration::from_millis(1);
+const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
 
 impl Checker<'_> {
     pub(super) fn order(&self, milestones: &[At<Milestone>]) -> Option<Wrong> {
@@ -161,7 +161,7 @@ impl Checker<'_> {
         for event in events.filter(|event| *session == *event.session) {
             match (event.message(), event.is_queued()) {
                 (Some(message), true) if event.at <= at => waiting.push(message),
-                (Some(message), false) if event.at + TOLD_TIME_ERROR <= at => {
+                (Some(message), false) if event.at + REPORTED_TIME_ERROR <= at => {
                     waiting.retain(|it| *it != message);
                 }
                 _ => {}

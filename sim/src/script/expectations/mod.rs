@@ -15,27 +15,26 @@ mod wires;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use turnstile_judge::oracle::Finding;
+use turnstile_judge::oracle::history::History;
+use turnstile_judge::trace::Trace;
 use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
-
-use crate::oracle::Finding;
-use crate::oracle::history::History;
-use crate::trace::Trace;
 
 /// How far a moment may be from where it is expected: what the way and the work take.
 const TOLERANCE: Duration = Duration::from_millis(50);
-/// Everything that is otherwise than a scenario expects, in a world whose moments are so much blurred.
+/// Everything that differs from what a scenario expects, in a world whose moments are that inexact.
 pub(super) fn check(
     scenario: &Scenario,
     trace: &Trace,
     history: &History,
     ids: &BTreeMap<Label, String>,
-    blur: Duration,
+    timing_tolerance: Duration,
 ) -> Vec<Finding> {
     let checker = Checker {
         trace,
         history,
         ids,
-        tolerance: TOLERANCE + blur,
+        tolerance: TOLERANCE + timing_tolerance,
     };
     let mut findings = Vec::new();
     for At { value, spot } in &scenario.expect {

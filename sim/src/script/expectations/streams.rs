@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use turnstile_judge::client_view::{Badge, DeliveryBadges};
+use turnstile_judge::oracle::history::SeenEvent;
+use turnstile_judge::parties::OBSERVER;
 use turnstile_scenarios::{BadgeShown, BadgeWord, Snapshot, StreamCount, Watcher};
 
 use super::{Checker, Wrong};
-use crate::client_view::{Badge, DeliveryBadges};
-use crate::oracle::history::SeenEvent;
 use crate::script::view::moment_of_event;
-use crate::stage::OBSERVER;
 
 /// The event after which a stream tells how messages are.
 const CONNECTED: &str = "connected";
@@ -74,7 +74,7 @@ impl Checker<'_> {
         let mut streams = self.history.streams.iter();
         let was_without = streams.any(|stream| *stream.party == *party && stream.closed_at.is_some());
         let is_kept = |seen: &SeenEvent| seen.event.id > 0 && seen.event.is_called(event);
-        self.history.circumstances.in_real_time && was_without && !self.history.seen.iter().any(is_kept)
+        self.history.context.in_real_time && was_without && !self.history.seen.iter().any(is_kept)
     }
 
     pub(super) fn badge(&self, expected: &BadgeShown) -> Option<Wrong> {

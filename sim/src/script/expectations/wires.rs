@@ -1,10 +1,10 @@
 //! What became of ingest sockets of the script's own, and what the gateway is left with.
 
-use fake_gateway::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_judge::parties::ingest_party;
 use turnstile_scenarios::{IngestOutcome, Status};
 
 use super::{Checker, Wrong};
-use crate::stage::ingest_party;
 
 impl Checker<'_> {
     pub(super) fn ingest(&self, expected: &IngestOutcome) -> Option<Wrong> {

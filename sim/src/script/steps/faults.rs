@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 use turnstile_fault::{Fault, Place, WireAnswer};
+use turnstile_judge::parties::WRAPPER;
 use turnstile_scenarios::{Answer as ReceiverAnswer, Injection, Spot};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::{RECEIVER_AUTHORITY, WRAPPER, heal, wrapper_authority};
+use crate::stage::{RECEIVER_AUTHORITY, heal, wrapper_authority};
 
 impl Player<'_> {
     /// Applies a fault, and arranges its end if it lasts only for a while.

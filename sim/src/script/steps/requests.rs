@@ -2,10 +2,10 @@
 
 use http::Method;
 use serde_json::Value;
+use turnstile_judge::parties::OBSERVER;
 use turnstile_scenarios::{Label, Reply, Spot, SuccessReply};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::OBSERVER;
 use crate::stage::client::{Answer, Awaited, Client, Content, Right};
 
 impl Player<'_> {

@@ -2,7 +2,6 @@
 //! §6), and how it must be answered. What time alone does is judged elsewhere.
 
 use turnstile_reference::identity::{MessageId, WrapperRunId};
-use turnstile_reference::limits::{COLD_RETRY_DELAYS, PENDING_LIMIT, WARM_RETRY_DELAYS};
 use turnstile_reference::model::metadata::Finalization;
 use turnstile_reference::refusal::{Code, Refusal};
 use turnstile_reference::session::admission::{Ack, Admission, AgentChoice, Delivery as Delivered};
@@ -12,6 +11,7 @@ use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, Socket
 use super::{InFlight, Ledger, Turn};
 use crate::laws::executions::Executions;
 use crate::laws::{Law, Observation, Speaker, Told, Violation, ensure};
+use crate::protocol::PROTOCOL;
 
 impl Ledger {
     /// Works out what the input should lead to, and judges its reply.
@@ -83,7 +83,7 @@ impl Ledger {
         let code = |answer: &Result<Ack, Refusal>| answer.as_ref().map_err(|refusal| refusal.code).err();
         let refusal = match self.turns.get(id) {
             Some(turn) if turn.end.is_some() || !turn.has_intent_of(admission) => Some(Code::BadRequest),
-            None if self.queued().count() >= PENDING_LIMIT => Some(Code::TooManyRequests),
+            None if self.queued().count() >= PROTOCOL.pending_limit => Some(Code::TooManyRequests),
             Some(_) | None => None,
         };
         ensure!(
@@ -153,7 +153,7 @@ impl Ledger {
             .id
             .or(answer.as_ref().ok().map(|ack| ack.message.clone()));
         let Some(id) = given else {
-            let is_full = self.queued().count() >= PENDING_LIMIT;
+            let is_full = self.queued().count() >= PROTOCOL.pending_limit;
             ensure!(
                 is_full && seen.writes.is_empty(),
                 Law::AdmissionAnswer,
@@ -250,9 +250,9 @@ impl Ledger {
                     self.run = None;
                 }
                 let delays = if self.warm {
-                    &WARM_RETRY_DELAYS[..]
+                    &PROTOCOL.delivery_retry_delays_warm[..]
                 } else {
-                    &COLD_RETRY_DELAYS[..]
+                    &PROTOCOL.delivery_retry_delays_cold[..]
                 };
                 let turn = self.turn_mut(id);
                 if !turn.is_queued() {

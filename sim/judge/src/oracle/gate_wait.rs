@@ -1,0 +1,153 @@
+//! How long a gate result is certainly waited for (protocol §8), if no event ends the wait: as long as the run
+//! cannot have been lost.
+//!
+//! What makes the server give a run up that has nothing left to do leaves no event. Each of these takes its time, or
+//! leaves a mark elsewhere, and the first that may have happened counts. Nothing is judged here.
+
+use std::time::Duration;
+
+use super::history::{Fence, SessionHistory, StreamEvent};
+
+/// The shortest time after which a wrapper is let go that nothing is accepted by (protocol §7).
+const SHORTEST_KEPT: Duration = Duration::from_secs(60);
+/// The shortest time from a sign of life to the moment at which a wrapper that does not answer is given up: a ping
+/// is due, and then its answer (protocol §7).
+const SHORTEST_UNANSWERED: Duration = Duration::from_secs(60 + 30);
+/// The event that answers a ping.
+const PONG: &str = "pong";
+
+/// Until when the result of the gate of a message that ended so was certainly waited for, if it was.
+/// `interrupts` are those that users asked for, each from when to when it may have been carried out.
+pub(super) fn lasts_until(
+    session: &SessionHistory,
+    message: &str,
+    end: &StreamEvent,
+    interrupts: &[(Duration, Duration)],
+) -> Duration {
+    let mut given = session.deliveries.iter().rev();
+    // The run that accepted it is the last that it was given to.
+    let last = given
+        .find(|delivery| delivery.message == message && delivery.at <= end.at + session.run.time_error());
+    let Some(fence) = last.and_then(|delivery| delivery.fence.as_ref()) else {
+        return end.at;
+    };
+    let let_go_at = end.at + SHORTEST_KEPT;
+    let connected_until = connected_until(session, fence, let_go_at).saturating_sub(session.run.on_its_way());
+    let interrupted_at = interrupts
+        .iter()
+        .filter(|(_, until)| until.saturating_add(session.run.time_error()) >= end.at)
+        .map(|(from, _)| *from);
+    let replaced_at = session
+        .bindings
+        .iter()
+        .filter(|binding| binding.fence.generation > fence.generation)
+        .map(|binding| binding.at.saturating_sub(session.run.on_its_way()));
+    [let_go_at, connected_until, answers_until(session, fence, end.at)]
+        .into_iter()
+        .chain(interrupted_at)
+        .chain(replaced_at)
+        .min()
+        .map_or(end.at, |until| until.max(end.at))
+}
+
+/// Until when the server certainly had a socket of that run, looked at from `time`.
+fn connected_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Duration {
+    let faults = &session.run.faults;
+    session
+        .ingests()
+        .filter(|ingest| ingest.fence == *fence)
+        .map(|ingest| faults.lasted_until(&ingest.host, ingest.opened_at, ingest.closed_at, time))
+        .max()
+        .unwrap_or_default()
+}
+
+/// Until when the run was certainly not given up for leaving a ping unanswered, by its signs of life up to `time`.
+fn answers_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Duration {
+    let faults = &session.run.faults;
+    let mut bindings = session.bindings.iter();
+    let bound = bindings.find(|binding| binding.fence == *fence);
+    let answers = session
+        .wrapper_frames()
+        .filter(|(ingest, frame)| ingest.fence == *fence && frame.name == PONG)
+        .filter(|(ingest, frame)| {
+            !faults.have_troubled(
+                &ingest.host,
+                ingest.opened_at,
+                frame.at + session.run.on_its_way(),
+            )
+        })
+        .map(|(_, frame)| frame.at);
+    let signs = bound.map(|binding| binding.at).into_iter().chain(answers);
+    let last = signs.filter(|at| *at <= time).max();
+    last.map_or(Duration::ZERO, |at| at + SHORTEST_UNANSWERED)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use turnstile_events::world::{CrashCause, WorldEvent};
+
+    use crate::oracle::written::Writer;
+    use crate::parties::WRAPPER;
+
+    const NOTHING: [&str; 0] = [];
+    const BROKEN: [&str; 1] = ["one-callback-per-batch"];
+
+    /// A message has ended, and nobody has told the result of its gate.
+    fn waiting() -> Writer {
+        let mut writer = Writer::with_callback("m1");
+        writer.acked(
+            "send",
+            "m2",
+            json!({"message": {"id": "m2"}, "finalization": {"gateThreshold": "all"}}),
+        );
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.queued("m1");
+        writer.queued("m2");
+        for message in ["m1", "m2"] {
+            writer.delivered_to(message, 1);
+            writer.sent(message);
+            writer.completed(message);
+        }
+        writer.idle();
+        writer
+    }
+
+    fn calls_back(mut writer: Writer) -> Vec<String> {
+        writer.called_back("m2", json!({}), 200);
+        writer.judged()
+    }
+
+    #[test]
+    fn a_callback_without_its_gate_result_is_early_as_long_as_the_wrapper_cannot_have_been_lost() {
+        for (seconds, rules) in [(1, &BROKEN[..]), (50, &BROKEN), (65, &NOTHING)] {
+            let mut writer = waiting();
+            writer.wait(seconds);
+            assert_eq!(calls_back(writer), rules, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn whatever_may_have_ended_the_run_excuses_a_callback_without_its_gate_result() {
+        let mut gone = waiting();
+        gone.ingest_ends(1);
+        assert_eq!(calls_back(gone), NOTHING);
+
+        let mut crashed = waiting();
+        crashed.world(WorldEvent::Crashed {
+            host: WRAPPER.to_owned(),
+            cause: CrashCause::Order,
+            silently: false,
+        });
+        assert_eq!(calls_back(crashed), NOTHING);
+
+        let mut replaced = waiting();
+        replaced.bound(2);
+        assert_eq!(calls_back(replaced), NOTHING);
+
+        let mut interrupted = waiting();
+        interrupted.interrupts(200);
+        assert_eq!(calls_back(interrupted), NOTHING);
+    }
+}

@@ -1,0 +1,407 @@
+//! One pass over a trace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use turnstile_events::observation::Sight;
+
+use super::wire::{self, Fence};
+use super::{
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
+    SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperFrame,
+};
+use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
+use crate::trace::{Trace, What};
+
+/// The fields that the envelope of every event has.
+const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
+
+/// The name of the event that ends a replay.
+pub const CONNECTED: &str = "connected";
+
+/// Sorts what a trace has.
+pub(super) fn read(trace: &Trace) -> History {
+    let mut reader = Reader {
+        trace,
+        history: History::default(),
+        sockets: BTreeMap::new(),
+        exchanges: BTreeMap::new(),
+        readings: BTreeMap::new(),
+    };
+    for record in trace.records() {
+        reader.history.end = record.at;
+        match &record.what {
+            What::Sight(sight) => reader.take(record.at, &record.party, sight),
+            What::World(event) => reader.history.faults.take(record.at, event),
+            What::Step { .. } => {}
+        }
+    }
+    reader.finish()
+}
+
+struct Reader<'a> {
+    trace: &'a Trace,
+    history: History,
+    /// Sockets that are open, by party and number.
+    sockets: BTreeMap<(&'a str, u64), Socket>,
+    /// Exchanges that are still to be answered, by party and number.
+    exchanges: BTreeMap<(&'a str, u64), Exchange>,
+    /// The harness's last reading of each session's log; none if it was refused.
+    readings: BTreeMap<Arc<str>, Option<usize>>,
+}
+
+/// What a socket is, as a place in the history.
+#[derive(Clone, Copy)]
+enum Socket {
+    Stream(usize),
+    Ingest(usize),
+    ImportedIngest(usize),
+}
+
+/// What an exchange is, as a place in the history where it has one.
+enum Exchange {
+    Call(usize),
+    Waiters,
+    Preparation(usize),
+    Delivery(usize),
+    Callback(usize),
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, at: Duration, party: &'a str, sight: &'a Sight) {
+        match sight {
+            Sight::RequestSent {
+                exchange,
+                to,
+                path,
+                body,
+                ..
+            } => self.request_sent(at, (party, *exchange), to, path, body),
+            Sight::RequestReceived {
+                exchange,
+                method,
+                path,
+                headers,
+                body,
+                ..
+            } if party == RECEIVER => {
+                let place = self.history.callbacks.len();
+                self.exchanges
+                    .insert((party, *exchange), Exchange::Callback(place));
+                self.history.callbacks.push(CallbackRequest {
+                    at,
+                    method: method.clone(),
+                    path: path.clone(),
+                    headers: headers.clone(),
+                    body: body.clone(),
+                    status: None,
+                });
+            }
+            Sight::RequestReceived {
+                exchange, path, body, ..
+            } => self.wrapper_asked(at, (party, *exchange), path, body),
+            Sight::ReplyReceived {
+                exchange,
+                status,
+                body,
+                ..
+            }
+            | Sight::ReplySent {
+                exchange,
+                status,
+                body,
+                ..
+            } => self.answered(at, (party, *exchange), *status, body),
+            Sight::SocketOpened { socket, to, path, .. } if to == SERVER => {
+                self.opened(at, (party, *socket), path);
+            }
+            Sight::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
+                if let (Some(session), StreamStart::After(0)) =
+                    (wire::stream_session(path), wire::stream_start(path))
+                {
+                    let session = self.session(session);
+                    self.readings.insert(session, None);
+                }
+            }
+            Sight::FrameReceived { socket, frame, .. } => match self.sockets.get(&(party, *socket)) {
+                Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
+                Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
+                    let run = Some(self.history.ingests[*ingest].fence.run.clone());
+                    self.history.stops.push(Stop { at, run });
+                }
+                _ => {}
+            },
+            Sight::FrameSent { socket, frame, .. } => {
+                if let Some(Socket::Ingest(ingest)) = self.sockets.get(&(party, *socket)) {
+                    self.history.wrapper_frames.push(WrapperFrame {
+                        at,
+                        ingest: *ingest,
+                        name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
+                        data: frame["data"].clone(),
+                    });
+                }
+            }
+            Sight::SocketClosed { socket, .. } => match self.sockets.remove(&(party, *socket)) {
+                Some(Socket::Stream(stream)) => self.history.streams[stream].closed_at = Some(at),
+                Some(Socket::Ingest(ingest)) => self.history.ingests[ingest].closed_at = Some(at),
+                Some(Socket::ImportedIngest(ingest)) => {
+                    self.history.imported_ingests[ingest].closed_at = Some(at);
+                }
+                None => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn request_sent(&mut self, at: Duration, exchange: (&'a str, u64), to: &str, path: &str, body: &Value) {
+        let known = if let Some(called) = path.strip_prefix("/trpc/").filter(|_| to == SERVER) {
+            let procedure = called.split('?').next().unwrap_or_default().to_owned();
+            let place = self.history.calls.len();
+            self.history.calls.push(Call {
+                at,
+                party: exchange.0.to_owned(),
+                procedure,
+                input: body.clone(),
+                reply: None,
+            });
+            Exchange::Call(place)
+        } else if to == GATEWAY && path == "/test/waiters" {
+            Exchange::Waiters
+        } else {
+            return;
+        };
+        self.exchanges.insert(exchange, known);
+    }
+
+    /// A wrapper was asked something, or a party that is asked nothing a judge looks at.
+    fn wrapper_asked(&mut self, at: Duration, exchange: (&'a str, u64), path: &str, body: &Value) {
+        let binding = &body["session"];
+        let named = body["cloudAgentSessionId"]
+            .as_str()
+            .or_else(|| wire::ingest_session(binding["ingestUrl"].as_str()?));
+        let session = named.map(|id| self.session(id));
+        let fence = Fence::of_binding(binding);
+        if let Some(fence) = fence.clone() {
+            self.history.bindings.push(Binding {
+                at,
+                session: session.clone(),
+                fence,
+                token: binding["workerAuthToken"].as_str().map(str::to_owned),
+            });
+        }
+        if path == "/job/abort" {
+            let run = body["wrapperRunId"].as_str().map(str::to_owned);
+            self.history.stops.push(Stop { at, run });
+        } else if let (true, Some(message)) = (path.starts_with("/job/"), body["message"]["id"].as_str()) {
+            let place = self.history.deliveries.len();
+            self.exchanges.insert(exchange, Exchange::Delivery(place));
+            self.history.deliveries.push(Delivery {
+                at,
+                session,
+                message: message.to_owned(),
+                fence,
+                body: body.clone(),
+                status: None,
+            });
+        } else if path == "/session/ready" {
+            if let Some(session) = &session {
+                self.learn_root(session, &body["kiloSessionId"]);
+            }
+            let place = self.history.preparations.len();
+            self.exchanges.insert(exchange, Exchange::Preparation(place));
+            self.history.preparations.push(Preparation {
+                at,
+                session,
+                answer: None,
+            });
+        }
+    }
+
+    fn answered(&mut self, at: Duration, exchange: (&'a str, u64), status: u16, body: &Value) {
+        match self.exchanges.remove(&exchange) {
+            Some(Exchange::Call(place)) => {
+                let call = &mut self.history.calls[place];
+                call.reply = Some((at, status, body.clone()));
+                let told = call.success().map(|(_, data)| data["kiloSessionId"].clone());
+                let session = call.session().map(str::to_owned);
+                if let (Some(session), Some(root)) = (session, told) {
+                    let session = self.session(&session);
+                    self.learn_root(&session, &root);
+                }
+            }
+            Some(Exchange::Waiters) => self.history.waiters = Some(body.clone()),
+            Some(Exchange::Preparation(place)) => {
+                let preparation = &mut self.history.preparations[place];
+                preparation.answer = Some(body.clone());
+                if let Some(session) = preparation.session.clone() {
+                    self.learn_root(&session, &body["kiloSessionId"]);
+                }
+            }
+            Some(Exchange::Delivery(place)) => self.history.deliveries[place].status = Some(status),
+            Some(Exchange::Callback(place)) => self.history.callbacks[place].status = Some(status),
+            None => {}
+        }
+    }
+
+    fn opened(&mut self, at: Duration, socket: (&'a str, u64), path: &str) {
+        if let Some(session) = wire::stream_session(path) {
+            let session = self.session(session);
+            let place = self.history.streams.len();
+            let from = wire::stream_start(path);
+            if socket.0 == OBSERVER && from == StreamStart::After(0) {
+                self.readings.insert(session.clone(), Some(place));
+            }
+            self.history.streams.push(Stream {
+                party: socket.0.to_owned(),
+                socket: socket.1,
+                session,
+                from,
+                is_filtered: wire::is_filtered(path),
+                opened_at: at,
+                closed_at: None,
+                events: Vec::new(),
+            });
+            self.sockets.insert(socket, Socket::Stream(place));
+        } else if let (Some(session), Some(fence)) = (wire::ingest_session(path), Fence::of_path(path)) {
+            let session = self.session(session);
+            let place = self.history.ingests.len();
+            self.history.ingests.push(Ingest {
+                party: socket.0.to_owned(),
+                session,
+                fence,
+                host: ingest_host(socket.0),
+                opened_at: at,
+                closed_at: None,
+            });
+            self.sockets.insert(socket, Socket::Ingest(place));
+        } else if let (Some(session), Some(execution)) =
+            (wire::ingest_session(path), wire::parameter(path, "executionId"))
+        {
+            let session = self.session(session);
+            let place = self.history.imported_ingests.len();
+            self.history.imported_ingests.push(ImportedIngest {
+                session,
+                execution: execution.to_owned(),
+                host: ingest_host(socket.0),
+                opened_at: at,
+                closed_at: None,
+            });
+            self.sockets.insert(socket, Socket::ImportedIngest(place));
+        }
+    }
+
+    fn shown(&mut self, at: Duration, place: usize, frame: &Value) {
+        let stream = &mut self.history.streams[place];
+        let party = stream.party.clone();
+        match read_event(self.trace, &stream.session, frame) {
+            Some(event) => {
+                stream.events.push(self.history.seen.len());
+                self.history.seen.push(SeenEvent {
+                    party,
+                    socket: stream.socket,
+                    seen_at: at,
+                    event,
+                });
+            }
+            None => self.history.unreadable.push(UnreadableFrame {
+                session: stream.session.clone(),
+                party,
+                seen_at: at,
+                frame: frame.clone(),
+            }),
+        }
+    }
+
+    /// The session of that id, which is known from now on.
+    fn session(&mut self, id: &str) -> Arc<str> {
+        if let Some((known, _)) = self.history.sessions.get_key_value(id) {
+            return known.clone();
+        }
+        let id: Arc<str> = id.into();
+        self.history
+            .sessions
+            .insert(id.clone(), super::SessionNotes::default());
+        id
+    }
+
+    fn learn_root(&mut self, session: &Arc<str>, root: &Value) {
+        if let (Some(root), Some(notes)) = (root.as_str(), self.history.sessions.get_mut(session)) {
+            notes.roots.insert(root.to_owned());
+        }
+    }
+
+    fn finish(mut self) -> History {
+        for (session, reading) in std::mem::take(&mut self.readings) {
+            let log = reading
+                .filter(|place| is_whole(&self.history, &self.history.streams[*place]))
+                .map(|place| self.log(place));
+            let log = match (log, reading) {
+                (Some(log), _) => Some(Ok(log)),
+                (None, None) => Some(Err(LogUnread)),
+                (None, Some(place)) if self.history.streams[place].closed_at.is_none() => {
+                    Some(Err(LogUnread))
+                }
+                // It was a stream that the harness followed, and went on with by another.
+                (None, Some(_)) => None,
+            };
+            if let Some(notes) = self.history.sessions.get_mut(&session) {
+                notes.log = log;
+            }
+        }
+        self.history
+    }
+
+    /// The last words of a stream on every kept event, in order of id.
+    fn log(&self, place: usize) -> Vec<usize> {
+        let mut last_words = BTreeMap::new();
+        for place in &self.history.streams[place].events {
+            let id = self.history.seen[*place].event.id;
+            if id > 0 {
+                last_words.insert(id, *place);
+            }
+        }
+        last_words.into_values().collect()
+    }
+}
+
+/// The machine that a party opens its ingest sockets from. Those that are a script's own have names of their
+/// own and are opened on the wrapper's.
+fn ingest_host(party: &str) -> String {
+    let is_of_script = party.contains(':');
+    if is_of_script { WRAPPER } else { party }.to_owned()
+}
+
+/// Whether a stream from the beginning has shown all that there was in its session.
+fn is_whole(history: &History, stream: &Stream) -> bool {
+    let has_replayed = history.shown(stream).any(|seen| seen.event.name == CONNECTED);
+    let is_later = |seen: &super::SeenEvent| {
+        stream.closed_at.is_some_and(|closed_at| seen.seen_at > closed_at)
+            && seen.event.id > 0
+            && seen.event.session == stream.session
+    };
+    has_replayed && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
+}
+
+fn read_event(trace: &Trace, session: &Arc<str>, frame: &Value) -> Option<StreamEvent> {
+    let fields = frame.as_object()?;
+    let time: Timestamp = fields.get("timestamp")?.as_str()?.parse().ok()?;
+    let is_other = |name: &str| !ENVELOPE.contains(&name);
+    let mut others: Map<String, Value> = Map::new();
+    for (name, value) in fields {
+        let is_of_another = name == "sessionId" && value.as_str() != Some(session);
+        if is_other(name) || is_of_another {
+            others.insert(name.clone(), value.clone());
+        }
+    }
+    Some(StreamEvent {
+        session: session.clone(),
+        id: fields.get("eventId")?.as_u64()?,
+        name: fields.get("streamEventType")?.as_str()?.to_owned(),
+        data: fields.get("data").cloned().unwrap_or_default(),
+        at: trace.since_beginning(time).unwrap_or_default(),
+        others,
+    })
+}

@@ -1,0 +1,109 @@
+//! Rules of the house that no compiler knows: who may know whom, and which words belong where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every Rust file below a folder of the project.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![top().join(folder)];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for entry in entries {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no sources");
+    found
+}
+
+/// Files below `folder` that have `word` in them, but for those below `home`.
+fn strays(folder: &str, word: &str, home: &str) -> Vec<PathBuf> {
+    let home = top().join(home);
+    let is_stray = |path: &PathBuf| {
+        !path.starts_with(&home)
+            && fs::read_to_string(path)
+                .expect("sources are UTF-8")
+                .contains(word)
+    };
+    sources(folder).into_iter().filter(is_stray).collect()
+}
+
+/// The crates of the project that each crate may depend on. What is not here is a wall: the compiler keeps it.
+const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
+    ("reference/seams", &[]),
+    ("reference/profile", &[]),
+    ("reference", &["turnstile-profile", "turnstile-seams"]),
+    ("scenarios/fault", &[]),
+    ("scenarios", &["turnstile-fault"]),
+    ("sim/events", &["turnstile-fault"]),
+    (
+        "fake-gateway",
+        &["turnstile-events", "turnstile-fault", "turnstile-seams"],
+    ),
+    ("sim/judge", &["turnstile-events", "turnstile-fault"]),
+    (
+        "sim/world",
+        &["turnstile-events", "turnstile-fault", "turnstile-seams"],
+    ),
+];
+
+#[test]
+fn crates_depend_on_no_more_crates_of_the_project_than_is_listed() {
+    for (folder, allowed) in MAY_DEPEND_ON {
+        let manifest =
+            fs::read_to_string(top().join(folder).join("Cargo.toml")).expect("a crate has a manifest");
+        let own = manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("name = "))
+            .expect("a crate has a name")
+            .trim_matches('"');
+        let dependencies = manifest
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next())
+            .filter(|name| name.starts_with("turnstile") || *name == "fake-gateway");
+        for dependency in dependencies {
+            assert!(
+                dependency == own || allowed.contains(&dependency),
+                "{folder} depends on {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_legacy_part_of_the_server_knows_the_word_for_executions() {
+    for word in ["executionId", "execution_id", "ExecutionId"] {
+        assert_eq!(
+            strays("reference/src", word, "reference/src/legacy"),
+            Vec::<PathBuf>::new()
+        );
+    }
+}
+
+#[test]
+fn what_judges_the_server_shares_no_type_with_it() {
+    let home = "sim/src/nowhere";
+    for folder in ["sim/src/snapshots", "sim/tests/payloads"] {
+        assert_eq!(strays(folder, "turnstile_reference", home), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn sockets_and_timers_of_the_machine_are_named_behind_the_seams_only() {
+    let seam = "reference/seams/src/real.rs";
+    for folder in ["reference", "fake-gateway/src"] {
+        for word in ["tokio::net", "tokio::time"] {
+            assert_eq!(strays(folder, word, seam), Vec::<PathBuf>::new(), "{word}");
+        }
+    }
+}

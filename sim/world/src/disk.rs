@@ -1,0 +1,216 @@
+//! A host's disk: files whose synced content outlives a crash, and disk faults.
+//!
+//! Every operation passes [`Disk::operate`], which is where a handle of a dead process is turned away and
+//! where a fault strikes. When a crash happens is not decided here.
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redb::StorageBackend;
+use turmoil_fs::Fs;
+use turmoil_fs::shim::std::fs::{File, OpenOptions, create_dir_all, sync_dir};
+use turnstile_events::world::DiskFault;
+
+/// What an operation asks of the disk, as far as faults care.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Read,
+    Write,
+    Sync,
+}
+
+/// The disk as one run of a host sees it. Clones are the same disk; with the host's crash they are dead,
+/// and so is every file opened through them: all their operations fail and none changes the disk.
+#[derive(Clone)]
+pub struct Disk {
+    platter: Arc<Platter>,
+    connection: u64,
+}
+
+/// The disk itself, which outlives the runs of its host.
+struct Platter {
+    files: Fs,
+    /// The connection that is alive; older ones are dead.
+    connection: AtomicU64,
+    fault: Mutex<Option<DiskFault>>,
+}
+
+impl Disk {
+    /// An empty disk. `seed` is for the file system's own choices.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            platter: Arc::new(Platter {
+                files: Fs::builder().seed(seed).build(),
+                connection: AtomicU64::new(0),
+                fault: Mutex::new(None),
+            }),
+            connection: 0,
+        }
+    }
+
+    /// Opens the file at `path` for reading and writing. If it is not there it is created, empty, as are
+    /// its parent directories, and it will still be there after a crash.
+    ///
+    /// # Errors
+    ///
+    /// If the host has crashed since, if the path names a directory, or by a fault of the disk.
+    pub fn open(&self, path: &str) -> io::Result<DiskFile> {
+        let path = Path::new("/").join(path);
+        let file = self.operate(Operation::Read, || {
+            OpenOptions::new().read(true).write(true).open(&path)
+        });
+        let file = match file {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.operate(Operation::Write, || create_durably(&path))?
+            }
+            other => other?,
+        };
+        Ok(DiskFile {
+            disk: self.clone(),
+            path,
+            file: Some(file),
+        })
+    }
+
+    /// Lets every operation from now on meet `fault`, across crashes, until [`Disk::heal`].
+    pub fn fail(&self, fault: DiskFault) {
+        *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    /// Makes the disk well again.
+    pub fn heal(&self) {
+        *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether there is a fault that operations meet now.
+    pub fn is_faulty(&self) -> bool {
+        let fault = self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.is_some()
+    }
+
+    /// From now on no handle reaches the disk. The first half of a crash: whatever the dying process
+    /// still does on its way out, it does not do it to the disk.
+    pub(super) fn disconnect(&self) {
+        self.platter.connection.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The second half of a crash: what was not synced is lost.
+    pub(super) fn lose_unsynced(&self) {
+        self.platter.files.crash();
+    }
+
+    /// The same disk for the next run of the host.
+    pub(super) fn reconnected(&self) -> Self {
+        Self {
+            platter: Arc::clone(&self.platter),
+            connection: self.platter.connection.load(Ordering::Relaxed),
+        }
+    }
+
+    fn operate<T>(&self, operation: Operation, perform: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if self.connection != self.platter.connection.load(Ordering::Relaxed) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the host of this disk has crashed",
+            ));
+        }
+        let fault = *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match (fault, operation) {
+            (Some(DiskFault::WriteError), Operation::Write | Operation::Sync) => {
+                Err(io::Error::other("the disk fails to write"))
+            }
+            (Some(DiskFault::Full), Operation::Write) => {
+                Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
+            }
+            _ => {
+                let _entered = self.platter.files.enter();
+                perform()
+            }
+        }
+    }
+}
+
+/// Creates an empty file and syncs every directory above it: a name is on the disk only once the
+/// directory that holds it is.
+fn create_durably(path: &Path) -> io::Result<File> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    create_dir_all(directory)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .open(path)?;
+    file.sync_all()?;
+    for directory in directory.ancestors() {
+        sync_dir(directory)?;
+    }
+    Ok(file)
+}
+
+/// An open file of a [`Disk`], fit to be a redb database.
+pub struct DiskFile {
+    disk: Disk,
+    path: PathBuf,
+    /// Taken when the file is closed, which is when it is dropped.
+    file: Option<File>,
+}
+
+impl DiskFile {
+    fn operate<T>(
+        &self,
+        operation: Operation,
+        perform: impl FnOnce(&File) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let file = self.file.as_ref().expect("a file is open until it is dropped");
+        self.disk.operate(operation, || perform(file))
+    }
+}
+
+impl StorageBackend for DiskFile {
+    fn len(&self) -> io::Result<u64> {
+        self.operate(Operation::Read, |file| Ok(file.metadata()?.len()))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.operate(Operation::Read, |file| file.read_exact_at(out, offset))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.operate(Operation::Write, |file| {
+            // The simulated file system would show a cut-off tail again if the file grew anew before the
+            // next sync.
+            if let Some(tail) = file.metadata()?.len().checked_sub(len) {
+                file.write_all_at(&vec![0; usize::try_from(tail).map_err(io::Error::other)?], len)?;
+            }
+            file.set_len(len)
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.operate(Operation::Sync, File::sync_data)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.operate(Operation::Write, |file| file.write_all_at(data, offset))
+    }
+}
+
+impl Drop for DiskFile {
+    fn drop(&mut self) {
+        let _entered = self.disk.platter.files.enter();
+        drop(self.file.take());
+    }
+}
+
+impl fmt::Debug for DiskFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DiskFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,283 @@
+//! Hosts that go down and come up again, and what is left on their disks.
+
+use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
+use turnstile_events::world::{CrashCause, DiskFault};
+
+use super::*;
+use crate::Disk;
+
+const TABLE: TableDefinition<&str, u64> = TableDefinition::new("table");
+
+type BringDown = fn(&mut World);
+
+fn open(disk: &Disk) -> Database {
+    let file = disk.open("data/test.redb").unwrap();
+    Database::builder().create_with_backend(file).unwrap()
+}
+
+fn put(database: &Database, key: &str, durability: Durability) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(durability)?;
+    transaction.open_table(TABLE)?.insert(key, 1)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn has(database: &Database, key: &str) -> bool {
+    let table = database.begin_read().unwrap().open_table(TABLE).unwrap();
+    table.get(key).unwrap().is_some()
+}
+
+#[test]
+fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
+    let ways: [(&str, BringDown, &str); 4] = [
+        ("process", |world| world.crash("server").unwrap(), "UnexpectedEof"),
+        (
+            "power",
+            |world| world.crash_silently("server").unwrap(),
+            "silence",
+        ),
+        (
+            "process behind a cut",
+            |world| {
+                world.cut(&Link::between("server", "client")).unwrap();
+                world.crash("server").unwrap();
+            },
+            "silence",
+        ),
+        (
+            "power behind a one-way black hole",
+            |world| {
+                world.black_hole(&Link::one_way("client", "server")).unwrap();
+                world.crash_silently("server").unwrap();
+            },
+            "silence",
+        ),
+    ];
+    for (way, bring_down, seen_by_peer) in ways {
+        let mut world = world(7);
+        add_server(&mut world, "server", echo);
+        let client = add_client(&mut world, "client");
+        let log = Log::default();
+        let (seen, machine) = (log.clone(), client.clone());
+        world
+            .spawn("client", async move {
+                let mut stream = machine.seams.network.connect("server:80").await.unwrap();
+                seen.add(ask(&mut stream, "hello").await.unwrap());
+                let loss = stream.read_u8().await.unwrap_err();
+                seen.add(format!("{:?}", loss.kind()));
+                // A goodbye is the last that is heard of a dead process.
+                machine.seams.clock.sleep(Duration::from_secs(1)).await;
+                assert_eq!(stream.read_u8().await.unwrap_err().kind(), loss.kind());
+            })
+            .unwrap();
+        assert_eq!(world.run_until(None, || log.has("hello")), Stopped::Done);
+        bring_down(&mut world);
+        let deadline = after(&world, Duration::from_secs(60));
+        world.run_until(deadline, || false);
+        let loss = log.all().get(1).cloned();
+        assert_eq!(loss.as_deref().unwrap_or("silence"), seen_by_peer, "{way}");
+
+        world.restart("server").unwrap();
+        let deadline = after(&world, Duration::from_secs(60));
+        world.run_until(deadline, || false);
+        world.heal_everything();
+        let seen = log.clone();
+        world
+            .spawn("client", async move {
+                let mut stream = client.seams.network.connect("server:80").await.unwrap();
+                seen.add(ask(&mut stream, "again").await.unwrap());
+            })
+            .unwrap();
+        assert_eq!(world.run_until(None, || log.has("again")), Stopped::Done, "{way}");
+    }
+}
+
+#[test]
+fn a_dead_process_refuses_and_a_dead_machine_lets_wait() {
+    let mut world = world(8);
+    add_server(&mut world, "server", echo);
+    let client = add_client(&mut world, "client");
+    world.run_until(None, || true);
+    let log = Log::default();
+    let connect = |world: &mut World| {
+        let (seen, machine) = (log.clone(), client.clone());
+        let attempt = async move {
+            match machine.seams.network.connect("server:80").await {
+                Ok(_) => seen.add("connected"),
+                Err(error) => seen.add(format!("{:?}", error.kind())),
+            }
+        };
+        world.spawn("client", attempt).unwrap();
+    };
+    world.crash("server").unwrap();
+    connect(&mut world);
+    assert_eq!(
+        world.run_until(None, || log.has("ConnectionRefused")),
+        Stopped::Done
+    );
+    world.restart("server").unwrap();
+    world.run_until(None, || true);
+    world.crash_silently("server").unwrap();
+    connect(&mut world);
+    let deadline = after(&world, Duration::from_secs(60));
+    assert_eq!(
+        world.run_until(deadline, || log.has("connected")),
+        Stopped::DeadlinePassed
+    );
+    world.restart("server").unwrap();
+    assert_eq!(world.run_until(None, || log.has("connected")), Stopped::Done);
+}
+
+#[test]
+fn a_connection_given_up_behind_a_cut_does_not_keep_the_port() {
+    let mut world = world(9);
+    add_server(&mut world, "server", echo);
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let seen = log.clone();
+    world.cut(&Link::one_way("server", "client")).unwrap();
+    world
+        .spawn("client", async move {
+            let attempt = client.seams.network.connect("server:80");
+            let given_up = client.seams.clock.timeout(Duration::from_secs(1), attempt).await;
+            seen.add(format!("given up: {}", given_up.is_err()));
+        })
+        .unwrap();
+    assert_eq!(world.run_until(None, || log.has("given up: true")), Stopped::Done);
+    world.heal_everything();
+    let deadline = after(&world, Duration::from_secs(1));
+    world.run_until(deadline, || false);
+    world.crash("server").unwrap();
+    world.restart("server").unwrap();
+    let deadline = after(&world, Duration::from_secs(1));
+    assert_eq!(world.run_until(deadline, || false), Stopped::DeadlinePassed);
+}
+
+#[test]
+fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
+    let mut world = world(10);
+    let client = add_client(&mut world, "host");
+    let old = open(&client.disk);
+    put(&old, "synced", Durability::Immediate).unwrap();
+    put(&old, "unsynced", Durability::None).unwrap();
+    assert!(has(&old, "unsynced"));
+    let scratch = client.disk.open("scratch").unwrap();
+    scratch.write(0, b"never synced").unwrap();
+
+    world.crash("host").unwrap();
+    assert!(put(&old, "posthumous", Durability::Immediate).is_err());
+    assert!(scratch.write(0, b"posthumous").is_err() && scratch.len().is_err());
+    assert!(client.disk.open("data/test.redb").is_err());
+    drop(old);
+
+    let found: Log = Log::default();
+    let seen = found.clone();
+    world.hosts[0].boot = std::rc::Rc::new(move |machine: Machine| {
+        let database = open(&machine.disk);
+        for key in ["synced", "unsynced", "posthumous"] {
+            seen.add(format!("{key} {}", has(&database, key)));
+        }
+        seen.add(format!(
+            "scratch {}",
+            machine.disk.open("scratch").unwrap().len().unwrap()
+        ));
+        Box::pin(async {})
+    });
+    world.restart("host").unwrap();
+    assert_eq!(
+        found.all(),
+        ["synced true", "unsynced false", "posthumous false", "scratch 0"]
+    );
+}
+
+#[test]
+fn a_shrunk_file_that_grows_again_is_zero_there() {
+    let file = Disk::new(0).open("file").unwrap();
+    file.write(0, b"abcdef").unwrap();
+    file.sync_data().unwrap();
+    file.set_len(2).unwrap();
+    file.set_len(4).unwrap();
+    let mut bytes = [1; 4];
+    file.read(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"ab\0\0");
+    assert!(file.read(0, &mut [0; 5]).is_err());
+}
+
+#[test]
+fn a_faulty_disk_refuses_writes_until_it_is_healed() {
+    let mut world = world(11);
+    let client = add_client(&mut world, "host");
+    let database = open(&client.disk);
+    put(&database, "before", Durability::Immediate).unwrap();
+    for fault in [DiskFault::Full, DiskFault::WriteError] {
+        world.fail_disk("host", fault).unwrap();
+        let database = client.disk.open("data/test.redb").unwrap();
+        assert!(database.len().unwrap() > 0);
+        assert!(database.write(0, b"x").is_err());
+        assert_eq!(database.sync_data().is_ok(), fault == DiskFault::Full);
+    }
+    assert!(put(&database, "during", Durability::Immediate).is_err());
+    drop(database);
+    world.heal_disk("host").unwrap();
+    let database = open(&client.disk);
+    put(&database, "after", Durability::Immediate).unwrap();
+    assert!(has(&database, "before") && !has(&database, "during") && has(&database, "after"));
+}
+
+#[test]
+fn a_host_that_pulls_its_switch_gets_no_further() {
+    let mut world = world(12);
+    let log = Log::default();
+    let seen = log.clone();
+    world.add_host("server", move |machine| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            let mut listener = machine.seams.network.listen("server:80").await.unwrap();
+            let mut stream = listener.accept().await.unwrap();
+            if machine.restarts > 0 {
+                return;
+            }
+            let file = machine.disk.open("file").unwrap();
+            stream.write_all(b"before").await.unwrap();
+            let neighbour = seen.clone();
+            tokio::spawn(async move { neighbour.add("a task that must not run") });
+            machine.power.crash();
+            assert!(file.write(0, b"after").is_err());
+            stream.write_all(b"after").await.unwrap();
+            seen.add("a line that must not be reached");
+        })
+    });
+    let client = add_client(&mut world, "client");
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            let mut words = String::new();
+            stream.read_to_string(&mut words).await.unwrap();
+            seen.add(words);
+        })
+        .unwrap();
+    let events: Arc<Mutex<Vec<WorldEvent>>> = Arc::default();
+    let told = Arc::clone(&events);
+    world.set_listener(Box::new(move |_, event| told.lock().unwrap().push(event)));
+    assert_eq!(world.run_until(None, || log.all().len() == 1), Stopped::Done);
+    assert_eq!(log.all(), ["before"]);
+    assert!(!world.is_up("server").unwrap());
+    assert!(world.crash("server").is_err());
+    assert!(world.machine("server").is_err());
+    world.restart("server").unwrap();
+    assert!(world.restart("server").is_err());
+    world.machine("server").unwrap().power.crash_silently();
+    assert_eq!(world.run_until(None, || true), Stopped::Done);
+    assert!(!world.is_up("server").unwrap());
+    let crashed = WorldEvent::Crashed {
+        host: "server".to_owned(),
+        cause: CrashCause::Itself,
+        silently: false,
+    };
+    let restarted = WorldEvent::Restarted {
+        host: "server".to_owned(),
+    };
+    assert_eq!(events.lock().unwrap()[..2], [crashed, restarted]);
+}

@@ -1,0 +1,413 @@
+//! The network as a host of the witness sees it: the seams' [`Network`] over turmoil's sockets.
+//!
+//! Every connection has a [`Line`] at each end, through which a fault reaches into it. Where turmoil's TCP
+//! leaves out something that a party could notice, it is made up for here: see [`reach`] and [`SEGMENT`].
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
+use turmoil::net::{TcpListener, TcpStream};
+use turnstile_seams::{BoxFuture, ByteStream, Clock as _, ClockExt as _, Listener, Network};
+
+use super::clock::TickClock;
+use super::links::Links;
+use crate::host::{Death, PowerSwitch};
+use crate::links::LinkFault;
+use crate::network::{RECEIVE_BUFFER, split};
+
+/// How many writes turmoil lets a connection hold that its peer has not read.
+pub(super) const SEGMENTS: usize = 64;
+
+/// The most that one write takes. turmoil counts writes, not bytes; this makes the room for unread ones that
+/// of the other world.
+const SEGMENT: usize = RECEIVE_BUFFER / SEGMENTS;
+
+/// What all hosts of a world share: who there is, how the links are, which connections there are.
+#[derive(Clone, Default)]
+pub(super) struct Neighbourhood(Arc<Mutex<Shared>>);
+
+#[derive(Default)]
+pub(super) struct Shared {
+    pub hosts: Vec<Neighbour>,
+    /// Where the hosts are, in the same order.
+    pub addresses: Vec<IpAddr>,
+    pub links: Links,
+    opened: u64,
+    lines: BTreeMap<u64, Arc<Line>>,
+}
+
+/// A host as its neighbours know it.
+pub(super) struct Neighbour {
+    pub name: Arc<str>,
+    /// How it went down, if it is down.
+    pub down: Option<Death>,
+}
+
+impl Neighbourhood {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// The ends that `host` has of its connections with `peer`.
+    pub(super) fn lines(&self, host: usize, peer: usize) -> Vec<Arc<Line>> {
+        let between = |line: &&Arc<Line>| line.host == host && line.peer == peer;
+        self.lines.values().filter(between).cloned().collect()
+    }
+
+    /// Lets a host's ends of all connections go without a word: turmoil is not told.
+    pub(super) fn abandon(&mut self, host: usize) {
+        let lines = std::mem::take(&mut self.lines);
+        let (abandoned, others) = lines.into_iter().partition(|(_, line)| line.host == host);
+        self.lines = others;
+        for line in BTreeMap::into_values(abandoned) {
+            line.end(Fate::Reset);
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| *host.name == *name)
+    }
+}
+
+/// What has become of a connection, at one end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nothing special.
+    Whole,
+    /// It was reset.
+    Reset,
+    /// This end was made to say goodbye.
+    Finished,
+    /// Nothing passes any more.
+    Silenced,
+}
+
+/// One end of a connection.
+pub(super) struct Line {
+    number: u64,
+    host: usize,
+    peer: usize,
+    state: Mutex<LineState>,
+}
+
+struct LineState {
+    fate: Fate,
+    /// Gone as soon as nothing is to pass any more.
+    socket: Option<TcpStream>,
+    has_said_goodbye: bool,
+    /// How much was written after the line fell silent.
+    swallowed: usize,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, LineState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the connection at this end, in one of the ways in which nothing passes any more.
+    pub(super) fn end(&self, fate: Fate) {
+        let mut state = self.state();
+        // Outside of a running world turmoil takes no notice of a socket that goes.
+        state.socket = None;
+        state.turn_to(fate);
+    }
+
+    /// Has nothing more read or written at this end. [`Line::say_goodbye`] must follow.
+    pub(super) fn finish(&self) {
+        self.state().turn_to(Fate::Finished);
+    }
+
+    /// Sends the FIN, as soon as there is room for it; to be run on the host.
+    pub(super) async fn say_goodbye(self: Arc<Self>) {
+        // A connection that is reset already has nothing left to finish.
+        let _ = poll_fn(|context| self.state().poll_shutdown(context)).await;
+    }
+}
+
+impl LineState {
+    fn turn_to(&mut self, fate: Fate) {
+        if self.fate == Fate::Whole {
+            self.fate = fate;
+            let waiting = self.reader.take().into_iter().chain(self.writer.take());
+            waiting.for_each(Waker::wake);
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = match (self.fate, &mut self.socket) {
+            (Fate::Whole, Some(socket)) => Pin::new(socket).poll_read(context, out),
+            (Fate::Finished, _) => return Poll::Ready(Ok(())),
+            (Fate::Silenced, _) => Poll::Pending,
+            (Fate::Reset, _) | (Fate::Whole, None) => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+        };
+        if polled.is_pending() {
+            self.reader = Some(context.waker().clone());
+        }
+        polled
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = match (self.fate, &mut self.socket) {
+            (Fate::Whole, Some(socket)) => {
+                Pin::new(socket).poll_write(context, &bytes[..bytes.len().min(SEGMENT)])
+            }
+            (Fate::Finished, _) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            (Fate::Silenced, _) if self.swallowed < RECEIVE_BUFFER => {
+                self.swallowed += bytes.len();
+                return Poll::Ready(Ok(bytes.len()));
+            }
+            (Fate::Silenced, _) => Poll::Pending,
+            (Fate::Reset, _) | (Fate::Whole, None) => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+        };
+        if polled.is_pending() {
+            self.writer = Some(context.waker().clone());
+        }
+        polled
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            // turmoil takes a second goodbye for a mistake.
+            Some(socket) if !self.has_said_goodbye => {
+                if is_full(socket, context) {
+                    self.writer = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
+                self.has_said_goodbye = true;
+                Pin::new(socket).poll_shutdown(context)
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Lets go of the socket. If the world still runs, turmoil says goodbye for it.
+    fn let_go(&mut self) {
+        let Some(socket) = self.socket.take() else { return };
+        let mut context = Context::from_waker(Waker::noop());
+        if !self.has_said_goodbye
+            && is_full(&socket, &mut context)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = socket.writable().await;
+            });
+        }
+    }
+}
+
+/// Whether the peer has so much to read that there is no room for a goodbye behind it: turmoil would lose it.
+fn is_full(socket: &TcpStream, context: &mut Context<'_>) -> bool {
+    pin!(socket.writable()).poll(context).is_pending()
+}
+
+/// The [`Network`] of one run of a host.
+#[derive(Clone)]
+pub(super) struct HostNetwork {
+    pub host: usize,
+    pub neighbourhood: Neighbourhood,
+    pub clock: TickClock,
+    pub power: PowerSwitch,
+}
+
+impl HostNetwork {
+    fn adopt(&self, peer: usize, socket: TcpStream) -> Box<dyn ByteStream> {
+        let mut shared = self.neighbourhood.lock();
+        shared.opened += 1;
+        let line = Arc::new(Line {
+            number: shared.opened,
+            host: self.host,
+            peer,
+            state: Mutex::new(LineState {
+                fate: Fate::Whole,
+                socket: Some(socket),
+                has_said_goodbye: false,
+                swallowed: 0,
+                reader: None,
+                writer: None,
+            }),
+        });
+        shared.lines.insert(line.number, Arc::clone(&line));
+        Box::new(HostStream {
+            line,
+            neighbourhood: self.neighbourhood.clone(),
+            power: self.power.clone(),
+        })
+    }
+}
+
+/// Whether an attempt to connect gets anywhere.
+enum Reach {
+    /// As far as turmoil is concerned.
+    Open,
+    /// The process is dead, and its machine says so.
+    Refused,
+    /// Not now; perhaps later.
+    NotYet,
+    /// Its packets are lost, and it is told nothing.
+    Never,
+}
+
+/// turmoil leaves an opening to a host that is down lying until it is up, refuses one that a partition
+/// swallows at once, and lets the answer to an opening arrive whatever the way back is like.
+fn reach(shared: &Shared, from: usize, to: usize) -> Reach {
+    let way = shared.links.direction(from, to).fault;
+    match (shared.hosts[to].down, way) {
+        (_, Some(LinkFault::BlackHole)) => Reach::Never,
+        (Some(Death::Power), _) => Reach::NotYet,
+        (Some(Death::Process), None) => Reach::Refused,
+        (None, None) | (_, Some(LinkFault::Cut)) => Reach::Open,
+    }
+}
+
+impl Network for HostNetwork {
+    fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
+        Box::pin(async move {
+            let (host, port) = split(authority)?;
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+            let authority = format!("{host}:{}", listener.local_addr()?.port());
+            Ok(Box::new(HostListener {
+                listener,
+                authority,
+                network: self.clone(),
+            }) as Box<dyn Listener>)
+        })
+    }
+
+    fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async move {
+            let (host, port) = split(authority)?;
+            let peer = self.neighbourhood.lock().find(host).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("there is no host `{host}`"))
+            })?;
+            if self.power.pulled().is_some() {
+                std::future::pending::<()>().await;
+            }
+            loop {
+                let reach = reach(&self.neighbourhood.lock(), self.host, peer);
+                match reach {
+                    Reach::Open => break,
+                    Reach::Refused => {
+                        self.clock.sleep(self.clock.tick()).await;
+                        return Err(io::ErrorKind::ConnectionRefused.into());
+                    }
+                    Reach::NotYet => self.clock.sleep(self.clock.tick()).await,
+                    Reach::Never => std::future::pending().await,
+                }
+            }
+            let socket = TcpStream::connect((host, port)).await?;
+            self.await_way_back(peer).await;
+            Ok(self.adopt(peer, socket))
+        })
+    }
+}
+
+impl HostNetwork {
+    /// Waits for as long as the answer to an opening takes.
+    async fn await_way_back(&self, peer: usize) {
+        let way_back = || self.neighbourhood.lock().links.direction(peer, self.host);
+        let extra = way_back().extra;
+        if extra > Duration::ZERO {
+            let arrival = self.clock.now() + extra;
+            while self.clock.now() < arrival && way_back().extra == extra {
+                self.clock.sleep(self.clock.tick()).await;
+            }
+        }
+        loop {
+            match way_back().fault {
+                None => return,
+                Some(LinkFault::Cut) => self.clock.sleep(self.clock.tick()).await,
+                Some(LinkFault::BlackHole) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+struct HostListener {
+    listener: TcpListener,
+    authority: String,
+    network: HostNetwork,
+}
+
+impl Listener for HostListener {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async {
+            let (socket, origin) = self.listener.accept().await?;
+            let shared = self.network.neighbourhood.lock();
+            let peer = shared
+                .addresses
+                .iter()
+                .position(|address| *address == origin.ip());
+            drop(shared);
+            let peer = peer.expect("whoever connects is a host of this world");
+            Ok(self.network.adopt(peer, socket))
+        })
+    }
+
+    fn authority(&self) -> String {
+        self.authority.clone()
+    }
+}
+
+/// One end of a connection, as its host holds it.
+struct HostStream {
+    line: Arc<Line>,
+    neighbourhood: Neighbourhood,
+    power: PowerSwitch,
+}
+
+impl AsyncRead for HostStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.line.state().poll_read(context, out)
+    }
+}
+
+impl AsyncWrite for HostStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.power.pulled().is_some() {
+            return Poll::Pending;
+        }
+        self.line.state().poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What was written is turmoil's already.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.power.pulled().is_some() {
+            return Poll::Pending;
+        }
+        self.line.state().poll_shutdown(context)
+    }
+}
+
+impl Drop for HostStream {
+    fn drop(&mut self) {
+        // Without power nobody says goodbye: the world lets go of these itself.
+        if self.power.pulled() != Some(Death::Power) {
+            self.neighbourhood.lock().lines.remove(&self.line.number);
+            self.line.state().let_go();
+        }
+    }
+}
