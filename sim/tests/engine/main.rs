@@ -21,6 +21,7 @@ mod determinism;
 mod failing_disk;
 mod secrets;
 mod seeds;
+mod snapshots;
 mod suite;
 mod timeline;
 #[cfg(all(feature = "selftest", feature = "witness"))]
