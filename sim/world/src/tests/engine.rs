@@ -169,7 +169,7 @@ fn a_seed_always_gives_the_same_run_and_another_seed_another() {
     let run = eventful_run(42);
     assert!(run.len() > 140, "{run:#?}");
     assert!(run.iter().any(|entry| {
-        entry.contains(r#"{"event":"cut","link":{"from":"server","to":"one","one_way":true}}"#)
+        entry.contains(r#""link":{"from":"server","to":"one","one_way":true},"effect":"cut"}"#)
     }));
     assert_eq!(run, eventful_run(42));
     assert_ne!(run, eventful_run(43));
