@@ -295,7 +295,7 @@ async fn what_is_wrong_at_the_side_door_is_named_and_changes_nothing() {
 #[tokio::test]
 async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
     let mut stage = Stage::ready().await;
-    stage.behave(&json!({ "job": { "loseReply": 1 } })).await;
+    stage.behave(&json!({ "job": { "lose-reply": 1 } })).await;
     let body = stage.job(json!({ "id": "msg_1", "prompt": "__fake__:echo:hi" }), MODEL);
     let answer = send(&stage.wrapper, Method::POST, "/job/prompt", &body).await;
     assert!(answer.is_err(), "{answer:?}");
@@ -317,7 +317,7 @@ async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
 async fn a_kept_socket_carries_the_turns_of_the_next_binding() {
     let mut stage = Stage::ready().await;
     stage
-        .behave(&json!({ "keepsOldSocket": true, "complete": { "never": true } }))
+        .behave(&json!({ "keeps-old-socket": true, "complete": { "never": true } }))
         .await;
     let mut old = stage.prompt_and_connect("msg_1", "__fake__:idle").await;
     old.names_until("session.idle").await;

@@ -218,7 +218,7 @@ fn the_whole_suite_holds_with_the_server_crashing_at_any_moment() {
         let strips = sweep::sweep(
             &entry.scenario,
             0,
-            &[StrikeKind::ServerCrash],
+            &[&StrikeKind::ALL[0]],
             workers::all_cores(),
             |_, _| {},
         );

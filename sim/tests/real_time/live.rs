@@ -12,9 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnstile::live::{Live, Need, Outcome};
+use turnstile::live::{Live, Outcome};
 use turnstile::stage::{SERVER_AUTHORITY, wrapper_authority};
 use turnstile::workers;
+use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_scenarios::Scenario;
 use turnstile_world::live::{LiveSetup, ServerUnderTest, StartedServer};
@@ -57,7 +58,12 @@ fn live() -> Live {
             speed: SPEED,
         },
         secrets,
-        offers: BTreeSet::from([Need::Crash, Need::Downtime, Need::Sandboxes, Need::StoredSession]),
+        offers: BTreeSet::from([
+            Capability::Crash,
+            Capability::Downtime,
+            Capability::Sandboxes,
+            Capability::StoredSession,
+        ]),
         patience: PATIENCE,
     }
 }
@@ -78,7 +84,7 @@ fn the_fast_part_of_the_suite_holds_live_with_servers_killed_and_started_again_o
                 Outcome::Skipped(_) => {}
                 Outcome::Played(Ok(verdict)) => {
                     played += 1;
-                    with_kills += usize::from(Need::of(&entry.scenario).contains(&Need::Crash));
+                    with_kills += usize::from(entry.scenario.needs().contains(&Capability::Crash));
                     for finding in &verdict.findings {
                         let tail = verdict.tail(40).join("\n");
                         wrong.push(format!(

@@ -15,7 +15,7 @@ mod sweep;
 use std::time::Duration;
 
 use serde_json::Value;
-use turnstile_events::world::Link;
+use turnstile_fault::Link;
 
 use self::inputs::{Input, MESSAGE};
 use self::sweep::{BAD_REQUEST, Sweep, prepared};

@@ -1,13 +1,15 @@
-//! The kinds of things that can go wrong, and which of them a scenario has in it.
+//! The groups in which coverage counts what can go wrong, and which of them a scenario has in it.
 //!
-//! They are read off the script alone: whether a fault struck anybody is not asked here.
+//! They are read off the script alone, whether or not a fault had an effect.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use fake_gateway::gateway;
+use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
-    Answer, ClientName, Completion, Crash, CrashPoint, Credentials, Directive, DiskBehaviour, Fence, Ingest,
-    Link, Machine, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
+    Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind,
+    Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
 };
 
 /// What may come before the name of a model (protocol §3).
@@ -17,38 +19,37 @@ const TOO_MANY_REQUESTS: u16 = 429;
 /// From which status on an answer is to be repeated (protocol §8).
 const SERVER_ERROR: u16 = 500;
 
-/// Makes the enum, with all of its kinds and their names.
-macro_rules! fault_kinds {
-    ($($kind:ident: $name:literal,)*) => {
-        /// A kind of thing that can go wrong.
+/// Makes the enum, with the groups of the network by their kinds and all others by their names.
+macro_rules! fault_groups {
+    ($($group:ident: $name:literal,)*) => {
+        /// Faults, and other things that are out of the ordinary, that the report counts together.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum FaultKind {
-            $(#[doc = $name] $kind,)*
+        pub enum FaultGroup {
+            /// Faults of links or connections of one kind.
+            Network(FaultKind),
+            /// Those that block one direction of a link only.
+            OneWay(FaultKind),
+            $(#[doc = $name] $group,)*
         }
 
-        impl FaultKind {
-            /// Every kind.
-            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+        impl FaultGroup {
+            /// Every group but those of the network.
+            const OTHERS: &[Self] = &[$(Self::$group,)*];
 
             /// Its name.
-            pub fn name(self) -> &'static str {
+            pub fn name(self) -> Cow<'static, str> {
                 match self {
-                    $(Self::$kind => $name,)*
+                    Self::Network(kind) if kind.is_of_link() => format!("link: {}", kind.text()).into(),
+                    Self::Network(kind) => format!("connection: {}", kind.text()).into(),
+                    Self::OneWay(kind) => format!("link: {}, one way", kind.text()).into(),
+                    $(Self::$group => $name.into(),)*
                 }
             }
         }
     };
 }
 
-fault_kinds! {
-    Cut: "link: cut",
-    OneWayCut: "link: cut, one way",
-    BlackHole: "link: black hole",
-    OneWayBlackHole: "link: black hole, one way",
-    Delay: "link: delay",
-    Reset: "connection: reset",
-    Silence: "connection: silence",
-    Fin: "connection: fin",
+fault_groups! {
     ServerCrash: "crash: server",
     WrapperCrash: "crash: wrapper",
     GatewayCrash: "crash: gateway",
@@ -103,8 +104,20 @@ fault_kinds! {
     AnswerLost: "client: gets no answer",
 }
 
-impl FaultKind {
-    /// The kinds that a scenario has in it.
+impl FaultGroup {
+    /// Every group.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of_network = FaultKind::ALL
+            .iter()
+            .filter(|kind| kind.is_of_link() || kind.is_of_connections())
+            .flat_map(|kind| {
+                let one_way = kind.blocks().then_some(Self::OneWay(*kind));
+                [Self::Network(*kind)].into_iter().chain(one_way)
+            });
+        of_network.chain(Self::OTHERS.iter().copied())
+    }
+
+    /// The groups of what a scenario has in it.
     pub fn of(scenario: &Scenario) -> BTreeSet<Self> {
         let mut found = Found::default();
         if is_unknown(&scenario.session.model) {
@@ -124,19 +137,19 @@ impl FaultKind {
 /// What was found in the steps so far.
 #[derive(Default)]
 struct Found<'a> {
-    kinds: BTreeSet<FaultKind>,
+    kinds: BTreeSet<FaultGroup>,
     clients: BTreeSet<&'a ClientName>,
 }
 
 impl<'a> Found<'a> {
-    fn add_if(&mut self, is_there: bool, kind: FaultKind) {
+    fn add_if(&mut self, is_there: bool, kind: FaultGroup) {
         if is_there {
             self.kinds.insert(kind);
         }
     }
 
     fn see(&mut self, step: &'a Step) {
-        use FaultKind as F;
+        use FaultGroup as F;
         match step {
             Step::Start(start) => {
                 self.see_prompt(&start.prompt, start.model.as_deref());
@@ -160,17 +173,7 @@ impl<'a> Found<'a> {
                 self.see_request(&open.client, false);
                 self.add_if(open.reads == ReadingSpeed::Slowly, F::SlowReader);
             }
-            Step::Cut(fault) => self.see_link(&fault.link, F::Cut, F::OneWayCut),
-            Step::BlackHole(fault) => self.see_link(&fault.link, F::BlackHole, F::OneWayBlackHole),
-            Step::Delay(_) => self.add_if(true, F::Delay),
-            Step::Reset(_) => self.add_if(true, F::Reset),
-            Step::Silence(_) => self.add_if(true, F::Silence),
-            Step::Fin(_) => self.add_if(true, F::Fin),
-            Step::Crash(crash) => self.see_crash(crash),
-            Step::Wrapper(behaviour) => self.see_behaviour(behaviour),
-            Step::Receiver(receiver) => self.see_answers(&receiver.answers),
-            Step::Queue(queue) => self.see_queue(queue.is),
-            Step::Disk(disk) => self.see_disk(disk.is),
+            Step::Fault(injection) => self.see_fault(&injection.fault),
             Step::Ingest(ingest) => self.see_ingest(ingest),
             Step::Close(_)
             | Step::Await(_)
@@ -183,46 +186,59 @@ impl<'a> Found<'a> {
 
     fn see_request(&mut self, client: &'a ClientName, is_lost: bool) {
         self.clients.insert(client);
-        self.add_if(is_lost, FaultKind::AnswerLost);
+        self.add_if(is_lost, FaultGroup::AnswerLost);
     }
 
     fn see_prompt(&mut self, prompt: &Prompt, model: Option<&str>) {
-        self.add_if(model.is_some_and(is_unknown), FaultKind::UnknownModel);
+        self.add_if(model.is_some_and(is_unknown), FaultGroup::UnknownModel);
         if let Prompt::Say(directive) = prompt {
-            self.add_if(*directive == Directive::Hang, FaultKind::GatewayHangs);
+            self.add_if(*directive == Directive::Hang, FaultGroup::GatewayHangs);
             self.add_if(
                 matches!(directive, Directive::Error(_)),
-                FaultKind::GatewayRefuses,
+                FaultGroup::GatewayRefuses,
             );
         }
     }
 
-    fn see_link(&mut self, link: &Link, both_ways: FaultKind, one_way: FaultKind) {
-        self.kinds.insert(match link {
-            Link::Both(_) => both_ways,
-            Link::OneWay(_) => one_way,
-        });
+    fn see_fault(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Link { link, effect } => {
+                let kind = effect.kind();
+                self.kinds.insert(match link.one_way && kind.blocks() {
+                    true => FaultGroup::OneWay(kind),
+                    false => FaultGroup::Network(kind),
+                });
+            }
+            Fault::Connections { end, .. } => {
+                self.kinds.insert(FaultGroup::Network(end.kind()));
+            }
+            Fault::Host { host, power_loss, at } => self.see_crash(host, *power_loss, *at),
+            Fault::Disk { is, .. } => self.see_disk(*is),
+            Fault::Queue { is } => self.see_queue(*is),
+            Fault::Receiver { answers } => self.see_answers(answers),
+            Fault::Wrapper(behaviour) => self.see_behaviour(behaviour),
+        }
     }
 
-    fn see_crash(&mut self, crash: &Crash) {
-        use FaultKind as F;
-        self.kinds.insert(match crash.party.value {
-            Machine::Server => F::ServerCrash,
-            Machine::Wrapper => F::WrapperCrash,
-            Machine::Gateway => F::GatewayCrash,
-            Machine::Receiver => F::ReceiverCrash,
+    fn see_crash(&mut self, host: &str, power_loss: bool, at: Option<CrashPoint>) {
+        use FaultGroup as F;
+        self.kinds.extend(match host {
+            SERVER => Some(F::ServerCrash),
+            WRAPPER => Some(F::WrapperCrash),
+            GATEWAY => Some(F::GatewayCrash),
+            RECEIVER => Some(F::ReceiverCrash),
+            _ => None,
         });
-        self.add_if(crash.power_loss, F::PowerLoss);
-        let point = crash.at.as_ref().map(|point| match point.value {
+        self.add_if(power_loss, F::PowerLoss);
+        self.kinds.extend(at.map(|point| match point {
             CrashPoint::BetweenCommits => F::CrashBetweenCommits,
             CrashPoint::AfterCommit => F::CrashAfterCommit,
             CrashPoint::AfterEnqueue => F::CrashAfterEnqueue,
-        });
-        self.kinds.extend(point);
+        }));
     }
 
     fn see_behaviour(&mut self, behaviour: &WrapperBehaviour) {
-        use FaultKind as F;
+        use FaultGroup as F;
         let WrapperBehaviour {
             ready,
             job,
@@ -280,19 +296,19 @@ impl<'a> Found<'a> {
             let status = match answer {
                 Answer::Status(status) => *status,
                 Answer::Late(late) => {
-                    self.kinds.insert(FaultKind::ReceiverLate);
+                    self.kinds.insert(FaultGroup::ReceiverLate);
                     late.status
                 }
                 Answer::Stall => {
-                    self.kinds.insert(FaultKind::ReceiverStalls);
+                    self.kinds.insert(FaultGroup::ReceiverStalls);
                     continue;
                 }
                 Answer::Drop => {
-                    self.kinds.insert(FaultKind::ReceiverDrops);
+                    self.kinds.insert(FaultGroup::ReceiverDrops);
                     continue;
                 }
                 Answer::Twice => {
-                    self.kinds.insert(FaultKind::ReceiverAnswersTwice);
+                    self.kinds.insert(FaultGroup::ReceiverAnswersTwice);
                     continue;
                 }
             };
@@ -301,9 +317,9 @@ impl<'a> Found<'a> {
             }
             let is_put_off = status.code() == TOO_MANY_REQUESTS || status.code() >= SERVER_ERROR;
             self.kinds.insert(if is_put_off {
-                FaultKind::ReceiverPutsOff
+                FaultGroup::ReceiverPutsOff
             } else {
-                FaultKind::ReceiverRefuses
+                FaultGroup::ReceiverRefuses
             });
         }
     }
@@ -311,18 +327,18 @@ impl<'a> Found<'a> {
     fn see_queue(&mut self, behaviour: QueueBehaviour) {
         self.kinds.extend(match behaviour {
             QueueBehaviour::Works => None,
-            QueueBehaviour::Refuses => Some(FaultKind::QueueRefuses),
-            QueueBehaviour::LosesAck => Some(FaultKind::QueueLosesAck),
-            QueueBehaviour::Away => Some(FaultKind::QueueAway),
-            QueueBehaviour::DeliversTwice => Some(FaultKind::QueueDeliversTwice),
+            QueueBehaviour::Refuses => Some(FaultGroup::QueueRefuses),
+            QueueBehaviour::LosesAck => Some(FaultGroup::QueueLosesAck),
+            QueueBehaviour::Away => Some(FaultGroup::QueueAway),
+            QueueBehaviour::DeliversTwice => Some(FaultGroup::QueueDeliversTwice),
         });
     }
 
     fn see_disk(&mut self, behaviour: DiskBehaviour) {
         self.kinds.extend(match behaviour {
             DiskBehaviour::Works => None,
-            DiskBehaviour::Fails => Some(FaultKind::DiskFails),
-            DiskBehaviour::Full => Some(FaultKind::DiskFull),
+            DiskBehaviour::Fails => Some(FaultGroup::DiskFails),
+            DiskBehaviour::Full => Some(FaultGroup::DiskFull),
         });
     }
 
@@ -333,14 +349,14 @@ impl<'a> Found<'a> {
                 self.kinds.extend(match credentials {
                     // That is how an execution's own wrapper comes.
                     Credentials::Execution(_) => None,
-                    Credentials::Fence(Fence::Current) => Some(FaultKind::SecondSocket),
-                    Credentials::Fence(Fence::StaleRun) => Some(FaultKind::StaleRun),
-                    Credentials::Fence(Fence::StaleConnection) => Some(FaultKind::StaleConnection),
+                    Credentials::Fence(Fence::Current) => Some(FaultGroup::SecondSocket),
+                    Credentials::Fence(Fence::StaleRun) => Some(FaultGroup::StaleRun),
+                    Credentials::Fence(Fence::StaleConnection) => Some(FaultGroup::StaleConnection),
                 });
             }
             Ingest::Send { frame, .. } => {
                 let is_none = matches!(frame, IngestFrame::Raw(_) | IngestFrame::Binary);
-                self.add_if(is_none, FaultKind::NoFrame);
+                self.add_if(is_none, FaultGroup::NoFrame);
             }
             Ingest::Close { .. } => {}
         }
@@ -372,11 +388,10 @@ mod tests {
         );
         let scenario =
             Scenario::parse(&script, Path::new("README.md")).unwrap_or_else(|errors| panic!("{errors}"));
-        let found = FaultKind::of(&scenario);
-        let missing: Vec<&str> = FaultKind::ALL
-            .iter()
-            .filter(|kind| !found.contains(kind))
-            .map(|kind| kind.name())
+        let found = FaultGroup::of(&scenario);
+        let missing: Vec<_> = FaultGroup::all()
+            .filter(|group| !found.contains(group))
+            .map(FaultGroup::name)
             .collect();
         assert_eq!(missing, [""; 0]);
     }
@@ -399,18 +414,18 @@ steps:
 ";
         let scenario = Scenario::parse(script, Path::new("script.yaml")).unwrap();
         let expected = [
-            FaultKind::OneWayCut,
-            FaultKind::ServerCrash,
-            FaultKind::CrashAfterCommit,
-            FaultKind::ReceiverPutsOff,
-            FaultKind::ReceiverRefuses,
-            FaultKind::ReceiverLate,
-            FaultKind::ReceiverAnswersTwice,
-            FaultKind::GatewayHangs,
-            FaultKind::Deaf,
-            FaultKind::NeverCompletes,
-            FaultKind::SeveralClients,
+            FaultGroup::OneWay(FaultKind::Cut),
+            FaultGroup::ServerCrash,
+            FaultGroup::CrashAfterCommit,
+            FaultGroup::ReceiverPutsOff,
+            FaultGroup::ReceiverRefuses,
+            FaultGroup::ReceiverLate,
+            FaultGroup::ReceiverAnswersTwice,
+            FaultGroup::GatewayHangs,
+            FaultGroup::Deaf,
+            FaultGroup::NeverCompletes,
+            FaultGroup::SeveralClients,
         ];
-        assert_eq!(FaultKind::of(&scenario), BTreeSet::from(expected));
+        assert_eq!(FaultGroup::of(&scenario), BTreeSet::from(expected));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
-use crate::text::{read_from_text, write_as_text};
+use crate::{read_from_text, write_as_text};
 
 /// A length of time, written in jiff's friendly format: `250ms`, `4s`, `1h 30m`. Never negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,8 +38,10 @@ impl From<Duration> for Lapse {
 /// Why a text is no length of time.
 #[derive(Debug, thiserror::Error)]
 pub enum LapseError {
+    /// It is not written as one.
     #[error("`{0}` is not a duration: write numbers with their units, such as 4s, 250ms, 2m or 1h")]
     Form(String),
+    /// It is below zero.
     #[error("`{0}` is negative: time only passes")]
     Negative(String),
 }
@@ -73,7 +75,11 @@ read_from_text!(Lapse, {
 write_as_text!(Lapse);
 
 /// Reads a length of time that makes no sense as zero.
-pub(crate) fn nonzero<'de, D: Deserializer<'de>, T: From<Lapse>>(deserializer: D) -> Result<T, D::Error> {
+///
+/// # Errors
+///
+/// If the text is no duration, or a duration of zero.
+pub fn nonzero<'de, D: Deserializer<'de>, T: From<Lapse>>(deserializer: D) -> Result<T, D::Error> {
     let lapse = Lapse::deserialize(deserializer)?;
     if lapse.is_zero() {
         return Err(serde::de::Error::custom(

@@ -1,7 +1,9 @@
-//! The step `wrapper`: how the fake wrapper behaves from here on.
+//! How the fake wrapper misbehaves.
 //!
-//! What each of it looks like on the wire is told in `README.md`; the fake does it.
+//! The script step `wrapper` and the fake's side door share this form. What each field does to the wire is described
+//! in the README of the script language.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -11,7 +13,7 @@ use crate::lapse::{Lapse, nonzero};
 use crate::text::is_default;
 
 /// All of a wrapper's behaviour: what is left out is as it should be, whatever an earlier step said.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WrapperBehaviour {
     /// How it gets ready for a session.
@@ -63,7 +65,7 @@ pub struct WrapperBehaviour {
 }
 
 /// How `/session/ready` is answered.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Readiness {
     /// So much later.
@@ -75,7 +77,7 @@ pub struct Readiness {
 }
 
 /// How `/job/prompt` and `/job/command` are answered.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Taking {
     /// So much later.
@@ -100,6 +102,20 @@ pub struct Failure<C> {
     pub times: Option<NonZeroU32>,
 }
 
+impl<C: Copy> Failure<C> {
+    /// The code that the next request fails with, if it still does: counts one failure down.
+    pub fn take_next(failure: &mut Option<Self>) -> Option<C> {
+        let Self { code, times } = (*failure)?;
+        if let Some(times) = times {
+            *failure = NonZeroU32::new(times.get() - 1).map(|left| Self {
+                code,
+                times: Some(left),
+            });
+        }
+        Some(code)
+    }
+}
+
 /// Codes of a `/session/ready` that failed (protocol §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -122,7 +138,7 @@ pub enum JobCode {
 }
 
 /// What the wrapper's `complete` says, over what it would say by itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Completion {
     /// `gateResult`.
@@ -146,4 +162,54 @@ pub struct Completion {
 pub enum GateVerdict {
     Pass,
     Fail,
+}
+
+impl WrapperBehaviour {
+    /// The keys of what it does otherwise than it should, in the order of the alphabet.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let Self {
+            ready,
+            job,
+            deaf,
+            silent,
+            babble,
+            late,
+            duplicate,
+            ends_out_of_order,
+            no_reply,
+            unfinished_reply,
+            child_idle,
+            loses_buffer,
+            keeps_old_socket,
+            complete,
+            fatal,
+        } = self;
+        let keys = [
+            (*babble > 0, "babble"),
+            (*child_idle, "child-idle"),
+            (complete.is_some(), "complete"),
+            (*deaf, "deaf"),
+            (*duplicate, "duplicate"),
+            (*ends_out_of_order, "ends-out-of-order"),
+            (fatal.is_some(), "fatal"),
+            (job.is_some(), "job"),
+            (*keeps_old_socket, "keeps-old-socket"),
+            (*late > 0, "late"),
+            (*loses_buffer, "loses-buffer"),
+            (*no_reply, "no-reply"),
+            (ready.is_some(), "ready"),
+            (*silent, "silent"),
+            (*unfinished_reply, "unfinished-reply"),
+        ];
+        keys.into_iter()
+            .filter_map(|(is_there, key)| is_there.then_some(key))
+            .collect()
+    }
+}
+
+/// Its keys, for people: `deaf, no reply`.
+impl fmt::Display for WrapperBehaviour {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.keys().join(", ").replace('-', " "))
+    }
 }

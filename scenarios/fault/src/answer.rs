@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
@@ -9,16 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::lapse::{Lapse, nonzero};
-use crate::reply::Status;
-
-/// What the receiver does with the next requests, one after another; then it answers 200. Replaces
-/// what is left of earlier instructions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Receiver {
-    /// The answers, in order.
-    pub answers: Vec<Answer>,
-}
+use crate::status::Status;
 
 /// What the receiver does with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,5 +116,94 @@ impl JsonSchema for Answer {
                 generator.subschema_for::<LateAnswer>(),
             ],
         })
+    }
+}
+
+/// An [`Answer`] at the receiver's side door (protocol §11): a map with one of `status`, `stall`, `drop` and `twice`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WireAnswer {
+    /// Milliseconds until the answer; goes with `status` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+    /// The answer's status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Whether no answer comes on a connection that stays open; `false` is an ordinary 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall: Option<bool>,
+    /// Whether the connection ends without an answer; `false` is an ordinary 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop: Option<bool>,
+    /// Whether the answer comes twice; `false` is an ordinary 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twice: Option<bool>,
+}
+
+/// The longest delay of a [`WireAnswer`], in milliseconds: short enough for any clock to count.
+const LONGEST_DELAY_MS: u64 = u32::MAX as u64;
+
+/// Why a [`WireAnswer`] is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WireAnswerError {
+    /// It has none of the four keys, or several.
+    #[error("an answer is one of status, stall, drop and twice")]
+    NotOne,
+    /// It delays something else than a status.
+    #[error("delayMs goes with status only")]
+    DelayedNothing,
+    /// Its delay is too long.
+    #[error("delayMs is at most {LONGEST_DELAY_MS}, not {0}")]
+    TooLate(u64),
+}
+
+impl TryFrom<WireAnswer> for Answer {
+    type Error = WireAnswerError;
+
+    fn try_from(wire: WireAnswer) -> Result<Self, WireAnswerError> {
+        let when = |is_meant, answer| {
+            if is_meant {
+                answer
+            } else {
+                Self::Status(Status::default())
+            }
+        };
+        let answer = match (wire.status, wire.stall, wire.drop, wire.twice) {
+            (Some(status), None, None, None) => {
+                return match wire.delay_ms {
+                    None => Ok(Self::Status(status)),
+                    Some(delay) if delay > LONGEST_DELAY_MS => Err(WireAnswerError::TooLate(delay)),
+                    Some(delay) => Ok(Self::Late(LateAnswer {
+                        delay: Duration::from_millis(delay).into(),
+                        status,
+                    })),
+                };
+            }
+            (None, Some(is_meant), None, None) => when(is_meant, Self::Stall),
+            (None, None, Some(is_meant), None) => when(is_meant, Self::Drop),
+            (None, None, None, Some(is_meant)) => when(is_meant, Self::Twice),
+            _ => return Err(WireAnswerError::NotOne),
+        };
+        match wire.delay_ms {
+            None => Ok(answer),
+            Some(_) => Err(WireAnswerError::DelayedNothing),
+        }
+    }
+}
+
+impl From<Answer> for WireAnswer {
+    fn from(answer: Answer) -> Self {
+        let mut wire = Self::default();
+        match answer {
+            Answer::Status(status) => wire.status = Some(status),
+            Answer::Late(late) => {
+                wire.status = Some(late.status);
+                wire.delay_ms = Some(late.delay.as_millis().try_into().unwrap_or(u64::MAX));
+            }
+            Answer::Stall => wire.stall = Some(true),
+            Answer::Drop => wire.drop = Some(true),
+            Answer::Twice => wire.twice = Some(true),
+        }
+        wire
     }
 }

@@ -1,31 +1,7 @@
-//! The steps that strike a machine or a part of one: crashes, the server's callback queue, its disk.
+//! How the server's own parts misbehave: points at which it crashes, its callback queue, its disk.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::lapse::Lapse;
-use crate::party::Machine;
-use crate::place::At;
-use crate::text::is_default;
-
-/// Stops a party where it stands. Its memory is gone, its disk loses what was not synced, and its peers
-/// see the end of their connections.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Crash {
-    /// Who.
-    pub party: At<Machine>,
-    /// Whether its machine goes down with it, so that not even the end of a connection reaches its peers.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub power_loss: bool,
-    /// Arms the crash instead: it falls when the server next passes this point, and the steps go on
-    /// meanwhile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<At<CrashPoint>>,
-    /// After how long the party starts again by itself, counted from the crash; never if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_after: Option<Lapse>,
-}
 
 /// A place in the server's work at which a crash is worth a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,4 +43,28 @@ pub enum DiskBehaviour {
     Fails,
     /// Nothing can be written for want of room; what was written before can be read and synced.
     Full,
+}
+
+impl QueueBehaviour {
+    /// It in words, to be read after "queue".
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Refuses => "refuses",
+            Self::LosesAck => "loses ack",
+            Self::Away => "away",
+            Self::DeliversTwice => "delivers twice",
+        }
+    }
+}
+
+impl DiskBehaviour {
+    /// It in words, to be read after "disk".
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Fails => "fails",
+            Self::Full => "full",
+        }
+    }
 }
