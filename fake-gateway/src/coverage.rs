@@ -1,10 +1,10 @@
-//! What the fakes can do, each a mark that is set where it is done (protocol §11).
+//! Coverage marks of the fakes (R11): one for each directive, answer and misbehaviour.
 //!
-//! A new directive, answer or way of misbehaving gets a mark here, or nobody can tell whether a server was
-//! ever shown it.
+//! A new directive, answer or misbehaviour needs a mark here; otherwise coverage cannot show that it was ever
+//! used.
 
 turnstile_seams::marks! {
-    /// Something that a fake does.
+    /// Something that a fake did.
     pub enum Deed in "fakes" {
         CatalogueAsked: 11, "gateway: tells its catalogue";
         Echo: 11, "gateway: echo, an answer in one chunk";

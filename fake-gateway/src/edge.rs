@@ -1,6 +1,6 @@
-//! The server side of an HTTP edge: numbering exchanges and recording them.
+//! The server side of an HTTP edge: numbers exchanges and records them.
 //!
-//! What a request means, and the content of streamed answers, belong to the party behind the edge.
+//! The meaning of requests and the content of streamed answers belong to the handlers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,21 +16,21 @@ use turnstile_events::observation::{Sight, Witness, body_as_value};
 
 use crate::{cut, twice};
 
-/// The largest body that is read at an edge, in bytes.
+/// Largest accepted request body, in bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Whether the headers of requests are of interest to a judge.
+/// Whether request headers are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Headers {
-    /// They are recorded.
+    /// Record them.
     Recorded,
-    /// They are not.
+    /// Leave them out.
     Ignored,
 }
 
-/// One exchange as its server sees it, handed to handlers as a request extension. Unless it is over by
-/// then, dropping the last clone records that the peer went away: a server drops what it was doing for
-/// a connection that ended.
+/// One HTTP exchange, passed to handlers as a request extension. Dropping the last clone of an exchange that
+/// has not finished records [`Observation::PeerGone`], because a server drops the handler when its connection
+/// ends.
 #[derive(Clone)]
 pub(crate) struct Exchange(Arc<OpenExchange>);
 
@@ -49,7 +49,7 @@ impl Exchange {
         }))
     }
 
-    /// The exchange's number among those of its party.
+    /// The number of the exchange, unique within its party.
     pub(crate) fn number(&self) -> u64 {
         self.0.number
     }
@@ -62,7 +62,7 @@ impl Exchange {
         });
     }
 
-    /// Says that this side has ended the exchange, so that its end is not taken for the peer's doing.
+    /// Marks the exchange as finished by this side, so that dropping it does not record a lost peer.
     pub(crate) fn over(&self) {
         self.0.over.store(true, Ordering::Relaxed);
     }
@@ -86,8 +86,8 @@ impl Drop for OpenExchange {
     }
 }
 
-/// Records every exchange of `router`. An answer of type `text/event-stream` is recorded with its head
-/// only; its handler keeps the [`Exchange`] and records the chunks and the end.
+/// Records every exchange of `router`. For an answer of type `text/event-stream` only the head is recorded;
+/// the handler keeps the [`Exchange`] and records the chunks and the end.
 pub(crate) fn recorded(router: Router, witness: Witness, headers: Headers) -> Router {
     router.layer(from_fn_with_state((witness, headers), record))
 }
@@ -98,7 +98,7 @@ async fn record(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    // A request that does not arrive whole never reached the party.
+    // An incomplete request does not count as received.
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
@@ -130,7 +130,7 @@ async fn record(
         exchange.reply_sent(parts.status, Value::Null);
         return Response::from_parts(parts, body);
     }
-    // Bodies of our own handlers are in memory already; an empty one stands for one that fails.
+    // Bodies of these handlers are in memory, so reading them cannot fail.
     let body: Bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     exchange.reply_sent(parts.status, body_as_value(&body));
     if is_written_twice {
@@ -146,8 +146,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// Header names are lower-case in `http`, and the map of a [`Value`] is ordered by name. A name that
-/// comes more than once keeps all its values, joined as HTTP allows.
+/// Converts headers to a JSON object, ordered by lower-case name. Values of a repeated name are joined with
+/// commas (RFC 9110, 5.3).
 fn headers_as_value(headers: &HeaderMap) -> Value {
     let mut named = Map::new();
     for (name, value) in headers {

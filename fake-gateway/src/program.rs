@@ -1,6 +1,6 @@
-//! What the fakes have in common as programs: where they listen, how they say so, and what crosses their edges.
+//! The command-line shell that the three fake programs share: arguments, listening, and the wire log.
 //!
-//! What each of them is stays what it is in any world; its program only gives it the machine's sockets and clock.
+//! It provides real sockets and the real clock. The behaviour of the fakes is not here.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -13,23 +13,24 @@ use turnstile_events::observation::{Observer, Sight, Witness};
 use turnstile_seams::real::{self, MachineClock};
 use turnstile_seams::{BoxFuture, Clock as _, Listener, Seams};
 
-/// What the help of every fake ends with.
+/// Last paragraph of every fake's help.
 pub const AFTER_HELP: &str = "\
 Once it listens it prints one line to standard output, `listening on http://HOST:PORT`, and nothing else. It remembers \
 nothing: ending it is its crash.";
 
-/// What every fake can be told.
+/// Arguments of every fake.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where it listens; port 0 takes a free one
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: String,
-    /// Print what crosses its edges to standard error, one JSON object a line; there are tokens among it
+    /// Print requests, replies and frames to standard error, one JSON object per line; the output contains
+    /// tokens
     #[arg(long)]
     log_wire: bool,
 }
 
-/// Runs a fake until its process is ended. Ends by itself only if it cannot start, with status 1.
+/// Runs a fake until the process is killed. Returns only if the fake cannot start, with exit status 1.
 pub fn run(
     party: &str,
     arguments: Arguments,
@@ -63,7 +64,7 @@ fn failure(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Nobody looks.
+/// Discards observations.
 #[derive(Debug, Clone, Copy)]
 pub struct Unwatched;
 
@@ -71,7 +72,7 @@ impl Observer for Unwatched {
     fn observe(&self, _: &str, _: Sight) {}
 }
 
-/// Prints what is seen.
+/// Prints observations as JSON lines.
 struct WireLog;
 
 #[derive(Serialize)]
@@ -90,7 +91,7 @@ impl Observer for WireLog {
             sight: &sight,
         };
         let text = serde_json::to_string(&line).expect("sights are made of JSON's own kinds of values");
-        // Whoever reads along may stop.
+        // The reader of standard error may close it.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }

@@ -1,7 +1,6 @@
-//! The callback receiver: takes whatever is sent to it, and answers as it was told to (protocol §11).
+//! The callback receiver: records every request and answers as configured (R11.45, R11.46).
 //!
-//! It keeps nothing of what it received; the witness does. Whether a callback was right is judged
-//! elsewhere.
+//! It stores no callbacks and does not judge them; the record does not live here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,10 +19,10 @@ use crate::coverage::Deed;
 use crate::edge::{Headers, recorded};
 use crate::{cut, twice};
 
-/// Why a receiver without a clock takes no `delayMs`.
+/// Error for `delayMs` on a receiver without a clock.
 const NO_CLOCK: &str = "delayMs needs a receiver with a clock";
 
-/// The fake receiver. Cheap to clone; clones are the same receiver.
+/// The fake receiver. Clones share one state.
 #[derive(Clone)]
 pub struct Receiver {
     witness: Witness,
@@ -32,7 +31,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that answers everything with 200. Without a clock it refuses to be told to wait.
+    /// A receiver that answers every callback with 200. It rejects `delayMs` until [`Receiver::with_clock`]
+    /// adds a clock.
     pub fn new(witness: Witness) -> Self {
         Self {
             witness,
@@ -41,14 +41,14 @@ impl Receiver {
         }
     }
 
-    /// The same receiver, which can now be told to answer late.
+    /// Adds a clock, which enables answers with `delayMs`.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Serves every connection of `listener`, for ever.
+    /// Serves every connection of `listener`, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
         let router = self.router();
         http_server::serve_by(listener, |stream| {
@@ -71,7 +71,7 @@ impl Receiver {
     }
 
     fn answers(&self) -> MutexGuard<'_, VecDeque<Answer>> {
-        // A queue is never left half-changed.
+        // No holder of the lock leaves a half-changed queue, so poisoning is harmless.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,6 @@
-//! Giving an answer twice: the whole of it is written again on the connection that the request came on,
-//! which is what a proxy that stutters looks like from outside.
+//! Sends an answer twice on the connection of its request, like a faulty proxy.
 //!
-//! Who gets that is decided by the handlers.
+//! Handlers mark the answers to repeat with [`answer`].
 
 use std::io;
 use std::pin::Pin;
@@ -17,11 +16,12 @@ use http::{HeaderValue, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turnstile_seams::ByteStream;
 
-/// Marks a response that is written two times.
+/// Marks a response to send twice.
 #[derive(Clone)]
 struct WrittenTwice;
 
-/// Has an answer given twice, after which the connection ends. Only on a [`stuttering`] one is it.
+/// Marks `response` to be sent twice, then closes the connection. Has an effect only on a connection made by
+/// [`repeating`].
 pub(crate) fn answer(mut response: Response) -> Response {
     response.extensions_mut().insert(WrittenTwice);
     let last = HeaderValue::from_static("close");
@@ -29,12 +29,12 @@ pub(crate) fn answer(mut response: Response) -> Response {
     response
 }
 
-/// Whether this answer is given twice.
+/// Whether the response is marked to be sent twice.
 pub(crate) fn is_written_twice(response: &Response) -> bool {
     response.extensions().get::<WrittenTwice>().is_some()
 }
 
-/// A connection and its router, made so that answers of the router which are to be given twice are.
+/// Wraps a connection and its router so that marked answers are sent twice.
 pub(crate) fn stuttering(stream: Box<dyn ByteStream>, router: Router) -> (Box<dyn ByteStream>, Router) {
     let stutters = Arc::new(AtomicBool::new(false));
     let router = router.layer(from_fn_with_state(stutters.clone(), stutter_if_meant));
@@ -54,11 +54,11 @@ async fn stutter_if_meant(State(stutters): State<Arc<AtomicBool>>, request: Requ
     response
 }
 
-/// A connection that says once more, before it ends, what was said on it since it began to stutter.
+/// A connection that, when shut down, repeats what was written since a marked answer.
 struct Stuttering {
     stream: Box<dyn ByteStream>,
     stutters: Arc<AtomicBool>,
-    /// What is still to be said again.
+    /// Bytes to repeat.
     said: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! The fake LLM gateway as a program.
+//! The program `fake-gateway`.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ Side doors:
   GET  /test/gate-status?tag=TAG  whether anybody waits there
   GET  /test/waiters              how many wait, by tag, and how many answers are under way";
 
-/// A fake LLM gateway that answers as its prompts say
+/// Fake LLM gateway that takes its answers from the prompts
 #[derive(Parser)]
 #[command(name = "fake-gateway", version, long_about = LONG_ABOUT, after_help = program::AFTER_HELP)]
 struct Program {

@@ -1,4 +1,4 @@
-//! The fake callback receiver as a program.
+//! The program `fake-receiver`.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ It answers 200 until it is given other answers, one for each callback that comes
 
 With --log-wire it shows what it was sent.";
 
-/// A fake receiver of callbacks, which takes whatever is sent to it
+/// Fake callback receiver that accepts every request
 #[derive(Parser)]
 #[command(name = "fake-receiver", version, long_about = LONG_ABOUT, after_help = program::AFTER_HELP)]
 struct Program {

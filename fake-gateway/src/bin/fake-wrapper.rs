@@ -1,4 +1,4 @@
-//! The fake wrapper as a program.
+//! The program `fake-wrapper`.
 
 use std::process::ExitCode;
 
@@ -18,11 +18,11 @@ Side door, which takes what the script step `wrapper` takes, as JSON; {} is to b
   deaf, silent, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer,
   keeps-old-socket: true";
 
-/// A fake wrapper: the process in a session's sandbox, with its agent
+/// Fake wrapper: the process in a session's sandbox, with its agent
 #[derive(Parser)]
 #[command(name = "fake-wrapper", version, long_about = LONG_ABOUT, after_help = program::AFTER_HELP)]
 struct Program {
-    /// Where the gateway is, without a path
+    /// Base URL of the gateway, without a path
     #[arg(long, value_name = "URL", value_parser = gateway_url)]
     gateway: String,
     #[command(flatten)]

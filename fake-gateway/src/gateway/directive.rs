@@ -1,49 +1,47 @@
-//! What a prompt asks the gateway to do (protocol §11), and the steps of doing it.
+//! Parses the directive of a prompt (R11.3–R11.10) and lists the steps of its answer.
 //!
-//! Pure: nothing is waited for or sent here.
+//! Pure: it neither waits nor sends.
 
 use std::iter;
 use std::time::Duration;
 
 use crate::coverage::Deed;
 
-/// What announces a directive inside a prompt.
+/// Prefix of a directive inside a prompt.
 const MARK: &str = "__fake__:";
 
-/// The directive that asks for an answer without any text.
+/// The directive for an answer without text (R11.6).
 pub(crate) const IDLE_DIRECTIVE: &str = "__fake__:idle";
 
-/// Whether a prompt says how it is to be answered, sensibly or not.
+/// Whether a prompt contains a directive, valid or not.
 pub(crate) fn has_directive(prompt: &str) -> bool {
     prompt.contains(MARK)
 }
 
-/// What a parked request says once it is released.
+/// Text of the answer of a released gate (R11.9).
 const RELEASED: &str = "done";
 
-/// A directive that the gateway knows.
+/// A valid directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Directive {
     /// One chunk with this text.
     Echo(String),
-    /// `chunks` chunks with `pause` between two of them.
+    /// `chunks` chunks, separated by `pause`.
     Slow {
-        /// How many chunks.
         chunks: u32,
-        /// How long between two of them.
         pause: Duration,
     },
-    /// An answer without any text.
+    /// An answer without text.
     Idle,
-    /// An answer that begins and never says or ends anything.
+    /// An answer that begins and never continues.
     Hang,
-    /// A refusal with this text.
+    /// A 402 with this text.
     Error(String),
     /// An answer that waits until this tag is released.
     Gate(String),
 }
 
-/// A prompt without a directive that the gateway knows.
+/// A prompt without a valid directive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown fake directive `{0}`")]
 pub(super) struct UnknownDirective(String);
@@ -53,24 +51,24 @@ pub(super) struct UnknownDirective(String);
 pub(super) enum Step {
     /// Send a chunk with this text.
     Say(String),
-    /// Wait for this long.
+    /// Wait for this duration.
     Pause(Duration),
     /// Wait until this tag is released.
     Park(String),
-    /// Wait for ever.
+    /// Never continue.
     Hang,
-    /// Send the chunk that gives the reason for stopping.
+    /// Send the chunk with `finish_reason: "stop"`.
     Stop,
-    /// Send the end mark.
+    /// Send `[DONE]`.
     Done,
 }
 
 impl Directive {
-    /// Reads the first directive in `prompt`.
+    /// Parses the first directive in `prompt`.
     ///
     /// # Errors
     ///
-    /// [`UnknownDirective`] if there is none, or none that makes sense.
+    /// [`UnknownDirective`] if the prompt has no directive or an invalid one.
     pub(super) fn parse(prompt: &str) -> Result<Self, UnknownDirective> {
         let marked = prompt.split_once(MARK).map_or("", |(_, marked)| marked);
         let line = marked.lines().next().unwrap_or_default();
@@ -100,7 +98,7 @@ impl Directive {
         }
     }
 
-    /// The steps of the streamed answer, or the text of the refusal.
+    /// Steps of the streamed answer, or the text of the 402.
     pub(super) fn answer(self) -> Result<Box<dyn Iterator<Item = Step> + Send>, String> {
         let say = |text: &str| iter::once(Step::Say(text.to_owned()));
         let ending = [Step::Stop, Step::Done];
@@ -132,7 +130,7 @@ fn parse_slow(numbers: &str) -> Option<Directive> {
     })
 }
 
-/// The leading letters, digits, `_` and `-`.
+/// The longest prefix of letters, digits, `_` and `-`.
 fn word(text: &str) -> &str {
     leading(text, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }

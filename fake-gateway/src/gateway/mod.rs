@@ -1,7 +1,7 @@
-//! The LLM gateway: an OpenRouter-shaped API whose answers are written in the prompts (protocol §11).
+//! The LLM gateway: an OpenRouter-shaped API that takes its answers from the prompts (R11.1–R11.18).
 //!
-//! The HTTP face and the performing of streamed answers live here; what a prompt asks for is in
-//! `directive`, who waits at a gate in `parking_lot`, the JSON in `openai`.
+//! This file has the HTTP routes and streams the answers. `directive` parses prompts, `parking_lot` tracks
+//! requests that wait at a gate, `openai` has the JSON shapes.
 
 mod directive;
 mod openai;
@@ -32,19 +32,19 @@ use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
 use crate::coverage::Deed;
 use crate::edge::{Exchange, Headers, recorded};
 
-/// The one model in the catalogue.
+/// The only model in the catalogue (R11.1).
 pub const MODEL: &str = "fake-deterministic";
 
-/// Where the catalogue of models is.
+/// Route of the catalogue of models.
 pub const MODELS_PATH: &str = "/api/openrouter/models";
 
-/// Where completions are asked for.
+/// Route of completions.
 pub const COMPLETIONS_PATH: &str = "/api/openrouter/chat/completions";
 
-/// The data of the event that ends a streamed completion.
+/// Data of the event that ends a streamed completion (R11.2).
 pub const END_MARK: &str = "[DONE]";
 
-/// The fake gateway. Cheap to clone; clones are the same gateway.
+/// The fake gateway. Clones share one state.
 #[derive(Clone)]
 pub struct Gateway {
     seams: Seams,
@@ -54,7 +54,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway where nobody waits yet.
+    /// A gateway without waiting requests.
     pub fn new(seams: Seams, witness: Witness) -> Self {
         Self {
             seams,
@@ -64,7 +64,7 @@ impl Gateway {
         }
     }
 
-    /// Its routes, the side doors among them.
+    /// All routes, including the control routes.
     pub fn router(&self) -> Router {
         let api = Router::new()
             .route(MODELS_PATH, get(catalogue))
@@ -78,17 +78,17 @@ impl Gateway {
         recorded(api, self.witness.clone(), Headers::Ignored).merge(side_doors)
     }
 
-    /// Serves every connection of `listener`, for ever.
+    /// Serves every connection of `listener`, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
         http_server::serve(listener, self.router()).await;
     }
 
     fn parking_lot(&self) -> MutexGuard<'_, ParkingLot<oneshot::Sender<()>>> {
-        // No method of the lot leaves it half-changed.
+        // No method of the parking lot leaves it half-changed, so poisoning is harmless.
         self.parking_lot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `tag` is released. Dropping the wait leaves the gate.
+    /// Waits until `tag` is released. Dropping the future leaves the gate.
     async fn park(&self, tag: &str) {
         let (waker, woken) = oneshot::channel();
         let ticket = self.parking_lot().arrive(tag, self.seams.clock.now(), waker);
@@ -97,13 +97,13 @@ impl Gateway {
                 gateway: self,
                 ticket,
             };
-            // A waker leaves the lot only by being used, or by this very future being dropped.
+            // The sender is dropped only together with this future, so an error cannot occur.
             let _ = woken.await;
         }
     }
 }
 
-/// Gives a place at a gate back when the request no longer waits there, whatever the reason.
+/// Removes a request from its gate when dropped.
 struct ParkedPlace<'a> {
     gateway: &'a Gateway,
     ticket: Ticket,
@@ -169,8 +169,8 @@ fn refuse(status: StatusCode, message: &str, kind: &str, code: &str) -> Response
 
 type Steps = Box<dyn Iterator<Item = Step> + Send>;
 
-/// A streamed answer under way. Counted for as long as it exists, and dropped when it is finished or
-/// its client is gone.
+/// A streamed answer in progress. It is counted in `live_answers` while it exists, and dropped when it ends
+/// or its client disconnects.
 struct Performance {
     gateway: Gateway,
     exchange: Exchange,
@@ -202,7 +202,7 @@ fn perform(
 }
 
 impl Performance {
-    /// The data of the next server-sent event, when it is time for it.
+    /// Waits for the next server-sent event and returns its data; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
         loop {
             match self.steps.next()? {
@@ -237,7 +237,7 @@ async fn release(State(gateway): State<Gateway>, Query(Gate { tag }): Query<Gate
         return StatusCode::NOT_FOUND;
     }
     for waker in released {
-        // Its request may go away in this very moment.
+        // The request may have ended already.
         let _ = waker.send(());
     }
     StatusCode::NO_CONTENT

@@ -1,7 +1,6 @@
-//! The only place where a wrapper acts: it hands what happens to the lifecycle and performs what that
-//! decides, in order.
+//! The wrapper's shell: passes inputs to the lifecycle and performs the resulting actions in order.
 //!
-//! It decides nothing itself.
+//! It makes no decisions.
 
 use std::collections::BTreeMap;
 
@@ -19,42 +18,42 @@ use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
 
-/// A reply, or none: the connection that the request came on ends without a word.
+/// The reply to a request; `None` closes the connection without an answer.
 pub(super) type Answer = Option<Reply>;
 
-/// What reaches the host.
+/// An input of the host.
 pub(super) enum Arrival {
-    /// A request, and where its answer goes.
+    /// A request, and the channel for its answer.
     Asked(Ask, oneshot::Sender<Answer>),
-    /// Something that one of the host's own tasks reports.
+    /// A report from a task of the host.
     Happened(Input),
 }
 
-/// An ingest socket's task.
 struct IngestTask {
     frames: UnboundedSender<Value>,
     abort: AbortHandle,
 }
 
-/// One running wrapper.
+/// A running wrapper.
 pub(super) struct Host {
     seams: Seams,
     witness: Witness,
     gateway: GatewayClient,
     lifecycle: Lifecycle,
     arrivals: UnboundedReceiver<Arrival>,
-    /// For the tasks; it also keeps `arrivals` open.
+    /// Sender for the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
     last_request: u64,
     answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
-    /// Those that have neither ended nor been given up; what is left of others ends by itself.
+    /// Sockets that have neither ended nor been released. A released socket's task finishes without
+    /// supervision.
     ingests: BTreeMap<LinkId, IngestTask>,
     turn: Option<AbortHandle>,
     tasks: JoinSet<()>,
 }
 
 impl Host {
-    /// A wrapper that knows nothing yet, and the way to it.
+    /// A wrapper without a session, and the sender for its requests.
     pub(super) fn new(
         seams: Seams,
         witness: Witness,
@@ -81,7 +80,7 @@ impl Host {
         (host, reports)
     }
 
-    /// Lives for ever.
+    /// Runs without end.
     pub(super) async fn run(mut self) {
         loop {
             let deadline = self.lifecycle.next_deadline();
@@ -134,11 +133,11 @@ impl Host {
             }
             Action::Send(link, frame) => {
                 if let Some(ingest) = self.ingests.get(&link) {
-                    // A socket that has ended reports it, and the frame is still in the buffer.
+                    // The send fails if the socket has ended; the frame is still in the buffer then.
                     let _ = ingest.frames.send(frame);
                 }
             }
-            // Without its sender, the task writes what it has and closes the socket.
+            // Dropping the sender makes the task write what it has and close the socket.
             Action::Close(link) => drop(self.ingests.remove(&link)),
             Action::Abandon(link) => {
                 if let Some(ingest) = self.ingests.remove(&link) {
@@ -163,20 +162,20 @@ impl Host {
 
     fn answer(&mut self, request: RequestId, answer: Answer) {
         let asked = self.answers.remove(&request).expect("a request is answered once");
-        // Whoever asked may be gone.
+        // The requester may have disconnected.
         let _ = asked.send(answer);
     }
 
     fn reporter(&self) -> impl Fn(Input) + Send + Sync + 'static {
         let reports = self.reports.clone();
         move |input| {
-            // A host that is gone needs no reports.
+            // The host may have ended.
             let _ = reports.send(Arrival::Happened(input));
         }
     }
 }
 
-/// A panic in a task is a broken invariant of the wrapper as a whole.
+/// Propagates the panic of a task: it is a broken invariant of the whole wrapper.
 fn pass_panic_on(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()

@@ -1,7 +1,7 @@
-//! The wrapper's HTTP face (protocol §5) and its side door: requests become asks, replies go back as
-//! they are.
+//! The wrapper's HTTP routes (R5.24–R5.40) and its control route: parses requests for the host and sends its
+//! replies.
 //!
-//! Nothing is decided here.
+//! It makes no decisions.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -21,10 +21,9 @@ use crate::coverage::Deed;
 use crate::cut;
 use crate::edge::{Headers, recorded};
 
-/// The way to the host.
 type Door = State<UnboundedSender<Arrival>>;
 
-/// The routes of a wrapper whose host listens at the other end of `host`.
+/// The routes of the wrapper behind `host`.
 pub(super) fn router(host: UnboundedSender<Arrival>, witness: Witness) -> Router {
     let asks = Router::new()
         .route(
@@ -39,7 +38,7 @@ pub(super) fn router(host: UnboundedSender<Arrival>, witness: Witness) -> Router
     let side_door = Router::new()
         .route("/test/behaviour", post(behave))
         .with_state(host);
-    // Health is polled: it would drown everything else.
+    // Health is polled; recording it would flood the record.
     let health = Router::new().route("/health", get(async || Json(json!({ "status": "ok" }))));
     recorded(asks, witness, Headers::Ignored)
         .merge(side_door)

@@ -1,8 +1,7 @@
-//! One ingest socket from its opening to its end: frames in, frames out, all of it recorded (protocol
-//! §5).
+//! One ingest socket from opening to end: reads and writes frames and records them.
 //!
-//! It keeps nothing and decides nothing: what was not reported as written is still in the lifecycle's
-//! buffer, and whether another socket is tried is decided there.
+//! It has no buffer and makes no decisions. Frames that are not reported as written stay in the lifecycle's
+//! buffer, and the lifecycle decides whether to reconnect.
 
 use std::time::Duration;
 
@@ -17,13 +16,13 @@ use turnstile_seams::{ClockExt as _, Elapsed, Seams};
 
 use super::lifecycle::{Input, LinkFailure, LinkId};
 
-/// How long an attempt to open a socket may take.
+/// Time limit for opening a socket.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the closing handshake may take before the connection is dropped.
+/// Time limit for the closing handshake; the connection is dropped afterwards.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a close frame without a code stands for (RFC 6455, 7.1.5).
+/// Code for a close frame without a code (RFC 6455, 7.1.5).
 const NO_CLOSE_CODE: u16 = 1005;
 
 #[derive(Debug, thiserror::Error)]
@@ -47,29 +46,26 @@ impl Failure {
 
 /// How a socket ended.
 enum End {
-    /// All frames were written, and no more are wanted.
+    /// This side closed it after writing all frames.
     Left,
-    /// The other side said goodbye.
+    /// The other side sent a close frame with this code.
     Dismissed(u16),
-    /// Reading or writing failed, or there was nothing more to read.
+    /// Reading or writing failed, or the connection ended without a close frame.
     Broken,
 }
 
 /// The task of one socket.
 pub(super) struct IngestSocket<R> {
-    /// Its number in the lifecycle.
     pub(super) link: LinkId,
-    /// For the network and the clock.
     pub(super) seams: Seams,
-    /// For what passes.
     pub(super) witness: Witness,
-    /// Takes what the lifecycle has to know.
+    /// Passes inputs to the lifecycle.
     pub(super) report: R,
 }
 
 impl<R: Fn(Input)> IngestSocket<R> {
-    /// Opens the socket at `url` with the bearer `token`, writes `frames` until there will be no more,
-    /// then closes it with 1000.
+    /// Opens the socket at `url` with the bearer `token`, writes `frames` until their sender is dropped, then
+    /// closes with code 1000.
     pub(super) async fn run(self, url: String, token: String, mut frames: UnboundedReceiver<Value>) {
         let number = self.witness.next_socket();
         let uri: Option<Uri> = url.parse().ok();
@@ -122,7 +118,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
             by,
         });
         (self.report)(Input::LinkLost(self.link, code));
-        // The other side is owed its half of the closing handshake, and gets it in reasonable time only.
+        // Completes the closing handshake; a slow peer does not hold the task.
         let _ = self
             .seams
             .clock
@@ -151,7 +147,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
                 socket,
                 frame: frame.clone(),
             });
-            // What is no order is the server's own affair.
+            // A frame that is not a command has no effect here.
             if is_text && let Ok(order) = serde_json::from_value(frame) {
                 (self.report)(Input::Ordered(self.link, order));
             }

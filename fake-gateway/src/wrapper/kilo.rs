@@ -1,6 +1,6 @@
-//! Kilo's call to the gateway for one turn: the catalogue, then the streamed completion (protocol §11).
+//! Kilo's gateway calls for one turn: the catalogue, then the streamed completion (R11.19).
 //!
-//! What the turn's progress means for the session is decided by the lifecycle.
+//! The lifecycle decides the effect of the turn's progress on the session.
 
 use std::pin::pin;
 
@@ -36,25 +36,23 @@ enum TurnError {
     UnknownModel(String),
 }
 
-/// The way to the gateway.
+/// HTTP client of the gateway.
 #[derive(Clone)]
 pub(super) struct GatewayClient {
     /// Base URL, without a path.
     pub(super) url: String,
-    /// For the network.
     pub(super) seams: Seams,
-    /// For what goes out and comes back.
     pub(super) witness: Witness,
 }
 
-/// An answer whose head is there.
+/// A response whose body is not read yet.
 struct Answer {
     exchange: u64,
     response: Response<Incoming>,
 }
 
 impl GatewayClient {
-    /// Runs the turn of `prompt` and reports how it goes. The last report is the turn's end.
+    /// Runs the turn of `prompt` and reports its progress. The last report is the end of the turn.
     pub(super) async fn run(self, prompt: Prompt, report: impl Fn(Progress)) {
         let end = match self.converse(&prompt, &report).await {
             Ok(()) => Progress::Finished,
@@ -164,7 +162,7 @@ impl GatewayClient {
     }
 }
 
-/// One chunk of a streamed completion, as far as kilo reads it.
+/// One chunk of a streamed completion; other fields are ignored.
 #[derive(Deserialize)]
 struct Chunk {
     choices: Vec<Choice>,
@@ -202,7 +200,7 @@ async fn stream_text(response: Response<Incoming>, report: &impl Fn(Progress)) -
     Err(TurnError::BrokenOff(format!("it ended before {END_MARK}")))
 }
 
-/// What a refusal says, in OpenAI's form.
+/// Reads the message of an error answer (R11.11).
 fn refusal(body: &Value) -> TurnError {
     let message = body["error"]["message"]
         .as_str()

@@ -7,7 +7,7 @@ use turnstile_seams::real;
 
 use crate::stage::{Record, get, listen, post, send, whole};
 
-/// Starts a gateway; its record and its address.
+/// Starts a gateway. Returns its record and its address.
 pub async fn start() -> (Record, String) {
     let (listener, authority) = listen().await;
     let record = Record::default();
@@ -15,7 +15,7 @@ pub async fn start() -> (Record, String) {
     (record, authority)
 }
 
-/// Waits until somebody is parked on `tag`.
+/// Waits until a request is parked on `tag`.
 pub async fn until_engaged(gateway: &str, tag: &str) {
     let path = format!("/test/gate-status?tag={tag}");
     while get(gateway, &path).await != json!({ "tag": tag, "engaged": true }) {}
@@ -29,7 +29,7 @@ fn says(prompt: &str) -> Value {
     ] })
 }
 
-/// Asks, and returns when the answer has begun.
+/// Requests a completion and returns when the answer has begun.
 async fn ask(gateway: &str, prompt: &str) -> Response<Incoming> {
     send(gateway, Method::POST, COMPLETIONS_PATH, &says(prompt))
         .await

@@ -1,4 +1,4 @@
-//! The fakes as programs: they say where they listen, and are there.
+//! Tests of the fakes as programs: they print their address and serve requests.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,17 +21,17 @@ const GATEWAY: &str = env!("CARGO_BIN_EXE_fake-gateway");
 const RECEIVER: &str = env!("CARGO_BIN_EXE_fake-receiver");
 const WRAPPER: &str = env!("CARGO_BIN_EXE_fake-wrapper");
 
-/// Nothing here takes longer on any machine.
+/// Longer than any step takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A fake at work. Dropping it kills it.
+/// A running fake. Dropping it kills the process.
 struct Fake {
     child: Child,
     url: String,
     stderr: Receiver<String>,
 }
 
-/// The lines of an output, as they come.
+/// The lines of an output, as they arrive.
 fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
@@ -75,7 +75,7 @@ impl Fake {
 
 impl Drop for Fake {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -23,7 +23,7 @@ async fn start_as(made: impl FnOnce(Receiver) -> Receiver) -> (Record, String) {
     (record, authority)
 }
 
-/// A clock that stands still for everyone until it is let go.
+/// A clock whose sleeps all end when the test says so.
 struct StoppedClock(watch::Sender<bool>);
 
 impl Clock for StoppedClock {
@@ -114,7 +114,7 @@ async fn answers_are_given_in_the_order_in_which_they_were_asked_for() {
         .until(|sight| *sight == Sight::PeerGone { exchange: 3 })
         .await;
 
-    // The dropped one was neither answered nor left.
+    // The dropped exchange was neither answered nor abandoned by its peer.
     let ended = |sight: &Sight| match sight {
         Sight::ReplySent { exchange, .. } | Sight::PeerGone { exchange } => Some(*exchange),
         _ => None,

@@ -1,4 +1,4 @@
-//! A record of what the fakes saw, and a plain HTTP client to talk to them.
+//! A record of the fakes' observations, and a plain HTTP client.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use turnstile_events::observation::{Observer, Sight, Witness, body_as_value};
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{Listener, real};
 
-/// Everything that was seen, in order.
+/// All observations, in order.
 #[derive(Clone, Default)]
 pub struct Record(Arc<watch::Sender<Vec<Sight>>>);
 
@@ -27,7 +27,7 @@ impl Record {
         Witness::new("party", Arc::new(self.clone()))
     }
 
-    /// Waits until something like this was seen.
+    /// Waits for an observation that matches.
     pub async fn until(&self, is_it: impl Fn(&Sight) -> bool) {
         let seen = |sights: &Vec<Sight>| sights.iter().any(&is_it);
         self.0.subscribe().wait_for(seen).await.unwrap();
@@ -44,7 +44,7 @@ pub async fn listen() -> (Box<dyn Listener>, String) {
     (listener, authority)
 }
 
-/// Sends a request and returns as soon as the head of its answer is there.
+/// Sends a request and returns when the head of the answer has arrived.
 pub async fn send(
     authority: &str,
     method: Method,

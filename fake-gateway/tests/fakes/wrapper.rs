@@ -13,7 +13,7 @@ use turnstile_seams::{http_server, real};
 use crate::gateway;
 use crate::stage::{Record, get, listen, post, send};
 
-/// A wrapper between a gateway and a stand-in for the server's ingest.
+/// A wrapper between a fake gateway and a test ingest.
 struct Stage {
     gateway_record: Record,
     gateway: String,
@@ -24,7 +24,7 @@ struct Stage {
     ingests: mpsc::UnboundedReceiver<Ingest>,
 }
 
-/// The server's end of one ingest socket. Dropping it drops the connection without a goodbye.
+/// The server's end of an ingest socket. Dropping it closes the connection without a close frame.
 struct Ingest {
     path: String,
     authorization: String,
@@ -39,7 +39,7 @@ impl Ingest {
         }
     }
 
-    /// The names of all events up to and with `last`.
+    /// The names of all events up to and including `last`.
     async fn names_until(&mut self, last: &str) -> Vec<String> {
         let mut names = Vec::new();
         while names.last().is_none_or(|name| name != last) {
@@ -63,7 +63,7 @@ fn name(frame: &Value) -> String {
 }
 
 impl Stage {
-    /// Everything started, and the wrapper ready.
+    /// Starts everything and makes the wrapper ready.
     async fn ready() -> Self {
         let (gateway_record, gateway) = gateway::start().await;
 
@@ -144,7 +144,7 @@ impl Stage {
         post(&self.wrapper, "/test/behaviour", behaviour).await
     }
 
-    /// Prompts, and takes the ingest that is opened for it.
+    /// Sends a prompt and accepts the ingest socket that it opens.
     async fn prompt_and_connect(&mut self, id: &str, prompt: &str) -> Ingest {
         let reply = self.prompt(id, prompt, MODEL).await;
         assert_eq!(reply, (200, json!({ "status": "sent", "messageId": id })));
@@ -302,7 +302,7 @@ async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
     let mut ingest = stage.ingests.recv().await.unwrap();
     ingest.names_until("complete").await;
 
-    // It was neither answered nor left.
+    // The exchange was neither answered nor abandoned by its peer.
     let is_end = |sight: &Sight| {
         matches!(
             sight,

@@ -1,6 +1,6 @@
-//! The ingest connection: opening, losing, regaining and leaving it (protocol §5, §11).
+//! The ingest connection: opening, losing, reopening and closing it (R11.23, R11.29–R11.31).
 //!
-//! What is said on it comes from elsewhere; here it only ever is, or is not, there.
+//! What is sent on the connection is decided elsewhere.
 
 use std::time::Duration;
 
@@ -12,31 +12,30 @@ use crate::wrapper::ask::Refusal;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
 
-/// How long after the loss of the ingest, or after a failed attempt, the next attempt is made. After the
-/// last one the wrapper gives up.
+/// Pause before each attempt to reconnect. The wrapper gives up after the last attempt (R11.29).
 const RECONNECT_PAUSES: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
 
-/// The HTTP status by which the server says that the fence is stale for good.
+/// HTTP status of a refusal for a stale fence.
 const STALE_STATUS: u16 = 409;
 
-/// The close code by which the server says the same.
+/// Close code for a stale fence.
 const STALE_CLOSE_CODE: u16 = 4401;
 
-/// Why turns are aborted when the server says so.
+/// Reason of `interrupted` after a `kill`.
 const KILLED: &str = "killed by the server";
 
 impl Lifecycle {
-    /// Tries to have an ingest socket, for the first time or after the n-th pause.
+    /// Opens an ingest socket, for the first time or after the pause with this index.
     pub(super) fn open(&mut self, pause: Option<usize>) {
         let link = self.dial();
         self.link = Link::Opening { link, pause };
     }
 
-    /// Dials the ingest in the name of the present binding.
+    /// Requests an ingest socket for the current binding.
     pub(super) fn dial(&mut self) -> LinkId {
         let session = self.session.as_ref().expect("an ingest belongs to a session");
         self.last_link += 1;
@@ -68,7 +67,7 @@ impl Lifecycle {
         self.take_arriving(now);
     }
 
-    /// Says again on the regained ingest what was not written on the lost one.
+    /// Sends `wrapper_resumed` and the buffered frames on the reopened ingest (R11.30).
     fn resume(&mut self, now: Timestamp, link: LinkId) {
         if self.behaviour.loses_buffer || self.behaviour.silent {
             if self.behaviour.loses_buffer && !self.buffer.is_empty() {
@@ -100,7 +99,7 @@ impl Lifecycle {
         }
         self.link = Link::Closed;
         self.refuse_arriving(&failure.error);
-        // A first try that fails costs only the prompts that waited for it: the next prompt tries again.
+        // A failed first attempt refuses only the prompts that waited for it; the next prompt tries again.
         let Some(pause) = pause else { return };
         let next = pause + 1;
         match RECONNECT_PAUSES.get(next) {
@@ -125,7 +124,7 @@ impl Lifecycle {
         if code == Some(STALE_CLOSE_CODE) {
             self.give_up_stale();
         } else if self.leave_at.is_some() && self.buffer.is_empty() {
-            // It was about to be left, and nothing is unsaid.
+            // The ingest was about to be closed, and no frame is left.
             self.leave_at = None;
         } else {
             self.link = Link::Pausing {
@@ -161,13 +160,13 @@ impl Lifecycle {
         self.give_up();
     }
 
-    /// Ends all, and forgets the session: the next `/session/ready` starts afresh.
+    /// Ends all work and drops the binding (R11.31).
     fn give_up(&mut self) {
         self.reset("the wrapper gave its binding up");
         self.session = None;
     }
 
-    /// Ends all that belongs to the present binding.
+    /// Ends all work of the current binding.
     pub(super) fn reset(&mut self, why: &str) {
         match std::mem::replace(&mut self.link, Link::Closed) {
             Link::Open(link) => self.actions.push(Action::Close(link)),
@@ -207,7 +206,8 @@ impl Lifecycle {
         }
     }
 
-    /// A pong is no event of a turn: also a silent wrapper gives it, and old sockets do not hear it.
+    /// Answers a ping. A pong is not an event of a turn: a silent wrapper sends it too, and old sockets do
+    /// not get it.
     fn answer_ping(&mut self, now: Timestamp) {
         if self.behaviour.deaf {
             Deed::Deaf.reach();

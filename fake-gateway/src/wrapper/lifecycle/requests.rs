@@ -1,6 +1,6 @@
-//! What requests come to, and when they are answered (protocol §5).
+//! Handles requests, and decides when to answer them (R5.24–R5.40).
 //!
-//! What the turns that are taken here lead to is decided elsewhere.
+//! The effects of accepted turns are decided elsewhere.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::wrapper::ask::{Ask, Prompt, Ready, Refusal, Reply};
 use crate::wrapper::behaviour::Behaviour;
 use crate::wrapper::binding::{Binding, Session};
 
-/// Why turns are aborted when a request says so.
+/// Reason of `interrupted` after `/job/abort`.
 const ABORTED: &str = "aborted over HTTP";
 
 impl Lifecycle {
@@ -41,7 +41,7 @@ impl Lifecycle {
         self.actions.push(Action::Answer(request, reply));
     }
 
-    /// Gives an answer, or none, after `delay`.
+    /// Answers, or hangs up, after `delay`.
     fn answer_after(&mut self, now: Timestamp, delay: Duration, answer: Action) {
         if delay.is_zero() {
             self.actions.push(answer);
@@ -56,7 +56,7 @@ impl Lifecycle {
         }
     }
 
-    /// Misbehaves like this from now on, and in no other way.
+    /// Replaces the configured misbehaviour.
     fn behave(&mut self, behaviour: Behaviour) {
         if !behaviour.keeps_old_socket {
             self.leave_old_sockets();
@@ -64,7 +64,7 @@ impl Lifecycle {
         self.behaviour = behaviour;
     }
 
-    /// A refusal that was asked for leaves everything as it was.
+    /// Makes the wrapper ready. A configured failure changes nothing else.
     fn make_ready(&mut self, now: Timestamp, request: RequestId, ready: Ready) {
         let delay = self.behaviour.ready_delay();
         if !delay.is_zero() {
@@ -106,8 +106,7 @@ impl Lifecycle {
         bound.is_some_and(|bound| bound.is_bound_like(session))
     }
 
-    /// Works for `session` from now on. Another binding than the present one ends all that belonged to
-    /// that one.
+    /// Starts to work for `session`. A different binding ends all work of the previous one.
     fn bind(&mut self, session: Session) {
         if !self.is_bound_like(&session) {
             if self.session.is_some() {
@@ -141,7 +140,7 @@ impl Lifecycle {
         match self.link {
             Link::Open(_) => self.take_arriving(now),
             Link::Opening { .. } => {}
-            // There is somebody at the other end: no need to sit the pause out.
+            // The server is reachable, so do not wait for the end of the pause.
             Link::Pausing { pause, .. } => self.open(Some(pause)),
             Link::Closed => self.open(None),
         }
@@ -165,7 +164,7 @@ impl Lifecycle {
         self.begin_next_turn(now);
     }
 
-    /// Another run than the bound one is not touched: the request may be late.
+    /// Aborts the turns of the bound run. Another run is refused, because the request may be late (R5.35).
     fn abort_requested(&mut self, now: Timestamp, run: Option<&str>) -> Reply {
         Deed::Aborted.reach();
         let bound = self

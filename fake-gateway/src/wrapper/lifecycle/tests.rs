@@ -13,7 +13,7 @@ const REQUEST: RequestId = RequestId(1);
 /// The HTTP status of a stale fence.
 const STALE: u16 = 409;
 
-/// A lifecycle at a moment of its own, and what it has decided so far that was not looked at.
+/// A lifecycle with its own clock, and the actions that a test has not inspected yet.
 struct Stage {
     lifecycle: Lifecycle,
     now: Timestamp,
@@ -29,7 +29,7 @@ impl Stage {
         }
     }
 
-    /// Ready, prompted with these messages, and connected.
+    /// A wrapper that is ready, connected and has these prompts.
     fn at_work(messages: &[&str]) -> Self {
         Self::new().put_to_work(messages)
     }
@@ -75,7 +75,7 @@ impl Stage {
         self.input(Input::Asked(REQUEST, Ask::Prompt(prompt, binding(generation))));
     }
 
-    /// Lets the running turn go on, and its frames be written.
+    /// Reports progress of the running turn, then writes all frames.
     fn progress(&mut self, progress: Progress) {
         let turn = self.lifecycle.turns.running_id().expect("a turn runs");
         self.input(Input::Turned(turn, progress));
@@ -88,7 +88,7 @@ impl Stage {
         }
     }
 
-    /// Waits for the next deadline and tells how long that took.
+    /// Advances to the next deadline and returns how long that took.
     fn wait(&mut self) -> Duration {
         let deadline = self.lifecycle.next_deadline().expect("something is waited for");
         let waited = Duration::try_from(deadline.duration_since(self.now)).unwrap();
@@ -97,7 +97,7 @@ impl Stage {
         waited
     }
 
-    /// What was decided since the last call, in short.
+    /// The actions since the last call, abbreviated.
     fn decided(&mut self) -> Vec<String> {
         self.actions.drain(..).map(|action| name(&action)).collect()
     }

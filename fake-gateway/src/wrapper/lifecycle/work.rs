@@ -1,4 +1,4 @@
-//! Turns: what kilo reports of them, and what follows when all are done (protocol §11).
+//! Turns: what kilo reports of them, and what follows the last one (R11.21, R11.22).
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use crate::wrapper::ask::{DEFAULT_BRANCH, Prompt};
 use crate::wrapper::events::{self, Event, Kilo};
 use crate::wrapper::turns::{Assistant, Turn, TurnId};
 
-/// How long the ingest stays open after `complete`.
+/// How long the ingest stays open after `complete` (R11.23).
 const LEAVE_AFTER: Duration = Duration::from_millis(250);
 
-/// How a wrapper ends that has done its work, whatever became of the turns.
+/// Exit code of a wrapper that completed, whatever the results of its turns.
 const EXIT_CODE: i32 = 0;
 
-/// What in a prompt makes the gate of its turn fail.
+/// Marker in a prompt that makes its gate fail (R11.24).
 const FAILING_GATE: &str = "gate-result=fail";
 
-/// What a babbling wrapper says at a time, 1 KiB in all.
+/// Content of the misbehaviour `babble`; 1 KiB per repetition.
 const BABBLE: &str = "babbles ";
 const BABBLE_TIMES: usize = 128;
 
-/// The error of a reply that is reported again after its turn.
+/// Error of the misbehaviour `late`.
 const LATE: &str = "late";
 
 impl Lifecycle {
-    /// Begins the next turn, if one waits and none runs.
+    /// Begins the next turn if no turn runs and one waits.
     pub(super) fn begin_next_turn(&mut self, now: Timestamp) {
         let Some(Turn { id, prompt, .. }) = self.turns.begin_next(now) else {
             return;
@@ -49,9 +49,9 @@ impl Lifecycle {
         self.actions.push(Action::StartTurn(id, prompt));
     }
 
-    /// The running turn went on.
+    /// Handles progress of a gateway call.
     pub(super) fn turned(&mut self, now: Timestamp, turn: TurnId, progress: Progress) {
-        // What an ended turn still had to say is nobody's business.
+        // Ignore late reports of an ended turn.
         if self.turns.running(turn).is_none() {
             return;
         }
@@ -70,7 +70,7 @@ impl Lifecycle {
         }
     }
 
-    /// The model answers. Here belongs what a misbehaving kilo reports besides.
+    /// Handles the start of the answer, including the misbehaviours that send events at that time.
     fn begin_reply(&mut self, now: Timestamp, turn: TurnId) {
         let (assistant, _) = self.begin_assistant(now, turn);
         if self.behaviour.babble > 0 {
@@ -87,7 +87,7 @@ impl Lifecycle {
         }
     }
 
-    /// The assistant's message of the running turn, begun now if it was not before, and the message
+    /// Returns the assistant's message of the running turn, which begins now if needed, and the user message
     /// that it answers.
     fn begin_assistant(&mut self, now: Timestamp, turn: TurnId) -> (Assistant, String) {
         let running = self
@@ -163,7 +163,7 @@ impl Lifecycle {
         }
     }
 
-    /// Reports the assistant's message of a turn as it stands.
+    /// Reports the assistant's message of a turn.
     fn report_reply(&mut self, now: Timestamp, turn: &Turn) {
         if let Some(assistant) = &turn.assistant {
             let parent = &turn.prompt.message_id;
@@ -182,7 +182,7 @@ impl Lifecycle {
         }
     }
 
-    /// Reports something of the assistant's message, where the wrapper reports that at all.
+    /// Reports an event of the assistant's message, unless misbehaviour suppresses it.
     fn emit_reply(&mut self, now: Timestamp, event: impl FnOnce(Kilo<'_>) -> Event) {
         if self.behaviour.no_reply {
             Deed::NoReply.reach();
@@ -191,7 +191,7 @@ impl Lifecycle {
         self.emit_kilo(now, event);
     }
 
-    /// Reports the messages of the latest turn as they stand, and whether kilo is at work.
+    /// Reports the messages of the latest turn and the status.
     pub(super) fn report_state(&mut self, now: Timestamp) {
         if let Some(turn) = self.turns.latest().cloned() {
             self.emit_kilo(now, |kilo| kilo.user_message(&turn.prompt.message_id, turn.begun));
@@ -206,13 +206,13 @@ impl Lifecycle {
         self.emit_kilo(now, |kilo| kilo.status(status));
     }
 
-    /// Kilo has nothing left to run.
+    /// Reports that no turn is left.
     fn fall_idle(&mut self, now: Timestamp) {
         self.emit_kilo(now, |kilo| kilo.status("idle"));
         self.emit_kilo(now, |kilo| kilo.idle());
     }
 
-    /// Everything ran. What the last turn asked to follow it, follows only if that turn went well.
+    /// Does the work after the last turn (R11.22). `last` is that turn's prompt if the turn succeeded.
     fn finalize(&mut self, now: Timestamp, last: Option<&Prompt>) {
         if let Some(prompt) = last.filter(|prompt| prompt.finalization.auto_commit == Some(true)) {
             Deed::AutoCommitted.reach();
@@ -251,7 +251,7 @@ impl Lifecycle {
         }
     }
 
-    /// Aborts the running turn and the waiting ones. If there are none, there is nothing to report.
+    /// Aborts the running and the waiting turns (R11.32). Does nothing if there are none.
     pub(super) fn abort(&mut self, now: Timestamp, reason: &str) {
         if self.turns.is_idle() {
             return;
@@ -262,13 +262,13 @@ impl Lifecycle {
         self.fall_idle(now);
     }
 
-    /// Drops the gateway call of a turn that was ended.
+    /// Cancels the gateway call of an ended turn.
     pub(super) fn stop(&mut self, ended: Option<TurnId>) {
         self.actions.extend(ended.map(Action::StopTurn));
     }
 }
 
-/// The verdict of the gate that the turn asked for: it passes, unless the prompt says otherwise.
+/// The result of the requested gate (R11.24, R11.25).
 fn gate_result(prompt: &Prompt) -> Option<GateVerdict> {
     let threshold = prompt.finalization.gate_threshold.as_deref()?;
     let verdict = if prompt.text.contains(FAILING_GATE) {

@@ -1,4 +1,4 @@
-//! A wrapper that was told to misbehave.
+//! Tests of configured misbehaviour.
 
 use super::*;
 
@@ -15,14 +15,14 @@ impl Stage {
         assert_eq!(self.actions.pop(), Some(Action::Answer(REQUEST, Reply::done())));
     }
 
-    /// Loses the ingest and has it back.
+    /// Loses the ingest and reopens it.
     fn lose_and_regain(&mut self, link: u64) {
         self.input(Input::LinkLost(LinkId(link), None));
         self.wait();
         self.input(Input::LinkOpened(LinkId(link + 1)));
     }
 
-    /// What was decided since the last call, as far as it is said on this socket.
+    /// The frames sent on this socket since the last call.
     fn said_on(&mut self, link: u64) -> Vec<String> {
         let is_said = |action: &Action| matches!(action, Action::Send(on, _) if *on == LinkId(link));
         self.actions
@@ -32,7 +32,7 @@ impl Stage {
     }
 }
 
-/// A turn from its beginning to its end, without text.
+/// The events of a whole turn without text.
 fn whole_turn(behaviour: &Value) -> Vec<String> {
     let mut stage = Stage::behaving(behaviour).put_to_work(&["a"]);
     stage.decided();
@@ -227,7 +227,7 @@ fn a_replaced_binding_is_dialed_once_more_and_hears_every_later_turn() {
     assert_eq!(stage.said_on(3), turn);
     assert_eq!(stage.decided(), ["open", "answer 200", "start a"]);
 
-    // The server lets the one go and the other in.
+    // The server closes the old socket and accepts the new one.
     stage.input(Input::LinkLost(LinkId(1), Some(4401)));
     stage.input(Input::LinkOpened(LinkId(2)));
     stage.progress(Progress::Begun);
