@@ -37,19 +37,19 @@ pub(crate) async fn serve(listener: Box<dyn Listener>, router: Router) {
 
 /// Serves one connection until its peer closes it or a handler returns [`instead_of_answer`].
 pub(crate) async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
-    let scissors = Arc::new(Notify::new());
-    let router = router.layer(from_fn_with_state(scissors.clone(), cut_if_not_answered));
+    let cut = Arc::new(Notify::new());
+    let router = router.layer(from_fn_with_state(cut.clone(), cut_if_not_answered));
     tokio::select! {
         biased;
-        () = scissors.notified() => {}
+        () = cut.notified() => {}
         () = http_server::serve_connection(stream, router) => {}
     }
 }
 
-async fn cut_if_not_answered(State(scissors): State<Arc<Notify>>, request: Request, next: Next) -> Response {
+async fn cut_if_not_answered(State(cut): State<Arc<Notify>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     if is_never_sent(&response) {
-        scissors.notify_one();
+        cut.notify_one();
         return future::pending().await;
     }
     response

@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
-use turnstile_events::observation::{Sight, Witness, body_as_value};
+use turnstile_events::observation::{Observation, Probe, body_as_value};
 
 use crate::{cut, twice};
 
@@ -35,16 +35,16 @@ pub(crate) enum Headers {
 pub(crate) struct Exchange(Arc<OpenExchange>);
 
 struct OpenExchange {
-    witness: Witness,
+    probe: Probe,
     number: u64,
     over: AtomicBool,
 }
 
 impl Exchange {
-    fn begin(witness: &Witness) -> Self {
+    fn begin(probe: &Probe) -> Self {
         Self(Arc::new(OpenExchange {
-            number: witness.next_exchange(),
-            witness: witness.clone(),
+            number: probe.next_exchange(),
+            probe: probe.clone(),
             over: AtomicBool::new(false),
         }))
     }
@@ -56,7 +56,7 @@ impl Exchange {
 
     /// Records one server-sent event of a streamed answer.
     pub(crate) fn chunk_sent(&self, data: Value) {
-        self.0.witness.observe(Sight::ChunkSent {
+        self.0.probe.observe(Observation::ChunkSent {
             exchange: self.0.number,
             data,
         });
@@ -68,7 +68,7 @@ impl Exchange {
     }
 
     fn reply_sent(&self, status: StatusCode, body: Value) {
-        self.0.witness.observe(Sight::ReplySent {
+        self.0.probe.observe(Observation::ReplySent {
             exchange: self.0.number,
             status: status.as_u16(),
             body,
@@ -79,7 +79,7 @@ impl Exchange {
 impl Drop for OpenExchange {
     fn drop(&mut self) {
         if !self.over.load(Ordering::Relaxed) {
-            self.witness.observe(Sight::PeerGone {
+            self.probe.observe(Observation::PeerGone {
                 exchange: self.number,
             });
         }
@@ -88,22 +88,18 @@ impl Drop for OpenExchange {
 
 /// Records every exchange of `router`. For an answer of type `text/event-stream` only the head is recorded;
 /// the handler keeps the [`Exchange`] and records the chunks and the end.
-pub(crate) fn recorded(router: Router, witness: Witness, headers: Headers) -> Router {
-    router.layer(from_fn_with_state((witness, headers), record))
+pub(crate) fn recorded(router: Router, probe: Probe, headers: Headers) -> Router {
+    router.layer(from_fn_with_state((probe, headers), record))
 }
 
-async fn record(
-    State((witness, headers)): State<(Witness, Headers)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn record(State((probe, headers)): State<(Probe, Headers)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     // An incomplete request does not count as received.
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let exchange = Exchange::begin(&witness);
-    witness.observe(Sight::RequestReceived {
+    let exchange = Exchange::begin(&probe);
+    probe.observe(Observation::RequestReceived {
         exchange: exchange.number(),
         method: parts.method.to_string(),
         path: parts

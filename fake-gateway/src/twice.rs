@@ -35,34 +35,38 @@ pub(crate) fn is_written_twice(response: &Response) -> bool {
 }
 
 /// Wraps a connection and its router so that marked answers are sent twice.
-pub(crate) fn stuttering(stream: Box<dyn ByteStream>, router: Router) -> (Box<dyn ByteStream>, Router) {
-    let stutters = Arc::new(AtomicBool::new(false));
-    let router = router.layer(from_fn_with_state(stutters.clone(), stutter_if_meant));
-    let stream = Stuttering {
+pub(crate) fn repeating(stream: Box<dyn ByteStream>, router: Router) -> (Box<dyn ByteStream>, Router) {
+    let repeats = Arc::new(AtomicBool::new(false));
+    let router = router.layer(from_fn_with_state(repeats.clone(), start_repeating_if_marked));
+    let stream = RepeatingStream {
         stream,
-        stutters,
-        said: Vec::new(),
+        repeats,
+        to_repeat: Vec::new(),
     };
     (Box::new(stream), router)
 }
 
-async fn stutter_if_meant(State(stutters): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+async fn start_repeating_if_marked(
+    State(repeats): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let response = next.run(request).await;
     if is_written_twice(&response) {
-        stutters.store(true, Ordering::Relaxed);
+        repeats.store(true, Ordering::Relaxed);
     }
     response
 }
 
 /// A connection that, when shut down, repeats what was written since a marked answer.
-struct Stuttering {
+struct RepeatingStream {
     stream: Box<dyn ByteStream>,
-    stutters: Arc<AtomicBool>,
+    repeats: Arc<AtomicBool>,
     /// Bytes to repeat.
-    said: Vec<u8>,
+    to_repeat: Vec<u8>,
 }
 
-impl AsyncRead for Stuttering {
+impl AsyncRead for RepeatingStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -72,15 +76,15 @@ impl AsyncRead for Stuttering {
     }
 }
 
-impl AsyncWrite for Stuttering {
+impl AsyncWrite for RepeatingStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        if self.stutters.load(Ordering::Relaxed) {
-            self.said.extend_from_slice(&bytes[..written]);
+        if self.repeats.load(Ordering::Relaxed) {
+            self.to_repeat.extend_from_slice(&bytes[..written]);
         }
         Poll::Ready(Ok(written))
     }
@@ -90,10 +94,12 @@ impl AsyncWrite for Stuttering {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, said, .. } = &mut *self;
-        while !said.is_empty() {
-            let written = ready!(Pin::new(&mut *stream).poll_write(context, said))?;
-            said.drain(..written);
+        let Self {
+            stream, to_repeat, ..
+        } = &mut *self;
+        while !to_repeat.is_empty() {
+            let written = ready!(Pin::new(&mut *stream).poll_write(context, to_repeat))?;
+            to_repeat.drain(..written);
         }
         Pin::new(stream).poll_shutdown(context)
     }

@@ -5,7 +5,7 @@
 use std::iter;
 use std::time::Duration;
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
 /// Prefix of a directive inside a prompt.
 const MARK: &str = "__fake__:";
@@ -27,10 +27,7 @@ pub(super) enum Directive {
     /// One chunk with this text.
     Echo(String),
     /// `chunks` chunks, separated by `pause`.
-    Slow {
-        chunks: u32,
-        pause: Duration,
-    },
+    Slow { chunks: u32, pause: Duration },
     /// An answer without text.
     Idle,
     /// An answer that begins and never continues.
@@ -50,7 +47,7 @@ pub(super) struct UnknownDirective(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Send a chunk with this text.
-    Say(String),
+    Text(String),
     /// Wait for this duration.
     Pause(Duration),
     /// Wait until this tag is released.
@@ -87,33 +84,33 @@ impl Directive {
         directive.ok_or_else(|| UnknownDirective(line.to_owned()))
     }
 
-    fn deed(&self) -> Deed {
+    fn coverage(&self) -> FakeEvent {
         match self {
-            Self::Echo(_) => Deed::Echo,
-            Self::Slow { .. } => Deed::Slow,
-            Self::Idle => Deed::Idle,
-            Self::Hang => Deed::Hang,
-            Self::Error(_) => Deed::Error,
-            Self::Gate(_) => Deed::Gate,
+            Self::Echo(_) => FakeEvent::Echo,
+            Self::Slow { .. } => FakeEvent::Slow,
+            Self::Idle => FakeEvent::Idle,
+            Self::Hang => FakeEvent::Hang,
+            Self::Error(_) => FakeEvent::Error,
+            Self::Gate(_) => FakeEvent::Gate,
         }
     }
 
     /// Steps of the streamed answer, or the text of the 402.
     pub(super) fn answer(self) -> Result<Box<dyn Iterator<Item = Step> + Send>, String> {
-        let say = |text: &str| iter::once(Step::Say(text.to_owned()));
+        let chunk = |text: &str| iter::once(Step::Text(text.to_owned()));
         let ending = [Step::Stop, Step::Done];
-        self.deed().reach();
+        self.coverage().reach();
         Ok(match self {
             Self::Error(message) => return Err(message),
-            Self::Echo(text) => Box::new(say(&text).chain(ending)),
+            Self::Echo(text) => Box::new(chunk(&text).chain(ending)),
             Self::Idle => Box::new(ending.into_iter()),
             Self::Hang => Box::new(iter::once(Step::Hang)),
-            Self::Gate(tag) => Box::new(iter::once(Step::Park(tag)).chain(say(RELEASED)).chain(ending)),
+            Self::Gate(tag) => Box::new(iter::once(Step::Park(tag)).chain(chunk(RELEASED)).chain(ending)),
             Self::Slow { chunks, pause } => Box::new(
                 (1..=chunks)
-                    .flat_map(move |chunk| {
-                        let pause = (chunk > 1).then_some(Step::Pause(pause));
-                        pause.into_iter().chain([Step::Say(format!("chunk-{chunk} "))])
+                    .flat_map(move |number| {
+                        let pause = (number > 1).then_some(Step::Pause(pause));
+                        pause.into_iter().chain([Step::Text(format!("chunk-{number} "))])
                     })
                     .chain(ending),
             ),
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_directive_is_read_where_it_stands_in_the_prompt() {
+    fn directives_are_found_anywhere_in_the_prompt() {
         let slow = Directive::Slow {
             chunks: 3,
             pause: Duration::from_millis(50),
@@ -172,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directive_is_unknown() {
+    fn invalid_directives_are_rejected() {
         for prompt in [
             "",
             "hello",
@@ -195,13 +192,13 @@ mod tests {
     fn a_slow_answer_pauses_between_its_chunks_only() {
         let pause = Duration::from_millis(50);
         let steps: Vec<_> = Directive::Slow { chunks: 2, pause }.answer().unwrap().collect();
-        let say = |text: &str| Step::Say(text.to_owned());
+        let chunk = |text: &str| Step::Text(text.to_owned());
         assert_eq!(
             steps,
             [
-                say("chunk-1 "),
+                chunk("chunk-1 "),
                 Step::Pause(pause),
-                say("chunk-2 "),
+                chunk("chunk-2 "),
                 Step::Stop,
                 Step::Done
             ]

@@ -26,10 +26,10 @@ use parking_lot::{ParkingLot, Ticket};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 use crate::edge::{Exchange, Headers, recorded};
 
 /// The only model in the catalogue (R11.1).
@@ -48,17 +48,17 @@ pub const END_MARK: &str = "[DONE]";
 #[derive(Clone)]
 pub struct Gateway {
     seams: Seams,
-    witness: Witness,
+    probe: Probe,
     parking_lot: Arc<Mutex<ParkingLot<oneshot::Sender<()>>>>,
     live_answers: Arc<AtomicUsize>,
 }
 
 impl Gateway {
     /// A gateway without waiting requests.
-    pub fn new(seams: Seams, witness: Witness) -> Self {
+    pub fn new(seams: Seams, probe: Probe) -> Self {
         Self {
             seams,
-            witness,
+            probe,
             parking_lot: Arc::default(),
             live_answers: Arc::default(),
         }
@@ -70,12 +70,12 @@ impl Gateway {
             .route(MODELS_PATH, get(catalogue))
             .route(COMPLETIONS_PATH, post(complete))
             .with_state(self.clone());
-        let side_doors = Router::new()
+        let control_routes = Router::new()
             .route("/test/release", post(release))
             .route("/test/gate-status", get(gate_status))
             .route("/test/waiters", get(waiters))
             .with_state(self.clone());
-        recorded(api, self.witness.clone(), Headers::Ignored).merge(side_doors)
+        recorded(api, self.probe.clone(), Headers::Ignored).merge(control_routes)
     }
 
     /// Serves every connection of `listener`, without end.
@@ -116,7 +116,7 @@ impl Drop for ParkedPlace<'_> {
 }
 
 async fn catalogue() -> Json<Value> {
-    Deed::CatalogueAsked.reach();
+    FakeEvent::CatalogueRequested.reach();
     Json(openai::catalogue())
 }
 
@@ -128,7 +128,7 @@ async fn complete(
     let request: CompletionRequest = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => {
-            Deed::NoCompletionRequest.reach();
+            FakeEvent::MalformedCompletionRequest.reach();
             let message = format!("the body is not a completion request: {error}");
             return refuse(
                 StatusCode::BAD_REQUEST,
@@ -139,7 +139,7 @@ async fn complete(
         }
     };
     if request.model != MODEL {
-        Deed::UnknownModel.reach();
+        FakeEvent::UnknownModel.reach();
         let message = format!("the model `{}` does not exist", request.model);
         return refuse(
             StatusCode::NOT_FOUND,
@@ -149,11 +149,11 @@ async fn complete(
         );
     }
     let answer = Directive::parse(&request.last_user_text())
-        .inspect_err(|_| Deed::UnknownDirective.reach())
+        .inspect_err(|_| FakeEvent::UnknownDirective.reach())
         .map_err(|unknown| unknown.to_string())
         .and_then(Directive::answer);
     match answer {
-        Ok(steps) => Sse::new(perform(gateway, exchange, steps)).into_response(),
+        Ok(steps) => Sse::new(stream_answer(gateway, exchange, steps)).into_response(),
         Err(message) => refuse(
             StatusCode::PAYMENT_REQUIRED,
             &message,
@@ -171,42 +171,42 @@ type Steps = Box<dyn Iterator<Item = Step> + Send>;
 
 /// A streamed answer in progress. It is counted in `live_answers` while it exists, and dropped when it ends
 /// or its client disconnects.
-struct Performance {
+struct StreamedAnswer {
     gateway: Gateway,
     exchange: Exchange,
     completion: Completion,
     steps: Steps,
 }
 
-fn perform(
+fn stream_answer(
     gateway: Gateway,
     exchange: Exchange,
     steps: Steps,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     gateway.live_answers.fetch_add(1, Ordering::Relaxed);
-    let performance = Performance {
+    let answer = StreamedAnswer {
         completion: Completion::new(exchange.number(), gateway.seams.clock.now()),
         gateway,
         exchange,
         steps,
     };
-    stream::unfold(performance, async |mut performance| {
-        let data = performance.next().await?;
+    stream::unfold(answer, async |mut answer| {
+        let data = answer.next().await?;
         let text = match &data {
             Value::String(mark) => mark.clone(),
             chunk => chunk.to_string(),
         };
-        performance.exchange.chunk_sent(data);
-        Some((Ok(Event::default().data(text)), performance))
+        answer.exchange.chunk_sent(data);
+        Some((Ok(Event::default().data(text)), answer))
     })
 }
 
-impl Performance {
+impl StreamedAnswer {
     /// Waits for the next server-sent event and returns its data; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
         loop {
             match self.steps.next()? {
-                Step::Say(text) => return Some(self.completion.text(&text)),
+                Step::Text(text) => return Some(self.completion.text(&text)),
                 Step::Pause(pause) => self.gateway.seams.clock.sleep(pause).await,
                 Step::Park(tag) => self.gateway.park(&tag).await,
                 Step::Hang => future::pending().await,
@@ -220,7 +220,7 @@ impl Performance {
     }
 }
 
-impl Drop for Performance {
+impl Drop for StreamedAnswer {
     fn drop(&mut self) {
         self.gateway.live_answers.fetch_sub(1, Ordering::Relaxed);
     }

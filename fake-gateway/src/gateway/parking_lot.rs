@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
 /// How long a release of a single request lets one more request pass (R11.18).
 const PASS_LIFETIME: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ impl<W> ParkingLot<W> {
     /// continues at once.
     pub(super) fn arrive(&mut self, tag: &str, now: Timestamp, waiter: W) -> Option<Ticket> {
         if self.passes.remove(tag).is_some_and(|until| now <= until) {
-            Deed::GatePassed.reach();
+            FakeEvent::GatePassed.reach();
             return None;
         }
         self.last_number += 1;
@@ -62,7 +62,7 @@ impl<W> ParkingLot<W> {
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         if let Some(waiters) = self.parked.get_mut(&ticket.tag) {
             if waiters.remove(&ticket.number).is_some() {
-                Deed::GateLeft.reach();
+                FakeEvent::GateAbandoned.reach();
             }
             if waiters.is_empty() {
                 self.parked.remove(&ticket.tag);
@@ -82,10 +82,10 @@ impl<W> ParkingLot<W> {
         match released.len() {
             0 => {}
             1 => {
-                Deed::GateOpened.reach();
+                FakeEvent::GateOpened.reach();
                 self.passes.insert(tag.to_owned(), now + PASS_LIFETIME);
             }
-            _ => Deed::GateOpenedForSeveral.reach(),
+            _ => FakeEvent::GateOpenedForSeveral.reach(),
         }
         released
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_frees_everybody_on_the_tag_and_nobody_else() {
+    fn a_release_frees_all_requests_of_its_tag_only() {
         let mut lot = lot_with(&["first", "second"]);
         lot.arrive("other", START, "third");
         assert_eq!(lot.release("tag", START), ["first", "second"]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_single_waiter_exactly_one_more_passes_within_ten_seconds() {
+    fn after_a_single_waiter_one_more_request_passes_within_ten_seconds() {
         let mut lot = lot_with(&["only"]);
         lot.release("tag", START);
         let in_time = START + PASS_LIFETIME;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_is_not_waited_for() {
+    fn a_request_that_leaves_is_removed_from_its_gate() {
         let mut lot = ParkingLot::default();
         let ticket = lot.arrive("tag", START, "only").unwrap();
         lot.leave(&ticket);

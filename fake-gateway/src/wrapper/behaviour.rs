@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use turnstile_fault::{Failure, JobCode, Lapse, ReadyCode, WrapperBehaviour};
 
-use super::ask::Refusal;
+use super::request::Refusal;
 
 /// Message of a configured failure.
 const STAGED: &str = "the side door asked for this failure";
@@ -128,12 +128,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_asked_for_is_a_wrapper_that_behaves() {
+    fn an_empty_object_is_normal_behaviour() {
         assert_eq!(Behaviour::parse(b"{}"), Ok(Behaviour::default()));
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn errors_name_the_path_of_the_field() {
         for (body, named) in [
             ("", "EOF"),
             ("[]", "expected a map"),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
 /// Most frames kept while the ingest is lost (R11.29).
 pub(super) const CAPACITY: usize = 1000;
@@ -87,7 +87,7 @@ impl Buffer {
         }
         let excess = self.frames.len().saturating_sub(CAPACITY);
         if excess > 0 {
-            Deed::BufferOverflown.reach();
+            FakeEvent::BufferOverflow.reach();
         }
         self.frames.drain(..excess);
         self.lost += excess as u64;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_written_comes_again_after_the_announcement() {
+    fn unwritten_frames_follow_the_announcement() {
         let mut buffer = Buffer::default();
         buffer.open();
         for frame in 1..=3 {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_beyond_a_thousand_are_dropped_and_counted() {
+    fn the_oldest_frames_beyond_the_capacity_are_dropped_and_counted() {
         let mut buffer = Buffer::default();
         buffer.lose_connection();
         for frame in 0..CAPACITY + 5 {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_that_was_not_written_is_made_anew() {
+    fn an_unwritten_announcement_is_replaced() {
         let mut buffer = Buffer::default();
         buffer.lose_connection();
         for frame in 0..=CAPACITY {

@@ -9,14 +9,14 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_seams::Seams;
 
-use super::ask::{Ask, Reply};
 use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
+use super::request::{Reply, Request};
 
 /// The reply to a request; `None` closes the connection without an answer.
 pub(super) type Answer = Option<Reply>;
@@ -24,9 +24,9 @@ pub(super) type Answer = Option<Reply>;
 /// An input of the host.
 pub(super) enum Arrival {
     /// A request, and the channel for its answer.
-    Asked(Ask, oneshot::Sender<Answer>),
+    Request(Request, oneshot::Sender<Answer>),
     /// A report from a task of the host.
-    Happened(Input),
+    Input(Input),
 }
 
 struct IngestTask {
@@ -37,7 +37,7 @@ struct IngestTask {
 /// A running wrapper.
 pub(super) struct Host {
     seams: Seams,
-    witness: Witness,
+    probe: Probe,
     gateway: GatewayClient,
     lifecycle: Lifecycle,
     arrivals: UnboundedReceiver<Arrival>,
@@ -54,21 +54,17 @@ pub(super) struct Host {
 
 impl Host {
     /// A wrapper without a session, and the sender for its requests.
-    pub(super) fn new(
-        seams: Seams,
-        witness: Witness,
-        gateway_url: String,
-    ) -> (Self, UnboundedSender<Arrival>) {
+    pub(super) fn new(seams: Seams, probe: Probe, gateway_url: String) -> (Self, UnboundedSender<Arrival>) {
         let (reports, arrivals) = mpsc::unbounded_channel();
         let host = Self {
             gateway: GatewayClient {
                 url: gateway_url,
                 seams: seams.clone(),
-                witness: witness.clone(),
+                probe: probe.clone(),
             },
             lifecycle: Lifecycle::new(Identifiers::new(seams.randomness.clone())),
             seams,
-            witness,
+            probe,
             arrivals,
             reports: reports.clone(),
             last_request: 0,
@@ -101,17 +97,17 @@ impl Host {
 
     fn receive(&mut self, arrival: Arrival) -> Input {
         match arrival {
-            Arrival::Happened(input) => {
+            Arrival::Input(input) => {
                 if let Input::LinkFailed(link, _) | Input::LinkLost(link, _) = &input {
                     self.ingests.remove(link);
                 }
                 input
             }
-            Arrival::Asked(ask, answer) => {
+            Arrival::Request(request, answer) => {
                 self.last_request += 1;
-                let request = RequestId(self.last_request);
-                self.answers.insert(request, answer);
-                Input::Asked(request, ask)
+                let id = RequestId(self.last_request);
+                self.answers.insert(id, answer);
+                Input::Request(id, request)
             }
         }
     }
@@ -124,7 +120,7 @@ impl Host {
                 let socket = IngestSocket {
                     link,
                     seams: self.seams.clone(),
-                    witness: self.witness.clone(),
+                    probe: self.probe.clone(),
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = mpsc::unbounded_channel();
@@ -149,7 +145,7 @@ impl Host {
                 let call = self
                     .gateway
                     .clone()
-                    .run(prompt, move |progress| report(Input::Turned(turn, progress)));
+                    .run(prompt, move |progress| report(Input::Progress(turn, progress)));
                 self.turn = Some(self.tasks.spawn(call));
             }
             Action::StopTurn(_) => {
@@ -161,16 +157,16 @@ impl Host {
     }
 
     fn answer(&mut self, request: RequestId, answer: Answer) {
-        let asked = self.answers.remove(&request).expect("a request is answered once");
+        let answered = self.answers.remove(&request).expect("a request is answered once");
         // The requester may have disconnected.
-        let _ = asked.send(answer);
+        let _ = answered.send(answer);
     }
 
     fn reporter(&self) -> impl Fn(Input) + Send + Sync + 'static {
         let reports = self.reports.clone();
         move |input| {
             // The host may have ended.
-            let _ = reports.send(Arrival::Happened(input));
+            let _ = reports.send(Arrival::Input(input));
         }
     }
 }

@@ -24,7 +24,7 @@ impl Identifiers {
         format!("ses_{}", self.characters(SESSION_CHARACTERS))
     }
 
-    /// A message id, in the common form (R1).
+    /// A message id, in the common form (R1.3).
     pub(super) fn message(&self, now: Timestamp) -> String {
         format!("msg_{}", self.sortable(now))
     }

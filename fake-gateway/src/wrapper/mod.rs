@@ -9,7 +9,6 @@
 //! | `host` | performs the decisions of the lifecycle |
 //! | `ingest`, `kilo` | one ingest socket; one gateway call |
 
-mod ask;
 mod behaviour;
 mod binding;
 mod buffer;
@@ -20,10 +19,11 @@ mod identifiers;
 mod ingest;
 mod kilo;
 mod lifecycle;
+mod request;
 mod turns;
 
 use host::Host;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_seams::{Listener, Seams};
 
 use crate::cut;
@@ -39,23 +39,19 @@ pub struct WrapperConfig {
 pub struct Wrapper {
     config: WrapperConfig,
     seams: Seams,
-    witness: Witness,
+    probe: Probe,
 }
 
 impl Wrapper {
     /// A wrapper that runs on `seams`.
-    pub fn new(config: WrapperConfig, seams: Seams, witness: Witness) -> Self {
-        Self {
-            config,
-            seams,
-            witness,
-        }
+    pub fn new(config: WrapperConfig, seams: Seams, probe: Probe) -> Self {
+        Self { config, seams, probe }
     }
 
     /// Serves every connection of `listener` and performs its requests, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
-        let (host, door) = Host::new(self.seams, self.witness.clone(), self.config.gateway_url);
-        let router = http::router(door, self.witness);
+        let (host, door) = Host::new(self.seams, self.probe.clone(), self.config.gateway_url);
+        let router = http::router(door, self.probe);
         tokio::select! {
             biased;
             () = host.run() => {}

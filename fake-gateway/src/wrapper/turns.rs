@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::ask::Prompt;
-use crate::coverage::Deed;
+use super::request::Prompt;
+use crate::coverage::FakeEvent;
 
 /// Identifies a turn, so that late reports of an ended turn can be ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +49,12 @@ impl Turns {
     /// Queues a prompt. A message id that was accepted before is ignored (R11.20).
     pub(super) fn take(&mut self, prompt: Prompt) {
         if !self.taken.insert(prompt.message_id.clone()) {
-            Deed::TurnTakenOnce.reach();
+            FakeEvent::TurnRepeated.reach();
             return;
         }
-        Deed::TurnTaken.reach();
+        FakeEvent::TurnAccepted.reach();
         if self.running.is_some() {
-            Deed::TurnWaits.reach();
+            FakeEvent::TurnWaits.reach();
         }
         self.waiting.push_back(prompt);
     }

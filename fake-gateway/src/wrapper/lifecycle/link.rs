@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Lifecycle, Link, LinkFailure, LinkId, Order};
-use crate::coverage::Deed;
-use crate::wrapper::ask::Refusal;
+use super::{Action, Command, Lifecycle, Link, LinkFailure, LinkId};
+use crate::coverage::FakeEvent;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
+use crate::wrapper::request::Refusal;
 
 /// Pause before each attempt to reconnect. The wrapper gives up after the last attempt (R11.29).
 const RECONNECT_PAUSES: [Duration; 3] = [
@@ -64,14 +64,14 @@ impl Lifecycle {
         } else {
             self.buffer.open();
         }
-        self.take_arriving(now);
+        self.accept_pending_prompts(now);
     }
 
     /// Sends `wrapper_resumed` and the buffered frames on the reopened ingest (R11.30).
     fn resume(&mut self, now: Timestamp, link: LinkId) {
         if self.behaviour.loses_buffer || self.behaviour.silent {
             if self.behaviour.loses_buffer && !self.buffer.is_empty() {
-                Deed::BufferLost.reach();
+                FakeEvent::BufferLost.reach();
             }
             self.buffer.discard();
         }
@@ -80,7 +80,7 @@ impl Lifecycle {
             return;
         }
         if !self.buffer.is_empty() {
-            Deed::IngestResumed.reach();
+            FakeEvent::IngestResumed.reach();
         }
         let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
         let frames = self.buffer.resume(self.behaviour.copies(), announce).cloned();
@@ -98,7 +98,7 @@ impl Lifecycle {
             return;
         }
         self.link = Link::Closed;
-        self.refuse_arriving(&failure.error);
+        self.refuse_pending_prompts(&failure.error);
         // A failed first attempt refuses only the prompts that waited for it; the next prompt tries again.
         let Some(pause) = pause else { return };
         let next = pause + 1;
@@ -111,14 +111,14 @@ impl Lifecycle {
             }
             Some(_) => self.give_up_stale(),
             None => {
-                Deed::GaveUp.reach();
+                FakeEvent::GaveUp.reach();
                 self.give_up();
             }
         }
     }
 
     pub(super) fn link_lost(&mut self, now: Timestamp, code: Option<u16>) {
-        Deed::IngestLost.reach();
+        FakeEvent::IngestLost.reach();
         self.buffer.lose_connection();
         self.link = Link::Closed;
         if code == Some(STALE_CLOSE_CODE) {
@@ -138,7 +138,7 @@ impl Lifecycle {
         if let Link::Pausing { until, pause } = self.link
             && until <= now
         {
-            Deed::IngestDialledAgain.reach();
+            FakeEvent::IngestReconnecting.reach();
             self.open(Some(pause));
         }
     }
@@ -148,7 +148,7 @@ impl Lifecycle {
             && self.leave_at.is_some_and(|leave_at| leave_at <= now)
             && self.buffer.is_empty()
         {
-            Deed::Left.reach();
+            FakeEvent::IngestClosed.reach();
             self.leave_at = None;
             self.link = Link::Closed;
             self.actions.push(Action::Close(link));
@@ -156,7 +156,7 @@ impl Lifecycle {
     }
 
     fn give_up_stale(&mut self) {
-        Deed::GaveUpStale.reach();
+        FakeEvent::GaveUpStale.reach();
         self.give_up();
     }
 
@@ -177,30 +177,30 @@ impl Lifecycle {
         self.stop(ended);
         self.buffer = Buffer::default();
         self.leave_at = None;
-        self.refuse_arriving(why);
+        self.refuse_pending_prompts(why);
     }
 
-    fn refuse_arriving(&mut self, why: &str) {
-        for (request, _) in std::mem::take(&mut self.arriving) {
-            Deed::NoConnection.reach();
+    fn refuse_pending_prompts(&mut self, why: &str) {
+        for (request, _) in std::mem::take(&mut self.pending_prompts) {
+            FakeEvent::NoConnection.reach();
             self.answer(request, Refusal::Connection(why.to_owned()).of_job());
         }
     }
 
-    pub(super) fn ordered(&mut self, now: Timestamp, order: Order) {
-        match order {
-            Order::Ping => self.answer_ping(now),
-            Order::Kill => {
-                let deed = if self.turns.is_idle() {
-                    Deed::KilledIdle
+    pub(super) fn handle_command(&mut self, now: Timestamp, command: Command) {
+        match command {
+            Command::Ping => self.answer_ping(now),
+            Command::Kill => {
+                let event = if self.turns.is_idle() {
+                    FakeEvent::KilledIdle
                 } else {
-                    Deed::Killed
+                    FakeEvent::Killed
                 };
-                deed.reach();
+                event.reach();
                 self.abort(now, KILLED);
             }
-            Order::RequestSnapshot => {
-                Deed::SnapshotTold.reach();
+            Command::RequestSnapshot => {
+                FakeEvent::SnapshotSent.reach();
                 self.report_state(now);
             }
         }
@@ -210,12 +210,12 @@ impl Lifecycle {
     /// not get it.
     fn answer_ping(&mut self, now: Timestamp) {
         if self.behaviour.deaf {
-            Deed::Deaf.reach();
+            FakeEvent::Deaf.reach();
             return;
         }
-        Deed::Pong.reach();
+        FakeEvent::Pong.reach();
         for _ in 0..self.behaviour.copies() {
-            self.say(events::frame(now, events::pong()));
+            self.send(events::frame(now, events::pong()));
         }
     }
 }

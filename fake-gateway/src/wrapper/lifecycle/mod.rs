@@ -18,14 +18,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::ask::{Ask, Prompt, Reply};
 use super::behaviour::Behaviour;
 use super::binding::Session;
 use super::buffer::Buffer;
 use super::events::{self, Event, Kilo};
 use super::identifiers::Identifiers;
+use super::request::{Prompt, Reply, Request};
 use super::turns::{TurnId, Turns};
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 use old_sockets::OldSockets;
 
 /// Identifies a request that waits for its answer.
@@ -39,7 +39,7 @@ pub(in crate::wrapper) struct LinkId(u64);
 /// A command of the server on the ingest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(in crate::wrapper) enum Order {
+pub(in crate::wrapper) enum Command {
     /// Requests a `pong`.
     Ping,
     /// Abort all turns.
@@ -67,17 +67,17 @@ pub(in crate::wrapper) enum Progress {
 #[derive(Debug)]
 pub(in crate::wrapper) enum Input {
     /// A request arrived.
-    Asked(RequestId, Ask),
+    Request(RequestId, Request),
     LinkOpened(LinkId),
     LinkFailed(LinkId, LinkFailure),
     /// The oldest unwritten frame was written to the socket.
     FrameWritten(LinkId),
     /// The server sent a command.
-    Ordered(LinkId, Order),
+    Command(LinkId, Command),
     /// The socket ended, with the code of its close frame. Frames not reported as written were not written.
     LinkLost(LinkId, Option<u16>),
     /// The gateway call of a turn made progress.
-    Turned(TurnId, Progress),
+    Progress(TurnId, Progress),
     /// The next deadline has come.
     Due,
 }
@@ -141,7 +141,7 @@ pub(in crate::wrapper) struct Lifecycle {
     old_sockets: OldSockets,
     buffer: Buffer,
     /// Prompts to accept and answer once the ingest is open.
-    arriving: Vec<(RequestId, Prompt)>,
+    pending_prompts: Vec<(RequestId, Prompt)>,
     turns: Turns,
     /// When to close the ingest, unless a turn begins first (R11.23).
     leave_at: Option<Timestamp>,
@@ -161,7 +161,7 @@ impl Lifecycle {
             last_link: 0,
             old_sockets: OldSockets::default(),
             buffer: Buffer::default(),
-            arriving: Vec::new(),
+            pending_prompts: Vec::new(),
             turns: Turns::default(),
             leave_at: None,
             late_answers: BTreeMap::new(),
@@ -172,17 +172,17 @@ impl Lifecycle {
     /// Applies `input` and returns the resulting actions, in order.
     pub(in crate::wrapper) fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Action> {
         match input {
-            Input::Asked(request, ask) => self.asked(now, request, ask),
+            Input::Request(id, request) => self.handle_request(now, id, request),
             Input::LinkOpened(link) => self.link_opened(now, link),
             Input::LinkFailed(link, failure) => self.link_failed(now, link, &failure),
             Input::FrameWritten(link) if self.is_open(link) => self.buffer.written(),
-            Input::Ordered(link, order) if self.is_open(link) => self.ordered(now, order),
+            Input::Command(link, command) if self.is_open(link) => self.handle_command(now, command),
             Input::LinkLost(link, code) if self.is_open(link) => self.link_lost(now, code),
             Input::LinkLost(link, _) => {
                 self.old_sockets.take_ended(link);
             }
-            Input::FrameWritten(_) | Input::Ordered(..) | Input::Due => {}
-            Input::Turned(turn, progress) => self.turned(now, turn, progress),
+            Input::FrameWritten(_) | Input::Command(..) | Input::Due => {}
+            Input::Progress(turn, progress) => self.handle_progress(now, turn, progress),
         }
         self.answer_if_due(now);
         self.reconnect_if_due(now);
@@ -207,21 +207,21 @@ impl Lifecycle {
 
     fn emit(&mut self, now: Timestamp, event: Event) {
         if self.behaviour.silent {
-            Deed::Silent.reach();
+            FakeEvent::Silent.reach();
             return;
         }
         if self.behaviour.duplicate {
-            Deed::Duplicate.reach();
+            FakeEvent::Duplicate.reach();
         }
         let frame = events::frame(now, event);
         for _ in 0..self.behaviour.copies() {
-            self.say_on_old_sockets(&frame);
-            self.say(frame.clone());
+            self.send_on_old_sockets(&frame);
+            self.send(frame.clone());
         }
     }
 
     /// Sends a frame if the ingest is open, and buffers it until it is written.
-    fn say(&mut self, frame: Value) {
+    fn send(&mut self, frame: Value) {
         if let Link::Open(link) = self.link {
             self.actions.push(Action::Send(link, frame.clone()));
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Action, Lifecycle, Link, LinkId};
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
 /// Old sockets by id.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Lifecycle {
             return;
         }
         if let Link::Open(link) = self.link {
-            Deed::OldSocketKept.reach();
+            FakeEvent::OldSocketKept.reach();
             self.link = Link::Closed;
             self.old_sockets.0.insert(link, State::Open);
         }
@@ -50,7 +50,7 @@ impl Lifecycle {
     }
 
     /// Closes all old sockets.
-    pub(super) fn leave_old_sockets(&mut self) {
+    pub(super) fn close_old_sockets(&mut self) {
         for (link, state) in std::mem::take(&mut self.old_sockets.0) {
             self.actions.push(match state {
                 State::Opening => Action::Abandon(link),
@@ -60,7 +60,7 @@ impl Lifecycle {
     }
 
     /// Sends a frame on all old sockets.
-    pub(super) fn say_on_old_sockets(&mut self, frame: &Value) {
+    pub(super) fn send_on_old_sockets(&mut self, frame: &Value) {
         let open = self
             .old_sockets
             .0

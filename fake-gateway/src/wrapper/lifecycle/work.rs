@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use turnstile_fault::GateVerdict;
 
 use super::{Action, Lifecycle, Progress};
-use crate::coverage::Deed;
-use crate::wrapper::ask::{DEFAULT_BRANCH, Prompt};
+use crate::coverage::FakeEvent;
 use crate::wrapper::events::{self, Event, Kilo};
+use crate::wrapper::request::{DEFAULT_BRANCH, Prompt};
 use crate::wrapper::turns::{Assistant, Turn, TurnId};
 
 /// How long the ingest stays open after `complete` (R11.23).
@@ -35,12 +35,12 @@ impl Lifecycle {
         };
         let (id, prompt) = (*id, prompt.clone());
         if self.leave_at.take().is_some() {
-            Deed::BusyAgain.reach();
+            FakeEvent::BusyAgain.reach();
         }
         self.emit_kilo(now, |kilo| kilo.status("busy"));
         self.emit_kilo(now, |kilo| kilo.user_message(&prompt.message_id, now));
         if let Some(text) = self.behaviour.take_fatal() {
-            Deed::Fatal.reach();
+            FakeEvent::Fatal.reach();
             self.turns.end_all();
             self.emit(now, events::fatal(&text));
             self.fall_idle(now);
@@ -50,7 +50,7 @@ impl Lifecycle {
     }
 
     /// Handles progress of a gateway call.
-    pub(super) fn turned(&mut self, now: Timestamp, turn: TurnId, progress: Progress) {
+    pub(super) fn handle_progress(&mut self, now: Timestamp, turn: TurnId, progress: Progress) {
         // Ignore late reports of an ended turn.
         if self.turns.running(turn).is_none() {
             return;
@@ -61,7 +61,7 @@ impl Lifecycle {
             Progress::Finished => self.finish_turn(now, turn, None),
             Progress::Refused(message) => self.finish_turn(now, turn, Some(&message)),
             Progress::UnknownModel(message) => {
-                Deed::TurnWithUnknownModel.reach();
+                FakeEvent::TurnWithUnknownModel.reach();
                 self.turns.end_all();
                 self.emit_kilo(now, |kilo| kilo.unknown_model(&message));
                 self.emit(now, events::fatal(&message));
@@ -74,14 +74,14 @@ impl Lifecycle {
     fn begin_reply(&mut self, now: Timestamp, turn: TurnId) {
         let (assistant, _) = self.begin_assistant(now, turn);
         if self.behaviour.babble > 0 {
-            Deed::Babbles.reach();
+            FakeEvent::Babble.reach();
             let (part, text) = (self.identifiers.part(now), BABBLE.repeat(BABBLE_TIMES));
             for _ in 0..self.behaviour.babble {
                 self.emit_kilo(now, |kilo| kilo.part_delta(&assistant.id, &part, &text));
             }
         }
         if self.behaviour.child_idle {
-            Deed::ChildIdle.reach();
+            FakeEvent::ChildIdle.reach();
             let session_id = &self.identifiers.kilo_session();
             self.emit(now, Kilo { session_id }.idle());
         }
@@ -90,10 +90,7 @@ impl Lifecycle {
     /// Returns the assistant's message of the running turn, which begins now if needed, and the user message
     /// that it answers.
     fn begin_assistant(&mut self, now: Timestamp, turn: TurnId) -> (Assistant, String) {
-        let running = self
-            .turns
-            .running(turn)
-            .expect("only the running turn is looked at");
+        let running = self.turns.running(turn).expect("the turn is running");
         let parent = running.prompt.message_id.clone();
         if let Some(assistant) = &running.assistant {
             return (assistant.clone(), parent);
@@ -126,20 +123,17 @@ impl Lifecycle {
 
     fn finish_turn(&mut self, now: Timestamp, turn: TurnId, error: Option<&str>) {
         let (mut assistant, _) = self.begin_assistant(now, turn);
-        let deed = match error {
-            Some(_) => Deed::TurnRefused,
-            None if self.behaviour.unfinished_reply => Deed::UnfinishedReply,
-            None => Deed::TurnFinished,
+        let event = match error {
+            Some(_) => FakeEvent::TurnRefused,
+            None if self.behaviour.unfinished_reply => FakeEvent::UnfinishedReply,
+            None => FakeEvent::TurnFinished,
         };
-        deed.reach();
+        event.reach();
         assistant.completed = (!self.behaviour.unfinished_reply).then_some(now);
         assistant.error = error.map(str::to_owned);
-        let running = self
-            .turns
-            .running(turn)
-            .expect("only the running turn is looked at");
+        let running = self.turns.running(turn).expect("the turn is running");
         running.assistant = Some(assistant);
-        let ended = self.turns.end().cloned().expect("the turn runs until now");
+        let ended = self.turns.end().cloned().expect("the turn is running");
 
         let is_last = self.turns.is_idle();
         let is_overtaken = is_last && self.behaviour.ends_out_of_order;
@@ -152,7 +146,7 @@ impl Lifecycle {
             self.emit_kilo(now, |kilo| kilo.status("idle"));
         }
         if is_overtaken {
-            Deed::EndsOutOfOrder.reach();
+            FakeEvent::EndsOutOfOrder.reach();
             self.report_reply(now, &ended);
         }
         self.repeat_reply_late(now, &ended);
@@ -177,7 +171,7 @@ impl Lifecycle {
             assistant.error = Some(LATE.to_owned());
         }
         for _ in 0..self.behaviour.late {
-            Deed::LateReply.reach();
+            FakeEvent::LateReply.reach();
             self.report_reply(now, &ended);
         }
     }
@@ -185,7 +179,7 @@ impl Lifecycle {
     /// Reports an event of the assistant's message, unless misbehaviour suppresses it.
     fn emit_reply(&mut self, now: Timestamp, event: impl FnOnce(Kilo<'_>) -> Event) {
         if self.behaviour.no_reply {
-            Deed::NoReply.reach();
+            FakeEvent::NoReply.reach();
             return;
         }
         self.emit_kilo(now, event);
@@ -215,36 +209,36 @@ impl Lifecycle {
     /// Does the work after the last turn (R11.22). `last` is that turn's prompt if the turn succeeded.
     fn finalize(&mut self, now: Timestamp, last: Option<&Prompt>) {
         if let Some(prompt) = last.filter(|prompt| prompt.finalization.auto_commit == Some(true)) {
-            Deed::AutoCommitted.reach();
+            FakeEvent::AutoCommitted.reach();
             self.emit(now, events::auto_commit_started(&prompt.message_id));
             self.emit(now, events::auto_commit_completed(&prompt.message_id));
         }
-        let told = self.behaviour.complete.clone().unwrap_or_default();
-        if told.never {
-            Deed::NeverComplete.reach();
+        let complete = self.behaviour.complete.clone().unwrap_or_default();
+        if complete.never {
+            FakeEvent::NeverComplete.reach();
             return;
         }
-        Deed::Completed.reach();
-        for (is_told, deed) in [
-            (told.gate.is_some(), Deed::CompleteGate),
-            (told.branch.is_some(), Deed::CompleteBranch),
-            (told.exit_code.is_some(), Deed::CompleteExitCode),
+        FakeEvent::Completed.reach();
+        for (is_set, event) in [
+            (complete.gate.is_some(), FakeEvent::CompleteGate),
+            (complete.branch.is_some(), FakeEvent::CompleteBranch),
+            (complete.exit_code.is_some(), FakeEvent::CompleteExitCode),
         ] {
-            if is_told {
-                deed.reach();
+            if is_set {
+                event.reach();
             }
         }
         let session = self.session.as_ref().expect("a turn belongs to a session");
-        let branch = told
+        let branch = complete
             .branch
             .as_deref()
             .or(session.binding.upstream_branch.as_deref())
             .unwrap_or(DEFAULT_BRANCH);
-        let gate = told.gate.or_else(|| last.and_then(gate_result));
-        if gate.is_some() && told.gate.is_none() {
-            Deed::CompletedWithGate.reach();
+        let gate = complete.gate.or_else(|| last.and_then(gate_result));
+        if gate.is_some() && complete.gate.is_none() {
+            FakeEvent::CompletedWithGate.reach();
         }
-        let event = events::complete(told.exit_code.unwrap_or(EXIT_CODE), branch, gate);
+        let event = events::complete(complete.exit_code.unwrap_or(EXIT_CODE), branch, gate);
         self.emit(now, event);
         if !self.behaviour.silent {
             self.leave_at = Some(now + LEAVE_AFTER);

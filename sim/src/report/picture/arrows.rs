@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::SERVER;
 use turnstile_judge::trace::{Trace, What};
 
@@ -74,8 +74,8 @@ pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<Option<Arrow>> {
         replies: BTreeMap::new(),
     };
     for (index, record) in trace.records().iter().enumerate() {
-        if let What::Sight(sight) = &record.what {
-            wires.take(index, &record.party, sight);
+        if let What::Observation(observation) = &record.what {
+            wires.take(index, &record.party, observation);
         }
     }
     wires.lose_the_rest()
@@ -115,9 +115,9 @@ enum Wire {
 }
 
 impl<'a> Wires<'a> {
-    fn take(&mut self, record: usize, party: &'a str, sight: &'a Sight) {
-        match sight {
-            Sight::RequestSent {
+    fn take(&mut self, record: usize, party: &'a str, observation: &'a Observation) {
+        match observation {
+            Observation::RequestSent {
                 exchange,
                 to,
                 method,
@@ -139,7 +139,7 @@ impl<'a> Wires<'a> {
                     self.under_way.entry(to).or_default().push(request);
                 }
             }
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange,
                 method,
                 path,
@@ -154,7 +154,7 @@ impl<'a> Wires<'a> {
                     None => self.draw(record, SERVER, party, ArrowKind::Request, Fate::Arrived),
                 }
             }
-            Sight::ReplySent { exchange, status, .. } => {
+            Observation::ReplySent { exchange, status, .. } => {
                 let asker = self.asked.get(&(party, *exchange)).copied().flatten();
                 let to = asker.map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Reply, fate_of(*status));
@@ -162,43 +162,45 @@ impl<'a> Wires<'a> {
                     self.replies.insert(asker, record);
                 }
             }
-            Sight::ReplyReceived { exchange, status, .. } => match self.replies.remove(&(party, *exchange)) {
-                Some(sent) => self.join(sent, record),
-                None => {
-                    if let Some(from) = self.peer(party, *exchange, Wire::Exchange) {
-                        self.draw(record, from, party, ArrowKind::Reply, fate_of(*status));
+            Observation::ReplyReceived { exchange, status, .. } => {
+                match self.replies.remove(&(party, *exchange)) {
+                    Some(sent) => self.join(sent, record),
+                    None => {
+                        if let Some(from) = self.peer(party, *exchange, Wire::Exchange) {
+                            self.draw(record, from, party, ArrowKind::Reply, fate_of(*status));
+                        }
                     }
                 }
-            },
-            Sight::NoReply { exchange, .. } => {
+            }
+            Observation::NoReply { exchange, .. } => {
                 let requests = self.under_way.values_mut().flatten();
                 let given_up = requests.filter(|request| request.exchange == (party, *exchange));
                 given_up.for_each(|request| request.given_up = true);
             }
-            Sight::ChunkSent { exchange, .. } => {
+            Observation::ChunkSent { exchange, .. } => {
                 let asker = self.asked.get(&(party, *exchange)).copied().flatten();
                 let to = asker.map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Chunk, Fate::Arrived);
             }
-            Sight::SocketOpened { socket, to, .. } => {
+            Observation::SocketOpened { socket, to, .. } => {
                 self.peers.insert(((party, *socket), Wire::Socket), to);
                 self.draw(record, party, to, ArrowKind::Open, Fate::Arrived);
             }
-            Sight::SocketRefused { to, status, .. } => {
+            Observation::SocketRefused { to, status, .. } => {
                 let fate = status.map_or(Fate::Lost, |_| Fate::Refused);
                 self.draw(record, party, to, ArrowKind::Open, fate);
             }
-            Sight::FrameSent { socket, .. } => {
+            Observation::FrameSent { socket, .. } => {
                 if let Some(to) = self.peer(party, *socket, Wire::Socket) {
                     self.draw(record, party, to, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::FrameReceived { socket, .. } => {
+            Observation::FrameReceived { socket, .. } => {
                 if let Some(from) = self.peer(party, *socket, Wire::Socket) {
                     self.draw(record, from, party, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::SocketClosed { socket, by, .. } => {
+            Observation::SocketClosed { socket, by, .. } => {
                 let peer = self.peer(party, *socket, Wire::Socket);
                 match (peer, by) {
                     (Some(peer), ClosedBy::Itself) => {
@@ -210,7 +212,7 @@ impl<'a> Wires<'a> {
                     (_, ClosedBy::Lost) | (None, _) => {}
                 }
             }
-            Sight::PeerGone { .. } => {}
+            Observation::PeerGone { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 
 use super::wire::{self, Fence};
 use super::{
@@ -34,7 +34,7 @@ pub(super) fn read(trace: &Trace) -> History {
     for record in trace.records() {
         reader.history.end = record.at;
         match &record.what {
-            What::Sight(sight) => reader.take(record.at, &record.party, sight),
+            What::Observation(observation) => reader.take(record.at, &record.party, observation),
             What::World(event) => reader.history.faults.take(record.at, event),
             What::Step { .. } => {}
         }
@@ -71,16 +71,16 @@ enum Exchange {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, at: Duration, party: &'a str, sight: &'a Sight) {
-        match sight {
-            Sight::RequestSent {
+    fn take(&mut self, at: Duration, party: &'a str, observation: &'a Observation) {
+        match observation {
+            Observation::RequestSent {
                 exchange,
                 to,
                 path,
                 body,
                 ..
             } => self.request_sent(at, (party, *exchange), to, path, body),
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange,
                 method,
                 path,
@@ -100,25 +100,25 @@ impl<'a> Reader<'a> {
                     status: None,
                 });
             }
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange, path, body, ..
             } => self.wrapper_asked(at, (party, *exchange), path, body),
-            Sight::ReplyReceived {
+            Observation::ReplyReceived {
                 exchange,
                 status,
                 body,
                 ..
             }
-            | Sight::ReplySent {
+            | Observation::ReplySent {
                 exchange,
                 status,
                 body,
                 ..
             } => self.answered(at, (party, *exchange), *status, body),
-            Sight::SocketOpened { socket, to, path, .. } if to == SERVER => {
+            Observation::SocketOpened { socket, to, path, .. } if to == SERVER => {
                 self.opened(at, (party, *socket), path);
             }
-            Sight::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
+            Observation::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
                 if let (Some(session), StreamStart::After(0)) =
                     (wire::stream_session(path), wire::stream_start(path))
                 {
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
                     self.readings.insert(session, None);
                 }
             }
-            Sight::FrameReceived { socket, frame, .. } => match self.sockets.get(&(party, *socket)) {
+            Observation::FrameReceived { socket, frame, .. } => match self.sockets.get(&(party, *socket)) {
                 Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
                 Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
                     let run = Some(self.history.ingests[*ingest].fence.run.clone());
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => {}
             },
-            Sight::FrameSent { socket, frame, .. } => {
+            Observation::FrameSent { socket, frame, .. } => {
                 if let Some(Socket::Ingest(ingest)) = self.sockets.get(&(party, *socket)) {
                     self.history.wrapper_frames.push(WrapperFrame {
                         at,
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
                     });
                 }
             }
-            Sight::SocketClosed { socket, .. } => match self.sockets.remove(&(party, *socket)) {
+            Observation::SocketClosed { socket, .. } => match self.sockets.remove(&(party, *socket)) {
                 Some(Socket::Stream(stream)) => self.history.streams[stream].closed_at = Some(at),
                 Some(Socket::Ingest(ingest)) => self.history.ingests[ingest].closed_at = Some(at),
                 Some(Socket::ImportedIngest(ingest)) => {

@@ -15,7 +15,7 @@ pub(super) const DEFAULT_BRANCH: &str = "main";
 
 /// A parsed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum Request {
     /// `POST /session/ready`.
     Ready(Ready),
     /// `POST /job/prompt` or `POST /job/command`.
@@ -25,7 +25,7 @@ pub(super) enum Ask {
     /// `GET /job/status`.
     Status,
     /// `POST /test/behaviour`.
-    Behave(Behaviour),
+    SetBehaviour(Behaviour),
 }
 
 /// Content of `POST /session/ready`.
@@ -62,7 +62,7 @@ pub(super) struct Finalization {
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// Malformed request.
+    /// MalformedRequest request.
     #[error("{0}")]
     Invalid(String),
     /// The wrapper was not made ready, dropped its binding, or is bound to another run.
@@ -189,9 +189,9 @@ struct SentReady {
 /// # Errors
 ///
 /// [`Refusal::Invalid`] names the invalid or missing field.
-pub(super) fn parse_ready(body: &[u8]) -> Result<Ask, Refusal> {
+pub(super) fn parse_ready(body: &[u8]) -> Result<Request, Refusal> {
     let sent: SentReady = parse(body)?;
-    Ok(Ask::Ready(Ready {
+    Ok(Request::Ready(Ready {
         session_id: required("cloudAgentSessionId", sent.cloud_agent_session_id)?,
         kilo_session_id: sent.kilo_session_id.filter(|id| !id.is_empty()),
         binding: sent.session.complete()?,
@@ -230,10 +230,10 @@ struct SentAgent {
 /// # Errors
 ///
 /// [`Refusal::Invalid`] names the invalid or missing field.
-pub(super) fn parse_prompt(body: &[u8]) -> Result<Ask, Refusal> {
+pub(super) fn parse_prompt(body: &[u8]) -> Result<Request, Refusal> {
     let mut sent: SentTurn = parse(body)?;
     let text = required("message.prompt", sent.message.prompt.take())?;
-    sent.into_ask(text)
+    sent.into_request(text)
 }
 
 /// Parses the body of `POST /job/command`, which has `command` and `arguments` in place of `prompt`. The text
@@ -242,7 +242,7 @@ pub(super) fn parse_prompt(body: &[u8]) -> Result<Ask, Refusal> {
 /// # Errors
 ///
 /// [`Refusal::Invalid`] names the invalid or missing field.
-pub(super) fn parse_command(body: &[u8]) -> Result<Ask, Refusal> {
+pub(super) fn parse_command(body: &[u8]) -> Result<Request, Refusal> {
     let mut sent: SentTurn = parse(body)?;
     let command = required("message.command", sent.message.command.take())?;
     let arguments = std::mem::take(&mut sent.message.arguments);
@@ -251,18 +251,18 @@ pub(super) fn parse_command(body: &[u8]) -> Result<Ask, Refusal> {
     } else {
         format!("/{command} {arguments} {IDLE_DIRECTIVE}")
     };
-    sent.into_ask(text)
+    sent.into_request(text)
 }
 
 impl SentTurn {
-    fn into_ask(self, text: String) -> Result<Ask, Refusal> {
+    fn into_request(self, text: String) -> Result<Request, Refusal> {
         let prompt = Prompt {
             message_id: required("message.id", self.message.id)?,
             text,
             model: required("agent.model", self.agent.model)?,
             finalization: self.finalization.unwrap_or_default(),
         };
-        Ok(Ask::Prompt(prompt, self.session.complete()?))
+        Ok(Request::Prompt(prompt, self.session.complete()?))
     }
 }
 
@@ -277,13 +277,13 @@ struct SentAbort {
 /// # Errors
 ///
 /// [`Refusal::Invalid`] if a body is present and malformed.
-pub(super) fn parse_abort(body: &[u8]) -> Result<Ask, Refusal> {
+pub(super) fn parse_abort(body: &[u8]) -> Result<Request, Refusal> {
     let sent = if body.is_empty() {
         SentAbort::default()
     } else {
         parse(body)?
     };
-    Ok(Ask::Abort(sent.wrapper_run_id))
+    Ok(Request::Abort(sent.wrapper_run_id))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_says_what_its_arguments_ask_for_or_else_nothing() {
+    fn a_command_uses_the_directive_in_its_arguments_or_idle() {
         for (arguments, expected) in [
             ("__fake__:echo:hi", "__fake__:echo:hi"),
             ("the tests", "/review the tests __fake__:idle"),
@@ -314,7 +314,7 @@ mod tests {
                     "wrapperRunId": "wr_1", "wrapperGeneration": 0, "wrapperConnectionId": "c",
                 },
             });
-            let Ok(Ask::Prompt(prompt, _)) = parse_command(body.to_string().as_bytes()) else {
+            let Ok(Request::Prompt(prompt, _)) = parse_command(body.to_string().as_bytes()) else {
                 panic!("the command is complete");
             };
             assert_eq!(prompt.text, expected);
@@ -322,8 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_request_is_told_what_is_wrong_with_it() {
-        type Parse = fn(&[u8]) -> Result<Ask, Refusal>;
+    fn a_malformed_request_is_refused_with_the_reason() {
+        type Parse = fn(&[u8]) -> Result<Request, Refusal>;
         let cases: [(Parse, &str, &str); 7] = [
             (parse_ready, "", "unreadable body"),
             (parse_ready, "{}", "cloudAgentSessionId"),
