@@ -1,4 +1,4 @@
-//! Coverage marks of the fakes (R11): one for each directive, answer and misbehaviour.
+//! Coverage marks of the fakes (PROTOCOL.md §11): one for each directive, answer and misbehaviour.
 //!
 //! A new directive, answer or misbehaviour needs a mark here; otherwise coverage cannot show that it was ever
 //! used.

@@ -2,8 +2,8 @@
 //! any server.
 //!
 //! * [`gateway`]: an OpenRouter-shaped LLM API. A directive in the last user message selects the answer
-//!   (R11.3–R11.10). Control routes: `POST /test/release?tag=`, `GET /test/gate-status?tag=` and `GET
-//!   /test/waiters` (R11.14–R11.16).
+//!   (R11.3–R11.10). Control routes: `POST /test/release?tag=`, `GET /test/gate-status?tag=` and
+//!   `GET /test/waiters` (R11.14–R11.16).
 //! * [`wrapper`]: the process in a session's sandbox with its agent, kilo. It is an HTTP server, a client of
 //!   the server's ingest WebSocket and a client of the gateway, and acts only on requests and frames of the
 //!   session server. Control route: `POST /test/behaviour` configures misbehaviour until the next such

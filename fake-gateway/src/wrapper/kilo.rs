@@ -17,8 +17,8 @@ use turnstile_events::observation::{Observation, Probe, body_as_value};
 use turnstile_seams::Seams;
 use turnstile_seams::http_client::{self, HttpError};
 
-use super::request::Prompt;
 use super::lifecycle::Progress;
+use super::request::Prompt;
 use crate::gateway::{COMPLETIONS_PATH, END_MARK, MODELS_PATH};
 
 /// Why a turn has no complete answer.

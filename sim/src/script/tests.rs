@@ -102,7 +102,7 @@ fn an_answer_that_is_not_as_scripted_is_told_with_what_is_wrong_about_it() {
     assert_eq!(asked("{ has: { mode: plan } }"), r#"mode is "code", not "plan""#);
     assert_eq!(
         asked("{ has: { tokens: present } }"),
-        r#"tokens is not there, and should be "present""#
+        r#"tokens is missing, expected "present""#
     );
     assert_eq!(asked("{ lacks: [mode] }"), "it has `mode`");
 }
