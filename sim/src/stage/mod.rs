@@ -132,23 +132,8 @@ impl Stage {
             wiring.add_server(&mut *world);
         }
         add_wrapper_host(&mut *world, &recorder, WRAPPER);
-        let probe = probe_maker(&recorder, GATEWAY);
-        world.add_host(GATEWAY, move |machine| {
-            let probe = probe();
-            Box::pin(async move {
-                let listener = listen(&machine, GATEWAY_AUTHORITY).await;
-                Gateway::new(machine.seams, probe).serve(listener).await;
-            })
-        });
-        let probe = probe_maker(&recorder, RECEIVER);
-        world.add_host(RECEIVER, move |machine| {
-            let probe = probe();
-            Box::pin(async move {
-                let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-                let receiver = Receiver::new(probe).with_clock(machine.seams.clock);
-                receiver.serve(listener).await;
-            })
-        });
+        add_gateway_host(&mut *world, &recorder);
+        add_receiver_host(&mut *world, &recorder);
         let (told, watcher) = (recorder.clone(), observer.clone());
         world.set_listener(Box::new(move |_, event| {
             // A server that lost its power said goodbye to nobody. What a script shows must not depend on
@@ -313,6 +298,29 @@ fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
                 gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
             };
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
+        })
+    });
+}
+
+fn add_gateway_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
+    let probe = probe_maker(recorder, GATEWAY);
+    world.add_host(GATEWAY, move |machine| {
+        let probe = probe();
+        Box::pin(async move {
+            let listener = listen(&machine, GATEWAY_AUTHORITY).await;
+            Gateway::new(machine.seams, probe).serve(listener).await;
+        })
+    });
+}
+
+fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
+    let probe = probe_maker(recorder, RECEIVER);
+    world.add_host(RECEIVER, move |machine| {
+        let probe = probe();
+        Box::pin(async move {
+            let listener = listen(&machine, RECEIVER_AUTHORITY).await;
+            let receiver = Receiver::new(probe).with_clock(machine.seams.clock);
+            receiver.serve(listener).await;
         })
     });
 }
