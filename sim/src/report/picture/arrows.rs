@@ -142,12 +142,7 @@ impl<'a> Wires<'a> {
                 ..
             } => {
                 let sent = self.arrived(party, method, path, body);
-                let asker = sent.as_ref().map(|sent| sent.exchange);
-                self.asked.insert((party, *exchange), asker);
-                match sent {
-                    Some(sent) => self.join(sent.record, record),
-                    None => self.draw(record, SERVER, party, ArrowKind::Request, Fate::Arrived),
-                }
+                self.request_received(record, (party, *exchange), sent);
             }
             Observation::ReplySent { exchange, status, .. } => {
                 let asker = self.asker((party, *exchange));
@@ -194,6 +189,16 @@ impl<'a> Wires<'a> {
         self.draw(request.record, party, to, ArrowKind::Request, Fate::Arrived);
         if to != SERVER && !request.path.starts_with(SIDE_DOORS) {
             self.under_way.entry(to).or_default().push(request);
+        }
+    }
+
+    /// `sent` is the sending of the request; the server keeps no record of its own.
+    fn request_received(&mut self, record: usize, exchange: Numbered<'a>, sent: Option<Request<'a>>) {
+        let asker = sent.as_ref().map(|sent| sent.exchange);
+        self.asked.insert(exchange, asker);
+        match sent {
+            Some(sent) => self.join(sent.record, record),
+            None => self.draw(record, SERVER, exchange.0, ArrowKind::Request, Fate::Arrived),
         }
     }
 
