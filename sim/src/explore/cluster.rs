@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_fault::Fault;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
@@ -154,7 +154,7 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
 
 /// A moment of the message that a finding is about, as the harness's own stream told it.
 fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
-    let What::Sight(Sight::FrameReceived { frame, .. }) = &record.what else {
+    let What::Observation(Observation::FrameReceived { frame, .. }) = &record.what else {
         return None;
     };
     let is_about =

@@ -59,7 +59,7 @@ pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<FaultSpan> {
     for (record, seen) in trace.records().iter().enumerate() {
         match &seen.what {
             What::World(event) => book.take(record, seen.at, event),
-            What::Step { .. } | What::Sight(_) => {}
+            What::Step { .. } | What::Observation(_) => {}
         }
     }
     book.faults
