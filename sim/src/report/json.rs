@@ -107,6 +107,9 @@ pub struct PlayReport {
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
     pub rule: String,
+    /// Ids of the rules of the protocol that are checked there; absent if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protocol: Vec<String>,
     /// When it was broken, or found to be: virtual time since the beginning, in microseconds.
     pub at_us: u64,
     /// The message that it is about, if it is about one.
@@ -205,6 +208,7 @@ impl PlayReport {
 fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
     let told = ToldFinding::all(verdict).map(|finding| FindingReport {
         rule: finding.rule.to_owned(),
+        protocol: finding.protocol.iter().map(ToString::to_string).collect(),
         at_us: microseconds(finding.at),
         message: finding.message.map(|id| MessageReport {
             id: id.to_owned(),

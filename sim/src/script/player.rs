@@ -301,6 +301,7 @@ impl<'a> Player<'a> {
     pub(super) fn find(&mut self, rule: &str, message: Option<&str>, text: String) {
         let finding = Finding {
             rule: rule.to_owned(),
+            protocol: Vec::new(),
             at: self.elapsed(),
             message: message.map(str::to_owned),
             text,

@@ -53,6 +53,7 @@ pub(super) fn check(
         if let Some(Wrong { at, message, text }) = wrong {
             findings.push(Finding {
                 rule: format!("expectation at line {}", spot.line),
+                protocol: Vec::new(),
                 at,
                 message,
                 text,
