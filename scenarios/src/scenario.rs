@@ -13,6 +13,7 @@ use crate::name::SessionName;
 use crate::parse::{Draft, read};
 use crate::place::At;
 use crate::problem::{Report, ScriptErrors};
+use crate::rule_name::RuleName;
 use crate::session::Session;
 use crate::step::Step;
 use crate::surface::{Surface, Surfaces};
@@ -34,6 +35,9 @@ pub struct Scenario {
     pub about: String,
     /// The part of the system that it is about.
     pub seam: Seam,
+    /// Ids of the protocol's rules that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<At<RuleName>>,
     /// On which surfaces it is played, once on each.
     #[serde(default, skip_serializing_if = "is_default")]
     pub api: Surfaces,

@@ -11,6 +11,7 @@ use turnstile_reference::program;
 
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
+use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
 use commands::library::LibraryArguments;
 use commands::merge::{MergeArguments, merge};
@@ -61,6 +62,8 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Explain a rule of the protocol or an oracle: its text, why it exists, and what refers to it
+    Explain(ExplainArguments),
     /// Play the scenarios of many seeds, and tell what they find that no script was written for
     Explore(ExploreArguments),
     /// Put the results of several explorations together
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List { filter, library } => list(filter.as_deref(), &library),
         Command::Check { files } => check(&files),
+        Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),
         Command::Replay(arguments) => replay(&arguments),

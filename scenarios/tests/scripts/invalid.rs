@@ -78,7 +78,7 @@ expect:
     1:1: the script has no `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: say it in a sentence
     2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: `colour` is not known here; allowed: scenario, about, seam, api, tolerant, session, receiver, steps, expect
+    3:1: `colour` is not known here; allowed: scenario, about, seam, rules, api, tolerant, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
@@ -644,4 +644,14 @@ fn what_depends_on_timing_is_left_to_the_play() {
     for script in scripts {
         assert_eq!(problems(&steps(script)), [""; 0], "{script}");
     }
+}
+
+#[test]
+fn a_rule_id_without_the_form_of_one_is_an_error() {
+    let script =
+        "scenario: s\nabout: a\nseam: turn\nrules: [R8.3, R8]\nsteps:\n- start: { as: a, say: idle }\n";
+    insta::assert_snapshot!(
+        problems(script).join("\n"),
+        @"4:15: `R8` is not the id of a rule: it is `R`, the section, a dot and a number, such as `R8.3`"
+    );
 }

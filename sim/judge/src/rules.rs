@@ -8,6 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use serde::{Serialize, Serializer};
+
 const PROTOCOL: &str = include_str!("../../../reference/PROTOCOL.md");
 
 /// The id of a rule of the protocol: `R`, the section, a dot, a number.
@@ -20,9 +22,50 @@ pub struct RuleId {
 }
 
 impl RuleId {
-    /// The id of a rule that code refers to. A test of that code asserts [`RuleId::is_known`].
-    pub const fn new(section: u16, number: u16) -> Self {
-        Self { section, number }
+    /// The id with this text. For tables in code, which are evaluated at compile time; a test of each table asserts
+    /// [`RuleId::is_known`].
+    ///
+    /// # Panics
+    ///
+    /// Panics, in a table at compile time, if `text` does not have the form of an id.
+    pub const fn named(text: &str) -> Self {
+        match Self::from_bytes(text.as_bytes()) {
+            Some(id) => id,
+            None => panic!("an id of a rule has the form R8.3"),
+        }
+    }
+
+    const fn from_bytes(text: &[u8]) -> Option<Self> {
+        let Some((b'R', mut rest)) = text.split_first() else {
+            return None;
+        };
+        let (mut section, mut number) = (0_u16, 0_u16);
+        let mut digits = 0;
+        let mut is_after_dot = false;
+        while let Some((byte, after)) = rest.split_first() {
+            rest = after;
+            match *byte {
+                b'0'..=b'9' if digits < 4 => {
+                    let digit = (*byte - b'0') as u16;
+                    if is_after_dot {
+                        number = number * 10 + digit;
+                    } else {
+                        section = section * 10 + digit;
+                    }
+                    digits += 1;
+                }
+                b'.' if digits > 0 && !is_after_dot => {
+                    is_after_dot = true;
+                    digits = 0;
+                }
+                _ => return None,
+            }
+        }
+        if is_after_dot && digits > 0 {
+            Some(Self { section, number })
+        } else {
+            None
+        }
     }
 
     /// The section of the protocol.
@@ -39,13 +82,20 @@ impl RuleId {
     pub fn rule(self) -> Option<&'static Rule> {
         RULES.get(&self)
     }
+}
 
-    fn from_text(text: &str) -> Option<Self> {
-        let (section, number) = text.strip_prefix('R')?.split_once('.')?;
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        (is_number(section) && is_number(number)).then_some(())?;
-        Some(Self::new(section.parse().ok()?, number.parse().ok()?))
+/// The ids with these texts; see [`RuleId::named`].
+pub const fn ids<const N: usize>(texts: [&str; N]) -> [RuleId; N] {
+    let mut ids = [RuleId {
+        section: 0,
+        number: 0,
+    }; N];
+    let mut place = 0;
+    while place < N {
+        ids[place] = RuleId::named(texts[place]);
+        place += 1;
     }
+    ids
 }
 
 impl fmt::Display for RuleId {
@@ -54,11 +104,17 @@ impl fmt::Display for RuleId {
     }
 }
 
+impl Serialize for RuleId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for RuleId {
     type Err = UnknownRule;
 
     fn from_str(text: &str) -> Result<Self, UnknownRule> {
-        Self::from_text(text)
+        Self::from_bytes(text.as_bytes())
             .filter(|id| id.is_known())
             .ok_or_else(|| UnknownRule(text.to_owned()))
     }
@@ -265,7 +321,7 @@ fn rule_start(line: &str) -> Option<(RuleId, &str)> {
         .unwrap_or_else(|| after_list_mark(line).unwrap_or(line));
     let (id, rest) = marked.strip_prefix("**")?.split_once("**")?;
     let rest = rest.strip_prefix(" |").unwrap_or(rest);
-    Some((RuleId::from_text(id)?, rest.trim()))
+    Some((RuleId::from_bytes(id.as_bytes())?, rest.trim()))
 }
 
 fn is_list_item(line: &str) -> bool {
@@ -360,7 +416,10 @@ mod tests {
 
     #[test]
     fn only_ids_of_the_document_are_accepted() {
-        for text in ["", "R", "R8", "R8.0", "R99.1", "r8.3", "R8.3 ", "R+8.3", "8.3"] {
+        for text in [
+            "", "R", "R8", "R8.0", "R99.1", "r8.3", "R8.3 ", "R+8.3", "8.3", "R8", "R8.", "R.3", "R8.3.1",
+            "R08.3x",
+        ] {
             assert_eq!(text.parse::<RuleId>(), Err(UnknownRule(text.to_owned())));
         }
         assert_eq!("R8.3".parse::<RuleId>().unwrap().to_string(), "R8.3");

@@ -13,6 +13,7 @@
 pub(crate) mod check;
 pub(crate) mod coverage;
 pub(crate) mod exit;
+pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
 pub(crate) mod library;

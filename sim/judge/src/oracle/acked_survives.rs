@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::history::{Call, SeenEvent, SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "acked-survives",
@@ -15,12 +15,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A client does not send an acknowledged message again, and it does not request an event again that it \
         has seen. What is lost after that is lost permanently.",
     moment: Moment::AtEnd,
-    protocol: &[
-        RuleId::new(3, 15),
-        RuleId::new(3, 17),
-        RuleId::new(9, 26),
-        RuleId::new(9, 27),
-    ],
+    protocol: &ids(["R3.15", "R3.17", "R9.26", "R9.27"]),
     check: Check::Sessions(check),
 };
 

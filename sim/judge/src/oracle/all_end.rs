@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "every-acked-message-ends",
@@ -12,17 +12,9 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A message without an end blocks its session: clients show it as pending, no callback is sent, and \
         the messages behind it wait.",
     moment: Moment::AtEnd,
-    protocol: &[
-        RuleId::new(3, 7),
-        RuleId::new(3, 15),
-        RuleId::new(4, 3),
-        RuleId::new(7, 1),
-        RuleId::new(7, 3),
-        RuleId::new(7, 4),
-        RuleId::new(7, 5),
-        RuleId::new(7, 8),
-        RuleId::new(7, 28),
-    ],
+    protocol: &ids([
+        "R3.7", "R3.15", "R4.3", "R7.1", "R7.3", "R7.4", "R7.5", "R7.8", "R7.28",
+    ]),
     check: Check::Sessions(check),
 };
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::history::{CallbackRequest, SessionHistory};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "due-callbacks-arrive",
@@ -16,16 +16,9 @@ pub(super) const ORACLE: Oracle = Oracle {
         attempts failed.",
     why: "A receiver that is down for some minutes must still get the result: it has no other way to learn it.",
     moment: Moment::AtEnd,
-    protocol: &[
-        RuleId::new(8, 19),
-        RuleId::new(8, 21),
-        RuleId::new(8, 27),
-        RuleId::new(8, 28),
-        RuleId::new(8, 29),
-        RuleId::new(8, 30),
-        RuleId::new(8, 31),
-        RuleId::new(8, 34),
-    ],
+    protocol: &ids([
+        "R8.19", "R8.21", "R8.27", "R8.28", "R8.29", "R8.30", "R8.31", "R8.34",
+    ]),
     check: Check::Sessions(check),
 };
 

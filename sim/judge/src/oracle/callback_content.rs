@@ -11,7 +11,7 @@ use super::batches::{Batch, batches};
 use super::history::{CallbackRequest, SessionHistory, StreamEvent};
 use super::one_callback::first_requests;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-tell-the-outcome",
@@ -19,17 +19,9 @@ pub(super) const ORACLE: Oracle = Oracle {
         message.",
     why: "The receiver has no other source: what the body says is what the user of the receiver reads.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(8, 9),
-        RuleId::new(8, 11),
-        RuleId::new(8, 12),
-        RuleId::new(8, 13),
-        RuleId::new(8, 14),
-        RuleId::new(8, 15),
-        RuleId::new(8, 16),
-        RuleId::new(8, 17),
-        RuleId::new(8, 18),
-    ],
+    protocol: &ids([
+        "R8.9", "R8.11", "R8.12", "R8.13", "R8.14", "R8.15", "R8.16", "R8.17", "R8.18",
+    ]),
     check: Check::Sessions(check),
 };
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::history::{CallbackRequest, History};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-repeat-unchanged",
@@ -13,7 +13,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Delivery is at-least-once, and receivers drop repeats by their key. A repeat with another key or \
         content is processed as a second callback.",
     moment: Moment::Always,
-    protocol: &[RuleId::new(8, 9), RuleId::new(8, 12), RuleId::new(8, 22)],
+    protocol: &ids(["R8.9", "R8.12", "R8.22"]),
     check: Check::Run(check),
 };
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::admissions::{CallbackTargets, Target};
 use super::history::{CallbackRequest, SessionHistory};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-go-where-asked",
@@ -19,7 +19,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "The headers authenticate the callback at its receiver. A change of the session's target must not \
         redirect the result of work that was requested before.",
     moment: Moment::Always,
-    protocol: &[RuleId::new(2, 89), RuleId::new(3, 13), RuleId::new(8, 25)],
+    protocol: &ids(["R2.89", "R3.13", "R8.25"]),
     check: Check::Sessions(check),
 };
 

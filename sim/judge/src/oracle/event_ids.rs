@@ -4,7 +4,7 @@
 use super::history::{SessionHistory, Stream};
 use super::replay::is_connected;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "event-ids-rise",
@@ -12,13 +12,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A client reconnects with the last id that it saw. If ids did not rise, it would miss events or \
         receive them twice.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(1, 6),
-        RuleId::new(9, 18),
-        RuleId::new(9, 23),
-        RuleId::new(9, 27),
-        RuleId::new(9, 29),
-    ],
+    protocol: &ids(["R1.6", "R9.18", "R9.23", "R9.27", "R9.29"]),
     check: Check::Sessions(check),
 };
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::history::{CallbackRequest, History, is_execution};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "execution-id-only-in-v2",
@@ -14,14 +14,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Old clients and receivers know a turn by this name and reject a callback without it. New clients \
         would take it for the execution of a legacy record.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(1, 11),
-        RuleId::new(2, 79),
-        RuleId::new(2, 86),
-        RuleId::new(8, 12),
-        RuleId::new(9, 16),
-        RuleId::new(10, 37),
-    ],
+    protocol: &ids(["R1.11", "R2.79", "R2.86", "R8.12", "R9.16", "R10.37"]),
     check: Check::Run(check),
 };
 

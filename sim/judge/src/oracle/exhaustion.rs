@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exhausted-by-its-attempts",
@@ -17,18 +17,9 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Too few attempts or too short delays give up on a sandbox that is still starting. Too many block all \
         messages behind the head.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(4, 7),
-        RuleId::new(4, 8),
-        RuleId::new(4, 9),
-        RuleId::new(4, 10),
-        RuleId::new(4, 11),
-        RuleId::new(4, 12),
-        RuleId::new(4, 13),
-        RuleId::new(4, 14),
-        RuleId::new(4, 15),
-        RuleId::new(4, 16),
-    ],
+    protocol: &ids([
+        "R4.7", "R4.8", "R4.9", "R4.10", "R4.11", "R4.12", "R4.13", "R4.14", "R4.15", "R4.16",
+    ]),
     check: Check::Sessions(check),
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "first-in-first-out",
@@ -13,7 +13,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A turn builds on the turns before it. A message that overtakes another one runs against a workspace \
         that its author did not expect.",
     moment: Moment::Always,
-    protocol: &[RuleId::new(4, 1), RuleId::new(4, 2), RuleId::new(4, 4)],
+    protocol: &ids(["R4.1", "R4.2", "R4.4"]),
     check: Check::Sessions(check),
 };
 

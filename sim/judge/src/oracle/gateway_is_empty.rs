@@ -9,7 +9,7 @@ use serde_json::json;
 use super::history::History;
 use super::{Check, Finding, Moment, Oracle};
 use crate::parties::host_of;
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "gateway-is-empty",
@@ -17,12 +17,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A request that outlives its turn costs money, and it shows that a wrapper still works for a message \
         that has ended.",
     moment: Moment::AtEnd,
-    protocol: &[
-        RuleId::new(5, 34),
-        RuleId::new(6, 25),
-        RuleId::new(6, 26),
-        RuleId::new(7, 13),
-    ],
+    protocol: &ids(["R5.34", "R6.25", "R6.26", "R7.13"]),
     check: Check::Run(check),
 };
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "lost-only-after-the-grace",
@@ -16,7 +16,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Connections break often and come back within seconds. Without the whole grace each short break would \
         fail a turn that is still running.",
     moment: Moment::Always,
-    protocol: &[RuleId::new(6, 6), RuleId::new(7, 1), RuleId::new(10, 30)],
+    protocol: &ids(["R6.6", "R7.1", "R10.30"]),
     check: Check::Sessions(check),
 };
 

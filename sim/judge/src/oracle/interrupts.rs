@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::history::{Call, Ingest, SessionHistory, Stop, StreamEvent, WrapperFrame};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "interrupted-only-if-asked",
@@ -17,12 +17,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "An interrupted message is not tried again. If a stop that was meant for an earlier run ended a later \
         message, work that the user still wants would be lost.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(2, 93),
-        RuleId::new(5, 42),
-        RuleId::new(6, 4),
-        RuleId::new(6, 10),
-    ],
+    protocol: &ids(["R2.93", "R5.42", "R6.4", "R6.10"]),
     check: Check::Sessions(check),
 };
 

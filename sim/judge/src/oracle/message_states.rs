@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::history::{SessionHistory, StreamEvent, kilo};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "states-go-forward",
@@ -17,15 +17,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Every view derives the state of a message from these events in this order. An event out of order \
         makes views disagree, and a message that is queued twice runs twice.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(3, 7),
-        RuleId::new(3, 13),
-        RuleId::new(4, 22),
-        RuleId::new(5, 4),
-        RuleId::new(5, 5),
-        RuleId::new(9, 34),
-        RuleId::new(9, 35),
-    ],
+    protocol: &ids(["R3.7", "R3.13", "R4.22", "R5.4", "R5.5", "R9.34", "R9.35"]),
     check: Check::Sessions(check),
 };
 

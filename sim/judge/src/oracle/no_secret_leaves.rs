@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::history::History;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-secret-leaves",
@@ -18,12 +18,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Replies, streams and callbacks are read and logged by parties that must not be able to act for the \
         user.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(2, 35),
-        RuleId::new(2, 47),
-        RuleId::new(9, 59),
-        RuleId::new(9, 68),
-    ],
+    protocol: &ids(["R2.35", "R2.47", "R9.59", "R9.68"]),
     check: Check::Run(check),
 };
 

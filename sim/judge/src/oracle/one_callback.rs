@@ -6,7 +6,7 @@ use super::batches::{Batch, batches};
 use super::callback_arrives::is_given_up;
 use super::history::{CallbackRequest, SessionHistory};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "one-callback-per-batch",
@@ -15,18 +15,9 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "The receiver starts follow-up work, such as a comment or a merge, once per callback. A missing, \
         early or additional callback starts it never, too soon or twice.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(7, 15),
-        RuleId::new(8, 1),
-        RuleId::new(8, 2),
-        RuleId::new(8, 3),
-        RuleId::new(8, 4),
-        RuleId::new(8, 5),
-        RuleId::new(8, 6),
-        RuleId::new(8, 7),
-        RuleId::new(8, 8),
-        RuleId::new(8, 24),
-    ],
+    protocol: &ids([
+        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24",
+    ]),
     check: Check::Sessions(check),
 };
 

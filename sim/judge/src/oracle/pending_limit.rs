@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::history::SessionHistory;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "ten-pending-at-most",
@@ -15,7 +15,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "The limit bounds what a session stores. A limit that is off by one either loses an admissible \
         message or does not bound the queue.",
     moment: Moment::Always,
-    protocol: &[RuleId::new(2, 16), RuleId::new(3, 11)],
+    protocol: &ids(["R2.16", "R3.11"]),
     check: Check::Sessions(check),
 };
 

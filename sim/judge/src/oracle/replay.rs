@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, StreamStart};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
@@ -20,16 +20,9 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A client shows only what its stream contains. A gap, a duplicate or an outdated version stays on its \
         screen until it reconnects.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(9, 3),
-        RuleId::new(9, 4),
-        RuleId::new(9, 15),
-        RuleId::new(9, 18),
-        RuleId::new(9, 19),
-        RuleId::new(9, 22),
-        RuleId::new(9, 23),
-        RuleId::new(9, 27),
-    ],
+    protocol: &ids([
+        "R9.3", "R9.4", "R9.15", "R9.18", "R9.19", "R9.22", "R9.23", "R9.27",
+    ]),
     check: Check::Sessions(check),
 };
 

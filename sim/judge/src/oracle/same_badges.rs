@@ -4,7 +4,7 @@ use super::history::{SessionHistory, StreamEvent};
 use super::replay::is_connected;
 use super::{Check, Finding, Moment, Oracle};
 use crate::client_view::{Badge, DeliveryBadges};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "clients-show-the-same-badges",
@@ -12,14 +12,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Queued and failed messages are not replayed as such, so a client that reconnects depends on the \
         snapshot to show the present state.",
     moment: Moment::AtEnd,
-    protocol: &[
-        RuleId::new(9, 21),
-        RuleId::new(9, 52),
-        RuleId::new(9, 53),
-        RuleId::new(9, 54),
-        RuleId::new(9, 55),
-        RuleId::new(9, 57),
-    ],
+    protocol: &ids(["R9.21", "R9.52", "R9.53", "R9.54", "R9.55", "R9.57"]),
     check: Check::Sessions(check),
 };
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, kilo};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "stale-fence-counts-for-nothing",
@@ -26,12 +26,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "A wrapper that was replaced may still be running, and its events describe an abandoned turn. They \
         must not mix with the events of the run that replaced it.",
     moment: Moment::Always,
-    protocol: &[
-        RuleId::new(1, 5),
-        RuleId::new(5, 50),
-        RuleId::new(5, 61),
-        RuleId::new(5, 65),
-    ],
+    protocol: &ids(["R1.5", "R5.50", "R5.61", "R5.65"]),
     check: Check::Sessions(check),
 };
 

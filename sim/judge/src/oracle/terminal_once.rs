@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::RuleId;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "terminal-once",
@@ -12,7 +12,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Clients and callback receivers act on the first end that they see. A second end or a later event \
         would contradict what they already showed or reported.",
     moment: Moment::Always,
-    protocol: &[RuleId::new(6, 1)],
+    protocol: &ids(["R6.1"]),
     check: Check::Sessions(check),
 };
 
