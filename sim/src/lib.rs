@@ -10,6 +10,7 @@
 //! of its own.
 
 pub mod coverage;
+pub mod docs;
 pub mod explain;
 pub mod explore;
 pub mod live;

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use turnstile_reference::program;
 
 use commands::coverage::{CoverageArguments, coverage};
+use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, complain};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
@@ -62,6 +63,8 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Rewrite the regions of documents that are generated from code
+    Docs(DocsArguments),
     /// Explain a rule of the protocol or an oracle: its text, why it exists, and what refers to it
     Explain(ExplainArguments),
     /// Play the scenarios of many seeds, and tell what they find that no script was written for
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List { filter, library } => list(filter.as_deref(), &library),
         Command::Check { files } => check(&files),
+        Command::Docs(arguments) => docs(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),

@@ -11,20 +11,30 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Defines a struct whose fields have their default values beside them.
 macro_rules! with_defaults {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
-            $($(#[$field_meta:meta])* pub $field:ident: $type:ty = $default:expr,)*
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[serde($($serde:tt)+)])?
+                pub $field:ident: $type:ty = $default:expr,
+            )*
         }
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
+            $($(#[doc = $doc])+ $(#[serde($($serde)+)])? pub $field: $type,)*
+        }
+
+        impl $name {
+            /// Names and descriptions of all fields, in order.
+            const FIELDS: &[(&str, &[&str])] = &[$((stringify!($field), &[$($doc),+])),*];
         }
 
         impl Default for $name {
@@ -131,6 +141,43 @@ with_defaults! {
         /// How long a server that is told to stop waits for requests in progress.
         #[serde(with = "duration")]
         pub shutdown_patience: Duration = seconds(5),
+    }
+}
+
+/// A field of a [`Profile`], for documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its default value, as in a file.
+    pub default: String,
+    /// Its description.
+    pub doc: String,
+}
+
+impl Profile {
+    /// All fields, in order.
+    ///
+    /// # Panics
+    ///
+    /// Never: a profile is plain data, which can be written.
+    pub fn fields() -> Vec<Field> {
+        let values = serde_json::to_value(Self::default()).expect("a profile is plain data");
+        let field = |(name, doc): &(&'static str, &[&str])| Field {
+            name,
+            default: shown(&values[*name]),
+            doc: doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
+        };
+        Self::FIELDS.iter().map(field).collect()
+    }
+}
+
+/// A value as a document shows it: texts without quotes, lists without brackets.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 

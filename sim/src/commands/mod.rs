@@ -12,6 +12,7 @@
 
 pub(crate) mod check;
 pub(crate) mod coverage;
+pub(crate) mod docs;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
