@@ -57,7 +57,7 @@ with_defaults! {
         /// Bytes of a too long request body that are read before the connection is closed (protocol §2).
         pub body_read_limit: usize = 16 * 1024 * 1024,
 
-        /// From an admission to the drain it asks for, and from one drain to the next (protocol §3, §4).
+        /// From an admission to the drain that it schedules, and from one drain to the next (protocol §3, §4).
         #[serde(with = "duration")]
         pub drain_delay: Duration = seconds(1),
         /// Delays after each failed delivery, if the session has had a ready workspace (protocol §4). The failure
@@ -135,10 +135,10 @@ with_defaults! {
         /// Events by which a client of the stream may be behind before it is cut off (protocol §9).
         pub subscriber_backlog: usize = 4096,
 
-        /// From a failed commit to the next try, for an input that nobody can be asked to repeat (protocol §3).
+        /// From a failed commit to the next try, for an input that cannot be requested again (protocol §3).
         #[serde(with = "duration")]
         pub commit_retry_delay: Duration = seconds(1),
-        /// How long a server that is told to stop waits for requests in progress.
+        /// How long a server that is stopping waits for requests in progress.
         #[serde(with = "duration")]
         pub shutdown_patience: Duration = seconds(5),
     }

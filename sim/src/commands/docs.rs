@@ -86,7 +86,7 @@ fn oracles(moment: Moment) -> String {
             rules.join(" "),
         ]
     });
-    table(["rule", "", "protocol"], rows)
+    table(["oracle", "rule", "protocol"], rows)
 }
 
 fn commands() -> String {
@@ -96,7 +96,7 @@ fn commands() -> String {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         [format!("`turnstile {}`", command.get_name()), about]
     });
-    table(["command", ""], rows)
+    table(["command", "description"], rows)
 }
 
 fn constants() -> String {

@@ -11,7 +11,7 @@ use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
-    name: "exhausted-by-its-attempts",
+    name: "exhausted-by-its-tries",
     rule: "A message is exhausted after the number of delivery attempts that its session allows, with the \
         delays between them.",
     why: "Too few attempts or too short delays give up on a sandbox that is still starting. Too many block all \
@@ -271,7 +271,7 @@ mod tests {
     use crate::parties::{SERVER, WRAPPER};
 
     const NOTHING: [&str; 0] = [];
-    const FOUND: [&str; 1] = ["exhausted-by-its-attempts"];
+    const FOUND: [&str; 1] = ["exhausted-by-its-tries"];
 
     fn queued(message: &str) -> Writer {
         let mut writer = Writer::started(message);
