@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 
 pub use self::render::Labels;
@@ -40,7 +40,7 @@ pub struct Record {
 #[serde(untagged)]
 pub enum What {
     /// An observation of a party at its edge of the wire.
-    Sight(Sight),
+    Observation(Observation),
     /// A change of the world.
     World(WorldEvent),
     /// The script reached a step.
@@ -98,9 +98,9 @@ impl Trace {
     }
 
     /// All observations, each with its time and party.
-    pub fn sights(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Sight)> {
+    pub fn observations(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Observation)> {
         self.records.iter().filter_map(|record| match &record.what {
-            What::Sight(sight) => Some((record.at, &*record.party, sight)),
+            What::Observation(observation) => Some((record.at, &*record.party, observation)),
             What::World(_) | What::Step { .. } => None,
         })
     }

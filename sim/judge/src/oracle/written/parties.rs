@@ -1,7 +1,7 @@
 //! Requests to the wrapper and the receiver, and frames of the wrapper.
 
 use serde_json::{Value, json};
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::events::{assistant, merged};
 use super::{Writer, worker_token};
@@ -10,7 +10,7 @@ use crate::parties::{RECEIVER, WRAPPER};
 impl Writer {
     fn wrapper_requested(&mut self, path: &str, body: Value, status: u16, answer: Value) {
         let exchange = self.next_exchange();
-        let request = Sight::RequestReceived {
+        let request = Observation::RequestReceived {
             exchange,
             method: "POST".to_owned(),
             path: path.to_owned(),
@@ -18,7 +18,7 @@ impl Writer {
             body,
         };
         self.observes(WRAPPER, request);
-        let reply = Sight::ReplySent {
+        let reply = Observation::ReplySent {
             exchange,
             status,
             body: answer,
@@ -105,21 +105,21 @@ impl Writer {
 
     fn socket_ends(&mut self, socket: u64) {
         let (code, by) = (None, ClosedBy::Lost);
-        self.observes(WRAPPER, Sight::SocketClosed { socket, code, by });
+        self.observes(WRAPPER, Observation::SocketClosed { socket, code, by });
     }
 
     /// The wrapper receives a kill on its socket of that generation.
     pub(in crate::oracle) fn is_killed(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"type": "kill"});
-        self.observes(WRAPPER, Sight::FrameReceived { socket, frame });
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
     /// The wrapper sends an event on its socket of that generation.
     pub(in crate::oracle) fn wrapper_sends(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"streamEventType": name, "data": data});
-        self.observes(WRAPPER, Sight::FrameSent { socket, frame });
+        self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
     /// The wrapper sends a version of an assistant's message.
@@ -150,7 +150,7 @@ impl Writer {
         let body = json!({"sessionId": self.session, "cloudAgentSessionId": self.session, "messageId": message,
             "executionId": message, "idempotencyKey": message, "status": "completed"});
         let exchange = self.next_exchange();
-        let request = Sight::RequestReceived {
+        let request = Observation::RequestReceived {
             exchange,
             method: "POST".to_owned(),
             path: path.to_owned(),
@@ -159,7 +159,7 @@ impl Writer {
         };
         self.observes(RECEIVER, request);
         let body = Value::Null;
-        let reply = Sight::ReplySent {
+        let reply = Observation::ReplySent {
             exchange,
             status,
             body,
