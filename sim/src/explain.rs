@@ -3,6 +3,7 @@
 //! Everything here is collected from the registries: the protocol's rules, the oracles, the coverage marks, the scripts
 //! and the mutants. Nothing is stated here.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
@@ -87,7 +88,10 @@ fn explain_rule(rule: &Rule, entries: &[Entry]) -> String {
         marks.map(|mark| format!("{}: {}", mark.list(), mark.text())),
     );
     page.section("Scripts", scripts_of(rule.id, entries));
-    page.section("Mutants", oracles.iter().flat_map(|oracle| mutants_of(oracle)));
+    page.section(
+        "Mutants that these oracles find",
+        oracles.iter().flat_map(|oracle| mutants_of(oracle)),
+    );
     page.text
 }
 
@@ -105,16 +109,19 @@ fn explain_oracle(oracle: &'static Oracle) -> String {
         "Rules",
         rules.map(|rule| format!("{}: {}", rule.id, first_line(&rule.text))),
     );
-    page.section("Mutants", mutants_of(oracle));
+    page.section("Mutants that it finds", mutants_of(oracle));
     page.text
 }
 
 fn scripts_of(id: RuleId, entries: &[Entry]) -> impl Iterator<Item = String> {
     let id = id.to_string();
     let named = move |entry: &&Entry| entry.scenario.rules.iter().any(|rule| *rule.value == *id);
+    // A script is one entry for each of its surfaces.
+    let mut known = BTreeSet::new();
     entries
         .iter()
         .filter(named)
+        .filter(move |entry| known.insert(&entry.path))
         .map(|entry| format!("{}: {}", entry.id, entry.scenario.title))
 }
 

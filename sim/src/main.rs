@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use turnstile_reference::program;
 
 use commands::coverage::{CoverageArguments, coverage};
+#[cfg(feature = "selftest")]
 use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, complain};
 use commands::explain::{ExplainArguments, explain};
@@ -59,6 +60,7 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Rewrite the regions of documents that are generated from code
+    #[cfg(feature = "selftest")]
     Docs(DocsArguments),
     /// Explain a rule of the protocol or an oracle: its text, why it exists, and what refers to it
     Explain(ExplainArguments),
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List(arguments) => list(&arguments),
         Command::Check { files } => check(&files),
+        #[cfg(feature = "selftest")]
         Command::Docs(arguments) => docs(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
 use turnstile::docs::{self, Region, table};
+use turnstile::selftest::{name_of, oracle_of, rules_matching};
 use turnstile_judge::oracle::{Moment, ORACLES};
 use turnstile_profile::Profile;
 
@@ -21,6 +22,10 @@ const REGIONS: &[Region] = &[
     Region {
         name: "oracles-at-end",
         write: || oracles(Moment::AtEnd),
+    },
+    Region {
+        name: "mutants",
+        write: mutants,
     },
     Region {
         name: "commands",
@@ -87,6 +92,18 @@ fn oracles(moment: Moment) -> String {
         ]
     });
     table(["oracle", "rule", "protocol"], rows)
+}
+
+fn mutants() -> String {
+    let rows = rules_matching(None).into_iter().map(|rule| {
+        let (section, text) = rule.text();
+        [
+            format!("`{}`", name_of(rule)),
+            format!("{text} ({section})"),
+            format!("`{}`", oracle_of(rule)),
+        ]
+    });
+    table(["mutant", "broken rule", "oracle that finds it"], rows)
 }
 
 fn commands() -> String {

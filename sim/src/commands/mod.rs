@@ -14,6 +14,7 @@
 mod arguments;
 pub(crate) mod check;
 pub(crate) mod coverage;
+#[cfg(feature = "selftest")]
 pub(crate) mod docs;
 pub(crate) mod exit;
 pub(crate) mod explain;
