@@ -10,6 +10,8 @@
 //! of its own.
 
 pub mod coverage;
+pub mod docs;
+pub mod explain;
 pub mod explore;
 pub mod live;
 pub mod report;

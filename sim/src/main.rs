@@ -10,7 +10,10 @@ use clap::{Parser, Subcommand};
 use turnstile_reference::program;
 
 use commands::coverage::{CoverageArguments, coverage};
+#[cfg(feature = "selftest")]
+use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, complain};
+use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
 use commands::library::ScenarioArguments;
 use commands::merge::{MergeArguments, merge};
@@ -56,6 +59,11 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Rewrite the regions of documents that are generated from code
+    #[cfg(feature = "selftest")]
+    Docs(DocsArguments),
+    /// Explain a rule of the protocol or an oracle: its text, why it exists, and what refers to it
+    Explain(ExplainArguments),
     /// Play the scenarios of many seeds, and tell what they find that no script was written for
     Explore(ExploreArguments),
     /// Put the results of several explorations together
@@ -112,6 +120,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List(arguments) => list(&arguments),
         Command::Check { files } => check(&files),
+        #[cfg(feature = "selftest")]
+        Command::Docs(arguments) => docs(&arguments),
+        Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),
         Command::Replay(arguments) => replay(&arguments),

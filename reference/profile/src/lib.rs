@@ -11,20 +11,30 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Defines a struct whose fields have their default values beside them.
 macro_rules! with_defaults {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
-            $($(#[$field_meta:meta])* pub $field:ident: $type:ty = $default:expr,)*
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[serde($($serde:tt)+)])?
+                pub $field:ident: $type:ty = $default:expr,
+            )*
         }
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
+            $($(#[doc = $doc])+ $(#[serde($($serde)+)])? pub $field: $type,)*
+        }
+
+        impl $name {
+            /// Names and descriptions of all fields, in order.
+            const FIELDS: &[(&str, &[&str])] = &[$((stringify!($field), &[$($doc),+])),*];
         }
 
         impl Default for $name {
@@ -47,7 +57,7 @@ with_defaults! {
         /// Bytes of a too long request body that are read before the connection is closed (protocol §2).
         pub body_read_limit: usize = 16 * 1024 * 1024,
 
-        /// From an admission to the drain it asks for, and from one drain to the next (protocol §3, §4).
+        /// From an admission to the drain that it schedules, and from one drain to the next (protocol §3, §4).
         #[serde(with = "duration")]
         pub drain_delay: Duration = seconds(1),
         /// Delays after each failed delivery, if the session has had a ready workspace (protocol §4). The failure
@@ -125,12 +135,49 @@ with_defaults! {
         /// Events by which a client of the stream may be behind before it is cut off (protocol §9).
         pub subscriber_backlog: usize = 4096,
 
-        /// From a failed commit to the next try, for an input that nobody can be asked to repeat (protocol §3).
+        /// From a failed commit to the next try, for an input that cannot be requested again (protocol §3).
         #[serde(with = "duration")]
         pub commit_retry_delay: Duration = seconds(1),
-        /// How long a server that is told to stop waits for requests in progress.
+        /// How long a server that is stopping waits for requests in progress.
         #[serde(with = "duration")]
         pub shutdown_patience: Duration = seconds(5),
+    }
+}
+
+/// A field of a [`Profile`], for documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its default value, as in a file.
+    pub default: String,
+    /// Its description.
+    pub doc: String,
+}
+
+impl Profile {
+    /// All fields, in order.
+    ///
+    /// # Panics
+    ///
+    /// Never: a profile is plain data, which can be written.
+    pub fn fields() -> Vec<Field> {
+        let values = serde_json::to_value(Self::default()).expect("a profile is plain data");
+        let field = |(name, doc): &(&'static str, &[&str])| Field {
+            name,
+            default: shown(&values[*name]),
+            doc: doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
+        };
+        Self::FIELDS.iter().map(field).collect()
+    }
+}
+
+/// A value as a document shows it: texts without quotes, lists without brackets.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Marks, told apart by the list that they are in and their place in it.
 
 use fake_gateway::coverage::FakeEvent;
+use turnstile_judge::rules::RuleId;
 use turnstile_reference::coverage::Row;
 use turnstile_seams::coverage::Described;
+
+use super::rules::rules_of;
 
 /// Every list of marks, by its name: the server's, then the fakes'.
 const LISTS: [(&str, &[Described]); 2] = [(Row::LIST, Row::ALL), (FakeEvent::LIST, FakeEvent::ALL)];
@@ -61,6 +64,11 @@ impl Mark {
     /// What it says.
     pub fn text(self) -> &'static str {
         self.described().text
+    }
+
+    /// The rules of the protocol that it is about.
+    pub fn rules(self) -> &'static [RuleId] {
+        rules_of(self)
     }
 
     fn described(self) -> Described {

@@ -12,6 +12,7 @@ mod collector;
 mod fault_group;
 mod mark;
 mod report;
+mod rules;
 mod survey;
 mod terminal;
 

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use turnstile_judge::rules::RuleId;
 
 use super::argued::argument_for;
 use super::{FaultGroup, Mark, Survey};
@@ -65,6 +66,8 @@ pub struct Row {
     pub section: u8,
     /// The list that it is in.
     pub list: &'static str,
+    /// The rules of the protocol that it is about.
+    pub rules: &'static [RuleId],
     /// What it says.
     pub text: &'static str,
     /// How many scenarios came by it.
@@ -159,6 +162,7 @@ impl Row {
         Self {
             section: mark.section(),
             list: mark.list(),
+            rules: mark.rules(),
             text: mark.text(),
             scenarios,
             standing,
