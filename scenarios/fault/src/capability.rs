@@ -3,7 +3,7 @@
 /// Something that not every server under test supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
-    /// A server that is killed and started again.
+    /// A server that can be killed and restarted.
     Crash,
     /// A server that stays down for as long as the scenario wants.
     Downtime,
@@ -48,17 +48,17 @@ impl Capability {
         }
     }
 
-    /// What a scenario needs, to be read after "it needs".
+    /// What a scenario needs, as the object of "needs".
     pub fn text(self) -> &'static str {
         match self {
-            Self::Crash => "a server that is killed and started again",
-            Self::Downtime => "a server that stays down for as long as the scenario wants",
-            Self::CrashPoint => "a crash at a named point of the server's own work",
-            Self::PowerLoss => "a machine that loses its power",
-            Self::Queue => "a hand on the server's callback queue",
-            Self::Disk => "a hand on the server's disk",
-            Self::StoredSession => "a session that an older service left in the server's store",
-            Self::Sandboxes => "a sandbox of its own for each session",
+            Self::Crash => "a server that can be killed and restarted",
+            Self::Downtime => "a server that can stay down for a chosen time",
+            Self::CrashPoint => "a crash at a named point of the server's work",
+            Self::PowerLoss => "a power loss",
+            Self::Queue => "control over the server's callback queue",
+            Self::Disk => "control over the server's disk",
+            Self::StoredSession => "a stored session of an older service",
+            Self::Sandboxes => "a separate sandbox for each session",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `turnstile run`, which is also what is done if no command is given.
+//! `turnstile run`, the default command.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use clap::Args;
 use turnstile::report::{Event, replay_of_play};
 use turnstile::suite;
 
-use super::arguments::{JobsArguments, ShownArguments};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
 use super::exit::Exit;
 use super::library::ScenarioArguments;
 use super::live::{LiveArguments, Reports, run_live};
@@ -14,25 +14,24 @@ use super::report_files::ReportArguments;
 use super::reporting::Reporting;
 use super::seeds::{SeedsArguments, plays_of};
 
-/// What is played, and what is shown of it.
+/// Arguments of `turnstile run`.
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
     #[command(flatten)]
     seed: SeedsArguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
     #[command(flatten)]
     reports: ReportArguments,
-    // It comes last: all arguments after it would be listed under its heading.
     #[command(flatten)]
     live: LiveArguments,
 }
 
-/// Plays scenarios and judges them.
+/// Plays and judges scenarios.
 pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let library = match arguments.scenarios.load() {
         Ok(library) => library,

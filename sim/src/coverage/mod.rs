@@ -20,4 +20,4 @@ pub use fault_group::FaultGroup;
 pub use mark::Mark;
 pub use report::{Fault, Report, Row, Section, Standing};
 pub use survey::Survey;
-pub use terminal::tell;
+pub use terminal::write_text;
