@@ -34,7 +34,6 @@ pub use self::import::ImportError;
 pub use self::settings::{Settings, WrongSetting};
 pub use self::signals::Orders;
 pub use self::wrapper_url::{WrapperUrl, WrongWrapperUrl};
-use crate::sabotage::Sabotage;
 use crate::server::{Config, Hooks, Server, StartError};
 
 /// What the help says after the settings.
@@ -180,7 +179,6 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         internal_api_key: settings.internal_api_key,
         callback_queue: settings.callback_queue,
         profile: Arc::new(settings.profile),
-        sabotage: Sabotage::default(),
     };
     let files = database.clone();
     let server =

@@ -62,9 +62,6 @@ impl Session {
     /// What is owed and was not being retried is tried now: it may have been under way when the server
     /// stopped.
     pub(super) fn resume_outbox(&mut self, step: &mut Step) {
-        if step.sabotage.forgets_callback_retry() {
-            self.forget_retries(step);
-        }
         let is_not_retried =
             |owner: &&CallbackOwner| !self.supervision.is_set(&Deadline::Callback((*owner).clone()));
         let owed: Vec<CallbackOwner> = self
@@ -80,17 +77,6 @@ impl Session {
         }
     }
 
-    /// What a server does that keeps its retries in memory only.
-    fn forget_retries(&mut self, step: &mut Step) {
-        for owner in self.outbox.owed().clone() {
-            let retry = Deadline::Callback(owner.clone());
-            if self.supervision.is_set(&retry) {
-                self.supervision.clear(&retry, step);
-                self.outbox.settle(&owner, step);
-            }
-        }
-    }
-
     /// Hands a callback to the queue.
     pub(super) fn enqueue_callback(&mut self, owner: &CallbackOwner, step: &mut Step) {
         if !self.outbox.begin_enqueue(owner) {
@@ -103,9 +89,6 @@ impl Session {
             target: target.clone(),
             body: body.clone(),
         })));
-        if step.sabotage.counts_enqueue_before_it_is_answered() {
-            self.outbox.settle(owner, step);
-        }
     }
 
     /// The queue answered.
@@ -143,7 +126,7 @@ impl Session {
     }
 
     /// What the callback of a message says.
-    pub(super) fn callback_body(&self, message: &Message, step: &Step) -> Value {
+    pub(super) fn callback_body(&self, message: &Message) -> Value {
         let outcome = message
             .outcome()
             .expect("only a message that ended represents a batch");
@@ -159,9 +142,7 @@ impl Session {
         );
         body["messageId"] = json!(message.id);
         body["idempotencyKey"] = json!(message.id);
-        if !step.sabotage.omits_execution_in_callback() {
-            name_execution_after(&message.id, &mut body);
-        }
+        name_execution_after(&message.id, &mut body);
         body
     }
 

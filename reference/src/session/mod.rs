@@ -9,7 +9,7 @@
 //! 1. [`Session::create`] or [`Session::restore`], once.
 //! 2. [`Session::handle`] with an [`Input`] and the time, which never goes backwards. A restored session
 //!    takes [`Input::Resume`] first.
-//! 3. Of the [`Decision`]: commit its [`Writes`] in one transaction; only then give its [`Reply`] to
+//! 3. Of the [`Decision`]: commit its [`Writes`] ([`Session::commit`]) in one transaction; only then give its [`Reply`] to
 //!    whoever asked and perform its [`Effect`]s in order, feeding what comes of them back as inputs. If
 //!    the commit fails, nothing of the decision may be seen: [`Session::restore`] what the store has, give
 //!    it what [`Session::volatile`] was before ([`Session::keep_volatile`]), and say so to whoever asked.
@@ -28,6 +28,7 @@
 pub mod admission;
 mod batch;
 mod calling_back;
+pub mod commit;
 mod deadline;
 pub mod deletion;
 mod delivering;
@@ -79,7 +80,6 @@ use crate::identity::MessageId;
 use crate::legacy::model::execution::{self, Execution};
 use crate::model::message::{Message, Outcome};
 use crate::model::metadata::Metadata;
-use crate::sabotage::Sabotage;
 use events::ended;
 
 /// One session. See the module's documentation for how it is used.
@@ -101,17 +101,11 @@ pub struct Session {
     transcript: Transcript,
     identifiers: Randomness,
     profile: Arc<Profile>,
-    sabotage: Sabotage,
 }
 
 impl Session {
     /// A session that was never stored. Its first commit stores it.
-    pub fn create(
-        metadata: Metadata,
-        identifiers: Randomness,
-        profile: Arc<Profile>,
-        sabotage: Sabotage,
-    ) -> Self {
+    pub fn create(metadata: Metadata, identifiers: Randomness, profile: Arc<Profile>) -> Self {
         let stored = Stored {
             metadata,
             core: Core::default(),
@@ -119,18 +113,13 @@ impl Session {
             executions: Vec::new(),
             entities: Vec::new(),
         };
-        let mut session = Self::restore(stored, identifiers, profile, sabotage);
+        let mut session = Self::restore(stored, identifiers, profile);
         session.is_new = true;
         session
     }
 
     /// A session as the store has it.
-    pub fn restore(
-        stored: Stored,
-        identifiers: Randomness,
-        profile: Arc<Profile>,
-        sabotage: Sabotage,
-    ) -> Self {
+    pub fn restore(stored: Stored, identifiers: Randomness, profile: Arc<Profile>) -> Self {
         let Stored {
             metadata,
             core,
@@ -146,9 +135,9 @@ impl Session {
             metadata,
             is_new: false,
             reported_branch: core.reported_branch,
-            queue: Queue::restore(messages, sabotage),
+            queue: Queue::restore(messages),
             outbox: Outbox::restore(core.batch, core.outbox),
-            wrapper: WrapperRun::restore(core.wrapper_generation, core.run, core.kill_owed, sabotage),
+            wrapper: WrapperRun::restore(core.wrapper_generation, core.run, core.kill_owed),
             supervision: Supervision::restore(core.deadlines, core.idle_since),
             imported: Imported::restore(executions),
             stream: Stream::restore(core.last_event, &entities),
@@ -156,7 +145,6 @@ impl Session {
             transcript,
             identifiers,
             profile,
-            sabotage,
         }
     }
 
@@ -210,7 +198,7 @@ impl Session {
     /// Takes in one input at the time `now` and decides what follows from it.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Decision {
         let (profile, identifiers) = (self.profile.clone(), self.identifiers.clone());
-        let mut step = Step::new(now, profile, identifiers, self.sabotage);
+        let mut step = Step::new(now, profile, identifiers);
         let was_new = std::mem::take(&mut self.is_new);
         if was_new {
             self.change_metadata(&mut step);

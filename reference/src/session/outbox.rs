@@ -75,9 +75,6 @@ impl Outbox {
 
     /// A message with a callback ended: it represents the batch from now on.
     pub fn represent_batch(&mut self, message: &MessageId, step: &mut Step) {
-        if step.sabotage.calls_back_for_first() && self.batch.is_some() {
-            return;
-        }
         match self.batch {
             None => Row::BatchOpened.reach(),
             Some(_) => Row::BatchReplaced.reach(),

@@ -12,7 +12,6 @@ use super::events::EventRow;
 use super::{CalendarMove, Decision, Effect, Reply, Writes};
 use crate::identity::MessageId;
 use crate::legacy::model::execution;
-use crate::sabotage::Sabotage;
 
 /// One step of a session.
 pub(super) struct Step {
@@ -22,19 +21,16 @@ pub(super) struct Step {
     pub profile: Arc<Profile>,
     /// Where new identifiers come from.
     pub identifiers: Randomness,
-    /// Which rules are broken, in a test of the harness.
-    pub sabotage: Sabotage,
     decision: Decision,
 }
 
 impl Step {
     /// A step at which nothing is decided yet.
-    pub fn new(now: Timestamp, profile: Arc<Profile>, identifiers: Randomness, sabotage: Sabotage) -> Self {
+    pub fn new(now: Timestamp, profile: Arc<Profile>, identifiers: Randomness) -> Self {
         Self {
             now,
             profile,
             identifiers,
-            sabotage,
             decision: Decision::default(),
         }
     }

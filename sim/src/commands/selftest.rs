@@ -9,7 +9,7 @@ use clap::Args;
 #[cfg(feature = "selftest")]
 use turnstile::selftest::{self, Progress, Search, Selftest};
 #[cfg(feature = "selftest")]
-use turnstile_reference::sabotage::Rule;
+use turnstile_mutants::Rule;
 
 use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS};
 use super::exit::{Exit, print_error};

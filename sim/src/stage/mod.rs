@@ -11,6 +11,7 @@ mod recorder;
 mod sandboxes;
 mod stored;
 mod stream;
+mod subject;
 
 use std::sync::Arc;
 
@@ -18,14 +19,13 @@ use fake_gateway::gateway::Gateway;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_events::world::WorldEvent;
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
 use turnstile_judge::trace::{WORLD, What};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
@@ -40,6 +40,7 @@ use self::queue::QueueControl;
 pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
+pub use self::subject::Subject;
 
 /// Where the server listens.
 pub const SERVER_AUTHORITY: &str = "server:8787";
@@ -79,8 +80,8 @@ impl Stage {
     /// # Panics
     ///
     /// If this thread has a world already.
-    pub fn new(seed: u64, sabotage: Sabotage) -> Self {
-        Self::with_stored(seed, sabotage, None)
+    pub fn new(seed: u64, subject: Subject) -> Self {
+        Self::with_stored(seed, subject, None)
     }
 
     /// As [`Stage::new`], with a session on the server's disk if one is given.
@@ -88,9 +89,9 @@ impl Stage {
     /// # Panics
     ///
     /// If this thread has a world already.
-    pub fn with_stored(seed: u64, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
+    pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
-        Self::in_world(world, Secrets::default(), sabotage, stored)
+        Self::in_world(world, Secrets::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
@@ -102,7 +103,7 @@ impl Stage {
     pub fn in_world(
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
-        sabotage: Sabotage,
+        subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
@@ -126,7 +127,7 @@ impl Stage {
                 crash_plan: crash_plan.clone(),
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
-                sabotage,
+                subject,
                 stored,
             };
             wiring.add_server(&mut *world);
@@ -189,7 +190,7 @@ impl Stage {
     pub fn open_ingest(&mut self, name: &str, path: String, opened: Awaited) -> Result<Ingest, WorldError> {
         let opener = Opener {
             seams: self.world.machine(WRAPPER)?.seams,
-            witness: Witness::new(&ingest_party(name), Arc::new(self.recorder.clone())),
+            probe: Probe::new(&ingest_party(name), Arc::new(self.recorder.clone())),
             token: self.observer.user_token(),
         };
         let (ingest, orders) = Ingest::new();
@@ -228,18 +229,19 @@ struct Wiring {
     crash_plan: CrashPlan,
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
-    sabotage: Sabotage,
+    subject: Subject,
     stored: Option<StoredSession>,
 }
 
 impl Wiring {
     fn add_server(self, world: &mut dyn AnyWorld) {
         world.add_host(SERVER, move |machine| {
-            let hooks = Hooks {
+            let mut hooks = Hooks {
                 queue: self.queue.wrap(),
                 checkpoints: self.crash_plan.checkpoints(machine.power.clone()),
+                ..Hooks::default()
             };
-            let config = Config {
+            let mut config = Config {
                 listen: SERVER_AUTHORITY.to_owned(),
                 ingest_url: format!("ws://{SERVER_AUTHORITY}"),
                 sandboxes: Arc::new(self.sandboxes.clone()),
@@ -248,8 +250,8 @@ impl Wiring {
                 internal_api_key: self.secrets.internal_api_key.clone(),
                 callback_queue: true,
                 profile: Arc::default(),
-                sabotage: self.sabotage,
             };
+            self.subject.set_up(&mut config, &mut hooks);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
             Box::pin(run_server(machine, config, hooks, stored))
         });
@@ -288,47 +290,47 @@ pub fn wrapper_authority(host: &str) -> String {
 }
 
 fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
-    let witness = witness_maker(recorder, host);
+    let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
     world.add_host(host, move |machine| {
-        let (witness, authority) = (witness(), authority.clone());
+        let (probe, authority) = (probe(), authority.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
             let config = WrapperConfig {
                 gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
             };
-            Wrapper::new(config, machine.seams, witness).serve(listener).await;
+            Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });
 }
 
 fn add_gateway_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
-    let witness = witness_maker(recorder, GATEWAY);
+    let probe = probe_maker(recorder, GATEWAY);
     world.add_host(GATEWAY, move |machine| {
-        let witness = witness();
+        let probe = probe();
         Box::pin(async move {
             let listener = listen(&machine, GATEWAY_AUTHORITY).await;
-            Gateway::new(machine.seams, witness).serve(listener).await;
+            Gateway::new(machine.seams, probe).serve(listener).await;
         })
     });
 }
 
 fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
-    let witness = witness_maker(recorder, RECEIVER);
+    let probe = probe_maker(recorder, RECEIVER);
     world.add_host(RECEIVER, move |machine| {
-        let witness = witness();
+        let probe = probe();
         Box::pin(async move {
             let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-            let receiver = Receiver::new(witness).with_clock(machine.seams.clock);
+            let receiver = Receiver::new(probe).with_clock(machine.seams.clock);
             receiver.serve(listener).await;
         })
     });
 }
 
-/// A party's witness at each of its starts: numbers of exchanges and sockets go on across restarts.
-fn witness_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Witness + 'static {
-    let witness = Witness::new(party, Arc::new(recorder.clone()));
-    move || witness.clone()
+/// A party's probe at each of its starts: numbers of exchanges and sockets go on across restarts.
+fn probe_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Probe + 'static {
+    let probe = Probe::new(party, Arc::new(recorder.clone()));
+    move || probe.clone()
 }
 
 /// Adds a host that does nothing of its own, and gives back its seams.

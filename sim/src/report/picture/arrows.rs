@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::SERVER;
 use turnstile_judge::trace::{Trace, What};
 
@@ -74,8 +74,8 @@ pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<Option<Arrow>> {
         replies: BTreeMap::new(),
     };
     for (index, record) in trace.records().iter().enumerate() {
-        if let What::Sight(sight) = &record.what {
-            wires.take(index, &record.party, sight);
+        if let What::Observation(observation) = &record.what {
+            wires.take(index, &record.party, observation);
         }
     }
     wires.lose_the_rest()
@@ -115,9 +115,9 @@ enum Wire {
 }
 
 impl<'a> Wires<'a> {
-    fn take(&mut self, record: usize, party: &'a str, sight: &'a Sight) {
-        match sight {
-            Sight::RequestSent {
+    fn take(&mut self, record: usize, party: &'a str, observation: &'a Observation) {
+        match observation {
+            Observation::RequestSent {
                 exchange,
                 to,
                 method,
@@ -134,7 +134,7 @@ impl<'a> Wires<'a> {
                 };
                 self.request_sent(request, to);
             }
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange,
                 method,
                 path,
@@ -144,7 +144,7 @@ impl<'a> Wires<'a> {
                 let sent = self.arrived(party, method, path, body);
                 self.request_received(record, (party, *exchange), sent);
             }
-            Sight::ReplySent { exchange, status, .. } => {
+            Observation::ReplySent { exchange, status, .. } => {
                 let asker = self.asker((party, *exchange));
                 let to = asker.map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Reply, fate_of(*status));
@@ -152,34 +152,34 @@ impl<'a> Wires<'a> {
                     self.replies.insert(asker, record);
                 }
             }
-            Sight::ReplyReceived { exchange, status, .. } => {
+            Observation::ReplyReceived { exchange, status, .. } => {
                 self.reply_received(record, (party, *exchange), *status);
             }
-            Sight::NoReply { exchange, .. } => self.give_up((party, *exchange)),
-            Sight::ChunkSent { exchange, .. } => {
+            Observation::NoReply { exchange, .. } => self.give_up((party, *exchange)),
+            Observation::ChunkSent { exchange, .. } => {
                 let to = self.asker((party, *exchange)).map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Chunk, Fate::Arrived);
             }
-            Sight::SocketOpened { socket, to, .. } => {
+            Observation::SocketOpened { socket, to, .. } => {
                 self.peers.insert(((party, *socket), Wire::Socket), to);
                 self.draw(record, party, to, ArrowKind::Open, Fate::Arrived);
             }
-            Sight::SocketRefused { to, status, .. } => {
+            Observation::SocketRefused { to, status, .. } => {
                 let fate = status.map_or(Fate::Lost, |_| Fate::Refused);
                 self.draw(record, party, to, ArrowKind::Open, fate);
             }
-            Sight::FrameSent { socket, .. } => {
+            Observation::FrameSent { socket, .. } => {
                 if let Some(to) = self.peer(party, *socket, Wire::Socket) {
                     self.draw(record, party, to, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::FrameReceived { socket, .. } => {
+            Observation::FrameReceived { socket, .. } => {
                 if let Some(from) = self.peer(party, *socket, Wire::Socket) {
                     self.draw(record, from, party, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::SocketClosed { socket, by, .. } => self.closed(record, (party, *socket), *by),
-            Sight::PeerGone { .. } => {}
+            Observation::SocketClosed { socket, by, .. } => self.closed(record, (party, *socket), *by),
+            Observation::PeerGone { .. } => {}
         }
     }
 
