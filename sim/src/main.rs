@@ -2,6 +2,7 @@
 
 mod commands;
 
+use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,10 +10,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use turnstile_reference::program;
 
+use commands::completions::{CompletionsArguments, completions};
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, print_error};
 use commands::explore::{ExploreArguments, explore};
 use commands::library::ScenarioArguments;
+use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
@@ -21,6 +24,7 @@ use commands::shrink::{ShrinkArguments, shrink};
 use commands::snapshots::{SnapshotsArguments, snapshots};
 use commands::soak::{SoakArguments, soak};
 use commands::stream::{StreamArguments, stream};
+use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
@@ -29,6 +33,9 @@ use commands::{check::check, list::list, schema::print_schema};
 /// A play allocates and frees many small JSON values, which is slower with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The version, and in release builds the commit.
+const VERSION: &str = env!("TURNSTILE_VERSION");
 
 const USAGE: &str = "turnstile [FILTER] [RUN OPTIONS]\n       turnstile <COMMAND>";
 
@@ -43,7 +50,7 @@ Exit status:
 
 /// Conformance tests for session servers: scripted and generated scenarios with injected faults
 #[derive(Parser)]
-#[command(name = "turnstile", version, override_usage = USAGE, after_help = AFTER_HELP)]
+#[command(name = "turnstile", version = VERSION, override_usage = USAGE, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -110,12 +117,22 @@ enum Command {
     Ticket(TicketArguments),
     /// Print the JSON Schema of scripts
     Schema,
+    /// Print a shell completion script
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man(ManArguments),
 }
 
 fn main() -> ExitCode {
     // The options of the default command are listed by its own help.
-    let matches = Arguments::command().mut_args(|arg| arg.hide(true)).get_matches();
-    let parsed = Arguments::from_arg_matches(&matches);
+    let program = Arguments::command().mut_args(|arg| arg.hide(true));
+    let parsed = program
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    if let Some((word, name)) = misspelt_command(parsed.as_ref().ok()) {
+        print_error(&format!("no such command `{word}`; did you mean `{name}`?"));
+        return ExitCode::from(Exit::Usage as u8);
+    }
     let Arguments { command, default } = parsed.unwrap_or_else(|error| error.exit());
     let exit = match command.unwrap_or(Command::Run(default)) {
         Command::Run(arguments) => run(&arguments),
@@ -126,6 +143,8 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
+        Command::Completions(arguments) => completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => man(&arguments, Arguments::command()),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Server(arguments) => return program::run(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),
@@ -146,6 +165,22 @@ fn main() -> ExitCode {
         Exit::Harness
     });
     ExitCode::from(exit as u8)
+}
+
+/// The first argument and the command that it is probably a misspelling of. It is one if parsing failed, or if it was
+/// taken for a filter that matches no scenario.
+fn misspelt_command(parsed: Option<&Arguments>) -> Option<(String, String)> {
+    let word = env::args_os().nth(1)?.into_string().ok()?;
+    let name = similar_command(&word, &Arguments::command())?;
+    let is_misspelt = match parsed {
+        None => true,
+        Some(Arguments { command: Some(_), .. }) => false,
+        Some(Arguments {
+            command: None,
+            default,
+        }) => default.unmatched_filter() == Some(&word),
+    };
+    is_misspelt.then_some((word, name))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use clap::Args;
 use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario};
 
 use super::exit::{Exit, print_error};
+use super::suggestions::similar_ids;
 
 /// The default folder.
 const FOLDER: &str = "scenarios";
@@ -25,6 +26,11 @@ pub(crate) struct LibraryArguments {
 }
 
 impl LibraryArguments {
+    /// All scenarios of the folder; `None` if it is missing or a script is invalid.
+    pub(crate) fn load_quietly(&self) -> Option<Library> {
+        Library::load(&self.scenarios).ok()
+    }
+
     /// The folder; `None` if it is the default.
     pub(crate) fn elsewhere(&self) -> Option<&Path> {
         Some(self.scenarios.as_path()).filter(|folder| *folder != Path::new(FOLDER))
@@ -52,7 +58,7 @@ impl ScenarioArguments {
         let filter = self.filter.as_deref();
         let entries = library.matching(filter);
         if entries.is_empty() {
-            return Err(nothing_matches(filter));
+            return Err(nothing_matches(filter, library));
         }
         Ok(entries)
     }
@@ -82,9 +88,12 @@ pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
 }
 
 /// Prints that no scenario is selected.
-fn nothing_matches(filter: Option<&str>) -> Exit {
+fn nothing_matches(filter: Option<&str>, library: &Library) -> Exit {
     print_error(&match filter {
-        Some(filter) => format!("no scenario matches {filter:?}; `turnstile list` shows all ids"),
+        Some(filter) => match similar_ids(filter, library).as_slice() {
+            [] => format!("no scenario matches {filter:?}; `turnstile list` shows all ids"),
+            ids => format!("no scenario matches {filter:?}; did you mean {}?", ids.join(", ")),
+        },
         None => "no scenarios in the folder".to_owned(),
     });
     Exit::Usage

@@ -3,6 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `library` | loads and selects scenarios |
+//! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
@@ -13,6 +14,7 @@
 
 mod arguments;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod coverage;
 pub(crate) mod exit;
 pub(crate) mod explore;
@@ -20,6 +22,7 @@ mod interruption;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
+pub(crate) mod man;
 pub(crate) mod merge;
 mod output_file;
 mod progress;
@@ -34,6 +37,7 @@ pub(crate) mod shrink;
 pub(crate) mod snapshots;
 pub(crate) mod soak;
 pub(crate) mod stream;
+pub(crate) mod suggestions;
 pub(crate) mod sweep;
 pub(crate) mod tokens;
 pub(crate) mod up;

@@ -5,6 +5,7 @@ use std::io;
 use clap::Args;
 use turnstile::report::{Event, replay_of_play};
 use turnstile::suite;
+use turnstile_scenarios::Library;
 
 use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
 use super::exit::Exit;
@@ -29,6 +30,16 @@ pub(crate) struct RunArguments {
     reports: ReportArguments,
     #[command(flatten)]
     live: LiveArguments,
+}
+
+impl RunArguments {
+    /// The filter, if no scenario matches it.
+    pub(crate) fn unmatched_filter(&self) -> Option<&str> {
+        let filter = self.scenarios.filter.as_deref()?;
+        let matches_some = |library: Library| !library.matching(Some(filter)).is_empty();
+        let is_matched = self.scenarios.library.load_quietly().is_some_and(matches_some);
+        (!is_matched).then_some(filter)
+    }
 }
 
 /// Plays and judges scenarios.
