@@ -1,4 +1,4 @@
-//! Which findings are one and the same: those that break the same oracle when the message has come equally far.
+//! Groups findings by kind: the same violated oracle, and the same progress of the message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,32 +13,32 @@ use turnstile_judge::trace::{Record, What};
 use super::run::Explored;
 use crate::script::Verdict;
 
-/// How many seeds a cluster remembers by number.
+/// The maximum number of seeds that a cluster lists.
 const SEEDS_REMEMBERED: usize = 20;
 
 /// Findings of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// The oracle that was broken.
+    /// The violated oracle.
     pub rule: String,
-    /// How far the message was that it is about, as moments in their order; empty if it is about none.
+    /// The events of the affected message so far, in order; empty if the finding is not about a message.
     pub shape: String,
-    /// The faults that had struck by then in every one of the seeds: what is in some only has nothing to do with it.
+    /// Faults that preceded the finding in all seeds. A fault in only some of them is not a cause.
     pub faults: BTreeSet<String>,
-    /// In how many seeds.
+    /// The number of seeds.
     pub count: u64,
-    /// The first of them, in order.
+    /// The first seeds, in order.
     pub seeds: Vec<u64>,
-    /// What was found in the first of them.
+    /// The text of the finding in the first seed.
     pub text: String,
 }
 
 impl Cluster {
-    /// What all of its findings have in common, in words.
+    /// What its findings have in common, in words.
     pub fn circumstances(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
         let faults = if faults.is_empty() {
-            "no fault that all have in common".to_owned()
+            "no common fault".to_owned()
         } else {
             faults.join(", ")
         };
@@ -50,12 +50,12 @@ impl Cluster {
     }
 }
 
-/// What a trace was like when something did not hold.
+/// The state of a run at a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// How far the message was that it is about.
+    /// The events of the affected message so far.
     pub(super) moments: String,
-    /// The faults that had struck.
+    /// The faults so far.
     pub(super) faults: BTreeSet<String>,
 }
 
@@ -64,7 +64,7 @@ pub struct Shape {
 pub struct Clusters(BTreeMap<(String, String), Cluster>);
 
 impl Clusters {
-    /// Adds what a seed has found, by the first thing that did not hold. Whether that is a new cluster.
+    /// Adds the first finding of a seed. Returns whether it opens a new cluster.
     pub fn add(&mut self, explored: &Explored) -> bool {
         let Some(broken) = explored.broken() else {
             return false;
@@ -82,7 +82,7 @@ impl Clusters {
         })
     }
 
-    /// Adds a cluster to the one of its kind. Whether there was none.
+    /// Merges a cluster into the one of its kind. Returns whether it is the first of its kind.
     pub fn merge(&mut self, cluster: Cluster) -> bool {
         let key = (cluster.rule.clone(), cluster.shape.clone());
         let Some(known) = self.0.get_mut(&key) else {
@@ -100,14 +100,14 @@ impl Clusters {
         false
     }
 
-    /// All of them, the most frequent first.
+    /// All clusters, the most frequent first.
     pub fn into_sorted(self) -> Vec<Cluster> {
         let mut clusters: Vec<Cluster> = self.0.into_values().collect();
         clusters.sort_by_key(|cluster| std::cmp::Reverse(cluster.count));
         clusters
     }
 
-    /// How many there are.
+    /// The number of clusters.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -152,7 +152,7 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
     }
 }
 
-/// A moment of the message that a finding is about, as the harness's own stream told it.
+/// An event of the message that a finding is about, as the harness's own stream received it.
 fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
     let What::Observation(Observation::FrameReceived { frame, .. }) = &record.what else {
         return None;

@@ -37,4 +37,4 @@ pub use self::junit::JunitOfSeeds;
 pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
 pub use self::run::{BrokenSeed, Explored, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
-pub use self::terminal::{tell_exploration, tell_seed};
+pub use self::terminal::{write_exploration, write_seed};

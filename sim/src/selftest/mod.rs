@@ -15,7 +15,7 @@ use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::Search;
-pub use self::report::{Summary, tell_clean, tell_searches, tell_trials};
+pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::suite::{self, Outcome, Play, Played};
 

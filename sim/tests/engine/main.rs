@@ -18,6 +18,8 @@ mod broken_servers;
 mod command_line;
 mod coverage;
 mod determinism;
+#[cfg(unix)]
+mod doc_examples;
 mod failing_disk;
 mod secrets;
 mod seeds;

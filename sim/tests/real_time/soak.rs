@@ -26,7 +26,7 @@ fn a_short_soak_loses_nothing_and_leaves_nothing_over_when_its_sessions_come_and
     ]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
-    assert!(text.contains("nothing lost, nothing left over"), "{text}");
+    assert!(text.contains("no loss, no leak"), "{text}");
     let report = std::fs::read_to_string(&file).expect("the figures were written");
     let report: Value = serde_json::from_str(&report).expect("they are JSON");
     let counts = &report["counts"];

@@ -233,7 +233,10 @@ fn tokens_can_be_made_for_any_server_whose_secrets_are_known() {
     assert_eq!(status(&token(&["--valid-for=-1h"])), 401);
 
     let session = nowhere["cloudAgentSessionId"].as_str().unwrap();
-    for (secret, told) in [("it's t", "refused with 404"), ("another", "refused with 401")] {
+    for (secret, told) in [
+        ("it's t", "refused the stream: 404"),
+        ("another", "refused the stream: 401"),
+    ] {
         let arguments = ["stream", session, "--server", &server, "--ticket-secret", secret];
         let (code, text) = output(&mut command(&arguments));
         assert_eq!(code, Some(1));
