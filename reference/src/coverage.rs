@@ -1,10 +1,9 @@
-//! What of the protocol this server can come by: its rows, refusals and deadlines, each a mark that is set
-//! where the rule is.
-//!
-//! A new rule gets a mark here, or nobody can tell whether it was ever tried.
+//! The coverage marks of the server: the procedures, refusals, deadlines and other rules of the protocol that it
+//! implements. The code of a rule sets its mark. Every new rule needs a mark here; without one, coverage cannot
+//! report that it was never tested.
 
 turnstile_seams::marks! {
-    /// A row of the protocol.
+    /// A rule of the protocol. The number is its section in PROTOCOL.md.
     pub enum Row in "server" {
         ProcedureHealth: 2, "procedure health";
         ProcedureStart: 2, "procedure start";
