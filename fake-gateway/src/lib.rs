@@ -8,8 +8,8 @@
 //!   is, `GET /test/waiters` counts the parked and the unfinished answers.
 //! * [`wrapper`]: the process in a session's sandbox, with its agent, kilo. An HTTP server, a client of
 //!   the server's ingest WebSocket, and a client of the gateway. The session server's own requests and
-//!   frames are all that moves it. `POST /test/behaviour` tells it how to misbehave from now on, until
-//!   it is told otherwise or its process ends: `{"deaf":true,"job":{"loseReply":1}}`; `{}` is to behave
+//!   frames are all that moves it. `POST /test/behaviour` sets how it misbehaves until the next
+//!   such request or the end of its process, in the form of the script step `wrapper`: `{"deaf":true,"job":{"lose-reply":1}}`; `{}` is to behave
 //!   (204, or 400 with the place of what is wrong).
 //! * [`receiver`]: where callbacks arrive. It answers 200 until `POST /test/answers` gives it other
 //!   answers, one a callback, in place of those that are left:

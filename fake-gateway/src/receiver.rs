@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -13,8 +12,8 @@ use axum::routing::{MethodFilter, get, on};
 use axum::{Json, Router};
 use futures_util::future;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use turnstile_events::observation::Witness;
+use turnstile_fault::{Answer, LateAnswer, Status, WireAnswer};
 use turnstile_seams::{Clock, ClockExt as _, Listener, http_server};
 
 use crate::coverage::Deed;
@@ -23,106 +22,6 @@ use crate::{cut, twice};
 
 /// Why a receiver without a clock takes no `delayMs`.
 const NO_CLOCK: &str = "delayMs needs a receiver with a clock";
-
-/// How one callback is to be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "WrittenAnswer", into = "WrittenAnswer")]
-enum Answer {
-    /// With this HTTP status, so much later.
-    Status(FinalStatus, Option<Milliseconds>),
-    /// Not at all, on a connection that stays open. `false` asks for nothing special.
-    Stall(bool),
-    /// Not at all: the connection ends. `false` asks for nothing special.
-    Drop(bool),
-    /// With 200, and then the same once more on the same connection. `false` asks for nothing special.
-    Twice(bool),
-}
-
-/// An answer as it is written at the side door.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct WrittenAnswer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delay_ms: Option<Milliseconds>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<FinalStatus>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stall: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    drop: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    twice: Option<bool>,
-}
-
-/// Few enough of them for any clock to count.
-type Milliseconds = u32;
-
-/// Why what is written is no answer.
-#[derive(Debug, thiserror::Error)]
-enum NoAnswer {
-    #[error("an answer is one of status, stall, drop and twice")]
-    NotOne,
-    #[error("delayMs goes with status only")]
-    DelayedNothing,
-}
-
-impl TryFrom<WrittenAnswer> for Answer {
-    type Error = NoAnswer;
-
-    fn try_from(written: WrittenAnswer) -> Result<Self, Self::Error> {
-        let delay = written.delay_ms;
-        let answer = match (written.status, written.stall, written.drop, written.twice) {
-            (Some(status), None, None, None) => return Ok(Self::Status(status, delay)),
-            (None, Some(is_meant), None, None) => Self::Stall(is_meant),
-            (None, None, Some(is_meant), None) => Self::Drop(is_meant),
-            (None, None, None, Some(is_meant)) => Self::Twice(is_meant),
-            _ => return Err(NoAnswer::NotOne),
-        };
-        match delay {
-            None => Ok(answer),
-            Some(_) => Err(NoAnswer::DelayedNothing),
-        }
-    }
-}
-
-impl From<Answer> for WrittenAnswer {
-    fn from(answer: Answer) -> Self {
-        let mut written = Self::default();
-        match answer {
-            Answer::Status(status, delay) => (written.status, written.delay_ms) = (Some(status), delay),
-            Answer::Stall(is_meant) => written.stall = Some(is_meant),
-            Answer::Drop(is_meant) => written.drop = Some(is_meant),
-            Answer::Twice(is_meant) => written.twice = Some(is_meant),
-        }
-        written
-    }
-}
-
-/// A status that can end an exchange: 200 to 999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u16", into = "u16")]
-struct FinalStatus(StatusCode);
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not the status of an answer")]
-struct NoFinalStatus(u16);
-
-impl TryFrom<u16> for FinalStatus {
-    type Error = NoFinalStatus;
-
-    fn try_from(status: u16) -> Result<Self, Self::Error> {
-        match StatusCode::from_u16(status) {
-            Ok(code) if !code.is_informational() => Ok(Self(code)),
-            _ => Err(NoFinalStatus(status)),
-        }
-    }
-}
-
-impl From<FinalStatus> for u16 {
-    fn from(FinalStatus(status): FinalStatus) -> Self {
-        status.as_u16()
-    }
-}
 
 /// The fake receiver. Cheap to clone; clones are the same receiver.
 #[derive(Clone)]
@@ -180,43 +79,64 @@ impl Receiver {
 async fn receive(State(receiver): State<Receiver>) -> Response {
     let answer = receiver.answers().pop_front();
     match answer {
-        None | Some(Answer::Stall(false) | Answer::Drop(false) | Answer::Twice(false)) => {
+        None => {
             Deed::ReceiverTakes.reach();
             StatusCode::OK.into_response()
         }
-        Some(Answer::Status(FinalStatus(status), delay)) => {
-            if let (Some(clock), Some(delay)) = (&receiver.clock, delay) {
-                clock.sleep(Duration::from_millis(delay.into())).await;
-                Deed::ReceiverLate.reach();
-            } else {
-                Deed::ReceiverStatus.reach();
-            }
-            status.into_response()
+        Some(Answer::Status(status)) => {
+            Deed::ReceiverStatus.reach();
+            response(status)
         }
-        Some(Answer::Stall(true)) => {
+        Some(Answer::Late(LateAnswer { delay, status })) => {
+            let clock = receiver
+                .clock
+                .as_ref()
+                .expect("a late answer is taken with a clock only");
+            clock.sleep(*delay).await;
+            Deed::ReceiverLate.reach();
+            response(status)
+        }
+        Some(Answer::Stall) => {
             Deed::ReceiverStalls.reach();
             future::pending().await
         }
-        Some(Answer::Drop(true)) => {
+        Some(Answer::Drop) => {
             Deed::ReceiverDrops.reach();
             cut::instead_of_answer()
         }
-        Some(Answer::Twice(true)) => {
+        Some(Answer::Twice) => {
             Deed::ReceiverTwice.reach();
             twice::answer(StatusCode::OK.into_response())
         }
     }
 }
 
-async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<Answer>>) -> Response {
-    let is_late = |answer: &Answer| matches!(answer, Answer::Status(_, Some(_)));
+fn response(status: Status) -> Response {
+    let status = StatusCode::from_u16(status.code()).expect("the statuses of answers are HTTP's");
+    status.into_response()
+}
+
+async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<WireAnswer>>) -> Response {
+    let refuse = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
+    let answers: Result<VecDeque<Answer>, _> = answers.into_iter().map(Answer::try_from).collect();
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(error) => return refuse(error.to_string()),
+    };
+    let is_late = |answer: &Answer| matches!(answer, Answer::Late(_));
     if receiver.clock.is_none() && answers.iter().any(is_late) {
-        return (StatusCode::UNPROCESSABLE_ENTITY, NO_CLOCK).into_response();
+        return refuse(NO_CLOCK.to_owned());
     }
-    *receiver.answers() = answers.into();
+    *receiver.answers() = answers;
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn answers_left(State(receiver): State<Receiver>) -> Json<Vec<Answer>> {
-    Json(receiver.answers().iter().copied().collect())
+async fn answers_left(State(receiver): State<Receiver>) -> Json<Vec<WireAnswer>> {
+    Json(
+        receiver
+            .answers()
+            .iter()
+            .map(|answer| WireAnswer::from(*answer))
+            .collect(),
+    )
 }

@@ -2,12 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{Status, is_default};
 
 use crate::json::{Json, Subset};
 use crate::name::{ClientName, SessionName};
 use crate::place::At;
-use crate::reply::Status;
-use crate::text::is_default;
 
 /// Calls a procedure of the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

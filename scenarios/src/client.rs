@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+use turnstile_fault::{Lapse, is_default, read_from_text};
 
-use crate::lapse::Lapse;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::reply::SuccessReply;
-use crate::text::{is_default, read_from_text};
 
 /// Interrupts the session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

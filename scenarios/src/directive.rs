@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::name::{Tag, is_plain};
-use crate::text::{read_from_text, write_as_text};
+use turnstile_fault::{read_from_text, write_as_text};
 
 /// How the gateway finds a directive in a prompt (protocol §11).
 const MARK: &str = "__fake__:";

@@ -8,7 +8,7 @@ use crate::json::Json;
 use crate::name::{IngestName, Label};
 use crate::place::At;
 use crate::reply::Reply;
-use crate::text::is_default;
+use turnstile_fault::is_default;
 
 /// The close code of somebody who is simply done.
 const NORMAL_CLOSURE: u16 = 1000;

@@ -9,8 +9,8 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::lapse::{Lapse, nonzero};
 use crate::place::At;
+use turnstile_fault::{Lapse, nonzero};
 
 /// How something behaves from a step on: `refuses`, or `{ is: refuses, for: 40s }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

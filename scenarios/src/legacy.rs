@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{is_default, read_from_text, write_as_text};
 
 use crate::directive::Directive;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Prompt, PromptError};
 use crate::reply::{Reply, SuccessReply};
-use crate::text::{is_default, read_from_text, write_as_text};
 
 /// Creates the session and stores its first message (`prepareSession`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,21 +7,20 @@
 //!
 //! What does not live here: playing a script, and any knowledge of the parties beyond their names.
 
-mod answer;
 mod call;
 mod check;
 mod client;
 mod directive;
 mod expectation;
 mod ingest;
+mod injection;
 mod json;
-mod lapse;
 mod lasting;
 mod legacy;
 mod library;
-mod machine;
 mod message;
 mod name;
+mod network;
 mod parse;
 mod party;
 mod place;
@@ -35,11 +34,8 @@ mod stored;
 mod surface;
 mod text;
 mod wait;
-mod wire;
-mod wrapper;
 mod write;
 
-pub use answer::{Answer, LateAnswer, Receiver};
 pub use call::{Body, Call, CallMethod, CallReply, Caller};
 pub use client::{Close, Interrupt, Open, ReadingSpeed, Resume};
 pub use directive::Directive;
@@ -48,26 +44,26 @@ pub use expectation::{
     IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal, Watcher,
 };
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
+pub use injection::Injection;
 pub use json::{Json, JsonObject, Subset, has_field};
-pub use lapse::Lapse;
-pub use lasting::Lasting;
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
-pub use machine::{Crash, CrashPoint, DiskBehaviour, QueueBehaviour};
 pub use message::{Form, IdMaker, SendMessage, Start};
 pub use name::{ClientName, IngestName, Label, OBSERVER, SessionName, Tag};
-pub use party::{Between, Direction, Link, Machine, Party};
+pub use network::Heal;
+pub use party::{Machine, Party};
 pub use place::{At, Spot};
 pub use problem::{Problem, ScriptErrors};
 pub use prompt::{Command, Finalization, Prompt};
-pub use reply::{Reply, Status, SuccessReply};
+pub use reply::{Reply, SuccessReply};
 pub use scenario::{Scenario, Seam, schema};
 pub use session::{Gate, Session};
 pub use step::Step;
 pub use stored::{ExecutionId, ExecutionStatus, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
-pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};
-pub use wire::{Connections, Delay, Fault, Heal};
-pub use wrapper::{
-    Completion, Failure, GateVerdict, JobCode, Readiness, ReadyCode, Taking, WrapperBehaviour,
+pub use turnstile_fault::{
+    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict,
+    JobCode, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour, Readiness, ReadyCode, Status, Taking,
+    WrapperBehaviour,
 };
+pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};

@@ -9,7 +9,7 @@ use crate::place::At;
 use crate::prompt::{Command, Finalization, Prompt, PromptError};
 use crate::reply::Reply;
 use crate::surface::Surface;
-use crate::text::is_default;
+use turnstile_fault::is_default;
 
 /// Creates the session with its first message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

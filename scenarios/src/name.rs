@@ -6,7 +6,8 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use crate::party::Machine;
-use crate::text::{listed, read_from_text, write_as_text};
+use crate::text::listed;
+use turnstile_fault::{read_from_text, write_as_text};
 
 /// The harness's own client: it watches every session from its start, and nothing is done to it.
 pub const OBSERVER: &str = "observer";

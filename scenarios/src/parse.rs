@@ -16,7 +16,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
 
-use crate::answer::Answer;
 use crate::expectation::Expectation;
 use crate::place::{At, Spot};
 use crate::problem::Report;
@@ -25,6 +24,7 @@ use crate::session::Session;
 use crate::step::Step;
 use crate::surface::Surfaces;
 use crate::text::listed;
+use turnstile_fault::Answer;
 
 /// The key of the steps.
 pub(crate) const STEPS: &str = "steps";

@@ -1,14 +1,14 @@
-//! Who takes part, and the links between them.
+//! Who takes part, and who speaks to whom.
 
 use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{read_from_text, write_as_text};
 
 use crate::name::{ClientName, NameError};
 use crate::place::At;
-use crate::text::{read_from_text, write_as_text};
 
 /// A party that runs somewhere of its own and can crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -108,7 +108,7 @@ write_as_text!(Party);
 
 /// Why two names do not make a link.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     #[error("`between` names exactly two parties, here {0}")]
     Count(usize),
     #[error("a link has two different ends, here both are `{0}`")]
@@ -133,12 +133,10 @@ fn connected(one: &Party, two: &Party) -> Result<(), LinkError> {
 }
 
 /// Two different parties that speak to each other, in both directions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<At<Party>>", into = "Vec<At<Party>>")]
-pub struct Between {
-    /// One end.
+#[derive(Deserialize)]
+#[serde(try_from = "Vec<At<Party>>")]
+pub(crate) struct Between {
     pub one: At<Party>,
-    /// The other.
     pub two: At<Party>,
 }
 
@@ -149,12 +147,6 @@ impl TryFrom<Vec<At<Party>>> for Between {
         let [one, two] = <[At<Party>; 2]>::try_from(ends).map_err(|ends| LinkError::Count(ends.len()))?;
         connected(&one, &two)?;
         Ok(Self { one, two })
-    }
-}
-
-impl From<Between> for Vec<At<Party>> {
-    fn from(between: Between) -> Self {
-        vec![between.one, between.two]
     }
 }
 
@@ -169,95 +161,14 @@ impl JsonSchema for Between {
 }
 
 /// One direction of a link: what `from` sends to `to`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "WrittenDirection", into = "WrittenDirection")]
-pub struct Direction {
-    /// Who sends.
+pub(crate) struct Direction {
     pub from: At<Party>,
-    /// Who would receive.
     pub to: At<Party>,
 }
 
-/// A [`Direction`] before its ends were compared.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct WrittenDirection {
-    /// Who sends.
-    from: At<Party>,
-    /// Who would receive.
-    to: At<Party>,
-}
-
-impl TryFrom<WrittenDirection> for Direction {
-    type Error = LinkError;
-
-    fn try_from(WrittenDirection { from, to }: WrittenDirection) -> Result<Self, LinkError> {
+impl Direction {
+    pub(crate) fn new(from: At<Party>, to: At<Party>) -> Result<Self, LinkError> {
         connected(&from, &to)?;
         Ok(Self { from, to })
-    }
-}
-
-impl From<Direction> for WrittenDirection {
-    fn from(Direction { from, to }: Direction) -> Self {
-        Self { from, to }
-    }
-}
-
-/// What a fault of the network falls on.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Link {
-    /// Both directions.
-    Both(Between),
-    /// One of them.
-    OneWay(Direction),
-}
-
-impl Link {
-    /// The directions that are meant, each as sender and receiver.
-    pub fn directions(&self) -> Vec<(&Party, &Party)> {
-        match self {
-            Self::Both(Between { one, two }) => vec![(one, two), (two, one)],
-            Self::OneWay(Direction { from, to }) => vec![(from, to)],
-        }
-    }
-
-    /// The two ends.
-    pub fn ends(&self) -> [&At<Party>; 2] {
-        match self {
-            Self::Both(Between { one, two }) => [one, two],
-            Self::OneWay(Direction { from, to }) => [from, to],
-        }
-    }
-
-    /// From the three keys that scripts write a link with.
-    pub(crate) fn written(
-        between: Option<Between>,
-        from: Option<At<Party>>,
-        to: Option<At<Party>>,
-    ) -> Result<Self, LinkError> {
-        match (between, from, to) {
-            (Some(between), None, None) => Ok(Self::Both(between)),
-            (None, Some(from), Some(to)) => {
-                Direction::try_from(WrittenDirection { from, to }).map(Self::OneWay)
-            }
-            _ => Err(LinkError::Ends),
-        }
-    }
-
-    /// The three keys `between`, `from` and `to` again.
-    pub(crate) fn keys(self) -> (Option<Between>, Option<At<Party>>, Option<At<Party>>) {
-        match self {
-            Self::Both(between) => (Some(between), None, None),
-            Self::OneWay(Direction { from, to }) => (None, Some(from), Some(to)),
-        }
-    }
-}
-
-impl fmt::Display for Link {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Both(Between { one, two }) => write!(formatter, "between {} and {}", one.value, two.value),
-            Self::OneWay(Direction { from, to }) => write!(formatter, "from {} to {}", from.value, to.value),
-        }
     }
 }

@@ -19,6 +19,14 @@ pub struct Spot {
 impl Spot {
     /// The first character of a file.
     pub(crate) const START: Self = Self { line: 1, column: 1 };
+
+    /// A spot that two equal values may differ in.
+    pub(crate) fn nothing(self) -> At<()> {
+        At {
+            value: (),
+            spot: self,
+        }
+    }
 }
 
 impl From<Location> for Spot {

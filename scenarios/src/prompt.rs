@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::directive::Directive;
 use crate::name::Tag;
 use crate::session::Gate;
-use crate::text::is_default;
+use turnstile_fault::is_default;
 
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{Answer, Capability, is_default};
 
-use crate::answer::Answer;
 use crate::check::check;
 use crate::expectation::Expectation;
 use crate::name::SessionName;
@@ -16,7 +16,6 @@ use crate::problem::{Report, ScriptErrors};
 use crate::session::Session;
 use crate::step::Step;
 use crate::surface::{Surface, Surfaces};
-use crate::text::is_default;
 
 /// One scenario: what is done, and what must be true afterwards.
 ///
@@ -99,6 +98,22 @@ impl Scenario {
         }
         let scenario = draft.and_then(Draft::finish);
         report.conclude(scenario)
+    }
+
+    /// What it needs of a server under test beyond the protocol.
+    pub fn needs(&self) -> BTreeSet<Capability> {
+        let of_steps = self.steps.iter().filter_map(|step| match &step.value {
+            Step::Fault(injection) => Some(injection.fault.needs(injection.lasts.as_deref().copied())),
+            _ => None,
+        });
+        let mut needs: BTreeSet<Capability> = of_steps.flatten().collect();
+        if self.session.stored.is_some() {
+            needs.insert(Capability::StoredSession);
+        }
+        if !self.other_sessions().is_empty() {
+            needs.insert(Capability::Sandboxes);
+        }
+        needs
     }
 
     /// What its steps call the sessions that they make, beside the one without a name of its own.

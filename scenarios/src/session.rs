@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stored::Stored;
-use crate::text::is_default;
+use turnstile_fault::is_default;
 
 /// The session as the step that makes it asks for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

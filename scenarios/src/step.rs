@@ -1,28 +1,35 @@
 //! What can be done, one thing after another. The steps have files of their own, by
 //! subject.
+//!
+//! Faults are one variant here and a word for each kind in a script. So the derived reader reads every other step, and
+//! is wrapped in one that knows the words of faults.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::LazyLock;
 
-use crate::answer::Receiver;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::{EnumAccessDeserializer, StrDeserializer};
+use serde::de::{DeserializeSeed, EnumAccess, VariantAccess as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use turnstile_fault::{Fault, FaultKind, Lapse};
+
 use crate::call::Call;
 use crate::client::{Close, Interrupt, Open};
 use crate::ingest::Ingest;
-use crate::lapse::Lapse;
-use crate::lasting::Lasting;
+use crate::injection::{Injection, OfKind, schema_of};
 use crate::legacy::{Delete, Initiate, Prepare, Update};
-use crate::machine::{Crash, DiskBehaviour, QueueBehaviour};
 use crate::message::{SendMessage, Start};
 use crate::name::Tag;
-use crate::party::{Direction, Machine};
+use crate::network::Heal;
+use crate::party::Machine;
 use crate::place::At;
 use crate::wait::Await;
-use crate::wire::{Connections, Delay, Fault, Heal};
-use crate::wrapper::WrapperBehaviour;
 
 /// One step of a script. A step begins when the one before it is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
+#[schemars(transform = spread_fault_steps)]
 pub enum Step {
     /// Creates the session with its first message.
     Start(Start),
@@ -48,34 +55,175 @@ pub enum Step {
     Await(Await),
     /// Releases what is parked at the gateway under a tag.
     Release(At<Tag>),
-    /// Holds back what is sent, and gives it on when healed.
-    Cut(Fault),
-    /// Loses what is sent, for good.
-    BlackHole(Fault),
-    /// Makes what is sent arrive later.
-    Delay(Delay),
     /// Ends a cut, a black hole or a delay.
     Heal(Heal),
-    /// Breaks the open connections, and tells both ends.
-    Reset(Connections),
-    /// Breaks the open connections, and tells nobody.
-    Silence(Connections),
-    /// Ends one side of the open connections in good order.
-    Fin(Direction),
-    /// Stops a party where it stands.
-    Crash(Crash),
     /// Starts a crashed party again.
     Restart(At<Machine>),
-    /// Makes the wrapper behave otherwise.
-    Wrapper(WrapperBehaviour),
-    /// Scripts the receiver's next answers.
-    Receiver(Receiver),
-    /// Makes the callback queue behave otherwise.
-    Queue(Lasting<QueueBehaviour>),
-    /// Makes the server's disk behave otherwise.
-    Disk(Lasting<DiskBehaviour>),
+    /// Brings a fault, each kind under a word of its own.
+    #[serde(deserialize_with = "no_word")]
+    #[schemars(schema_with = "fault_steps")]
+    Fault(Injection),
     /// Speaks to the server's ingest as a wrapper would.
     Ingest(Ingest),
     /// Lets time pass.
     Wait(Lapse),
+}
+
+/// The words of steps that come before those of faults.
+const FIRST_WORDS: [&str; 12] = [
+    "start",
+    "send",
+    "prepare",
+    "initiate",
+    "update",
+    "delete",
+    "interrupt",
+    "call",
+    "open",
+    "close",
+    "await",
+    "release",
+];
+const HEAL: &str = "heal";
+const RESTART: &str = "restart";
+/// The words of steps that come after those of faults.
+const LAST_WORDS: [&str; 2] = ["ingest", "wait"];
+
+/// The words of all steps, in the order in which an error message lists them: `heal` follows the faults that it ends,
+/// and so does `restart`.
+static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut words = FIRST_WORDS.to_vec();
+    for kind in FaultKind::ALL {
+        if kind.is_of_connections() && !words.contains(&HEAL) {
+            words.push(HEAL);
+        }
+        words.push(kind.name());
+        if *kind == FaultKind::Crash {
+            words.push(RESTART);
+        }
+    }
+    words.extend(LAST_WORDS);
+    words
+});
+
+impl Step {
+    /// Brings a fault that lasts for a while, or until something else ends it.
+    pub fn fault(fault: Fault, lasts: Option<Lapse>) -> Self {
+        Self::Fault(Injection::new(fault, lasts))
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fault(injection) => {
+                let word = injection.fault.kind().name();
+                serializer.serialize_newtype_variant("Step", 0, word, injection)
+            }
+            // The derived one.
+            other => Self::serialize(other, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_enum("Step", &WORDS, StepReader)
+    }
+}
+
+struct StepReader;
+
+impl<'de> Visitor<'de> for StepReader {
+    type Value = Step;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a step")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, step: A) -> Result<Step, A::Error> {
+        let (word, said) = step.variant_seed(Word)?;
+        match FaultKind::ALL.iter().find(|kind| kind.name() == word) {
+            Some(kind) => said.newtype_variant_seed(OfKind(*kind)).map(Step::Fault),
+            None => Step::deserialize(EnumAccessDeserializer::new(Known { word, said })),
+        }
+    }
+}
+
+/// Reads the word of a step.
+struct Word;
+
+impl<'de> DeserializeSeed<'de> for Word {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'static str, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Word {
+    type Value = &'static str;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the word of a step")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<&'static str, E> {
+        let known = WORDS.iter().find(|word| **word == text);
+        known.copied().ok_or_else(|| E::unknown_variant(text, &WORDS))
+    }
+}
+
+/// A step whose word has been read already.
+struct Known<V> {
+    word: &'static str,
+    said: V,
+}
+
+impl<'de, V: serde::de::VariantAccess<'de>> EnumAccess<'de> for Known<V> {
+    type Error = V::Error;
+    type Variant = V;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, V), V::Error> {
+        let word = seed.deserialize(StrDeserializer::new(self.word))?;
+        Ok((word, self.said))
+    }
+}
+
+/// The derived reader never comes to a fault, which has the word of its kind.
+fn no_word<'de, D: Deserializer<'de>>(_: D) -> Result<Injection, D::Error> {
+    Err(serde::de::Error::unknown_variant("fault", &WORDS))
+}
+
+/// The schemas of all steps that bring a fault.
+fn fault_steps(generator: &mut SchemaGenerator) -> Schema {
+    let steps: Vec<Value> = FaultKind::ALL
+        .iter()
+        .map(|kind| {
+            let (word, said) = (kind.name(), schema_of(*kind, generator));
+            let step = json_schema!({
+                "description": kind.about(),
+                "type": "object",
+                "properties": { word: said },
+                "required": [word],
+                "additionalProperties": false,
+            });
+            step.to_value()
+        })
+        .collect();
+    json_schema!({ "oneOf": steps })
+}
+
+/// Gives the words of faults a place of their own beside those of other steps.
+fn spread_fault_steps(schema: &mut Schema) {
+    let Some(Value::Array(steps)) = schema.get_mut("oneOf") else {
+        return;
+    };
+    let spread = std::mem::take(steps).into_iter().flat_map(|mut step| {
+        match step.pointer_mut("/properties/fault/oneOf").map(Value::take) {
+            Some(Value::Array(of_faults)) => of_faults,
+            _ => vec![step],
+        }
+    });
+    *steps = spread.collect();
 }

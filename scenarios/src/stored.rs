@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{Lapse, is_default, read_from_text, write_as_text};
 
 use crate::json::JsonObject;
-use crate::lapse::Lapse;
 use crate::name::{Label, is_plain};
 use crate::place::At;
-use crate::text::{is_default, read_from_text, write_as_text};
 
 /// How ids of executions begin (protocol §1).
 const EXECUTION_PREFIX: &str = "exc_";

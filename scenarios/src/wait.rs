@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::lapse::{Lapse, nonzero};
 use crate::name::{Label, Tag};
 use crate::place::At;
+use turnstile_fault::{Lapse, nonzero};
 
 /// How long an `await` waits where the script does not say.
 pub const DEFAULT_WITHIN: Lapse = Lapse::from_secs(60);

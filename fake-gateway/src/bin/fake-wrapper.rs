@@ -11,11 +11,12 @@ A fake wrapper: the process in a session's sandbox, with its agent, which asks t
 
 It works for one session at a time, the one whose server made it ready last.
 
-Side door, which tells it how to misbehave from now on; {} is to behave:
-  POST /test/behaviour  {\"deaf\":true,\"job\":{\"loseReply\":1}}
-  ready: {delayMs, fail: {code, times}}      job: {delayMs, fail: {code, times}, loseReply: N}
-  complete: {gate, branch, never, exitCode}  fatal: TEXT  babble: N  late: N
-  deaf, silent, duplicate, endsOutOfOrder, noReply, unfinishedReply, childIdle, losesBuffer, keepsOldSocket: true";
+Side door, which takes what the script step `wrapper` takes, as JSON; {} is to behave:
+  POST /test/behaviour  {\"deaf\":true,\"job\":{\"lose-reply\":1}}
+  ready: {delay, fail: {code, times}}         job: {delay, fail: {code, times}, lose-reply: N}
+  complete: {gate, branch, never, exit-code}  fatal: TEXT  babble: N  late: N
+  deaf, silent, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer,
+  keeps-old-socket: true";
 
 /// A fake wrapper: the process in a session's sandbox, with its agent
 #[derive(Parser)]

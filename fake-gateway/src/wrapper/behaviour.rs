@@ -1,114 +1,22 @@
-//! How a wrapper is told to misbehave: the body of its side door, and how much of it is used up.
+//! How a wrapper misbehaves: the body of its side door, and how much of it is used up.
 //!
-//! Data only: the lifecycle looks things up here, and what they lead to is decided there. The default is
-//! a wrapper that behaves.
+//! The form is [`WrapperBehaviour`]'s. What it leads to is decided by the lifecycle. The default is a wrapper that
+//! behaves.
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
+use turnstile_fault::{Failure, JobCode, Lapse, ReadyCode, WrapperBehaviour};
 
 use super::ask::Refusal;
-use super::events::Verdict;
 
 /// What a refusal says that was asked for.
 const STAGED: &str = "the side door asked for this failure";
-
-/// All ways of misbehaving, as they are written at the side door.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct Behaviour {
-    /// How `/session/ready` is answered.
-    pub(super) ready: ReadyBehaviour,
-    /// How `/job/prompt` and `/job/command` are answered.
-    pub(super) job: JobBehaviour,
-    /// Pings are not answered.
-    pub(super) deaf: bool,
-    /// Nothing but pongs leaves on the ingest, not even a goodbye; turns go on inside.
-    pub(super) silent: bool,
-    /// How many deltas of 1 KiB come on top of each turn, at its beginning.
-    pub(super) babble: u16,
-    /// How many times the reply of an ended turn is reported once more, now with an error.
-    pub(super) late: u16,
-    /// Every event is sent twice.
-    pub(super) duplicate: bool,
-    /// `session.idle` comes before the finished reply.
-    pub(super) ends_out_of_order: bool,
-    /// The assistant's message is never reported.
-    pub(super) no_reply: bool,
-    /// The assistant's message is never reported as completed.
-    pub(super) unfinished_reply: bool,
-    /// A child session falls idle during each turn.
-    pub(super) child_idle: bool,
-    /// What waits for the return of the ingest is lost.
-    pub(super) loses_buffer: bool,
-    /// A replaced binding is not let go.
-    pub(super) keeps_old_socket: bool,
-    /// What `complete` says.
-    pub(super) complete: CompleteBehaviour,
-    /// The next turn does not run, but fails for good with this text.
-    pub(super) fatal: Option<String>,
-}
-
-/// How `/session/ready` is answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct ReadyBehaviour {
-    delay_ms: Milliseconds,
-    fail: Option<Failure<ReadyCode>>,
-}
-
-/// How `/job/prompt` and `/job/command` are answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct JobBehaviour {
-    delay_ms: Milliseconds,
-    fail: Option<Failure<JobCode>>,
-    lose_reply: u32,
-}
-
-/// What `complete` says over what it would say by itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct CompleteBehaviour {
-    /// The gate's verdict, also where no gate was asked for.
-    pub(super) gate: Option<Verdict>,
-    /// The branch.
-    pub(super) branch: Option<String>,
-    /// It is not said at all, and the ingest stays open.
-    pub(super) never: bool,
-    /// The exit code.
-    pub(super) exit_code: Option<i32>,
-}
-
-/// Few enough of them that no moment lies beyond the end of time.
-type Milliseconds = u32;
-
-/// A failure that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Failure<Code> {
-    code: Code,
-    /// How many requests it still meets; all of them if this is absent.
-    times: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum ReadyCode {
-    WorkspaceSetupFailed,
-    KiloServerFailed,
-    InvalidRequest,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum JobCode {
-    InvalidRequest,
-    NoSession,
-    ConnectionError,
-    SendError,
-}
+/// The longest delay: no moment lies beyond the end of time.
+const LONGEST_DELAY: Duration = Duration::from_millis(u32::MAX as u64);
+/// The most repetitions in one turn.
+const MOST_REPETITIONS: u32 = u16::MAX as u32;
 
 impl From<ReadyCode> for Refusal {
     fn from(code: ReadyCode) -> Self {
@@ -133,44 +41,15 @@ impl From<JobCode> for Refusal {
     }
 }
 
-impl<Code: Copy + Into<Refusal>> Failure<Code> {
-    /// What the next request is refused with, if it still is.
-    fn next(&mut self) -> Option<Refusal> {
-        if let Some(times) = &mut self.times {
-            *times = times.checked_sub(1)?;
-        }
-        Some(self.code.into())
-    }
-}
+/// A wrapper's behaviour, as far as it is not used up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Behaviour(WrapperBehaviour);
 
-impl ReadyBehaviour {
-    /// How much later the answer is given.
-    pub(super) fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay_ms.into())
-    }
+impl Deref for Behaviour {
+    type Target = WrapperBehaviour;
 
-    /// What the request at hand is refused with, if it is.
-    pub(super) fn next_refusal(&mut self) -> Option<Refusal> {
-        self.fail.as_mut()?.next()
-    }
-}
-
-impl JobBehaviour {
-    /// How much later the answer is given.
-    pub(super) fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay_ms.into())
-    }
-
-    /// What the request at hand is refused with, if it is.
-    pub(super) fn next_refusal(&mut self) -> Option<Refusal> {
-        self.fail.as_mut()?.next()
-    }
-
-    /// Whether the reply at hand is to be lost.
-    pub(super) fn loses_next_reply(&mut self) -> bool {
-        let left = self.lose_reply.checked_sub(1);
-        self.lose_reply = left.unwrap_or_default();
-        left.is_some()
+    fn deref(&self) -> &WrapperBehaviour {
+        &self.0
     }
 }
 
@@ -183,13 +62,65 @@ impl Behaviour {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let object: Map<String, Value> =
             serde_json::from_slice(body).map_err(|error| Refusal::Invalid(error.to_string()))?;
-        serde_path_to_error::deserialize(Value::Object(object))
-            .map_err(|error| Refusal::Invalid(error.to_string()))
+        let behaviour: WrapperBehaviour = serde_path_to_error::deserialize(Value::Object(object))
+            .map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let behaviour = Self(behaviour);
+        for (place, delay) in [("ready", behaviour.ready_delay()), ("job", behaviour.job_delay())] {
+            if delay > LONGEST_DELAY {
+                let longest = Lapse::from(LONGEST_DELAY);
+                return Err(Refusal::Invalid(format!("{place}.delay: at most {longest}")));
+            }
+        }
+        for (place, times) in [("babble", behaviour.babble), ("late", behaviour.late)] {
+            if times > MOST_REPETITIONS {
+                return Err(Refusal::Invalid(format!("{place}: at most {MOST_REPETITIONS}")));
+            }
+        }
+        Ok(behaviour)
     }
 
     /// How many times each event is sent.
     pub(super) fn copies(&self) -> usize {
         if self.duplicate { 2 } else { 1 }
+    }
+
+    /// How much later `/session/ready` is answered.
+    pub(super) fn ready_delay(&self) -> Duration {
+        let delay = self.ready.as_ref().and_then(|ready| ready.delay);
+        delay.map(|delay| *delay).unwrap_or_default()
+    }
+
+    /// How much later `/job/prompt` and `/job/command` are answered.
+    pub(super) fn job_delay(&self) -> Duration {
+        let delay = self.job.as_ref().and_then(|job| job.delay);
+        delay.map(|delay| *delay).unwrap_or_default()
+    }
+
+    /// What the request to get ready at hand is refused with, if it is.
+    pub(super) fn next_ready_refusal(&mut self) -> Option<Refusal> {
+        let ready = self.0.ready.as_mut()?;
+        Failure::take_next(&mut ready.fail).map(Refusal::from)
+    }
+
+    /// What the turn at hand is refused with, if it is.
+    pub(super) fn next_job_refusal(&mut self) -> Option<Refusal> {
+        let job = self.0.job.as_mut()?;
+        Failure::take_next(&mut job.fail).map(Refusal::from)
+    }
+
+    /// Whether the answer to the turn at hand is lost.
+    pub(super) fn loses_next_reply(&mut self) -> bool {
+        let Some(job) = &mut self.0.job else {
+            return false;
+        };
+        let left = job.lose_reply.checked_sub(1);
+        job.lose_reply = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    /// The text that the turn at hand fails with for good, if it does.
+    pub(super) fn take_fatal(&mut self) -> Option<String> {
+        self.0.fatal.take()
     }
 }
 
@@ -211,7 +142,7 @@ mod tests {
             (r#"{"babble":70000}"#, "babble: "),
             (r#"{"late":-1}"#, "late: "),
             (r#"{"fatal":true}"#, "fatal: "),
-            (r#"{"ready":{"delayMs":4294967296}}"#, "ready.delayMs: "),
+            (r#"{"ready":{"delay":"4294967296ms"}}"#, "ready.delay: "),
             (r#"{"ready":{"fail":{"code":"NO_SESSION"}}}"#, "ready.fail.code: "),
             (
                 r#"{"job":{"fail":{"times":1}}}"#,

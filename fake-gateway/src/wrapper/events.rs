@@ -3,8 +3,8 @@
 //! Shapes only: when which event is due is the lifecycle's business.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use turnstile_fault::GateVerdict;
 
 use super::turns::Assistant;
 
@@ -60,18 +60,8 @@ pub(super) fn auto_commit_completed(message_id: &str) -> Event {
     )
 }
 
-/// What a gate says of the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
-    /// The work is good.
-    Pass,
-    /// It is not.
-    Fail,
-}
-
 /// Nothing is left to run. The exit code is the wrapper's own, however the turns ended.
-pub(super) fn complete(exit_code: i32, branch: &str, gate_result: Option<Verdict>) -> Event {
+pub(super) fn complete(exit_code: i32, branch: &str, gate_result: Option<GateVerdict>) -> Event {
     let mut data = json!({ "exitCode": exit_code, "currentBranch": branch });
     if let Some(gate_result) = gate_result {
         data["gateResult"] = json!(gate_result);

@@ -1,7 +1,9 @@
 //! Steps that stop and start machines, and what is asked of one.
 
+use turnstile_fault::Fault;
+
 use super::{Picture, Running};
-use crate::machine::Crash;
+use crate::injection::Injection;
 use crate::party::Machine;
 use crate::place::{At, Spot};
 
@@ -18,14 +20,20 @@ impl<'a> Picture<'a, '_> {
         }
     }
 
-    pub(super) fn crash(&mut self, crash: &'a Crash) {
-        let machine = crash.party.value;
-        if let Some(at) = &crash.at {
+    pub(super) fn crash(&mut self, crash: &'a Injection) {
+        let Fault::Host { host, at, .. } = &crash.fault else {
+            return;
+        };
+        let Some(machine) = Machine::named(host) else {
+            return;
+        };
+        let [party_spot, point_spot] = crash.spots.map(|at| at.spot);
+        if at.is_some() {
             if machine == Machine::Server {
                 self.armed = true;
             } else {
                 self.report.add(
-                    at.spot,
+                    point_spot,
                     format_args!("only the server has points to crash `at`, not the {machine}"),
                 );
                 return;
@@ -33,19 +41,17 @@ impl<'a> Picture<'a, '_> {
         }
         let now = match self.machines[&machine] {
             // Falls only once the server runs again.
-            Running::Down(since) if crash.at.is_some() || self.is_tolerant => Running::Down(since),
+            Running::Down(since) if at.is_some() || self.is_tolerant => Running::Down(since),
             Running::Down(since) => {
                 let line = since.line;
                 self.report.add(
-                    crash.party.spot,
+                    party_spot,
                     format_args!("the {machine} is down since line {line} and cannot crash again"),
                 );
                 return;
             }
-            Running::Up | Running::Unknown if crash.at.is_some() || crash.restart_after.is_some() => {
-                Running::Unknown
-            }
-            Running::Up | Running::Unknown => Running::Down(crash.party.spot),
+            Running::Up | Running::Unknown if at.is_some() || crash.lasts.is_some() => Running::Unknown,
+            Running::Up | Running::Unknown => Running::Down(party_spot),
         };
         self.machines.insert(machine, now);
     }

@@ -1,5 +1,7 @@
 //! Steps that make the session, bring messages to it or ask something of it.
 
+use turnstile_fault::is_default;
+
 use super::{Message, Picture, SessionState};
 use crate::call::{Body, Call, CallMethod, LONGEST_BODY};
 use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
@@ -11,7 +13,7 @@ use crate::prompt::Prompt;
 use crate::reply::Reply;
 use crate::stored::Stored;
 use crate::surface::Surface;
-use crate::text::{is_default, listed};
+use crate::text::listed;
 
 /// What of a legacy record makes callbacks possible.
 const CALLBACK_TARGET: &str = "callbackTarget";

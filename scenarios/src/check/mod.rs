@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
 use crate::parse::{Draft, STEPS};
-use crate::party::{Machine, Party};
+use crate::party::Machine;
 use crate::place::{At, Spot};
 use crate::problem::Report;
 use crate::surface::Surface;
@@ -78,7 +78,7 @@ struct Picture<'a, 'r> {
     clients: BTreeMap<ClientName, Client>,
     ingests: BTreeMap<&'a IngestName, IngestSocket>,
     /// The directions that were cut, black-holed or delayed, and not healed by a step since.
-    faulted: BTreeSet<(&'a Party, &'a Party)>,
+    faulted: BTreeSet<(&'a str, &'a str)>,
     machines: BTreeMap<Machine, Running>,
     /// Whether a crash of the server waits for its point.
     armed: bool,

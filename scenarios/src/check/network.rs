@@ -1,35 +1,55 @@
 //! Steps about links and connections.
 
+use turnstile_fault::{Fault, Link};
+
 use super::Picture;
-use crate::party::{Link, Party};
+use crate::injection::Injection;
+use crate::network::Heal;
+use crate::party::Machine;
 use crate::place::{At, Spot};
 
 impl<'a> Picture<'a, '_> {
     /// Reports clients among the ends of a link that nobody has introduced.
-    pub(super) fn ends(&mut self, ends: [&At<Party>; 2]) {
-        for end in ends {
-            if let Party::Client(name) = &end.value {
-                self.client(name, end.spot);
+    fn ends(&mut self, ends: [&str; 2], spots: &[At<()>; 2]) {
+        for (end, spot) in ends.into_iter().zip(spots) {
+            if Machine::named(end).is_none() {
+                self.client(end, spot.spot);
             }
         }
     }
 
-    pub(super) fn fault(&mut self, link: &'a Link) {
-        self.ends(link.ends());
-        self.faulted.extend(link.directions());
+    pub(super) fn fault(&mut self, injection: &'a Injection, spot: Spot) {
+        let Injection { fault, spots, .. } = injection;
+        if let Some(ends) = fault.ends() {
+            self.ends(ends, spots);
+        }
+        match fault {
+            Fault::Link { link, .. } => self.faulted.extend(link.directions()),
+            Fault::Host { .. } => self.crash(injection),
+            Fault::Wrapper(_) => self.needs(Machine::Wrapper, spot),
+            Fault::Connections { .. } | Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } => {
+            }
+        }
     }
 
-    pub(super) fn heal(&mut self, link: &'a Link, spot: Spot) {
-        self.ends(link.ends());
+    pub(super) fn heal(&mut self, Heal { link, spots }: &'a Heal, spot: Spot) {
+        self.ends([&link.from, &link.to], spots);
         let healed: Vec<bool> = link
             .directions()
-            .iter()
-            .map(|direction| self.faulted.remove(direction))
+            .map(|direction| self.faulted.remove(&direction))
             .collect();
         if !healed.contains(&true) && self.unclear.is_none() && !self.is_tolerant {
+            let way = match link {
+                Link {
+                    from,
+                    to,
+                    one_way: false,
+                } => format!("between {from} and {to}"),
+                Link { from, to, .. } => format!("from {from} to {to}"),
+            };
             self.report.add(
                 spot,
-                format_args!("nothing {link} is cut, black-holed or delayed here"),
+                format_args!("nothing {way} is cut, black-holed or delayed here"),
             );
         }
     }

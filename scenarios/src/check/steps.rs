@@ -54,19 +54,11 @@ impl<'a> Picture<'a, '_> {
                 Condition::Quiet(_) => {}
             },
             Step::Release(tag) => self.release(tag, *spot),
-            Step::Cut(fault) | Step::BlackHole(fault) => self.fault(&fault.link),
-            Step::Delay(delay) => self.fault(&delay.link),
-            Step::Heal(heal) => self.heal(&heal.link, *spot),
-            Step::Reset(connections) | Step::Silence(connections) => {
-                let between = &connections.between;
-                self.ends([&between.one, &between.two]);
-            }
-            Step::Fin(direction) => self.ends([&direction.from, &direction.to]),
-            Step::Crash(crash) => self.crash(crash),
+            Step::Fault(injection) => self.fault(injection, *spot),
+            Step::Heal(heal) => self.heal(heal, *spot),
             Step::Restart(machine) => self.restart(machine),
-            Step::Wrapper(_) => self.needs(Machine::Wrapper, *spot),
             Step::Ingest(ingest) => self.ingest(ingest, *spot),
-            Step::Receiver(_) | Step::Queue(_) | Step::Disk(_) | Step::Wait(_) => {}
+            Step::Wait(_) => {}
         }
     }
 

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::message::Terminal;
 use crate::json::Subset;
-use crate::lapse::Lapse;
 use crate::name::Label;
 use crate::place::At;
+use turnstile_fault::Lapse;
 
 /// What reached the receiver for one message, or for one execution of an older service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

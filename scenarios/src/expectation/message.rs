@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{Label, NameError};
 use crate::place::At;
-use crate::text::{read_from_text, write_as_text};
 use crate::wait::Moment;
+use turnstile_fault::{read_from_text, write_as_text};
 
 /// A moment of a message, written `sent first`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{is_default, read_from_text, write_as_text};
 
 use super::message::Milestone;
 use crate::name::{ClientName, Label, NameError, OBSERVER};
 use crate::place::At;
-use crate::text::{is_default, read_from_text, write_as_text};
 
 /// How often an event was seen on a stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,11 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use turnstile_fault::{Lapse, Status};
 
-use crate::lapse::Lapse;
 use crate::name::{IngestName, Label};
 use crate::place::At;
-use crate::reply::Status;
 
 /// How often it was tried to deliver a message to the wrapper, as far as the wrapper has seen: turns that were
 /// handed over, and attempts to get it ready that failed.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use turnstile_fault::Link;
 
 /// Something that was done to the world, by its owner, by a scheduled action or by a host to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,36 +104,6 @@ pub enum CrashCause {
     Itself,
     /// A panic in one of its tasks.
     Panic,
-}
-
-/// Which packets a fault is about: those between two hosts, or only those in one direction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Link {
-    /// A host's name: the sender, if it is one direction only.
-    pub from: String,
-    /// The other host's name.
-    pub to: String,
-    /// Whether what `to` sends is not meant.
-    pub one_way: bool,
-}
-
-impl Link {
-    /// Both directions between two hosts.
-    pub fn between(one: &str, other: &str) -> Self {
-        Self {
-            from: one.to_owned(),
-            to: other.to_owned(),
-            one_way: false,
-        }
-    }
-
-    /// What `from` sends to `to`.
-    pub fn one_way(from: &str, to: &str) -> Self {
-        Self {
-            one_way: true,
-            ..Self::between(from, to)
-        }
-    }
 }
 
 /// What is wrong with a disk.

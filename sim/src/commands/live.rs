@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use http::Uri;
-use turnstile::live::{Live, Need, Outcome};
+use turnstile::live::{Live, Outcome};
 use turnstile::report::{TerminalReporter, replay_in_real_time};
 use turnstile::script::{HarnessError, Options};
 use turnstile::stage::{RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
+use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_scenarios::Entry;
 use turnstile_seams::error_chain::with_sources;
@@ -136,7 +137,7 @@ impl LiveArguments {
                 let authority = authority(target)?;
                 if self.sandboxes {
                     front = Some(self.wrapper);
-                    offers.insert(Need::Sandboxes);
+                    offers.insert(Capability::Sandboxes);
                 } else {
                     listening.insert(wrapper_authority(WRAPPER), self.wrapper);
                 }
@@ -145,7 +146,7 @@ impl LiveArguments {
                     reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised.clone());
                 }
                 if self.restart_command.is_some() {
-                    offers.insert(Need::Crash);
+                    offers.insert(Capability::Crash);
                 }
                 let server = find(&authority, self.restart_command.as_ref())?;
                 can_listen(self.wrapper, "wrapper")?;
@@ -154,7 +155,12 @@ impl LiveArguments {
                 ServerUnderTest::Given(server)
             }
             None => {
-                offers.extend([Need::Crash, Need::Downtime, Need::Sandboxes, Need::StoredSession]);
+                offers.extend([
+                    Capability::Crash,
+                    Capability::Downtime,
+                    Capability::Sandboxes,
+                    Capability::StoredSession,
+                ]);
                 ServerUnderTest::Started(reference_server(&secrets)?)
             }
         };

@@ -22,8 +22,7 @@ use super::seeds::Source;
 pub(crate) struct SweepArguments {
     /// The script
     file: PathBuf,
-    /// Only this fault: server-crash, wrapper-crash, cut, reset, queue-loses-ack or disk-fails
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help = fault_help())]
     fault: Option<Fault>,
     /// Play only the one in which the fault strikes at this moment, and print all that was observed
     #[arg(long, value_name = "DURATION", requires = "fault")]
@@ -39,17 +38,26 @@ pub(crate) struct SweepArguments {
     jobs: Option<NonZeroUsize>,
 }
 
+/// The help of `--fault`.
+fn fault_help() -> String {
+    let names: Vec<&str> = StrikeKind::ALL.iter().map(|kind| kind.name).collect();
+    let [others @ .., last] = &names[..] else {
+        return String::new();
+    };
+    format!("Only this fault: {} or {last}", others.join(", "))
+}
+
 /// A [`StrikeKind`] by its name.
 #[derive(Debug, Clone, Copy)]
-struct Fault(StrikeKind);
+struct Fault(&'static StrikeKind);
 
 impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let kind = StrikeKind::ALL.iter().find(|kind| kind.name() == text);
-        kind.map(|kind| Self(*kind)).ok_or_else(|| {
-            let names: Vec<&str> = StrikeKind::ALL.iter().map(|kind| kind.name()).collect();
+        let kind = StrikeKind::ALL.iter().find(|kind| kind.name == text);
+        kind.map(Self).ok_or_else(|| {
+            let names: Vec<&str> = StrikeKind::ALL.iter().map(|kind| kind.name).collect();
             format!("there is no fault {text:?}; there are {}", names.join(", "))
         })
     }
@@ -68,9 +76,9 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     if let (Some(at), Some(Fault(kind))) = (arguments.at, arguments.fault) {
         return replay(&entry, seed, Strike { at: *at, kind });
     }
-    let kinds: Vec<StrikeKind> = match arguments.fault {
+    let kinds: Vec<&StrikeKind> = match arguments.fault {
         Some(Fault(kind)) => vec![kind],
-        None => StrikeKind::ALL.to_vec(),
+        None => StrikeKind::ALL.iter().collect(),
     };
     let bar = progress_bar(0);
     let jobs = arguments.jobs.unwrap_or_else(workers::all_cores);
@@ -95,7 +103,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     };
     for strip in &strips {
         sweeping::tell_strip(&mut out, strip, |strip, index| {
-            let (kind, at) = (strip.kind.name(), strip.moments[index].at.as_micros());
+            let (kind, at) = (strip.kind.name, strip.moments[index].at.as_micros());
             let (program, file) = (program(), entry.path.display());
             format!("{program} sweep {file} --seed {seed}{surface} --fault {kind} --at {at}us")
         })?;
@@ -118,8 +126,7 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
         writeln!(
             out,
             "{}\nseed {seed}, and at {at} s {}\n",
-            entry.id,
-            strike.kind.text()
+            entry.id, strike.kind.text
         )?;
         for record in verdict.trace.records() {
             writeln!(out, "{}", record.line(&verdict.labels))?;

@@ -9,8 +9,7 @@ use turnstile_reference::coverage::Row;
 use super::Mark;
 
 /// Where every socket is asked for wrongly in every way.
-const SOCKETS: &str =
-    "no socket of a script is asked for in a wrong form; sim/tests/bad_input/sockets.rs does it in all";
+const SOCKETS: &str = "no socket of a script is asked for in a wrong form; sim/tests/engine/bad_input/sockets.rs does it in all";
 
 /// Every argument, with the mark that it is about.
 const ARGUED: &[(Mark, &str)] = &[
@@ -37,17 +36,17 @@ const ARGUED: &[(Mark, &str)] = &[
     (Mark::of_server(Row::IngestOtherSession), SOCKETS),
     (
         Mark::of_server(Row::ReconciledWithError),
-        "such a reply ends its message as soon as it is told; reference/tests/settlement_pairs tells it before \
+        "such a reply ends its message as soon as it is told; reference/tests/session/settlement_pairs tells it before \
          there is the message",
     ),
     (
         Mark::of_server(Row::StreamOpened),
         "a script's client that has seen nothing asks for what came after event 0, which is the same; \
-         sim/tests/bad_input/sockets.rs names no event",
+         sim/tests/engine/bad_input/sockets.rs names no event",
     ),
     (
         Mark::of_server(Row::StreamRounds),
-        "a mebibyte of kept events is more than a script should write; reference/tests/store.rs reads in \
+        "a mebibyte of kept events is more than a script should write; reference/tests/session/store.rs reads in \
          smaller rounds",
     ),
     (Mark::of_server(Row::StreamNoUpgrade), SOCKETS),

@@ -9,14 +9,14 @@
 
 mod argued;
 mod collector;
-mod fault_kind;
+mod fault_group;
 mod mark;
 mod report;
 mod survey;
 mod terminal;
 
 pub use collector::collect;
-pub use fault_kind::FaultKind;
+pub use fault_group::FaultGroup;
 pub use mark::Mark;
 pub use report::{Fault, Report, Row, Section, Standing};
 pub use survey::Survey;

@@ -2,10 +2,12 @@
 //!
 //! As JSON it is for machines; `terminal` says it to people.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::argued::argument_for;
-use super::{FaultKind, Mark, Survey};
+use super::{FaultGroup, Mark, Survey};
 
 /// The sections of the protocol that have marks, with their subjects.
 const SECTIONS: [(u8, &str); 10] = [
@@ -92,7 +94,7 @@ pub enum Standing {
 #[derive(Debug, Serialize)]
 pub struct Fault {
     /// Its name.
-    pub fault: &'static str,
+    pub fault: Cow<'static, str>,
     /// How many scenarios have it.
     pub scenarios: usize,
     /// How many of them came by any row of a section, for each section as [`Report::sections`] has them.
@@ -115,7 +117,7 @@ impl Report {
                 rows: of_section().count(),
             }
         };
-        let faults = [None].into_iter().chain(FaultKind::ALL.iter().copied().map(Some));
+        let faults = [None].into_iter().chain(FaultGroup::all().map(Some));
         Self {
             scenarios: survey.scenarios(),
             plays: survey.plays,
@@ -133,10 +135,10 @@ impl Report {
     }
 
     /// The kinds of faults that no scenario has.
-    pub fn untried(&self) -> impl Iterator<Item = &'static str> {
+    pub fn untried(&self) -> impl Iterator<Item = &str> {
         let tried = |fault: &&Fault| fault.scenarios > 0 || fault.fault == NO_FAULT;
         let untried = self.faults.iter().filter(move |fault| !tried(fault));
-        untried.map(|fault| fault.fault)
+        untried.map(|fault| &*fault.fault)
     }
 
     /// Whether everything was reached that should be, and nothing that should not.
@@ -173,10 +175,10 @@ impl Standing {
 }
 
 impl Fault {
-    fn of(fault: Option<FaultKind>, survey: &Survey) -> Self {
+    fn of(fault: Option<FaultGroup>, survey: &Survey) -> Self {
         let in_section = |(section, _)| survey.with_in(fault, section);
         Self {
-            fault: fault.map_or(NO_FAULT, FaultKind::name),
+            fault: fault.map_or(NO_FAULT.into(), FaultGroup::name),
             scenarios: survey.with(fault),
             by_section: SECTIONS.into_iter().map(in_section).collect(),
         }
@@ -211,6 +213,6 @@ mod tests {
         );
         assert_eq!(argued + unexplained, Mark::all().len());
         assert!(unexplained > 0);
-        assert_eq!(report.untried().count(), FaultKind::ALL.len());
+        assert_eq!(report.untried().count(), FaultGroup::all().count());
     }
 }

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use turnstile_scenarios::Entry;
 
-use super::{FaultKind, Mark, collect};
+use super::{FaultGroup, Mark, collect};
 use crate::suite::{self, Play};
 
 /// What came of the plays.
@@ -25,7 +25,7 @@ pub struct Survey {
 /// One scenario.
 #[derive(Debug, Default)]
 struct Surveyed {
-    faults: BTreeSet<FaultKind>,
+    faults: BTreeSet<FaultGroup>,
     reached: BTreeSet<Mark>,
 }
 
@@ -70,7 +70,7 @@ impl Survey {
             }
         }
         let surveyed = self.scenarios.entry(id.clone()).or_insert_with(|| Surveyed {
-            faults: FaultKind::of(scenario),
+            faults: FaultGroup::of(scenario),
             reached: BTreeSet::new(),
         });
         surveyed.reached.extend(reached);
@@ -87,12 +87,12 @@ impl Survey {
     }
 
     /// How many scenarios have a kind of fault in them; without one, how many have none at all.
-    pub fn with(&self, fault: Option<FaultKind>) -> usize {
+    pub fn with(&self, fault: Option<FaultGroup>) -> usize {
         self.count(|surveyed| surveyed.has(fault))
     }
 
     /// As [`Self::with`], those only that came by any mark of a section of the protocol.
-    pub fn with_in(&self, fault: Option<FaultKind>, section: u8) -> usize {
+    pub fn with_in(&self, fault: Option<FaultGroup>, section: u8) -> usize {
         self.count(|surveyed| {
             surveyed.has(fault) && surveyed.reached.iter().any(|mark| mark.section() == section)
         })
@@ -107,7 +107,7 @@ impl Survey {
 }
 
 impl Surveyed {
-    fn has(&self, fault: Option<FaultKind>) -> bool {
+    fn has(&self, fault: Option<FaultGroup>) -> bool {
         match fault {
             Some(fault) => self.faults.contains(&fault),
             None => self.faults.is_empty(),

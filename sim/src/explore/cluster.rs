@@ -9,7 +9,7 @@ use turnstile_events::world::WorldEvent;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
-use turnstile_scenarios::Step;
+use turnstile_scenarios::{FaultKind, Injection, Step};
 
 use super::run::Explored;
 use crate::script::Verdict;
@@ -169,9 +169,10 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
 /// The word of a step that tells somebody to behave otherwise.
 fn told_behaviour(step: &str) -> Option<&'static str> {
     match serde_json::from_str(step).ok()? {
-        Step::Wrapper(_) => Some("wrapper"),
-        Step::Receiver(_) => Some("receiver"),
-        Step::Queue(_) => Some("queue"),
+        Step::Fault(Injection { fault, .. }) => match fault.kind() {
+            kind @ (FaultKind::Wrapper | FaultKind::Receiver | FaultKind::Queue) => Some(kind.name()),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -12,14 +12,21 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
+use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
-    Answer, Between, Connections, Crash, CrashPoint, Delay, Direction, DiskBehaviour, Fault, Lapse, Lasting,
-    LateAnswer, Link, Machine, Party, QueueBehaviour, Receiver, Status, Step,
+    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
+    QueueBehaviour, Status, Step,
 };
 
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
-use super::wrapper_faults::{intruder, wrapper_behaviour, wrapper_start};
+use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
+
+/// The client that makes requests.
+const CLIENT: &str = "client";
+
+/// Two parties by their names.
+type Ends = (&'static str, &'static str);
 
 /// One fault, or two that belong together.
 #[derive(Debug, Clone)]
@@ -42,41 +49,30 @@ pub(super) struct AfterWork {
 /// One fault, of the kinds that a seed goes in for; none if it goes in for none.
 pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
-        (rates.cut, (link(), lasting()).prop_map(cut).boxed()),
+        (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
         (
             rates.black_hole,
-            (quiet_link(), lasting()).prop_map(black_hole).boxed(),
+            on_link(quiet_link(), Just(LinkEffect::BlackHole)),
         ),
-        (rates.delay, (link(), moment(), lasting()).prop_map(delay).boxed()),
-        (rates.reset, connections(ends()).prop_map(Step::Reset).boxed()),
-        (
-            rates.silence,
-            connections(quiet_ends()).prop_map(Step::Silence).boxed(),
-        ),
-        (
-            rates.fin,
-            ends()
-                .prop_map(|(from, to)| Step::Fin(direction(from, to)))
-                .boxed(),
-        ),
-        (rates.server_crash, crash(Just(Machine::Server), any::<bool>())),
+        (rates.delay, on_link(link(), moment().prop_map(delay))),
+        (rates.reset, connections(ends(), ConnectionEnd::Reset)),
+        (rates.silence, connections(quiet_ends(), ConnectionEnd::Silence)),
+        (rates.fin, connections(ends(), ConnectionEnd::Finish)),
+        (rates.server_crash, crash(Just(SERVER), any::<bool>())),
         (rates.crash_point, crash_point()),
-        (rates.wrapper_crash, crash(Just(Machine::Wrapper), Just(false))),
+        (rates.wrapper_crash, crash(Just(WRAPPER), Just(false))),
         (
             rates.other_crash,
             prop_oneof![
-                crash(Just(Machine::Gateway), Just(false)),
-                crash(Just(Machine::Receiver), any::<bool>())
+                crash(Just(GATEWAY), Just(false)),
+                crash(Just(RECEIVER), any::<bool>())
             ]
             .boxed(),
         ),
-        (
-            rates.wrapper_start,
-            wrapper_start().prop_map(Step::Wrapper).boxed(),
-        ),
+        (rates.wrapper_start, wrapper_start().prop_map(misbehaving).boxed()),
         (
             rates.wrapper_behaviour,
-            wrapper_behaviour().prop_map(Step::Wrapper).boxed(),
+            wrapper_behaviour().prop_map(misbehaving).boxed(),
         ),
         (rates.receiver, receiver()),
         (rates.queue, queue()),
@@ -103,38 +99,36 @@ pub(super) fn at_any_time(steps: Vec<Step>) -> Blow {
 }
 
 /// Two parties that speak to each other.
-fn ends() -> impl Strategy<Value = (Party, Party)> {
+fn ends() -> impl Strategy<Value = Ends> {
     prop_oneof![
-        1 => Just((Party::Machine(Machine::Wrapper), Party::Machine(Machine::Gateway))),
+        1 => Just((WRAPPER, GATEWAY)),
         5 => quiet_ends(),
     ]
 }
 
 /// Two parties of which neither waits for ever if what they say to each other is lost in silence.
-fn quiet_ends() -> impl Strategy<Value = (Party, Party)> {
-    let server = || Party::Machine(Machine::Server);
-    let client = |name: &str| Party::Client(name.parse().expect("the names of clients are names"));
-    let pair = prop_oneof![
-        4 => Just(Party::Machine(Machine::Wrapper)),
-        2 => Just(Party::Machine(Machine::Receiver)),
-        1 => Just(client("client")),
-        1 => Just(client(super::workload::VIEWER)),
+fn quiet_ends() -> impl Strategy<Value = Ends> {
+    let other = prop_oneof![
+        4 => Just(WRAPPER),
+        2 => Just(RECEIVER),
+        1 => Just(CLIENT),
+        1 => Just(super::workload::VIEWER),
     ];
-    (pair, any::<bool>()).prop_map(move |(other, is_first)| {
+    (other, any::<bool>()).prop_map(move |(other, is_first)| {
         if is_first {
-            (other, server())
+            (other, SERVER)
         } else {
-            (server(), other)
+            (SERVER, other)
         }
     })
 }
 
-fn link_between(ends: impl Strategy<Value = (Party, Party)>) -> impl Strategy<Value = Link> {
+fn link_between(ends: impl Strategy<Value = Ends>) -> impl Strategy<Value = Link> {
     (ends, prop_oneof![3 => Just(false), 1 => Just(true)]).prop_map(|((one, two), is_one_way)| {
         if is_one_way {
-            Link::OneWay(direction(one, two))
+            Link::one_way(one, two)
         } else {
-            Link::Both(both(one, two))
+            Link::between(one, two)
         }
     })
 }
@@ -147,61 +141,40 @@ fn quiet_link() -> impl Strategy<Value = Link> {
     link_between(quiet_ends())
 }
 
-fn both(one: Party, two: Party) -> Between {
-    Between {
-        one: one.into(),
-        two: two.into(),
-    }
+/// An effect on a link, for a while.
+fn on_link(
+    link: impl Strategy<Value = Link> + 'static,
+    effect: impl Strategy<Value = LinkEffect> + 'static,
+) -> BoxedStrategy<Step> {
+    (link, effect, lasting())
+        .prop_map(|(link, effect, lasts)| Step::fault(Fault::on(&link, effect), Some(lasts)))
+        .boxed()
 }
 
-fn direction(from: Party, to: Party) -> Direction {
-    Direction {
-        from: from.into(),
-        to: to.into(),
-    }
-}
-
-fn connections(ends: impl Strategy<Value = (Party, Party)>) -> impl Strategy<Value = Connections> {
-    ends.prop_map(|(one, two)| Connections {
-        between: both(one, two),
-    })
-}
-
-fn cut((link, lasts): (Link, Lapse)) -> Step {
-    Step::Cut(Fault {
-        link,
-        heals_after: Some(lasts),
-    })
-}
-
-fn black_hole((link, lasts): (Link, Lapse)) -> Step {
-    Step::BlackHole(Fault {
-        link,
-        heals_after: Some(lasts),
-    })
-}
-
-fn delay((link, by, lasts): (Link, Lapse, Lapse)) -> Step {
-    Step::Delay(Delay {
-        link,
+fn delay(by: Lapse) -> LinkEffect {
+    LinkEffect::Delay {
         by: by.max(Lapse::from(Duration::from_millis(1))),
-        heals_after: Some(lasts),
-    })
+    }
+}
+
+fn connections(ends: impl Strategy<Value = Ends> + 'static, end: ConnectionEnd) -> BoxedStrategy<Step> {
+    ends.prop_map(move |(from, to)| Step::fault(Fault::end_of(from, to, end), None))
+        .boxed()
 }
 
 fn crash(
-    party: impl Strategy<Value = Machine> + 'static,
+    host: impl Strategy<Value = &'static str> + 'static,
     power_loss: impl Strategy<Value = bool> + 'static,
 ) -> BoxedStrategy<Step> {
     let restart_after = prop_oneof![4 => moment(), 1 => lasting()];
-    (party, power_loss, restart_after)
-        .prop_map(|(party, power_loss, restart_after)| {
-            Step::Crash(Crash {
-                party: party.into(),
-                power_loss,
-                at: None,
-                restart_after: Some(restart_after),
-            })
+    (host, power_loss, restart_after)
+        .prop_map(|(host, power_loss, restart_after)| {
+            let crash = if power_loss {
+                Fault::power_loss(host)
+            } else {
+                Fault::crash(host)
+            };
+            Step::fault(crash, Some(restart_after))
         })
         .boxed()
 }
@@ -214,12 +187,12 @@ fn crash_point() -> BoxedStrategy<Step> {
     ];
     (point, any::<bool>(), moment())
         .prop_map(|(point, power_loss, restart_after)| {
-            Step::Crash(Crash {
-                party: Machine::Server.into(),
+            let crash = Fault::Host {
+                host: SERVER.to_owned(),
                 power_loss,
-                at: Some(point.into()),
-                restart_after: Some(restart_after),
-            })
+                at: Some(point),
+            };
+            Step::fault(crash, Some(restart_after))
         })
         .boxed()
 }
@@ -231,7 +204,7 @@ fn forgetting() -> impl Strategy<Value = Blow> {
     // The work, and what follows it until the callback is due.
     let lasts = between(20_000, 40_000);
     let pause = between(500, 10_000);
-    let crash = crash(Just(Machine::Server), any::<bool>());
+    let crash = crash(Just(SERVER), any::<bool>());
     (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| Blow {
         steps: vec![queue_that(is, lasts)],
         after_work: Some(AfterWork {
@@ -259,7 +232,7 @@ pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
 
 fn receiver() -> BoxedStrategy<Step> {
     answers()
-        .prop_map(|answers| Step::Receiver(Receiver { answers }))
+        .prop_map(|answers| Step::fault(Fault::Receiver { answers }, None))
         .boxed()
 }
 
@@ -276,20 +249,12 @@ fn queue() -> BoxedStrategy<Step> {
 }
 
 fn queue_that(is: QueueBehaviour, lasts: Lapse) -> Step {
-    Step::Queue(Lasting {
-        is,
-        lasts: Some(lasts),
-    })
+    Step::fault(Fault::Queue { is }, Some(lasts))
 }
 
 fn disk() -> BoxedStrategy<Step> {
     let behaviour = prop_oneof![Just(DiskBehaviour::Fails), Just(DiskBehaviour::Full)];
     (behaviour, moment())
-        .prop_map(|(is, lasts)| {
-            Step::Disk(Lasting {
-                is,
-                lasts: Some(lasts),
-            })
-        })
+        .prop_map(|(is, lasts)| Step::fault(Fault::disk(SERVER, is), Some(lasts)))
         .boxed()
 }

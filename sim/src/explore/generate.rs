@@ -9,13 +9,14 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, Step, WrapperBehaviour};
+use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 use turnstile_world::Streams;
 
 use super::faults::{self, Blow};
 use super::layout::Layout;
 use super::swarm::swarm;
 use super::workload;
+use super::wrapper_faults::misbehaving;
 
 /// What the streams of randomness are called that a scenario is drawn from.
 const SWARM: &str = "explore:swarm";
@@ -44,7 +45,7 @@ pub fn scenario(seed: u64) -> Scenario {
     if settings.gate == Some(Gate::All)
         && let Some(verdict) = workload.draw(verdict())
     {
-        layout.push(Step::Wrapper(verdict));
+        layout.push(misbehaving(verdict));
     }
     layout.begin(&first);
     let mut blows_before: Vec<Vec<Blow>> = vec![Vec::new(); acts.len() + 1];

@@ -6,8 +6,8 @@
 use proptest::sample::Index;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
-    Directive, Form, IdMaker, Ingest, IngestName, Interrupt, Label, Lapse, Moment, Open, Party, Prompt,
-    ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
+    Directive, Fault, Form, IdMaker, Ingest, IngestName, Injection, Interrupt, Label, Lapse, Moment, Open,
+    Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
     SuccessReply, Surface, Tag, Update,
 };
 
@@ -379,31 +379,22 @@ fn plain(label: Label, prompt: Prompt, session: &SessionName) -> SendMessage {
 /// The seam that a generated scenario is about: that of its first fault.
 fn seam(steps: &[At<Step>]) -> Seam {
     let seam = |step: &At<Step>| match &step.value {
-        Step::Cut(_)
-        | Step::BlackHole(_)
-        | Step::Delay(_)
-        | Step::Reset(_)
-        | Step::Silence(_)
-        | Step::Fin(_) => Some(Seam::Reconnect),
-        Step::Crash(_) | Step::Disk(_) => Some(Seam::Crash),
-        Step::Wrapper(_) => Some(Seam::Wrapper),
-        Step::Receiver(_) | Step::Queue(_) => Some(Seam::Callback),
+        Step::Fault(Injection { fault, .. }) => Some(match fault {
+            Fault::Link { .. } | Fault::Connections { .. } => Seam::Reconnect,
+            Fault::Host { .. } | Fault::Disk { .. } => Seam::Crash,
+            Fault::Wrapper(_) => Seam::Wrapper,
+            Fault::Receiver { .. } | Fault::Queue { .. } => Seam::Callback,
+        }),
         _ => None,
     };
     steps.iter().find_map(seam).unwrap_or(Seam::Turn)
 }
 
 fn mentions_viewer(step: &Step) -> bool {
-    let is_viewer = |party: &Party| matches!(party, Party::Client(name) if **name == *VIEWER);
-    match step {
-        Step::Cut(fault) | Step::BlackHole(fault) => fault.link.ends().iter().any(|end| is_viewer(end)),
-        Step::Delay(delay) => delay.link.ends().iter().any(|end| is_viewer(end)),
-        Step::Reset(connections) | Step::Silence(connections) => {
-            is_viewer(&connections.between.one) || is_viewer(&connections.between.two)
-        }
-        Step::Fin(direction) => is_viewer(&direction.from) || is_viewer(&direction.to),
-        _ => false,
-    }
+    let Step::Fault(Injection { fault, .. }) = step else {
+        return false;
+    };
+    fault.ends().is_some_and(|ends| ends.contains(&VIEWER))
 }
 
 fn viewer() -> ClientName {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::strategy::Union;
 use serde_json::json;
 use turnstile_scenarios::{
-    At, Completion, Credentials, Failure, Fence, GateVerdict, Ingest, IngestFrame, IngestName, JobCode, Json,
-    Readiness, ReadyCode, Reply, Step, Taking, WrapperBehaviour,
+    At, Completion, Credentials, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName,
+    JobCode, Json, Readiness, ReadyCode, Reply, Step, Taking, WrapperBehaviour,
 };
 
 use super::faults::{AfterWork, Blow, at_any_time};
@@ -110,6 +110,11 @@ pub(super) fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
         late.boxed(),
         complete.boxed(),
     ])
+}
+
+/// The step after which the wrapper behaves like this.
+pub(super) fn misbehaving(behaviour: WrapperBehaviour) -> Step {
+    Step::fault(Fault::Wrapper(Box::new(behaviour)), None)
 }
 
 /// Somebody with a stale fence, who speaks as a wrapper would.

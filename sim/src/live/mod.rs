@@ -1,20 +1,18 @@
 //! Playing scenarios in real time against a server that is a process of its own.
 //!
-//! Whether a scenario can be played there is decided here: by what it [needs](Need), and by how long it takes. Its
+//! Whether a scenario can be played there is decided here: by what it [needs](Scenario::needs), and by how long it takes. Its
 //! length nobody has to write down: a simulated world tells it in a blink.
-
-mod needs;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use turnstile_fault::Capability;
 use turnstile_judge::parties::Secrets;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{LiveSetup, LiveWorld};
 
-pub use self::needs::Need;
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
 use crate::suite;
 
@@ -33,7 +31,7 @@ pub struct Live {
     /// What its parties know.
     pub secrets: Secrets,
     /// What it offers beyond the protocol.
-    pub offers: BTreeSet<Need>,
+    pub offers: BTreeSet<Capability>,
     /// How long a scenario may take, by the machine's clock.
     pub patience: Duration,
 }
@@ -50,12 +48,12 @@ pub enum Outcome {
 impl Live {
     /// Plays a scenario, on the first of its surfaces, if this server can be asked for all that it needs.
     pub fn play(&self, scenario: &Scenario, seed: u64) -> Outcome {
-        let needs = Need::of(scenario);
+        let needs = scenario.needs();
         if let Some(need) = needs.difference(&self.offers).next() {
             return Outcome::Skipped(format!("it needs {}", need.text()));
         }
         let mut setup = self.setup.clone();
-        if needs.contains(&Need::Sandboxes) {
+        if needs.contains(&Capability::Sandboxes) {
             setup.front = setup.front.or(Some(ANY_PORT));
         }
         let rehearsed = match suite::play_safely(scenario, Options::default()) {

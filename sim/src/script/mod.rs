@@ -74,7 +74,7 @@ pub struct Strike {
     /// When, since the beginning of the run.
     pub at: Duration,
     /// What.
-    pub kind: StrikeKind,
+    pub kind: &'static StrikeKind,
 }
 
 /// What came of playing a scenario.

@@ -3,9 +3,7 @@
 //! What each step does is in `steps`, what can be waited for in `conditions`, what comes after the last step in
 //! `settling`.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,8 +41,6 @@ pub(super) struct Player<'a> {
     pub(super) findings: Vec<Finding>,
     /// After how long parties that crash by themselves start again.
     pub(super) restart_after: BTreeMap<String, Option<Lapse>>,
-    /// How many orders were given to the server's disk.
-    pub(super) disk_orders: Rc<Cell<u64>>,
     /// Whether the wrapper was told how to behave.
     pub(super) wrapper_is_scripted: bool,
     /// When the last thing happens that the script has arranged for: a heal or a start.
@@ -100,7 +96,6 @@ impl<'a> Player<'a> {
             labels: Labels::new(),
             findings: Vec::new(),
             restart_after: BTreeMap::new(),
-            disk_orders: Rc::default(),
             wrapper_is_scripted: false,
             crashes_read: 0,
             looked_back_at: 0,

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use turnstile_events::observation::Sight;
 use turnstile_judge::oracle;
 use turnstile_judge::oracle::history::{CONNECTED, History};
-use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER};
+use turnstile_judge::parties::{OBSERVER, WRAPPER};
 use turnstile_judge::trace::{Record, What};
 
 use super::player::Player;
 use super::{HarnessError, Settling};
 use crate::stage::client::{Awaited, From};
-use crate::stage::{GATEWAY_AUTHORITY, QueueBehaviour, wrapper_authority};
+use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// What the record says when the script is over and nothing is broken any more.
 pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
@@ -94,12 +94,8 @@ impl Player<'_> {
     }
 
     fn heal_everything(&mut self) -> Result<(), HarnessError> {
-        self.stage.crash_plan.disarm();
-        self.stage.queue.set(QueueBehaviour::Works);
-        self.stage.world.heal_everything();
-        if self.disk_orders.get() > 0 {
-            self.stage.world.heal_disk(SERVER)?;
-        }
+        let faults = self.stage.faults.clone();
+        faults.end_all(&mut *self.stage.world)?;
         let hosts: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
         for host in hosts {
             if !self.stage.world.is_up(&host)? {

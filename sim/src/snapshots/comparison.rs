@@ -1,13 +1,15 @@
 //! The snapshots of a folder as they are, against those that it had at a revision of git.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::classify::{self, Change};
 use super::git::{GitError, Past};
-use super::snapshot::{self, Suffix, Unreadable};
+use super::snapshot::{self, Part, Unreadable};
 
 /// How the file of a snapshot ends.
 const SNAPSHOT: &str = ".snap";
@@ -19,15 +21,18 @@ const CONTRACT: &str = ".schema.json";
 pub struct Compared {
     /// The commit that the revision names, in short.
     pub commit: String,
-    /// What is new, in order of name. A snapshot of differences is not here: it follows from the two beside it.
+    /// What is new, in order of name. Differences between the payloads of a page are left out: they follow from the
+    /// payloads.
     pub news: Vec<SnapshotNews>,
 }
 
-/// What became of one file.
+/// What became of one file, or of one payload in it.
 #[derive(Debug)]
 pub struct SnapshotNews {
     /// Its path below the folder, with slashes.
     pub name: String,
+    /// The payload; none if it is about the whole file.
+    pub part: Option<Part>,
     /// What became of it.
     pub news: News,
 }
@@ -113,32 +118,58 @@ pub fn since(folder: &Path, revision: &str) -> Result<Compared, ComparisonError>
         let path = folder.join(&name);
         let before = were_there.contains(&name).then(|| past.read(&name)).transpose()?;
         let now = read(&path)?;
-        let what = match (before, now) {
+        let news_of_file = match (before, now) {
             (None, None) => continue,
-            (None, Some(_)) => News::New,
-            (Some(_), None) => News::Deleted,
+            (None, Some(_)) => vec![(None, News::New)],
+            (Some(_), None) => vec![(None, News::Deleted)],
             (Some(before), Some(now)) if before == now => continue,
-            (Some(_), Some(_)) if name.ends_with(CONTRACT) => News::OtherContract,
+            (Some(_), Some(_)) if name.ends_with(CONTRACT) => vec![(None, News::OtherContract)],
             (Some(before), Some(now)) => {
-                let payload = |file: &[u8], when: String| {
-                    snapshot::payload_of(file).map_err(|source| ComparisonError::Unreadable {
+                let payloads = |file: &[u8], when: String| {
+                    snapshot::payloads_of(file).map_err(|source| ComparisonError::Unreadable {
                         name: path.display().to_string(),
                         when,
                         source,
                     })
                 };
-                let before = payload(&before, format!("at {commit}"))?;
-                News::Changed(classify::classify(&before, &payload(&now, "now".to_owned())?))
+                let before = payloads(&before, format!("at {commit}"))?;
+                compare_pages(&before, &payloads(&now, "now".to_owned())?)
             }
         };
-        news.push(SnapshotNews { name, news: what });
+        let named = |(part, news)| SnapshotNews {
+            name: name.clone(),
+            part,
+            news,
+        };
+        news.extend(news_of_file.into_iter().map(named));
     }
     Ok(Compared { commit, news })
 }
 
+/// Compares the payloads of a page one by one. If none changed, something else in the file did.
+fn compare_pages(before: &BTreeMap<Part, Value>, now: &BTreeMap<Part, Value>) -> Vec<(Option<Part>, News)> {
+    let compare = |part: Part| match (before.get(&part), now.get(&part)) {
+        (None, None) => None,
+        (None, Some(_)) => Some(News::New),
+        (Some(_), None) => Some(News::Deleted),
+        (Some(before), Some(now)) => {
+            let changes = classify::classify(before, now);
+            (!changes.is_empty()).then_some(News::Changed(changes))
+        }
+    };
+    let parts = Part::ALL.into_iter();
+    let news: Vec<_> = parts
+        .filter_map(|part| Some((Some(part), compare(part)?)))
+        .collect();
+    if news.is_empty() {
+        return vec![(None, News::Changed(Vec::new()))];
+    }
+    news
+}
+
 /// Whether a file is one whose changes are told.
 fn is_reviewed(name: &str) -> bool {
-    name.ends_with(CONTRACT) || name.ends_with(SNAPSHOT) && Suffix::of(name) != Some(Suffix::Difference)
+    name.ends_with(CONTRACT) || name.ends_with(SNAPSHOT)
 }
 
 /// What is in a file; none if it is not there.

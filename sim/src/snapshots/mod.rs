@@ -7,7 +7,7 @@
 //! | `redactor` | masks what differs from run to run, and nothing else |
 //! | `classify` | two payloads → what changed, and what of it breaks a client |
 //! | `alignment` | which elements of two lists are the same ones |
-//! | `snapshot` | a snapshot's file: its head, and the payload in it |
+//! | `snapshot` | a snapshot's file: its header, and the page in it |
 //! | `git` | what git knows of a folder at a revision |
 //! | `comparison` | the folder as it is against the folder at a revision |
 //! | `terminal` | telling people of it |
@@ -27,5 +27,5 @@ pub use self::classify::{Change, What, classify};
 pub use self::comparison::{Compared, ComparisonError, News, SnapshotNews, since};
 pub use self::git::GitError;
 pub use self::redactor::Redactor;
-pub use self::snapshot::{ASKED, Suffix, Unreadable, payload_of, without_asked};
+pub use self::snapshot::{ASKED, Part, Unreadable, page, payloads_of, without_asked};
 pub use self::terminal::{line, tell};

@@ -1,7 +1,7 @@
 //! What became of the snapshots, as people read it: file by file, then what happened to many of them at once.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -58,8 +58,11 @@ fn short(value: &Value) -> String {
 /// As the writer fails.
 pub fn tell(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Result<()> {
     let Compared { commit, news } = compared;
-    for SnapshotNews { name, news } in news {
-        writeln!(out, "{name}")?;
+    for SnapshotNews { name, part, news } in news {
+        match part {
+            Some(part) => writeln!(out, "{name} ({})", part.name())?,
+            None => writeln!(out, "{name}")?,
+        }
         tell_news(news, out)?;
         writeln!(out)?;
     }
@@ -74,7 +77,7 @@ pub fn tell(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Re
     } else {
         let (breaking, compatible) = compared.count();
         let style = if breaking == 0 { GOOD } else { BAD };
-        let count = news.len();
+        let count = news.iter().map(|it| &it.name).collect::<BTreeSet<_>>().len();
         let files = if count == 1 { "file" } else { "files" };
         writeln!(
             out,

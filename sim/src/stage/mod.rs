@@ -4,6 +4,7 @@
 
 mod checkpoints;
 pub mod client;
+mod faults;
 mod ingest;
 mod queue;
 mod recorder;
@@ -30,11 +31,12 @@ use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
 use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 
-pub use self::checkpoints::CrashPlan;
+use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, USER};
+pub use self::faults::{Applied, Faults, heal};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
-pub use self::queue::{QueueBehaviour, QueueControl};
+use self::queue::QueueControl;
 pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
@@ -59,10 +61,8 @@ pub struct Stage {
     pub world: Box<dyn AnyWorld>,
     /// What they see.
     pub recorder: Recorder,
-    /// How the server's callback queue behaves.
-    pub queue: QueueControl,
-    /// Where the server is to crash.
-    pub crash_plan: CrashPlan,
+    /// Applies faults to it.
+    pub faults: Faults,
     /// Which session has which wrapper.
     pub sandboxes: SandboxPlan,
     /// The authority at which the server reaches the receiver.
@@ -162,8 +162,7 @@ impl Stage {
         Ok(Self {
             world,
             recorder,
-            queue,
-            crash_plan,
+            faults: Faults::new(queue, crash_plan),
             sandboxes,
             receiver,
             secrets,

@@ -24,7 +24,7 @@ const AFTER: Duration = Duration::from_micros(1);
 #[derive(Debug)]
 pub struct Strip {
     /// The fault.
-    pub kind: StrikeKind,
+    pub kind: &'static StrikeKind,
     /// What came of it, in order of the moments.
     pub moments: Vec<Moment>,
 }
@@ -95,7 +95,7 @@ pub fn strike(scenario: &Scenario, seed: u64, strike: Strike) -> Result<Verdict,
 pub fn sweep(
     scenario: &Scenario,
     seed: u64,
-    kinds: &[StrikeKind],
+    kinds: &[&'static StrikeKind],
     jobs: NonZeroUsize,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Strip>, HarnessError> {
@@ -105,7 +105,7 @@ pub fn sweep(
         ..Options::default()
     };
     let places = places(&suite::play_safely(scenario, options)?);
-    let plays: Vec<(StrikeKind, &Place)> = kinds
+    let plays: Vec<(&'static StrikeKind, &Place)> = kinds
         .iter()
         .flat_map(|kind| places.iter().map(|place| (*kind, place)))
         .collect();

@@ -23,8 +23,7 @@ pub fn tell_strip(
     writeln!(
         out,
         "{style}{:<16}{style:#} {held} of {count} moments held {QUIET}({}){QUIET:#}",
-        strip.kind.name(),
-        strip.kind.text()
+        strip.kind.name, strip.kind.text
     )?;
     for line in strip.moments.chunks(WIDTH) {
         let marks: String = line.iter().map(|moment| mark(&moment.outcome)).collect();

@@ -39,14 +39,22 @@ fn strays(folder: &str, word: &str, home: &str) -> Vec<PathBuf> {
 }
 
 /// The crates of the project that each crate may depend on. What is not here is a wall: the compiler keeps it.
-const MAY_DEPEND_ON: [(&str, &[&str]); 7] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("reference/seams", &[]),
-    ("reference", &["turnstile-seams"]),
-    ("scenarios", &[]),
-    ("sim/events", &[]),
-    ("fake-gateway", &["turnstile-events", "turnstile-seams"]),
-    ("sim/judge", &["turnstile-events"]),
-    ("sim/world", &["turnstile-events", "turnstile-seams"]),
+    ("reference/profile", &[]),
+    ("reference", &["turnstile-profile", "turnstile-seams"]),
+    ("scenarios/fault", &[]),
+    ("scenarios", &["turnstile-fault"]),
+    ("sim/events", &["turnstile-fault"]),
+    (
+        "fake-gateway",
+        &["turnstile-events", "turnstile-fault", "turnstile-seams"],
+    ),
+    ("sim/judge", &["turnstile-events", "turnstile-fault"]),
+    (
+        "sim/world",
+        &["turnstile-events", "turnstile-fault", "turnstile-seams"],
+    ),
 ];
 
 #[test]

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use insta::internals::SnapshotContents;
 use insta::{Comparator, DefaultComparator, Settings, Snapshot};
 use serde_json::Value;
-use turnstile::snapshots::{Suffix, What, classify, line, without_asked};
+use turnstile::snapshots::{What, classify, line, page, without_asked};
 use turnstile_scenarios::Surface;
 
+use crate::library::top;
 use crate::plays::Plays;
 use crate::taken::{Pick, taken};
 
@@ -19,7 +20,7 @@ const NO_DIFFERENCE: &str = "(none)";
 
 /// The folder with the reviewed snapshots.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../snapshots")
+    top().join("snapshots")
 }
 
 /// A folder of snapshots.
@@ -30,9 +31,9 @@ pub struct Chapter {
     pub pages: Vec<Page>,
 }
 
-/// What is to be seen in up to three snapshots.
+/// One snapshot: what an old client gets, its counterpart, and the difference.
 pub struct Page {
-    /// What the snapshots' names begin with.
+    /// The name of the snapshot.
     name: String,
     /// What is to be seen, in words.
     says: String,
@@ -133,11 +134,9 @@ impl Page {
         }
     }
 
-    /// The names of its snapshots' files.
-    pub fn files(&self) -> impl Iterator<Item = String> {
-        let suffixes = Suffix::ALL.into_iter();
-        let suffixes = suffixes.filter(|suffix| *suffix == Suffix::V2 || self.unified.is_some());
-        suffixes.map(|suffix| format!("{}{}", self.name, suffix.as_str()))
+    /// The name of its snapshot's file.
+    pub fn file(&self) -> String {
+        format!("{}.snap", self.name)
     }
 
     /// The scripts that it is taken from.
@@ -148,27 +147,15 @@ impl Page {
             .map(|take| take.script)
     }
 
-    /// Its snapshots: each with its end, with what it shows in words, and what it has.
-    fn snapshots(&self, plays: &mut Plays) -> Result<Vec<(Suffix, String, String)>, String> {
-        let says = &self.says;
+    /// The content of its snapshot.
+    fn content(&self, plays: &mut Plays) -> Result<String, String> {
         let payload = taken(&plays.of(self.v2), self.v2.pick)?;
-        let mut snapshots = vec![(Suffix::V2, says.clone(), pretty(&payload))];
-        if let Some(unified) = self.unified {
-            let counterpart = taken(&plays.of(unified), unified.pick)?;
-            let difference = difference(counterpart.clone(), payload);
-            let beside = |what: &str| format!("{what}{says}");
-            snapshots.push((
-                Suffix::Unified,
-                beside("the unified counterpart of: "),
-                pretty(&counterpart),
-            ));
-            snapshots.push((
-                Suffix::Difference,
-                beside("from the unified counterpart to: "),
-                difference,
-            ));
-        }
-        Ok(snapshots)
+        let Some(unified) = self.unified else {
+            return Ok(page(&payload, None));
+        };
+        let counterpart = taken(&plays.of(unified), unified.pick)?;
+        let difference = difference(counterpart.clone(), payload.clone());
+        Ok(page(&payload, Some((&counterpart, &difference))))
     }
 }
 
@@ -178,22 +165,21 @@ impl Chapter {
         let mut plays = Plays::default();
         let mut wrong = BTreeSet::new();
         for page in &self.pages {
-            let snapshots = match page.snapshots(&mut plays) {
-                Ok(snapshots) => snapshots,
+            let content = match page.content(&mut plays) {
+                Ok(content) => content,
                 Err(error) => {
                     wrong.insert(format!("{}: {error}", page.name));
                     continue;
                 }
             };
-            for (suffix, says, content) in snapshots {
-                let name = format!("{}{}", page.name, suffix.as_str());
-                let name = name.trim_end_matches(".snap");
-                let settings = self.settings(&says);
-                let assert = || settings.bind(|| insta::assert_snapshot!(name, content));
-                // The next page is to be reviewed too.
-                if catch_unwind(AssertUnwindSafe(assert)).is_err() {
-                    wrong.insert(format!("{name} is not as it was reviewed"));
-                }
+            let name = page.name.as_str();
+            let assert = || {
+                self.settings(&page.says)
+                    .bind(|| insta::assert_snapshot!(name, content));
+            };
+            // The next page is to be reviewed too.
+            if catch_unwind(AssertUnwindSafe(assert)).is_err() {
+                wrong.insert(format!("{name} is not as it was reviewed"));
             }
         }
         assert!(wrong.is_empty(), "in {}: {wrong:#?}", self.name);
@@ -223,10 +209,6 @@ impl Comparator for ToTheLetter {
     fn dyn_clone(&self) -> Box<dyn Comparator> {
         Box::new(self.clone())
     }
-}
-
-fn pretty(payload: &Value) -> String {
-    format!("{payload:#}")
 }
 
 /// What is different from the unified payload to the V2 one. What was asked is no part of it, and neither is

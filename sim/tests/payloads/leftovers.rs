@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::book::{self, Page};
+use crate::library::library;
 use crate::{chapters, contracts, plays};
 
 /// What tells a reader how to go about it.
@@ -35,7 +36,7 @@ fn every_file_in_the_folder_is_one_that_a_test_asserts() {
     let mut asserted = BTreeSet::from([README.to_owned(), REVIEW.to_owned()]);
     asserted.extend(contracts::FILES.map(str::to_owned));
     for chapter in chapters() {
-        for file in chapter.pages.iter().flat_map(Page::files) {
+        for file in chapter.pages.iter().map(Page::file) {
             let name = format!("{}/{file}", chapter.name);
             assert!(asserted.insert(name.clone()), "two pages are called {name}");
         }
@@ -57,7 +58,7 @@ fn every_script_of_this_test_is_shown_by_a_page_and_has_a_title_of_its_own() {
     let chapters = chapters();
     let pages = chapters.iter().flat_map(|chapter| &chapter.pages);
     let shown: BTreeSet<&str> = pages.flat_map(Page::scripts).collect();
-    let suite = plays::suite();
+    let suite = library();
     let mut titles: BTreeSet<String> = suite
         .entries()
         .iter()

@@ -11,6 +11,9 @@
 //!
 //! Nothing here shares a type with the server: what is reviewed is the JSON that crossed the wire.
 
+#[path = "../support/library.rs"]
+mod library;
+
 mod book;
 mod callbacks;
 mod contracts;

@@ -3,23 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use turnstile::script::{self, Options, Verdict};
-use turnstile_scenarios::{Library, Scenario, Surface};
+use turnstile_scenarios::{Scenario, Surface};
 
 use crate::book::Take;
-
-/// The scripts of the suite.
-pub fn suite() -> Library {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"))
-}
+use crate::library::{library, top};
 
 /// The folder with this test's own scripts.
 fn own_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/payloads/scripts")
+    top().join("sim/tests/payloads/scripts")
 }
 
 /// This test's own scripts, by name.
@@ -38,7 +33,7 @@ pub fn own() -> BTreeMap<String, Scenario> {
 
 /// Every script there is, on each of its surfaces.
 pub fn all() -> Vec<Scenario> {
-    let entries = suite();
+    let entries = library();
     let entries = entries.entries().iter().map(|entry| entry.scenario.clone());
     entries.chain(own_on_all_surfaces()).collect()
 }
@@ -77,7 +72,7 @@ impl Plays {
 /// A script on the surface that is wanted, or on its own, if it is not for that one.
 fn scenario(script: &str, surface: Surface) -> Scenario {
     let Some(scenario) = own().remove(script) else {
-        let suite = suite();
+        let suite = library();
         let surfaces = suite.matching(Some(script));
         let wanted = surfaces
             .iter()

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use turnstile_events::world::{DiskFault, Link, WorldEvent};
+use turnstile_events::world::{DiskFault, WorldEvent};
+use turnstile_fault::Link;
 use turnstile_seams::{BoxFuture, Clock};
 
 use super::error::WorldError;

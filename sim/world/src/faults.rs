@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use turnstile_events::world::{CrashCause, DiskFault, Link, WorldEvent};
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
 
 use super::World;
 use super::error::WorldError;

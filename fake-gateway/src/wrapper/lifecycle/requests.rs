@@ -66,11 +66,11 @@ impl Lifecycle {
 
     /// A refusal that was asked for leaves everything as it was.
     fn make_ready(&mut self, now: Timestamp, request: RequestId, ready: Ready) {
-        let delay = self.behaviour.ready.delay();
+        let delay = self.behaviour.ready_delay();
         if !delay.is_zero() {
             Deed::ReadyLate.reach();
         }
-        let reply = if let Some(refusal) = self.behaviour.ready.next_refusal() {
+        let reply = if let Some(refusal) = self.behaviour.next_ready_refusal() {
             Deed::ReadyFails.reach();
             refusal.of_ready()
         } else {
@@ -124,10 +124,10 @@ impl Lifecycle {
     }
 
     fn prompted(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
-        if let Some(refusal) = self.behaviour.job.next_refusal() {
+        if let Some(refusal) = self.behaviour.next_job_refusal() {
             Deed::JobFails.reach();
             let answer = Action::Answer(request, refusal.of_job());
-            self.answer_after(now, self.behaviour.job.delay(), answer);
+            self.answer_after(now, self.behaviour.job_delay(), answer);
             return;
         }
         let Some(bound) = self.session.clone() else {
@@ -149,11 +149,11 @@ impl Lifecycle {
 
     pub(super) fn take_arriving(&mut self, now: Timestamp) {
         for (request, prompt) in std::mem::take(&mut self.arriving) {
-            let delay = self.behaviour.job.delay();
+            let delay = self.behaviour.job_delay();
             if !delay.is_zero() {
                 Deed::JobLate.reach();
             }
-            let answer = if self.behaviour.job.loses_next_reply() {
+            let answer = if self.behaviour.loses_next_reply() {
                 Deed::JobReplyLost.reach();
                 Action::HangUp(request)
             } else {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use turnstile_fault::GateVerdict;
 
 use super::{Action, Lifecycle, Progress};
 use crate::coverage::Deed;
 use crate::wrapper::ask::{DEFAULT_BRANCH, Prompt};
-use crate::wrapper::events::{self, Event, Kilo, Verdict};
+use crate::wrapper::events::{self, Event, Kilo};
 use crate::wrapper::turns::{Assistant, Turn, TurnId};
 
 /// How long the ingest stays open after `complete`.
@@ -38,7 +39,7 @@ impl Lifecycle {
         }
         self.emit_kilo(now, |kilo| kilo.status("busy"));
         self.emit_kilo(now, |kilo| kilo.user_message(&prompt.message_id, now));
-        if let Some(text) = self.behaviour.fatal.take() {
+        if let Some(text) = self.behaviour.take_fatal() {
             Deed::Fatal.reach();
             self.turns.end_all();
             self.emit(now, events::fatal(&text));
@@ -218,7 +219,7 @@ impl Lifecycle {
             self.emit(now, events::auto_commit_started(&prompt.message_id));
             self.emit(now, events::auto_commit_completed(&prompt.message_id));
         }
-        let told = &self.behaviour.complete;
+        let told = self.behaviour.complete.clone().unwrap_or_default();
         if told.never {
             Deed::NeverComplete.reach();
             return;
@@ -268,12 +269,12 @@ impl Lifecycle {
 }
 
 /// The verdict of the gate that the turn asked for: it passes, unless the prompt says otherwise.
-fn gate_result(prompt: &Prompt) -> Option<Verdict> {
+fn gate_result(prompt: &Prompt) -> Option<GateVerdict> {
     let threshold = prompt.finalization.gate_threshold.as_deref()?;
     let verdict = if prompt.text.contains(FAILING_GATE) {
-        Verdict::Fail
+        GateVerdict::Fail
     } else {
-        Verdict::Pass
+        GateVerdict::Pass
     };
     (threshold != "off").then_some(verdict)
 }

@@ -100,7 +100,8 @@ fn flaw<'a>(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::{Link, WorldEvent};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::Link;
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};

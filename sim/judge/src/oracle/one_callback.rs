@@ -72,7 +72,8 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Broken> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::{Link, WorldEvent};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::Link;
 
     use crate::oracle::written::Writer;
     use crate::parties::{RECEIVER, SERVER};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use turnstile_events::world::{Link, WorldEvent};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::Link;
 use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_judge::trace::{Trace, What};
 use turnstile_scenarios::Lapse;

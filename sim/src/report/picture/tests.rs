@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnstile_events::observation::Sight;
-use turnstile_events::world::{CrashCause, DiskFault, Link, WorldEvent};
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
 use turnstile_judge::trace::{SCRIPT, Trace, WORLD};
 use turnstile_scenarios::Moment;
 

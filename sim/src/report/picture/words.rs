@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 use turnstile_events::observation::{ClosedBy, Sight};
-use turnstile_events::world::{CrashCause, DiskFault, Link, WorldEvent};
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
 use turnstile_judge::trace::{Labels, What};
 use turnstile_scenarios::Lapse;
 

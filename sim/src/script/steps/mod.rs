@@ -1,14 +1,13 @@
 //! What each step does, by subject. What can be waited for is in `conditions`.
 
+mod faults;
+mod gateway;
 mod ingest;
-mod machines;
 mod messages;
-mod network;
 mod requests;
 mod streams;
 
 use turnstile_scenarios::{At, ClientName, Step};
-use turnstile_world::AnyWorld;
 
 pub(super) use self::messages::{CALLBACK_PATH, REPOSITORY};
 use super::player::{Halt, Player};
@@ -30,21 +29,9 @@ impl Player<'_> {
             Step::Close(close) => self.close(&close.client),
             Step::Await(wait) => self.wait_for(wait, spot),
             Step::Release(tag) => self.release(&tag.value.to_string(), spot),
-            Step::Cut(fault) => self.strike(&fault.link, fault.heals_after, AnyWorld::cut),
-            Step::BlackHole(fault) => self.strike(&fault.link, fault.heals_after, AnyWorld::black_hole),
-            Step::Delay(delay) => self.strike(&delay.link, delay.heals_after, |world, link| {
-                world.delay(link, *delay.by)
-            }),
-            Step::Heal(heal) => self.strike(&heal.link, None, AnyWorld::heal),
-            Step::Reset(connections) => self.reset(connections),
-            Step::Silence(connections) => self.silence(connections),
-            Step::Fin(direction) => self.finish_connections(direction),
-            Step::Crash(crash) => self.crash(crash),
+            Step::Fault(injection) => self.inject(injection, spot),
+            Step::Heal(heal) => self.heal(&heal.link),
             Step::Restart(machine) => self.restart(machine.name()),
-            Step::Wrapper(behaviour) => self.script_wrapper(behaviour, spot),
-            Step::Receiver(receiver) => self.script_receiver(&receiver.answers, spot),
-            Step::Queue(order) => self.order_queue(*order),
-            Step::Disk(order) => self.order_disk(*order),
             Step::Ingest(ingest) => self.ingest(ingest, spot),
             Step::Wait(lapse) => Ok(self.run_for(**lapse)?),
         }

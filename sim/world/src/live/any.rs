@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_events::world::{CrashCause, DiskFault, Link, WorldEvent};
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{BoxFuture, Clock};
 

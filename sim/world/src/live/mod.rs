@@ -35,7 +35,8 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use turnstile_events::world::{CrashCause, Link, WorldEvent};
+use turnstile_events::world::{CrashCause, WorldEvent};
+use turnstile_fault::Link;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real::{MachineClock, Pace};
 use turnstile_seams::{Clock, Randomness, Seams};

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_events::world::Link;
+use turnstile_fault::Link;
 use turnstile_seams::ByteStream;
 
 use super::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_events::world::{Link, WorldEvent};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::Link;
 use turnstile_seams::{ByteStream, ClockExt as _};
 
 use super::{Machine, Stopped, World};

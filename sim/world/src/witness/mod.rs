@@ -37,7 +37,8 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use turmoil::Sim;
-use turnstile_events::world::{CrashCause, DiskFault, Link, WorldEvent};
+use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
+use turnstile_fault::Link;
 use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
 
 use self::clock::TickClock;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_events::world::Link;
+use turnstile_fault::Link;
 use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
 use crate::{AnyWorld, Machine, Stopped, WorldError, WorldKind};

@@ -52,10 +52,13 @@ fn the_end_of_a_turn_is_reported_as_asked_for() {
     for (behaviour, expected) in [
         (json!({}), vec![begun, done, status, idle]),
         (json!({ "late": 2 }), vec![begun, done, status, idle, late, late]),
-        (json!({ "endsOutOfOrder": true }), vec![begun, status, idle, done]),
-        (json!({ "noReply": true }), vec![status, idle]),
         (
-            json!({ "unfinishedReply": true }),
+            json!({ "ends-out-of-order": true }),
+            vec![begun, status, idle, done],
+        ),
+        (json!({ "no-reply": true }), vec![status, idle]),
+        (
+            json!({ "unfinished-reply": true }),
             vec![begun, begun, status, idle],
         ),
     ] {
@@ -67,7 +70,7 @@ fn the_end_of_a_turn_is_reported_as_asked_for() {
 #[test]
 fn an_unmade_workspace_is_told_late_and_binds_nothing() {
     let fail = json!({ "code": "WORKSPACE_SETUP_FAILED", "times": 1 });
-    let mut stage = Stage::behaving(&json!({ "ready": { "delayMs": 500, "fail": fail } }));
+    let mut stage = Stage::behaving(&json!({ "ready": { "delay": "500ms", "fail": fail } }));
     stage.ask_ready(1);
     assert_eq!(stage.decided(), [""; 0]);
     assert_eq!(stage.wait(), Duration::from_millis(500));
@@ -99,7 +102,7 @@ fn a_job_is_refused_as_often_as_asked_for_and_leaves_no_trace() {
 
 #[test]
 fn a_turn_can_be_over_before_its_delivery_is_answered() {
-    let mut stage = Stage::behaving(&json!({ "job": { "delayMs": 1000 } })).put_to_work(&["a"]);
+    let mut stage = Stage::behaving(&json!({ "job": { "delay": "1s" } })).put_to_work(&["a"]);
     assert_eq!(stage.decided(), [&["open"], &BEGINNING[..]].concat());
     stage.progress(Progress::Finished);
     stage.write_all();
@@ -112,7 +115,7 @@ fn a_turn_can_be_over_before_its_delivery_is_answered() {
 
 #[test]
 fn a_turn_whose_reply_is_lost_is_taken_all_the_same() {
-    let mut stage = Stage::behaving(&json!({ "job": { "loseReply": 1 } })).put_to_work(&["a"]);
+    let mut stage = Stage::behaving(&json!({ "job": { "lose-reply": 1 } })).put_to_work(&["a"]);
     stage.prompt("a", 1);
     let expected = [&["open", "hang up"], &BEGINNING[..], &["answer 200"]].concat();
     assert_eq!(stage.decided(), expected);
@@ -168,7 +171,7 @@ fn a_babbling_wrapper_sends_a_kilobyte_more_as_often_as_asked_for() {
 
 #[test]
 fn a_child_falls_idle_while_its_parent_works() {
-    let mut stage = Stage::behaving(&json!({ "childIdle": true })).put_to_work(&["a"]);
+    let mut stage = Stage::behaving(&json!({ "child-idle": true })).put_to_work(&["a"]);
     stage.decided();
     stage.progress(Progress::Begun);
     let idle = stage.decided_frames().pop().unwrap();
@@ -192,7 +195,7 @@ fn every_event_is_doubled_if_asked_for() {
 
 #[test]
 fn a_lost_buffer_is_told_as_lost() {
-    let mut stage = Stage::behaving(&json!({ "losesBuffer": true })).put_to_work(&["a"]);
+    let mut stage = Stage::behaving(&json!({ "loses-buffer": true })).put_to_work(&["a"]);
     stage.write_all();
     stage.input(Input::LinkLost(LinkId(1), None));
     stage.progress(Progress::Text("hi".to_owned()));
@@ -207,7 +210,7 @@ fn a_lost_buffer_is_told_as_lost() {
 
 #[test]
 fn a_replaced_binding_is_dialed_once_more_and_hears_every_later_turn() {
-    let mut stage = Stage::behaving(&json!({ "keepsOldSocket": true })).put_to_work(&["a"]);
+    let mut stage = Stage::behaving(&json!({ "keeps-old-socket": true })).put_to_work(&["a"]);
     stage.decided();
     stage.ask_ready(2);
     let Action::Open { link, url, .. } = &stage.actions[0] else {
@@ -239,7 +242,7 @@ fn a_replaced_binding_is_dialed_once_more_and_hears_every_later_turn() {
 
 #[test]
 fn an_old_binding_that_is_refused_changes_nothing() {
-    let mut stage = Stage::behaving(&json!({ "keepsOldSocket": true })).put_to_work(&["a"]);
+    let mut stage = Stage::behaving(&json!({ "keeps-old-socket": true })).put_to_work(&["a"]);
     stage.ready(2);
     stage.prompt("b", 2);
     stage.input(Input::LinkOpened(LinkId(3)));
@@ -256,7 +259,7 @@ fn an_old_binding_that_is_refused_changes_nothing() {
 
 #[test]
 fn complete_says_what_it_was_told_to() {
-    let told = json!({ "gate": "pass", "branch": "other", "exitCode": 3 });
+    let told = json!({ "gate": "pass", "branch": "other", "exit-code": 3 });
     let mut stage = Stage::behaving(&json!({ "complete": told })).put_to_work(&["a"]);
     stage.progress(Progress::Finished);
     let complete = stage.decided_frames().pop().unwrap();

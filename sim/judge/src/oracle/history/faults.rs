@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use turnstile_events::world::{Link, WorldEvent};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::Link;
 
 use crate::parties::{RECEIVER, SERVER};
 

@@ -1,0 +1,376 @@
+use axum::Router;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::{Request, State, WebSocketUpgrade};
+use axum::routing::any;
+use fake_gateway::gateway::MODEL;
+use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_seams::{http_server, real};
+
+use crate::gateway;
+use crate::stage::{Record, get, listen, post, send};
+
+/// A wrapper between a gateway and a stand-in for the server's ingest.
+struct Stage {
+    gateway_record: Record,
+    gateway: String,
+    record: Record,
+    wrapper: String,
+    ingest_url: String,
+    generation: u64,
+    ingests: mpsc::UnboundedReceiver<Ingest>,
+}
+
+/// The server's end of one ingest socket. Dropping it drops the connection without a goodbye.
+struct Ingest {
+    path: String,
+    authorization: String,
+    socket: WebSocket,
+}
+
+impl Ingest {
+    async fn next(&mut self) -> Value {
+        match self.socket.recv().await.unwrap().unwrap() {
+            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("{other:?} instead of a frame"),
+        }
+    }
+
+    /// The names of all events up to and with `last`.
+    async fn names_until(&mut self, last: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        while names.last().is_none_or(|name| name != last) {
+            names.push(name(&self.next().await));
+        }
+        names
+    }
+
+    async fn say(&mut self, order: &Value) {
+        self.socket.send(Message::text(order.to_string())).await.unwrap();
+    }
+}
+
+fn name(frame: &Value) -> String {
+    let event = &frame["data"]["event"];
+    event
+        .as_str()
+        .or(frame["streamEventType"].as_str())
+        .unwrap()
+        .to_owned()
+}
+
+impl Stage {
+    /// Everything started, and the wrapper ready.
+    async fn ready() -> Self {
+        let (gateway_record, gateway) = gateway::start().await;
+
+        let (opened, ingests) = mpsc::unbounded_channel();
+        let accept = async |State(opened): State<mpsc::UnboundedSender<Ingest>>,
+                            upgrade: WebSocketUpgrade,
+                            request: Request| {
+            let path = request.uri().to_string();
+            let authorization = request.headers()["authorization"].to_str().unwrap().to_owned();
+            upgrade.on_upgrade(async move |socket| {
+                let _ = opened.send(Ingest {
+                    path,
+                    authorization,
+                    socket,
+                });
+            })
+        };
+        let (listener, server) = listen().await;
+        let router = Router::new()
+            .route("/sessions/u/agent_1/ingest", any(accept))
+            .with_state(opened);
+        tokio::spawn(http_server::serve(listener, router));
+
+        let (listener, wrapper) = listen().await;
+        let record = Record::default();
+        let config = WrapperConfig {
+            gateway_url: format!("http://{gateway}"),
+        };
+        tokio::spawn(Wrapper::new(config, real::seams(), record.witness()).serve(listener));
+
+        let stage = Self {
+            gateway_record,
+            gateway,
+            record,
+            wrapper,
+            ingest_url: format!("ws://{server}/sessions/u/agent_1/ingest"),
+            generation: 3,
+            ingests,
+        };
+        let ready = json!({
+            "cloudAgentSessionId": "agent_1",
+            "userId": "u",
+            "agent": { "mode": "code", "model": MODEL },
+            "session": stage.binding(),
+        });
+        let (status, reply) = post(&stage.wrapper, "/session/ready", &ready).await;
+        assert_eq!((status, &reply["status"]), (200, &json!("ready")));
+        assert_eq!(reply["kiloSessionId"].as_str().unwrap().len(), "ses_".len() + 26);
+        stage
+    }
+
+    fn binding(&self) -> Value {
+        json!({
+            "ingestUrl": self.ingest_url,
+            "workerAuthToken": "token",
+            "wrapperRunId": "wr_1",
+            "wrapperGeneration": self.generation,
+            "wrapperConnectionId": "connection-1",
+        })
+    }
+
+    /// The body of a `/job/…` request.
+    fn job(&self, message: Value, model: &str) -> Value {
+        json!({
+            "message": message,
+            "agent": { "mode": "code", "model": model },
+            "finalization": { "autoCommit": true, "gateThreshold": "all" },
+            "session": self.binding(),
+        })
+    }
+
+    async fn prompt(&self, id: &str, prompt: &str, model: &str) -> (u16, Value) {
+        let body = self.job(json!({ "id": id, "prompt": prompt }), model);
+        post(&self.wrapper, "/job/prompt", &body).await
+    }
+
+    async fn behave(&self, behaviour: &Value) -> (u16, Value) {
+        post(&self.wrapper, "/test/behaviour", behaviour).await
+    }
+
+    /// Prompts, and takes the ingest that is opened for it.
+    async fn prompt_and_connect(&mut self, id: &str, prompt: &str) -> Ingest {
+        let reply = self.prompt(id, prompt, MODEL).await;
+        assert_eq!(reply, (200, json!({ "status": "sent", "messageId": id })));
+        self.ingests.recv().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_leads_to_the_events_of_a_whole_turn_and_the_ingest_is_left() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:echo:hi").await;
+    assert_eq!(ingest.authorization, "Bearer token");
+    assert!(
+        ingest.path.contains("?wrapperRunId=wr_1&kiloSessionId=ses_"),
+        "{}",
+        ingest.path
+    );
+    assert!(
+        ingest
+            .path
+            .ends_with("&sessionId=agent_1&wrapperGeneration=3&wrapperConnectionId=connection-1")
+    );
+
+    let expected = [
+        "session.status",
+        "message.updated",
+        "message.updated",
+        "message.part.delta",
+        "message.part.updated",
+        "message.updated",
+        "session.status",
+        "session.idle",
+        "autocommit_started",
+        "autocommit_completed",
+        "complete",
+    ];
+    assert_eq!(ingest.names_until("complete").await, expected);
+    let Message::Close(Some(CloseFrame { code, .. })) = ingest.socket.recv().await.unwrap().unwrap() else {
+        panic!("no close frame");
+    };
+    assert_eq!(code, 1000);
+
+    let sent = stage.record.sights().into_iter().filter_map(|sight| match sight {
+        Sight::FrameSent { frame, .. } => Some(name(&frame)),
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
+    assert_eq!(get(&stage.wrapper, "/job/status").await["status"], "idle");
+}
+
+#[tokio::test]
+async fn an_ingest_that_was_cut_is_resumed_with_what_it_missed() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
+    gateway::until_engaged(&stage.gateway, "hold").await;
+    for _ in ["busy", "user", "assistant"] {
+        ingest.next().await;
+    }
+    drop(ingest);
+    let lost = |sight: &Sight| {
+        matches!(
+            sight,
+            Sight::SocketClosed {
+                by: ClosedBy::Lost,
+                ..
+            }
+        )
+    };
+    stage.record.until(lost).await;
+    post(&stage.gateway, "/test/release?tag=hold", &Value::Null).await;
+
+    let mut ingest = stage.ingests.recv().await.unwrap();
+    let names = ingest.names_until("complete").await;
+    assert_eq!(
+        names[..3],
+        ["wrapper_resumed", "message.part.delta", "message.part.updated"]
+    );
+}
+
+#[tokio::test]
+async fn a_kill_drops_the_gateway_call_and_a_ping_is_answered() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
+    gateway::until_engaged(&stage.gateway, "hold").await;
+    ingest.say(&json!({ "type": "ping" })).await;
+    assert_eq!(ingest.names_until("pong").await.len(), 4);
+    ingest.say(&json!({ "type": "kill", "signal": "SIGTERM" })).await;
+    let names = ingest.names_until("session.idle").await;
+    assert_eq!(names, ["interrupted", "session.status", "session.idle"]);
+
+    stage
+        .gateway_record
+        .until(|sight| matches!(sight, Sight::PeerGone { .. }))
+        .await;
+    let nobody = json!({ "tags": [], "liveResponses": 0 });
+    assert_eq!(get(&stage.gateway, "/test/waiters").await, nobody);
+}
+
+#[tokio::test]
+async fn what_the_gateway_says_against_a_turn_reaches_the_ingest() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:error:no money").await;
+    let error = loop {
+        let error = ingest.next().await["data"]["info"]["error"].take();
+        if !error.is_null() {
+            break error;
+        }
+    };
+    assert_eq!(
+        error,
+        json!({ "name": "APIError", "data": { "message": "no money" } })
+    );
+    ingest.names_until("complete").await;
+
+    assert_eq!(stage.prompt("msg_2", "__fake__:echo:hi", "other").await.0, 200);
+    assert_eq!(ingest.names_until("session.error").await.len(), 3);
+    let fatal = ingest.next().await;
+    assert_eq!(fatal["streamEventType"], "error");
+    let text = "Model not found: other";
+    assert_eq!(
+        fatal["data"],
+        json!({ "fatal": true, "message": text, "error": text })
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_the_side_door_is_named_and_changes_nothing() {
+    let stage = Stage::ready().await;
+    let fail = json!({ "job": { "fail": { "code": "SEND_ERROR" } } });
+    assert_eq!(stage.behave(&fail).await, (204, Value::Null));
+    let (status, refusal) = stage
+        .behave(&json!({ "job": { "fail": { "code": "BUSY" } } }))
+        .await;
+    assert_eq!((status, &refusal["error"]), (400, &json!("INVALID_REQUEST")));
+    let message = refusal["message"].as_str().unwrap();
+    assert!(
+        message.contains("job.fail.code") && message.contains("BUSY"),
+        "{message}"
+    );
+
+    let (status, refusal) = stage.prompt("msg_1", "__fake__:idle", MODEL).await;
+    assert_eq!((status, &refusal["error"]), (500, &json!("SEND_ERROR")));
+    let is_of_side_door =
+        |sight: &Sight| matches!(sight, Sight::RequestReceived { path, .. } if path.starts_with("/test/"));
+    assert!(!stage.record.sights().iter().any(is_of_side_door));
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
+    let mut stage = Stage::ready().await;
+    stage.behave(&json!({ "job": { "lose-reply": 1 } })).await;
+    let body = stage.job(json!({ "id": "msg_1", "prompt": "__fake__:echo:hi" }), MODEL);
+    let answer = send(&stage.wrapper, Method::POST, "/job/prompt", &body).await;
+    assert!(answer.is_err(), "{answer:?}");
+    let mut ingest = stage.ingests.recv().await.unwrap();
+    ingest.names_until("complete").await;
+
+    // It was neither answered nor left.
+    let is_end = |sight: &Sight| {
+        matches!(
+            sight,
+            Sight::ReplySent { exchange: 2, .. } | Sight::PeerGone { exchange: 2 }
+        )
+    };
+    assert!(!stage.record.sights().iter().any(is_end));
+    assert_eq!(stage.prompt("msg_1", "__fake__:echo:hi", MODEL).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_kept_socket_carries_the_turns_of_the_next_binding() {
+    let mut stage = Stage::ready().await;
+    stage
+        .behave(&json!({ "keeps-old-socket": true, "complete": { "never": true } }))
+        .await;
+    let mut old = stage.prompt_and_connect("msg_1", "__fake__:idle").await;
+    old.names_until("session.idle").await;
+    stage.generation = 4;
+    assert_eq!(stage.prompt("msg_2", "__fake__:echo:hi", MODEL).await.0, 200);
+
+    let (mut stale, mut current) = (
+        stage.ingests.recv().await.unwrap(),
+        stage.ingests.recv().await.unwrap(),
+    );
+    if stale.path.contains("Generation=4") {
+        std::mem::swap(&mut stale, &mut current);
+    }
+    assert!(stale.path.contains("Generation=3"), "{}", stale.path);
+    assert!(current.path.contains("Generation=4"), "{}", current.path);
+    let reply = async |ingest: &mut Ingest| {
+        ingest.names_until("message.part.updated").await;
+        ingest.next().await
+    };
+    assert_eq!(reply(&mut old).await, reply(&mut current).await);
+}
+
+#[tokio::test]
+async fn a_command_runs_like_a_prompt() {
+    for (arguments, expected) in [("__fake__:echo:hi", Some("hi")), ("the tests", None)] {
+        let mut stage = Stage::ready().await;
+        let message = json!({ "id": "msg_1", "command": "review", "arguments": arguments });
+        let reply = post(&stage.wrapper, "/job/command", &stage.job(message, MODEL)).await;
+        assert_eq!(reply, (200, json!({ "status": "sent", "messageId": "msg_1" })));
+        let mut ingest = stage.ingests.recv().await.unwrap();
+        let (mut text, mut error) = (None, Value::Null);
+        loop {
+            let frame = ingest.next().await;
+            match name(&frame).as_str() {
+                "message.part.updated" => text = frame["data"]["part"]["text"].as_str().map(str::to_owned),
+                "message.updated" => error = frame["data"]["info"]["error"].clone(),
+                "complete" => break,
+                _ => {}
+            }
+        }
+        assert_eq!((text.as_deref(), error), (expected, Value::Null), "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_given_when_the_server_asks_for_it() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
+    gateway::until_engaged(&stage.gateway, "hold").await;
+    for _ in ["busy", "user", "assistant"] {
+        ingest.next().await;
+    }
+    ingest.say(&json!({ "type": "request_snapshot" })).await;
+    let names = ingest.names_until("session.status").await;
+    assert_eq!(names, ["message.updated", "message.updated", "session.status"]);
+}

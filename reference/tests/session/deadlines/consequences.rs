@@ -1,0 +1,110 @@
+//! What must have come of a deadline, as far as it shows: on the message, at the queue, and in what the
+//! session lets a wrapper do then.
+
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::model::message::{Reason, Source, Status};
+use turnstile_reference::session::{CallbackOwner, Effect};
+
+use crate::bench::Bench;
+use crate::deadlines::times::LONG;
+
+/// The wrapper stayed away: what it had accepted failed, and it is let go.
+pub fn wrapper_disconnected(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
+    ended(
+        bench,
+        message,
+        Reason::WrapperDisconnected,
+        Source::WrapperFailure,
+    )?;
+    let error = bench
+        .message(message)
+        .outcome()
+        .and_then(|outcome| outcome.error.as_deref());
+    if error != Some("Wrapper disconnected") {
+        return Err(format!("the message says {error:?}"));
+    }
+    called_back(bench, message)?;
+    is_let_go(bench)
+}
+
+/// The wrapper was unhealthy: what it had accepted failed, and it is let go.
+pub fn wrapper_failed(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
+    ended(bench, message, Reason::WrapperFailure, Source::WrapperFailure)?;
+    called_back(bench, message)?;
+    is_let_go(bench)
+}
+
+/// The message keeps its end, and its callback goes out without a result of the gate.
+pub fn gate_is_released(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
+    if !bench.message(message).is_completed() || bench.message(message).gate_result.is_some() {
+        return Err(format!("the message is {:?}", bench.message(message)));
+    }
+    called_back(bench, message)?;
+    is_let_go(bench)
+}
+
+/// The message ended for that reason.
+pub fn ended(bench: &Bench, message: &MessageId, reason: Reason, source: Source) -> Result<(), String> {
+    let status = match reason {
+        Reason::Interrupted => Status::Interrupted,
+        _ => Status::Failed,
+    };
+    let outcome = bench.message(message).outcome();
+    outcome
+        .filter(|outcome| (outcome.status, outcome.reason, outcome.source) == (status, Some(reason), source))
+        .map(|_| ())
+        .ok_or_else(|| format!("the message ended with {outcome:?}"))
+}
+
+/// A message that has a callback was called back for, once.
+pub fn called_back(bench: &Bench, message: &MessageId) -> Result<(), String> {
+    let wanted = usize::from(bench.message(message).callback_target.is_some());
+    let callbacks = bench.callbacks(message);
+    if callbacks == wanted {
+        Ok(())
+    } else {
+        Err(format!("the queue got {callbacks} callbacks, not {wanted}"))
+    }
+}
+
+/// The run is over: its wrapper comes in no more, and the next message gets a run of the next generation.
+pub fn is_let_go(bench: &mut Bench) -> Result<(), String> {
+    let before = bench.run.clone().expect("there was a run");
+    if bench.connect() {
+        return Err(format!("{before:?} is still current"));
+    }
+    bench.admit();
+    let after = bench.next_delivery().run;
+    if after.id != before.id && after.fence.generation == before.fence.generation + 1 {
+        Ok(())
+    } else {
+        Err(format!("{before:?} was followed by {after:?}"))
+    }
+}
+
+/// The queue, which takes the callback now, got the same one twice.
+pub fn is_handed_over_once_more_and_never_again(
+    bench: &mut Bench,
+    message: &MessageId,
+) -> Result<(), String> {
+    bench.queue_answers(CallbackOwner::Message(message.clone()), Ok(()));
+    bench.pass(LONG);
+    bench.restart();
+    bench.pass(LONG);
+    let jobs: Vec<_> = bench
+        .log()
+        .iter()
+        .filter_map(|(_, effect)| match effect {
+            Effect::Enqueue(job) => Some(job),
+            _ => None,
+        })
+        .collect();
+    let callback = bench.message(message).callback.as_ref();
+    if jobs.len() != 2 || jobs[0] != jobs[1] {
+        return Err(format!("the queue got {jobs:?}"));
+    }
+    callback
+        .filter(|callback| callback.callback_attempts == 1 && callback.callback_enqueued_at.is_some())
+        .map(|_| ())
+        .ok_or_else(|| format!("{callback:?} was recorded"))
+}

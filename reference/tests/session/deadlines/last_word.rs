@@ -1,0 +1,191 @@
+//! What is due, and what is not, once nothing is at work on a run that is still there, and what no deadline
+//! is set for at all.
+
+use std::time::Duration;
+
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::session::wrapper::FailureCode;
+use turnstile_reference::session::{Effect, ToWrapper};
+
+use crate::bench::Bench;
+use crate::bench::setting::Setting;
+use crate::bench::words::{self, Reply};
+use crate::deadlines::acts::CHILD_IDLE;
+use crate::deadlines::report;
+use crate::deadlines::rows::{accepted, is_stop};
+use crate::deadlines::times::*;
+
+/// Less than any deadline.
+const SECOND: Duration = Duration::from_secs(1);
+
+fn with_callback() -> Setting {
+    Setting {
+        callback: true,
+        ..Setting::default()
+    }
+}
+
+fn with_gate() -> Setting {
+    Setting {
+        callback: true,
+        gate: true,
+        ..Setting::default()
+    }
+}
+
+/// A message that has just been answered; nothing else was said.
+fn completed(bench: &mut Bench) -> MessageId {
+    let message = accepted(bench);
+    bench.say(words::assistant(&message, Reply::Completed));
+    message
+}
+
+/// A message that has been answered by a wrapper that is idle.
+fn idle(bench: &mut Bench) -> MessageId {
+    let message = completed(bench);
+    bench.say(words::root_idle());
+    message
+}
+
+fn is_ping(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(_, ToWrapper::Ping))
+}
+
+/// A time in which something must not be done.
+struct Quiet {
+    name: &'static str,
+    setting: Setting,
+    arm: fn(&mut Bench),
+    during: Duration,
+    without: fn(&Effect) -> bool,
+}
+
+impl Quiet {
+    /// What was done all the same.
+    fn broken_by(self) -> Option<String> {
+        let mut bench = Bench::new(self.setting);
+        (self.arm)(&mut bench);
+        let seen = bench.log().len();
+        bench.pass(self.during);
+        let mut done = bench.log()[seen..]
+            .iter()
+            .filter(|(_, effect)| (self.without)(effect));
+        let (at, effect) = done.next()?;
+        Some(format!("{}: {effect:?} at {at}", self.name))
+    }
+}
+
+#[test]
+fn nothing_is_waited_for_where_nothing_is_owed() {
+    let quiet = [
+        Quiet {
+            name: "a socket that was replaced closes, and the newer one stays",
+            setting: with_callback(),
+            arm: |bench| {
+                accepted(bench);
+                bench.connect();
+            },
+            during: GRACE + MOMENT,
+            without: is_stop,
+        },
+        Quiet {
+            name: "a message ends when its workspace has been ready for a minute",
+            setting: with_gate(),
+            arm: |bench| {
+                let message = accepted(bench);
+                bench.pass(READY_ONLY - SECOND);
+                bench.say(words::assistant(&message, Reply::Completed));
+            },
+            during: SECOND * 2,
+            without: is_stop,
+        },
+        Quiet {
+            name: "the last socket closes with nothing accepted",
+            setting: with_callback(),
+            arm: |bench| {
+                idle(bench);
+                bench.disconnect();
+            },
+            during: GRACE + MOMENT,
+            without: is_stop,
+        },
+        Quiet {
+            name: "the server starts with nothing accepted",
+            setting: with_callback(),
+            arm: |bench| {
+                idle(bench);
+                bench.restart();
+            },
+            during: GRACE + MOMENT,
+            without: is_stop,
+        },
+        Quiet {
+            name: "a wrapper has answered, and nobody is to be called back",
+            setting: Setting::default(),
+            arm: |bench| {
+                completed(bench);
+            },
+            during: PING,
+            without: is_ping,
+        },
+        Quiet {
+            name: "a wrapper is idle with nothing accepted",
+            setting: with_callback(),
+            arm: |bench| {
+                idle(bench);
+            },
+            during: KEEP_WARM - MOMENT,
+            without: is_ping,
+        },
+        Quiet {
+            name: "a child session is idle",
+            setting: with_callback(),
+            arm: |bench| {
+                let message = accepted(bench);
+                (CHILD_IDLE.does)(bench, &message);
+            },
+            during: RECONCILIATION + MOMENT,
+            without: |effect| matches!(effect, Effect::Broadcast(event) if event.stream_event_type == "cloud.message.failed"),
+        },
+    ];
+    let found: Vec<_> = quiet.into_iter().filter_map(Quiet::broken_by).collect();
+    report(&found);
+}
+
+#[test]
+fn a_wrapper_that_never_tells_a_gate_result_is_kept_warm_no_longer_than_any_other() {
+    let mut bench = Bench::new(with_gate());
+    let message = idle(&mut bench);
+    bench.pass(KEEP_WARM - MOMENT);
+    assert_eq!(bench.callbacks(&message), 0, "the gate result is awaited");
+    bench.pass(MOMENT);
+    assert_eq!(
+        bench.callbacks(&message),
+        1,
+        "protocol §7: 300 s after the root idle, with nothing pending or accepted, the wrapper is stopped, and \
+         §8: a gate wait is released when its wrapper is lost; else a wrapper that does no more than answer \
+         pings keeps the callback for ever"
+    );
+}
+
+#[test]
+fn the_time_without_work_does_not_run_while_a_message_is_at_work() {
+    let mut bench = Bench::new(with_gate());
+    let at_work = accepted(&mut bench);
+    bench.disconnect();
+    bench.admit();
+    bench.next_delivery();
+    bench.take_up();
+    let ready_at = bench.now;
+    bench.report(Err(FailureCode::BadRequest));
+    bench.pass_until(ready_at + READY_ONLY - SECOND);
+    bench.say(words::assistant(&at_work, Reply::Completed));
+    let seen = bench.log().len();
+    bench.pass(SECOND);
+    let stopped = bench.log()[seen..].iter().any(|(_, effect)| is_stop(effect));
+    assert!(
+        !stopped,
+        "protocol §7: a wrapper is let go after 60 s with nothing accepted, not a second after the end of a \
+         message that it had accepted all the while; this one was to tell a gate result"
+    );
+}

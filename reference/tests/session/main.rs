@@ -1,0 +1,8 @@
+//! Tests of the session as a state machine, and of the store on a database in memory: no sockets, no clock.
+
+mod bench;
+
+mod deadlines;
+mod session_properties;
+mod settlement_pairs;
+mod store;

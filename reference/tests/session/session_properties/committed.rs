@@ -1,0 +1,149 @@
+//! What was committed, as a store has it: only what a decision said it writes is written, and after a crash
+//! only what can be read back from JSON is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::legacy::model::execution::{self, Execution};
+use turnstile_reference::model::message::Message;
+use turnstile_reference::model::metadata::Metadata;
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::events::{Event, EventRow};
+use turnstile_reference::session::{Core, Session, Stored, Writes};
+use turnstile_seams::Randomness;
+
+use crate::session_properties::laws::{Law, Violation, ensure};
+use crate::session_properties::protocol::PROTOCOL;
+
+/// Deadlines that follow the wrapper's output. They may be written later than they are set: a commit for
+/// every piece of a text would be too dear.
+const LAZY_DEADLINES: [&str; 2] = ["ping", "noOutput"];
+
+/// A session's records.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// None if there is no such session, not yet or not any more.
+    metadata: Option<Metadata>,
+    core: Core,
+    messages: BTreeMap<MessageId, Message>,
+    executions: BTreeMap<execution::Id, Execution>,
+    events: BTreeMap<u64, Event>,
+    entities: BTreeMap<String, u64>,
+}
+
+impl Committed {
+    /// The records that an older service left, as they are read.
+    pub fn left_behind(metadata: Metadata, executions: Vec<Execution>) -> Self {
+        let executions = executions
+            .into_iter()
+            .map(|execution| (execution.id().clone(), execution));
+        Self {
+            metadata: Some(metadata),
+            executions: executions.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Writes what a decision of `session` wants written.
+    pub fn commit(&mut self, session: &Session, writes: &Writes) {
+        if writes.removal {
+            *self = Self::default();
+            return;
+        }
+        if writes.metadata {
+            self.metadata = Some(session.metadata().clone());
+        }
+        if writes.core {
+            self.core = session.core().clone();
+        }
+        for message in writes.messages.iter().filter_map(|id| session.message(id)) {
+            self.messages.insert(message.id.clone(), message.clone());
+        }
+        for execution in writes.executions.iter().filter_map(|id| session.execution(id)) {
+            self.executions.insert(execution.id().clone(), execution.clone());
+        }
+        for entity in &writes.forgotten_entities {
+            self.entities.remove(entity);
+        }
+        for EventRow { event, entity } in &writes.events {
+            self.events.insert(event.id, event.clone());
+            if let Some(entity) = entity {
+                self.entities.insert(entity.clone(), event.id);
+            }
+        }
+    }
+
+    /// The session that these records make, if there is one.
+    pub fn restore(&self, randomness: &Randomness, sabotage: Sabotage) -> Option<Session> {
+        let rows = self.entities.iter().map(|(entity, id)| EventRow {
+            event: through_json(&self.events[id]),
+            entity: Some(entity.clone()),
+        });
+        let stored = Stored {
+            metadata: through_json(self.metadata.as_ref()?),
+            core: through_json(&self.core),
+            messages: self.messages.values().map(through_json).collect(),
+            executions: self.executions.values().map(through_json).collect(),
+            entities: rows.collect(),
+        };
+        Some(Session::restore(
+            stored,
+            randomness.clone(),
+            Arc::clone(&PROTOCOL),
+            sabotage,
+        ))
+    }
+
+    /// Whether `session` has nothing durable that was not written.
+    pub fn agree_with(&self, session: &Session) -> Result<(), Violation> {
+        ensure!(
+            self.core == *session.core() || without_lazy(&self.core) == without_lazy(session.core()),
+            Law::WritesAreComplete,
+            "committed {:?}, but the session has {:?}",
+            self.core,
+            session.core(),
+        );
+        ensure!(
+            self.metadata.as_ref() == Some(session.metadata()),
+            Law::WritesAreComplete,
+            "committed {:?}, but the session has {:?}",
+            self.metadata,
+            session.metadata(),
+        );
+        ensure!(
+            session.messages().eq(self.messages.values()),
+            Law::WritesAreComplete,
+            "a message differs from its record",
+        );
+        for (id, execution) in &self.executions {
+            ensure!(
+                session.execution(id) == Some(execution),
+                Law::WritesAreComplete,
+                "committed {execution:?}, but the session has {:?}",
+                session.execution(id),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether there is such a session.
+    pub fn has_session(&self) -> bool {
+        self.metadata.is_some()
+    }
+}
+
+fn through_json<T: Serialize + DeserializeOwned>(record: &T) -> T {
+    let text = serde_json::to_string(record).expect("a record can be written as JSON");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text} cannot be read back: {error}"))
+}
+
+fn without_lazy(core: &Core) -> Value {
+    let mut core = serde_json::to_value(core).expect("a record can be written as JSON");
+    if let Some(deadlines) = core["deadlines"].as_array_mut() {
+        deadlines.retain(|deadline| !LAZY_DEADLINES.iter().any(|lazy| deadline[0] == *lazy));
+    }
+    core
+}

@@ -1,0 +1,419 @@
+//! The idle batch, what a callback says, and how it gets to the queue (protocol §8).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::legacy::model::execution::{self, Execution};
+use turnstile_reference::legacy::model::{name_execution, name_execution_after};
+use turnstile_reference::model::metadata::{CallbackTarget, GateThreshold};
+use turnstile_reference::session::wrapper::Run;
+use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Session};
+
+use super::executions;
+use super::ledger::Ledger;
+use super::{Law, Observation, Speaker, Told, Violation, ensure};
+use crate::session_properties::actions::Setting;
+use crate::session_properties::protocol::PROTOCOL;
+use crate::session_properties::setting::BRANCH;
+
+/// What is known of batches and callbacks.
+#[derive(Debug)]
+pub struct Callbacks {
+    gate_of_session: bool,
+    /// Where the callback of a message that is admitted now goes to.
+    target: Option<CallbackTarget>,
+    /// Where the callbacks of messages go to.
+    targets: BTreeMap<MessageId, CallbackTarget>,
+    batch: Option<Batch>,
+    idle: bool,
+    branch: Option<String>,
+    gate_results: BTreeMap<MessageId, String>,
+    /// Texts of the parts of assistant's messages, by message, then part.
+    texts: BTreeMap<String, BTreeMap<String, String>>,
+    /// The assistant's messages that answer a turn, each with the turn.
+    assistants: BTreeMap<String, MessageId>,
+    /// The messages that executions of an older service answer.
+    asked: BTreeMap<execution::Id, MessageId>,
+    callbacks: BTreeMap<CallbackOwner, Callback>,
+    resumed_at: Option<Timestamp>,
+    /// Whether the present input may close the batch without an idle.
+    needs_no_idle: bool,
+}
+
+#[derive(Debug)]
+struct Batch {
+    representative: MessageId,
+    gate_released: bool,
+}
+
+/// A callback whose batch is closed, or whose execution has ended.
+#[derive(Debug)]
+struct Callback {
+    target: CallbackTarget,
+    body: Value,
+    /// It was handed to the queue at least once.
+    handed: bool,
+    /// The queue took it.
+    taken: bool,
+    /// It is being handed to the queue.
+    under_way: bool,
+    retry_at: Option<Timestamp>,
+}
+
+impl Callbacks {
+    pub fn new(setting: &Setting, session: &Session, executions: &[Execution]) -> Self {
+        let asked = executions.iter().filter_map(|execution| {
+            let message = execution.message_id.clone()?;
+            Some((execution.id().clone(), message))
+        });
+        Self {
+            gate_of_session: setting.gate.is_some_and(|gate| gate != GateThreshold::Off),
+            target: session.metadata().callback.clone(),
+            targets: BTreeMap::new(),
+            batch: None,
+            idle: false,
+            branch: setting.branch.then(|| BRANCH.to_owned()),
+            gate_results: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            assistants: BTreeMap::new(),
+            asked: asked.collect(),
+            callbacks: BTreeMap::new(),
+            resumed_at: None,
+            needs_no_idle: false,
+        }
+    }
+
+    pub fn crash(&mut self) {
+        for callback in self.callbacks.values_mut() {
+            callback.under_way = false;
+        }
+    }
+
+    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Speaker>, ledger: &Ledger) {
+        let run = speaker.and_then(Speaker::run);
+        self.needs_no_idle = match seen.input {
+            Input::Interrupt | Input::Delete => true,
+            Input::IngestEvent { .. } => run.is_some() && seen.is_last_word(),
+            _ => false,
+        };
+        match seen.input {
+            Input::Resume => self.resumed_at = Some(seen.now),
+            Input::SetCallbackTarget(target) => self.target.clone_from(target),
+            Input::Enqueued { owner, result } => {
+                if let Some(callback) = self.callbacks.get_mut(owner) {
+                    callback.under_way = false;
+                    callback.taken |= result.is_ok();
+                    callback.retry_at = result.is_err().then(|| seen.now + PROTOCOL.enqueue_retry_delay);
+                }
+            }
+            _ => {}
+        }
+        if speaker.is_some() {
+            self.take_frame(seen);
+        }
+        if let Some(run) = run {
+            self.take_frame_of_run(seen, run, ledger);
+        }
+    }
+
+    /// What everyone whose frames count may say.
+    fn take_frame(&mut self, seen: &Observation) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match seen.kilo() {
+            Some(("message.part.updated", properties)) => {
+                let part = &properties["part"];
+                let parts = self.texts.entry(text(&part["messageID"])).or_default();
+                if part["type"] == "text" {
+                    parts.insert(text(&part["id"]), text(&part["text"]));
+                } else {
+                    parts.remove(&text(&part["id"]));
+                }
+            }
+            Some(("message.part.removed", properties)) => {
+                let parts = self.texts.entry(text(&properties["messageID"])).or_default();
+                parts.remove(&text(&properties["partID"]));
+            }
+            Some(("message.updated", properties)) => {
+                let info = &properties["info"];
+                let answers = info["parentID"].as_str().map(str::parse::<MessageId>);
+                if let (true, Some(Ok(answers))) = (info["role"] == "assistant", answers) {
+                    self.assistants.insert(text(&info["id"]), answers);
+                }
+            }
+            _ => {}
+        }
+        if let Some((_, "complete", data)) = seen.frame()
+            && let Some(branch) = data["currentBranch"].as_str()
+        {
+            self.branch = Some(branch.to_owned());
+        }
+    }
+
+    fn take_frame_of_run(&mut self, seen: &Observation, run: &Run, ledger: &Ledger) {
+        if let Some(("session.idle", properties)) = seen.kilo() {
+            self.idle |= properties["sessionID"].as_str() == ledger.kilo_session.as_deref();
+        }
+        if !seen.is_last_word() {
+            return;
+        }
+        let (_, name, data) = seen.frame().expect("a word is in a frame");
+        let is_of_run =
+            |batch: &&mut Batch| ledger.turn(&batch.representative).sent_by.as_ref() == Some(&run.id);
+        if let Some(batch) = self.batch.as_mut().filter(is_of_run) {
+            batch.gate_released = true;
+            if let ("complete", Some(result)) = (name, data["gateResult"].as_str()) {
+                self.gate_results
+                    .entry(batch.representative.clone())
+                    .or_insert_with(|| result.to_owned());
+            }
+        }
+    }
+
+    pub fn take_told(&mut self, id: &MessageId, told: &Told) {
+        match told {
+            Told::Queued => {
+                if let Some(target) = &self.target {
+                    self.targets.insert(id.clone(), target.clone());
+                }
+            }
+            Told::Sent => self.idle = false,
+            Told::Ended(end) => {
+                self.needs_no_idle |= end.source == "delivery_failure";
+                if self.targets.contains_key(id) {
+                    self.batch = Some(Batch {
+                        representative: id.clone(),
+                        gate_released: false,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The wrapper is lost: neither an idle nor a gate result will come of it.
+    pub fn take_loss(&mut self) {
+        self.needs_no_idle = true;
+        if let Some(batch) = &mut self.batch {
+            batch.gate_released = true;
+        }
+    }
+
+    pub fn take_job(
+        &mut self,
+        seen: &Observation,
+        job: &CallbackJob,
+        ledger: &Ledger,
+    ) -> Result<(), Violation> {
+        let owner = &job.owner;
+        if let (false, Some(id)) = (self.callbacks.contains_key(owner), owner.message()) {
+            self.close_batch(id, ledger)?;
+            if let Some(target) = self.targets.get(id).cloned() {
+                let body = self.body_of_message(id, seen, ledger);
+                self.owe(owner.clone(), target, body);
+            }
+        }
+        let Some(callback) = self.callbacks.get_mut(owner) else {
+            return Err(Violation::new(Law::Batch, format!("{job:?} is owed to nobody")));
+        };
+        ensure!(
+            callback.target == job.target && callback.body == job.body,
+            Law::CallbackBody,
+            "{} to {} should be {} to {}",
+            job.body,
+            job.target.url,
+            callback.body,
+            callback.target.url
+        );
+        let is_due = match callback.retry_at {
+            Some(retry_at) => retry_at <= seen.now,
+            // It may have been under way when the server crashed.
+            None => !callback.handed || self.resumed_at.is_some(),
+        };
+        ensure!(
+            !callback.taken && !callback.under_way && is_due,
+            Law::CallbackRetry,
+            "at {} the callback {callback:?} of {owner} is handed over again",
+            seen.now
+        );
+        callback.handed = true;
+        callback.under_way = true;
+        Ok(())
+    }
+
+    /// An execution ended, and its callback goes where callbacks go to now.
+    pub fn owe_of_execution(
+        &mut self,
+        seen: &Observation,
+        execution: &Execution,
+        end: executions::End,
+        ledger: &Ledger,
+    ) {
+        let Some(target) = self.target.clone() else {
+            return;
+        };
+        let completed = end.status == "completed";
+        let is_own = |answered: &MessageId| {
+            let mut others = self.asked.iter().filter(|(other, _)| *other != execution.id());
+            !ledger.knows(answered) && !others.any(|(_, asked)| asked == answered)
+        };
+        let mut latest_first = self.assistants.iter().rev();
+        let latest = latest_first
+            .find(|(_, answered)| is_own(answered))
+            .filter(|_| completed);
+        let text = latest.and_then(|(assistant, _)| self.text_of(assistant));
+        let mut body = self.body(seen, ledger, end.status, end.error, end.gate, text);
+        if let Some(message) = &execution.message_id {
+            body["messageId"] = json!(message);
+            body["idempotencyKey"] = json!(message);
+        }
+        name_execution(execution, &mut body);
+        self.owe(CallbackOwner::Imported(execution.id().clone()), target, body);
+    }
+
+    fn owe(&mut self, owner: CallbackOwner, target: CallbackTarget, body: Value) {
+        let callback = Callback {
+            target,
+            body,
+            handed: false,
+            taken: false,
+            under_way: false,
+            retry_at: None,
+        };
+        self.callbacks.insert(owner, callback);
+    }
+
+    fn close_batch(&mut self, id: &MessageId, ledger: &Ledger) -> Result<(), Violation> {
+        ensure!(
+            self.is_closable(ledger)
+                && self
+                    .batch
+                    .as_ref()
+                    .is_some_and(|batch| batch.representative == *id),
+            Law::Batch,
+            "the batch {:?} is closed with {id}, idle {}, without need of it {}, {}",
+            self.batch,
+            self.idle,
+            self.needs_no_idle,
+            ledger.waited_for()
+        );
+        self.batch = None;
+        Ok(())
+    }
+
+    /// Whether the batch has nothing to wait for.
+    fn is_closable(&self, ledger: &Ledger) -> bool {
+        let Some(batch) = &self.batch else { return false };
+        let id = &batch.representative;
+        let completed = ledger
+            .turn(id)
+            .end
+            .as_ref()
+            .is_some_and(|end| end.status == "completed");
+        let awaits_gate = completed
+            && ledger.wants_gate(id, self.gate_of_session)
+            && !batch.gate_released
+            && ledger.run.is_some();
+        ledger.all_ended() && !awaits_gate && (self.idle || self.needs_no_idle || ledger.run.is_none())
+    }
+
+    fn body_of_message(&self, id: &MessageId, seen: &Observation, ledger: &Ledger) -> Value {
+        let end = ledger.turn(id).end.clone();
+        let end = end.expect("it was checked that every message has ended");
+        let assistant = end.assistant_message.filter(|_| end.status == "completed");
+        let text = assistant.and_then(|assistant| self.text_of(&assistant));
+        let gate = self.gate_results.get(id).cloned();
+        let mut body = self.body(seen, ledger, &end.status, end.error, gate, text);
+        body["messageId"] = json!(id);
+        body["idempotencyKey"] = json!(id);
+        name_execution_after(id, &mut body);
+        body
+    }
+
+    /// The text of an assistant's message, if it has any.
+    fn text_of(&self, assistant: &str) -> Option<String> {
+        let parts = self.texts.get(assistant)?.values().map(String::as_str);
+        let text = parts.collect::<String>().trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn body(
+        &self,
+        seen: &Observation,
+        ledger: &Ledger,
+        status: &str,
+        error: Option<String>,
+        gate: Option<String>,
+        text: Option<String>,
+    ) -> Value {
+        let session = &seen.session.metadata().identity.session_id;
+        let mut body = json!({"sessionId": session, "cloudAgentSessionId": session, "status": status});
+        for (key, value) in [
+            ("errorMessage", error),
+            ("lastSeenBranch", self.branch.clone()),
+            ("kiloSessionId", ledger.kilo_session.clone()),
+            ("gateResult", gate),
+            ("lastAssistantMessageText", text),
+        ] {
+            if let Some(value) = value {
+                body[key] = Value::String(value);
+            }
+        }
+        body
+    }
+
+    /// Judges that nothing that was due is still to come.
+    pub fn conclude(&self, seen: &Observation, ledger: &Ledger) -> Result<(), Violation> {
+        ensure!(
+            !self.is_closable(ledger),
+            Law::Batch,
+            "the batch {:?} waits for nothing and is open",
+            self.batch
+        );
+        for (owner, callback) in &self.callbacks {
+            ensure!(
+                callback.handed,
+                Law::CallbackRetry,
+                "the callback {callback:?} of {owner} is not handed over"
+            );
+        }
+        if matches!(seen.input, Input::Wake) {
+            let earliest = self
+                .resumed_at
+                .map_or(Timestamp::MIN, |at| at + PROTOCOL.resume_delay);
+            for (owner, callback) in self.callbacks.iter().filter(|(_, callback)| !callback.under_way) {
+                ensure!(
+                    callback.retry_at.is_none_or(|at| at.max(earliest) > seen.now),
+                    Law::CallbackRetry,
+                    "the callback {callback:?} of {owner} was due, it is {}",
+                    seen.now
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the queue has not taken a callback that it should, or a batch is open that nothing but the
+    /// wrapper's last word can close.
+    pub fn is_owed(&self) -> bool {
+        self.is_batch_open() || self.callbacks.values().any(|callback| !callback.taken)
+    }
+
+    /// Whether a callback is to come of messages that have ended.
+    pub fn is_batch_open(&self) -> bool {
+        self.batch.is_some()
+    }
+
+    pub fn is_under_way(&self) -> bool {
+        self.callbacks.values().any(|callback| callback.under_way)
+    }
+
+    pub fn waited_for(&self) -> String {
+        let owed: Vec<_> = self
+            .callbacks
+            .iter()
+            .filter(|(_, callback)| !callback.taken)
+            .collect();
+        format!("batch {:?}, callbacks {owed:?}", self.batch)
+    }
+}

@@ -1,0 +1,365 @@
+//! What an input must make of the messages, worked out from what is known of them before (protocol §3 to
+//! §6), and how it must be answered. What time alone does is judged elsewhere.
+
+use turnstile_reference::identity::{MessageId, WrapperRunId};
+use turnstile_reference::model::metadata::Finalization;
+use turnstile_reference::refusal::{Code, Refusal};
+use turnstile_reference::session::admission::{Ack, Admission, AgentChoice, Delivery as Delivered};
+use turnstile_reference::session::wrapper::{CLOSE_REPLACED, CLOSE_STALE, DeliveryFailure, IngestClaim, Run};
+use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, SocketId, ToWrapper};
+
+use super::{InFlight, Ledger, Turn};
+use crate::session_properties::laws::executions::Executions;
+use crate::session_properties::laws::{Law, Observation, Speaker, Told, Violation, ensure};
+use crate::session_properties::protocol::PROTOCOL;
+
+impl Ledger {
+    /// Works out what the input should lead to, and judges its reply.
+    pub fn take_input(
+        &mut self,
+        seen: &Observation,
+        speaker: Option<&Speaker>,
+        executions: &Executions,
+    ) -> Result<(), Violation> {
+        self.told.clear();
+        self.run_before.clone_from(&self.run);
+        self.expected = Some(Vec::new());
+        match seen.input {
+            Input::Admit(admission) => self.take_admission(seen, admission)?,
+            Input::Initiate => self.take_initiation(seen)?,
+            Input::Interrupt => self.take_interrupt(seen, executions)?,
+            Input::Delete => {
+                self.expect_interrupted();
+                self.judge_stop(seen)?;
+            }
+            Input::ClientConnected => self.take_client(seen)?,
+            Input::Wake => self.expected = None,
+            Input::Prepared { run, workspace } => {
+                let wanted = self.in_flight.as_ref().is_some_and(|delivery| {
+                    delivery.run == *run && self.is_current(run) && self.turns[&delivery.message].is_queued()
+                });
+                ensure!(
+                    matches!(seen.reply, Reply::Proceed(proceed) if *proceed == wanted),
+                    Law::Settlement,
+                    "a prepared delivery that is wanted ({wanted}) got {:?}",
+                    seen.reply
+                );
+                if wanted {
+                    self.warm = true;
+                    self.kilo_session = workspace.kilo_session_id.clone();
+                }
+            }
+            Input::Delivered { message, run, result } => self.take_report(seen, message, run, result),
+            Input::IngestOpened { socket, claim } => self.take_claim(seen, *socket, claim)?,
+            Input::IngestEvent { socket, .. } => match speaker {
+                Some(Speaker::Run(run)) => self.take_frame(seen, run),
+                Some(Speaker::Imported(_)) => {}
+                None => ensure!(
+                    *seen.effects == [Effect::Close(*socket, CLOSE_STALE)] && seen.writes.is_empty(),
+                    Law::StaleFence,
+                    "the frame {:?} led to {:?} and {:?}",
+                    seen.input,
+                    seen.writes,
+                    seen.effects
+                ),
+            },
+            Input::IngestClosed { socket, .. } => {
+                self.sockets.remove(socket);
+            }
+            Input::Resume
+            | Input::Enqueued { .. }
+            | Input::Prepare
+            | Input::SetCallbackTarget(_)
+            | Input::ImportedIngestOpened { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn take_admission(&mut self, seen: &Observation, admission: &Admission) -> Result<(), Violation> {
+        let Reply::Admission(answer) = seen.reply else {
+            return Err(Violation::new(Law::AdmissionAnswer, format!("{:?}", seen.reply)));
+        };
+        let id = &admission.id;
+        let code = |answer: &Result<Ack, Refusal>| answer.as_ref().map_err(|refusal| refusal.code).err();
+        let refusal = match self.turns.get(id) {
+            Some(turn) if turn.end.is_some() || !turn.has_intent_of(admission) => Some(Code::BadRequest),
+            None if self.queued().count() >= PROTOCOL.pending_limit => Some(Code::TooManyRequests),
+            Some(_) | None => None,
+        };
+        ensure!(
+            code(answer) == refusal,
+            Law::AdmissionAnswer,
+            "{id} should be refused with {refusal:?}, not answered with {answer:?}"
+        );
+        if refusal.is_some() {
+            ensure!(
+                seen.writes.is_empty() && seen.effects.is_empty(),
+                Law::PendingLimit,
+                "the refusal {answer:?} led to {:?} and {:?}",
+                seen.writes,
+                seen.effects
+            );
+            return Ok(());
+        }
+        let sent_by = self.turns.get(id).and_then(|turn| turn.sent_by.clone());
+        let ack = Ack {
+            message: id.clone(),
+            delivery: if sent_by.is_some() {
+                Delivered::Sent
+            } else {
+                Delivered::Queued
+            },
+            wrapper_run: sent_by,
+        };
+        ensure!(
+            answer.as_ref().is_ok_and(|given| *given == ack),
+            Law::AdmissionAnswer,
+            "{answer:?} should be {ack:?}"
+        );
+        if !self.turns.contains_key(id) {
+            self.expect(id, Told::Queued.gist());
+            let turn = Turn {
+                admission: admission.clone(),
+                admitted_at: seen.now,
+                sent_by: None,
+                end: None,
+                failures: 0,
+                retry_at: None,
+            };
+            self.turns.insert(id.clone(), turn);
+        }
+        Ok(())
+    }
+
+    /// The message that the session was prepared with is asked for: that is an admission of it. If it had no
+    /// id, the first that it is given is its own.
+    fn take_initiation(&mut self, seen: &Observation) -> Result<(), Violation> {
+        let Reply::Admission(answer) = seen.reply else {
+            return Err(Violation::new(Law::AdmissionAnswer, format!("{:?}", seen.reply)));
+        };
+        let Some(prepared) = self.prepared.clone() else {
+            ensure!(
+                answer
+                    .as_ref()
+                    .is_err_and(|refusal| refusal.code == Code::BadRequest)
+                    && seen.writes.is_empty()
+                    && seen.effects.is_empty(),
+                Law::AdmissionAnswer,
+                "a session that was prepared with nothing answers {answer:?}"
+            );
+            return Ok(());
+        };
+        let given = prepared
+            .id
+            .or(answer.as_ref().ok().map(|ack| ack.message.clone()));
+        let Some(id) = given else {
+            let is_full = self.queued().count() >= PROTOCOL.pending_limit;
+            ensure!(
+                is_full && seen.writes.is_empty(),
+                Law::AdmissionAnswer,
+                "it is refused with {answer:?} and could be taken in"
+            );
+            return Ok(());
+        };
+        let admission = Admission {
+            id: id.clone(),
+            turn: prepared.turn,
+            agent: AgentChoice::default(),
+            finalization: Finalization::default(),
+        };
+        self.take_admission(seen, &admission)?;
+        if let Some(prepared) = &mut self.prepared {
+            prepared.id = Some(id);
+        }
+        Ok(())
+    }
+
+    /// What the user's wish to stop makes of the messages.
+    fn expect_interrupted(&mut self) -> usize {
+        let mut ended = self.accepted();
+        ended.extend(self.queued().map(|(id, _)| id.clone()));
+        for id in &ended {
+            self.expect(id, "interrupted interrupted interrupt");
+        }
+        ended.len()
+    }
+
+    fn take_interrupt(&mut self, seen: &Observation, executions: &Executions) -> Result<(), Violation> {
+        let report = InterruptReport {
+            interrupted: self.expect_interrupted() + executions.unfinished(),
+            command_sent: self.current_socket().is_some() || !executions.told_to_stop().is_empty(),
+        };
+        ensure!(
+            matches!(seen.reply, Reply::Interrupt(given) if *given == report),
+            Law::Settlement,
+            "the interrupt should be answered with {report:?}, not {:?}",
+            seen.reply
+        );
+        self.judge_stop(seen)
+    }
+
+    /// The wrapper that is there is told to stop.
+    fn judge_stop(&self, seen: &Observation) -> Result<(), Violation> {
+        let kill = self
+            .current_socket()
+            .map(|socket| Effect::Send(socket, ToWrapper::Kill));
+        ensure!(
+            kill.is_none_or(|kill| seen.effects.contains(&kill)),
+            Law::Settlement,
+            "{:?} does not stop the wrapper: {:?}",
+            seen.input,
+            seen.effects
+        );
+        Ok(())
+    }
+
+    /// A client that comes changes nothing, and hears from the wrapper how the messages at work stand.
+    fn take_client(&mut self, seen: &Observation) -> Result<(), Violation> {
+        let socket = self.current_socket().filter(|_| !self.accepted().is_empty());
+        let asked = socket.map(|socket| Effect::Send(socket, ToWrapper::RequestSnapshot));
+        ensure!(
+            seen.effects.iter().eq(&asked) && seen.writes.is_empty() && matches!(seen.reply, Reply::None),
+            Law::StateIsTold,
+            "a client led to {:?} and {:?}",
+            seen.writes,
+            seen.effects
+        );
+        Ok(())
+    }
+
+    fn take_report(
+        &mut self,
+        seen: &Observation,
+        id: &MessageId,
+        run: &WrapperRunId,
+        result: &Result<(), DeliveryFailure>,
+    ) {
+        let is_this = |delivery: &mut InFlight| delivery.message == *id && delivery.run == *run;
+        let Some(delivery) = self.in_flight.take_if(is_this) else {
+            return; // It was called off with its run.
+        };
+        let turn = self.turn_mut(id);
+        match result {
+            Ok(()) => {
+                if turn.is_queued() {
+                    self.expect(id, Told::Sent.gist());
+                }
+            }
+            Err(failure) => {
+                if delivery.allocated && turn.sent_by.is_none() {
+                    self.run = None;
+                }
+                let delays = if self.warm {
+                    &PROTOCOL.delivery_retry_delays_warm[..]
+                } else {
+                    &PROTOCOL.delivery_retry_delays_cold[..]
+                };
+                let turn = self.turn_mut(id);
+                if !turn.is_queued() {
+                    return;
+                }
+                turn.failures += 1;
+                if failure.code.as_str() != "BAD_REQUEST" && turn.failures < delays.len() {
+                    turn.retry_at = Some(seen.now + delays[turn.failures - 1]);
+                } else {
+                    self.expect(id, "failed exhausted delivery_failure");
+                }
+            }
+        }
+    }
+
+    fn take_claim(
+        &mut self,
+        seen: &Observation,
+        socket: SocketId,
+        claim: &IngestClaim,
+    ) -> Result<(), Violation> {
+        let claimed = Run {
+            id: claim.run.clone(),
+            fence: claim.fence.clone(),
+        };
+        let current = self.run.as_ref() == Some(&claimed);
+        ensure!(
+            matches!(seen.reply, Reply::Ingest(answer) if answer.is_ok() == current),
+            Law::StaleFence,
+            "{claim:?} got {:?} while {:?} is current",
+            seen.reply,
+            self.run
+        );
+        if current {
+            let closed = self.sockets.iter().filter(|(_, run)| **run == claimed);
+            for (replaced, _) in closed {
+                ensure!(
+                    seen.effects.contains(&Effect::Close(*replaced, CLOSE_REPLACED)),
+                    Law::StaleFence,
+                    "the socket {replaced} was not replaced"
+                );
+            }
+            self.sockets.insert(socket, claimed);
+        }
+        Ok(())
+    }
+
+    /// Words of a wrapper that count, as §6 reads them.
+    fn take_frame(&mut self, seen: &Observation, run: &Run) {
+        if let Some(("message.updated", properties)) = seen.kilo() {
+            let info = &properties["info"];
+            let ended = match (&info["error"], &info["time"]["completed"]) {
+                (error, _) if !error.is_null() => "failed assistant_error assistant_message_event",
+                (_, completed) if !completed.is_null() => "completed - assistant_message_event",
+                _ => return,
+            };
+            let parent = info["parentID"].as_str().and_then(|id| id.parse().ok());
+            if let Some(id) = parent.filter(|id| self.turns.get(id).is_some_and(|turn| turn.end.is_none()))
+                && info["role"] == "assistant"
+            {
+                if self.turns[&id].is_queued() {
+                    self.expect(&id, Told::Sent.gist());
+                }
+                self.expect(&id, ended);
+            }
+        }
+        let (Some((_, name, _)), true) = (seen.frame(), seen.is_last_word()) else {
+            return;
+        };
+        let ended = match name {
+            "interrupted" => "interrupted interrupted interrupt",
+            "error" => "failed wrapper_error wrapper_failure",
+            _ => {
+                if self.accepted().is_empty() {
+                    self.run = None;
+                }
+                if self.in_flight.is_some() && self.run.is_none() && says_current(seen, run) {
+                    // The protocol leaves open whether a message on its way to the run counts as its work.
+                    self.run = Some(run.clone());
+                }
+                return;
+            }
+        };
+        for id in self.accepted() {
+            self.expect(&id, ended);
+        }
+    }
+
+    fn expect(&mut self, id: &MessageId, gist: impl Into<String>) {
+        self.expected
+            .get_or_insert_default()
+            .push((id.clone(), gist.into()));
+    }
+}
+
+/// Whether the session would let in another socket of `run`.
+fn says_current(seen: &Observation, run: &Run) -> bool {
+    let claim = IngestClaim {
+        run: run.id.clone(),
+        fence: run.fence.clone(),
+    };
+    let opened = Input::IngestOpened {
+        socket: SocketId::MAX,
+        claim,
+    };
+    matches!(
+        seen.session.clone().handle(seen.now, opened).reply,
+        Reply::Ingest(Ok(()))
+    )
+}

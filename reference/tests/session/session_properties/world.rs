@@ -1,0 +1,343 @@
+//! What stands around a session: a clock, its records, wrappers, their sockets, the queue. All of it is a
+//! few lists; what happens in it is said by the actions of a plan.
+//!
+//! It keeps the contract of a host: an input at a time, a commit before anything else of a decision, and
+//! what a failed commit or a crash leaves.
+
+mod deeds;
+mod outlook;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use turnstile_reference::identity::MessageId;
+use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::wrapper::{Delivery, Run};
+use turnstile_reference::session::{
+    CallbackJob, Decision, Effect, Input, Reply, Session, SocketId, ToWrapper,
+};
+use turnstile_seams::Randomness;
+
+pub use self::outlook::Outlook;
+use crate::session_properties::actions::{Fate, Intent, Origin, Plan, Setting, Step};
+use crate::session_properties::committed::Committed;
+use crate::session_properties::laws::{Law, Laws, Observation, Violation, ensure};
+use crate::session_properties::protocol::PROTOCOL;
+use crate::session_properties::setting::{PLAIN, executions, metadata};
+
+/// What is due within this is waited for; what is further away is nothing but the session's own end.
+const NEAR: Duration = Duration::from_hours(24);
+
+/// A session and its surroundings.
+pub struct World {
+    now: Timestamp,
+    setting: Setting,
+    session: Session,
+    /// The session was removed, and nobody knows it any more.
+    gone: bool,
+    randomness: Randomness,
+    sabotage: Sabotage,
+    committed: Committed,
+    laws: Laws,
+    /// What becomes of the next decision.
+    fate: Fate,
+    /// Deliveries that have not been reported on.
+    deliveries: Vec<Delivery>,
+    /// Jobs that the queue has not answered for.
+    jobs: Vec<CallbackJob>,
+    /// Sockets whose end has not been reported, oldest first.
+    sockets: Vec<SocketId>,
+    last_socket: SocketId,
+    /// Every run a wrapper was ever told of, oldest first.
+    runs: Vec<Run>,
+    /// Pings that the wrapper has not answered.
+    pings: usize,
+    intents: BTreeMap<MessageId, Intent>,
+    /// What happened, if somebody wants to read it.
+    timeline: Option<Vec<String>>,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(setting: &Setting, sabotage: Sabotage) -> Self {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
+        let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
+        let metadata = metadata(setting, now);
+        let (session, committed) = match setting.origin {
+            Origin::Started | Origin::Prepared { .. } => {
+                let session = Session::create(metadata, randomness.clone(), Arc::clone(&PROTOCOL), sabotage);
+                (session, Committed::default())
+            }
+            Origin::Imported(_) => {
+                let committed = Committed::left_behind(metadata, executions(setting, now));
+                let session = committed.restore(&randomness, sabotage);
+                (session.expect("its records were left behind"), committed)
+            }
+        };
+        Self {
+            now,
+            laws: Laws::new(setting, &session, &executions(setting, now), now),
+            setting: setting.clone(),
+            committed,
+            gone: false,
+            session,
+            randomness,
+            sabotage,
+            fate: Fate::Done,
+            deliveries: Vec::new(),
+            jobs: Vec::new(),
+            sockets: Vec::new(),
+            last_socket: 0,
+            runs: Vec::new(),
+            pings: 0,
+            intents: BTreeMap::new(),
+            timeline: None,
+        }
+    }
+
+    /// Kinds of things that the session told, did or refused.
+    pub fn reached(&self) -> &BTreeSet<String> {
+        self.laws.reached()
+    }
+
+    /// Has the world keep a timeline.
+    pub fn narrated(mut self) -> Self {
+        self.timeline = Some(Vec::new());
+        self
+    }
+
+    /// What happened, line by line.
+    pub fn timeline(&self) -> String {
+        self.timeline.as_deref().unwrap_or_default().join("\n")
+    }
+
+    /// Plays a plan, up to where nobody knows the session any more.
+    pub fn play(&mut self, plan: &Plan) -> Result<(), Violation> {
+        self.begin(plan.beginning)?;
+        for Step { action, fate } in &plan.steps {
+            if self.gone {
+                break;
+            }
+            self.fate = *fate;
+            if *fate == Fate::CrashBefore {
+                self.fate = Fate::Done;
+                self.crash(Duration::ZERO)?;
+            }
+            self.act(action)?;
+        }
+        self.fate = Fate::Done;
+        Ok(())
+    }
+
+    fn begin(&mut self, fate: Fate) -> Result<(), Violation> {
+        let first = match self.setting.origin {
+            Origin::Started => Input::Admit(Box::new(self.new_admission(PLAIN))),
+            Origin::Prepared { initiates: false } => Input::Prepare,
+            Origin::Prepared { initiates: true } => Input::Initiate,
+            Origin::Imported(_) => Input::Resume,
+        };
+        self.fate = fate;
+        self.laws.judge_record(&self.session)?;
+        self.put(first.clone())?;
+        if !self.committed.has_session() {
+            self.put(first)?;
+        }
+        Ok(())
+    }
+
+    /// Hands in an input, and does with the decision as its fate has it. None if whoever asked is not told
+    /// the reply, or nobody knows the session any more.
+    fn put(&mut self, input: Input) -> Result<Option<Reply>, Violation> {
+        if self.gone {
+            return Ok(None);
+        }
+        let fate = std::mem::replace(&mut self.fate, Fate::Done);
+        if fate == Fate::CommitFails {
+            let volatile = self.session.volatile().clone();
+            drop(self.session.handle(self.now, input.clone()));
+            self.restore();
+            self.session.keep_volatile(volatile);
+            self.laws.restore();
+            self.narrate(|| format!("commit fails: {input:?}"));
+            if !self.committed.has_session() {
+                return Ok(None);
+            }
+            if may_be_refused(&input) {
+                self.laws.judge_at_rest(&self.session, self.now)?;
+                return Ok(None);
+            }
+            self.now += PROTOCOL.commit_retry_delay;
+        }
+        let Decision {
+            reply,
+            writes,
+            effects,
+        } = self.session.handle(self.now, input.clone());
+        self.narrate(|| {
+            let told = effects.iter().map(brief).collect::<Vec<_>>().join("\n        ");
+            format!("{input:?} → {reply:?}\n        {told}")
+        });
+        self.committed.commit(&self.session, &writes);
+        if !writes.removal {
+            self.committed.agree_with(&self.session)?;
+        }
+        self.laws.judge(&Observation {
+            now: self.now,
+            input: &input,
+            reply: &reply,
+            writes: &writes,
+            effects: &effects,
+            session: &self.session,
+        })?;
+        self.gone = writes.removal;
+        if self.gone {
+            return Ok(Some(reply));
+        }
+        if fate == Fate::CrashAfterCommit {
+            self.crash(Duration::ZERO)?;
+            return Ok(None);
+        }
+        self.perform(effects);
+        self.laws.judge_at_rest(&self.session, self.now)?;
+        Ok(Some(reply))
+    }
+
+    /// Time has passed, and what is due now is done. That may make something else due, but not again and
+    /// again.
+    fn wake(&mut self) -> Result<(), Violation> {
+        self.put(Input::Wake)?;
+        if self.is_due() {
+            self.put(Input::Wake)?;
+        }
+        ensure!(
+            !self.is_due(),
+            Law::Supervision,
+            "{:?} is due at {} still",
+            self.session.next_deadline(),
+            self.now
+        );
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        let next = self.session.next_deadline();
+        !self.gone && next.is_some_and(|next| next <= self.now)
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Deliver(delivery) => {
+                    if !self.runs.contains(&delivery.run) {
+                        self.runs.push(delivery.run.clone());
+                    }
+                    self.deliveries.push(*delivery);
+                }
+                Effect::Enqueue(job) => self.jobs.push(*job),
+                Effect::Send(_, ToWrapper::Ping) => self.pings += 1,
+                Effect::Send(..)
+                | Effect::Close(..)
+                | Effect::Broadcast(_)
+                | Effect::StopWrapper(_)
+                | Effect::EndStreams => {}
+            }
+        }
+    }
+
+    /// The server crashes, and is started again after a while.
+    fn crash(&mut self, away: Duration) -> Result<(), Violation> {
+        if self.gone {
+            return Ok(());
+        }
+        self.narrate(|| format!("crash, away for {away:?}"));
+        self.now += away;
+        self.restore();
+        self.deliveries.clear();
+        self.jobs.clear();
+        self.sockets.clear();
+        self.laws.crash(self.now);
+        self.laws.judge_record(&self.session)?;
+        self.put(Input::Resume)?;
+        Ok(())
+    }
+
+    /// The session is what its records make it; without any it was never made, and is made anew.
+    fn restore(&mut self) {
+        let restored = self.committed.restore(&self.randomness, self.sabotage);
+        self.session = restored.unwrap_or_else(|| {
+            let metadata = metadata(&self.setting, self.now);
+            Session::create(
+                metadata,
+                self.randomness.clone(),
+                Arc::clone(&PROTOCOL),
+                self.sabotage,
+            )
+        });
+    }
+
+    fn pass(&mut self, duration: Duration) -> Result<(), Violation> {
+        let end = self.now + duration;
+        while !self.gone
+            && let Some(deadline) = self.session.next_deadline().filter(|deadline| *deadline <= end)
+        {
+            self.now = self.now.max(deadline);
+            self.wake()?;
+        }
+        self.now = self.now.max(end);
+        Ok(())
+    }
+
+    fn pass_to_deadline(&mut self) -> Result<(), Violation> {
+        if let Some(deadline) = self.near_deadline() {
+            self.now = self.now.max(deadline);
+            self.wake()?;
+        }
+        Ok(())
+    }
+
+    /// The next deadline, if it is one of what is under way.
+    fn near_deadline(&self) -> Option<Timestamp> {
+        let end = self.now + NEAR;
+        self.session.next_deadline().filter(|deadline| *deadline <= end)
+    }
+
+    fn narrate(&mut self, line: impl FnOnce() -> String) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.push(format!("{} {}", self.now, line()));
+        }
+    }
+}
+
+/// Whether somebody waits for what becomes of the input and can be told that it came to nothing.
+fn may_be_refused(input: &Input) -> bool {
+    match input {
+        Input::Prepare
+        | Input::Admit(_)
+        | Input::Initiate
+        | Input::SetCallbackTarget(_)
+        | Input::Interrupt
+        | Input::Delete
+        | Input::ClientConnected
+        | Input::Prepared { .. }
+        | Input::IngestOpened { .. }
+        | Input::ImportedIngestOpened { .. } => true,
+        Input::Resume
+        | Input::Wake
+        | Input::Delivered { .. }
+        | Input::IngestEvent { .. }
+        | Input::IngestClosed { .. }
+        | Input::Enqueued { .. } => false,
+    }
+}
+
+fn brief(effect: &Effect) -> String {
+    match effect {
+        Effect::Broadcast(event) => format!("{} {} {}", event.id, event.stream_event_type, event.data),
+        Effect::Deliver(delivery) => format!("deliver {} to {:?}", delivery.message.id, delivery.run),
+        other => format!("{other:?}"),
+    }
+}

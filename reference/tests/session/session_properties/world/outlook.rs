@@ -1,0 +1,130 @@
+//! How the world goes on once a plan is over, until nothing is owed any more.
+
+use std::time::Duration;
+
+use super::World;
+use crate::session_properties::actions::{Claim, Frame, ReplyEnd, Report};
+use crate::session_properties::laws::{Law, Violation, ensure};
+use crate::session_properties::protocol::PROTOCOL;
+
+/// What is done at the very end with everything that is settled may take this long: a wrapper is let go, which
+/// puts the end of the session off once.
+fn last_days() -> Duration {
+    PROTOCOL.session_lifetime * 2 + Duration::from_hours(1)
+}
+
+/// How the world goes on once a plan is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Everything works.
+    Works,
+    /// No wrapper can be got ready.
+    NoWrapper,
+    /// Wrappers take messages and are never heard of.
+    Silence,
+    /// Wrappers take messages and show nothing but that they are there.
+    PongsOnly,
+}
+
+impl World {
+    /// Goes on as `outlook` has it until nothing is owed any more, in a number of steps that depends on no
+    /// more than how much there is to do; and then until the session has been forgotten.
+    pub fn settle(&mut self, outlook: Outlook) -> Result<(), Violation> {
+        let bound = 60 + 60 * self.laws.unfinished();
+        for _ in 0..bound {
+            if self.is_settled() {
+                return self.be_forgotten();
+            }
+            // A wrapper that is there and says nothing of its idle keeps the batch open: none is due.
+            if self.laws.all_ended() && outlook == Outlook::PongsOnly {
+                return Ok(());
+            }
+            self.settle_on(outlook)?;
+        }
+        Err(Violation::new(
+            Law::Liveness,
+            format!("after {bound} steps waiting for {}", self.laws.waited_for()),
+        ))
+    }
+
+    /// Nothing is owed and nobody comes any more.
+    fn be_forgotten(&mut self) -> Result<(), Violation> {
+        self.pass(last_days())?;
+        ensure!(
+            self.gone,
+            Law::Life,
+            "at {} the session is still there, and next due is {:?}",
+            self.now,
+            self.session.next_deadline()
+        );
+        Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        let laws = &self.laws;
+        self.gone || laws.all_ended() && laws.active_execution().is_none() && laws.all_called_back()
+    }
+
+    fn settle_on(&mut self, outlook: Outlook) -> Result<(), Violation> {
+        if !self.deliveries.is_empty() {
+            return match outlook {
+                Outlook::NoWrapper => self.report(0, Report::Retryable),
+                Outlook::Works | Outlook::PongsOnly => self.serve(0, true),
+                Outlook::Silence => self.serve(0, false),
+            };
+        }
+        if !self.jobs.is_empty() {
+            return self.queue_answers(0, true);
+        }
+        if outlook == Outlook::Works
+            && let Some((execution, socket)) = self.laws.active_execution()
+        {
+            return match socket {
+                Some(socket) => self.say(socket, &done()),
+                None => self.connect_imported(execution),
+            };
+        }
+        let socket = self.laws.current_socket();
+        match (outlook, socket, self.laws.current_run().cloned()) {
+            (Outlook::Works | Outlook::PongsOnly, Some(socket), _) if self.pings > 0 => {
+                self.pings = 0;
+                self.say(socket, &Frame::Other("heartbeat"))?;
+                self.say(socket, &Frame::ChildIdle)?;
+                self.say(socket, &Frame::Pong)
+            }
+            (Outlook::Works, Some(socket), _) => {
+                for _ in self.laws.accepted() {
+                    self.answer(socket, 0, ReplyEnd::Completed, Some(Frame::RootIdle))?;
+                }
+                self.say(socket, &Frame::RootIdle)?;
+                self.say(socket, &done())?;
+                self.pass_on()
+            }
+            (Outlook::Works, None, Some(run))
+                if !self.laws.accepted().is_empty() || self.laws.all_ended() =>
+            {
+                self.connect(run, Claim::True)
+            }
+            _ => self.pass_on(),
+        }
+    }
+
+    fn pass_on(&mut self) -> Result<(), Violation> {
+        let is_under_way = !self.deliveries.is_empty() || !self.jobs.is_empty();
+        ensure!(
+            self.is_settled() || is_under_way || self.near_deadline().is_some(),
+            Law::Liveness,
+            "nothing is planned while waiting for {}",
+            self.laws.waited_for()
+        );
+        self.pass_to_deadline()
+    }
+}
+
+/// The last word of a wrapper whose work is done.
+fn done() -> Frame {
+    Frame::Complete {
+        branch: None,
+        gate: None,
+    }
+}

@@ -1,0 +1,90 @@
+//! Lengths of time.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
+
+use crate::{read_from_text, write_as_text};
+
+/// A length of time, written in jiff's friendly format: `250ms`, `4s`, `1h 30m`. Never negative.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lapse(Duration);
+
+impl Lapse {
+    /// So many whole seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+impl Deref for Lapse {
+    type Target = Duration;
+
+    fn deref(&self) -> &Duration {
+        &self.0
+    }
+}
+
+impl From<Duration> for Lapse {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+/// Why a text is no length of time.
+#[derive(Debug, thiserror::Error)]
+pub enum LapseError {
+    /// It is not written as one.
+    #[error("`{0}` is not a duration: write numbers with their units, such as 4s, 250ms, 2m or 1h")]
+    Form(String),
+    /// It is below zero.
+    #[error("`{0}` is negative: time only passes")]
+    Negative(String),
+}
+
+impl FromStr for Lapse {
+    type Err = LapseError;
+
+    fn from_str(text: &str) -> Result<Self, LapseError> {
+        let signed: SignedDuration = text.parse().map_err(|_| LapseError::Form(text.to_owned()))?;
+        Duration::try_from(signed)
+            .map(Self)
+            .map_err(|_| LapseError::Negative(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Lapse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match SignedDuration::try_from(self.0) {
+            Ok(signed) => write!(formatter, "{signed:#}"),
+            // Longer than jiff can say, and than anything lasts.
+            Err(_) => write!(formatter, "{}s", self.0.as_secs()),
+        }
+    }
+}
+
+read_from_text!(Lapse, {
+    "type": "string",
+    "description": "A length of time: numbers with their units",
+    "examples": ["4s", "250ms", "2m", "1h"],
+});
+write_as_text!(Lapse);
+
+/// Reads a length of time that makes no sense as zero.
+///
+/// # Errors
+///
+/// If the text is no duration, or a duration of zero.
+pub fn nonzero<'de, D: Deserializer<'de>, T: From<Lapse>>(deserializer: D) -> Result<T, D::Error> {
+    let lapse = Lapse::deserialize(deserializer)?;
+    if lapse.is_zero() {
+        return Err(serde::de::Error::custom(
+            "a duration of zero changes nothing here: it must be longer",
+        ));
+    }
+    Ok(lapse.into())
+}

@@ -1,0 +1,204 @@
+//! The steps that bring a fault: one word for each kind, and behind it what is struck, how, and for how long.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeSeed;
+use serde::ser::{SerializeMap as _, SerializeStruct as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use turnstile_fault::{
+    Answer, CrashPoint, DiskBehaviour, Fault, FaultKind, Lapse, Link, LinkEffect, QueueBehaviour,
+    WrapperBehaviour, is_default,
+};
+
+use crate::lasting::Lasting;
+use crate::network::{Ends, NetworkStep, Said, write_ends};
+use crate::party::Machine;
+use crate::place::{At, Spot};
+
+/// A fault that a step brings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Injection {
+    /// The fault.
+    pub fault: Fault,
+    /// After how long it ends by itself; `None` if it lasts until something else ends it.
+    pub lasts: Option<Lapse>,
+    /// Where the script names the ends of a link, or the party of a crash and its point.
+    pub(crate) spots: [At<()>; 2],
+}
+
+impl Injection {
+    /// A fault that lasts for a while, or until something else ends it.
+    pub fn new(fault: Fault, lasts: Option<Lapse>) -> Self {
+        Self::read(fault, lasts, [Spot::default(); 2])
+    }
+
+    fn read(fault: Fault, lasts: Option<Lapse>, spots: [Spot; 2]) -> Self {
+        Self {
+            fault,
+            lasts,
+            spots: spots.map(Spot::nothing),
+        }
+    }
+}
+
+/// Reads what a script says behind the word of a kind.
+pub(crate) struct OfKind(pub FaultKind);
+
+impl<'de> DeserializeSeed<'de> for OfKind {
+    type Value = Injection;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Injection, D::Error> {
+        let Self(kind) = self;
+        Ok(match kind {
+            FaultKind::Crash => Crash::deserialize(deserializer)?.into(),
+            FaultKind::Wrapper => {
+                let behaviour = WrapperBehaviour::deserialize(deserializer)?;
+                Injection::new(Fault::Wrapper(Box::new(behaviour)), None)
+            }
+            FaultKind::Receiver => {
+                let Receiver { answers } = Receiver::deserialize(deserializer)?;
+                Injection::new(Fault::Receiver { answers }, None)
+            }
+            FaultKind::Queue => {
+                let Lasting { is, lasts } = Lasting::<QueueBehaviour>::deserialize(deserializer)?;
+                Injection::new(Fault::Queue { is }, lasts)
+            }
+            FaultKind::Disk => {
+                let Lasting { is, lasts } = Lasting::<DiskBehaviour>::deserialize(deserializer)?;
+                Injection::new(Fault::disk(Machine::Server.name(), is), lasts)
+            }
+            network => {
+                let said = NetworkStep(Some(network)).deserialize(deserializer)?;
+                in_network(network, said)
+            }
+        })
+    }
+}
+
+fn in_network(kind: FaultKind, said: Said) -> Injection {
+    let Said {
+        ends: Ends { link, spots },
+        effect,
+        lasts,
+    } = said;
+    let fault = match (effect, kind.connection_end()) {
+        (Some(effect), _) => Fault::on(&link, effect),
+        (None, Some(end)) => Fault::end_of(&link.from, &link.to, end),
+        (None, None) => unreachable!("a fault of the network strikes a link or connections"),
+    };
+    Injection::read(fault, lasts, spots)
+}
+
+impl Serialize for Injection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.fault {
+            Fault::Link { link, effect } => write_link_fault(serializer, link, *effect, self.lasts),
+            Fault::Connections { from, to, end } => {
+                let mut map = serializer.serialize_map(None)?;
+                let link = match end.kind() {
+                    FaultKind::Fin => Link::one_way(from, to),
+                    _ => Link::between(from, to),
+                };
+                write_ends(&mut map, &link)?;
+                map.end()
+            }
+            Fault::Host { host, power_loss, at } => {
+                let mut crash = serializer.serialize_struct("Crash", 4)?;
+                crash.serialize_field("party", host)?;
+                if *power_loss {
+                    crash.serialize_field("power-loss", power_loss)?;
+                }
+                if let Some(at) = at {
+                    crash.serialize_field("at", at)?;
+                }
+                if let Some(lasts) = self.lasts {
+                    crash.serialize_field("restart-after", &lasts)?;
+                }
+                crash.end()
+            }
+            Fault::Disk { is, .. } => Lasting {
+                is: *is,
+                lasts: self.lasts,
+            }
+            .serialize(serializer),
+            Fault::Queue { is } => Lasting {
+                is: *is,
+                lasts: self.lasts,
+            }
+            .serialize(serializer),
+            Fault::Receiver { answers } => Receiver {
+                answers: answers.clone(),
+            }
+            .serialize(serializer),
+            Fault::Wrapper(behaviour) => behaviour.serialize(serializer),
+        }
+    }
+}
+
+fn write_link_fault<S: Serializer>(
+    serializer: S,
+    link: &Link,
+    effect: LinkEffect,
+    lasts: Option<Lapse>,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    write_ends(&mut map, link)?;
+    if let Some((key, value)) = effect.parameter() {
+        map.serialize_entry(key, &value)?;
+    }
+    if let Some(lasts) = lasts {
+        map.serialize_entry("for", &lasts)?;
+    }
+    map.end()
+}
+
+/// The schema of what a script says behind the word of a kind.
+pub(crate) fn schema_of(kind: FaultKind, generator: &mut SchemaGenerator) -> Schema {
+    match kind {
+        FaultKind::Crash => generator.subschema_for::<Crash>(),
+        FaultKind::Wrapper => generator.subschema_for::<WrapperBehaviour>(),
+        FaultKind::Receiver => generator.subschema_for::<Receiver>(),
+        FaultKind::Queue => generator.subschema_for::<Lasting<QueueBehaviour>>(),
+        FaultKind::Disk => generator.subschema_for::<Lasting<DiskBehaviour>>(),
+        network => NetworkStep(Some(network)).schema(generator),
+    }
+}
+
+/// Stops a party where it stands. Its memory is gone, its disk loses what was not synced, and its peers
+/// see the end of their connections.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Crash {
+    /// Who.
+    party: At<Machine>,
+    /// Whether its machine goes down with it, so that not even the end of a connection reaches its peers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    power_loss: bool,
+    /// Arms the crash instead: it falls when the server next passes this point, and the steps go on
+    /// meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<At<CrashPoint>>,
+    /// After how long the party starts again by itself, counted from the crash; never if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restart_after: Option<Lapse>,
+}
+
+impl From<Crash> for Injection {
+    fn from(crash: Crash) -> Self {
+        let point_spot = crash.at.as_ref().map(|at| at.spot).unwrap_or_default();
+        let fault = Fault::Host {
+            host: crash.party.name().to_owned(),
+            power_loss: crash.power_loss,
+            at: crash.at.map(|at| at.value),
+        };
+        Self::read(fault, crash.restart_after, [crash.party.spot, point_spot])
+    }
+}
+
+/// What the receiver does with the next requests, one after another; then it answers 200. Replaces
+/// what is left of earlier instructions.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Receiver {
+    /// The answers, in order.
+    answers: Vec<Answer>,
+}

@@ -1,0 +1,166 @@
+//! Every script of this folder is a good one, and the words about scripts agree with each other.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+use turnstile_scenarios::{Expectation, Library, LibraryError, Scenario, Step, schema};
+
+fn library() -> Library {
+    Library::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The one-key maps that the schema allows for `kind`.
+fn words(kind: &str) -> BTreeSet<String> {
+    let schema = schema();
+    let alternatives = schema["$defs"][kind]["oneOf"].as_array().into_iter().flatten();
+    let word = |alternative: &Value| alternative["required"][0].as_str().map(str::to_owned);
+    alternatives.filter_map(word).collect()
+}
+
+#[test]
+fn every_script_of_the_folder_can_be_played_and_has_its_path_as_id() {
+    let library = library();
+    let ids: Vec<&str> = library.entries().iter().map(|entry| entry.id.as_str()).collect();
+    assert!(ids.is_sorted(), "{ids:?}");
+    assert!(ids.contains(&"suite/reconnect/inside-the-grace"), "{ids:?}");
+}
+
+#[test]
+fn a_filter_picks_what_contains_it_and_an_id_picks_only_itself() {
+    let library = library();
+    let picked = |filter| {
+        let entries = library.matching(filter).into_iter();
+        entries.map(|entry| entry.id.as_str()).collect::<Vec<_>>()
+    };
+    let both = ["suite/turn/cold", "suite/turn/cold (legacy)"];
+    assert_eq!(picked(Some("suite/turn/cold")), both);
+    assert!(picked(Some("inside-the")).contains(&"suite/reconnect/inside-the-grace"));
+    assert!(picked(Some("no such scenario")).is_empty());
+    assert_eq!(picked(None).len(), library.entries().len());
+}
+
+#[test]
+fn a_script_for_two_surfaces_is_two_scenarios_and_its_path_means_both() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-surfaces");
+    let shelf = folder.join("suite");
+    std::fs::create_dir_all(&shelf).unwrap();
+    let script = |api: &str| {
+        format!("scenario: s\nabout: a\nseam: turn\napi: {api}\nsteps:\n- start: {{ as: a, say: idle }}\n")
+    };
+    std::fs::write(shelf.join("both.yaml"), script("[legacy, unified]")).unwrap();
+    std::fs::write(shelf.join("both-no.yaml"), script("[legacy]")).unwrap();
+    let library = Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"));
+    let picked = |filter| {
+        let entries = library.matching(filter).into_iter();
+        entries.map(|entry| entry.id.as_str()).collect::<Vec<_>>()
+    };
+    let both = ["suite/both", "suite/both (legacy)"];
+    assert_eq!(picked(Some("suite/both")), both);
+    assert_eq!(picked(Some("suite/both (legacy)")), both[1..]);
+    assert_eq!(picked(Some("suite/both-no")), ["suite/both-no (legacy)"]);
+    assert_eq!(picked(None).len(), 3);
+    let titles: Vec<&str> = library
+        .entries()
+        .iter()
+        .map(|entry| entry.scenario.title.as_str())
+        .collect();
+    assert_eq!(titles, ["s", "s (legacy)", "s (legacy)"]);
+}
+
+#[test]
+fn a_folder_without_scripts_is_told_by_its_name() {
+    let errors = Library::load(Path::new("no/such/folder")).unwrap_err();
+    assert!(matches!(errors.errors[..], [LibraryError::Read { .. }]));
+    assert!(errors.to_string().contains("no/such/folder"), "{errors}");
+}
+
+#[test]
+fn a_script_that_is_written_out_says_the_same_when_it_is_read_again() {
+    for entry in library().entries() {
+        // JSON is YAML too.
+        let written = serde_json::to_string_pretty(&entry.scenario).unwrap();
+        let again = Scenario::parse(&written, &entry.path).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(again, entry.scenario, "{}", entry.id);
+    }
+}
+
+#[test]
+fn every_example_of_a_step_or_expectation_says_the_same_when_it_is_read_again() {
+    fn again<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(block: &str) {
+        let read: Vec<T> = serde_saphyr::from_str(block).unwrap_or_else(|error| panic!("{block}: {error}"));
+        let written = serde_json::to_string_pretty(&read).unwrap();
+        let again: Vec<T> =
+            serde_saphyr::from_str(&written).unwrap_or_else(|error| panic!("{written}: {error}"));
+        assert_eq!(again, read);
+    }
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("```yaml\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        if block.starts_with("- order:") {
+            again::<Expectation>(block);
+        } else if block.starts_with("- ") {
+            again::<Step>(block);
+        }
+    }
+}
+
+#[test]
+fn the_reader_the_schema_and_the_readme_know_the_same_steps_and_expectations() {
+    let readme = include_str!("../../README.md");
+    let source = "scenario: s\nabout: a\nseam: turn\nsteps:\n- nonsense: 1\nexpect:\n- nonsense: 1\n";
+    let errors = Scenario::parse(source, Path::new("nonsense.yaml")).unwrap_err();
+    for (problem, kind) in errors.problems.iter().zip(["Step", "Expectation"]) {
+        let (_, allowed) = problem.message.split_once("allowed: ").unwrap();
+        let read: BTreeSet<String> = allowed.split(", ").map(str::to_owned).collect();
+        assert_eq!(read, words(kind));
+        for word in read {
+            assert!(
+                readme.contains(&format!("\n- {word}: ")),
+                "the README has no example of `{word}`"
+            );
+        }
+    }
+    assert_eq!(errors.problems.len(), 2);
+}
+
+#[test]
+fn the_examples_in_the_readme_can_be_read() {
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("```yaml\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        let read = if block.starts_with("scenario:") {
+            Scenario::parse(block, Path::new("README.md"))
+                .map(drop)
+                .map_err(|errors| errors.to_string())
+        } else if block.starts_with("session:") {
+            let step = if block.contains("stored:") {
+                "wait: 1s"
+            } else {
+                "start: { as: a, say: idle }"
+            };
+            let script = format!("scenario: s\nabout: a\nseam: turn\nsteps:\n- {step}\n{block}");
+            Scenario::parse(&script, Path::new("README.md"))
+                .map(drop)
+                .map_err(|errors| errors.to_string())
+        } else if block.starts_with("- order:") {
+            serde_saphyr::from_str::<Vec<Expectation>>(block)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        } else {
+            serde_saphyr::from_str::<Vec<Step>>(block)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read, Ok(()), "{block}");
+    }
+}
+
+#[test]
+fn a_script_that_is_written_out_and_read_again_says_the_same() {
+    for entry in library().entries() {
+        let text = entry.scenario.to_yaml();
+        let again = Scenario::parse(&text, &entry.path).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        assert_eq!(again, entry.scenario, "{text}");
+    }
+}

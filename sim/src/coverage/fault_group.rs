@@ -1,0 +1,431 @@
+//! The groups in which coverage counts what can go wrong, and which of them a scenario has in it.
+//!
+//! They are read off the script alone, whether or not a fault had an effect.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use fake_gateway::gateway;
+use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
+use turnstile_scenarios::{
+    Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind,
+    Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
+};
+
+/// What may come before the name of a model (protocol §3).
+const MODEL_PREFIX: &str = "kilo/";
+/// The status of an answer that is to be repeated (protocol §8).
+const TOO_MANY_REQUESTS: u16 = 429;
+/// From which status on an answer is to be repeated (protocol §8).
+const SERVER_ERROR: u16 = 500;
+
+/// Makes the enum, with the groups of the network by their kinds and all others by their names.
+macro_rules! fault_groups {
+    ($($group:ident: $name:literal,)*) => {
+        /// Faults, and other things that are out of the ordinary, that the report counts together.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum FaultGroup {
+            /// Faults of links or connections of one kind.
+            Network(FaultKind),
+            /// Those that block one direction of a link only.
+            OneWay(FaultKind),
+            $(#[doc = $name] $group,)*
+        }
+
+        impl FaultGroup {
+            /// Every group but those of the network.
+            const OTHERS: &[Self] = &[$(Self::$group,)*];
+
+            /// Its name.
+            pub fn name(self) -> Cow<'static, str> {
+                match self {
+                    Self::Network(kind) if kind.is_of_link() => format!("link: {}", kind.text()).into(),
+                    Self::Network(kind) => format!("connection: {}", kind.text()).into(),
+                    Self::OneWay(kind) => format!("link: {}, one way", kind.text()).into(),
+                    $(Self::$group => $name.into(),)*
+                }
+            }
+        }
+    };
+}
+
+fault_groups! {
+    ServerCrash: "crash: server",
+    WrapperCrash: "crash: wrapper",
+    GatewayCrash: "crash: gateway",
+    ReceiverCrash: "crash: receiver",
+    PowerLoss: "crash: with the power lost",
+    CrashBetweenCommits: "crash: between commits",
+    CrashAfterCommit: "crash: after a commit",
+    CrashAfterEnqueue: "crash: after an enqueue",
+    DiskFails: "disk: fails",
+    DiskFull: "disk: full",
+    QueueRefuses: "queue: refuses",
+    QueueLosesAck: "queue: loses its answer",
+    QueueAway: "queue: away",
+    QueueDeliversTwice: "queue: delivers twice",
+    ReceiverPutsOff: "receiver: 429 or 5xx",
+    ReceiverRefuses: "receiver: another refusal",
+    ReceiverLate: "receiver: late",
+    ReceiverStalls: "receiver: stalls",
+    ReceiverDrops: "receiver: drops",
+    ReceiverAnswersTwice: "receiver: answers twice",
+    GatewayRefuses: "gateway: refuses",
+    GatewayHangs: "gateway: hangs",
+    UnknownModel: "gateway: has no such model",
+    ReadyLate: "wrapper: ready late",
+    ReadyFails: "wrapper: fails to get ready",
+    JobLate: "wrapper: takes turns late",
+    JobFails: "wrapper: refuses turns",
+    JobReplyLost: "wrapper: loses its reply",
+    Deaf: "wrapper: deaf",
+    Silent: "wrapper: silent",
+    Babbles: "wrapper: babbles",
+    LateReply: "wrapper: contradicts itself late",
+    Duplicate: "wrapper: says all twice",
+    EndsOutOfOrder: "wrapper: ends out of order",
+    NoReply: "wrapper: tells of no answer",
+    UnfinishedReply: "wrapper: never finishes an answer",
+    ChildIdle: "wrapper: a child falls idle",
+    LosesBuffer: "wrapper: loses its buffer",
+    KeepsOldSocket: "wrapper: keeps its old socket",
+    OwnGateResult: "wrapper: a gate result of its own",
+    OwnBranch: "wrapper: a branch of its own",
+    OwnExitCode: "wrapper: an exit code of its own",
+    NeverCompletes: "wrapper: never completes",
+    Fatal: "wrapper: fails for good",
+    SecondSocket: "ingest: a second socket",
+    StaleRun: "ingest: a stale run",
+    StaleConnection: "ingest: a stale connection",
+    NoFrame: "ingest: what is no frame",
+    SlowReader: "client: reads slowly",
+    SeveralClients: "client: several",
+    RepeatedMessage: "client: repeats a message",
+    AnswerLost: "client: gets no answer",
+}
+
+impl FaultGroup {
+    /// Every group.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of_network = FaultKind::ALL
+            .iter()
+            .filter(|kind| kind.is_of_link() || kind.is_of_connections())
+            .flat_map(|kind| {
+                let one_way = kind.blocks().then_some(Self::OneWay(*kind));
+                [Self::Network(*kind)].into_iter().chain(one_way)
+            });
+        of_network.chain(Self::OTHERS.iter().copied())
+    }
+
+    /// The groups of what a scenario has in it.
+    pub fn of(scenario: &Scenario) -> BTreeSet<Self> {
+        let mut found = Found::default();
+        if is_unknown(&scenario.session.model) {
+            found.kinds.insert(Self::UnknownModel);
+        }
+        found.see_answers(&scenario.receiver);
+        for step in &scenario.steps {
+            found.see(step);
+        }
+        if found.clients.len() > 1 {
+            found.kinds.insert(Self::SeveralClients);
+        }
+        found.kinds
+    }
+}
+
+/// What was found in the steps so far.
+#[derive(Default)]
+struct Found<'a> {
+    kinds: BTreeSet<FaultGroup>,
+    clients: BTreeSet<&'a ClientName>,
+}
+
+impl<'a> Found<'a> {
+    fn add_if(&mut self, is_there: bool, kind: FaultGroup) {
+        if is_there {
+            self.kinds.insert(kind);
+        }
+    }
+
+    fn see(&mut self, step: &'a Step) {
+        use FaultGroup as F;
+        match step {
+            Step::Start(start) => {
+                self.see_prompt(&start.prompt, start.model.as_deref());
+                self.see_request(&start.client, start.reply.lost);
+            }
+            Step::Send(send) => {
+                self.see_prompt(&send.prompt, send.model.as_deref());
+                self.see_request(&send.client, send.reply.lost);
+                self.add_if(send.repeat.is_some(), F::RepeatedMessage);
+            }
+            Step::Prepare(prepare) => {
+                self.see_prompt(&prepare.prompt, None);
+                self.see_request(&prepare.client, prepare.reply.lost);
+            }
+            Step::Initiate(initiate) => self.see_request(&initiate.client, initiate.reply.lost),
+            Step::Update(update) => self.see_request(&update.client, update.reply.lost),
+            Step::Delete(delete) => self.see_request(&delete.client, delete.reply.lost),
+            Step::Interrupt(interrupt) => self.see_request(&interrupt.client, interrupt.reply.lost),
+            Step::Call(call) => self.see_request(&call.client, call.reply.lost),
+            Step::Open(open) => {
+                self.see_request(&open.client, false);
+                self.add_if(open.reads == ReadingSpeed::Slowly, F::SlowReader);
+            }
+            Step::Fault(injection) => self.see_fault(&injection.fault),
+            Step::Ingest(ingest) => self.see_ingest(ingest),
+            Step::Close(_)
+            | Step::Await(_)
+            | Step::Release(_)
+            | Step::Heal(_)
+            | Step::Restart(_)
+            | Step::Wait(_) => {}
+        }
+    }
+
+    fn see_request(&mut self, client: &'a ClientName, is_lost: bool) {
+        self.clients.insert(client);
+        self.add_if(is_lost, FaultGroup::AnswerLost);
+    }
+
+    fn see_prompt(&mut self, prompt: &Prompt, model: Option<&str>) {
+        self.add_if(model.is_some_and(is_unknown), FaultGroup::UnknownModel);
+        if let Prompt::Say(directive) = prompt {
+            self.add_if(*directive == Directive::Hang, FaultGroup::GatewayHangs);
+            self.add_if(
+                matches!(directive, Directive::Error(_)),
+                FaultGroup::GatewayRefuses,
+            );
+        }
+    }
+
+    fn see_fault(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Link { link, effect } => {
+                let kind = effect.kind();
+                self.kinds.insert(match link.one_way && kind.blocks() {
+                    true => FaultGroup::OneWay(kind),
+                    false => FaultGroup::Network(kind),
+                });
+            }
+            Fault::Connections { end, .. } => {
+                self.kinds.insert(FaultGroup::Network(end.kind()));
+            }
+            Fault::Host { host, power_loss, at } => self.see_crash(host, *power_loss, *at),
+            Fault::Disk { is, .. } => self.see_disk(*is),
+            Fault::Queue { is } => self.see_queue(*is),
+            Fault::Receiver { answers } => self.see_answers(answers),
+            Fault::Wrapper(behaviour) => self.see_behaviour(behaviour),
+        }
+    }
+
+    fn see_crash(&mut self, host: &str, power_loss: bool, at: Option<CrashPoint>) {
+        use FaultGroup as F;
+        self.kinds.extend(match host {
+            SERVER => Some(F::ServerCrash),
+            WRAPPER => Some(F::WrapperCrash),
+            GATEWAY => Some(F::GatewayCrash),
+            RECEIVER => Some(F::ReceiverCrash),
+            _ => None,
+        });
+        self.add_if(power_loss, F::PowerLoss);
+        self.kinds.extend(at.map(|point| match point {
+            CrashPoint::BetweenCommits => F::CrashBetweenCommits,
+            CrashPoint::AfterCommit => F::CrashAfterCommit,
+            CrashPoint::AfterEnqueue => F::CrashAfterEnqueue,
+        }));
+    }
+
+    fn see_behaviour(&mut self, behaviour: &WrapperBehaviour) {
+        use FaultGroup as F;
+        let WrapperBehaviour {
+            ready,
+            job,
+            deaf,
+            silent,
+            babble,
+            late,
+            duplicate,
+            ends_out_of_order,
+            no_reply,
+            unfinished_reply,
+            child_idle,
+            loses_buffer,
+            keeps_old_socket,
+            complete,
+            fatal,
+        } = behaviour;
+        let ready = ready.clone().unwrap_or_default();
+        let job = job.clone().unwrap_or_default();
+        let Completion {
+            gate,
+            branch,
+            never,
+            exit_code,
+        } = complete.clone().unwrap_or_default();
+        for (is_there, kind) in [
+            (ready.delay.is_some(), F::ReadyLate),
+            (ready.fail.is_some(), F::ReadyFails),
+            (job.delay.is_some(), F::JobLate),
+            (job.fail.is_some(), F::JobFails),
+            (job.lose_reply > 0, F::JobReplyLost),
+            (*deaf, F::Deaf),
+            (*silent, F::Silent),
+            (*babble > 0, F::Babbles),
+            (*late > 0, F::LateReply),
+            (*duplicate, F::Duplicate),
+            (*ends_out_of_order, F::EndsOutOfOrder),
+            (*no_reply, F::NoReply),
+            (*unfinished_reply, F::UnfinishedReply),
+            (*child_idle, F::ChildIdle),
+            (*loses_buffer, F::LosesBuffer),
+            (*keeps_old_socket, F::KeepsOldSocket),
+            (gate.is_some(), F::OwnGateResult),
+            (branch.is_some(), F::OwnBranch),
+            (exit_code.is_some(), F::OwnExitCode),
+            (never, F::NeverCompletes),
+            (fatal.is_some(), F::Fatal),
+        ] {
+            self.add_if(is_there, kind);
+        }
+    }
+
+    fn see_answers(&mut self, answers: &[Answer]) {
+        for answer in answers {
+            let status = match answer {
+                Answer::Status(status) => *status,
+                Answer::Late(late) => {
+                    self.kinds.insert(FaultGroup::ReceiverLate);
+                    late.status
+                }
+                Answer::Stall => {
+                    self.kinds.insert(FaultGroup::ReceiverStalls);
+                    continue;
+                }
+                Answer::Drop => {
+                    self.kinds.insert(FaultGroup::ReceiverDrops);
+                    continue;
+                }
+                Answer::Twice => {
+                    self.kinds.insert(FaultGroup::ReceiverAnswersTwice);
+                    continue;
+                }
+            };
+            if status.is_success() {
+                continue;
+            }
+            let is_put_off = status.code() == TOO_MANY_REQUESTS || status.code() >= SERVER_ERROR;
+            self.kinds.insert(if is_put_off {
+                FaultGroup::ReceiverPutsOff
+            } else {
+                FaultGroup::ReceiverRefuses
+            });
+        }
+    }
+
+    fn see_queue(&mut self, behaviour: QueueBehaviour) {
+        self.kinds.extend(match behaviour {
+            QueueBehaviour::Works => None,
+            QueueBehaviour::Refuses => Some(FaultGroup::QueueRefuses),
+            QueueBehaviour::LosesAck => Some(FaultGroup::QueueLosesAck),
+            QueueBehaviour::Away => Some(FaultGroup::QueueAway),
+            QueueBehaviour::DeliversTwice => Some(FaultGroup::QueueDeliversTwice),
+        });
+    }
+
+    fn see_disk(&mut self, behaviour: DiskBehaviour) {
+        self.kinds.extend(match behaviour {
+            DiskBehaviour::Works => None,
+            DiskBehaviour::Fails => Some(FaultGroup::DiskFails),
+            DiskBehaviour::Full => Some(FaultGroup::DiskFull),
+        });
+    }
+
+    fn see_ingest(&mut self, ingest: &Ingest) {
+        use turnstile_scenarios::IngestFrame;
+        match ingest {
+            Ingest::Open { credentials, .. } => {
+                self.kinds.extend(match credentials {
+                    // That is how an execution's own wrapper comes.
+                    Credentials::Execution(_) => None,
+                    Credentials::Fence(Fence::Current) => Some(FaultGroup::SecondSocket),
+                    Credentials::Fence(Fence::StaleRun) => Some(FaultGroup::StaleRun),
+                    Credentials::Fence(Fence::StaleConnection) => Some(FaultGroup::StaleConnection),
+                });
+            }
+            Ingest::Send { frame, .. } => {
+                let is_none = matches!(frame, IngestFrame::Raw(_) | IngestFrame::Binary);
+                self.add_if(is_none, FaultGroup::NoFrame);
+            }
+            Ingest::Close { .. } => {}
+        }
+    }
+}
+
+fn is_unknown(model: &str) -> bool {
+    model.strip_prefix(MODEL_PREFIX).unwrap_or(model) != gateway::MODEL
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_an_example_in_the_readme_of_the_language() {
+        let readme = include_str!("../../../scenarios/README.md");
+        let (_, section) = readme
+            .split_once("\n## Every kind of fault\n")
+            .expect("it has a section of them");
+        let section = section.split("\n## ").next().unwrap_or(section);
+        let blocks = section.split("```yaml\n").skip(1);
+        let steps: String = blocks.filter_map(|block| block.split("```").next()).collect();
+        let script = format!(
+            "scenario: s\nabout: a\nseam: wrapper\nsession: {{ callback: true }}\nsteps:\n\
+             - start: {{ as: first, say: idle }}\n{steps}"
+        );
+        let scenario =
+            Scenario::parse(&script, Path::new("README.md")).unwrap_or_else(|errors| panic!("{errors}"));
+        let found = FaultGroup::of(&scenario);
+        let missing: Vec<_> = FaultGroup::all()
+            .filter(|group| !found.contains(group))
+            .map(FaultGroup::name)
+            .collect();
+        assert_eq!(missing, [""; 0]);
+    }
+
+    #[test]
+    fn a_script_has_the_kinds_of_its_steps_and_of_its_head() {
+        let script = "\
+scenario: everything at once
+about: so that it is found
+seam: crash
+session: { callback: true }
+receiver: [200, { delay: 3s, status: 404 }, 503, twice]
+steps:
+  - start: { as: first, say: hang, model: kilo/fake-deterministic }
+  - open: { client: phone }
+  - cut: { from: wrapper, to: server, for: 4s }
+  - crash: { party: server, at: after-commit, restart-after: 1s }
+  - wrapper: { deaf: true, complete: { never: true } }
+  - queue: works
+";
+        let scenario = Scenario::parse(script, Path::new("script.yaml")).unwrap();
+        let expected = [
+            FaultGroup::OneWay(FaultKind::Cut),
+            FaultGroup::ServerCrash,
+            FaultGroup::CrashAfterCommit,
+            FaultGroup::ReceiverPutsOff,
+            FaultGroup::ReceiverRefuses,
+            FaultGroup::ReceiverLate,
+            FaultGroup::ReceiverAnswersTwice,
+            FaultGroup::GatewayHangs,
+            FaultGroup::Deaf,
+            FaultGroup::NeverCompletes,
+            FaultGroup::SeveralClients,
+        ];
+        assert_eq!(FaultGroup::of(&scenario), BTreeSet::from(expected));
+    }
+}

@@ -1,0 +1,76 @@
+//! Steps that bring faults, and those that end them.
+
+use serde_json::{Value, json};
+use turnstile_fault::{Fault, Place, WireAnswer};
+use turnstile_judge::parties::WRAPPER;
+use turnstile_scenarios::{Answer as ReceiverAnswer, Injection, Spot};
+
+use crate::script::player::{Halt, Player};
+use crate::stage::{RECEIVER_AUTHORITY, heal, wrapper_authority};
+
+impl Player<'_> {
+    /// Applies a fault, and arranges its end if it lasts only for a while.
+    pub(super) fn inject(&mut self, injection: &Injection, spot: Spot) -> Result<(), Halt> {
+        let Injection { fault, lasts, .. } = injection;
+        match fault {
+            Fault::Receiver { answers } => return self.script_receiver(answers, spot),
+            Fault::Wrapper(behaviour) => {
+                self.wrapper_is_scripted = true;
+                let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
+                return self.script_fake("wrapper", url, json!(behaviour), spot);
+            }
+            _ => {}
+        }
+        let faults = self.stage.faults.clone();
+        let applied = faults.apply(&mut *self.stage.world, fault)?;
+        match fault {
+            // It lasts from the crash on, which comes at its point.
+            Fault::Host {
+                host, at: Some(_), ..
+            } => {
+                self.restart_after.insert(host.clone(), *lasts);
+            }
+            _ => {
+                if let Some(lasts) = lasts {
+                    self.arrange(**lasts, move |world| faults.end(world, &applied));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Heals a link.
+    pub(super) fn heal(&mut self, link: &turnstile_scenarios::Link) -> Result<(), Halt> {
+        Ok(heal(&mut *self.stage.world, &Place::Link(link.clone()))?)
+    }
+
+    /// Starts a party that is down.
+    pub(super) fn restart(&mut self, host: &str) -> Result<(), Halt> {
+        if self.stage.world.is_up(host)? {
+            // Another fault may have had it restarted, or its crash point was never reached.
+            return Ok(());
+        }
+        Ok(heal(&mut *self.stage.world, &Place::Host(host.to_owned()))?)
+    }
+
+    pub(in crate::script) fn script_receiver(
+        &mut self,
+        answers: &[ReceiverAnswer],
+        spot: Spot,
+    ) -> Result<(), Halt> {
+        let answers: Vec<WireAnswer> = answers.iter().map(|answer| (*answer).into()).collect();
+        let url = format!("http://{RECEIVER_AUTHORITY}/test/answers");
+        self.script_fake("receiver", url, json!(answers), spot)
+    }
+
+    fn script_fake(&mut self, fake: &str, url: String, script: Value, spot: Spot) -> Result<(), Halt> {
+        match self.side_door(url, script)? {
+            Some((status, _)) if (200..300).contains(&status) => Ok(()),
+            other => Err(self.break_off(
+                spot,
+                None,
+                format!("the {fake} answered its script with {other:?}"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Applying faults to a stage: to its world, and to the parts that the stage itself controls.
+//!
+//! Not here: how a world carries out a fault, and the fakes' behaviour, which they are sent over the wire.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use turnstile_events::world::DiskFault;
+use turnstile_fault::{ConnectionEnd, CrashPoint, DiskBehaviour, Fault, LinkEffect, Place, QueueBehaviour};
+use turnstile_judge::parties::SERVER;
+use turnstile_reference::host::Checkpoint;
+use turnstile_world::{AnyWorld, WorldError};
+
+use super::checkpoints::CrashPlan;
+use super::queue::QueueControl;
+
+/// Applies faults and ends them. Cheap to clone; clones control the same stage.
+#[derive(Clone)]
+pub struct Faults {
+    queue: QueueControl,
+    crash_plan: CrashPlan,
+    /// How many behaviours the disk and the queue have been given.
+    disk_orders: Rc<Cell<u64>>,
+    queue_orders: Rc<Cell<u64>>,
+}
+
+/// A fault that was applied, and can be ended.
+#[derive(Debug)]
+pub struct Applied {
+    place: Option<Place>,
+    /// The number of its order, for a disk or a queue.
+    order: u64,
+}
+
+impl Faults {
+    pub(super) fn new(queue: QueueControl, crash_plan: CrashPlan) -> Self {
+        Self {
+            queue,
+            crash_plan,
+            disk_orders: Rc::default(),
+            queue_orders: Rc::default(),
+        }
+    }
+
+    /// Applies a fault, or arms it if it is a crash at a point.
+    ///
+    /// # Errors
+    ///
+    /// As the world has them.
+    ///
+    /// # Panics
+    ///
+    /// If the fault is one of a fake, which has to be sent to it.
+    pub fn apply(&self, world: &mut dyn AnyWorld, fault: &Fault) -> Result<Applied, WorldError> {
+        let mut order = 0;
+        match fault {
+            Fault::Host {
+                at: Some(point),
+                power_loss,
+                ..
+            } => self.crash_plan.arm(checkpoint(*point), *power_loss),
+            Fault::Queue { is } => {
+                order = next(&self.queue_orders);
+                self.queue.set(*is);
+            }
+            Fault::Disk { .. } => {
+                order = next(&self.disk_orders);
+                apply_to_world(world, fault)?;
+            }
+            Fault::Receiver { .. } | Fault::Wrapper(_) => unreachable!("a fake is sent its behaviour"),
+            of_world => apply_to_world(world, of_world)?,
+        }
+        let place = fault.place();
+        Ok(Applied { place, order })
+    }
+
+    /// Ends a fault. A disk or a queue that was given another behaviour since keeps that one, and a host that is up
+    /// stays up.
+    pub fn end(&self, world: &mut dyn AnyWorld, applied: &Applied) {
+        match &applied.place {
+            None => {}
+            Some(Place::Queue) if self.queue_orders.get() == applied.order => {
+                self.queue.set(QueueBehaviour::Works);
+            }
+            Some(Place::Disk(_)) if self.disk_orders.get() != applied.order => {}
+            Some(Place::Host(host)) if world.is_up(host) != Ok(false) => {}
+            Some(Place::Queue | Place::Wrapper) => {}
+            Some(place) => heal(world, place).expect("a place that was struck can be healed"),
+        }
+    }
+
+    /// Ends everything, except for hosts that are down and fakes that misbehave.
+    ///
+    /// # Errors
+    ///
+    /// As the world has them.
+    pub fn end_all(&self, world: &mut dyn AnyWorld) -> Result<(), WorldError> {
+        self.crash_plan.disarm();
+        self.queue.set(QueueBehaviour::Works);
+        heal(world, &Place::EveryLink)?;
+        if self.disk_orders.get() > 0 {
+            heal(world, &Place::Disk(SERVER.to_owned()))?;
+        }
+        Ok(())
+    }
+}
+
+fn next(orders: &Cell<u64>) -> u64 {
+    orders.set(orders.get() + 1);
+    orders.get()
+}
+
+/// The point in the server's code that scripts call so.
+fn checkpoint(point: CrashPoint) -> Checkpoint {
+    match point {
+        CrashPoint::BetweenCommits => Checkpoint::BeforeCommit,
+        CrashPoint::AfterCommit => Checkpoint::AfterCommit,
+        CrashPoint::AfterEnqueue => Checkpoint::AfterEnqueue,
+    }
+}
+
+/// The verbs of a world, by fault.
+fn apply_to_world(world: &mut dyn AnyWorld, fault: &Fault) -> Result<(), WorldError> {
+    match fault {
+        Fault::Link { link, effect } => match effect {
+            LinkEffect::Cut => world.cut(link),
+            LinkEffect::BlackHole => world.black_hole(link),
+            LinkEffect::Delay { by } => world.delay(link, **by),
+        },
+        Fault::Connections { from, to, end } => match end {
+            ConnectionEnd::Reset => world.reset(from, to),
+            ConnectionEnd::Silence => world.silence(from, to),
+            ConnectionEnd::Finish => world.finish(from, to),
+        },
+        Fault::Host {
+            host,
+            power_loss: true,
+            ..
+        } => world.crash_silently(host),
+        Fault::Host { host, .. } => world.crash(host),
+        Fault::Disk { host, is } => match is {
+            DiskBehaviour::Works => world.heal_disk(host),
+            DiskBehaviour::Fails => world.fail_disk(host, DiskFault::WriteError),
+            DiskBehaviour::Full => world.fail_disk(host, DiskFault::Full),
+        },
+        Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => Ok(()),
+    }
+}
+
+/// Heals a place of a world.
+///
+/// # Errors
+///
+/// As the world has them.
+pub fn heal(world: &mut dyn AnyWorld, place: &Place) -> Result<(), WorldError> {
+    match place {
+        Place::Link(link) => world.heal(link),
+        Place::EveryLink => {
+            world.heal_everything();
+            Ok(())
+        }
+        Place::Host(host) => world.restart(host),
+        Place::Disk(host) => world.heal_disk(host),
+        Place::Queue | Place::Wrapper => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use turnstile_world::World;
+
+    #[test]
+    fn the_end_of_a_fault_does_not_end_a_later_one() {
+        let queue = QueueControl::default();
+        let faults = Faults::new(queue.clone(), CrashPlan::default());
+        let mut world = World::new(0, crate::stage::epoch());
+        let refuses = Fault::Queue {
+            is: QueueBehaviour::Refuses,
+        };
+        let away = Fault::Queue {
+            is: QueueBehaviour::Away,
+        };
+        let first = faults.apply(&mut world, &refuses).unwrap();
+        let second = faults.apply(&mut world, &away).unwrap();
+        faults.end(&mut world, &first);
+        assert_eq!(queue.current(), QueueBehaviour::Away);
+        faults.end(&mut world, &second);
+        assert_eq!(queue.current(), QueueBehaviour::Works);
+    }
+}

@@ -1,0 +1,200 @@
+//! Bodies and queries that are no input at all, whatever they were meant for, and ways of asking that nobody
+//! offers.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::inputs::{self, HEALTH, Procedure};
+use super::sweep::{
+    BAD_REQUEST, METHOD_NOT_SUPPORTED, NOT_FOUND, PARSE_ERROR, PAYLOAD_TOO_LARGE, Sweep, encoded, prepared,
+};
+use crate::wire::{Asked, USER};
+
+/// More than any input can have to say.
+const HUGE: usize = 3 * 1024 * 1024;
+
+/// Each procedure that takes an input, with one that is right.
+fn procedures(session: &str) -> Vec<(Procedure, Value)> {
+    let mut procedures: Vec<(Procedure, Value)> = Vec::new();
+    for input in inputs::all() {
+        if procedures
+            .iter()
+            .all(|(procedure, _)| procedure.name != input.procedure.name)
+        {
+            procedures.push((input.procedure, input.maximal(session)));
+        }
+    }
+    procedures
+}
+
+/// Bytes that are not JSON, in words.
+fn broken() -> Vec<(&'static str, Vec<u8>)> {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    vec![
+        ("a beginning only", b"{".to_vec()),
+        ("a value is missing", br#"{"cloudAgentSessionId":}"#.to_vec()),
+        ("something follows", b"{}{}".to_vec()),
+        ("single quotes", b"{'sessionId':'x'}".to_vec()),
+        ("a comma too many", br#"{"sessionId":"x",}"#.to_vec()),
+        ("no number", br#"{"x":NaN}"#.to_vec()),
+        ("a number beyond all numbers", br#"{"x":1e999}"#.to_vec()),
+        ("a control character in a text", b"{\"x\":\"a\nb\"}".to_vec()),
+        ("half of a surrogate pair", br#"{"x":"\ud800"}"#.to_vec()),
+        ("no UTF-8", b"{\"x\":\"\xff\"}".to_vec()),
+        ("a byte order mark", b"\xef\xbb\xbf{}".to_vec()),
+        ("a form", b"sessionId=x".to_vec()),
+        ("depths", deep.into_bytes()),
+    ]
+}
+
+#[test]
+fn a_body_that_is_no_object_is_refused() {
+    let mut sweep = Sweep::begin(Vec::new());
+    for (procedure, _) in procedures(&sweep.session) {
+        for body in ["", "null", "[]", "[[]]", "7", "true", "\"text\""] {
+            let asked = sweep.call_with(procedure, body.as_bytes());
+            sweep.refused(
+                procedure.name,
+                &format!("the body is {body:?}"),
+                &asked,
+                BAD_REQUEST,
+                &[],
+            );
+        }
+    }
+    for input in inputs::all() {
+        // A list that is taken for an input may change the session, which the next ones need.
+        let session = prepared(&mut sweep.house, USER);
+        sweep.take_stock();
+        let whole = input.maximal(&session);
+        let list: Value = input
+            .fields_in("")
+            .map(|field| whole[field.name()].clone())
+            .collect();
+        for (way, asked) in sweep.ways(input.procedure, &list) {
+            let title = format!("{} by {way}", input.title());
+            sweep.refused(&title, "the values are in a list", &asked, BAD_REQUEST, &[]);
+        }
+    }
+    sweep.end_unchanged();
+}
+
+#[test]
+fn a_body_that_is_not_json_is_refused_as_that() {
+    let mut sweep = Sweep::begin(Vec::new());
+    for (procedure, _) in procedures(&sweep.session) {
+        for (what, body) in broken() {
+            let asked = sweep.call_with(procedure, &body);
+            sweep.refused(procedure.name, what, &asked, PARSE_ERROR, &[]);
+        }
+    }
+    let asked = sweep.call_with(HEALTH, b"{");
+    sweep.refused(HEALTH.name, "a beginning only", &asked, PARSE_ERROR, &[]);
+    sweep.end_unchanged();
+}
+
+#[test]
+fn a_body_that_is_huge_is_refused_as_that() {
+    let mut sweep = Sweep::begin(Vec::new());
+    for (procedure, input) in procedures(&sweep.session) {
+        let padded = format!("{input}{}", " ".repeat(HUGE));
+        let asked = sweep.call_with(procedure, padded.as_bytes());
+        sweep.refused(procedure.name, "right but padded", &asked, PAYLOAD_TOO_LARGE, &[]);
+        let asked = sweep.call_with(procedure, "[".repeat(HUGE).as_bytes());
+        sweep.refused(procedure.name, "huge rubbish", &asked, PAYLOAD_TOO_LARGE, &[]);
+    }
+    sweep.end_unchanged();
+}
+
+#[test]
+fn the_input_of_a_query_is_looked_at_as_closely() {
+    let mut sweep = Sweep::begin(Vec::new());
+    for (procedure, _) in procedures(&sweep.session) {
+        if !procedure.is_query {
+            continue;
+        }
+        let name = procedure.name;
+        let asked = sweep.get(procedure, None);
+        sweep.refused(name, "GET without an input", &asked, BAD_REQUEST, &[]);
+        for input in ["null", "7", "%5B%5D", "%22text%22"] {
+            let asked = sweep.get(procedure, Some(input));
+            sweep.refused(name, &format!("GET with {input}"), &asked, BAD_REQUEST, &[]);
+        }
+        for input in ["", "%7B", "{", "%FF", "%", "%zz", "undefined"] {
+            let asked = sweep.get(procedure, Some(input));
+            sweep.refused(name, &format!("GET with {input:?}"), &asked, PARSE_ERROR, &[]);
+        }
+    }
+    sweep.end_unchanged();
+}
+
+#[test]
+fn a_method_that_is_not_offered_is_refused_as_that() {
+    let mut sweep = Sweep::begin(Vec::new());
+    let health = (HEALTH, json!({}));
+    for (procedure, input) in procedures(&sweep.session).into_iter().chain([health]) {
+        let mut methods = vec![Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
+        if !procedure.is_query {
+            methods.push(Method::GET);
+        }
+        for method in methods {
+            let mut asked = sweep.get(procedure, Some(&encoded(&input)));
+            asked.method = method.clone();
+            sweep.refused(procedure.name, method.as_str(), &asked, METHOD_NOT_SUPPORTED, &[]);
+            asked.body = input.to_string().into_bytes();
+            let what = format!("{method} with a body");
+            sweep.refused(procedure.name, &what, &asked, METHOD_NOT_SUPPORTED, &[]);
+        }
+    }
+    sweep.end_unchanged();
+}
+
+#[test]
+fn a_procedure_that_does_not_exist_is_not_found() {
+    let mut sweep = Sweep::begin(Vec::new());
+    let body = json!({"cloudAgentSessionId": sweep.session});
+    for name in [
+        "stop",
+        "Start",
+        "start%20",
+        "getSession,getSession",
+        "cloudAgent.start",
+        "%E2%82%AC",
+        "sessions",
+    ] {
+        for method in [Method::POST, Method::GET, Method::DELETE] {
+            let mut asked = Asked::bare(method.clone(), &format!("/trpc/{name}"));
+            asked.body = body.to_string().into_bytes();
+            let asked = sweep.authorized(inputs::UPDATE, asked);
+            // The path of the envelope is what the caller meant, which is not always what stood in the URL.
+            let meant = match name {
+                "start%20" => "start ",
+                "%E2%82%AC" => "€",
+                plain => plain,
+            };
+            let what = format!("{method} of {name:?}");
+            sweep.refused_at(meant, &what, &asked, NOT_FOUND);
+        }
+    }
+    for (name, path) in [
+        ("%FF", "/trpc/%FF"),
+        ("", "/trpc/"),
+        ("start/now", "/trpc/start/now"),
+    ] {
+        let asked = sweep.authorized(inputs::UPDATE, Asked::bare(Method::POST, path));
+        let answer = sweep.house.ask(&asked);
+        let status = answer.as_ref().map(|answer| answer.status);
+        let is_refused = matches!(status, Ok(400 | 404));
+        let has_envelope = answer
+            .as_ref()
+            .is_ok_and(|answer| answer.json()["error"]["data"].is_object());
+        sweep.check(
+            "a procedure",
+            &format!("{name:?} of {path}"),
+            &answer,
+            is_refused && has_envelope,
+            "a refusal in its envelope",
+        );
+    }
+    sweep.end_unchanged();
+}

@@ -1,0 +1,264 @@
+//! Fields that are right each for itself and wrong together, or wrong for what the session is.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::inputs::{INITIATE, INTERRUPT, Input, MESSAGE, PREPARE, SEND, SEND_V2, UPDATE, all};
+use super::sweep::{BAD_REQUEST, Sweep, TOO_MANY_REQUESTS, prepared};
+use crate::house::LeftBehind;
+use crate::wire::USER;
+
+/// A session that an older service left without saying what it is to do, nor with which model.
+const WORDLESS: &str = "agent_6f1b2c3d-0000-4000-8000-00000000aaaa";
+
+fn wordless() -> Vec<LeftBehind> {
+    vec![LeftBehind {
+        user: USER,
+        record: json!({
+            "version": 1_767_225_600_000_i64, "timestamp": 1_767_225_600_000_i64,
+            "sessionId": WORDLESS, "userId": USER, "githubRepo": "o/r",
+        }),
+        executions: Vec::new(),
+    }]
+}
+
+fn form(procedure: &str, form: &str) -> Input {
+    let inputs = all().into_iter();
+    let mut found = inputs.filter(|input| input.procedure.name == procedure && input.form == form);
+    found.next().expect("the table has it")
+}
+
+/// `base` with other values at its top.
+fn with(mut base: Value, more: &Value) -> Value {
+    for (key, value) in more.as_object().expect("fields") {
+        base[key] = value.clone();
+    }
+    base
+}
+
+#[test]
+fn fields_that_do_not_go_together_are_refused() {
+    let mut sweep = Sweep::begin(wordless());
+    let session = sweep.session.clone();
+    let start = form("start", "github").minimal(&session);
+    let prepare = form("prepareSession", "github").minimal(&session);
+    let flat = form("sendMessageV2", "flat").minimal(&session);
+    let command = form("sendMessageV2", "command as payload").minimal(&session);
+    let prompt = form("sendMessageV2", "prompt as payload").minimal(&session);
+    let send = form("send", "").minimal(&session);
+
+    let mut no_repository = prepare.clone();
+    no_repository
+        .as_object_mut()
+        .expect("fields")
+        .remove("githubRepo");
+    let mut illustrated = command.clone();
+    illustrated["payload"]["images"] = json!([{"path": "a.png"}]);
+    let images = json!({"images": [{"path": "a.png"}]});
+    let custom = json!({"mode": "custom", "model": "fake-deterministic"});
+    let payload_of = |input: &Value| json!({"payload": input["payload"]});
+    let without_form = json!({"cloudAgentSessionId": session});
+    let start_type = form("start", "github").procedure;
+
+    let cases: Vec<(_, &str, Value, &[&str])> = vec![
+        (
+            start_type,
+            "the mode `custom` without a system prompt",
+            with(start.clone(), &json!({"agent": custom})),
+            &["appendSystemPrompt"],
+        ),
+        (
+            start_type,
+            "a GitHub repository that is known by its URL",
+            with(
+                start.clone(),
+                &json!({"repository": {"type": "github", "url": "https://github.com/o/r"}}),
+            ),
+            &["repo"],
+        ),
+        (
+            start_type,
+            "a GitLab repository that is known by its name",
+            with(start, &json!({"repository": {"type": "gitlab", "repo": "o/r"}})),
+            &["url"],
+        ),
+        (
+            PREPARE,
+            "the mode `custom` without a system prompt",
+            with(prepare.clone(), &custom),
+            &["appendSystemPrompt"],
+        ),
+        (
+            PREPARE,
+            "neither repository",
+            no_repository,
+            &["githubRepo", "gitUrl"],
+        ),
+        (
+            PREPARE,
+            "both repositories",
+            with(prepare.clone(), &json!({"gitUrl": "https://git.example/a.git"})),
+            &["githubRepo", "gitUrl"],
+        ),
+        (
+            PREPARE,
+            "a command with images",
+            with(prepare, &payload_of_illustrated(&illustrated)),
+            &["images"],
+        ),
+        (
+            SEND,
+            "the mode `custom` in a session without a system prompt",
+            with(send.clone(), &json!({"agent": {"mode": "custom"}})),
+            &["appendSystemPrompt"],
+        ),
+        (
+            SEND,
+            "no model, neither here nor in the session",
+            with(send, &json!({"cloudAgentSessionId": WORDLESS})),
+            &["model"],
+        ),
+        (
+            SEND_V2,
+            "the mode `custom` in a session without a system prompt",
+            with(flat.clone(), &custom),
+            &["appendSystemPrompt"],
+        ),
+        (
+            SEND_V2,
+            "neither a prompt nor a payload",
+            without_form,
+            &["prompt", "payload"],
+        ),
+        (
+            SEND_V2,
+            "a prompt and a prompt as payload",
+            with(flat.clone(), &payload_of(&prompt)),
+            &["prompt", "payload"],
+        ),
+        (
+            SEND_V2,
+            "a prompt and a command as payload",
+            with(flat, &payload_of(&command)),
+            &["prompt", "payload"],
+        ),
+        (
+            SEND_V2,
+            "a command with images beside it",
+            with(command, &images),
+            &["images"],
+        ),
+        (SEND_V2, "a command with images in it", illustrated, &["images"]),
+        (
+            SEND_V2,
+            "no model, neither here nor in the session",
+            with(prompt, &json!({"cloudAgentSessionId": WORDLESS})),
+            &["model"],
+        ),
+        (
+            INITIATE,
+            "a session that nothing was ever said to",
+            json!({"cloudAgentSessionId": WORDLESS}),
+            &["message"],
+        ),
+        (
+            UPDATE,
+            "a target without its URL",
+            json!({"cloudAgentSessionId": session, "callbackTarget": {"headers": {"x-key": "value"}}}),
+            &["url"],
+        ),
+    ];
+    for (procedure, what, input, names) in cases {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let asked = sweep.call(procedure, &input);
+        sweep.refused(procedure.name, what, &asked, BAD_REQUEST, &names);
+    }
+    sweep.end_unchanged();
+}
+
+fn payload_of_illustrated(illustrated: &Value) -> Value {
+    json!({"initialPayload": illustrated["payload"]})
+}
+
+#[test]
+fn a_message_that_is_known_cannot_be_another_one() {
+    let mut sweep = Sweep::begin(Vec::new());
+    let session = prepared(&mut sweep.house, USER);
+    let input = form("send", "").maximal(&session);
+    let asked = sweep.call(SEND, &input);
+    sweep.accepted("send", "a message", &asked);
+    let other = |path: &str, value: Value| {
+        let mut other = input.clone();
+        *other.pointer_mut(path).expect("the input has every field") = value;
+        other
+    };
+    for (what, other) in [
+        ("another prompt", other("/message/prompt", json!("x"))),
+        ("other images", other("/message/images", json!([]))),
+        ("another mode", other("/agent/mode", json!("ask"))),
+        ("another model", other("/agent/model", json!("other"))),
+        ("another variant", other("/agent/variant", json!("other"))),
+        (
+            "another wish to commit",
+            other("/finalization/autoCommit", json!(true)),
+        ),
+        (
+            "another wish to condense",
+            other("/finalization/condenseOnComplete", json!(true)),
+        ),
+    ] {
+        let asked = sweep.call(SEND, &other);
+        sweep.refused(
+            "send",
+            &format!("the id of a queued message with {what}"),
+            &asked,
+            BAD_REQUEST,
+            &[],
+        );
+    }
+    let command = json!({
+        "cloudAgentSessionId": session, "messageId": MESSAGE,
+        "payload": {"type": "command", "command": "review"},
+    });
+    let asked = sweep.call(SEND_V2, &command);
+    sweep.refused(
+        "sendMessageV2",
+        "the id of a queued prompt for a command",
+        &asked,
+        BAD_REQUEST,
+        &[],
+    );
+
+    let asked = sweep.call(INTERRUPT, &json!({"sessionId": session}));
+    sweep.accepted("interruptSession", "what waits", &asked);
+    sweep.house.wait(Duration::from_secs(3));
+    let asked = sweep.call(SEND, &input);
+    let terminal = ["terminal".to_owned()];
+    sweep.refused(
+        "send",
+        "the id of an ended message",
+        &asked,
+        BAD_REQUEST,
+        &terminal,
+    );
+    sweep.end();
+}
+
+#[test]
+fn an_eleventh_message_is_one_too_many() {
+    let mut sweep = Sweep::begin(Vec::new());
+    let session = prepared(&mut sweep.house, USER);
+    let call = |sweep: &Sweep, number: u32| {
+        let message = json!({"prompt": "__fake__:echo:hello", "id": format!("msg_0123456789ab{number:014}")});
+        sweep.call(SEND, &json!({"cloudAgentSessionId": session, "message": message}))
+    };
+    for number in 0..10 {
+        let asked = call(&sweep, number);
+        sweep.accepted("send", "a message of the first ten", &asked);
+    }
+    let asked = call(&sweep, 10);
+    let full = ["PENDING_QUEUE_FULL".to_owned()];
+    sweep.refused("send", "an eleventh message", &asked, TOO_MANY_REQUESTS, &full);
+    sweep.end();
+}

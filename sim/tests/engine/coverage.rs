@@ -1,0 +1,70 @@
+//! The whole suite reaches all of the protocol that it can, and what it cannot is argued for. And the command
+//! that says so.
+
+use std::process::Output;
+
+use turnstile::coverage::{Report, Standing, Survey};
+use turnstile::script::Options;
+use turnstile::suite::{self, Play};
+
+use crate::library::library;
+use crate::log;
+use crate::tool::turnstile;
+
+#[test]
+fn nothing_of_the_protocol_is_left_out_without_a_reason() {
+    log::subscribe();
+    let library = library();
+    let play = |entry| Play {
+        entry,
+        options: Options::default(),
+    };
+    let plays: Vec<Play> = library.entries().iter().map(play).collect();
+    let report = Report::of(&Survey::of(&plays, suite::all_cores(), |_| {}));
+    let texts = |standing| {
+        let rows = report.standing(standing);
+        rows.map(|row| row.text).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(Standing::Unexplained),
+        Vec::<&str>::new(),
+        "reached by no scenario"
+    );
+    assert_eq!(
+        texts(Standing::Stale),
+        Vec::<&str>::new(),
+        "reached against an argument"
+    );
+    assert_eq!(
+        report.untried().collect::<Vec<_>>(),
+        Vec::<&str>::new(),
+        "faults of no scenario"
+    );
+}
+
+fn coverage(arguments: &[&str]) -> Output {
+    turnstile(&[&["coverage"], arguments].concat())
+}
+
+#[test]
+fn what_one_scenario_leaves_out_is_told_and_makes_the_exit_status() {
+    let told = coverage(&["suite/turn/cold", "--json"]);
+    assert_eq!(told.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("it is JSON");
+    let standing = |text: &str| {
+        let rows = told["rows"].as_array().expect("there are rows");
+        let row = rows.iter().find(|row| row["text"] == text);
+        row.map(|row| row["standing"].clone()).unwrap_or_default()
+    };
+    assert_eq!(standing("a new message is admitted"), "reached");
+    assert_eq!(standing("a user interrupt finds nothing"), "unexplained");
+    assert_eq!(standing("refusal FORBIDDEN"), "argued");
+
+    let told = coverage(&["suite/turn/cold"]);
+    assert_eq!(told.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&told.stdout);
+    for line in ["not reached, and nobody says why", "faults that no scenario has"] {
+        assert!(text.lines().any(|told| told == line), "{text}");
+    }
+    assert_eq!(coverage(&["no-such-scenario"]).status.code(), Some(2));
+}

@@ -1,0 +1,316 @@
+//! A secret that is planted wherever one can be given is told to whom it belongs and to nobody else: not in a
+//! reply, not on a stream, not in the body of a callback, not in a log, not by printing a type of the
+//! server's (protocol §9).
+//!
+//! `record` plants them, `hunt` collects what everybody is told, `planted` searches it.
+
+mod hunt;
+mod mistakes;
+mod planted;
+mod printed;
+mod record;
+
+use http::Method;
+use serde_json::{Value, json};
+use turnstile_events::world::DiskFault;
+
+use self::hunt::Hunt;
+use self::planted::{Belongs, Planted};
+use self::record::{OLD, flat, git_url, profile, target};
+use crate::house::{LeftBehind, RECEIVER_AUTHORITY, SERVER, WRAPPER_AUTHORITY};
+use crate::log;
+use crate::wire::{Asked, USER};
+
+/// A session of an older service's in which an execution was left running.
+const RUNNING: &str = "agent_6f1b2c3d-0000-4000-8000-00000000beef";
+/// A session of an older service's whose GitLab is known by a place without a scheme.
+const AT_GITLAB: &str = "agent_6f1b2c3d-0000-4000-8000-00000000cafe";
+
+/// Plays the whole hunt while everything that is logged is kept.
+fn hunt(play: impl FnOnce(Planted) -> Hunt) {
+    let (mut hunt, lines) = log::kept(|| play(Planted::default()));
+    hunt.log = lines;
+    hunt.end();
+}
+
+/// Lets the receiver answer the next callbacks so.
+fn answers(hunt: &mut Hunt, answers: &Value) {
+    side_door(hunt, RECEIVER_AUTHORITY, "/test/answers", answers);
+}
+
+/// Lets the wrapper behave so.
+fn behave(hunt: &mut Hunt, behaviour: &Value) {
+    side_door(hunt, WRAPPER_AUTHORITY, "/test/behaviour", behaviour);
+}
+
+fn side_door(hunt: &mut Hunt, authority: &str, path: &str, body: &Value) {
+    let asked = Asked {
+        method: Method::POST,
+        target: format!("{authority}{path}"),
+        headers: vec![("content-type", b"application/json".to_vec())],
+        body: body.to_string().into_bytes(),
+        is_upgrade: false,
+    };
+    let answer = hunt.house.ask(&asked).expect("a side door answers");
+    assert!(answer.status < 300, "{path}: {answer:?}");
+}
+
+fn start(hunt: &mut Hunt, tag: &str, callback: &str) -> String {
+    let input = start_input(&mut hunt.planted, tag, callback);
+    hunt.begin_session("start", &input)
+}
+
+fn start_input(planted: &mut Planted, tag: &str, callback: &str) -> Value {
+    json!({
+        "message": {"prompt": "__fake__:echo:hello"},
+        "agent": {"mode": "code", "model": "fake-deterministic"},
+        "repository": {
+            "type": "git", "url": git_url(planted, tag),
+            "token": planted.text(&format!("{tag}: git token"), Belongs::Wrapper),
+        },
+        "profile": profile(planted, tag),
+        "options": {"callbackTarget": target(planted, tag, callback)},
+    })
+}
+
+fn prepare(hunt: &mut Hunt, tag: &str, callback: &str) -> String {
+    let input = flat(&mut hunt.planted, tag, callback);
+    hunt.begin_session("prepareSession", &input)
+}
+
+fn initiate(hunt: &mut Hunt, session: &str) {
+    hunt.call(
+        "initiateFromKilocodeSessionV2",
+        &json!({"cloudAgentSessionId": session}),
+    );
+}
+
+#[test]
+fn a_turn_that_completes_tells_no_secret() {
+    hunt(|planted| {
+        let mut hunt = Hunt::begin(planted, Vec::new());
+        let session = start(&mut hunt, "start", "http://receiver:9200/a");
+        hunt.follow(&session);
+        hunt.wait(30);
+        hunt.look(&session);
+        assert_eq!(hunt.callbacks().len(), 1, "the receiver was called back");
+        hunt.expect_told("start: git token", Belongs::Wrapper);
+        hunt.expect_told("start: value of the environment", Belongs::Wrapper);
+        hunt.expect_told("start: setup command", Belongs::Wrapper);
+        hunt.expect_told("start: query of the callback's URL", Belongs::Receiver);
+        hunt.expect_told("start: header of the callback", Belongs::Receiver);
+
+        let message = json!({
+            "cloudAgentSessionId": session, "prompt": "__fake__:echo:again", "mode": "code",
+            "model": "fake-deterministic",
+            "gitToken": hunt.planted.text("git token of a V2 message", Belongs::Nobody),
+            "githubToken": hunt.planted.text("GitHub token of a V2 message", Belongs::Nobody),
+        });
+        hunt.call("sendMessageV2", &message);
+        hunt.wait(1);
+        hunt.look(&session);
+        hunt.wait(400);
+        hunt.look(&session);
+        hunt.call("interruptSession", &json!({"sessionId": session}));
+        hunt.call("deleteSession", &json!({"sessionId": session}));
+        hunt.look(&session);
+        hunt
+    });
+}
+
+#[test]
+fn a_callback_that_fails_tells_no_secret() {
+    hunt(|planted| {
+        let mut hunt = Hunt::begin(planted, Vec::new());
+        answers(
+            &mut hunt,
+            &json!([{"status": 500}, {"status": 429}, {"stall": true}, {"drop": true}, {"status": 503}]),
+        );
+        let session = prepare(&mut hunt, "prepareSession", "http://receiver:9200/b");
+        hunt.follow(&session);
+        hunt.look(&session);
+        initiate(&mut hunt, &session);
+        hunt.wait(2000);
+        hunt.look(&session);
+        assert_eq!(hunt.callbacks().len(), 5, "every attempt was made");
+        for (tag, callback, answer) in [
+            ("refused", "http://receiver:9200/c", json!([{"status": 404}])),
+            ("unreachable", "http://nowhere:1/d", json!([])),
+            ("port closed", "http://receiver:1/e", json!([])),
+            ("not spoken", "https://receiver:9200/f", json!([])),
+            ("with userinfo", "http://user@receiver:9200/g", json!([])),
+        ] {
+            answers(&mut hunt, &answer);
+            let session = prepare(&mut hunt, tag, callback);
+            initiate(&mut hunt, &session);
+            hunt.wait(2000);
+            hunt.look(&session);
+        }
+        hunt.expect_logged("callback given up");
+        hunt.expect_logged("tried again");
+        hunt
+    });
+}
+
+#[test]
+fn a_message_that_is_never_delivered_tells_no_secret() {
+    hunt(|planted| {
+        let mut hunt = Hunt::begin(planted, Vec::new());
+        for (tag, code) in [
+            ("setup fails", "WORKSPACE_SETUP_FAILED"),
+            ("refused", "INVALID_REQUEST"),
+        ] {
+            behave(&mut hunt, &json!({"ready": {"fail": {"code": code}}}));
+            let session = start(&mut hunt, tag, "http://receiver:9200/h");
+            hunt.follow(&session);
+            hunt.wait(1);
+            hunt.look(&session);
+            hunt.wait(700);
+            hunt.look(&session);
+        }
+        behave(
+            &mut hunt,
+            &json!({"job": {"fail": {"code": "SEND_ERROR", "times": 2}}}),
+        );
+        let session = start(&mut hunt, "send fails", "http://receiver:9200/i");
+        hunt.follow(&session);
+        hunt.wait(60);
+        hunt.look(&session);
+        behave(&mut hunt, &json!({"fatal": "the sandbox is gone"}));
+        hunt.call(
+            "send",
+            &json!({"cloudAgentSessionId": session, "message": {"prompt": "__fake__:echo:x"}}),
+        );
+        hunt.wait(60);
+        hunt.look(&session);
+        assert_eq!(hunt.callbacks().len(), 4, "every end was told");
+        hunt.house.world.crash("wrapper").expect("it is up");
+        let session = start(&mut hunt, "wrapper is down", "http://receiver:9200/j");
+        hunt.wait(700);
+        hunt.look(&session);
+        assert_eq!(hunt.callbacks().len(), 5, "every end was told");
+        hunt
+    });
+}
+
+#[test]
+fn what_an_older_service_left_behind_tells_no_secret() {
+    hunt(|mut planted| {
+        let prepared = flat(&mut planted, "imported", "http://receiver:9200/k");
+        let mut running = flat(&mut planted, "imported and running", "http://receiver:9200/l");
+        running["sessionId"] = json!(RUNNING);
+        running["initiatedAt"] = json!(1_767_225_600_000_i64);
+        let execution = json!({
+            "executionId": "exc_1", "status": "running", "startedAt": "2026-01-01T00:00:00Z",
+        });
+        let mut at_gitlab = flat(&mut planted, "imported from a GitLab", "http://receiver:9200/m");
+        let userinfo = planted.text("imported from a GitLab: userinfo of a place", Belongs::Wrapper);
+        at_gitlab["sessionId"] = json!(AT_GITLAB);
+        at_gitlab["platform"] = json!("gitlab");
+        at_gitlab["gitUrl"] = json!(format!("oauth2:{userinfo}@gitlab.example/a.git"));
+        let left_behind = [
+            (prepared, vec![]),
+            (running, vec![execution]),
+            (at_gitlab, vec![]),
+        ];
+        let left_behind = left_behind.map(|(record, executions)| LeftBehind {
+            user: USER,
+            record,
+            executions,
+        });
+        let mut hunt = Hunt::begin(planted, left_behind.into());
+        for session in [OLD, RUNNING, AT_GITLAB] {
+            hunt.follow(session);
+            hunt.look(session);
+        }
+        let worker = format!("/sessions/{USER}/{RUNNING}/ingest?executionId=exc_1");
+        hunt.ask(
+            "the ingest of an execution",
+            &Asked::bare(Method::GET, &worker).by(&hunt.token()).upgrading(),
+        );
+        for session in [OLD, AT_GITLAB] {
+            initiate(&mut hunt, session);
+            hunt.wait(60);
+        }
+        hunt.wait(3700);
+        for session in [OLD, RUNNING, AT_GITLAB] {
+            hunt.look(session);
+        }
+        assert_eq!(hunt.callbacks().len(), 3, "every end was told");
+        hunt.expect_told("imported: git token", Belongs::Wrapper);
+        hunt.expect_told("imported: setup command", Belongs::Wrapper);
+        hunt
+    });
+}
+
+#[test]
+fn a_failing_disk_and_a_crash_tell_no_secret() {
+    hunt(|planted| {
+        let mut hunt = Hunt::begin(planted, Vec::new());
+        let session = prepare(&mut hunt, "before the disk fails", "http://receiver:9200/n");
+        hunt.follow(&session);
+        for fault in [DiskFault::WriteError, DiskFault::Full] {
+            hunt.house
+                .world
+                .fail_disk(SERVER, fault)
+                .expect("the server has a disk");
+            let input = flat(
+                &mut hunt.planted,
+                "while the disk fails",
+                "http://receiver:9200/o",
+            );
+            hunt.call("prepareSession", &input);
+            let input = start_input(
+                &mut hunt.planted,
+                "while the disk fails",
+                "http://receiver:9200/p",
+            );
+            hunt.call("start", &input);
+            let target = target(
+                &mut hunt.planted,
+                "while the disk fails",
+                "http://receiver:9200/q",
+            );
+            hunt.call(
+                "updateSession",
+                &json!({"cloudAgentSessionId": session, "callbackTarget": target}),
+            );
+            initiate(&mut hunt, &session);
+            hunt.wait(3);
+            hunt.look(&session);
+            hunt.house.world.heal_disk(SERVER).expect("the server has a disk");
+        }
+        hunt.expect_logged("commit failed");
+        // What was asked for meanwhile may have been done since; this is another session.
+        let session = prepare(&mut hunt, "after the disk failed", "http://receiver:9200/n");
+        let target = target(&mut hunt.planted, "another target", "http://receiver:9200/r");
+        hunt.call(
+            "updateSession",
+            &json!({"cloudAgentSessionId": session, "callbackTarget": target}),
+        );
+        initiate(&mut hunt, &session);
+        hunt.wait(1);
+        hunt.house.world.crash(SERVER).expect("it is up");
+        hunt.wait(1);
+        hunt.house.world.restart(SERVER).expect("it is down");
+        hunt.wait(1);
+        hunt.follow(&session);
+        hunt.look(&session);
+        hunt.wait(60);
+        hunt.look(&session);
+        hunt.expect_told("another target: header of the callback", Belongs::Receiver);
+        hunt
+    });
+}
+
+#[test]
+fn a_mistake_is_refused_without_repeating_a_secret() {
+    hunt(|planted| {
+        let mut hunt = Hunt::begin(planted, Vec::new());
+        let session = prepare(&mut hunt, "rightly prepared", "http://receiver:9200/s");
+        hunt.follow(&session);
+        mistakes::make_all(&mut hunt, &session);
+        hunt.look(&session);
+        hunt
+    });
+}

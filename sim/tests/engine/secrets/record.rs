@@ -1,0 +1,64 @@
+//! Sessions with a secret wherever one can be given, as an older service wrote them and as clients ask for
+//! them.
+
+use serde_json::{Value, json};
+
+use super::planted::{Belongs, Planted};
+
+/// A session of an older service's.
+pub const OLD: &str = "agent_6f1b2c3d-0000-4000-8000-00000000abcd";
+
+/// A target for callbacks; `place` is an absolute URL without a query.
+pub fn target(planted: &mut Planted, tag: &str, place: &str) -> Value {
+    let query = planted.text(&format!("{tag}: query of the callback's URL"), Belongs::Receiver);
+    let header = planted.text(&format!("{tag}: header of the callback"), Belongs::Receiver);
+    let bearer = planted.text(
+        &format!("{tag}: authorization of the callback"),
+        Belongs::Receiver,
+    );
+    json!({
+        "url": format!("{place}?token={query}"),
+        "headers": {"x-key": header, "Authorization": format!("Bearer {bearer}")},
+    })
+}
+
+/// Where a git repository is, with all that a person can write into such a URL.
+pub fn git_url(planted: &mut Planted, tag: &str) -> String {
+    let userinfo = planted.text(&format!("{tag}: userinfo of the git URL"), Belongs::Wrapper);
+    let query = planted.text(&format!("{tag}: query of the git URL"), Belongs::Wrapper);
+    format!("https://user:{userinfo}@git.example/a.git?private_token={query}")
+}
+
+/// What a sandbox is set up with.
+pub fn profile(planted: &mut Planted, tag: &str) -> Value {
+    let value = planted.text(&format!("{tag}: value of the environment"), Belongs::Wrapper);
+    let command = planted.text(&format!("{tag}: setup command"), Belongs::Wrapper);
+    json!({
+        "envVars": {"KEY": value},
+        "setupCommands": [format!("export TOKEN={command}")],
+    })
+}
+
+/// The flat record of a session that was prepared, and so also an input of `prepareSession`.
+pub fn flat(planted: &mut Planted, tag: &str, callback: &str) -> Value {
+    let mut record = profile(planted, tag);
+    let fields = json!({
+        "version": 1_767_225_600_000_i64,
+        "timestamp": 1_767_225_600_000_i64,
+        "sessionId": OLD,
+        "userId": crate::wire::USER,
+        "kilocodeToken": planted.text(&format!("{tag}: kilo token"), Belongs::Nobody),
+        "githubToken": planted.text(&format!("{tag}: GitHub token"), Belongs::Nobody),
+        "gitToken": planted.text(&format!("{tag}: git token"), Belongs::Wrapper),
+        "gitUrl": git_url(planted, tag),
+        "callbackTarget": target(planted, tag, callback),
+        "prompt": "__fake__:echo:hello",
+        "mode": "code",
+        "model": "fake-deterministic",
+        "preparedAt": 1_767_225_600_000_i64,
+    });
+    for (key, value) in fields.as_object().expect("fields") {
+        record[key] = value.clone();
+    }
+    record
+}

@@ -1,0 +1,263 @@
+//! `turnstile snapshots` as it is called: what it says of a repository with a history, and how it ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::tool::{command, scratch};
+
+/// Where the snapshots of these tests lie in their repositories.
+const FOLDER: &str = "snapshots";
+
+/// A repository of a test's own, with the given snapshots in its only commit.
+struct Repository(PathBuf);
+
+impl Repository {
+    fn new(name: &str, snapshots: &[(&str, &str)]) -> Self {
+        let repository = Self(fresh_folder(name));
+        repository.git(&["init", "--quiet"]);
+        fs::create_dir_all(repository.0.join(FOLDER)).expect("the folder for tests can be written to");
+        for (name, payload) in snapshots {
+            repository.write(name, payload);
+        }
+        repository.git(&["add", "."]);
+        let author = ["-c", "user.name=t", "-c", "user.email=t@t"];
+        let commit = [
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--no-gpg-sign",
+            "--message",
+            "m",
+        ];
+        repository.git(&[&author[..], &commit[..]].concat());
+        repository
+    }
+
+    fn git(&self, words: &[&str]) {
+        let git = Command::new("git").args(words).current_dir(&self.0).status();
+        assert!(git.expect("there is git").success(), "git {words:?}");
+    }
+
+    /// Writes a file below the folder. A snapshot gets a header.
+    fn write(&self, name: &str, content: &str) {
+        let path = self.0.join(FOLDER).join(name);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
+        let is_snapshot = name.ends_with(".snap") && !content.starts_with("---");
+        let content = if is_snapshot {
+            format!("---\nsource: t\n---\n{content}")
+        } else {
+            content.to_owned()
+        };
+        fs::write(path, content).expect("files can be written");
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.0.join(FOLDER).join(name)).expect("the file was there");
+    }
+
+    fn diff(&self, revision: &str) -> Output {
+        diff(&self.0, revision)
+    }
+}
+
+/// An empty folder, which git takes to be in no repository.
+fn fresh_folder(name: &str) -> PathBuf {
+    let folder = scratch("snapshots").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what an earlier run left can be removed");
+    }
+    fs::create_dir_all(&folder).expect("the folder for tests can be written to");
+    folder
+}
+
+fn diff(folder: &Path, revision: &str) -> Output {
+    command(&["snapshots", "--diff", revision])
+        .current_dir(folder)
+        .env("GIT_CEILING_DIRECTORIES", scratch(""))
+        .output()
+        .expect("the tool can be run")
+}
+
+/// What was said, with the commit's name taken out, and how it ended.
+fn told(output: &Output) -> (String, Option<i32>) {
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = match (text.find("HEAD ("), text.rfind(')')) {
+        (Some(start), Some(end)) => format!("{}HEAD{}", &text[..start], &text[end + 1..]),
+        _ => text,
+    };
+    (text, output.status.code())
+}
+
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A page with these payloads.
+fn page(v2: &str, unified: Option<&str>) -> String {
+    let unified = unified.map(|unified| {
+        format!("\n# Unified\n\n{unified}\n\n# From the unified payload to the V2 payload\n\n(none)\n")
+    });
+    format!("# V2\n\n{v2}\n{}", unified.unwrap_or_default())
+}
+
+/// A page with a V2 payload alone.
+fn alone(v2: &str) -> String {
+    page(v2, None)
+}
+
+const ACK: &str =
+    r#"{"reply": {"messageId": "msg_1", "executionId": "msg_1", "delivery": "queued", "runs": 2}}"#;
+
+#[test]
+fn what_breaks_an_old_client_is_told_field_by_field_and_ends_with_1() {
+    let repository = Repository::new(
+        "breaking",
+        &[("send/ack.snap", &alone(ACK)), ("send/gone.snap", &alone(ACK))],
+    );
+    let changed = r#"{"reply": {"messageId": null, "runId": "msg_1", "runs": "2", "more": true}}"#;
+    repository.write("send/ack.snap", &alone(changed));
+    repository.remove("send/gone.snap");
+    let (text, code) = told(&repository.diff("HEAD"));
+    insta::assert_snapshot!(text, @r#"
+    send/ack.snap (V2)
+      BREAKING    newly null  reply.messageId: "msg_1" -> null
+      BREAKING    retyped     reply.runs: 2 -> "2"
+      BREAKING    removed     reply.delivery: "queued"
+      BREAKING    renamed     reply.executionId to reply.runId: "msg_1"
+      compatible  added       reply.more: true
+
+    send/gone.snap
+      BREAKING    deleted
+
+    5 breaking, 1 compatible in 2 files since HEAD
+    "#);
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn what_an_old_client_passes_over_is_told_and_ends_with_0() {
+    let repository = Repository::new(
+        "compatible",
+        &[("ack.snap", &page(ACK, Some(ACK))), ("stop.snap", &alone(ACK))],
+    );
+    let more = ACK.replace("2}}", r#"2, "more": 1}, "asked": "otherwise"}"#);
+    repository.write("ack.snap", &page(&more, Some(&more)));
+    repository.write("new.snap", &alone(ACK));
+    repository.write("stop.snap", &page(ACK, Some(ACK)));
+    repository.write("README.md", "words");
+    let (text, code) = told(&repository.diff("HEAD"));
+    insta::assert_snapshot!(text, @r"
+    ack.snap (V2)
+      compatible  added       reply.more: 1
+
+    ack.snap (unified)
+      compatible  added       reply.more: 1
+
+    new.snap
+      compatible  new
+
+    stop.snap (unified)
+      compatible  new
+
+       2 times  added       reply.more
+
+    0 breaking, 4 compatible in 3 files since HEAD
+    ");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_snapshot_that_says_the_same_in_other_words_is_no_change_of_its_payload() {
+    let contract = "contracts/callback.schema.json";
+    let repository = Repository::new("words", &[("ack.snap", &alone(ACK)), (contract, "{}")]);
+    let (text, code) = told(&repository.diff("HEAD"));
+    assert_eq!(
+        (text.as_str(), code),
+        ("no snapshot changed since HEAD\n", Some(0))
+    );
+    repository.write(
+        "ack.snap",
+        &format!(
+            "---\nsource: other\n---\n{}",
+            alone(&ACK.replace("msg_1", "msg_7"))
+        ),
+    );
+    repository.write(contract, r#"{"type": "object"}"#);
+    let (text, code) = told(&repository.diff("HEAD"));
+    insta::assert_snapshot!(text, @r"
+    ack.snap
+      compatible  the payload is as it was
+
+    contracts/callback.schema.json
+      to be read  the contract says something else
+
+    0 breaking, 0 compatible in 2 files since HEAD
+    ");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn what_was_committed_since_a_revision_is_told_like_what_was_not() {
+    let repository = Repository::new("committed", &[("ack.snap", &alone(ACK))]);
+    repository.write("ack.snap", &alone(&ACK.replace("queued", "sent")));
+    let commit = ["commit", "--quiet", "--all", "--no-gpg-sign", "--message", "m"];
+    repository.git(&[&["-c", "user.name=t", "-c", "user.email=t@t"], &commit[..]].concat());
+    assert_eq!(repository.diff("HEAD").status.code(), Some(0));
+    let output = repository.diff("HEAD~1");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains(r#"BREAKING    changed     reply.delivery: "queued" -> "sent""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn where_there_is_no_repository_it_says_so() {
+    let folder = fresh_folder("no-repository");
+    let missing = complaint(&diff(&folder, "HEAD"));
+    assert!(
+        missing.contains("there is no folder snapshots: run from the top of the project"),
+        "{missing}"
+    );
+    fs::create_dir(folder.join(FOLDER)).expect("folders can be made");
+    let outside = complaint(&diff(&folder, "HEAD"));
+    assert!(outside.contains("snapshots is in no git repository"), "{outside}");
+}
+
+#[test]
+fn a_revision_that_git_does_not_know_is_named() {
+    let repository = Repository::new("no-revision", &[("ack.snap", &alone(ACK))]);
+    for revision in ["no-such-branch", "HEAD~1", "HEAD:snapshots"] {
+        let told = complaint(&repository.diff(revision));
+        assert!(
+            told.contains(&format!("git knows no revision {revision:?}")),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_named_with_what_is_wrong_and_when() {
+    let repository = Repository::new("unreadable", &[("ack.snap", &alone(ACK))]);
+    repository.write("ack.snap", "---\nsource: t\n---\n# V2\n\n<<<<<<< HEAD\n");
+    let told = complaint(&repository.diff("HEAD"));
+    assert!(
+        told.contains("snapshots/ack.snap, as it is now, cannot be read as a snapshot"),
+        "{told}"
+    );
+    assert!(
+        told.contains("its V2 payload is not JSON: expected value at line 1 column 1"),
+        "{told}"
+    );
+
+    let repository = Repository::new("unreadable-then", &[("ack.snap", "---\nno head")]);
+    repository.write("ack.snap", &alone(ACK));
+    let told = complaint(&repository.diff("HEAD"));
+    assert!(told.contains("ack.snap, as it is at "), "{told}");
+    assert!(told.contains("does not begin with a header"), "{told}");
+}

@@ -1,0 +1,52 @@
+//! The whole suite: what must hold in every script, on every seed.
+
+use turnstile::script::Options;
+use turnstile::suite::{self, Play};
+
+use crate::library::library;
+
+#[test]
+fn every_script_holds_on_twenty_seeds() {
+    let library = library();
+    let plays: Vec<Play> = (0..20)
+        .flat_map(|seed| {
+            let options = Options {
+                seed,
+                ..Options::default()
+            };
+            library.entries().iter().map(move |entry| Play { entry, options })
+        })
+        .collect();
+    let mut broken = Vec::new();
+    suite::play_all(
+        &plays,
+        suite::all_cores(),
+        |_| {},
+        |played| {
+            let Play { entry, options } = played.play;
+            match played.verdict {
+                Ok(verdict) if verdict.findings.is_empty() => {}
+                Ok(verdict) => broken.push(format!(
+                    "{} seed {}: {:#?}",
+                    entry.id, options.seed, verdict.findings
+                )),
+                Err(error) => broken.push(format!("{} seed {}: {error}", entry.id, options.seed)),
+            }
+        },
+    );
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_scenario_has_a_title_and_an_id_of_its_own() {
+    let library = library();
+    let mut titles: Vec<&str> = library
+        .entries()
+        .iter()
+        .map(|entry| entry.scenario.title.as_str())
+        .collect();
+    titles.sort_unstable();
+    for pair in titles.windows(2) {
+        assert_ne!(pair[0], pair[1], "two scenarios have this title");
+    }
+}

@@ -1,0 +1,480 @@
+//! The page of a run in a browser: that it draws itself, that it draws no more than what is in view, and that
+//! nothing a run brings with it is taken for markup.
+//!
+//! The browser is the one that `CHROMIUM` names, or a Chromium on the path. Without one these tests say so
+//! and pass, unless `TURNSTILE_REQUIRE_CHROMIUM` is set.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use turnstile::report::{Heading, timeline};
+use turnstile::script::{Options, Verdict};
+use turnstile::stage::epoch;
+use turnstile::suite::{self, Play};
+use turnstile_events::observation::Sight;
+use turnstile_events::world::{CrashCause, WorldEvent};
+use turnstile_fault::Link;
+use turnstile_judge::oracle::Finding;
+use turnstile_judge::trace::{Record, Trace, What};
+use turnstile_scenarios::{Entry, Scenario, Surface};
+
+use crate::library::library;
+use crate::tool::scratch;
+
+/// The names that the browser goes by.
+const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// Set where the browser has to be there.
+const REQUIRED: &str = "TURNSTILE_REQUIRE_CHROMIUM";
+/// The most elements that one view may have, however long the run is.
+const BOUND: usize = 1500;
+
+fn browser() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("CHROMIUM") {
+        return Some(named.into());
+    }
+    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
+    let mut places = NAMES
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.find(|place| place.is_file())
+}
+
+/// A page as it stands once it has drawn itself.
+struct Drawn(String);
+
+impl Drawn {
+    /// What a page says of itself under that name.
+    fn told(&self, name: &str) -> Option<&str> {
+        let (_, body) = self.0.split_once("<body ")?;
+        let (body, _) = body.split_once('>')?;
+        let (_, value) = body.split_once(&format!("data-{name}=\""))?;
+        value.split('"').next()
+    }
+
+    /// The same, where it is a number.
+    fn count(&self, name: &str) -> usize {
+        let told = self.told(name).and_then(|told| told.parse().ok());
+        told.unwrap_or_else(|| panic!("the page does not say how many {name} it has"))
+    }
+
+    /// How often something stands in what was drawn; the data and the script are no part of that.
+    fn shows(&self, text: &str) -> usize {
+        let (drawn, _) = self
+            .0
+            .split_once("id=\"data\"")
+            .expect("the page has its data after what is drawn");
+        let (drawn, _) = drawn.rsplit_once('<').expect("that is the tag of the data");
+        let (_, drawn) = drawn.split_once("<body").expect("the page has a body");
+        drawn.matches(text).count()
+    }
+}
+
+/// Opens a page and lets it draw itself. None if there is no browser and there need be none.
+fn drawn(name: &str, page: &str, address: &str) -> Option<Drawn> {
+    let Some(browser) = browser() else {
+        assert!(
+            env::var_os(REQUIRED).is_none(),
+            "{REQUIRED} is set, and there is no Chromium"
+        );
+        eprintln!("skipped: no Chromium, so the page was not looked at; name one with CHROMIUM");
+        return None;
+    };
+    let folder = scratch("timeline").join(name);
+    fs::create_dir_all(&folder).expect("the folder for tests can be written to");
+    let file = folder.join("page.html");
+    fs::write(&file, page).expect("the folder for tests can be written to");
+    let output = Command::new(&browser)
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=1400,900",
+        ])
+        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+        .arg("--dump-dom")
+        .arg(format!("file://{}{address}", file.display()))
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {}: {error}", browser.display()));
+    let drawn = Drawn(String::from_utf8_lossy(&output.stdout).into_owned());
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(drawn.told("error"), None, "a script of the page failed");
+    assert_eq!(
+        drawn.told("ready"),
+        Some("yes"),
+        "the page did not draw itself: {complaint}"
+    );
+    Some(drawn)
+}
+
+fn entry(id: &str) -> Entry {
+    library().matching(Some(id))[0].clone()
+}
+
+/// The page of a play.
+fn page_of(entry: &Entry, options: Options) -> (Verdict, String) {
+    let played = suite::play_timed(Play { entry, options });
+    let heading = Heading::of(&played.play, "turnstile replay some.yaml");
+    let verdict = played.verdict.expect("the harness works");
+    let page = timeline::page(&verdict, &heading);
+    (verdict, page)
+}
+
+#[test]
+fn a_run_is_drawn_with_its_lanes_arrows_faults_steps_and_states() {
+    let entry = entry("suite/reconnect/inside-the-grace");
+    let (verdict, page) = page_of(&entry, Options::default());
+    let Some(drawn) = drawn("small", &page, "#zoom=whole") else {
+        return;
+    };
+    let records = verdict.trace.records().len();
+    assert_eq!(drawn.count("events"), records);
+    assert_eq!(drawn.count("rows"), records);
+    assert_eq!(drawn.count("lanes"), 6);
+    assert_eq!(
+        (
+            drawn.count("faults"),
+            drawn.count("messages"),
+            drawn.count("findings")
+        ),
+        (1, 2, 0)
+    );
+    assert!(
+        drawn.count("arrows") > records / 2,
+        "most of what is seen travels"
+    );
+    assert!(drawn.count("drawn") < BOUND);
+    assert_eq!(drawn.shows(&entry.scenario.title), 1);
+    assert_eq!(
+        drawn.shows("start: { as: first, say: gate:hold }"),
+        1 + 1,
+        "in words and for a screen reader"
+    );
+    for look in [
+        "wire request",
+        "wire reply",
+        "wire frame",
+        "bar queued",
+        "bar sent",
+        "step-tick",
+        "hatch-ground cut",
+    ] {
+        assert!(drawn.shows(&format!("class=\"{look}\"")) >= 1, "no {look}");
+    }
+}
+
+#[test]
+fn what_was_chosen_is_shown_alone_and_what_was_selected_in_full() {
+    let (verdict, page) = page_of(&entry("suite/reconnect/inside-the-grace"), Options::default());
+    let is_sent = |record: &Record| record.what.to_string().contains("cloud.message.sent");
+    let sent = verdict
+        .trace
+        .records()
+        .iter()
+        .position(is_sent)
+        .expect("it is sent");
+    let address = format!("#message=first&hide=gateway&event={sent}");
+    let Some(drawn) = drawn("chosen", &page, &address) else {
+        return;
+    };
+    assert_eq!(drawn.count("lanes"), 5);
+    assert!(drawn.count("rows") < drawn.count("events") / 2);
+    assert_eq!(drawn.shows("aria-selected=\"true\""), 1);
+    assert_eq!(drawn.shows("\"streamEventType\": \"cloud.message.sent\""), 1);
+}
+
+#[test]
+fn keys_the_wheel_and_the_pointer_move_along_the_run() {
+    let (_, page) = page_of(&entry("suite/reconnect/inside-the-grace"), Options::default());
+    // As somebody at the page would, one thing after another; what came of each is noted.
+    const TRIED: &str = r#"<script nonce="turnstile">
+        const tried = [];
+        const note = (name, isSo) => tried.push(`${name}: ${isSo ? "yes" : "no"}`);
+        const press = (key) => {
+            page.drawing.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+            drawNow();
+        };
+        const point = (kind, more) => {
+            const { left, top } = page.drawing.getBoundingClientRect();
+            const place = { clientX: left + more.x, clientY: top + more.y, bubbles: true };
+            const Kind = kind === "wheel" ? WheelEvent : PointerEvent;
+            page.drawing.dispatchEvent(new Kind(kind, { ...place, ...more }));
+            drawNow();
+        };
+        page.drawing.setPointerCapture = () => {};
+        press("ArrowDown"); press("ArrowDown");
+        note("an arrow key selects the next event", shown.selected === 1);
+        note("what is selected is shown in full", !page.details.hidden);
+        press("Escape");
+        note("escape closes it", page.details.hidden && shown.selected < 0);
+        let before = view.top;
+        point("wheel", { x: 500, y: 100, deltaY: 200 });
+        note("the wheel moves along", view.top > before);
+        before = view.scale;
+        point("wheel", { x: 500, y: 100, deltaY: -200, ctrlKey: true });
+        note("the wheel zooms", view.scale > before);
+        before = view.top;
+        point("pointerdown", { x: 500, y: 300 });
+        point("pointermove", { x: 500, y: 200 });
+        point("pointerup", { x: 500, y: 200 });
+        note("dragging moves along", view.top > before && shown.selected < 0);
+        press("1");
+        point("pointerdown", { x: 500, y: 200 });
+        point("pointerup", { x: 500, y: 200 });
+        note("a click selects", shown.selected >= 0);
+        before = view.top;
+        point("pointerdown", { x: 10, y: view.height - 5 });
+        point("pointerup", { x: 10, y: view.height - 5 });
+        note("a click on the map goes there", view.top > before);
+        press("t");
+        note("the axis can be changed", choice.isTrue && document.body.dataset.axis === "true");
+        press("t"); press("0");
+        note("the whole run fits", view.scale * shown.axis.end <= view.height);
+        press("Home");
+        press("ArrowDown");
+        const sent = shown.longArrows[0];
+        selectEvent(sent); press("ArrowRight");
+        note("an arrow is followed to its end", shown.axis.rows[shown.selected].event === run.events[sent].arrow.arrives);
+        document.body.dataset.tried = tried.join("; ");
+    </script></body>"#;
+    let page = page.replace("</body>", TRIED);
+    let Some(drawn) = drawn("moved", &page, "") else {
+        return;
+    };
+    let tried = drawn.told("tried").expect("everything was tried");
+    assert_eq!(tried.matches(": yes").count(), 11, "{tried}");
+    assert!(!tried.contains(": no"), "{tried}");
+}
+
+#[cfg(feature = "selftest")]
+#[test]
+fn a_broken_rule_is_marked_where_it_was_broken() {
+    use turnstile_reference::sabotage::{Rule, Sabotage};
+    let options = Options {
+        seed: 0,
+        sabotage: Sabotage::from(Rule::TerminalOnce),
+        ..Options::default()
+    };
+    let (verdict, page) = page_of(&entry("suite/interrupt/end-on-its-way"), options);
+    let rules: Vec<&str> = verdict
+        .findings
+        .iter()
+        .map(|finding| finding.rule.as_str())
+        .collect();
+    assert!(rules.contains(&"terminal-once"), "{rules:?}");
+    let Some(drawn) = drawn("broken", &page, "") else {
+        return;
+    };
+    assert_eq!(drawn.count("findings"), verdict.findings.len());
+    assert_eq!(
+        drawn.count("rows"),
+        drawn.count("events") + verdict.findings.len()
+    );
+    assert!(
+        drawn.shows("class=\"finding-flag\"") >= 1,
+        "the view begins where it broke"
+    );
+    assert!(
+        drawn.shows(">terminal-once<") >= 2,
+        "in the list above and at its place"
+    );
+}
+
+#[test]
+fn of_twenty_thousand_events_only_what_is_in_view_is_drawn() {
+    const EVENTS: usize = 20_000;
+    let verdict = long_run(EVENTS);
+    let heading = Heading {
+        title: "a long run",
+        id: "suite/turn/long",
+        surface: Surface::Unified,
+        seed: 7,
+        replay: "turnstile replay long.yaml --seed 7",
+    };
+    let page = timeline::page(&verdict, &heading);
+    for (name, address) in [
+        ("rows", ""),
+        ("whole", "#zoom=whole"),
+        ("true-whole", "#axis=true&zoom=whole"),
+    ] {
+        let Some(drawn) = drawn(&format!("long-{name}"), &page, address) else {
+            return;
+        };
+        assert_eq!(drawn.count("events"), EVENTS);
+        assert!(drawn.count("arrows") > EVENTS / 2);
+        assert!(drawn.count("faults") > 100);
+        let elements = drawn.count("drawn");
+        assert!((50..BOUND).contains(&elements), "{name}: {elements} elements");
+    }
+}
+
+#[test]
+fn nothing_that_a_run_brings_with_it_is_taken_for_markup() {
+    const HOSTILE: &str = "</script><script>document.body.dataset.pwned = 1</script>\
+                           <img src=x onerror=document.body.dataset.pwned=1><b>";
+    let script = format!(
+        "scenario: a prompt is a prompt\nabout: a\nseam: turn\nsteps:\n  - start: {{ as: first, text: '{HOSTILE}' }}\n"
+    );
+    let path = Path::new("hostile.yaml");
+    let entry = Entry {
+        id: HOSTILE.to_owned(),
+        path: path.to_owned(),
+        scenario: Scenario::parse(&script, path).unwrap_or_else(|errors| panic!("{errors}")),
+    };
+    let (_, page) = page_of(&entry, Options::default());
+    let Some(drawn) = drawn("hostile", &page, "#event=1") else {
+        return;
+    };
+    assert_eq!(drawn.told("pwned"), None);
+    assert_eq!(
+        (drawn.shows("<img"), drawn.shows("<script"), drawn.shows("<b>")),
+        (0, 0, 0)
+    );
+    assert!(drawn.shows("&lt;/script&gt;") >= 2, "it is shown as what it is");
+}
+
+/// A run of so many events: turns of several messages, each with a fault, and something that does not hold.
+fn long_run(events: usize) -> Verdict {
+    let mut trace = Trace::new(epoch());
+    let mut labels = turnstile_judge::trace::Labels::new();
+    let mut turn = 0_u64;
+    while trace.records().len() < events {
+        let message = format!("msg_{turn:026}");
+        labels.insert(message.clone(), format!("m{turn}"));
+        for (party, what) in turn_of(turn, &message) {
+            // A little time for each thing, and a long silence now and then.
+            let number = trace.records().len() as u64;
+            let at = Duration::from_micros(number * 700 + number / 997 * 90_000_000);
+            let party = party.into();
+            if trace.records().len() < events {
+                trace.push(Record { at, party, what });
+            }
+        }
+        turn += 1;
+    }
+    let end = trace.records().last().map(|record| record.at).unwrap_or_default();
+    let finding = Finding {
+        rule: "terminal-once".to_owned(),
+        at: end / 2,
+        message: None,
+        text: "an end came twice".to_owned(),
+    };
+    Verdict {
+        findings: vec![finding],
+        looked_back_at: trace.records().len(),
+        trace,
+        labels,
+        played: end,
+        elapsed: end,
+    }
+}
+
+fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
+    let body = || json!({"message": {"id": message, "prompt": "x"}});
+    let frame = |name: &str| json!({"eventId": turn, "streamEventType": name, "data": {"messageId": message, "delivery": "sent"}});
+    let shown = |name: &str| {
+        (
+            "observer",
+            What::Sight(Sight::FrameReceived {
+                socket: 1,
+                frame: frame(name),
+            }),
+        )
+    };
+    let post = |path: &str| ("POST".to_owned(), path.to_owned());
+    let (method, path) = post("/trpc/send");
+    let (asked_method, asked_path) = post("/api/openrouter/chat/completions");
+    let exchange = turn + 1;
+    let link = Link::between("wrapper", "server");
+    let host = "wrapper".to_owned();
+    let mut records = vec![
+        (
+            "script",
+            What::Step {
+                line: u32::try_from(turn).unwrap_or(1) + 1,
+                step: json!({"send": {"as": "m"}}).to_string(),
+            },
+        ),
+        (
+            "client",
+            What::Sight(Sight::RequestSent {
+                exchange,
+                to: "server".to_owned(),
+                method,
+                path,
+                body: body(),
+            }),
+        ),
+        (
+            "client",
+            What::Sight(Sight::ReplyReceived {
+                exchange,
+                status: 200,
+                body: Value::Null,
+            }),
+        ),
+        shown("cloud.message.queued"),
+        (
+            "wrapper",
+            What::Sight(Sight::RequestSent {
+                exchange,
+                to: "gateway".to_owned(),
+                method: asked_method.clone(),
+                path: asked_path.clone(),
+                body: body(),
+            }),
+        ),
+        ("world", What::World(WorldEvent::Cut { link: link.clone() })),
+        (
+            "gateway",
+            What::Sight(Sight::RequestReceived {
+                exchange,
+                method: asked_method,
+                path: asked_path,
+                headers: Value::Null,
+                body: body(),
+            }),
+        ),
+        (
+            "gateway",
+            What::Sight(Sight::ReplySent {
+                exchange,
+                status: 200,
+                body: Value::Null,
+            }),
+        ),
+        (
+            "wrapper",
+            What::Sight(Sight::ReplyReceived {
+                exchange,
+                status: 200,
+                body: Value::Null,
+            }),
+        ),
+        ("world", What::World(WorldEvent::Healed { link })),
+        shown("cloud.message.sent"),
+        (
+            "world",
+            What::World(WorldEvent::Crashed {
+                host: host.clone(),
+                cause: CrashCause::Order,
+                silently: false,
+            }),
+        ),
+        ("world", What::World(WorldEvent::Restarted { host })),
+    ];
+    if turn == 0 {
+        let opened = Sight::SocketOpened {
+            socket: 1,
+            to: "server".to_owned(),
+            path: "/stream".to_owned(),
+        };
+        records.insert(0, ("observer", What::Sight(opened)));
+    }
+    records.extend((0..25).map(|_| shown("kilocode")));
+    records.push(shown("cloud.message.completed"));
+    records
+}

@@ -1,0 +1,46 @@
+//! A soak, as short as it can be: whether it counts, and says what it found.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::tool::{scratch, stderr, stdout, turnstile};
+
+fn soak(arguments: &[&str]) -> Output {
+    turnstile(&[&["soak"], arguments].concat())
+}
+
+#[test]
+fn a_short_soak_loses_nothing_and_leaves_nothing_over_when_its_sessions_come_and_go() {
+    let file = scratch("soak.json");
+    let json = file.to_string_lossy().into_owned();
+    let output = soak(&[
+        "--sessions",
+        "4",
+        "--minutes",
+        "0.1",
+        "--turns-a-session",
+        "2",
+        "--json",
+        &json,
+    ]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    assert!(text.contains("nothing lost, nothing left over"), "{text}");
+    let report = std::fs::read_to_string(&file).expect("the figures were written");
+    let report: Value = serde_json::from_str(&report).expect("they are JSON");
+    let counts = &report["counts"];
+    // A session that is begun anew every other turn makes more turns than there are sessions.
+    assert!(counts["acked"].as_u64() > Some(8), "{report}");
+    assert_eq!(counts["acked"], counts["completed"], "{report}");
+    assert_eq!(counts["acked"], counts["called_back"], "{report}");
+    assert!(report["late"]["memory"].as_u64() > Some(1_000_000), "{report}");
+}
+
+#[test]
+fn a_length_that_is_none_ends_with_2() {
+    for minutes in ["0", "-1", "NaN", "x"] {
+        let output = soak(&[&format!("--minutes={minutes}")]);
+        assert_eq!(output.status.code(), Some(2), "{minutes}");
+    }
+}

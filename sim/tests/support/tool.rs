@@ -1,0 +1,44 @@
+//! Runs the tool as a process.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::library::top;
+
+/// The tool, to be run at the top of the project without colours and without settings from the environment.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnstile"));
+    command
+        .args(arguments)
+        .current_dir(top())
+        .stdin(Stdio::null())
+        .env("NO_COLOR", "1");
+    for (name, _) in env::vars_os() {
+        // With `CARGO` the tool prints commands as `cargo run -- …`.
+        if name == "CARGO" || name.to_string_lossy().starts_with("TURNSTILE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs the tool to its end.
+pub fn turnstile(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the tool can be run")
+}
+
+/// Standard output as text.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A path in the folder for temporary files of tests.
+pub fn scratch(name: impl AsRef<Path>) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
