@@ -105,7 +105,7 @@ mod tests {
             ("https://wrapper", "plain http"),
             ("http://wrapper/?a=b", "query"),
             ("http://me@wrapper", "a user"),
-            ("http://wrapper/{user}", "only thing"),
+            ("http://wrapper/{user}", "only placeholder"),
         ] {
             let error = template.parse::<WrapperUrl>().unwrap_err().to_string();
             assert!(error.contains(wrong), "{template}: {error}");
