@@ -67,7 +67,7 @@ async fn callbacks_wait_for_a_server_with_a_queue_and_are_attempted_as_configure
             (&json!(MESSAGE), &json!("failed"))
         );
     }
-    let given_up = server.log_line("callback given up: no attempt is left");
+    let given_up = server.log_line("callback given up: no attempts left");
     assert!(given_up.contains("attempt=2"), "{given_up}");
     assert!(callbacks.try_recv().is_err(), "no third attempt");
 }
