@@ -12,7 +12,7 @@ use turnstile_reference::program;
 use commands::coverage::{CoverageArguments, coverage};
 use commands::exit::{Exit, complain};
 use commands::explore::{ExploreArguments, explore};
-use commands::library::LibraryArguments;
+use commands::library::ScenarioArguments;
 use commands::merge::{MergeArguments, merge};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
@@ -49,12 +49,7 @@ enum Command {
     /// Play scenarios and judge them (what is done if no command is given)
     Run(RunArguments),
     /// List scenarios with their titles
-    List {
-        /// Only those whose id contains this
-        filter: Option<String>,
-        #[command(flatten)]
-        library: LibraryArguments,
-    },
+    List(ScenarioArguments),
     /// Check scripts without playing them
     Check {
         /// The scripts
@@ -115,7 +110,7 @@ fn main() -> ExitCode {
     let Arguments { command, default } = Arguments::parse();
     let exit = match command.unwrap_or(Command::Run(default)) {
         Command::Run(arguments) => run(&arguments),
-        Command::List { filter, library } => list(filter.as_deref(), &library),
+        Command::List(arguments) => list(&arguments),
         Command::Check { files } => check(&files),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),

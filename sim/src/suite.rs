@@ -22,7 +22,7 @@ pub struct Play<'a> {
     pub options: Options,
 }
 
-/// What came of one play.
+/// A play that is over.
 #[derive(Debug)]
 pub struct Played<'a> {
     /// The play.
@@ -31,6 +31,28 @@ pub struct Played<'a> {
     pub verdict: Result<Verdict, HarnessError>,
     /// How long it took on this machine.
     pub wall: Duration,
+}
+
+/// How a play ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// It has no findings.
+    Passed(&'a Verdict),
+    /// It has findings.
+    Failed(&'a Verdict),
+    /// The harness failed: nothing is said about the server.
+    HarnessFailed(&'a HarnessError),
+}
+
+impl Played<'_> {
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome<'_> {
+        match &self.verdict {
+            Ok(verdict) if verdict.findings.is_empty() => Outcome::Passed(verdict),
+            Ok(verdict) => Outcome::Failed(verdict),
+            Err(error) => Outcome::HarnessFailed(error),
+        }
+    }
 }
 
 /// Plays everything on `jobs` threads, and tells `done` of each play in the order of `plays`, and

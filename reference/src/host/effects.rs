@@ -115,7 +115,9 @@ async fn prepare_and_hand_over(
         // The workspace is ready, whether the store can record that now or later.
         let proceed = loop {
             match session.ask(prepared.clone()).await {
-                Err(Unanswered::NotStored) => services.clock.sleep(services.profile.commit_retry_delay).await,
+                Err(Unanswered::NotStored) => {
+                    services.clock.sleep(services.profile.commit_retry_delay).await;
+                }
                 answered => break matches!(answered, Ok(Reply::Proceed(true))),
             }
         };

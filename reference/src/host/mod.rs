@@ -258,7 +258,7 @@ impl SessionHost {
     /// Decides and commits. If the commit fails, the session is again what the store says it is.
     async fn decide(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
         self.recover()?;
-        let volatile = self.session.volatile().clone();
+        let volatile = self.session.volatile();
         let decision = self.session.handle(self.services.clock.now(), input);
         if !decision.writes.is_empty() {
             self.services.checkpoints.pass(Checkpoint::BeforeCommit).await;

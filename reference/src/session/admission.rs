@@ -6,10 +6,10 @@
 use jiff::Timestamp;
 
 use super::events::{self, name};
-use super::{Decision, Reply, Session};
+use super::step::Step;
+use super::{Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
-use crate::legacy::model::execution::Execution;
 use crate::model::message::{Message, State, Turn};
 pub use crate::model::metadata::AgentChoice;
 use crate::model::metadata::{CallbackTarget, Finalization};
@@ -50,34 +50,34 @@ pub enum Delivery {
 }
 
 impl Session {
-    pub(super) fn admit(&mut self, now: Timestamp, admission: Admission, decision: &mut Decision) -> Reply {
-        Reply::Admission(self.admit_or_repeat(now, admission, decision))
+    pub(super) fn admit(&mut self, admission: Admission, step: &mut Step) -> Reply {
+        Reply::Admission(self.admit_or_repeat(admission, step))
     }
 
     /// Takes in the message that the session was prepared with, under the id that it was given then.
-    pub(super) fn initiate(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
+    pub(super) fn initiate(&mut self, step: &mut Step) -> Reply {
         let Some(initial) = self.metadata.initial_message.clone() else {
             let refusal = Refusal::bad_request("The session was not prepared with a message");
             return Reply::Admission(Err(refusal));
         };
-        if self.metadata.lifecycle.initiated_at.is_some() && self.messages.is_empty() {
+        if self.metadata.lifecycle.initiated_at.is_some() && self.queue.is_empty() {
             let refusal = Refusal::bad_request("The session was initiated by an older service");
             return Reply::Admission(Err(refusal));
         }
         let id = initial
             .id
             .clone()
-            .unwrap_or_else(|| MessageId::draw(now, &self.identifiers));
+            .unwrap_or_else(|| MessageId::draw(step.now, &self.identifiers));
         let admission = Admission {
             id: id.clone(),
             turn: initial.turn,
             agent: AgentChoice::default(),
             finalization: Finalization::default(),
         };
-        let admitted = self.admit_or_repeat(now, admission, decision);
+        let admitted = self.admit_or_repeat(admission, step);
         if admitted.is_ok() && initial.id.is_none() {
             // From now on the message is known by this id, whoever asks for it again.
-            let initial = self.change_metadata(now, decision).initial_message.as_mut();
+            let initial = self.change_metadata(step).initial_message.as_mut();
             if let Some(initial) = initial {
                 initial.id = Some(id);
             }
@@ -86,33 +86,20 @@ impl Session {
     }
 
     /// Messages that are admitted from now on call back there; those that were keep what they have.
-    pub(super) fn set_callback_target(
-        &mut self,
-        now: Timestamp,
-        target: Option<CallbackTarget>,
-        decision: &mut Decision,
-    ) -> Reply {
-        self.change_metadata(now, decision).callback = target;
+    pub(super) fn set_callback_target(&mut self, target: Option<CallbackTarget>, step: &mut Step) -> Reply {
+        self.change_metadata(step).callback = target;
         Reply::None
     }
 
-    fn admit_or_repeat(
-        &mut self,
-        now: Timestamp,
-        admission: Admission,
-        decision: &mut Decision,
-    ) -> Result<Ack, Refusal> {
-        let message = self.message_from(now, admission)?;
-        let is_imported = |execution: &Execution| execution.message_id.as_ref() == Some(&message.id);
-        if self.executions.values().any(is_imported) {
+    fn admit_or_repeat(&mut self, admission: Admission, step: &mut Step) -> Result<Ack, Refusal> {
+        let message = self.message_from(step.now, admission)?;
+        if self.imported.answers(&message.id) {
             let text = format!("Message {} is an older service's", message.id);
             return Err(Refusal::bad_request(text));
         }
-        match self.messages.get(&message.id) {
-            Some(known) if !self.sabotage.admits_repeats() => {
-                self.repeat(now, &known.clone(), &message, decision)
-            }
-            _ => self.admit_new(now, message, decision),
+        match self.queue.find(&message.id) {
+            Some(known) if !step.sabotage.admits_repeats() => self.repeat(&known.clone(), &message, step),
+            _ => self.admit_new(message, step),
         }
     }
 
@@ -152,13 +139,7 @@ impl Session {
     }
 
     /// The id is known: the same turn is answered again, any other is refused.
-    fn repeat(
-        &mut self,
-        now: Timestamp,
-        known: &Message,
-        repeated: &Message,
-        decision: &mut Decision,
-    ) -> Result<Ack, Refusal> {
+    fn repeat(&mut self, known: &Message, repeated: &Message, step: &mut Step) -> Result<Ack, Refusal> {
         let id = &known.id;
         if known.is_terminal() {
             Row::RepeatedTerminal.reach();
@@ -172,21 +153,16 @@ impl Session {
         }
         if known.is_queued() {
             Row::RepeatedQueued.reach();
-            self.ask_for_drain(now, decision);
+            self.ask_for_drain(step);
         } else {
             Row::RepeatedAccepted.reach();
         }
         Ok(Self::ack(known))
     }
 
-    fn admit_new(
-        &mut self,
-        now: Timestamp,
-        message: Message,
-        decision: &mut Decision,
-    ) -> Result<Ack, Refusal> {
-        let limit = self.profile.pending_limit;
-        if self.queued().count() >= limit + usize::from(self.sabotage.admits_one_too_many()) {
+    fn admit_new(&mut self, message: Message, step: &mut Step) -> Result<Ack, Refusal> {
+        let limit = step.profile.pending_limit;
+        if self.queue.queued().count() >= limit + usize::from(step.sabotage.admits_one_too_many()) {
             Row::QueueFull.reach();
             return Err(Refusal::new(
                 Code::TooManyRequests,
@@ -198,11 +174,10 @@ impl Session {
             None => Row::AdmittedWithoutTarget.reach(),
         }
         let ack = Self::ack(&message);
-        decision.writes.messages.insert(message.id.clone());
         let data = events::queued(&message);
-        self.insert(message);
-        self.tell(now, name::QUEUED, data, decision);
-        self.ask_for_drain(now, decision);
+        self.queue.admit(message, step);
+        self.stream.tell(name::QUEUED, data, step);
+        self.ask_for_drain(step);
         Ok(ack)
     }
 

@@ -1,9 +1,15 @@
-//! What is told of a session's health and of its latest answer. Nothing is decided here.
+//! What is told of a session to those who ask and to clients that connect: its health, its latest answer, how its
+//! messages stand. Nothing is decided here.
+
+use serde_json::Value;
 
 use super::Session;
+use super::deadline::Deadline;
+use super::events;
 use super::kilo::Reply as AssistantReply;
-use super::supervision::Deadline;
+use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
+use crate::model::message::Message;
 
 /// The turn that a session is at, and how that goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +43,11 @@ pub struct LatestReply {
 impl Session {
     /// The turn that the session is at, if any.
     pub fn turn_health(&self) -> Option<TurnHealth> {
-        let message = self.unfinished().next()?;
+        let message = self.queue.unfinished().next()?;
         let running = message.accepted_by.clone().map(|run| {
-            let health = if !self.is_connected() {
+            let health = if !self.wrapper.is_connected() {
                 WrapperHealth::Disconnected
-            } else if self.core.deadlines.get(&Deadline::Pong).is_some() {
+            } else if self.supervision.is_set(&Deadline::Pong) {
                 WrapperHealth::Stale
             } else {
                 WrapperHealth::Healthy
@@ -59,5 +65,45 @@ impl Session {
         let reply = self.transcript.latest_reply()?;
         let text = self.transcript.text(&reply.assistant_message_id);
         Some(LatestReply { reply, text })
+    }
+
+    /// What a client that connects is told of messages before the live events (protocol §9): each that
+    /// waits, and each that ended without ever being accepted, in order of time, as name and data.
+    pub fn delivery_snapshot(&self) -> Vec<(&'static str, Value)> {
+        let mut told: Vec<&Message> = self
+            .queue
+            .messages()
+            .filter(|message| {
+                let failed_in_queue = message.is_terminal()
+                    && message.accepted_by.is_none()
+                    && !self.sabotage.hides_failed_from_snapshot();
+                message.is_queued() || failed_in_queue && !message.is_completed()
+            })
+            .collect();
+        told.sort_by_key(|message| (message.created_at, &message.id));
+        let mut snapshot = Vec::new();
+        for message in told {
+            snapshot.push((events::name::QUEUED, events::queued(message)));
+            Row::SnapshotQueued.reach();
+            if message.is_terminal() {
+                Row::SnapshotFailed.reach();
+                snapshot.push(events::ended(message));
+            }
+        }
+        snapshot
+    }
+
+    /// What a client that connects is told of the cloud side (protocol §9).
+    pub fn cloud_status(&self) -> Option<&'static str> {
+        if self.metadata.lifecycle.prepared_at.is_some() {
+            Row::ConnectedReady.reach();
+            Some("ready")
+        } else if self.queue.head().is_some() {
+            Row::ConnectedPreparing.reach();
+            Some("preparing")
+        } else {
+            Row::ConnectedNothing.reach();
+            None
+        }
     }
 }

@@ -1,257 +1,173 @@
-//! Executions that an older service left running: their wrappers' sockets, and how they end
-//! (protocol §5, §10).
+//! The executions that an older service left running, and their wrappers' sockets (protocol §5, §10).
 //!
-//! One ends by its wrapper's terminal event, by the grace once that wrapper has been here and gone, by its
-//! age, or by the user. Messages have no part in it.
+//! When one ends is decided in `executions`.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::events::{Persistence, name};
-use super::frame::{Frame, Meaning};
-use super::supervision::{Deadline, WRAPPER_DISCONNECTED};
+use super::step::Step;
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
-use super::{CallbackOwner, Decision, Effect, Reply, Session, SocketId, ToWrapper};
+use super::{Effect, SocketId, ToWrapper};
 use crate::coverage::Row;
-use crate::legacy::model::Origin;
+use crate::identity::MessageId;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
-use crate::model::message::{GateResult, Status};
 
-/// What WebSockets call the close of a connection on which no closing frame came.
-const CLOSED_WITHOUT_A_WORD: u16 = 1006;
-/// Said of executions that took too long.
-const TIMED_OUT: &str = "Execution timed out";
+/// The executions of a session.
+#[derive(Debug, Clone)]
+pub(super) struct Imported {
+    executions: BTreeMap<Id, Execution>,
+    /// Open ingest sockets with the execution each was admitted for. No store has them.
+    sockets: BTreeMap<SocketId, Id>,
+}
 
-impl Session {
-    /// The execution that is not over and began last: the one that an older service would still run.
-    pub fn active_execution(&self) -> Option<&Execution> {
-        let unfinished = self
-            .executions
-            .values()
-            .filter(|execution| execution.is_unfinished());
-        unfinished.max_by_key(|execution| (execution.started_at, execution.id()))
+impl Imported {
+    /// The executions as the store has them.
+    pub fn restore(executions: Vec<Execution>) -> Self {
+        let executions = executions
+            .into_iter()
+            .map(|execution| (execution.id().clone(), execution));
+        Self {
+            executions: executions.collect(),
+            sockets: BTreeMap::new(),
+        }
     }
 
-    pub(super) fn open_imported_ingest(
-        &mut self,
-        socket: SocketId,
-        id: &Id,
-        decision: &mut Decision,
-    ) -> Reply {
+    /// Open ingest sockets.
+    pub fn sockets(&self) -> &BTreeMap<SocketId, Id> {
+        &self.sockets
+    }
+
+    /// Takes over the sockets, which no store has.
+    pub fn keep_sockets(&mut self, sockets: BTreeMap<SocketId, Id>) {
+        self.sockets = sockets;
+    }
+
+    /// An execution, if there is one of that id.
+    pub fn find(&self, id: &Id) -> Option<&Execution> {
+        self.executions.get(id)
+    }
+
+    /// An execution that is known to be there.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such execution.
+    pub fn execution(&self, id: &Id) -> &Execution {
+        &self.executions[id]
+    }
+
+    /// All executions.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.values()
+    }
+
+    /// Executions that have not ended.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Execution> {
+        self.executions().filter(|execution| execution.is_unfinished())
+    }
+
+    /// The execution that has not ended and began last: the one that an older service would still run.
+    pub fn active(&self) -> Option<&Execution> {
+        self.unfinished()
+            .max_by_key(|execution| (execution.started_at, execution.id()))
+    }
+
+    /// Whether an execution answers that message.
+    pub fn answers(&self, message: &MessageId) -> bool {
+        self.executions()
+            .any(|execution| execution.message_id.as_ref() == Some(message))
+    }
+
+    /// The execution that a socket was admitted for.
+    pub fn execution_of_socket(&self, socket: SocketId) -> Option<&Id> {
+        self.sockets.get(&socket)
+    }
+
+    /// Whether the execution has an ingest socket.
+    pub fn is_connected(&self, id: &Id) -> bool {
+        self.sockets.values().any(|admitted| admitted == id)
+    }
+
+    /// Changes an execution that is known to be there.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such execution.
+    pub fn change(&mut self, id: &Id, step: &mut Step) -> &mut Execution {
+        step.write_execution(id);
+        let execution = self.executions.get_mut(id);
+        execution.expect("an execution that is changed exists")
+    }
+
+    /// Admits a socket, in place of an older one.
+    ///
+    /// # Errors
+    ///
+    /// If the execution is not the one that is under way (protocol §5).
+    pub fn open_socket(&mut self, socket: SocketId, id: &Id, step: &mut Step) -> Result<(), IngestRefusal> {
         let refusal = match self.executions.get(id) {
             None => Some((IngestRefusal::UnknownExecution, Row::ImportedUnknown)),
             Some(execution) if !execution.is_unfinished() => {
                 Some((IngestRefusal::ExecutionOver, Row::ImportedOver))
             }
-            Some(_) if self.active_execution().map(Execution::id) != Some(id) => {
+            Some(_) if self.active().map(Execution::id) != Some(id) => {
                 Some((IngestRefusal::AnotherExecution, Row::ImportedWrong))
             }
             Some(_) => None,
         };
         if let Some((refusal, row)) = refusal {
             row.reach();
-            return Reply::Ingest(Err(refusal));
+            return Err(refusal);
         }
-        for replaced in self.sockets_of_execution(id) {
-            decision.effects.push(Effect::Close(replaced, CLOSE_REPLACED));
+        for replaced in self.sockets_of(id) {
+            step.effect(Effect::Close(replaced, CLOSE_REPLACED));
         }
         Row::ImportedAdmitted.reach();
-        self.volatile.execution_sockets.insert(socket, id.clone());
-        self.clear_deadline(&Deadline::ImportedGrace(id.clone()), decision);
-        let execution = self.change_execution(id, decision);
+        self.sockets.insert(socket, id.clone());
+        let execution = self.change(id, step);
         execution.state = State::Running;
         execution.connected = true;
         execution.closing = None;
-        Reply::Ingest(Ok(()))
+        Ok(())
     }
 
-    pub(super) fn take_imported_frame(
-        &mut self,
-        now: Timestamp,
-        socket: SocketId,
-        id: &Id,
-        frame: &Frame,
-        decision: &mut Decision,
-    ) -> Reply {
-        if !self.executions[id].is_unfinished() {
-            decision.effects.push(Effect::Close(socket, CLOSE_STALE));
-            return Reply::None;
+    /// A socket is over. Returns its execution if that has not ended and has no other socket.
+    pub fn close_socket(&mut self, socket: SocketId, closing: Closing, step: &mut Step) -> Option<Id> {
+        let id = self.sockets.remove(&socket)?;
+        if !self.executions[&id].is_unfinished() || self.is_connected(&id) {
+            return None;
         }
-        self.pass_on(now, Origin::of(id), frame, decision);
-        match frame.meaning() {
-            Meaning::Kilo(event) => self.transcript.observe(event),
-            Meaning::Complete { branch, gate_result } => {
-                Row::ImportedCompleted.reach();
-                self.note_branch(branch.as_deref(), decision);
-                self.settle(id, Status::Completed, None, *gate_result, decision);
-            }
-            Meaning::Interrupted => {
-                Row::ImportedInterrupted.reach();
-                self.settle(id, Status::Interrupted, None, None, decision);
-            }
-            Meaning::FatalError { text } => {
-                Row::ImportedFailed.reach();
-                self.settle(id, Status::Failed, Some(text.clone()), None, decision);
-            }
-            Meaning::Pong | Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
-        }
-        Reply::None
+        self.change(&id, step).closing = Some(closing);
+        Some(id)
     }
 
-    /// A socket of an older wrapper's is over. The grace begins unless another one is open.
-    pub(super) fn close_imported_ingest(
-        &mut self,
-        now: Timestamp,
-        socket: SocketId,
-        closing: Closing,
-        decision: &mut Decision,
-    ) {
-        let Some(id) = self.volatile.execution_sockets.remove(&socket) else {
-            return;
-        };
-        if self.executions[&id].is_unfinished() && self.sockets_of_execution(&id).is_empty() {
-            self.change_execution(&id, decision).closing = Some(closing);
-            self.set_deadline(
-                Deadline::ImportedGrace(id),
-                now + self.profile.disconnect_grace,
-                decision,
-            );
+    /// Closes all sockets.
+    pub fn close_all_sockets(&mut self, step: &mut Step) {
+        for socket in std::mem::take(&mut self.sockets).into_keys() {
+            step.effect(Effect::Close(socket, CLOSE_STALE));
         }
     }
 
-    /// The server started: all sockets are gone, and what nobody watched has gone on ageing.
-    pub(super) fn resume_executions(&mut self, now: Timestamp, earliest: Timestamp, decision: &mut Decision) {
-        let unfinished: Vec<Execution> = self
-            .executions
-            .values()
-            .filter(|execution| execution.is_unfinished())
-            .cloned()
-            .collect();
-        for execution in unfinished {
-            let id = execution.id().clone();
-            // A date of an older service's may be any, even one after which there is no time.
-            let at = execution
-                .started_at
-                .saturating_add(self.profile.execution_timeout);
-            let at = at.unwrap_or(Timestamp::MAX).max(earliest);
-            self.set_deadline(Deadline::ImportedTimeout(id.clone()), at, decision);
-            let grace = Deadline::ImportedGrace(id);
-            if execution.connected && self.core.deadlines.get(&grace).is_none() {
-                self.set_deadline(grace, now + self.profile.disconnect_grace, decision);
-            }
-        }
-    }
-
-    /// The wrapper of an execution has stayed away for longer than the grace.
-    pub(super) fn lose_imported(&mut self, now: Timestamp, id: &Id, decision: &mut Decision) {
-        let closing = self.executions[id].closing.clone().unwrap_or_default();
-        let data = json!({
-            "wsCloseCode": closing.code.unwrap_or(CLOSED_WITHOUT_A_WORD),
-            "wsCloseReason": closing.reason,
-            "error": WRAPPER_DISCONNECTED,
-            "fatal": true,
-        });
-        self.emit_of(
-            now,
-            Origin::of(id),
-            name::WRAPPER_DISCONNECTED,
-            data,
-            Persistence::Volatile,
-            decision,
-        );
-        let error = Some(WRAPPER_DISCONNECTED.to_owned());
-        self.settle(id, Status::Failed, error, None, decision);
-    }
-
-    /// An execution has taken as long as it may.
-    pub(super) fn time_out_imported(&mut self, now: Timestamp, id: &Id, decision: &mut Decision) {
-        let data = json!({"error": TIMED_OUT, "fatal": true});
-        self.tell_of(now, id, name::ERROR, data, decision);
-        self.stop_imported(id, decision);
-        self.settle(id, Status::Failed, Some(TIMED_OUT.to_owned()), None, decision);
-    }
-
-    /// Ends all executions that have not ended, on the user's behalf. Their number, and whether a wrapper was
-    /// told.
-    pub(super) fn interrupt_imported(&mut self, now: Timestamp, decision: &mut Decision) -> (usize, bool) {
-        let unfinished: Vec<Id> = self
-            .executions
-            .values()
-            .filter(|execution| execution.is_unfinished())
-            .map(|execution| execution.id().clone())
-            .collect();
-        let mut told = false;
-        for id in &unfinished {
-            Row::ImportedInterrupted.reach();
-            told |= self.stop_imported(id, decision);
-            self.tell_of(now, id, name::INTERRUPTED, json!({}), decision);
-            self.settle(id, Status::Interrupted, None, None, decision);
-        }
-        (unfinished.len(), told)
-    }
-
-    /// An execution ends, once and for good, and its callback is owed.
-    fn settle(
-        &mut self,
-        id: &Id,
-        status: Status,
-        error: Option<String>,
-        gate_result: Option<GateResult>,
-        decision: &mut Decision,
-    ) {
-        for deadline in [
-            Deadline::ImportedGrace(id.clone()),
-            Deadline::ImportedTimeout(id.clone()),
-        ] {
-            self.clear_deadline(&deadline, decision);
-        }
-        let execution = self.change_execution(id, decision);
-        execution.connected = false;
-        execution.state = State::Ended {
-            status,
-            error,
-            gate_result,
-        };
-        self.owe_imported_callback(id, decision);
-    }
-
-    fn tell_of(&mut self, now: Timestamp, id: &Id, name: &str, data: Value, decision: &mut Decision) {
-        self.emit_of(now, Origin::of(id), name, data, Persistence::Insert, decision);
-    }
-
-    fn stop_imported(&self, id: &Id, decision: &mut Decision) -> bool {
-        let Some(socket) = self.sockets_of_execution(id).pop() else {
+    /// Tells the wrapper of an execution to stop. False if it is not there to be told.
+    pub fn stop(&self, id: &Id, step: &mut Step) -> bool {
+        let Some(socket) = self.sockets_of(id).pop() else {
             return false;
         };
-        decision.effects.push(Effect::Send(socket, ToWrapper::Kill));
+        step.effect(Effect::Send(socket, ToWrapper::Kill));
         true
     }
 
-    fn sockets_of_execution(&self, id: &Id) -> Vec<SocketId> {
-        let sockets = self.volatile.execution_sockets.iter();
-        sockets
+    /// An execution ends, once and for good.
+    pub fn end(&mut self, id: &Id, end: State, step: &mut Step) {
+        let execution = self.change(id, step);
+        execution.connected = false;
+        execution.state = end;
+    }
+
+    fn sockets_of(&self, id: &Id) -> Vec<SocketId> {
+        self.sockets
+            .iter()
             .filter(|(_, admitted)| *admitted == id)
             .map(|(socket, _)| *socket)
             .collect()
-    }
-
-    /// Changes an execution, and marks it to be written.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such execution: whoever asks has just seen it.
-    pub(super) fn change_execution(&mut self, id: &Id, decision: &mut Decision) -> &mut Execution {
-        decision.writes.executions.insert(id.clone());
-        self.executions
-            .get_mut(id)
-            .expect("an execution that is changed exists")
-    }
-
-    fn owe_imported_callback(&mut self, id: &Id, decision: &mut Decision) {
-        let Some(target) = self.metadata.callback.clone() else {
-            return;
-        };
-        let body = self.imported_callback_body(&self.executions[id]);
-        self.owe_callback(CallbackOwner::Imported(id.clone()), target, body, decision);
     }
 }

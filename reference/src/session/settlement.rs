@@ -1,12 +1,11 @@
 //! Evidence of a turn's end, and what it makes of the message (protocol §6).
 
-use jiff::Timestamp;
-
-use super::frame::{Frame, Meaning, part_entity};
+use super::deadline::Deadline;
+use super::frame::{Frame, Meaning};
 use super::kilo::{KiloEvent, Reply as AssistantReply, ReplyEnd};
-use super::supervision::Deadline;
+use super::step::Step;
 use super::wrapper::CLOSE_STALE;
-use super::{Decision, Effect, InterruptReport, Reply, Session, SocketId};
+use super::{Effect, InterruptReport, Reply, Session, SocketId, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::model::Origin;
@@ -14,93 +13,63 @@ use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
 
 impl Session {
     /// A frame came from a wrapper.
-    pub(super) fn take_wrapper_frame(
-        &mut self,
-        now: Timestamp,
-        socket: SocketId,
-        frame: &Frame,
-        decision: &mut Decision,
-    ) -> Reply {
-        let Some(run) = self.run_of_socket(socket) else {
+    pub(super) fn take_wrapper_frame(&mut self, socket: SocketId, frame: &Frame, step: &mut Step) -> Reply {
+        let Some(run) = self.wrapper.run_of_socket(socket) else {
             Row::StaleFrame.reach();
-            decision.effects.push(Effect::Close(socket, CLOSE_STALE));
+            step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        self.pass_on(now, Origin::default(), frame, decision);
-        self.note_output(now, !frame.is_sign_of_life_only(), decision);
+        self.stream.pass_on(Origin::default(), frame, step);
+        self.supervision.note_output(!frame.is_sign_of_life_only(), step);
         match frame.meaning() {
-            Meaning::Pong => self.note_pong(now, decision),
-            Meaning::Kilo(event) => self.take_kilo_event(now, &run, event, decision),
+            Meaning::Pong => self.supervision.note_pong(step),
+            Meaning::Kilo(event) => self.take_kilo_event(&run, event, step),
             Meaning::Complete { branch, gate_result } => {
-                self.note_branch(branch.as_deref(), decision);
-                self.take_complete(now, &run, *gate_result, decision);
+                self.note_branch(branch.as_deref(), step);
+                self.take_complete(&run, *gate_result, step);
             }
             Meaning::Interrupted => {
                 Row::WrapperInterrupted.reach();
-                self.note_stopped(&run, decision);
-                self.accept_what_was_taken(now, &run, decision);
-                self.end_accepted_of(now, &run, &interrupted(), decision);
-                self.waive_gate_of(&run, decision);
-                self.finalize_batch_without_idle(decision);
+                self.wrapper.note_stopped(&run, step);
+                self.accept_what_was_taken(&run, step);
+                self.end_accepted_of(&run, &interrupted(), step);
+                self.waive_gate_of(&run, step);
+                self.finalize_batch_without_idle(step);
             }
-            Meaning::FatalError { text } => self.take_fatal_error(now, &run, text, decision),
+            Meaning::FatalError { text } => self.take_fatal_error(&run, text, step),
             Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
         }
         Reply::None
     }
 
-    /// Gives a wrapper's event to those who listen, and keeps it if it is one that lasts.
-    pub(super) fn pass_on(&mut self, now: Timestamp, origin: Origin, frame: &Frame, decision: &mut Decision) {
-        if let Meaning::Kilo(KiloEvent::PartRemoved { part }) = frame.meaning() {
-            Row::PartRemoved.reach();
-            if let Some(part) = part {
-                let entity = part_entity(part);
-                self.entities.remove(&entity);
-                decision.writes.forgotten_entities.push(entity);
-            }
-        }
-        self.emit_of(
-            now,
-            origin,
-            frame.stream_event_type(),
-            frame.data().clone(),
-            frame.persistence(),
-            decision,
-        );
-    }
-
     /// Records the branch that a `complete` reports.
-    pub(super) fn note_branch(&mut self, branch: Option<&str>, decision: &mut Decision) {
+    pub(super) fn note_branch(&mut self, branch: Option<&str>, step: &mut Step) {
         if let Some(branch) = branch {
             Row::BranchReported.reach();
-            self.change_core(decision).reported_branch = Some(branch.to_owned());
+            step.write_core();
+            self.reported_branch = Some(branch.to_owned());
         }
     }
 
-    fn take_kilo_event(
-        &mut self,
-        now: Timestamp,
-        run: &WrapperRunId,
-        event: &KiloEvent,
-        decision: &mut Decision,
-    ) {
+    fn take_kilo_event(&mut self, run: &WrapperRunId, event: &KiloEvent, step: &mut Step) {
         self.transcript.observe(event);
         let root = self.metadata.identity.kilo_session_id.as_ref();
         let is_root = |session: &Option<String>| root.is_some() && session.as_ref() == root;
         match event {
             KiloEvent::MessageUpdated { id, reply } => {
                 if let Some(reply) = reply {
-                    self.take_assistant_reply(now, run, reply, decision);
+                    self.take_assistant_reply(run, reply, step);
                 }
-                self.note_taken(run, id.as_deref());
+                self.wrapper.note_shown(run, id.as_deref());
             }
             KiloEvent::SessionStatus { session, is_busy } if *is_busy && is_root(session) => {
                 // The idle that was seen before belonged to an earlier turn: it may have been late.
-                self.clear_deadline(&Deadline::Reconciliation, decision);
+                self.supervision.clear(&Deadline::Reconciliation, step);
             }
             KiloEvent::SessionIdle { session } if is_root(session) => {
                 Row::RootIdle.reach();
-                self.note_root_idle(now, decision);
+                self.supervision.note_root_idle(self.queue.has_accepted(), step);
+                self.finalize_batch_if_due(step);
             }
             // A child session's idle says nothing of the root.
             KiloEvent::SessionIdle { .. } => Row::ChildIdle.reach(),
@@ -108,39 +77,24 @@ impl Session {
         }
     }
 
-    /// The wrapper shows a message: if it is the one that is being delivered, it has taken it.
-    fn note_taken(&mut self, run: &WrapperRunId, message: Option<&str>) {
-        if let Some(delivery) = &mut self.volatile.delivery {
-            delivery.is_taken |= delivery.run == *run && message == Some(delivery.message.as_str());
-        }
-    }
-
     /// Counts as accepted what the wrapper has shown to have, before it is judged what becomes of all that it has:
     /// its answer to the delivery is on the way, and then it would be too late.
-    fn accept_what_was_taken(&mut self, now: Timestamp, run: &WrapperRunId, decision: &mut Decision) {
-        let delivery = self.volatile.delivery.as_ref();
-        let taken = delivery.filter(|delivery| delivery.is_taken && delivery.run == *run);
-        if let Some(message) = taken.map(|delivery| delivery.message.clone()) {
+    fn accept_what_was_taken(&mut self, run: &WrapperRunId, step: &mut Step) {
+        if let Some(message) = self.wrapper.shown_by(run).cloned() {
             Row::EvidenceBeforeReply.reach();
-            self.accept(now, &message, run, decision);
+            self.accept(&message, run, step);
         }
     }
 
-    fn take_assistant_reply(
-        &mut self,
-        now: Timestamp,
-        run: &WrapperRunId,
-        reply: &AssistantReply,
-        decision: &mut Decision,
-    ) {
-        let (Some(end), true) = (&reply.end, self.messages.contains_key(&reply.answers)) else {
+    fn take_assistant_reply(&mut self, run: &WrapperRunId, reply: &AssistantReply, step: &mut Step) {
+        let (Some(end), true) = (&reply.end, self.queue.find(&reply.answers).is_some()) else {
             return;
         };
-        if self.messages[&reply.answers].is_queued() {
+        if self.queue.message(&reply.answers).is_queued() {
             Row::EvidenceBeforeReply.reach();
         }
         // A turn that has ended was taken, even if the answer to its delivery is still on the way.
-        self.accept(now, &reply.answers, run, decision);
+        self.accept(&reply.answers, run, step);
         let (status, reason, error) = match end {
             ReplyEnd::Completed => {
                 Row::AssistantCompleted.reach();
@@ -158,41 +112,28 @@ impl Session {
             error,
             assistant_message_id: Some(reply.assistant_message_id.clone()),
         };
-        self.end(now, &reply.answers, outcome, decision);
+        self.end(&reply.answers, outcome, step);
         // The idle may have been told before the reply that it follows.
-        self.finalize_batch_if_due(decision);
+        self.finalize_batch_if_due(step);
     }
 
-    fn take_complete(
-        &mut self,
-        now: Timestamp,
-        run: &WrapperRunId,
-        gate_result: Option<GateResult>,
-        decision: &mut Decision,
-    ) {
-        self.note_stopped(run, decision);
-        self.observe_gate(run, gate_result, decision);
+    fn take_complete(&mut self, run: &WrapperRunId, gate_result: Option<GateResult>, step: &mut Step) {
+        self.wrapper.note_stopped(run, step);
+        self.observe_gate(run, gate_result, step);
         // A message that is on its way to this run will be its work in a moment.
-        let has_work = self
-            .accepted()
-            .any(|message| message.accepted_by.as_ref() == Some(run))
-            || self
-                .volatile
-                .delivery
-                .as_ref()
-                .is_some_and(|delivery| delivery.run == *run);
-        if !has_work && self.is_current_run(run) {
+        let has_work = self.queue.accepted_by(run).next().is_some() || self.wrapper.is_delivering_to(run);
+        if !has_work && self.wrapper.is_current(run) {
             Row::Completed.reach();
-            self.clear_run(decision);
+            self.clear_run(step);
         } else {
             Row::CompletedWithWork.reach();
         }
-        self.tell_ready(now, decision);
-        self.finalize_batch_without_idle(decision);
-        self.ask_for_drain_if_pending(now, decision);
+        self.stream.tell_ready(step);
+        self.finalize_batch_without_idle(step);
+        self.ask_for_drain_if_pending(step);
     }
 
-    fn take_fatal_error(&mut self, now: Timestamp, run: &WrapperRunId, text: &str, decision: &mut Decision) {
+    fn take_fatal_error(&mut self, run: &WrapperRunId, text: &str, step: &mut Step) {
         Row::WrapperFatal.reach();
         let outcome = Outcome {
             status: Status::Failed,
@@ -201,40 +142,40 @@ impl Session {
             error: Some(text.to_owned()),
             assistant_message_id: None,
         };
-        self.tell_failure(now, text, decision);
-        self.accept_what_was_taken(now, run, decision);
-        self.end_accepted_of(now, run, &outcome, decision);
-        self.waive_gate_of(run, decision);
-        self.finalize_batch_without_idle(decision);
-        self.ask_for_drain_if_pending(now, decision);
+        self.stream.tell_failure(text, step);
+        self.accept_what_was_taken(run, step);
+        self.end_accepted_of(run, &outcome, step);
+        self.waive_gate_of(run, step);
+        self.finalize_batch_without_idle(step);
+        self.ask_for_drain_if_pending(step);
     }
 
     /// The user wants everything stopped: what was accepted first, then what waits, in order.
-    pub(super) fn interrupt(&mut self, now: Timestamp, decision: &mut Decision) -> Reply {
-        let mut to_end: Vec<MessageId> = self.accepted().map(|message| message.id.clone()).collect();
-        to_end.extend(self.queued().map(|message| message.id.clone()));
+    pub(super) fn interrupt(&mut self, step: &mut Step) -> Reply {
+        let mut to_end: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
+        to_end.extend(self.queue.queued().map(|message| message.id.clone()));
         for id in &to_end {
-            match self.messages[id].is_queued() {
+            match self.queue.message(id).is_queued() {
                 true => Row::UserInterruptPending.reach(),
                 false => Row::UserInterruptAccepted.reach(),
             }
-            self.end(now, id, interrupted(), decision);
+            self.end(id, interrupted(), step);
         }
         if to_end.is_empty() {
             Row::UserInterruptNothing.reach();
         }
-        let (imported, imported_told) = self.interrupt_imported(now, decision);
+        let (imported, imported_told) = self.interrupt_imported(step);
         let command_sent = if to_end.is_empty() {
-            self.send_kill(decision)
+            self.wrapper.send(ToWrapper::Kill, step)
         } else {
-            self.demand_stop(decision)
+            self.wrapper.demand_stop(step)
         };
-        if !command_sent && self.volatile.delivery.is_some() {
+        if !command_sent && self.wrapper.delivery().is_some() {
             // Nobody can be told, and how that delivery goes must not keep the next message waiting.
-            self.stop_wrapper(decision);
+            self.stop_wrapper(step);
         }
-        self.tell_ready_if_preparing(now, decision);
-        self.finalize_batch_without_idle(decision);
+        self.stream.tell_ready_if_preparing(step);
+        self.finalize_batch_without_idle(step);
         Reply::Interrupt(InterruptReport {
             interrupted: to_end.len() + imported,
             command_sent: command_sent || imported_told,
@@ -242,20 +183,14 @@ impl Session {
     }
 
     /// Ends everything that `run` accepted and that has not ended.
-    pub(super) fn end_accepted_of(
-        &mut self,
-        now: Timestamp,
-        run: &WrapperRunId,
-        outcome: &Outcome,
-        decision: &mut Decision,
-    ) {
+    pub(super) fn end_accepted_of(&mut self, run: &WrapperRunId, outcome: &Outcome, step: &mut Step) {
         let to_end: Vec<MessageId> = self
-            .accepted()
-            .filter(|message| message.accepted_by.as_ref() == Some(run))
+            .queue
+            .accepted_by(run)
             .map(|message| message.id.clone())
             .collect();
         for id in to_end {
-            self.end(now, &id, outcome.clone(), decision);
+            self.end(&id, outcome.clone(), step);
         }
     }
 }

@@ -53,7 +53,7 @@ fn write_session(
     if writes.core {
         transaction
             .open_table(CORES)?
-            .insert(key.parts(), &*write_versioned(session.core()))?;
+            .insert(key.parts(), &*write_versioned(&session.core()))?;
         write_waking(transaction, key, session.needs_resuming())?;
     }
     if !writes.messages.is_empty() {

@@ -75,7 +75,7 @@ fn a_session_without_any_message_is_there_once_it_was_committed() {
     let session = stored_session(&store);
     let stored = store.load(&key()).unwrap().unwrap();
     assert_eq!(&stored.metadata, session.metadata());
-    assert_eq!(&stored.core, session.core());
+    assert_eq!(stored.core, session.core());
 }
 
 #[test]

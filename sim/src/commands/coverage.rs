@@ -7,36 +7,33 @@ use turnstile::coverage::{self, Report, Survey};
 use turnstile::suite;
 
 use super::exit::Exit;
-use super::library::{LibraryArguments, load, nothing_matches};
+use super::library::ScenarioArguments;
 use super::progress::progress_bar;
-use super::seeds::{Seeds, plays_of};
+use super::seeds::{SeedsArguments, plays_of};
 
 /// What is looked at.
 #[derive(Args)]
 pub(crate) struct CoverageArguments {
-    /// Only scenarios whose id contains this; what they do not reach counts as not reached
-    filter: Option<String>,
-    /// The seed that every choice follows from, or a range of seeds such as 0..10 (10 not included)
-    #[arg(long, default_value = "0", value_name = "SEED|A..B")]
-    seed: Seeds,
+    #[command(flatten)]
+    seed: SeedsArguments,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    library: LibraryArguments,
+    scenarios: ScenarioArguments,
 }
 
 /// Plays scenarios, and tells what of the protocol they reach.
 pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
-    let library = match load(&arguments.library) {
+    let library = match arguments.scenarios.load() {
         Ok(library) => library,
         Err(exit) => return Ok(exit),
     };
-    let entries = library.matching(arguments.filter.as_deref());
-    if entries.is_empty() {
-        return Ok(nothing_matches(arguments.filter.as_deref()));
-    }
-    let plays = plays_of(&entries, &arguments.seed.0);
+    let entries = match arguments.scenarios.select(&library) {
+        Ok(entries) => entries,
+        Err(exit) => return Ok(exit),
+    };
+    let plays = plays_of(&entries, arguments.seed.range());
     let bar = progress_bar(plays.len());
     let survey = Survey::of(&plays, suite::all_cores(), |count| bar.set_position(count as u64));
     bar.finish_and_clear();

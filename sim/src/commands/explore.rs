@@ -1,19 +1,20 @@
 //! `turnstile explore`.
 
 use std::io::{self, Write as _};
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use turnstile::explore::{self, Exploration, JunitOfSeeds, Outcome, Playing, Tally};
-use turnstile::workers;
+use indicatif::ProgressBar;
+use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
 
+use super::arguments::{JobsArguments, ShownArguments};
 use super::exit::{Exit, complain, heard};
 use super::interruption::Interruption;
 use super::output_file::OutputFile;
 use super::progress::bar;
+use super::reporting::now;
 use super::seeds::{Seeds, ServerArguments};
 
 /// How many seeds are played if nothing is said.
@@ -37,9 +38,8 @@ pub(crate) struct ExploreArguments {
         conflicts_with = "seeds"
     )]
     from: u64,
-    /// How many seeds are played at once; as many as there are cores if left out
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    jobs: JobsArguments,
     /// Play only every N-th seed, beginning with the I-th: shards 0/3, 1/3 and 2/3 are the whole together
     #[arg(long, value_name = "I/N", default_value = "0/1")]
     shard: Shard,
@@ -52,12 +52,8 @@ pub(crate) struct ExploreArguments {
     /// Write a JUnit report for a CI system: a case for each kind of finding, or one for all seeds if all held
     #[arg(long, value_name = "FILE")]
     junit: Option<OutputFile>,
-    /// Show the digest of each trace
-    #[arg(long)]
-    digest: bool,
-    /// How many last lines of the trace are shown where something did not hold
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    trace_lines: usize,
+    #[command(flatten)]
+    shown: ShownArguments,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -103,6 +99,84 @@ impl FromStr for Shard {
     }
 }
 
+/// The seeds of an exploration.
+struct Chosen {
+    first: u64,
+    end: u64,
+    every: u64,
+    /// How many there are; none if they are played until the time is over.
+    count: Option<u64>,
+}
+
+impl ExploreArguments {
+    /// The seeds that they name; `None` if that is no seed.
+    fn chosen(&self) -> Option<Chosen> {
+        let range = match (&self.seeds, self.minutes) {
+            (Some(seeds), _) => seeds.0.clone(),
+            (None, Some(_)) => self.from..u64::MAX,
+            (None, None) => 0..DEFAULT_SEEDS,
+        };
+        let Shard { index, of: every } = self.shard;
+        let first = range.start.saturating_add(index);
+        let length = range.end.saturating_sub(first).div_ceil(every);
+        (length > 0).then_some(Chosen {
+            first,
+            end: range.end,
+            every,
+            count: self.minutes.is_none().then_some(length),
+        })
+    }
+}
+
+/// What is collected and printed while seeds are played.
+struct Exploring {
+    bar: ProgressBar,
+    tally: Tally,
+    junit: JunitOfSeeds,
+    /// The flags that play a seed again on the same server.
+    flags: String,
+    /// The first error of the terminal.
+    error: Option<io::Error>,
+}
+
+impl Exploring {
+    /// Takes a seed that was played. Of many findings of one kind, one is printed in full.
+    fn take(&mut self, explored: Explored, keep_going: bool) -> ControlFlow<()> {
+        let is_new = self.tally.add(&explored);
+        let hours = self.tally.elapsed().as_secs() / 3600;
+        let findings = self.tally.broken();
+        self.bar
+            .set_message(format!("{hours} virtual hours, {findings} findings"));
+        let is_printed = is_new || explored.outcome.is_err();
+        let printed = self.bar.suspend(|| print(&explored, is_printed, &self.flags));
+        self.error = self.error.take().or(printed.err());
+        let is_enough = self.error.is_some() || !explored.held() && !keep_going;
+        if is_new {
+            self.junit.add(explored);
+        }
+        if is_enough {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// Prints the digest of a seed if it has one, and the findings if `is_in_full`.
+fn print(explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
+    let mut out = anstream::stdout();
+    if let Ok(Outcome {
+        digest: Some(digest), ..
+    }) = &explored.outcome
+    {
+        writeln!(out, "seed {} {digest}", explored.seed)?;
+    }
+    if is_in_full {
+        explore::tell_seed(&mut out, explored, flags)?;
+    }
+    Ok(())
+}
+
 /// Plays the scenarios of many seeds.
 pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let sabotage = match arguments.server.sabotage() {
@@ -112,106 +186,78 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let range = match (&arguments.seeds, arguments.minutes) {
-        (Some(seeds), _) => seeds.0.clone(),
-        (None, Some(_)) => arguments.from..u64::MAX,
-        (None, None) => 0..DEFAULT_SEEDS,
+    let Some(chosen) = arguments.chosen() else {
+        let Shard { index, of } = arguments.shard;
+        complain(&format!("shard {index}/{of} has none of these seeds"));
+        return Ok(Exit::Usage);
     };
     let interruption = Interruption::listen();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long it takes here is for the person who waits"
-    )]
-    let start = Instant::now();
+    let start = now();
     let limit = arguments.minutes.map(|Minutes(limit)| limit);
     let is_over = || interruption.is_asked_for() || limit.is_some_and(|limit| start.elapsed() >= limit);
-    let first = range.start.saturating_add(arguments.shard.index);
-    let every = usize::try_from(arguments.shard.of).unwrap_or(usize::MAX);
-    let seeds = (first..range.end).step_by(every);
-    let length = range.end.saturating_sub(first).div_ceil(arguments.shard.of);
-    let count = arguments.minutes.is_none().then_some(length);
-    if length == 0 {
-        complain(&format!(
-            "shard {}/{} has none of these seeds",
-            arguments.shard.index, arguments.shard.of
-        ));
-        return Ok(Exit::Usage);
-    }
-    let seeds = seeds.take_while(|_| !is_over());
-
-    let template = match count {
+    let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
+    let seeds = (chosen.first..chosen.end).step_by(every);
+    let template = match chosen.count {
         Some(_) => "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {elapsed}",
         None => "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
     };
-    let bar = bar(count, template);
+    let bar = bar(chosen.count, template);
     let playing = Playing {
         sabotage,
-        trace_lines: arguments.trace_lines,
-        with_digest: arguments.digest,
+        trace_lines: arguments.shown.trace_lines,
+        with_digest: arguments.shown.digest,
     };
-    let mut out = anstream::stdout();
-    let mut tally = Tally::default();
     let flags = arguments.server.flags();
-    let mut junit = JunitOfSeeds::new(flags.clone());
-    let mut failure = None;
+    let mut exploring = Exploring {
+        bar: bar.clone(),
+        tally: Tally::default(),
+        junit: JunitOfSeeds::new(flags.clone()),
+        flags,
+        error: None,
+    };
     explore::explore(
-        seeds,
-        arguments.jobs.unwrap_or_else(workers::all_cores),
+        seeds.take_while(|_| !is_over()),
+        arguments.jobs.count(),
         &playing,
         |played| bar.set_position(played as u64),
-        |explored| {
-            let is_new = tally.add(&explored);
-            let hours = tally.elapsed().as_secs() / 3600;
-            bar.set_message(format!("{hours} virtual hours, {} findings", tally.broken()));
-            // Of many findings of one kind, one is told in full.
-            let is_told = is_new || explored.outcome.is_err();
-            let told = bar.suspend(|| {
-                if let Ok(Outcome {
-                    digest: Some(digest), ..
-                }) = &explored.outcome
-                {
-                    writeln!(out, "seed {} {digest}", explored.seed)?;
-                }
-                if is_told {
-                    explore::tell_seed(&mut out, &explored, &flags)?;
-                }
-                Ok(())
-            });
-            failure = failure.take().or(told.err());
-            let is_enough = failure.is_some() || !explored.held() && !arguments.keep_going;
-            if is_new {
-                junit.add(explored);
-            }
-            if is_enough {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        },
+        |explored| exploring.take(explored, arguments.keep_going),
     );
     bar.finish_and_clear();
     if interruption.is_asked_for() {
-        anstream::eprintln!("interrupted: this is what came of it so far");
+        Interruption::note();
     }
+    let Exploring {
+        tally,
+        junit,
+        flags,
+        error,
+        ..
+    } = exploring;
     // A length of time is over when it is over.
-    let stopped_early = match count {
+    let stopped_early = match chosen.count {
         Some(count) => tally.played() < count,
         None => interruption.is_asked_for() || tally.broken() > 0 && !arguments.keep_going,
     };
-    let exploration = tally.finish(flags, first, arguments.shard.of, stopped_early, start.elapsed());
-    let told = explore::tell_exploration(&mut out, &exploration);
-    let mut all_written = true;
-    if let Some(file) = &arguments.json {
-        all_written &= file.write("the JSON report", |out| write(&exploration, out));
-    }
-    if let Some(file) = &arguments.junit {
-        all_written &= file.write("the JUnit report", |out| junit.write(&exploration, out));
-    }
-    heard(failure.map_or(told, Err))?;
-    if !all_written {
+    let exploration = tally.finish(flags, chosen.first, chosen.every, stopped_early, start.elapsed());
+    let told = explore::tell_exploration(&mut anstream::stdout(), &exploration);
+    let are_written = write_files(arguments, &exploration, &junit);
+    heard(error.map_or(told, Err))?;
+    if !are_written {
         return Ok(Exit::Harness);
     }
     Ok(exit_of_exploration(&exploration))
+}
+
+/// Writes the files that were asked for. Whether all could be.
+fn write_files(arguments: &ExploreArguments, exploration: &Exploration, junit: &JunitOfSeeds) -> bool {
+    let mut all = true;
+    if let Some(file) = &arguments.json {
+        all &= file.write("the JSON report", |out| write(exploration, out));
+    }
+    if let Some(file) = &arguments.junit {
+        all &= file.write("the JUnit report", |out| junit.write(exploration, out));
+    }
+    all
 }
 
 /// How a program ends that tells of an exploration.

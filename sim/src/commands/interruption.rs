@@ -36,6 +36,11 @@ impl Interruption {
         Arc::clone(&self.0)
     }
 
+    /// Prints that what follows is a part of the whole.
+    pub fn note() {
+        anstream::eprintln!("interrupted: this is what came of it so far");
+    }
+
     /// Whether it was asked for.
     pub fn is_asked_for(&self) -> bool {
         self.0.load(Ordering::Relaxed)

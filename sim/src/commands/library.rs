@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use turnstile_scenarios::{Library, LibraryErrors, Scenario};
+use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario};
 
 use super::exit::{Exit, complain};
 
@@ -31,8 +31,34 @@ impl LibraryArguments {
     }
 }
 
+/// Scenarios, chosen by id.
+#[derive(Args)]
+pub(crate) struct ScenarioArguments {
+    /// Only scenarios whose id contains this
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) library: LibraryArguments,
+}
+
+impl ScenarioArguments {
+    /// All scenarios of the folder. An error was printed already.
+    pub(crate) fn load(&self) -> Result<Library, Exit> {
+        load(&self.library)
+    }
+
+    /// Those of the chosen id: at least one. An error was printed already.
+    pub(crate) fn select<'a>(&self, library: &'a Library) -> Result<Vec<&'a Entry>, Exit> {
+        let filter = self.filter.as_deref();
+        let entries = library.matching(filter);
+        if entries.is_empty() {
+            return Err(nothing_matches(filter));
+        }
+        Ok(entries)
+    }
+}
+
 /// All scenarios of the folder; if they cannot be played, it is said why.
-pub(crate) fn load(arguments: &LibraryArguments) -> Result<Library, Exit> {
+fn load(arguments: &LibraryArguments) -> Result<Library, Exit> {
     let folder = &arguments.scenarios;
     if !folder.is_dir() {
         complain(&format!(
@@ -55,7 +81,7 @@ pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
 }
 
 /// Says that there is nothing to do.
-pub(crate) fn nothing_matches(filter: Option<&str>) -> Exit {
+fn nothing_matches(filter: Option<&str>) -> Exit {
     complain(&match filter {
         Some(filter) => format!("no scenario has {filter:?} in its id; `turnstile list` shows all ids"),
         None => "there are no scenarios in the folder".to_owned(),

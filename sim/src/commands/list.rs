@@ -5,18 +5,18 @@ use std::io::{self, Write as _};
 use turnstile_scenarios::Entry;
 
 use super::exit::Exit;
-use super::library::{LibraryArguments, load, nothing_matches};
+use super::library::ScenarioArguments;
 
 /// Lists scenarios with their titles.
-pub(crate) fn list(filter: Option<&str>, library: &LibraryArguments) -> io::Result<Exit> {
-    let library = match load(library) {
+pub(crate) fn list(arguments: &ScenarioArguments) -> io::Result<Exit> {
+    let library = match arguments.load() {
         Ok(library) => library,
         Err(exit) => return Ok(exit),
     };
-    let entries = library.matching(filter);
-    if entries.is_empty() {
-        return Ok(nothing_matches(filter));
-    }
+    let entries = match arguments.select(&library) {
+        Ok(entries) => entries,
+        Err(exit) => return Ok(exit),
+    };
     let mut out = anstream::stdout();
     for Entry { id, scenario, .. } in entries {
         writeln!(out, "{id:<52} {}", scenario.title)?;

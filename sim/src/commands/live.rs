@@ -5,12 +5,12 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use http::Uri;
 use turnstile::live::{Live, Outcome};
-use turnstile::report::{TerminalReporter, replay_in_real_time};
+use turnstile::report::{Event, replay_in_real_time};
 use turnstile::script::{HarnessError, Options};
 use turnstile::stage::{RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
@@ -21,11 +21,12 @@ use turnstile_scenarios::Entry;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
 
-use super::exit::{Exit, complain, exit_of, heard};
+use super::arguments::ShownArguments;
+use super::exit::{Exit, complain};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
-use super::progress::progress_bar;
-use super::report_files::{ReportArguments, ReportFiles};
+use super::report_files::ReportArguments;
+use super::reporting::{Reporting, now};
 
 /// How fast time passes at a server that the harness starts, if nobody wants it otherwise: fast enough for most
 /// scenarios, and slow beside what a busy machine is late by.
@@ -47,10 +48,10 @@ pub(crate) struct LiveArguments {
     ///
     /// A scenario that needs what the server cannot be asked for is skipped, and so is one that takes more than 20 s;
     /// the report says so of each.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "seed")]
     pub(crate) live: bool,
     /// Play against the server that listens here, such as http://127.0.0.1:8787
-    #[arg(long, value_name = "URL", requires = "live")]
+    #[arg(long, value_name = "URL", requires = "live", conflicts_with = "jobs")]
     target: Option<String>,
     /// How many times as fast all of the server's durations pass: those of the reference server are made so (10 if
     /// left out), another server's are said to be so (1 if left out)
@@ -116,8 +117,7 @@ pub(crate) struct LiveArguments {
 /// Which reports are made.
 pub(crate) struct Reports<'a> {
     pub(crate) files: &'a ReportArguments,
-    pub(crate) trace_lines: usize,
-    pub(crate) digest: bool,
+    pub(crate) shown: &'a ShownArguments,
 }
 
 impl LiveArguments {
@@ -310,23 +310,15 @@ pub(crate) fn run_live(
         }
     };
     let is_given = arguments.target.is_some();
-    let jobs = match (is_given, jobs) {
-        (_, Some(jobs)) => jobs,
-        // There is one of it, and it has been told of one wrapper.
-        (true, None) => NonZeroUsize::MIN,
-        (false, None) => all_cores().saturating_mul(NonZeroUsize::MIN.saturating_add(AT_ONCE - 1)),
-    };
     let flags = arguments.flags(library);
-    let bar = progress_bar(entries.len());
-    let mut reporter = TerminalReporter::new(anstream::stdout(), reports.trace_lines)
-        .with_digest(reports.digest)
-        .in_real_time(live.setup.speed);
-    let mut files = ReportFiles::new(reports.files, entries.len(), false, reports.trace_lines);
-    let mut failure = None;
-    let start = now();
+    let Reports { files, shown } = reports;
+    let terminal = shown.terminal(anstream::stdout()).in_real_time(live.setup.speed);
+    let files = files.files(entries.len(), false, shown.trace_lines);
+    let mut reporting = Reporting::start(entries.len(), terminal, files);
+    let bar = reporting.bar();
     workers::in_order(
         entries.iter().take_while(|_| !interruption.is_asked_for()),
-        jobs,
+        jobs.unwrap_or_else(|| default_jobs(is_given)),
         |entry| {
             let begun = now();
             let outcome = live.play(&entry.scenario, seed(is_given));
@@ -334,48 +326,36 @@ pub(crate) fn run_live(
         },
         |count| bar.set_position(count as u64),
         |(entry, outcome, wall)| {
-            let told = match outcome {
-                Outcome::Skipped(reason) => {
-                    files.skip(entry, &reason);
-                    bar.suspend(|| reporter.skip(entry, &reason))
-                }
-                Outcome::Played(Err(HarnessError::Interrupted)) => Ok(()),
+            match outcome {
+                Outcome::Skipped(reason) => reporting.report(&Event::Skipped {
+                    entry,
+                    reason: &reason,
+                }),
+                Outcome::Played(Err(HarnessError::Interrupted)) => {}
                 Outcome::Played(verdict) => {
-                    let play = Play {
-                        entry,
-                        options: Options::default(),
-                    };
+                    let options = Options::default();
+                    let play = Play { entry, options };
                     let played = Played { play, verdict, wall };
-                    let replay = replay_in_real_time(&entry.id, &flags);
-                    files.add(&played, &replay);
-                    bar.suspend(|| reporter.tell(&played, &replay))
+                    reporting.report(&Event::Played {
+                        played: &played,
+                        replay: &replay_in_real_time(&entry.id, &flags),
+                    });
                 }
-            };
-            failure = failure.take().or(told.err());
+            }
             ControlFlow::Continue(())
         },
     );
-    bar.finish_and_clear();
-    if interruption.is_asked_for() {
-        anstream::eprintln!("interrupted: this is what came of it so far");
-    }
-    let are_written = files.write();
-    let (summary, told) = reporter.finish(start.elapsed());
-    heard(failure.map_or(told, Err))?;
-    // What was not played has not held.
-    Ok(if are_written && !interruption.is_asked_for() {
-        exit_of(&summary)
-    } else {
-        Exit::Harness
-    })
+    reporting.finish(Some(&interruption))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long it takes here is for the person who waits"
-)]
-fn now() -> Instant {
-    Instant::now()
+/// How many plays there are at once, unless the command line says otherwise.
+fn default_jobs(is_given: bool) -> NonZeroUsize {
+    if is_given {
+        // There is one server, configured with one wrapper.
+        NonZeroUsize::MIN
+    } else {
+        all_cores().saturating_mul(NonZeroUsize::MIN.saturating_add(AT_ONCE - 1))
+    }
 }
 
 /// What ids are drawn from: a server that is there for longer than a play must not be shown the same ones again.

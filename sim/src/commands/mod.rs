@@ -6,10 +6,12 @@
 //! | `progress`, `seeds`, `exit` | the bar, the seeds as they are written, how the program ends |
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written when all is over, and the reports that are |
+//! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name: its arguments and what it does |
 //!
 //! What is told and how it looks is the library's business (`report`, and what the commands are named after).
 
+mod arguments;
 pub(crate) mod check;
 pub(crate) mod coverage;
 pub(crate) mod exit;
@@ -23,6 +25,7 @@ mod output_file;
 mod progress;
 pub(crate) mod replay;
 mod report_files;
+mod reporting;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod seeds;

@@ -3,29 +3,24 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
-use turnstile::report::{Heading, TerminalReporter, mermaid, replay_of_play, timeline};
-use turnstile::script::{Options, Verdict};
+use turnstile::report::{
+    Document as _, Event, Heading, MermaidReport, Reporter as _, TerminalReporter, TimelineReport,
+    replay_of_play,
+};
+use turnstile::script::Options;
 use turnstile::suite::{self, Play};
-use turnstile_scenarios::{Entry, Surface};
 use turnstile_world::WorldKind;
 
 use super::exit::{Exit, complain, exit_of, heard};
 use super::output_file::OutputFile;
-use super::report_files::write_page;
-use super::seeds::{ServerArguments, Source};
+use super::report_files::ReportFiles;
+use super::seeds::{ServerArguments, Source, SourceArguments};
 
 /// What is played, and how it is shown.
 #[derive(Args)]
 pub(crate) struct ReplayArguments {
-    /// A seed, or a script
-    #[arg(value_name = "SEED|FILE")]
-    source: Source,
-    /// The seed that every choice follows from, for a script; 0 if left out
-    #[arg(long)]
-    seed: Option<u64>,
-    /// The surface that a script is played on; the first of its surfaces if left out
-    #[arg(long, value_name = "SURFACE")]
-    api: Option<Surface>,
+    #[command(flatten)]
+    source: SourceArguments,
     /// Print the trace as JSON, one record a line
     #[arg(long, conflicts_with = "mermaid")]
     json: bool,
@@ -83,9 +78,9 @@ impl ReplayArguments {
 
 /// Plays one seed or script and prints all that was observed.
 pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
-    let source = &arguments.source;
-    let found = source
-        .entry(arguments.seed, arguments.api)
+    let found = arguments
+        .source
+        .entry()
         .and_then(|found| Ok((found, arguments.server.sabotage()?)));
     let ((entry, seed), sabotage) = match found {
         Ok(found) => found,
@@ -105,20 +100,18 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
         options,
     });
     let replay = replay_of_play(&played.play) + &arguments.server.flags();
-    let heading = Heading::of(&played.play, &replay);
-    let mut is_written = true;
-    match (&arguments.timeline, &played.verdict) {
-        (Some(page), Ok(verdict)) => is_written = write_page(page, &timeline::page(verdict, &heading)),
-        (Some(page), Err(_)) => anstream::eprintln!(
-            "no timeline was written to {}: the harness failed, so there is nothing to draw",
-            page.display()
-        ),
-        (None, _) => {}
+    let event = Event::Played {
+        played: &played,
+        replay: &replay,
+    };
+    let mut files = ReportFiles::default();
+    if let Some(file) = &arguments.timeline {
+        files.add(file, TimelineReport::new(1));
     }
+    files.report(&event)?;
+    let is_written = files.write();
     let mut out = BufWriter::new(anstream::stdout());
-    if let Ok(verdict) = &played.verdict {
-        heard(print(arguments, verdict, &heading, &entry, &mut out))?;
-    }
+    heard(print(arguments, &event, &mut out))?;
     heard(out.flush())?;
     let out: Box<dyn io::Write> = if arguments.is_for_machines() {
         Box::new(anstream::stderr())
@@ -126,36 +119,40 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
         Box::new(out)
     };
     let mut reporter = TerminalReporter::new(out, 0);
-    let told = reporter.tell(&played, &replay);
-    let (summary, finished) = reporter.finish(played.wall);
-    heard(told.and(finished))?;
+    let reported = reporter.report(&event);
+    let finished = reporter.report(&Event::Finished { wall: played.wall });
+    heard(reported.and(finished))?;
     Ok(if is_written {
-        exit_of(&summary)
+        exit_of(&reporter.summary())
     } else {
         Exit::Harness
     })
 }
 
-fn print(
-    arguments: &ReplayArguments,
-    verdict: &Verdict,
-    heading: &Heading,
-    entry: &Entry,
-    out: &mut impl Write,
-) -> io::Result<()> {
+/// Prints all that was observed, or a diagram of it. If the harness failed there is nothing to print.
+fn print(arguments: &ReplayArguments, event: &Event, out: &mut impl Write) -> io::Result<()> {
+    let Event::Played { played, replay } = *event else {
+        return Ok(());
+    };
+    let Ok(verdict) = &played.verdict else {
+        return Ok(());
+    };
     if arguments.json {
         return verdict.trace.write_json_lines(out);
     }
     if arguments.mermaid {
-        return out.write_all(mermaid::sequence(verdict, heading).as_bytes());
+        let mut diagram = Box::new(MermaidReport::default());
+        diagram.report(event)?;
+        return diagram.write(out);
     }
-    match &arguments.source {
+    let heading = Heading::of(&played.play, replay);
+    match &arguments.source.source {
         Source::Seed(_) => writeln!(
             out,
             "{}\noptions: {}\n\n{}",
             heading.id,
             arguments.options(),
-            entry.scenario.to_yaml()
+            played.play.entry.scenario.to_yaml()
         )?,
         Source::File(_) => writeln!(
             out,

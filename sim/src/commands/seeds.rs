@@ -42,6 +42,47 @@ impl FromStr for Seeds {
     }
 }
 
+/// The seeds that scenarios are played with.
+#[derive(Args)]
+pub(crate) struct SeedsArguments {
+    /// The seed that every choice follows from, or a range of seeds such as 0..10 (10 not included)
+    #[arg(long, default_value = "0", value_name = "SEED|A..B")]
+    seed: Seeds,
+}
+
+impl SeedsArguments {
+    /// All of them.
+    pub(crate) fn range(&self) -> &Range<u64> {
+        &self.seed.0
+    }
+}
+
+/// One scenario, with the seed and the surface that it is played with.
+#[derive(Args)]
+pub(crate) struct SourceArguments {
+    /// A seed, or a script
+    #[arg(value_name = "SEED|FILE")]
+    pub(crate) source: Source,
+    /// The seed that every choice follows from, for a script; 0 if left out
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The surface that a script is played on; the first of its surfaces if left out
+    #[arg(long, value_name = "SURFACE")]
+    api: Option<Surface>,
+}
+
+impl SourceArguments {
+    /// As [`Source::entry`].
+    pub(crate) fn entry(&self) -> Result<(Entry, u64), String> {
+        self.source.entry(self.seed, self.api)
+    }
+
+    /// As [`Source::scenario`].
+    pub(crate) fn scenario(&self) -> Result<(Scenario, u64), String> {
+        self.source.scenario(self.seed, self.api)
+    }
+}
+
 /// Where a scenario is from: a seed, or a script. A file that is called like a number is written as `./17`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {

@@ -7,25 +7,19 @@ use std::time::Instant;
 
 use clap::Args;
 #[cfg(feature = "selftest")]
-use turnstile::{
-    selftest::{self, Progress, Search, Selftest},
-    suite,
-};
+use turnstile::selftest::{self, Progress, Search, Selftest};
 #[cfg(feature = "selftest")]
 use turnstile_reference::sabotage::Rule;
 
+use super::arguments::JobsArguments;
 use super::exit::{Exit, complain};
-use super::library::LibraryArguments;
-#[cfg(feature = "selftest")]
-use super::library::{load, nothing_matches};
+use super::library::ScenarioArguments;
 #[cfg(feature = "selftest")]
 use super::progress::progress_bar;
 
 /// Which servers play what.
 #[derive(Args)]
 pub(crate) struct SelftestArguments {
-    /// Only scenarios whose id contains this
-    filter: Option<String>,
     /// Only servers that break a rule whose name contains this
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -38,9 +32,8 @@ pub(crate) struct SelftestArguments {
     /// Play all scenarios against each server, however many noticed
     #[arg(long, conflicts_with = "enough")]
     all: bool,
-    /// How many scenarios are played at once; as many as there are cores if left out
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    jobs: JobsArguments,
     /// Instead of scenarios, play up to so many seeds against each server, and say how many it took
     #[arg(long, value_name = "N", conflicts_with_all = ["filter", "all"])]
     seeds: Option<u64>,
@@ -48,7 +41,7 @@ pub(crate) struct SelftestArguments {
     #[arg(long, value_name = "N", default_value = "5", requires = "seeds")]
     times: NonZeroU64,
     #[command(flatten)]
-    library: LibraryArguments,
+    scenarios: ScenarioArguments,
 }
 
 /// Plays scenarios against servers that break one rule each.
@@ -70,18 +63,18 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
         complain(&format!("no rule has that name; there are {}", names.join(", ")));
         return Ok(Exit::Usage);
     }
-    let jobs = arguments.jobs.unwrap_or_else(suite::all_cores);
+    let jobs = arguments.jobs.count();
     if let Some(limit) = arguments.seeds {
         return search(&rules, arguments.times.get(), limit, jobs);
     }
-    let library = match load(&arguments.library) {
+    let library = match arguments.scenarios.load() {
         Ok(library) => library,
         Err(exit) => return Ok(exit),
     };
-    let entries = library.matching(arguments.filter.as_deref());
-    if entries.is_empty() {
-        return Ok(nothing_matches(arguments.filter.as_deref()));
-    }
+    let entries = match arguments.scenarios.select(&library) {
+        Ok(entries) => entries,
+        Err(exit) => return Ok(exit),
+    };
     let mut out = anstream::stdout();
     let mut summary = selftest::Summary::default();
     let bar = progress_bar(0);

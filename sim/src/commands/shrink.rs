@@ -4,29 +4,22 @@ use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 
 use clap::Args;
-use turnstile::explore::{self, Progress};
-use turnstile::script::Options;
+use turnstile::explore::{self, Progress, Shrunk};
+use turnstile::script::{Options, Verdict};
 use turnstile::suite;
-use turnstile_scenarios::Surface;
+use turnstile_scenarios::Scenario;
 
 use super::exit::{Exit, complain};
 use super::interruption::Interruption;
 use super::output_file::OutputFile;
 use super::progress::bar;
-use super::seeds::{ServerArguments, Source};
+use super::seeds::{ServerArguments, Source, SourceArguments};
 
 /// What is made smaller, and where to.
 #[derive(Args)]
 pub(crate) struct ShrinkArguments {
-    /// A seed, or a script in which something breaks
-    #[arg(value_name = "SEED|FILE")]
-    source: Source,
-    /// The seed that a script is played with; 0 if left out
-    #[arg(long)]
-    seed: Option<u64>,
-    /// The surface that a script is played on; the first of its surfaces if left out
-    #[arg(long, value_name = "SURFACE")]
-    api: Option<Surface>,
+    #[command(flatten)]
+    source: SourceArguments,
     /// Write the script to a file instead of showing it
     #[arg(long, short, value_name = "FILE")]
     output: Option<OutputFile>,
@@ -38,7 +31,7 @@ pub(crate) struct ShrinkArguments {
 pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     let found = arguments
         .source
-        .scenario(arguments.seed, arguments.api)
+        .scenario()
         .and_then(|found| Ok((found, arguments.server.sabotage()?)));
     let ((scenario, seed), sabotage) = match found {
         Ok(found) => found,
@@ -59,12 +52,39 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
             return Ok(Exit::Harness);
         }
     };
+    let source = &arguments.source.source;
+    let Some(shrunk) = shrunk(&scenario, verdict, options) else {
+        complain(&format!("all holds in {source}: there is nothing to shrink"));
+        return Ok(Exit::Usage);
+    };
+    let origin = match source {
+        Source::Seed(seed) => format!("seed {seed}"),
+        Source::File(_) => format!("{:?} with seed {seed}", scenario.title),
+    };
+    let script = explore::as_script(&shrunk, &origin);
+    let stopped = if shrunk.is_stopped {
+        ", stopped before it was done"
+    } else {
+        ""
+    };
+    anstream::eprintln!(
+        "{} breaks in {} of {} steps, after {} scenarios{stopped}",
+        shrunk.rule,
+        script.steps.len(),
+        scenario.steps.len(),
+        shrunk.tried
+    );
+    write(arguments, &script.to_yaml(), seed)
+}
+
+/// Shrinks below a progress bar, until nothing smaller breaks or Ctrl-C. `None` if nothing breaks.
+fn shrunk(scenario: &Scenario, verdict: Verdict, options: Options) -> Option<Shrunk> {
     let bar = bar(None, "{spinner} {msg}, {elapsed}");
     let interruption = Interruption::listen();
-    let steps_before = scenario.steps.len();
-    let shrunk = explore::shrink(&scenario, verdict, options, |progress: Progress| {
+    let steps = scenario.steps.len();
+    let shrunk = explore::shrink(scenario, verdict, options, |progress: Progress| {
         bar.set_message(format!(
-            "{} of {steps_before} steps are left, {} scenarios tried; Ctrl-C takes the best so far",
+            "{} of {steps} steps are left, {} scenarios tried; Ctrl-C takes the best so far",
             progress.steps, progress.tried
         ));
         bar.tick();
@@ -75,34 +95,15 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
         }
     });
     bar.finish_and_clear();
-    let Some(shrunk) = shrunk else {
-        complain(&format!(
-            "all holds in {}: there is nothing to shrink",
-            arguments.source
-        ));
-        return Ok(Exit::Usage);
-    };
-    let origin = match &arguments.source {
-        Source::Seed(seed) => format!("seed {seed}"),
-        Source::File(_) => format!("{:?} with seed {seed}", scenario.title),
-    };
-    let script = explore::as_script(&shrunk, &origin);
-    let text = script.to_yaml();
-    let stopped = if shrunk.is_stopped {
-        ", stopped before it was done"
-    } else {
-        ""
-    };
-    anstream::eprintln!(
-        "{} breaks in {} of {steps_before} steps, after {} scenarios{stopped}",
-        shrunk.rule,
-        script.steps.len(),
-        shrunk.tried
-    );
+    shrunk
+}
+
+/// Writes the script to the file, or shows it.
+fn write(arguments: &ShrinkArguments, script: &str, seed: u64) -> io::Result<Exit> {
     match &arguments.output {
-        None => anstream::stdout().write_all(text.as_bytes())?,
+        None => anstream::stdout().write_all(script.as_bytes())?,
         Some(file) => {
-            if !file.write("the script", |out| out.write_all(text.as_bytes())) {
+            if !file.write("the script", |out| out.write_all(script.as_bytes())) {
                 return Ok(Exit::Harness);
             }
             let flags = arguments.server.flags();

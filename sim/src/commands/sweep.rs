@@ -1,18 +1,18 @@
 //! `turnstile sweep`.
 
 use std::io::{self, BufWriter, Write as _};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use turnstile::report::{TerminalReporter, program, replay_of_play};
+use turnstile::report::{Event, Reporter as _, TerminalReporter, program, replay_of_play};
 use turnstile::script::{Strike, StrikeKind};
 use turnstile::suite::{Play, Played};
-use turnstile::{sweep as sweeping, workers};
+use turnstile::sweep as sweeping;
 use turnstile_scenarios::{Entry, Lapse, Surface};
 
+use super::arguments::JobsArguments;
 use super::exit::{Exit, complain, exit_of, heard};
 use super::progress::progress_bar;
 use super::seeds::Source;
@@ -33,9 +33,8 @@ pub(crate) struct SweepArguments {
     /// The surface that it is played on; the first of its surfaces if left out
     #[arg(long, value_name = "SURFACE")]
     api: Option<Surface>,
-    /// How many plays there are at once; as many as there are cores if left out
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    jobs: JobsArguments,
 }
 
 /// The help of `--fault`.
@@ -81,7 +80,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
         None => StrikeKind::ALL.iter().collect(),
     };
     let bar = progress_bar(0);
-    let jobs = arguments.jobs.unwrap_or_else(workers::all_cores);
+    let jobs = arguments.jobs.count();
     let swept = sweeping::sweep(&entry.scenario, seed, &kinds, jobs, |played, count| {
         bar.set_length(count as u64);
         bar.set_position(played as u64);
@@ -145,8 +144,10 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
         wall: Duration::ZERO,
     };
     let mut reporter = TerminalReporter::new(out, 0);
-    reporter.tell(&played, &replay_of_play(&played.play))?;
-    let (summary, told) = reporter.finish(Duration::ZERO);
-    heard(told)?;
-    Ok(exit_of(&summary))
+    reporter.report(&Event::Played {
+        played: &played,
+        replay: &replay_of_play(&played.play),
+    })?;
+    heard(reporter.report(&Event::Finished { wall: played.wall }))?;
+    Ok(exit_of(&reporter.summary()))
 }

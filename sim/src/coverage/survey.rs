@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use turnstile_scenarios::Entry;
 
 use super::{FaultGroup, Mark, collect};
-use crate::suite::{self, Play};
+use crate::suite::{self, Outcome, Play};
 
 /// What came of the plays.
 #[derive(Debug, Default)]
@@ -43,10 +43,10 @@ impl Survey {
         let mut survey = Self::default();
         let play = |play| {
             let (played, reached) = collect(|| suite::play_timed(play));
-            let ended = match played.verdict {
-                Ok(verdict) if verdict.findings.is_empty() => Ended::Held,
-                Ok(_) => Ended::Broke,
-                Err(_) => Ended::Failed,
+            let ended = match played.outcome() {
+                Outcome::Passed(_) => Ended::Held,
+                Outcome::Failed(_) => Ended::Broke,
+                Outcome::HarnessFailed(_) => Ended::Failed,
             };
             (play, ended, reached)
         };

@@ -10,9 +10,10 @@ use std::time::Duration;
 use serde::Serialize;
 use turnstile_scenarios::{Entry, Seam, Surface};
 
+use super::event::{Document, Event, Reporter};
 use super::finding::ToldFinding;
 use crate::script::Verdict;
-use crate::suite::Played;
+use crate::suite::{self, Played};
 
 /// The form of the report.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -59,7 +60,7 @@ pub struct SkipReport {
     pub reason: String,
 }
 
-/// How a play ended.
+/// How a play ended, as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -138,8 +139,7 @@ impl Default for JsonReport {
 }
 
 impl JsonReport {
-    /// Adds a play that `replay` plays again.
-    pub fn add(&mut self, played: &Played, replay: &str) {
+    fn add(&mut self, played: &Played, replay: &str) {
         let play = PlayReport::of(played, replay);
         self.counts.plays += 1;
         match play.outcome {
@@ -150,8 +150,7 @@ impl JsonReport {
         self.plays.push(play);
     }
 
-    /// Adds a play that there was not, and why not.
-    pub fn skip(&mut self, entry: &Entry, reason: &str) {
+    fn skip(&mut self, entry: &Entry, reason: &str) {
         self.counts.skipped += 1;
         self.skips.push(SkipReport {
             id: entry.id.clone(),
@@ -160,15 +159,37 @@ impl JsonReport {
             reason: reason.to_owned(),
         });
     }
+}
 
-    /// Writes the report, for eyes too.
-    ///
-    /// # Errors
-    ///
-    /// As the writer fails.
-    pub fn write(&self, mut out: impl io::Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut out, self)?;
+impl Reporter for JsonReport {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        match *event {
+            Event::Played { played, replay } => self.add(played, replay),
+            Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Finished { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+impl Document for JsonReport {
+    fn name(&self) -> &'static str {
+        "JSON report"
+    }
+
+    fn write(self: Box<Self>, mut out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut out, &*self)?;
         out.write_all(b"\n")
+    }
+}
+
+impl From<suite::Outcome<'_>> for Outcome {
+    fn from(outcome: suite::Outcome) -> Self {
+        match outcome {
+            suite::Outcome::Passed(_) => Self::Held,
+            suite::Outcome::Failed(_) => Self::Broke,
+            suite::Outcome::HarnessFailed(_) => Self::Failed,
+        }
     }
 }
 
@@ -179,18 +200,13 @@ impl PlayReport {
         let findings = verdict
             .map(|verdict| findings(verdict, replay))
             .unwrap_or_default();
-        let outcome = match (verdict, findings.is_empty()) {
-            (None, _) => Outcome::Failed,
-            (Some(_), true) => Outcome::Held,
-            (Some(_), false) => Outcome::Broke,
-        };
         Self {
             id: entry.id.clone(),
             title: entry.scenario.title.clone(),
             seam: entry.scenario.seam,
             surface: entry.scenario.api.first(),
             seed: played.play.options.seed,
-            outcome,
+            outcome: played.outcome().into(),
             digest: verdict.map(|verdict| verdict.trace.digest().to_string()),
             played_us: verdict.map(|verdict| microseconds(verdict.played)),
             elapsed_us: verdict.map(|verdict| microseconds(verdict.elapsed)),
@@ -224,7 +240,7 @@ fn microseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{entry, failed, played};
+    use crate::report::played::{add, entry, failed, played};
 
     fn written() -> String {
         let good = entry(
@@ -236,11 +252,16 @@ mod tests {
             "- message: { of: first, is: failed }",
         );
         let mut report = JsonReport::default();
-        report.add(&played(&good, 3), "turnstile replay good.yaml --seed 3");
-        report.add(&played(&bad, 0), "turnstile replay bad.yaml");
-        report.add(&failed(&good), "turnstile replay good.yaml");
+        add(
+            &mut report,
+            played(&good, 3),
+            "turnstile replay good.yaml --seed 3",
+        );
+        add(&mut report, played(&bad, 0), "turnstile replay bad.yaml");
+        add(&mut report, failed(&good), "turnstile replay good.yaml");
         let mut out = Vec::new();
-        report.write(&mut out).expect("memory can be written to");
+        let written = Box::new(report).write(&mut out);
+        written.expect("memory can be written to");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 

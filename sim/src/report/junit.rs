@@ -12,8 +12,9 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use serde_json::Value;
 use turnstile_scenarios::{Entry, Seam};
 
+use super::event::{Document, Event, Reporter};
 use super::finding::{Flaw, ToldFinding};
-use crate::suite::Played;
+use crate::suite::{Outcome, Played};
 
 /// The name of the whole report.
 pub(crate) const REPORT_NAME: &str = "turnstile";
@@ -46,8 +47,7 @@ impl JunitReport {
         self
     }
 
-    /// Adds a play that `replay` plays again.
-    pub fn add(&mut self, played: &Played, replay: &str) {
+    fn add(&mut self, played: &Played, replay: &str) {
         let entry = played.play.entry;
         let seam = entry.scenario.seam;
         let name = if self.with_seed {
@@ -59,9 +59,7 @@ impl JunitReport {
         case.set_classname(name_of(seam)).set_time(played.wall);
         case.add_property(("title", entry.scenario.title.as_str()));
         case.add_property(("replay", replay));
-        if let Ok(verdict) = &played.verdict
-            && !verdict.findings.is_empty()
-        {
+        if let Outcome::Failed(verdict) = played.outcome() {
             let tail = verdict.tail(self.trace_lines);
             if !tail.is_empty() {
                 case.set_system_out(tail.join("\n"));
@@ -74,8 +72,7 @@ impl JunitReport {
         *self.suite_times.entry(seam).or_default() += played.wall;
     }
 
-    /// Adds a play that there was not, and why not.
-    pub fn skip(&mut self, entry: &Entry, reason: &str) {
+    fn skip(&mut self, entry: &Entry, reason: &str) {
         let seam = entry.scenario.seam;
         let mut status = TestCaseStatus::skipped();
         status.set_message(reason);
@@ -88,16 +85,29 @@ impl JunitReport {
             .add_test_case(case);
         self.suite_times.entry(seam).or_default();
     }
+}
 
-    /// Writes the report. Suites come in the order of the seams, test cases in the order in which they were added.
-    ///
-    /// # Errors
-    ///
-    /// As the writer fails.
-    pub fn write(mut self, out: impl io::Write) -> io::Result<()> {
+impl Reporter for JunitReport {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        match *event {
+            Event::Played { played, replay } => self.add(played, replay),
+            Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Finished { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+impl Document for JunitReport {
+    fn name(&self) -> &'static str {
+        "JUnit report"
+    }
+
+    /// Suites come in the order of the seams, test cases in the order in which they were added.
+    fn write(self: Box<Self>, out: &mut dyn io::Write) -> io::Result<()> {
         let mut report = Report::new(REPORT_NAME);
         report.set_time(self.suite_times.values().sum());
-        for (seam, mut suite) in std::mem::take(&mut self.suites) {
+        for (seam, mut suite) in self.suites {
             suite.set_time(self.suite_times[&seam]);
             report.add_test_suite(suite);
         }
@@ -115,13 +125,13 @@ fn name_of(seam: Seam) -> String {
 }
 
 fn status(played: &Played, replay: &str) -> TestCaseStatus {
-    match &played.verdict {
-        Ok(verdict) if verdict.findings.is_empty() => TestCaseStatus::success(),
-        Ok(verdict) => {
+    match played.outcome() {
+        Outcome::Passed(_) => TestCaseStatus::success(),
+        Outcome::Failed(verdict) => {
             let flaws: Vec<Flaw> = ToldFinding::all(verdict).map(Flaw::from).collect();
             failure(&flaws, &replay_line(replay))
         }
-        Err(error) => harness_failure(error, replay),
+        Outcome::HarnessFailed(error) => harness_failure(error, replay),
     }
 }
 
@@ -161,11 +171,12 @@ pub(crate) fn replay_line(replay: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{entry, failed, played};
+    use crate::report::played::{add, entry, failed, played};
 
     fn written(report: JunitReport) -> String {
         let mut out = Vec::new();
-        report.write(&mut out).expect("memory can be written to");
+        let written = Box::new(report).write(&mut out);
+        written.expect("memory can be written to");
         String::from_utf8(out).expect("XML is UTF-8")
     }
 
@@ -180,9 +191,9 @@ mod tests {
             "- message: { of: first, is: failed }\n- callbacks: 7",
         );
         let mut report = JunitReport::new(2);
-        report.add(&played(&good, 0), "turnstile replay good.yaml");
-        report.add(&played(&bad, 0), "turnstile replay bad.yaml");
-        report.add(&failed(&good), "turnstile replay good.yaml");
+        add(&mut report, played(&good, 0), "turnstile replay good.yaml");
+        add(&mut report, played(&bad, 0), "turnstile replay bad.yaml");
+        add(&mut report, failed(&good), "turnstile replay good.yaml");
         insta::assert_snapshot!(written(report), @r#"
         <?xml version="1.0" encoding="UTF-8"?>
         <testsuites name="turnstile" tests="3" skipped="0" failures="1" errors="1" time="0.036">
@@ -227,10 +238,10 @@ mod tests {
         let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
         let mut report = JunitReport::new(0).with_seed(true);
         for seed in 0..2 {
-            report.add(&played(&good, seed), "again");
+            add(&mut report, played(&good, seed), "again");
         }
-        report.add(&played(&bad, 2), "again");
-        report.add(&failed(&good), "again");
+        add(&mut report, played(&bad, 2), "again");
+        add(&mut report, failed(&good), "again");
         let report = Report::deserialize_from_str(&written(report)).expect("it is JUnit's XML");
         assert_eq!((report.tests, report.failures, report.errors), (4, 1, 1));
         let names: Vec<&str> = report.test_suites[0]

@@ -1,15 +1,20 @@
-//! Telling people and machines what came of it. Reporters are fed with what was played; nothing that plays
-//! knows them, and none of them knows of command lines: what plays a run again they are told.
+//! Reports on plays, for people and machines.
+//!
+//! Reporters take one stream of events. Nothing that plays knows them, and none of them knows command lines: events
+//! carry the command that plays a run again.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `terminal`, `style` | lines for people who wait |
-//! | `junit`, `json` | what came of all plays, for machines |
+//! | `event` | the events, and the traits of reporters |
+//! | `terminal`, `style`, `summary` | lines and counts for people who wait |
+//! | `junit`, `json` | all plays, for machines |
 //! | `timeline` | one run as a page to look at |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
 //! | `picture` | what of a run is drawn, whatever it is drawn on |
-//! | `finding` | the words for what did not hold |
+//! | `finding` | the words for findings |
+//! | `replay` | the commands that play something again |
 
+mod event;
 pub(crate) mod finding;
 pub mod json;
 pub mod junit;
@@ -17,16 +22,21 @@ pub mod mermaid;
 mod picture;
 #[cfg(test)]
 mod played;
+mod replay;
 pub(crate) mod style;
+mod summary;
 mod terminal;
 pub mod timeline;
 
+pub use self::event::{Document, Event, Reporter};
 pub use self::finding::Flaw;
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
-pub use self::terminal::{
-    Summary, TerminalReporter, program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed,
-};
+pub use self::mermaid::MermaidReport;
+pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
+pub use self::summary::Summary;
+pub use self::terminal::TerminalReporter;
+pub use self::timeline::TimelineReport;
 use crate::suite::Play;
 use turnstile_scenarios::Surface;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use turnstile_scenarios::{Entry, Scenario};
 
+use super::event::{Event, Reporter};
 use crate::script::{HarnessError, Options};
 use crate::suite::{self, Play, Played};
 
@@ -52,4 +53,13 @@ pub(super) fn failed(entry: &Entry) -> Played<'_> {
         }),
         wall: WALL,
     }
+}
+
+/// Reports a play that `replay` plays again.
+pub(super) fn add(report: &mut impl Reporter, played: Played, replay: &str) {
+    let event = Event::Played {
+        played: &played,
+        replay,
+    };
+    report.report(&event).expect("nothing is written yet");
 }

@@ -1,36 +1,18 @@
-//! The terminal: a line a play, what did not hold in full, and a summary.
+//! The terminal: a line a play, findings in full, and a summary.
 
-use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
-use turnstile_scenarios::{Entry, Surface};
-use turnstile_world::WorldKind;
+use turnstile_scenarios::Entry;
 
+use super::event::{Event, Reporter};
 use super::finding::ToldFinding;
 use super::style::{BAD, GOOD, QUIET};
+use super::summary::Summary;
 use crate::script::Verdict;
-use crate::suite::{Play, Played};
+use crate::suite::{Outcome, Play, Played};
 
-/// What came of everything, counted.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Summary {
-    /// Plays in which all held.
-    pub held: usize,
-    /// Plays in which something did not.
-    pub broken: usize,
-    /// Plays in which the harness failed.
-    pub failed: usize,
-    /// Plays that there were not, because the server under test cannot be asked for what they need.
-    pub skipped: usize,
-    /// Virtual time of all plays, up to the last step of each.
-    pub played: Duration,
-    /// Virtual time of all plays, with the time in which each settles.
-    pub elapsed: Duration,
-}
-
-/// Tells a terminal, or whatever stands for one.
+/// Writes lines for people.
 pub struct TerminalReporter<W> {
     out: W,
     trace_lines: usize,
@@ -41,8 +23,7 @@ pub struct TerminalReporter<W> {
 }
 
 impl<W: Write> TerminalReporter<W> {
-    /// A reporter that writes to `out`, and shows as many last lines of a trace in which something did
-    /// not hold.
+    /// A reporter that writes to `out`, and shows the last `trace_lines` lines of the trace of a play with findings.
     pub fn new(out: W, trace_lines: usize) -> Self {
         Self {
             out,
@@ -72,22 +53,16 @@ impl<W: Write> TerminalReporter<W> {
         self
     }
 
-    /// Tells of a play that there was not, and why not.
-    ///
-    /// # Errors
-    ///
-    /// As the writer fails.
-    pub fn skip(&mut self, entry: &Entry, reason: &str) -> io::Result<()> {
-        self.summary.skipped += 1;
+    /// The plays so far, counted.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    fn skip(&mut self, entry: &Entry, reason: &str) -> io::Result<()> {
         writeln!(self.out, "{QUIET}skip  {:<52} {reason}{QUIET:#}", entry.id)
     }
 
-    /// Tells of one play, which `replay` plays again.
-    ///
-    /// # Errors
-    ///
-    /// As the writer fails.
-    pub fn tell(&mut self, played: &Played, replay: &str) -> io::Result<()> {
+    fn played(&mut self, played: &Played, replay: &str) -> io::Result<()> {
         let Play { entry, options } = played.play;
         let seed = if self.with_seed {
             format!(" (seed {})", options.seed)
@@ -95,38 +70,17 @@ impl<W: Write> TerminalReporter<W> {
             String::new()
         };
         let name = format!("{}{seed}", entry.id);
-        let wall = format!("{:.1} ms", played.wall.as_secs_f64() * 1000.0);
-        match &played.verdict {
-            Ok(verdict) => {
-                self.summary.played += verdict.played;
-                self.summary.elapsed += verdict.elapsed;
-                let clock = match self.speed {
-                    None => "virtual".to_owned(),
-                    Some(speed) => format!("at speed {speed}"),
-                };
-                let times = format!("{:>9.3} s {clock}  {wall:>8}", verdict.played.as_secs_f64());
-                let digest = if self.with_digest {
-                    format!("  {}", verdict.trace.digest())
-                } else {
-                    String::new()
-                };
-                if verdict.findings.is_empty() {
-                    self.summary.held += 1;
-                    writeln!(
-                        self.out,
-                        "{GOOD}held{GOOD:#}  {name:<52} {QUIET}{times}{QUIET:#}{digest}"
-                    )
-                } else {
-                    self.summary.broken += 1;
-                    writeln!(
-                        self.out,
-                        "{BAD}BROKE{BAD:#} {name:<52} {QUIET}{times}{QUIET:#}{digest}"
-                    )?;
-                    self.tell_findings(verdict, replay)
-                }
+        match played.outcome() {
+            Outcome::Passed(verdict) => {
+                let figures = self.figures(verdict, played.wall);
+                writeln!(self.out, "{GOOD}held{GOOD:#}  {name:<52} {figures}")
             }
-            Err(error) => {
-                self.summary.failed += 1;
+            Outcome::Failed(verdict) => {
+                let figures = self.figures(verdict, played.wall);
+                writeln!(self.out, "{BAD}BROKE{BAD:#} {name:<52} {figures}")?;
+                self.tell_findings(verdict, replay)
+            }
+            Outcome::HarnessFailed(error) => {
                 writeln!(
                     self.out,
                     "{BAD}ERROR{BAD:#} {name:<52} the harness failed: {error}"
@@ -134,6 +88,22 @@ impl<W: Write> TerminalReporter<W> {
                 self.tell_replay(replay)
             }
         }
+    }
+
+    /// How long a play took, by its own clock and by the machine's, and the digest of its trace if that is shown.
+    fn figures(&self, verdict: &Verdict, wall: Duration) -> String {
+        let wall = format!("{:.1} ms", wall.as_secs_f64() * 1000.0);
+        let clock = match self.speed {
+            None => "virtual".to_owned(),
+            Some(speed) => format!("at speed {speed}"),
+        };
+        let played = verdict.played.as_secs_f64();
+        let digest = if self.with_digest {
+            format!("  {}", verdict.trace.digest())
+        } else {
+            String::new()
+        };
+        format!("{QUIET}{played:>9.3} s {clock}  {wall:>8}{QUIET:#}{digest}")
     }
 
     fn tell_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
@@ -154,12 +124,6 @@ impl<W: Write> TerminalReporter<W> {
 
     fn tell_replay(&mut self, replay: &str) -> io::Result<()> {
         writeln!(self.out, "    replay: {replay}")
-    }
-
-    /// Tells of all plays together. What came of them is known also if that fails, as the writer does.
-    pub fn finish(mut self, wall: Duration) -> (Summary, io::Result<()>) {
-        let told = self.tell_summary(wall);
-        (self.summary, told)
     }
 
     fn tell_summary(&mut self, wall: Duration) -> io::Result<()> {
@@ -187,69 +151,13 @@ impl<W: Write> TerminalReporter<W> {
     }
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            held,
-            broken,
-            failed,
-            skipped,
-            ..
-        } = self;
-        write!(formatter, "{held} held")?;
-        if *broken > 0 {
-            write!(formatter, ", {broken} broke")?;
+impl<W: Write> Reporter for TerminalReporter<W> {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        self.summary.report(event)?;
+        match *event {
+            Event::Played { played, replay } => self.played(played, replay),
+            Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Finished { wall } => self.tell_summary(wall),
         }
-        if *failed > 0 {
-            write!(formatter, ", {failed} with a failure of the harness")?;
-        }
-        if *skipped > 0 {
-            write!(formatter, ", {skipped} skipped")?;
-        }
-        Ok(())
     }
-}
-
-/// How this program was called, as it can be called again.
-pub fn program() -> &'static str {
-    match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
-        (None, _) => "turnstile",
-        (Some(_), false) => "cargo run --release --",
-        (Some(_), true) => "cargo run --",
-    }
-}
-
-/// The command that plays it again in the world in which it was played.
-pub fn replay_of_play(play: &Play) -> String {
-    let Play { entry, options } = play;
-    let command = replay_command(&entry.path, options.seed, entry.scenario.api.first());
-    match options.world {
-        WorldKind::Events => command,
-        #[cfg(feature = "witness")]
-        WorldKind::Witness { .. } => command + " --world witness",
-    }
-}
-
-/// The command that plays a scenario again in real time, in the words in which this program was called, with the
-/// same `flags`.
-pub fn replay_in_real_time(id: &str, flags: &str) -> String {
-    // An id has its surface in brackets, which a shell would read otherwise.
-    format!("{} run --live{flags} '{id}'", program())
-}
-
-/// The command that plays the scenario of a seed again with `flags`, in the words in which this program was called.
-pub fn replay_of_seed(seed: u64, flags: &str) -> String {
-    format!("{} replay {seed}{flags}", program())
-}
-
-/// The command that plays a file again, in the words in which this program was called.
-pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
-    if file.as_os_str().is_empty() {
-        return replay_of_seed(seed, "");
-    }
-    let surface = match surface {
-        Surface::Unified => String::new(),
-        Surface::Legacy => format!(" --api {surface}"),
-    };
-    format!("{} replay {} --seed {seed}{surface}", program(), file.display())
 }

@@ -16,7 +16,7 @@ use turnstile_scenarios::{Entry, Surface};
 pub use self::by_seeds::Search;
 pub use self::report::{Summary, tell_clean, tell_searches, tell_trials};
 use crate::script::Options;
-use crate::suite::{self, Play, Played};
+use crate::suite::{self, Outcome, Play, Played};
 
 /// How many scenarios each broken server plays before it is looked at which were found out. Fixed, so that
 /// what is told does not depend on how many threads there are.
@@ -87,8 +87,7 @@ impl<'a> Selftest<'a> {
             self.jobs,
             |played| progress(Progress { played, at_most }),
             |played| {
-                let held = matches!(&played.verdict, Ok(verdict) if verdict.findings.is_empty());
-                if !held {
+                if !matches!(played.outcome(), Outcome::Passed(_)) {
                     unclean.push(played);
                 }
             },
@@ -164,13 +163,13 @@ impl<'a> Trial<'a> {
 
     fn take(&mut self, played: Played<'a>) {
         self.played += 1;
-        match &played.verdict {
-            Ok(verdict) if verdict.findings.is_empty() => {}
-            Ok(verdict) => self.noticed.push(Notice {
+        match played.outcome() {
+            Outcome::Passed(_) => {}
+            Outcome::Failed(verdict) => self.noticed.push(Notice {
                 entry: played.play.entry,
                 by: who_noticed(&verdict.findings),
             }),
-            Err(_) => self.failed.push(played),
+            Outcome::HarnessFailed(_) => self.failed.push(played),
         }
     }
 

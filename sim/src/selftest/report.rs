@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Notice, Search, Trial, is_oracle, name_of, oracle_of};
 use crate::report::style::{BAD, GOOD, QUIET};
-use crate::report::{TerminalReporter, replay_of_play};
+use crate::report::{Event, Reporter as _, TerminalReporter, replay_of_play};
 use crate::suite::Played;
 
 /// How many of the scenarios that noticed are named.
@@ -42,7 +42,8 @@ pub fn tell_clean(mut out: impl Write, unclean: &[Played], summary: &mut Summary
     )?;
     let mut reporter = TerminalReporter::new(&mut out, TRACE_LINES);
     for played in unclean {
-        reporter.tell(played, &replay_of_play(&played.play))?;
+        let replay = &replay_of_play(&played.play);
+        reporter.report(&Event::Played { played, replay })?;
         match played.verdict {
             Ok(_) => summary.unclean += 1,
             Err(_) => summary.failed += 1,

@@ -147,108 +147,178 @@ impl Quantiles {
 }
 
 impl Soak {
-    /// Does it; to be run on a runtime with I/O and time. `told` hears every second how it stands, and says whether
-    /// it is to go on.
+    /// Does it; to be run on a runtime with I/O and time. `told` gets the standing every second, and returns whether to
+    /// go on.
     ///
     /// # Errors
     ///
     /// If it could not begin. What goes wrong later is in the report.
-    pub async fn run(self, mut told: impl FnMut(Standing) -> bool) -> Result<Report, SoakError> {
+    pub async fn run(self, told: impl FnMut(Standing) -> bool) -> Result<Report, SoakError> {
+        let mut load = Load::start(&self).await?;
+        let measured = load.measure(self.length, told).await;
+        load.end().await;
+        let after = load.after().await;
+        let turns = measured.turns;
+        Ok(Report {
+            sessions: self.sessions,
+            seconds: measured.seconds,
+            turns,
+            turns_per_second: turns as f64 / measured.seconds,
+            turn_ms: Quantiles::of(load.times),
+            counts: load.ledger.counts(),
+            before: load.before,
+            early: measured.early,
+            late: measured.late,
+            peak: measured.peak,
+            after,
+            course: measured.course,
+            flaws: load.ledger.flaws(),
+        })
+    }
+}
+
+/// What was measured while messages were sent.
+struct Measured {
+    seconds: f64,
+    turns: u64,
+    early: Resources,
+    late: Resources,
+    peak: Resources,
+    course: Vec<Standing>,
+}
+
+/// The server with its clients and fakes.
+struct Load {
+    seams: Seams,
+    ledger: Ledger,
+    fakes: Fakes,
+    process: Process,
+    watch: Watch,
+    before: Resources,
+    clients: JoinSet<()>,
+    /// The time of each turn, as it ends.
+    taken: mpsc::UnboundedReceiver<Duration>,
+    /// Tells the clients to stop.
+    enough: watch::Sender<bool>,
+    /// The times of the turns that are over.
+    times: Vec<Duration>,
+}
+
+impl Load {
+    async fn start(soak: &Soak) -> Result<Self, SoakError> {
         let seams = real::seams();
         let ledger = Ledger::default();
-        let fakes = Fakes::start(&seams, self.sessions, &ledger).await?;
-        let mut process = Process::new(self.server.clone())?;
+        let fakes = Fakes::start(&seams, soak.sessions, &ledger).await?;
+        let mut process = Process::new(soak.server.clone())?;
         let address = process.start(&["--wrapper-url".to_owned(), fakes.wrapper_url.clone()])?;
         let mut watch = Watch::new(process.id());
         let before = watch.look();
 
-        let (turns, mut taken) = mpsc::unbounded_channel();
+        let (turns, taken) = mpsc::unbounded_channel();
         let (enough, is_enough) = watch::channel(false);
         let surroundings = Surroundings {
             seams: seams.clone(),
             server: address.to_string(),
             receiver: fakes.receiver.clone(),
-            secrets: self.secrets.clone(),
+            secrets: soak.secrets.clone(),
             sandboxes: fakes.sandboxes.clone(),
-            turns_a_session: self.turns_a_session.unwrap_or(u64::MAX),
+            turns_a_session: soak.turns_a_session.unwrap_or(u64::MAX),
             ledger: ledger.clone(),
             turns,
             enough: is_enough,
         };
         let mut clients = JoinSet::new();
-        for _ in 0..self.sessions {
+        for _ in 0..soak.sessions {
             clients.spawn(surroundings.clone().run_sessions());
         }
-        drop(surroundings);
+        Ok(Self {
+            seams,
+            ledger,
+            fakes,
+            process,
+            watch,
+            before,
+            clients,
+            taken,
+            enough,
+            times: Vec::new(),
+        })
+    }
 
-        let begun = seams.clock.now();
-        let (mut times, mut course, mut early, mut peak) = (Vec::new(), Vec::new(), None, before);
+    /// Looks at the server every second until `length` is over, `told` says so, or nothing is left to look at.
+    async fn measure(&mut self, length: Duration, mut told: impl FnMut(Standing) -> bool) -> Measured {
+        let begun = self.seams.clock.now();
+        let (mut course, mut early, mut peak) = (Vec::new(), None, self.before);
         let late = loop {
-            seams.clock.sleep(SAMPLING).await;
-            while let Ok(time) = taken.try_recv() {
-                times.push(time);
-            }
-            let late = watch.look();
+            self.seams.clock.sleep(SAMPLING).await;
+            self.take_times();
+            let late = self.watch.look();
             peak = peak.at_least(late);
-            let elapsed = since(begun, &seams);
-            if elapsed >= self.length / 4 {
+            let elapsed = since(begun, &self.seams);
+            if elapsed >= length / 4 {
                 early.get_or_insert(late);
             }
             let standing = Standing {
                 elapsed,
-                turns: times.len() as u64,
+                turns: self.times.len() as u64,
                 resources: late,
             };
             course.push(standing);
             // First of all: what ends of the same signal has not ended by itself.
-            if !told(standing) || elapsed >= self.length || clients.is_empty() {
+            if !told(standing) || elapsed >= length || self.clients.is_empty() {
                 break late;
             }
-            if let Some(how) = process.has_ended() {
-                ledger.flaw(how);
-                // Nobody is left to wait for.
-                clients.abort_all();
+            if let Some(how) = self.process.has_ended() {
+                self.ledger.flaw(how);
+                // No client has anything left to wait for.
+                self.clients.abort_all();
                 break late;
             }
         };
-        let seconds = since(begun, &seams).as_secs_f64();
-        let turns = times.len() as u64;
-        enough.send_replace(true);
-        let ending = async { while clients.join_next().await.is_some() {} };
-        if seams.clock.timeout(client::PATIENCE * 2, ending).await.is_err() {
-            ledger.flaw("some sessions did not come to their end".to_owned());
-        }
-        while let Ok(time) = taken.try_recv() {
-            times.push(time);
-        }
-        ledger.close();
-        seams.clock.sleep(LETTING_GO).await;
-        let after = watch.look();
-        if after.files > before.files + FILES_LEFT {
-            let (after, before) = (after.files, before.files);
-            ledger.flaw(format!(
-                "{after} files are open at the end, and {before} were before the first session"
-            ));
-        }
-        let waiters = fakes.waiters().await.unwrap_or_default();
-        if waiters["liveResponses"] != 0 {
-            ledger.flaw(format!("the gateway still has {waiters}"));
-        }
-        Ok(Report {
-            sessions: self.sessions,
-            seconds,
-            turns,
-            turns_per_second: turns as f64 / seconds,
-            turn_ms: Quantiles::of(times),
-            counts: ledger.counts(),
-            before,
+        Measured {
+            seconds: since(begun, &self.seams).as_secs_f64(),
+            turns: self.times.len() as u64,
             early: early.unwrap_or(late),
             late,
             peak,
-            after,
             course,
-            flaws: ledger.flaws(),
-        })
+        }
+    }
+
+    /// Lets the clients finish their turns, and closes the ledger.
+    async fn end(&mut self) {
+        self.enough.send_replace(true);
+        let ending = async { while self.clients.join_next().await.is_some() {} };
+        let ended = self.seams.clock.timeout(client::PATIENCE * 2, ending).await;
+        if ended.is_err() {
+            self.ledger
+                .flaw("some sessions did not come to their end".to_owned());
+        }
+        self.take_times();
+        self.ledger.close();
+    }
+
+    /// What the server holds once it had time to release everything. What it should have released is a flaw.
+    async fn after(&mut self) -> Resources {
+        self.seams.clock.sleep(LETTING_GO).await;
+        let after = self.watch.look();
+        if after.files > self.before.files + FILES_LEFT {
+            let (after, before) = (after.files, self.before.files);
+            self.ledger.flaw(format!(
+                "{after} files are open at the end, and {before} were before the first session"
+            ));
+        }
+        let waiters = self.fakes.waiters().await.unwrap_or_default();
+        if waiters["liveResponses"] != 0 {
+            self.ledger.flaw(format!("the gateway still has {waiters}"));
+        }
+        after
+    }
+
+    fn take_times(&mut self) {
+        while let Ok(time) = self.taken.try_recv() {
+            self.times.push(time);
+        }
     }
 }
 

@@ -132,23 +132,8 @@ impl Stage {
             wiring.add_server(&mut *world);
         }
         add_wrapper_host(&mut *world, &recorder, WRAPPER);
-        let witness = witness_maker(&recorder, GATEWAY);
-        world.add_host(GATEWAY, move |machine| {
-            let witness = witness();
-            Box::pin(async move {
-                let listener = listen(&machine, GATEWAY_AUTHORITY).await;
-                Gateway::new(machine.seams, witness).serve(listener).await;
-            })
-        });
-        let witness = witness_maker(&recorder, RECEIVER);
-        world.add_host(RECEIVER, move |machine| {
-            let witness = witness();
-            Box::pin(async move {
-                let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-                let receiver = Receiver::new(witness).with_clock(machine.seams.clock);
-                receiver.serve(listener).await;
-            })
-        });
+        add_gateway_host(&mut *world, &recorder);
+        add_receiver_host(&mut *world, &recorder);
         let (told, watcher) = (recorder.clone(), observer.clone());
         world.set_listener(Box::new(move |_, event| {
             // A server that lost its power said goodbye to nobody. What a script shows must not depend on
@@ -313,6 +298,29 @@ fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
                 gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
             };
             Wrapper::new(config, machine.seams, witness).serve(listener).await;
+        })
+    });
+}
+
+fn add_gateway_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
+    let witness = witness_maker(recorder, GATEWAY);
+    world.add_host(GATEWAY, move |machine| {
+        let witness = witness();
+        Box::pin(async move {
+            let listener = listen(&machine, GATEWAY_AUTHORITY).await;
+            Gateway::new(machine.seams, witness).serve(listener).await;
+        })
+    });
+}
+
+fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
+    let witness = witness_maker(recorder, RECEIVER);
+    world.add_host(RECEIVER, move |machine| {
+        let witness = witness();
+        Box::pin(async move {
+            let listener = listen(&machine, RECEIVER_AUTHORITY).await;
+            let receiver = Receiver::new(witness).with_clock(machine.seams.clock);
+            receiver.serve(listener).await;
         })
     });
 }

@@ -6,6 +6,7 @@ mod queue;
 mod settlement;
 mod wrapper;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -14,9 +15,10 @@ use serde_json::{Value, json};
 use turnstile_seams::Randomness;
 
 use super::admission::{Ack, Admission, AgentChoice};
+use super::deadline::Deadline;
+use super::events::Event;
 use super::frame::Frame;
-use super::supervision::Deadline;
-use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim};
+use super::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim, Run};
 use super::*;
 use crate::legacy::model::execution::Closing;
 use crate::model::message::{self, Turn};
@@ -246,8 +248,18 @@ impl Bench {
             .collect()
     }
 
+    /// A step of the session, to change one of its rooms directly.
+    fn step(&self) -> Step {
+        Step::new(
+            self.now,
+            self.profile.clone(),
+            self.randomness.clone(),
+            Sabotage::default(),
+        )
+    }
+
     fn current_run(&self) -> Option<Run> {
-        self.session.core.run.clone()
+        self.session.wrapper.run().cloned()
     }
 }
 

@@ -53,7 +53,8 @@ fn a_stale_fence_is_refused_at_connect_and_its_frames_count_for_nothing() {
         Reply::Ingest(Err(IngestRefusal::StaleConnection))
     ));
 
-    bench.session.core.run = None;
+    let mut step = bench.step();
+    bench.session.wrapper.clear(&mut step);
     let told = bench.events.len();
     bench.assistant_answers(socket, &message, "late");
     assert_eq!(bench.events.len(), told);
@@ -72,7 +73,7 @@ fn a_newer_socket_with_the_same_fence_replaces_the_older_one_without_a_grace() {
         socket: older,
         closing: Closing::default(),
     });
-    assert_eq!(bench.session.core.deadlines.get(&Deadline::Grace), None);
+    assert!(!bench.session.supervision.is_set(&Deadline::Grace));
 }
 
 #[test]

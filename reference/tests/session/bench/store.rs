@@ -27,7 +27,7 @@ impl Store {
     pub fn new(session: &Session) -> Self {
         Self {
             metadata: write(session.metadata()),
-            core: write(session.core()),
+            core: write(&session.core()),
             messages: BTreeMap::new(),
             entities: BTreeMap::new(),
         }
@@ -39,7 +39,7 @@ impl Store {
             self.metadata = write(session.metadata());
         }
         if writes.core {
-            self.core = write(session.core());
+            self.core = write(&session.core());
         }
         for message in writes.messages.iter().filter_map(|id| session.message(id)) {
             self.messages.insert(message.id.clone(), write(message));

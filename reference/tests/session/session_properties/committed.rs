@@ -57,7 +57,7 @@ impl Committed {
             self.metadata = Some(session.metadata().clone());
         }
         if writes.core {
-            self.core = session.core().clone();
+            self.core = session.core();
         }
         for message in writes.messages.iter().filter_map(|id| session.message(id)) {
             self.messages.insert(message.id.clone(), message.clone());
@@ -100,7 +100,7 @@ impl Committed {
     /// Whether `session` has nothing durable that was not written.
     pub fn agree_with(&self, session: &Session) -> Result<(), Violation> {
         ensure!(
-            self.core == *session.core() || without_lazy(&self.core) == without_lazy(session.core()),
+            self.core == session.core() || without_lazy(&self.core) == without_lazy(&session.core()),
             Law::WritesAreComplete,
             "committed {:?}, but the session has {:?}",
             self.core,

@@ -157,7 +157,7 @@ impl World {
         }
         let fate = std::mem::replace(&mut self.fate, Fate::Done);
         if fate == Fate::CommitFails {
-            let volatile = self.session.volatile().clone();
+            let volatile = self.session.volatile();
             drop(self.session.handle(self.now, input.clone()));
             self.restore();
             self.session.keep_volatile(volatile);

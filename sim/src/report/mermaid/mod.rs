@@ -8,6 +8,7 @@ mod essential;
 mod syntax;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::Duration;
 
 use turnstile_judge::parties::SERVER;
@@ -15,6 +16,7 @@ use turnstile_judge::parties::SERVER;
 use self::essential::{essential, moments};
 use self::syntax::{comment, escaped, identifiers, wrapped};
 use super::Heading;
+use super::event::{Document, Event, Reporter};
 use super::finding::ToldFinding;
 use super::picture::Picture;
 use crate::script::Verdict;
@@ -27,6 +29,34 @@ const FRAME: usize = 6;
 const FINDINGS: usize = 8;
 /// How often the same is shown before it counts as repeated.
 const TIMES: usize = 2;
+
+/// The diagrams of all plays.
+#[derive(Debug, Default)]
+pub struct MermaidReport {
+    diagrams: String,
+}
+
+impl Reporter for MermaidReport {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Played { played, replay } = *event
+            && let Ok(verdict) = &played.verdict
+        {
+            let heading = Heading::of(&played.play, replay);
+            self.diagrams.push_str(&sequence(verdict, &heading));
+        }
+        Ok(())
+    }
+}
+
+impl Document for MermaidReport {
+    fn name(&self) -> &'static str {
+        "diagram"
+    }
+
+    fn write(self: Box<Self>, out: &mut dyn io::Write) -> io::Result<()> {
+        out.write_all(self.diagrams.as_bytes())
+    }
+}
 
 /// The diagram of a run.
 pub fn sequence(verdict: &Verdict, heading: &Heading) -> String {

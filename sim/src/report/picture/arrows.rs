@@ -124,20 +124,15 @@ impl<'a> Wires<'a> {
                 path,
                 body,
             } => {
-                let exchange = (party, *exchange);
-                self.peers.insert((exchange, Wire::Exchange), to);
-                self.draw(record, party, to, ArrowKind::Request, Fate::Arrived);
-                if to != SERVER && !path.starts_with(SIDE_DOORS) {
-                    let request = Request {
-                        record,
-                        exchange,
-                        method,
-                        path,
-                        body,
-                        given_up: false,
-                    };
-                    self.under_way.entry(to).or_default().push(request);
-                }
+                let request = Request {
+                    record,
+                    exchange: (party, *exchange),
+                    method,
+                    path,
+                    body,
+                    given_up: false,
+                };
+                self.request_sent(request, to);
             }
             Sight::RequestReceived {
                 exchange,
@@ -155,29 +150,19 @@ impl<'a> Wires<'a> {
                 }
             }
             Sight::ReplySent { exchange, status, .. } => {
-                let asker = self.asked.get(&(party, *exchange)).copied().flatten();
+                let asker = self.asker((party, *exchange));
                 let to = asker.map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Reply, fate_of(*status));
                 if let Some(asker) = asker {
                     self.replies.insert(asker, record);
                 }
             }
-            Sight::ReplyReceived { exchange, status, .. } => match self.replies.remove(&(party, *exchange)) {
-                Some(sent) => self.join(sent, record),
-                None => {
-                    if let Some(from) = self.peer(party, *exchange, Wire::Exchange) {
-                        self.draw(record, from, party, ArrowKind::Reply, fate_of(*status));
-                    }
-                }
-            },
-            Sight::NoReply { exchange, .. } => {
-                let requests = self.under_way.values_mut().flatten();
-                let given_up = requests.filter(|request| request.exchange == (party, *exchange));
-                given_up.for_each(|request| request.given_up = true);
+            Sight::ReplyReceived { exchange, status, .. } => {
+                self.reply_received(record, (party, *exchange), *status);
             }
+            Sight::NoReply { exchange, .. } => self.give_up((party, *exchange)),
             Sight::ChunkSent { exchange, .. } => {
-                let asker = self.asked.get(&(party, *exchange)).copied().flatten();
-                let to = asker.map_or(SERVER, |(asker, _)| asker);
+                let to = self.asker((party, *exchange)).map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Chunk, Fate::Arrived);
             }
             Sight::SocketOpened { socket, to, .. } => {
@@ -198,20 +183,51 @@ impl<'a> Wires<'a> {
                     self.draw(record, from, party, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::SocketClosed { socket, by, .. } => {
-                let peer = self.peer(party, *socket, Wire::Socket);
-                match (peer, by) {
-                    (Some(peer), ClosedBy::Itself) => {
-                        self.draw(record, party, peer, ArrowKind::Close, Fate::Arrived);
-                    }
-                    (Some(peer), ClosedBy::Peer) => {
-                        self.draw(record, peer, party, ArrowKind::Close, Fate::Arrived);
-                    }
-                    (_, ClosedBy::Lost) | (None, _) => {}
-                }
-            }
+            Sight::SocketClosed { socket, by, .. } => self.closed(record, (party, *socket), *by),
             Sight::PeerGone { .. } => {}
         }
+    }
+
+    fn request_sent(&mut self, request: Request<'a>, to: &'a str) {
+        let (exchange, party) = (request.exchange, request.exchange.0);
+        self.peers.insert((exchange, Wire::Exchange), to);
+        self.draw(request.record, party, to, ArrowKind::Request, Fate::Arrived);
+        if to != SERVER && !request.path.starts_with(SIDE_DOORS) {
+            self.under_way.entry(to).or_default().push(request);
+        }
+    }
+
+    fn reply_received(&mut self, record: usize, exchange: Numbered<'a>, status: u16) {
+        if let Some(sent) = self.replies.remove(&exchange) {
+            self.join(sent, record);
+        } else if let Some(from) = self.peer(exchange.0, exchange.1, Wire::Exchange) {
+            self.draw(record, from, exchange.0, ArrowKind::Reply, fate_of(status));
+        }
+    }
+
+    /// The sender of a request does not wait any more.
+    fn give_up(&mut self, exchange: Numbered<'a>) {
+        let requests = self.under_way.values_mut().flatten();
+        let given_up = requests.filter(|request| request.exchange == exchange);
+        given_up.for_each(|request| request.given_up = true);
+    }
+
+    fn closed(&mut self, record: usize, socket: Numbered<'a>, by: ClosedBy) {
+        let (party, number) = socket;
+        match (self.peer(party, number, Wire::Socket), by) {
+            (Some(peer), ClosedBy::Itself) => {
+                self.draw(record, party, peer, ArrowKind::Close, Fate::Arrived);
+            }
+            (Some(peer), ClosedBy::Peer) => {
+                self.draw(record, peer, party, ArrowKind::Close, Fate::Arrived);
+            }
+            (_, ClosedBy::Lost) | (None, _) => {}
+        }
+    }
+
+    /// The exchange of the party that asks, if a party was asked by another than the server.
+    fn asker(&self, exchange: Numbered<'a>) -> Option<Numbered<'a>> {
+        self.asked.get(&exchange).copied().flatten()
     }
 
     fn peer(&self, party: &'a str, number: u64, wire: Wire) -> Option<&'a str> {

@@ -16,12 +16,16 @@
 //! | `header.js` | the head of the page, the filters, the address |
 //! | `timeline.js` | what is shown, and what keys, wheel and pointer do |
 
+use std::io;
+
 use serde::Serialize;
 
 use super::Heading;
+use super::event::{Document, Event, Reporter};
 use super::finding::ToldFinding;
 use super::picture::{Picture, microseconds};
 use crate::script::Verdict;
+use crate::suite::Outcome;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -37,6 +41,57 @@ const SCRIPTS: [&str; 6] = [
 
 /// Where in the frame the style, the data and the script belong, in the order in which they stand there.
 const PLACES: [&str; 3] = ["/* style */", "/* data */", "/* script */"];
+
+/// The page of the only play, or of the first of several that has findings.
+#[derive(Debug)]
+pub struct TimelineReport {
+    is_only_play: bool,
+    page: Option<String>,
+}
+
+impl TimelineReport {
+    /// A page of one of `plays` plays.
+    pub fn new(plays: usize) -> Self {
+        Self {
+            is_only_play: plays == 1,
+            page: None,
+        }
+    }
+}
+
+impl Reporter for TimelineReport {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        let Event::Played { played, replay } = *event else {
+            return Ok(());
+        };
+        let verdict = match played.outcome() {
+            Outcome::Failed(verdict) => verdict,
+            Outcome::Passed(verdict) if self.is_only_play => verdict,
+            Outcome::Passed(_) | Outcome::HarnessFailed(_) => return Ok(()),
+        };
+        let page = || page(verdict, &Heading::of(&played.play, replay));
+        self.page.get_or_insert_with(page);
+        Ok(())
+    }
+}
+
+impl Document for TimelineReport {
+    fn name(&self) -> &'static str {
+        "timeline"
+    }
+
+    fn absence(&self) -> Option<&'static str> {
+        match (&self.page, self.is_only_play) {
+            (Some(_), _) => None,
+            (None, true) => Some("the harness failed, so there is nothing to draw"),
+            (None, false) => Some("no play broke, and of several only one that broke is drawn"),
+        }
+    }
+
+    fn write(self: Box<Self>, out: &mut dyn io::Write) -> io::Result<()> {
+        out.write_all(self.page.unwrap_or_default().as_bytes())
+    }
+}
 
 /// All that a page knows of its run.
 #[derive(Serialize)]

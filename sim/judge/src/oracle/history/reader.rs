@@ -88,17 +88,15 @@ impl<'a> Reader<'a> {
                 body,
                 ..
             } if party == RECEIVER => {
-                let place = self.history.callbacks.len();
-                self.exchanges
-                    .insert((party, *exchange), Exchange::Callback(place));
-                self.history.callbacks.push(CallbackRequest {
+                let request = CallbackRequest {
                     at,
                     method: method.clone(),
                     path: path.clone(),
                     headers: headers.clone(),
                     body: body.clone(),
                     status: None,
-                });
+                };
+                self.called_back((party, *exchange), request);
             }
             Sight::RequestReceived {
                 exchange, path, body, ..
@@ -119,40 +117,60 @@ impl<'a> Reader<'a> {
                 self.opened(at, (party, *socket), path);
             }
             Sight::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
-                if let (Some(session), StreamStart::After(0)) =
-                    (wire::stream_session(path), wire::stream_start(path))
-                {
-                    let session = self.session(session);
-                    self.readings.insert(session, None);
-                }
+                self.reading_refused(path);
             }
-            Sight::FrameReceived { socket, frame, .. } => match self.sockets.get(&(party, *socket)) {
-                Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
-                Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
-                    let run = Some(self.history.ingests[*ingest].fence.run.clone());
-                    self.history.stops.push(Stop { at, run });
-                }
-                _ => {}
-            },
-            Sight::FrameSent { socket, frame, .. } => {
-                if let Some(Socket::Ingest(ingest)) = self.sockets.get(&(party, *socket)) {
-                    self.history.wrapper_frames.push(WrapperFrame {
-                        at,
-                        ingest: *ingest,
-                        name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
-                        data: frame["data"].clone(),
-                    });
-                }
-            }
-            Sight::SocketClosed { socket, .. } => match self.sockets.remove(&(party, *socket)) {
-                Some(Socket::Stream(stream)) => self.history.streams[stream].closed_at = Some(at),
-                Some(Socket::Ingest(ingest)) => self.history.ingests[ingest].closed_at = Some(at),
-                Some(Socket::ImportedIngest(ingest)) => {
-                    self.history.imported_ingests[ingest].closed_at = Some(at);
-                }
-                None => {}
-            },
+            Sight::FrameReceived { socket, frame, .. } => self.frame_received(at, (party, *socket), frame),
+            Sight::FrameSent { socket, frame, .. } => self.frame_sent(at, (party, *socket), frame),
+            Sight::SocketClosed { socket, .. } => self.closed(at, (party, *socket)),
             _ => {}
+        }
+    }
+
+    fn called_back(&mut self, exchange: (&'a str, u64), request: CallbackRequest) {
+        let place = self.history.callbacks.len();
+        self.exchanges.insert(exchange, Exchange::Callback(place));
+        self.history.callbacks.push(request);
+    }
+
+    /// The harness is not allowed to open a stream. If that was to read the log from its beginning, it is unread.
+    fn reading_refused(&mut self, path: &str) {
+        if let (Some(session), StreamStart::After(0)) = (wire::stream_session(path), wire::stream_start(path))
+        {
+            let session = self.session(session);
+            self.readings.insert(session, None);
+        }
+    }
+
+    fn frame_received(&mut self, at: Duration, socket: (&'a str, u64), frame: &Value) {
+        match self.sockets.get(&socket) {
+            Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
+            Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
+                let run = Some(self.history.ingests[*ingest].fence.run.clone());
+                self.history.stops.push(Stop { at, run });
+            }
+            _ => {}
+        }
+    }
+
+    fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &Value) {
+        if let Some(Socket::Ingest(ingest)) = self.sockets.get(&socket) {
+            self.history.wrapper_frames.push(WrapperFrame {
+                at,
+                ingest: *ingest,
+                name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
+                data: frame["data"].clone(),
+            });
+        }
+    }
+
+    fn closed(&mut self, at: Duration, socket: (&'a str, u64)) {
+        match self.sockets.remove(&socket) {
+            Some(Socket::Stream(stream)) => self.history.streams[stream].closed_at = Some(at),
+            Some(Socket::Ingest(ingest)) => self.history.ingests[ingest].closed_at = Some(at),
+            Some(Socket::ImportedIngest(ingest)) => {
+                self.history.imported_ingests[ingest].closed_at = Some(at);
+            }
+            None => {}
         }
     }
 

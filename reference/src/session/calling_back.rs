@@ -1,0 +1,230 @@
+//! Callbacks: what they say, and how they get into the queue (protocol §8).
+//!
+//! What a callback says is frozen when its batch is finalized. How it gets from the queue to its receiver is the subject
+//! of `callbacks`.
+
+use serde_json::{Value, json};
+
+use super::deadline::Deadline;
+use super::step::Step;
+use super::{CallbackJob, CallbackOwner, Effect, EnqueueError, Reply, Session};
+use crate::coverage::Row;
+use crate::identity::MessageId;
+use crate::legacy::model::execution::{self, Execution};
+use crate::legacy::model::{name_execution, name_execution_after};
+use crate::model::message::{Callback, GateResult, Message, Status};
+use crate::model::metadata::CallbackTarget;
+
+impl Session {
+    /// From now on a callback is owed. What it says and where it goes to is frozen: a repeated job is the
+    /// same job.
+    pub(super) fn owe_callback(
+        &mut self,
+        owner: CallbackOwner,
+        target: CallbackTarget,
+        body: Value,
+        step: &mut Step,
+    ) {
+        let callback = Callback {
+            target,
+            body,
+            callback_attempts: 0,
+            callback_last_error: None,
+            callback_retry_at: None,
+            callback_enqueued_at: None,
+        };
+        self.change_callback(&owner, step, |owed| *owed = Some(callback));
+        self.outbox.owe(&owner, step);
+        self.enqueue_callback(&owner, step);
+    }
+
+    fn change_callback(
+        &mut self,
+        owner: &CallbackOwner,
+        step: &mut Step,
+        change: impl FnOnce(&mut Option<Callback>),
+    ) {
+        match owner {
+            CallbackOwner::Message(id) => self
+                .queue
+                .change(id, step, |message| change(&mut message.callback)),
+            CallbackOwner::Imported(id) => change(&mut self.imported.change(id, step).callback),
+        }
+    }
+
+    fn callback(&self, owner: &CallbackOwner) -> Option<&Callback> {
+        match owner {
+            CallbackOwner::Message(id) => self.queue.find(id)?.callback.as_ref(),
+            CallbackOwner::Imported(id) => self.imported.find(id)?.callback.as_ref(),
+        }
+    }
+
+    /// What is owed and was not being retried is tried now: it may have been under way when the server
+    /// stopped.
+    pub(super) fn resume_outbox(&mut self, step: &mut Step) {
+        if step.sabotage.forgets_callback_retry() {
+            self.forget_retries(step);
+        }
+        let is_not_retried =
+            |owner: &&CallbackOwner| !self.supervision.is_set(&Deadline::Callback((*owner).clone()));
+        let owed: Vec<CallbackOwner> = self
+            .outbox
+            .owed()
+            .iter()
+            .filter(is_not_retried)
+            .cloned()
+            .collect();
+        for owner in owed {
+            Row::EnqueueRepeated.reach();
+            self.enqueue_callback(&owner, step);
+        }
+    }
+
+    /// What a server does that keeps its retries in memory only.
+    fn forget_retries(&mut self, step: &mut Step) {
+        for owner in self.outbox.owed().clone() {
+            let retry = Deadline::Callback(owner.clone());
+            if self.supervision.is_set(&retry) {
+                self.supervision.clear(&retry, step);
+                self.outbox.settle(&owner, step);
+            }
+        }
+    }
+
+    /// Hands a callback to the queue.
+    pub(super) fn enqueue_callback(&mut self, owner: &CallbackOwner, step: &mut Step) {
+        if !self.outbox.begin_enqueue(owner) {
+            return;
+        }
+        let callback = self.callback(owner);
+        let Callback { target, body, .. } = callback.expect("whoever is in the outbox owes a callback");
+        step.effect(Effect::Enqueue(Box::new(CallbackJob {
+            owner: owner.clone(),
+            target: target.clone(),
+            body: body.clone(),
+        })));
+        if step.sabotage.counts_enqueue_before_it_is_answered() {
+            self.outbox.settle(owner, step);
+        }
+    }
+
+    /// The queue answered.
+    pub(super) fn enqueued(
+        &mut self,
+        owner: &CallbackOwner,
+        result: Result<(), EnqueueError>,
+        step: &mut Step,
+    ) -> Reply {
+        if !self.outbox.end_enqueue(owner) {
+            return Reply::None;
+        }
+        let now = step.now;
+        let retry_at = result.is_err().then(|| now + step.profile.enqueue_retry_delay);
+        self.change_callback(owner, step, |callback| {
+            let Some(callback) = callback else { return };
+            callback.callback_retry_at = retry_at;
+            match result {
+                Ok(()) => {
+                    Row::Enqueued.reach();
+                    callback.callback_enqueued_at = Some(now);
+                }
+                Err(error) => {
+                    Row::EnqueueFailed.reach();
+                    callback.callback_attempts += 1;
+                    callback.callback_last_error = Some(error.to_string());
+                }
+            }
+        });
+        match retry_at {
+            Some(at) => self.supervision.set(Deadline::Callback(owner.clone()), at, step),
+            None => self.outbox.settle(owner, step),
+        }
+        Reply::None
+    }
+
+    /// What the callback of a message says.
+    pub(super) fn callback_body(&self, message: &Message, step: &Step) -> Value {
+        let outcome = message
+            .outcome()
+            .expect("only a message that ended represents a batch");
+        let text = outcome
+            .assistant_message_id
+            .as_deref()
+            .and_then(|id| self.transcript.text(id));
+        let mut body = self.body(
+            outcome.status,
+            outcome.error.as_deref(),
+            message.gate_result,
+            text,
+        );
+        body["messageId"] = json!(message.id);
+        body["idempotencyKey"] = json!(message.id);
+        if !step.sabotage.omits_execution_in_callback() {
+            name_execution_after(&message.id, &mut body);
+        }
+        body
+    }
+
+    /// What the callback of an older service's execution says: it can be told from its repeats only if it
+    /// has a message.
+    pub(super) fn imported_callback_body(&self, execution: &Execution) -> Value {
+        let execution::State::Ended {
+            status,
+            error,
+            gate_result,
+        } = &execution.state
+        else {
+            unreachable!("only an execution that ended owes a callback");
+        };
+        // What answers somebody else's turn is not what this execution said.
+        let is_others = |answered: &MessageId| {
+            let mut others = self
+                .imported
+                .executions()
+                .filter(|other| other.id() != execution.id());
+            self.queue.find(answered).is_some()
+                || others.any(|other| other.message_id.as_ref() == Some(answered))
+        };
+        let reply = self
+            .transcript
+            .latest_reply_where(|answered| !is_others(answered));
+        let text = reply.and_then(|reply| self.transcript.text(&reply.assistant_message_id));
+        let mut body = self.body(*status, error.as_deref(), *gate_result, text);
+        if let Some(message) = &execution.message_id {
+            body["messageId"] = json!(message);
+            body["idempotencyKey"] = json!(message);
+        }
+        name_execution(execution, &mut body);
+        body
+    }
+
+    /// What every callback says.
+    fn body(
+        &self,
+        status: Status,
+        error: Option<&str>,
+        gate_result: Option<GateResult>,
+        text: Option<String>,
+    ) -> Value {
+        let session = &self.metadata.identity.session_id;
+        let mut body = json!({
+            "sessionId": session,
+            "cloudAgentSessionId": session,
+            "status": status,
+        });
+        let mut add = |key: &str, value: Value| {
+            if !value.is_null() {
+                body[key] = value;
+            }
+        };
+        add("errorMessage", json!(error));
+        let branch = self.reported_branch.as_deref().or(self.metadata.branch());
+        add("lastSeenBranch", json!(branch));
+        add("kiloSessionId", json!(self.metadata.identity.kilo_session_id));
+        add("gateResult", json!(gate_result));
+        if status == Status::Completed {
+            add("lastAssistantMessageText", json!(text));
+        }
+        body
+    }
+}

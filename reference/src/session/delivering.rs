@@ -1,0 +1,202 @@
+//! When the head of the queue is delivered, and what a failed delivery costs (protocol §4).
+//!
+//! How a delivery is carried out over HTTP is the host's subject.
+
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use super::events::{self, name};
+use super::step::Step;
+use super::stream::Preparation;
+use super::wrapper::{Delivery, DeliveryFailure};
+use super::wrapper_run::DeliveryInFlight;
+use super::{Effect, Reply, Session};
+use crate::coverage::Row;
+use crate::identity::{MessageId, WrapperRunId};
+use crate::model::message::{Outcome, Reason, Source, Status};
+use crate::model::metadata::Workspace;
+
+impl Session {
+    /// Sees to it that there is a drain after [`Profile::drain_delay`](turnstile_profile::Profile::drain_delay), or as
+    /// soon as the head may be tried again.
+    pub(super) fn ask_for_drain(&mut self, step: &mut Step) {
+        let head_retry_at = self.queue.head().and_then(|head| head.retry_at);
+        let wanted = (step.now + step.profile.drain_delay).max(head_retry_at.unwrap_or(step.now));
+        self.supervision.ask_for_drain(wanted, step);
+    }
+
+    /// The same, if there is anything to drain.
+    pub(super) fn ask_for_drain_if_pending(&mut self, step: &mut Step) {
+        if self.queue.head().is_some() {
+            self.ask_for_drain(step);
+        }
+    }
+
+    /// Delivers the head of the queue, if it is time and none is being delivered.
+    pub(super) fn drain(&mut self, step: &mut Step) {
+        if self.wrapper.delivery().is_some() {
+            return; // Its report asks for the next drain.
+        }
+        let Some(head) = self.queue.head() else { return };
+        if let Some(retry_at) = head.retry_at.filter(|retry_at| *retry_at > step.now) {
+            self.supervision.set(Deadline::Drain, retry_at, step);
+            return;
+        }
+        self.start_delivery(&head.id.clone(), step);
+    }
+
+    /// Starts to deliver `message`, to the run that there is or to a new one.
+    fn start_delivery(&mut self, message: &MessageId, step: &mut Step) {
+        if self.wrapper.kill_owed().is_some() {
+            // What the wrapper may still be doing would stand in the way of the new message.
+            self.stop_wrapper(step);
+        }
+        let at_work = self.wrapper.is_connected() && self.queue.has_accepted();
+        let run = self.wrapper.begin_delivery(message, step);
+        if at_work {
+            Row::Fed.reach();
+        } else {
+            Row::Drained.reach();
+            self.stream.tell_preparing(&Preparation::SandboxStarting, step);
+        }
+        step.effect(Effect::Deliver(Box::new(Delivery {
+            message: self.queue.message(message).clone(),
+            run,
+            ensure_ready: !at_work,
+            metadata: self.metadata.clone(),
+        })));
+    }
+
+    /// A delivery has got the wrapper ready: record what it said, and go on if that still makes sense.
+    pub(super) fn prepared(&mut self, run: &WrapperRunId, workspace: Workspace, step: &mut Step) -> Reply {
+        let delivery = self.wrapper.delivery().filter(|delivery| delivery.run == *run);
+        if !delivery.is_some_and(|delivery| self.queue.message(&delivery.message).is_queued()) {
+            return Reply::Proceed(false);
+        }
+        let now = step.now;
+        let metadata = self.change_metadata(step);
+        metadata
+            .identity
+            .kilo_session_id
+            .clone_from(&workspace.kilo_session_id);
+        metadata.workspace = Some(workspace);
+        metadata.lifecycle.prepared_at.get_or_insert(now);
+        if !self.queue.has_accepted() {
+            self.supervision.set_ready_only(step);
+        }
+        self.stream.tell_preparing(&Preparation::WorkspaceReady, step);
+        Reply::Proceed(true)
+    }
+
+    /// A delivery is over.
+    pub(super) fn delivered(
+        &mut self,
+        id: &MessageId,
+        run: &WrapperRunId,
+        result: Result<(), DeliveryFailure>,
+        step: &mut Step,
+    ) -> Reply {
+        // A delivery that was called off with its run reports to nobody.
+        let Some(delivery) = self.wrapper.end_delivery(id, run) else {
+            return Reply::None;
+        };
+        let message = self.queue.message(id);
+        if message.is_terminal() && message.accepted_by.is_none() {
+            // It ended while it was on its way, and the wrapper may have taken it without knowing of that.
+            self.wrapper.demand_stop(step);
+        }
+        match result {
+            Ok(()) => self.accept(id, run, step),
+            Err(failure) => self.delivery_failed(&delivery, &failure, step),
+        }
+        self.ask_for_drain_if_pending(step);
+        Reply::None
+    }
+
+    /// A wrapper took the message. Also called on evidence that it did, before it said so.
+    pub(super) fn accept(&mut self, id: &MessageId, run: &WrapperRunId, step: &mut Step) {
+        if !self.queue.message(id).is_queued() {
+            return;
+        }
+        self.queue.change(id, step, |message| message.accept(run));
+        Row::TurnAccepted.reach();
+        let data = events::sent(self.queue.message(id));
+        self.stream.tell(name::SENT, data, step);
+        if self.metadata.lifecycle.initiated_at.is_none() {
+            let now = step.now;
+            self.change_metadata(step).lifecycle.initiated_at = Some(now);
+        }
+        self.supervision.forget_idle(step);
+        self.stream.tell_ready(step);
+        self.supervision.note_accepted(step);
+        self.ask_for_drain_if_pending(step);
+    }
+
+    fn delivery_failed(&mut self, delivery: &DeliveryInFlight, failure: &DeliveryFailure, step: &mut Step) {
+        failure.code.row().reach();
+        let id = &delivery.message;
+        let was_taken = self.queue.message(id).accepted_by.as_ref() == Some(&delivery.run);
+        if delivery.allocated && !was_taken {
+            Row::RunGivenUp.reach();
+            // It may have taken the message all the same, and nobody would be left to stop it.
+            self.stop_wrapper(step);
+        }
+        if !self.queue.message(id).is_queued() {
+            Row::DeliveryMoot.reach();
+            return; // It ended or was accepted by other evidence; how its delivery went is moot.
+        }
+        let failures = self.queue.change(id, step, |message| {
+            message.failed_deliveries += 1;
+            message.failed_deliveries as usize
+        });
+        match self
+            .retry_delay(failures, step)
+            .filter(|_| failure.is_retryable())
+        {
+            Some(delay) => {
+                self.warm_or_cold(Row::RetriedWarm, Row::RetriedCold).reach();
+                let retry_at = step.now + delay;
+                self.queue
+                    .change(id, step, |message| message.retry_at = Some(retry_at));
+            }
+            None if step.sabotage.drops_exhausted() => self.queue.drop_unended(id),
+            None => self.exhaust(id, failure, step),
+        }
+    }
+
+    /// A message is given up.
+    fn exhaust(&mut self, id: &MessageId, failure: &DeliveryFailure, step: &mut Step) {
+        if failure.is_retryable() {
+            self.warm_or_cold(Row::ExhaustedWarm, Row::ExhaustedCold).reach();
+        } else {
+            Row::ExhaustedAtOnce.reach();
+        }
+        let outcome = Outcome {
+            status: Status::Failed,
+            source: Source::DeliveryFailure,
+            reason: Some(Reason::Exhausted),
+            error: Some(failure.to_string()),
+            assistant_message_id: None,
+        };
+        self.end(id, outcome, step);
+        self.stream.tell_ready(step);
+        self.finalize_batch_without_idle(step);
+    }
+
+    fn warm_or_cold(&self, warm: Row, cold: Row) -> Row {
+        if self.is_warm() { warm } else { cold }
+    }
+
+    /// The delay after so many failures. `None` if that failure exhausts the message.
+    fn retry_delay(&self, failures: usize, step: &Step) -> Option<Duration> {
+        let delays = if self.is_warm() {
+            &step.profile.delivery_retry_delays_warm
+        } else {
+            &step.profile.delivery_retry_delays_cold
+        };
+        let last = delays
+            .len()
+            .saturating_sub(usize::from(step.sabotage.exhausts_early()));
+        (failures < last).then(|| delays[failures - 1])
+    }
+}

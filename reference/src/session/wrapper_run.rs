@@ -1,0 +1,273 @@
+//! The wrapper as a session owns it: the current run with its fence, the sockets, and the delivery under way
+//! (protocol §5).
+
+use std::collections::BTreeMap;
+
+use super::step::Step;
+use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestClaim, IngestRefusal, Run};
+use super::{Effect, SocketId, ToWrapper};
+use crate::coverage::Row;
+use crate::identity::{Fence, MessageId, WrapperRunId};
+use crate::sabotage::Sabotage;
+
+/// A delivery that is under way.
+#[derive(Debug, Clone)]
+pub(super) struct DeliveryInFlight {
+    /// The message that is delivered.
+    pub message: MessageId,
+    /// The run it is delivered to.
+    pub run: WrapperRunId,
+    /// Whether the run was allocated for this delivery.
+    pub allocated: bool,
+    /// Whether the wrapper has shown that it has the message. Its answer may come later than its events.
+    is_taken: bool,
+}
+
+/// The wrapper as a session owns it.
+#[derive(Debug, Clone)]
+pub(super) struct WrapperRun {
+    /// Generation of the latest allocation.
+    generation: u64,
+    /// The run that is current.
+    run: Option<Run>,
+    /// The run whose wrapper was told to stop, or should have been, and has not said that it did.
+    kill_owed: Option<WrapperRunId>,
+    /// Open ingest sockets with the run each was admitted for. No store has them.
+    sockets: BTreeMap<SocketId, Run>,
+    /// No store has it.
+    delivery: Option<DeliveryInFlight>,
+    sabotage: Sabotage,
+}
+
+impl WrapperRun {
+    /// The wrapper as the store has it: without sockets and without a delivery.
+    pub fn restore(
+        generation: u64,
+        run: Option<Run>,
+        kill_owed: Option<WrapperRunId>,
+        sabotage: Sabotage,
+    ) -> Self {
+        Self {
+            generation,
+            run,
+            kill_owed,
+            sockets: BTreeMap::new(),
+            delivery: None,
+            sabotage,
+        }
+    }
+
+    /// Takes over sockets and delivery, which no store has.
+    pub fn keep_volatile(&mut self, sockets: BTreeMap<SocketId, Run>, delivery: Option<DeliveryInFlight>) {
+        self.sockets = sockets;
+        self.delivery = delivery;
+    }
+
+    /// Generation of the latest allocation.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The run that is current.
+    pub fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+
+    /// Whether `run` is the one that is current.
+    pub fn is_current(&self, run: &WrapperRunId) -> bool {
+        self.run.as_ref().is_some_and(|current| current.id == *run)
+    }
+
+    /// The run whose wrapper still has to stop.
+    pub fn kill_owed(&self) -> Option<&WrapperRunId> {
+        self.kill_owed.as_ref()
+    }
+
+    /// Open ingest sockets.
+    pub fn sockets(&self) -> &BTreeMap<SocketId, Run> {
+        &self.sockets
+    }
+
+    /// The delivery that is under way.
+    pub fn delivery(&self) -> Option<&DeliveryInFlight> {
+        self.delivery.as_ref()
+    }
+
+    /// Whether a message is on its way to `run`.
+    pub fn is_delivering_to(&self, run: &WrapperRunId) -> bool {
+        self.delivery
+            .as_ref()
+            .is_some_and(|delivery| delivery.run == *run)
+    }
+
+    /// Whether the current run has an ingest socket.
+    pub fn is_connected(&self) -> bool {
+        self.run
+            .as_ref()
+            .is_some_and(|run| !self.sockets_of(run).is_empty())
+    }
+
+    /// Begins to deliver `message`, to the current run or to a new one. Returns the run.
+    pub fn begin_delivery(&mut self, message: &MessageId, step: &mut Step) -> Run {
+        let allocated = self.run.is_none();
+        let run = match &self.run {
+            Some(run) => {
+                Row::RunReused.reach();
+                run.clone()
+            }
+            None => self.allocate(step),
+        };
+        self.delivery = Some(DeliveryInFlight {
+            message: message.clone(),
+            run: run.id.clone(),
+            allocated,
+            is_taken: false,
+        });
+        run
+    }
+
+    fn allocate(&mut self, step: &mut Step) -> Run {
+        Row::RunAllocated.reach();
+        let id = WrapperRunId::draw(&step.identifiers);
+        let connection = step.identifiers.uuid();
+        step.write_core();
+        self.generation += 1;
+        let fence = Fence {
+            generation: self.generation,
+            connection,
+        };
+        let run = Run { id, fence };
+        self.run = Some(run.clone());
+        run
+    }
+
+    /// Takes out the delivery of `message` to `run`. `None` if it was called off.
+    pub fn end_delivery(&mut self, message: &MessageId, run: &WrapperRunId) -> Option<DeliveryInFlight> {
+        self.delivery
+            .take_if(|delivery| delivery.message == *message && delivery.run == *run)
+    }
+
+    /// The wrapper of `run` shows a message. If it is the one that is being delivered, the wrapper has taken it.
+    pub fn note_shown(&mut self, run: &WrapperRunId, message: Option<&str>) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.is_taken |= delivery.run == *run && message == Some(delivery.message.as_str());
+        }
+    }
+
+    /// The message that is being delivered to `run` and that its wrapper has shown.
+    pub fn shown_by(&self, run: &WrapperRunId) -> Option<&MessageId> {
+        let delivery = self.delivery.as_ref();
+        let taken = delivery.filter(|delivery| delivery.is_taken && delivery.run == *run);
+        taken.map(|delivery| &delivery.message)
+    }
+
+    /// Ends the current run: its sockets are stale from now on, and what was being delivered to it is not any more.
+    /// Returns the run, if there was one.
+    pub fn clear(&mut self, step: &mut Step) -> Option<Run> {
+        step.write_core();
+        if !step.sabotage.keeps_abort_across_runs() {
+            self.kill_owed = None;
+        }
+        let run = self.run.take()?;
+        self.delivery.take_if(|delivery| delivery.run == run.id);
+        Some(run)
+    }
+
+    /// Sends a command on the current run's latest socket. False if there is none.
+    pub fn send(&self, command: ToWrapper, step: &mut Step) -> bool {
+        let Some(run) = &self.run else { return false };
+        let Some(socket) = self.sockets_of(run).pop() else {
+            return false;
+        };
+        command.row().reach();
+        step.effect(Effect::Send(socket, command));
+        true
+    }
+
+    /// Tells the wrapper to end what it does, now and whenever it comes back, until it says that it has. False if it is
+    /// not there to be told now.
+    pub fn demand_stop(&mut self, step: &mut Step) -> bool {
+        step.write_core();
+        self.kill_owed = self.run.as_ref().map(|run| run.id.clone());
+        self.send(ToWrapper::Kill, step)
+    }
+
+    /// The wrapper of `run` has ended what it did.
+    pub fn note_stopped(&mut self, run: &WrapperRunId, step: &mut Step) {
+        if self.kill_owed.as_ref() == Some(run) {
+            step.write_core();
+            self.kill_owed = None;
+        }
+    }
+
+    /// Admits a socket, in place of an older one with the same fence.
+    ///
+    /// # Errors
+    ///
+    /// If the claim is not that of the current run (protocol §5).
+    pub fn open_socket(
+        &mut self,
+        socket: SocketId,
+        claim: &IngestClaim,
+        step: &mut Step,
+    ) -> Result<(), IngestRefusal> {
+        let claimed = Run {
+            id: claim.run.clone(),
+            fence: claim.fence.clone(),
+        };
+        match &self.run {
+            Some(run) if *run == claimed => {}
+            _ if self.sabotage.accepts_stale_fence() => {}
+            Some(run) if run.id == claim.run => {
+                Row::IngestStaleConnection.reach();
+                return Err(IngestRefusal::StaleConnection);
+            }
+            _ => {
+                Row::IngestStaleRun.reach();
+                return Err(IngestRefusal::StaleRun);
+            }
+        }
+        // What came on a replaced socket before it is closed still counts: its fence is the current one.
+        for replaced in self.sockets_of(&claimed) {
+            Row::IngestReplaced.reach();
+            step.effect(Effect::Close(replaced, CLOSE_REPLACED));
+        }
+        Row::IngestAdmitted.reach();
+        self.sockets.insert(socket, claimed);
+        Ok(())
+    }
+
+    /// A socket is over.
+    pub fn forget_socket(&mut self, socket: SocketId) {
+        self.sockets.remove(&socket);
+    }
+
+    /// Closes the sockets of a run: it ends.
+    pub fn close_sockets_of(&self, run: &Run, step: &mut Step) {
+        for socket in self.sockets_of(run) {
+            step.effect(Effect::Close(socket, CLOSE_STALE));
+        }
+    }
+
+    /// Closes all sockets.
+    pub fn close_all_sockets(&mut self, step: &mut Step) {
+        for socket in std::mem::take(&mut self.sockets).into_keys() {
+            step.effect(Effect::Close(socket, CLOSE_STALE));
+        }
+    }
+
+    /// The run that frames of `socket` belong to. `None` if its fence is no longer current.
+    pub fn run_of_socket(&self, socket: SocketId) -> Option<WrapperRunId> {
+        let admitted = self.sockets.get(&socket)?;
+        let is_current = self.run.as_ref() == Some(admitted);
+        (is_current || self.sabotage.accepts_stale_fence()).then(|| admitted.id.clone())
+    }
+
+    fn sockets_of(&self, run: &Run) -> Vec<SocketId> {
+        self.sockets
+            .iter()
+            .filter(|(_, admitted)| *admitted == run || self.sabotage.accepts_stale_fence())
+            .map(|(socket, _)| *socket)
+            .collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! All reports of `turnstile run`: lines on the terminal below a progress bar, and files.
+
+use std::io;
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use turnstile::report::{Event, Reporter as _, TerminalReporter};
+
+use super::exit::{Exit, exit_of, heard};
+use super::interruption::Interruption;
+use super::progress::progress_bar;
+use super::report_files::ReportFiles;
+
+/// The reporters of some plays.
+pub(crate) struct Reporting<'a, W> {
+    bar: ProgressBar,
+    terminal: TerminalReporter<W>,
+    files: ReportFiles<'a>,
+    /// The first error.
+    error: Option<io::Error>,
+    start: Instant,
+}
+
+impl<'a, W: io::Write> Reporting<'a, W> {
+    /// Begins to report `plays` plays.
+    pub(crate) fn start(plays: usize, terminal: TerminalReporter<W>, files: ReportFiles<'a>) -> Self {
+        Self {
+            bar: progress_bar(plays),
+            terminal,
+            files,
+            error: None,
+            start: now(),
+        }
+    }
+
+    /// The progress bar.
+    pub(crate) fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+
+    /// Reports an event. An error does not keep later events from being reported.
+    pub(crate) fn report(&mut self, event: &Event) {
+        let in_files = self.files.report(event);
+        let on_terminal = self.bar.suspend(|| self.terminal.report(event));
+        self.error = self.error.take().or(in_files.and(on_terminal).err());
+    }
+
+    /// Writes the files and the summary, and returns the exit status.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal cannot be written to. The files are written all the same.
+    pub(crate) fn finish(mut self, interruption: Option<&Interruption>) -> io::Result<Exit> {
+        self.bar.finish_and_clear();
+        let is_interrupted = interruption.is_some_and(Interruption::is_asked_for);
+        if is_interrupted {
+            Interruption::note();
+        }
+        let are_written = self.files.write();
+        let wall = self.start.elapsed();
+        let finished = self.terminal.report(&Event::Finished { wall });
+        heard(self.error.map_or(finished, Err))?;
+        // A scenario that was not played did not hold.
+        Ok(if are_written && !is_interrupted {
+            exit_of(&self.terminal.summary())
+        } else {
+            Exit::Harness
+        })
+    }
+}
+
+/// The time of this machine.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes here is for the person who waits"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

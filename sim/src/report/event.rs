@@ -1,0 +1,60 @@
+//! What reporters are given, and what a reporter is.
+
+use std::io;
+use std::time::Duration;
+
+use turnstile_scenarios::Entry;
+
+use crate::suite::Played;
+
+/// Something that happens while scenarios are played. [`Event::Finished`] is the last event.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A play is over.
+    Played {
+        /// The play.
+        played: &'a Played<'a>,
+        /// The command that plays it again.
+        replay: &'a str,
+    },
+    /// A scenario is not played.
+    Skipped {
+        /// The scenario.
+        entry: &'a Entry,
+        /// Why not.
+        reason: &'a str,
+    },
+    /// All plays are over.
+    Finished {
+        /// How long they took on this machine.
+        wall: Duration,
+    },
+}
+
+/// Reports events, in the order of the plays.
+pub trait Reporter {
+    /// Takes the next event.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    fn report(&mut self, event: &Event) -> io::Result<()>;
+}
+
+/// A reporter whose result is one document, complete after the last event.
+pub trait Document: Reporter {
+    /// Its name in messages to people.
+    fn name(&self) -> &'static str;
+
+    /// Why there is nothing to write, if so.
+    fn absence(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Writes the document.
+    ///
+    /// # Errors
+    ///
+    /// As the writer fails.
+    fn write(self: Box<Self>, out: &mut dyn io::Write) -> io::Result<()>;
+}
