@@ -61,9 +61,9 @@ turnstile_seams::marks! {
         RunReused: 5, "a run is reused";
         RunGivenUp: 5, "a run is released after a failed delivery";
         TurnAccepted: 5, "a turn is accepted";
-        ToldPreparing: 5, "clients receive the status preparing";
-        ToldReady: 5, "clients receive the status ready";
-        ToldError: 5, "clients receive the status error";
+        StatusPreparing: 5, "clients receive the status preparing";
+        StatusReady: 5, "clients receive the status ready";
+        StatusError: 5, "clients receive the status error";
         IngestAdmitted: 5, "an ingest socket is admitted";
         IngestReplaced: 5, "a socket with the same fence replaces an older one (1000)";
         IngestNoUpgrade: 5, "ingest refused: no upgrade (426)";

@@ -51,7 +51,7 @@ async fn callbacks_wait_for_a_server_with_a_queue_and_are_attempted_as_configure
     assert_eq!(status, 200, "{begun}");
     let kept = server.log_line("callback kept");
     assert!(
-        kept.contains("the callback queue did not take the job: this server has no callback queue"),
+        kept.contains("the callback queue rejected the job: this server has no callback queue"),
         "{kept}"
     );
     server.signal("TERM");
