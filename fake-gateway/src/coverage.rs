@@ -1,81 +1,81 @@
-//! What the fakes can do, each a mark that is set where it is done (protocol §11).
+//! Coverage marks of the fakes (PROTOCOL.md §11): one for each directive, answer and misbehaviour.
 //!
-//! A new directive, answer or way of misbehaving gets a mark here, or nobody can tell whether a server was
-//! ever shown it.
+//! A new directive, answer or misbehaviour needs a mark here; otherwise coverage cannot show that it was ever
+//! used.
 
 turnstile_seams::marks! {
-    /// Something that a fake does.
-    pub enum Deed in "fakes" {
-        CatalogueAsked: 11, "gateway: tells its catalogue";
-        Echo: 11, "gateway: echo, an answer in one chunk";
-        Slow: 11, "gateway: slow, an answer in chunks";
-        Idle: 11, "gateway: idle, an empty answer";
-        Hang: 11, "gateway: hang, an answer that never ends";
-        Error: 11, "gateway: error, no answer";
-        Gate: 11, "gateway: gate, an answer that waits at its tag";
-        GateOpened: 11, "gateway: a release frees the one at its tag";
-        GateOpenedForSeveral: 11, "gateway: a release frees several at its tag";
-        GatePassed: 11, "gateway: one more passes within ten seconds of a release";
-        GateLeft: 11, "gateway: who waits at a tag goes away";
-        UnknownDirective: 11, "gateway: no answer to an unknown directive";
-        UnknownModel: 11, "gateway: no answer from a model outside the catalogue";
-        NoCompletionRequest: 11, "gateway: no answer to what is no completion request";
-        ReceiverTakes: 11, "receiver: 200 by itself";
-        ReceiverStatus: 11, "receiver: another status at once";
-        ReceiverLate: 11, "receiver: a status after a while";
-        ReceiverStalls: 11, "receiver: no answer, and the connection stays";
-        ReceiverDrops: 11, "receiver: no answer, and the connection ends";
-        ReceiverTwice: 11, "receiver: 200, written two times on one connection";
+    /// Something that a fake did.
+    pub enum FakeEvent in "fakes" {
+        CatalogueRequested: 11, "gateway: catalogue";
+        Echo: 11, "gateway: `echo`, one chunk";
+        Slow: 11, "gateway: `slow`, several chunks";
+        Idle: 11, "gateway: `idle`, an empty answer";
+        Hang: 11, "gateway: `hang`, an answer that never ends";
+        Error: 11, "gateway: `error`, a 402";
+        Gate: 11, "gateway: `gate`, an answer that waits";
+        GateOpened: 11, "gateway: a release frees one request";
+        GateOpenedForSeveral: 11, "gateway: a release frees several requests";
+        GatePassed: 11, "gateway: one more request passes after a release";
+        GateAbandoned: 11, "gateway: a waiting request disconnects";
+        UnknownDirective: 11, "gateway: unknown directive, a 402";
+        UnknownModel: 11, "gateway: model outside of the catalogue, a 404";
+        MalformedCompletionRequest: 11, "gateway: malformed request, a 400";
+        ReceiverAccepts: 11, "receiver: 200 by default";
+        ReceiverStatus: 11, "receiver: configured status";
+        ReceiverLate: 11, "receiver: configured status after a delay";
+        ReceiverStalls: 11, "receiver: no answer, connection stays open";
+        ReceiverDrops: 11, "receiver: no answer, connection closes";
+        ReceiverTwice: 11, "receiver: 200 written twice on one connection";
         Bound: 11, "wrapper: bound to a run";
         BoundAgain: 11, "wrapper: made ready again for the same run";
-        Rebound: 11, "wrapper: bound to another run, all else forgotten";
-        TurnTaken: 11, "wrapper: a turn is taken";
-        TurnTakenOnce: 11, "wrapper: a repeated message id is taken once";
-        TurnWaits: 11, "wrapper: a turn waits for the one that runs";
-        CommandTaken: 11, "wrapper: a command is understood";
-        NoSession: 11, "wrapper: a turn is refused, for no session";
-        NoConnection: 11, "wrapper: a turn is refused, for no ingest";
-        Malformed: 11, "wrapper: a request is refused, for what is missing in it";
-        StatusTold: 11, "wrapper: tells its state over HTTP";
-        TurnFinished: 11, "wrapper: a turn ends in an answer";
-        TurnRefused: 11, "wrapper: a turn ends in the gateway's refusal";
-        TurnWithUnknownModel: 11, "wrapper: a turn ends in `Model not found`";
-        AutoCommitted: 11, "wrapper: commits what a turn did";
+        Rebound: 11, "wrapper: bound to another run";
+        TurnAccepted: 11, "wrapper: accepts a turn";
+        TurnRepeated: 11, "wrapper: ignores a repeated message id";
+        TurnWaits: 11, "wrapper: a turn waits for the running one";
+        CommandAccepted: 11, "wrapper: accepts a command";
+        NoSession: 11, "wrapper: refuses a turn, not ready";
+        NoConnection: 11, "wrapper: refuses a turn, no ingest";
+        MalformedRequest: 11, "wrapper: refuses a malformed request";
+        StatusReported: 11, "wrapper: answers `/job/status`";
+        TurnFinished: 11, "wrapper: a turn ends with an answer";
+        TurnRefused: 11, "wrapper: a turn ends with an error of the gateway";
+        TurnWithUnknownModel: 11, "wrapper: a turn ends with `Model not found`";
+        AutoCommitted: 11, "wrapper: auto-commit";
         Completed: 11, "wrapper: complete";
-        CompletedWithGate: 11, "wrapper: complete with the result of a gate";
-        Left: 11, "wrapper: leaves the ingest when it has been idle";
-        BusyAgain: 11, "wrapper: stays, for it is busy again";
+        CompletedWithGate: 11, "wrapper: complete with a gate result";
+        IngestClosed: 11, "wrapper: closes its idle ingest";
+        BusyAgain: 11, "wrapper: gets a turn before closing its ingest";
         Pong: 11, "wrapper: answers a ping";
-        Killed: 11, "wrapper: aborts its turns at a kill";
-        KilledIdle: 11, "wrapper: has nothing to abort at a kill";
-        Aborted: 11, "wrapper: is told over HTTP to abort";
-        SnapshotTold: 11, "wrapper: tells how its turn stands";
+        Killed: 11, "wrapper: a kill aborts turns";
+        KilledIdle: 11, "wrapper: a kill without turns";
+        Aborted: 11, "wrapper: an abort over HTTP";
+        SnapshotSent: 11, "wrapper: sends a snapshot";
         IngestLost: 11, "wrapper: loses its ingest";
-        IngestDialledAgain: 11, "wrapper: tries the ingest again";
-        IngestResumed: 11, "wrapper: has its ingest back, and says what it kept";
-        BufferOverflown: 11, "wrapper: drops what is more than a thousand events";
-        GaveUp: 11, "wrapper: gives up after its last try";
-        GaveUpStale: 11, "wrapper: gives up because its fence is stale";
-        ReadyLate: 11, "wrapper told to: be ready late";
-        ReadyFails: 11, "wrapper told to: fail to get ready";
-        JobLate: 11, "wrapper told to: answer a turn late";
-        JobFails: 11, "wrapper told to: refuse a turn";
-        JobReplyLost: 11, "wrapper told to: take a turn and not say so";
-        Deaf: 11, "wrapper told to: ignore a ping";
-        Silent: 11, "wrapper told to: keep an event to itself";
-        Babbles: 11, "wrapper told to: babble";
-        LateReply: 11, "wrapper told to: contradict an end that it has told of";
-        Duplicate: 11, "wrapper told to: say an event twice";
-        EndsOutOfOrder: 11, "wrapper told to: be idle before its answer";
-        NoReply: 11, "wrapper told to: tell of no answer";
-        UnfinishedReply: 11, "wrapper told to: never finish an answer";
-        ChildIdle: 11, "wrapper told to: have a child fall idle";
-        BufferLost: 11, "wrapper told to: lose what it kept";
-        OldSocketKept: 11, "wrapper told to: keep its old socket";
-        NeverComplete: 11, "wrapper told to: never complete";
-        CompleteGate: 11, "wrapper told to: complete with a gate result of its own";
-        CompleteBranch: 11, "wrapper told to: complete with a branch of its own";
-        CompleteExitCode: 11, "wrapper told to: complete with an exit code";
-        Fatal: 11, "wrapper told to: fail for good";
+        IngestReconnecting: 11, "wrapper: tries to reconnect its ingest";
+        IngestResumed: 11, "wrapper: reconnects and sends its buffer";
+        BufferOverflow: 11, "wrapper: drops events beyond its buffer";
+        GaveUp: 11, "wrapper: gives up after its last attempt";
+        GaveUpStale: 11, "wrapper: gives up, stale fence";
+        ReadyLate: 11, "misbehaviour: ready late";
+        ReadyFails: 11, "misbehaviour: ready fails";
+        JobLate: 11, "misbehaviour: answers a turn late";
+        JobFails: 11, "misbehaviour: refuses a turn";
+        JobReplyLost: 11, "misbehaviour: accepts a turn without answering";
+        Deaf: 11, "misbehaviour: ignores a ping";
+        Silent: 11, "misbehaviour: suppresses an event";
+        Babble: 11, "misbehaviour: babbles";
+        LateReply: 11, "misbehaviour: contradicts a reported end";
+        Duplicate: 11, "misbehaviour: sends an event twice";
+        EndsOutOfOrder: 11, "misbehaviour: idle before the answer";
+        NoReply: 11, "misbehaviour: reports no answer";
+        UnfinishedReply: 11, "misbehaviour: never finishes an answer";
+        ChildIdle: 11, "misbehaviour: a child session is idle";
+        BufferLost: 11, "misbehaviour: loses its buffer";
+        OldSocketKept: 11, "misbehaviour: keeps its old socket";
+        NeverComplete: 11, "misbehaviour: never completes";
+        CompleteGate: 11, "misbehaviour: configured gate result";
+        CompleteBranch: 11, "misbehaviour: configured branch";
+        CompleteExitCode: 11, "misbehaviour: configured exit code";
+        Fatal: 11, "misbehaviour: fatal error";
     }
 }

@@ -1,6 +1,6 @@
-//! The server side of an HTTP edge: numbering exchanges and recording them.
+//! The server side of an HTTP edge: numbers exchanges and records them.
 //!
-//! What a request means, and the content of streamed answers, belong to the party behind the edge.
+//! The meaning of requests and the content of streamed answers belong to the handlers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,63 +12,63 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
-use turnstile_events::observation::{Sight, Witness, body_as_value};
+use turnstile_events::observation::{Observation, Probe, body_as_value};
 
 use crate::{cut, twice};
 
-/// The largest body that is read at an edge, in bytes.
+/// Largest accepted request body, in bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Whether the headers of requests are of interest to a judge.
+/// Whether request headers are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Headers {
-    /// They are recorded.
+    /// Record them.
     Recorded,
-    /// They are not.
+    /// Leave them out.
     Ignored,
 }
 
-/// One exchange as its server sees it, handed to handlers as a request extension. Unless it is over by
-/// then, dropping the last clone records that the peer went away: a server drops what it was doing for
-/// a connection that ended.
+/// One HTTP exchange, passed to handlers as a request extension. Dropping the last clone of an exchange that
+/// has not finished records [`Observation::PeerGone`], because a server drops the handler when its connection
+/// ends.
 #[derive(Clone)]
 pub(crate) struct Exchange(Arc<OpenExchange>);
 
 struct OpenExchange {
-    witness: Witness,
+    probe: Probe,
     number: u64,
     over: AtomicBool,
 }
 
 impl Exchange {
-    fn begin(witness: &Witness) -> Self {
+    fn begin(probe: &Probe) -> Self {
         Self(Arc::new(OpenExchange {
-            number: witness.next_exchange(),
-            witness: witness.clone(),
+            number: probe.next_exchange(),
+            probe: probe.clone(),
             over: AtomicBool::new(false),
         }))
     }
 
-    /// The exchange's number among those of its party.
+    /// The number of the exchange, unique within its party.
     pub(crate) fn number(&self) -> u64 {
         self.0.number
     }
 
     /// Records one server-sent event of a streamed answer.
     pub(crate) fn chunk_sent(&self, data: Value) {
-        self.0.witness.observe(Sight::ChunkSent {
+        self.0.probe.observe(Observation::ChunkSent {
             exchange: self.0.number,
             data,
         });
     }
 
-    /// Says that this side has ended the exchange, so that its end is not taken for the peer's doing.
+    /// Marks the exchange as finished by this side, so that dropping it does not record a lost peer.
     pub(crate) fn over(&self) {
         self.0.over.store(true, Ordering::Relaxed);
     }
 
     fn reply_sent(&self, status: StatusCode, body: Value) {
-        self.0.witness.observe(Sight::ReplySent {
+        self.0.probe.observe(Observation::ReplySent {
             exchange: self.0.number,
             status: status.as_u16(),
             body,
@@ -79,31 +79,27 @@ impl Exchange {
 impl Drop for OpenExchange {
     fn drop(&mut self) {
         if !self.over.load(Ordering::Relaxed) {
-            self.witness.observe(Sight::PeerGone {
+            self.probe.observe(Observation::PeerGone {
                 exchange: self.number,
             });
         }
     }
 }
 
-/// Records every exchange of `router`. An answer of type `text/event-stream` is recorded with its head
-/// only; its handler keeps the [`Exchange`] and records the chunks and the end.
-pub(crate) fn recorded(router: Router, witness: Witness, headers: Headers) -> Router {
-    router.layer(from_fn_with_state((witness, headers), record))
+/// Records every exchange of `router`. For an answer of type `text/event-stream` only the head is recorded;
+/// the handler keeps the [`Exchange`] and records the chunks and the end.
+pub(crate) fn recorded(router: Router, probe: Probe, headers: Headers) -> Router {
+    router.layer(from_fn_with_state((probe, headers), record))
 }
 
-async fn record(
-    State((witness, headers)): State<(Witness, Headers)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn record(State((probe, headers)): State<(Probe, Headers)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    // A request that does not arrive whole never reached the party.
+    // An incomplete request does not count as received.
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let exchange = Exchange::begin(&witness);
-    witness.observe(Sight::RequestReceived {
+    let exchange = Exchange::begin(&probe);
+    probe.observe(Observation::RequestReceived {
         exchange: exchange.number(),
         method: parts.method.to_string(),
         path: parts
@@ -130,7 +126,7 @@ async fn record(
         exchange.reply_sent(parts.status, Value::Null);
         return Response::from_parts(parts, body);
     }
-    // Bodies of our own handlers are in memory already; an empty one stands for one that fails.
+    // Bodies of these handlers are in memory, so reading them cannot fail.
     let body: Bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     exchange.reply_sent(parts.status, body_as_value(&body));
     if is_written_twice {
@@ -146,8 +142,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// Header names are lower-case in `http`, and the map of a [`Value`] is ordered by name. A name that
-/// comes more than once keeps all its values, joined as HTTP allows.
+/// Converts headers to a JSON object, ordered by lower-case name. Values of a repeated name are joined with
+/// commas (RFC 9110, 5.3).
 fn headers_as_value(headers: &HeaderMap) -> Value {
     let mut named = Map::new();
     for (name, value) in headers {

@@ -1,6 +1,6 @@
-//! What the fakes have in common as programs: where they listen, how they say so, and what crosses their edges.
+//! The command-line shell that the three fake programs share: arguments, listening, and the wire log.
 //!
-//! What each of them is stays what it is in any world; its program only gives it the machine's sockets and clock.
+//! It provides real sockets and the real clock. The behaviour of the fakes is not here.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -9,51 +9,52 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Builder;
-use turnstile_events::observation::{Observer, Sight, Witness};
+use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_seams::real::{self, MachineClock};
 use turnstile_seams::{BoxFuture, Clock as _, Listener, Seams};
 
-/// What the help of every fake ends with.
+/// Last paragraph of every fake's help.
 pub const AFTER_HELP: &str = "\
-Once it listens it prints one line to standard output, `listening on http://HOST:PORT`, and nothing else. It remembers \
-nothing: ending it is its crash.";
+When ready, it prints `listening on http://HOST:PORT` to standard output, and nothing else. It has no persistent \
+state: killing the process simulates a crash.";
 
-/// What every fake can be told.
+/// Arguments of every fake.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where it listens; port 0 takes a free one
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: String,
-    /// Print what crosses its edges to standard error, one JSON object a line; there are tokens among it
+    /// Print requests, replies and frames to standard error, one JSON object per line; the output contains
+    /// tokens
     #[arg(long)]
     log_wire: bool,
 }
 
-/// Runs a fake until its process is ended. Ends by itself only if it cannot start, with status 1.
+/// Runs a fake until the process is killed. Returns only if the fake cannot start, with exit status 1.
 pub fn run(
     party: &str,
     arguments: Arguments,
-    fake: impl FnOnce(Box<dyn Listener>, Seams, Witness) -> BoxFuture<'static, ()>,
+    fake: impl FnOnce(Box<dyn Listener>, Seams, Probe) -> BoxFuture<'static, ()>,
 ) -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failure(&format!("no threads can be had: {error}")),
+        Err(error) => return failure(&format!("cannot start threads: {error}")),
     };
     runtime.block_on(async {
         let seams = real::seams();
         let listener = match seams.network.listen(&arguments.listen).await {
             Ok(listener) => listener,
-            Err(error) => return failure(&format!("cannot listen at {}: {error}", arguments.listen)),
+            Err(error) => return failure(&format!("cannot listen on {}: {error}", arguments.listen)),
         };
         let observer: Arc<dyn Observer> = if arguments.log_wire {
             Arc::new(WireLog)
         } else {
-            Arc::new(Unwatched)
+            Arc::new(NoObserver)
         };
         if let Err(error) = real::announce(&listener.authority()) {
-            return failure(&format!("standard output cannot be written to: {error}"));
+            return failure(&format!("cannot write to standard output: {error}"));
         }
-        fake(listener, seams, Witness::new(party, observer)).await;
+        fake(listener, seams, Probe::new(party, observer)).await;
         ExitCode::SUCCESS
     })
 }
@@ -63,15 +64,15 @@ fn failure(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Nobody looks.
+/// Discards observations.
 #[derive(Debug, Clone, Copy)]
-pub struct Unwatched;
+pub struct NoObserver;
 
-impl Observer for Unwatched {
-    fn observe(&self, _: &str, _: Sight) {}
+impl Observer for NoObserver {
+    fn observe(&self, _: &str, _: Observation) {}
 }
 
-/// Prints what is seen.
+/// Prints observations as JSON lines.
 struct WireLog;
 
 #[derive(Serialize)]
@@ -79,18 +80,18 @@ struct Line<'a> {
     at: String,
     party: &'a str,
     #[serde(flatten)]
-    sight: &'a Sight,
+    observation: &'a Observation,
 }
 
 impl Observer for WireLog {
-    fn observe(&self, party: &str, sight: Sight) {
+    fn observe(&self, party: &str, observation: Observation) {
         let line = Line {
             at: MachineClock::default().now().to_string(),
             party,
-            sight: &sight,
+            observation: &observation,
         };
-        let text = serde_json::to_string(&line).expect("sights are made of JSON's own kinds of values");
-        // Whoever reads along may stop.
+        let text = serde_json::to_string(&line).expect("an observation has only string keys");
+        // The reader of standard error may close it.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }

@@ -1,7 +1,6 @@
-//! The callback receiver: takes whatever is sent to it, and answers as it was told to (protocol §11).
+//! The callback receiver: records every request and answers as configured (R11.45, R11.46).
 //!
-//! It keeps nothing of what it received; the witness does. Whether a callback was right is judged
-//! elsewhere.
+//! It stores no callbacks and does not judge them; the record does not live here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,47 +11,48 @@ use axum::routing::{MethodFilter, get, on};
 use axum::{Json, Router};
 use futures_util::future;
 use http::StatusCode;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_fault::{Answer, LateAnswer, Status, WireAnswer};
 use turnstile_seams::{Clock, ClockExt as _, Listener, http_server};
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 use crate::edge::{Headers, recorded};
 use crate::{cut, twice};
 
-/// Why a receiver without a clock takes no `delayMs`.
+/// Error for `delayMs` on a receiver without a clock.
 const NO_CLOCK: &str = "delayMs needs a receiver with a clock";
 
-/// The fake receiver. Cheap to clone; clones are the same receiver.
+/// The fake receiver. Clones share one state.
 #[derive(Clone)]
 pub struct Receiver {
-    witness: Witness,
+    probe: Probe,
     clock: Option<Arc<dyn Clock>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Receiver {
-    /// A receiver that answers everything with 200. Without a clock it refuses to be told to wait.
-    pub fn new(witness: Witness) -> Self {
+    /// A receiver that answers every callback with 200. It rejects `delayMs` until [`Receiver::with_clock`]
+    /// adds a clock.
+    pub fn new(probe: Probe) -> Self {
         Self {
-            witness,
+            probe,
             clock: None,
             answers: Arc::default(),
         }
     }
 
-    /// The same receiver, which can now be told to answer late.
+    /// Adds a clock, which enables answers with `delayMs`.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Serves every connection of `listener`, for ever.
+    /// Serves every connection of `listener`, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
         let router = self.router();
         http_server::serve_by(listener, |stream| {
-            let (stream, router) = twice::stuttering(stream, router.clone());
+            let (stream, router) = twice::repeating(stream, router.clone());
             cut::serve_until_cut(stream, router)
         })
         .await;
@@ -64,14 +64,14 @@ impl Receiver {
             .route("/", on(receives, receive))
             .route("/{*path}", on(receives, receive))
             .with_state(self.clone());
-        let side_door = Router::new()
+        let control_routes = Router::new()
             .route("/test/answers", get(answers_left).post(replace_answers))
             .with_state(self.clone());
-        recorded(callbacks, self.witness.clone(), Headers::Recorded).merge(side_door)
+        recorded(callbacks, self.probe.clone(), Headers::Recorded).merge(control_routes)
     }
 
     fn answers(&self) -> MutexGuard<'_, VecDeque<Answer>> {
-        // A queue is never left half-changed.
+        // No holder of the lock leaves a half-changed queue, so poisoning is harmless.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,39 +80,39 @@ async fn receive(State(receiver): State<Receiver>) -> Response {
     let answer = receiver.answers().pop_front();
     match answer {
         None => {
-            Deed::ReceiverTakes.reach();
+            FakeEvent::ReceiverAccepts.reach();
             StatusCode::OK.into_response()
         }
         Some(Answer::Status(status)) => {
-            Deed::ReceiverStatus.reach();
+            FakeEvent::ReceiverStatus.reach();
             response(status)
         }
         Some(Answer::Late(LateAnswer { delay, status })) => {
             let clock = receiver
                 .clock
                 .as_ref()
-                .expect("a late answer is taken with a clock only");
+                .expect("late answers are rejected without a clock");
             clock.sleep(*delay).await;
-            Deed::ReceiverLate.reach();
+            FakeEvent::ReceiverLate.reach();
             response(status)
         }
         Some(Answer::Stall) => {
-            Deed::ReceiverStalls.reach();
+            FakeEvent::ReceiverStalls.reach();
             future::pending().await
         }
         Some(Answer::Drop) => {
-            Deed::ReceiverDrops.reach();
+            FakeEvent::ReceiverDrops.reach();
             cut::instead_of_answer()
         }
         Some(Answer::Twice) => {
-            Deed::ReceiverTwice.reach();
+            FakeEvent::ReceiverTwice.reach();
             twice::answer(StatusCode::OK.into_response())
         }
     }
 }
 
 fn response(status: Status) -> Response {
-    let status = StatusCode::from_u16(status.code()).expect("the statuses of answers are HTTP's");
+    let status = StatusCode::from_u16(status.code()).expect("the status is valid");
     status.into_response()
 }
 

@@ -1,7 +1,6 @@
-//! Giving an answer twice: the whole of it is written again on the connection that the request came on,
-//! which is what a proxy that stutters looks like from outside.
+//! Sends an answer twice on the connection of its request, like a faulty proxy.
 //!
-//! Who gets that is decided by the handlers.
+//! Handlers mark the answers to repeat with [`answer`].
 
 use std::io;
 use std::pin::Pin;
@@ -17,11 +16,12 @@ use http::{HeaderValue, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turnstile_seams::ByteStream;
 
-/// Marks a response that is written two times.
+/// Marks a response to send twice.
 #[derive(Clone)]
 struct WrittenTwice;
 
-/// Has an answer given twice, after which the connection ends. Only on a [`stuttering`] one is it.
+/// Marks `response` to be sent twice, then closes the connection. Has an effect only on a connection made by
+/// [`repeating`].
 pub(crate) fn answer(mut response: Response) -> Response {
     response.extensions_mut().insert(WrittenTwice);
     let last = HeaderValue::from_static("close");
@@ -29,40 +29,44 @@ pub(crate) fn answer(mut response: Response) -> Response {
     response
 }
 
-/// Whether this answer is given twice.
+/// Whether the response is marked to be sent twice.
 pub(crate) fn is_written_twice(response: &Response) -> bool {
     response.extensions().get::<WrittenTwice>().is_some()
 }
 
-/// A connection and its router, made so that answers of the router which are to be given twice are.
-pub(crate) fn stuttering(stream: Box<dyn ByteStream>, router: Router) -> (Box<dyn ByteStream>, Router) {
-    let stutters = Arc::new(AtomicBool::new(false));
-    let router = router.layer(from_fn_with_state(stutters.clone(), stutter_if_meant));
-    let stream = Stuttering {
+/// Wraps a connection and its router so that marked answers are sent twice.
+pub(crate) fn repeating(stream: Box<dyn ByteStream>, router: Router) -> (Box<dyn ByteStream>, Router) {
+    let repeats = Arc::new(AtomicBool::new(false));
+    let router = router.layer(from_fn_with_state(repeats.clone(), start_repeating_if_marked));
+    let stream = RepeatingStream {
         stream,
-        stutters,
-        said: Vec::new(),
+        repeats,
+        to_repeat: Vec::new(),
     };
     (Box::new(stream), router)
 }
 
-async fn stutter_if_meant(State(stutters): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+async fn start_repeating_if_marked(
+    State(repeats): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let response = next.run(request).await;
     if is_written_twice(&response) {
-        stutters.store(true, Ordering::Relaxed);
+        repeats.store(true, Ordering::Relaxed);
     }
     response
 }
 
-/// A connection that says once more, before it ends, what was said on it since it began to stutter.
-struct Stuttering {
+/// A connection that, when shut down, repeats what was written since a marked answer.
+struct RepeatingStream {
     stream: Box<dyn ByteStream>,
-    stutters: Arc<AtomicBool>,
-    /// What is still to be said again.
-    said: Vec<u8>,
+    repeats: Arc<AtomicBool>,
+    /// Bytes to repeat.
+    to_repeat: Vec<u8>,
 }
 
-impl AsyncRead for Stuttering {
+impl AsyncRead for RepeatingStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -72,15 +76,15 @@ impl AsyncRead for Stuttering {
     }
 }
 
-impl AsyncWrite for Stuttering {
+impl AsyncWrite for RepeatingStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        if self.stutters.load(Ordering::Relaxed) {
-            self.said.extend_from_slice(&bytes[..written]);
+        if self.repeats.load(Ordering::Relaxed) {
+            self.to_repeat.extend_from_slice(&bytes[..written]);
         }
         Poll::Ready(Ok(written))
     }
@@ -90,10 +94,12 @@ impl AsyncWrite for Stuttering {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, said, .. } = &mut *self;
-        while !said.is_empty() {
-            let written = ready!(Pin::new(&mut *stream).poll_write(context, said))?;
-            said.drain(..written);
+        let Self {
+            stream, to_repeat, ..
+        } = &mut *self;
+        while !to_repeat.is_empty() {
+            let written = ready!(Pin::new(&mut *stream).poll_write(context, to_repeat))?;
+            to_repeat.drain(..written);
         }
         Pin::new(stream).poll_shutdown(context)
     }

@@ -1,4 +1,4 @@
-//! The step `call`: any procedure, with any input.
+//! The step `call`: calls any procedure with any input.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,64 +12,64 @@ use crate::place::At;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Call {
-    /// Its name.
+    /// Name of the procedure.
     #[schemars(length(min = 1))]
     pub procedure: String,
-    /// Its input. The session's id is added unless it is there.
+    /// Input of the procedure. The session id is added if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<At<Json>>,
-    /// What is sent in place of an input.
+    /// Raw request body in place of an input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<At<Body>>,
-    /// With whose right it is asked; the user's own if left out.
+    /// Caller's credentials; default `owner`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub by: Caller,
-    /// How it is asked; if left out, with GET for the queries of the protocol and with POST for all else.
+    /// HTTP method; default GET for the protocol's queries, POST for everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<CallMethod>,
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reply: CallReply,
 }
 
-/// What is sent that is no input.
+/// A raw request body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Body {
-    /// That text, as it stands.
+    /// This text.
     Text(String),
-    /// A JSON text of so many characters.
+    /// A JSON text of this length, in characters.
     #[schemars(extend("maximum" = LONGEST_BODY))]
     Characters(usize),
 }
 
-/// The most characters that a [`Body`] may have.
+/// Longest [`Body`], in characters.
 pub const LONGEST_BODY: usize = 16 << 20;
 
-/// With whose right a procedure is asked (protocol §2).
+/// Credentials of a call (PROTOCOL.md §2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Caller {
-    /// The session's user, with the key of internal callers where one is needed.
+    /// The session's user, with the internal API key where one is needed.
     #[default]
     Owner,
-    /// The session's user, without that key.
+    /// The session's user, without the internal API key.
     Outsider,
-    /// The session's user, with a token that has expired.
+    /// The session's user, with an expired token.
     Latecomer,
     /// Another user.
     Stranger,
-    /// Nobody: without a token.
+    /// No token.
     Nobody,
 }
 
-/// How a procedure is asked (protocol §2).
+/// HTTP method of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "HTTP's own words")]
@@ -78,23 +78,23 @@ pub enum CallMethod {
     Post,
 }
 
-/// How a call must be answered.
+/// Expected answer of a call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CallReply {
-    /// The HTTP status.
+    /// HTTP status.
     #[serde(default, skip_serializing_if = "is_default")]
     pub status: Status,
-    /// A text that the answer's body contains.
+    /// Text that the body contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
-    /// What the answer's data has; its error, if the status is not 2xx.
+    /// Fields that the answer's data has; for a status other than 2xx, fields of its error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has: Option<At<Subset>>,
-    /// Fields that are nowhere in the answer.
+    /// Fields that must not occur anywhere in the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
-    /// No answer comes: the request or its answer is lost. Leaves the rest without a meaning.
+    /// Expects no answer: the request or its answer is lost. Excludes the other fields.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
 }

@@ -1,4 +1,4 @@
-//! The steps of a client beside sending messages: interrupting, and its stream.
+//! Steps of a client other than sending messages: interrupting, and opening and closing its stream.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,80 +15,80 @@ use crate::reply::SuccessReply;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Interrupt {
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reply: SuccessReply,
 }
 
-/// Opens a client's stream, and introduces the client if it is new.
+/// Opens a client's stream. Introduces the client if its name is new.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Open {
-    /// Whose stream.
+    /// The client.
     pub client: At<ClientName>,
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
-    /// From which event on; from the start if left out.
+    /// Where the replay begins; default `start`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub from: Resume,
-    /// Only events of these types; of all if there are none here.
+    /// Event types to request; empty requests all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_types: Vec<String>,
-    /// Only events of these executions; of all, and of none, if there are none here.
+    /// Executions whose events to request; empty requests all events, including those without an execution.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub executions: Vec<At<Label>>,
-    /// Only events from this moment on, counted from the run's beginning.
+    /// Requests only events from this time on, counted from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Lapse>,
-    /// Only events up to this moment, counted from the run's beginning.
+    /// Requests only events up to this time, counted from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Lapse>,
-    /// How fast it takes what is sent to it.
+    /// How fast the client reads; default `eagerly`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reads: ReadingSpeed,
 }
 
-/// How fast a client takes what its stream brings.
+/// How fast a client reads its stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadingSpeed {
-    /// As it comes.
+    /// Without delay.
     #[default]
     Eagerly,
-    /// One frame a second.
+    /// One frame per second.
     Slowly,
 }
 
-/// Closes a client's stream, as a client does that leaves in good order.
+/// Closes a client's stream with a close frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Close {
-    /// Whose stream.
+    /// The client.
     pub client: At<ClientName>,
 }
 
-/// From where a stream replays (protocol §9).
+/// Where the replay of a stream begins (PROTOCOL.md §9).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Resume {
-    /// Everything there is.
+    /// All persisted events.
     #[default]
     Start,
-    /// What came after the last persisted event that this client has seen.
+    /// Events after the last persisted event that this client has received.
     Last,
-    /// Nothing: `replay=false`.
+    /// No replay: `replay=false`.
     None,
-    /// What came after this event.
+    /// Events after this event id.
     After(u64),
 }
 
-/// Why a text names no place to replay from.
+/// Invalid text for [`Resume`].
 #[derive(Debug, thiserror::Error)]
 #[error("a stream cannot open from `{0}`; allowed: start, last, none, an event id")]
 pub struct ResumeError(String);

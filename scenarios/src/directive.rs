@@ -1,4 +1,4 @@
-//! What a prompt tells the fake gateway to do (protocol §11).
+//! Directives in a prompt, which select the answer of the fake gateway (R11.3–R11.10).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,55 +6,55 @@ use std::str::FromStr;
 use crate::name::{Tag, is_plain};
 use turnstile_fault::{read_from_text, write_as_text};
 
-/// How the gateway finds a directive in a prompt (protocol §11).
+/// Prefix of a directive in a prompt (R11.3).
 const MARK: &str = "__fake__:";
 
-/// A directive that the gateway knows.
+/// A directive for the fake gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Directive {
-    /// `echo:<text>`: answers with the text, in one chunk.
+    /// `echo:<text>`: one chunk with the text.
     Echo(String),
-    /// `slow:<n>:<ms>`: answers in `chunks` chunks, `milliseconds` apart.
+    /// `slow:<n>:<ms>`: `chunks` chunks, `milliseconds` apart.
     Slow {
-        /// How many chunks, at least 1.
+        /// Number of chunks, at least 1.
         chunks: u32,
-        /// The pause between two of them.
+        /// Pause between chunks, in milliseconds.
         milliseconds: u32,
     },
     /// `idle`: an empty answer.
     Idle,
     /// `hang`: an answer that never ends.
     Hang,
-    /// `error:<message>`: a refusal with that message.
+    /// `error:<message>`: status 402 with the message.
     Error(String),
-    /// `gate:<tag>`: parked until the tag is released.
+    /// `gate:<tag>`: waits until the tag is released.
     Gate(Tag),
 }
 
 impl Directive {
-    /// The prompt that carries this directive to the gateway.
+    /// The prompt that contains this directive.
     pub fn prompt(&self) -> String {
         format!("{MARK}{self}")
     }
 }
 
-/// Why a text is no directive.
+/// Invalid text for [`Directive`].
 #[derive(Debug, thiserror::Error)]
 pub enum DirectiveError {
     #[error(
         "`{0}` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, \
-         error:<message>, gate:<tag>; any other prompt is written with `text`"
+         error:<message>, gate:<tag>; write any other prompt with `text`"
     )]
     Unknown(String),
-    #[error("echo answers with letters, digits, `-` and `_` only, and with at least one, not `{0}`")]
+    #[error("`echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `{0}`")]
     Echo(String),
     #[error(
-        "slow takes a number of chunks above 0 and a number of milliseconds, as in slow:3:200, not `{0}`"
+        "`slow` needs a number of chunks above 0 and a pause in milliseconds, such as slow:3:200, not `{0}`"
     )]
     Slow(String),
-    #[error("error needs a message, as in error:no credit")]
+    #[error("`error` needs a message, such as error:no credit")]
     Error,
-    #[error("gate needs a tag of letters, digits, `-` and `_`, as in gate:hold, not `{0}`")]
+    #[error("`gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not `{0}`")]
     Gate(String),
 }
 
@@ -114,6 +114,6 @@ impl fmt::Display for Directive {
 read_from_text!(Directive, {
     "type": "string",
     "pattern": "^(echo:[A-Za-z0-9_-]+|slow:[0-9]+:[0-9]+|idle|hang|error:.+|gate:[A-Za-z0-9_-]+)$",
-    "description": "What the gateway is told to do: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>",
+    "description": "Directive for the gateway: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>",
 });
 write_as_text!(Directive);

@@ -1,5 +1,5 @@
-//! The step `ingest`: the harness speaks to the server's ingest itself, as the wrapper of an older service,
-//! or as one that nobody asked for.
+//! The step `ingest`: the script itself connects to the server's ingest, as the wrapper of an older service
+//! or as a rogue wrapper.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,58 +10,58 @@ use crate::place::At;
 use crate::reply::Reply;
 use turnstile_fault::is_default;
 
-/// The close code of somebody who is simply done.
+/// Close code of a normal closure.
 const NORMAL_CLOSURE: u16 = 1000;
-/// The close codes that an endpoint may send (RFC 6455, 7.4.2).
+/// Close codes that an endpoint may send (RFC 6455, 7.4.2).
 const CLOSE_CODES: std::ops::RangeInclusive<u16> = 1000..=4999;
 
-/// Something done at the server's ingest.
+/// An action at the server's ingest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenIngest", into = "WrittenIngest")]
 pub enum Ingest {
     /// Opens a socket.
     Open {
-        /// What the script calls it from here on.
+        /// Name of the socket in the script.
         name: At<IngestName>,
-        /// As whom.
+        /// Credentials of the socket.
         credentials: Credentials,
-        /// The answer that must come; a 2xx stands for a socket that opens.
+        /// Expected answer; 2xx means that the socket opens.
         reply: Reply,
     },
     /// Sends a frame.
     Send {
-        /// On which socket.
+        /// The socket.
         name: At<IngestName>,
-        /// What.
+        /// The frame.
         frame: IngestFrame,
     },
     /// Closes a socket.
     Close {
-        /// Which.
+        /// The socket.
         name: At<IngestName>,
-        /// With which code.
+        /// The close code.
         code: u16,
     },
 }
 
-/// Whom a socket claims to speak for.
+/// Credentials of an ingest socket.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Credentials {
-    /// An execution of an older service, and nothing else.
+    /// Those of an execution of an older service.
     Execution(At<Label>),
-    /// What the server told the wrapper last, or nearly that.
+    /// The fence that the server last gave to the wrapper, or one with a wrong part.
     Fence(Fence),
 }
 
-/// How true a claimed fence is.
+/// Which fence a socket claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fence {
-    /// As the server gave it to the wrapper last.
+    /// The one that the server last gave to the wrapper.
     Current,
-    /// With the id of another run.
+    /// That fence with another run id.
     StaleRun,
-    /// With the id of another connection.
+    /// That fence with another connection id.
     StaleConnection,
 }
 
@@ -72,16 +72,16 @@ pub enum IngestFrame {
     Event {
         /// Its `streamEventType`.
         event: String,
-        /// What it carries.
+        /// Its `data`.
         data: At<Json>,
     },
-    /// This text, whatever it is.
+    /// A text frame with this text.
     Raw(String),
     /// A binary frame.
     Binary,
 }
 
-/// An [`Ingest`] in the words of a script.
+/// An [`Ingest`] as written in a script.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("oneOf" = [
@@ -93,58 +93,58 @@ pub enum IngestFrame {
     { "required": ["close"] },
 ]))]
 struct WrittenIngest {
-    /// Opens a socket and gives it a name.
+    /// Opens a socket under this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     open: Option<At<IngestName>>,
-    /// Opens it for this execution.
+    /// Opens it with the credentials of this execution.
     #[serde(skip_serializing_if = "Option::is_none")]
     execution: Option<At<Label>>,
     /// Opens it under this fence.
     #[serde(skip_serializing_if = "Option::is_none")]
     fence: Option<Fence>,
-    /// The answer that must come to the opening; it opens if left out.
+    /// Expected answer to the opening; by default the socket opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<Reply>,
-    /// Sends a frame on the socket of that name.
+    /// Sends a frame on this socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     send: Option<At<IngestName>>,
     /// Sends an event of this type.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<String>,
-    /// What the event carries.
+    /// The event's `data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<At<Json>>,
-    /// Sends this text.
+    /// Sends a text frame with this text.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
     /// Sends a binary frame.
     #[serde(skip_serializing_if = "is_default")]
     binary: bool,
-    /// Closes the socket of that name.
+    /// Closes this socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     close: Option<At<IngestName>>,
-    /// With this code; 1000 if left out.
+    /// Close code; default 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
 }
 
-/// Why the keys of a step do not make something that can be done at the ingest.
+/// Invalid keys of an `ingest` step.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IngestError {
-    #[error("an ingest step does exactly one of: open (with execution or fence), send, close")]
+    #[error("`ingest` needs exactly one of `open` (with `execution` or `fence`), `send`, `close`")]
     Alternative,
-    #[error("`open` needs whom it speaks for: either `execution` or `fence`")]
+    #[error("`open` needs either `execution` or `fence`")]
     Credentials,
-    #[error("`send` needs what is sent: exactly one of `event` (with data or not), `raw`, `binary: true`")]
+    #[error("`send` needs exactly one of `event` (optionally with `data`), `raw`, `binary: true`")]
     Frame,
-    #[error("`{key}` belongs to `{owner}`")]
+    #[error("`{key}` is only allowed with `{owner}`")]
     Stray { key: &'static str, owner: &'static str },
-    #[error("{0} is not the code of a close frame: 1000 to 4999 are allowed")]
+    #[error("{0} is not a valid close code: use 1000 to 4999")]
     Code(u16),
 }
 
 impl WrittenIngest {
-    /// The keys that are there, each with the key that it belongs to.
+    /// Reports keys that belong to another action than `owner`.
     fn strays(&self, owner: &str) -> Result<(), IngestError> {
         let keys = [
             ("execution", "open", self.execution.is_some()),

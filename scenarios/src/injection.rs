@@ -1,4 +1,5 @@
-//! The steps that bring a fault: one word for each kind, and behind it what is struck, how, and for how long.
+//! Steps that inject a fault. The step's name is the kind of fault; its value says where, how and for how
+//! long.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeSeed;
@@ -10,23 +11,23 @@ use turnstile_fault::{
 };
 
 use crate::lasting::Lasting;
-use crate::network::{Ends, NetworkStep, Said, write_ends};
+use crate::network::{Ends, NetworkArguments, NetworkStep, write_ends};
 use crate::party::Machine;
 use crate::place::{At, Spot};
 
-/// A fault that a step brings.
+/// A fault that a step injects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Injection {
     /// The fault.
     pub fault: Fault,
-    /// After how long it ends by itself; `None` if it lasts until something else ends it.
+    /// Duration; `None` if the fault lasts until another step ends it.
     pub lasts: Option<Lapse>,
-    /// Where the script names the ends of a link, or the party of a crash and its point.
+    /// Where the script names the ends of a link, or the party and the point of a crash.
     pub(crate) spots: [At<()>; 2],
 }
 
 impl Injection {
-    /// A fault that lasts for a while, or until something else ends it.
+    /// Injects `fault` for `lasts`, or until another step ends it.
     pub fn new(fault: Fault, lasts: Option<Lapse>) -> Self {
         Self::read(fault, lasts, [Spot::default(); 2])
     }
@@ -40,7 +41,7 @@ impl Injection {
     }
 }
 
-/// Reads what a script says behind the word of a kind.
+/// Deserializes the value of a fault step of this kind.
 pub(crate) struct OfKind(pub FaultKind);
 
 impl<'de> DeserializeSeed<'de> for OfKind {
@@ -67,19 +68,19 @@ impl<'de> DeserializeSeed<'de> for OfKind {
                 Injection::new(Fault::disk(Machine::Server.name(), is), lasts)
             }
             network => {
-                let said = NetworkStep(Some(network)).deserialize(deserializer)?;
-                in_network(network, said)
+                let arguments = NetworkStep(Some(network)).deserialize(deserializer)?;
+                in_network(network, arguments)
             }
         })
     }
 }
 
-fn in_network(kind: FaultKind, said: Said) -> Injection {
-    let Said {
+fn in_network(kind: FaultKind, arguments: NetworkArguments) -> Injection {
+    let NetworkArguments {
         ends: Ends { link, spots },
         effect,
         lasts,
-    } = said;
+    } = arguments;
     let fault = match (effect, kind.connection_end()) {
         (Some(effect), _) => Fault::on(&link, effect),
         (None, Some(end)) => Fault::end_of(&link.from, &link.to, end),
@@ -151,7 +152,7 @@ fn write_link_fault<S: Serializer>(
     map.end()
 }
 
-/// The schema of what a script says behind the word of a kind.
+/// The schema of the value of a fault step of this kind.
 pub(crate) fn schema_of(kind: FaultKind, generator: &mut SchemaGenerator) -> Schema {
     match kind {
         FaultKind::Crash => generator.subschema_for::<Crash>(),
@@ -163,21 +164,20 @@ pub(crate) fn schema_of(kind: FaultKind, generator: &mut SchemaGenerator) -> Sch
     }
 }
 
-/// Stops a party where it stands. Its memory is gone, its disk loses what was not synced, and its peers
-/// see the end of their connections.
+/// Crashes a party. Its memory is lost, its disk loses unsynced data, and its peers see closed connections.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Crash {
-    /// Who.
+    /// The party.
     party: At<Machine>,
-    /// Whether its machine goes down with it, so that not even the end of a connection reaches its peers.
+    /// Whether the machine loses power, so that peers get no sign that the connections ended.
     #[serde(default, skip_serializing_if = "is_default")]
     power_loss: bool,
-    /// Arms the crash instead: it falls when the server next passes this point, and the steps go on
-    /// meanwhile.
+    /// Arms the crash instead: it happens when the server next passes this point. The following steps run
+    /// without waiting for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<At<CrashPoint>>,
-    /// After how long the party starts again by itself, counted from the crash; never if left out.
+    /// Restarts the party after this time, counted from the crash; by default it stays down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restart_after: Option<Lapse>,
 }
@@ -194,8 +194,8 @@ impl From<Crash> for Injection {
     }
 }
 
-/// What the receiver does with the next requests, one after another; then it answers 200. Replaces
-/// what is left of earlier instructions.
+/// Queues answers of the receiver for the next requests, one each; afterwards it answers 200. Replaces unused
+/// answers of earlier steps.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Receiver {

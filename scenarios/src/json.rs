@@ -1,4 +1,4 @@
-//! Pieces of JSON in a script: what is sent as it stands, and what something must look like.
+//! JSON values in a script: values to send, with labels for ids, and patterns for values received.
 
 use std::collections::BTreeSet;
 
@@ -8,63 +8,64 @@ use serde_json::{Map, Value};
 
 use crate::name::is_plain;
 
-/// What stands for any value where JSON is expected.
+/// Pattern for any value except null.
 const PRESENT: &str = "present";
 
-/// JSON in which a text such as `<first>` stands for the id of what the script calls `first`.
+/// JSON in which a string such as `<first>` is replaced by the id of the message or execution with that
+/// label.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Json(pub Value);
 
-/// An object of JSON, with labels in it as [`Json`] has them.
+/// A JSON object with labels, as in [`Json`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct JsonObject(pub Map<String, Value>);
 
-/// What an object must have: every field that is given here, with a value that has what is given for it.
-/// The word `present` stands for any value but null.
+/// A pattern for an object: the object has all of these fields with matching values, and may have others. The
+/// string `present` matches any value except null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Subset(pub Map<String, Value>);
 
 impl Json {
-    /// The names that stand for ids.
+    /// The labels in it.
     pub fn labels(&self) -> BTreeSet<&str> {
         labels(&self.0)
     }
 
-    /// The JSON that is meant, given the ids.
+    /// Replaces labels by ids.
     pub fn with_ids(&self, id: impl Fn(&str) -> Option<String>) -> Value {
         with_ids(&self.0, &id)
     }
 }
 
 impl JsonObject {
-    /// The names that stand for ids.
+    /// The labels in it.
     pub fn labels(&self) -> BTreeSet<&str> {
         self.0.values().flat_map(labels).collect()
     }
 
-    /// The object that is meant, given the ids.
+    /// Replaces labels by ids.
     pub fn with_ids(&self, id: impl Fn(&str) -> Option<String>) -> Map<String, Value> {
         fields_with_ids(&self.0, &id)
     }
 }
 
 impl Subset {
-    /// The names that stand for ids.
+    /// The labels in it.
     pub fn labels(&self) -> BTreeSet<&str> {
         self.0.values().flat_map(labels).collect()
     }
 
-    /// In words, what `actual` has otherwise; nothing if it has all that it must have.
+    /// Describes the first difference between `actual` and the pattern; `None` if it matches.
     pub fn mismatch(&self, actual: &Value, id: impl Fn(&str) -> Option<String>) -> Option<String> {
         let wanted = Value::Object(fields_with_ids(&self.0, &id));
         mismatch(&wanted, Some(actual), "it")
     }
 }
 
-/// Whether an object of that name is anywhere in `value`.
+/// Whether a field `name` occurs anywhere in `value`.
 pub fn has_field(value: &Value, name: &str) -> bool {
     match value {
         Value::Object(fields) => {
@@ -75,7 +76,7 @@ pub fn has_field(value: &Value, name: &str) -> bool {
     }
 }
 
-/// The name in a text that stands for an id.
+/// The label in a string such as `<first>`.
 fn label(text: &str) -> Option<&str> {
     let label = text.strip_prefix('<')?.strip_suffix('>')?;
     is_plain(label).then_some(label)
@@ -108,27 +109,27 @@ fn fields_with_ids(fields: &Map<String, Value>, id: &dyn Fn(&str) -> Option<Stri
         .collect()
 }
 
-/// What `actual`, which is found at `place`, has otherwise than `wanted`.
-fn mismatch(wanted: &Value, actual: Option<&Value>, place: &str) -> Option<String> {
+/// Describes the first difference between `actual`, at `path`, and `wanted`.
+fn mismatch(wanted: &Value, actual: Option<&Value>, path: &str) -> Option<String> {
     match (wanted, actual) {
         (Value::String(word), Some(actual)) if word == PRESENT && !actual.is_null() => None,
         (Value::Object(wanted), Some(Value::Object(actual))) => wanted.iter().find_map(|(name, wanted)| {
-            let place = if place == "it" {
+            let path = if path == "it" {
                 name.clone()
             } else {
-                format!("{place}.{name}")
+                format!("{path}.{name}")
             };
-            mismatch(wanted, actual.get(name), &place)
+            mismatch(wanted, actual.get(name), &path)
         }),
         (Value::Array(wanted), Some(Value::Array(actual))) if wanted.len() == actual.len() => {
             let mut pairs = wanted.iter().zip(actual).enumerate();
             pairs.find_map(|(index, (wanted, actual))| {
-                mismatch(wanted, Some(actual), &format!("{place}[{index}]"))
+                mismatch(wanted, Some(actual), &format!("{path}[{index}]"))
             })
         }
         (_, Some(actual)) if wanted == actual => None,
-        (_, Some(actual)) => Some(format!("{place} is {actual}, not {wanted}")),
-        (_, None) => Some(format!("{place} is not there, and should be {wanted}")),
+        (_, Some(actual)) => Some(format!("{path} is {actual}, not {wanted}")),
+        (_, None) => Some(format!("{path} is missing, expected {wanted}")),
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_what_it_must_have_whatever_else_it_has() {
+    fn a_pattern_ignores_other_fields() {
         let wanted = subset(json!({"a": {"b": "present", "c": [1, {"d": "<first>"}]}, "e": null}));
         let id = |label: &str| (label == "first").then(|| "msg_1".to_owned());
         let mut actual = json!({"a": {"b": 7, "c": [1, {"d": "msg_1", "x": 2}]}, "e": null, "y": []});
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_found_however_deep_it_lies() {
+    fn a_field_is_found_at_any_depth() {
         let value = json!({"a": [{"secret": null}]});
         assert!(has_field(&value, "secret"));
         assert!(!has_field(&value, "b"));

@@ -1,4 +1,4 @@
-//! A behaviour that lasts, for a while or until it is replaced: one word, or a map that says how long.
+//! A behaviour with an optional duration: a word, or a map of the word and `for`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,16 +12,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::place::At;
 use turnstile_fault::{Lapse, nonzero};
 
-/// How something behaves from a step on: `refuses`, or `{ is: refuses, for: 40s }`.
+/// A behaviour from this step on: `refuses`, or `{ is: refuses, for: 40s }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lasting<T> {
-    /// How it behaves.
+    /// The behaviour.
     pub is: T,
-    /// After how long it behaves by itself as it did in the beginning; never if left out.
+    /// Time after which the normal behaviour returns; `None` if it does not.
     pub lasts: Option<Lapse>,
 }
 
-/// The longer form.
+/// The map form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written<T> {
@@ -32,12 +32,12 @@ struct Written<T> {
 
 impl<'de, T: DeserializeOwned + Default + PartialEq> Deserialize<'de> for Lasting<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A mistake in a bare word has a place only if the word is asked for with one.
+        // Without `At`, an error in a bare word has no position.
         At::<Either<T>>::deserialize(deserializer).map(|read| read.value.0)
     }
 }
 
-/// What either form says.
+/// Either form.
 struct Either<T>(Lasting<T>);
 
 impl<'de, T: DeserializeOwned + Default + PartialEq> Deserialize<'de> for Either<T> {
@@ -64,7 +64,7 @@ impl<'de, T: DeserializeOwned + Default + PartialEq> Visitor<'de> for Reader<T> 
         let Written { is, r#for } = Written::<T>::deserialize(MapAccessDeserializer::new(map))?;
         if is == T::default() {
             return Err(A::Error::custom(
-                "this is how it behaves anyway: `for` says how long something else lasts",
+                "`for` has no meaning with the normal behaviour: remove it",
             ));
         }
         Ok(Lasting {

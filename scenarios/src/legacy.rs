@@ -1,5 +1,5 @@
-//! The steps that call one procedure of the older surface each, whichever surface the script is played on:
-//! `prepare`, `initiate`, `update` and `delete`.
+//! Steps that each call one procedure of the legacy surface, on whichever surface the script runs: `prepare`,
+//! `initiate`, `update` and `delete`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,21 +18,21 @@ use crate::reply::{Reply, SuccessReply};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenPrepare", into = "WrittenPrepare")]
 pub struct Prepare {
-    /// What the script calls the message.
+    /// Label of the message.
     pub label: At<Label>,
-    /// What it asks for.
+    /// Prompt of the message.
     pub prompt: Prompt,
-    /// Whether it is queued at once.
+    /// Whether to queue the message at once.
     pub auto_initiate: bool,
-    /// Which session.
+    /// The session.
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     pub client: At<ClientName>,
-    /// The answer that must come.
+    /// Expected answer.
     pub reply: Reply,
 }
 
-/// A [`Prepare`] in the words of a script.
+/// A [`Prepare`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("oneOf" = [
@@ -41,9 +41,9 @@ pub struct Prepare {
     { "required": ["command"] },
 ]))]
 struct WrittenPrepare {
-    /// What the script calls this message from here on.
+    /// Label of the message.
     r#as: At<Label>,
-    /// A directive to the gateway.
+    /// A directive for the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     say: Option<Directive>,
     /// A raw prompt.
@@ -52,16 +52,16 @@ struct WrittenPrepare {
     /// A command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<Command>,
-    /// Whether the message is queued at once; if not, `initiate` does it.
+    /// Whether to queue the message at once; otherwise `initiate` queues it.
     #[serde(default, skip_serializing_if = "is_default")]
     auto_initiate: bool,
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     reply: Reply,
 }
@@ -101,61 +101,61 @@ impl From<Prepare> for WrittenPrepare {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Initiate {
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reply: Reply,
 }
 
-/// Gives the session another callback target, for messages from now on (`updateSession`).
+/// Changes the callback target of later messages (`updateSession`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Update {
-    /// Which.
+    /// The new callback target.
     pub callback: CallbackTarget,
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reply: SuccessReply,
 }
 
-/// Removes the session (`deleteSession`).
+/// Deletes the session (`deleteSession`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Delete {
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reply: SuccessReply,
 }
 
-/// Where callbacks go to.
+/// A callback target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallbackTarget {
-    /// Nowhere.
+    /// No callbacks.
     None,
-    /// To the receiver, at the path that it has in the beginning.
+    /// The receiver, at its initial path.
     Receiver,
-    /// To the receiver, at this path.
+    /// The receiver, at this path.
     Path(String),
 }
 
-/// Why a text is no callback target.
+/// Invalid text for [`CallbackTarget`].
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a callback target; allowed: none, receiver, a path of the receiver such as /other")]
 pub struct CallbackTargetError(String);

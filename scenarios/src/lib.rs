@@ -1,11 +1,10 @@
-//! The script language: what a scenario may say, reading it, and checking that it can be played.
+//! The script language: its types, its parser and its checker.
 //!
-//! A script is a YAML file with a title, a reason, steps, and what must be true afterwards; `README.md`
-//! beside this crate teaches it by example. [`Scenario::parse`] gives back a tree in which only playable
-//! things can stand, or [every problem of the file](ScriptErrors) with its line and column.
-//! [`Library`] holds all scripts of a folder.
+//! A script is a YAML file with a title, a reason, steps and expectations; `README.md` of this crate explains
+//! it with examples. [`Scenario::parse`] returns a valid scenario, or [all errors of the file](ScriptErrors)
+//! with line and column. [`Library`] loads all scripts of a folder.
 //!
-//! What does not live here: playing a script, and any knowledge of the parties beyond their names.
+//! Playing scripts is not part of this crate, and it knows only the names of the parties.
 
 mod call;
 mod check;
@@ -63,7 +62,7 @@ pub use stored::{ExecutionId, ExecutionStatus, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
 pub use turnstile_fault::{
     Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict,
-    JobCode, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour, Readiness, ReadyCode, Status, Taking,
-    WrapperBehaviour,
+    JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour, ReadyBehaviour, ReadyCode,
+    Status, WrapperBehaviour,
 };
 pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};

@@ -1,4 +1,4 @@
-//! All scripts of a folder.
+//! Loads all scripts of a folder.
 
 use std::fmt;
 use std::fs;
@@ -9,46 +9,46 @@ use crate::problem::ScriptErrors;
 use crate::scenario::Scenario;
 use crate::surface::Surface;
 
-/// The folders that scripts are looked for in: the suite, and the bugs that were found.
-const SHELVES: [&str; 2] = ["suite", "regressions"];
-/// How a script's file name ends.
+/// Subfolders with scripts: the suite, and regressions.
+const FOLDERS: [&str; 2] = ["suite", "regressions"];
+/// File name extension of scripts.
 const EXTENSION: &str = "yaml";
 
-/// Every scenario of a folder, in order of id. A script for several surfaces is here once for each.
+/// All scenarios of a folder, in order of id. A script for several surfaces has one scenario for each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Library {
     entries: Vec<Entry>,
 }
 
-/// One scenario of a [`Library`], on one surface.
+/// A scenario of a [`Library`], for one surface.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its path below the library's folder without the ending, such as `suite/reconnect/inside-the-grace`,
-    /// and ` (legacy)` if it is for that surface.
+    /// Path relative to the folder, without extension, such as `suite/reconnect/inside-the-grace`; with the
+    /// suffix ` (legacy)` for the legacy surface.
     pub id: String,
-    /// Its file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What it says.
+    /// The scenario.
     pub scenario: Scenario,
 }
 
-/// Why a library, or a part of it, could not be loaded.
+/// Why a library or a part of it could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// A folder or file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A script is wrong.
+    /// A script has errors.
     #[error(transparent)]
     Script(#[from] ScriptErrors),
 }
 
-/// All that kept a library from being loaded. Displayed as one paragraph a problem.
+/// All errors of a library. Displayed with a blank line between errors.
 #[derive(Debug, thiserror::Error)]
 pub struct LibraryErrors {
     /// The errors, at least one, in order of file.
@@ -68,25 +68,26 @@ impl fmt::Display for LibraryErrors {
 }
 
 impl Library {
-    /// Reads every `*.yaml` below `suite` and `regressions` in `root`. One of the two may be missing.
+    /// Loads every `*.yaml` file below `suite` and `regressions` in `root`. One of the two folders may be
+    /// missing.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with any of the scripts, or that could not be read.
+    /// All errors of all scripts, and all files and folders that could not be read.
     pub fn load(root: &Path) -> Result<Self, LibraryErrors> {
         let mut paths = Vec::new();
         let mut errors = Vec::new();
-        let shelves: Vec<PathBuf> = SHELVES.iter().map(|shelf| root.join(shelf)).collect();
-        if shelves.iter().any(|shelf| shelf.exists()) {
-            for shelf in shelves.iter().filter(|shelf| shelf.exists()) {
-                find(shelf, &mut paths, &mut errors);
+        let folders: Vec<PathBuf> = FOLDERS.iter().map(|name| root.join(name)).collect();
+        if folders.iter().any(|folder| folder.exists()) {
+            for folder in folders.iter().filter(|folder| folder.exists()) {
+                find(folder, &mut paths, &mut errors);
             }
         } else {
             errors.push(LibraryError::Read {
                 path: root.to_owned(),
                 source: io::Error::new(
                     io::ErrorKind::NotFound,
-                    "there is no folder `suite` or `regressions` in it",
+                    "it contains no folder `suite` or `regressions`",
                 ),
             });
         }
@@ -104,13 +105,13 @@ impl Library {
         Ok(Self { entries })
     }
 
-    /// Every scenario.
+    /// All scenarios.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The scenarios whose id contains `filter`; only those of the script whose path it is, or only the one
-    /// whose id it is, if there is one; all, without a filter.
+    /// Selects scenarios. An exact id or path wins; otherwise all whose id contains `filter`. `None` returns
+    /// all.
     pub fn matching(&self, filter: Option<&str>) -> Vec<&Entry> {
         let Some(filter) = filter else {
             return self.entries.iter().collect();
@@ -157,7 +158,7 @@ impl Entry {
     }
 }
 
-/// A script, once for each of its surfaces.
+/// Reads a script and returns a scenario for each of its surfaces.
 fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, LibraryError> {
     let source = fs::read_to_string(path).map_err(|source| LibraryError::Read {
         path: path.to_owned(),

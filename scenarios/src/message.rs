@@ -1,4 +1,4 @@
-//! The steps that bring a message and work on either surface: `start` and `send`.
+//! Steps that send a message on either surface: `start` and `send`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,43 +15,43 @@ use turnstile_fault::is_default;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenStart", into = "WrittenStart")]
 pub struct Start {
-    /// What the script calls the message.
+    /// Label of the message.
     pub label: At<Label>,
-    /// What it asks for; never a command.
+    /// Prompt of the message; never a command.
     pub prompt: Prompt,
-    /// Another model than the session's settings say.
+    /// Overrides the model in the session's settings.
     pub model: Option<String>,
-    /// Which session.
+    /// The session.
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     pub client: At<ClientName>,
-    /// The answer that must come.
+    /// Expected answer.
     pub reply: Reply,
 }
 
-/// A [`Start`] in the words of a script.
+/// A [`Start`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("oneOf" = [{ "required": ["say"] }, { "required": ["text"] }]))]
 struct WrittenStart {
-    /// What the script calls this message from here on.
+    /// Label of the message.
     r#as: At<Label>,
-    /// A directive to the gateway.
+    /// A directive for the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     say: Option<Directive>,
     /// A raw prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// Another model than the session's settings say.
+    /// Overrides the model in the session's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     reply: Reply,
 }
@@ -90,53 +90,53 @@ impl From<Start> for WrittenStart {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenSend", into = "WrittenSend")]
 pub struct SendMessage {
-    /// What the script calls the message.
+    /// Label of the message.
     pub label: At<Label>,
-    /// What it asks for.
+    /// Prompt of the message.
     pub prompt: Prompt,
-    /// The message whose id is sent once more, if one is.
+    /// Message whose id is sent again.
     pub repeat: Option<At<Label>>,
-    /// Another model than the session's.
+    /// Overrides the session's model.
     pub model: Option<String>,
-    /// What is to follow its turn, if that is said.
+    /// Overrides the session's finalization.
     pub finalization: Option<Finalization>,
-    /// Which session.
+    /// The session.
     pub session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     pub client: At<ClientName>,
-    /// Who makes the message's id. Of no meaning for a repeated message.
+    /// Who creates the message id. Ignored if `repeat` is set.
     pub id: IdMaker,
-    /// On which surface; the one that the script is played on if not said.
+    /// Overrides the surface that the script runs on.
     pub surface: Option<At<Surface>>,
-    /// In which form on the legacy surface.
+    /// Form of the request on the legacy surface.
     pub form: Option<At<Form>>,
-    /// The answer that must come.
+    /// Expected answer.
     pub reply: Reply,
 }
 
-/// Who makes a message's id.
+/// Who creates a message id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdMaker {
-    /// The client, and sends it along.
+    /// The client, which sends it.
     #[default]
     Client,
-    /// The server, because the client sends none.
+    /// The server.
     Server,
 }
 
-/// The forms of `sendMessageV2` (protocol §2).
+/// Forms of a `sendMessageV2` request (PROTOCOL.md §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// Prompt, mode and model beside all else.
+    /// Prompt, mode and model at the top level.
     Flat,
-    /// What is asked for in a `payload`.
+    /// Prompt or command in `payload`.
     Payload,
 }
 
 impl SendMessage {
-    /// The form in which it is sent on the legacy surface: a command has one only.
+    /// Form of the request on the legacy surface. A command has only the form `payload`.
     pub fn legacy_form(&self) -> Form {
         match (&self.form, &self.prompt) {
             (Some(form), _) => form.value,
@@ -146,7 +146,7 @@ impl SendMessage {
     }
 }
 
-/// A [`SendMessage`] in the words of a script.
+/// A [`SendMessage`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("oneOf" = [
@@ -155,42 +155,42 @@ impl SendMessage {
     { "required": ["command"] },
 ]))]
 struct WrittenSend {
-    /// What the script calls this message from here on.
+    /// Label of the message.
     r#as: At<Label>,
-    /// A directive to the gateway.
+    /// A directive for the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     say: Option<Directive>,
     /// A raw prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// A command, on the legacy surface.
+    /// A command; only on the legacy surface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<Command>,
-    /// The earlier message whose id is sent once more.
+    /// Earlier message whose id is sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repeat: Option<At<Label>>,
-    /// Another model than the session's.
+    /// Overrides the session's model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
-    /// What is to follow the turn; as the session has it if left out.
+    /// Overrides the session's finalization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     finalization: Option<Finalization>,
-    /// Which session.
+    /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     session: At<SessionName>,
-    /// Who asks.
+    /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
-    /// Who makes the message's id; the client if left out.
+    /// Who creates the message id; default `client`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<IdMaker>,
-    /// On which surface; the one that the script is played on if left out.
+    /// Overrides the surface that the script runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     surface: Option<At<Surface>>,
-    /// In which form on the legacy surface; flat if left out, and payload for a command.
+    /// Form on the legacy surface; default `flat`, and `payload` for a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     form: Option<At<Form>>,
-    /// The answer that must come; 200 if left out.
+    /// Expected answer; default status 200.
     #[serde(default, skip_serializing_if = "is_default")]
     reply: Reply,
 }

@@ -1,4 +1,4 @@
-//! The names that a script gives to things: messages, gates, clients.
+//! Names in a script: labels, tags, ingest sockets, sessions and clients.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,28 +9,27 @@ use crate::party::Machine;
 use crate::text::listed;
 use turnstile_fault::{read_from_text, write_as_text};
 
-/// The harness's own client: it watches every session from its start, and nothing is done to it.
+/// The harness's own client. It watches every session from its start, and scripts cannot act on it.
 pub const OBSERVER: &str = "observer";
 
-/// The client that makes requests where a script names none.
+/// The client of requests that name none.
 const DEFAULT_CLIENT: &str = "client";
 
-/// The session that a step is about where it names none.
+/// The session of steps that name none.
 const DEFAULT_SESSION: &str = "session";
 
-/// Why a text cannot be a name.
+/// Invalid text for a name.
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
-    #[error("`{0}` is not a name: letters, digits, `-` and `_` are allowed")]
+    #[error("`{0}` is not a valid name: use letters, digits, `-` and `_`")]
     Form(String),
-    #[error("`{0}` is the harness's own eye: nothing is done to it or by it")]
+    #[error("`{0}` is the harness's own client: scripts cannot use it")]
     Observer(String),
-    #[error("`{0}` is a party's name and cannot be a client's; parties: {parties}", parties = listed(Machine::ALL))]
+    #[error("`{0}` is the name of a party and cannot name a client; parties: {parties}", parties = listed(Machine::ALL))]
     Machine(String),
 }
 
-/// Whether `text` is made of the characters that the gateway also takes for a tag or an echo
-/// (protocol §11).
+/// Whether `text` has only characters that the gateway accepts in a tag or an echo (R11.4).
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -83,28 +82,28 @@ macro_rules! name {
 }
 
 name! {
-    /// What a script calls one admission of a message, such as the `as` of a `start` or `send`, or an execution
-    /// of an older service.
+    /// Label of a message, the `as` of a step such as `start` or `send`, or of an execution of an older
+    /// service.
     Label, |_| Ok(())
 }
 
 name! {
-    /// What a script calls a place at the gateway where requests are parked.
+    /// A tag at the gateway where requests wait.
     Tag, |_| Ok(())
 }
 
 name! {
-    /// What a script calls an ingest socket of its own: the `open` of an `ingest`.
+    /// Name of an ingest socket that the script opens.
     IngestName, |_| Ok(())
 }
 
 name! {
-    /// What a script calls a session. The one that is spoken of where no name is given is called `session`.
+    /// Name of a session; default `session`.
     SessionName, |_| Ok(())
 }
 
 name! {
-    /// What a script calls a client. Never a party's name, nor [`OBSERVER`].
+    /// Name of a client. Neither a party's name nor [`OBSERVER`].
     ClientName, |text| {
         if text == OBSERVER {
             return Err(NameError::Observer(text.to_owned()));

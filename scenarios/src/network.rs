@@ -1,6 +1,7 @@
-//! The keys with which a step says where in the network it strikes: `between`, or `from` and `to`.
+//! The keys of steps about links and connections: `between`, or `from` and `to`, with the parameters of the
+//! fault.
 //!
-//! Every step about links and connections reads its keys here, and finds the schema of them here.
+//! All these steps are parsed here and get their schema here.
 
 use std::fmt;
 
@@ -14,12 +15,12 @@ use turnstile_fault::{FaultKind, Lapse, Link, LinkEffect, Parameter, nonzero};
 use crate::party::{Between, Direction, LinkError, Party};
 use crate::place::{At, Spot};
 
-/// The keys of a step without a kind of fault, `heal`.
+/// Keys of `heal`.
 const LINK_KEYS: &[&str] = &["between", "from", "to"];
 
-/// The two ends that a step names, and where it does.
+/// The two ends that a step names, with their positions.
 pub(crate) struct Ends {
-    /// The ends; both directions count unless it is one way.
+    /// The ends, in both directions unless `one_way`.
     pub link: Link,
     pub spots: [Spot; 2],
 }
@@ -42,16 +43,16 @@ impl From<Direction> for Ends {
     }
 }
 
-/// All that a step about the network says.
-pub(crate) struct Said {
+/// Everything that such a step specifies.
+pub(crate) struct NetworkArguments {
     pub ends: Ends,
-    /// What its parameter makes of the link.
+    /// Effect on the link, from the step's parameter.
     pub effect: Option<LinkEffect>,
-    /// The value of `for`.
+    /// Value of `for`.
     pub lasts: Option<Lapse>,
 }
 
-/// Reads a step about the network: a fault of some kind, or a `heal`.
+/// Parses a step: a fault of this kind, or `heal` for `None`.
 #[derive(Clone, Copy)]
 pub(crate) struct NetworkStep(pub Option<FaultKind>);
 
@@ -65,7 +66,7 @@ impl NetworkStep {
         Some((kind, kind.parameter()?))
     }
 
-    /// The ends that the keys name, which may be those of this step.
+    /// Combines the keys that name the ends.
     fn ends<E: serde::de::Error>(
         self,
         between: Option<Between>,
@@ -91,11 +92,8 @@ impl NetworkStep {
                     generator.subschema_for::<Between>(),
                     "Both directions of the link between two parties.",
                 ),
-                "from" => (generator.subschema_for::<Party>(), "One direction: who sends."),
-                "to" => (
-                    generator.subschema_for::<Party>(),
-                    "One direction: who would receive.",
-                ),
+                "from" => (generator.subschema_for::<Party>(), "One direction: the sender."),
+                "to" => (generator.subschema_for::<Party>(), "One direction: the receiver."),
                 "for" => (
                     generator.subschema_for::<Lapse>(),
                     "How long it lasts; until `heal` if left out.",
@@ -131,21 +129,21 @@ impl NetworkStep {
 }
 
 impl<'de> DeserializeSeed<'de> for NetworkStep {
-    type Value = Said;
+    type Value = NetworkArguments;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Said, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<NetworkArguments, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for NetworkStep {
-    type Value = Said;
+    type Value = NetworkArguments;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "a map of {}", self.keys().join(", "))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NetworkArguments, A::Error> {
         let (mut between, mut from, mut to, mut effect, mut lasts) = (None, None, None, None, None);
         while let Some(key) = map.next_key_seed(Key(self.keys()))? {
             match key {
@@ -163,7 +161,7 @@ impl<'de> Visitor<'de> for NetworkStep {
         if let (Some((_, key)), None) = (self.parameter(), effect) {
             return Err(A::Error::missing_field(key));
         }
-        Ok(Said {
+        Ok(NetworkArguments {
             ends: self.ends(between, from, to)?,
             effect: effect.or_else(|| self.0?.plain_effect()),
             lasts,
@@ -171,7 +169,7 @@ impl<'de> Visitor<'de> for NetworkStep {
     }
 }
 
-/// Writes the keys of a step about the network. A link of both directions has one key, and of one direction two.
+/// Writes the ends: `between` for both directions, `from` and `to` for one.
 pub(crate) fn write_ends<M: SerializeMap>(map: &mut M, link: &Link) -> Result<(), M::Error> {
     if link.one_way {
         map.serialize_entry("from", &link.from)?;
@@ -181,7 +179,7 @@ pub(crate) fn write_ends<M: SerializeMap>(map: &mut M, link: &Link) -> Result<()
     }
 }
 
-/// Reads one of some keys.
+/// Parses one of these keys.
 struct Key(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Key {
@@ -205,7 +203,7 @@ impl Visitor<'_> for Key {
     }
 }
 
-/// A length of time that is longer than zero.
+/// A duration above zero.
 struct NonzeroLapse(Lapse);
 
 impl<'de> Deserialize<'de> for NonzeroLapse {
@@ -214,12 +212,12 @@ impl<'de> Deserialize<'de> for NonzeroLapse {
     }
 }
 
-/// A `heal`: whatever was cut, black-holed or delayed there is over.
+/// Ends all cuts, black holes and delays of a link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heal {
-    /// What is healed.
+    /// The link to heal.
     pub link: Link,
-    /// Where its ends are named.
+    /// Positions of its ends.
     pub(crate) spots: [At<()>; 2],
 }
 

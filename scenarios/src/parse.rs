@@ -1,10 +1,9 @@
-//! From text to a draft of a scenario.
+//! Parses a script's text into a draft of a scenario.
 //!
-//! A deserializer gives up at the first mistake, and a script's author wants to hear of all of them. So
-//! what could not be read is noted down and the text is read again without it, until nothing new turns
-//! up. A step that could not be read stays in the draft as the words it mentions, so that what it may
-//! have introduced is not reported missing later. Whether the steps make sense together is not asked
-//! here.
+//! A deserializer stops at its first error, but authors need all errors at once. So an unreadable part is
+//! recorded and the text is parsed again without it, until no new error appears. An unreadable step stays in
+//! the draft as raw words, so that the checker does not report names that the step may have introduced.
+//! Whether the steps fit together is checked in `check`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,56 +25,57 @@ use crate::surface::Surfaces;
 use crate::text::listed;
 use turnstile_fault::Answer;
 
-/// The key of the steps.
+/// Key of the steps.
 pub(crate) const STEPS: &str = "steps";
-/// The key of the surfaces.
+/// Key of the surfaces.
 const API: &str = "api";
-/// The key of what happens to steps that do not go as scripted.
+/// Key of tolerance.
 const TOLERANT: &str = "tolerant";
-/// The key of the session's settings.
+/// Key of the session's settings.
 const SESSION: &str = "session";
-/// The key of the expectations.
+/// Key of the expectations.
 const EXPECT: &str = "expect";
-/// The keys of a script.
+/// All keys of a script.
 const KEYS: &[&str] = &[
     "scenario", "about", "seam", API, TOLERANT, SESSION, "receiver", STEPS, EXPECT,
 ];
-/// Those without which it is none.
+/// Required keys.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
 
-/// What is said to a step or expectation that is no map.
-const ONE_KEY: &str = "expected a map of one key, such as `wait: 4s` or `interrupt: {}`";
+/// Error for a step or expectation that is not a map.
+const ONE_KEY: &str = "expected a map with one key, such as `wait: 4s` or `interrupt: {}`";
 
-/// What could be read of a script.
+/// The readable parts of a script.
 #[derive(Default)]
 pub(crate) struct Draft {
     pub title: Option<At<String>>,
     pub about: Option<At<String>>,
     pub seam: Option<Seam>,
-    /// `None` if it was there and could not be read.
+    /// `None` if present but unreadable.
     pub api: Option<Surfaces>,
     pub tolerant: bool,
-    /// `None` if it was there and could not be read.
+    /// `None` if present but unreadable.
     pub session: Option<Session>,
     pub receiver: Vec<Answer>,
     pub steps: Option<Vec<Element<Step>>>,
     pub expect: Vec<Element<Expectation>>,
-    /// The keys that were there, readable or not.
+    /// All keys in the script, readable or not.
     pub present: BTreeMap<String, Spot>,
 }
 
-/// One element of a list: read, or not.
+/// A list element, readable or not.
 pub(crate) enum Element<T> {
     Read(At<T>),
-    Broken(At<Value>),
+    Unreadable(At<Value>),
 }
 
 impl Draft {
-    /// An element that is no map at all is reported where whatever follows it begins; this puts it right.
+    /// Corrects the position of errors about elements that are not maps; the deserializer reports the
+    /// position of the next token.
     fn relocate(&self, unreadable: &mut BTreeMap<Place, (Spot, String)>) {
         fn bare<T>((index, element): (usize, &Element<T>)) -> Option<(usize, Spot)> {
             match element {
-                Element::Broken(At { value, spot }) if !value.is_object() => Some((index, *spot)),
+                Element::Unreadable(At { value, spot }) if !value.is_object() => Some((index, *spot)),
                 _ => None,
             }
         }
@@ -87,12 +87,12 @@ impl Draft {
         }
     }
 
-    /// The scenario, if everything in it could be read.
+    /// The scenario, if everything was readable.
     pub fn finish(self) -> Option<Scenario> {
         fn whole<T>(elements: Vec<Element<T>>) -> Option<Vec<At<T>>> {
             let read = |element| match element {
                 Element::Read(value) => Some(value),
-                Element::Broken(_) => None,
+                Element::Unreadable(_) => None,
             };
             elements.into_iter().map(read).collect()
         }
@@ -110,9 +110,9 @@ impl Draft {
     }
 }
 
-/// Reads as much of the script as can be read, and reports the rest.
+/// Parses as much of the script as possible, and reports the rest.
 ///
-/// Nothing comes back if the text is no YAML, or not a map: then it makes no sense to look further.
+/// Returns `None` if the text is not valid YAML or not a map.
 pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
     let mut unreadable: BTreeMap<Place, (Spot, String)> = BTreeMap::new();
     let mut duplicate_keys = DuplicateKeyPolicy::Error;
@@ -133,19 +133,19 @@ pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
         let spot = error.location().map_or(Spot::START, Spot::from);
         let duplicate = matches!(error.without_snippet(), Error::DuplicateMappingKey { .. });
         if duplicate && matches!(duplicate_keys, DuplicateKeyPolicy::Error) {
-            // To leave out the map around it would lose more than to read on with one of the two.
-            report.add(spot, wording(&error));
+            // Leaving out the surrounding map would lose more than continuing with one of the two values.
+            report.add(spot, rephrased(&error));
             duplicate_keys = DuplicateKeyPolicy::LastWins;
             continue;
         }
         match place {
             Some(place) if !unreadable.contains_key(&place) => {
-                unreadable.insert(place, (spot, wording(&error).into_owned()));
+                unreadable.insert(place, (spot, rephrased(&error).into_owned()));
             }
-            // It cannot even be skipped: the YAML itself is broken there.
+            // The part cannot be skipped either, because the YAML itself is invalid there.
             _ => {
-                if !unreadable.values().any(|(told, _)| *told == spot) {
-                    report.add(spot, wording(&error));
+                if !unreadable.values().any(|(known, _)| *known == spot) {
+                    report.add(spot, rephrased(&error));
                 }
                 break None;
             }
@@ -156,7 +156,7 @@ pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
             let required = listed(REQUIRED);
             report.add(
                 Spot::START,
-                format_args!("the script has no `{key}`; required: {required}"),
+                format_args!("missing key `{key}`; required: {required}"),
             );
         }
         draft.relocate(&mut unreadable);
@@ -167,17 +167,17 @@ pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
     draft
 }
 
-/// A part of a script that can be left out without losing the rest.
+/// A part of a script that can be left out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Key(String),
     Element(&'static str, usize),
 }
 
-/// Reads a script, except for what is known to be unreadable.
+/// Parses a script, except for the parts in `unreadable`.
 struct Reader<'a> {
     unreadable: &'a BTreeMap<Place, (Spot, String)>,
-    /// What is being read, so that after a failure it is known what failed.
+    /// The part being parsed, which is the one that failed if parsing fails.
     place: &'a mut Option<Place>,
 }
 
@@ -236,7 +236,7 @@ impl Reader<'_> {
     }
 }
 
-/// Reads a list, except for the elements that are known to be unreadable.
+/// Parses a list, except for the elements in `unreadable`.
 struct Elements<'a, T> {
     unreadable: &'a BTreeMap<Place, (Spot, String)>,
     place: &'a mut Option<Place>,
@@ -264,7 +264,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
         loop {
             let place = Place::Element(self.key, elements.len());
             let next = if self.unreadable.contains_key(&place) {
-                list.next_element()?.map(Element::Broken)
+                list.next_element()?.map(Element::Unreadable)
             } else {
                 *self.place = Some(place);
                 list.next_element()?.map(Element::Read)
@@ -277,38 +277,35 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
     }
 }
 
-/// The reader's messages, in the words that scripts are spoken of in.
-fn wording(error: &Error) -> Cow<'_, str> {
+/// Rephrases an error of the deserializer in the terms of scripts.
+fn rephrased(error: &Error) -> Cow<'_, str> {
     let allowed = |word: &str, expected: &[&str]| {
-        Cow::Owned(format!(
-            "`{word}` is not known here; allowed: {}",
-            listed(expected)
-        ))
+        Cow::Owned(format!("unknown word `{word}`; allowed: {}", listed(expected)))
     };
     match error {
-        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => wording(error),
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => rephrased(error),
         Error::SerdeUnknownField { field, expected, .. } => allowed(field, expected),
         Error::SerdeUnknownVariant {
             variant, expected, ..
         } => allowed(variant, expected),
         Error::SerdeMissingField { field, .. } => Cow::Owned(format!("`{field}` is missing")),
-        Error::DuplicateMappingKey { key: Some(key), .. } => Cow::Owned(format!("`{key}` is there twice")),
+        Error::DuplicateMappingKey { key: Some(key), .. } => Cow::Owned(format!("duplicate key `{key}`")),
         Error::Unexpected { expected, .. } => match *expected {
             "mapping start" => "expected a map, such as { key: value }".into(),
             "sequence start" => "expected a list, such as [one, two]".into(),
-            "string scalar" => "expected a word or a text".into(),
+            "string scalar" => "expected a string".into(),
             _ => UserMessageFormatter.format_message(error),
         },
         Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => ONE_KEY.into(),
         Error::InvalidScalar { ty: "boolean", .. } => "expected true or false".into(),
         Error::InvalidScalar { ty, .. } if ty.starts_with('u') => {
-            "expected a whole number, not below 0".into()
+            "expected a whole number, 0 or above".into()
         }
         Error::SerdeInvalidValue { expected, .. } if expected.contains("nonzero") => {
             "expected a number above 0".into()
         }
         Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
-            "one key is enough: what comes next needs a `-` of its own".into()
+            "an element has one key: begin the next element with `-`".into()
         }
         _ => UserMessageFormatter.format_message(error),
     }

@@ -1,4 +1,4 @@
-//! Who takes part, and who speaks to whom.
+//! The parties of a scenario, and which of them are connected.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,25 +10,25 @@ use turnstile_fault::{read_from_text, write_as_text};
 use crate::name::{ClientName, NameError};
 use crate::place::At;
 
-/// A party that runs somewhere of its own and can crash.
+/// A party with its own machine, which can crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Machine {
-    /// The session server, which is what is being examined.
+    /// The session server under test.
     Server,
-    /// The wrapper in its sandbox, with the agent that it runs.
+    /// The wrapper in its sandbox, with its agent.
     Wrapper,
     /// The LLM gateway.
     Gateway,
-    /// The receiver of callbacks.
+    /// The callback receiver.
     Receiver,
 }
 
 impl Machine {
-    /// Every one of them.
+    /// All machines.
     pub const ALL: [Self; 4] = [Self::Server, Self::Wrapper, Self::Gateway, Self::Receiver];
 
-    /// The name as scripts have it.
+    /// Name in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -52,15 +52,14 @@ impl fmt::Display for Machine {
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Party {
-    /// One of the fixed parties.
+    /// A machine.
     Machine(Machine),
     /// A client.
     Client(ClientName),
 }
 
 impl Party {
-    /// Whether the protocol has these two speak to each other at all. A fault between two that never
-    /// do would be a fault that cannot be noticed.
+    /// Whether the protocol has these two parties communicate. A fault between others would have no effect.
     fn speaks_to(&self, other: &Self) -> bool {
         use Machine::{Gateway, Receiver, Server, Wrapper};
         match (self, other) {
@@ -102,23 +101,23 @@ impl fmt::Display for Party {
 read_from_text!(Party, {
     "type": "string",
     "pattern": "^[A-Za-z0-9_-]+$",
-    "description": "server, wrapper, gateway, receiver, client, or a client that was introduced by `open`",
+    "description": "server, wrapper, gateway, receiver, client, or a client introduced by `open`",
 });
 write_as_text!(Party);
 
-/// Why two names do not make a link.
+/// Invalid ends of a link.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    #[error("`between` names exactly two parties, here {0}")]
+    #[error("`between` needs exactly two parties, not {0}")]
     Count(usize),
-    #[error("a link has two different ends, here both are `{0}`")]
+    #[error("the two ends of a link must differ, but both are `{0}`")]
     Same(Party),
     #[error(
-        "nothing ever travels between `{0}` and `{1}`; links: server and wrapper, server and receiver, \
+        "there is no link between `{0}` and `{1}`; links: server and wrapper, server and receiver, \
          server and a client, wrapper and gateway"
     )]
     Silent(Party, Party),
-    #[error("say either `between: [one, two]`, or `from` and `to`")]
+    #[error("specify either `between: [one, two]`, or `from` and `to`")]
     Ends,
 }
 
@@ -132,7 +131,7 @@ fn connected(one: &Party, two: &Party) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// Two different parties that speak to each other, in both directions.
+/// Two parties that communicate, in both directions.
 #[derive(Deserialize)]
 #[serde(try_from = "Vec<At<Party>>")]
 pub(crate) struct Between {
@@ -160,7 +159,7 @@ impl JsonSchema for Between {
     }
 }
 
-/// One direction of a link: what `from` sends to `to`.
+/// One direction of a link: from `from` to `to`.
 pub(crate) struct Direction {
     pub from: At<Party>,
     pub to: At<Party>,

@@ -1,4 +1,4 @@
-//! Where in its file a thing was written.
+//! Positions of values in a script.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_saphyr::{Location, Spanned};
 
-/// A position in a file, both numbers counted from 1. Line 0 is nowhere: the thing was made, not read.
+/// A position in a file; line and column count from 1. Line 0 means that the value was not read from a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
     /// The line.
@@ -20,7 +20,7 @@ impl Spot {
     /// The first character of a file.
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 
-    /// A spot that two equal values may differ in.
+    /// This position without a value, ignored by comparisons.
     pub(crate) fn nothing(self) -> At<()> {
         At {
             value: (),
@@ -31,7 +31,7 @@ impl Spot {
 
 impl From<Location> for Spot {
     fn from(location: Location) -> Self {
-        // A script with more lines than that does not exist.
+        // No script has more lines.
         let number = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
         Self {
             line: number(location.line()),
@@ -40,15 +40,15 @@ impl From<Location> for Spot {
     }
 }
 
-/// A value that remembers where it was written.
+/// A value with its position.
 ///
-/// Equality looks at the value alone: two scripts that say the same are the same, however they are laid
-/// out. In JSON, YAML and the schema it is the bare value.
+/// Equality compares only the value, so scripts with the same content are equal whatever their layout.
+/// Serialization and schema are those of the value.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct At<T> {
-    /// What was written.
+    /// The value.
     pub value: T,
-    /// Where.
+    /// Its position.
     pub spot: Spot,
 }
 

@@ -1,20 +1,20 @@
-//! What is wrong with a script, and how it is told.
+//! Errors of a script and their display.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::place::Spot;
 
-/// One thing that is wrong with a script.
+/// An error of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, as it was given to the reader.
+    /// The file, as passed to the parser.
     pub file: PathBuf,
-    /// Where in it.
+    /// Position in the file.
     pub spot: Spot,
     /// What is wrong, and what is allowed.
     pub message: String,
-    /// The line at that spot, without its end.
+    /// The line at the position, without its line break.
     pub line: String,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Problem {
         if self.line.trim().is_empty() {
             return Ok(());
         }
-        // A tab is as wide as the terminal likes; a space is one column, as the caret needs it.
+        // Terminals vary in the width of a tab; the caret needs one column per character.
         let shown = self.line.replace('\t', " ");
         let margin = " ".repeat(line.to_string().len());
         let indent = " ".repeat(column.saturating_sub(1) as usize);
@@ -38,10 +38,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with a script, in order of line. Displayed as one paragraph a problem.
+/// All errors of a script, in order of position. Displayed with a blank line between errors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ScriptErrors {
-    /// The problems, at least one.
+    /// The errors, at least one.
     pub problems: Vec<Problem>,
 }
 
@@ -57,9 +57,9 @@ impl fmt::Display for ScriptErrors {
     }
 }
 
-/// Collects the problems of one script while it is read and checked.
+/// Collects the errors of a script during parsing and checking.
 pub(crate) struct Report<'a> {
-    /// The script's text.
+    /// Text of the script.
     pub source: &'a str,
     file: &'a Path,
     problems: Vec<Problem>,
@@ -86,14 +86,14 @@ impl<'a> Report<'a> {
         });
     }
 
-    /// `result` if nothing was reported, else the report.
+    /// Returns `result` if no error was reported, otherwise the errors.
     ///
     /// # Panics
     ///
-    /// If there is neither a result nor a problem.
+    /// If there is neither a result nor an error.
     pub fn conclude<T>(mut self, result: Option<T>) -> Result<T, ScriptErrors> {
         if self.problems.is_empty() {
-            return Ok(result.expect("a script without problems was read whole"));
+            return Ok(result.expect("a script without errors was parsed completely"));
         }
         self.problems.sort_by_key(|problem| problem.spot);
         Err(ScriptErrors {

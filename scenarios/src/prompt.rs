@@ -1,4 +1,4 @@
-//! What a message asks for, and what is to follow its turn.
+//! The prompt of a message, and its finalization.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,14 +8,14 @@ use crate::name::Tag;
 use crate::session::Gate;
 use turnstile_fault::is_default;
 
-/// What a message asks for.
+/// The prompt of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
-    /// A directive to the gateway.
+    /// A directive for the gateway.
     Say(Directive),
-    /// These words and no others.
+    /// A raw prompt.
     Text(String),
-    /// A command. Only the legacy surface has a place for one.
+    /// A command. Only the legacy surface supports commands.
     Command(Command),
 }
 
@@ -23,16 +23,16 @@ pub enum Prompt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// Its name, without the slash.
+    /// Name, without the slash.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// Its arguments; not sent if left out.
+    /// Arguments; by default the field is not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
 }
 
 impl Prompt {
-    /// The prompt as it is sent. For a command, what a user would have typed.
+    /// The prompt as sent; for a command, `/name arguments`.
     pub fn text(&self) -> String {
         match self {
             Self::Say(directive) => directive.prompt(),
@@ -44,7 +44,7 @@ impl Prompt {
         }
     }
 
-    /// Where the gateway will park the turn, if it will.
+    /// The tag at which the gateway parks the turn, if any.
     pub fn gate(&self) -> Option<&Tag> {
         match self {
             Self::Say(Directive::Gate(tag)) => Some(tag),
@@ -52,7 +52,7 @@ impl Prompt {
         }
     }
 
-    /// From the keys of a step that takes no command.
+    /// Combines the keys of a step without `command`.
     pub(crate) fn written(say: Option<Directive>, text: Option<String>) -> Result<Self, PromptError> {
         match (say, text) {
             (Some(directive), None) => Ok(Self::Say(directive)),
@@ -61,7 +61,7 @@ impl Prompt {
         }
     }
 
-    /// From the keys of a step that takes a command too.
+    /// Combines the keys of a step with `command`.
     pub(crate) fn written_or_command(
         say: Option<Directive>,
         text: Option<String>,
@@ -75,7 +75,7 @@ impl Prompt {
         }
     }
 
-    /// The keys `say`, `text` and `command` again.
+    /// Splits it into the keys `say`, `text` and `command`.
     pub(crate) fn keys(self) -> (Option<Directive>, Option<String>, Option<Command>) {
         match self {
             Self::Say(directive) => (Some(directive), None, None),
@@ -85,22 +85,20 @@ impl Prompt {
     }
 }
 
-/// Why the keys of a step do not make a message.
+/// Invalid keys of a message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PromptError {
-    #[error("a message has either `say` (a directive) or `text` (a raw prompt), exactly one of them")]
+    #[error("a message needs exactly one of `say` (a directive) and `text` (a raw prompt)")]
     Alternative,
-    #[error(
-        "a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them"
-    )]
+    #[error("a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`")]
     AlternativeWithCommand,
-    #[error("a message that repeats another has that one's id: `id` has no place beside `repeat`")]
+    #[error("`id` is not allowed with `repeat`: the id is that of the repeated message")]
     RepeatedId,
-    #[error("a command is sent in the form `payload`, and has no `model`")]
+    #[error("a command has only the form `payload` and no `model`")]
     Command,
 }
 
-/// What is to follow a turn. What is left out is not sent.
+/// Finalization of a turn. Fields that are left out are not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Finalization {
@@ -110,7 +108,7 @@ pub struct Finalization {
     /// `condenseOnComplete`.
     #[serde(skip_serializing_if = "is_default")]
     pub condense_on_complete: Option<bool>,
-    /// `gateThreshold`. Only the unified surface has a place for it.
+    /// `gateThreshold`; only on the unified surface.
     #[serde(skip_serializing_if = "is_default")]
     pub gate: Option<Gate>,
 }

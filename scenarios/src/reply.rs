@@ -1,40 +1,40 @@
-//! What a client must be answered.
+//! Expected answers to a client's request.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use turnstile_fault::{Status, is_default};
 
-/// How a message must be answered. A message with another status than 2xx is not admitted.
+/// Expected answer to a message. With a status other than 2xx the message is not admitted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Reply {
-    /// The HTTP status.
+    /// HTTP status.
     #[serde(default, skip_serializing_if = "is_default")]
     pub status: Status,
-    /// A text that the answer's body contains.
+    /// Text that the body contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
-    /// No answer comes: the request or its answer is lost, and the message may be admitted or not. Leaves
-    /// `status` and `contains` without a meaning.
+    /// Expects no answer: the request or its answer is lost, and the message may or may not be admitted.
+    /// Excludes the other fields.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
 }
 
-/// How a request must be answered that says whether it did anything.
+/// Expected answer of a request with a `success` field in its answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SuccessReply {
-    /// The HTTP status.
+    /// HTTP status.
     #[serde(default, skip_serializing_if = "is_default")]
     pub status: Status,
-    /// A text that the answer's body contains.
+    /// Text that the body contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
-    /// No answer comes: the request or its answer is lost. Leaves the rest without a meaning.
+    /// Expects no answer: the request or its answer is lost. Excludes the other fields.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
-    /// The answer's `success`.
+    /// The field `success`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
 }

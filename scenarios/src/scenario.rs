@@ -17,45 +17,44 @@ use crate::session::Session;
 use crate::step::Step;
 use crate::surface::{Surface, Surfaces};
 
-/// One scenario: what is done, and what must be true afterwards.
+/// A scenario: steps and expectations.
 ///
-/// Read one with [`Scenario::parse`]. One that is put together by hand is not checked; write it out and
-/// parse that.
+/// [`Scenario::parse`] reads one. A scenario built in code is not checked; write it and parse the result.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(deny_unknown_fields)]
 pub struct Scenario {
-    /// The title, a sentence that says what holds.
+    /// Title: a sentence that states what holds.
     #[serde(rename = "scenario")]
     #[schemars(length(min = 1))]
     pub title: String,
-    /// What could go wrong, and why that is worth a scenario.
+    /// What could go wrong, and why it matters.
     #[schemars(length(min = 1))]
     pub about: String,
-    /// The part of the system that it is about.
+    /// Part of the system under test.
     pub seam: Seam,
-    /// On which surfaces it is played, once on each.
+    /// surfaces to run on, once each.
     #[serde(default, skip_serializing_if = "is_default")]
     pub api: Surfaces,
-    /// Whether steps that do not go as scripted are passed over, so that only what must hold in every run is
-    /// judged. For scripts that were generated, whose faults fall where they fall.
+    /// Whether to ignore steps that do not go as scripted, and to judge only what must hold in every run. For
+    /// generated scripts, whose faults occur at unpredictable times.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tolerant: bool,
-    /// How the session is made.
+    /// Settings of the session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: Session,
-    /// What the receiver does with its first requests, one after another; then it answers 200.
+    /// Answers of the receiver to its first requests, one each; afterwards it answers 200.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receiver: Vec<Answer>,
-    /// What is done.
+    /// The steps.
     #[schemars(length(min = 1))]
     pub steps: Vec<At<Step>>,
-    /// What must be true at the end.
+    /// The expectations at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<At<Expectation>>,
 }
 
-/// The part of the system that a scenario is about.
+/// The part of the system that a scenario tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seam {
@@ -63,33 +62,33 @@ pub enum Seam {
     Turn,
     /// Messages that wait for each other.
     Queue,
-    /// The user stops what is going on.
+    /// Interrupts by the user.
     Interrupt,
-    /// The LLM gateway misbehaves.
+    /// Failures of the LLM gateway.
     Gateway,
-    /// The way of a callback to its receiver.
+    /// Delivery of callbacks.
     Callback,
-    /// Connections that break and come back.
+    /// Lost and restored connections.
     Reconnect,
-    /// Parties that stop and start again.
+    /// Crashes and restarts.
     Crash,
-    /// What a client sees.
+    /// Streams of clients.
     Stream,
-    /// The wrapper misbehaves.
+    /// Misbehaviour of the wrapper.
     Wrapper,
-    /// What old clients and older services' sessions need.
+    /// Old clients, and sessions of older services.
     Legacy,
-    /// The end of a session itself.
+    /// Deletion of a session.
     Deletion,
 }
 
 impl Scenario {
-    /// Reads a script and checks that it can be played. `file` is what problems are reported under.
+    /// Parses and checks a script. `file` is the path in error messages.
     ///
     /// # Errors
     ///
-    /// Every problem of the script, in order of line. Of several mistakes in the words of one step the
-    /// first one is told.
+    /// All errors of the script, in order of position. If one step has several syntax errors, only the first
+    /// is reported.
     pub fn parse(source: &str, file: &Path) -> Result<Self, ScriptErrors> {
         let mut report = Report::new(source, file);
         let draft = read(&mut report);
@@ -100,7 +99,7 @@ impl Scenario {
         report.conclude(scenario)
     }
 
-    /// What it needs of a server under test beyond the protocol.
+    /// Capabilities that it needs of a server under test, beyond the protocol.
     pub fn needs(&self) -> BTreeSet<Capability> {
         let of_steps = self.steps.iter().filter_map(|step| match &step.value {
             Step::Fault(injection) => Some(injection.fault.needs(injection.lasts.as_deref().copied())),
@@ -116,7 +115,7 @@ impl Scenario {
         needs
     }
 
-    /// What its steps call the sessions that they make, beside the one without a name of its own.
+    /// Names of the sessions that its steps create, except the default session.
     pub fn other_sessions(&self) -> BTreeSet<&SessionName> {
         let named = self.steps.iter().filter_map(|step| match &step.value {
             Step::Start(start) => Some(&start.session.value),
@@ -126,7 +125,7 @@ impl Scenario {
         named.filter(|name| !is_default(*name)).collect()
     }
 
-    /// This scenario on one of its surfaces only, with a title that says so; none if it is not for that one.
+    /// This scenario for one surface, with the surface in its title; `None` if it does not run on that surface.
     pub fn on(&self, surface: Surface) -> Option<Self> {
         self.api.contains(&surface).then(|| Self {
             title: format!("{}{}", self.title, surface.suffix()),
@@ -136,8 +135,8 @@ impl Scenario {
     }
 }
 
-/// The JSON Schema of scripts, for editors. It knows the words and the shapes; that labels, tags and
-/// parties fit together only [`Scenario::parse`] knows.
+/// The JSON Schema of scripts, for editors. It covers keys and types; only [`Scenario::parse`] checks that
+/// labels, tags and parties fit together.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Scenario).to_value()
 }

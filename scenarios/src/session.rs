@@ -1,4 +1,4 @@
-//! What is settled before the first step: the session's settings.
+//! Settings of the session.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 use crate::stored::Stored;
 use turnstile_fault::is_default;
 
-/// The session as the step that makes it asks for it.
+/// Settings of the session, sent by the step that creates it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Session {
-    /// Whether the session has a callback target, which then is the receiver.
+    /// Whether the session has the receiver as its callback target.
     #[serde(skip_serializing_if = "is_default")]
     pub callback: bool,
-    /// The model that its agent uses.
+    /// Model of the agent.
     pub model: String,
-    /// The agent's mode.
+    /// Mode of the agent.
     pub mode: String,
-    /// The branch to work on, if one is asked for.
+    /// Branch to work on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// `finalization.gateThreshold`, if one is asked for.
+    /// `finalization.gateThreshold`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
-    /// The session as an older service left it on the server's disk, if it did.
+    /// The session as an older service left it on the server's disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
 }
@@ -41,10 +41,10 @@ impl Default for Session {
     }
 }
 
-/// `gateThreshold`: from when on a result is awaited before a callback goes out (protocol §8).
+/// `gateThreshold`: whether callbacks wait for a gate result (PROTOCOL.md §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum Gate {
     Off,
     All,

@@ -1,8 +1,7 @@
-//! What can be done, one thing after another. The steps have files of their own, by
-//! subject.
+//! The steps of a script. Their contents have files of their subjects.
 //!
-//! Faults are one variant here and a word for each kind in a script. So the derived reader reads every other step, and
-//! is wrapped in one that knows the words of faults.
+//! All faults are one variant here, but each kind is a word in scripts. So the derived deserializer reads the
+//! other steps, and a wrapper handles the words of faults.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -26,7 +25,7 @@ use crate::party::Machine;
 use crate::place::At;
 use crate::wait::Await;
 
-/// One step of a script. A step begins when the one before it is done.
+/// A step of a script. A step begins when the previous one is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", rename_all = "kebab-case")]
 #[schemars(transform = spread_fault_steps)]
@@ -35,13 +34,13 @@ pub enum Step {
     Start(Start),
     /// Sends a further message.
     Send(SendMessage),
-    /// Creates the session and stores its first message, on the older surface.
+    /// Creates the session and stores its first message, on the legacy surface.
     Prepare(Prepare),
     /// Queues the message that was stored with the session.
     Initiate(Initiate),
-    /// Gives the session another callback target.
+    /// Changes the callback target of the session.
     Update(Update),
-    /// Removes the session.
+    /// Deletes the session.
     Delete(Delete),
     /// Interrupts the session.
     Interrupt(Interrupt),
@@ -51,25 +50,25 @@ pub enum Step {
     Open(Open),
     /// Closes a client's stream.
     Close(Close),
-    /// Waits until something has happened.
+    /// Waits for a condition.
     Await(Await),
-    /// Releases what is parked at the gateway under a tag.
+    /// Releases the requests that wait at a tag of the gateway.
     Release(At<Tag>),
     /// Ends a cut, a black hole or a delay.
     Heal(Heal),
-    /// Starts a crashed party again.
+    /// Restarts a crashed party.
     Restart(At<Machine>),
-    /// Brings a fault, each kind under a word of its own.
+    /// Injects a fault. Each kind of fault is a word of the language.
     #[serde(deserialize_with = "no_word")]
     #[schemars(schema_with = "fault_steps")]
     Fault(Injection),
-    /// Speaks to the server's ingest as a wrapper would.
+    /// Connects to the server's ingest like a wrapper.
     Ingest(Ingest),
     /// Lets time pass.
     Wait(Lapse),
 }
 
-/// The words of steps that come before those of faults.
+/// Words of steps before those of faults.
 const FIRST_WORDS: [&str; 12] = [
     "start",
     "send",
@@ -86,11 +85,10 @@ const FIRST_WORDS: [&str; 12] = [
 ];
 const HEAL: &str = "heal";
 const RESTART: &str = "restart";
-/// The words of steps that come after those of faults.
+/// Words of steps after those of faults.
 const LAST_WORDS: [&str; 2] = ["ingest", "wait"];
 
-/// The words of all steps, in the order in which an error message lists them: `heal` follows the faults that it ends,
-/// and so does `restart`.
+/// Words of all steps, in the order of error messages: `heal` and `restart` follow the faults that they end.
 static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut words = FIRST_WORDS.to_vec();
     for kind in FaultKind::ALL {
@@ -107,7 +105,7 @@ static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 });
 
 impl Step {
-    /// Brings a fault that lasts for a while, or until something else ends it.
+    /// A step that injects `fault` for `lasts`, or until another step ends it.
     pub fn fault(fault: Fault, lasts: Option<Lapse>) -> Self {
         Self::Fault(Injection::new(fault, lasts))
     }
@@ -120,7 +118,7 @@ impl Serialize for Step {
                 let word = injection.fault.kind().name();
                 serializer.serialize_newtype_variant("Step", 0, word, injection)
             }
-            // The derived one.
+            // The derived serializer.
             other => Self::serialize(other, serializer),
         }
     }
@@ -150,7 +148,7 @@ impl<'de> Visitor<'de> for StepReader {
     }
 }
 
-/// Reads the word of a step.
+/// Parses the word of a step.
 struct Word;
 
 impl<'de> DeserializeSeed<'de> for Word {
@@ -174,7 +172,7 @@ impl Visitor<'_> for Word {
     }
 }
 
-/// A step whose word has been read already.
+/// A step whose word is parsed already.
 struct Known<V> {
     word: &'static str,
     said: V,
@@ -190,12 +188,12 @@ impl<'de, V: serde::de::VariantAccess<'de>> EnumAccess<'de> for Known<V> {
     }
 }
 
-/// The derived reader never comes to a fault, which has the word of its kind.
+/// Never called: the derived deserializer does not see fault steps.
 fn no_word<'de, D: Deserializer<'de>>(_: D) -> Result<Injection, D::Error> {
     Err(serde::de::Error::unknown_variant("fault", &WORDS))
 }
 
-/// The schemas of all steps that bring a fault.
+/// The schemas of all fault steps.
 fn fault_steps(generator: &mut SchemaGenerator) -> Schema {
     let steps: Vec<Value> = FaultKind::ALL
         .iter()
@@ -214,7 +212,7 @@ fn fault_steps(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "oneOf": steps })
 }
 
-/// Gives the words of faults a place of their own beside those of other steps.
+/// Makes each fault step an alternative beside the other steps.
 fn spread_fault_steps(schema: &mut Schema) {
     let Some(Value::Array(steps)) = schema.get_mut("oneOf") else {
         return;

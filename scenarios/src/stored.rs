@@ -1,4 +1,4 @@
-//! A session that an older service left on the server's disk (protocol §10).
+//! A session that an older service left on the server's disk (PROTOCOL.md §10).
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,20 +11,20 @@ use crate::json::JsonObject;
 use crate::name::{Label, is_plain};
 use crate::place::At;
 
-/// How ids of executions begin (protocol §1).
+/// Prefix of execution ids (PROTOCOL.md §1).
 const EXECUTION_PREFIX: &str = "exc_";
 
-/// What lies on the server's disk before it starts for the first time.
+/// Content of the server's disk before its first start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stored {
-    /// Fields of the flat record, over those that it has anyway; null takes one away.
+    /// Fields of the flat record, merged over the default record; null removes a field.
     #[serde(skip_serializing_if = "is_default")]
     pub record: At<JsonObject>,
-    /// What the script calls the message that the record has as its `initialMessageId`.
+    /// Label of the message in the record's `initialMessageId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_message: Option<At<Label>>,
-    /// The executions that lie beside it.
+    /// Executions of the session.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub executions: Vec<StoredExecution>,
 }
@@ -33,25 +33,25 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StoredExecution {
-    /// What the script calls it.
+    /// Label of the execution.
     pub r#as: At<Label>,
-    /// Its id; one is made if left out.
+    /// Id of the execution; generated if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<ExecutionId>,
-    /// How far it had got.
+    /// Status of the execution.
     pub status: ExecutionStatus,
-    /// How long before the run's beginning it was started.
+    /// How long before the start of the run it was started.
     #[serde(default, skip_serializing_if = "is_default")]
     pub started_before: Lapse,
-    /// What the script calls the message that it ran for, if it knows one.
+    /// Label of the message that it ran for, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<At<Label>>,
 }
 
-/// How far an execution had got.
+/// Status of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum ExecutionStatus {
     Pending,
     Running,
@@ -60,11 +60,11 @@ pub enum ExecutionStatus {
     Interrupted,
 }
 
-/// The id of an execution.
+/// Id of an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionId(String);
 
-/// Why a text is no id of an execution.
+/// Invalid text for [`ExecutionId`].
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not the id of an execution: `exc_`, then letters, digits, `-` and `_`")]
 pub struct ExecutionIdError(String);

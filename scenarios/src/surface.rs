@@ -1,4 +1,4 @@
-//! The two ways in which clients speak to the server, and on which of them a script is played.
+//! The surfaces of the server for clients, and the selection of surfaces that a script runs on.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::listed;
 
-/// A family of procedures that does the same as the other one (protocol §2).
+/// A family of procedures for clients (PROTOCOL.md §2). Both have the same functions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Surface {
@@ -21,10 +21,10 @@ pub enum Surface {
 }
 
 impl Surface {
-    /// Both of them.
+    /// Both surfaces.
     pub const ALL: [Self; 2] = [Self::Unified, Self::Legacy];
 
-    /// The word for it.
+    /// Name in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unified => "unified",
@@ -32,7 +32,7 @@ impl Surface {
         }
     }
 
-    /// What is added to the name of a scenario that is played on this surface.
+    /// Suffix of ids and titles of scenarios that run on this surface.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Unified => "",
@@ -47,7 +47,7 @@ impl fmt::Display for Surface {
     }
 }
 
-/// Why a word is no surface.
+/// Invalid text for [`Surface`].
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a surface; allowed: {allowed}", allowed = listed(Surface::ALL))]
 pub struct SurfaceError(String);
@@ -61,13 +61,13 @@ impl FromStr for Surface {
     }
 }
 
-/// The surfaces that a script is played on: at least one, each once.
+/// The surfaces that a script runs on: at least one, without repetition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Surface>", into = "Vec<Surface>")]
 #[schemars(extend("minItems" = 1, "uniqueItems" = true))]
 pub struct Surfaces(Vec<Surface>);
 
-/// Why a list is not one of surfaces to play on.
+/// Invalid list of surfaces.
 #[derive(Debug, thiserror::Error)]
 pub enum SurfacesError {
     #[error("`api` is empty: name a surface, unified or legacy")]
@@ -111,7 +111,7 @@ impl Default for Surfaces {
 }
 
 impl Surfaces {
-    /// The one that is named first.
+    /// The first surface of the list.
     pub fn first(&self) -> Surface {
         self.0[0]
     }

@@ -1,6 +1,6 @@
-//! Text for error messages.
+//! Text of error messages.
 
-/// Several names for the eye: `a, b`, or `none`.
+/// Joins names for display: `a, b`, or `none`.
 pub(crate) fn listed<T: std::fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
     if names.is_empty() {

@@ -1,4 +1,4 @@
-//! The step `await`: going on only when something has happened.
+//! The step `await`: waits for a condition.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,55 +10,55 @@ use crate::name::{Label, Tag};
 use crate::place::At;
 use turnstile_fault::{Lapse, nonzero};
 
-/// How long an `await` waits where the script does not say.
+/// Default time limit of an `await`.
 pub const DEFAULT_WITHIN: Lapse = Lapse::from_secs(60);
 
-/// Waits for a condition, and fails the run if it does not come in time.
+/// Waits for a condition, and fails the run if it is not met in time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenAwait", into = "WrittenAwait")]
 pub struct Await {
-    /// What must happen.
+    /// The condition.
     pub condition: Condition,
-    /// By when, counted from this step.
+    /// Time limit, counted from this step.
     pub within: Lapse,
 }
 
-/// What can be waited for.
+/// A condition to wait for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    /// A request is parked at the gateway under this tag.
+    /// A request waits at this tag of the gateway.
     Gate(At<Tag>),
-    /// A message has got this far. True at once if it has already.
+    /// A message has reached this state, now or earlier.
     Message {
         /// The message.
         of: At<Label>,
-        /// How far.
+        /// The state.
         is: Moment,
     },
-    /// So many callbacks for a message have been delivered since the run began.
+    /// This many callbacks for a message were delivered since the start of the run.
     Callback {
         /// The message.
         of: At<Label>,
-        /// How many jobs, counted as [`crate::Callback::times`] does.
+        /// Number of jobs, counted as in [`crate::Callback::times`].
         times: NonZeroU32,
     },
-    /// Nothing is seen on any wire for that long.
+    /// No traffic on any wire for this long.
     Quiet(Lapse),
 }
 
-/// The moments in the life of a message, as its `cloud.message.*` events tell them (protocol §9).
+/// States of a message, from its `cloud.message.*` events (PROTOCOL.md §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
     /// Admitted.
     Queued,
-    /// Taken by the wrapper.
+    /// Accepted by the wrapper.
     Sent,
-    /// Ended well.
+    /// Completed.
     Completed,
-    /// Ended with `cloud.message.failed`, status failed.
+    /// `cloud.message.failed` with status failed.
     Failed,
-    /// Ended with `cloud.message.failed`, status interrupted.
+    /// `cloud.message.failed` with status interrupted.
     Interrupted,
 }
 
@@ -71,7 +71,7 @@ impl Moment {
         Self::Interrupted,
     ];
 
-    /// The word for it.
+    /// Name in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -82,7 +82,7 @@ impl Moment {
         }
     }
 
-    /// Of the moments of one rank a message reaches at most one, and none of a lower rank afterwards.
+    /// Order of states: a message reaches at most one state of each rank, in rising order.
     pub(crate) fn rank(self) -> u8 {
         match self {
             Self::Queued => 0,
@@ -102,7 +102,7 @@ impl fmt::Display for Moment {
     }
 }
 
-/// An [`Await`] in the words of a script.
+/// An [`Await`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("oneOf" = [
@@ -112,29 +112,29 @@ impl fmt::Display for Moment {
     { "required": ["quiet"] },
 ]))]
 struct WrittenAwait {
-    /// A request is parked at the gateway under this tag.
+    /// A request waits at this tag of the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gate: Option<At<Tag>>,
-    /// This message has got as far as `is` says.
+    /// This message has reached the state in `is`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<At<Label>>,
-    /// How far the message of `message` has got.
+    /// State of the message in `message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     is: Option<Moment>,
-    /// A callback for this message has been delivered.
+    /// A callback for this message was delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     callback: Option<At<Label>>,
-    /// How many callbacks; one if left out.
+    /// Number of callbacks; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<NonZeroU32>,
-    /// Nothing is seen on any wire for that long.
+    /// No traffic on any wire for this long.
     #[serde(
         default,
         deserialize_with = "nonzero",
         skip_serializing_if = "Option::is_none"
     )]
     quiet: Option<Lapse>,
-    /// By when; one minute if left out.
+    /// Time limit; default 1m.
     #[serde(
         default,
         deserialize_with = "nonzero",
@@ -143,18 +143,20 @@ struct WrittenAwait {
     within: Option<Lapse>,
 }
 
-/// Why the keys of a step do not make a condition.
+/// Invalid keys of an `await` step.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwaitError {
-    #[error("await waits for exactly one of: gate, message (with is), callback (with times or not), quiet")]
+    #[error(
+        "`await` needs exactly one of `gate`, `message` (with `is`), `callback` (optionally with `times`), `quiet`"
+    )]
     Alternative,
     #[error("`message` needs `is`: queued, sent, completed, failed or interrupted")]
     MessageWithoutIs,
-    #[error("`is` belongs to `message`")]
+    #[error("`is` is only allowed with `message`")]
     Is,
-    #[error("`times` belongs to `callback`")]
+    #[error("`times` is only allowed with `callback`")]
     Times,
-    #[error("{quiet} of quiet cannot be seen within {within}: give a longer `within`")]
+    #[error("{quiet} of quiet do not fit within {within}: set a longer `within`")]
     Quiet { quiet: Lapse, within: Lapse },
 }
 

@@ -1,7 +1,6 @@
-//! From a scenario back to the text of a script, laid out as a person would have: a line a step.
+//! Writes a scenario as a script, one line per step.
 //!
-//! What is written can be read again and is then the same scenario. What a person wrote around it (comments, the
-//! order of keys) is not kept.
+//! Parsing the result gives an equal scenario. Comments and the order of keys are not preserved.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +10,22 @@ use serde_saphyr::{FlowMap, FlowSeq, FoldStr, SerializerOptions};
 
 use crate::scenario::Scenario;
 
-/// The width at which long sentences are folded.
+/// Width at which long sentences are folded.
 const WIDTH: usize = 110;
 
 impl Scenario {
-    /// The text of a script that says this.
+    /// The text of a script with this content.
     ///
     /// # Panics
     ///
-    /// Never: a scenario is plain data, which can be written.
+    /// Never: a scenario can always be serialized.
     pub fn to_yaml(&self) -> String {
         let Value::Object(mut fields) = serde_json::to_value(self).expect("a scenario is plain data") else {
             unreachable!("a scenario is a map")
         };
         let mut text = String::new();
         text += &written("scenario", &self.title);
-        // Folded, and without the line break at its end that is not its own.
+        // Folded style, without a line break at the end.
         text += &written("about", &FoldStr(&self.about)).replacen(": >\n", ": >-\n", 1);
         for key in ["seam", "tolerant"] {
             if let Some(value) = fields.remove(key) {
@@ -48,11 +47,11 @@ impl Scenario {
     }
 }
 
-/// A step or an expectation: a word, and behind it on the same line all that is said of it.
+/// Writes a step or expectation on one line.
 fn line(element: Value) -> BTreeMap<String, OneLine> {
     let fields = match element {
         Value::Object(fields) => fields,
-        // A step without anything to say is its word alone.
+        // A step without a value is only its word.
         other => Map::from_iter([(
             other.as_str().unwrap_or_default().to_owned(),
             Value::Object(Map::new()),
@@ -64,7 +63,7 @@ fn line(element: Value) -> BTreeMap<String, OneLine> {
         .collect()
 }
 
-/// A value that is written on one line.
+/// A value written on one line.
 struct OneLine(Value);
 
 impl Serialize for OneLine {

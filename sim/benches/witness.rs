@@ -11,7 +11,7 @@ use criterion::Criterion;
 use serde_json::json;
 use turnstile::stage::client::{Awaited, From};
 use turnstile::stage::{self, Stage};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::trace::What;
 use turnstile_reference::sabotage::Sabotage;
@@ -83,7 +83,7 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
             let new = &trace.records()[read..];
             read = trace.records().len();
             new.iter().any(|record| match &record.what {
-                What::Sight(Sight::FrameReceived { frame, .. }) => {
+                What::Observation(Observation::FrameReceived { frame, .. }) => {
                     frame["streamEventType"] == "cloud.message.completed"
                 }
                 _ => false,

@@ -1,4 +1,4 @@
-//! The fake callback receiver as a program.
+//! The program `fake-receiver`.
 
 use std::process::ExitCode;
 
@@ -7,15 +7,15 @@ use fake_gateway::program::{self, Arguments};
 use fake_gateway::receiver::Receiver;
 
 const LONG_ABOUT: &str = "\
-A fake receiver of callbacks, which takes whatever is sent to it, at any path
+Fake callback receiver that accepts every request
 
-It answers 200 until it is given other answers, one for each callback that comes:
+It accepts POST and PUT on any path and answers 200. A control route queues other answers, one per callback:
   POST /test/answers  [{\"status\":500},{\"status\":200,\"delayMs\":5000},{\"stall\":true},{\"drop\":true},{\"twice\":true}]
-  GET  /test/answers  those that are left
+  GET  /test/answers  the answers that are still queued
 
-With --log-wire it shows what it was sent.";
+Use --log-wire to print the callbacks.";
 
-/// A fake receiver of callbacks, which takes whatever is sent to it
+/// Fake callback receiver that accepts every request
 #[derive(Parser)]
 #[command(name = "fake-receiver", version, long_about = LONG_ABOUT, after_help = program::AFTER_HELP)]
 struct Program {
@@ -25,7 +25,7 @@ struct Program {
 
 fn main() -> ExitCode {
     let Program { arguments } = Program::parse();
-    program::run("receiver", arguments, |listener, seams, witness| {
-        Box::pin(Receiver::new(witness).with_clock(seams.clock).serve(listener))
+    program::run("receiver", arguments, |listener, seams, probe| {
+        Box::pin(Receiver::new(probe).with_clock(seams.clock).serve(listener))
     })
 }

@@ -1,49 +1,44 @@
-//! What a prompt asks the gateway to do (protocol §11), and the steps of doing it.
+//! Parses the directive of a prompt (R11.3–R11.10) and lists the steps of its answer.
 //!
-//! Pure: nothing is waited for or sent here.
+//! Pure: it neither waits nor sends.
 
 use std::iter;
 use std::time::Duration;
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
-/// What announces a directive inside a prompt.
+/// Prefix of a directive inside a prompt.
 const MARK: &str = "__fake__:";
 
-/// The directive that asks for an answer without any text.
+/// The directive for an answer without text (R11.6).
 pub(crate) const IDLE_DIRECTIVE: &str = "__fake__:idle";
 
-/// Whether a prompt says how it is to be answered, sensibly or not.
+/// Whether a prompt contains a directive, valid or not.
 pub(crate) fn has_directive(prompt: &str) -> bool {
     prompt.contains(MARK)
 }
 
-/// What a parked request says once it is released.
+/// Text of the answer of a released gate (R11.9).
 const RELEASED: &str = "done";
 
-/// A directive that the gateway knows.
+/// A valid directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Directive {
     /// One chunk with this text.
     Echo(String),
-    /// `chunks` chunks with `pause` between two of them.
-    Slow {
-        /// How many chunks.
-        chunks: u32,
-        /// How long between two of them.
-        pause: Duration,
-    },
-    /// An answer without any text.
+    /// `chunks` chunks, separated by `pause`.
+    Slow { chunks: u32, pause: Duration },
+    /// An answer without text.
     Idle,
-    /// An answer that begins and never says or ends anything.
+    /// An answer that begins and never continues.
     Hang,
-    /// A refusal with this text.
+    /// A 402 with this text.
     Error(String),
     /// An answer that waits until this tag is released.
     Gate(String),
 }
 
-/// A prompt without a directive that the gateway knows.
+/// A prompt without a valid directive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown fake directive `{0}`")]
 pub(super) struct UnknownDirective(String);
@@ -52,25 +47,25 @@ pub(super) struct UnknownDirective(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Send a chunk with this text.
-    Say(String),
-    /// Wait for this long.
+    Text(String),
+    /// Wait for this duration.
     Pause(Duration),
     /// Wait until this tag is released.
     Park(String),
-    /// Wait for ever.
+    /// Never continue.
     Hang,
-    /// Send the chunk that gives the reason for stopping.
+    /// Send the chunk with `finish_reason: "stop"`.
     Stop,
-    /// Send the end mark.
+    /// Send `[DONE]`.
     Done,
 }
 
 impl Directive {
-    /// Reads the first directive in `prompt`.
+    /// Parses the first directive in `prompt`.
     ///
     /// # Errors
     ///
-    /// [`UnknownDirective`] if there is none, or none that makes sense.
+    /// [`UnknownDirective`] if the prompt has no directive or an invalid one.
     pub(super) fn parse(prompt: &str) -> Result<Self, UnknownDirective> {
         let marked = prompt.split_once(MARK).map_or("", |(_, marked)| marked);
         let line = marked.lines().next().unwrap_or_default();
@@ -89,33 +84,33 @@ impl Directive {
         directive.ok_or_else(|| UnknownDirective(line.to_owned()))
     }
 
-    fn deed(&self) -> Deed {
+    fn coverage(&self) -> FakeEvent {
         match self {
-            Self::Echo(_) => Deed::Echo,
-            Self::Slow { .. } => Deed::Slow,
-            Self::Idle => Deed::Idle,
-            Self::Hang => Deed::Hang,
-            Self::Error(_) => Deed::Error,
-            Self::Gate(_) => Deed::Gate,
+            Self::Echo(_) => FakeEvent::Echo,
+            Self::Slow { .. } => FakeEvent::Slow,
+            Self::Idle => FakeEvent::Idle,
+            Self::Hang => FakeEvent::Hang,
+            Self::Error(_) => FakeEvent::Error,
+            Self::Gate(_) => FakeEvent::Gate,
         }
     }
 
-    /// The steps of the streamed answer, or the text of the refusal.
+    /// Steps of the streamed answer, or the text of the 402.
     pub(super) fn answer(self) -> Result<Box<dyn Iterator<Item = Step> + Send>, String> {
-        let say = |text: &str| iter::once(Step::Say(text.to_owned()));
+        let chunk = |text: &str| iter::once(Step::Text(text.to_owned()));
         let ending = [Step::Stop, Step::Done];
-        self.deed().reach();
+        self.coverage().reach();
         Ok(match self {
             Self::Error(message) => return Err(message),
-            Self::Echo(text) => Box::new(say(&text).chain(ending)),
+            Self::Echo(text) => Box::new(chunk(&text).chain(ending)),
             Self::Idle => Box::new(ending.into_iter()),
             Self::Hang => Box::new(iter::once(Step::Hang)),
-            Self::Gate(tag) => Box::new(iter::once(Step::Park(tag)).chain(say(RELEASED)).chain(ending)),
+            Self::Gate(tag) => Box::new(iter::once(Step::Park(tag)).chain(chunk(RELEASED)).chain(ending)),
             Self::Slow { chunks, pause } => Box::new(
                 (1..=chunks)
-                    .flat_map(move |chunk| {
-                        let pause = (chunk > 1).then_some(Step::Pause(pause));
-                        pause.into_iter().chain([Step::Say(format!("chunk-{chunk} "))])
+                    .flat_map(move |number| {
+                        let pause = (number > 1).then_some(Step::Pause(pause));
+                        pause.into_iter().chain([Step::Text(format!("chunk-{number} "))])
                     })
                     .chain(ending),
             ),
@@ -132,7 +127,7 @@ fn parse_slow(numbers: &str) -> Option<Directive> {
     })
 }
 
-/// The leading letters, digits, `_` and `-`.
+/// The longest prefix of letters, digits, `_` and `-`.
 fn word(text: &str) -> &str {
     leading(text, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
@@ -147,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_directive_is_read_where_it_stands_in_the_prompt() {
+    fn directives_are_found_anywhere_in_the_prompt() {
         let slow = Directive::Slow {
             chunks: 3,
             pause: Duration::from_millis(50),
@@ -174,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directive_is_unknown() {
+    fn invalid_directives_are_rejected() {
         for prompt in [
             "",
             "hello",
@@ -197,13 +192,13 @@ mod tests {
     fn a_slow_answer_pauses_between_its_chunks_only() {
         let pause = Duration::from_millis(50);
         let steps: Vec<_> = Directive::Slow { chunks: 2, pause }.answer().unwrap().collect();
-        let say = |text: &str| Step::Say(text.to_owned());
+        let chunk = |text: &str| Step::Text(text.to_owned());
         assert_eq!(
             steps,
             [
-                say("chunk-1 "),
+                chunk("chunk-1 "),
                 Step::Pause(pause),
-                say("chunk-2 "),
+                chunk("chunk-2 "),
                 Step::Stop,
                 Step::Done
             ]

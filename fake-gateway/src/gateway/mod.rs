@@ -1,7 +1,7 @@
-//! The LLM gateway: an OpenRouter-shaped API whose answers are written in the prompts (protocol §11).
+//! The LLM gateway: an OpenRouter-shaped API that takes its answers from the prompts (R11.1–R11.18).
 //!
-//! The HTTP face and the performing of streamed answers live here; what a prompt asks for is in
-//! `directive`, who waits at a gate in `parking_lot`, the JSON in `openai`.
+//! This file has the HTTP routes and streams the answers. `directive` parses prompts, `parking_lot` tracks
+//! requests that wait at a gate, `openai` has the JSON shapes.
 
 mod directive;
 mod openai;
@@ -26,69 +26,69 @@ use parking_lot::{ParkingLot, Ticket};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_seams::{ClockExt as _, Listener, Seams, http_server};
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 use crate::edge::{Exchange, Headers, recorded};
 
-/// The one model in the catalogue.
+/// The only model in the catalogue (R11.1).
 pub const MODEL: &str = "fake-deterministic";
 
-/// Where the catalogue of models is.
+/// Route of the catalogue of models.
 pub const MODELS_PATH: &str = "/api/openrouter/models";
 
-/// Where completions are asked for.
+/// Route of completions.
 pub const COMPLETIONS_PATH: &str = "/api/openrouter/chat/completions";
 
-/// The data of the event that ends a streamed completion.
+/// Data of the event that ends a streamed completion (R11.2).
 pub const END_MARK: &str = "[DONE]";
 
-/// The fake gateway. Cheap to clone; clones are the same gateway.
+/// The fake gateway. Clones share one state.
 #[derive(Clone)]
 pub struct Gateway {
     seams: Seams,
-    witness: Witness,
+    probe: Probe,
     parking_lot: Arc<Mutex<ParkingLot<oneshot::Sender<()>>>>,
     live_answers: Arc<AtomicUsize>,
 }
 
 impl Gateway {
-    /// A gateway where nobody waits yet.
-    pub fn new(seams: Seams, witness: Witness) -> Self {
+    /// A gateway without waiting requests.
+    pub fn new(seams: Seams, probe: Probe) -> Self {
         Self {
             seams,
-            witness,
+            probe,
             parking_lot: Arc::default(),
             live_answers: Arc::default(),
         }
     }
 
-    /// Its routes, the side doors among them.
+    /// All routes, including the control routes.
     pub fn router(&self) -> Router {
         let api = Router::new()
             .route(MODELS_PATH, get(catalogue))
             .route(COMPLETIONS_PATH, post(complete))
             .with_state(self.clone());
-        let side_doors = Router::new()
+        let control_routes = Router::new()
             .route("/test/release", post(release))
             .route("/test/gate-status", get(gate_status))
             .route("/test/waiters", get(waiters))
             .with_state(self.clone());
-        recorded(api, self.witness.clone(), Headers::Ignored).merge(side_doors)
+        recorded(api, self.probe.clone(), Headers::Ignored).merge(control_routes)
     }
 
-    /// Serves every connection of `listener`, for ever.
+    /// Serves every connection of `listener`, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
         http_server::serve(listener, self.router()).await;
     }
 
     fn parking_lot(&self) -> MutexGuard<'_, ParkingLot<oneshot::Sender<()>>> {
-        // No method of the lot leaves it half-changed.
+        // No method of the parking lot leaves it half-changed, so poisoning is harmless.
         self.parking_lot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `tag` is released. Dropping the wait leaves the gate.
+    /// Waits until `tag` is released. Dropping the future leaves the gate.
     async fn park(&self, tag: &str) {
         let (waker, woken) = oneshot::channel();
         let ticket = self.parking_lot().arrive(tag, self.seams.clock.now(), waker);
@@ -97,13 +97,13 @@ impl Gateway {
                 gateway: self,
                 ticket,
             };
-            // A waker leaves the lot only by being used, or by this very future being dropped.
+            // The sender is dropped only together with this future, so an error cannot occur.
             let _ = woken.await;
         }
     }
 }
 
-/// Gives a place at a gate back when the request no longer waits there, whatever the reason.
+/// Removes a request from its gate when dropped.
 struct ParkedPlace<'a> {
     gateway: &'a Gateway,
     ticket: Ticket,
@@ -116,7 +116,7 @@ impl Drop for ParkedPlace<'_> {
 }
 
 async fn catalogue() -> Json<Value> {
-    Deed::CatalogueAsked.reach();
+    FakeEvent::CatalogueRequested.reach();
     Json(openai::catalogue())
 }
 
@@ -128,7 +128,7 @@ async fn complete(
     let request: CompletionRequest = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => {
-            Deed::NoCompletionRequest.reach();
+            FakeEvent::MalformedCompletionRequest.reach();
             let message = format!("the body is not a completion request: {error}");
             return refuse(
                 StatusCode::BAD_REQUEST,
@@ -139,7 +139,7 @@ async fn complete(
         }
     };
     if request.model != MODEL {
-        Deed::UnknownModel.reach();
+        FakeEvent::UnknownModel.reach();
         let message = format!("the model `{}` does not exist", request.model);
         return refuse(
             StatusCode::NOT_FOUND,
@@ -149,11 +149,11 @@ async fn complete(
         );
     }
     let answer = Directive::parse(&request.last_user_text())
-        .inspect_err(|_| Deed::UnknownDirective.reach())
+        .inspect_err(|_| FakeEvent::UnknownDirective.reach())
         .map_err(|unknown| unknown.to_string())
         .and_then(Directive::answer);
     match answer {
-        Ok(steps) => Sse::new(perform(gateway, exchange, steps)).into_response(),
+        Ok(steps) => Sse::new(stream_answer(gateway, exchange, steps)).into_response(),
         Err(message) => refuse(
             StatusCode::PAYMENT_REQUIRED,
             &message,
@@ -169,44 +169,44 @@ fn refuse(status: StatusCode, message: &str, kind: &str, code: &str) -> Response
 
 type Steps = Box<dyn Iterator<Item = Step> + Send>;
 
-/// A streamed answer under way. Counted for as long as it exists, and dropped when it is finished or
-/// its client is gone.
-struct Performance {
+/// A streamed answer in progress. It is counted in `live_answers` while it exists, and dropped when it ends
+/// or its client disconnects.
+struct StreamedAnswer {
     gateway: Gateway,
     exchange: Exchange,
     completion: Completion,
     steps: Steps,
 }
 
-fn perform(
+fn stream_answer(
     gateway: Gateway,
     exchange: Exchange,
     steps: Steps,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     gateway.live_answers.fetch_add(1, Ordering::Relaxed);
-    let performance = Performance {
+    let answer = StreamedAnswer {
         completion: Completion::new(exchange.number(), gateway.seams.clock.now()),
         gateway,
         exchange,
         steps,
     };
-    stream::unfold(performance, async |mut performance| {
-        let data = performance.next().await?;
+    stream::unfold(answer, async |mut answer| {
+        let data = answer.next().await?;
         let text = match &data {
             Value::String(mark) => mark.clone(),
             chunk => chunk.to_string(),
         };
-        performance.exchange.chunk_sent(data);
-        Some((Ok(Event::default().data(text)), performance))
+        answer.exchange.chunk_sent(data);
+        Some((Ok(Event::default().data(text)), answer))
     })
 }
 
-impl Performance {
-    /// The data of the next server-sent event, when it is time for it.
+impl StreamedAnswer {
+    /// Waits for the next server-sent event and returns its data; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
         loop {
             match self.steps.next()? {
-                Step::Say(text) => return Some(self.completion.text(&text)),
+                Step::Text(text) => return Some(self.completion.text(&text)),
                 Step::Pause(pause) => self.gateway.seams.clock.sleep(pause).await,
                 Step::Park(tag) => self.gateway.park(&tag).await,
                 Step::Hang => future::pending().await,
@@ -220,7 +220,7 @@ impl Performance {
     }
 }
 
-impl Drop for Performance {
+impl Drop for StreamedAnswer {
     fn drop(&mut self) {
         self.gateway.live_answers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -237,7 +237,7 @@ async fn release(State(gateway): State<Gateway>, Query(Gate { tag }): Query<Gate
         return StatusCode::NOT_FOUND;
     }
     for waker in released {
-        // Its request may go away in this very moment.
+        // The request may have ended already.
         let _ = waker.send(());
     }
     StatusCode::NO_CONTENT

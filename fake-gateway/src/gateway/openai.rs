@@ -1,6 +1,6 @@
-//! The JSON of an OpenAI-shaped API, as far as the gateway speaks it.
+//! JSON shapes of the OpenAI API, limited to what the gateway uses.
 //!
-//! Shapes only: who gets which of them is decided elsewhere.
+//! Only shapes: when each one is sent is decided elsewhere.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use super::MODEL;
 
-/// A request for a completion; what else it says is not looked at, and the answer is always a stream.
+/// A completion request. Other fields are ignored; the answer is always a stream.
 #[derive(Debug, Deserialize)]
 pub(super) struct CompletionRequest {
-    /// The model asked for.
     #[serde(default)]
     pub(super) model: String,
     #[serde(default)]
@@ -38,7 +37,7 @@ struct ContentPart {
 }
 
 impl CompletionRequest {
-    /// The text of the last user message, empty if there is none.
+    /// The text of the last user message; empty if there is no user message.
     pub(super) fn last_user_text(&self) -> String {
         let last = self.messages.iter().rfind(|message| message.role == "user");
         match last.and_then(|message| message.content.as_ref()) {
@@ -49,7 +48,7 @@ impl CompletionRequest {
     }
 }
 
-/// The catalogue of models.
+/// The catalogue of models (R11.1).
 pub(super) fn catalogue() -> Value {
     json!({ "data": [{
         "id": MODEL,
@@ -61,12 +60,12 @@ pub(super) fn catalogue() -> Value {
     }] })
 }
 
-/// The body of a refusal.
+/// The body of an error answer (R11.11).
 pub(super) fn error(message: &str, kind: &str, code: &str) -> Value {
     json!({ "error": { "message": message, "type": kind, "param": null, "code": code } })
 }
 
-/// What the chunks of one streamed answer have in common.
+/// The fields that all chunks of one streamed answer share.
 #[derive(Debug)]
 pub(super) struct Completion {
     id: String,
@@ -75,7 +74,7 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    /// The `number`-th completion of this gateway, begun at `now`.
+    /// The `number`-th completion of this gateway, started at `now`.
     pub(super) fn new(number: u64, now: Timestamp) -> Self {
         Self {
             id: format!("chatcmpl-{number}"),
@@ -84,7 +83,7 @@ impl Completion {
         }
     }
 
-    /// A chunk with `text`; the first one also names the role.
+    /// A chunk with `text`; the first chunk also has the role.
     pub(super) fn text(&mut self, text: &str) -> Value {
         let delta = if self.has_begun {
             json!({ "content": text })
@@ -95,7 +94,7 @@ impl Completion {
         self.chunk(&delta, &Value::Null)
     }
 
-    /// The chunk that says the answer is complete.
+    /// The chunk with `finish_reason: "stop"`.
     pub(super) fn stop(&self) -> Value {
         self.chunk(&json!({}), &json!("stop"))
     }

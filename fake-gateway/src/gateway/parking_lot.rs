@@ -1,27 +1,27 @@
-//! Who waits at which gate, and who may pass one that was opened a moment ago (protocol §11).
+//! Requests that wait at gates, and the passes that a release leaves behind (R11.9, R11.17, R11.18).
 //!
-//! Pure: time comes in, waiters go out. How a waiter waits is not decided here.
+//! Pure: callers pass the time in and wake the released waiters.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
-/// How long after the release of a single waiter one more may pass.
+/// How long a release of a single request lets one more request pass (R11.18).
 const PASS_LIFETIME: Duration = Duration::from_secs(10);
 
-/// The requests that are parked, by tag, each with the `W` that wakes it.
+/// Parked requests by tag. `W` wakes a request.
 #[derive(Debug)]
 pub(super) struct ParkingLot<W> {
     parked: BTreeMap<String, BTreeMap<u64, W>>,
-    /// Until when, inclusive, one more request with the tag passes.
+    /// Expiry of each tag's pass, inclusive.
     passes: BTreeMap<String, Timestamp>,
     last_number: u64,
 }
 
-/// The place of one parked request.
+/// Identifies a parked request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ticket {
     tag: String,
@@ -39,11 +39,11 @@ impl<W> Default for ParkingLot<W> {
 }
 
 impl<W> ParkingLot<W> {
-    /// Parks a request with `tag`, unless a pass is left for it: then there is no ticket, and it goes
-    /// on at once.
+    /// Parks a request at `tag`. Returns `None` if the tag has a valid pass; the request uses it up and
+    /// continues at once.
     pub(super) fn arrive(&mut self, tag: &str, now: Timestamp, waiter: W) -> Option<Ticket> {
         if self.passes.remove(tag).is_some_and(|until| now <= until) {
-            Deed::GatePassed.reach();
+            FakeEvent::GatePassed.reach();
             return None;
         }
         self.last_number += 1;
@@ -58,11 +58,11 @@ impl<W> ParkingLot<W> {
         Some(ticket)
     }
 
-    /// Takes one request out that waits no longer. It may have been released before.
+    /// Removes a request. Does nothing if it was released before.
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         if let Some(waiters) = self.parked.get_mut(&ticket.tag) {
             if waiters.remove(&ticket.number).is_some() {
-                Deed::GateLeft.reach();
+                FakeEvent::GateAbandoned.reach();
             }
             if waiters.is_empty() {
                 self.parked.remove(&ticket.tag);
@@ -70,8 +70,8 @@ impl<W> ParkingLot<W> {
         }
     }
 
-    /// Takes out all that are parked on `tag`, first come first. If that is exactly one, one more may
-    /// pass for a while.
+    /// Removes and returns all requests at `tag`, in order of arrival. If there was exactly one, leaves a
+    /// pass for [`PASS_LIFETIME`].
     pub(super) fn release(&mut self, tag: &str, now: Timestamp) -> Vec<W> {
         let released: Vec<W> = self
             .parked
@@ -82,20 +82,20 @@ impl<W> ParkingLot<W> {
         match released.len() {
             0 => {}
             1 => {
-                Deed::GateOpened.reach();
+                FakeEvent::GateOpened.reach();
                 self.passes.insert(tag.to_owned(), now + PASS_LIFETIME);
             }
-            _ => Deed::GateOpenedForSeveral.reach(),
+            _ => FakeEvent::GateOpenedForSeveral.reach(),
         }
         released
     }
 
-    /// Whether anybody is parked on `tag`.
+    /// Whether a request is parked at `tag`.
     pub(super) fn is_engaged(&self, tag: &str) -> bool {
         self.parked.contains_key(tag)
     }
 
-    /// How many are parked on each tag that has any, in order of tag.
+    /// Number of parked requests of each tag in use, in order of tag.
     pub(super) fn counts(&self) -> impl Iterator<Item = (&str, usize)> {
         self.parked
             .iter()
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_frees_everybody_on_the_tag_and_nobody_else() {
+    fn a_release_frees_all_requests_of_its_tag_only() {
         let mut lot = lot_with(&["first", "second"]);
         lot.arrive("other", START, "third");
         assert_eq!(lot.release("tag", START), ["first", "second"]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_single_waiter_exactly_one_more_passes_within_ten_seconds() {
+    fn after_a_single_waiter_one_more_request_passes_within_ten_seconds() {
         let mut lot = lot_with(&["only"]);
         lot.release("tag", START);
         let in_time = START + PASS_LIFETIME;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_is_not_waited_for() {
+    fn a_request_that_leaves_is_removed_from_its_gate() {
         let mut lot = ParkingLot::default();
         let ticket = lot.arrive("tag", START, "only").unwrap();
         lot.leave(&ticket);

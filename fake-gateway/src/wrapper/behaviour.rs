@@ -1,7 +1,6 @@
-//! How a wrapper misbehaves: the body of its side door, and how much of it is used up.
+//! Configured misbehaviour of a wrapper: parses the body of its control route and counts what is used up.
 //!
-//! The form is [`WrapperBehaviour`]'s. What it leads to is decided by the lifecycle. The default is a wrapper that
-//! behaves.
+//! [`WrapperBehaviour`] defines the form; the lifecycle decides the effects. The default is normal behaviour.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -9,13 +8,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use turnstile_fault::{Failure, JobCode, Lapse, ReadyCode, WrapperBehaviour};
 
-use super::ask::Refusal;
+use super::request::Refusal;
 
-/// What a refusal says that was asked for.
+/// Message of a configured failure.
 const STAGED: &str = "the side door asked for this failure";
-/// The longest delay: no moment lies beyond the end of time.
+/// Longest delay; keeps time arithmetic within the range of [`jiff::Timestamp`].
 const LONGEST_DELAY: Duration = Duration::from_millis(u32::MAX as u64);
-/// The most repetitions in one turn.
+/// Most repetitions in one turn.
 const MOST_REPETITIONS: u32 = u16::MAX as u32;
 
 impl From<ReadyCode> for Refusal {
@@ -41,7 +40,7 @@ impl From<JobCode> for Refusal {
     }
 }
 
-/// A wrapper's behaviour, as far as it is not used up.
+/// The configured misbehaviour that is not used up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Behaviour(WrapperBehaviour);
 
@@ -54,11 +53,11 @@ impl Deref for Behaviour {
 }
 
 impl Behaviour {
-    /// Reads the body of `POST /test/behaviour`.
+    /// Parses the body of `POST /test/behaviour`.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Invalid`] with the place and the name of what is wrong.
+    /// [`Refusal::Invalid`] names the path and the problem.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let object: Map<String, Value> =
             serde_json::from_slice(body).map_err(|error| Refusal::Invalid(error.to_string()))?;
@@ -84,31 +83,31 @@ impl Behaviour {
         if self.duplicate { 2 } else { 1 }
     }
 
-    /// How much later `/session/ready` is answered.
+    /// Delay of the answer to `/session/ready`.
     pub(super) fn ready_delay(&self) -> Duration {
         let delay = self.ready.as_ref().and_then(|ready| ready.delay);
         delay.map(|delay| *delay).unwrap_or_default()
     }
 
-    /// How much later `/job/prompt` and `/job/command` are answered.
+    /// Delay of the answers to `/job/prompt` and `/job/command`.
     pub(super) fn job_delay(&self) -> Duration {
         let delay = self.job.as_ref().and_then(|job| job.delay);
         delay.map(|delay| *delay).unwrap_or_default()
     }
 
-    /// What the request to get ready at hand is refused with, if it is.
+    /// Uses up one configured failure of `/session/ready`.
     pub(super) fn next_ready_refusal(&mut self) -> Option<Refusal> {
         let ready = self.0.ready.as_mut()?;
         Failure::take_next(&mut ready.fail).map(Refusal::from)
     }
 
-    /// What the turn at hand is refused with, if it is.
+    /// Uses up one configured failure of `/job/…`.
     pub(super) fn next_job_refusal(&mut self) -> Option<Refusal> {
         let job = self.0.job.as_mut()?;
         Failure::take_next(&mut job.fail).map(Refusal::from)
     }
 
-    /// Whether the answer to the turn at hand is lost.
+    /// Uses up one configured loss of a `/job/…` reply. Returns false if none is left.
     pub(super) fn loses_next_reply(&mut self) -> bool {
         let Some(job) = &mut self.0.job else {
             return false;
@@ -118,7 +117,7 @@ impl Behaviour {
         left.is_some()
     }
 
-    /// The text that the turn at hand fails with for good, if it does.
+    /// Takes the text of the configured fatal error.
     pub(super) fn take_fatal(&mut self) -> Option<String> {
         self.0.fatal.take()
     }
@@ -129,12 +128,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_asked_for_is_a_wrapper_that_behaves() {
+    fn an_empty_object_is_normal_behaviour() {
         assert_eq!(Behaviour::parse(b"{}"), Ok(Behaviour::default()));
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn errors_name_the_path_of_the_field() {
         for (body, named) in [
             ("", "EOF"),
             ("[]", "expected a map"),

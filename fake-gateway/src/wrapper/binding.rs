@@ -1,36 +1,34 @@
-//! Whom a wrapper works for: the session, and the fence under which its ingest is admitted (protocol §1,
-//! §5).
+//! The session that a wrapper works for, and the fence under which the server admits its ingest (R5.27).
 //!
-//! Data only: when a binding is taken up or given up is the lifecycle's business.
+//! Data only: the lifecycle decides when a binding begins and ends.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-/// What a query value may carry as it is: the unreserved characters of RFC 3986.
+/// Characters to encode in a query value: all but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The binding as a request carries it, in its `session`.
+/// The binding in the field `session` of a request (R5.27).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binding {
     /// Absolute `ws://…` URL of the session's ingest, without a query.
     pub(super) ingest_url: String,
     /// Bearer token for the ingest.
     pub(super) worker_auth_token: String,
-    /// The wrapper run.
     pub(super) wrapper_run_id: String,
-    /// The fence's generation.
+    /// Generation of the fence.
     pub(super) wrapper_generation: u64,
-    /// The fence's connection.
+    /// Connection id of the fence.
     pub(super) wrapper_connection_id: String,
-    /// The branch that the session was asked to work on.
+    /// The branch to work on.
     pub(super) upstream_branch: Option<String>,
 }
 
-/// A binding as it was sent, possibly with gaps.
+/// A binding as received, possibly incomplete.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct SentBinding {
@@ -42,20 +40,20 @@ pub(super) struct SentBinding {
     upstream_branch: Option<String>,
 }
 
-/// A binding that cannot be used.
+/// A binding with missing fields.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the session binding lacks {}", .0.join(", "))]
 pub(super) struct IncompleteBinding(
-    /// The names of the missing fields, as they stand in the request.
+    /// Names of the missing fields, as in the request.
     pub(super) Vec<&'static str>,
 );
 
 impl SentBinding {
-    /// The binding, if nothing is missing from it.
+    /// Checks that no field is missing.
     ///
     /// # Errors
     ///
-    /// [`IncompleteBinding`] with every missing field; an empty text counts as missing.
+    /// [`IncompleteBinding`] with every missing field; an empty string counts as missing.
     pub(super) fn complete(self) -> Result<Binding, IncompleteBinding> {
         let mut missing = Vec::new();
         let mut text = |name, value: Option<String>| {
@@ -85,20 +83,19 @@ impl SentBinding {
     }
 }
 
-/// A session that the wrapper has been made ready for.
+/// A session that the wrapper is ready for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Session {
-    /// The session's own identifier, `agent_…`.
+    /// `agent_…`.
     pub(super) session_id: String,
-    /// The identifier of kilo's side of it, `ses_…`.
+    /// `ses_…`.
     pub(super) kilo_session_id: String,
-    /// Where and as whom to report.
     pub(super) binding: Binding,
 }
 
 impl Session {
-    /// Whether `other` means the same connection to the same session: then an open ingest may be kept.
-    /// The token and the branch are no part of that.
+    /// Whether `other` has the same session and fence, so that an open ingest can be kept. Token and branch
+    /// may differ.
     pub(super) fn is_bound_like(&self, other: &Self) -> bool {
         self.identity() == other.identity()
     }
@@ -115,7 +112,7 @@ impl Session {
         )
     }
 
-    /// The URL at which the ingest of this binding is opened.
+    /// The URL of the ingest, with the fence as query parameters.
     pub(super) fn ingest_url(&self) -> String {
         let binding = &self.binding;
         let generation = binding.wrapper_generation.to_string();

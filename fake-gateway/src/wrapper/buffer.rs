@@ -1,26 +1,26 @@
-//! The frames that were not yet handed to an ingest socket.
+//! Frames that are not yet written to an ingest socket.
 //!
-//! While the ingest is open, frames stay here until their writing is reported; while it is lost, they
-//! wait for its return, only so many of them (protocol §11). Nothing is sent from here.
+//! A frame stays here until the socket reports it as written. While the ingest is lost, the buffer is bounded
+//! (R11.29). Sending happens elsewhere.
 
 use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
-/// How many frames are kept while the ingest is lost.
+/// Most frames kept while the ingest is lost (R11.29).
 pub(super) const CAPACITY: usize = 1000;
 
 /// Unwritten frames, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     frames: VecDeque<Value>,
-    /// Whether a frame may be handed to a socket right now, so that none needs to be dropped.
+    /// Whether the ingest is open. An open ingest has no bound, because frames are written at once.
     is_open: bool,
-    /// How many of the first frames announce a return. They are worth nothing on another return.
+    /// Number of `wrapper_resumed` frames at the front. They are dropped if the ingest is lost again.
     announcements: usize,
-    /// How many frames were dropped since the last return that the server was told of.
+    /// Frames dropped since the last `wrapper_resumed` that was written.
     lost: u64,
 }
 
@@ -31,12 +31,12 @@ impl Buffer {
         self.drop_excess();
     }
 
-    /// Whether every frame was written.
+    /// Whether every frame is written.
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// The oldest frame was written.
+    /// Removes the oldest frame, which was written.
     pub(super) fn written(&mut self) {
         self.frames.pop_front();
         if self.announcements > 0 {
@@ -45,20 +45,20 @@ impl Buffer {
         }
     }
 
-    /// Drops every frame that waits for the return of the ingest, and counts them as lost.
+    /// Drops all frames and counts them as lost.
     pub(super) fn discard(&mut self) {
         self.lost += self.frames.len() as u64;
         self.frames.clear();
         self.announcements = 0;
     }
 
-    /// The ingest was opened for the first time.
+    /// Marks the ingest as open for the first time.
     pub(super) fn open(&mut self) {
         self.is_open = true;
     }
 
-    /// The ingest is back: puts `copies` of what `announce` makes of the numbers of kept and of lost
-    /// frames before everything else, and tells all that is to be written now, in order.
+    /// Marks the ingest as open again (R11.30). Puts `copies` of the frame `announce(kept, lost)` in front
+    /// and returns all frames to write, in order.
     pub(super) fn resume(
         &mut self,
         copies: usize,
@@ -73,7 +73,7 @@ impl Buffer {
         self.frames.iter()
     }
 
-    /// The ingest is lost.
+    /// Marks the ingest as lost.
     pub(super) fn lose_connection(&mut self) {
         self.is_open = false;
         self.frames.drain(..self.announcements);
@@ -87,7 +87,7 @@ impl Buffer {
         }
         let excess = self.frames.len().saturating_sub(CAPACITY);
         if excess > 0 {
-            Deed::BufferOverflown.reach();
+            FakeEvent::BufferOverflow.reach();
         }
         self.frames.drain(..excess);
         self.lost += excess as u64;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_written_comes_again_after_the_announcement() {
+    fn unwritten_frames_follow_the_announcement() {
         let mut buffer = Buffer::default();
         buffer.open();
         for frame in 1..=3 {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_beyond_a_thousand_are_dropped_and_counted() {
+    fn the_oldest_frames_beyond_the_capacity_are_dropped_and_counted() {
         let mut buffer = Buffer::default();
         buffer.lose_connection();
         for frame in 0..CAPACITY + 5 {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_that_was_not_written_is_made_anew() {
+    fn an_unwritten_announcement_is_replaced() {
         let mut buffer = Buffer::default();
         buffer.lose_connection();
         for frame in 0..=CAPACITY {

@@ -1,6 +1,6 @@
-//! The shapes of what a wrapper and its kilo report to ingest (protocol §5, §11).
+//! Shapes of the events that a wrapper and its kilo send to ingest (R11.35–R11.44).
 //!
-//! Shapes only: when which event is due is the lifecycle's business.
+//! Only shapes: the lifecycle decides when each event is sent.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,15 +8,15 @@ use turnstile_fault::GateVerdict;
 
 use super::turns::Assistant;
 
-/// An event: its type, and its data.
+/// Type and data of an event.
 pub(super) type Event = (&'static str, Value);
 
-/// The name under which kilo's gateway errors are reported.
+/// Error name for a refusal of the gateway (R11.43).
 const GATEWAY_ERROR: &str = "APIError";
-/// The name under which kilo reports a model that is not in the catalogue.
+/// Error name for a model outside of the catalogue (R11.44).
 const UNKNOWN_ERROR: &str = "UnknownError";
 
-/// The frame that carries an event that happened at `now`.
+/// The frame of an event that happened at `now`.
 pub(super) fn frame(now: Timestamp, (event_type, data): Event) -> Value {
     json!({ "streamEventType": event_type, "timestamp": format!("{now:.3}"), "data": data })
 }
@@ -26,7 +26,7 @@ pub(super) fn pong() -> Event {
     ("pong", json!({}))
 }
 
-/// The ingest is back.
+/// `wrapper_resumed`: the ingest is open again.
 pub(super) fn resumed(buffered: usize, lost: u64) -> Event {
     (
         "wrapper_resumed",
@@ -34,12 +34,12 @@ pub(super) fn resumed(buffered: usize, lost: u64) -> Event {
     )
 }
 
-/// All turns were aborted.
+/// `interrupted`: all turns were aborted.
 pub(super) fn interrupted(reason: &str) -> Event {
     ("interrupted", json!({ "reason": reason }))
 }
 
-/// The wrapper cannot go on with what it was given.
+/// `error`: a fatal error.
 pub(super) fn fatal(message: &str) -> Event {
     (
         "error",
@@ -47,12 +47,12 @@ pub(super) fn fatal(message: &str) -> Event {
     )
 }
 
-/// The commit after the turn of `message_id` begins.
+/// `autocommit_started`: the commit after the turn of `message_id` begins.
 pub(super) fn auto_commit_started(message_id: &str) -> Event {
     ("autocommit_started", json!({ "messageId": message_id }))
 }
 
-/// The commit after the turn of `message_id` is done.
+/// `autocommit_completed`: the commit after the turn of `message_id` succeeded.
 pub(super) fn auto_commit_completed(message_id: &str) -> Event {
     (
         "autocommit_completed",
@@ -60,7 +60,7 @@ pub(super) fn auto_commit_completed(message_id: &str) -> Event {
     )
 }
 
-/// Nothing is left to run. The exit code is the wrapper's own, however the turns ended.
+/// `complete`: no turn is left. `exit_code` is independent of the results of the turns.
 pub(super) fn complete(exit_code: i32, branch: &str, gate_result: Option<GateVerdict>) -> Event {
     let mut data = json!({ "exitCode": exit_code, "currentBranch": branch });
     if let Some(gate_result) = gate_result {
@@ -71,23 +71,23 @@ pub(super) fn complete(exit_code: i32, branch: &str, gate_result: Option<GateVer
 
 /// Events of one kilo session.
 pub(super) struct Kilo<'a> {
-    /// The session, `ses_…`.
+    /// `ses_…`.
     pub(super) session_id: &'a str,
 }
 
 impl Kilo<'_> {
-    /// The session begins a turn, or has ended one.
+    /// `session.status` with type `busy` or `idle`.
     pub(super) fn status(&self, status: &str) -> Event {
         let properties = json!({ "sessionID": self.session_id, "status": { "type": status } });
         kilo("session.status", properties)
     }
 
-    /// Nothing is left to run.
+    /// `session.idle`: no turn is left.
     pub(super) fn idle(&self) -> Event {
         kilo("session.idle", json!({ "sessionID": self.session_id }))
     }
 
-    /// The model is not in the catalogue.
+    /// `session.error` for a model outside of the catalogue.
     pub(super) fn unknown_model(&self, message: &str) -> Event {
         let error = json!({ "name": UNKNOWN_ERROR, "data": { "message": message } });
         kilo(
@@ -96,7 +96,7 @@ impl Kilo<'_> {
         )
     }
 
-    /// The user's message.
+    /// `message.updated` of the user.
     pub(super) fn user_message(&self, message_id: &str, created: Timestamp) -> Event {
         self.message_updated(json!({
             "id": message_id,
@@ -105,7 +105,7 @@ impl Kilo<'_> {
         }))
     }
 
-    /// The assistant's message as it stands, and what the gateway said against it.
+    /// `message.updated` of the assistant, with the error of the gateway.
     pub(super) fn assistant_message(&self, assistant: &Assistant, parent: &str) -> Event {
         let mut time = json!({ "created": assistant.created.as_millisecond() });
         if let Some(completed) = assistant.completed {
@@ -118,7 +118,7 @@ impl Kilo<'_> {
         self.message_updated(info)
     }
 
-    /// More text of a part.
+    /// `message.part.delta`: text added to a part.
     pub(super) fn part_delta(&self, message_id: &str, part_id: &str, delta: &str) -> Event {
         kilo(
             "message.part.delta",
@@ -132,7 +132,7 @@ impl Kilo<'_> {
         )
     }
 
-    /// A part with all its text so far.
+    /// `message.part.updated`: the complete text of a part so far.
     pub(super) fn part_updated(&self, message_id: &str, part_id: &str, text: &str) -> Event {
         kilo(
             "message.part.updated",
@@ -152,7 +152,7 @@ impl Kilo<'_> {
     }
 }
 
-/// A kilo event names itself twice and carries its properties twice, flat and in one piece.
+/// Wraps a kilo event: its name twice, its properties twice (R11.35).
 fn kilo(event: &str, properties: Value) -> Event {
     let mut data = properties.clone();
     data["event"] = event.into();

@@ -1,7 +1,6 @@
-//! The only place where a wrapper acts: it hands what happens to the lifecycle and performs what that
-//! decides, in order.
+//! The wrapper's shell: passes inputs to the lifecycle and performs the resulting actions in order.
 //!
-//! It decides nothing itself.
+//! It makes no decisions.
 
 use std::collections::BTreeMap;
 
@@ -10,66 +9,62 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_seams::Seams;
 
-use super::ask::{Ask, Reply};
 use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
+use super::request::{Reply, Request};
 
-/// A reply, or none: the connection that the request came on ends without a word.
+/// The reply to a request; `None` closes the connection without an answer.
 pub(super) type Answer = Option<Reply>;
 
-/// What reaches the host.
+/// An input of the host.
 pub(super) enum Arrival {
-    /// A request, and where its answer goes.
-    Asked(Ask, oneshot::Sender<Answer>),
-    /// Something that one of the host's own tasks reports.
-    Happened(Input),
+    /// A request, and the channel for its answer.
+    Request(Request, oneshot::Sender<Answer>),
+    /// A report from a task of the host.
+    Input(Input),
 }
 
-/// An ingest socket's task.
 struct IngestTask {
     frames: UnboundedSender<Value>,
     abort: AbortHandle,
 }
 
-/// One running wrapper.
+/// A running wrapper.
 pub(super) struct Host {
     seams: Seams,
-    witness: Witness,
+    probe: Probe,
     gateway: GatewayClient,
     lifecycle: Lifecycle,
     arrivals: UnboundedReceiver<Arrival>,
-    /// For the tasks; it also keeps `arrivals` open.
+    /// Sender for the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
     last_request: u64,
     answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
-    /// Those that have neither ended nor been given up; what is left of others ends by itself.
+    /// Sockets that have neither ended nor been released. A released socket's task finishes without
+    /// supervision.
     ingests: BTreeMap<LinkId, IngestTask>,
     turn: Option<AbortHandle>,
     tasks: JoinSet<()>,
 }
 
 impl Host {
-    /// A wrapper that knows nothing yet, and the way to it.
-    pub(super) fn new(
-        seams: Seams,
-        witness: Witness,
-        gateway_url: String,
-    ) -> (Self, UnboundedSender<Arrival>) {
+    /// A wrapper without a session, and the sender for its requests.
+    pub(super) fn new(seams: Seams, probe: Probe, gateway_url: String) -> (Self, UnboundedSender<Arrival>) {
         let (reports, arrivals) = mpsc::unbounded_channel();
         let host = Self {
             gateway: GatewayClient {
                 url: gateway_url,
                 seams: seams.clone(),
-                witness: witness.clone(),
+                probe: probe.clone(),
             },
             lifecycle: Lifecycle::new(Identifiers::new(seams.randomness.clone())),
             seams,
-            witness,
+            probe,
             arrivals,
             reports: reports.clone(),
             last_request: 0,
@@ -81,7 +76,7 @@ impl Host {
         (host, reports)
     }
 
-    /// Lives for ever.
+    /// Runs without end.
     pub(super) async fn run(mut self) {
         loop {
             let deadline = self.lifecycle.next_deadline();
@@ -102,17 +97,17 @@ impl Host {
 
     fn receive(&mut self, arrival: Arrival) -> Input {
         match arrival {
-            Arrival::Happened(input) => {
+            Arrival::Input(input) => {
                 if let Input::LinkFailed(link, _) | Input::LinkLost(link, _) = &input {
                     self.ingests.remove(link);
                 }
                 input
             }
-            Arrival::Asked(ask, answer) => {
+            Arrival::Request(request, answer) => {
                 self.last_request += 1;
-                let request = RequestId(self.last_request);
-                self.answers.insert(request, answer);
-                Input::Asked(request, ask)
+                let id = RequestId(self.last_request);
+                self.answers.insert(id, answer);
+                Input::Request(id, request)
             }
         }
     }
@@ -125,7 +120,7 @@ impl Host {
                 let socket = IngestSocket {
                     link,
                     seams: self.seams.clone(),
-                    witness: self.witness.clone(),
+                    probe: self.probe.clone(),
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = mpsc::unbounded_channel();
@@ -134,11 +129,11 @@ impl Host {
             }
             Action::Send(link, frame) => {
                 if let Some(ingest) = self.ingests.get(&link) {
-                    // A socket that has ended reports it, and the frame is still in the buffer.
+                    // The send fails if the socket has ended; the frame is still in the buffer then.
                     let _ = ingest.frames.send(frame);
                 }
             }
-            // Without its sender, the task writes what it has and closes the socket.
+            // Dropping the sender makes the task write what it has and close the socket.
             Action::Close(link) => drop(self.ingests.remove(&link)),
             Action::Abandon(link) => {
                 if let Some(ingest) = self.ingests.remove(&link) {
@@ -150,7 +145,7 @@ impl Host {
                 let call = self
                     .gateway
                     .clone()
-                    .run(prompt, move |progress| report(Input::Turned(turn, progress)));
+                    .run(prompt, move |progress| report(Input::Progress(turn, progress)));
                 self.turn = Some(self.tasks.spawn(call));
             }
             Action::StopTurn(_) => {
@@ -162,21 +157,21 @@ impl Host {
     }
 
     fn answer(&mut self, request: RequestId, answer: Answer) {
-        let asked = self.answers.remove(&request).expect("a request is answered once");
-        // Whoever asked may be gone.
-        let _ = asked.send(answer);
+        let answered = self.answers.remove(&request).expect("a request is answered once");
+        // The requester may have disconnected.
+        let _ = answered.send(answer);
     }
 
     fn reporter(&self) -> impl Fn(Input) + Send + Sync + 'static {
         let reports = self.reports.clone();
         move |input| {
-            // A host that is gone needs no reports.
-            let _ = reports.send(Arrival::Happened(input));
+            // The host may have ended.
+            let _ = reports.send(Arrival::Input(input));
         }
     }
 }
 
-/// A panic in a task is a broken invariant of the wrapper as a whole.
+/// Propagates the panic of a task: it is a broken invariant of the whole wrapper.
 fn pass_panic_on(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()

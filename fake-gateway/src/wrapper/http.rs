@@ -1,7 +1,7 @@
-//! The wrapper's HTTP face (protocol §5) and its side door: requests become asks, replies go back as
-//! they are.
+//! The wrapper's HTTP routes (R5.24–R5.40) and its control route: parses requests for the host and sends its
+//! replies.
 //!
-//! Nothing is decided here.
+//! It makes no decisions.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -12,86 +12,85 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 
-use super::ask::{self, Ask, Refusal, Reply};
 use super::behaviour::Behaviour;
 use super::host::Arrival;
-use crate::coverage::Deed;
+use super::request::{self, Refusal, Reply, Request};
+use crate::coverage::FakeEvent;
 use crate::cut;
 use crate::edge::{Headers, recorded};
 
-/// The way to the host.
-type Door = State<UnboundedSender<Arrival>>;
+type HostSender = State<UnboundedSender<Arrival>>;
 
-/// The routes of a wrapper whose host listens at the other end of `host`.
-pub(super) fn router(host: UnboundedSender<Arrival>, witness: Witness) -> Router {
-    let asks = Router::new()
+/// The routes of the wrapper behind `host`.
+pub(super) fn router(host: UnboundedSender<Arrival>, probe: Probe) -> Router {
+    let session_routes = Router::new()
         .route(
             "/job/status",
-            get(async |State(host): Door| put(&host, Ask::Status).await),
+            get(async |State(host): HostSender| submit(&host, Request::Status).await),
         )
         .route("/session/ready", post(ready))
         .route("/job/prompt", post(prompt))
         .route("/job/command", post(command))
         .route("/job/abort", post(abort))
         .with_state(host.clone());
-    let side_door = Router::new()
-        .route("/test/behaviour", post(behave))
+    let control_routes = Router::new()
+        .route("/test/behaviour", post(set_behaviour))
         .with_state(host);
-    // Health is polled: it would drown everything else.
+    // Health is polled; recording it would flood the record.
     let health = Router::new().route("/health", get(async || Json(json!({ "status": "ok" }))));
-    recorded(asks, witness, Headers::Ignored)
-        .merge(side_door)
+    recorded(session_routes, probe, Headers::Ignored)
+        .merge(control_routes)
         .merge(health)
 }
 
-async fn ready(State(host): Door, body: Bytes) -> Response {
-    match ask::parse_ready(&body) {
-        Ok(ask) => put(&host, ask).await,
+async fn ready(State(host): HostSender, body: Bytes) -> Response {
+    match request::parse_ready(&body) {
+        Ok(request) => submit(&host, request).await,
         Err(refusal) => {
-            Deed::Malformed.reach();
+            FakeEvent::MalformedRequest.reach();
             respond(&refusal.of_ready())
         }
     }
 }
 
-async fn prompt(State(host): Door, body: Bytes) -> Response {
-    put_job(&host, ask::parse_prompt(&body)).await
+async fn prompt(State(host): HostSender, body: Bytes) -> Response {
+    submit_job(&host, request::parse_prompt(&body)).await
 }
 
-async fn command(State(host): Door, body: Bytes) -> Response {
-    let ask = ask::parse_command(&body);
-    if ask.is_ok() {
-        Deed::CommandTaken.reach();
+async fn command(State(host): HostSender, body: Bytes) -> Response {
+    let request = request::parse_command(&body);
+    if request.is_ok() {
+        FakeEvent::CommandAccepted.reach();
     }
-    put_job(&host, ask).await
+    submit_job(&host, request).await
 }
 
-async fn abort(State(host): Door, body: Bytes) -> Response {
-    put_job(&host, ask::parse_abort(&body)).await
+async fn abort(State(host): HostSender, body: Bytes) -> Response {
+    submit_job(&host, request::parse_abort(&body)).await
 }
 
-async fn behave(State(host): Door, body: Bytes) -> Response {
+async fn set_behaviour(State(host): HostSender, body: Bytes) -> Response {
     match Behaviour::parse(&body) {
-        Ok(behaviour) => put(&host, Ask::Behave(behaviour)).await,
+        Ok(behaviour) => submit(&host, Request::SetBehaviour(behaviour)).await,
         Err(refusal) => respond(&refusal.of_job()),
     }
 }
 
-async fn put_job(host: &UnboundedSender<Arrival>, ask: Result<Ask, Refusal>) -> Response {
-    match ask {
-        Ok(ask) => put(host, ask).await,
+async fn submit_job(host: &UnboundedSender<Arrival>, request: Result<Request, Refusal>) -> Response {
+    match request {
+        Ok(request) => submit(host, request).await,
         Err(refusal) => {
-            Deed::Malformed.reach();
+            FakeEvent::MalformedRequest.reach();
             respond(&refusal.of_job())
         }
     }
 }
 
-async fn put(host: &UnboundedSender<Arrival>, ask: Ask) -> Response {
+async fn submit(host: &UnboundedSender<Arrival>, request: Request) -> Response {
     let (answer, answered) = oneshot::channel();
-    let _ = host.send(Arrival::Asked(ask, answer));
+    let _ = host.send(Arrival::Request(request, answer));
     match answered.await {
         Ok(Some(reply)) => respond(&reply),
         Ok(None) => cut::instead_of_answer(),
@@ -101,7 +100,7 @@ async fn put(host: &UnboundedSender<Arrival>, ask: Ask) -> Response {
 }
 
 fn respond(reply: &Reply) -> Response {
-    let status = StatusCode::from_u16(reply.status).expect("replies carry real statuses");
+    let status = StatusCode::from_u16(reply.status).expect("the status is valid");
     match &reply.body {
         Value::Null => status.into_response(),
         body => (status, Json(body)).into_response(),

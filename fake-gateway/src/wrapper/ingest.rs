@@ -1,8 +1,7 @@
-//! One ingest socket from its opening to its end: frames in, frames out, all of it recorded (protocol
-//! §5).
+//! One ingest socket from opening to end: reads and writes frames and records them.
 //!
-//! It keeps nothing and decides nothing: what was not reported as written is still in the lifecycle's
-//! buffer, and whether another socket is tried is decided there.
+//! It has no buffer and makes no decisions. Frames that are not reported as written stay in the lifecycle's
+//! buffer, and the lifecycle decides whether to reconnect.
 
 use std::time::Duration;
 
@@ -11,24 +10,24 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
-use turnstile_events::observation::{ClosedBy, Sight, Witness, body_as_value};
+use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value};
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Elapsed, Seams};
 
 use super::lifecycle::{Input, LinkFailure, LinkId};
 
-/// How long an attempt to open a socket may take.
+/// Time limit for opening a socket.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the closing handshake may take before the connection is dropped.
+/// Time limit for the closing handshake; the connection is dropped afterwards.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a close frame without a code stands for (RFC 6455, 7.1.5).
+/// Code for a close frame without a code (RFC 6455, 7.1.5).
 const NO_CLOSE_CODE: u16 = 1005;
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("`{0}` is no URL")]
+    #[error("`{0}` is not a URL")]
     Url(String),
     #[error(transparent)]
     TimedOut(#[from] Elapsed),
@@ -47,31 +46,28 @@ impl Failure {
 
 /// How a socket ended.
 enum End {
-    /// All frames were written, and no more are wanted.
-    Left,
-    /// The other side said goodbye.
-    Dismissed(u16),
-    /// Reading or writing failed, or there was nothing more to read.
+    /// This side closed it after writing all frames.
+    Closed,
+    /// The other side sent a close frame with this code.
+    ClosedByPeer(u16),
+    /// Reading or writing failed, or the connection ended without a close frame.
     Broken,
 }
 
 /// The task of one socket.
 pub(super) struct IngestSocket<R> {
-    /// Its number in the lifecycle.
     pub(super) link: LinkId,
-    /// For the network and the clock.
     pub(super) seams: Seams,
-    /// For what passes.
-    pub(super) witness: Witness,
-    /// Takes what the lifecycle has to know.
+    pub(super) probe: Probe,
+    /// Passes inputs to the lifecycle.
     pub(super) report: R,
 }
 
 impl<R: Fn(Input)> IngestSocket<R> {
-    /// Opens the socket at `url` with the bearer `token`, writes `frames` until there will be no more,
-    /// then closes it with 1000.
+    /// Opens the socket at `url` with the bearer `token`, writes `frames` until their sender is dropped, then
+    /// closes with code 1000.
     pub(super) async fn run(self, url: String, token: String, mut frames: UnboundedReceiver<Value>) {
-        let number = self.witness.next_socket();
+        let number = self.probe.next_socket();
         let uri: Option<Uri> = url.parse().ok();
         let to = uri.as_ref().and_then(Uri::host).unwrap_or_default().to_owned();
         let path = uri
@@ -87,7 +83,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
             Ok(socket) => socket,
             Err(failure) => {
                 let (status, error) = (failure.status(), failure.to_string());
-                self.witness.observe(Sight::SocketRefused {
+                self.probe.observe(Observation::SocketRefused {
                     socket: number,
                     to,
                     path,
@@ -98,7 +94,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
                 return;
             }
         };
-        self.witness.observe(Sight::SocketOpened {
+        self.probe.observe(Observation::SocketOpened {
             socket: number,
             to,
             path,
@@ -112,21 +108,21 @@ impl<R: Fn(Input)> IngestSocket<R> {
             end = self.write(number, &mut sink, &mut frames) => end,
         };
         let (code, by) = match end {
-            End::Left => (Some(CloseCode::Normal.into()), ClosedBy::Itself),
-            End::Dismissed(code) => (Some(code), ClosedBy::Peer),
+            End::Closed => (Some(CloseCode::Normal.into()), ClosedBy::Itself),
+            End::ClosedByPeer(code) => (Some(code), ClosedBy::Peer),
             End::Broken => (None, ClosedBy::Lost),
         };
-        self.witness.observe(Sight::SocketClosed {
+        self.probe.observe(Observation::SocketClosed {
             socket: number,
             code,
             by,
         });
         (self.report)(Input::LinkLost(self.link, code));
-        // The other side is owed its half of the closing handshake, and gets it in reasonable time only.
+        // Completes the closing handshake; a slow peer does not hold the task.
         let _ = self
             .seams
             .clock
-            .timeout(CLOSE_TIMEOUT, say_goodbye(end, sink, stream))
+            .timeout(CLOSE_TIMEOUT, finish_close(end, sink, stream))
             .await;
     }
 
@@ -141,19 +137,19 @@ impl<R: Fn(Input)> IngestSocket<R> {
             let is_text = message.is_text();
             let payload = match message {
                 Message::Text(_) | Message::Binary(_) => message.into_data(),
-                Message::Close(goodbye) => {
-                    return End::Dismissed(goodbye.map_or(NO_CLOSE_CODE, |frame| frame.code.into()));
+                Message::Close(close_frame) => {
+                    return End::ClosedByPeer(close_frame.map_or(NO_CLOSE_CODE, |frame| frame.code.into()));
                 }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
             };
             let frame = body_as_value(&payload);
-            self.witness.observe(Sight::FrameReceived {
+            self.probe.observe(Observation::FrameReceived {
                 socket,
                 frame: frame.clone(),
             });
-            // What is no order is the server's own affair.
-            if is_text && let Ok(order) = serde_json::from_value(frame) {
-                (self.report)(Input::Ordered(self.link, order));
+            // A frame that is not a command has no effect here.
+            if is_text && let Ok(command) = serde_json::from_value(frame) {
+                (self.report)(Input::Command(self.link, command));
             }
         }
         End::Broken
@@ -169,24 +165,24 @@ impl<R: Fn(Input)> IngestSocket<R> {
             if sink.send(Message::text(frame.to_string())).await.is_err() {
                 return End::Broken;
             }
-            self.witness.observe(Sight::FrameSent { socket, frame });
+            self.probe.observe(Observation::FrameSent { socket, frame });
             (self.report)(Input::FrameWritten(self.link));
         }
-        let goodbye = CloseFrame {
+        let close_frame = CloseFrame {
             code: CloseCode::Normal,
             reason: "".into(),
         };
-        match sink.send(Message::Close(Some(goodbye))).await {
-            Ok(()) => End::Left,
+        match sink.send(Message::Close(Some(close_frame))).await {
+            Ok(()) => End::Closed,
             Err(_) => End::Broken,
         }
     }
 }
 
-async fn say_goodbye(end: End, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
+async fn finish_close(end: End, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
     match end {
-        End::Left => while let Some(Ok(_)) = stream.next().await {},
-        End::Dismissed(_) => {
+        End::Closed => while let Some(Ok(_)) = stream.next().await {},
+        End::ClosedByPeer(_) => {
             let _ = sink.close().await;
         }
         End::Broken => {}

@@ -1,6 +1,6 @@
-//! Kilo's call to the gateway for one turn: the catalogue, then the streamed completion (protocol §11).
+//! Kilo's gateway calls for one turn: the catalogue, then the streamed completion (R11.19).
 //!
-//! What the turn's progress means for the session is decided by the lifecycle.
+//! The lifecycle decides the effect of the turn's progress on the session.
 
 use std::pin::pin;
 
@@ -13,18 +13,18 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_stream::SseStream;
-use turnstile_events::observation::{Sight, Witness, body_as_value};
+use turnstile_events::observation::{Observation, Probe, body_as_value};
 use turnstile_seams::Seams;
 use turnstile_seams::http_client::{self, HttpError};
 
-use super::ask::Prompt;
 use super::lifecycle::Progress;
+use super::request::Prompt;
 use crate::gateway::{COMPLETIONS_PATH, END_MARK, MODELS_PATH};
 
 /// Why a turn has no complete answer.
 #[derive(Debug, thiserror::Error)]
 enum TurnError {
-    #[error("`{0}` is no URL")]
+    #[error("`{0}` is not a URL")]
     Url(String),
     #[error("no answer from the gateway: {0}")]
     NoAnswer(#[from] HttpError),
@@ -36,27 +36,25 @@ enum TurnError {
     UnknownModel(String),
 }
 
-/// The way to the gateway.
+/// HTTP client of the gateway.
 #[derive(Clone)]
 pub(super) struct GatewayClient {
     /// Base URL, without a path.
     pub(super) url: String,
-    /// For the network.
     pub(super) seams: Seams,
-    /// For what goes out and comes back.
-    pub(super) witness: Witness,
+    pub(super) probe: Probe,
 }
 
-/// An answer whose head is there.
+/// A response whose body is not read yet.
 struct Answer {
     exchange: u64,
     response: Response<Incoming>,
 }
 
 impl GatewayClient {
-    /// Runs the turn of `prompt` and reports how it goes. The last report is the turn's end.
+    /// Runs the turn of `prompt` and reports its progress. The last report is the end of the turn.
     pub(super) async fn run(self, prompt: Prompt, report: impl Fn(Progress)) {
-        let end = match self.converse(&prompt, &report).await {
+        let end = match self.run_turn(&prompt, &report).await {
             Ok(()) => Progress::Finished,
             Err(error @ TurnError::UnknownModel(_)) => Progress::UnknownModel(error.to_string()),
             Err(error) => Progress::Refused(error.to_string()),
@@ -64,7 +62,7 @@ impl GatewayClient {
         report(end);
     }
 
-    async fn converse(&self, prompt: &Prompt, report: &impl Fn(Progress)) -> Result<(), TurnError> {
+    async fn run_turn(&self, prompt: &Prompt, report: &impl Fn(Progress)) -> Result<(), TurnError> {
         if !self.catalogue_has(&prompt.model).await? {
             return Err(TurnError::UnknownModel(prompt.model.clone()));
         }
@@ -101,8 +99,8 @@ impl GatewayClient {
     async fn request(&self, method: Method, path: &str, body: &Value) -> Result<Answer, TurnError> {
         let url = format!("{}{path}", self.url);
         let uri: Uri = url.parse().map_err(|_| TurnError::Url(url))?;
-        let exchange = self.witness.next_exchange();
-        self.witness.observe(Sight::RequestSent {
+        let exchange = self.probe.next_exchange();
+        self.probe.observe(Observation::RequestSent {
             exchange,
             to: uri.host().unwrap_or_default().to_owned(),
             method: method.to_string(),
@@ -134,7 +132,7 @@ impl GatewayClient {
         match http_client::read_body(response).await {
             Ok(body) => {
                 let body = body_as_value(&body);
-                self.witness.observe(Sight::ReplyReceived {
+                self.probe.observe(Observation::ReplyReceived {
                     exchange,
                     status,
                     body: body.clone(),
@@ -149,7 +147,7 @@ impl GatewayClient {
     }
 
     fn reply_received(&self, answer: &Answer, body: Value) {
-        self.witness.observe(Sight::ReplyReceived {
+        self.probe.observe(Observation::ReplyReceived {
             exchange: answer.exchange,
             status: answer.response.status().as_u16(),
             body,
@@ -157,14 +155,14 @@ impl GatewayClient {
     }
 
     fn no_reply(&self, exchange: u64, error: &str) {
-        self.witness.observe(Sight::NoReply {
+        self.probe.observe(Observation::NoReply {
             exchange,
             error: error.to_owned(),
         });
     }
 }
 
-/// One chunk of a streamed completion, as far as kilo reads it.
+/// One chunk of a streamed completion; other fields are ignored.
 #[derive(Deserialize)]
 struct Chunk {
     choices: Vec<Choice>,
@@ -202,11 +200,11 @@ async fn stream_text(response: Response<Incoming>, report: &impl Fn(Progress)) -
     Err(TurnError::BrokenOff(format!("it ended before {END_MARK}")))
 }
 
-/// What a refusal says, in OpenAI's form.
+/// Reads the message of an error answer (R11.11).
 fn refusal(body: &Value) -> TurnError {
     let message = body["error"]["message"]
         .as_str()
-        .unwrap_or("the gateway refused without a word");
+        .unwrap_or("the gateway refused without a message");
     TurnError::Refused {
         message: message.to_owned(),
     }

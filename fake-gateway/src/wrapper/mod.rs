@@ -1,15 +1,14 @@
-//! The wrapper of a session's sandbox, with the kilo in it (protocol §5, §11).
+//! The wrapper of a session's sandbox, with its kilo (R5.24–R5.40, R11.19–R11.44).
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `http`, `ask` | the HTTP face; requests understood, replies shaped |
-//! | `behaviour` | how the wrapper misbehaves, if it was told to |
-//! | `binding` | whom the wrapper works for, and the ingest's URL |
-//! | `lifecycle` | all decisions, pure; `turns` and `buffer` are its books, `events` its words |
-//! | `host` | performs what the lifecycle decides |
+//! | `http`, `request` | HTTP routes; parsed requests and shapes of replies |
+//! | `behaviour` | configured misbehaviour |
+//! | `binding` | the session, its fence, and the ingest URL |
+//! | `lifecycle` | all decisions, pure; `turns` and `buffer` hold its state, `events` the shapes of its frames |
+//! | `host` | performs the decisions of the lifecycle |
 //! | `ingest`, `kilo` | one ingest socket; one gateway call |
 
-mod ask;
 mod behaviour;
 mod binding;
 mod buffer;
@@ -20,42 +19,39 @@ mod identifiers;
 mod ingest;
 mod kilo;
 mod lifecycle;
+mod request;
 mod turns;
 
 use host::Host;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_seams::{Listener, Seams};
 
 use crate::cut;
 
-/// What a wrapper has to know before anybody talks to it.
+/// Settings of a wrapper.
 #[derive(Debug, Clone)]
 pub struct WrapperConfig {
     /// Base URL of the gateway, `http://host:port`, without a path.
     pub gateway_url: String,
 }
 
-/// A wrapper process that was just started: it knows no session, and remembers none of an earlier one.
+/// A newly started wrapper process, without a session.
 pub struct Wrapper {
     config: WrapperConfig,
     seams: Seams,
-    witness: Witness,
+    probe: Probe,
 }
 
 impl Wrapper {
-    /// A wrapper on these seams.
-    pub fn new(config: WrapperConfig, seams: Seams, witness: Witness) -> Self {
-        Self {
-            config,
-            seams,
-            witness,
-        }
+    /// A wrapper that runs on `seams`.
+    pub fn new(config: WrapperConfig, seams: Seams, probe: Probe) -> Self {
+        Self { config, seams, probe }
     }
 
-    /// Serves every connection of `listener`, and does what is asked of it, for ever.
+    /// Serves every connection of `listener` and performs its requests, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
-        let (host, door) = Host::new(self.seams, self.witness.clone(), self.config.gateway_url);
-        let router = http::router(door, self.witness);
+        let (host, door) = Host::new(self.seams, self.probe.clone(), self.config.gateway_url);
+        let router = http::router(door, self.probe);
         tokio::select! {
             biased;
             () = host.run() => {}

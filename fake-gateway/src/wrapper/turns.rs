@@ -1,43 +1,36 @@
-//! Kilo's turns: one runs, the others wait in the order in which they were taken (protocol §11).
+//! Queue of kilo's turns: one runs at a time, in the order of acceptance (R11.19).
 //!
-//! Bookkeeping only: what a turn reports, and what follows when all are done, is the lifecycle's business.
+//! State only: the lifecycle decides what is reported and what follows the last turn.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::ask::Prompt;
-use crate::coverage::Deed;
+use super::request::Prompt;
+use crate::coverage::FakeEvent;
 
-/// The number of a turn. What a turn says after its end is known by it.
+/// Identifies a turn, so that late reports of an ended turn can be ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TurnId(u64);
 
-/// A turn that was begun.
+/// A turn that has begun.
 #[derive(Debug, Clone)]
 pub(super) struct Turn {
-    /// Its number.
     pub(super) id: TurnId,
-    /// What it answers.
     pub(super) prompt: Prompt,
-    /// When it was begun.
     pub(super) begun: Timestamp,
-    /// The assistant's message, once there is one.
+    /// The assistant's message, once it exists.
     pub(super) assistant: Option<Assistant>,
 }
 
-/// An assistant's message.
 #[derive(Debug, Clone)]
 pub(super) struct Assistant {
-    /// Its identifier.
     pub(super) id: String,
-    /// When it was begun.
     pub(super) created: Timestamp,
-    /// Identifier and text of its part, once there is any text.
+    /// Id and text of its part, once it has text.
     pub(super) part: Option<(String, String)>,
-    /// When it was done.
     pub(super) completed: Option<Timestamp>,
-    /// What the gateway said against it.
+    /// Error of the gateway.
     pub(super) error: Option<String>,
 }
 
@@ -53,20 +46,20 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Lets a prompt wait for its turn, unless its message was taken before.
+    /// Queues a prompt. A message id that was accepted before is ignored (R11.20).
     pub(super) fn take(&mut self, prompt: Prompt) {
         if !self.taken.insert(prompt.message_id.clone()) {
-            Deed::TurnTakenOnce.reach();
+            FakeEvent::TurnRepeated.reach();
             return;
         }
-        Deed::TurnTaken.reach();
+        FakeEvent::TurnAccepted.reach();
         if self.running.is_some() {
-            Deed::TurnWaits.reach();
+            FakeEvent::TurnWaits.reach();
         }
         self.waiting.push_back(prompt);
     }
 
-    /// Begins the next turn, if one waits and none runs.
+    /// Begins the next turn if no turn runs and one waits.
     pub(super) fn begin_next(&mut self, now: Timestamp) -> Option<&Turn> {
         if self.running.is_some() {
             return None;
@@ -81,23 +74,22 @@ impl Turns {
         }))
     }
 
-    /// The turn `id`, if that is the one that runs.
+    /// The turn `id`, if it is running.
     pub(super) fn running(&mut self, id: TurnId) -> Option<&mut Turn> {
         self.running.as_mut().filter(|running| running.id == id)
     }
 
-    /// The turn that runs, or else the one that ended last.
+    /// The running turn, otherwise the turn that ended last.
     pub(super) fn latest(&self) -> Option<&Turn> {
         self.running.as_ref().or(self.ended.as_ref())
     }
 
-    /// The number of the turn that runs.
     #[cfg(test)]
     pub(super) fn running_id(&self) -> Option<TurnId> {
         self.running.as_ref().map(|running| running.id)
     }
 
-    /// Ends the turn that runs.
+    /// Ends the running turn.
     pub(super) fn end(&mut self) -> Option<&Turn> {
         let ended = self.running.take()?;
         Some(self.ended.insert(ended))
@@ -109,7 +101,7 @@ impl Turns {
         self.end().map(|turn| turn.id)
     }
 
-    /// Drops everything, also the memory of the messages that were taken and of the turn that ended last.
+    /// Clears everything, including accepted message ids and the last turn.
     pub(super) fn forget(&mut self) -> Option<TurnId> {
         self.taken.clear();
         let ended = self.end_all();
@@ -117,12 +109,12 @@ impl Turns {
         ended
     }
 
-    /// Whether nothing runs or waits.
+    /// Whether no turn runs or waits.
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_none() && self.waiting.is_empty()
     }
 
-    /// The message whose turn runs.
+    /// The message of the running turn.
     pub(super) fn running_message(&self) -> Option<&str> {
         self.running
             .as_ref()

@@ -2,26 +2,26 @@ use fake_gateway::gateway::{COMPLETIONS_PATH, Gateway, MODEL, MODELS_PATH};
 use http::{Method, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_seams::real;
 
 use crate::stage::{Record, get, listen, post, send, whole};
 
-/// Starts a gateway; its record and its address.
+/// Starts a gateway. Returns its record and its address.
 pub async fn start() -> (Record, String) {
     let (listener, authority) = listen().await;
     let record = Record::default();
-    tokio::spawn(Gateway::new(real::seams(), record.witness()).serve(listener));
+    tokio::spawn(Gateway::new(real::seams(), record.probe()).serve(listener));
     (record, authority)
 }
 
-/// Waits until somebody is parked on `tag`.
+/// Waits until a request is parked on `tag`.
 pub async fn until_engaged(gateway: &str, tag: &str) {
     let path = format!("/test/gate-status?tag={tag}");
     while get(gateway, &path).await != json!({ "tag": tag, "engaged": true }) {}
 }
 
-fn says(prompt: &str) -> Value {
+fn completion_request(prompt: &str) -> Value {
     json!({ "model": MODEL, "stream": true, "messages": [
         { "role": "user", "content": "__fake__:hang" },
         { "role": "assistant", "content": "" },
@@ -29,18 +29,28 @@ fn says(prompt: &str) -> Value {
     ] })
 }
 
-/// Asks, and returns when the answer has begun.
-async fn ask(gateway: &str, prompt: &str) -> Response<Incoming> {
-    send(gateway, Method::POST, COMPLETIONS_PATH, &says(prompt))
-        .await
-        .unwrap()
+/// Requests a completion and returns when the answer has begun.
+async fn request_completion(gateway: &str, prompt: &str) -> Response<Incoming> {
+    send(
+        gateway,
+        Method::POST,
+        COMPLETIONS_PATH,
+        &completion_request(prompt),
+    )
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
 async fn an_answer_is_a_stream_of_openai_chunks_that_are_recorded() {
     let (record, gateway) = start().await;
     assert_eq!(get(&gateway, MODELS_PATH).await["data"][0]["id"], MODEL);
-    let (status, body) = post(&gateway, COMPLETIONS_PATH, &says("__fake__:slow:2:1")).await;
+    let (status, body) = post(
+        &gateway,
+        COMPLETIONS_PATH,
+        &completion_request("__fake__:slow:2:1"),
+    )
+    .await;
     assert_eq!(status, 200);
     let body = body.as_str().unwrap();
     let events: Vec<&str> = body
@@ -51,19 +61,24 @@ async fn an_answer_is_a_stream_of_openai_chunks_that_are_recorded() {
     assert_eq!(chunk["choices"][0]["delta"]["content"], "chunk-2 ");
     assert_eq!((events.len(), events[3]), (4, "[DONE]"));
 
-    let sent = record.sights().into_iter().filter_map(|sight| match sight {
-        Sight::ChunkSent { exchange: 2, data } => Some(data.as_str().map_or(data.to_string(), str::to_owned)),
-        _ => None,
-    });
+    let sent = record
+        .observations()
+        .into_iter()
+        .filter_map(|observation| match observation {
+            Observation::ChunkSent { exchange: 2, data } => {
+                Some(data.as_str().map_or(data.to_string(), str::to_owned))
+            }
+            _ => None,
+        });
     assert_eq!(sent.collect::<Vec<_>>(), events);
 }
 
 #[tokio::test]
-async fn what_cannot_be_answered_is_refused_in_openais_form() {
+async fn unanswerable_requests_are_refused_in_the_openai_format() {
     let (_, gateway) = start().await;
     for (body, expected, code) in [
-        (says("hello"), 402, "payment_required"),
-        (says("__fake__:error:boom"), 402, "payment_required"),
+        (completion_request("hello"), 402, "payment_required"),
+        (completion_request("__fake__:error:boom"), 402, "payment_required"),
         (json!({ "model": "other" }), 404, "model_not_found"),
         (json!("hello"), 400, "invalid_request"),
     ] {
@@ -79,7 +94,7 @@ async fn what_cannot_be_answered_is_refused_in_openais_form() {
 #[tokio::test]
 async fn a_gate_parks_until_it_is_released() {
     let (_, gateway) = start().await;
-    let parked = ask(&gateway, "__fake__:gate:hold").await;
+    let parked = request_completion(&gateway, "__fake__:gate:hold").await;
     until_engaged(&gateway, "hold").await;
     let expected = json!({ "tags": [{ "tag": "hold", "count": 1 }], "liveResponses": 1 });
     assert_eq!(get(&gateway, "/test/waiters").await, expected);
@@ -90,9 +105,13 @@ async fn a_gate_parks_until_it_is_released() {
     assert!(body.as_str().unwrap().contains("\"done\""), "{body}");
     assert_eq!(release().await, 404);
     assert_eq!(
-        post(&gateway, COMPLETIONS_PATH, &says("__fake__:gate:hold"))
-            .await
-            .0,
+        post(
+            &gateway,
+            COMPLETIONS_PATH,
+            &completion_request("__fake__:gate:hold")
+        )
+        .await
+        .0,
         200
     );
     assert_eq!(
@@ -102,13 +121,13 @@ async fn a_gate_parks_until_it_is_released() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_no_waiter() {
+async fn a_disconnected_client_leaves_no_waiter() {
     let (record, gateway) = start().await;
-    let parked = ask(&gateway, "__fake__:gate:hold").await;
+    let parked = request_completion(&gateway, "__fake__:gate:hold").await;
     until_engaged(&gateway, "hold").await;
     drop(parked);
     record
-        .until(|sight| *sight == Sight::PeerGone { exchange: 1 })
+        .until(|observation| *observation == Observation::PeerGone { exchange: 1 })
         .await;
     assert_eq!(
         get(&gateway, "/test/waiters").await,

@@ -1,5 +1,5 @@
-//! Tests of the three fakes on loopback sockets, as libraries and as programs. Their decisions are tested beside the
-//! code.
+//! Tests of the three fakes on loopback sockets, as libraries and as programs. The decisions have unit tests
+//! beside the code.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its stage breaks")]
 

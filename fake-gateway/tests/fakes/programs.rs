@@ -1,4 +1,4 @@
-//! The fakes as programs: they say where they listen, and are there.
+//! Tests of the fakes as programs: they print their address and serve requests.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,17 +21,17 @@ const GATEWAY: &str = env!("CARGO_BIN_EXE_fake-gateway");
 const RECEIVER: &str = env!("CARGO_BIN_EXE_fake-receiver");
 const WRAPPER: &str = env!("CARGO_BIN_EXE_fake-wrapper");
 
-/// Nothing here takes longer on any machine.
+/// Longer than any step takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A fake at work. Dropping it kills it.
+/// A running fake. Dropping it kills the process.
 struct Fake {
     child: Child,
     url: String,
     stderr: Receiver<String>,
 }
 
-/// The lines of an output, as they come.
+/// The lines of an output, as they arrive.
 fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
@@ -59,7 +59,7 @@ impl Fake {
         Self { child, url, stderr }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
+    async fn send(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -75,17 +75,17 @@ impl Fake {
 
 impl Drop for Fake {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 #[tokio::test]
-async fn each_is_found_where_it_says_with_its_side_door() {
+async fn each_program_serves_at_its_printed_address_with_its_control_route() {
     let gateway = Fake::start(GATEWAY, &[]);
     let (status, models) = gateway
-        .ask(Method::GET, "/api/openrouter/models", &Value::Null)
+        .send(Method::GET, "/api/openrouter/models", &Value::Null)
         .await;
     assert_eq!(
         (status, &models["data"][0]["id"]),
@@ -93,17 +93,17 @@ async fn each_is_found_where_it_says_with_its_side_door() {
     );
     assert_eq!(
         gateway
-            .ask(Method::POST, "/test/release?tag=none", &Value::Null)
+            .send(Method::POST, "/test/release?tag=none", &Value::Null)
             .await
             .0,
         404
     );
 
     let wrapper = Fake::start(WRAPPER, &["--gateway", &gateway.url]);
-    assert_eq!(wrapper.ask(Method::GET, "/health", &Value::Null).await.0, 200);
+    assert_eq!(wrapper.send(Method::GET, "/health", &Value::Null).await.0, 200);
     assert_eq!(
         wrapper
-            .ask(Method::POST, "/test/behaviour", &json!({"deaf": true}))
+            .send(Method::POST, "/test/behaviour", &json!({"deaf": true}))
             .await
             .0,
         204
@@ -111,16 +111,16 @@ async fn each_is_found_where_it_says_with_its_side_door() {
 
     let receiver = Fake::start(RECEIVER, &[]);
     let late = json!([{"status": 500}, {"status": 200, "delayMs": 1}]);
-    assert_eq!(receiver.ask(Method::POST, "/test/answers", &late).await.0, 204);
-    assert_eq!(receiver.ask(Method::POST, "/done", &json!({})).await.0, 500);
-    assert_eq!(receiver.ask(Method::POST, "/done", &json!({})).await.0, 200);
+    assert_eq!(receiver.send(Method::POST, "/test/answers", &late).await.0, 204);
+    assert_eq!(receiver.send(Method::POST, "/done", &json!({})).await.0, 500);
+    assert_eq!(receiver.send(Method::POST, "/done", &json!({})).await.0, 200);
 }
 
 #[tokio::test]
-async fn what_crosses_an_edge_can_be_seen_as_json_lines() {
+async fn log_wire_prints_observations_as_json_lines() {
     let receiver = Fake::start(RECEIVER, &["--log-wire"]);
     let sent = json!({"messageId": "m"});
-    assert_eq!(receiver.ask(Method::POST, "/done", &sent).await.0, 200);
+    assert_eq!(receiver.send(Method::POST, "/done", &sent).await.0, 200);
     let line: Value = serde_json::from_str(&receiver.stderr.recv_timeout(PATIENCE).unwrap()).unwrap();
     assert_eq!(
         (&line["party"], &line["saw"]),
@@ -131,27 +131,27 @@ async fn what_crosses_an_edge_can_be_seen_as_json_lines() {
 }
 
 #[test]
-fn wrong_settings_end_with_2_and_an_address_that_is_taken_with_1() {
+fn usage_errors_exit_with_2_and_an_address_in_use_with_1() {
     let gateway = Fake::start(GATEWAY, &[]);
     let address = gateway.url.trim_start_matches("http://");
-    for (program, arguments, code, told) in [
+    for (program, arguments, code, message) in [
         (
             WRAPPER,
             &["--gateway", "gateway"][..],
             2,
-            "give a URL such as http://127.0.0.1:9100",
+            "expected a base URL without a path, such as http://127.0.0.1:9100",
         ),
         (WRAPPER, &[], 2, "--gateway <URL>"),
         (
             RECEIVER,
             &["--listen", address],
             1,
-            "error: cannot listen at 127.0.0.1:",
+            "error: cannot listen on 127.0.0.1:",
         ),
     ] {
         let output = Command::new(program).args(arguments).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert!(stderr.contains(told), "{stderr}");
+        assert!(stderr.contains(message), "{stderr}");
     }
 }

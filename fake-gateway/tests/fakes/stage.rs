@@ -1,4 +1,4 @@
-//! A record of what the fakes saw, and a plain HTTP client to talk to them.
+//! A record of the fakes' observations, and a plain HTTP client.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::watch;
-use turnstile_events::observation::{Observer, Sight, Witness, body_as_value};
+use turnstile_events::observation::{Observation, Observer, Probe, body_as_value};
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{Listener, real};
 
-/// Everything that was seen, in order.
+/// All observations, in order.
 #[derive(Clone, Default)]
-pub struct Record(Arc<watch::Sender<Vec<Sight>>>);
+pub struct Record(Arc<watch::Sender<Vec<Observation>>>);
 
 impl Observer for Record {
-    fn observe(&self, _: &str, sight: Sight) {
-        self.0.send_modify(|sights| sights.push(sight));
+    fn observe(&self, _: &str, observation: Observation) {
+        self.0.send_modify(|observations| observations.push(observation));
     }
 }
 
 impl Record {
-    pub fn witness(&self) -> Witness {
-        Witness::new("party", Arc::new(self.clone()))
+    pub fn probe(&self) -> Probe {
+        Probe::new("party", Arc::new(self.clone()))
     }
 
-    /// Waits until something like this was seen.
-    pub async fn until(&self, is_it: impl Fn(&Sight) -> bool) {
-        let seen = |sights: &Vec<Sight>| sights.iter().any(&is_it);
+    /// Waits for an observation that matches.
+    pub async fn until(&self, is_it: impl Fn(&Observation) -> bool) {
+        let seen = |observations: &Vec<Observation>| observations.iter().any(&is_it);
         self.0.subscribe().wait_for(seen).await.unwrap();
     }
 
-    pub fn sights(&self) -> Vec<Sight> {
+    pub fn observations(&self) -> Vec<Observation> {
         self.0.borrow().clone()
     }
 }
@@ -44,7 +44,7 @@ pub async fn listen() -> (Box<dyn Listener>, String) {
     (listener, authority)
 }
 
-/// Sends a request and returns as soon as the head of its answer is there.
+/// Sends a request and returns when the head of the answer has arrived.
 pub async fn send(
     authority: &str,
     method: Method,

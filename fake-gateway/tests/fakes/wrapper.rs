@@ -7,13 +7,13 @@ use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_seams::{http_server, real};
 
 use crate::gateway;
 use crate::stage::{Record, get, listen, post, send};
 
-/// A wrapper between a gateway and a stand-in for the server's ingest.
+/// A wrapper between a fake gateway and a test ingest.
 struct Stage {
     gateway_record: Record,
     gateway: String,
@@ -24,7 +24,7 @@ struct Stage {
     ingests: mpsc::UnboundedReceiver<Ingest>,
 }
 
-/// The server's end of one ingest socket. Dropping it drops the connection without a goodbye.
+/// The server's end of an ingest socket. Dropping it closes the connection without a close frame.
 struct Ingest {
     path: String,
     authorization: String,
@@ -39,7 +39,7 @@ impl Ingest {
         }
     }
 
-    /// The names of all events up to and with `last`.
+    /// The names of all events up to and including `last`.
     async fn names_until(&mut self, last: &str) -> Vec<String> {
         let mut names = Vec::new();
         while names.last().is_none_or(|name| name != last) {
@@ -63,7 +63,7 @@ fn name(frame: &Value) -> String {
 }
 
 impl Stage {
-    /// Everything started, and the wrapper ready.
+    /// Starts everything and makes the wrapper ready.
     async fn ready() -> Self {
         let (gateway_record, gateway) = gateway::start().await;
 
@@ -92,7 +92,7 @@ impl Stage {
         let config = WrapperConfig {
             gateway_url: format!("http://{gateway}"),
         };
-        tokio::spawn(Wrapper::new(config, real::seams(), record.witness()).serve(listener));
+        tokio::spawn(Wrapper::new(config, real::seams(), record.probe()).serve(listener));
 
         let stage = Self {
             gateway_record,
@@ -144,7 +144,7 @@ impl Stage {
         post(&self.wrapper, "/test/behaviour", behaviour).await
     }
 
-    /// Prompts, and takes the ingest that is opened for it.
+    /// Sends a prompt and accepts the ingest socket that it opens.
     async fn prompt_and_connect(&mut self, id: &str, prompt: &str) -> Ingest {
         let reply = self.prompt(id, prompt, MODEL).await;
         assert_eq!(reply, (200, json!({ "status": "sent", "messageId": id })));
@@ -153,7 +153,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_prompt_leads_to_the_events_of_a_whole_turn_and_the_ingest_is_left() {
+async fn a_prompt_causes_the_events_of_a_turn_and_then_the_ingest_is_closed() {
     let mut stage = Stage::ready().await;
     let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:echo:hi").await;
     assert_eq!(ingest.authorization, "Bearer token");
@@ -187,16 +187,20 @@ async fn a_prompt_leads_to_the_events_of_a_whole_turn_and_the_ingest_is_left() {
     };
     assert_eq!(code, 1000);
 
-    let sent = stage.record.sights().into_iter().filter_map(|sight| match sight {
-        Sight::FrameSent { frame, .. } => Some(name(&frame)),
-        _ => None,
-    });
+    let sent = stage
+        .record
+        .observations()
+        .into_iter()
+        .filter_map(|observation| match observation {
+            Observation::FrameSent { frame, .. } => Some(name(&frame)),
+            _ => None,
+        });
     assert_eq!(sent.collect::<Vec<_>>(), expected);
     assert_eq!(get(&stage.wrapper, "/job/status").await["status"], "idle");
 }
 
 #[tokio::test]
-async fn an_ingest_that_was_cut_is_resumed_with_what_it_missed() {
+async fn a_lost_ingest_resumes_with_the_missed_events() {
     let mut stage = Stage::ready().await;
     let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
     gateway::until_engaged(&stage.gateway, "hold").await;
@@ -204,10 +208,10 @@ async fn an_ingest_that_was_cut_is_resumed_with_what_it_missed() {
         ingest.next().await;
     }
     drop(ingest);
-    let lost = |sight: &Sight| {
+    let lost = |observation: &Observation| {
         matches!(
-            sight,
-            Sight::SocketClosed {
+            observation,
+            Observation::SocketClosed {
                 by: ClosedBy::Lost,
                 ..
             }
@@ -237,14 +241,14 @@ async fn a_kill_drops_the_gateway_call_and_a_ping_is_answered() {
 
     stage
         .gateway_record
-        .until(|sight| matches!(sight, Sight::PeerGone { .. }))
+        .until(|observation| matches!(observation, Observation::PeerGone { .. }))
         .await;
     let nobody = json!({ "tags": [], "liveResponses": 0 });
     assert_eq!(get(&stage.gateway, "/test/waiters").await, nobody);
 }
 
 #[tokio::test]
-async fn what_the_gateway_says_against_a_turn_reaches_the_ingest() {
+async fn errors_of_the_gateway_are_reported_to_the_ingest() {
     let mut stage = Stage::ready().await;
     let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:error:no money").await;
     let error = loop {
@@ -271,7 +275,7 @@ async fn what_the_gateway_says_against_a_turn_reaches_the_ingest() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_at_the_side_door_is_named_and_changes_nothing() {
+async fn an_invalid_behaviour_is_rejected_and_changes_nothing() {
     let stage = Stage::ready().await;
     let fail = json!({ "job": { "fail": { "code": "SEND_ERROR" } } });
     assert_eq!(stage.behave(&fail).await, (204, Value::Null));
@@ -287,13 +291,12 @@ async fn what_is_wrong_at_the_side_door_is_named_and_changes_nothing() {
 
     let (status, refusal) = stage.prompt("msg_1", "__fake__:idle", MODEL).await;
     assert_eq!((status, &refusal["error"]), (500, &json!("SEND_ERROR")));
-    let is_of_side_door =
-        |sight: &Sight| matches!(sight, Sight::RequestReceived { path, .. } if path.starts_with("/test/"));
-    assert!(!stage.record.sights().iter().any(is_of_side_door));
+    let is_of_side_door = |observation: &Observation| matches!(observation, Observation::RequestReceived { path, .. } if path.starts_with("/test/"));
+    assert!(!stage.record.observations().iter().any(is_of_side_door));
 }
 
 #[tokio::test]
-async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
+async fn a_lost_reply_closes_the_connection_and_the_turn_runs() {
     let mut stage = Stage::ready().await;
     stage.behave(&json!({ "job": { "lose-reply": 1 } })).await;
     let body = stage.job(json!({ "id": "msg_1", "prompt": "__fake__:echo:hi" }), MODEL);
@@ -302,19 +305,19 @@ async fn a_lost_reply_is_an_ended_connection_and_the_turn_runs() {
     let mut ingest = stage.ingests.recv().await.unwrap();
     ingest.names_until("complete").await;
 
-    // It was neither answered nor left.
-    let is_end = |sight: &Sight| {
+    // The exchange was neither answered nor abandoned by its peer.
+    let is_end = |observation: &Observation| {
         matches!(
-            sight,
-            Sight::ReplySent { exchange: 2, .. } | Sight::PeerGone { exchange: 2 }
+            observation,
+            Observation::ReplySent { exchange: 2, .. } | Observation::PeerGone { exchange: 2 }
         )
     };
-    assert!(!stage.record.sights().iter().any(is_end));
+    assert!(!stage.record.observations().iter().any(is_end));
     assert_eq!(stage.prompt("msg_1", "__fake__:echo:hi", MODEL).await.0, 200);
 }
 
 #[tokio::test]
-async fn a_kept_socket_carries_the_turns_of_the_next_binding() {
+async fn a_kept_socket_gets_the_turns_of_the_next_binding() {
     let mut stage = Stage::ready().await;
     stage
         .behave(&json!({ "keeps-old-socket": true, "complete": { "never": true } }))
@@ -363,7 +366,7 @@ async fn a_command_runs_like_a_prompt() {
 }
 
 #[tokio::test]
-async fn a_snapshot_is_given_when_the_server_asks_for_it() {
+async fn a_snapshot_is_sent_on_request() {
     let mut stage = Stage::ready().await;
     let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
     gateway::until_engaged(&stage.gateway, "hold").await;

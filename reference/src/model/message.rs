@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::metadata::{Agent, CallbackTarget, Finalization};
+pub use super::turn::Turn;
 use crate::identity::{MessageId, WrapperRunId};
 
 /// A user turn of a session.
@@ -37,38 +38,6 @@ pub struct Message {
     pub gate_result: Option<GateResult>,
     /// Its callback, set when its batch was finalized with it as the representative (R8.8).
     pub callback: Option<Callback>,
-}
-
-/// The content of a turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "type")]
-pub enum Turn {
-    /// A prompt.
-    Prompt {
-        /// The text.
-        prompt: String,
-        /// The images of the prompt, unchanged (R2.39).
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        images: Option<Value>,
-    },
-    /// A command.
-    Command {
-        /// The name of the command.
-        command: String,
-        /// The arguments, as one text.
-        arguments: String,
-    },
-}
-
-impl Turn {
-    /// The turn as one text: the prompt, or `/command arguments` (R9.41).
-    pub fn content(&self) -> String {
-        match self {
-            Self::Prompt { prompt, .. } => prompt.clone(),
-            Self::Command { command, arguments } if arguments.is_empty() => format!("/{command}"),
-            Self::Command { command, arguments } => format!("/{command} {arguments}"),
-        }
-    }
 }
 
 /// The state of a message.

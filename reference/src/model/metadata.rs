@@ -11,7 +11,7 @@ use url::Url;
 
 pub use super::agent::{Agent, AgentChoice, Mode, Model};
 pub use super::callback_target::CallbackTarget;
-use super::message::Turn;
+use super::turn::Turn;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::secret::Secret;
 

@@ -6,3 +6,4 @@ pub mod agent;
 pub mod callback_target;
 pub mod message;
 pub mod metadata;
+pub mod turn;

@@ -23,9 +23,10 @@ pub(super) struct Queue {
 impl Queue {
     /// The messages as stored.
     pub fn restore(messages: Vec<Message>, sabotage: Sabotage) -> Self {
-        let unfinished = messages.iter().filter(|message| {
-            !message.is_terminal() && !(message.is_queued() && sabotage.loses_pending_entries())
-        });
+        let is_lost = |message: &Message| message.is_queued() && sabotage.loses_pending_entries();
+        let unfinished = messages
+            .iter()
+            .filter(|message| !message.is_terminal() && !is_lost(message));
         Self {
             unfinished: unfinished.map(|message| message.id.clone()).collect(),
             messages: messages

@@ -1,4 +1,4 @@
-//! What the receiver does with the requests that come to it.
+//! Answers of the callback receiver.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,28 +17,28 @@ use crate::status::Status;
 pub enum Answer {
     /// Answers with this status.
     Status(Status),
-    /// Answers with this status, so much later.
+    /// Answers with a status after a delay.
     Late(LateAnswer),
-    /// Takes the request and never answers.
+    /// Never answers; the connection stays open.
     Stall,
     /// Closes the connection without an answer.
     Drop,
-    /// Answers with 200, and then the same once more on the same connection.
+    /// Answers with 200, twice on the same connection.
     Twice,
 }
 
-/// An answer that takes its time.
+/// An answer with a delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LateAnswer {
-    /// How long after the request it comes.
+    /// Time between request and answer.
     #[serde(deserialize_with = "nonzero")]
     pub delay: Lapse,
-    /// Its status.
+    /// Status of the answer.
     pub status: Status,
 }
 
-/// Why a word is no answer.
+/// Invalid text for [`Answer`].
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{0}` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map \
@@ -119,40 +119,41 @@ impl JsonSchema for Answer {
     }
 }
 
-/// An [`Answer`] at the receiver's side door (protocol §11): a map with one of `status`, `stall`, `drop` and `twice`.
+/// An [`Answer`] at the receiver's control route (R11.46): a map with one of `status`, `stall`, `drop` and
+/// `twice`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WireAnswer {
-    /// Milliseconds until the answer; goes with `status` only.
+    /// Delay of the answer in milliseconds; only with `status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// The answer's status.
+    /// Status of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// Whether no answer comes on a connection that stays open; `false` is an ordinary 200.
+    /// No answer; the connection stays open. `false` is an ordinary 200.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stall: Option<bool>,
-    /// Whether the connection ends without an answer; `false` is an ordinary 200.
+    /// The connection closes without an answer. `false` is an ordinary 200.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop: Option<bool>,
-    /// Whether the answer comes twice; `false` is an ordinary 200.
+    /// The answer is sent twice. `false` is an ordinary 200.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub twice: Option<bool>,
 }
 
-/// The longest delay of a [`WireAnswer`], in milliseconds: short enough for any clock to count.
+/// Longest delay of a [`WireAnswer`], in milliseconds; every clock can represent it.
 const LONGEST_DELAY_MS: u64 = u32::MAX as u64;
 
-/// Why a [`WireAnswer`] is no answer.
+/// Invalid [`WireAnswer`].
 #[derive(Debug, thiserror::Error)]
 pub enum WireAnswerError {
-    /// It has none of the four keys, or several.
-    #[error("an answer is one of status, stall, drop and twice")]
+    /// It has none or several of the four keys.
+    #[error("an answer needs exactly one of status, stall, drop and twice")]
     NotOne,
-    /// It delays something else than a status.
-    #[error("delayMs goes with status only")]
+    /// It has a delay without a status.
+    #[error("delayMs is only allowed with status")]
     DelayedNothing,
-    /// Its delay is too long.
+    /// The delay is too long.
     #[error("delayMs is at most {LONGEST_DELAY_MS}, not {0}")]
     TooLate(u64),
 }

@@ -1,52 +1,52 @@
-//! How the server's own parts misbehave: points at which it crashes, its callback queue, its disk.
+//! Faults inside of the server: crash points, its callback queue, its disk.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A place in the server's work at which a crash is worth a look.
+/// A point in the server's work at which a script can crash it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CrashPoint {
-    /// A decision was made, and its transaction is not durable.
+    /// A decision was made and its transaction is not durable yet.
     BetweenCommits,
-    /// A transaction is durable, and nothing that follows from it was done.
+    /// A transaction is durable and its effects have not begun.
     AfterCommit,
-    /// The callback queue has taken a job, and that is not recorded yet.
+    /// The callback queue accepted a job and that is not recorded yet.
     AfterEnqueue,
 }
 
-/// How the server's callback queue behaves from a step on, restarts included.
+/// Behaviour of the server's callback queue from a step on, across restarts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueBehaviour {
-    /// It takes every job and says so, as it does in the beginning.
+    /// Accepts every job; the initial behaviour.
     #[default]
     Works,
-    /// It takes no job, and says so.
+    /// Refuses every job.
     Refuses,
-    /// It takes every job, and says that it did not.
+    /// Accepts every job and reports a failure.
     LosesAck,
-    /// It says nothing, and takes no job, until it behaves otherwise.
+    /// Neither answers nor accepts jobs until the behaviour changes.
     Away,
-    /// It takes every job twice.
+    /// Accepts every job twice.
     DeliversTwice,
 }
 
-/// How the server's disk behaves from a step on, restarts included.
+/// Behaviour of the server's disk from a step on, across restarts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiskBehaviour {
-    /// As it should, and does in the beginning.
+    /// Works; the initial behaviour.
     #[default]
     Works,
-    /// Nothing can be written or synced; what is there can be read.
+    /// Writes and syncs fail; reads work.
     Fails,
-    /// Nothing can be written for want of room; what was written before can be read and synced.
+    /// Writes fail because the disk is full; reads and syncs of earlier writes work.
     Full,
 }
 
 impl QueueBehaviour {
-    /// It in words, to be read after "queue".
+    /// Description to follow the word "queue".
     pub fn text(self) -> &'static str {
         match self {
             Self::Works => "works",
@@ -59,7 +59,7 @@ impl QueueBehaviour {
 }
 
 impl DiskBehaviour {
-    /// It in words, to be read after "disk".
+    /// Description to follow the word "disk".
     pub fn text(self) -> &'static str {
         match self {
             Self::Works => "works",

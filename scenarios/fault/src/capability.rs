@@ -1,28 +1,28 @@
-//! What a server under test and its surroundings must be able to do for a fault or a scenario.
+//! Capabilities that a fault or a scenario needs of a server under test and its environment.
 
-/// Something that not every server under test supports.
+/// A capability that not every server under test has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
-    /// A server that is killed and started again.
+    /// Killing and restarting the server.
     Crash,
-    /// A server that stays down for as long as the scenario wants.
+    /// Keeping the server down for a chosen time.
     Downtime,
-    /// A crash at a named point of the server's own work.
+    /// Crashing the server at a named point of its work.
     CrashPoint,
-    /// A machine that loses its power.
+    /// Removing the power of a machine.
     PowerLoss,
     /// Control over the server's callback queue.
     Queue,
     /// Control over the server's disk.
     Disk,
-    /// A session of an older service in the server's store.
+    /// Storing a session of an older service.
     StoredSession,
-    /// A sandbox for each session.
+    /// One sandbox per session.
     Sandboxes,
 }
 
 impl Capability {
-    /// Every capability.
+    /// All capabilities.
     pub const ALL: &[Self] = &[
         Self::Crash,
         Self::Downtime,
@@ -34,7 +34,7 @@ impl Capability {
         Self::Sandboxes,
     ];
 
-    /// Its name.
+    /// Name of the capability.
     pub fn name(self) -> &'static str {
         match self {
             Self::Crash => "crash",
@@ -48,17 +48,17 @@ impl Capability {
         }
     }
 
-    /// What a scenario needs, to be read after "it needs".
+    /// Description to follow the words "it needs".
     pub fn text(self) -> &'static str {
         match self {
-            Self::Crash => "a server that is killed and started again",
-            Self::Downtime => "a server that stays down for as long as the scenario wants",
-            Self::CrashPoint => "a crash at a named point of the server's own work",
-            Self::PowerLoss => "a machine that loses its power",
-            Self::Queue => "a hand on the server's callback queue",
-            Self::Disk => "a hand on the server's disk",
-            Self::StoredSession => "a session that an older service left in the server's store",
-            Self::Sandboxes => "a sandbox of its own for each session",
+            Self::Crash => "a server that can be killed and restarted",
+            Self::Downtime => "a server that can stay down",
+            Self::CrashPoint => "a crash at a named point of the server's work",
+            Self::PowerLoss => "a machine that can lose its power",
+            Self::Queue => "control over the server's callback queue",
+            Self::Disk => "control over the server's disk",
+            Self::StoredSession => "a stored session of an older service",
+            Self::Sandboxes => "one sandbox per session",
         }
     }
 }

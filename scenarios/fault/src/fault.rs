@@ -1,6 +1,6 @@
-//! Faults and the places that they strike.
+//! Faults and the places that they affect.
 //!
-//! How a world carries a fault out is the world's business.
+//! Applying a fault is the task of a world.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,76 +15,76 @@ use crate::kind::FaultKind;
 use crate::link::{Link, LinkEffect};
 use crate::wrapper::WrapperBehaviour;
 
-/// The name of the server's host, which only some targets can crash and start again.
+/// Name of the server's host. Only some targets can crash and restart it.
 const SERVER: &str = "server";
-/// A server that starts again within this time after a crash may as well start at once.
+/// A target that restarts a crashed server at once also serves a downtime up to this.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Something that goes wrong.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "strikes", rename_all = "kebab-case")]
 pub enum Fault {
-    /// Something happens to what is sent on a link, on connections old and new, until the link is healed.
+    /// Affects the packets of a link, on existing and new connections, until the link is healed.
     Link {
         /// The link.
         link: Link,
-        /// What happens there.
+        /// The effect.
         effect: LinkEffect,
     },
-    /// The connections that are open between two hosts end, and no others.
+    /// Ends the connections that are open between two hosts.
     Connections {
-        /// A host; the one that closes, for [`ConnectionEnd::Finish`].
+        /// A host; the closing one for [`ConnectionEnd::Finish`].
         from: String,
         /// The other host.
         to: String,
         /// How they end.
         end: ConnectionEnd,
     },
-    /// A host goes down until it is started again: its memory is gone, its disk loses what was not synced.
+    /// Crashes a host until it is restarted: its memory is lost, and its disk loses unsynced data.
     Host {
         /// The host.
         host: String,
-        /// Whether its machine goes down too, so that its peers do not even see the end of their connections.
+        /// Whether its machine loses power, so that peers get no sign that the connections ended.
         power_loss: bool,
         /// Arms the crash instead: it happens when the server next passes this point.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<CrashPoint>,
     },
-    /// A host's disk behaves like this from now on, across restarts.
+    /// Sets the behaviour of a host's disk, across restarts.
     Disk {
         /// The host.
         host: String,
-        /// How it behaves.
+        /// The behaviour.
         is: DiskBehaviour,
     },
-    /// The server's callback queue behaves like this from now on, across restarts.
+    /// Sets the behaviour of the server's callback queue, across restarts.
     Queue {
-        /// How it behaves.
+        /// The behaviour.
         is: QueueBehaviour,
     },
-    /// The receiver answers its next requests like this, and then with 200.
+    /// Sets the receiver's answers to its next requests; afterwards it answers 200.
     Receiver {
-        /// The answers, in order. They replace what is left of earlier ones.
+        /// The answers, in order. They replace unused earlier ones.
         answers: Vec<Answer>,
     },
-    /// The fake wrapper behaves like this from now on, until it is restarted.
+    /// Sets the behaviour of the fake wrapper until it restarts.
     Wrapper(Box<WrapperBehaviour>),
 }
 
-/// How the connections between two hosts end.
+/// How connections between two hosts end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionEnd {
-    /// Both ends see an error at once, and what is on its way is lost.
+    /// Both ends get an error at once, and data in flight is lost.
     Reset,
     /// Nothing passes any more, neither data nor an error.
     Silence,
-    /// One host closes in good order, and may still be written to.
+    /// One host sends a FIN and can still receive.
     #[serde(rename = "fin")]
     Finish,
 }
 
-/// What a fault strikes, and what is healed when it is over.
+/// What a fault affects, and what is healed at its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
@@ -92,18 +92,18 @@ pub enum Place {
     Link(Link),
     /// All links.
     EveryLink,
-    /// A host, which is healed by starting it again.
+    /// A host, which is healed by restarting it.
     Host(String),
     /// The disk of a host.
     Disk(String),
     /// The server's callback queue.
     Queue,
-    /// The fake wrapper's behaviour.
+    /// The behaviour of the fake wrapper.
     Wrapper,
 }
 
 impl ConnectionEnd {
-    /// Its kind.
+    /// The kind of fault.
     pub fn kind(self) -> FaultKind {
         match self {
             Self::Reset => FaultKind::Reset,
@@ -113,7 +113,7 @@ impl ConnectionEnd {
     }
 }
 
-/// Faults that a world applies, put together from names.
+/// Constructors for faults that a world applies.
 impl Fault {
     /// An effect on a link.
     pub fn on(link: &Link, effect: LinkEffect) -> Self {
@@ -123,22 +123,22 @@ impl Fault {
         }
     }
 
-    /// A link that holds what is sent.
+    /// Holds the packets of a link.
     pub fn cut(link: &Link) -> Self {
         Self::on(link, LinkEffect::Cut)
     }
 
-    /// A link that loses what is sent.
+    /// Loses the packets of a link.
     pub fn black_hole(link: &Link) -> Self {
         Self::on(link, LinkEffect::BlackHole)
     }
 
-    /// A link that takes longer.
+    /// Delays the packets of a link.
     pub fn delay(link: &Link, by: Duration) -> Self {
         Self::on(link, LinkEffect::Delay { by: by.into() })
     }
 
-    /// The end of the connections between two hosts.
+    /// Ends the connections between two hosts.
     pub fn end_of(from: &str, to: &str, end: ConnectionEnd) -> Self {
         Self::Connections {
             from: from.to_owned(),
@@ -147,7 +147,7 @@ impl Fault {
         }
     }
 
-    /// A crash of a host's process.
+    /// Crashes the process of a host.
     pub fn crash(host: &str) -> Self {
         Self::Host {
             host: host.to_owned(),
@@ -156,7 +156,7 @@ impl Fault {
         }
     }
 
-    /// A host's machine without power.
+    /// Removes the power of a host's machine.
     pub fn power_loss(host: &str) -> Self {
         Self::Host {
             host: host.to_owned(),
@@ -165,7 +165,7 @@ impl Fault {
         }
     }
 
-    /// A host's disk that behaves like this.
+    /// Sets the behaviour of a host's disk.
     pub fn disk(host: &str, is: DiskBehaviour) -> Self {
         Self::Disk {
             host: host.to_owned(),
@@ -175,7 +175,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// Its kind.
+    /// The kind of fault.
     pub fn kind(&self) -> FaultKind {
         match self {
             Self::Link { effect, .. } => effect.kind(),
@@ -188,7 +188,7 @@ impl Fault {
         }
     }
 
-    /// What is healed when it is over; `None` if it ends by itself or cannot be healed.
+    /// What is healed at its end; `None` if it ends without help or cannot be healed.
     pub fn place(&self) -> Option<Place> {
         match self {
             Self::Link { link, .. } => Some(Place::Link(link.clone())),
@@ -200,7 +200,7 @@ impl Fault {
         }
     }
 
-    /// Whether it is none: an order to behave as in the beginning.
+    /// Whether it sets the initial behaviour, which is no fault.
     pub fn is_none(&self) -> bool {
         match self {
             Self::Disk { is, .. } => *is == DiskBehaviour::default(),
@@ -211,7 +211,7 @@ impl Fault {
         }
     }
 
-    /// The two hosts whose traffic it strikes, if it strikes the network.
+    /// The two hosts whose traffic it affects, for a network fault.
     pub fn ends(&self) -> Option<[&str; 2]> {
         match self {
             Self::Link { link, .. } => Some([&link.from, &link.to]),
@@ -220,7 +220,7 @@ impl Fault {
         }
     }
 
-    /// What a target must support for it. `lasts` is how long it lasts: `None` until something ends it.
+    /// Capabilities that it needs of a target. `lasts` is its duration; `None` until something ends it.
     pub fn needs(&self, lasts: Option<Duration>) -> BTreeSet<Capability> {
         let mut needs = BTreeSet::new();
         match self {
@@ -241,7 +241,7 @@ impl Fault {
         needs
     }
 
-    /// Its name without its place: `cut`, `delay 2s`, `down`, `disk fails`.
+    /// Name without the place: `cut`, `delay 2s`, `down`, `disk fails`.
     pub fn label(&self) -> String {
         match self {
             Self::Link { effect, .. } => effect.to_string(),
@@ -256,7 +256,7 @@ impl Fault {
     }
 }
 
-/// The fault with its place, for people.
+/// Displays the fault with its place.
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,11 +1,11 @@
-//! The kinds of faults: their words in scripts and for people, and what can be said of one without its details.
+//! Kinds of faults: their names, and properties that do not depend on details.
 
 use serde::Serialize;
 
 use crate::fault::ConnectionEnd;
 use crate::link::LinkEffect;
 
-/// The kinds of [`Fault`]: one for each word that a script has for them.
+/// The kinds of [`Fault`], one for each word in scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(
@@ -27,7 +27,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Every kind: those of links first, then those of connections, then the others.
+    /// All kinds: first those of links, then those of connections, then the others.
     pub const ALL: &[Self] = &[
         Self::Cut,
         Self::BlackHole,
@@ -42,12 +42,12 @@ impl FaultKind {
         Self::Disk,
     ];
 
-    /// The word that scripts have for it.
+    /// The word in scripts.
     pub fn name(self) -> &'static str {
         self.words().0
     }
 
-    /// Its name for people.
+    /// The name in reports.
     pub fn text(self) -> &'static str {
         match self {
             Self::BlackHole => "black hole",
@@ -55,28 +55,34 @@ impl FaultKind {
         }
     }
 
-    /// What a step of this kind does, in a sentence.
+    /// Describes in a sentence what a step of this kind does.
     pub fn about(self) -> &'static str {
         self.words().1
     }
 
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Cut => ("cut", "Holds back what is sent, and gives it on when healed."),
-            Self::BlackHole => ("black-hole", "Loses what is sent, for good."),
-            Self::Delay => ("delay", "Makes what is sent arrive later."),
-            Self::Reset => ("reset", "Breaks the open connections, and tells both ends."),
-            Self::Silence => ("silence", "Breaks the open connections, and tells nobody."),
-            Self::Fin => ("fin", "Ends one side of the open connections in good order."),
-            Self::Crash => ("crash", "Stops a party where it stands."),
-            Self::Wrapper => ("wrapper", "Makes the wrapper behave otherwise."),
-            Self::Receiver => ("receiver", "Scripts the receiver's next answers."),
-            Self::Queue => ("queue", "Makes the callback queue behave otherwise."),
-            Self::Disk => ("disk", "Makes the server's disk behave otherwise."),
+            Self::Cut => (
+                "cut",
+                "Holds the packets of a link and delivers them when it heals.",
+            ),
+            Self::BlackHole => ("black-hole", "Drops the packets of a link."),
+            Self::Delay => ("delay", "Delays the packets of a link."),
+            Self::Reset => ("reset", "Ends the open connections with an error at both ends."),
+            Self::Silence => (
+                "silence",
+                "Ends the open connections without a sign at either end.",
+            ),
+            Self::Fin => ("fin", "Closes the open connections in one direction."),
+            Self::Crash => ("crash", "Crashes a party."),
+            Self::Wrapper => ("wrapper", "Sets the behaviour of the wrapper."),
+            Self::Receiver => ("receiver", "Sets the next answers of the receiver."),
+            Self::Queue => ("queue", "Sets the behaviour of the callback queue."),
+            Self::Disk => ("disk", "Sets the behaviour of the server's disk."),
         }
     }
 
-    /// Whether it strikes a link.
+    /// Whether it affects a link.
     pub fn is_of_link(self) -> bool {
         matches!(self, Self::Cut | Self::BlackHole | Self::Delay)
     }
@@ -86,12 +92,12 @@ impl FaultKind {
         matches!(self, Self::Reset | Self::Silence | Self::Fin)
     }
 
-    /// Whether nothing passes a link that it strikes.
+    /// Whether it lets nothing pass on a link.
     pub fn blocks(self) -> bool {
         matches!(self, Self::Cut | Self::BlackHole)
     }
 
-    /// The key of the parameter that a script gives to it, if it is of a link and has one.
+    /// Key of its parameter in scripts, for a link fault with a parameter.
     pub fn parameter(self) -> Option<&'static str> {
         match self {
             Self::Delay => Some("by"),
@@ -99,7 +105,7 @@ impl FaultKind {
         }
     }
 
-    /// The keys that a script may give to it, if it strikes the network.
+    /// Keys in scripts, for a network fault.
     pub fn network_keys(self) -> &'static [&'static str] {
         match self {
             Self::Cut | Self::BlackHole => &["between", "from", "to", "for"],
@@ -110,7 +116,7 @@ impl FaultKind {
         }
     }
 
-    /// What it does to a link, if it is of one and needs no parameter for that.
+    /// Effect on a link, for a link fault without a parameter.
     pub fn plain_effect(self) -> Option<LinkEffect> {
         match self {
             Self::Cut => Some(LinkEffect::Cut),
@@ -119,7 +125,7 @@ impl FaultKind {
         }
     }
 
-    /// How it ends connections, if it does.
+    /// How it ends connections, for a connection fault.
     pub fn connection_end(self) -> Option<ConnectionEnd> {
         match self {
             Self::Reset => Some(ConnectionEnd::Reset),

@@ -1,4 +1,4 @@
-//! Lengths of time.
+//! Durations.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{read_from_text, write_as_text};
 
-/// A length of time, written in jiff's friendly format: `250ms`, `4s`, `1h 30m`. Never negative.
+/// A duration in jiff's friendly format: `250ms`, `4s`, `1h 30m`. Never negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lapse(Duration);
 
 impl Lapse {
-    /// So many whole seconds.
+    /// A duration of whole seconds.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
@@ -35,14 +35,14 @@ impl From<Duration> for Lapse {
     }
 }
 
-/// Why a text is no length of time.
+/// Invalid text for [`Lapse`].
 #[derive(Debug, thiserror::Error)]
 pub enum LapseError {
-    /// It is not written as one.
-    #[error("`{0}` is not a duration: write numbers with their units, such as 4s, 250ms, 2m or 1h")]
+    /// Wrong format.
+    #[error("`{0}` is not a duration: write numbers with units, such as 4s, 250ms, 2m or 1h")]
     Form(String),
-    /// It is below zero.
-    #[error("`{0}` is negative: time only passes")]
+    /// Below zero.
+    #[error("`{0}` is negative: durations start at 0s")]
     Negative(String),
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Lapse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match SignedDuration::try_from(self.0) {
             Ok(signed) => write!(formatter, "{signed:#}"),
-            // Longer than jiff can say, and than anything lasts.
+            // Too long for jiff.
             Err(_) => write!(formatter, "{}s", self.0.as_secs()),
         }
     }
@@ -74,17 +74,15 @@ read_from_text!(Lapse, {
 });
 write_as_text!(Lapse);
 
-/// Reads a length of time that makes no sense as zero.
+/// Deserializes a duration above zero.
 ///
 /// # Errors
 ///
-/// If the text is no duration, or a duration of zero.
+/// If the text is not a duration, or is zero.
 pub fn nonzero<'de, D: Deserializer<'de>, T: From<Lapse>>(deserializer: D) -> Result<T, D::Error> {
     let lapse = Lapse::deserialize(deserializer)?;
     if lapse.is_zero() {
-        return Err(serde::de::Error::custom(
-            "a duration of zero changes nothing here: it must be longer",
-        ));
+        return Err(serde::de::Error::custom("the duration must be longer than zero"));
     }
     Ok(lapse.into())
 }

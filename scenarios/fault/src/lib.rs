@@ -1,11 +1,11 @@
-//! What can go wrong in a run, as plain values.
+//! Faults as plain values.
 //!
-//! A [`Fault`] is what a script says, a generator draws, a world applies, a trace records and a report names. The
-//! parts of it that a fake receives over the wire ([`WrapperBehaviour`], [`WireAnswer`]) have their JSON form here,
-//! so that both ends share one type.
+//! A [`Fault`] is written in scripts, drawn by the generator, applied by a world, recorded in traces and
+//! named in reports. The parts that a fake receives over the wire ([`WrapperBehaviour`], [`WireAnswer`]) have
+//! their JSON form here, so that both ends share one type.
 //!
-//! Parties are plain names. This crate knows no world, no protocol message and no script file, and depends on none
-//! of the workspace's other crates.
+//! Parties are plain names. This crate knows no world, protocol message or script file, and depends on no
+//! other crate of the workspace.
 
 mod answer;
 mod behaviour;
@@ -28,5 +28,5 @@ pub use link::{Link, LinkEffect, Parameter};
 pub use status::{Status, StatusError};
 pub use text::is_default;
 pub use wrapper::{
-    Completion, Failure, GateVerdict, JobCode, Readiness, ReadyCode, Taking, WrapperBehaviour,
+    Completion, Failure, GateVerdict, JobBehaviour, JobCode, ReadyBehaviour, ReadyCode, WrapperBehaviour,
 };

@@ -1,6 +1,6 @@
-//! Links between parties, and what a fault does to the packets of one.
+//! Links between parties, and effects of faults on their packets.
 //!
-//! The parameter of such a fault is read and written here, as scripts have it.
+//! The parameters of link faults are parsed and written here.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::kind::FaultKind;
 use crate::lapse::{Lapse, nonzero};
 
-/// The packets that a fault is about: those between two hosts, or only those in one direction.
+/// The packets between two hosts, in both directions or in one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Link {
-    /// A host's name: the sender, if only one direction is meant.
+    /// Name of a host; the sender for one direction.
     pub from: String,
-    /// The other host's name.
+    /// Name of the other host.
     pub to: String,
-    /// Whether the packets that `to` sends are left alone.
+    /// Whether only packets from `from` to `to` are meant.
     pub one_way: bool,
 }
 
@@ -32,7 +32,7 @@ impl Link {
         }
     }
 
-    /// The packets that `from` sends to `to`.
+    /// The packets from `from` to `to`.
     pub fn one_way(from: &str, to: &str) -> Self {
         Self {
             one_way: true,
@@ -40,14 +40,14 @@ impl Link {
         }
     }
 
-    /// Its directions, each as sender and receiver.
+    /// The directions, each as sender and receiver.
     pub fn directions(&self) -> impl Iterator<Item = (&str, &str)> {
         let back = (!self.one_way).then_some((&*self.to, &*self.from));
         [(&*self.from, &*self.to)].into_iter().chain(back)
     }
 }
 
-/// As `server ↔ wrapper`, or `server → wrapper` for one direction.
+/// Displayed as `server ↔ wrapper`, or `server → wrapper` for one direction.
 impl fmt::Display for Link {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let way = if self.one_way { "→" } else { "↔" };
@@ -55,29 +55,30 @@ impl fmt::Display for Link {
     }
 }
 
-/// What happens to the packets of a link.
+/// Effect of a fault on the packets of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkEffect {
-    /// They are held, those on their way too, and delivered once the link is healed, whole and in order.
+    /// Packets are held, including those in flight. When the link heals they are delivered, complete and in
+    /// order.
     Cut,
-    /// They are lost for good, those on their way too.
+    /// Packets are lost, including those in flight.
     BlackHole,
-    /// They take longer, if they are sent from now on.
+    /// Packets sent from now on take longer.
     Delay {
-        /// How much longer.
+        /// Additional delay.
         by: Lapse,
     },
 }
 
-/// Reads the value of a link fault's [parameter](FaultKind::parameter).
+/// Deserializes the value of a link fault's [parameter](FaultKind::parameter).
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter(pub FaultKind);
 
 impl Parameter {
-    /// The schema of the value, and its description.
+    /// Schema and description of the value.
     pub fn schema(self, generator: &mut SchemaGenerator) -> (Schema, &'static str) {
-        let later = "How much later everything arrives.";
+        let later = "Additional delay of all packets.";
         (generator.subschema_for::<Lapse>(), later)
     }
 }
@@ -97,7 +98,7 @@ impl<'de> DeserializeSeed<'de> for Parameter {
 }
 
 impl LinkEffect {
-    /// Its kind.
+    /// The kind of fault with this effect.
     pub fn kind(self) -> FaultKind {
         match self {
             Self::Cut => FaultKind::Cut,
@@ -106,7 +107,7 @@ impl LinkEffect {
         }
     }
 
-    /// The value of its parameter as a script has it, with its key.
+    /// Key and value of its parameter in scripts.
     pub fn parameter(self) -> Option<(&'static str, String)> {
         let value = match self {
             Self::Cut | Self::BlackHole => return None,
@@ -115,19 +116,19 @@ impl LinkEffect {
         Some((self.kind().parameter()?, value))
     }
 
-    /// Whether what is sent is lost, so that connections may break for good.
+    /// Whether packets are lost, so that connections may break permanently.
     pub fn loses(self) -> bool {
         self == Self::BlackHole
     }
 
-    /// Whether it takes the place of `earlier` on the same link: of two blockades the later one holds, and so of two
-    /// effects of the same kind.
+    /// Whether it replaces `earlier` on the same link. A later blockade replaces an earlier one, and an
+    /// effect replaces another of the same kind.
     pub fn replaces(self, earlier: Self) -> bool {
         self.kind() == earlier.kind() || self.kind().blocks() && earlier.kind().blocks()
     }
 }
 
-/// As `cut`, or `delay 2s`.
+/// Displayed as `cut` or `delay 2s`.
 impl fmt::Display for LinkEffect {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.kind().text();

@@ -1,9 +1,9 @@
-//! Statuses of HTTP answers.
+//! HTTP status codes of answers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The status of an HTTP answer, 200 to 599.
+/// HTTP status code of an answer, 200 to 599.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u16", into = "u16")]
 #[schemars(extend("minimum" = 200, "maximum" = 599))]
@@ -15,7 +15,7 @@ impl Status {
         self.0
     }
 
-    /// Whether it is one of the 2xx.
+    /// Whether it is 2xx.
     pub fn is_success(self) -> bool {
         (200..300).contains(&self.0)
     }
@@ -27,9 +27,9 @@ impl Default for Status {
     }
 }
 
-/// Why a number is no status.
+/// Invalid number for [`Status`].
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is not the status of an answer: 200 to 599 are allowed")]
+#[error("{0} is not a valid status: use 200 to 599")]
 pub struct StatusError(u16);
 
 impl TryFrom<u16> for Status {

@@ -1,6 +1,6 @@
-//! How a type that is one word or phrase in a script gets its serde and schema forms.
+//! Serde and schema forms for types that are one word or phrase in a script.
 
-/// Reads a type through its `FromStr` (whose error displays what is allowed) and gives it a schema.
+/// Deserializes a type through its `FromStr`, whose error displays what is allowed, and gives it a schema.
 #[macro_export]
 macro_rules! read_from_text {
     ($type:ident, $schema:tt) => {
@@ -23,7 +23,7 @@ macro_rules! read_from_text {
     };
 }
 
-/// Writes a type through its `Display`.
+/// Serializes a type through its `Display`.
 #[macro_export]
 macro_rules! write_as_text {
     ($type:ident) => {
@@ -35,7 +35,7 @@ macro_rules! write_as_text {
     };
 }
 
-/// Whether a value equals its type's default, so that a script can leave it out.
+/// Whether a value equals its type's default, so that scripts can leave it out.
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

@@ -1,7 +1,7 @@
-//! How the fake wrapper misbehaves.
+//! Misbehaviour of the fake wrapper.
 //!
-//! The script step `wrapper` and the fake's side door share this form. What each field does to the wire is described
-//! in the README of the script language.
+//! The script step `wrapper` and the fake's control route share this form. The README of the script language
+//! describes the effect of each field on the wire.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -12,54 +12,55 @@ use serde::{Deserialize, Serialize};
 use crate::lapse::{Lapse, nonzero};
 use crate::text::is_default;
 
-/// All of a wrapper's behaviour: what is left out is as it should be, whatever an earlier step said.
+/// The complete behaviour of a wrapper. Fields that are left out mean normal behaviour, whatever an earlier
+/// step set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WrapperBehaviour {
-    /// How it gets ready for a session.
+    /// How it answers `/session/ready`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ready: Option<Readiness>,
-    /// How it takes turns.
+    pub ready: Option<ReadyBehaviour>,
+    /// How it answers `/job/prompt` and `/job/command`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub job: Option<Taking>,
-    /// It answers no ping.
+    pub job: Option<JobBehaviour>,
+    /// Ignores pings.
     #[serde(skip_serializing_if = "is_default")]
     pub deaf: bool,
-    /// It answers pings and says nothing else; what it would have said is lost.
+    /// Answers pings and sends nothing else; suppressed events are lost.
     #[serde(skip_serializing_if = "is_default")]
     pub silent: bool,
-    /// So many more deltas of 1 KiB come at the beginning of each turn.
+    /// Sends this many additional deltas of 1 KiB at the start of each turn.
     #[serde(skip_serializing_if = "is_default")]
     pub babble: u32,
-    /// After a turn its end is told so many times more, with an error that has `late` in it.
+    /// Reports the end of each turn this many times more, with an error that contains `late`.
     #[serde(skip_serializing_if = "is_default")]
     pub late: u32,
-    /// It says everything twice.
+    /// Sends every frame twice.
     #[serde(skip_serializing_if = "is_default")]
     pub duplicate: bool,
-    /// It says that it is idle before it says that the answer is finished.
+    /// Reports idle before the end of the answer.
     #[serde(skip_serializing_if = "is_default")]
     pub ends_out_of_order: bool,
-    /// A turn ends in idleness, and no answer is ever told of.
+    /// Reports idle after a turn, but never an answer.
     #[serde(skip_serializing_if = "is_default")]
     pub no_reply: bool,
-    /// A turn's answer is told of, and never that it is finished.
+    /// Reports an answer, but never its end.
     #[serde(skip_serializing_if = "is_default")]
     pub unfinished_reply: bool,
-    /// During each turn a child session falls idle.
+    /// Reports idle for a child session during each turn.
     #[serde(skip_serializing_if = "is_default")]
     pub child_idle: bool,
-    /// What it could not say while its ingest was away is lost.
+    /// Loses the events that it could not send while its ingest was lost.
     #[serde(skip_serializing_if = "is_default")]
     pub loses_buffer: bool,
-    /// When it is bound anew it keeps the old ingest socket too, says everything on both, and opens one more
-    /// under the old binding.
+    /// When bound to another run, keeps the old ingest socket, sends every event on both, and opens one more
+    /// socket under the old binding.
     #[serde(skip_serializing_if = "is_default")]
     pub keeps_old_socket: bool,
-    /// What it says when all is done.
+    /// Content of `complete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complete: Option<Completion>,
-    /// The next turn is not run but ends in a fatal error with this text.
+    /// Ends the next turn with a fatal error with this text instead of running it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fatal: Option<String>,
 }
@@ -67,11 +68,11 @@ pub struct WrapperBehaviour {
 /// How `/session/ready` is answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Readiness {
-    /// So much later.
+pub struct ReadyBehaviour {
+    /// Delay of the answer.
     #[serde(deserialize_with = "nonzero", skip_serializing_if = "Option::is_none")]
     pub delay: Option<Lapse>,
-    /// With a failure.
+    /// Failure to answer with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail: Option<Failure<ReadyCode>>,
 }
@@ -79,31 +80,31 @@ pub struct Readiness {
 /// How `/job/prompt` and `/job/command` are answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Taking {
-    /// So much later.
+pub struct JobBehaviour {
+    /// Delay of the answer.
     #[serde(deserialize_with = "nonzero", skip_serializing_if = "Option::is_none")]
     pub delay: Option<Lapse>,
-    /// With a failure.
+    /// Failure to answer with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail: Option<Failure<JobCode>>,
-    /// The next so many turns are taken, and the answers that say so are lost.
+    /// Accepts this many turns and loses the answers.
     #[serde(skip_serializing_if = "is_default")]
     pub lose_reply: u32,
 }
 
-/// A failure that the wrapper tells of.
+/// A failure that the wrapper reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Failure<C> {
-    /// Under which code.
+    /// Error code.
     pub code: C,
-    /// How many times; always if left out.
+    /// Number of failures; by default all requests fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<NonZeroU32>,
 }
 
 impl<C: Copy> Failure<C> {
-    /// The code that the next request fails with, if it still does: counts one failure down.
+    /// Returns the code of the next failure and counts it; `None` if no failure is left.
     pub fn take_next(failure: &mut Option<Self>) -> Option<C> {
         let Self { code, times } = (*failure)?;
         if let Some(times) = times {
@@ -116,20 +117,20 @@ impl<C: Copy> Failure<C> {
     }
 }
 
-/// Codes of a `/session/ready` that failed (protocol §5).
+/// Error codes of `/session/ready` (R5.29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum ReadyCode {
     WorkspaceSetupFailed,
     KiloServerFailed,
     InvalidRequest,
 }
 
-/// Codes of a refused `/job/…` (protocol §5).
+/// Error codes of `/job/…` (R5.36–R5.39).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum JobCode {
     InvalidRequest,
     NoSession,
@@ -137,7 +138,7 @@ pub enum JobCode {
     SendError,
 }
 
-/// What the wrapper's `complete` says, over what it would say by itself.
+/// Overrides fields of the wrapper's `complete`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Completion {
@@ -147,7 +148,7 @@ pub struct Completion {
     /// `currentBranch`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// It never comes.
+    /// Never sends `complete`.
     #[serde(skip_serializing_if = "is_default")]
     pub never: bool,
     /// `exitCode`.
@@ -155,17 +156,17 @@ pub struct Completion {
     pub exit_code: Option<i32>,
 }
 
-/// What a gate says (protocol §6).
+/// Result of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum GateVerdict {
     Pass,
     Fail,
 }
 
 impl WrapperBehaviour {
-    /// The keys of what it does otherwise than it should, in the order of the alphabet.
+    /// Keys of the fields that differ from normal behaviour, in alphabetical order.
     pub fn keys(&self) -> Vec<&'static str> {
         let Self {
             ready,
@@ -207,7 +208,7 @@ impl WrapperBehaviour {
     }
 }
 
-/// Its keys, for people: `deaf, no reply`.
+/// Displays the keys: `deaf, no reply`.
 impl fmt::Display for WrapperBehaviour {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.keys().join(", ").replace('-', " "))

@@ -1,4 +1,4 @@
-//! The texts and JSON forms of faults, and what can be said of each.
+//! Tests of the texts and JSON forms of faults, and of their properties.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

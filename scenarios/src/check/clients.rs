@@ -1,11 +1,11 @@
-//! Steps about clients' streams.
+//! Checks steps about clients' streams.
 
-use super::{Client, Picture};
+use super::{Checker, Client};
 use crate::client::{Open, Resume};
 use crate::name::ClientName;
 use crate::place::{At, Spot};
 
-impl<'a> Picture<'a, '_> {
+impl<'a> Checker<'a, '_> {
     pub(super) fn open(&mut self, open: &'a Open, spot: Spot) {
         self.request(&open.session, spot);
         for execution in &open.executions {
@@ -16,16 +16,18 @@ impl<'a> Picture<'a, '_> {
         {
             self.report.add(
                 spot,
-                format_args!("nothing happens from {since} on and up to {until}"),
+                format_args!("`since` ({since}) is later than `until` ({until})"),
             );
         }
         let name: &ClientName = &open.client;
-        let mentioned = self.may_be_mentioned(name);
+        let check_labels = self.may_be_mentioned(name);
         let client = self.clients.entry(name.clone()).or_default();
-        if open.from == Resume::Last && !client.opened && !mentioned {
+        if open.from == Resume::Last && !client.opened && !check_labels {
             self.report.add(
                 open.client.spot,
-                format_args!("`{name}` has seen no event yet: its first stream cannot open from `last`"),
+                format_args!(
+                    "`{name}` has received no event yet, so its first stream cannot start from `last`"
+                ),
             );
         }
         *client = Client {
@@ -41,7 +43,10 @@ impl<'a> Picture<'a, '_> {
         {
             self.report.add(
                 name.spot,
-                format_args!("`{}` has no stream open here: `open` comes first", name.value),
+                format_args!(
+                    "`{}` has no open stream here: open it before this step",
+                    name.value
+                ),
             );
         }
         if let Some(client) = self.clients.get_mut(&name.value) {
@@ -49,15 +54,15 @@ impl<'a> Picture<'a, '_> {
         }
     }
 
-    /// Reports a client that is expected to have seen something and never looks.
-    pub(super) fn watches(&mut self, name: &ClientName, spot: Spot) {
+    /// Reports a client that an expectation is about and that never opens a stream.
+    pub(super) fn check_watcher(&mut self, name: &ClientName, spot: Spot) {
         if let Some(client) = self.client(name, spot)
             && !client.opened
             && !self.may_be_mentioned(name)
         {
             self.report.add(
                 spot,
-                format_args!("`{name}` never opens a stream, so it sees nothing"),
+                format_args!("`{name}` never opens a stream, so it receives nothing"),
             );
         }
     }

@@ -1,8 +1,8 @@
-//! Whether each expectation can hold at all.
+//! Checks that each expectation can be met.
 
 use std::collections::BTreeMap;
 
-use super::Picture;
+use super::Checker;
 use crate::expectation::{
     BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Terminal, Watcher,
 };
@@ -11,7 +11,7 @@ use crate::parse::Element;
 use crate::place::{At, Spot};
 use crate::wait::Moment;
 
-impl Picture<'_, '_> {
+impl Checker<'_, '_> {
     pub(super) fn expectations(&mut self, expectations: &[Element<Expectation>]) {
         for expectation in expectations {
             if let Element::Read(At { value, spot }) = expectation {
@@ -35,17 +35,17 @@ impl Picture<'_, '_> {
             Expectation::Callbacks(_) => self.callbacks(spot),
             Expectation::Stream(count) => {
                 if let Watcher::Client(name) = &count.client.value {
-                    self.watches(name, count.client.spot);
+                    self.check_watcher(name, count.client.spot);
                 }
                 match &count.of {
-                    // That nothing is seen of it is just what is to be expected of a refused message.
+                    // Seeing no event of a refused message is a valid expectation.
                     Some(label) if count.bounds.at_most == Some(0) => _ = self.known(label),
                     Some(label) => self.admitted(label),
                     None => {}
                 }
             }
             Expectation::Badge(badge) => {
-                self.watches(&badge.client, badge.client.spot);
+                self.check_watcher(&badge.client, badge.client.spot);
                 if badge.is == BadgeWord::None {
                     self.known(&badge.of);
                 } else {
@@ -53,7 +53,7 @@ impl Picture<'_, '_> {
                 }
             }
             Expectation::Snapshot(snapshot) => {
-                self.watches(&snapshot.client, snapshot.client.spot);
+                self.check_watcher(&snapshot.client, snapshot.client.spot);
                 for At { value, spot } in &snapshot.shows {
                     self.milestone(value, *spot);
                 }
@@ -78,14 +78,14 @@ impl Picture<'_, '_> {
             None if socket.refused => self.report.add(
                 outcome.of.spot,
                 format_args!(
-                    "`{}` is to be refused (line {line}): nothing becomes of it",
+                    "`{}` is expected to be refused (line {line}), so it never opens",
                     outcome.of.value
                 ),
             ),
             Some(_) if !socket.refused => self.report.add(
                 outcome.of.spot,
                 format_args!(
-                    "`{}` is to open (line {line}): say there which `reply` it gets instead",
+                    "`{}` is expected to open (line {line}): set its `reply` there to expect a refusal",
                     outcome.of.value
                 ),
             ),
@@ -93,10 +93,10 @@ impl Picture<'_, '_> {
         }
     }
 
-    /// Each milestone must be about a message, and later than the one before it of the same message.
+    /// Checks that each state is about an admitted message and follows the earlier state of the same message.
     fn order(&mut self, milestones: &[At<Milestone>], spot: Spot) {
         if milestones.len() < 2 {
-            self.report.add(spot, "an order has at least two moments");
+            self.report.add(spot, "`order` needs at least two moments");
         }
         let mut reached: BTreeMap<&Label, Moment> = BTreeMap::new();
         for At { value, spot } in milestones {
@@ -106,7 +106,7 @@ impl Picture<'_, '_> {
                 self.report.add(
                     *spot,
                     format_args!(
-                        "`{value}` never comes after `{earlier} {}`: a message is queued, then sent, then ends, \
+                        "`{value}` cannot follow `{earlier} {}`: a message is queued, then sent, then ends, \
                          each at most once",
                         value.of
                     ),
@@ -117,10 +117,10 @@ impl Picture<'_, '_> {
 
     fn callback(&mut self, callback: &Callback, spot: Spot) {
         if let Some(has) = &callback.has {
-            self.mentioned(has.labels(), has.spot);
+            self.check_labels(has.labels(), has.spot);
         }
         if callback.times > 0 {
-            self.callable_back(&callback.r#for);
+            self.admitted_or_execution(&callback.r#for);
             self.callbacks(spot);
         } else {
             self.known(&callback.r#for);
@@ -128,14 +128,14 @@ impl Picture<'_, '_> {
         if callback.times == 0 && callback.describes_one() {
             self.report.add(
                 spot,
-                "a callback that comes 0 times has no `status`, `text`, `error`, nor anything else in it",
+                "with `times: 0` there is no callback, so nothing can be expected of its content",
             );
         }
         let is_timed = callback.at.is_some() || callback.after.is_some() || callback.before.is_some();
         if callback.times == 0 && callback.requests.is_none_or(|requests| requests == 0) && is_timed {
             self.report.add(
                 spot,
-                "a callback that is never asked for has no `at`, `after` or `before`",
+                "without a request there is no time for `at`, `after` or `before`",
             );
         }
         if let (Some(after), Some(before)) = (callback.after, callback.before)
@@ -143,7 +143,7 @@ impl Picture<'_, '_> {
         {
             self.report.add(
                 spot,
-                format_args!("no moment is after {after} and before {before}"),
+                format_args!("`after` ({after}) is later than `before` ({before})"),
             );
         }
         if callback
@@ -152,7 +152,7 @@ impl Picture<'_, '_> {
         {
             self.report.add(
                 spot,
-                "`requests` counts every request, so it is not less than `times`",
+                "`requests` counts all requests, so it cannot be less than `times`",
             );
         }
         if callback.text.is_some() && !matches!(callback.status, None | Some(Terminal::Completed)) {
@@ -162,18 +162,18 @@ impl Picture<'_, '_> {
     }
 }
 
-/// Why no message can end like that, if none can (protocol §9).
+/// Why no message can end like this (PROTOCOL.md §9); `None` if one can.
 fn contradiction(outcome: &Outcome) -> Option<&'static str> {
     let completed = outcome.is == Terminal::Completed;
     if completed && (outcome.reason.is_some() || outcome.error.is_some()) {
         return Some("a completed message has no `reason` and no `error`");
     }
     if completed && (outcome.accepted == Some(false) || outcome.delivery == Some(Delivery::Queued)) {
-        return Some("a completed message was accepted, and its delivery is sent");
+        return Some("a completed message was accepted, and its `delivery` is `sent`");
     }
     match (outcome.accepted, outcome.delivery) {
         (Some(false), Some(Delivery::Sent)) | (Some(true), Some(Delivery::Queued)) => {
-            Some("`delivery` is sent if the message was ever accepted, and queued if not")
+            Some("`delivery` is `sent` for an accepted message and `queued` otherwise")
         }
         _ => None,
     }

@@ -1,6 +1,6 @@
-//! Steps about ingest sockets of the script's own.
+//! Checks steps about ingest sockets of the script.
 
-use super::{IngestSocket, Picture};
+use super::{Checker, IngestSocket};
 use crate::ingest::{Credentials, Ingest, IngestFrame};
 use crate::name::{IngestName, Label, SessionName};
 use crate::party::Machine;
@@ -8,7 +8,7 @@ use crate::place::{At, Spot};
 use crate::stored::ExecutionId;
 use crate::text::listed;
 
-impl<'a> Picture<'a, '_> {
+impl<'a> Checker<'a, '_> {
     pub(super) fn ingest(&mut self, ingest: &'a Ingest, spot: Spot) {
         self.needs(Machine::Wrapper, spot);
         match ingest {
@@ -31,7 +31,7 @@ impl<'a> Picture<'a, '_> {
                     self.report.add(
                         name.spot,
                         format_args!(
-                            "the ingest socket `{}` was opened in line {line} already: give this one another name",
+                            "the ingest socket `{}` was already opened in line {line}: use another name",
                             name.value
                         ),
                     );
@@ -40,7 +40,7 @@ impl<'a> Picture<'a, '_> {
             Ingest::Send { name, frame } => {
                 self.open_ingest(name);
                 if let IngestFrame::Event { data, .. } = frame {
-                    self.mentioned(data.labels(), data.spot);
+                    self.check_labels(data.labels(), data.spot);
                 }
             }
             Ingest::Close { name, .. } => {
@@ -52,7 +52,7 @@ impl<'a> Picture<'a, '_> {
         }
     }
 
-    /// Reports what is no execution, unless it is an id of one that the server does not know.
+    /// Reports a label that is not an execution. An execution id is allowed, known to the server or not.
     fn execution(&mut self, label: &At<Label>) {
         if label.parse::<ExecutionId>().is_ok() {
             return;
@@ -62,12 +62,12 @@ impl<'a> Picture<'a, '_> {
         {
             self.report.add(
                 label.spot,
-                format_args!("`{}` is a message, and no execution", label.value),
+                format_args!("`{}` is a message, not an execution", label.value),
             );
         }
     }
 
-    /// Reports a socket that cannot be open.
+    /// Reports a socket that cannot be open here.
     fn open_ingest(&mut self, name: &At<IngestName>) {
         let Some(socket) = self.known_ingest(name) else {
             return;
@@ -77,7 +77,7 @@ impl<'a> Picture<'a, '_> {
             self.report.add(
                 name.spot,
                 format_args!(
-                    "the ingest socket `{}` is to be refused (line {line})",
+                    "the ingest socket `{}` is expected to be refused (line {line})",
                     name.value
                 ),
             );
@@ -90,14 +90,14 @@ impl<'a> Picture<'a, '_> {
         }
     }
 
-    /// Reports a socket that nothing opens.
+    /// Reports a socket that no step opens.
     pub(super) fn known_ingest(&mut self, name: &At<IngestName>) -> Option<IngestSocket> {
         let found = self.ingests.get(&name.value).copied();
         if found.is_none() && !self.may_be_mentioned(name) {
             let known = listed(self.ingests.keys());
             self.report.add(
                 name.spot,
-                format_args!("no ingest socket is called `{}` here; known: {known}", name.value),
+                format_args!("unknown ingest socket `{}`; known: {known}", name.value),
             );
         }
         found

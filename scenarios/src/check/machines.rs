@@ -1,13 +1,13 @@
-//! Steps that stop and start machines, and what is asked of one.
+//! Checks steps that crash and restart machines, and steps that need a running machine.
 
 use turnstile_fault::Fault;
 
-use super::{Picture, Running};
+use super::{Checker, Running};
 use crate::injection::Injection;
 use crate::party::Machine;
 use crate::place::{At, Spot};
 
-impl<'a> Picture<'a, '_> {
+impl<'a> Checker<'a, '_> {
     pub(super) fn needs(&mut self, machine: Machine, spot: Spot) {
         if let Running::Down(since) = self.machines[&machine]
             && !self.is_tolerant
@@ -15,7 +15,7 @@ impl<'a> Picture<'a, '_> {
             let line = since.line;
             self.report.add(
                 spot,
-                format_args!("the {machine} is down since line {line} and cannot answer: restart it first"),
+                format_args!("the {machine} is down since line {line}: restart it first"),
             );
         }
     }
@@ -34,19 +34,19 @@ impl<'a> Picture<'a, '_> {
             } else {
                 self.report.add(
                     point_spot,
-                    format_args!("only the server has points to crash `at`, not the {machine}"),
+                    format_args!("`at` is only allowed for the server, not the {machine}"),
                 );
                 return;
             }
         }
         let now = match self.machines[&machine] {
-            // Falls only once the server runs again.
+            // The armed crash waits until the server runs again.
             Running::Down(since) if at.is_some() || self.is_tolerant => Running::Down(since),
             Running::Down(since) => {
                 let line = since.line;
                 self.report.add(
                     party_spot,
-                    format_args!("the {machine} is down since line {line} and cannot crash again"),
+                    format_args!("the {machine} is already down since line {line}"),
                 );
                 return;
             }
@@ -62,16 +62,13 @@ impl<'a> Picture<'a, '_> {
             Running::Up => {
                 self.report.add(
                     machine.spot,
-                    format_args!(
-                        "the {} has not crashed: there is nothing to restart",
-                        machine.value
-                    ),
+                    format_args!("the {} has not crashed, so it cannot be restarted", machine.value),
                 );
                 return;
             }
-            // An armed crash may have been waiting for just this.
+            // The armed crash may happen right after this restart.
             Running::Down(_) if machine.value == Machine::Server && self.armed => Running::Unknown,
-            // It was down, so the armed crash has fallen.
+            // A server that was down has used up its armed crash.
             Running::Down(_) | Running::Unknown => {
                 self.armed &= machine.value != Machine::Server;
                 Running::Up

@@ -1,8 +1,8 @@
-//! Steps that make the session, bring messages to it or ask something of it.
+//! Checks steps that create the session, send messages or call procedures.
 
 use turnstile_fault::is_default;
 
-use super::{Message, Picture, SessionState};
+use super::{Checker, Message, SessionState};
 use crate::call::{Body, Call, CallMethod, LONGEST_BODY};
 use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
 use crate::message::{IdMaker, SendMessage, Start};
@@ -15,11 +15,11 @@ use crate::stored::Stored;
 use crate::surface::Surface;
 use crate::text::listed;
 
-/// What of a legacy record makes callbacks possible.
+/// Field of a legacy record that enables callbacks.
 const CALLBACK_TARGET: &str = "callbackTarget";
 
-impl<'a> Picture<'a, '_> {
-    /// Takes in what lies on the server's disk.
+impl<'a> Checker<'a, '_> {
+    /// Records what is on the server's disk.
     pub(super) fn stored(&mut self, stored: Option<&'a Stored>) {
         let Some(stored) = stored else { return };
         self.note_session(SessionName::default(), SessionState::Stored);
@@ -31,7 +31,7 @@ impl<'a> Picture<'a, '_> {
         }
         for execution in &stored.executions {
             self.introduce(&execution.r#as, Message::stored(execution.r#as.spot, true));
-            // Several executions may have run for one message.
+            // Several executions may belong to one message.
             if let Some(label) = &execution.message
                 && self
                     .labels
@@ -41,23 +41,23 @@ impl<'a> Picture<'a, '_> {
                 self.introduce(label, Message::stored(label.spot, false));
             }
         }
-        self.mentioned(stored.record.labels(), stored.record.spot);
+        self.check_labels(stored.record.labels(), stored.record.spot);
     }
 
     pub(super) fn start(&mut self, start: &'a Start, spot: Spot) {
-        if self.make_session(spot, &start.session, &start.client, &start.reply) {
+        if self.create_session(spot, &start.session, &start.client, &start.reply) {
             self.message(&start.label, &start.prompt, &start.reply, false);
         }
     }
 
     pub(super) fn prepare(&mut self, prepare: &'a Prepare, spot: Spot) {
-        if self.make_session(spot, &prepare.session, &prepare.client, &prepare.reply) {
+        if self.create_session(spot, &prepare.session, &prepare.client, &prepare.reply) {
             self.message(&prepare.label, &prepare.prompt, &prepare.reply, true);
         }
     }
 
-    /// Whether a session can be asked for here.
-    fn make_session(
+    /// Reports a session that exists already. Returns whether the session can be created.
+    fn create_session(
         &mut self,
         spot: Spot,
         name: &At<SessionName>,
@@ -65,15 +65,15 @@ impl<'a> Picture<'a, '_> {
         reply: &Reply,
     ) -> bool {
         let made = match self.sessions.get(&name.value) {
-            Some(SessionState::Made(first)) => Some(format!("made in line {}", first.line)),
+            Some(SessionState::Created(first)) => Some(format!("created in line {}", first.line)),
             Some(SessionState::Stored) => Some("`stored`".to_owned()),
-            Some(SessionState::Refused(_) | SessionState::Unclear) | None => None,
+            Some(SessionState::Refused(_) | SessionState::Unknown) | None => None,
         };
         if let Some(made) = made {
             self.report.add(
                 spot,
                 format_args!(
-                    "the session `{}` is {made} already: another one has a name, as in `session: other`",
+                    "the session `{}` already exists ({made}): name another one, such as `session: other`",
                     name.value
                 ),
             );
@@ -82,7 +82,7 @@ impl<'a> Picture<'a, '_> {
         self.needs(Machine::Server, spot);
         self.clients.entry(client.clone()).or_default();
         let state = if reply.status.is_success() {
-            SessionState::Made(spot)
+            SessionState::Created(spot)
         } else {
             SessionState::Refused(spot)
         };
@@ -104,7 +104,7 @@ impl<'a> Picture<'a, '_> {
                 self.report.add(
                     repeated.spot,
                     format_args!(
-                        "`{}` has no id to repeat: the server was to make it, and refuses the message (line {line})",
+                        "`{}` has no id to repeat: the server creates its id, and refuses it (line {line})",
                         repeated.value
                     ),
                 );
@@ -113,14 +113,14 @@ impl<'a> Picture<'a, '_> {
         self.message(&send.label, &send.prompt, &send.reply, has_id);
     }
 
-    /// Reports what a surface that the message is sent on has no place for.
+    /// Reports options that the surface of the message does not support.
     fn surface(&mut self, send: &SendMessage, spot: Spot) {
         let named = send.surface.map(|surface| [surface.value]);
         let surfaces = named.as_ref().map_or(self.surfaces, <[Surface; 1]>::as_slice);
         if surfaces.contains(&Surface::Unified) && matches!(send.prompt, Prompt::Command(_)) {
             self.report.add(
                 spot,
-                "the unified surface has no commands: say `surface: legacy`, or `api: [legacy]` above",
+                "the unified surface has no commands: use `surface: legacy` or `api: [legacy]`",
             );
         }
         if let Some(form) = &send.form
@@ -128,19 +128,19 @@ impl<'a> Picture<'a, '_> {
         {
             self.report.add(
                 form.spot,
-                "the unified surface has one form: say `surface: legacy`, or `api` above",
+                "the unified surface has no `form`: use `surface: legacy` or `api: [legacy]`",
             );
         }
         let has_gate = send.finalization.as_ref().is_some_and(|it| it.gate.is_some());
         if surfaces.contains(&Surface::Legacy) && has_gate {
             self.report.add(
                 spot,
-                "the legacy surface has no `gate` for a single message: say `surface: unified`",
+                "the legacy surface has no `gate` for a single message: use `surface: unified`",
             );
         }
     }
 
-    /// Introduces a message.
+    /// Records a message.
     fn message(&mut self, label: &'a At<Label>, prompt: &'a Prompt, reply: &Reply, has_id: bool) {
         let admitted = reply.status.is_success();
         let message = Message {
@@ -160,7 +160,7 @@ impl<'a> Picture<'a, '_> {
             let line = earlier.introduced.line;
             self.report.add(
                 label.spot,
-                format_args!("the label `{}` is taken already, in line {line}", label.value),
+                format_args!("the label `{}` is already used in line {line}", label.value),
             );
         }
     }
@@ -179,29 +179,29 @@ impl<'a> Picture<'a, '_> {
     pub(super) fn call(&mut self, call: &Call, spot: Spot) {
         self.client(&call.client, call.client.spot);
         self.needs(Machine::Server, spot);
-        // Not every procedure is about a session; one that is named is to be there.
+        // Some procedures need no session, so the default one may be missing.
         if !is_default(&call.session) {
             self.request(&call.session, spot);
         }
         if let Some(input) = &call.input {
-            self.mentioned(input.labels(), input.spot);
+            self.check_labels(input.labels(), input.spot);
         }
         if let Some(body) = &call.body {
             if call.input.is_some() || call.method == Some(CallMethod::Get) {
-                let text = "a `body` stands in place of an `input`, and is sent with POST";
+                let text = "`body` replaces `input` and needs POST";
                 self.report.add(body.spot, text);
             }
             if matches!(body.value, Body::Characters(count) if !(2..=LONGEST_BODY).contains(&count)) {
-                let text = format_args!("a body has 2 to {LONGEST_BODY} characters");
+                let text = format_args!("`characters` must be from 2 to {LONGEST_BODY}");
                 self.report.add(body.spot, text);
             }
         }
         if let Some(has) = &call.reply.has {
-            self.mentioned(has.labels(), has.spot);
+            self.check_labels(has.labels(), has.spot);
         }
     }
 
-    /// What every request about a session needs: the session, and a server to ask.
+    /// Reports a missing session or server.
     pub(super) fn request(&mut self, name: &SessionName, spot: Spot) {
         match self.sessions.get(name) {
             Some(SessionState::Refused(asked)) => {
@@ -209,35 +209,35 @@ impl<'a> Picture<'a, '_> {
                 self.report.add(
                     spot,
                     format_args!(
-                        "there is no session to ask for: its `start` is to be refused (line {line})"
+                        "there is no session: its creation is expected to be refused (line {line})"
                     ),
                 );
             }
-            Some(SessionState::Made(_) | SessionState::Stored | SessionState::Unclear) => {}
+            Some(SessionState::Created(_) | SessionState::Stored | SessionState::Unknown) => {}
             None if self.unclear.is_some() => {}
             None if self.sessions.is_empty() => self.report.add(
                 spot,
-                "there is no session yet: `start` or `prepare` comes first, or it is `stored`",
+                "there is no session yet: create it with `start` or `prepare` before this step, or with `stored`",
             ),
             None => {
                 let known = listed(self.sessions.keys());
                 self.report.add(
                     spot,
-                    format_args!("no session is called `{name}` here; known: {known}"),
+                    format_args!("unknown session `{name}`; known: {known}"),
                 );
             }
         }
         self.needs(Machine::Server, spot);
     }
 
-    /// Takes in how a session stands from here on.
+    /// Records the state of a session from here on.
     pub(super) fn note_session(&mut self, name: SessionName, state: SessionState) {
         self.sessions.insert(name, state);
     }
 }
 
 impl Message {
-    /// Something that was on the disk before the script began.
+    /// A message or execution that was on the disk before the first step.
     fn stored(introduced: Spot, is_execution: bool) -> Self {
         Self {
             introduced,

@@ -1,7 +1,7 @@
-//! Whether the parts of a script fit together: what could be read, and still could never happen.
+//! Checks that the parts of a readable script fit together.
 //!
-//! The steps are walked through in order, with a picture of what is certain at each of them. Only what
-//! is certainly impossible is a problem; what depends on timing is left to the play.
+//! Walks through the steps in order and tracks what is certain at each of them. Only what is certainly
+//! impossible is an error; whatever depends on timing is left to the run.
 
 mod clients;
 mod expectations;
@@ -21,20 +21,17 @@ use crate::problem::Report;
 use crate::surface::Surface;
 use crate::text::listed;
 
-/// Reports whatever does not fit together.
+/// Reports everything that does not fit together.
 pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     for (key, sentence) in [("scenario", &draft.title), ("about", &draft.about)] {
         if let Some(sentence) = sentence
             && sentence.trim().is_empty()
         {
-            report.add(
-                sentence.spot,
-                format_args!("`{key}` is empty: say it in a sentence"),
-            );
+            report.add(sentence.spot, format_args!("`{key}` is empty: write a sentence"));
         }
     }
     let Some(steps) = &draft.steps else { return };
-    let mut picture = Picture {
+    let mut checker = Checker {
         report,
         surfaces: draft.api.as_deref().unwrap_or_default(),
         is_tolerant: draft.tolerant,
@@ -46,81 +43,83 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
         faulted: BTreeSet::new(),
         machines: Machine::ALL.map(|machine| (machine, Running::Up)).into(),
         armed: false,
-        // What could not be read may have asked for one.
+        // An unreadable `session` may set `callback`.
         callbacks: draft.session.as_ref().is_none_or(|session| session.callback),
         unclear: None,
     };
     match &draft.session {
-        Some(session) => picture.stored(session.stored.as_ref()),
-        None => picture.note_session(SessionName::default(), SessionState::Unclear),
+        Some(session) => checker.stored(session.stored.as_ref()),
+        None => checker.note_session(SessionName::default(), SessionState::Unknown),
     }
     if steps.is_empty() {
         let spot = draft.present.get(STEPS).copied().unwrap_or_default();
-        picture.report.add(spot, "`steps` is empty: begin with `start`");
+        checker
+            .report
+            .add(spot, "`steps` is empty: begin with a step such as `start`");
     }
-    picture.steps(steps);
-    picture.expectations(&draft.expect);
+    checker.steps(steps);
+    checker.expectations(&draft.expect);
 }
 
 /// What is certain at one point of a script.
-struct Picture<'a, 'r> {
+struct Checker<'a, 'r> {
     report: &'a mut Report<'r>,
-    /// Where the script is played; none if that could not be read.
+    /// surfaces that the script runs on; empty if unreadable.
     surfaces: &'a [Surface],
-    /// Whether steps that do not go as scripted are passed over: then nothing that depends on how others went is a
-    /// mistake.
+    /// Whether the script ignores steps that do not go as scripted. Then nothing that depends on the result
+    /// of other steps is an error.
     is_tolerant: bool,
-    /// The sessions that were asked for, or were there before.
+    /// Sessions that steps requested or that existed before.
     sessions: BTreeMap<SessionName, SessionState>,
     labels: BTreeMap<&'a Label, Message>,
-    /// Where each tag was released since it was last said; `None` if it was not.
+    /// Position of each tag's release since a message last used the tag; `None` if not released.
     tags: BTreeMap<&'a Tag, Option<Spot>>,
     clients: BTreeMap<ClientName, Client>,
     ingests: BTreeMap<&'a IngestName, IngestSocket>,
-    /// The directions that were cut, black-holed or delayed, and not healed by a step since.
+    /// Directions that are cut, black-holed or delayed, and not healed by a step.
     faulted: BTreeSet<(&'a str, &'a str)>,
     machines: BTreeMap<Machine, Running>,
     /// Whether a crash of the server waits for its point.
     armed: bool,
     callbacks: bool,
-    /// The words of the steps that could not be read, once there is one.
+    /// Words of all unreadable steps; `None` if every step was readable.
     unclear: Option<BTreeSet<&'a str>>,
 }
 
-/// What is known of a session.
+/// State of a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SessionState {
-    /// A step asks for it, and is to be refused.
+    /// A step requests it and expects a refusal.
     Refused(Spot),
-    /// A step has made it.
-    Made(Spot),
-    /// It was on the disk from the beginning.
+    /// A step created it.
+    Created(Spot),
+    /// It existed before the first step.
     Stored,
-    /// It may have been: that could not be read.
-    Unclear,
+    /// Unknown, because the settings are unreadable.
+    Unknown,
 }
 
-/// What is known of a label.
+/// A labelled message or execution.
 #[derive(Clone, Copy)]
 struct Message {
     introduced: Spot,
     refused: bool,
-    /// Whether the script's side knows the message's id: not if the server was to make it and refused.
+    /// Whether the id is known to the script: not if the server was to create it and refused.
     has_id: bool,
-    /// Whether it is an execution of an older service, and no message at all.
+    /// Whether it is an execution of an older service instead of a message.
     is_execution: bool,
 }
 
-/// What is known of a client.
+/// State of a client.
 #[derive(Clone, Copy, Default)]
 struct Client {
-    /// Whether it has ever opened its stream.
+    /// Whether it ever opened its stream.
     opened: bool,
     /// Whether its stream may be open.
     open: bool,
 }
 
-/// What is known of an ingest socket of the script's own.
+/// State of an ingest socket of the script.
 #[derive(Clone, Copy)]
 struct IngestSocket {
     introduced: Spot,
@@ -128,42 +127,42 @@ struct IngestSocket {
     closed: Option<Spot>,
 }
 
-/// What is known of a machine.
+/// State of a machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Running {
     Up,
-    /// Crashed at that spot, and nothing starts it but a step.
+    /// Crashed at that position, and only a step restarts it.
     Down(Spot),
-    /// Either.
+    /// Up or down.
     Unknown,
 }
 
-impl Picture<'_, '_> {
-    /// Whether a step that could not be read has to do with `word`.
+impl Checker<'_, '_> {
+    /// Whether an unreadable step contains `word`.
     fn may_be_mentioned(&self, word: &str) -> bool {
         self.unclear.as_ref().is_some_and(|words| words.contains(word))
     }
 
-    /// Reports a label that no admitted message has.
+    /// Reports a label that is not an admitted message.
     fn admitted(&mut self, label: &At<Label>) {
-        let found = self.callable_back(label);
+        let found = self.admitted_or_execution(label);
         if found.is_some_and(|found| found.is_execution) {
             self.report.add(
                 label.spot,
-                format_args!("`{}` is an execution, and no message", label.value),
+                format_args!("`{}` is an execution, not a message", label.value),
             );
         }
     }
 
-    /// Reports a label that neither an admitted message has nor an execution.
-    fn callable_back(&mut self, label: &At<Label>) -> Option<Message> {
+    /// Reports a label that is neither an admitted message nor an execution.
+    fn admitted_or_execution(&mut self, label: &At<Label>) -> Option<Message> {
         let found = self.known(label)?;
         if found.refused {
             let line = found.introduced.line;
             self.report.add(
                 label.spot,
                 format_args!(
-                    "`{}` is to be refused (line {line}): nothing becomes of it",
+                    "`{}` is expected to be refused (line {line}), so it is never admitted",
                     label.value
                 ),
             );
@@ -171,52 +170,52 @@ impl Picture<'_, '_> {
         Some(found)
     }
 
-    /// Reports a label that nothing has.
+    /// Reports an unknown label.
     fn known(&mut self, label: &At<Label>) -> Option<Message> {
         let found = self.labels.get(&label.value).copied();
         if found.is_none() && !self.may_be_mentioned(label) {
             let known = listed(self.labels.keys());
             self.report.add(
                 label.spot,
-                format_args!("no message is called `{}` here; known: {known}", label.value),
+                format_args!("unknown label `{}`; known: {known}", label.value),
             );
         }
         found
     }
 
-    /// Reports labels in a piece of JSON that nothing has.
-    fn mentioned(&mut self, labels: BTreeSet<&str>, spot: Spot) {
+    /// Reports unknown labels in a JSON value.
+    fn check_labels(&mut self, labels: BTreeSet<&str>, spot: Spot) {
         for label in labels {
             let is_known = self.labels.keys().any(|known| ***known == *label);
             if !is_known && !self.may_be_mentioned(label) {
                 let known = listed(self.labels.keys());
                 self.report.add(
                     spot,
-                    format_args!("nothing here is called `{label}`, as in `<{label}>`; known: {known}"),
+                    format_args!("unknown label `{label}` in `<{label}>`; known: {known}"),
                 );
             }
         }
     }
 
-    /// Reports a client that nothing has introduced.
+    /// Reports an unknown client.
     fn client(&mut self, name: &str, spot: Spot) -> Option<Client> {
         let found = self.clients.get(name).copied();
         if found.is_none() && !self.may_be_mentioned(name) {
             let known = listed(self.clients.keys());
             self.report.add(
                 spot,
-                format_args!("no client is called `{name}` here; known: {known}; `open` introduces one"),
+                format_args!("unknown client `{name}`; known: {known}; `open` introduces a client"),
             );
         }
         found
     }
 
-    /// Reports something said of callbacks in a session without a target for them.
+    /// Reports that the session has no callback target.
     fn callbacks(&mut self, spot: Spot) {
         if !self.callbacks {
             self.report.add(
                 spot,
-                "this session has no callback target: say `callback: true` in `session`",
+                "the session has no callback target: set `callback: true` in `session`",
             );
         }
     }

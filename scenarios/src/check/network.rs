@@ -1,15 +1,15 @@
-//! Steps about links and connections.
+//! Checks steps about links and connections.
 
 use turnstile_fault::{Fault, Link};
 
-use super::Picture;
+use super::Checker;
 use crate::injection::Injection;
 use crate::network::Heal;
 use crate::party::Machine;
 use crate::place::{At, Spot};
 
-impl<'a> Picture<'a, '_> {
-    /// Reports clients among the ends of a link that nobody has introduced.
+impl<'a> Checker<'a, '_> {
+    /// Reports unknown clients among the ends of a link.
     fn ends(&mut self, ends: [&str; 2], spots: &[At<()>; 2]) {
         for (end, spot) in ends.into_iter().zip(spots) {
             if Machine::named(end).is_none() {
@@ -49,7 +49,7 @@ impl<'a> Picture<'a, '_> {
             };
             self.report.add(
                 spot,
-                format_args!("nothing {way} is cut, black-holed or delayed here"),
+                format_args!("nothing to heal {way}: no cut, black hole or delay is active"),
             );
         }
     }

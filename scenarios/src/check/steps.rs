@@ -1,10 +1,10 @@
-//! Whether each step can happen where it stands.
+//! Checks that each step is possible at its position.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Picture, Running};
+use super::{Checker, Running};
 use crate::name::Tag;
 use crate::parse::Element;
 use crate::party::Machine;
@@ -13,12 +13,12 @@ use crate::step::Step;
 use crate::text::listed;
 use crate::wait::Condition;
 
-impl<'a> Picture<'a, '_> {
+impl<'a> Checker<'a, '_> {
     pub(super) fn steps(&mut self, steps: &'a [Element<Step>]) {
         for step in steps {
             match step {
                 Element::Read(step) => self.step(step),
-                Element::Broken(value) => self.broken(value),
+                Element::Unreadable(value) => self.unreadable(value),
             }
         }
     }
@@ -49,7 +49,7 @@ impl<'a> Picture<'a, '_> {
                 Condition::Message { of, .. } => self.admitted(of),
                 Condition::Callback { of, .. } => {
                     self.callbacks(*spot);
-                    self.callable_back(of);
+                    self.admitted_or_execution(of);
                 }
                 Condition::Quiet(_) => {}
             },
@@ -62,7 +62,7 @@ impl<'a> Picture<'a, '_> {
         }
     }
 
-    /// Reports a tag that no admitted message has said.
+    /// Reports a tag that no admitted message uses.
     fn tag(&mut self, tag: &At<Tag>) -> bool {
         let known = self.tags.contains_key(&tag.value);
         if !known && !self.may_be_mentioned(&format!("gate:{}", tag.value)) {
@@ -70,7 +70,7 @@ impl<'a> Picture<'a, '_> {
             self.report.add(
                 tag.spot,
                 format_args!(
-                    "no admitted message here says `gate:{}`; known tags: {tags}",
+                    "no admitted message uses `gate:{}`; known tags: {tags}",
                     tag.value
                 ),
             );
@@ -91,15 +91,15 @@ impl<'a> Picture<'a, '_> {
             self.report.add(
                 tag.spot,
                 format_args!(
-                    "`{}` was released in line {line} already, and no message has said it again",
+                    "`{}` was already released in line {line}, and no message has used it since",
                     tag.value
                 ),
             );
         }
     }
 
-    /// Forgets whatever a step that could not be read may have changed.
-    fn broken(&mut self, step: &'a Value) {
+    /// Discards everything that an unreadable step may have changed.
+    fn unreadable(&mut self, step: &'a Value) {
         texts(step, self.unclear.get_or_insert_default());
         for running in self.machines.values_mut() {
             *running = Running::Unknown;
@@ -107,7 +107,7 @@ impl<'a> Picture<'a, '_> {
     }
 }
 
-/// Collects every text in a value.
+/// Collects all strings in a value.
 fn texts<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {
         Value::String(text) => {

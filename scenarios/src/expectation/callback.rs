@@ -1,4 +1,4 @@
-//! What reaches the receiver.
+//! Expectations about callbacks.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::name::Label;
 use crate::place::At;
 use turnstile_fault::Lapse;
 
-/// What reached the receiver for one message, or for one execution of an older service.
+/// The callbacks for one message, or for one execution of an older service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Callback {
     /// The message or execution.
     pub r#for: At<Label>,
-    /// How many jobs were delivered, which are requests answered with 2xx; 0 if none may be.
+    /// Number of delivered jobs, which are requests answered with 2xx; default 1.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub times: u32,
     /// The payload's `status`.
@@ -26,34 +26,34 @@ pub struct Callback {
     /// The payload's `lastAssistantMessageText`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// A text that the payload's `errorMessage` contains.
+    /// Text that the payload's `errorMessage` contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The payload's `gateResult`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateResult>,
-    /// What the payload has.
+    /// Fields that the payload has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has: Option<At<Subset>>,
-    /// Fields that are nowhere in the payload.
+    /// Fields that must not occur anywhere in the payload.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
-    /// Headers of the request; the value `present` stands for any.
+    /// Headers of the request; the value `present` matches any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// The path that it was sent to.
+    /// Path of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How many requests there were in all, whatever they were answered.
+    /// Number of requests, whatever their answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u32>,
-    /// When the first request came, counted from the run's beginning.
+    /// Time of the first request, counted from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Lapse>,
-    /// No request came before this moment, counted from the run's beginning.
+    /// No request arrived before this time, counted from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Lapse>,
-    /// A request had come by this moment, counted from the run's beginning.
+    /// A request arrived by this time, counted from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Lapse>,
 }
@@ -67,20 +67,20 @@ fn is_once(times: &u32) -> bool {
     *times == once()
 }
 
-/// `gateResult` of a callback (protocol §8).
+/// `gateResult` of a callback (PROTOCOL.md §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateResult {
-    /// The gate lets it pass.
+    /// The gate passed.
     Pass,
-    /// It does not.
+    /// The gate failed.
     Fail,
-    /// The payload has none.
+    /// The payload has no `gateResult`.
     None,
 }
 
 impl Callback {
-    /// Whether anything is said of what a callback has in it or when it comes.
+    /// Whether it specifies the content or the time of a callback.
     pub fn describes_one(&self) -> bool {
         self.status.is_some()
             || self.text.is_some()

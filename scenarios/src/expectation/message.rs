@@ -1,4 +1,4 @@
-//! What becomes of messages: the order of their moments, and how each ends.
+//! Expectations about messages: the order of their states, and how they end.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,16 +11,16 @@ use crate::place::At;
 use crate::wait::Moment;
 use turnstile_fault::{read_from_text, write_as_text};
 
-/// A moment of a message, written `sent first`.
+/// A state of a message, written `sent first`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Milestone {
-    /// What happened.
+    /// The state.
     pub moment: Moment,
-    /// To which message.
+    /// The message.
     pub of: Label,
 }
 
-/// Why a text is no milestone.
+/// Invalid text for [`Milestone`].
 #[derive(Debug, thiserror::Error)]
 pub enum MilestoneError {
     #[error(
@@ -58,45 +58,45 @@ read_from_text!(Milestone, {
 });
 write_as_text!(Milestone);
 
-/// How a message ended, as its last `cloud.message.*` event tells it.
+/// How a message ended, from its last `cloud.message.*` event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Outcome {
     /// The message.
     pub of: At<Label>,
-    /// Its end.
+    /// Final state.
     pub is: Terminal,
-    /// Why, if it did not end well.
+    /// Reason of a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The evidence that settled it.
+    /// The event's `completionSource`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// Whether the wrapper had ever taken it.
+    /// Whether the wrapper ever accepted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<bool>,
     /// The event's `delivery`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
-    /// A text that the event's `error` contains.
+    /// Text that the event's `error` contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// The ends of a message (protocol §6).
+/// Final states of a message (PROTOCOL.md §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum Terminal {
     Completed,
     Failed,
     Interrupted,
 }
 
-/// `reason` of `cloud.message.failed` (protocol §6).
+/// `reason` of `cloud.message.failed` (PROTOCOL.md §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum Reason {
     AssistantError,
     Interrupted,
@@ -107,10 +107,10 @@ pub enum Reason {
     Exhausted,
 }
 
-/// `completionSource` (protocol §6).
+/// `completionSource` (PROTOCOL.md §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum Source {
     AssistantMessageEvent,
     Interrupt,
@@ -119,10 +119,10 @@ pub enum Source {
     DeliveryFailure,
 }
 
-/// `delivery` of a `cloud.message.*` event (protocol §9).
+/// `delivery` of a `cloud.message.*` event (PROTOCOL.md §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the protocol's own words")]
+#[expect(missing_docs, reason = "names of the protocol")]
 pub enum Delivery {
     Queued,
     Sent,

@@ -1,4 +1,4 @@
-//! What must be true when a scenario is over, beside what must be true of every scenario.
+//! Expectations of a scenario, in addition to the rules that hold for every scenario.
 
 mod callback;
 mod message;
@@ -14,28 +14,28 @@ pub use self::stream::{BadgeShown, BadgeWord, Bounds, Snapshot, StreamCount, Wat
 pub use self::wires::{Deliveries, GatewayState, IngestOutcome};
 use crate::place::At;
 
-/// One thing that must be true.
+/// An expectation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expectation {
-    /// These moments came in this order, whatever lay between them.
+    /// These states were reached in this order; others may lie between them.
     Order(Vec<At<Milestone>>),
     /// How a message ended.
     Message(Outcome),
-    /// How often, and when, it was tried to deliver a message to the wrapper.
+    /// Number and times of the attempts to deliver a message to the wrapper.
     Deliveries(Deliveries),
-    /// What reached the receiver for a message.
+    /// The callbacks for a message.
     Callback(Callback),
-    /// How many callbacks reached the receiver in all: distinct idempotency keys.
+    /// Number of all callbacks: distinct idempotency keys.
     Callbacks(u32),
-    /// What a stream carried.
+    /// Events on a stream.
     Stream(StreamCount),
-    /// What a client shows of a message's delivery.
+    /// The delivery badge that a client shows for a message.
     Badge(BadgeShown),
-    /// What a client was told of messages when its latest stream opened.
+    /// The states of messages in the snapshot at the start of a client's latest stream.
     Snapshot(Snapshot),
-    /// What became of an ingest socket of the script's own.
+    /// How an ingest socket of the script ended.
     Ingest(IngestOutcome),
-    /// What the gateway is left with.
+    /// Final state of the gateway.
     Gateway(GatewayState),
 }

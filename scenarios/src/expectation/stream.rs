@@ -1,4 +1,4 @@
-//! What clients see on their streams.
+//! Expectations about clients' streams.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,33 +11,33 @@ use super::message::Milestone;
 use crate::name::{ClientName, Label, NameError, OBSERVER};
 use crate::place::At;
 
-/// How often an event was seen on a stream.
+/// How often an event occurred on a stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenStreamCount", into = "WrittenStreamCount")]
 pub struct StreamCount {
-    /// Whose stream: all that this client has seen in the whole run.
+    /// Whose stream; all events that this client received in the whole run.
     pub client: At<Watcher>,
     /// A `streamEventType`, or the name of a kilo event such as `message.part.delta`.
     pub event: String,
-    /// Only those about this message.
+    /// Counts only events about this message.
     pub of: Option<At<Label>>,
     /// How often.
     pub bounds: Bounds,
 }
 
-/// A number of times, from one bound to the other, both included.
+/// A range of counts, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// No fewer.
+    /// Lower bound.
     pub at_least: u32,
-    /// No more, if there is a limit.
+    /// Upper bound; `None` if unlimited.
     pub at_most: Option<u32>,
 }
 
-/// Who looks at a stream.
+/// Whose stream is counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Watcher {
-    /// The harness itself.
+    /// The harness's observer.
     #[default]
     Observer,
     /// A client.
@@ -67,11 +67,11 @@ impl fmt::Display for Watcher {
 read_from_text!(Watcher, {
     "type": "string",
     "pattern": "^[A-Za-z0-9_-]+$",
-    "description": "observer, or a client that was introduced by `open`",
+    "description": "observer, or a client introduced by `open`",
 });
 write_as_text!(Watcher);
 
-/// A [`StreamCount`] in the words of a script.
+/// A [`StreamCount`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("anyOf" = [
@@ -80,33 +80,33 @@ write_as_text!(Watcher);
     { "required": ["at-most"] },
 ]))]
 struct WrittenStreamCount {
-    /// Whose stream; the observer's if left out.
+    /// Whose stream; default `observer`.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<Watcher>,
     /// A stream event type, or the name of a kilo event such as message.part.delta.
     event: String,
-    /// Only those about this message.
+    /// Counts only events about this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of: Option<At<Label>>,
-    /// No fewer times than this.
+    /// Lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at_least: Option<u32>,
-    /// This often.
+    /// Exact count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exactly: Option<u32>,
-    /// No more often than this.
+    /// Upper bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at_most: Option<u32>,
 }
 
-/// Why the keys of an expectation do not make a count.
+/// Invalid keys of a `stream` expectation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CountError {
-    #[error("say how often: `exactly`, or `at-least`, `at-most` or both")]
+    #[error("specify how often: `exactly`, or `at-least`, `at-most` or both")]
     Unbounded,
-    #[error("`exactly` leaves no room for `at-least` or `at-most`")]
+    #[error("`exactly` excludes `at-least` and `at-most`")]
     Exactly,
-    #[error("no number is at least {at_least} and at most {at_most}")]
+    #[error("`at-least` ({at_least}) is greater than `at-most` ({at_most})")]
     Empty { at_least: u32, at_most: u32 },
     #[error("`event` is empty: name a stream event type or a kilo event")]
     Event,
@@ -159,37 +159,37 @@ impl From<StreamCount> for WrittenStreamCount {
     }
 }
 
-/// What a client shows of a message's delivery when all is over (protocol §9).
+/// The delivery badge that a client shows for a message at the end (PROTOCOL.md §9).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BadgeShown {
-    /// Who shows it.
+    /// The client.
     pub client: At<ClientName>,
     /// The message.
     pub of: At<Label>,
-    /// What.
+    /// The badge.
     pub is: BadgeWord,
 }
 
-/// What a badge says.
+/// Text of a badge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BadgeWord {
-    /// It waits.
+    /// The message waits.
     Queued,
-    /// It ended and was never taken.
+    /// The message ended without being accepted.
     #[serde(rename = "Failed to deliver")]
     FailedToDeliver,
-    /// There is no badge.
+    /// No badge.
     #[serde(rename = "none")]
     None,
 }
 
-/// What a client was told of messages, with id 0, before anything happened on its latest stream.
+/// The states of messages that a client received with id 0 at the start of its latest stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Whose stream.
     pub client: At<ClientName>,
-    /// All of it, in order.
+    /// All states, in order.
     pub shows: Vec<At<Milestone>>,
 }

@@ -1,4 +1,4 @@
-//! What the wrapper, the server's ingest and the gateway see.
+//! Expectations about the wires of the wrapper, the server's ingest and the gateway.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,39 +7,41 @@ use turnstile_fault::{Lapse, Status};
 use crate::name::{IngestName, Label};
 use crate::place::At;
 
-/// How often it was tried to deliver a message to the wrapper, as far as the wrapper has seen: turns that were
-/// handed over, and attempts to get it ready that failed.
+/// The attempts to deliver a message to the wrapper, as the wrapper observes them: turns that it received,
+/// and failed requests to get ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenDeliveries")]
 pub struct Deliveries {
     /// The message.
     pub of: At<Label>,
-    /// How often.
+    /// Number of attempts.
     pub times: u32,
-    /// When each attempt but the first came, counted from the first.
+    /// Times of all attempts but the first, counted from the first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub at: Vec<Lapse>,
 }
 
-/// A [`Deliveries`] before it was compared with itself.
+/// [`Deliveries`] before validation.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenDeliveries {
     /// The message.
     of: At<Label>,
-    /// How often.
+    /// Number of attempts.
     times: u32,
-    /// When each attempt but the first came, counted from the first.
+    /// Times of all attempts but the first, counted from the first.
     #[serde(default)]
     at: Vec<Lapse>,
 }
 
-/// Why the keys of an expectation do not make a number of deliveries.
+/// Invalid keys of a `deliveries` expectation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveriesError {
-    #[error("`at` has a moment for each attempt but the first: {expected} with these `times`, here {there}")]
+    #[error(
+        "`at` needs a time for each attempt except the first: {expected} with these `times`, not {there}"
+    )]
     Count { expected: u32, there: usize },
-    #[error("`at` counts from the first attempt on, so its moments rise, and {0} does not")]
+    #[error("the times in `at` must rise, but {0} does not")]
     Order(Lapse),
 }
 
@@ -63,46 +65,46 @@ impl TryFrom<WrittenDeliveries> for Deliveries {
     }
 }
 
-/// What became of an ingest socket that the script opened.
+/// How an ingest socket of the script ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "WrittenIngestOutcome", rename_all = "kebab-case")]
 pub struct IngestOutcome {
-    /// Which.
+    /// The socket.
     pub of: At<IngestName>,
-    /// The code with which the server closed it.
+    /// Code with which the server closed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<u16>,
-    /// The status with which the server refused to open it.
+    /// Status with which the server refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Status>,
-    /// The code of an error frame that came on it.
+    /// Code of an error frame that it received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_frame: Option<String>,
 }
 
-/// An [`IngestOutcome`] before it was looked at.
+/// [`IngestOutcome`] before validation.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenIngestOutcome {
-    /// Which.
+    /// The socket.
     of: At<IngestName>,
-    /// The code with which the server closed it.
+    /// Code with which the server closed it.
     #[serde(default)]
     closed: Option<u16>,
-    /// The status with which the server refused to open it.
+    /// Status with which the server refused it.
     #[serde(default)]
     refused: Option<Status>,
-    /// The code of an error frame that came on it.
+    /// Code of an error frame that it received.
     #[serde(default)]
     error_frame: Option<String>,
 }
 
-/// Why the keys of an expectation do not make an outcome.
+/// Invalid keys of an `ingest` expectation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IngestOutcomeError {
-    #[error("say what became of it: `closed`, `refused` or `error-frame`")]
+    #[error("specify how it ended: `closed`, `refused` or `error-frame`")]
     Nothing,
-    #[error("a socket that was refused is not closed and gets no frame")]
+    #[error("`refused` excludes `closed` and `error-frame`")]
     Refused,
 }
 
@@ -129,10 +131,10 @@ impl TryFrom<WrittenIngestOutcome> for IngestOutcome {
     }
 }
 
-/// What the gateway is left with.
+/// Final state of the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GatewayState {
-    /// How many requests are still parked there.
+    /// Number of requests that still wait.
     pub waiters: u32,
 }

@@ -1,51 +1,52 @@
-//! What is told of a script that is wrong.
+//! Tests of the errors that invalid scripts give.
 
 use std::path::Path;
 
 use turnstile_scenarios::Scenario;
 
-/// The problems of a script as `line:column: message`.
+/// The errors of a script as `line:column: message`.
 fn problems(source: &str) -> Vec<String> {
     let Err(errors) = Scenario::parse(source, Path::new("wrong.yaml")) else {
         return Vec::new();
     };
-    let told = errors.problems.iter();
-    told.map(|problem| {
-        format!(
-            "{}:{}: {}",
-            problem.spot.line, problem.spot.column, problem.message
-        )
-    })
-    .collect()
+    let problems = errors.problems.iter();
+    problems
+        .map(|problem| {
+            format!(
+                "{}:{}: {}",
+                problem.spot.line, problem.spot.column, problem.message
+            )
+        })
+        .collect()
 }
 
-/// A script whose given lines start in line 6, after a `start` of `first` in line 5.
+/// A script with `lines` from line 6 on, after a `start` of `first` in line 5.
 fn steps(lines: &str) -> String {
     format!("scenario: s\nabout: a\nseam: turn\nsteps:\n- start: {{ as: first, say: gate:hold }}\n{lines}\n")
 }
 
-/// A script whose given expectations start in line 9; it knows the messages `first` and, refused, `no`.
+/// A script with expectations from line 9 on; it has the messages `first` and, refused, `no`.
 fn expecting(lines: &str) -> String {
     let refused = "- send: { as: no, say: idle, reply: { status: 400 } }\n- open: { client: phone }";
     format!("{}expect:\n{lines}\n", steps(refused))
 }
 
-/// Each of the given lines, followed by what is told of them.
-fn told(script: fn(&str) -> String, all: &[&str]) -> String {
+/// Each of the given lines, followed by its errors.
+fn errors_of(script: fn(&str) -> String, all: &[&str]) -> String {
     let one = |lines: &&str| {
         let problems = problems(&script(lines));
-        assert!(!problems.is_empty(), "nothing is told of {lines}");
+        assert!(!problems.is_empty(), "no error for {lines}");
         format!("{lines}\n    {}", problems.join("\n    "))
     };
     all.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn a_problem_shows_its_file_its_line_and_a_caret() {
+fn an_error_shows_file_line_and_caret() {
     let script = steps("- release: hold\n- release: old");
     let errors = Scenario::parse(&script, Path::new("suite/x.yaml")).unwrap_err();
     insta::assert_snapshot!(errors, @r#"
-    suite/x.yaml:7:12: no admitted message here says `gate:old`; known tags: hold
+    suite/x.yaml:7:12: no admitted message uses `gate:old`; known tags: hold
       |
     7 | - release: old
       |            ^
@@ -53,7 +54,7 @@ fn a_problem_shows_its_file_its_line_and_a_caret() {
 }
 
 #[test]
-fn all_problems_of_a_script_are_told_at_once_in_order_of_line() {
+fn all_errors_of_a_script_are_reported_together_in_order_of_line() {
     let script = "\
 scenario: ''
 seam: recconnect
@@ -75,24 +76,24 @@ expect:
   - callback: { for: sixth }
 ";
     insta::assert_snapshot!(problems(script).join("\n"), @r#"
-    1:1: the script has no `about`; required: scenario, about, seam, steps
-    1:11: `scenario` is empty: say it in a sentence
-    2:7: `recconnect` is not known here; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: `colour` is not known here; allowed: scenario, about, seam, api, tolerant, session, receiver, steps, expect
+    1:1: missing key `about`; required: scenario, about, seam, steps
+    1:11: `scenario` is empty: write a sentence
+    2:7: unknown word `recconnect`; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
+    3:1: unknown word `colour`; allowed: scenario, about, seam, api, tolerant, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
-    8:5: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
-    9:11: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
-    12:23: no message is called `third` here; known: first
-    13:25: `as` is there twice
-    15:5: one key is enough: what comes next needs a `-` of its own
+    8:5: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
+    9:11: a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`
+    12:23: unknown label `third`; known: first
+    13:25: duplicate key `as`
+    15:5: an element has one key: begin the next element with `-`
     17:27: `done fifth` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
-    18:22: no message is called `sixth` here; known: fifth, first
+    18:22: unknown label `sixth`; known: fifth, first
     "#);
 }
 
 #[test]
-fn what_is_no_script_at_all_is_told_as_such() {
+fn files_that_are_not_scripts_are_rejected() {
     let whole = |source: &&str| problems(source).join("\n");
     let scripts = [
         "",
@@ -102,25 +103,25 @@ fn what_is_no_script_at_all_is_told_as_such() {
         "scenario: s\nabout: a\nseam: turn\nsteps:\n- start: { as: a b, say: idle }\n- send: [a\n- wait: 4s\n",
     ];
     insta::assert_snapshot!(scripts.iter().map(whole).collect::<Vec<_>>().join("\n\n"), @r#"
-    1:1: the script has no `scenario`; required: scenario, about, seam, steps
-    1:1: the script has no `about`; required: scenario, about, seam, steps
-    1:1: the script has no `seam`; required: scenario, about, seam, steps
-    1:1: the script has no `steps`; required: scenario, about, seam, steps
+    1:1: missing key `scenario`; required: scenario, about, seam, steps
+    1:1: missing key `about`; required: scenario, about, seam, steps
+    1:1: missing key `seam`; required: scenario, about, seam, steps
+    1:1: missing key `steps`; required: scenario, about, seam, steps
 
     1:1: expected a map, such as { key: value }
 
-    4:1: `steps` is empty: begin with `start`
+    4:1: `steps` is empty: begin with a step such as `start`
 
     3:1: invalid indentation in multiline quoted scalar
 
-    5:16: `a b` is not a name: letters, digits, `-` and `_` are allowed
+    5:16: `a b` is not a valid name: use letters, digits, `-` and `_`
     6:9: expected a map, such as { key: value }
     7:7: illegal placement of ':' indicator
     "#);
 }
 
 #[test]
-fn a_step_that_cannot_be_read_says_what_is_allowed() {
+fn errors_in_steps_say_what_is_allowed() {
     let scripts = [
         "- frob: 1",
         "- interrupt",
@@ -192,99 +193,99 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
         "- ingest: { close: a, code: 99 }",
         "- ingest: { open: a, close: a }",
     ];
-    insta::assert_snapshot!(told(steps, &scripts), @r#"
+    insta::assert_snapshot!(errors_of(steps, &scripts), @r#"
     - frob: 1
-        6:3: `frob` is not known here; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
+        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
     - interrupt
-        6:3: expected a map of one key, such as `wait: 4s` or `interrupt: {}`
+        6:3: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
     - wait: 4
-        6:9: `4` is not a duration: write numbers with their units, such as 4s, 250ms, 2m or 1h
+        6:9: `4` is not a duration: write numbers with units, such as 4s, 250ms, 2m or 1h
     - wait: -4s
-        6:9: `-4s` is negative: time only passes
+        6:9: `-4s` is negative: durations start at 0s
     - send: { as: a b, say: idle }
-        6:15: `a b` is not a name: letters, digits, `-` and `_` are allowed
+        6:15: `a b` is not a valid name: use letters, digits, `-` and `_`
     - send: { as: a }
-        6:9: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
+        6:9: a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`
     - send: { say: idle }
         6:11: `as` is missing
     - send: { as: a, say: shout:hi }
-        6:23: `shout:hi` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>; any other prompt is written with `text`
+        6:23: `shout:hi` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>; write any other prompt with `text`
     - send: { as: a, say: 'echo:a b' }
-        6:23: echo answers with letters, digits, `-` and `_` only, and with at least one, not `a b`
+        6:23: `echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `a b`
     - send: { as: a, say: slow:0:1 }
-        6:23: slow takes a number of chunks above 0 and a number of milliseconds, as in slow:3:200, not `0:1`
+        6:23: `slow` needs a number of chunks above 0 and a pause in milliseconds, such as slow:3:200, not `0:1`
     - send: { as: a, say: 'error:' }
-        6:23: error needs a message, as in error:no credit
+        6:23: `error` needs a message, such as error:no credit
     - send: { as: a, say: 'gate:' }
-        6:23: gate needs a tag of letters, digits, `-` and `_`, as in gate:hold, not ``
+        6:23: `gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not ``
     - send: { as: a, say: idle, repeat: first, id: server }
-        6:9: a message that repeats another has that one's id: `id` has no place beside `repeat`
+        6:9: `id` is not allowed with `repeat`: the id is that of the repeated message
     - send: { as: a, say: idle, reply: { status: 42 } }
-        6:46: 42 is not the status of an answer: 200 to 599 are allowed
+        6:46: 42 is not a valid status: use 200 to 599
     - send: { as: a, say: idle, reply: { success: true } }
-        6:38: `success` is not known here; allowed: status, contains, lost
+        6:38: unknown word `success`; allowed: status, contains, lost
     - open: { client: observer }
-        6:19: `observer` is the harness's own eye: nothing is done to it or by it
+        6:19: `observer` is the harness's own client: scripts cannot use it
     - open: { client: gateway }
-        6:19: `gateway` is a party's name and cannot be a client's; parties: server, wrapper, gateway, receiver
+        6:19: `gateway` is the name of a party and cannot name a client; parties: server, wrapper, gateway, receiver
     - open: { client: phone, from: end }
         6:32: a stream cannot open from `end`; allowed: start, last, none, an event id
     - await: { gate: hold, quiet: 1s }
-        6:10: await waits for exactly one of: gate, message (with is), callback (with times or not), quiet
+        6:10: `await` needs exactly one of `gate`, `message` (with `is`), `callback` (optionally with `times`), `quiet`
     - await: { within: 1s }
-        6:10: await waits for exactly one of: gate, message (with is), callback (with times or not), quiet
+        6:10: `await` needs exactly one of `gate`, `message` (with `is`), `callback` (optionally with `times`), `quiet`
     - await: { message: first }
         6:10: `message` needs `is`: queued, sent, completed, failed or interrupted
     - await: { gate: hold, is: sent }
-        6:10: `is` belongs to `message`
+        6:10: `is` is only allowed with `message`
     - await: { gate: hold, times: 2 }
-        6:10: `times` belongs to `callback`
+        6:10: `times` is only allowed with `callback`
     - await: { callback: first, times: 0 }
         6:29: expected a number above 0
     - await: { gate: hold, within: 0s }
-        6:32: a duration of zero changes nothing here: it must be longer
+        6:32: the duration must be longer than zero
     - await: { quiet: 2m }
-        6:10: 2m of quiet cannot be seen within 1m: give a longer `within`
+        6:10: 2m of quiet do not fit within 1m: set a longer `within`
     - cut: { for: 4s }
-        6:8: say either `between: [one, two]`, or `from` and `to`
+        6:8: specify either `between: [one, two]`, or `from` and `to`
     - cut: { between: [server, wrapper], from: server, to: wrapper }
-        6:8: say either `between: [one, two]`, or `from` and `to`
+        6:8: specify either `between: [one, two]`, or `from` and `to`
     - cut: { between: [server, wrapper], for: 0s }
-        6:43: a duration of zero changes nothing here: it must be longer
+        6:43: the duration must be longer than zero
     - cut: { between: [server] }
-        6:19: `between` names exactly two parties, here 1
+        6:19: `between` needs exactly two parties, not 1
     - cut: { from: server }
-        6:8: say either `between: [one, two]`, or `from` and `to`
+        6:8: specify either `between: [one, two]`, or `from` and `to`
     - heal: { between: [server, wrapper], for: 4s }
-        6:39: `for` is not known here; allowed: between, from, to
+        6:39: unknown word `for`; allowed: between, from, to
     - delay: { between: [server, wrapper] }
         6:12: `by` is missing
     - black-hole: { between: [gateway, server] }
-        6:26: nothing ever travels between `gateway` and `server`; links: server and wrapper, server and receiver, server and a client, wrapper and gateway
+        6:26: there is no link between `gateway` and `server`; links: server and wrapper, server and receiver, server and a client, wrapper and gateway
     - fin: { from: wrapper, to: wrapper }
-        6:8: a link has two different ends, here both are `wrapper`
+        6:8: the two ends of a link must differ, but both are `wrapper`
     - silence: { between: [server, observer] }
-        6:32: `observer` is the harness's own eye: nothing is done to it or by it
+        6:32: `observer` is the harness's own client: scripts cannot use it
     - crash: { party: client }
-        6:19: `client` is not known here; allowed: server, wrapper, gateway, receiver
+        6:19: unknown word `client`; allowed: server, wrapper, gateway, receiver
     - crash: { party: server, at: before-commit }
-        6:31: `before-commit` is not known here; allowed: between-commits, after-commit, after-enqueue
+        6:31: unknown word `before-commit`; allowed: between-commits, after-commit, after-enqueue
     - receiver: { answers: [200, sulk] }
         6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     - receiver: { answers: [{ delay: 0s, status: 200 }] }
-        6:34: a duration of zero changes nothing here: it must be longer
+        6:34: the duration must be longer than zero
     - receiver: { answers: [{ delay: 1s }] }
         6:27: `status` is missing
     - send: { as: a, command: { name: x }, say: idle }
-        6:9: a message has either `say` (a directive), `text` (a raw prompt) or `command`, exactly one of them
+        6:9: a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`
     - send: { as: a, command: { name: x }, form: flat }
-        6:9: a command is sent in the form `payload`, and has no `model`
+        6:9: a command has only the form `payload` and no `model`
     - send: { as: a, command: { name: x }, model: m }
-        6:9: a command is sent in the form `payload`, and has no `model`
+        6:9: a command has only the form `payload` and no `model`
     - send: { as: a, say: idle, surface: newer }
-        6:38: `newer` is not known here; allowed: unified, legacy
+        6:38: unknown word `newer`; allowed: unified, legacy
     - send: { as: a, say: idle, finalization: { commit: true } }
-        6:45: `commit` is not known here; allowed: auto-commit, condense-on-complete, gate
+        6:45: unknown word `commit`; allowed: auto-commit, condense-on-complete, gate
     - prepare: { say: idle }
         6:14: `as` is missing
     - update: { callback: other }
@@ -292,50 +293,50 @@ fn a_step_that_cannot_be_read_says_what_is_allowed() {
     - call: { input: {} }
         6:11: `procedure` is missing
     - call: { procedure: health, method: put }
-        6:38: `put` is not known here; allowed: get, post
+        6:38: unknown word `put`; allowed: get, post
     - call: { procedure: health, reply: { has: [1] } }
         6:44: expected a map, such as { key: value }
     - call: { procedure: send, by: friend }
-        6:32: `friend` is not known here; allowed: owner, outsider, latecomer, stranger, nobody
+        6:32: unknown word `friend`; allowed: owner, outsider, latecomer, stranger, nobody
     - call: { procedure: send, body: { text: x }, input: {} }
-        6:34: a `body` stands in place of an `input`, and is sent with POST
+        6:34: `body` replaces `input` and needs POST
     - call: { procedure: send, body: { text: x }, method: get }
-        6:34: a `body` stands in place of an `input`, and is sent with POST
+        6:34: `body` replaces `input` and needs POST
     - call: { procedure: send, body: { characters: 1 } }
-        6:34: a body has 2 to 16777216 characters
+        6:34: `characters` must be from 2 to 16777216
     - open: { client: phone, reads: backwards }
-        6:33: `backwards` is not known here; allowed: eagerly, slowly
+        6:33: unknown word `backwards`; allowed: eagerly, slowly
     - wrapper: { sulks: true }
-        6:14: `sulks` is not known here; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal
+        6:14: unknown word `sulks`; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal
     - wrapper: { ready: { fail: { code: SEND_ERROR } } }
-        6:37: `SEND_ERROR` is not known here; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST
+        6:37: unknown word `SEND_ERROR`; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST
     - wrapper: { job: { fail: { code: SEND_ERROR, times: 0 } } }
         6:47: expected a number above 0
     - queue: sulks
-        6:3: `sulks` is not known here; allowed: works, refuses, loses-ack, away, delivers-twice
+        6:3: unknown word `sulks`; allowed: works, refuses, loses-ack, away, delivers-twice
     - queue: { is: refuses }
         6:12: `for` is missing
     - queue: { is: works, for: 4s }
-        6:10: this is how it behaves anyway: `for` says how long something else lasts
+        6:10: `for` has no meaning with the normal behaviour: remove it
     - disk: { is: melts, for: 4s }
-        6:15: `melts` is not known here; allowed: works, fails, full
+        6:15: unknown word `melts`; allowed: works, fails, full
     - ingest: { open: a }
-        6:11: `open` needs whom it speaks for: either `execution` or `fence`
+        6:11: `open` needs either `execution` or `fence`
     - ingest: { open: a, fence: current, code: 1000 }
-        6:11: `code` belongs to `close`
+        6:11: `code` is only allowed with `close`
     - ingest: { send: a }
-        6:11: `send` needs what is sent: exactly one of `event` (with data or not), `raw`, `binary: true`
+        6:11: `send` needs exactly one of `event` (optionally with `data`), `raw`, `binary: true`
     - ingest: { send: a, raw: b, data: {} }
-        6:11: `send` needs what is sent: exactly one of `event` (with data or not), `raw`, `binary: true`
+        6:11: `send` needs exactly one of `event` (optionally with `data`), `raw`, `binary: true`
     - ingest: { close: a, code: 99 }
-        6:11: 99 is not the code of a close frame: 1000 to 4999 are allowed
+        6:11: 99 is not a valid close code: use 1000 to 4999
     - ingest: { open: a, close: a }
-        6:11: an ingest step does exactly one of: open (with execution or fence), send, close
+        6:11: `ingest` needs exactly one of `open` (with `execution` or `fence`), `send`, `close`
     "#);
 }
 
 #[test]
-fn a_step_that_can_never_happen_is_told() {
+fn impossible_steps_are_rejected() {
     let scripts = [
         "- start: { as: second, say: idle }",
         "- send: { as: first, say: idle }",
@@ -366,95 +367,95 @@ fn a_step_that_can_never_happen_is_told() {
         "- ingest: { open: a, fence: current }\n- ingest: { open: a, fence: current }\n- ingest: { close: a }\n- ingest: { send: a, event: e, data: { id: <x> } }",
         "- ingest: { open: a, fence: stale-run, reply: { status: 409 } }\n- ingest: { send: a, binary: true }",
     ];
-    insta::assert_snapshot!(told(steps, &scripts), @r#"
+    insta::assert_snapshot!(errors_of(steps, &scripts), @r#"
     - start: { as: second, say: idle }
-        6:3: the session `session` is made in line 5 already: another one has a name, as in `session: other`
+        6:3: the session `session` already exists (created in line 5): name another one, such as `session: other`
     - send: { as: first, say: idle }
-        6:15: the label `first` is taken already, in line 5
+        6:15: the label `first` is already used in line 5
     - send: { as: a, say: idle, repeat: b }
-        6:37: no message is called `b` here; known: first
+        6:37: unknown label `b`; known: first
     - send: { as: a, say: idle, id: server, reply: { status: 400 } }
     - send: { as: b, say: idle, repeat: a }
-        7:37: `a` has no id to repeat: the server was to make it, and refuses the message (line 6)
+        7:37: `a` has no id to repeat: the server creates its id, and refuses it (line 6)
     - send: { as: a, say: idle, client: phone }
-        6:37: no client is called `phone` here; known: client; `open` introduces one
+        6:37: unknown client `phone`; known: client; `open` introduces a client
     - await: { message: second, is: sent }
-        6:21: no message is called `second` here; known: first
+        6:21: unknown label `second`; known: first
     - send: { as: a, say: gate:x, reply: { status: 429 } }
     - await: { gate: x }
     - await: { message: a, is: queued }
-        7:18: no admitted message here says `gate:x`; known tags: hold
-        8:21: `a` is to be refused (line 6): nothing becomes of it
+        7:18: no admitted message uses `gate:x`; known tags: hold
+        8:21: `a` is expected to be refused (line 6), so it is never admitted
     - await: { callback: first }
-        6:3: this session has no callback target: say `callback: true` in `session`
+        6:3: the session has no callback target: set `callback: true` in `session`
     - release: hold
     - release: hold
-        7:12: `hold` was released in line 6 already, and no message has said it again
+        7:12: `hold` was already released in line 6, and no message has used it since
     - open: { client: phone, from: last }
-        6:19: `phone` has seen no event yet: its first stream cannot open from `last`
+        6:19: `phone` has received no event yet, so its first stream cannot start from `last`
     - close: { client: phone }
     - close: { client: client }
-        6:20: no client is called `phone` here; known: client; `open` introduces one
-        7:20: `client` has no stream open here: `open` comes first
+        6:20: unknown client `phone`; known: client; `open` introduces a client
+        7:20: `client` has no open stream here: open it before this step
     - cut: { between: [server, phone] }
-        6:28: no client is called `phone` here; known: client; `open` introduces one
+        6:28: unknown client `phone`; known: client; `open` introduces a client
     - cut: { from: server, to: wrapper }
     - heal: { between: [wrapper, server] }
     - heal: { from: server, to: wrapper }
-        8:3: nothing from server to wrapper is cut, black-holed or delayed here
+        8:3: nothing to heal from server to wrapper: no cut, black hole or delay is active
     - restart: wrapper
-        6:12: the wrapper has not crashed: there is nothing to restart
+        6:12: the wrapper has not crashed, so it cannot be restarted
     - crash: { party: wrapper, at: after-commit }
-        6:32: only the server has points to crash `at`, not the wrapper
+        6:32: `at` is only allowed for the server, not the wrapper
     - crash: { party: server }
     - crash: { party: server }
     - interrupt: {}
     - open: { client: phone }
-        7:19: the server is down since line 6 and cannot crash again
-        8:3: the server is down since line 6 and cannot answer: restart it first
-        9:3: the server is down since line 6 and cannot answer: restart it first
+        7:19: the server is already down since line 6
+        8:3: the server is down since line 6: restart it first
+        9:3: the server is down since line 6: restart it first
     - crash: { party: gateway }
     - release: hold
-        7:3: the gateway is down since line 6 and cannot answer: restart it first
+        7:3: the gateway is down since line 6: restart it first
     - prepare: { as: second, say: idle }
-        6:3: the session `session` is made in line 5 already: another one has a name, as in `session: other`
+        6:3: the session `session` already exists (created in line 5): name another one, such as `session: other`
     - start: { as: a, say: idle, session: other }
     - send: { as: b, say: idle, session: third }
-        7:3: no session is called `third` here; known: other, session
+        7:3: unknown session `third`; known: other, session
     - send: { as: a, command: { name: x } }
-        6:3: the unified surface has no commands: say `surface: legacy`, or `api: [legacy]` above
+        6:3: the unified surface has no commands: use `surface: legacy` or `api: [legacy]`
     - send: { as: a, say: idle, form: payload }
-        6:35: the unified surface has one form: say `surface: legacy`, or `api` above
+        6:35: the unified surface has no `form`: use `surface: legacy` or `api: [legacy]`
     - send: { as: a, say: idle, surface: legacy, finalization: { gate: all } }
-        6:3: the legacy surface has no `gate` for a single message: say `surface: unified`
+        6:3: the legacy surface has no `gate` for a single message: use `surface: unified`
     - call: { procedure: send, input: { x: [<nobody>] }, reply: { has: { y: <no> } } }
-        6:35: nothing here is called `nobody`, as in `<nobody>`; known: first
-        6:68: nothing here is called `no`, as in `<no>`; known: first
+        6:35: unknown label `nobody` in `<nobody>`; known: first
+        6:68: unknown label `no` in `<no>`; known: first
     - open: { client: phone, executions: [old], since: 2s, until: 1s }
-        6:3: nothing happens from 2s on and up to 1s
-        6:39: no message is called `old` here; known: first
+        6:3: `since` (2s) is later than `until` (1s)
+        6:39: unknown label `old`; known: first
     - crash: { party: wrapper }
     - wrapper: {}
-        7:3: the wrapper is down since line 6 and cannot answer: restart it first
+        7:3: the wrapper is down since line 6: restart it first
     - ingest: { open: a, execution: first }
     - ingest: { send: b, event: e }
-        6:33: `first` is a message, and no execution
-        7:19: no ingest socket is called `b` here; known: a
+        6:33: `first` is a message, not an execution
+        7:19: unknown ingest socket `b`; known: a
     - ingest: { open: a, fence: current }
     - ingest: { open: a, fence: current }
     - ingest: { close: a }
     - ingest: { send: a, event: e, data: { id: <x> } }
-        7:19: the ingest socket `a` was opened in line 6 already: give this one another name
+        7:19: the ingest socket `a` was already opened in line 6: use another name
         9:19: the ingest socket `a` was closed in line 8
-        9:38: nothing here is called `x`, as in `<x>`; known: first
+        9:38: unknown label `x` in `<x>`; known: first
     - ingest: { open: a, fence: stale-run, reply: { status: 409 } }
     - ingest: { send: a, binary: true }
-        7:19: the ingest socket `a` is to be refused (line 6)
+        7:19: the ingest socket `a` is expected to be refused (line 6)
     "#);
 }
 
 #[test]
-fn nothing_is_asked_of_a_session_that_is_not_there_or_is_refused() {
+fn a_missing_or_refused_session_cannot_be_used() {
     let script = "\
 scenario: s
 about: a
@@ -469,14 +470,14 @@ steps:
 - start: { as: c, say: idle }
 ";
     insta::assert_snapshot!(problems(script).join("\n"), @r#"
-    6:3: there is no session yet: `start` or `prepare` comes first, or it is `stored`
-    8:3: there is no session to ask for: its `start` is to be refused (line 7)
-    11:3: the session `session` is made in line 9 already: another one has a name, as in `session: other`
+    6:3: there is no session yet: create it with `start` or `prepare` before this step, or with `stored`
+    8:3: there is no session: its creation is expected to be refused (line 7)
+    11:3: the session `session` already exists (created in line 9): name another one, such as `session: other`
     "#);
 }
 
 #[test]
-fn a_stored_session_is_the_one_that_there_is() {
+fn a_stored_session_is_the_default_session() {
     let script = "\
 scenario: s
 about: a
@@ -500,12 +501,12 @@ steps:
 ";
     insta::assert_snapshot!(problems(script).join("\n"), @r#"
     4:6: `api` names legacy twice
-    7:13: nothing here is called `nobody`, as in `<nobody>`; known: first, old, second
-    11:15: the label `old` is taken already, in line 10
-    14:21: `old` is an execution, and no message
-    15:3: this session has no callback target: say `callback: true` in `session`
-    17:35: `second` is a message, and no execution
-    19:3: the session `session` is `stored` already: another one has a name, as in `session: other`
+    7:13: unknown label `nobody` in `<nobody>`; known: first, old, second
+    11:15: the label `old` is already used in line 10
+    14:21: `old` is an execution, not a message
+    15:3: the session has no callback target: set `callback: true` in `session`
+    17:35: `second` is a message, not an execution
+    19:3: the session `session` already exists (`stored`): name another one, such as `session: other`
     "#);
     let wrong = |stored: &&str| {
         let script = format!(
@@ -520,13 +521,13 @@ steps:
     ];
     insta::assert_snapshot!(all.iter().map(wrong).collect::<Vec<_>>().join("\n"), @r#"
     4:30: expected a map, such as { key: value }
-    4:52: `done` is not known here; allowed: pending, running, completed, failed, interrupted
+    4:52: unknown word `done`; allowed: pending, running, completed, failed, interrupted
     4:65: `ex_1` is not the id of an execution: `exc_`, then letters, digits, `-` and `_`
     "#);
 }
 
 #[test]
-fn an_expectation_that_can_never_hold_is_told() {
+fn impossible_expectations_are_rejected() {
     let scripts = [
         "- order: [sent first]",
         "- order: [sent first, done first]",
@@ -560,77 +561,77 @@ fn an_expectation_that_can_never_hold_is_told() {
         "- ingest: { of: a }",
         "- ingest: { of: a, closed: 1000, refused: 409 }",
     ];
-    insta::assert_snapshot!(told(expecting, &scripts), @r#"
+    insta::assert_snapshot!(errors_of(expecting, &scripts), @r#"
     - order: [sent first]
-        9:3: an order has at least two moments
+        9:3: `order` needs at least two moments
     - order: [sent first, done first]
         9:23: `done first` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
     - order: [sent first, completed a]
-        9:23: no message is called `a` here; known: first, no
+        9:23: unknown label `a`; known: first, no
     - order: [completed first, sent first]
-        9:28: `sent first` never comes after `completed first`: a message is queued, then sent, then ends, each at most once
+        9:28: `sent first` cannot follow `completed first`: a message is queued, then sent, then ends, each at most once
     - message: { of: no, is: failed }
-        9:18: `no` is to be refused (line 6): nothing becomes of it
+        9:18: `no` is expected to be refused (line 6), so it is never admitted
     - message: { of: first, is: queued }
-        9:29: `queued` is not known here; allowed: completed, failed, interrupted
+        9:29: unknown word `queued`; allowed: completed, failed, interrupted
     - message: { of: first, is: failed, reason: bored }
-        9:45: `bored` is not known here; allowed: assistant_error, interrupted, wrapper_error, wrapper_disconnected, wrapper_failure, missing_assistant_reply, exhausted
+        9:45: unknown word `bored`; allowed: assistant_error, interrupted, wrapper_error, wrapper_disconnected, wrapper_failure, missing_assistant_reply, exhausted
     - message: { of: first, is: completed, reason: exhausted }
         9:3: a completed message has no `reason` and no `error`
     - message: { of: first, is: completed, accepted: false }
-        9:3: a completed message was accepted, and its delivery is sent
+        9:3: a completed message was accepted, and its `delivery` is `sent`
     - message: { of: first, is: failed, accepted: false, delivery: sent }
-        9:3: `delivery` is sent if the message was ever accepted, and queued if not
+        9:3: `delivery` is `sent` for an accepted message and `queued` otherwise
     - callback: { for: first }
-        9:3: this session has no callback target: say `callback: true` in `session`
+        9:3: the session has no callback target: set `callback: true` in `session`
     - callback: { for: first, times: 0, text: a }
-        9:3: a callback that comes 0 times has no `status`, `text`, `error`, nor anything else in it
+        9:3: with `times: 0` there is no callback, so nothing can be expected of its content
     - callbacks: 1
-        9:3: this session has no callback target: say `callback: true` in `session`
+        9:3: the session has no callback target: set `callback: true` in `session`
     - stream: { event: e }
-        9:11: say how often: `exactly`, or `at-least`, `at-most` or both
+        9:11: specify how often: `exactly`, or `at-least`, `at-most` or both
     - stream: { event: '', exactly: 1 }
         9:11: `event` is empty: name a stream event type or a kilo event
     - stream: { event: e, exactly: 1, at-most: 1 }
-        9:11: `exactly` leaves no room for `at-least` or `at-most`
+        9:11: `exactly` excludes `at-least` and `at-most`
     - stream: { event: e, at-least: 2, at-most: 1 }
-        9:11: no number is at least 2 and at most 1
+        9:11: `at-least` (2) is greater than `at-most` (1)
     - stream: { event: e, client: client, exactly: 1 }
-        9:31: `client` never opens a stream, so it sees nothing
+        9:31: `client` never opens a stream, so it receives nothing
     - stream: { event: e, client: tablet, exactly: 1 }
-        9:31: no client is called `tablet` here; known: client, phone; `open` introduces one
+        9:31: unknown client `tablet`; known: client, phone; `open` introduces a client
     - gateway: { waiters: few }
-        9:23: expected a whole number, not below 0
+        9:23: expected a whole number, 0 or above
     - deliveries: { of: no, times: 1 }
-        9:21: `no` is to be refused (line 6): nothing becomes of it
+        9:21: `no` is expected to be refused (line 6), so it is never admitted
     - deliveries: { of: first, times: 3, at: [2s] }
-        9:15: `at` has a moment for each attempt but the first: 2 with these `times`, here 1
+        9:15: `at` needs a time for each attempt except the first: 2 with these `times`, not 1
     - deliveries: { of: first, times: 3, at: [2s, 2s] }
-        9:15: `at` counts from the first attempt on, so its moments rise, and 2s does not
+        9:15: the times in `at` must rise, but 2s does not
     - callback: { for: first, times: 0, path: /a, at: 2s }
-        9:3: a callback that comes 0 times has no `status`, `text`, `error`, nor anything else in it
-        9:3: a callback that is never asked for has no `at`, `after` or `before`
+        9:3: with `times: 0` there is no callback, so nothing can be expected of its content
+        9:3: without a request there is no time for `at`, `after` or `before`
     - callback: { for: first, after: 3s, before: 2s, has: { a: <x> } }
-        9:3: this session has no callback target: say `callback: true` in `session`
-        9:3: no moment is after 3s and before 2s
-        9:55: nothing here is called `x`, as in `<x>`; known: first, no
+        9:3: the session has no callback target: set `callback: true` in `session`
+        9:3: `after` (3s) is later than `before` (2s)
+        9:55: unknown label `x` in `<x>`; known: first, no
     - badge: { client: client, of: first, is: Queued }
-        9:20: `client` never opens a stream, so it sees nothing
+        9:20: `client` never opens a stream, so it receives nothing
     - badge: { client: phone, of: first, is: queued }
-        9:42: `queued` is not known here; allowed: Queued, Failed to deliver, none
+        9:42: unknown word `queued`; allowed: Queued, Failed to deliver, none
     - snapshot: { client: phone, shows: [queued no, sent] }
         9:49: `sent` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
     - ingest: { of: a, closed: 1000 }
-        9:17: no ingest socket is called `a` here; known: none
+        9:17: unknown ingest socket `a`; known: none
     - ingest: { of: a }
-        9:11: say what became of it: `closed`, `refused` or `error-frame`
+        9:11: specify how it ended: `closed`, `refused` or `error-frame`
     - ingest: { of: a, closed: 1000, refused: 409 }
-        9:11: a socket that was refused is not closed and gets no frame
+        9:11: `refused` excludes `closed` and `error-frame`
     "#);
 }
 
 #[test]
-fn what_depends_on_timing_is_left_to_the_play() {
+fn steps_that_depend_on_timing_are_accepted() {
     let scripts = [
         "- cut: { between: [server, wrapper], for: 1s }\n- wait: 2s\n- heal: { from: wrapper, to: server }",
         "- crash: { party: server, restart-after: 1s }\n- interrupt: {}\n- restart: server",

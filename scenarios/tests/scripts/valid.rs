@@ -1,4 +1,4 @@
-//! Every script of this folder is a good one, and the words about scripts agree with each other.
+//! Every script of this folder is valid, and parser, schema and README have the same words.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn words(kind: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_script_of_the_folder_can_be_played_and_has_its_path_as_id() {
+fn every_script_of_the_folder_is_valid_and_has_its_path_as_id() {
     let library = library();
     let ids: Vec<&str> = library.entries().iter().map(|entry| entry.id.as_str()).collect();
     assert!(ids.is_sorted(), "{ids:?}");
@@ -27,7 +27,7 @@ fn every_script_of_the_folder_can_be_played_and_has_its_path_as_id() {
 }
 
 #[test]
-fn a_filter_picks_what_contains_it_and_an_id_picks_only_itself() {
+fn a_filter_selects_by_substring_and_an_id_selects_only_itself() {
     let library = library();
     let picked = |filter| {
         let entries = library.matching(filter).into_iter();
@@ -41,7 +41,7 @@ fn a_filter_picks_what_contains_it_and_an_id_picks_only_itself() {
 }
 
 #[test]
-fn a_script_for_two_surfaces_is_two_scenarios_and_its_path_means_both() {
+fn a_script_for_two_surfaces_is_two_scenarios_and_its_path_selects_both() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-surfaces");
     let shelf = folder.join("suite");
     std::fs::create_dir_all(&shelf).unwrap();
@@ -69,16 +69,16 @@ fn a_script_for_two_surfaces_is_two_scenarios_and_its_path_means_both() {
 }
 
 #[test]
-fn a_folder_without_scripts_is_told_by_its_name() {
+fn an_unreadable_folder_is_named_in_the_error() {
     let errors = Library::load(Path::new("no/such/folder")).unwrap_err();
     assert!(matches!(errors.errors[..], [LibraryError::Read { .. }]));
     assert!(errors.to_string().contains("no/such/folder"), "{errors}");
 }
 
 #[test]
-fn a_script_that_is_written_out_says_the_same_when_it_is_read_again() {
+fn a_scenario_is_unchanged_by_writing_and_reading_json() {
     for entry in library().entries() {
-        // JSON is YAML too.
+        // JSON is valid YAML.
         let written = serde_json::to_string_pretty(&entry.scenario).unwrap();
         let again = Scenario::parse(&written, &entry.path).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(again, entry.scenario, "{}", entry.id);
@@ -86,7 +86,7 @@ fn a_script_that_is_written_out_says_the_same_when_it_is_read_again() {
 }
 
 #[test]
-fn every_example_of_a_step_or_expectation_says_the_same_when_it_is_read_again() {
+fn every_example_in_the_readme_is_unchanged_by_writing_and_reading() {
     fn again<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(block: &str) {
         let read: Vec<T> = serde_saphyr::from_str(block).unwrap_or_else(|error| panic!("{block}: {error}"));
         let written = serde_json::to_string_pretty(&read).unwrap();
@@ -106,7 +106,7 @@ fn every_example_of_a_step_or_expectation_says_the_same_when_it_is_read_again() 
 }
 
 #[test]
-fn the_reader_the_schema_and_the_readme_know_the_same_steps_and_expectations() {
+fn parser_schema_and_readme_have_the_same_steps_and_expectations() {
     let readme = include_str!("../../README.md");
     let source = "scenario: s\nabout: a\nseam: turn\nsteps:\n- nonsense: 1\nexpect:\n- nonsense: 1\n";
     let errors = Scenario::parse(source, Path::new("nonsense.yaml")).unwrap_err();
@@ -125,7 +125,7 @@ fn the_reader_the_schema_and_the_readme_know_the_same_steps_and_expectations() {
 }
 
 #[test]
-fn the_examples_in_the_readme_can_be_read() {
+fn the_examples_in_the_readme_are_valid() {
     let readme = include_str!("../../README.md");
     let blocks = readme.split("```yaml\n").skip(1);
     for block in blocks.filter_map(|block| block.split("```").next()) {
@@ -157,7 +157,7 @@ fn the_examples_in_the_readme_can_be_read() {
 }
 
 #[test]
-fn a_script_that_is_written_out_and_read_again_says_the_same() {
+fn a_scenario_is_unchanged_by_writing_and_reading_yaml() {
     for entry in library().entries() {
         let text = entry.scenario.to_yaml();
         let again = Scenario::parse(&text, &entry.path).unwrap_or_else(|errors| panic!("{errors}\n{text}"));

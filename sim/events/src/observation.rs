@@ -1,7 +1,7 @@
-//! What a party of the harness saw at its own edge of the wire, in the order in which it saw it.
+//! Observations: what a party of the harness sent and received at its edge of the wire, in order.
 //!
-//! Bodies are the JSON that crossed the wire, unread: whoever judges them shares no type with whoever
-//! wrote them. What the sights mean is not decided here.
+//! Bodies are raw JSON from the wire, so a judge shares no types with the party that wrote them. Judging
+//! observations is not the subject of this module.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,41 +9,41 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One thing that one party saw. An HTTP exchange and a WebSocket each have a number that all sights of
-/// it carry; the numbers of one party start at 1.
+/// One observation of one party. Observations of the same HTTP exchange or WebSocket have the same number; the
+/// numbers of a party start at 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "saw", rename_all = "kebab-case")]
-pub enum Sight {
+pub enum Observation {
     /// This party sent an HTTP request.
     RequestSent {
         /// Number of the exchange.
         exchange: u64,
-        /// The party it was sent to, as a host name.
+        /// Host name of the receiving party.
         to: String,
         /// HTTP method.
         method: String,
         /// Path and query.
         path: String,
-        /// JSON body, null if there was none.
+        /// JSON body; null for none.
         body: Value,
     },
-    /// The answer to a request that this party sent.
+    /// This party received the answer to its request.
     ReplyReceived {
         /// Number of the exchange.
         exchange: u64,
         /// HTTP status.
         status: u16,
-        /// JSON body; a string if it was not JSON, null if there was none.
+        /// JSON body; a string if it was not JSON, null for none.
         body: Value,
     },
-    /// A request that this party sent got no (whole) answer: what became of it is open.
+    /// A request of this party got no complete answer, so its effect is unknown.
     NoReply {
         /// Number of the exchange.
         exchange: u64,
-        /// Why, in words.
+        /// The error, in words.
         error: String,
     },
-    /// This party was sent an HTTP request.
+    /// This party received an HTTP request.
     RequestReceived {
         /// Number of the exchange.
         exchange: u64,
@@ -51,10 +51,10 @@ pub enum Sight {
         method: String,
         /// Path and query.
         path: String,
-        /// Headers with lower-case names, in order of name; only where a judge needs them.
+        /// Headers, ordered by lower-case name; null if the party does not record headers.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         headers: Value,
-        /// JSON body; a string if it was not JSON, null if there was none.
+        /// JSON body; a string if it was not JSON, null for none.
         body: Value,
     },
     /// This party answered a request.
@@ -63,7 +63,7 @@ pub enum Sight {
         exchange: u64,
         /// HTTP status.
         status: u16,
-        /// JSON body; null if there was none, or if it is a stream of chunks that follow.
+        /// JSON body; null for none or for a streamed answer, whose chunks follow.
         body: Value,
     },
     /// This party sent one server-sent event of a streamed answer.
@@ -73,31 +73,31 @@ pub enum Sight {
         /// The event's data: JSON, or a string such as `[DONE]`.
         data: Value,
     },
-    /// The other side of an exchange or of a streamed answer went away before its end.
+    /// The peer of an exchange disconnected before its end.
     PeerGone {
         /// Number of the exchange.
         exchange: u64,
     },
-    /// A WebSocket that this party had asked for is open.
+    /// A WebSocket that this party requested is open.
     SocketOpened {
         /// Number of the socket.
         socket: u64,
-        /// The party it leads to, as a host name.
+        /// Host name of the other end.
         to: String,
         /// Path and query.
         path: String,
     },
-    /// A WebSocket that this party had asked for was refused, or could not be asked for.
+    /// A WebSocket that this party requested was refused or could not be requested.
     SocketRefused {
         /// Number of the socket.
         socket: u64,
-        /// The party it would have led to, as a host name.
+        /// Host name of the other end.
         to: String,
         /// Path and query.
         path: String,
-        /// HTTP status of the refusal, if there was an answer.
+        /// HTTP status of the refusal; `None` without an answer.
         status: Option<u16>,
-        /// What was said, in words.
+        /// The error, in words.
         error: String,
     },
     /// This party sent a text frame.
@@ -114,18 +114,18 @@ pub enum Sight {
         /// The frame's JSON; a string if it was not JSON.
         frame: Value,
     },
-    /// A WebSocket is over for this party.
+    /// A WebSocket ended for this party.
     SocketClosed {
         /// Number of the socket.
         socket: u64,
-        /// Close code, if a close frame came or went.
+        /// Code of the close frame sent or received; `None` without a close frame.
         code: Option<u16>,
-        /// Who ended it, as far as this party can tell.
+        /// Who closed it, from the view of this party.
         by: ClosedBy,
     },
 }
 
-/// Who ended a WebSocket, as far as one end of it can tell.
+/// Who closed a WebSocket, from the view of one end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClosedBy {
@@ -134,28 +134,28 @@ pub enum ClosedBy {
     Itself,
     /// The other end, with a close frame.
     Peer,
-    /// Nobody said goodbye: the connection ended or was reset.
+    /// Neither: the connection ended or was reset without a close frame.
     Lost,
 }
 
-/// Whoever keeps the record of what all parties see.
+/// Receives the observations of all parties.
 pub trait Observer: Send + Sync + 'static {
-    /// Adds what `party` sees now.
-    fn observe(&self, party: &str, sight: Sight);
+    /// Records an observation that `party` makes now.
+    fn observe(&self, party: &str, observation: Observation);
 }
 
-/// One party's way to the record, with the counters for its exchanges and sockets. Cheap to clone;
-/// clones count together.
+/// Sends the observations of one party to an [`Observer`], and numbers its exchanges and sockets. Clones share the
+/// counters.
 #[derive(Clone)]
-pub struct Witness {
+pub struct Probe {
     party: Arc<str>,
     observer: Arc<dyn Observer>,
     exchanges: Arc<AtomicU64>,
     sockets: Arc<AtomicU64>,
 }
 
-impl Witness {
-    /// The witness of the party called `party`.
+impl Probe {
+    /// The probe of `party`.
     pub fn new(party: &str, observer: Arc<dyn Observer>) -> Self {
         Self {
             party: party.into(),
@@ -170,23 +170,23 @@ impl Witness {
         &self.party
     }
 
-    /// A number for a new HTTP exchange.
+    /// The number of a new HTTP exchange.
     pub fn next_exchange(&self) -> u64 {
         self.exchanges.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// A number for a new WebSocket.
+    /// The number of a new WebSocket.
     pub fn next_socket(&self) -> u64 {
         self.sockets.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records that this party sees `sight` now.
-    pub fn observe(&self, sight: Sight) {
-        self.observer.observe(&self.party, sight);
+    /// Records an observation that this party makes now.
+    pub fn observe(&self, observation: Observation) {
+        self.observer.observe(&self.party, observation);
     }
 }
 
-/// A body as a judge may read it: its JSON, else its text, or null if it is empty.
+/// Converts a body to JSON: the parsed JSON, otherwise the text as a string; null if empty.
 pub fn body_as_value(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;

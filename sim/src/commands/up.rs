@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use fake_gateway::gateway::Gateway;
-use fake_gateway::program::Unwatched;
+use fake_gateway::program::NoObserver;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use turnstile::stage::client::USER;
-use turnstile_events::observation::{Observer, Sight, Witness};
+use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_judge::parties::{GATEWAY, RECEIVER, WRAPPER};
 use turnstile_reference::program::{
     self, Arguments, CallbackArguments, LogFormat, Orders, ProgramError, Running, Settings,
@@ -198,20 +198,20 @@ struct Fakes {
 
 impl Fakes {
     async fn start() -> Result<Self, UpError> {
-        let unwatched: Arc<dyn Observer> = Arc::new(Unwatched);
+        let unwatched: Arc<dyn Observer> = Arc::new(NoObserver);
         let (listener, gateway) = listen().await?;
-        let fake = Gateway::new(real::seams(), Witness::new(GATEWAY, Arc::clone(&unwatched)));
+        let fake = Gateway::new(real::seams(), Probe::new(GATEWAY, Arc::clone(&unwatched)));
         tokio::spawn(fake.serve(listener));
 
         let (listener, wrapper) = listen().await?;
         let config = WrapperConfig {
             gateway_url: format!("http://{gateway}"),
         };
-        let fake = Wrapper::new(config, real::seams(), Witness::new(WRAPPER, unwatched));
+        let fake = Wrapper::new(config, real::seams(), Probe::new(WRAPPER, unwatched));
         tokio::spawn(fake.serve(listener));
 
         let (listener, receiver) = listen().await?;
-        let fake = Receiver::new(Witness::new(RECEIVER, Arc::new(CallbackLog)));
+        let fake = Receiver::new(Probe::new(RECEIVER, Arc::new(CallbackLog)));
         tokio::spawn(fake.with_clock(real::seams().clock).serve(listener));
         Ok(Self {
             wrapper,
@@ -232,8 +232,8 @@ async fn listen() -> Result<(Box<dyn Listener>, String), UpError> {
 struct CallbackLog;
 
 impl Observer for CallbackLog {
-    fn observe(&self, _: &str, sight: Sight) {
-        if let Sight::RequestReceived { path, body, .. } = sight {
+    fn observe(&self, _: &str, observation: Observation) {
+        if let Observation::RequestReceived { path, body, .. } = observation {
             // Whoever reads along may stop.
             let _ = writeln!(io::stdout().lock(), "callback at {path}: {body}");
         }

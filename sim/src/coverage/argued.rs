@@ -3,7 +3,7 @@
 //! A scenario is worth more than an argument: what a script can do belongs into a script. An argument whose
 //! mark is reached after all is wrong, and told of.
 
-use fake_gateway::coverage::Deed;
+use fake_gateway::coverage::FakeEvent;
 use turnstile_reference::coverage::Row;
 
 use super::Mark;
@@ -54,19 +54,19 @@ const ARGUED: &[(Mark, &str)] = &[
     (Mark::of_server(Row::StreamBadTicket), SOCKETS),
     (Mark::of_server(Row::StreamOtherSession), SOCKETS),
     (
-        Mark::of_fakes(Deed::UnknownModel),
+        Mark::of_fakes(FakeEvent::UnknownModel),
         "the wrapper looks into the catalogue first, and does not ask with such a model",
     ),
     (
-        Mark::of_fakes(Deed::NoCompletionRequest),
+        Mark::of_fakes(FakeEvent::MalformedCompletionRequest),
         "the wrapper is the only one that asks, and it asks well",
     ),
     (
-        Mark::of_fakes(Deed::Malformed),
+        Mark::of_fakes(FakeEvent::MalformedRequest),
         "a server that left something out would be found by it; the wrapper's own tests do",
     ),
     (
-        Mark::of_fakes(Deed::StatusTold),
+        Mark::of_fakes(FakeEvent::StatusReported),
         "this server goes by what the ingest tells, and never asks",
     ),
 ];

@@ -99,7 +99,7 @@ impl Visit for Told {
 mod tests {
     use std::thread;
 
-    use fake_gateway::coverage::Deed;
+    use fake_gateway::coverage::FakeEvent;
     use turnstile_reference::coverage::Row;
 
     use super::*;
@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_collector_hears_its_own_work_and_nothing_else() {
-        let reach = |row: Row, deed: Deed| {
+        let reach = |row: Row, event: FakeEvent| {
             let work = || {
                 row.reach();
-                deed.reach();
+                event.reach();
                 Foreign::Reached.reach();
                 tracing::trace!(list = "server", mark = 0_u64);
             };
@@ -124,12 +124,12 @@ mod tests {
         };
         Row::Drained.reach();
         let (mine, others) = thread::scope(|scope| {
-            let other = scope.spawn(|| reach(Row::Fed, Deed::Echo));
-            (reach(Row::Admitted, Deed::Slow), other.join())
+            let other = scope.spawn(|| reach(Row::Fed, FakeEvent::Echo));
+            (reach(Row::Admitted, FakeEvent::Slow), other.join())
         });
-        let marks = |row, deed| BTreeSet::from([Mark::of_server(row), Mark::of_fakes(deed)]);
-        assert_eq!(mine, marks(Row::Admitted, Deed::Slow));
-        assert_eq!(others.unwrap(), marks(Row::Fed, Deed::Echo));
+        let marks = |row, event| BTreeSet::from([Mark::of_server(row), Mark::of_fakes(event)]);
+        assert_eq!(mine, marks(Row::Admitted, FakeEvent::Slow));
+        assert_eq!(others.unwrap(), marks(Row::Fed, FakeEvent::Echo));
         assert!(collect(|| {}).1.is_empty());
     }
 }

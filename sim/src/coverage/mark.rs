@@ -1,11 +1,11 @@
 //! Marks, told apart by the list that they are in and their place in it.
 
-use fake_gateway::coverage::Deed;
+use fake_gateway::coverage::FakeEvent;
 use turnstile_reference::coverage::Row;
 use turnstile_seams::coverage::Described;
 
 /// Every list of marks, by its name: the server's, then the fakes'.
-const LISTS: [(&str, &[Described]); 2] = [(Row::LIST, Row::ALL), (Deed::LIST, Deed::ALL)];
+const LISTS: [(&str, &[Described]); 2] = [(Row::LIST, Row::ALL), (FakeEvent::LIST, FakeEvent::ALL)];
 
 /// Something that the server or a fake can come by. Marks are ordered as their lists have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,10 +24,10 @@ impl Mark {
     }
 
     /// The mark of something that a fake can do.
-    pub const fn of_fakes(deed: Deed) -> Self {
+    pub const fn of_fakes(event: FakeEvent) -> Self {
         Self {
             list: 1,
-            place: deed as usize,
+            place: event as usize,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
@@ -135,7 +135,7 @@ fn fault(record: &Record) -> Option<String> {
     let event = match &record.what {
         What::World(event) => event,
         What::Step { step, .. } => return told_behaviour(step).map(str::to_owned),
-        What::Sight(_) => return None,
+        What::Observation(_) => return None,
     };
     match event {
         WorldEvent::Cut { link } => Some(format!("cut {}", other_than_server(&link.from, &link.to))),
@@ -179,7 +179,7 @@ fn told_behaviour(step: &str) -> Option<&'static str> {
 
 /// A moment of the message that a finding is about, as the harness's own stream told it.
 fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
-    let What::Sight(Sight::FrameReceived { frame, .. }) = &record.what else {
+    let What::Observation(Observation::FrameReceived { frame, .. }) = &record.what else {
         return None;
     };
     let is_about =

@@ -7,7 +7,7 @@ use proptest::strategy::Union;
 use serde_json::json;
 use turnstile_scenarios::{
     At, Completion, Credentials, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName,
-    JobCode, Json, Readiness, ReadyCode, Reply, Step, Taking, WrapperBehaviour,
+    JobBehaviour, JobCode, Json, ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
 };
 
 use super::faults::{AfterWork, Blow, at_any_time};
@@ -29,11 +29,11 @@ pub(super) fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
     ];
     let late = || prop_oneof![3 => between(100, 9_000), 1 => between(9_000, 45_000)];
     prop_oneof![
-        late().prop_map(|delay| Readiness {
+        late().prop_map(|delay| ReadyBehaviour {
             delay: Some(delay),
             fail: None
         }),
-        (ready_code, times()).prop_map(|(code, times)| Readiness {
+        (ready_code, times()).prop_map(|(code, times)| ReadyBehaviour {
             delay: None,
             fail: Some(Failure { code, times }),
         }),
@@ -45,17 +45,17 @@ pub(super) fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
     .boxed()
     .prop_union(
         prop_oneof![
-            late().prop_map(|delay| Taking {
+            late().prop_map(|delay| JobBehaviour {
                 delay: Some(delay),
-                ..Taking::default()
+                ..JobBehaviour::default()
             }),
-            (1..=2_u32).prop_map(|lose_reply| Taking {
+            (1..=2_u32).prop_map(|lose_reply| JobBehaviour {
                 lose_reply,
-                ..Taking::default()
+                ..JobBehaviour::default()
             }),
-            (job_code, times()).prop_map(|(code, times)| Taking {
+            (job_code, times()).prop_map(|(code, times)| JobBehaviour {
                 fail: Some(Failure { code, times }),
-                ..Taking::default()
+                ..JobBehaviour::default()
             }),
         ]
         .prop_map(|job| WrapperBehaviour {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{judge, no_secret_leaves};
 use turnstile_judge::parties::{OBSERVER, RECEIVER, WRAPPER};
@@ -39,7 +39,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
     }),
     ("states-go-forward", |records| {
         for record in records.iter_mut() {
-            if let Some(Sight::FrameReceived { frame, .. }) = sight(record)
+            if let Some(Observation::FrameReceived { frame, .. }) = observation(record)
                 && frame["streamEventType"] == "cloud.message.sent"
             {
                 frame["streamEventType"] = json!("cloud.message.queued");
@@ -50,7 +50,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
         // The two turns change places.
         let messages = messages(records);
         for record in records.iter_mut() {
-            if let Some(Sight::RequestReceived { path, body, .. }) = sight(record)
+            if let Some(Observation::RequestReceived { path, body, .. }) = observation(record)
                 && path == "/job/prompt"
             {
                 let other = usize::from(body["message"]["id"] == json!(messages[0]));
@@ -60,7 +60,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
     }),
     ("ten-pending-at-most", |records| {
         for record in records.iter_mut() {
-            if let Some(Sight::ReplyReceived { status, body, .. }) = sight(record)
+            if let Some(Observation::ReplyReceived { status, body, .. }) = observation(record)
                 && body["result"]["data"]["streamUrl"].is_string()
             {
                 *status = 429;
@@ -83,7 +83,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
     }),
     ("stale-fence-counts-for-nothing", |records| {
         for record in records.iter_mut().filter(|record| *record.party == *WRAPPER) {
-            if let Some(Sight::SocketOpened { path, .. }) = sight(record) {
+            if let Some(Observation::SocketOpened { path, .. }) = observation(record) {
                 *path = path.replace("wrapperGeneration=", "wrapperGeneration=9");
             }
         }
@@ -122,7 +122,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
     }),
     ("callbacks-go-where-asked", |records| {
         for record in records.iter_mut() {
-            if let Some(Sight::RequestReceived { headers, .. }) = sight(record)
+            if let Some(Observation::RequestReceived { headers, .. }) = observation(record)
                 && let Some(headers) = headers.as_object_mut()
             {
                 headers.retain(|name, _| !name.starts_with("x-"));
@@ -141,7 +141,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
     }),
     ("due-callbacks-arrive", |records| {
         for record in records.iter_mut().filter(|record| *record.party == *RECEIVER) {
-            if let Some(Sight::ReplySent { status, .. }) = sight(record) {
+            if let Some(Observation::ReplySent { status, .. }) = observation(record) {
                 *status = 503;
             }
         }
@@ -186,16 +186,16 @@ fn trace(records: Vec<Record>) -> Trace {
     trace
 }
 
-fn sight(record: &mut Record) -> Option<&mut Sight> {
+fn observation(record: &mut Record) -> Option<&mut Observation> {
     match &mut record.what {
-        What::Sight(sight) => Some(sight),
+        What::Observation(observation) => Some(observation),
         What::World(_) | What::Step { .. } => None,
     }
 }
 
 fn frame(record: &Record) -> Option<&Value> {
     match &record.what {
-        What::Sight(Sight::FrameReceived { frame, .. }) => Some(frame),
+        What::Observation(Observation::FrameReceived { frame, .. }) => Some(frame),
         _ => None,
     }
 }
@@ -234,7 +234,7 @@ fn with_next_id(records: &mut Vec<Record>, place: usize) {
     };
     let mut again = records[reading].clone();
     let told = frame(&records[place]).unwrap().clone();
-    if let Some(Sight::FrameReceived { frame, .. }) = sight(&mut again) {
+    if let Some(Observation::FrameReceived { frame, .. }) = observation(&mut again) {
         *frame = told;
         frame["eventId"] = json!(last.unwrap_or_default() + 1);
     }
@@ -256,7 +256,7 @@ fn messages(records: &[Record]) -> Vec<Value> {
 /// Messages that complete fail instead, with what `tell` adds.
 fn fails(records: &mut [Record], tell: fn(&mut Value)) {
     for record in records.iter_mut() {
-        if let Some(Sight::FrameReceived { frame, .. }) = sight(record)
+        if let Some(Observation::FrameReceived { frame, .. }) = observation(record)
             && frame["streamEventType"] == "cloud.message.completed"
         {
             frame["streamEventType"] = json!("cloud.message.failed");
@@ -268,7 +268,7 @@ fn fails(records: &mut [Record], tell: fn(&mut Value)) {
 
 fn each_callback(records: &mut [Record], change: fn(&mut Value)) {
     for record in records.iter_mut().filter(|record| *record.party == *RECEIVER) {
-        if let Some(Sight::RequestReceived { body, .. }) = sight(record) {
+        if let Some(Observation::RequestReceived { body, .. }) = observation(record) {
             change(body);
         }
     }

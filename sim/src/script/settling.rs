@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_judge::oracle;
 use turnstile_judge::oracle::history::{CONNECTED, History};
 use turnstile_judge::parties::{OBSERVER, WRAPPER};
@@ -173,12 +173,16 @@ fn logs_read(records: &[Record]) -> usize {
     let mut read = 0;
     for record in records {
         match &record.what {
-            What::Sight(Sight::SocketOpened { socket, path, .. }) if is_reading(path) => {
+            What::Observation(Observation::SocketOpened { socket, path, .. }) if is_reading(path) => {
                 under_way.insert(*socket);
             }
-            What::Sight(Sight::SocketRefused { path, .. }) if is_reading(path) => read += 1,
-            What::Sight(Sight::SocketClosed { socket, .. }) => read += usize::from(under_way.remove(socket)),
-            What::Sight(Sight::FrameReceived { socket, frame }) if frame["streamEventType"] == CONNECTED => {
+            What::Observation(Observation::SocketRefused { path, .. }) if is_reading(path) => read += 1,
+            What::Observation(Observation::SocketClosed { socket, .. }) => {
+                read += usize::from(under_way.remove(socket))
+            }
+            What::Observation(Observation::FrameReceived { socket, frame })
+                if frame["streamEventType"] == CONNECTED =>
+            {
                 read += usize::from(under_way.remove(socket));
             }
             _ => {}

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_scenarios::{Scenario, Surface};
 
 use super::{Options, Verdict, play};
@@ -102,7 +102,7 @@ fn an_answer_that_is_not_as_scripted_is_told_with_what_is_wrong_about_it() {
     assert_eq!(asked("{ has: { mode: plan } }"), r#"mode is "code", not "plan""#);
     assert_eq!(
         asked("{ has: { tokens: present } }"),
-        r#"tokens is not there, and should be "present""#
+        r#"tokens is missing, expected "present""#
     );
     assert_eq!(asked("{ lacks: [mode] }"), "it has `mode`");
 }
@@ -121,9 +121,11 @@ fn a_script_speaks_the_procedures_of_the_surface_that_it_is_played_on() {
         assert_eq!(verdict.findings, []);
         let requests = verdict
             .trace
-            .sights()
-            .filter_map(|(_, party, sight)| match sight {
-                Sight::RequestSent { path, .. } if party == "client" => Some(path.replace("/trpc/", "")),
+            .observations()
+            .filter_map(|(_, party, observation)| match observation {
+                Observation::RequestSent { path, .. } if party == "client" => {
+                    Some(path.replace("/trpc/", ""))
+                }
                 _ => None,
             });
         requests.collect::<Vec<_>>()

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, WRAPPER};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::Moment;
@@ -86,18 +86,20 @@ impl View {
     }
 
     fn take(&mut self, record: &Record) {
-        let What::Sight(sight) = &record.what else { return };
+        let What::Observation(observation) = &record.what else {
+            return;
+        };
         if *record.party != *OBSERVER {
             self.last_seen = record.at;
         }
-        match (&*record.party, sight) {
-            (OBSERVER, Sight::FrameReceived { frame, .. }) => self.take_event(frame),
-            (GATEWAY, Sight::RequestReceived { body, .. }) => {
+        match (&*record.party, observation) {
+            (OBSERVER, Observation::FrameReceived { frame, .. }) => self.take_event(frame),
+            (GATEWAY, Observation::RequestReceived { body, .. }) => {
                 if let Some(tag) = gate_tag(body) {
                     *self.parked.entry(tag.to_owned()).or_default() += 1;
                 }
             }
-            (WRAPPER, Sight::RequestReceived { body, .. }) => {
+            (WRAPPER, Observation::RequestReceived { body, .. }) => {
                 if body["session"]["wrapperRunId"].is_string() {
                     self.binding = Some(body["session"].clone());
                 }
@@ -105,12 +107,12 @@ impl View {
                     self.kilo_session = Some(kilo_session.to_owned());
                 }
             }
-            (RECEIVER, Sight::RequestReceived { exchange, body, .. }) => {
+            (RECEIVER, Observation::RequestReceived { exchange, body, .. }) => {
                 let owners = [&body["messageId"], &body["executionId"]];
                 let owners = owners.into_iter().filter_map(Value::as_str).map(str::to_owned);
                 self.callbacks.insert(*exchange, owners.collect());
             }
-            (RECEIVER, Sight::ReplySent { exchange, status, .. }) if (200..300).contains(status) => {
+            (RECEIVER, Observation::ReplySent { exchange, status, .. }) if (200..300).contains(status) => {
                 for owner in self.callbacks.remove(exchange).unwrap_or_default() {
                     *self.delivered.entry(owner).or_default() += 1;
                 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fake_gateway::gateway::Gateway;
-use fake_gateway::program::Unwatched;
+use fake_gateway::program::NoObserver;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
-use turnstile_events::observation::{Observer, Sight, Witness};
+use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_judge::parties::{GATEWAY, RECEIVER, WRAPPER};
 use turnstile_seams::{Listener, Seams, http_client};
 use turnstile_world::Route;
@@ -36,13 +36,13 @@ pub(super) struct Fakes {
 impl Fakes {
     /// Starts a gateway, a receiver that tells `ledger`, and as many wrappers as there are sessions.
     pub(super) async fn start(seams: &Seams, sessions: usize, ledger: &Ledger) -> Result<Self, SoakError> {
-        let unwatched = |party: &str| Witness::new(party, Arc::new(Unwatched));
+        let unwatched = |party: &str| Probe::new(party, Arc::new(NoObserver));
         let (listener, gateway) = listen(seams).await?;
         let serving = Gateway::new(seams.clone(), unwatched(GATEWAY));
         tokio::spawn(async move { serving.serve(listener).await });
 
         let (listener, receiver) = listen(seams).await?;
-        let serving = Receiver::new(Witness::new(RECEIVER, Arc::new(Clerk(ledger.clone()))));
+        let serving = Receiver::new(Probe::new(RECEIVER, Arc::new(Clerk(ledger.clone()))));
         tokio::spawn(serving.serve(listener));
 
         let sandboxes = Sandboxes::default();
@@ -133,8 +133,8 @@ impl Sandboxes {
 struct Clerk(Ledger);
 
 impl Observer for Clerk {
-    fn observe(&self, _: &str, sight: Sight) {
-        let Sight::RequestReceived { body, .. } = sight else {
+    fn observe(&self, _: &str, observation: Observation) {
+        let Observation::RequestReceived { body, .. } = observation else {
             return;
         };
         let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();

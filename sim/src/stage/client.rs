@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::sync::watch;
-use turnstile_events::observation::{Sight, Witness, body_as_value};
+use turnstile_events::observation::{Observation, Probe, body_as_value};
 use turnstile_judge::parties::Secrets;
 use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
@@ -50,7 +50,7 @@ pub(super) const QUERY: AsciiSet = NON_ALPHANUMERIC
 pub struct Client {
     name: Arc<str>,
     pub(super) seams: Seams,
-    pub(super) witness: Witness,
+    pub(super) probe: Probe,
     secrets: Arc<Secrets>,
     /// Ids of the last kept events that any of its streams showed, by session.
     pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
@@ -124,7 +124,7 @@ impl Client {
         Self {
             name: name.into(),
             seams,
-            witness: Witness::new(name, Arc::new(recorder)),
+            probe: Probe::new(name, Arc::new(recorder)),
             secrets,
             last_events: Arc::default(),
             closing: Arc::new(watch::Sender::new(0)),
@@ -169,9 +169,9 @@ impl Client {
     }
 
     async fn request(&self, method: Method, url: &str, content: &Content, right: Right) -> Answer {
-        let exchange = self.witness.next_exchange();
+        let exchange = self.probe.next_exchange();
         let url: Uri = url.parse().expect("the harness makes valid URLs");
-        self.witness.observe(Sight::RequestSent {
+        self.probe.observe(Observation::RequestSent {
             exchange,
             to: url.host().unwrap_or_default().to_owned(),
             method: method.to_string(),
@@ -201,7 +201,7 @@ impl Client {
         let error = match self.seams.clock.timeout(PATIENCE, answering).await {
             Ok(Ok((status, body))) => {
                 let body = body_as_value(&body);
-                self.witness.observe(Sight::ReplyReceived {
+                self.probe.observe(Observation::ReplyReceived {
                     exchange,
                     status,
                     body: body.clone(),
@@ -211,7 +211,7 @@ impl Client {
             Ok(Err(error)) => error.to_string(),
             Err(elapsed) => elapsed.to_string(),
         };
-        self.witness.observe(Sight::NoReply { exchange, error });
+        self.probe.observe(Observation::NoReply { exchange, error });
         None
     }
 

@@ -7,7 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use turnstile_events::observation::{ClosedBy, Sight, Witness, body_as_value};
+use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value};
 use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Seams};
 
@@ -49,7 +49,7 @@ impl Ingest {
 /// Who opens a socket, and as whom.
 pub(super) struct Opener {
     pub seams: Seams,
-    pub witness: Witness,
+    pub probe: Probe,
     pub token: String,
 }
 
@@ -62,12 +62,12 @@ impl Opener {
         opened: Awaited,
         mut orders: mpsc::UnboundedReceiver<IngestOrder>,
     ) {
-        let number = self.witness.next_socket();
+        let number = self.probe.next_socket();
         let Some(socket) = self.open(number, path, opened).await else {
             return;
         };
         let (code, by) = self.converse(number, socket, &mut orders).await;
-        self.witness.observe(Sight::SocketClosed {
+        self.probe.observe(Observation::SocketClosed {
             socket: number,
             code,
             by,
@@ -83,7 +83,7 @@ impl Opener {
         let opening = websocket::open(&*self.seams.network, &url, Some(&authorization));
         let (answer, error) = match self.seams.clock.timeout(PATIENCE, opening).await {
             Ok(Ok(socket)) => {
-                self.witness.observe(Sight::SocketOpened {
+                self.probe.observe(Observation::SocketOpened {
                     socket: number,
                     to,
                     path,
@@ -100,7 +100,7 @@ impl Opener {
             }
             Err(elapsed) => (None, elapsed.to_string()),
         };
-        self.witness.observe(Sight::SocketRefused {
+        self.probe.observe(Observation::SocketRefused {
             socket: number,
             to,
             path,
@@ -137,12 +137,12 @@ impl Opener {
                     if socket.send(message).await.is_err() {
                         return (None, ClosedBy::Lost);
                     }
-                    self.witness.observe(Sight::FrameSent { socket: number, frame });
+                    self.probe.observe(Observation::FrameSent { socket: number, frame });
                 }
                 message = socket.next() => match message {
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
                         let frame = body_as_value(&message.into_data());
-                        self.witness.observe(Sight::FrameReceived { socket: number, frame });
+                        self.probe.observe(Observation::FrameReceived { socket: number, frame });
                     }
                     Some(Ok(Message::Close(frame))) => {
                         return (frame.map(|frame| frame.code.into()), ClosedBy::Peer);

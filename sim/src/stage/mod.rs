@@ -18,7 +18,7 @@ use fake_gateway::gateway::Gateway;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
-use turnstile_events::observation::Witness;
+use turnstile_events::observation::Probe;
 use turnstile_events::world::WorldEvent;
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::parties::{
@@ -189,7 +189,7 @@ impl Stage {
     pub fn open_ingest(&mut self, name: &str, path: String, opened: Awaited) -> Result<Ingest, WorldError> {
         let opener = Opener {
             seams: self.world.machine(WRAPPER)?.seams,
-            witness: Witness::new(&ingest_party(name), Arc::new(self.recorder.clone())),
+            probe: Probe::new(&ingest_party(name), Arc::new(self.recorder.clone())),
             token: self.observer.user_token(),
         };
         let (ingest, orders) = Ingest::new();
@@ -288,47 +288,47 @@ pub fn wrapper_authority(host: &str) -> String {
 }
 
 fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
-    let witness = witness_maker(recorder, host);
+    let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
     world.add_host(host, move |machine| {
-        let (witness, authority) = (witness(), authority.clone());
+        let (probe, authority) = (probe(), authority.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
             let config = WrapperConfig {
                 gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
             };
-            Wrapper::new(config, machine.seams, witness).serve(listener).await;
+            Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });
 }
 
 fn add_gateway_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
-    let witness = witness_maker(recorder, GATEWAY);
+    let probe = probe_maker(recorder, GATEWAY);
     world.add_host(GATEWAY, move |machine| {
-        let witness = witness();
+        let probe = probe();
         Box::pin(async move {
             let listener = listen(&machine, GATEWAY_AUTHORITY).await;
-            Gateway::new(machine.seams, witness).serve(listener).await;
+            Gateway::new(machine.seams, probe).serve(listener).await;
         })
     });
 }
 
 fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
-    let witness = witness_maker(recorder, RECEIVER);
+    let probe = probe_maker(recorder, RECEIVER);
     world.add_host(RECEIVER, move |machine| {
-        let witness = witness();
+        let probe = probe();
         Box::pin(async move {
             let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-            let receiver = Receiver::new(witness).with_clock(machine.seams.clock);
+            let receiver = Receiver::new(probe).with_clock(machine.seams.clock);
             receiver.serve(listener).await;
         })
     });
 }
 
-/// A party's witness at each of its starts: numbers of exchanges and sockets go on across restarts.
-fn witness_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Witness + 'static {
-    let witness = Witness::new(party, Arc::new(recorder.clone()));
-    move || witness.clone()
+/// A party's probe at each of its starts: numbers of exchanges and sockets go on across restarts.
+fn probe_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Probe + 'static {
+    let probe = Probe::new(party, Arc::new(recorder.clone()));
+    move || probe.clone()
 }
 
 /// Adds a host that does nothing of its own, and gives back its seams.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use turnstile_events::observation::{Observer, Sight};
+use turnstile_events::observation::{Observation, Observer};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_seams::Clock;
 
@@ -57,7 +57,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn observe(&self, party: &str, sight: Sight) {
-        self.record(party, What::Sight(sight));
+    fn observe(&self, party: &str, observation: Observation) {
+        self.record(party, What::Observation(observation));
     }
 }

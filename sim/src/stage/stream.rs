@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 use tokio::sync::watch;
-use turnstile_events::observation::{ClosedBy, Sight, body_as_value};
+use turnstile_events::observation::{ClosedBy, Observation, body_as_value};
 use turnstile_seams::ClockExt as _;
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 
@@ -139,7 +139,7 @@ impl Client {
     }
 
     async fn open(&self, session: &str, wish: &StreamWish) -> Opened {
-        let number = self.witness.next_socket();
+        let number = self.probe.next_socket();
         let query = wish.query(self.last_event(session));
         let path = format!("/stream?cloudAgentSessionId={session}{query}");
         let url = format!("ws://{SERVER_AUTHORITY}{path}&ticket={}", self.ticket(session));
@@ -148,7 +148,7 @@ impl Client {
         let opening = websocket::open(&*self.seams.network, &url, None);
         let (status, error) = match self.seams.clock.timeout(PATIENCE, opening).await {
             Ok(Ok(socket)) => {
-                self.witness.observe(Sight::SocketOpened {
+                self.probe.observe(Observation::SocketOpened {
                     socket: number,
                     to,
                     path,
@@ -159,7 +159,7 @@ impl Client {
             Ok(Err(error)) => (None, error.to_string()),
             Err(elapsed) => (None, elapsed.to_string()),
         };
-        self.witness.observe(Sight::SocketRefused {
+        self.probe.observe(Observation::SocketRefused {
             socket: number,
             to,
             path,
@@ -201,7 +201,7 @@ impl Client {
                 self.seams.clock.sleep(pause).await;
             }
         };
-        self.witness.observe(Sight::SocketClosed {
+        self.probe.observe(Observation::SocketClosed {
             socket: number,
             code,
             by,
@@ -220,7 +220,7 @@ impl Client {
             let last = last_events.entry(session.to_owned()).or_default();
             *last = id.max(*last);
         }
-        self.witness.observe(Sight::FrameReceived {
+        self.probe.observe(Observation::FrameReceived {
             socket,
             frame: frame.clone(),
         });

@@ -14,7 +14,7 @@ use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
-use turnstile_events::observation::{Observer, Sight, Witness};
+use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
@@ -56,30 +56,35 @@ pub struct LeftBehind {
     pub executions: Vec<Value>,
 }
 
-/// What the fakes saw, with whose sight it is.
+/// What the fakes saw, with whose observation it is.
 #[derive(Clone, Default)]
-pub struct Sights(Arc<Mutex<Vec<(String, Sight)>>>);
+pub struct Observations(Arc<Mutex<Vec<(String, Observation)>>>);
 
-impl Sights {
+impl Observations {
     /// All of it so far.
-    pub fn all(&self) -> Vec<(String, Sight)> {
+    pub fn all(&self) -> Vec<(String, Observation)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Bodies of the requests to a path that a party was sent, in order.
     pub fn bodies(&self, of: &str, to: &str) -> Vec<Value> {
-        let received = self.all().into_iter().filter_map(|(party, sight)| match sight {
-            Sight::RequestReceived { path, body, .. } if party == of && path.starts_with(to) => Some(body),
-            _ => None,
-        });
+        let received = self
+            .all()
+            .into_iter()
+            .filter_map(|(party, observation)| match observation {
+                Observation::RequestReceived { path, body, .. } if party == of && path.starts_with(to) => {
+                    Some(body)
+                }
+                _ => None,
+            });
         received.collect()
     }
 }
 
-impl Observer for Sights {
-    fn observe(&self, party: &str, sight: Sight) {
-        let mut sights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sights.push((party.to_owned(), sight));
+impl Observer for Observations {
+    fn observe(&self, party: &str, observation: Observation) {
+        let mut observations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observations.push((party.to_owned(), observation));
     }
 }
 
@@ -88,7 +93,7 @@ pub struct House {
     /// Where they live.
     pub world: World,
     /// What the fakes saw.
-    pub sights: Sights,
+    pub observations: Observations,
     client: Seams,
     writes: Arc<AtomicU64>,
 }
@@ -116,41 +121,41 @@ impl House {
                 running.expect("the server starts");
             })
         });
-        let sights = Sights::default();
+        let observations = Observations::default();
         let (wrapper, gateway, receiver) = (
-            sights.witness("wrapper"),
-            sights.witness("gateway"),
-            sights.witness("receiver"),
+            observations.probe("wrapper"),
+            observations.probe("gateway"),
+            observations.probe("receiver"),
         );
         world.add_host("wrapper", move |machine| {
-            let witness = wrapper.clone();
+            let probe = wrapper.clone();
             Box::pin(async move {
                 let listener = listen(&machine, WRAPPER_AUTHORITY).await;
                 let config = WrapperConfig {
                     gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
                 };
-                Wrapper::new(config, machine.seams, witness).serve(listener).await;
+                Wrapper::new(config, machine.seams, probe).serve(listener).await;
             })
         });
         world.add_host("gateway", move |machine| {
-            let witness = gateway.clone();
+            let probe = gateway.clone();
             Box::pin(async move {
                 let listener = listen(&machine, GATEWAY_AUTHORITY).await;
-                Gateway::new(machine.seams, witness).serve(listener).await;
+                Gateway::new(machine.seams, probe).serve(listener).await;
             })
         });
         world.add_host("receiver", move |machine| {
-            let witness = receiver.clone();
+            let probe = receiver.clone();
             Box::pin(async move {
                 let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-                Receiver::new(witness).serve(listener).await;
+                Receiver::new(probe).serve(listener).await;
             })
         });
         world.add_host(CLIENT, |_| Box::pin(async {}));
         let client = world.machine(CLIENT).expect("the host was just added").seams;
         let mut house = Self {
             world,
-            sights,
+            observations,
             client,
             writes,
         };
@@ -203,9 +208,9 @@ impl House {
     }
 }
 
-impl Sights {
-    fn witness(&self, party: &str) -> Witness {
-        Witness::new(party, Arc::new(self.clone()))
+impl Observations {
+    fn probe(&self, party: &str) -> Probe {
+        Probe::new(party, Arc::new(self.clone()))
     }
 }
 

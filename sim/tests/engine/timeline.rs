@@ -15,7 +15,7 @@ use turnstile::report::{Heading, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::stage::epoch;
 use turnstile::suite::{self, Play};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::{CrashCause, WorldEvent};
 use turnstile_fault::Link;
 use turnstile_judge::oracle::Finding;
@@ -378,7 +378,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
     let shown = |name: &str| {
         (
             "observer",
-            What::Sight(Sight::FrameReceived {
+            What::Observation(Observation::FrameReceived {
                 socket: 1,
                 frame: frame(name),
             }),
@@ -400,7 +400,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         ),
         (
             "client",
-            What::Sight(Sight::RequestSent {
+            What::Observation(Observation::RequestSent {
                 exchange,
                 to: "server".to_owned(),
                 method,
@@ -410,7 +410,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         ),
         (
             "client",
-            What::Sight(Sight::ReplyReceived {
+            What::Observation(Observation::ReplyReceived {
                 exchange,
                 status: 200,
                 body: Value::Null,
@@ -419,7 +419,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         shown("cloud.message.queued"),
         (
             "wrapper",
-            What::Sight(Sight::RequestSent {
+            What::Observation(Observation::RequestSent {
                 exchange,
                 to: "gateway".to_owned(),
                 method: asked_method.clone(),
@@ -430,7 +430,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         ("world", What::World(WorldEvent::Cut { link: link.clone() })),
         (
             "gateway",
-            What::Sight(Sight::RequestReceived {
+            What::Observation(Observation::RequestReceived {
                 exchange,
                 method: asked_method,
                 path: asked_path,
@@ -440,7 +440,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         ),
         (
             "gateway",
-            What::Sight(Sight::ReplySent {
+            What::Observation(Observation::ReplySent {
                 exchange,
                 status: 200,
                 body: Value::Null,
@@ -448,7 +448,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         ),
         (
             "wrapper",
-            What::Sight(Sight::ReplyReceived {
+            What::Observation(Observation::ReplyReceived {
                 exchange,
                 status: 200,
                 body: Value::Null,
@@ -467,12 +467,12 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
         ("world", What::World(WorldEvent::Restarted { host })),
     ];
     if turn == 0 {
-        let opened = Sight::SocketOpened {
+        let opened = Observation::SocketOpened {
             socket: 1,
             to: "server".to_owned(),
             path: "/stream".to_owned(),
         };
-        records.insert(0, ("observer", What::Sight(opened)));
+        records.insert(0, ("observer", What::Observation(opened)));
     }
     records.extend((0..25).map(|_| shown("kilocode")));
     records.push(shown("cloud.message.completed"));

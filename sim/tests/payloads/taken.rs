@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use turnstile::script::Verdict;
 use turnstile::snapshots::{ASKED, Redactor};
 use turnstile::stage::epoch;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::RECEIVER;
 use turnstile_judge::trace::What;
 
@@ -73,7 +73,7 @@ fn reply_of(verdict: &Verdict, procedure: &str, number: usize) -> Option<Value> 
     for record in verdict.trace.records() {
         match &record.what {
             What::Step { step, .. } => caller = caller_of(step),
-            What::Sight(Sight::RequestSent {
+            What::Observation(Observation::RequestSent {
                 exchange,
                 method,
                 path,
@@ -90,7 +90,7 @@ fn reply_of(verdict: &Verdict, procedure: &str, number: usize) -> Option<Value> 
                     found = Some((record.party.clone(), *exchange, asked));
                 }
             }
-            What::Sight(Sight::ReplyReceived {
+            What::Observation(Observation::ReplyReceived {
                 exchange,
                 status,
                 body,
@@ -101,7 +101,7 @@ fn reply_of(verdict: &Verdict, procedure: &str, number: usize) -> Option<Value> 
                     return Some(json!({ASKED: asked, "reply": {"status": status, "body": body}}));
                 }
             }
-            What::Sight(_) | What::World(_) => {}
+            What::Observation(_) | What::World(_) => {}
         }
     }
     None
@@ -152,9 +152,9 @@ fn callback_of(verdict: &Verdict, label: &str, number: usize) -> Option<Value> {
     };
     let mut requests = verdict
         .trace
-        .sights()
-        .filter_map(|(_, party, sight)| match sight {
-            Sight::RequestReceived {
+        .observations()
+        .filter_map(|(_, party, observation)| match observation {
+            Observation::RequestReceived {
                 method,
                 path,
                 headers,
@@ -172,22 +172,26 @@ fn callback_of(verdict: &Verdict, label: &str, number: usize) -> Option<Value> {
 
 fn streams_of(verdict: &Verdict, client: &str) -> Result<Value, String> {
     let mut streams: Vec<(u64, Value)> = Vec::new();
-    for (_, party, sight) in verdict.trace.sights().filter(|(_, party, _)| *party == client) {
-        match sight {
-            Sight::SocketOpened { socket, path, .. } if path.starts_with(STREAM) => {
+    for (_, party, observation) in verdict
+        .trace
+        .observations()
+        .filter(|(_, party, _)| *party == client)
+    {
+        match observation {
+            Observation::SocketOpened { socket, path, .. } if path.starts_with(STREAM) => {
                 streams.push((
                     *socket,
                     json!({ASKED: path, "shown": [], "ended": "not before the run did"}),
                 ));
             }
-            Sight::FrameReceived { socket, frame } => {
+            Observation::FrameReceived { socket, frame } => {
                 let of = streams.iter_mut().find(|(number, _)| number == socket);
                 let shown = of.and_then(|(_, stream)| stream["shown"].as_array_mut());
                 shown
                     .ok_or_else(|| format!("{party} has no such stream"))?
                     .push(frame.clone());
             }
-            Sight::SocketClosed { socket, code, by } => {
+            Observation::SocketClosed { socket, code, by } => {
                 if let Some((_, stream)) = streams.iter_mut().find(|(number, _)| number == socket) {
                     let who = match by {
                         ClosedBy::Itself => "by the client",

@@ -141,14 +141,14 @@ fn a_scenario_is_skipped_for_what_its_server_does_not_offer_and_for_its_length()
     };
     let mut live = live();
     let disk = "  - disk: { is: full, for: 1s }\n";
-    assert_eq!(reason(&live, disk), "it needs a hand on the server's disk");
+    assert_eq!(reason(&live, disk), "it needs control over the server's disk");
     let hour = "  - wait: 1h\n";
     assert_eq!(reason(&live, hour), "it takes 720 s here, and 3 s is the limit");
     live.offers.clear();
     let crash = "  - crash: { party: server }\n";
     assert_eq!(
         reason(&live, crash),
-        "it needs a server that is killed and started again"
+        "it needs a server that can be killed and restarted"
     );
 }
 
@@ -270,7 +270,7 @@ fn a_server_that_somebody_else_has_started_is_judged_with_its_own_secrets() {
     );
     assert_eq!(code, Some(0), "{out}");
     assert!(
-        out.contains("it needs a server that is killed and started again"),
+        out.contains("it needs a server that can be killed and restarted"),
         "{out}"
     );
 

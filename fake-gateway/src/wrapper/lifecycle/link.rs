@@ -1,42 +1,41 @@
-//! The ingest connection: opening, losing, regaining and leaving it (protocol §5, §11).
+//! The ingest connection: opening, losing, reopening and closing it (R11.23, R11.29–R11.31).
 //!
-//! What is said on it comes from elsewhere; here it only ever is, or is not, there.
+//! What is sent on the connection is decided elsewhere.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Lifecycle, Link, LinkFailure, LinkId, Order};
-use crate::coverage::Deed;
-use crate::wrapper::ask::Refusal;
+use super::{Action, Command, Lifecycle, Link, LinkFailure, LinkId};
+use crate::coverage::FakeEvent;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
+use crate::wrapper::request::Refusal;
 
-/// How long after the loss of the ingest, or after a failed attempt, the next attempt is made. After the
-/// last one the wrapper gives up.
+/// Pause before each attempt to reconnect. The wrapper gives up after the last attempt (R11.29).
 const RECONNECT_PAUSES: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
 
-/// The HTTP status by which the server says that the fence is stale for good.
+/// HTTP status of a refusal for a stale fence.
 const STALE_STATUS: u16 = 409;
 
-/// The close code by which the server says the same.
+/// Close code for a stale fence.
 const STALE_CLOSE_CODE: u16 = 4401;
 
-/// Why turns are aborted when the server says so.
+/// Reason of `interrupted` after a `kill`.
 const KILLED: &str = "killed by the server";
 
 impl Lifecycle {
-    /// Tries to have an ingest socket, for the first time or after the n-th pause.
+    /// Opens an ingest socket, for the first time or after the pause with this index.
     pub(super) fn open(&mut self, pause: Option<usize>) {
         let link = self.dial();
         self.link = Link::Opening { link, pause };
     }
 
-    /// Dials the ingest in the name of the present binding.
+    /// Requests an ingest socket for the current binding.
     pub(super) fn dial(&mut self) -> LinkId {
         let session = self.session.as_ref().expect("an ingest belongs to a session");
         self.last_link += 1;
@@ -65,14 +64,14 @@ impl Lifecycle {
         } else {
             self.buffer.open();
         }
-        self.take_arriving(now);
+        self.accept_pending_prompts(now);
     }
 
-    /// Says again on the regained ingest what was not written on the lost one.
+    /// Sends `wrapper_resumed` and the buffered frames on the reopened ingest (R11.30).
     fn resume(&mut self, now: Timestamp, link: LinkId) {
         if self.behaviour.loses_buffer || self.behaviour.silent {
             if self.behaviour.loses_buffer && !self.buffer.is_empty() {
-                Deed::BufferLost.reach();
+                FakeEvent::BufferLost.reach();
             }
             self.buffer.discard();
         }
@@ -81,7 +80,7 @@ impl Lifecycle {
             return;
         }
         if !self.buffer.is_empty() {
-            Deed::IngestResumed.reach();
+            FakeEvent::IngestResumed.reach();
         }
         let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
         let frames = self.buffer.resume(self.behaviour.copies(), announce).cloned();
@@ -99,8 +98,8 @@ impl Lifecycle {
             return;
         }
         self.link = Link::Closed;
-        self.refuse_arriving(&failure.error);
-        // A first try that fails costs only the prompts that waited for it: the next prompt tries again.
+        self.refuse_pending_prompts(&failure.error);
+        // A failed first attempt refuses only the prompts that waited for it; the next prompt tries again.
         let Some(pause) = pause else { return };
         let next = pause + 1;
         match RECONNECT_PAUSES.get(next) {
@@ -112,20 +111,20 @@ impl Lifecycle {
             }
             Some(_) => self.give_up_stale(),
             None => {
-                Deed::GaveUp.reach();
+                FakeEvent::GaveUp.reach();
                 self.give_up();
             }
         }
     }
 
     pub(super) fn link_lost(&mut self, now: Timestamp, code: Option<u16>) {
-        Deed::IngestLost.reach();
+        FakeEvent::IngestLost.reach();
         self.buffer.lose_connection();
         self.link = Link::Closed;
         if code == Some(STALE_CLOSE_CODE) {
             self.give_up_stale();
         } else if self.leave_at.is_some() && self.buffer.is_empty() {
-            // It was about to be left, and nothing is unsaid.
+            // The ingest was about to be closed, and no frame is left.
             self.leave_at = None;
         } else {
             self.link = Link::Pausing {
@@ -139,7 +138,7 @@ impl Lifecycle {
         if let Link::Pausing { until, pause } = self.link
             && until <= now
         {
-            Deed::IngestDialledAgain.reach();
+            FakeEvent::IngestReconnecting.reach();
             self.open(Some(pause));
         }
     }
@@ -149,7 +148,7 @@ impl Lifecycle {
             && self.leave_at.is_some_and(|leave_at| leave_at <= now)
             && self.buffer.is_empty()
         {
-            Deed::Left.reach();
+            FakeEvent::IngestClosed.reach();
             self.leave_at = None;
             self.link = Link::Closed;
             self.actions.push(Action::Close(link));
@@ -157,17 +156,17 @@ impl Lifecycle {
     }
 
     fn give_up_stale(&mut self) {
-        Deed::GaveUpStale.reach();
+        FakeEvent::GaveUpStale.reach();
         self.give_up();
     }
 
-    /// Ends all, and forgets the session: the next `/session/ready` starts afresh.
+    /// Ends all work and drops the binding (R11.31).
     fn give_up(&mut self) {
         self.reset("the wrapper gave its binding up");
         self.session = None;
     }
 
-    /// Ends all that belongs to the present binding.
+    /// Ends all work of the current binding.
     pub(super) fn reset(&mut self, why: &str) {
         match std::mem::replace(&mut self.link, Link::Closed) {
             Link::Open(link) => self.actions.push(Action::Close(link)),
@@ -178,44 +177,45 @@ impl Lifecycle {
         self.stop(ended);
         self.buffer = Buffer::default();
         self.leave_at = None;
-        self.refuse_arriving(why);
+        self.refuse_pending_prompts(why);
     }
 
-    fn refuse_arriving(&mut self, why: &str) {
-        for (request, _) in std::mem::take(&mut self.arriving) {
-            Deed::NoConnection.reach();
+    fn refuse_pending_prompts(&mut self, why: &str) {
+        for (request, _) in std::mem::take(&mut self.pending_prompts) {
+            FakeEvent::NoConnection.reach();
             self.answer(request, Refusal::Connection(why.to_owned()).of_job());
         }
     }
 
-    pub(super) fn ordered(&mut self, now: Timestamp, order: Order) {
-        match order {
-            Order::Ping => self.answer_ping(now),
-            Order::Kill => {
-                let deed = if self.turns.is_idle() {
-                    Deed::KilledIdle
+    pub(super) fn handle_command(&mut self, now: Timestamp, command: Command) {
+        match command {
+            Command::Ping => self.answer_ping(now),
+            Command::Kill => {
+                let event = if self.turns.is_idle() {
+                    FakeEvent::KilledIdle
                 } else {
-                    Deed::Killed
+                    FakeEvent::Killed
                 };
-                deed.reach();
+                event.reach();
                 self.abort(now, KILLED);
             }
-            Order::RequestSnapshot => {
-                Deed::SnapshotTold.reach();
+            Command::RequestSnapshot => {
+                FakeEvent::SnapshotSent.reach();
                 self.report_state(now);
             }
         }
     }
 
-    /// A pong is no event of a turn: also a silent wrapper gives it, and old sockets do not hear it.
+    /// Answers a ping. A pong is not an event of a turn: a silent wrapper sends it too, and old sockets do
+    /// not get it.
     fn answer_ping(&mut self, now: Timestamp) {
         if self.behaviour.deaf {
-            Deed::Deaf.reach();
+            FakeEvent::Deaf.reach();
             return;
         }
-        Deed::Pong.reach();
+        FakeEvent::Pong.reach();
         for _ in 0..self.behaviour.copies() {
-            self.say(events::frame(now, events::pong()));
+            self.send(events::frame(now, events::pong()));
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The wrapper's state machine: requests, frames, the gateway's progress and time come in, decisions go
-//! out (protocol §5, §11).
+//! The wrapper's state machine: requests, frames, progress of the gateway call and time come in, actions go
+//! out (R11.19–R11.34).
 //!
-//! Pure: it opens no socket, calls no gateway and reads no clock. [`Lifecycle::handle`] is the one input;
-//! whoever holds the lifecycle performs the actions in order, and hands [`Input::Due`] in once
-//! [`Lifecycle::next_deadline`] has come. Time only rises.
+//! Pure: it opens no socket, calls no gateway and reads no clock. [`Lifecycle::handle`] is the only input.
+//! The caller performs the actions in order, and passes [`Input::Due`] when [`Lifecycle::next_deadline`] has
+//! come. Time never goes back.
 
 mod link;
 mod old_sockets;
@@ -18,68 +18,66 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::ask::{Ask, Prompt, Reply};
 use super::behaviour::Behaviour;
 use super::binding::Session;
 use super::buffer::Buffer;
 use super::events::{self, Event, Kilo};
 use super::identifiers::Identifiers;
+use super::request::{Prompt, Reply, Request};
 use super::turns::{TurnId, Turns};
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 use old_sockets::OldSockets;
 
-/// The number of a request that is to be answered.
+/// Identifies a request that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::wrapper) struct RequestId(pub(in crate::wrapper) u64);
 
-/// The number of one try to have an ingest socket, and of the socket that comes of it.
+/// Identifies an attempt to open an ingest socket, and the resulting socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::wrapper) struct LinkId(u64);
 
-/// What the server says on the ingest.
+/// A command of the server on the ingest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(in crate::wrapper) enum Order {
-    /// Show that you are there.
+pub(in crate::wrapper) enum Command {
+    /// Requests a `pong`.
     Ping,
     /// Abort all turns.
     Kill,
-    /// Tell how things stand.
+    /// Requests the messages of the latest turn and the status.
     RequestSnapshot,
 }
 
-/// What a turn's gateway call has come to.
+/// Progress of a turn's gateway call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::wrapper) enum Progress {
-    /// The model is in the catalogue; the answer may follow.
+    /// The model is in the catalogue.
     Begun,
-    /// More text.
+    /// More text of the answer.
     Text(String),
     /// The answer is complete.
     Finished,
-    /// There is no answer, for this reason.
+    /// There is no complete answer, for this reason.
     Refused(String),
     /// The model is not in the catalogue.
     UnknownModel(String),
 }
 
-/// What happens to a wrapper.
+/// An input of the state machine.
 #[derive(Debug)]
 pub(in crate::wrapper) enum Input {
-    /// A request came.
-    Asked(RequestId, Ask),
-    /// An ingest socket is open.
+    /// A request arrived.
+    Request(RequestId, Request),
     LinkOpened(LinkId),
-    /// An ingest socket could not be opened.
     LinkFailed(LinkId, LinkFailure),
-    /// The oldest unwritten frame was handed to the socket.
+    /// The oldest unwritten frame was written to the socket.
     FrameWritten(LinkId),
-    /// The server said something.
-    Ordered(LinkId, Order),
-    /// The socket ended, with this close code if one came. What was not reported as written was not.
+    /// The server sent a command.
+    Command(LinkId, Command),
+    /// The socket ended, with the code of its close frame. Frames not reported as written were not written.
     LinkLost(LinkId, Option<u16>),
-    /// A turn went on.
-    Turned(TurnId, Progress),
+    /// The gateway call of a turn made progress.
+    Progress(TurnId, Progress),
     /// The next deadline has come.
     Due,
 }
@@ -89,20 +87,19 @@ pub(in crate::wrapper) enum Input {
 pub(in crate::wrapper) struct LinkFailure {
     /// HTTP status of a refusal.
     pub(in crate::wrapper) status: Option<u16>,
-    /// The failure in words.
     pub(in crate::wrapper) error: String,
 }
 
-/// What is to be done.
+/// An action for the host.
 #[derive(Debug, PartialEq)]
 pub(in crate::wrapper) enum Action {
-    /// Answer a request.
+    /// Send the answer to a request.
     Answer(RequestId, Reply),
-    /// Leave a request without an answer, and end the connection that it came on.
+    /// Close the connection of a request without an answer.
     HangUp(RequestId),
     /// Open an ingest socket at `url` with the bearer `token`.
     Open {
-        /// Its number from now on.
+        /// Identifies the socket from now on.
         link: LinkId,
         /// Absolute URL.
         url: String,
@@ -113,28 +110,28 @@ pub(in crate::wrapper) enum Action {
     Send(LinkId, Value),
     /// Close the socket with 1000 once all frames are written.
     Close(LinkId),
-    /// Do not open that socket after all.
+    /// Cancel the opening of the socket.
     Abandon(LinkId),
-    /// Call the gateway for a turn.
+    /// Start the gateway call of a turn.
     StartTurn(TurnId, Prompt),
-    /// Drop the gateway call of a turn.
+    /// Cancel the gateway call of a turn.
     StopTurn(TurnId),
 }
 
 /// The state of the ingest connection.
 #[derive(Debug)]
 enum Link {
-    /// There is none, and none is tried.
+    /// No connection, and no attempt.
     Closed,
-    /// One is tried: for the first time, or for the n-th pause after a loss.
+    /// An attempt is in progress: the first one, or the one after the pause with this index.
     Opening { link: LinkId, pause: Option<usize> },
-    /// There is one.
+    /// Connected.
     Open(LinkId),
-    /// It was lost; the next try follows the n-th pause.
+    /// Lost; the next attempt follows the pause with this index.
     Pausing { until: Timestamp, pause: usize },
 }
 
-/// See the module's documentation.
+/// State of a wrapper. See the module documentation.
 pub(in crate::wrapper) struct Lifecycle {
     identifiers: Identifiers,
     behaviour: Behaviour,
@@ -143,18 +140,18 @@ pub(in crate::wrapper) struct Lifecycle {
     last_link: u64,
     old_sockets: OldSockets,
     buffer: Buffer,
-    /// Prompts that are taken and answered once the ingest is open.
-    arriving: Vec<(RequestId, Prompt)>,
+    /// Prompts to accept and answer once the ingest is open.
+    pending_prompts: Vec<(RequestId, Prompt)>,
     turns: Turns,
-    /// When the open ingest is closed, unless there is work again.
+    /// When to close the ingest, unless a turn begins first (R11.23).
     leave_at: Option<Timestamp>,
-    /// Answers that are given late, by the time when they are.
+    /// Delayed answers by due time.
     late_answers: BTreeMap<Timestamp, Vec<Action>>,
     actions: Vec<Action>,
 }
 
 impl Lifecycle {
-    /// A wrapper that knows no session.
+    /// A wrapper without a session.
     pub(in crate::wrapper) fn new(identifiers: Identifiers) -> Self {
         Self {
             identifiers,
@@ -164,7 +161,7 @@ impl Lifecycle {
             last_link: 0,
             old_sockets: OldSockets::default(),
             buffer: Buffer::default(),
-            arriving: Vec::new(),
+            pending_prompts: Vec::new(),
             turns: Turns::default(),
             leave_at: None,
             late_answers: BTreeMap::new(),
@@ -172,20 +169,20 @@ impl Lifecycle {
         }
     }
 
-    /// Decides what `input` calls for.
+    /// Applies `input` and returns the resulting actions, in order.
     pub(in crate::wrapper) fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Action> {
         match input {
-            Input::Asked(request, ask) => self.asked(now, request, ask),
+            Input::Request(id, request) => self.handle_request(now, id, request),
             Input::LinkOpened(link) => self.link_opened(now, link),
             Input::LinkFailed(link, failure) => self.link_failed(now, link, &failure),
             Input::FrameWritten(link) if self.is_open(link) => self.buffer.written(),
-            Input::Ordered(link, order) if self.is_open(link) => self.ordered(now, order),
+            Input::Command(link, command) if self.is_open(link) => self.handle_command(now, command),
             Input::LinkLost(link, code) if self.is_open(link) => self.link_lost(now, code),
             Input::LinkLost(link, _) => {
                 self.old_sockets.take_ended(link);
             }
-            Input::FrameWritten(_) | Input::Ordered(..) | Input::Due => {}
-            Input::Turned(turn, progress) => self.turned(now, turn, progress),
+            Input::FrameWritten(_) | Input::Command(..) | Input::Due => {}
+            Input::Progress(turn, progress) => self.handle_progress(now, turn, progress),
         }
         self.answer_if_due(now);
         self.reconnect_if_due(now);
@@ -193,7 +190,7 @@ impl Lifecycle {
         std::mem::take(&mut self.actions)
     }
 
-    /// When [`Input::Due`] is wanted next.
+    /// When [`Input::Due`] is needed next.
     pub(in crate::wrapper) fn next_deadline(&self) -> Option<Timestamp> {
         let of_link = match self.link {
             Link::Pausing { until, .. } => Some(until),
@@ -210,21 +207,21 @@ impl Lifecycle {
 
     fn emit(&mut self, now: Timestamp, event: Event) {
         if self.behaviour.silent {
-            Deed::Silent.reach();
+            FakeEvent::Silent.reach();
             return;
         }
         if self.behaviour.duplicate {
-            Deed::Duplicate.reach();
+            FakeEvent::Duplicate.reach();
         }
         let frame = events::frame(now, event);
         for _ in 0..self.behaviour.copies() {
-            self.say_on_old_sockets(&frame);
-            self.say(frame.clone());
+            self.send_on_old_sockets(&frame);
+            self.send(frame.clone());
         }
     }
 
-    /// Hands a frame to the ingest, if it is there, and keeps it until it is written.
-    fn say(&mut self, frame: Value) {
+    /// Sends a frame if the ingest is open, and buffers it until it is written.
+    fn send(&mut self, frame: Value) {
         if let Link::Open(link) = self.link {
             self.actions.push(Action::Send(link, frame.clone()));
         }

@@ -1,16 +1,16 @@
-//! The ingest sockets of bindings that were replaced, where the wrapper was told to keep them: all that
-//! is reported goes to them too (protocol §5: a stale fence).
+//! Ingest sockets of replaced bindings, kept by the misbehaviour `keeps-old-socket`: every event is also sent
+//! on them, under their stale fence.
 //!
-//! What comes in on them is not heard, and none is opened again.
+//! Frames received on them are ignored, and lost ones are not reopened.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{Action, Lifecycle, Link, LinkId};
-use crate::coverage::Deed;
+use crate::coverage::FakeEvent;
 
-/// Old sockets by number.
+/// Old sockets by id.
 #[derive(Debug, Default)]
 pub(super) struct OldSockets(BTreeMap<LinkId, State>);
 
@@ -21,27 +21,27 @@ enum State {
 }
 
 impl OldSockets {
-    /// Whether the socket that opened is an old one.
+    /// Marks `link` as open. Returns whether it is an old socket.
     pub(super) fn take_opened(&mut self, link: LinkId) -> bool {
         let old = self.0.get_mut(&link);
         old.map(|state| *state = State::Open).is_some()
     }
 
-    /// Whether the socket that ended, or could not be opened, was an old one.
+    /// Removes `link`, which ended or could not be opened. Returns whether it was an old socket.
     pub(super) fn take_ended(&mut self, link: LinkId) -> bool {
         self.0.remove(&link).is_some()
     }
 }
 
 impl Lifecycle {
-    /// Keeps the open socket of the binding that is about to be replaced, and dials once more in that
-    /// binding's name. A wrapper without a binding has nothing to keep.
+    /// Keeps the open socket of the binding that is about to be replaced, and requests another one for that
+    /// binding. Does nothing without a binding.
     pub(super) fn keep_old_socket(&mut self) {
         if self.session.is_none() {
             return;
         }
         if let Link::Open(link) = self.link {
-            Deed::OldSocketKept.reach();
+            FakeEvent::OldSocketKept.reach();
             self.link = Link::Closed;
             self.old_sockets.0.insert(link, State::Open);
         }
@@ -49,8 +49,8 @@ impl Lifecycle {
         self.old_sockets.0.insert(link, State::Opening);
     }
 
-    /// Lets all old sockets go.
-    pub(super) fn leave_old_sockets(&mut self) {
+    /// Closes all old sockets.
+    pub(super) fn close_old_sockets(&mut self) {
         for (link, state) in std::mem::take(&mut self.old_sockets.0) {
             self.actions.push(match state {
                 State::Opening => Action::Abandon(link),
@@ -59,8 +59,8 @@ impl Lifecycle {
         }
     }
 
-    /// Says on the old sockets what is reported on the present one.
-    pub(super) fn say_on_old_sockets(&mut self, frame: &Value) {
+    /// Sends a frame on all old sockets.
+    pub(super) fn send_on_old_sockets(&mut self, frame: &Value) {
         let open = self
             .old_sockets
             .0

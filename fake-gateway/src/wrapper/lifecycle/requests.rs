@@ -1,6 +1,6 @@
-//! What requests come to, and when they are answered (protocol §5).
+//! Handles requests, and decides when to answer them (R5.24–R5.40).
 //!
-//! What the turns that are taken here lead to is decided elsewhere.
+//! The effects of accepted turns are decided elsewhere.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Action, Lifecycle, Link, RequestId};
-use crate::coverage::Deed;
-use crate::wrapper::ask::{Ask, Prompt, Ready, Refusal, Reply};
+use crate::coverage::FakeEvent;
 use crate::wrapper::behaviour::Behaviour;
 use crate::wrapper::binding::{Binding, Session};
+use crate::wrapper::request::{Prompt, Ready, Refusal, Reply, Request};
 
-/// Why turns are aborted when a request says so.
+/// Reason of `interrupted` after `/job/abort`.
 const ABORTED: &str = "aborted over HTTP";
 
 impl Lifecycle {
-    pub(super) fn asked(&mut self, now: Timestamp, request: RequestId, ask: Ask) {
-        match ask {
-            Ask::Ready(ready) => self.make_ready(now, request, ready),
-            Ask::Prompt(prompt, binding) => self.prompted(now, request, prompt, binding),
-            Ask::Abort(run) => {
-                let reply = self.abort_requested(now, run.as_deref());
-                self.answer(request, reply);
+    pub(super) fn handle_request(&mut self, now: Timestamp, id: RequestId, request: Request) {
+        match request {
+            Request::Ready(ready) => self.make_ready(now, id, ready),
+            Request::Prompt(prompt, binding) => self.handle_prompt(now, id, prompt, binding),
+            Request::Abort(run) => {
+                let reply = self.handle_abort(now, run.as_deref());
+                self.answer(id, reply);
             }
-            Ask::Status => {
-                Deed::StatusTold.reach();
+            Request::Status => {
+                FakeEvent::StatusReported.reach();
                 let reply = self.status();
-                self.answer(request, reply);
+                self.answer(id, reply);
             }
-            Ask::Behave(behaviour) => {
-                self.behave(behaviour);
-                self.answer(request, Reply::done());
+            Request::SetBehaviour(behaviour) => {
+                self.set_behaviour(behaviour);
+                self.answer(id, Reply::done());
             }
         }
     }
@@ -41,7 +41,7 @@ impl Lifecycle {
         self.actions.push(Action::Answer(request, reply));
     }
 
-    /// Gives an answer, or none, after `delay`.
+    /// Answers, or hangs up, after `delay`.
     fn answer_after(&mut self, now: Timestamp, delay: Duration, answer: Action) {
         if delay.is_zero() {
             self.actions.push(answer);
@@ -56,28 +56,28 @@ impl Lifecycle {
         }
     }
 
-    /// Misbehaves like this from now on, and in no other way.
-    fn behave(&mut self, behaviour: Behaviour) {
+    /// Replaces the configured misbehaviour.
+    fn set_behaviour(&mut self, behaviour: Behaviour) {
         if !behaviour.keeps_old_socket {
-            self.leave_old_sockets();
+            self.close_old_sockets();
         }
         self.behaviour = behaviour;
     }
 
-    /// A refusal that was asked for leaves everything as it was.
+    /// Makes the wrapper ready. A configured failure changes nothing else.
     fn make_ready(&mut self, now: Timestamp, request: RequestId, ready: Ready) {
         let delay = self.behaviour.ready_delay();
         if !delay.is_zero() {
-            Deed::ReadyLate.reach();
+            FakeEvent::ReadyLate.reach();
         }
         let reply = if let Some(refusal) = self.behaviour.next_ready_refusal() {
-            Deed::ReadyFails.reach();
+            FakeEvent::ReadyFails.reach();
             refusal.of_ready()
         } else {
             let session = self.session_for(ready);
             let reply = Reply::ready(&session);
             if self.is_bound_like(&session) {
-                Deed::BoundAgain.reach();
+                FakeEvent::BoundAgain.reach();
             }
             self.bind(session);
             reply
@@ -106,14 +106,13 @@ impl Lifecycle {
         bound.is_some_and(|bound| bound.is_bound_like(session))
     }
 
-    /// Works for `session` from now on. Another binding than the present one ends all that belonged to
-    /// that one.
+    /// Starts to work for `session`. A different binding ends all work of the previous one.
     fn bind(&mut self, session: Session) {
         if !self.is_bound_like(&session) {
             if self.session.is_some() {
-                Deed::Rebound.reach();
+                FakeEvent::Rebound.reach();
             } else {
-                Deed::Bound.reach();
+                FakeEvent::Bound.reach();
             }
             if self.behaviour.keeps_old_socket {
                 self.keep_old_socket();
@@ -123,38 +122,38 @@ impl Lifecycle {
         self.session = Some(session);
     }
 
-    fn prompted(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
+    fn handle_prompt(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
         if let Some(refusal) = self.behaviour.next_job_refusal() {
-            Deed::JobFails.reach();
+            FakeEvent::JobFails.reach();
             let answer = Action::Answer(request, refusal.of_job());
             self.answer_after(now, self.behaviour.job_delay(), answer);
             return;
         }
         let Some(bound) = self.session.clone() else {
-            Deed::NoSession.reach();
+            FakeEvent::NoSession.reach();
             self.answer(request, Refusal::NoSession.of_job());
             return;
         };
         binding.upstream_branch = binding.upstream_branch.or(bound.binding.upstream_branch.clone());
         self.bind(Session { binding, ..bound });
-        self.arriving.push((request, prompt));
+        self.pending_prompts.push((request, prompt));
         match self.link {
-            Link::Open(_) => self.take_arriving(now),
+            Link::Open(_) => self.accept_pending_prompts(now),
             Link::Opening { .. } => {}
-            // There is somebody at the other end: no need to sit the pause out.
+            // The server is reachable, so do not wait for the end of the pause.
             Link::Pausing { pause, .. } => self.open(Some(pause)),
             Link::Closed => self.open(None),
         }
     }
 
-    pub(super) fn take_arriving(&mut self, now: Timestamp) {
-        for (request, prompt) in std::mem::take(&mut self.arriving) {
+    pub(super) fn accept_pending_prompts(&mut self, now: Timestamp) {
+        for (request, prompt) in std::mem::take(&mut self.pending_prompts) {
             let delay = self.behaviour.job_delay();
             if !delay.is_zero() {
-                Deed::JobLate.reach();
+                FakeEvent::JobLate.reach();
             }
             let answer = if self.behaviour.loses_next_reply() {
-                Deed::JobReplyLost.reach();
+                FakeEvent::JobReplyLost.reach();
                 Action::HangUp(request)
             } else {
                 Action::Answer(request, Reply::sent(&prompt.message_id))
@@ -165,9 +164,9 @@ impl Lifecycle {
         self.begin_next_turn(now);
     }
 
-    /// Another run than the bound one is not touched: the request may be late.
-    fn abort_requested(&mut self, now: Timestamp, run: Option<&str>) -> Reply {
-        Deed::Aborted.reach();
+    /// Aborts the turns of the bound run. Another run is refused, because the request may be late (R5.35).
+    fn handle_abort(&mut self, now: Timestamp, run: Option<&str>) -> Reply {
+        FakeEvent::Aborted.reach();
         let bound = self
             .session
             .as_ref()

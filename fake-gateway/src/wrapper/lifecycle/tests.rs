@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::ask::{Finalization, Ready};
 use super::super::binding::{Binding, SentBinding};
+use super::super::request::{Finalization, Ready};
 use super::*;
 
 const REQUEST: RequestId = RequestId(1);
@@ -13,7 +13,7 @@ const REQUEST: RequestId = RequestId(1);
 /// The HTTP status of a stale fence.
 const STALE: u16 = 409;
 
-/// A lifecycle at a moment of its own, and what it has decided so far that was not looked at.
+/// A lifecycle with its own clock, and the actions that a test has not inspected yet.
 struct Stage {
     lifecycle: Lifecycle,
     now: Timestamp,
@@ -29,7 +29,7 @@ impl Stage {
         }
     }
 
-    /// Ready, prompted with these messages, and connected.
+    /// A wrapper that is ready, connected and has these prompts.
     fn at_work(messages: &[&str]) -> Self {
         Self::new().put_to_work(messages)
     }
@@ -49,17 +49,17 @@ impl Stage {
     }
 
     fn ready(&mut self, generation: u64) {
-        self.ask_ready(generation);
+        self.request_ready(generation);
         self.actions.clear();
     }
 
-    fn ask_ready(&mut self, generation: u64) {
+    fn request_ready(&mut self, generation: u64) {
         let ready = Ready {
             session_id: "agent_1".to_owned(),
             kilo_session_id: Some("ses_1".to_owned()),
             binding: binding(generation),
         };
-        self.input(Input::Asked(REQUEST, Ask::Ready(ready)));
+        self.input(Input::Request(REQUEST, Request::Ready(ready)));
     }
 
     fn prompt(&mut self, message: &str, generation: u64) {
@@ -72,13 +72,16 @@ impl Stage {
                 gate_threshold: Some("all".to_owned()),
             },
         };
-        self.input(Input::Asked(REQUEST, Ask::Prompt(prompt, binding(generation))));
+        self.input(Input::Request(
+            REQUEST,
+            Request::Prompt(prompt, binding(generation)),
+        ));
     }
 
-    /// Lets the running turn go on, and its frames be written.
+    /// Reports progress of the running turn, then writes all frames.
     fn progress(&mut self, progress: Progress) {
         let turn = self.lifecycle.turns.running_id().expect("a turn runs");
-        self.input(Input::Turned(turn, progress));
+        self.input(Input::Progress(turn, progress));
     }
 
     fn write_all(&mut self) {
@@ -88,21 +91,21 @@ impl Stage {
         }
     }
 
-    /// Waits for the next deadline and tells how long that took.
+    /// Advances to the next deadline and returns how long that took.
     fn wait(&mut self) -> Duration {
-        let deadline = self.lifecycle.next_deadline().expect("something is waited for");
+        let deadline = self.lifecycle.next_deadline().expect("a deadline is set");
         let waited = Duration::try_from(deadline.duration_since(self.now)).unwrap();
         self.now = deadline;
         self.input(Input::Due);
         waited
     }
 
-    /// What was decided since the last call, in short.
-    fn decided(&mut self) -> Vec<String> {
+    /// The actions since the last call, abbreviated.
+    fn take_actions(&mut self) -> Vec<String> {
         self.actions.drain(..).map(|action| name(&action)).collect()
     }
 
-    fn decided_frames(&mut self) -> Vec<Value> {
+    fn take_frames(&mut self) -> Vec<Value> {
         let frames = self.actions.drain(..).filter_map(|action| match action {
             Action::Send(_, frame) => Some(frame),
             _ => None,
@@ -160,7 +163,7 @@ const BEGINNING: [&str; 3] = ["session.status busy", "message.updated user", "st
 fn a_prompt_needs_a_ready_wrapper() {
     let mut stage = Stage::new();
     stage.prompt("a", 1);
-    assert_eq!(stage.decided(), ["answer 400 NO_SESSION"]);
+    assert_eq!(stage.take_actions(), ["answer 400 NO_SESSION"]);
 }
 
 #[test]
@@ -168,9 +171,9 @@ fn a_prompt_is_answered_once_the_ingest_is_open() {
     let mut stage = Stage::new();
     stage.ready(1);
     stage.prompt("a", 1);
-    assert_eq!(stage.decided(), ["open"]);
+    assert_eq!(stage.take_actions(), ["open"]);
     stage.input(Input::LinkOpened(LinkId(1)));
-    assert_eq!(stage.decided(), [&["answer 200"], &BEGINNING[..]].concat());
+    assert_eq!(stage.take_actions(), [&["answer 200"], &BEGINNING[..]].concat());
 }
 
 #[test]
@@ -184,35 +187,38 @@ fn a_prompt_whose_ingest_cannot_be_opened_is_refused_and_the_next_one_tries_agai
     };
     stage.input(Input::LinkFailed(LinkId(1), failure));
     stage.prompt("a", 1);
-    assert_eq!(stage.decided(), ["open", "answer 500 CONNECTION_ERROR", "open"]);
+    assert_eq!(
+        stage.take_actions(),
+        ["open", "answer 500 CONNECTION_ERROR", "open"]
+    );
 }
 
 #[test]
-fn a_repeated_message_id_is_taken_once() {
+fn a_repeated_message_id_is_accepted_once() {
     let mut stage = Stage::at_work(&["a", "a"]);
     assert_eq!(
-        stage.decided(),
+        stage.take_actions(),
         [&["open", "answer 200", "answer 200"], &BEGINNING[..]].concat()
     );
     stage.progress(Progress::Finished);
-    stage.decided();
+    stage.take_actions();
     stage.prompt("a", 1);
-    assert_eq!(stage.decided(), ["answer 200"]);
+    assert_eq!(stage.take_actions(), ["answer 200"]);
 }
 
 #[test]
 fn turns_run_one_by_one_and_idle_is_reported_when_all_are_done() {
     let mut stage = Stage::at_work(&["a", "b"]);
-    stage.decided();
+    stage.take_actions();
     stage.progress(Progress::Begun);
     stage.progress(Progress::Text("he".to_owned()));
     stage.progress(Progress::Text("llo".to_owned()));
-    let frames = stage.decided_frames();
+    let frames = stage.take_frames();
     assert_eq!(frames[4]["data"]["part"]["text"], "hello");
     assert_eq!(frames[4]["timestamp"], "2026-01-02T03:04:05.678Z");
     stage.progress(Progress::Finished);
     assert_eq!(
-        stage.decided(),
+        stage.take_actions(),
         [
             "message.updated assistant a done",
             "session.status idle",
@@ -223,7 +229,7 @@ fn turns_run_one_by_one_and_idle_is_reported_when_all_are_done() {
     );
     stage.progress(Progress::Finished);
     assert_eq!(
-        stage.decided(),
+        stage.take_actions(),
         [
             "message.updated assistant b",
             "message.updated assistant b done",
@@ -237,10 +243,10 @@ fn turns_run_one_by_one_and_idle_is_reported_when_all_are_done() {
 }
 
 #[test]
-fn the_ingest_is_left_250_ms_after_complete_when_all_is_written() {
+fn the_ingest_is_closed_250_ms_after_complete_once_all_frames_are_written() {
     let mut stage = Stage::at_work(&["a"]);
     stage.progress(Progress::Finished);
-    let complete = stage.decided_frames().pop().unwrap();
+    let complete = stage.take_frames().pop().unwrap();
     assert_eq!(
         complete["data"],
         json!({ "exitCode": 0, "currentBranch": "topic", "gateResult": "fail" })
@@ -248,7 +254,7 @@ fn the_ingest_is_left_250_ms_after_complete_when_all_is_written() {
     assert_eq!(stage.lifecycle.next_deadline(), None);
     stage.write_all();
     assert_eq!(stage.wait(), Duration::from_millis(250));
-    assert_eq!(stage.decided(), ["close"]);
+    assert_eq!(stage.take_actions(), ["close"]);
 }
 
 #[test]
@@ -262,25 +268,25 @@ fn a_prompt_in_the_last_250_ms_keeps_the_ingest_open() {
 }
 
 #[test]
-fn a_changed_binding_ends_all_that_belonged_to_the_old_one() {
+fn a_changed_binding_ends_the_work_of_the_old_one() {
     let mut stage = Stage::at_work(&["a", "b"]);
-    stage.decided();
+    stage.take_actions();
     stage.ready(1);
     assert!(stage.lifecycle.turns.running_id().is_some());
     stage.prompt("a", 2);
     stage.input(Input::LinkOpened(LinkId(2)));
     let expected = [&["close", "stop", "open", "answer 200"], &BEGINNING[..]].concat();
-    assert_eq!(stage.decided(), expected);
+    assert_eq!(stage.take_actions(), expected);
 }
 
 #[test]
-fn a_lost_ingest_is_tried_after_1_2_and_4_seconds_and_then_given_up() {
+fn a_lost_ingest_is_retried_after_1_2_and_4_seconds_and_then_abandoned() {
     let mut stage = Stage::at_work(&["a"]);
     stage.input(Input::LinkLost(LinkId(1), None));
-    stage.decided();
+    stage.take_actions();
     for (link, pause) in [(2, 1), (3, 2), (4, 4)] {
         assert_eq!(stage.wait(), Duration::from_secs(pause));
-        assert_eq!(stage.decided(), ["open"]);
+        assert_eq!(stage.take_actions(), ["open"]);
         let failure = LinkFailure {
             status: None,
             error: "unreachable".to_owned(),
@@ -288,37 +294,37 @@ fn a_lost_ingest_is_tried_after_1_2_and_4_seconds_and_then_given_up() {
         stage.input(Input::LinkFailed(LinkId(link), failure));
     }
     stage.prompt("b", 1);
-    assert_eq!(stage.decided(), ["stop", "answer 400 NO_SESSION"]);
+    assert_eq!(stage.take_actions(), ["stop", "answer 400 NO_SESSION"]);
 }
 
 #[test]
-fn a_stale_fence_is_given_up_at_once() {
-    let mut dismissed = Stage::at_work(&["a"]);
-    dismissed.decided();
-    dismissed.input(Input::LinkLost(LinkId(1), Some(4401)));
-    assert_eq!(dismissed.decided(), ["stop"]);
+fn a_stale_fence_is_abandoned_at_once() {
+    let mut closed = Stage::at_work(&["a"]);
+    closed.take_actions();
+    closed.input(Input::LinkLost(LinkId(1), Some(4401)));
+    assert_eq!(closed.take_actions(), ["stop"]);
 
     let mut refused = Stage::at_work(&["a"]);
     refused.input(Input::LinkLost(LinkId(1), Some(1000)));
     refused.wait();
-    refused.decided();
+    refused.take_actions();
     let failure = LinkFailure {
         status: Some(STALE),
         error: "refused".to_owned(),
     };
     refused.input(Input::LinkFailed(LinkId(2), failure));
-    assert_eq!(refused.decided(), ["stop"]);
+    assert_eq!(refused.take_actions(), ["stop"]);
     assert_eq!(refused.lifecycle.next_deadline(), None);
 }
 
 #[test]
-fn what_was_not_written_is_sent_again_on_return() {
+fn unwritten_frames_are_sent_after_reconnecting() {
     let mut stage = Stage::at_work(&["a"]);
     stage.input(Input::FrameWritten(LinkId(1)));
     stage.input(Input::LinkLost(LinkId(1), None));
     stage.progress(Progress::Begun);
     stage.wait();
-    stage.decided();
+    stage.take_actions();
     stage.input(Input::LinkOpened(LinkId(2)));
     assert_eq!(
         stage.actions.iter().map(name).collect::<Vec<_>>(),
@@ -328,7 +334,7 @@ fn what_was_not_written_is_sent_again_on_return() {
             "message.updated assistant a"
         ]
     );
-    let announcement = &stage.decided_frames()[0];
+    let announcement = &stage.take_frames()[0];
     assert_eq!(
         announcement["data"],
         json!({ "bufferedEvents": 2, "eventsLost": 0 })
@@ -339,44 +345,44 @@ fn what_was_not_written_is_sent_again_on_return() {
 fn a_prompt_does_not_wait_for_the_pause_between_two_attempts() {
     let mut stage = Stage::at_work(&["a"]);
     stage.input(Input::LinkLost(LinkId(1), None));
-    stage.decided();
+    stage.take_actions();
     stage.prompt("b", 1);
-    assert_eq!(stage.decided(), ["open"]);
+    assert_eq!(stage.take_actions(), ["open"]);
 }
 
 #[test]
 fn a_kill_aborts_all_turns_without_complete_and_keeps_the_binding() {
     let mut stage = Stage::at_work(&["a", "b"]);
-    stage.decided();
-    stage.input(Input::Ordered(LinkId(1), Order::Kill));
+    stage.take_actions();
+    stage.input(Input::Command(LinkId(1), Command::Kill));
     assert_eq!(
-        stage.decided(),
+        stage.take_actions(),
         ["stop", "interrupted", "session.status idle", "session.idle"]
     );
-    stage.input(Input::Ordered(LinkId(1), Order::Kill));
-    assert_eq!(stage.decided(), [""; 0]);
+    stage.input(Input::Command(LinkId(1), Command::Kill));
+    assert_eq!(stage.take_actions(), [""; 0]);
     stage.prompt("c", 1);
     stage.progress(Progress::Finished);
-    assert_eq!(stage.decided().last().unwrap(), "complete");
+    assert_eq!(stage.take_actions().last().unwrap(), "complete");
 }
 
 #[test]
-fn an_abort_for_another_run_comes_too_late() {
+fn an_abort_of_another_run_is_refused() {
     let mut stage = Stage::at_work(&["a"]);
-    stage.decided();
-    stage.input(Input::Asked(REQUEST, Ask::Abort(Some("wr_0".to_owned()))));
-    assert_eq!(stage.decided(), ["answer 400 NO_SESSION"]);
-    stage.input(Input::Asked(REQUEST, Ask::Abort(Some("wr_1".to_owned()))));
-    assert_eq!(stage.decided()[..2], ["stop", "interrupted"]);
+    stage.take_actions();
+    stage.input(Input::Request(REQUEST, Request::Abort(Some("wr_0".to_owned()))));
+    assert_eq!(stage.take_actions(), ["answer 400 NO_SESSION"]);
+    stage.input(Input::Request(REQUEST, Request::Abort(Some("wr_1".to_owned()))));
+    assert_eq!(stage.take_actions()[..2], ["stop", "interrupted"]);
 }
 
 #[test]
 fn an_unknown_model_is_fatal_and_drops_the_waiting_prompts() {
     let mut stage = Stage::at_work(&["a", "b"]);
-    stage.decided();
+    stage.take_actions();
     stage.progress(Progress::UnknownModel("Model not found: some".to_owned()));
     assert_eq!(
-        stage.decided(),
+        stage.take_actions(),
         ["session.error", "error", "session.status idle", "session.idle"]
     );
     assert!(stage.lifecycle.turns.is_idle());
@@ -385,7 +391,7 @@ fn an_unknown_model_is_fatal_and_drops_the_waiting_prompts() {
 #[test]
 fn a_refused_turn_fails_its_message_and_is_not_committed() {
     let mut stage = Stage::at_work(&["a"]);
-    stage.decided();
+    stage.take_actions();
     stage.progress(Progress::Refused("no money".to_owned()));
     let complete = Value::clone(match stage.actions.last() {
         Some(Action::Send(_, frame)) => frame,
@@ -393,7 +399,7 @@ fn a_refused_turn_fails_its_message_and_is_not_committed() {
     });
     assert_eq!(complete["data"]["gateResult"], Value::Null);
     assert_eq!(
-        stage.decided(),
+        stage.take_actions(),
         [
             "message.updated assistant a",
             "message.updated assistant a no money done",
@@ -405,12 +411,12 @@ fn a_refused_turn_fails_its_message_and_is_not_committed() {
 }
 
 #[test]
-fn a_turn_that_was_ended_is_not_heard_any_more() {
+fn progress_of_an_ended_turn_is_ignored() {
     let mut stage = Stage::at_work(&["a"]);
     let turn = stage.lifecycle.turns.running_id().unwrap();
-    stage.input(Input::Ordered(LinkId(1), Order::Kill));
+    stage.input(Input::Command(LinkId(1), Command::Kill));
     stage.prompt("b", 1);
-    stage.decided();
-    stage.input(Input::Turned(turn, Progress::Text("late".to_owned())));
-    assert_eq!(stage.decided(), [""; 0]);
+    stage.take_actions();
+    stage.input(Input::Progress(turn, Progress::Text("late".to_owned())));
+    assert_eq!(stage.take_actions(), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! Turns: what kilo reports of them, and what follows when all are done (protocol §11).
+//! Turns: what kilo reports of them, and what follows the last one (R11.21, R11.22).
 
 use std::time::Duration;
 
@@ -6,41 +6,41 @@ use jiff::Timestamp;
 use turnstile_fault::GateVerdict;
 
 use super::{Action, Lifecycle, Progress};
-use crate::coverage::Deed;
-use crate::wrapper::ask::{DEFAULT_BRANCH, Prompt};
+use crate::coverage::FakeEvent;
 use crate::wrapper::events::{self, Event, Kilo};
+use crate::wrapper::request::{DEFAULT_BRANCH, Prompt};
 use crate::wrapper::turns::{Assistant, Turn, TurnId};
 
-/// How long the ingest stays open after `complete`.
+/// How long the ingest stays open after `complete` (R11.23).
 const LEAVE_AFTER: Duration = Duration::from_millis(250);
 
-/// How a wrapper ends that has done its work, whatever became of the turns.
+/// Exit code of a wrapper that completed, whatever the results of its turns.
 const EXIT_CODE: i32 = 0;
 
-/// What in a prompt makes the gate of its turn fail.
+/// Marker in a prompt that makes its gate fail (R11.24).
 const FAILING_GATE: &str = "gate-result=fail";
 
-/// What a babbling wrapper says at a time, 1 KiB in all.
+/// Content of the misbehaviour `babble`; 1 KiB per repetition.
 const BABBLE: &str = "babbles ";
 const BABBLE_TIMES: usize = 128;
 
-/// The error of a reply that is reported again after its turn.
+/// Error of the misbehaviour `late`.
 const LATE: &str = "late";
 
 impl Lifecycle {
-    /// Begins the next turn, if one waits and none runs.
+    /// Begins the next turn if no turn runs and one waits.
     pub(super) fn begin_next_turn(&mut self, now: Timestamp) {
         let Some(Turn { id, prompt, .. }) = self.turns.begin_next(now) else {
             return;
         };
         let (id, prompt) = (*id, prompt.clone());
         if self.leave_at.take().is_some() {
-            Deed::BusyAgain.reach();
+            FakeEvent::BusyAgain.reach();
         }
         self.emit_kilo(now, |kilo| kilo.status("busy"));
         self.emit_kilo(now, |kilo| kilo.user_message(&prompt.message_id, now));
         if let Some(text) = self.behaviour.take_fatal() {
-            Deed::Fatal.reach();
+            FakeEvent::Fatal.reach();
             self.turns.end_all();
             self.emit(now, events::fatal(&text));
             self.fall_idle(now);
@@ -49,9 +49,9 @@ impl Lifecycle {
         self.actions.push(Action::StartTurn(id, prompt));
     }
 
-    /// The running turn went on.
-    pub(super) fn turned(&mut self, now: Timestamp, turn: TurnId, progress: Progress) {
-        // What an ended turn still had to say is nobody's business.
+    /// Handles progress of a gateway call.
+    pub(super) fn handle_progress(&mut self, now: Timestamp, turn: TurnId, progress: Progress) {
+        // Ignore late reports of an ended turn.
         if self.turns.running(turn).is_none() {
             return;
         }
@@ -61,7 +61,7 @@ impl Lifecycle {
             Progress::Finished => self.finish_turn(now, turn, None),
             Progress::Refused(message) => self.finish_turn(now, turn, Some(&message)),
             Progress::UnknownModel(message) => {
-                Deed::TurnWithUnknownModel.reach();
+                FakeEvent::TurnWithUnknownModel.reach();
                 self.turns.end_all();
                 self.emit_kilo(now, |kilo| kilo.unknown_model(&message));
                 self.emit(now, events::fatal(&message));
@@ -70,30 +70,27 @@ impl Lifecycle {
         }
     }
 
-    /// The model answers. Here belongs what a misbehaving kilo reports besides.
+    /// Handles the start of the answer, including the misbehaviours that send events at that time.
     fn begin_reply(&mut self, now: Timestamp, turn: TurnId) {
         let (assistant, _) = self.begin_assistant(now, turn);
         if self.behaviour.babble > 0 {
-            Deed::Babbles.reach();
+            FakeEvent::Babble.reach();
             let (part, text) = (self.identifiers.part(now), BABBLE.repeat(BABBLE_TIMES));
             for _ in 0..self.behaviour.babble {
                 self.emit_kilo(now, |kilo| kilo.part_delta(&assistant.id, &part, &text));
             }
         }
         if self.behaviour.child_idle {
-            Deed::ChildIdle.reach();
+            FakeEvent::ChildIdle.reach();
             let session_id = &self.identifiers.kilo_session();
             self.emit(now, Kilo { session_id }.idle());
         }
     }
 
-    /// The assistant's message of the running turn, begun now if it was not before, and the message
+    /// Returns the assistant's message of the running turn, which begins now if needed, and the user message
     /// that it answers.
     fn begin_assistant(&mut self, now: Timestamp, turn: TurnId) -> (Assistant, String) {
-        let running = self
-            .turns
-            .running(turn)
-            .expect("only the running turn is looked at");
+        let running = self.turns.running(turn).expect("the turn is running");
         let parent = running.prompt.message_id.clone();
         if let Some(assistant) = &running.assistant {
             return (assistant.clone(), parent);
@@ -126,20 +123,17 @@ impl Lifecycle {
 
     fn finish_turn(&mut self, now: Timestamp, turn: TurnId, error: Option<&str>) {
         let (mut assistant, _) = self.begin_assistant(now, turn);
-        let deed = match error {
-            Some(_) => Deed::TurnRefused,
-            None if self.behaviour.unfinished_reply => Deed::UnfinishedReply,
-            None => Deed::TurnFinished,
+        let event = match error {
+            Some(_) => FakeEvent::TurnRefused,
+            None if self.behaviour.unfinished_reply => FakeEvent::UnfinishedReply,
+            None => FakeEvent::TurnFinished,
         };
-        deed.reach();
+        event.reach();
         assistant.completed = (!self.behaviour.unfinished_reply).then_some(now);
         assistant.error = error.map(str::to_owned);
-        let running = self
-            .turns
-            .running(turn)
-            .expect("only the running turn is looked at");
+        let running = self.turns.running(turn).expect("the turn is running");
         running.assistant = Some(assistant);
-        let ended = self.turns.end().cloned().expect("the turn runs until now");
+        let ended = self.turns.end().cloned().expect("the turn is running");
 
         let is_last = self.turns.is_idle();
         let is_overtaken = is_last && self.behaviour.ends_out_of_order;
@@ -152,7 +146,7 @@ impl Lifecycle {
             self.emit_kilo(now, |kilo| kilo.status("idle"));
         }
         if is_overtaken {
-            Deed::EndsOutOfOrder.reach();
+            FakeEvent::EndsOutOfOrder.reach();
             self.report_reply(now, &ended);
         }
         self.repeat_reply_late(now, &ended);
@@ -163,7 +157,7 @@ impl Lifecycle {
         }
     }
 
-    /// Reports the assistant's message of a turn as it stands.
+    /// Reports the assistant's message of a turn.
     fn report_reply(&mut self, now: Timestamp, turn: &Turn) {
         if let Some(assistant) = &turn.assistant {
             let parent = &turn.prompt.message_id;
@@ -177,21 +171,21 @@ impl Lifecycle {
             assistant.error = Some(LATE.to_owned());
         }
         for _ in 0..self.behaviour.late {
-            Deed::LateReply.reach();
+            FakeEvent::LateReply.reach();
             self.report_reply(now, &ended);
         }
     }
 
-    /// Reports something of the assistant's message, where the wrapper reports that at all.
+    /// Reports an event of the assistant's message, unless misbehaviour suppresses it.
     fn emit_reply(&mut self, now: Timestamp, event: impl FnOnce(Kilo<'_>) -> Event) {
         if self.behaviour.no_reply {
-            Deed::NoReply.reach();
+            FakeEvent::NoReply.reach();
             return;
         }
         self.emit_kilo(now, event);
     }
 
-    /// Reports the messages of the latest turn as they stand, and whether kilo is at work.
+    /// Reports the messages of the latest turn and the status.
     pub(super) fn report_state(&mut self, now: Timestamp) {
         if let Some(turn) = self.turns.latest().cloned() {
             self.emit_kilo(now, |kilo| kilo.user_message(&turn.prompt.message_id, turn.begun));
@@ -206,52 +200,52 @@ impl Lifecycle {
         self.emit_kilo(now, |kilo| kilo.status(status));
     }
 
-    /// Kilo has nothing left to run.
+    /// Reports that no turn is left.
     fn fall_idle(&mut self, now: Timestamp) {
         self.emit_kilo(now, |kilo| kilo.status("idle"));
         self.emit_kilo(now, |kilo| kilo.idle());
     }
 
-    /// Everything ran. What the last turn asked to follow it, follows only if that turn went well.
+    /// Does the work after the last turn (R11.22). `last` is that turn's prompt if the turn succeeded.
     fn finalize(&mut self, now: Timestamp, last: Option<&Prompt>) {
         if let Some(prompt) = last.filter(|prompt| prompt.finalization.auto_commit == Some(true)) {
-            Deed::AutoCommitted.reach();
+            FakeEvent::AutoCommitted.reach();
             self.emit(now, events::auto_commit_started(&prompt.message_id));
             self.emit(now, events::auto_commit_completed(&prompt.message_id));
         }
-        let told = self.behaviour.complete.clone().unwrap_or_default();
-        if told.never {
-            Deed::NeverComplete.reach();
+        let complete = self.behaviour.complete.clone().unwrap_or_default();
+        if complete.never {
+            FakeEvent::NeverComplete.reach();
             return;
         }
-        Deed::Completed.reach();
-        for (is_told, deed) in [
-            (told.gate.is_some(), Deed::CompleteGate),
-            (told.branch.is_some(), Deed::CompleteBranch),
-            (told.exit_code.is_some(), Deed::CompleteExitCode),
+        FakeEvent::Completed.reach();
+        for (is_set, event) in [
+            (complete.gate.is_some(), FakeEvent::CompleteGate),
+            (complete.branch.is_some(), FakeEvent::CompleteBranch),
+            (complete.exit_code.is_some(), FakeEvent::CompleteExitCode),
         ] {
-            if is_told {
-                deed.reach();
+            if is_set {
+                event.reach();
             }
         }
         let session = self.session.as_ref().expect("a turn belongs to a session");
-        let branch = told
+        let branch = complete
             .branch
             .as_deref()
             .or(session.binding.upstream_branch.as_deref())
             .unwrap_or(DEFAULT_BRANCH);
-        let gate = told.gate.or_else(|| last.and_then(gate_result));
-        if gate.is_some() && told.gate.is_none() {
-            Deed::CompletedWithGate.reach();
+        let gate = complete.gate.or_else(|| last.and_then(gate_result));
+        if gate.is_some() && complete.gate.is_none() {
+            FakeEvent::CompletedWithGate.reach();
         }
-        let event = events::complete(told.exit_code.unwrap_or(EXIT_CODE), branch, gate);
+        let event = events::complete(complete.exit_code.unwrap_or(EXIT_CODE), branch, gate);
         self.emit(now, event);
         if !self.behaviour.silent {
             self.leave_at = Some(now + LEAVE_AFTER);
         }
     }
 
-    /// Aborts the running turn and the waiting ones. If there are none, there is nothing to report.
+    /// Aborts the running and the waiting turns (R11.32). Does nothing if there are none.
     pub(super) fn abort(&mut self, now: Timestamp, reason: &str) {
         if self.turns.is_idle() {
             return;
@@ -262,13 +256,13 @@ impl Lifecycle {
         self.fall_idle(now);
     }
 
-    /// Drops the gateway call of a turn that was ended.
+    /// Cancels the gateway call of an ended turn.
     pub(super) fn stop(&mut self, ended: Option<TurnId>) {
         self.actions.extend(ended.map(Action::StopTurn));
     }
 }
 
-/// The verdict of the gate that the turn asked for: it passes, unless the prompt says otherwise.
+/// The result of the requested gate (R11.24, R11.25).
 fn gate_result(prompt: &Prompt) -> Option<GateVerdict> {
     let threshold = prompt.finalization.gate_threshold.as_deref()?;
     let verdict = if prompt.text.contains(FAILING_GATE) {

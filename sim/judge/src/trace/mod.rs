@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 
 pub use self::render::Labels;
@@ -41,7 +41,7 @@ pub struct Record {
 #[serde(untagged)]
 pub enum What {
     /// A party saw something at its edge of the wire.
-    Sight(Sight),
+    Observation(Observation),
     /// Something was done to the world.
     World(WorldEvent),
     /// The script came to a step.
@@ -98,10 +98,10 @@ impl Trace {
         &self.records
     }
 
-    /// All sights, with when and whose they are.
-    pub fn sights(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Sight)> {
+    /// All observations, with when and whose they are.
+    pub fn observations(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Observation)> {
         self.records.iter().filter_map(|record| match &record.what {
-            What::Sight(sight) => Some((record.at, &*record.party, sight)),
+            What::Observation(observation) => Some((record.at, &*record.party, observation)),
             What::World(_) | What::Step { .. } => None,
         })
     }

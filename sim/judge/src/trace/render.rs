@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::{Record, What};
 
@@ -46,7 +46,7 @@ impl fmt::Display for Record {
 impl fmt::Display for What {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sight(sight) => formatter.write_str(&describe(sight)),
+            Self::Observation(observation) => formatter.write_str(&describe(observation)),
             Self::World(event) => write!(
                 formatter,
                 "== {}",
@@ -58,9 +58,9 @@ impl fmt::Display for What {
     }
 }
 
-fn describe(sight: &Sight) -> String {
-    match sight {
-        Sight::RequestSent {
+fn describe(observation: &Observation) -> String {
+    match observation {
+        Observation::RequestSent {
             exchange,
             to,
             method,
@@ -69,13 +69,13 @@ fn describe(sight: &Sight) -> String {
         } => {
             format!("#{exchange} asks {to}: {method} {path}{}", short(body))
         }
-        Sight::ReplyReceived {
+        Observation::ReplyReceived {
             exchange,
             status,
             body,
         } => format!("#{exchange} is answered {status}{}", short(body)),
-        Sight::NoReply { exchange, error } => format!("#{exchange} gets no answer: {error}"),
-        Sight::RequestReceived {
+        Observation::NoReply { exchange, error } => format!("#{exchange} gets no answer: {error}"),
+        Observation::RequestReceived {
             exchange,
             method,
             path,
@@ -84,15 +84,15 @@ fn describe(sight: &Sight) -> String {
         } => {
             format!("@{exchange} is asked: {method} {path}{}", short(body))
         }
-        Sight::ReplySent {
+        Observation::ReplySent {
             exchange,
             status,
             body,
         } => format!("@{exchange} answers {status}{}", short(body)),
-        Sight::ChunkSent { exchange, data } => format!("@{exchange} sends a chunk{}", short(data)),
-        Sight::PeerGone { exchange } => format!("@{exchange} has lost its peer"),
-        Sight::SocketOpened { socket, to, path } => format!("~{socket} is open to {to}: {path}"),
-        Sight::SocketRefused {
+        Observation::ChunkSent { exchange, data } => format!("@{exchange} sends a chunk{}", short(data)),
+        Observation::PeerGone { exchange } => format!("@{exchange} has lost its peer"),
+        Observation::SocketOpened { socket, to, path } => format!("~{socket} is open to {to}: {path}"),
+        Observation::SocketRefused {
             socket,
             to,
             status,
@@ -102,9 +102,9 @@ fn describe(sight: &Sight) -> String {
             Some(status) => format!("~{socket} is refused by {to} with {status}: {error}"),
             None => format!("~{socket} cannot be opened to {to}: {error}"),
         },
-        Sight::FrameSent { socket, frame } => format!("~{socket} sends {}", frame_words(frame)),
-        Sight::FrameReceived { socket, frame } => format!("~{socket} receives {}", frame_words(frame)),
-        Sight::SocketClosed { socket, code, by } => {
+        Observation::FrameSent { socket, frame } => format!("~{socket} sends {}", frame_words(frame)),
+        Observation::FrameReceived { socket, frame } => format!("~{socket} receives {}", frame_words(frame)),
+        Observation::SocketClosed { socket, code, by } => {
             let who = match by {
                 ClosedBy::Itself => "this side",
                 ClosedBy::Peer => "the other side",

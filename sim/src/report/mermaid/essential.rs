@@ -2,7 +2,7 @@
 //!
 //! What everybody is shown again, heartbeats and pieces of answers are worth none.
 
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use turnstile_judge::trace::What;
@@ -20,7 +20,7 @@ pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, S
     // An acknowledgement says itself that the message is queued.
     let is_stream = matches!(
         picture.events[record].record.what,
-        What::Sight(Sight::FrameReceived { .. })
+        What::Observation(Observation::FrameReceived { .. })
     );
     let reached = |message: &Message| {
         let (moment, _) = message.moments.iter().find(|(_, first)| *first == record)?;
@@ -52,8 +52,8 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             Some((Weight::Much, Shape::Note(from, to), words()))
         }
         (What::Step { step, .. }, _) => order(picture, step).map(|place| (Weight::Much, place, words())),
-        (What::Sight(sight), Some(arrow)) => {
-            let weight = weight(sight, &event.record.party, picture, arrow)?;
+        (What::Observation(observation), Some(arrow)) => {
+            let weight = weight(observation, &event.record.party, picture, arrow)?;
             let shape = Shape::Arrow(arrow.from, mermaid_arrow(arrow, event.kind), arrow.to);
             let lost = if arrow.fate == Fate::Lost && arrow.kind != ArrowKind::Open {
                 " (lost)"
@@ -62,7 +62,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             };
             Some((weight, shape, format!("{}{lost}", short(&event.headline))))
         }
-        (What::Sight(Sight::NoReply { error, .. }), None) => {
+        (What::Observation(Observation::NoReply { error, .. }), None) => {
             let lane = event.lane?;
             Some((
                 Weight::Much,
@@ -71,7 +71,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             ))
         }
         (
-            What::Sight(Sight::SocketClosed {
+            What::Observation(Observation::SocketClosed {
                 by: ClosedBy::Lost, ..
             }),
             None,
@@ -79,12 +79,12 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             let lane = event.lane?;
             Some((Weight::Fair, Shape::Note(lane, lane), words()))
         }
-        (What::Sight(_), None) => None,
+        (What::Observation(_), None) => None,
     }
 }
 
 /// How much what travels matters; none if it never does.
-fn weight(sight: &Sight, party: &str, picture: &Picture, arrow: &Arrow) -> Option<Weight> {
+fn weight(observation: &Observation, party: &str, picture: &Picture, arrow: &Arrow) -> Option<Weight> {
     let is_between = |one: &str, other: &str| {
         let ends = [picture.lanes.find(one), picture.lanes.find(other)];
         ends.contains(&Some(arrow.from)) && ends.contains(&Some(arrow.to))
@@ -99,34 +99,34 @@ fn weight(sight: &Sight, party: &str, picture: &Picture, arrow: &Arrow) -> Optio
     if party == OBSERVER {
         return None;
     }
-    match sight {
-        Sight::RequestSent { path, .. } | Sight::RequestReceived { path, .. }
+    match observation {
+        Observation::RequestSent { path, .. } | Observation::RequestReceived { path, .. }
             if is_between(WRAPPER, GATEWAY) =>
         {
             path.ends_with("/chat/completions").then_some(Weight::Little)
         }
-        Sight::ReplySent { status, .. } | Sight::ReplyReceived { status, .. }
+        Observation::ReplySent { status, .. } | Observation::ReplyReceived { status, .. }
             if is_between(WRAPPER, GATEWAY) =>
         {
             words::is_refusal(*status).then_some(Weight::Fair)
         }
-        Sight::RequestReceived { .. } if party == RECEIVER => Some(Weight::Much),
-        Sight::ReplySent { status, .. } if party == RECEIVER => Some(refusal(status, Weight::Little)),
-        Sight::RequestReceived { .. } | Sight::SocketRefused { .. } => Some(Weight::Fair),
-        Sight::ReplySent { status, .. } => Some(refusal(status, Weight::Little)),
-        Sight::RequestSent { .. } | Sight::ReplyReceived { .. } => Some(Weight::Much),
-        Sight::SocketOpened { .. } => Some(Weight::Little),
-        Sight::SocketClosed { code, .. } => Some(match code {
+        Observation::RequestReceived { .. } if party == RECEIVER => Some(Weight::Much),
+        Observation::ReplySent { status, .. } if party == RECEIVER => Some(refusal(status, Weight::Little)),
+        Observation::RequestReceived { .. } | Observation::SocketRefused { .. } => Some(Weight::Fair),
+        Observation::ReplySent { status, .. } => Some(refusal(status, Weight::Little)),
+        Observation::RequestSent { .. } | Observation::ReplyReceived { .. } => Some(Weight::Much),
+        Observation::SocketOpened { .. } => Some(Weight::Little),
+        Observation::SocketClosed { code, .. } => Some(match code {
             Some(1000) => Weight::Little,
             _ => Weight::Fair,
         }),
-        Sight::FrameSent { frame, .. } => match frame["streamEventType"].as_str()? {
+        Observation::FrameSent { frame, .. } => match frame["streamEventType"].as_str()? {
             "complete" => Some(Weight::Little),
             "interrupted" | "error" | "wrapper_resumed" => Some(Weight::Fair),
             _ => None,
         },
-        Sight::FrameReceived { frame, .. } => (frame["type"] == "kill").then_some(Weight::Fair),
-        Sight::NoReply { .. } | Sight::ChunkSent { .. } | Sight::PeerGone { .. } => None,
+        Observation::FrameReceived { frame, .. } => (frame["type"] == "kill").then_some(Weight::Fair),
+        Observation::NoReply { .. } | Observation::ChunkSent { .. } | Observation::PeerGone { .. } => None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::SERVER;
 use turnstile_judge::trace::{Trace, What};
 
@@ -74,8 +74,8 @@ pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<Option<Arrow>> {
         replies: BTreeMap::new(),
     };
     for (index, record) in trace.records().iter().enumerate() {
-        if let What::Sight(sight) = &record.what {
-            wires.take(index, &record.party, sight);
+        if let What::Observation(observation) = &record.what {
+            wires.take(index, &record.party, observation);
         }
     }
     wires.lose_the_rest()
@@ -115,9 +115,9 @@ enum Wire {
 }
 
 impl<'a> Wires<'a> {
-    fn take(&mut self, record: usize, party: &'a str, sight: &'a Sight) {
-        match sight {
-            Sight::RequestSent {
+    fn take(&mut self, record: usize, party: &'a str, observation: &'a Observation) {
+        match observation {
+            Observation::RequestSent {
                 exchange,
                 to,
                 method,
@@ -134,7 +134,7 @@ impl<'a> Wires<'a> {
                 };
                 self.request_sent(request, to);
             }
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange,
                 method,
                 path,
@@ -142,14 +142,9 @@ impl<'a> Wires<'a> {
                 ..
             } => {
                 let sent = self.arrived(party, method, path, body);
-                let asker = sent.as_ref().map(|sent| sent.exchange);
-                self.asked.insert((party, *exchange), asker);
-                match sent {
-                    Some(sent) => self.join(sent.record, record),
-                    None => self.draw(record, SERVER, party, ArrowKind::Request, Fate::Arrived),
-                }
+                self.request_received(record, (party, *exchange), sent);
             }
-            Sight::ReplySent { exchange, status, .. } => {
+            Observation::ReplySent { exchange, status, .. } => {
                 let asker = self.asker((party, *exchange));
                 let to = asker.map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Reply, fate_of(*status));
@@ -157,34 +152,34 @@ impl<'a> Wires<'a> {
                     self.replies.insert(asker, record);
                 }
             }
-            Sight::ReplyReceived { exchange, status, .. } => {
+            Observation::ReplyReceived { exchange, status, .. } => {
                 self.reply_received(record, (party, *exchange), *status);
             }
-            Sight::NoReply { exchange, .. } => self.give_up((party, *exchange)),
-            Sight::ChunkSent { exchange, .. } => {
+            Observation::NoReply { exchange, .. } => self.give_up((party, *exchange)),
+            Observation::ChunkSent { exchange, .. } => {
                 let to = self.asker((party, *exchange)).map_or(SERVER, |(asker, _)| asker);
                 self.draw(record, party, to, ArrowKind::Chunk, Fate::Arrived);
             }
-            Sight::SocketOpened { socket, to, .. } => {
+            Observation::SocketOpened { socket, to, .. } => {
                 self.peers.insert(((party, *socket), Wire::Socket), to);
                 self.draw(record, party, to, ArrowKind::Open, Fate::Arrived);
             }
-            Sight::SocketRefused { to, status, .. } => {
+            Observation::SocketRefused { to, status, .. } => {
                 let fate = status.map_or(Fate::Lost, |_| Fate::Refused);
                 self.draw(record, party, to, ArrowKind::Open, fate);
             }
-            Sight::FrameSent { socket, .. } => {
+            Observation::FrameSent { socket, .. } => {
                 if let Some(to) = self.peer(party, *socket, Wire::Socket) {
                     self.draw(record, party, to, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::FrameReceived { socket, .. } => {
+            Observation::FrameReceived { socket, .. } => {
                 if let Some(from) = self.peer(party, *socket, Wire::Socket) {
                     self.draw(record, from, party, ArrowKind::Frame, Fate::Arrived);
                 }
             }
-            Sight::SocketClosed { socket, by, .. } => self.closed(record, (party, *socket), *by),
-            Sight::PeerGone { .. } => {}
+            Observation::SocketClosed { socket, by, .. } => self.closed(record, (party, *socket), *by),
+            Observation::PeerGone { .. } => {}
         }
     }
 
@@ -194,6 +189,16 @@ impl<'a> Wires<'a> {
         self.draw(request.record, party, to, ArrowKind::Request, Fate::Arrived);
         if to != SERVER && !request.path.starts_with(SIDE_DOORS) {
             self.under_way.entry(to).or_default().push(request);
+        }
+    }
+
+    /// `sent` is the sending of the request; the server keeps no record of its own.
+    fn request_received(&mut self, record: usize, exchange: Numbered<'a>, sent: Option<Request<'a>>) {
+        let asker = sent.as_ref().map(|sent| sent.exchange);
+        self.asked.insert(exchange, asker);
+        match sent {
+            Some(sent) => self.join(sent.record, record),
+            None => self.draw(record, SERVER, exchange.0, ArrowKind::Request, Fate::Arrived),
         }
     }
 

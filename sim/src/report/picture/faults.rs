@@ -88,7 +88,7 @@ pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<Fault> {
             What::World(event) => book.take(record, seen.at, event),
             What::Step { line: 0, .. } => book.settle(record, seen.at),
             What::Step { step, .. } => book.order(record, seen.at, step),
-            What::Sight(_) => {}
+            What::Observation(_) => {}
         }
     }
     book.run_out(Duration::MAX);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER, ingest_party};
 use turnstile_judge::trace::{SCRIPT, Trace, WORLD, What};
@@ -32,13 +32,13 @@ impl Lanes {
                 add(&record.party);
             }
             match &record.what {
-                What::Sight(
-                    Sight::RequestSent { to, .. }
-                    | Sight::SocketOpened { to, .. }
-                    | Sight::SocketRefused { to, .. },
+                What::Observation(
+                    Observation::RequestSent { to, .. }
+                    | Observation::SocketOpened { to, .. }
+                    | Observation::SocketRefused { to, .. },
                 ) => add(to),
                 What::World(event) => struck(event).into_iter().for_each(&mut add),
-                What::Sight(_) | What::Step { .. } => {}
+                What::Observation(_) | What::Step { .. } => {}
             }
         }
         names.sort_by_key(|name| rank(name));

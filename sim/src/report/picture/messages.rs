@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_judge::trace::{Labels, Trace, What};
 use turnstile_scenarios::Moment;
 
@@ -45,19 +45,19 @@ impl Messages {
         };
         let mut mentions = Vec::with_capacity(trace.records().len());
         for (index, record) in trace.records().iter().enumerate() {
-            let What::Sight(sight) = &record.what else {
+            let What::Observation(observation) = &record.what else {
                 mentions.push(reader.in_step(&record.what));
                 continue;
             };
-            if let Some((moment, message)) = moment_of(sight) {
+            if let Some((moment, message)) = moment_of(observation) {
                 let message = reader.message(message);
                 let moments = &mut reader.messages[message].moments;
                 if moments.iter().all(|(known, _)| *known != moment) {
                     moments.push((moment, index));
                 }
             }
-            reader.learn_answer(sight);
-            mentions.push(reader.in_sight(&record.party, sight));
+            reader.learn_answer(observation);
+            mentions.push(reader.in_observation(&record.party, observation));
         }
         Self {
             messages: reader.messages,
@@ -93,8 +93,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Remembers which message the agent answers with which of its own.
-    fn learn_answer(&mut self, sight: &Sight) {
-        let (Sight::FrameSent { frame, .. } | Sight::FrameReceived { frame, .. }) = sight else {
+    fn learn_answer(&mut self, observation: &Observation) {
+        let (Observation::FrameSent { frame, .. } | Observation::FrameReceived { frame, .. }) = observation
+        else {
             return;
         };
         let info = &frame["data"]["properties"]["info"];
@@ -105,18 +106,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn in_sight(&mut self, party: &'a str, sight: &Sight) -> Vec<usize> {
-        let written = serde_json::to_string(sight).expect("a sight is plain data");
+    fn in_observation(&mut self, party: &'a str, observation: &Observation) -> Vec<usize> {
+        let written = serde_json::to_string(observation).expect("an observation is plain data");
         let mut found = self.in_text(&written);
-        match sight {
-            Sight::RequestSent { exchange, .. } | Sight::RequestReceived { exchange, .. } => {
+        match observation {
+            Observation::RequestSent { exchange, .. } | Observation::RequestReceived { exchange, .. } => {
                 self.exchanges.insert((party, *exchange), found.clone());
             }
-            Sight::ReplyReceived { exchange, .. }
-            | Sight::NoReply { exchange, .. }
-            | Sight::ReplySent { exchange, .. }
-            | Sight::ChunkSent { exchange, .. }
-            | Sight::PeerGone { exchange } => {
+            Observation::ReplyReceived { exchange, .. }
+            | Observation::NoReply { exchange, .. }
+            | Observation::ReplySent { exchange, .. }
+            | Observation::ChunkSent { exchange, .. }
+            | Observation::PeerGone { exchange } => {
                 let of_request = self.exchanges.get(&(party, *exchange));
                 found.extend(of_request.into_iter().flatten());
             }
@@ -171,14 +172,14 @@ fn collect_words<'a>(value: &'a Value, words: &mut Vec<&'a str>) {
 }
 
 /// How far a message is, as a stream tells it or an acknowledgement.
-fn moment_of(sight: &Sight) -> Option<(Moment, &str)> {
-    match sight {
-        Sight::FrameReceived { frame, .. } => {
+fn moment_of(observation: &Observation) -> Option<(Moment, &str)> {
+    match observation {
+        Observation::FrameReceived { frame, .. } => {
             let data = &frame["data"];
             let moment = moment_of_event(frame["streamEventType"].as_str()?, data)?;
             Some((moment, data["messageId"].as_str()?))
         }
-        Sight::ReplyReceived {
+        Observation::ReplyReceived {
             status: 200, body, ..
         } => {
             let data = &body["result"]["data"];

@@ -109,8 +109,8 @@ fn kind_of(what: &What) -> EventKind {
     match what {
         What::Step { .. } => EventKind::Step,
         What::World(_) => EventKind::World,
-        What::Sight(sight) if words::is_trouble(sight) => EventKind::Trouble,
-        What::Sight(_) => EventKind::Wire,
+        What::Observation(observation) if words::is_trouble(observation) => EventKind::Trouble,
+        What::Observation(_) => EventKind::Wire,
     }
 }
 

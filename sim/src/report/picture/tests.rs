@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
 use turnstile_fault::Link;
 use turnstile_judge::trace::{SCRIPT, Trace, WORLD};
@@ -26,7 +26,7 @@ fn trace(records: Vec<(&str, What)>) -> Trace {
 }
 
 fn asks(exchange: u64, to: &str, path: &str) -> What {
-    What::Sight(Sight::RequestSent {
+    What::Observation(Observation::RequestSent {
         exchange,
         to: to.to_owned(),
         method: "POST".to_owned(),
@@ -36,7 +36,7 @@ fn asks(exchange: u64, to: &str, path: &str) -> What {
 }
 
 fn is_asked(exchange: u64, path: &str) -> What {
-    What::Sight(Sight::RequestReceived {
+    What::Observation(Observation::RequestReceived {
         exchange,
         method: "POST".to_owned(),
         path: path.to_owned(),
@@ -47,7 +47,7 @@ fn is_asked(exchange: u64, path: &str) -> What {
 
 fn answers(exchange: u64, status: u16) -> What {
     let body = Value::Null;
-    What::Sight(Sight::ReplySent {
+    What::Observation(Observation::ReplySent {
         exchange,
         status,
         body,
@@ -56,7 +56,7 @@ fn answers(exchange: u64, status: u16) -> What {
 
 fn is_answered(exchange: u64, status: u16) -> What {
     let body = Value::Null;
-    What::Sight(Sight::ReplyReceived {
+    What::Observation(Observation::ReplyReceived {
         exchange,
         status,
         body,
@@ -141,13 +141,13 @@ fn what_two_parties_see_of_one_exchange_is_one_arrow_each_way() {
 
 #[test]
 fn what_the_server_sends_and_is_sent_is_seen_at_its_other_end() {
-    let opened = What::Sight(Sight::SocketOpened {
+    let opened = What::Observation(Observation::SocketOpened {
         socket: 1,
         to: "server".to_owned(),
         path: "/stream?a=b".to_owned(),
     });
     let frame = json!({"streamEventType": "connected"});
-    let received = What::Sight(Sight::FrameReceived { socket: 1, frame });
+    let received = What::Observation(Observation::FrameReceived { socket: 1, frame });
     let trace = trace(vec![
         ("client", asks(1, "server", "/trpc/start")),
         ("receiver", is_asked(1, "/callback")),
@@ -175,7 +175,7 @@ fn what_the_server_sends_and_is_sent_is_seen_at_its_other_end() {
 
 #[test]
 fn what_never_arrives_is_lost_and_a_repetition_is_not_taken_for_what_was_given_up() {
-    let no_answer = What::Sight(Sight::NoReply {
+    let no_answer = What::Observation(Observation::NoReply {
         exchange: 3,
         error: "late".to_owned(),
     });

@@ -4,7 +4,7 @@
 //! shows who speaks to whom.
 
 use serde_json::Value;
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
 use turnstile_fault::Link;
 use turnstile_judge::trace::{Labels, What};
@@ -23,11 +23,15 @@ pub(in crate::report) fn is_refusal(status: u16) -> bool {
 }
 
 /// Whether something did not go as it should on a wire.
-pub(in crate::report) fn is_trouble(sight: &Sight) -> bool {
-    match sight {
-        Sight::ReplyReceived { status, .. } | Sight::ReplySent { status, .. } => is_refusal(*status),
-        Sight::NoReply { .. } | Sight::PeerGone { .. } | Sight::SocketRefused { .. } => true,
-        Sight::SocketClosed { by, .. } => *by == ClosedBy::Lost,
+pub(in crate::report) fn is_trouble(observation: &Observation) -> bool {
+    match observation {
+        Observation::ReplyReceived { status, .. } | Observation::ReplySent { status, .. } => {
+            is_refusal(*status)
+        }
+        Observation::NoReply { .. } | Observation::PeerGone { .. } | Observation::SocketRefused { .. } => {
+            true
+        }
+        Observation::SocketClosed { by, .. } => *by == ClosedBy::Lost,
         _ => false,
     }
 }
@@ -41,58 +45,60 @@ pub(in crate::report) fn headline(what: &What, labels: &Labels) -> String {
             Err(_) => step.clone(),
         },
         What::World(event) => world(event),
-        What::Sight(sight) => of_sight(sight, labels),
+        What::Observation(observation) => of_observation(observation, labels),
     }
 }
 
 /// What it carries, cut off where there is no room; nothing if that is said already.
 pub(in crate::report) fn detail(what: &What, labels: &Labels) -> String {
-    let What::Sight(sight) = what else {
+    let What::Observation(observation) = what else {
         return String::new();
     };
-    let carried = match sight {
-        Sight::RequestSent { path, body, .. } | Sight::RequestReceived { path, body, .. } => {
+    let carried = match observation {
+        Observation::RequestSent { path, body, .. } | Observation::RequestReceived { path, body, .. } => {
             match path.split_once('?') {
                 Some((_, query)) if body.is_null() => query.to_owned(),
                 _ => written(body),
             }
         }
-        Sight::ReplyReceived { body, .. } | Sight::ReplySent { body, .. } => {
+        Observation::ReplyReceived { body, .. } | Observation::ReplySent { body, .. } => {
             let data = body.pointer("/result/data");
             let refusal = body.pointer("/error/message");
             written(data.or(refusal).unwrap_or(body))
         }
-        Sight::NoReply { error, .. } | Sight::SocketRefused { error, .. } => error.clone(),
-        Sight::ChunkSent { data, .. } => written(data),
-        Sight::SocketOpened { path, .. } => path.clone(),
-        Sight::FrameSent { frame, .. } | Sight::FrameReceived { frame, .. } => of_frame(frame),
-        Sight::PeerGone { .. } | Sight::SocketClosed { .. } => String::new(),
+        Observation::NoReply { error, .. } | Observation::SocketRefused { error, .. } => error.clone(),
+        Observation::ChunkSent { data, .. } => written(data),
+        Observation::SocketOpened { path, .. } => path.clone(),
+        Observation::FrameSent { frame, .. } | Observation::FrameReceived { frame, .. } => of_frame(frame),
+        Observation::PeerGone { .. } | Observation::SocketClosed { .. } => String::new(),
     };
     shortened(&named(carried, labels))
 }
 
-fn of_sight(sight: &Sight, labels: &Labels) -> String {
-    match sight {
-        Sight::RequestSent {
+fn of_observation(observation: &Observation, labels: &Labels) -> String {
+    match observation {
+        Observation::RequestSent {
             method, path, body, ..
         }
-        | Sight::RequestReceived {
+        | Observation::RequestReceived {
             method, path, body, ..
         } => request(method, path, body, labels),
-        Sight::ReplyReceived { status, body, .. } | Sight::ReplySent { status, body, .. } => {
+        Observation::ReplyReceived { status, body, .. } | Observation::ReplySent { status, body, .. } => {
             reply(*status, body)
         }
-        Sight::NoReply { .. } => "no answer".to_owned(),
-        Sight::ChunkSent { data, .. } if data == "[DONE]" => "last chunk".to_owned(),
-        Sight::ChunkSent { .. } => "chunk".to_owned(),
-        Sight::PeerGone { .. } => "its peer is gone".to_owned(),
-        Sight::SocketOpened { path, .. } => format!("{} opened", socket(path)),
-        Sight::SocketRefused { path, status, .. } => match status {
+        Observation::NoReply { .. } => "no answer".to_owned(),
+        Observation::ChunkSent { data, .. } if data == "[DONE]" => "last chunk".to_owned(),
+        Observation::ChunkSent { .. } => "chunk".to_owned(),
+        Observation::PeerGone { .. } => "its peer is gone".to_owned(),
+        Observation::SocketOpened { path, .. } => format!("{} opened", socket(path)),
+        Observation::SocketRefused { path, status, .. } => match status {
             Some(status) => format!("{} refused {status}", socket(path)),
             None => format!("{} not opened", socket(path)),
         },
-        Sight::FrameSent { frame, .. } | Sight::FrameReceived { frame, .. } => frame_name(frame, labels),
-        Sight::SocketClosed { code, by, .. } => {
+        Observation::FrameSent { frame, .. } | Observation::FrameReceived { frame, .. } => {
+            frame_name(frame, labels)
+        }
+        Observation::SocketClosed { code, by, .. } => {
             let by = match by {
                 ClosedBy::Itself => "closed",
                 ClosedBy::Peer => "closed by the other side",

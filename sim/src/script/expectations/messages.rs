@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_judge::oracle::history::StreamEvent;
 use turnstile_judge::parties::is_wrapper;
 use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
@@ -130,9 +130,9 @@ impl Checker<'_> {
         };
         let mut attempts = Vec::new();
         let mut getting_ready = Vec::new();
-        for (at, party, sight) in self.trace.sights() {
-            match sight {
-                Sight::RequestReceived {
+        for (at, party, observation) in self.trace.observations() {
+            match observation {
+                Observation::RequestReceived {
                     exchange, path, body, ..
                 } if is_wrapper(party) => {
                     if path == "/session/ready"
@@ -143,7 +143,9 @@ impl Checker<'_> {
                         attempts.push(at);
                     }
                 }
-                Sight::ReplySent { exchange, body, .. } if is_wrapper(party) && body["status"] == "ready" => {
+                Observation::ReplySent { exchange, body, .. }
+                    if is_wrapper(party) && body["status"] == "ready" =>
+                {
                     getting_ready.retain(|(asked, _)| *asked != (party, *exchange));
                 }
                 _ => {}

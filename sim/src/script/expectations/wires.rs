@@ -1,6 +1,6 @@
 //! What became of ingest sockets of the script's own, and what the gateway is left with.
 
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::ingest_party;
 use turnstile_scenarios::{IngestOutcome, Status};
 
@@ -11,16 +11,16 @@ impl Checker<'_> {
         let name = &expected.of.value;
         let party = ingest_party(name);
         let (mut closed, mut refused, mut errors) = (None, None, Vec::new());
-        for (_, whose, sight) in self.trace.sights() {
-            match sight {
+        for (_, whose, observation) in self.trace.observations() {
+            match observation {
                 _ if whose != party => {}
-                Sight::SocketClosed {
+                Observation::SocketClosed {
                     code,
                     by: ClosedBy::Peer,
                     ..
                 } => closed = *code,
-                Sight::SocketRefused { status, .. } => refused = *status,
-                Sight::FrameReceived { frame, .. } if frame["type"] == "error" => {
+                Observation::SocketRefused { status, .. } => refused = *status,
+                Observation::FrameReceived { frame, .. } if frame["type"] == "error" => {
                     errors.extend(frame["code"].as_str());
                 }
                 _ => {}

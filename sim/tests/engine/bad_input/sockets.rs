@@ -218,7 +218,7 @@ fn at_work(sweep: &mut Sweep) -> (String, Value) {
     let asked = Asked::call("start", &input).by(&user_token(USER, sweep.house.now()));
     let reply = sweep.accepted("start", "a turn that never ends", &asked);
     sweep.house.wait(Duration::from_secs(5));
-    let prompts = sweep.house.sights.bodies("wrapper", "/job/prompt");
+    let prompts = sweep.house.observations.bodies("wrapper", "/job/prompt");
     let binding = prompts.first().expect("the wrapper was given the turn")["session"].clone();
     sweep.take_stock();
     let session = reply["cloudAgentSessionId"].as_str().expect("a session");

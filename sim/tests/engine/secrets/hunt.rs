@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_seams::websocket::{self, Message};
 
 use super::planted::{Belongs, Planted};
@@ -127,7 +127,7 @@ impl Hunt {
 
     /// What the receiver was sent.
     pub fn callbacks(&self) -> Vec<Value> {
-        self.house.sights.bodies("receiver", "/")
+        self.house.observations.bodies("receiver", "/")
     }
 
     /// A secret has to have come to where it belongs: else nothing would have been proved by its absence
@@ -138,11 +138,16 @@ impl Hunt {
             Belongs::Receiver => "receiver",
             Belongs::Nobody => unreachable!("it does not belong anywhere"),
         };
-        let mut received = self.house.sights.all().into_iter().filter(|(of, _)| of == party);
-        let is_told = received.any(|(_, sight)| {
-            let Sight::RequestReceived {
+        let mut received = self
+            .house
+            .observations
+            .all()
+            .into_iter()
+            .filter(|(of, _)| of == party);
+        let is_told = received.any(|(_, observation)| {
+            let Observation::RequestReceived {
                 path, headers, body, ..
-            } = sight
+            } = observation
             else {
                 return false;
             };
@@ -165,8 +170,8 @@ impl Hunt {
                 self.log
             );
         }
-        let sights = self.house.sights.all();
-        self.plant_worker_tokens(&sights);
+        let observations = self.house.observations.all();
+        self.plant_worker_tokens(&observations);
         let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assert!(!frames.is_empty(), "no stream showed anything");
         for frame in frames {
@@ -176,15 +181,15 @@ impl Hunt {
         for line in std::mem::take(&mut self.log) {
             self.planted.search("the log", &line, Belongs::Nobody);
         }
-        for (party, sight) in sights {
-            self.search_sight(&party, &sight);
+        for (party, observation) in observations {
+            self.search_observation(&party, &observation);
         }
         self.planted.end();
     }
 
-    fn plant_worker_tokens(&mut self, sights: &[(String, Sight)]) {
-        for (_, sight) in sights {
-            if let Sight::RequestReceived { body, .. } = sight
+    fn plant_worker_tokens(&mut self, observations: &[(String, Observation)]) {
+        for (_, observation) in observations {
+            if let Observation::RequestReceived { body, .. } = observation
                 && let Some(token) = body["session"]["workerAuthToken"].as_str()
             {
                 self.planted.token("a wrapper's token", token, Belongs::Wrapper);
@@ -193,19 +198,19 @@ impl Hunt {
     }
 
     /// What the server told the wrapper and the receiver.
-    fn search_sight(&mut self, party: &str, sight: &Sight) {
-        match (party, sight) {
-            ("wrapper", Sight::RequestReceived { path, body, .. }) => {
+    fn search_observation(&mut self, party: &str, observation: &Observation) {
+        match (party, observation) {
+            ("wrapper", Observation::RequestReceived { path, body, .. }) => {
                 let what = format!("a request to the wrapper at {path}");
                 self.planted.search(&what, &body.to_string(), Belongs::Wrapper);
             }
-            ("wrapper", Sight::FrameReceived { frame, .. }) => {
+            ("wrapper", Observation::FrameReceived { frame, .. }) => {
                 let what = "a frame to the wrapper";
                 self.planted.search(what, &frame.to_string(), Belongs::Nobody);
             }
             (
                 "receiver",
-                Sight::RequestReceived {
+                Observation::RequestReceived {
                     path, headers, body, ..
                 },
             ) => {

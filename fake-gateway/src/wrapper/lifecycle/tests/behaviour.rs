@@ -1,50 +1,50 @@
-//! A wrapper that was told to misbehave.
+//! Tests of configured misbehaviour.
 
 use super::*;
 
 impl Stage {
     fn behaving(behaviour: &Value) -> Self {
         let mut stage = Self::new();
-        stage.behave(behaviour);
+        stage.set_behaviour(behaviour);
         stage
     }
 
-    fn behave(&mut self, behaviour: &Value) {
+    fn set_behaviour(&mut self, behaviour: &Value) {
         let behaviour = Behaviour::parse(behaviour.to_string().as_bytes()).unwrap();
-        self.input(Input::Asked(REQUEST, Ask::Behave(behaviour)));
+        self.input(Input::Request(REQUEST, Request::SetBehaviour(behaviour)));
         assert_eq!(self.actions.pop(), Some(Action::Answer(REQUEST, Reply::done())));
     }
 
-    /// Loses the ingest and has it back.
+    /// Loses the ingest and reopens it.
     fn lose_and_regain(&mut self, link: u64) {
         self.input(Input::LinkLost(LinkId(link), None));
         self.wait();
         self.input(Input::LinkOpened(LinkId(link + 1)));
     }
 
-    /// What was decided since the last call, as far as it is said on this socket.
-    fn said_on(&mut self, link: u64) -> Vec<String> {
-        let is_said = |action: &Action| matches!(action, Action::Send(on, _) if *on == LinkId(link));
+    /// The frames sent on this socket since the last call.
+    fn take_frames_on(&mut self, link: u64) -> Vec<String> {
+        let is_sent = |action: &Action| matches!(action, Action::Send(on, _) if *on == LinkId(link));
         self.actions
-            .extract_if(.., |action| is_said(action))
+            .extract_if(.., |action| is_sent(action))
             .map(|action| name(&action))
             .collect()
     }
 }
 
-/// A turn from its beginning to its end, without text.
+/// The events of a whole turn without text.
 fn whole_turn(behaviour: &Value) -> Vec<String> {
     let mut stage = Stage::behaving(behaviour).put_to_work(&["a"]);
-    stage.decided();
+    stage.take_actions();
     stage.progress(Progress::Begun);
     stage.progress(Progress::Finished);
-    stage.decided()
+    stage.take_actions()
 }
 
 const ENDING: [&str; 3] = ["autocommit_started", "autocommit_completed", "complete"];
 
 #[test]
-fn the_end_of_a_turn_is_reported_as_asked_for() {
+fn misbehaviour_changes_how_the_end_of_a_turn_is_reported() {
     let begun = "message.updated assistant a";
     let done = "message.updated assistant a done";
     let late = "message.updated assistant a late done";
@@ -68,23 +68,23 @@ fn the_end_of_a_turn_is_reported_as_asked_for() {
 }
 
 #[test]
-fn an_unmade_workspace_is_told_late_and_binds_nothing() {
+fn a_failed_workspace_setup_is_reported_late_and_binds_nothing() {
     let fail = json!({ "code": "WORKSPACE_SETUP_FAILED", "times": 1 });
     let mut stage = Stage::behaving(&json!({ "ready": { "delay": "500ms", "fail": fail } }));
-    stage.ask_ready(1);
-    assert_eq!(stage.decided(), [""; 0]);
+    stage.request_ready(1);
+    assert_eq!(stage.take_actions(), [""; 0]);
     assert_eq!(stage.wait(), Duration::from_millis(500));
-    assert_eq!(stage.decided(), ["answer 200 WORKSPACE_SETUP_FAILED"]);
+    assert_eq!(stage.take_actions(), ["answer 200 WORKSPACE_SETUP_FAILED"]);
     stage.prompt("a", 1);
-    assert_eq!(stage.decided(), ["answer 400 NO_SESSION"]);
+    assert_eq!(stage.take_actions(), ["answer 400 NO_SESSION"]);
 
-    stage.ask_ready(1);
+    stage.request_ready(1);
     stage.wait();
-    assert_eq!(stage.decided(), ["answer 200"]);
+    assert_eq!(stage.take_actions(), ["answer 200"]);
 }
 
 #[test]
-fn a_job_is_refused_as_often_as_asked_for_and_leaves_no_trace() {
+fn a_job_is_refused_the_configured_number_of_times_without_side_effects() {
     for (code, answer) in [
         ("INVALID_REQUEST", "answer 400 INVALID_REQUEST"),
         ("NO_SESSION", "answer 400 NO_SESSION"),
@@ -96,51 +96,51 @@ fn a_job_is_refused_as_often_as_asked_for_and_leaves_no_trace() {
         for _ in 0..3 {
             stage.prompt("a", 1);
         }
-        assert_eq!(stage.decided(), [answer, answer, "open"]);
+        assert_eq!(stage.take_actions(), [answer, answer, "open"]);
     }
 }
 
 #[test]
-fn a_turn_can_be_over_before_its_delivery_is_answered() {
+fn a_turn_can_end_before_its_delivery_is_answered() {
     let mut stage = Stage::behaving(&json!({ "job": { "delay": "1s" } })).put_to_work(&["a"]);
-    assert_eq!(stage.decided(), [&["open"], &BEGINNING[..]].concat());
+    assert_eq!(stage.take_actions(), [&["open"], &BEGINNING[..]].concat());
     stage.progress(Progress::Finished);
     stage.write_all();
-    stage.decided();
+    stage.take_actions();
     assert_eq!(stage.wait(), Duration::from_millis(250));
-    assert_eq!(stage.decided(), ["close"]);
+    assert_eq!(stage.take_actions(), ["close"]);
     assert_eq!(stage.wait(), Duration::from_millis(750));
-    assert_eq!(stage.decided(), ["answer 200"]);
+    assert_eq!(stage.take_actions(), ["answer 200"]);
 }
 
 #[test]
-fn a_turn_whose_reply_is_lost_is_taken_all_the_same() {
+fn a_turn_whose_reply_is_lost_is_accepted() {
     let mut stage = Stage::behaving(&json!({ "job": { "lose-reply": 1 } })).put_to_work(&["a"]);
     stage.prompt("a", 1);
     let expected = [&["open", "hang up"], &BEGINNING[..], &["answer 200"]].concat();
-    assert_eq!(stage.decided(), expected);
+    assert_eq!(stage.take_actions(), expected);
 }
 
 #[test]
-fn a_deaf_wrapper_gives_no_pong_until_it_behaves() {
+fn a_deaf_wrapper_sends_no_pong() {
     let mut stage = Stage::behaving(&json!({ "deaf": true })).put_to_work(&["a"]);
-    stage.decided();
-    stage.input(Input::Ordered(LinkId(1), Order::Ping));
-    assert_eq!(stage.decided(), [""; 0]);
-    stage.behave(&json!({}));
-    stage.input(Input::Ordered(LinkId(1), Order::Ping));
-    assert_eq!(stage.decided(), ["pong"]);
+    stage.take_actions();
+    stage.input(Input::Command(LinkId(1), Command::Ping));
+    assert_eq!(stage.take_actions(), [""; 0]);
+    stage.set_behaviour(&json!({}));
+    stage.input(Input::Command(LinkId(1), Command::Ping));
+    assert_eq!(stage.take_actions(), ["pong"]);
 }
 
 #[test]
-fn a_silent_wrapper_works_on_gives_pongs_and_stays() {
+fn a_silent_wrapper_runs_turns_answers_pings_and_keeps_its_ingest() {
     let mut stage = Stage::behaving(&json!({ "silent": true })).put_to_work(&["a", "b"]);
     stage.progress(Progress::Text("hi".to_owned()));
-    stage.input(Input::Ordered(LinkId(1), Order::RequestSnapshot));
+    stage.input(Input::Command(LinkId(1), Command::RequestSnapshot));
     stage.lose_and_regain(1);
     stage.progress(Progress::Finished);
     stage.progress(Progress::Finished);
-    stage.input(Input::Ordered(LinkId(2), Order::Ping));
+    stage.input(Input::Command(LinkId(2), Command::Ping));
     stage.write_all();
     let expected = [
         "open",
@@ -151,16 +151,16 @@ fn a_silent_wrapper_works_on_gives_pongs_and_stays() {
         "start b",
         "pong",
     ];
-    assert_eq!(stage.decided(), expected);
+    assert_eq!(stage.take_actions(), expected);
     assert_eq!(stage.lifecycle.next_deadline(), None);
 }
 
 #[test]
-fn a_babbling_wrapper_sends_a_kilobyte_more_as_often_as_asked_for() {
+fn a_babbling_wrapper_sends_the_configured_number_of_kilobytes() {
     let mut stage = Stage::behaving(&json!({ "babble": 3 })).put_to_work(&["a"]);
-    stage.decided();
+    stage.take_actions();
     stage.progress(Progress::Begun);
-    let frames = stage.decided_frames();
+    let frames = stage.take_frames();
     assert_eq!(frames.len(), 1 + 3);
     for frame in &frames[1..] {
         assert_eq!(frame["data"]["event"], "message.part.delta");
@@ -170,99 +170,99 @@ fn a_babbling_wrapper_sends_a_kilobyte_more_as_often_as_asked_for() {
 }
 
 #[test]
-fn a_child_falls_idle_while_its_parent_works() {
+fn a_child_session_can_report_idle_during_a_turn() {
     let mut stage = Stage::behaving(&json!({ "child-idle": true })).put_to_work(&["a"]);
-    stage.decided();
+    stage.take_actions();
     stage.progress(Progress::Begun);
-    let idle = stage.decided_frames().pop().unwrap();
+    let idle = stage.take_frames().pop().unwrap();
     assert_eq!(idle["data"]["event"], "session.idle");
     assert_ne!(idle["data"]["sessionID"], "ses_1");
 }
 
 #[test]
-fn every_event_is_doubled_if_asked_for() {
+fn every_event_can_be_sent_twice() {
     let mut stage = Stage::behaving(&json!({ "duplicate": true })).put_to_work(&["a"]);
     stage.write_all();
     stage.lose_and_regain(1);
-    stage.input(Input::Ordered(LinkId(2), Order::Ping));
+    stage.input(Input::Command(LinkId(2), Command::Ping));
     stage.progress(Progress::Finished);
-    let said: Vec<_> = stage.decided_frames();
-    assert_eq!(said.len(), 2 * (2 + 1 + 1 + 4 + 3));
-    assert!(said.chunks(2).all(|pair| pair[0] == pair[1]), "{said:?}");
+    let sent: Vec<_> = stage.take_frames();
+    assert_eq!(sent.len(), 2 * (2 + 1 + 1 + 4 + 3));
+    assert!(sent.chunks(2).all(|pair| pair[0] == pair[1]), "{sent:?}");
     stage.write_all();
     assert_eq!(stage.wait(), Duration::from_millis(250));
 }
 
 #[test]
-fn a_lost_buffer_is_told_as_lost() {
+fn a_lost_buffer_is_reported_as_lost() {
     let mut stage = Stage::behaving(&json!({ "loses-buffer": true })).put_to_work(&["a"]);
     stage.write_all();
     stage.input(Input::LinkLost(LinkId(1), None));
     stage.progress(Progress::Text("hi".to_owned()));
     stage.wait();
-    stage.decided();
+    stage.take_actions();
     stage.input(Input::LinkOpened(LinkId(2)));
     stage.progress(Progress::Finished);
-    let said = stage.decided_frames();
-    assert_eq!(said[0]["data"], json!({ "bufferedEvents": 0, "eventsLost": 3 }));
-    assert_eq!(said[1]["data"]["event"], "message.updated");
+    let sent = stage.take_frames();
+    assert_eq!(sent[0]["data"], json!({ "bufferedEvents": 0, "eventsLost": 3 }));
+    assert_eq!(sent[1]["data"]["event"], "message.updated");
 }
 
 #[test]
-fn a_replaced_binding_is_dialed_once_more_and_hears_every_later_turn() {
+fn a_replaced_binding_is_dialled_again_and_gets_every_later_event() {
     let mut stage = Stage::behaving(&json!({ "keeps-old-socket": true })).put_to_work(&["a"]);
-    stage.decided();
-    stage.ask_ready(2);
+    stage.take_actions();
+    stage.request_ready(2);
     let Action::Open { link, url, .. } = &stage.actions[0] else {
         panic!("{:?}", stage.actions);
     };
     assert_eq!(*link, LinkId(2));
     assert!(url.contains("&wrapperGeneration=1&"), "{url}");
-    assert_eq!(stage.decided(), ["open", "stop", "answer 200"]);
+    assert_eq!(stage.take_actions(), ["open", "stop", "answer 200"]);
 
     stage.prompt("a", 2);
     stage.input(Input::LinkOpened(LinkId(3)));
     let turn = ["session.status busy", "message.updated user"];
-    assert_eq!(stage.said_on(1), turn);
-    assert_eq!(stage.said_on(3), turn);
-    assert_eq!(stage.decided(), ["open", "answer 200", "start a"]);
+    assert_eq!(stage.take_frames_on(1), turn);
+    assert_eq!(stage.take_frames_on(3), turn);
+    assert_eq!(stage.take_actions(), ["open", "answer 200", "start a"]);
 
-    // The server lets the one go and the other in.
+    // The server closes the old socket and accepts the new one.
     stage.input(Input::LinkLost(LinkId(1), Some(4401)));
     stage.input(Input::LinkOpened(LinkId(2)));
     stage.progress(Progress::Begun);
-    assert_eq!(stage.said_on(2), ["message.updated assistant a"]);
-    assert_eq!(stage.decided(), ["message.updated assistant a"]);
+    assert_eq!(stage.take_frames_on(2), ["message.updated assistant a"]);
+    assert_eq!(stage.take_actions(), ["message.updated assistant a"]);
 
-    stage.behave(&json!({}));
+    stage.set_behaviour(&json!({}));
     stage.progress(Progress::Text("hi".to_owned()));
     let expected = ["close", "message.part.delta", "message.part.updated"];
-    assert_eq!(stage.decided(), expected);
+    assert_eq!(stage.take_actions(), expected);
 }
 
 #[test]
-fn an_old_binding_that_is_refused_changes_nothing() {
+fn the_refusal_of_an_old_binding_changes_nothing() {
     let mut stage = Stage::behaving(&json!({ "keeps-old-socket": true })).put_to_work(&["a"]);
     stage.ready(2);
     stage.prompt("b", 2);
     stage.input(Input::LinkOpened(LinkId(3)));
-    stage.decided();
+    stage.take_actions();
     let failure = LinkFailure {
         status: Some(STALE),
         error: "refused".to_owned(),
     };
     stage.input(Input::LinkFailed(LinkId(2), failure));
-    assert_eq!(stage.decided(), [""; 0]);
+    assert_eq!(stage.take_actions(), [""; 0]);
     stage.progress(Progress::Begun);
-    assert_eq!(stage.said_on(2), [""; 0]);
+    assert_eq!(stage.take_frames_on(2), [""; 0]);
 }
 
 #[test]
-fn complete_says_what_it_was_told_to() {
-    let told = json!({ "gate": "pass", "branch": "other", "exit-code": 3 });
-    let mut stage = Stage::behaving(&json!({ "complete": told })).put_to_work(&["a"]);
+fn complete_has_the_configured_values() {
+    let configured = json!({ "gate": "pass", "branch": "other", "exit-code": 3 });
+    let mut stage = Stage::behaving(&json!({ "complete": configured })).put_to_work(&["a"]);
     stage.progress(Progress::Finished);
-    let complete = stage.decided_frames().pop().unwrap();
+    let complete = stage.take_frames().pop().unwrap();
     assert_eq!(
         complete["data"],
         json!({ "exitCode": 3, "currentBranch": "other", "gateResult": "pass" })
@@ -270,16 +270,16 @@ fn complete_says_what_it_was_told_to() {
 }
 
 #[test]
-fn a_wrapper_that_never_completes_stays() {
+fn a_wrapper_that_never_completes_keeps_its_ingest() {
     let mut stage = Stage::behaving(&json!({ "complete": { "never": true } })).put_to_work(&["a"]);
     stage.progress(Progress::Finished);
     stage.write_all();
-    assert_eq!(stage.decided().last().unwrap(), "autocommit_completed");
+    assert_eq!(stage.take_actions().last().unwrap(), "autocommit_completed");
     assert_eq!(stage.lifecycle.next_deadline(), None);
 }
 
 #[test]
-fn one_turn_is_fatal_instead_of_running() {
+fn a_configured_fatal_error_replaces_one_turn() {
     let mut stage = Stage::behaving(&json!({ "fatal": "no disk" })).put_to_work(&["a", "b"]);
     let frames = stage.actions.iter().filter_map(|action| match action {
         Action::Send(_, frame) if frame["streamEventType"] == "error" => Some(&frame["data"]),
@@ -297,38 +297,38 @@ fn one_turn_is_fatal_instead_of_running() {
         "session.status idle",
         "session.idle",
     ];
-    assert_eq!(stage.decided(), expected);
+    assert_eq!(stage.take_actions(), expected);
     stage.prompt("c", 1);
-    assert_eq!(stage.decided().last().unwrap(), "start c");
+    assert_eq!(stage.take_actions().last().unwrap(), "start c");
 }
 
 #[test]
-fn a_snapshot_tells_the_latest_turn_as_it_stands() {
+fn a_snapshot_reports_the_latest_turn() {
     let mut stage = Stage::at_work(&["a"]);
     stage.progress(Progress::Text("hel".to_owned()));
     stage.progress(Progress::Text("lo".to_owned()));
-    stage.decided();
-    stage.input(Input::Ordered(LinkId(1), Order::RequestSnapshot));
-    let frames = stage.decided_frames();
+    stage.take_actions();
+    stage.input(Input::Command(LinkId(1), Command::RequestSnapshot));
+    let frames = stage.take_frames();
     assert_eq!(frames[2]["data"]["part"]["text"], "hello");
 
-    stage.input(Input::Ordered(LinkId(1), Order::RequestSnapshot));
+    stage.input(Input::Command(LinkId(1), Command::RequestSnapshot));
     let running = [
         "message.updated user",
         "message.updated assistant a",
         "message.part.updated",
         "session.status busy",
     ];
-    assert_eq!(stage.decided(), running);
+    assert_eq!(stage.take_actions(), running);
 
     stage.progress(Progress::Refused("no money".to_owned()));
-    stage.decided();
-    stage.input(Input::Ordered(LinkId(1), Order::RequestSnapshot));
+    stage.take_actions();
+    stage.input(Input::Command(LinkId(1), Command::RequestSnapshot));
     let ended = [
         "message.updated user",
         "message.updated assistant a no money done",
         "message.part.updated",
         "session.status idle",
     ];
-    assert_eq!(stage.decided(), ended);
+    assert_eq!(stage.take_actions(), ended);
 }

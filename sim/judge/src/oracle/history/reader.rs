@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 
 use super::wire::{self, Fence};
 use super::{
@@ -34,7 +34,7 @@ pub(super) fn read(trace: &Trace) -> History {
     for record in trace.records() {
         reader.history.end = record.at;
         match &record.what {
-            What::Sight(sight) => reader.take(record.at, &record.party, sight),
+            What::Observation(observation) => reader.take(record.at, &record.party, observation),
             What::World(event) => reader.history.faults.take(record.at, event),
             What::Step { .. } => {}
         }
@@ -71,16 +71,16 @@ enum Exchange {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, at: Duration, party: &'a str, sight: &'a Sight) {
-        match sight {
-            Sight::RequestSent {
+    fn take(&mut self, at: Duration, party: &'a str, observation: &'a Observation) {
+        match observation {
+            Observation::RequestSent {
                 exchange,
                 to,
                 path,
                 body,
                 ..
             } => self.request_sent(at, (party, *exchange), to, path, body),
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange,
                 method,
                 path,
@@ -98,30 +98,32 @@ impl<'a> Reader<'a> {
                 };
                 self.called_back((party, *exchange), request);
             }
-            Sight::RequestReceived {
+            Observation::RequestReceived {
                 exchange, path, body, ..
             } => self.wrapper_asked(at, (party, *exchange), path, body),
-            Sight::ReplyReceived {
+            Observation::ReplyReceived {
                 exchange,
                 status,
                 body,
                 ..
             }
-            | Sight::ReplySent {
+            | Observation::ReplySent {
                 exchange,
                 status,
                 body,
                 ..
             } => self.answered(at, (party, *exchange), *status, body),
-            Sight::SocketOpened { socket, to, path, .. } if to == SERVER => {
+            Observation::SocketOpened { socket, to, path, .. } if to == SERVER => {
                 self.opened(at, (party, *socket), path);
             }
-            Sight::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
+            Observation::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
                 self.reading_refused(path);
             }
-            Sight::FrameReceived { socket, frame, .. } => self.frame_received(at, (party, *socket), frame),
-            Sight::FrameSent { socket, frame, .. } => self.frame_sent(at, (party, *socket), frame),
-            Sight::SocketClosed { socket, .. } => self.closed(at, (party, *socket)),
+            Observation::FrameReceived { socket, frame, .. } => {
+                self.frame_received(at, (party, *socket), frame)
+            }
+            Observation::FrameSent { socket, frame, .. } => self.frame_sent(at, (party, *socket), frame),
+            Observation::SocketClosed { socket, .. } => self.closed(at, (party, *socket)),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 
 use super::{ROOT, Writer};
 use crate::parties::SERVER;
@@ -19,7 +19,7 @@ impl Writer {
         let exchange = self.next_exchange();
         let (to, path) = (SERVER.to_owned(), format!("/trpc/{procedure}"));
         let (method, body) = ("POST".to_owned(), input);
-        let request = Sight::RequestSent {
+        let request = Observation::RequestSent {
             exchange,
             to,
             method,
@@ -38,7 +38,7 @@ impl Writer {
 
     /// A client that asked is answered.
     pub(in crate::oracle) fn is_answered(&mut self, exchange: u64, status: u16, body: Value) {
-        let reply = Sight::ReplyReceived {
+        let reply = Observation::ReplyReceived {
             exchange,
             status,
             body,
@@ -62,7 +62,7 @@ impl Writer {
     pub(super) fn opens(&mut self, party: &str, path: String) -> u64 {
         self.socket += 1;
         let (socket, to) = (self.socket, SERVER.to_owned());
-        self.sees(party, Sight::SocketOpened { socket, to, path });
+        self.sees(party, Observation::SocketOpened { socket, to, path });
         socket
     }
 
@@ -90,7 +90,7 @@ impl Writer {
 
     pub(in crate::oracle) fn client_is_shown(&mut self, client: &str, frame: Value) {
         let socket = self.book().streams[client];
-        self.sees(client, Sight::FrameReceived { socket, frame });
+        self.sees(client, Observation::FrameReceived { socket, frame });
     }
 
     /// A client is shown an event that is not kept.

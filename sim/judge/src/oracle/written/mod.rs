@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_events::observation::Sight;
+use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 
 use self::events::entity;
@@ -128,9 +128,9 @@ impl Writer {
         });
     }
 
-    fn sees(&mut self, party: &str, sight: Sight) {
+    fn sees(&mut self, party: &str, observation: Observation) {
         self.now += Duration::from_secs(1);
-        self.push(party, What::Sight(sight));
+        self.push(party, What::Observation(observation));
     }
 
     /// Something is done to the world.
@@ -167,7 +167,7 @@ impl Writer {
     /// The same, if the harness is refused the log of the session.
     pub(super) fn judged_without_log(mut self) -> Vec<String> {
         self.socket += 1;
-        let refused = Sight::SocketRefused {
+        let refused = Observation::SocketRefused {
             socket: self.socket,
             to: SERVER.to_owned(),
             path: format!("/stream?cloudAgentSessionId={}&fromId=0", self.session),
@@ -216,7 +216,7 @@ impl Writer {
 
     fn judge(mut self) -> Vec<Finding> {
         let exchange = self.next_exchange();
-        let request = Sight::RequestSent {
+        let request = Observation::RequestSent {
             exchange,
             to: GATEWAY.to_owned(),
             method: "GET".to_owned(),
@@ -226,7 +226,7 @@ impl Writer {
         self.sees(OBSERVER, request);
         let (status, body) = (200, self.waiters.clone());
         if !body.is_null() {
-            let reply = Sight::ReplyReceived {
+            let reply = Observation::ReplyReceived {
                 exchange,
                 status,
                 body,

@@ -1,7 +1,7 @@
 //! What the wrapper and the receiver are asked, and what the wrapper says.
 
 use serde_json::{Value, json};
-use turnstile_events::observation::{ClosedBy, Sight};
+use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::events::{assistant, merged};
 use super::{Writer, worker_token};
@@ -10,7 +10,7 @@ use crate::parties::{RECEIVER, WRAPPER};
 impl Writer {
     fn wrapper_asked(&mut self, path: &str, body: Value, status: u16, answer: Value) {
         let exchange = self.next_exchange();
-        let request = Sight::RequestReceived {
+        let request = Observation::RequestReceived {
             exchange,
             method: "POST".to_owned(),
             path: path.to_owned(),
@@ -18,7 +18,7 @@ impl Writer {
             body,
         };
         self.sees(WRAPPER, request);
-        let reply = Sight::ReplySent {
+        let reply = Observation::ReplySent {
             exchange,
             status,
             body: answer,
@@ -105,21 +105,21 @@ impl Writer {
 
     fn socket_ends(&mut self, socket: u64) {
         let (code, by) = (None, ClosedBy::Lost);
-        self.sees(WRAPPER, Sight::SocketClosed { socket, code, by });
+        self.sees(WRAPPER, Observation::SocketClosed { socket, code, by });
     }
 
     /// The wrapper is told to stop on its socket of that generation.
     pub(in crate::oracle) fn is_killed(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"type": "kill"});
-        self.sees(WRAPPER, Sight::FrameReceived { socket, frame });
+        self.sees(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
     /// The wrapper says something on its socket of that generation.
     pub(in crate::oracle) fn says(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"streamEventType": name, "data": data});
-        self.sees(WRAPPER, Sight::FrameSent { socket, frame });
+        self.sees(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
     /// The wrapper says a word on an assistant's message.
@@ -150,7 +150,7 @@ impl Writer {
         let body = json!({"sessionId": self.session, "cloudAgentSessionId": self.session, "messageId": message,
             "executionId": message, "idempotencyKey": message, "status": "completed"});
         let exchange = self.next_exchange();
-        let request = Sight::RequestReceived {
+        let request = Observation::RequestReceived {
             exchange,
             method: "POST".to_owned(),
             path: path.to_owned(),
@@ -159,7 +159,7 @@ impl Writer {
         };
         self.sees(RECEIVER, request);
         let body = Value::Null;
-        let reply = Sight::ReplySent {
+        let reply = Observation::ReplySent {
             exchange,
             status,
             body,

@@ -1,6 +1,6 @@
-//! What the session server can ask of a wrapper over HTTP, and what it is answered (protocol §5).
+//! Requests of the session server to a wrapper, and their answers (R5.26–R5.40).
 //!
-//! Parsing and shapes only. Past this file there are only complete requests.
+//! Parsing and shapes only. Code outside of this file sees only complete requests.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,84 +10,80 @@ use super::behaviour::Behaviour;
 use super::binding::{Binding, IncompleteBinding, SentBinding, Session};
 use crate::gateway::{IDLE_DIRECTIVE, has_directive};
 
-/// The branch that is reported where none was asked for.
+/// The branch to report if the request names none.
 pub(super) const DEFAULT_BRANCH: &str = "main";
 
-/// A request, understood.
+/// A parsed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum Request {
     /// `POST /session/ready`.
     Ready(Ready),
     /// `POST /job/prompt` or `POST /job/command`.
     Prompt(Prompt, Binding),
-    /// `POST /job/abort`, for this wrapper run only if one is named.
+    /// `POST /job/abort`, with the wrapper run it names.
     Abort(Option<String>),
     /// `GET /job/status`.
     Status,
     /// `POST /test/behaviour`.
-    Behave(Behaviour),
+    SetBehaviour(Behaviour),
 }
 
-/// What a wrapper is to be made ready for.
+/// Content of `POST /session/ready`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ready {
-    /// The session.
     pub(super) session_id: String,
-    /// Kilo's side of it, if the server knows it from an earlier wrapper.
+    /// Kilo's session id, if the server knows it from an earlier wrapper.
     pub(super) kilo_session_id: Option<String>,
-    /// Where and as whom to report.
     pub(super) binding: Binding,
 }
 
-/// One turn, as it is delivered.
+/// Content of one delivered turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Prompt {
-    /// The message that the turn answers.
+    /// The user message to answer.
     pub(super) message_id: String,
-    /// What is said to the model.
+    /// The prompt for the model.
     pub(super) text: String,
-    /// Which model.
     pub(super) model: String,
-    /// What is to follow the turn.
+    /// Work after the turn.
     pub(super) finalization: Finalization,
 }
 
-/// What is to follow a turn after which nothing is left to run.
+/// Work to do after the last turn (R11.22). Condensing is ignored, because it is not observable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Finalization {
-    /// Whether the work is committed.
+    /// Whether to commit.
     pub(super) auto_commit: Option<bool>,
-    /// The gate that the work has to pass, if any but `off`. What else a finalization says (condensing)
-    /// leaves nothing to see.
+    /// The gate to run (R11.25); `off` means none.
     pub(super) gate_threshold: Option<String>,
 }
 
-/// Why a request is refused.
+/// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// The request cannot be meant as it is.
+    /// MalformedRequest request.
     #[error("{0}")]
     Invalid(String),
-    /// Nobody made this wrapper ready, it gave its session up since, or it is ready for another run.
+    /// The wrapper was not made ready, dropped its binding, or is bound to another run.
     #[error("the wrapper is not ready for that")]
     NoSession,
     /// The ingest is not open.
     #[error("no ingest connection: {0}")]
     Connection(String),
-    /// Kilo cannot be told.
+    /// Kilo did not accept the turn.
     #[error("kilo was not reached: {0}")]
     Send(String),
-    /// There is no workspace to work in.
+    /// The workspace could not be set up.
     #[error("the workspace was not set up: {0}")]
     WorkspaceSetup(String),
-    /// There is no kilo to work with.
+    /// Kilo could not be started.
     #[error("kilo did not start: {0}")]
     KiloServer(String),
 }
 
 impl Refusal {
-    /// The HTTP status of the refusal.
+    /// HTTP status.
     fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) | Self::NoSession => 400,
@@ -95,7 +91,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal's name on the wire.
+    /// `error` or `error.code` in the body.
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
@@ -107,7 +103,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal of a `/job/…` request, or of one at the side door.
+    /// The answer to a `/job/…` request or a control request (R5.40).
     pub(super) fn of_job(&self) -> Reply {
         Reply {
             status: self.status(),
@@ -115,7 +111,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal of `/session/ready`: its body says what it is, under an HTTP status of success.
+    /// The answer to `/session/ready`: status 200 with the error in the body (R5.29).
     pub(super) fn of_ready(&self) -> Reply {
         Reply::ok(json!({
             "status": "error",
@@ -130,12 +126,12 @@ impl From<IncompleteBinding> for Refusal {
     }
 }
 
-/// The answer to a request.
+/// Answer to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reply {
     /// HTTP status.
     pub(super) status: u16,
-    /// JSON body, null if there is none.
+    /// JSON body; null for none.
     pub(super) body: Value,
 }
 
@@ -145,7 +141,7 @@ impl Reply {
         Self { status: 200, body }
     }
 
-    /// It is done, and there is nothing to say about it.
+    /// A 204 without a body.
     pub(super) fn done() -> Self {
         Self {
             status: 204,
@@ -153,12 +149,12 @@ impl Reply {
         }
     }
 
-    /// The turn was taken, now or before.
+    /// The turn was accepted, now or earlier (R5.32).
     pub(super) fn sent(message_id: &str) -> Self {
         Self::ok(json!({ "status": "sent", "messageId": message_id }))
     }
 
-    /// The wrapper is ready for `session`. The places it names are as fake as the wrapper.
+    /// The wrapper is ready for `session` (R5.29). The paths are made up.
     pub(super) fn ready(session: &Session) -> Self {
         let Session {
             session_id,
@@ -188,14 +184,14 @@ struct SentReady {
     session: SentBinding,
 }
 
-/// Reads the body of `POST /session/ready`.
+/// Parses the body of `POST /session/ready`.
 ///
 /// # Errors
 ///
-/// [`Refusal::Invalid`] naming what is wrong or missing.
-pub(super) fn parse_ready(body: &[u8]) -> Result<Ask, Refusal> {
+/// [`Refusal::Invalid`] names the invalid or missing field.
+pub(super) fn parse_ready(body: &[u8]) -> Result<Request, Refusal> {
     let sent: SentReady = parse(body)?;
-    Ok(Ask::Ready(Ready {
+    Ok(Request::Ready(Ready {
         session_id: required("cloudAgentSessionId", sent.cloud_agent_session_id)?,
         kilo_session_id: sent.kilo_session_id.filter(|id| !id.is_empty()),
         binding: sent.session.complete()?,
@@ -229,25 +225,24 @@ struct SentAgent {
     model: Option<String>,
 }
 
-/// Reads the body of `POST /job/prompt`.
+/// Parses the body of `POST /job/prompt`.
 ///
 /// # Errors
 ///
-/// [`Refusal::Invalid`] naming what is wrong or missing.
-pub(super) fn parse_prompt(body: &[u8]) -> Result<Ask, Refusal> {
+/// [`Refusal::Invalid`] names the invalid or missing field.
+pub(super) fn parse_prompt(body: &[u8]) -> Result<Request, Refusal> {
     let mut sent: SentTurn = parse(body)?;
     let text = required("message.prompt", sent.message.prompt.take())?;
-    sent.into_ask(text)
+    sent.into_request(text)
 }
 
-/// Reads the body of `POST /job/command`: as for a prompt, but with `command` and `arguments` in the
-/// message. Arguments that say how the gateway is to answer are what the model is told; others follow
-/// the command's name, and the answer is empty.
+/// Parses the body of `POST /job/command`, which has `command` and `arguments` in place of `prompt`. The text
+/// for the model follows R11.26 and R11.27.
 ///
 /// # Errors
 ///
-/// [`Refusal::Invalid`] naming what is wrong or missing.
-pub(super) fn parse_command(body: &[u8]) -> Result<Ask, Refusal> {
+/// [`Refusal::Invalid`] names the invalid or missing field.
+pub(super) fn parse_command(body: &[u8]) -> Result<Request, Refusal> {
     let mut sent: SentTurn = parse(body)?;
     let command = required("message.command", sent.message.command.take())?;
     let arguments = std::mem::take(&mut sent.message.arguments);
@@ -256,18 +251,18 @@ pub(super) fn parse_command(body: &[u8]) -> Result<Ask, Refusal> {
     } else {
         format!("/{command} {arguments} {IDLE_DIRECTIVE}")
     };
-    sent.into_ask(text)
+    sent.into_request(text)
 }
 
 impl SentTurn {
-    fn into_ask(self, text: String) -> Result<Ask, Refusal> {
+    fn into_request(self, text: String) -> Result<Request, Refusal> {
         let prompt = Prompt {
             message_id: required("message.id", self.message.id)?,
             text,
             model: required("agent.model", self.agent.model)?,
             finalization: self.finalization.unwrap_or_default(),
         };
-        Ok(Ask::Prompt(prompt, self.session.complete()?))
+        Ok(Request::Prompt(prompt, self.session.complete()?))
     }
 }
 
@@ -277,18 +272,18 @@ struct SentAbort {
     wrapper_run_id: Option<String>,
 }
 
-/// Reads the body of `POST /job/abort`, which may be empty.
+/// Parses the body of `POST /job/abort`, which may be empty.
 ///
 /// # Errors
 ///
-/// [`Refusal::Invalid`] if there is a body that makes no sense.
-pub(super) fn parse_abort(body: &[u8]) -> Result<Ask, Refusal> {
+/// [`Refusal::Invalid`] if a body is present and malformed.
+pub(super) fn parse_abort(body: &[u8]) -> Result<Request, Refusal> {
     let sent = if body.is_empty() {
         SentAbort::default()
     } else {
         parse(body)?
     };
-    Ok(Ask::Abort(sent.wrapper_run_id))
+    Ok(Request::Abort(sent.wrapper_run_id))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
@@ -306,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_says_what_its_arguments_ask_for_or_else_nothing() {
+    fn a_command_uses_the_directive_in_its_arguments_or_idle() {
         for (arguments, expected) in [
             ("__fake__:echo:hi", "__fake__:echo:hi"),
             ("the tests", "/review the tests __fake__:idle"),
@@ -319,7 +314,7 @@ mod tests {
                     "wrapperRunId": "wr_1", "wrapperGeneration": 0, "wrapperConnectionId": "c",
                 },
             });
-            let Ok(Ask::Prompt(prompt, _)) = parse_command(body.to_string().as_bytes()) else {
+            let Ok(Request::Prompt(prompt, _)) = parse_command(body.to_string().as_bytes()) else {
                 panic!("the command is complete");
             };
             assert_eq!(prompt.text, expected);
@@ -327,8 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_request_is_told_what_is_wrong_with_it() {
-        type Parse = fn(&[u8]) -> Result<Ask, Refusal>;
+    fn a_malformed_request_is_refused_with_the_reason() {
+        type Parse = fn(&[u8]) -> Result<Request, Refusal>;
         let cases: [(Parse, &str, &str); 7] = [
             (parse_ready, "", "unreadable body"),
             (parse_ready, "{}", "cloudAgentSessionId"),
