@@ -1,4 +1,4 @@
-//! What an agent is asked to do.
+//! The content of a user turn: a prompt or a command.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
