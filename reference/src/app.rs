@@ -11,10 +11,10 @@ use turnstile_seams::stop::{Stop, Stopper};
 use turnstile_seams::{Randomness, Seams};
 
 use crate::delivery::WrapperClient;
+use crate::host::interception::Interceptor;
 use crate::host::{self, Restore, Services, SessionHandle};
 use crate::model::metadata::Metadata;
 use crate::refusal::Refusal;
-use crate::sabotage::Sabotage;
 use crate::session::deletion::{beginning_of, calendar_day};
 use crate::session::{Input, Session};
 use crate::store::{SessionKey, Store, StoreError};
@@ -28,7 +28,6 @@ pub struct App {
     tokens: Tokens,
     services: Arc<Services>,
     restore: Restore,
-    sabotage: Sabotage,
     sessions: Mutex<Sessions>,
     /// Tells connections to close when the server shuts down.
     stopper: Stopper,
@@ -40,24 +39,18 @@ impl App {
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub(crate) fn start(
-        seams: Seams,
-        tokens: Tokens,
-        services: Services,
-        sabotage: Sabotage,
-    ) -> Result<Arc<Self>, StoreError> {
+    pub(crate) fn start(seams: Seams, tokens: Tokens, services: Services) -> Result<Arc<Self>, StoreError> {
         let restore = restorer(
             services.store.clone(),
             seams.randomness.clone(),
             services.profile.clone(),
-            sabotage,
+            services.interceptor.clone(),
         );
         let app = Arc::new(Self {
             seams,
             tokens,
             services: Arc::new(services),
             restore,
-            sabotage,
             sessions: Mutex::default(),
             stopper: Stopper::default(),
         });
@@ -113,7 +106,6 @@ impl App {
             metadata,
             self.seams.randomness.clone(),
             self.services.profile.clone(),
-            self.sabotage,
         );
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         self.host(&mut sessions, key, session)
@@ -193,10 +185,6 @@ impl App {
         &self.services.profile
     }
 
-    pub(crate) fn sabotage(&self) -> Sabotage {
-        self.sabotage
-    }
-
     pub(crate) fn wrapper(&self) -> &WrapperClient {
         &self.services.wrapper
     }
@@ -210,10 +198,19 @@ fn restorer(
     store: Arc<Store>,
     identifiers: Randomness,
     profile: Arc<Profile>,
-    sabotage: Sabotage,
+    interceptor: Option<Arc<dyn Interceptor>>,
 ) -> Restore {
     Arc::new(move |key| {
-        let stored = store.load(key)?;
-        Ok(stored.map(|stored| Session::restore(stored, identifiers.clone(), profile.clone(), sabotage)))
+        let Some(mut stored) = store.load(key)? else {
+            return Ok(None);
+        };
+        if let Some(interceptor) = &interceptor {
+            interceptor.read(&mut stored);
+        }
+        Ok(Some(Session::restore(
+            stored,
+            identifiers.clone(),
+            profile.clone(),
+        )))
     })
 }

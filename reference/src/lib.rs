@@ -21,7 +21,6 @@ pub(crate) mod procedures;
 #[cfg(feature = "program")]
 pub mod program;
 pub mod refusal;
-pub mod sabotage;
 pub mod secret;
 pub mod server;
 pub mod session;

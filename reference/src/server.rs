@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use axum::Router;
 use redb::StorageBackend;
 use turnstile_profile::Profile;
 use turnstile_seams::{BoxFuture, ClockExt as _, Listener, Seams, http_server};
@@ -11,8 +12,8 @@ use crate::api;
 use crate::app::App;
 use crate::callbacks::{CallbackQueue, DurableQueue, NoQueue};
 use crate::delivery::{Sandboxes, WrapperClient};
+use crate::host::interception::Interceptor;
 use crate::host::{Checkpoint, Checkpoints, Services};
-use crate::sabotage::Sabotage;
 use crate::store::{Store, StoreError};
 use crate::tokens::Tokens;
 
@@ -36,12 +37,13 @@ pub struct Config {
     pub callback_queue: bool,
     /// The durations, limits and numbers of attempts.
     pub profile: Arc<Profile>,
-    /// Which of its rules are broken, for a test of the harness.
-    pub sabotage: Sabotage,
 }
 
 /// Puts something between sessions and the callback queue.
 pub type WrapQueue = Box<dyn FnOnce(Arc<dyn CallbackQueue>) -> Arc<dyn CallbackQueue> + Send>;
+
+/// Puts something between callers and what answers them.
+pub type WrapRouter = Box<dyn FnOnce(Router) -> Router + Send>;
 
 /// What a caller may put between the server and what it acts through.
 pub struct Hooks {
@@ -49,6 +51,10 @@ pub struct Hooks {
     pub queue: WrapQueue,
     /// Is told of checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// Stands between sessions and their hosts.
+    pub interceptor: Option<Arc<dyn Interceptor>>,
+    /// Wraps what answers requests.
+    pub router: WrapRouter,
 }
 
 impl Default for Hooks {
@@ -56,6 +62,8 @@ impl Default for Hooks {
         Self {
             queue: Box::new(|queue| queue),
             checkpoints: Arc::new(Unchecked),
+            interceptor: None,
+            router: Box::new(|router| router),
         }
     }
 }
@@ -88,6 +96,7 @@ pub enum StartError {
 /// A started server. It accepts connections once [`Server::serve`] is polled.
 pub struct Server {
     app: Arc<App>,
+    router: Router,
     listener: Box<dyn Listener>,
 }
 
@@ -162,9 +171,15 @@ impl Server {
             ),
             queue: (hooks.queue)(queue),
             checkpoints: hooks.checkpoints,
+            interceptor: hooks.interceptor,
         };
-        let app = App::start(seams, tokens, services, config.sabotage)?;
-        Ok(Self { app, listener })
+        let app = App::start(seams, tokens, services)?;
+        let router = (hooks.router)(api::router(app.clone()));
+        Ok(Self {
+            app,
+            router,
+            listener,
+        })
     }
 
     /// Serves until `shutdown` completes. Then it stops accepting connections, closes WebSockets with 1001, and
@@ -173,9 +188,13 @@ impl Server {
     /// Sessions are not involved: every effect is committed before it is visible, so a shutdown equals a crash, and
     /// the next server continues from the store.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, listener } = self;
+        let Self {
+            app,
+            router,
+            listener,
+        } = self;
         let stopper = app.stopper();
-        let serving = http_server::serve_until(listener, api::router(app.clone()), stopper.stop());
+        let serving = http_server::serve_until(listener, router, stopper.stop());
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             biased;

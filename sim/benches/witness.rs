@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use serde_json::json;
+use turnstile::stage::Subject;
 use turnstile::stage::client::{Awaited, From};
 use turnstile::stage::{self, Stage};
 use turnstile_events::observation::Observation;
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::trace::What;
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_world::{Stopped, WorldKind};
 
 /// As the tool has it.
@@ -55,7 +55,7 @@ fn idle(kind: WorldKind) -> Duration {
 /// A session is started with a prompt, and a client follows its stream until its one turn is over.
 fn busy(kind: WorldKind, prompt: &str) -> Duration {
     let world = kind.create(1, stage::epoch());
-    let stage = Stage::in_world(world, Secrets::default(), Sabotage::default(), None);
+    let stage = Stage::in_world(world, Secrets::default(), Subject::default(), None);
     let mut stage = stage.expect("both worlds carry it");
     let client = stage.add_client("client");
     let input = json!({

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
+use crate::stage::Subject;
 use serde_json::Value;
 use turnstile_judge::oracle::history::{CallbackRequest, History, StreamEvent};
 use turnstile_judge::trace::Labels;
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 use turnstile_world::{WorldError, WorldKind};
 
@@ -129,8 +129,8 @@ pub enum Testimony {
 pub struct Question {
     /// Every choice of both runs follows from this.
     pub seed: u64,
-    /// Rules that the server breaks in both worlds, for a test.
-    pub sabotage: Sabotage,
+    /// The server that is put to the test, in both worlds.
+    pub subject: Subject,
     /// How far the witness's clock moves at once.
     pub tick: Duration,
     /// The longest virtual time that the witness is to spend on it.
@@ -149,7 +149,7 @@ pub struct Question {
 pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, HarnessError> {
     let options = Options {
         seed: question.seed,
-        sabotage: question.sabotage,
+        subject: question.subject,
         ..Options::default()
     };
     let first = script::play(scenario, options)?;

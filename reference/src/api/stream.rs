@@ -123,8 +123,7 @@ async fn admit(
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| async move {
             let after = if replay {
-                let from_id = from_id.unwrap_or(0);
-                from_id + u64::from(from_id > 0 && app.sabotage().replays_with_gap())
+                from_id.unwrap_or(0)
             } else {
                 subscription.up_to
             };

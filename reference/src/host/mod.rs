@@ -6,6 +6,7 @@
 
 mod effects;
 mod handle;
+pub mod interception;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use turnstile_seams::{BoxFuture, Clock};
 use self::handle::Unanswered::NotStored;
 pub use self::handle::{Claim, Description, IngestSocket, SessionHandle, Subscription, ToIngest, Unanswered};
 use self::handle::{Command, IngestAnswer};
+use self::interception::{Decided, Interceptor, Memory, Moment};
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
 use crate::legacy::model::execution::Closing;
 use crate::session::events::Event;
-use crate::session::{Effect, Input, Reply, Session, SocketId, Volatile};
+use crate::session::{Decision, Effect, Input, Reply, Session, SocketId, Volatile};
 use crate::store::{SessionKey, Store, StoreError};
 
 /// Points of the server's work between which a crash makes a difference.
@@ -56,6 +58,8 @@ pub struct Services {
     pub queue: Arc<dyn CallbackQueue>,
     /// Who is told of checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
+    /// Who stands between the session and this task, in a test of the harness.
+    pub interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 /// Makes a session from what the store has of it; none if it has nothing.
@@ -64,7 +68,8 @@ pub type Restore = Arc<dyn Fn(&SessionKey) -> Result<Option<Session>, StoreError
 struct SessionHost {
     key: SessionKey,
     session: Session,
-    /// Set when a commit failed: the session must be restored, with this, before it is used again.
+    /// Set when the session in memory is not what the store has: it must be restored, with this, before it is used
+    /// again.
     spoiled: Option<Volatile>,
     /// Inputs that nobody can be asked to repeat and that the store has not taken yet.
     unheard: VecDeque<Input>,
@@ -208,13 +213,17 @@ impl SessionHost {
         self.act(effects);
         let (outlet, live) = mpsc::channel(self.services.profile.subscriber_backlog);
         self.subscribers.push(outlet);
-        Ok(Subscription {
+        let mut subscription = Subscription {
             up_to: self.session.last_event(),
             replay,
             snapshot: self.session.delivery_snapshot(),
             cloud_status: self.session.cloud_status(),
             live,
-        })
+        };
+        if let Some(interceptor) = &self.services.interceptor {
+            interceptor.subscribed(&self.session, &mut subscription);
+        }
+        Ok(subscription)
     }
 
     fn handle(&self) -> Option<SessionHandle> {
@@ -256,28 +265,71 @@ impl SessionHost {
     }
 
     /// Decides and commits. If the commit fails, the session is again what the store says it is.
-    async fn decide(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
+    async fn decide(&mut self, mut input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
         self.recover()?;
+        let now = self.services.clock.now();
+        let services = self.services.clone();
+        let interception = match services.interceptor.as_deref() {
+            Some(interceptor) => Some((interceptor, self.intercept(interceptor, &mut input)?)),
+            None => None,
+        };
         let volatile = self.session.volatile();
-        let decision = self.session.handle(self.services.clock.now(), input);
-        if !decision.writes.is_empty() {
-            self.services.checkpoints.pass(Checkpoint::BeforeCommit).await;
+        let Decision {
+            reply,
+            writes,
+            effects,
+        } = self.session.handle(now, input);
+        let mut decided = Decided {
+            session: &self.session,
+            reply,
+            commit: self.session.commit(&writes),
+            effects,
+        };
+        let memory = match &interception {
+            Some((interceptor, (before, input))) => {
+                let moment = Moment { now, before, input };
+                interceptor.decided(&moment, &mut decided)
+            }
+            None => Memory::Stays,
+        };
+        let Decided {
+            reply,
+            commit,
+            effects,
+            ..
+        } = decided;
+        if !commit.is_empty() {
+            services.checkpoints.pass(Checkpoint::BeforeCommit).await;
         }
-        if let Err(error) = self
-            .services
-            .store
-            .commit(&self.key, &self.session, &decision.writes)
-        {
+        if let Err(error) = services.store.commit(&self.key, &commit) {
             Row::StoreFailed.reach();
             self.complain(&error, "commit failed");
             self.spoiled = Some(volatile);
             return Err(NotStored);
         }
-        if !decision.writes.is_empty() {
-            self.services.checkpoints.pass(Checkpoint::AfterCommit).await;
+        if !commit.is_empty() {
+            services.checkpoints.pass(Checkpoint::AfterCommit).await;
         }
-        self.gone |= decision.writes.removal;
-        Ok((decision.reply, decision.effects))
+        self.gone |= commit.removal;
+        if memory == Memory::IsReread && !self.gone {
+            self.spoiled = Some(self.session.volatile());
+            // If the store cannot be read now, it is tried again before the session is used.
+            let _ = self.recover();
+        }
+        Ok((reply, effects))
+    }
+
+    /// Lets an interceptor look at an input. Returns the session and the input as they are then.
+    fn intercept(
+        &mut self,
+        interceptor: &dyn Interceptor,
+        input: &mut Input,
+    ) -> Result<(Session, Input), Unanswered> {
+        if interceptor.before(&self.session, input) == Memory::IsReread {
+            self.spoiled = Some(self.session.volatile());
+            self.recover()?;
+        }
+        Ok((self.session.clone(), input.clone()))
     }
 
     /// Sees to it that the session is what the store says it is.

@@ -184,11 +184,7 @@ async fn describe(app: &App, user: UserId, session: SessionId) -> Result<(Sessio
 
 pub(crate) async fn get_session(app: &App, user: UserId, input: input::OfSession) -> Result<Value, Refusal> {
     let (_, description) = describe(app, user, input.cloud_agent_session_id).await?;
-    let mut view = view::session(&description);
-    if app.sabotage().shows_callback_target() {
-        view["callbackTarget"] = json!(description.metadata.callback);
-    }
-    Ok(view)
+    Ok(view::session(&description))
 }
 
 pub(crate) async fn get_session_health(

@@ -34,7 +34,6 @@ pub use self::import::ImportError;
 pub use self::settings::{SettingError, Settings};
 pub use self::signals::Orders;
 pub use self::wrapper_url::{WrapperUrl, WrapperUrlError};
-use crate::sabotage::Sabotage;
 use crate::server::{Config, Hooks, Server, StartError};
 
 /// The text after the options in the help.
@@ -181,7 +180,6 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         internal_api_key: settings.internal_api_key,
         callback_queue: settings.callback_queue,
         profile: Arc::new(settings.profile),
-        sabotage: Sabotage::default(),
     };
     let files = database.clone();
     let server =

@@ -98,8 +98,8 @@ impl Session {
             return Err(Refusal::bad_request(text));
         }
         match self.queue.find(&message.id) {
-            Some(known) if !step.sabotage.admits_repeats() => self.repeat(&known.clone(), &message, step),
-            _ => self.admit_new(message, step),
+            Some(known) => self.repeat(&known.clone(), &message, step),
+            None => self.admit_new(message, step),
         }
     }
 
@@ -162,7 +162,7 @@ impl Session {
 
     fn admit_new(&mut self, message: Message, step: &mut Step) -> Result<Ack, Refusal> {
         let limit = step.profile.pending_limit;
-        if self.queue.queued().count() >= limit + usize::from(step.sabotage.admits_one_too_many()) {
+        if self.queue.queued().count() >= limit {
             Row::QueueFull.reach();
             return Err(Refusal::new(
                 Code::TooManyRequests,

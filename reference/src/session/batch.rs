@@ -30,7 +30,7 @@ impl Session {
         let message = self.queue.message(&id);
         let target = message.callback_target.clone();
         let target = target.expect("a representative has a callback target");
-        let body = self.callback_body(message, step);
+        let body = self.callback_body(message);
         self.create_callback(CallbackOwner::Message(id), target, body, step);
     }
 
@@ -83,7 +83,7 @@ impl Session {
         if is_its_run && self.awaits_gate_result() {
             Row::GateReleased.reach();
         }
-        if is_its_run || step.sabotage.releases_gate_for_any_run() {
+        if is_its_run {
             self.outbox.waive_gate(step);
         }
     }

@@ -60,9 +60,6 @@ impl Session {
     /// Submits pending callbacks that have no retry deadline: their submission may have been in progress when the
     /// server stopped (R8.22).
     pub(super) fn resume_outbox(&mut self, step: &mut Step) {
-        if step.sabotage.forgets_callback_retry() {
-            self.forget_retries(step);
-        }
         let is_not_retried =
             |owner: &&CallbackOwner| !self.supervision.is_set(&Deadline::Callback((*owner).clone()));
         let owed: Vec<CallbackOwner> = self
@@ -78,17 +75,6 @@ impl Session {
         }
     }
 
-    /// What a server does that keeps its retries in memory only.
-    fn forget_retries(&mut self, step: &mut Step) {
-        for owner in self.outbox.pending().clone() {
-            let retry = Deadline::Callback(owner.clone());
-            if self.supervision.is_set(&retry) {
-                self.supervision.clear(&retry, step);
-                self.outbox.remove(&owner, step);
-            }
-        }
-    }
-
     /// Submits a callback to the queue.
     pub(super) fn enqueue_callback(&mut self, owner: &CallbackOwner, step: &mut Step) {
         if !self.outbox.begin_enqueue(owner) {
@@ -101,9 +87,6 @@ impl Session {
             target: target.clone(),
             body: body.clone(),
         })));
-        if step.sabotage.counts_enqueue_before_it_is_answered() {
-            self.outbox.remove(owner, step);
-        }
     }
 
     /// Records the answer of the queue (R8.19, R8.20).
@@ -141,7 +124,7 @@ impl Session {
     }
 
     /// The body of a message's callback (R8.10–R8.18).
-    pub(super) fn callback_body(&self, message: &Message, step: &Step) -> Value {
+    pub(super) fn callback_body(&self, message: &Message) -> Value {
         let outcome = message.outcome().expect("a representative has ended");
         let text = outcome
             .assistant_message_id
@@ -155,9 +138,7 @@ impl Session {
         );
         body["messageId"] = json!(message.id);
         body["idempotencyKey"] = json!(message.id);
-        if !step.sabotage.omits_execution_in_callback() {
-            name_execution_after(&message.id, &mut body);
-        }
+        name_execution_after(&message.id, &mut body);
         body
     }
 

@@ -159,7 +159,6 @@ impl Session {
                 self.queue
                     .change(id, step, |message| message.retry_at = Some(retry_at));
             }
-            None if step.sabotage.drops_exhausted() => self.queue.drop_unended(id),
             None => self.exhaust(id, failure, step),
         }
     }
@@ -194,9 +193,6 @@ impl Session {
         } else {
             &step.profile.delivery_retry_delays_cold
         };
-        let last = delays
-            .len()
-            .saturating_sub(usize::from(step.sabotage.exhausts_early()));
-        (failures < last).then(|| delays[failures - 1])
+        (failures < delays.len()).then(|| delays[failures - 1])
     }
 }

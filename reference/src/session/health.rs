@@ -74,9 +74,7 @@ impl Session {
             .queue
             .messages()
             .filter(|message| {
-                let failed_in_queue = message.is_terminal()
-                    && message.accepted_by.is_none()
-                    && !self.sabotage.hides_failed_from_snapshot();
+                let failed_in_queue = message.is_terminal() && message.accepted_by.is_none();
                 message.is_queued() || failed_in_queue && !message.is_completed()
             })
             .collect();

@@ -2,21 +2,15 @@
 
 use super::deadline::Deadline;
 use super::step::Step;
-use super::wrapper::{IngestClaim, IngestRefusal};
+use super::wrapper::IngestClaim;
 use super::{Effect, Reply, Session, SocketId, ToWrapper};
 
 impl Session {
     pub(super) fn open_ingest(&mut self, socket: SocketId, claim: &IngestClaim, step: &mut Step) -> Reply {
         if let Err(refusal) = self.wrapper.open_socket(socket, claim, step) {
-            if refusal == IngestRefusal::StaleRun && step.sabotage.releases_gate_for_any_run() {
-                self.waive_gate_of(&claim.run, step);
-                self.finalize_batch_if_due(step);
-            }
             return Reply::Ingest(Err(refusal));
         }
-        if !step.sabotage.lets_grace_run_on() {
-            self.supervision.clear(&Deadline::Grace, step);
-        }
+        self.supervision.clear(&Deadline::Grace, step);
         // The commands on the old socket may not have arrived (R6.26).
         if self.wrapper.kill_owed().is_some() {
             self.wrapper.send(ToWrapper::Kill, step);

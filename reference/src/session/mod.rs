@@ -7,11 +7,11 @@
 //!
 //! 1. [`Session::create`] or [`Session::restore`], once.
 //! 2. [`Session::handle`] with an [`Input`] and the time, which never decreases. The first input of a restored
-//! session is [`Input::Resume`].
-//! 3. Of the [`Decision`]: commit its [`Writes`] in one transaction; only then send its [`Reply`] and perform its
-//! [`Effect`]s in order, and return their results as inputs. If the commit fails, no part of the decision may become
-//! visible: [`Session::restore`] what the store has, restore the previous [`Session::volatile`] with
-//! [`Session::keep_volatile`], and report the failure to the sender of the input.
+//!    session is [`Input::Resume`].
+//! 3. Of the [`Decision`]: commit its [`Writes`] ([`Session::commit`]) in one transaction; only then send its [`Reply`]
+//!    and perform its [`Effect`]s in order, and return their results as inputs. If the commit fails, no part of the
+//!    decision may become visible: [`Session::restore`] what the store has, restore the previous [`Session::volatile`]
+//!    with [`Session::keep_volatile`], and report the failure to the sender of the input.
 //! 4. [`Session::next_deadline`] is the time of the next [`Input::Wake`].
 //!
 //! So a crash happens either before a commit, and nothing happened, or between a commit and its effects.
@@ -27,6 +27,7 @@
 pub mod admission;
 mod batch;
 mod calling_back;
+pub mod commit;
 mod deadline;
 pub mod deletion;
 mod delivering;
@@ -78,7 +79,6 @@ use crate::identity::MessageId;
 use crate::legacy::model::execution::{self, Execution};
 use crate::model::message::{Message, Outcome};
 use crate::model::metadata::Metadata;
-use crate::sabotage::Sabotage;
 use events::ended;
 
 /// A session. The module's documentation describes its use.
@@ -100,17 +100,11 @@ pub struct Session {
     transcript: Transcript,
     identifiers: Randomness,
     profile: Arc<Profile>,
-    sabotage: Sabotage,
 }
 
 impl Session {
     /// Creates a session. Its first commit stores it.
-    pub fn create(
-        metadata: Metadata,
-        identifiers: Randomness,
-        profile: Arc<Profile>,
-        sabotage: Sabotage,
-    ) -> Self {
+    pub fn create(metadata: Metadata, identifiers: Randomness, profile: Arc<Profile>) -> Self {
         let stored = Stored {
             metadata,
             core: Core::default(),
@@ -118,18 +112,13 @@ impl Session {
             executions: Vec::new(),
             entities: Vec::new(),
         };
-        let mut session = Self::restore(stored, identifiers, profile, sabotage);
+        let mut session = Self::restore(stored, identifiers, profile);
         session.is_new = true;
         session
     }
 
     /// Restores a stored session.
-    pub fn restore(
-        stored: Stored,
-        identifiers: Randomness,
-        profile: Arc<Profile>,
-        sabotage: Sabotage,
-    ) -> Self {
+    pub fn restore(stored: Stored, identifiers: Randomness, profile: Arc<Profile>) -> Self {
         let Stored {
             metadata,
             core,
@@ -145,9 +134,9 @@ impl Session {
             metadata,
             is_new: false,
             reported_branch: core.reported_branch,
-            queue: Queue::restore(messages, sabotage),
+            queue: Queue::restore(messages),
             outbox: Outbox::restore(core.batch, core.outbox),
-            wrapper: WrapperRun::restore(core.wrapper_generation, core.run, core.kill_owed, sabotage),
+            wrapper: WrapperRun::restore(core.wrapper_generation, core.run, core.kill_owed),
             supervision: Supervision::restore(core.deadlines, core.idle_since),
             imported: Imported::restore(executions),
             stream: Stream::restore(core.last_event, &entities),
@@ -155,7 +144,6 @@ impl Session {
             transcript,
             identifiers,
             profile,
-            sabotage,
         }
     }
 
@@ -209,7 +197,7 @@ impl Session {
     /// Decides about one input at the time `now`.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Decision {
         let (profile, identifiers) = (self.profile.clone(), self.identifiers.clone());
-        let mut step = Step::new(now, profile, identifiers, self.sabotage);
+        let mut step = Step::new(now, profile, identifiers);
         let was_new = std::mem::take(&mut self.is_new);
         if was_new {
             self.change_metadata(&mut step);

@@ -75,9 +75,6 @@ impl Outbox {
 
     /// Makes a message the representative of the batch (R8.1).
     pub fn represent_batch(&mut self, message: &MessageId, step: &mut Step) {
-        if step.sabotage.calls_back_for_first() && self.batch.is_some() {
-            return;
-        }
         match self.batch {
             None => Row::BatchOpened.reach(),
             Some(_) => Row::BatchReplaced.reach(),

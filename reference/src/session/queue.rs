@@ -9,7 +9,6 @@ use super::step::Step;
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::{Message, Outcome};
-use crate::sabotage::Sabotage;
 
 /// The messages of a session.
 #[derive(Debug, Clone)]
@@ -17,23 +16,18 @@ pub(super) struct Queue {
     messages: BTreeMap<MessageId, Message>,
     /// The ids of unfinished messages.
     unfinished: BTreeSet<MessageId>,
-    sabotage: Sabotage,
 }
 
 impl Queue {
     /// The messages as stored.
-    pub fn restore(messages: Vec<Message>, sabotage: Sabotage) -> Self {
-        let is_lost = |message: &Message| message.is_queued() && sabotage.loses_pending_entries();
-        let unfinished = messages
-            .iter()
-            .filter(|message| !message.is_terminal() && !is_lost(message));
+    pub fn restore(messages: Vec<Message>) -> Self {
+        let unfinished = messages.iter().filter(|message| !message.is_terminal());
         Self {
             unfinished: unfinished.map(|message| message.id.clone()).collect(),
             messages: messages
                 .into_iter()
                 .map(|message| (message.id.clone(), message))
                 .collect(),
-            sabotage,
         }
     }
 
@@ -75,9 +69,7 @@ impl Queue {
 
     /// The pending messages, in the order of delivery (R4.1).
     pub fn queued(&self) -> impl Iterator<Item = &Message> {
-        let kept = self.sabotage.keeps_ended_pending();
-        self.unfinished()
-            .filter(move |message| message.is_queued() || kept && message.is_terminal())
+        self.unfinished().filter(|message| message.is_queued())
     }
 
     /// The next message to deliver.
@@ -129,20 +121,10 @@ impl Queue {
         let message = &self.messages[id];
         if message.is_terminal() {
             Row::TerminalAgain.reach();
-            if !step.sabotage.overwrites_terminal() {
-                return false;
-            }
+            return false;
         }
-        let stays_pending = message.is_queued() && step.sabotage.keeps_ended_pending();
         self.change(id, step, |message| message.end(outcome));
-        if !stays_pending {
-            self.unfinished.remove(id);
-        }
-        true
-    }
-
-    /// Drops a message from the queue without an end.
-    pub fn drop_unended(&mut self, id: &MessageId) {
         self.unfinished.remove(id);
+        true
     }
 }

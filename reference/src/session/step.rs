@@ -12,7 +12,6 @@ use super::events::EventRow;
 use super::{CalendarMove, Decision, Effect, Reply, Writes};
 use crate::identity::MessageId;
 use crate::legacy::model::execution;
-use crate::sabotage::Sabotage;
 
 /// One step of a session.
 pub(super) struct Step {
@@ -22,19 +21,16 @@ pub(super) struct Step {
     pub profile: Arc<Profile>,
     /// The source of new ids.
     pub identifiers: Randomness,
-    /// Which rules are broken, in a test of the harness.
-    pub sabotage: Sabotage,
     decision: Decision,
 }
 
 impl Step {
     /// Starts a step with an empty decision.
-    pub fn new(now: Timestamp, profile: Arc<Profile>, identifiers: Randomness, sabotage: Sabotage) -> Self {
+    pub fn new(now: Timestamp, profile: Arc<Profile>, identifiers: Randomness) -> Self {
         Self {
             now,
             profile,
             identifiers,
-            sabotage,
             decision: Decision::default(),
         }
     }

@@ -7,7 +7,6 @@ use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestClaim, IngestRefusal, Ru
 use super::{Effect, SocketId, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::{Fence, MessageId, WrapperRunId};
-use crate::sabotage::Sabotage;
 
 /// A delivery in progress.
 #[derive(Debug, Clone)]
@@ -35,24 +34,17 @@ pub(super) struct WrapperRun {
     sockets: BTreeMap<SocketId, Run>,
     /// Not stored.
     delivery: Option<DeliveryInFlight>,
-    sabotage: Sabotage,
 }
 
 impl WrapperRun {
     /// The wrapper as stored: without sockets and without a delivery.
-    pub fn restore(
-        generation: u64,
-        run: Option<Run>,
-        kill_owed: Option<WrapperRunId>,
-        sabotage: Sabotage,
-    ) -> Self {
+    pub fn restore(generation: u64, run: Option<Run>, kill_owed: Option<WrapperRunId>) -> Self {
         Self {
             generation,
             run,
             kill_owed,
             sockets: BTreeMap::new(),
             delivery: None,
-            sabotage,
         }
     }
 
@@ -164,9 +156,7 @@ impl WrapperRun {
     /// one.
     pub fn clear(&mut self, step: &mut Step) -> Option<Run> {
         step.write_core();
-        if !step.sabotage.keeps_abort_across_runs() {
-            self.kill_owed = None;
-        }
+        self.kill_owed = None;
         let run = self.run.take()?;
         self.delivery.take_if(|delivery| delivery.run == run.id);
         Some(run)
@@ -215,7 +205,6 @@ impl WrapperRun {
         };
         match &self.run {
             Some(run) if *run == claimed => {}
-            _ if self.sabotage.accepts_stale_fence() => {}
             Some(run) if run.id == claim.run => {
                 Row::IngestStaleConnection.reach();
                 return Err(IngestRefusal::StaleConnection);
@@ -258,13 +247,13 @@ impl WrapperRun {
     pub fn run_of_socket(&self, socket: SocketId) -> Option<WrapperRunId> {
         let admitted = self.sockets.get(&socket)?;
         let is_current = self.run.as_ref() == Some(admitted);
-        (is_current || self.sabotage.accepts_stale_fence()).then(|| admitted.id.clone())
+        is_current.then(|| admitted.id.clone())
     }
 
     fn sockets_of(&self, run: &Run) -> Vec<SocketId> {
         self.sockets
             .iter()
-            .filter(|(_, admitted)| *admitted == run || self.sabotage.accepts_stale_fence())
+            .filter(|(_, admitted)| *admitted == run)
             .map(|(socket, _)| *socket)
             .collect()
     }

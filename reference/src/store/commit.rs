@@ -7,29 +7,29 @@ use super::{
     CORES, ENTITIES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, WAKING, calendar,
     json, removal,
 };
+use crate::session::commit::Commit;
 use crate::session::events::EventRow;
-use crate::session::{Session, Writes};
 
 impl Store {
-    /// Writes the changes of `session` atomically. They are durable when this returns.
+    /// Writes the changes of a decision atomically. They are durable when this returns.
     ///
     /// # Errors
     ///
     /// If the database fails. Nothing was written then.
-    pub fn commit(&self, key: &SessionKey, session: &Session, writes: &Writes) -> Result<(), StoreError> {
-        if writes.is_empty() {
+    pub fn commit(&self, key: &SessionKey, commit: &Commit<'_>) -> Result<(), StoreError> {
+        if commit.is_empty() {
             return Ok(());
         }
         self.with(|database| {
             let transaction = database.begin_write()?;
-            if let Some(calendar) = writes.calendar {
+            if let Some(calendar) = commit.calendar {
                 calendar::move_session(&transaction, key, calendar)?;
             }
-            if writes.removal {
+            if commit.removal {
                 removal::remove(&transaction, key)?;
             } else {
-                write_session(&transaction, key, session, writes)?;
-                write_events(&transaction, key, writes)?;
+                write_session(&transaction, key, commit)?;
+                write_events(&transaction, key, commit)?;
             }
             transaction.commit()?;
             Ok(())
@@ -41,33 +41,30 @@ impl Store {
 fn write_session(
     transaction: &WriteTransaction,
     key: &SessionKey,
-    session: &Session,
-    writes: &Writes,
+    commit: &Commit<'_>,
 ) -> Result<(), StoreError> {
     let (_, id) = key.parts();
-    if writes.metadata {
+    if let Some(metadata) = commit.metadata.as_deref() {
         transaction
             .open_table(METADATA)?
-            .insert(key.parts(), &*json(session.metadata()))?;
+            .insert(key.parts(), &*json(metadata))?;
     }
-    if writes.core {
+    if let Some(core) = &commit.core {
         transaction
             .open_table(CORES)?
-            .insert(key.parts(), &*write_versioned(&session.core()))?;
-        write_waking(transaction, key, session.needs_resuming())?;
+            .insert(key.parts(), &*write_versioned(core))?;
+        write_waking(transaction, key, commit.needs_resuming)?;
     }
-    if !writes.messages.is_empty() {
+    if !commit.messages.is_empty() {
         let mut messages = transaction.open_table(MESSAGES)?;
-        let written = writes.messages.iter();
-        for message in written.filter_map(|message| session.message(message)) {
-            messages.insert((id, message.id.as_str()), &*write_versioned(message))?;
+        for message in &commit.messages {
+            messages.insert((id, message.id.as_str()), &*write_versioned(message.as_ref()))?;
         }
     }
-    if !writes.executions.is_empty() {
+    if !commit.executions.is_empty() {
         let mut executions = transaction.open_table(EXECUTIONS)?;
-        let written = writes.executions.iter();
-        for execution in written.filter_map(|execution| session.execution(execution)) {
-            executions.insert((id, execution.id().as_str()), &*json(execution))?;
+        for execution in &commit.executions {
+            executions.insert((id, execution.id().as_str()), &*json(execution.as_ref()))?;
         }
     }
     Ok(())
@@ -91,21 +88,25 @@ fn write_waking(
 }
 
 /// Writes the new events, and the index of the latest event of each entity.
-fn write_events(transaction: &WriteTransaction, key: &SessionKey, writes: &Writes) -> Result<(), StoreError> {
+fn write_events(
+    transaction: &WriteTransaction,
+    key: &SessionKey,
+    commit: &Commit<'_>,
+) -> Result<(), StoreError> {
     let (_, id) = key.parts();
-    if !writes.events.is_empty() {
+    if !commit.events.is_empty() {
         let mut events = transaction.open_table(EVENTS)?;
-        for EventRow { event, .. } in &writes.events {
+        for EventRow { event, .. } in commit.events.iter() {
             events.insert((id, event.id), &*json(event))?;
         }
     }
-    let has_entities = writes.events.iter().any(|row| row.entity.is_some());
-    if has_entities || !writes.forgotten_entities.is_empty() {
+    let has_entities = commit.events.iter().any(|row| row.entity.is_some());
+    if has_entities || !commit.forgotten_entities.is_empty() {
         let mut entities = transaction.open_table(ENTITIES)?;
-        for entity in &writes.forgotten_entities {
+        for entity in commit.forgotten_entities {
             entities.remove((id, entity.as_str()))?;
         }
-        for EventRow { event, entity } in &writes.events {
+        for EventRow { event, entity } in commit.events.iter() {
             if let Some(entity) = entity {
                 entities.insert((id, entity.as_str()), event.id)?;
             }

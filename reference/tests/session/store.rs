@@ -12,7 +12,6 @@ use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::execution::Closing;
 use turnstile_reference::model::message::Turn;
 use turnstile_reference::model::metadata::{AgentChoice, Finalization, Metadata, Model};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::admission::Admission;
 use turnstile_reference::session::deletion::calendar_day;
 use turnstile_reference::session::{Input, Session};
@@ -49,14 +48,14 @@ fn randomness_of(seed: u64) -> Randomness {
 fn put(store: &Store, session: &mut Session, input: Input) {
     let decision = session.handle(now(), input);
     store
-        .commit(&key(), session, &decision.writes)
+        .commit(&key(), &session.commit(&decision.writes))
         .expect("memory does not fail");
 }
 
 fn stored_session(store: &Store) -> Session {
     let mut metadata = Metadata::new(key().session, key().user, now());
     metadata.agent.model = Some(Model::try_from("fake".to_owned()).expect("this is a model"));
-    let mut session = Session::create(metadata, randomness(), Arc::default(), Sabotage::default());
+    let mut session = Session::create(metadata, randomness(), Arc::default());
     put(store, &mut session, Input::Prepare);
     session
 }
@@ -89,7 +88,7 @@ fn what_an_older_service_stored_is_read_in_the_grouped_form_and_looked_at_on_sta
     assert_eq!(stored.executions.len(), 1);
 
     // Changed, it is written in the newer form, and what the older one had besides is gone.
-    let mut session = Session::restore(stored, randomness(), Arc::default(), Sabotage::default());
+    let mut session = Session::restore(stored, randomness(), Arc::default());
     put(&store, &mut session, Input::SetCallbackTarget(None));
     let again = store.load(&key()).unwrap().unwrap();
     assert_eq!(&again.metadata, session.metadata());
@@ -138,7 +137,7 @@ fn a_session_stands_on_one_day_of_the_calendar_however_often_it_is_moved() {
     for days in 1..4 {
         let later = now() + std::time::Duration::from_hours(24 * days);
         let decision = session.handle(later, Input::SetCallbackTarget(None));
-        store.commit(&key(), &session, &decision.writes).unwrap();
+        store.commit(&key(), &session.commit(&decision.writes)).unwrap();
     }
     let last = calendar_day(now() + Profile::default().session_lifetime) + 3;
     assert_eq!(store.expiring(last).unwrap(), [(last, key())]);
@@ -151,7 +150,7 @@ fn an_execution_of_an_older_service_survives_a_restart_with_what_became_of_it() 
     store.import(&key().user, &flat_record(), &[execution]).unwrap();
     let stored = store.load(&key()).unwrap().unwrap();
     let execution = stored.executions[0].id().clone();
-    let mut session = Session::restore(stored, randomness(), Arc::default(), Sabotage::default());
+    let mut session = Session::restore(stored, randomness(), Arc::default());
     put(&store, &mut session, Input::Resume);
     put(
         &store,

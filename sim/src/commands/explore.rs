@@ -179,8 +179,8 @@ fn print(explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
 
 /// Plays the scenarios of many seeds.
 pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
-    let sabotage = match arguments.server.sabotage() {
-        Ok(sabotage) => sabotage,
+    let subject = match arguments.server.subject() {
+        Ok(subject) => subject,
         Err(error) => {
             complain(&error);
             return Ok(Exit::Usage);
@@ -203,7 +203,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     };
     let bar = bar(chosen.count, template);
     let playing = Playing {
-        sabotage,
+        subject,
         trace_lines: arguments.shown.trace_lines,
         with_digest: arguments.shown.digest,
     };

@@ -81,8 +81,8 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let found = arguments
         .source
         .entry()
-        .and_then(|found| Ok((found, arguments.server.sabotage()?)));
-    let ((entry, seed), sabotage) = match found {
+        .and_then(|found| Ok((found, arguments.server.subject()?)));
+    let ((entry, seed), subject) = match found {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
@@ -91,7 +91,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     };
     let options = Options {
         seed,
-        sabotage,
+        subject,
         world: arguments.world.into(),
         ..Options::default()
     };

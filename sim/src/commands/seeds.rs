@@ -9,8 +9,8 @@ use std::str::FromStr;
 use clap::Args;
 use turnstile::explore;
 use turnstile::script::Options;
+use turnstile::stage::Subject;
 use turnstile::suite::Play;
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::{Entry, Scenario, Surface};
 
 use super::library::read;
@@ -173,26 +173,26 @@ impl ServerArguments {
         String::new()
     }
 
-    /// What that server breaks.
+    /// The server that the flags ask for.
     #[cfg(not(feature = "selftest"))]
-    pub fn sabotage(&self) -> Result<Sabotage, String> {
-        Ok(Sabotage::default())
+    pub fn subject(&self) -> Result<Subject, String> {
+        Ok(Subject::default())
     }
 
-    /// What that server breaks.
+    /// The server that the flags ask for.
     #[cfg(feature = "selftest")]
-    pub fn sabotage(&self) -> Result<Sabotage, String> {
+    pub fn subject(&self) -> Result<Subject, String> {
         use turnstile::selftest;
 
         let Some(name) = &self.breaking else {
-            return Ok(Sabotage::default());
+            return Ok(Subject::default());
         };
         let rules = selftest::rules_matching(None);
         let rule = rules
             .iter()
             .copied()
             .find(|rule| selftest::name_of(*rule) == *name);
-        rule.map(Sabotage::from).ok_or_else(|| {
+        rule.map(Subject::from).ok_or_else(|| {
             let names: Vec<String> = rules.into_iter().map(selftest::name_of).collect();
             format!("there is no rule {name:?}; there are {}", names.join(", "))
         })

@@ -9,7 +9,7 @@ use clap::Args;
 #[cfg(feature = "selftest")]
 use turnstile::selftest::{self, Progress, Search, Selftest};
 #[cfg(feature = "selftest")]
-use turnstile_reference::sabotage::Rule;
+use turnstile_mutants::Rule;
 
 use super::arguments::JobsArguments;
 use super::exit::{Exit, complain};

@@ -32,8 +32,8 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     let found = arguments
         .source
         .scenario()
-        .and_then(|found| Ok((found, arguments.server.sabotage()?)));
-    let ((scenario, seed), sabotage) = match found {
+        .and_then(|found| Ok((found, arguments.server.subject()?)));
+    let ((scenario, seed), subject) = match found {
         Ok(found) => found,
         Err(error) => {
             complain(&error);
@@ -42,7 +42,7 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     };
     let options = Options {
         seed,
-        sabotage,
+        subject,
         ..Options::default()
     };
     let verdict = match suite::play_safely(&scenario, options) {

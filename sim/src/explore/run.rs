@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::stage::Subject;
 use turnstile_judge::trace::TraceDigest;
-use turnstile_reference::sabotage::Sabotage;
 
 use super::{cluster, generate};
 use crate::report::finding::{Flaw, ToldFinding};
@@ -19,8 +19,8 @@ use crate::workers;
 /// How seeds are played, and what is kept of each.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Playing {
-    /// Rules that the server breaks, if any.
-    pub sabotage: Sabotage,
+    /// Which server is put to the test.
+    pub subject: Subject,
     /// How many last lines of the trace are kept of a seed in which something did not hold.
     pub trace_lines: usize,
     /// Whether the digest of each trace is worked out.
@@ -100,7 +100,7 @@ impl Outcome {
 pub fn play_seed(seed: u64, playing: &Playing) -> Explored {
     let options = Options {
         seed,
-        sabotage: playing.sabotage,
+        subject: playing.subject,
         ..Options::default()
     };
     let verdict = suite::play_safely(&generate::scenario(seed), options);

@@ -17,12 +17,12 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::stage::Subject;
 use player::{Player, Recorded};
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{self, Finding};
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::trace::{Labels, Trace};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
 use turnstile_world::{AnyWorld, Streams, WorldKind};
@@ -41,8 +41,8 @@ const STORED_SESSION: &str = "stored-session";
 pub struct Options {
     /// Every choice of the run follows from this.
     pub seed: u64,
-    /// Rules that the server breaks, for a test of the harness.
-    pub sabotage: Sabotage,
+    /// Which server is put to the test.
+    pub subject: Subject,
     /// One more fault, beside those of the script.
     pub strike: Option<Strike>,
     /// Which world it is played in.
@@ -175,7 +175,7 @@ pub fn play_in(
         stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let stage = Stage::in_world(world, secrets, options.sabotage, session)?;
+    let stage = Stage::in_world(world, secrets, options.subject, session)?;
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
-use turnstile_reference::sabotage::{Rule, Sabotage};
+use crate::stage::Subject;
+use turnstile_mutants::Rule;
 
 use crate::explore::{self, Playing};
 
@@ -22,7 +23,7 @@ impl Search {
     /// Searches `times` times, each time with at most `limit` seeds that no other time has.
     pub fn of(rule: Rule, times: u64, limit: u64, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Self {
         let playing = Playing {
-            sabotage: Sabotage::from(rule),
+            subject: Subject::from(rule),
             ..Playing::default()
         };
         let mut search = Self {

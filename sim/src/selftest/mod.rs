@@ -9,8 +9,9 @@ mod report;
 
 use std::num::NonZeroUsize;
 
+use crate::stage::Subject;
 use turnstile_judge::oracle::{Finding, ORACLES};
-use turnstile_reference::sabotage::{Rule, Sabotage};
+use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::Search;
@@ -78,7 +79,7 @@ impl<'a> Selftest<'a> {
         let plays: Vec<Play> = self
             .entries
             .iter()
-            .map(|&entry| self.play_of(entry, Sabotage::default()))
+            .map(|&entry| self.play_of(entry, Subject::default()))
             .collect();
         let at_most = plays.len();
         let mut unclean = Vec::new();
@@ -114,8 +115,8 @@ impl<'a> Selftest<'a> {
             let plays: Vec<Play> = open
                 .iter()
                 .flat_map(|trial| {
-                    let sabotage = Sabotage::from(trial.rule);
-                    entries.iter().map(move |&entry| self.play_of(entry, sabotage))
+                    let subject = Subject::from(trial.rule);
+                    entries.iter().map(move |&entry| self.play_of(entry, subject))
                 })
                 .collect();
             let at_most = done + open.len() * (self.entries.len() - round * ROUND);
@@ -141,10 +142,10 @@ impl<'a> Selftest<'a> {
         trials
     }
 
-    fn play_of(&self, entry: &'a Entry, sabotage: Sabotage) -> Play<'a> {
+    fn play_of(&self, entry: &'a Entry, subject: Subject) -> Play<'a> {
         let options = Options {
             seed: self.seed,
-            sabotage,
+            subject,
             ..Options::default()
         };
         Play { entry, options }

@@ -11,6 +11,7 @@ mod recorder;
 mod sandboxes;
 mod stored;
 mod stream;
+mod subject;
 
 use std::sync::Arc;
 
@@ -25,7 +26,6 @@ use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
 use turnstile_judge::trace::{WORLD, What};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
@@ -40,6 +40,7 @@ use self::queue::QueueControl;
 pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
+pub use self::subject::Subject;
 
 /// Where the server listens.
 pub const SERVER_AUTHORITY: &str = "server:8787";
@@ -79,8 +80,8 @@ impl Stage {
     /// # Panics
     ///
     /// If this thread has a world already.
-    pub fn new(seed: u64, sabotage: Sabotage) -> Self {
-        Self::with_stored(seed, sabotage, None)
+    pub fn new(seed: u64, subject: Subject) -> Self {
+        Self::with_stored(seed, subject, None)
     }
 
     /// As [`Stage::new`], with a session on the server's disk if one is given.
@@ -88,9 +89,9 @@ impl Stage {
     /// # Panics
     ///
     /// If this thread has a world already.
-    pub fn with_stored(seed: u64, sabotage: Sabotage, stored: Option<StoredSession>) -> Self {
+    pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
-        Self::in_world(world, Secrets::default(), sabotage, stored)
+        Self::in_world(world, Secrets::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
@@ -102,7 +103,7 @@ impl Stage {
     pub fn in_world(
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
-        sabotage: Sabotage,
+        subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
@@ -126,7 +127,7 @@ impl Stage {
                 crash_plan: crash_plan.clone(),
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
-                sabotage,
+                subject,
                 stored,
             };
             wiring.add_server(&mut *world);
@@ -228,18 +229,19 @@ struct Wiring {
     crash_plan: CrashPlan,
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
-    sabotage: Sabotage,
+    subject: Subject,
     stored: Option<StoredSession>,
 }
 
 impl Wiring {
     fn add_server(self, world: &mut dyn AnyWorld) {
         world.add_host(SERVER, move |machine| {
-            let hooks = Hooks {
+            let mut hooks = Hooks {
                 queue: self.queue.wrap(),
                 checkpoints: self.crash_plan.checkpoints(machine.power.clone()),
+                ..Hooks::default()
             };
-            let config = Config {
+            let mut config = Config {
                 listen: SERVER_AUTHORITY.to_owned(),
                 ingest_url: format!("ws://{SERVER_AUTHORITY}"),
                 sandboxes: Arc::new(self.sandboxes.clone()),
@@ -248,8 +250,8 @@ impl Wiring {
                 internal_api_key: self.secrets.internal_api_key.clone(),
                 callback_queue: true,
                 profile: Arc::default(),
-                sabotage: self.sabotage,
             };
+            self.subject.set_up(&mut config, &mut hooks);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
             Box::pin(run_server(machine, config, hooks, stored))
         });

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnstile::stage::Stage;
+use turnstile::stage::Subject;
 use turnstile::stage::client::{Answer, Awaited, Client};
 use turnstile_events::world::DiskFault;
 use turnstile_judge::parties::SERVER;
-use turnstile_reference::sabotage::Sabotage;
 
 /// A client and the stage that it stands on.
 struct Play {
@@ -18,7 +18,7 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
-        let mut stage = Stage::new(0, Sabotage::default());
+        let mut stage = Stage::new(0, Subject::default());
         let client = stage.add_client("client");
         // The server opens its database on a disk that is well.
         let started = stage.world.now() + Duration::from_secs(1);

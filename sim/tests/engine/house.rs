@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
 use turnstile_events::observation::{Observation, Observer, Probe};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
 use turnstile_seams::{Listener, Seams};
@@ -224,7 +223,6 @@ fn config() -> Config {
         internal_api_key: INTERNAL_API_KEY.to_owned(),
         callback_queue: true,
         profile: Arc::default(),
-        sabotage: Sabotage::default(),
     }
 }
 

@@ -252,10 +252,11 @@ fn keys_the_wheel_and_the_pointer_move_along_the_run() {
 #[cfg(feature = "selftest")]
 #[test]
 fn a_broken_rule_is_marked_where_it_was_broken() {
-    use turnstile_reference::sabotage::{Rule, Sabotage};
+    use turnstile::stage::Subject;
+    use turnstile_mutants::Rule;
     let options = Options {
         seed: 0,
-        sabotage: Sabotage::from(Rule::TerminalOnce),
+        subject: Subject::from(Rule::TerminalOnce),
         ..Options::default()
     };
     let (verdict, page) = page_of(&entry("suite/interrupt/end-on-its-way"), options);

@@ -11,9 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use turnstile::script::{self, Options, Settling};
+use turnstile::stage::Subject;
 use turnstile::suite;
 use turnstile::witness::{self, Question, TICK, Testimony};
-use turnstile_reference::sabotage::{Rule, Sabotage};
+use turnstile_mutants::Rule;
 use turnstile_scenarios::Entry;
 use turnstile_world::WorldKind;
 
@@ -31,7 +32,7 @@ fn question() -> Question {
     let everything = env::var("TURNSTILE_WITNESS").is_ok_and(|wish| wish == "all");
     Question {
         seed: 0,
-        sabotage: Sabotage::default(),
+        subject: Subject::default(),
         tick: TICK,
         patience: if everything { ALL_PATIENCE } else { PATIENCE },
     }
@@ -158,7 +159,7 @@ fn both_worlds_notice_the_same_about_every_broken_server() {
     let mut missed = Vec::new();
     for (rule, id) in NOTICED {
         let question = Question {
-            sabotage: Sabotage::from(rule),
+            subject: Subject::from(rule),
             patience: Duration::from_mins(15),
             ..question()
         };

@@ -91,6 +91,17 @@ fn only_the_legacy_part_of_the_server_knows_the_word_for_executions() {
 }
 
 #[test]
+fn the_server_does_not_know_that_its_rules_can_be_broken() {
+    let home = "sim/mutants";
+    for folder in ["session", "store", "legacy", "api"] {
+        for word in ["mutant", "Mutant", "sabotage", "Sabotage"] {
+            let folder = format!("reference/src/{folder}");
+            assert_eq!(strays(&folder, word, home), Vec::<PathBuf>::new(), "{word}");
+        }
+    }
+}
+
+#[test]
 fn what_judges_the_server_shares_no_type_with_it() {
     let home = "sim/src/nowhere";
     for folder in ["sim/src/snapshots", "sim/tests/payloads"] {

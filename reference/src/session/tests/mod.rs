@@ -56,7 +56,7 @@ impl Bench {
             headers: BTreeMap::new(),
         });
         let profile = Arc::new(Profile::default());
-        let session = Session::create(metadata, randomness.clone(), profile.clone(), Sabotage::default());
+        let session = Session::create(metadata, randomness.clone(), profile.clone());
         Self {
             now,
             session,
@@ -98,12 +98,7 @@ impl Bench {
             executions: Vec::new(),
             entities: Vec::new(),
         };
-        self.session = Session::restore(
-            stored,
-            self.randomness.clone(),
-            self.profile.clone(),
-            Sabotage::default(),
-        );
+        self.session = Session::restore(stored, self.randomness.clone(), self.profile.clone());
         self.put(Input::Resume);
     }
 
@@ -250,12 +245,7 @@ impl Bench {
 
     /// A step for changing a part of the session directly.
     fn step(&self) -> Step {
-        Step::new(
-            self.now,
-            self.profile.clone(),
-            self.randomness.clone(),
-            Sabotage::default(),
-        )
+        Step::new(self.now, self.profile.clone(), self.randomness.clone())
     }
 
     fn current_run(&self) -> Option<Run> {

@@ -153,12 +153,7 @@ fn a_session_whose_first_message_is_refused_writes_nothing() {
     let bench = Bench::new();
     let mut metadata = bench.session.metadata().clone();
     metadata.agent.model = None;
-    let mut session = Session::create(
-        metadata,
-        bench.randomness.clone(),
-        bench.profile.clone(),
-        Sabotage::default(),
-    );
+    let mut session = Session::create(metadata, bench.randomness.clone(), bench.profile.clone());
     let admission = bench.admission(&"msg_000000000000AAAAAAAAAAAAAA".parse().unwrap(), "hello");
     let decision = session.handle(bench.now, Input::Admit(Box::new(admission)));
     assert!(matches!(decision.reply, Reply::Admission(Err(_))));

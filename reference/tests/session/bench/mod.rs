@@ -14,12 +14,14 @@ use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
+use turnstile_mutants::Rule;
+use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::execution::Closing;
 use turnstile_reference::model::message::Message;
 use turnstile_reference::session::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim, Run};
 use turnstile_reference::session::{
-    CallbackOwner, Effect, EnqueueError, Input, Reply, Session, SocketId, ToWrapper, Writes, frame,
+    CallbackOwner, Decision, Effect, EnqueueError, Input, Reply, Session, SocketId, ToWrapper, Writes, frame,
 };
 use turnstile_seams::Randomness;
 
@@ -34,9 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(200);
 pub struct Bench {
     /// What time it is.
     pub now: Timestamp,
-    setting: Setting,
     session: Session,
     randomness: Randomness,
+    /// What breaks a rule, if one is broken.
+    interceptor: Option<Arc<dyn Interceptor>>,
     store: Store,
     /// All that was done, with its time.
     log: Vec<(Timestamp, Effect)>,
@@ -61,13 +64,13 @@ impl Bench {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
         let metadata = setting::metadata(setting, now);
-        let session = Session::create(metadata, randomness.clone(), Arc::default(), setting.sabotage);
+        let session = Session::create(metadata, randomness.clone(), Arc::default());
         Self {
             now,
-            setting,
             store: Store::new(&session),
             session,
             randomness,
+            interceptor: setting.broken.and_then(Rule::interceptor),
             log: Vec::new(),
             commits: Vec::new(),
             answers_pings: true,
@@ -81,14 +84,66 @@ impl Bench {
 
     /// Hands in an input, commits, and does what was decided.
     pub fn put(&mut self, input: Input) -> Reply {
-        let decision = self.session.handle(self.now, input);
-        self.store.commit(&self.session, &decision.writes);
-        self.commits.push(decision.writes);
-        for effect in decision.effects {
+        let (reply, effects) = self.decide(input);
+        for effect in effects {
             self.log.push((self.now, effect.clone()));
             self.perform(effect);
         }
-        decision.reply
+        reply
+    }
+
+    /// Decides and commits as a host does, with what breaks a rule in between.
+    fn decide(&mut self, mut input: Input) -> (Reply, Vec<Effect>) {
+        let interceptor = self.interceptor.clone();
+        if let Some(interceptor) = &interceptor
+            && interceptor.before(&self.session, &mut input) == Memory::IsReread
+        {
+            self.reread();
+        }
+        let before = interceptor.as_ref().map(|_| self.session.clone());
+        let Decision {
+            reply,
+            writes,
+            effects,
+        } = self.session.handle(self.now, input.clone());
+        let mut decided = Decided {
+            session: &self.session,
+            reply,
+            commit: self.session.commit(&writes),
+            effects,
+        };
+        let mut memory = Memory::Stays;
+        if let (Some(interceptor), Some(before)) = (&interceptor, &before) {
+            let (now, input) = (self.now, &input);
+            memory = interceptor.decided(&Moment { now, before, input }, &mut decided);
+        }
+        let Decided {
+            reply,
+            commit,
+            effects,
+            ..
+        } = decided;
+        self.store.commit(&commit);
+        self.commits.push(writes);
+        if memory == Memory::IsReread {
+            self.reread();
+        }
+        (reply, effects)
+    }
+
+    /// The session is what its records make it, but for what no store has.
+    fn reread(&mut self) {
+        let volatile = self.session.volatile();
+        self.session = self.restored();
+        self.session.keep_volatile(volatile);
+    }
+
+    fn restored(&self) -> Session {
+        self.store.restore(&self.randomness, |stored| {
+            if let Some(interceptor) = &self.interceptor {
+                interceptor.read(stored);
+            }
+        })
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -122,7 +177,7 @@ impl Bench {
 
     /// The server stops and starts: only what was committed is left.
     pub fn restart(&mut self) {
-        self.session = self.store.restore(&self.randomness, self.setting.sabotage);
+        self.session = self.restored();
         self.connected = false;
         self.delivery = None;
         self.put(Input::Resume);

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use turnstile_mutants::Rule;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::model::message::Turn;
 use turnstile_reference::model::metadata::{
     AgentChoice, Finalization, METADATA_SCHEMA_VERSION, Metadata, Workspace,
 };
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::admission::Admission;
 
 /// The root session of kilo's.
@@ -22,7 +22,7 @@ pub struct Setting {
     /// Its messages have a gate.
     pub gate: bool,
     /// The rule that the server breaks, if any.
-    pub sabotage: Sabotage,
+    pub broken: Option<Rule>,
 }
 
 /// What a session is about.

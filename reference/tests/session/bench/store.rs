@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::commit::Commit;
 use turnstile_reference::session::events::EventRow;
-use turnstile_reference::session::{Session, Stored, Writes};
+use turnstile_reference::session::{Session, Stored};
 use turnstile_seams::Randomness;
 
 /// A session's records.
@@ -33,41 +33,42 @@ impl Store {
         }
     }
 
-    /// Writes what a decision of `session` wants written.
-    pub fn commit(&mut self, session: &Session, writes: &Writes) {
-        if writes.metadata {
-            self.metadata = write(session.metadata());
+    /// Writes what a decision wants written.
+    pub fn commit(&mut self, commit: &Commit<'_>) {
+        if let Some(metadata) = commit.metadata.as_deref() {
+            self.metadata = write(metadata);
         }
-        if writes.core {
-            self.core = write(&session.core());
+        if let Some(core) = &commit.core {
+            self.core = write(core);
         }
-        for message in writes.messages.iter().filter_map(|id| session.message(id)) {
-            self.messages.insert(message.id.clone(), write(message));
+        for message in &commit.messages {
+            self.messages.insert(message.id.clone(), write(message.as_ref()));
         }
-        for entity in &writes.forgotten_entities {
+        for entity in commit.forgotten_entities {
             self.entities.remove(entity);
         }
-        for EventRow { event, entity } in &writes.events {
+        for EventRow { event, entity } in commit.events.iter() {
             if let Some(entity) = entity {
                 self.entities.insert(entity.clone(), write(event));
             }
         }
     }
 
-    /// The session that these records make.
-    pub fn restore(&self, randomness: &Randomness, sabotage: Sabotage) -> Session {
+    /// The session that these records make. They go through `read_records` first.
+    pub fn restore(&self, randomness: &Randomness, read_records: impl FnOnce(&mut Stored)) -> Session {
         let entities = self.entities.iter().map(|(entity, event)| EventRow {
             event: read(event),
             entity: Some(entity.clone()),
         });
-        let stored = Stored {
+        let mut stored = Stored {
             metadata: read(&self.metadata),
             core: read(&self.core),
             messages: self.messages.values().map(read).collect(),
             executions: Vec::new(),
             entities: entities.collect(),
         };
-        Session::restore(stored, randomness.clone(), Arc::default(), sabotage)
+        read_records(&mut stored);
+        Session::restore(stored, randomness.clone(), Arc::default())
     }
 }
 

@@ -10,9 +10,9 @@ use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::execution::{self, Execution};
 use turnstile_reference::model::message::Message;
 use turnstile_reference::model::metadata::Metadata;
-use turnstile_reference::sabotage::Sabotage;
+use turnstile_reference::session::commit::Commit;
 use turnstile_reference::session::events::{Event, EventRow};
-use turnstile_reference::session::{Core, Session, Stored, Writes};
+use turnstile_reference::session::{Core, Session, Stored};
 use turnstile_seams::Randomness;
 
 use crate::session_properties::laws::{Law, Violation, ensure};
@@ -47,28 +47,29 @@ impl Committed {
         }
     }
 
-    /// Writes what a decision of `session` wants written.
-    pub fn commit(&mut self, session: &Session, writes: &Writes) {
-        if writes.removal {
+    /// Writes what a decision wants written.
+    pub fn commit(&mut self, commit: &Commit<'_>) {
+        if commit.removal {
             *self = Self::default();
             return;
         }
-        if writes.metadata {
-            self.metadata = Some(session.metadata().clone());
+        if let Some(metadata) = commit.metadata.as_deref() {
+            self.metadata = Some(metadata.clone());
         }
-        if writes.core {
-            self.core = session.core();
+        if let Some(core) = &commit.core {
+            self.core = core.clone();
         }
-        for message in writes.messages.iter().filter_map(|id| session.message(id)) {
-            self.messages.insert(message.id.clone(), message.clone());
+        for message in &commit.messages {
+            self.messages.insert(message.id.clone(), message.as_ref().clone());
         }
-        for execution in writes.executions.iter().filter_map(|id| session.execution(id)) {
-            self.executions.insert(execution.id().clone(), execution.clone());
+        for execution in &commit.executions {
+            self.executions
+                .insert(execution.id().clone(), execution.as_ref().clone());
         }
-        for entity in &writes.forgotten_entities {
+        for entity in commit.forgotten_entities {
             self.entities.remove(entity);
         }
-        for EventRow { event, entity } in &writes.events {
+        for EventRow { event, entity } in commit.events.iter() {
             self.events.insert(event.id, event.clone());
             if let Some(entity) = entity {
                 self.entities.insert(entity.clone(), event.id);
@@ -76,24 +77,24 @@ impl Committed {
         }
     }
 
-    /// The session that these records make, if there is one.
-    pub fn restore(&self, randomness: &Randomness, sabotage: Sabotage) -> Option<Session> {
+    /// The session that these records make, if there is one. They go through `read` first.
+    pub fn restore(&self, randomness: &Randomness, read: impl FnOnce(&mut Stored)) -> Option<Session> {
         let rows = self.entities.iter().map(|(entity, id)| EventRow {
             event: through_json(&self.events[id]),
             entity: Some(entity.clone()),
         });
-        let stored = Stored {
+        let mut stored = Stored {
             metadata: through_json(self.metadata.as_ref()?),
             core: through_json(&self.core),
             messages: self.messages.values().map(through_json).collect(),
             executions: self.executions.values().map(through_json).collect(),
             entities: rows.collect(),
         };
+        read(&mut stored);
         Some(Session::restore(
             stored,
             randomness.clone(),
             Arc::clone(&PROTOCOL),
-            sabotage,
         ))
     }
 

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use turnstile_reference::sabotage::Sabotage;
-
 use crate::session_properties::actions::{
     Action, Fate, Frame, Leftovers, OldExecution, Origin, Plan, ReplyEnd, Setting, Step,
 };
@@ -44,7 +42,7 @@ fn holds(origin: Origin, actions: &[Action]) {
         steps: steps.collect(),
     };
     let outlook = Some(Outlook::Works);
-    let (_, outcome) = play(World::new(&plan.setting, Sabotage::default()), &plan, outlook);
+    let (_, outcome) = play(World::new(&plan.setting, None), &plan, outlook);
     if let Err(violation) = outcome {
         panic!("{violation}\n\n{}", tale(&plan, outlook));
     }

@@ -13,10 +13,9 @@ mod actions;
 mod committed;
 mod found;
 mod laws;
+mod mutants;
 mod plans;
 mod protocol;
-#[cfg(feature = "sabotage")]
-mod sabotage;
 mod setting;
 mod words;
 mod world;
@@ -26,7 +25,7 @@ use std::env;
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
-use turnstile_reference::sabotage::Sabotage;
+use turnstile_mutants::Rule;
 
 use self::actions::Plan;
 use self::laws::Violation;
@@ -67,15 +66,15 @@ fn play(mut world: World, plan: &Plan, outlook: Option<Outlook>) -> (World, Resu
 }
 
 /// Draws plans with such faults, and finds the smallest that breaks a law when the world goes on with
-/// `outlook`.
+/// `outlook`. The server breaks a rule, if one is given.
 fn search(
     config: Config,
     faults: Faults,
     outlook: Option<Outlook>,
-    sabotage: Sabotage,
+    broken: Option<Rule>,
 ) -> Result<(), TestError<Plan>> {
     TestRunner::new(config).run(&plans(faults, STEPS), |plan| {
-        let (_, outcome) = play(World::new(&plan.setting, sabotage), &plan, outlook);
+        let (_, outcome) = play(World::new(&plan.setting, broken), &plan, outlook);
         outcome.map_err(|violation| TestCaseError::fail(violation.to_string()))
     })
 }
@@ -100,7 +99,7 @@ fn holds(regressions: &'static str, faults: Faults, outlook: Option<Outlook>) {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
         ..config()
     };
-    match search(config, faults, outlook, Sabotage::default()) {
+    match search(config, faults, outlook, None) {
         Ok(()) => {}
         Err(TestError::Fail(reason, plan)) => panic!("{reason}\n\n{}", tale(&plan, outlook)),
         Err(aborted) => panic!("{aborted}"),
@@ -109,7 +108,7 @@ fn holds(regressions: &'static str, faults: Faults, outlook: Option<Outlook>) {
 
 /// A plan, and what happens in it.
 fn tale(plan: &Plan, outlook: Option<Outlook>) -> String {
-    let world = World::new(&plan.setting, Sabotage::default()).narrated();
+    let world = World::new(&plan.setting, None).narrated();
     let (world, _) = play(world, plan, outlook);
     format!("{plan:#?}, then {outlook:?}\n\n{}", world.timeline())
 }
@@ -171,7 +170,7 @@ fn the_plans_get_to_every_end_refusal_and_command_that_the_laws_are_about() {
             .new_tree(&mut runner)
             .expect("nothing is rejected")
             .current();
-        let (world, _) = play(World::new(&plan.setting, Sabotage::default()), &plan, None);
+        let (world, _) = play(World::new(&plan.setting, None), &plan, None);
         reached.extend(world.reached().iter().cloned());
     }
     let missed: Vec<_> = [

@@ -14,11 +14,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use turnstile_mutants::Rule;
+use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{
-    CallbackJob, Decision, Effect, Input, Reply, Session, SocketId, ToWrapper,
+    CallbackJob, Decision, Effect, Input, Reply, Session, SocketId, ToWrapper, Writes,
 };
 use turnstile_seams::Randomness;
 
@@ -40,7 +41,8 @@ pub struct World {
     /// The session was removed, and nobody knows it any more.
     gone: bool,
     randomness: Randomness,
-    sabotage: Sabotage,
+    /// What breaks a rule, if one is broken.
+    interceptor: Option<Arc<dyn Interceptor>>,
     committed: Committed,
     laws: Laws,
     /// What becomes of the next decision.
@@ -62,19 +64,19 @@ pub struct World {
 }
 
 impl World {
-    /// A world in which nothing has happened yet.
-    pub fn new(setting: &Setting, sabotage: Sabotage) -> Self {
+    /// A world in which nothing has happened yet. The server breaks a rule, if one is given.
+    pub fn new(setting: &Setting, broken: Option<Rule>) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
         let metadata = metadata(setting, now);
         let (session, committed) = match setting.origin {
             Origin::Started | Origin::Prepared { .. } => {
-                let session = Session::create(metadata, randomness.clone(), Arc::clone(&PROTOCOL), sabotage);
+                let session = Session::create(metadata, randomness.clone(), Arc::clone(&PROTOCOL));
                 (session, Committed::default())
             }
             Origin::Imported(_) => {
                 let committed = Committed::left_behind(metadata, executions(setting, now));
-                let session = committed.restore(&randomness, sabotage);
+                let session = committed.restore(&randomness, |_| {});
                 (session.expect("its records were left behind"), committed)
             }
         };
@@ -86,7 +88,7 @@ impl World {
             gone: false,
             session,
             randomness,
-            sabotage,
+            interceptor: broken.and_then(Rule::interceptor),
             fate: Fate::Done,
             deliveries: Vec::new(),
             jobs: Vec::new(),
@@ -172,17 +174,12 @@ impl World {
             }
             self.now += PROTOCOL.commit_retry_delay;
         }
-        let Decision {
-            reply,
-            writes,
-            effects,
-        } = self.session.handle(self.now, input.clone());
+        let (reply, removal, effects, writes) = self.decide(&input);
         self.narrate(|| {
             let told = effects.iter().map(brief).collect::<Vec<_>>().join("\n        ");
             format!("{input:?} → {reply:?}\n        {told}")
         });
-        self.committed.commit(&self.session, &writes);
-        if !writes.removal {
+        if !removal {
             self.committed.agree_with(&self.session)?;
         }
         self.laws.judge(&Observation {
@@ -193,7 +190,7 @@ impl World {
             effects: &effects,
             session: &self.session,
         })?;
-        self.gone = writes.removal;
+        self.gone = removal;
         if self.gone {
             return Ok(Some(reply));
         }
@@ -204,6 +201,57 @@ impl World {
         self.perform(effects);
         self.laws.judge_at_rest(&self.session, self.now)?;
         Ok(Some(reply))
+    }
+
+    /// Decides and commits as a host does, with what breaks a rule in between.
+    fn decide(&mut self, input: &Input) -> (Reply, bool, Vec<Effect>, Writes) {
+        let mut input = input.clone();
+        let interceptor = self.interceptor.clone();
+        if let Some(interceptor) = &interceptor
+            && interceptor.before(&self.session, &mut input) == Memory::IsReread
+        {
+            self.reread();
+        }
+        let before = interceptor.as_ref().map(|_| self.session.clone());
+        let Decision {
+            reply,
+            writes,
+            effects,
+        } = self.session.handle(self.now, input.clone());
+        let mut decided = Decided {
+            session: &self.session,
+            reply,
+            commit: self.session.commit(&writes),
+            effects,
+        };
+        let mut memory = Memory::Stays;
+        if let (Some(interceptor), Some(before)) = (&interceptor, &before) {
+            let moment = Moment {
+                now: self.now,
+                before,
+                input: &input,
+            };
+            memory = interceptor.decided(&moment, &mut decided);
+        }
+        let Decided {
+            reply,
+            commit,
+            effects,
+            ..
+        } = decided;
+        self.committed.commit(&commit);
+        let removal = commit.removal;
+        if memory == Memory::IsReread && !removal {
+            self.reread();
+        }
+        (reply, removal, effects, writes)
+    }
+
+    /// The session is what its records make it, but for what no store has.
+    fn reread(&mut self) {
+        let volatile = self.session.volatile();
+        self.restore();
+        self.session.keep_volatile(volatile);
     }
 
     /// Time has passed, and what is due now is done. That may make something else due, but not again and
@@ -267,15 +315,14 @@ impl World {
 
     /// The session is what its records make it; without any it was never made, and is made anew.
     fn restore(&mut self) {
-        let restored = self.committed.restore(&self.randomness, self.sabotage);
+        let restored = self.committed.restore(&self.randomness, |stored| {
+            if let Some(interceptor) = &self.interceptor {
+                interceptor.read(stored);
+            }
+        });
         self.session = restored.unwrap_or_else(|| {
             let metadata = metadata(&self.setting, self.now);
-            Session::create(
-                metadata,
-                self.randomness.clone(),
-                Arc::clone(&PROTOCOL),
-                self.sabotage,
-            )
+            Session::create(metadata, self.randomness.clone(), Arc::clone(&PROTOCOL))
         });
     }
 

@@ -10,8 +10,8 @@ mod scene;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use turnstile_mutants::Rule;
 use turnstile_reference::model::message::Status;
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::Effect;
 
 use self::evidence::{Evidence, WARM_ATTEMPTS};
@@ -27,7 +27,7 @@ fn report(found: &[String]) {
 }
 
 /// Plays every pair with and without company, and collects what is wrong with each.
-fn every_pair(restart: bool, sabotage: Sabotage) -> Vec<String> {
+fn every_pair(restart: bool, broken: Option<Rule>) -> Vec<String> {
     let mut found = Vec::new();
     for standing in STANDINGS {
         for first in Evidence::ALL
@@ -42,7 +42,7 @@ fn every_pair(restart: bool, sabotage: Sabotage) -> Vec<String> {
                         first,
                         second,
                         restart,
-                        sabotage,
+                        broken,
                     };
                     let wrong = play(case);
                     found.extend(wrong.into_iter().map(|wrong| format!("{case:?}: {wrong}")));
@@ -177,20 +177,18 @@ fn judge_impossible(scene: &mut Scene, reason: &str) -> Option<String> {
 
 #[test]
 fn the_first_evidence_decides_and_no_other_changes_or_tells_anything() {
-    report(&every_pair(false, Sabotage::default()));
+    report(&every_pair(false, None));
 }
 
 #[test]
 fn an_end_that_a_restart_lies_behind_is_as_final() {
-    report(&every_pair(true, Sabotage::default()));
+    report(&every_pair(true, None));
 }
 
-#[cfg(feature = "sabotage")]
 #[test]
 fn a_server_whose_ends_are_not_final_is_found_out() {
-    use turnstile_reference::sabotage::Rule;
     for restart in [false, true] {
-        assert_ne!(every_pair(restart, Rule::TerminalOnce.into()), [""; 0]);
+        assert_ne!(every_pair(restart, Some(Rule::TerminalOnce)), [""; 0]);
     }
 }
 
@@ -213,7 +211,7 @@ fn evidence_that_is_not_about_a_message_does_not_end_it() {
                 first,
                 second: first,
                 restart: false,
-                sabotage: Sabotage::default(),
+                broken: None,
             });
             first.bring(&mut scene.bench, &scene.subject.clone());
             if let Some(outcome) = scene.outcome() {

@@ -1,8 +1,8 @@
 //! A session with one message that is looked at, ended by a first evidence and then met by a second one.
 
+use turnstile_mutants::Rule;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::model::message::Outcome;
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;
@@ -45,7 +45,7 @@ pub struct Case {
     /// The server restarts between the two.
     pub restart: bool,
     /// The rule that the server breaks, if it is to be found out.
-    pub sabotage: Sabotage,
+    pub broken: Option<Rule>,
 }
 
 /// Why the first evidence cannot be the one that ends a message that is so far.
@@ -111,7 +111,7 @@ impl Scene {
     pub fn new(case: Case) -> Self {
         let mut bench = Bench::new(Setting {
             callback: true,
-            sabotage: case.sabotage,
+            broken: case.broken,
             ..Setting::default()
         });
         // A turn before all: there is a run and a socket, and the session has had a ready workspace.

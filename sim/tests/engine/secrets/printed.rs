@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use turnstile_reference::legacy::api::input::{PrepareSession, SendMessage, UpdateSession};
 use turnstile_reference::legacy::record;
 use turnstile_reference::model::metadata::{CallbackTarget, Metadata};
-use turnstile_reference::sabotage::Sabotage;
 use turnstile_reference::session::{Decision, Effect, Input, Session};
 use turnstile_reference::store::StoredJob;
 use turnstile_seams::Randomness;
@@ -84,7 +83,7 @@ fn no_type_of_the_server_prints_a_secret() {
 fn search_session(planted: &mut Planted, metadata: Metadata, target: CallbackTarget) {
     let mut now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
     let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(1));
-    let mut session = Session::create(metadata, randomness, Arc::default(), Sabotage::default());
+    let mut session = Session::create(metadata, randomness, Arc::default());
     let mut effects: Vec<Effect> = Vec::new();
     let inputs = [
         Input::Initiate,

@@ -1,17 +1,6 @@
-//! Rules that a test can have this server break, to see whether the harness notices.
-//!
-//! Without the feature `sabotage` no rule can be named and every question in here is answered at compile
-//! time: a release build of the server cannot be told to misbehave.
+//! The rules that can be broken, with their texts.
 
-/// The rules that are broken; none unless a test says so.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Sabotage {
-    #[cfg(feature = "sabotage")]
-    broken: Option<Rule>,
-}
-
-/// A rule that can be broken; each has been, in some service of this kind.
-#[cfg(feature = "sabotage")]
+/// A rule of the protocol that a server can break. Each was broken once, in some service of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// A callback counts as enqueued only once the queue has said so (protocol §8).
@@ -52,9 +41,8 @@ pub enum Rule {
     RepeatIsAdmittedOnce,
 }
 
-#[cfg(feature = "sabotage")]
 impl Rule {
-    /// Every one of them, in the order of the protocol's sections as good as it goes.
+    /// All rules.
     pub const ALL: [Self; 18] = [
         Self::EnqueueIsAwaited,
         Self::CallbackRetryIsDurable,
@@ -76,7 +64,7 @@ impl Rule {
         Self::RepeatIsAdmittedOnce,
     ];
 
-    /// What the rule says, in a sentence without its stop, and where the protocol has it.
+    /// The rule as a sentence without a full stop, and its section of the protocol.
     pub fn text(self) -> (&'static str, &'static str) {
         match self {
             Self::EnqueueIsAwaited => (
@@ -119,66 +107,4 @@ impl Rule {
             Self::RepeatIsAdmittedOnce => ("A repeated message id is answered and not admitted again", "§3"),
         }
     }
-}
-
-#[cfg(feature = "sabotage")]
-impl From<Rule> for Sabotage {
-    fn from(rule: Rule) -> Self {
-        Self { broken: Some(rule) }
-    }
-}
-
-macro_rules! questions {
-    ($($(#[$meta:meta])* $question:ident: $rule:ident;)*) => {
-        impl Sabotage {
-            $(
-                $(#[$meta])*
-                pub(crate) fn $question(self) -> bool {
-                    #[cfg(feature = "sabotage")]
-                    return self.broken == Some(Rule::$rule);
-                    #[cfg(not(feature = "sabotage"))]
-                    false
-                }
-            )*
-        }
-    };
-}
-
-questions! {
-    /// Whether a callback counts as enqueued before the queue has answered.
-    counts_enqueue_before_it_is_answered: EnqueueIsAwaited;
-    /// Whether a callback's next try is kept in memory only.
-    forgets_callback_retry: CallbackRetryIsDurable;
-    /// Whether a restart leaves queued messages without their pending entries.
-    loses_pending_entries: QueuedIsPending;
-    /// Whether a message that ended in the queue stays pending.
-    keeps_ended_pending: PendingIsQueued;
-    /// Whether the first message of a batch stays its representative.
-    calls_back_for_first: LastOfBatchIsRepresentative;
-    /// Whether callbacks leave out what legacy receivers know a turn by.
-    omits_execution_in_callback: CallbackNamesItsExecution;
-    /// Whether any run releases a gate wait.
-    releases_gate_for_any_run: GateWaitIsOfItsRun;
-    /// Whether a stop that an earlier run owed is demanded of the next one.
-    keeps_abort_across_runs: RebindForgetsAbort;
-    /// Whether the grace runs on although the wrapper is back.
-    lets_grace_run_on: ReconnectCancelsGrace;
-    /// Whether any fence will do.
-    accepts_stale_fence: StaleFenceIsRefused;
-    /// Whether an end can be followed by another.
-    overwrites_terminal: TerminalOnce;
-    /// Whether a message that is given up leaves the queue without an end.
-    drops_exhausted: TerminalBeforeRemoval;
-    /// Whether a delivery is given up one attempt early.
-    exhausts_early: LastSlotExhausts;
-    /// Whether the snapshot leaves out what failed in the queue.
-    hides_failed_from_snapshot: SnapshotTellsOfFailed;
-    /// Whether a replay that does not begin at the beginning misses its first event.
-    replays_with_gap: ReplayIsWhole;
-    /// Whether `getSession` shows the callback's target.
-    shows_callback_target: CallbackTargetIsSecret;
-    /// Whether the queue takes one message more than it may.
-    admits_one_too_many: QueueLimitIsExact;
-    /// Whether a repeated id is admitted once more.
-    admits_repeats: RepeatIsAdmittedOnce;
 }

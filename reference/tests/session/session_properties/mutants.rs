@@ -1,7 +1,7 @@
-//! That the properties notice a session that breaks a rule: one that was told to.
+//! The properties notice a session that breaks a rule.
 
 use proptest::test_runner::{Config, TestError};
-use turnstile_reference::sabotage::Rule;
+use turnstile_mutants::Rule;
 
 use crate::session_properties::laws::Law;
 use crate::session_properties::world::Outlook;
@@ -13,7 +13,7 @@ fn is_caught_as(rule: Rule, laws: &[Law]) {
         max_shrink_iters: 0,
         ..config()
     };
-    match search(config, ALL_FAULTS, Some(Outlook::Works), rule.into()) {
+    match search(config, ALL_FAULTS, Some(Outlook::Works), Some(rule)) {
         Err(TestError::Fail(reason, _)) => {
             let named = laws.iter().any(|law| reason.message().contains(&law.to_string()));
             assert!(named, "{rule:?} was noticed as something else: {reason}");

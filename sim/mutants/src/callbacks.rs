@@ -1,0 +1,110 @@
+//! Servers that break rules of the batch and of callbacks (protocol §8).
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use turnstile_reference::callbacks::CallbackQueue;
+use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::server::Hooks;
+use turnstile_reference::session::wrapper::IngestRefusal;
+use turnstile_reference::session::{CallbackJob, EnqueueError, Input, Reply, Session, Stored};
+use turnstile_seams::BoxFuture;
+
+use crate::core_row::{CoreRow, change_core};
+
+/// Counts a callback as enqueued before the queue has answered.
+pub struct CountsEnqueueAtOnce;
+
+impl Interceptor for CountsEnqueueAtOnce {
+    fn before(&self, _: &Session, input: &mut Input) -> Memory {
+        if let Input::Enqueued { result, .. } = input {
+            *result = Ok(());
+        }
+        Memory::Stays
+    }
+
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        if decided.commit.core.is_some() {
+            change_core(decided, |core| core.0["outbox"] = json!([]));
+        }
+        Memory::Stays
+    }
+}
+
+/// Keeps the next try of a callback in memory only.
+pub struct ForgetsRetry;
+
+impl Interceptor for ForgetsRetry {
+    fn read(&self, stored: &mut Stored) {
+        let mut core = CoreRow::from(&stored.core);
+        let mut retried: Vec<Value> = Vec::new();
+        if let Some(deadlines) = core.0["deadlines"].as_array_mut() {
+            deadlines.retain(|deadline| match deadline[0].get("callback") {
+                Some(owner) => {
+                    retried.push(owner.clone());
+                    false
+                }
+                None => true,
+            });
+        }
+        if let Some(outbox) = core.0["outbox"].as_array_mut() {
+            outbox.retain(|owner| !retried.contains(owner));
+        }
+        stored.core = core.into_core();
+    }
+}
+
+/// Lets the first message of a batch represent it, whatever ends later.
+pub struct CallsBackForFirst;
+
+impl Interceptor for CallsBackForFirst {
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let representative = |session| CoreRow::of(session).0["batch"]["representative"].take();
+        let (first, latest) = (representative(moment.before), representative(decided.session));
+        if first.is_null() || latest.is_null() || first == latest {
+            return Memory::Stays;
+        }
+        change_core(decided, |core| core.0["batch"]["representative"] = first);
+        Memory::IsReread
+    }
+}
+
+/// Lets any run release a gate wait: here a wrapper whose run is over, when it tries to come back.
+pub struct AnyRunReleasesGate;
+
+impl Interceptor for AnyRunReleasesGate {
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let is_of_another_run = matches!(decided.reply, Reply::Ingest(Err(IngestRefusal::StaleRun)));
+        let waits = CoreRow::of(decided.session).0["batch"]["gateWaived"] == false;
+        if !is_of_another_run || !waits {
+            return Memory::Stays;
+        }
+        let has_accepted = decided.session.messages().any(|message| message.is_accepted());
+        let now = json!(moment.now);
+        change_core(decided, |core| {
+            core.0["batch"]["gateWaived"] = json!(true);
+            // With nothing accepted, all that the reconciliation does is to close the batch.
+            if !has_accepted && core.deadline("reconciliation").is_null() {
+                core.add_deadline("reconciliation", &now);
+            }
+        });
+        Memory::IsReread
+    }
+}
+
+/// Leaves out of callbacks the name by which legacy receivers know a turn.
+pub fn omit_execution(hooks: &mut Hooks) {
+    let wrap = std::mem::replace(&mut hooks.queue, Box::new(|queue| queue));
+    hooks.queue = Box::new(|queue| wrap(Arc::new(OmitsExecution(queue))));
+}
+
+struct OmitsExecution(Arc<dyn CallbackQueue>);
+
+impl CallbackQueue for OmitsExecution {
+    fn enqueue(&self, mut job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
+        if let (Some(_), Some(body)) = (job.owner.message(), job.body.as_object_mut()) {
+            body.remove("executionId");
+        }
+        self.0.enqueue(job)
+    }
+}

@@ -1,0 +1,58 @@
+//! Servers that break one rule of the protocol each, to see whether the harness notices.
+//!
+//! The reference server has no part in this: a rule is broken by a different profile, by rewriting what a session
+//! takes in, decides or reads from the store ([`Interceptor`]), or at an edge (the callback queue, the HTTP router).
+//! What each server does is in a file for each part of the protocol. Who must notice is not known here.
+
+mod callbacks;
+mod core_row;
+mod queue;
+mod rule;
+mod settlement;
+mod stream;
+mod wrapper;
+
+use std::sync::Arc;
+
+use turnstile_reference::host::interception::Interceptor;
+use turnstile_reference::server::{Config, Hooks};
+
+pub use self::rule::Rule;
+
+impl Rule {
+    /// Has the server that is made with these break the rule. It begins anew with each start of the server.
+    pub fn install(self, config: &mut Config, hooks: &mut Hooks) {
+        match self {
+            Self::LastSlotExhausts => queue::exhaust_one_attempt_early(Arc::make_mut(&mut config.profile)),
+            Self::QueueLimitIsExact => Arc::make_mut(&mut config.profile).pending_limit += 1,
+            Self::CallbackNamesItsExecution => callbacks::omit_execution(hooks),
+            Self::ReplayIsWhole => stream::skip_first_replayed(hooks),
+            Self::CallbackTargetIsSecret => stream::show_callback_target(hooks),
+            _ => hooks.interceptor = self.interceptor(),
+        }
+    }
+
+    /// What stands between sessions and their hosts to break the rule; none if the rule is broken elsewhere.
+    pub fn interceptor(self) -> Option<Arc<dyn Interceptor>> {
+        Some(match self {
+            Self::EnqueueIsAwaited => Arc::new(callbacks::CountsEnqueueAtOnce),
+            Self::CallbackRetryIsDurable => Arc::new(callbacks::ForgetsRetry),
+            Self::LastOfBatchIsRepresentative => Arc::new(callbacks::CallsBackForFirst),
+            Self::GateWaitIsOfItsRun => Arc::new(callbacks::AnyRunReleasesGate),
+            Self::QueuedIsPending => Arc::<queue::LosesPending>::default(),
+            Self::PendingIsQueued => Arc::<queue::KeepsEndedPending>::default(),
+            Self::TerminalBeforeRemoval => Arc::<queue::DropsExhausted>::default(),
+            Self::RepeatIsAdmittedOnce => Arc::<queue::AdmitsRepeats>::default(),
+            Self::RebindForgetsAbort => Arc::new(wrapper::KeepsAbort),
+            Self::ReconnectCancelsGrace => Arc::new(wrapper::LetsGraceRunOn),
+            Self::StaleFenceIsRefused => Arc::<wrapper::AcceptsStaleFence>::default(),
+            Self::TerminalOnce => Arc::<settlement::EndsAgain>::default(),
+            Self::SnapshotTellsOfFailed => Arc::new(stream::HidesFailed),
+            Self::CallbackNamesItsExecution
+            | Self::LastSlotExhausts
+            | Self::ReplayIsWhole
+            | Self::CallbackTargetIsSecret
+            | Self::QueueLimitIsExact => return None,
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! A server whose ends are not final (protocol §6).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::identity::{MessageId, SessionId};
+use turnstile_reference::model::message::{Message, State};
+use turnstile_reference::session::frame::Meaning;
+use turnstile_reference::session::kilo::KiloEvent;
+use turnstile_reference::session::{Input, Session, Stored};
+
+/// Ends a message again when the assistant answers it after its end: the end is forgotten while the session decides.
+#[derive(Default)]
+pub struct EndsAgain {
+    reopened: Mutex<BTreeMap<SessionId, MessageId>>,
+}
+
+/// The message that a frame of a wrapper ends, if it does.
+fn answered<'a>(session: &'a Session, input: &Input) -> Option<&'a Message> {
+    let Input::IngestEvent { frame, .. } = input else {
+        return None;
+    };
+    let Meaning::Kilo(KiloEvent::MessageUpdated { reply, .. }) = frame.meaning() else {
+        return None;
+    };
+    let reply = reply.as_ref().filter(|reply| reply.end.is_some())?;
+    session.message(&reply.answers)
+}
+
+impl Interceptor for EndsAgain {
+    fn before(&self, session: &Session, input: &mut Input) -> Memory {
+        match answered(session, input) {
+            Some(message) if message.is_terminal() => {
+                let mut reopened = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+                let session = session.metadata().identity.session_id.clone();
+                reopened.insert(session, message.id.clone());
+                Memory::IsReread
+            }
+            _ => Memory::Stays,
+        }
+    }
+
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let mut reopened = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(id) = reopened.remove(&decided.session.metadata().identity.session_id) else {
+            return Memory::Stays;
+        };
+        match decided.session.message(&id) {
+            Some(message) if message.is_terminal() => Memory::Stays,
+            _ => Memory::IsReread,
+        }
+    }
+
+    fn read(&self, stored: &mut Stored) {
+        let reopened = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = reopened.get(&stored.metadata.identity.session_id);
+        for message in &mut stored.messages {
+            if Some(&message.id) == id {
+                message.state = State::Accepted;
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Servers that break rules of the wrapper: its run, its fence, its sockets (protocol §5, §7).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::identity::SessionId;
+use turnstile_reference::session::frame::Meaning;
+use turnstile_reference::session::wrapper::IngestClaim;
+use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId};
+
+use crate::core_row::{CoreRow, change_core};
+
+/// Demands of the next run the stop that an earlier run owed.
+pub struct KeepsAbort;
+
+impl KeepsAbort {
+    /// The run that owed a stop before the decision or came to owe one in it.
+    fn owing(moment: &Moment<'_>, decided: &Decided<'_>) -> Value {
+        let before = CoreRow::of(moment.before).0;
+        if !before["killOwed"].is_null() {
+            let has_stopped = matches!(moment.input, Input::IngestEvent { frame, .. }
+                if matches!(frame.meaning(), Meaning::Complete { .. } | Meaning::Interrupted));
+            let is_current = before["killOwed"] == before["run"]["id"];
+            return match has_stopped && is_current {
+                true => Value::Null,
+                false => before["killOwed"].clone(),
+            };
+        }
+        let has_ended = matches!(&decided.reply, Reply::Interrupt(report) if report.interrupted > 0);
+        let is_given_up = |effect: &Effect| matches!(effect, Effect::StopWrapper(_));
+        match has_ended && decided.effects.iter().any(is_given_up) {
+            true => before["run"]["id"].clone(),
+            false => Value::Null,
+        }
+    }
+}
+
+impl Interceptor for KeepsAbort {
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let owing = Self::owing(moment, decided);
+        if owing.is_null() || !CoreRow::of(decided.session).0["killOwed"].is_null() {
+            return Memory::Stays;
+        }
+        change_core(decided, |core| core.0["killOwed"] = owing);
+        Memory::IsReread
+    }
+}
+
+/// Lets the grace run on although the wrapper is back.
+pub struct LetsGraceRunOn;
+
+impl Interceptor for LetsGraceRunOn {
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let is_back = matches!(moment.input, Input::IngestOpened { .. })
+            && matches!(decided.reply, Reply::Ingest(Ok(())));
+        let grace = CoreRow::of(moment.before).deadline("grace");
+        if !is_back || grace.is_null() {
+            return Memory::Stays;
+        }
+        change_core(decided, |core| core.add_deadline("grace", &grace));
+        Memory::IsReread
+    }
+}
+
+/// Accepts any fence: a wrapper of an earlier run speaks for the current one.
+#[derive(Default)]
+pub struct AcceptsStaleFence {
+    /// Open sockets with the run that each speaks for.
+    sockets: Mutex<BTreeMap<(SessionId, SocketId), Value>>,
+}
+
+impl Interceptor for AcceptsStaleFence {
+    fn before(&self, session: &Session, input: &mut Input) -> Memory {
+        let run = CoreRow::of(session).0["run"].take();
+        if run.is_null() {
+            return Memory::Stays;
+        }
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = &session.metadata().identity.session_id;
+        match input {
+            Input::IngestOpened { claim, .. } => *claim = claim_of(&run),
+            Input::IngestClosed { socket, .. } => {
+                sockets.remove(&(session.clone(), *socket));
+            }
+            Input::IngestEvent { socket, .. } => {
+                let spoken_for = sockets.get(&(session.clone(), *socket));
+                if spoken_for.is_some_and(|spoken_for| *spoken_for != run) {
+                    let of_session = sockets.iter().filter(|((of, _), _)| of == session);
+                    let mut current = of_session.filter(|(_, spoken_for)| **spoken_for == run);
+                    *socket = current.next_back().map_or(*socket, |((_, socket), _)| *socket);
+                }
+            }
+            _ => {}
+        }
+        Memory::Stays
+    }
+
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        if let (Input::IngestOpened { socket, .. }, Reply::Ingest(Ok(()))) = (moment.input, &decided.reply) {
+            let session = decided.session.metadata().identity.session_id.clone();
+            let run = CoreRow::of(decided.session).0["run"].take();
+            let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+            sockets.insert((session, *socket), run);
+        }
+        Memory::Stays
+    }
+}
+
+fn claim_of(run: &Value) -> IngestClaim {
+    let read = "a run is made of identities";
+    IngestClaim {
+        run: serde_json::from_value(run["id"].clone()).expect(read),
+        fence: serde_json::from_value(run["fence"].clone()).expect(read),
+    }
+}
