@@ -96,7 +96,7 @@ impl NetworkStep {
                 "to" => (generator.subschema_for::<Party>(), "One direction: the receiver."),
                 "for" => (
                     generator.subschema_for::<Lapse>(),
-                    "How long it lasts; until `heal` if left out.",
+                    "Duration of the fault; by default until `heal`.",
                 ),
                 parameter => {
                     required.push(Value::from(parameter));

@@ -198,11 +198,11 @@ fn fault_steps(generator: &mut SchemaGenerator) -> Schema {
     let steps: Vec<Value> = FaultKind::ALL
         .iter()
         .map(|kind| {
-            let (word, said) = (kind.name(), schema_of(*kind, generator));
+            let (word, value) = (kind.name(), schema_of(*kind, generator));
             let step = json_schema!({
                 "description": kind.about(),
                 "type": "object",
-                "properties": { word: said },
+                "properties": { word: value },
                 "required": [word],
                 "additionalProperties": false,
             });

@@ -290,7 +290,7 @@ fn a_target_that_cannot_be_played_against_is_told_what_is_wrong_with_it() {
         (
             vec!["--target", &nobody],
             &SECRETS[..],
-            "nobody accepts a connection at 127.0.0.1:",
+            "no server accepts connections at 127.0.0.1:",
         ),
         (
             vec!["--target", &nobody],
@@ -352,7 +352,7 @@ steps:
     let crash = ["--scenarios", &scenarios, crash[0], crash[1]];
     let (code, out, complaints) = run_live(&[&target[..], &crash].concat(), &SECRETS);
     assert_eq!(code, Some(3), "{out}{complaints}");
-    assert!(out.contains("its last words: no such service"), "{out}");
+    assert!(out.contains("last output: no such service"), "{out}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Between the hosts' socket stacks: taking packets out of one, sending them over a link, handing them to
-//! another, and forging the ones that a fault or a dead host calls for.
+//! Carries packets between the hosts' socket stacks: takes them out of one stack, sends them over a link,
+//! delivers them to another, and forges packets for faults and dead hosts.
 //!
-//! What the simulated stack does not do as a real one would is made up for here, at delivery; see
-//! [`Fabric::deliver`] and [`Fabric::bury`]. When to deliver is the world's to decide.
+//! [`Fabric::deliver`] and [`Fabric::bury`] correct differences between the simulated stack and a real one.
+//! The world decides when to deliver.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,11 +17,11 @@ use super::links::Direction;
 use super::network::{Departure, RECEIVE_BUFFER};
 use super::streams::Streams;
 
-/// How many hosts a world has room for. The stacks are made beforehand, because the socket layer takes no
-/// more of them once it is running.
+/// Most hosts of a world. All stacks are created in advance, because the socket layer accepts no further ones
+/// once it runs.
 pub(super) const ROOM_FOR_HOSTS: usize = 16;
 
-/// A connection as one of its two hosts knows it: that host's end first, then its peer's.
+/// A connection from the view of one host: its own end first, then its peer's.
 type Connection = (SocketAddr, SocketAddr);
 
 /// All socket stacks of a world, and the links between them.
@@ -32,33 +32,33 @@ pub(super) struct Fabric {
     sent: u64,
     departed: BTreeMap<Connection, Departed>,
     silenced: BTreeSet<Connection>,
-    /// Hosts without power. What is sent to one waits on the link: TCP would send it again and again.
+    /// Hosts without power. Packets to them wait on the link, because TCP would send them again.
     unpowered: BTreeSet<usize>,
     outgoing: Vec<Packet>,
-    /// The socket layer is in place for as long as this lives.
+    /// Keeps the socket layer installed.
     net: EnterGuard,
 }
 
-/// What became of a connection whose host has closed it.
+/// State of a connection that its host has closed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Departed {
-    /// Its FIN is on its way or there.
+    /// Its FIN is in flight or delivered.
     finished: bool,
-    /// The stack's socket is gone: the process died.
+    /// The socket no longer exists, because the process died.
     buried: bool,
 }
 
 impl Fabric {
     pub(super) fn new(streams: Streams) -> Self {
         let config = KernelConfig::default()
-            // A message is few packets.
+            // Large, so that a message needs few packets.
             .mtu(65_535)
             .recv_buf_cap(RECEIVE_BUFFER)
             .send_buf_cap(RECEIVE_BUFFER)
-            // Connections that nobody accepts pile up here; none is to be refused for that.
+            // Unaccepted connections must not be refused.
             .default_backlog(usize::MAX)
-            // The stack would count passes of the world's loop instead of time. Links do not lose packets
-            // by accident, so nothing needs to be sent twice.
+            // The stack measures retransmission in passes of the world's loop instead of time. Links do not
+            // lose packets by accident, so no retransmission is needed.
             .retx_threshold(u32::MAX);
         let mut net = Net::with_config(config);
         let stacks = (0..ROOM_FOR_HOSTS)
@@ -89,12 +89,12 @@ impl Fabric {
         })
     }
 
-    /// All directions that anything was ever sent or done on.
+    /// All directions in use so far.
     pub(super) fn directions(&mut self) -> impl Iterator<Item = &mut Direction> {
         self.links.values_mut()
     }
 
-    /// When the next packet arrives.
+    /// Time of the next arrival.
     pub(super) fn next_arrival(&self) -> Option<Timestamp> {
         self.next_link().map(|((arrival, _), _)| arrival)
     }
@@ -109,8 +109,8 @@ impl Fabric {
             .min()
     }
 
-    /// Notes connections that their hosts have closed; a host that left without reading everything resets
-    /// its peer.
+    /// Records connections that their hosts have closed. A host that closed a connection with unread data
+    /// resets its peer.
     pub(super) fn note_departures(&mut self, now: Timestamp, departures: Vec<Departure>) {
         for Departure { local, peer, unread } in departures {
             if unread {
@@ -121,12 +121,12 @@ impl Fabric {
         }
     }
 
-    /// Takes out of all stacks what they have to send, and sends it.
+    /// Takes outgoing packets from all stacks and sends them.
     pub(super) fn collect(&mut self, now: Timestamp) {
         self.collect_except(now, None);
     }
 
-    /// As [`Fabric::collect`], except that nothing that `mute` has to say is heard.
+    /// As [`Fabric::collect`], but discards the packets of `mute`.
     fn collect_except(&mut self, now: Timestamp, mute: Option<usize>) {
         let mut packets = std::mem::take(&mut self.outgoing);
         self.net.egress_all(&mut packets);
@@ -160,7 +160,7 @@ impl Fabric {
         self.direction(from, to).send(now, number, packet);
     }
 
-    /// Hands over every packet whose time has come.
+    /// Delivers every packet that is due.
     pub(super) fn deliver_due(&mut self, now: Timestamp) {
         while let Some(((arrival, _), (from, to))) = self.next_link()
             && arrival <= now
@@ -170,21 +170,22 @@ impl Fabric {
         }
     }
 
-    /// Hands a packet to the stack it is for, except where that stack would not act as a real one does.
+    /// Delivers a packet to its stack, except where that stack differs from a real one.
     fn deliver(&mut self, now: Timestamp, packet: Packet) {
         if let Some((connection, segment)) = receiver_view(&packet) {
             let departed = self.departed.get(&connection).copied();
-            // A reset would leave a half-open connection behind that keeps its port for ever. Left half
-            // open, it goes when its listener goes.
+            // A reset would leave a half-open connection that occupies its port permanently. A half-open
+            // connection ends with its listener.
             if segment.flags.rst && is_half_open(connection) {
                 return;
             }
-            // The stack would take in what comes for a socket nobody holds any more; a real one resets.
+            // The stack would accept data for a socket without an owner; a real one resets.
             if departed.is_some() && !segment.payload.is_empty() {
                 self.abort(now, connection);
                 return;
             }
-            // A real stack outlives the process and completes the goodbye; this one forgot the socket.
+            // A real stack survives its process and completes the closing handshake; this one no longer has
+            // the socket.
             if departed.is_some_and(|departed| departed.buried) && !segment.flags.syn {
                 return;
             }
@@ -192,21 +193,21 @@ impl Fabric {
         self.net.deliver(packet);
     }
 
-    /// Ends a connection from its first host's side: its socket is gone, its peer is sent a reset.
+    /// Aborts a connection from its first host's side: removes its socket and resets its peer.
     fn abort(&mut self, now: Timestamp, (local, peer): Connection) {
         self.departed.remove(&(local, peer));
         self.net.deliver(reset_packet(peer, local));
         self.send(now, reset_packet(local, peer));
     }
 
-    /// All connections between two hosts, as the first one knows them.
+    /// All connections between two hosts, from the view of the first.
     fn connections(one: usize, other: usize) -> BTreeSet<Connection> {
         let here = connections_of(one).filter(|(_, peer)| peer.ip() == address(other));
         let there = connections_of(other).filter(|(_, peer)| peer.ip() == address(one));
         here.chain(there.map(|(local, peer)| (peer, local))).collect()
     }
 
-    /// Resets every connection between two hosts at both ends, at once. Returns how many there were.
+    /// Resets all connections between two hosts at both ends, at once. Returns how many there were.
     pub(super) fn reset(&mut self, one: usize, other: usize) -> usize {
         let connections = Self::connections(one, other);
         for &(here, there) in &connections {
@@ -220,8 +221,7 @@ impl Fabric {
         connections.len()
     }
 
-    /// Lets nothing pass any more on the connections that there are between two hosts. Returns how many
-    /// there were.
+    /// Stops all traffic on the existing connections between two hosts. Returns how many there were.
     pub(super) fn silence(&mut self, one: usize, other: usize) -> usize {
         let connections = Self::connections(one, other);
         for &(here, there) in &connections {
@@ -231,7 +231,7 @@ impl Fabric {
         connections.len()
     }
 
-    /// Loses what is on its way, in either direction, on a connection between two hosts.
+    /// Drops packets in flight, in both directions, of a connection between two hosts.
     fn lose(&mut self, (one, other): (usize, usize), connection: Connection) {
         self.direction(one, other)
             .lose(|packet| sender_view(packet).is_some_and(|(view, _)| view == connection));
@@ -239,8 +239,8 @@ impl Fabric {
             .lose(|packet| receiver_view(packet).is_some_and(|(view, _)| view == connection));
     }
 
-    /// Clears up after a host that has just died and closed its sockets: lets its goodbyes go out if it still
-    /// can say them, then frees its ports, which otherwise stay taken until the peers have answered.
+    /// Cleans up after a host that has died and closed its sockets: sends its FINs if it still can, then
+    /// frees its ports, which otherwise stay occupied until the peers answer.
     pub(super) fn bury(&mut self, now: Timestamp, host: usize, death: Death, departures: Vec<Departure>) {
         let own = |connection: &Connection| connection.0.ip() == address(host);
         match death {
@@ -263,7 +263,7 @@ impl Fabric {
         self.collect_except(now, Some(host));
     }
 
-    /// A host has power again: what waited for it sets out.
+    /// Marks a host as powered, and sends the packets that waited for it.
     pub(super) fn power_up(&mut self, now: Timestamp, host: usize) {
         if self.unpowered.remove(&host) {
             let towards = self.links.iter_mut().filter(|((_, to), _)| *to == host);
@@ -282,7 +282,7 @@ fn host_at(address_of: IpAddr) -> Option<usize> {
     (0..ROOM_FOR_HOSTS).find(|&host| address(host) == address_of)
 }
 
-/// All TCP connections in a host's stack, as it knows them.
+/// All TCP connections in a host's stack, from its view.
 fn connections_of(host: usize) -> impl Iterator<Item = Connection> {
     let sockets = turmoil_net::netstat(address(host)).entries;
     sockets
@@ -290,7 +290,7 @@ fn connections_of(host: usize) -> impl Iterator<Item = Connection> {
         .filter_map(|socket| Some((socket.local, socket.peer?)))
 }
 
-/// Whether the first host of a connection has answered its opening and waits for the last word on it.
+/// Whether the first host of a connection has answered its SYN and waits for the final ACK.
 fn is_half_open((local, peer): Connection) -> bool {
     turmoil_net::netstat(local.ip()).entries.iter().any(|socket| {
         socket.state == Some(NetstatState::SynReceived) && socket.local == local && socket.peer == Some(peer)

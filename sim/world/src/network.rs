@@ -1,7 +1,7 @@
-//! The network as a host sees it: the seams' [`Network`] over the simulated socket stack.
+//! The network as a host sees it: implements the seams' [`Network`] on the simulated socket stack.
 //!
-//! All sockets of a host are kept in one table, [`Sockets`], so that a crash closes them whoever holds
-//! them, and so that a fault can reach into a connection. What happens between hosts is not known here.
+//! All sockets of a host are in one table, [`Sockets`], so that a crash can close them whoever owns them, and
+//! so that a fault can reach a connection. Traffic between hosts is handled elsewhere.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -20,20 +20,20 @@ use turnstile_seams::{BoxFuture, ByteStream, Listener, Network};
 
 use super::host::PowerSwitch;
 
-/// The receive buffer of a connection, in bytes.
+/// Receive buffer of a connection, in bytes.
 ///
-/// The simulated stack tells its peer of a reopened window only if one read takes at least half of this
-/// out of it. So a stream always reads this much, and hands it out in whatever pieces it is asked for.
+/// The simulated stack announces a reopened window only if one read takes at least half of this. So a stream
+/// always reads this much and returns it in pieces.
 pub(super) const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// The names of all hosts of a world.
 pub(super) type Directory = Arc<Mutex<BTreeMap<Arc<str>, IpAddr>>>;
 
-/// A connection that its host has let go of.
+/// A connection that its host has closed.
 pub(super) struct Departure {
     pub local: SocketAddr,
     pub peer: SocketAddr,
-    /// The host left before it had read everything, which TCP answers with a reset.
+    /// The host closed it with unread data, which TCP answers with a reset.
     pub unread: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Sockets {
     host: Arc<str>,
     address: IpAddr,
     directory: Directory,
-    /// False once the host has crashed or its world is over.
+    /// False once the host has crashed or its world has ended.
     alive: AtomicBool,
     table: Mutex<Table>,
 }
@@ -54,7 +54,7 @@ struct Table {
     streams: BTreeMap<u64, Stream>,
     listeners: BTreeMap<u64, TcpListener>,
     departures: Vec<Departure>,
-    /// Where the stack's bytes land before they are dealt out.
+    /// Buffer for reads from the stack.
     landing: Vec<u8>,
 }
 
@@ -62,9 +62,9 @@ struct Stream {
     socket: TcpStream,
     local: SocketAddr,
     peer: SocketAddr,
-    /// What was read from the stack and not asked for yet.
+    /// Data read from the stack and not yet returned.
     unread: Bytes,
-    /// Nothing more is to be read from the stack.
+    /// Nothing more can be read from the stack.
     finished: bool,
     reader: Option<Waker>,
 }
@@ -85,8 +85,8 @@ impl Sockets {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Directs the socket stack's calls to this host. Whoever touches a socket of the stack does this
-    /// first, even to drop it.
+    /// Directs calls of the socket stack to this host. Required before every use of a socket of the stack,
+    /// including its drop.
     fn enter(&self) -> io::Result<()> {
         if !self.alive.load(Ordering::Relaxed) {
             return Err(io::Error::new(
@@ -127,7 +127,7 @@ impl Sockets {
         }
     }
 
-    /// Closes everything, in the order in which it was opened. Nothing can be opened afterwards.
+    /// Closes everything, in order of opening. Nothing can be opened afterwards.
     pub(super) fn close_all(&self) {
         if self.enter().is_ok() {
             let mut table = self.table();
@@ -140,7 +140,7 @@ impl Sockets {
         }
     }
 
-    /// The connections that were closed since this was last asked.
+    /// The connections closed since the last call.
     pub(super) fn take_departures(&self) -> Vec<Departure> {
         std::mem::take(&mut self.table().departures)
     }
@@ -158,7 +158,7 @@ impl Sockets {
             .values_mut()
             .filter(|stream| stream.peer.ip() == peer)
         {
-            // A connection that is reset already has nothing left to finish.
+            // A connection that was reset already needs no FIN.
             let _ = Pin::new(&mut stream.socket).poll_shutdown(&mut context);
             stream.finished = true;
             stream.reader.take().into_iter().for_each(Waker::wake);
@@ -167,7 +167,7 @@ impl Sockets {
         finished
     }
 
-    /// The address to listen at for an authority's host part: all interfaces or the loopback only.
+    /// The address to listen on for the host part of an authority: all interfaces or only the loopback.
     fn interface(&self, host: &str) -> io::Result<Ipv4Addr> {
         match host {
             "localhost" => Ok(Ipv4Addr::LOCALHOST),
@@ -198,7 +198,7 @@ impl Sockets {
 }
 
 impl Stream {
-    /// Closes the connection; the stack's host has been entered.
+    /// Closes the connection. The caller has entered the host of the stack.
     fn into_departure(self) -> Departure {
         Departure {
             local: self.local,
@@ -302,10 +302,10 @@ impl Network for HostNetwork {
     }
 }
 
-/// A connection on its way. Like everything that touches the stack, it enters its host first.
+/// An attempt to connect. Like every use of the stack, it enters its host first.
 struct Connecting {
     sockets: Arc<Sockets>,
-    /// Taken when the attempt is given up.
+    /// `None` once abandoned.
     attempt: Option<BoxFuture<'static, io::Result<TcpStream>>>,
 }
 
@@ -326,7 +326,7 @@ impl Drop for Connecting {
     fn drop(&mut self) {
         let attempt = self.attempt.take();
         if self.sockets.enter().is_err() {
-            // Its socket went with the host, and there may be no stack any more to tell.
+            // The host closed its socket, and the stack may no longer exist.
             std::mem::forget(attempt);
         }
     }
@@ -368,7 +368,7 @@ impl Drop for HostListener {
     }
 }
 
-/// One end of a connection, as its host holds it.
+/// One end of a connection, as its host owns it.
 struct HostStream {
     number: u64,
     sockets: Arc<Sockets>,
@@ -376,7 +376,7 @@ struct HostStream {
 }
 
 impl HostStream {
-    /// Performs `operation` on the stream's entry in the table.
+    /// Runs `operation` on the stream's entry in the table.
     fn with<T>(
         &self,
         operation: impl FnOnce(&mut Stream, &mut Vec<u8>) -> Poll<io::Result<T>>,
@@ -410,7 +410,7 @@ impl AsyncWrite for HostStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What was written is the stack's already.
+        // Written data is already with the stack.
         Poll::Ready(Ok(()))
     }
 

@@ -1,20 +1,20 @@
-//! Hearing of a panic inside a host, whichever task it is in, and whoever would have caught it.
+//! Detects panics inside of a host, in whatever task they happen and whether or not they are caught.
 //!
-//! tokio keeps a task's panic for whoever joins the task. The only place that hears of all of them is the
-//! process's panic hook, so one is put before the hook that was there: it speaks up on a thread that is
-//! running a host just then, and passes every other panic on.
+//! tokio passes a task's panic only to the task that joins it. The process's panic hook sees all panics, so
+//! this file installs one in front of the existing hook. It records panics on threads that are running a
+//! host, and passes all others on.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 thread_local! {
-    /// The first panic since recording began on this thread; `None` while nothing is recorded.
+    /// The first panic since recording began on this thread; `None` while not recording.
     static RECORD: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
 }
 
-/// Runs `code`, and returns the first panic that happened in it as a message with its place in the
-/// source. The panic is not printed: reporting it is the caller's.
+/// Runs `code` and returns its first panic as a message with its source location. The panic is not printed;
+/// the caller reports it.
 pub(super) fn recorded(code: impl FnOnce()) -> Option<String> {
     install();
     RECORD.set(Some(None));
@@ -38,7 +38,7 @@ fn install() {
                 }
                 None => false,
             });
-            // A thread that is about to end has no record any more, and runs no host.
+            // A thread that is about to end no longer has this record, and runs no host.
             if !is_recorded.unwrap_or(false) {
                 previous(panic);
             }

@@ -1,13 +1,13 @@
-//! Where all randomness of a run comes from: one seed, and a stream of its own for everybody who draws.
+//! The randomness of a run: one seed, with a separate stream for each user.
 //!
-//! Nothing is drawn here, and nobody's label is known here.
+//! Users choose their labels; nothing is drawn here.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sha2::{Digest as _, Sha256};
 
-/// The streams that one seed holds. A stream depends on the seed and its label only, so whoever draws
-/// more, less or not at all leaves every other stream as it was.
+/// The streams of one seed. A stream depends only on the seed and its label, so drawing from one stream does
+/// not change another.
 #[derive(Debug, Clone, Copy)]
 pub struct Streams {
     seed: u64,
@@ -19,12 +19,12 @@ impl Streams {
         Self { seed }
     }
 
-    /// The stream called `label`, from its beginning: asking twice gives the same numbers twice.
+    /// The stream with this `label`, from its beginning. Two calls return the same numbers.
     pub fn stream(&self, label: &str) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(self.seed_of(label))
     }
 
-    /// The seed of the stream called `label`, for a generator that is not ours.
+    /// The seed of the stream with this `label`, for a generator of another library.
     pub fn seed_of(&self, label: &str) -> [u8; 32] {
         Sha256::new()
             .chain_update(self.seed.to_le_bytes())

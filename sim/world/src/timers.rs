@@ -1,6 +1,6 @@
-//! Virtual time: what time it is, and who is to be woken when.
+//! Virtual time: the current time, and the timers.
 //!
-//! Time does not pass in here; the world's loop moves it.
+//! The world's loop advances the time.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,10 +11,10 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 use turnstile_seams::{BoxFuture, Clock};
 
-/// A timer's place in the queue: those due at one instant fire in the order in which they were set.
+/// Position of a timer in the queue. Timers due at the same instant fire in the order in which they were set.
 type Place = (Timestamp, u64);
 
-/// The time that all hosts of a world share, and the [`Clock`] they are given. Clones are the same clock.
+/// The time of all hosts of a world, which is also their [`Clock`]. Clones share it.
 #[derive(Clone)]
 pub(super) struct Timeline(Arc<Mutex<State>>);
 
@@ -41,13 +41,13 @@ impl Timeline {
         self.state().timers.first_key_value().map(|(place, _)| place.0)
     }
 
-    /// Moves time on to `instant`; a moment that is past already changes nothing.
+    /// Advances time to `instant`. A time in the past changes nothing.
     pub(super) fn move_to(&self, instant: Timestamp) {
         let mut state = self.state();
         state.now = state.now.max(instant);
     }
 
-    /// Wakes everybody whose time has come.
+    /// Wakes every task whose timer is due.
     pub(super) fn fire(&self) {
         while let Some(waker) = self.take_due() {
             waker.wake();
@@ -76,7 +76,7 @@ impl Clock for Timeline {
     }
 }
 
-/// Waits for a moment; leaves the queue when it is dropped.
+/// Waits for a time. Dropping it removes it from the queue.
 struct Sleep {
     timeline: Timeline,
     deadline: Timestamp,

@@ -1,8 +1,8 @@
-//! One address in front of many hosts, chosen by the first segment of the path.
+//! A reverse proxy in front of all sandboxes, which selects the host by the first segment of the path.
 //!
-//! A server that gives each session a sandbox knows the address of each. Here it is given one URL with the session's id
-//! as the first segment of the path; a request is passed on to the host that [`Route`] names for that id, without that
-//! segment. If that host is down, the connection ends without an answer.
+//! A server that gives each session a sandbox knows the address of each. Here it gets one URL with the
+//! session id as the first segment of the path. A request is forwarded, without that segment, to the host
+//! that [`Route`] returns for the id. If that host is down, the connection ends without an answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,28 +18,28 @@ use turnstile_seams::{Listener, Network, http_server};
 
 use crate::Route;
 
-/// The largest body that is passed on, in bytes.
+/// Largest forwarded body, in bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Passes on what is asked at `listener`, for ever.
+/// Forwards the requests of `listener`, without end.
 pub async fn serve(listener: Box<dyn Listener>, network: Arc<dyn Network>, route: Route) {
     let router = Router::new().fallback(move |request: Request| {
         let (network, route) = (Arc::clone(&network), Arc::clone(&route));
-        async move { Ok::<_, Infallible>(pass_on(&network, &route, request).await) }
+        async move { Ok::<_, Infallible>(forward(&network, &route, request).await) }
     });
     http_server::serve(listener, router).await;
 }
 
-async fn pass_on(network: &Arc<dyn Network>, route: &Route, request: Request) -> Response {
+async fn forward(network: &Arc<dyn Network>, route: &Route, request: Request) -> Response {
     let Some(target) = target(request.uri(), route) else {
-        return answer(
-            StatusCode::NOT_FOUND,
-            "no session is named at the beginning of the path",
-        );
+        return answer(StatusCode::NOT_FOUND, "the path does not begin with a session id");
     };
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        return answer(StatusCode::PAYLOAD_TOO_LARGE, "the body is broken or too large");
+        return answer(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is incomplete or too large",
+        );
     };
     let mut onward = http::Request::builder().method(head.method).uri(target);
     if let Some(headers) = onward.headers_mut() {
@@ -55,7 +55,7 @@ async fn pass_on(network: &Arc<dyn Network>, route: &Route, request: Request) ->
     }
 }
 
-/// The URL behind the door.
+/// The URL to forward to.
 fn target(uri: &Uri, route: &Route) -> Option<Uri> {
     let path = uri.path_and_query()?.as_str().strip_prefix('/')?;
     let (session, rest) = path.split_once('/')?;
@@ -68,7 +68,7 @@ fn answer(status: StatusCode, text: impl Into<Body>) -> Response {
     response
 }
 
-/// An answer that breaks off before it is whole: whoever asked learns that nobody is there, and not from a status.
+/// An answer that breaks off, so that the requester gets a connection error instead of a status.
 fn broken_off(error: HttpError) -> Response {
     let breaking = futures_util::stream::once(async { Err::<axum::body::Bytes, _>(error) });
     Response::new(Body::from_stream(breaking))
@@ -79,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_part_of_the_path_names_the_session_and_is_taken_off() {
+    fn the_session_id_is_removed_from_the_path() {
         let route: Route = Arc::new(|session| format!("{session}.sandbox:9000"));
-        let told = |url: &str| target(&url.parse().expect("a URL"), &route).map(|uri| uri.to_string());
+        let forwarded = |url: &str| target(&url.parse().expect("a URL"), &route).map(|uri| uri.to_string());
         assert_eq!(
-            told("/agent_1/session/ready?x=1").as_deref(),
+            forwarded("/agent_1/session/ready?x=1").as_deref(),
             Some("http://agent_1.sandbox:9000/session/ready?x=1")
         );
-        assert_eq!(told("/agent_1"), None);
+        assert_eq!(forwarded("/agent_1"), None);
     }
 }

@@ -1,5 +1,5 @@
-//! A party of the harness in real time: a thread with a runtime of its own, so that a crash takes everything that
-//! the party has running and nothing else.
+//! A party of the harness in real time: a thread with its own runtime, so that a crash ends everything that
+//! the party runs and nothing else.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::panics;
 pub(super) struct Host {
     pub name: Arc<str>,
     pub boot: BootFunction,
-    /// How often it was started before.
+    /// Number of earlier starts.
     pub restarts: u32,
     /// `None` while it is down.
     pub run: Option<Run>,
@@ -36,7 +36,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses a thread or what a runtime needs.
+    /// If the operating system refuses a thread or a resource of the runtime.
     pub(super) fn start(machine: Machine, boot: &BootFunction) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -52,7 +52,7 @@ impl Run {
             .name(machine.name.to_string())
             .spawn(move || {
                 panics::recorded(|| {
-                    // Stopped on purpose or because nobody needs it any more: that is the same.
+                    // A stop signal and a dropped sender have the same effect.
                     let _ = runtime.block_on(stopped);
                     drop(runtime);
                 })
@@ -65,17 +65,17 @@ impl Run {
         })
     }
 
-    /// Starts one more task.
+    /// Starts another task.
     pub(super) fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.handle.spawn(task);
     }
 
-    /// Whether it has ended without having been told to.
+    /// Whether it ended without being stopped.
     pub(super) fn has_died(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Drops everything that runs on it. The message of a panic, if it ended of one.
+    /// Drops everything that runs on it. Returns the message of a panic if one ended it.
     pub(super) fn end(self) -> Option<String> {
         // It may have ended already.
         let _ = self.stop.send(());

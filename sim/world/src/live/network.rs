@@ -1,5 +1,5 @@
-//! The network as a party of the harness sees it in real time: the machine's sockets, under the names that parties
-//! have in every world, and with the links' faults on each connection.
+//! The network as a party of the harness sees it in real time: the machine's sockets under the names of
+//! parties, with faults of links on each connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,33 +13,33 @@ use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 use super::line::{Fate, Line, Links, ROOM, Ways, come_about};
 use crate::network::split;
 
-/// Everything that all parties' networks share. Cheap to clone.
+/// State shared by the networks of all parties. Clones share it.
 #[derive(Clone)]
 pub(super) struct Neighbourhood(Arc<Shared>);
 
 struct Shared {
-    /// What is wrong with links.
+    /// State of the links.
     links: watch::Sender<Links>,
     clock: Arc<dyn Clock>,
-    /// The party whose machine is not the harness's: the server under test.
+    /// The party outside of the harness: the server under test.
     stranger: Arc<str>,
     directory: Mutex<Directory>,
 }
 
 #[derive(Default)]
 struct Directory {
-    /// Where parties really listen, by the authority that they have in every world.
+    /// Real addresses of parties, by authority.
     addresses: BTreeMap<String, SocketAddr>,
-    /// Sockets that were bound before their party asked for them, by authority.
+    /// Sockets bound before their party asks for them, by authority.
     reserved: BTreeMap<String, StdListener>,
-    /// Sockets that are bound where parties listen, and listen themselves to nobody: while a party is down its port is
-    /// still its own, and whoever calls there is refused.
+    /// Sockets that are bound to the addresses of parties without listening. They reserve the port while a
+    /// party is down, and connections to it are refused.
     placeholders: Vec<TcpSocket>,
-    /// Other authorities of the stranger's.
+    /// Other authorities of the server under test.
     aliases: BTreeSet<String>,
-    /// Local addresses of connections that a party of the harness has opened: faults strike them at that end.
+    /// Local addresses of connections that a party of the harness opened. Faults are applied at that end.
     opened_here: BTreeSet<SocketAddr>,
-    /// Connections that are there, with who is at their ends.
+    /// Open connections and their ends.
     lines: BTreeMap<u64, Registered>,
     numbered: u64,
 }
@@ -51,7 +51,7 @@ struct Registered {
 }
 
 impl Neighbourhood {
-    /// An empty one, in which the party called `stranger` is on no machine of the harness.
+    /// An empty network. The party `stranger` is not on a machine of the harness.
     pub(super) fn new(stranger: &str, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Shared {
             links: watch::Sender::new(Links::default()),
@@ -61,22 +61,22 @@ impl Neighbourhood {
         }))
     }
 
-    /// Changes what is wrong with links.
+    /// Changes the state of links.
     pub(super) fn change_links(&self, change: impl FnOnce(&mut Links)) {
         self.0.links.send_modify(change);
     }
 
-    /// Says where the party that is reached at `authority` really listens.
+    /// Sets the real address of the party at `authority`.
     pub(super) fn set_address(&self, authority: &str, address: SocketAddr) {
         self.directory().addresses.insert(authority.to_owned(), address);
     }
 
-    /// Listens at `address` already, for the party that is reached at `authority`: whoever connects before that party
-    /// does is not refused.
+    /// Listens on `address` for the party at `authority`, so that connections are not refused before the
+    /// party starts.
     ///
     /// # Errors
     ///
-    /// If the machine does not let it, for example because somebody else listens there.
+    /// If the address is not available.
     pub(super) fn reserve(&self, authority: &str, address: SocketAddr) -> io::Result<()> {
         let (placeholder, listener) = claim(address)?;
         let mut directory = self.directory();
@@ -86,12 +86,12 @@ impl Neighbourhood {
         Ok(())
     }
 
-    /// Says by which other authority the stranger may be called.
+    /// Adds another authority of the server under test.
     pub(super) fn add_alias(&self, authority: &str) {
         self.directory().aliases.insert(authority.to_owned());
     }
 
-    /// Where `authority` is really reached. One that nobody knows yet gets a free port of the loopback.
+    /// The real address of `authority`. An unknown authority gets a free port of the loopback.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Neighbourhood {
         Ok(address)
     }
 
-    /// Lets the connections between two hosts meet a fate, which is told by whether it is the first that holds the
+    /// Ends the connections between two hosts. `fate` is called with whether the first host holds the
     /// connection. Returns how many there are.
     pub(super) fn strike(&self, one: &str, other: &str, fate: impl Fn(bool) -> Fate) -> usize {
         let directory = self.directory();
@@ -136,7 +136,7 @@ impl Neighbourhood {
         }
     }
 
-    /// Who is called by that authority, and where it is.
+    /// The party with that authority, and its address.
     fn resolve(&self, authority: &str) -> io::Result<(String, SocketAddr)> {
         let (host, _) = split(authority)?;
         let directory = self.directory();
@@ -157,7 +157,7 @@ impl Neighbourhood {
         Ok((host.to_owned(), address))
     }
 
-    /// Gives a party its end of a connection; what passes on it is carried by a task of the party's own.
+    /// Gives a party its end of a connection. A task of the party copies its data.
     fn adopt(
         &self,
         host: &str,
@@ -201,7 +201,7 @@ impl Neighbourhood {
     }
 }
 
-/// A connection's place in the directory, for as long as it is there.
+/// A connection's entry in the table; dropping it removes the entry.
 struct Entry {
     neighbourhood: Neighbourhood,
     number: u64,
@@ -219,7 +219,7 @@ fn bind(address: SocketAddr) -> io::Result<StdListener> {
     Ok(listener)
 }
 
-/// Binds a port for good, and listens there.
+/// Reserves a port permanently, and listens on it.
 fn claim(address: SocketAddr) -> io::Result<(TcpSocket, StdListener)> {
     let placeholder = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -255,7 +255,7 @@ impl Network for HostNetwork {
             let (peer, address) = self.neighbourhood.resolve(authority)?;
             let ways = Ways::between(&self.host, &peer);
             let mut links = self.neighbourhood.0.links.subscribe();
-            // What opens a connection is held, or lost and sent again, as anything else.
+            // A handshake is held, or lost and sent again, like other packets.
             let open = links.wait_for(|links| links.let_through(&ways)).await;
             open.map_err(|_| io::Error::other("this world is over"))?;
             come_about(&ways, links, &*self.neighbourhood.0.clock).await;
@@ -266,7 +266,7 @@ impl Network for HostNetwork {
             let is_ours = *peer != *self.neighbourhood.0.stranger;
             let mut opened = None;
             if is_ours {
-                // The other end must be able to tell as soon as it accepts.
+                // The other end must be able to identify the connection as soon as it accepts it.
                 socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
                 let local = socket.local_addr()?;
                 self.neighbourhood.directory().opened_here.insert(local);
@@ -297,7 +297,7 @@ impl Listener for HostListener {
                 return Ok(Box::new(socket) as Box<dyn ByteStream>);
             }
             let stranger = Arc::clone(&self.neighbourhood.0.stranger);
-            // It was there at once for whoever opened it, and what is said on it comes so much later.
+            // For the opener it was open at once, so its data arrives with the delay of the handshake.
             self.neighbourhood.adopt(&self.host, &stranger, socket, true)
         })
     }

@@ -1,6 +1,7 @@
-//! The server under test as a process of its own: started by the harness, or somebody else's that runs already.
+//! The server under test as a separate process: one that the harness starts, or one that runs already.
 //!
-//! Nothing here knows what a server answers; whether it is there is told by its first line or by its port.
+//! A server's answers are not inspected here. Whether it is up is determined by its first line of output or
+//! by its port.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader};
@@ -14,106 +15,106 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// How long a server may take until it listens.
+/// Time limit for a server to start listening.
 const STARTING: Duration = Duration::from_secs(20);
-/// How long a server that is there may take to accept a connection.
+/// Time limit for a running server to accept a connection.
 const CONNECTING: Duration = Duration::from_secs(2);
-/// What a server that the harness starts prints when it listens, before its address.
+/// Text before the address in the line that a started server prints when it listens.
 const LISTENING: &str = "listening on http://";
-/// What the variables of the environment begin with that set up a server, or this program.
+/// Prefix of the environment variables that configure a server or this program.
 const SETTINGS: &str = "TURNSTILE_";
-/// How many of the last lines that a server printed are told when it has ended.
-const LAST_WORDS: usize = 12;
-/// Where its log goes, in its folder.
+/// Number of last log lines in an error about a server that ended.
+const LAST_LINES: usize = 12;
+/// Name of the log file in the server's folder.
 const LOG: &str = "server.log";
 
-/// Why there is no server to test.
+/// Why the server under test is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The operating system would not start it.
+    /// The operating system could not start it.
     #[error("cannot start {program}")]
     Start {
-        /// What was to be started.
+        /// The program.
         program: String,
-        /// Why not.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
     /// It ended before it listened.
-    #[error("{program} ended before it listened; its last words: {last_words}")]
+    #[error("{program} ended before it listened; last output: {last_lines}")]
     Ended {
-        /// What was started.
+        /// The program.
         program: String,
         /// The end of its log.
-        last_words: String,
+        last_lines: String,
     },
     /// It neither listened nor ended.
-    #[error("{program} did not say within {} s where it listens", STARTING.as_secs())]
+    #[error("{program} did not print its address within {} s", STARTING.as_secs())]
     Silent {
-        /// What was started.
+        /// The program.
         program: String,
     },
-    /// The command that starts somebody else's server anew failed.
-    #[error("the restart command `{command}` failed ({status}); its last words: {last_words}")]
+    /// The command that restarts a given server failed.
+    #[error("the restart command `{command}` failed ({status}); last output: {last_lines}")]
     RestartCommand {
         /// The command.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// The end of what it printed.
-        last_words: String,
+        /// The end of its output.
+        last_lines: String,
     },
-    /// The command that starts somebody else's server anew does not end.
+    /// The command that restarts a given server does not end.
     #[error(
-        "the restart command `{command}` did not end within {} s: it has to start the server in the background",
+        "the restart command `{command}` did not end within {} s: it must start the server in the background",
         STARTING.as_secs()
     )]
     RestartHangs {
         /// The command.
         command: String,
     },
-    /// There is no connecting to somebody else's server.
-    #[error("nobody accepts a connection at {address}")]
+    /// A given server does not accept connections.
+    #[error("no server accepts connections at {address}")]
     NotThere {
-        /// Where it should be.
+        /// Its address.
         address: SocketAddr,
-        /// What connecting to it came to.
+        /// The error of connecting.
         #[source]
         source: io::Error,
     },
-    /// A party of the harness cannot listen where the server will look for it.
-    #[error("the harness cannot listen at {address} as {party}")]
+    /// A party of the harness cannot listen on the address where the server expects it.
+    #[error("cannot listen on {address} as {party}")]
     Address {
-        /// Which party, by the authority that it has in every world.
+        /// Authority of the party.
         party: String,
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of listening.
         #[source]
         source: io::Error,
     },
-    /// The harness has no room for the server's state.
-    #[error("there is no room for the server's data")]
+    /// The folder for the server's data could not be created.
+    #[error("cannot create a folder for the server's data")]
     Folder(#[source] io::Error),
 }
 
-/// A server that is started by the harness, with a folder of its own.
+/// A server that the harness starts, with its own folder.
 #[derive(Debug, Clone)]
 pub struct StartedServer {
     /// The program.
     pub program: PathBuf,
-    /// What it is told, beside where it listens and where its data are.
+    /// Arguments, in addition to the address to listen on and the data folder.
     pub arguments: Vec<String>,
-    /// What its environment has beside the harness's.
+    /// Environment variables, in addition to those of the harness.
     pub environment: Vec<(String, String)>,
 }
 
-/// A server that somebody else has started.
+/// A server that is already running.
 #[derive(Debug, Clone)]
 pub struct GivenServer {
-    /// Where it accepts connections.
+    /// Its address.
     pub address: SocketAddr,
-    /// A shell command that kills it and starts it anew, if there is one.
+    /// A shell command that kills and restarts it.
     pub restart_command: Option<String>,
 }
 
@@ -121,13 +122,13 @@ pub struct GivenServer {
 pub struct Process {
     server: StartedServer,
     folder: TempDir,
-    /// Where it listened first, and listens ever after.
+    /// The address of its first start, which later starts reuse.
     address: Option<SocketAddr>,
     child: Option<Child>,
 }
 
 impl Process {
-    /// Prepares the process of a server, with a temporary folder for its data. It is started by [`Process::start`].
+    /// Prepares the process of a server, with a temporary folder for its data. [`Process::start`] starts it.
     ///
     /// # Errors
     ///
@@ -142,15 +143,15 @@ impl Process {
         })
     }
 
-    /// A file for it to read, in its folder.
+    /// Writes a file to its folder for it to read.
     pub(super) fn put(&self, name: &str, content: &[u8]) -> Result<PathBuf, ServerError> {
         let path = self.folder.path().join(name);
         fs::write(&path, content).map_err(ServerError::Folder)?;
         Ok(path)
     }
 
-    /// Starts it with these further arguments, on the data of its folder, and waits until it listens. Returns the
-    /// address.
+    /// Starts it with these additional arguments, on the data in its folder, and waits until it listens.
+    /// Returns the address.
     ///
     /// # Errors
     ///
@@ -166,29 +167,29 @@ impl Process {
             .address
             .map_or("127.0.0.1:0".to_owned(), |address| address.to_string());
         let mut command = Command::new(&self.server.program);
-        // What is meant for another server, or for this program, must not set this one up.
+        // Variables for another server or for this program must not configure this one.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with(SETTINGS) {
                 command.env_remove(name);
             }
         }
         let mut child = command
-            // A signal for the harness is not for the server: the harness ends it.
+            // The harness ends the server itself, so signals to the harness must not reach it.
             .process_group(0)
             .args(&self.server.arguments)
             .args(["--listen", &listen, "--data"])
             .arg(self.folder.path().join("data"))
             .args(further)
             .envs(self.server.environment.iter().map(|(name, value)| (name, value)))
-            // Held open for as long as the harness is there.
+            // Standard input stays open while the harness runs.
             .arg("--end-with-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let told = child.stdout.take().map(first_address);
-        let address = match told.map(|told| told.recv_timeout(STARTING)) {
+        let address_line = child.stdout.take().map(first_address);
+        let address = match address_line.map(|address_line| address_line.recv_timeout(STARTING)) {
             Some(Ok(address)) => address,
             Some(Err(mpsc::RecvTimeoutError::Timeout)) => {
                 end(&mut child);
@@ -198,7 +199,7 @@ impl Process {
                 end(&mut child);
                 return Err(ServerError::Ended {
                     program,
-                    last_words: self.last_words(),
+                    last_lines: self.last_lines(),
                 });
             }
         };
@@ -207,14 +208,14 @@ impl Process {
         Ok(address)
     }
 
-    /// Kills it, as nothing can be killed more suddenly.
+    /// Kills it with SIGKILL.
     pub(super) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             end(&mut child);
         }
     }
 
-    /// Its number among the machine's processes, while it is up.
+    /// Its process id, while it is up.
     pub fn id(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -223,13 +224,13 @@ impl Process {
         self.child.is_some()
     }
 
-    /// If it has ended by itself since it was last asked: how, in words.
+    /// Describes how it ended, if it ended since the last call without being killed.
     pub fn has_ended(&mut self) -> Option<String> {
         let status = self.child.as_mut()?.try_wait().ok()??;
         self.child = None;
         Some(format!(
-            "its process ended by itself ({status}); its last words: {}",
-            self.last_words()
+            "its process ended ({status}); last output: {}",
+            self.last_lines()
         ))
     }
 
@@ -244,7 +245,7 @@ impl Process {
             .open(self.folder.path().join(LOG))
     }
 
-    fn last_words(&self) -> String {
+    fn last_lines(&self) -> String {
         last_lines(&self.folder.path().join(LOG)).unwrap_or_else(|error| format!("(unreadable: {error})"))
     }
 }
@@ -257,17 +258,17 @@ impl Drop for Process {
 
 /// Kills a process and waits for its end.
 fn end(child: &mut Child) {
-    // It may be gone already, and then there is nothing to kill.
+    // It may have ended already.
     let _ = child.kill();
     if let Err(error) = child.wait() {
         tracing::warn!(%error, "cannot wait for the end of a server");
     }
 }
 
-/// The address in the line with which a server says that it listens. Whatever it prints after that is read and
-/// forgotten, so that it never has to wait for a reader.
+/// The address in the line that a server prints when it listens. Later output is read and discarded, so that
+/// the server never blocks on it.
 fn first_address(out: ChildStdout) -> mpsc::Receiver<SocketAddr> {
-    let (sender, told) = mpsc::channel();
+    let (sender, addresses) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(out).lines() {
             let Ok(line) = line else { return };
@@ -275,34 +276,34 @@ fn first_address(out: ChildStdout) -> mpsc::Receiver<SocketAddr> {
                 .strip_prefix(LISTENING)
                 .map(|rest| rest.trim_end_matches('/').parse())
             {
-                // Whoever asked may have given up.
+                // The receiver may have given up.
                 let _ = sender.send(address);
             }
         }
     });
-    told
+    addresses
 }
 
 fn last_lines(file: &Path) -> io::Result<String> {
     let text = fs::read_to_string(file)?;
     let lines: Vec<&str> = text.lines().collect();
-    Ok(lines[lines.len().saturating_sub(LAST_WORDS)..].join(" | "))
+    Ok(lines[lines.len().saturating_sub(LAST_LINES)..].join(" | "))
 }
 
-/// Runs a shell command that has to end soon and well. What it prints goes to a file of its own: what it starts may
-/// hold on to it.
+/// Runs a shell command that must end in time and successfully. Its output goes to a file, because a process
+/// that it starts may keep the output open.
 #[expect(clippy::disallowed_methods, reason = "another process works in real time")]
-fn run_to_its_end(command: &str) -> Result<(), ServerError> {
+fn run_to_completion(command: &str) -> Result<(), ServerError> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let words = tempfile::NamedTempFile::new().map_err(ServerError::Folder)?;
+    let output = tempfile::NamedTempFile::new().map_err(ServerError::Folder)?;
     let out = |file: &File| file.try_clone().map_err(ServerError::Folder);
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(command)
         .process_group(0)
         .stdin(Stdio::null())
-        .stdout(out(words.as_file())?)
-        .stderr(out(words.as_file())?)
+        .stdout(out(output.as_file())?)
+        .stderr(out(output.as_file())?)
         .spawn()
         .map_err(|source| ServerError::Start {
             program: "sh".to_owned(),
@@ -323,22 +324,22 @@ fn run_to_its_end(command: &str) -> Result<(), ServerError> {
     if status.success() {
         return Ok(());
     }
-    let last_words = last_lines(words.path());
+    let last_lines = last_lines(output.path());
     Err(ServerError::RestartCommand {
         command: command.to_owned(),
         status,
-        last_words: last_words.unwrap_or_else(|error| format!("(unreadable: {error})")),
+        last_lines: last_lines.unwrap_or_else(|error| format!("(unreadable: {error})")),
     })
 }
 
 impl GivenServer {
-    /// Kills it and starts it anew, if it is known how, and waits until it accepts connections.
+    /// Kills and restarts it, if there is a restart command, and waits until it accepts connections.
     pub(super) fn restart(&self) -> Option<Result<(), ServerError>> {
         let command = self.restart_command.as_ref()?;
-        Some(run_to_its_end(command).and_then(|()| self.wait()))
+        Some(run_to_completion(command).and_then(|()| self.wait()))
     }
 
-    /// Whether it accepts connections now.
+    /// Checks that it accepts connections now.
     ///
     /// # Errors
     ///
@@ -358,7 +359,7 @@ impl GivenServer {
     /// # Errors
     ///
     /// [`ServerError::NotThere`].
-    #[expect(clippy::disallowed_methods, reason = "another process comes up in real time")]
+    #[expect(clippy::disallowed_methods, reason = "another process starts in real time")]
     fn wait(&self) -> Result<(), ServerError> {
         const PAUSE: Duration = Duration::from_millis(50);
         let deadline = std::time::Instant::now() + STARTING;

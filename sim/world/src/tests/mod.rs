@@ -1,4 +1,4 @@
-//! What a world promises, tried on small worlds of a few hosts.
+//! Tests of the world's guarantees, on small worlds of a few hosts.
 
 mod connections;
 mod crashes;
@@ -23,7 +23,7 @@ fn world(seed: u64) -> World {
     World::new(seed, "2030-01-01T00:00:00Z".parse().unwrap())
 }
 
-/// What was seen so far, by anybody.
+/// Entries of all hosts so far.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -41,7 +41,7 @@ impl Log {
     }
 }
 
-/// Adds a host that accepts connections at port 80 and plays `handle` on each.
+/// Adds a host that accepts connections at port 80 and runs `handle` on each.
 fn add_server<F>(
     world: &mut World,
     name: &str,
@@ -61,7 +61,7 @@ fn add_server<F>(
     });
 }
 
-/// Adds a host on which nothing runs by itself, and returns what it was given.
+/// Adds a host that runs nothing by default, and returns its machine.
 fn add_client(world: &mut World, name: &str) -> Machine {
     world.add_host(name, |_| Box::pin(async {}));
     world.machine(name).unwrap()

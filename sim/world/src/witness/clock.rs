@@ -1,8 +1,8 @@
-//! The time of the witness: it moves by ticks, and stands still within one.
+//! The clock of the witness, which advances by ticks.
 //!
-//! Inside of a tick turmoil gives each host the whole tick by itself, one host after the other. Were each to
-//! read its own time then, a record of what they see would go to and fro. So everybody reads the time of
-//! the tick's beginning; being woken is turmoil's business, on whose timers [`TickClock`] waits.
+//! Within a tick turmoil runs each host for the whole tick, one host after the other. If each host read its
+//! own time, the times in a shared record would go back and forth. So all hosts read the start of the tick.
+//! Timers use those of turmoil, on which [`TickClock`] waits.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,12 +16,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use turnstile_seams::{BoxFuture, Clock};
 
-/// The clock of all hosts. Clones are the same clock.
+/// The clock of all hosts. Clones share it.
 #[derive(Clone)]
 pub(super) struct TickClock {
     epoch: Timestamp,
     tick: Duration,
-    /// How many ticks are over.
+    /// Number of completed ticks.
     ticks: Arc<AtomicU64>,
 }
 
@@ -34,17 +34,17 @@ impl TickClock {
         }
     }
 
-    /// How far the clock moves at once.
+    /// Length of a tick.
     pub(super) fn tick(&self) -> Duration {
         self.tick
     }
 
-    /// A tick is over.
+    /// Completes a tick.
     pub(super) fn advance(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How long it takes, in whole ticks, until `deadline` is reached; `None` if it is.
+    /// Time until `deadline`, rounded up to whole ticks; `None` if it has passed.
     fn ticks_until(&self, deadline: Timestamp) -> Option<Duration> {
         let left = Duration::try_from(deadline.duration_since(self.now())).ok()?;
         let ticks = left.as_nanos().div_ceil(self.tick.as_nanos());

@@ -1,7 +1,7 @@
-//! One machine of the witness: what turmoil is given to run on it, and reaching into it from outside.
+//! One machine of the witness: the software that turmoil runs on it, and access to it from outside.
 //!
-//! turmoil stops a host whose software ends and can give a running one no more to do. So a host's software is
-//! a [`Steward`], which never ends, starts what the machine boots, and takes orders.
+//! turmoil stops a host whose software ends, and cannot give more work to a running one. So the software of a
+//! host is a [`Steward`], which never ends, starts the boot task, and accepts orders.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,11 +15,11 @@ use crate::any::BootFunction;
 use crate::disk::Disk;
 use crate::host::Machine;
 
-/// Something to be done on a host.
+/// An order to a host.
 pub(super) enum Order {
-    /// This is to run.
+    /// Run this task.
     Run(BoxFuture<'static, ()>),
-    /// This connection is to be finished.
+    /// Send a FIN on this connection.
     Finish(Arc<Line>),
 }
 
@@ -28,13 +28,13 @@ pub(super) struct Host {
     pub name: Arc<str>,
     pub disk: Disk,
     pub restarts: u32,
-    /// What turmoil picks up when it starts the host next.
+    /// What turmoil takes when it next starts the host.
     pub next: Rc<RefCell<Option<Steward>>>,
     /// `None` while the host is down.
     pub run: Option<Run>,
 }
 
-/// A host from one start to the next crash, seen from outside.
+/// A host from one start to the next crash, from outside.
 pub(super) struct Run {
     pub machine: Machine,
     orders: mpsc::UnboundedSender<Order>,
@@ -42,7 +42,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// A run, and the one who runs it.
+    /// A run, and its steward.
     pub(super) fn new(machine: Machine) -> (Self, Steward) {
         let (orders, taken) = mpsc::unbounded_channel();
         let pulse = Arc::new(());
@@ -60,18 +60,18 @@ impl Run {
     }
 
     pub(super) fn order(&self, order: Order) {
-        // If the host has died of a panic in this tick, whatever it is ordered comes too late.
+        // The send fails if the host died of a panic in this tick.
         let _ = self.orders.send(order);
     }
 
-    /// Whether all of it has died, as it does of a panic in any task.
+    /// Whether all of it has died, which happens on a panic in any task.
     pub(super) fn has_died(&self) -> bool {
-        // One is held by the steward, one by a task beside it: a panic ends only one of the two.
+        // The steward holds one reference and a task beside it another; a panic ends only one of the two.
         self.pulse.strong_count() < 2
     }
 }
 
-/// What runs on a host.
+/// The software of a host.
 pub(super) struct Steward {
     machine: Machine,
     orders: mpsc::UnboundedReceiver<Order>,
