@@ -26,6 +26,7 @@ use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
 use turnstile_judge::trace::{WORLD, What};
+use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
@@ -70,6 +71,8 @@ pub struct Stage {
     pub receiver: String,
     /// What the parties know that nobody else may.
     pub secrets: Arc<Secrets>,
+    /// The durations, limits and numbers of attempts that the server has to keep.
+    pub profile: Arc<Profile>,
     observer: Client,
     epoch: Timestamp,
 }
@@ -107,6 +110,7 @@ impl Stage {
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
+        let profile = Arc::<Profile>::default();
         let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
@@ -127,6 +131,7 @@ impl Stage {
                 crash_plan: crash_plan.clone(),
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
+                profile: Arc::clone(&profile),
                 subject,
                 stored,
             };
@@ -152,6 +157,7 @@ impl Stage {
             sandboxes,
             receiver,
             secrets,
+            profile,
             observer,
             epoch,
         })
@@ -205,6 +211,7 @@ impl Stage {
             timing_tolerance: self.world.timing_tolerance(),
             in_real_time: self.world.is_in_real_time(),
             secrets: self.secrets.all().map(str::to_owned).into(),
+            profile: Arc::clone(&self.profile),
         }
     }
 
@@ -229,6 +236,7 @@ struct Wiring {
     crash_plan: CrashPlan,
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
+    profile: Arc<Profile>,
     subject: Subject,
     stored: Option<StoredSession>,
 }
@@ -249,7 +257,7 @@ impl Wiring {
                 ticket_secret: self.secrets.ticket.clone(),
                 internal_api_key: self.secrets.internal_api_key.clone(),
                 callback_queue: true,
-                profile: Arc::default(),
+                profile: Arc::clone(&self.profile),
             };
             self.subject.set_up(&mut config, &mut hooks);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);

@@ -15,11 +15,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// Attempts after which a receiver that keeps failing is given up (protocol §8).
-const ATTEMPTS: usize = 5;
-/// The pauses between them, taken together: the last attempt comes no earlier than this after the first.
-const ALL_PAUSES: Duration = Duration::from_secs(60 + 120 + 240 + 480);
-
 fn check(session: &SessionHistory) -> Vec<Broken> {
     let mut callbacks: BTreeMap<&str, Vec<&CallbackRequest>> = BTreeMap::new();
     let of_messages = session
@@ -61,8 +56,14 @@ pub(super) fn is_given_up(session: &SessionHistory, requests: &[&CallbackRequest
     let out_of_reach_until = session.run.faults.receiver_out_of_reach_until();
     let may_miss_some = out_of_reach_until.is_some_and(|until| until >= since);
     let last_seen = requests.iter().map(|request| request.at).max();
-    let last_attempt = since.saturating_add(ALL_PAUSES);
-    requests.len() >= ATTEMPTS
+    let profile = &session.run.context.profile;
+    let attempts = profile.callback_attempts.get();
+    // Each pause is twice as long as the one before (protocol §8).
+    let all_pauses = profile
+        .callback_retry_base
+        .saturating_mul(2_u32.saturating_pow(attempts - 1) - 1);
+    let last_attempt = since.saturating_add(all_pauses);
+    requests.len() >= attempts as usize
         || requests.iter().any(|request| is_definite_refusal(request.status))
         || may_miss_some && out_of_reach_until.max(last_seen) >= Some(last_attempt)
 }

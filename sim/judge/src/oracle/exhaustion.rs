@@ -16,15 +16,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// The pauses between tries in a session that never had a workspace, in seconds (protocol §4).
-const COLD_PAUSES: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
-/// The same in one that has had one. None is longer than its cold counterpart.
-const WARM_PAUSES: [u64; 4] = [2, 4, 8, 15];
-/// How often a message is tried in a session that never had a workspace.
-const COLD_TRIES: usize = COLD_PAUSES.len() + 1;
-/// How often in one that has had one.
-const WARM_TRIES: usize = WARM_PAUSES.len() + 1;
-
 /// Failures after which another try makes sense (protocol §4).
 const RETRYABLE: [&str; 4] = [
     "SANDBOX_CONNECT_FAILED",
@@ -85,13 +76,7 @@ fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<St
         return Some(text);
     }
     let first = seen.and_then(|seen| seen.first().map(|first| first.from));
-    too_early(
-        first.unwrap_or(queued.at),
-        end,
-        told,
-        least,
-        session.run.time_error(),
-    )
+    too_early(session, first.unwrap_or(queued.at), end, told, least)
 }
 
 /// What is wrong with the tries that the wrapper has seen, if it has seen all of them.
@@ -112,19 +97,24 @@ fn miscounted(seen: &[Try], told: usize) -> Option<String> {
 
 /// Whether the pauses between so many tries cannot all have been made since the first of them.
 fn too_early(
+    session: &SessionHistory,
     first: Duration,
     end: &StreamEvent,
     told: usize,
     least: usize,
-    error: Duration,
 ) -> Option<String> {
-    let is_cold = least == COLD_TRIES;
-    let mut pauses = COLD_PAUSES;
-    if !is_cold {
-        pauses[..WARM_PAUSES.len()].copy_from_slice(&WARM_PAUSES);
-    }
-    let pauses = Duration::from_secs(pauses[..told - 1].iter().sum());
-    (end.at + error < first + pauses).then(|| {
+    let profile = &session.run.context.profile;
+    let (cold, warm) = (
+        &profile.delivery_retry_delays_cold,
+        &profile.delivery_retry_delays_warm,
+    );
+    let is_cold = least == cold.len();
+    let pauses = (0..told - 1).map(|number| match warm.get(number) {
+        Some(pause) if !is_cold && number + 1 < warm.len() => *pause,
+        _ => cold.get(number).copied().unwrap_or_default(),
+    });
+    let pauses: Duration = pauses.sum();
+    (end.at + session.run.time_error() < first + pauses).then(|| {
         format!(
             "it was given up at {} after {told} tries, the first of them not before {}, and the pauses between \
              them take {}",
@@ -212,10 +202,15 @@ struct Warmth {
     possible_from: Duration,
     /// From when on it certainly did: it gives out turns only then.
     certain_from: Duration,
+    /// How often a message is tried in a session that never had one.
+    cold_tries: usize,
+    /// How often in one that has had one.
+    warm_tries: usize,
 }
 
 impl Warmth {
     fn of(session: &SessionHistory) -> Self {
+        let profile = &session.run.context.profile;
         let is_made_here = session.calls.iter().any(|call| call.is_creation());
         let mut prepared = session.preparations.iter();
         let prepared = prepared.find(|prepared| prepared.is_ready());
@@ -228,6 +223,9 @@ impl Warmth {
                 Duration::ZERO
             },
             certain_from: first_turn.map_or(Duration::MAX, |turn| turn.at),
+            // The failure that uses the last delay exhausts the message (protocol §4).
+            cold_tries: profile.delivery_retry_delays_cold.len(),
+            warm_tries: profile.delivery_retry_delays_warm.len(),
         }
     }
 
@@ -236,14 +234,14 @@ impl Warmth {
         let is_cold = self.possible_from > ended_at;
         let is_warm = self.certain_from < queued_at;
         (
-            if is_cold { COLD_TRIES } else { WARM_TRIES },
-            if is_warm { WARM_TRIES } else { COLD_TRIES },
+            if is_cold { self.cold_tries } else { self.warm_tries },
+            if is_warm { self.warm_tries } else { self.cold_tries },
         )
     }
 
     /// The same, of a message with these tries: cold or warm is decided at each failure.
     fn allowed_after(&self, tries: &[Try]) -> (usize, usize) {
-        let allowed = |cold: usize| (cold + 1).clamp(WARM_TRIES, COLD_TRIES);
+        let allowed = |cold: usize| (cold + 1).clamp(self.warm_tries.min(self.cold_tries), self.cold_tries);
         let ends = tries.iter().skip(1).map(|tried| tried.from);
         let ends = ends.chain([Duration::MAX]);
         let surely_cold = ends.take_while(|end| *end <= self.possible_from).count();
@@ -257,12 +255,15 @@ mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
 
-    use super::{COLD_PAUSES, WARM_PAUSES};
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
 
     const NOTHING: [&str; 0] = [];
     const BROKEN: [&str; 1] = ["exhausted-by-its-tries"];
+    /// The pauses between tries in a session that never had a workspace, in seconds (protocol §4).
+    const COLD_PAUSES: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
+    /// The same in one that has had one.
+    const WARM_PAUSES: [u64; 4] = [2, 4, 8, 15];
 
     fn queued(message: &str) -> Writer {
         let mut writer = Writer::started(message);

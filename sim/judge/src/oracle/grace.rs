@@ -15,9 +15,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// How long a wrapper may be away (protocol §7).
-const GRACE: Duration = Duration::from_secs(10);
-
 /// What ends are called that come of a lost wrapper: the reason of a message's, the event of an execution's.
 const DISCONNECTED: &str = "wrapper_disconnected";
 
@@ -78,11 +75,12 @@ fn flaw<'a>(
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
+    let grace = session.run.context.profile.disconnect_grace;
     let leeway = session.run.time_error() + session.run.on_its_way();
     let (opened_at, until) = sockets.find_map(|socket| {
         let faults = &session.run.faults;
         let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
-        (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))
+        (until.saturating_add(grace) > event.at + leeway).then_some((socket.opened_at, until))
     })?;
     let there = if until > event.at {
         "was still there".to_owned()

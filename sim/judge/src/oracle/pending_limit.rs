@@ -15,8 +15,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// How many messages may be pending (protocol §3).
-const LIMIT: usize = 10;
 /// What a refusal for want of room has in its text (protocol §3).
 const QUEUE_FULL: &str = "PENDING_QUEUE_FULL";
 
@@ -24,6 +22,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
     let Some(log) = &session.log else {
         return Vec::new();
     };
+    let limit = session.run.context.profile.pending_limit;
     let mut broken = Vec::new();
     let mut pending = BTreeSet::new();
     // How many were pending from when on.
@@ -36,7 +35,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             pending.remove(message);
         }
         counts.push((event.at, pending.len()));
-        if event.is_queued() && pending.len() > LIMIT {
+        if event.is_queued() && pending.len() > limit {
             let text = format!("it was admitted as number {} that is pending", pending.len());
             broken.push(Broken::new(session.run.first_seen(event), message, text));
         }
@@ -55,7 +54,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             .iter()
             .map(|(_, count)| *count)
             .max();
-        if let Some(most) = most.filter(|most| *most < LIMIT) {
+        if let Some(most) = most.filter(|most| *most < limit) {
             let text = format!("it was refused for want of room while at most {most} were pending");
             broken.push(Broken::of(*at, call.asked_message(), text));
         }

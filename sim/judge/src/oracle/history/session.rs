@@ -10,9 +10,6 @@ use super::{
 };
 use crate::parties::OBSERVER;
 
-/// After how long without activity a session is removed (protocol §7).
-const LIFETIME: Duration = Duration::from_hours(90 * 24);
-
 /// The longest that a slow client rests between one event and the next. Only the harness's own eye never does.
 const LONGEST_REST: Duration = Duration::from_mins(10);
 
@@ -64,7 +61,8 @@ fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
     active_at.extend(kept.iter().map(|event| event.at));
     active_at.push(run.end);
     active_at.sort_unstable();
-    active_at.windows(2).any(|pair| pair[1] - pair[0] >= LIFETIME)
+    let lifetime = run.context.profile.session_lifetime;
+    active_at.windows(2).any(|pair| pair[1] - pair[0] >= lifetime)
 }
 
 impl<'a> SessionHistory<'a> {
