@@ -25,6 +25,7 @@ use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
 use turnstile_judge::trace::{WORLD, What};
+use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
@@ -69,6 +70,8 @@ pub struct Stage {
     pub receiver: String,
     /// What the parties know that nobody else may.
     pub secrets: Arc<Secrets>,
+    /// The durations, limits and numbers of attempts that the server has to keep.
+    pub profile: Arc<Profile>,
     observer: Client,
     epoch: Timestamp,
 }
@@ -106,6 +109,7 @@ impl Stage {
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
+        let profile = Arc::<Profile>::default();
         let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
@@ -126,6 +130,7 @@ impl Stage {
                 crash_plan: crash_plan.clone(),
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
+                profile: Arc::clone(&profile),
                 subject,
                 stored,
             };
@@ -151,6 +156,7 @@ impl Stage {
             sandboxes,
             receiver,
             secrets,
+            profile,
             observer,
             epoch,
         })
@@ -204,6 +210,7 @@ impl Stage {
             timing_tolerance: self.world.timing_tolerance(),
             in_real_time: self.world.is_in_real_time(),
             secrets: self.secrets.all().map(str::to_owned).into(),
+            profile: Arc::clone(&self.profile),
         }
     }
 
@@ -228,6 +235,7 @@ struct Wiring {
     crash_plan: CrashPlan,
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
+    profile: Arc<Profile>,
     subject: Subject,
     stored: Option<StoredSession>,
 }
@@ -248,7 +256,7 @@ impl Wiring {
                 ticket_secret: self.secrets.ticket.clone(),
                 internal_api_key: self.secrets.internal_api_key.clone(),
                 callback_queue: true,
-                profile: Arc::default(),
+                profile: Arc::clone(&self.profile),
             };
             self.subject.set_up(&mut config, &mut hooks);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);

@@ -56,7 +56,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
         "fake-gateway",
         &["turnstile-events", "turnstile-fault", "turnstile-seams"],
     ),
-    ("sim/judge", &["turnstile-events", "turnstile-fault"]),
+    (
+        "sim/judge",
+        &["turnstile-events", "turnstile-fault", "turnstile-profile"],
+    ),
     (
         "sim/world",
         &["turnstile-events", "turnstile-fault", "turnstile-seams"],

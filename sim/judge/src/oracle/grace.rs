@@ -20,9 +20,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// How long a wrapper may be disconnected (protocol §7).
-const GRACE: Duration = Duration::from_secs(10);
-
 /// The reason of a message's end, and the name of an execution's event, after the loss of a wrapper.
 const DISCONNECTED: &str = "wrapper_disconnected";
 
@@ -83,11 +80,12 @@ fn violation<'a>(
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
+    let grace = session.run.context.profile.disconnect_grace;
     let leeway = session.run.time_error() + session.run.max_transit();
     let (opened_at, until) = sockets.find_map(|socket| {
         let faults = &session.run.faults;
         let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
-        (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))
+        (until.saturating_add(grace) > event.at + leeway).then_some((socket.opened_at, until))
     })?;
     let state = if until > event.at {
         "was still open".to_owned()
