@@ -18,6 +18,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageForma
 use crate::expectation::Expectation;
 use crate::place::{At, Spot};
 use crate::problem::Report;
+use crate::rule_name::RuleName;
 use crate::scenario::{Scenario, Seam};
 use crate::session::Session;
 use crate::step::Step;
@@ -27,6 +28,8 @@ use turnstile_fault::Answer;
 
 /// Key of the steps.
 pub(crate) const STEPS: &str = "steps";
+/// The key of the protocol's rules.
+const RULES: &str = "rules";
 /// Key of the surfaces.
 const API: &str = "api";
 /// Key of tolerance.
@@ -37,7 +40,7 @@ const SESSION: &str = "session";
 const EXPECT: &str = "expect";
 /// All keys of a script.
 const KEYS: &[&str] = &[
-    "scenario", "about", "seam", API, TOLERANT, SESSION, "receiver", STEPS, EXPECT,
+    "scenario", "about", "seam", RULES, API, TOLERANT, SESSION, "receiver", STEPS, EXPECT,
 ];
 /// Required keys.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
@@ -51,6 +54,7 @@ pub(crate) struct Draft {
     pub title: Option<At<String>>,
     pub about: Option<At<String>>,
     pub seam: Option<Seam>,
+    pub rules: Vec<At<RuleName>>,
     /// `None` if present but unreadable.
     pub api: Option<Surfaces>,
     pub tolerant: bool,
@@ -100,6 +104,7 @@ impl Draft {
             title: self.title?.value,
             about: self.about?.value,
             seam: self.seam?,
+            rules: self.rules,
             api: self.api?,
             tolerant: self.tolerant,
             session: self.session?,
@@ -211,6 +216,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 "scenario" => draft.title = Some(map.next_value()?),
                 "about" => draft.about = Some(map.next_value()?),
                 "seam" => draft.seam = Some(map.next_value()?),
+                RULES => draft.rules = map.next_value()?,
                 API => draft.api = Some(map.next_value()?),
                 TOLERANT => draft.tolerant = map.next_value()?,
                 SESSION => draft.session = Some(map.next_value()?),

@@ -13,6 +13,7 @@ use crate::name::SessionName;
 use crate::parse::{Draft, read};
 use crate::place::At;
 use crate::problem::{Report, ScriptErrors};
+use crate::rule_name::RuleName;
 use crate::session::Session;
 use crate::step::Step;
 use crate::surface::{Surface, Surfaces};
@@ -33,7 +34,10 @@ pub struct Scenario {
     pub about: String,
     /// Part of the system under test.
     pub seam: Seam,
-    /// surfaces to run on, once each.
+    /// Ids of the protocol's rules that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<At<RuleName>>,
+    /// Surfaces to run on, once each.
     #[serde(default, skip_serializing_if = "is_default")]
     pub api: Surfaces,
     /// Whether to ignore steps that do not go as scripted, and to judge only what must hold in every run. For

@@ -10,6 +10,8 @@
 //! - `selftest` checks that mutants of the server are detected, and `witness` compares two simulated worlds.
 
 pub mod coverage;
+pub mod docs;
+pub mod explain;
 pub mod explore;
 pub mod live;
 pub mod report;

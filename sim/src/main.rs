@@ -12,7 +12,10 @@ use turnstile_reference::program;
 
 use commands::completions::{CompletionsArguments, completions};
 use commands::coverage::{CoverageArguments, coverage};
+#[cfg(feature = "selftest")]
+use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, print_error};
+use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
 use commands::library::ScenarioArguments;
 use commands::man::{ManArguments, man};
@@ -70,6 +73,8 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Explain a rule of the protocol or an oracle
+    Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
     /// Run generated scenarios of many seeds
@@ -117,6 +122,9 @@ enum Command {
     Ticket(TicketArguments),
     /// Print the JSON Schema of scripts
     Schema,
+    /// Rewrite the generated regions of documents
+    #[cfg(feature = "selftest")]
+    Docs(DocsArguments),
     /// Print a shell completion script
     Completions(CompletionsArguments),
     /// Print the manual page
@@ -138,6 +146,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::List(arguments) => list(&arguments),
         Command::Check { files } => check(&files),
+        #[cfg(feature = "selftest")]
+        Command::Docs(arguments) => docs(&arguments),
+        Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),
         Command::Replay(arguments) => replay(&arguments),

@@ -79,7 +79,7 @@ expect:
     1:1: missing key `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: write a sentence
     2:7: unknown word `recconnect`; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: unknown word `colour`; allowed: scenario, about, seam, api, tolerant, session, receiver, steps, expect
+    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, tolerant, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
@@ -645,4 +645,14 @@ fn steps_that_depend_on_timing_are_accepted() {
     for script in scripts {
         assert_eq!(problems(&steps(script)), [""; 0], "{script}");
     }
+}
+
+#[test]
+fn a_rule_id_without_the_form_of_one_is_an_error() {
+    let script =
+        "scenario: s\nabout: a\nseam: turn\nrules: [R8.3, R8]\nsteps:\n- start: { as: a, say: idle }\n";
+    insta::assert_snapshot!(
+        problems(script).join("\n"),
+        @"4:15: `R8` is not the id of a rule: it is `R`, the section, a dot and a number, such as `R8.3`"
+    );
 }

@@ -1,33 +1,31 @@
-//! What a client shows beside each message: its delivery badge, folded from the raw frames of a stream
-//! (protocol §9).
+//! The delivery badge that a client shows beside each message, derived from the raw frames of a stream (protocol §9).
 //!
-//! This is a client as the protocol describes one. It opens no stream and judges nobody.
+//! This is a client as the protocol describes one. It opens no stream and judges nothing.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What is shown beside a message whose delivery is worth a word. What it says and how it looks both follow
-/// from the one variant, so they cannot be of different badges.
+/// The badge of a message. Label and tone both follow from the variant, so they always match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Badge {
-    /// It waits to be delivered.
+    /// The message is queued.
     Queued,
-    /// It never will be.
+    /// The message could not be delivered.
     FailedToDeliver,
 }
 
-/// How a badge looks.
+/// The tone of a badge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// For the record.
+    /// A normal state.
     Info,
-    /// Something went wrong.
+    /// A failure.
     Error,
 }
 
 impl Badge {
-    /// What it says.
+    /// The text of the badge.
     pub fn label(self) -> &'static str {
         match self {
             Self::Queued => "Queued",
@@ -35,7 +33,7 @@ impl Badge {
         }
     }
 
-    /// How it looks.
+    /// The tone of the badge.
     pub fn tone(self) -> Tone {
         match self {
             Self::Queued => Tone::Info,
@@ -49,17 +47,17 @@ impl Badge {
 pub struct DeliveryBadges(BTreeMap<String, Badge>);
 
 impl DeliveryBadges {
-    /// Takes in a frame of the stream. One that is no event of a message changes nothing.
+    /// Processes a frame of the stream. A frame that is no event of a message changes nothing.
     pub fn take(&mut self, frame: &Value) {
         if let Some(name) = frame["streamEventType"].as_str() {
             self.take_event(name, &frame["data"]);
         }
     }
 
-    /// Takes in an event by its `streamEventType` and data.
+    /// Processes an event, given its `streamEventType` and data.
     ///
-    /// A message that failed after a wrapper had taken it was delivered: it loses its badge, as it does for
-    /// a client that connects later and is told nothing of it.
+    /// A message that failed after a wrapper had accepted it was delivered: it loses its badge. A client that connects
+    /// later shows none either, because the snapshot does not contain the message.
     pub fn take_event(&mut self, name: &str, data: &Value) {
         if name == "connected" {
             self.0.clear();
@@ -83,13 +81,12 @@ impl DeliveryBadges {
         };
     }
 
-    /// What is shown beside a message, if anything.
+    /// The badge of a message, if it has one.
     pub fn badge(&self, message: &str) -> Option<Badge> {
         self.0.get(message).copied()
     }
 
-    /// The messages that have a badge here or there and not the same one, each with the badge here and the
-    /// one there.
+    /// The messages whose badges differ, each with its badge here and in `other`.
     pub fn differences<'a>(
         &'a self,
         other: &'a Self,
@@ -124,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_queued_until_it_is_sent_and_says_so_when_it_cannot_be() {
+    fn a_message_is_queued_until_it_is_sent_or_cannot_be_delivered() {
         assert_eq!(shown(&[queued()]).badge("m"), Some(Badge::Queued));
         let sent = ("cloud.message.sent", json!({"messageId": "m"}));
         assert_eq!(shown(&[queued(), sent]).badge("m"), None);
@@ -146,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_never_looks_like_an_information() {
+    fn each_badge_has_its_own_label_and_tone() {
         assert_eq!(
             (Badge::Queued.label(), Badge::Queued.tone()),
             ("Queued", Tone::Info)

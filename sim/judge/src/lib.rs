@@ -1,7 +1,8 @@
 //! Judges the trace of a run.
 //!
-//! [`trace`] is the record of what all parties observed and of what was done to the world, [`oracle`] the rules that
-//! must hold in every run, [`parties`] the names that both use, and [`client_view`] what a client shows for an event.
+//! [`trace`] records what all parties observed and what was done to the world. [`oracle`] has the rules that every run
+//! must satisfy, [`rules`] the ids and texts of the protocol's rules, [`parties`] the names of the parties, and
+//! [`client_view`] what a client shows for an event.
 //!
 //! The judge reads the JSON of the wire. It depends on neither the server nor the fakes nor a world, so it cannot
 //! share a type with what it judges; it has no clock and no socket.
@@ -9,4 +10,5 @@
 pub mod client_view;
 pub mod oracle;
 pub mod parties;
+pub mod rules;
 pub mod trace;

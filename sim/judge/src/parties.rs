@@ -1,12 +1,12 @@
-//! The names of the parties of a run, as a trace has them, and the secrets that they share.
+//! The names of the parties of a run in a trace, and the secrets that they share.
 //!
-//! Where a party listens and how it is set up is not here.
+//! Addresses and set-up of parties are not here.
 
-/// The harness's own observer: its stream is never cut, and it uses the fakes' side doors.
+/// The harness's own client: its stream is never cut, and it uses the control routes of the fakes.
 pub const OBSERVER: &str = "observer";
 /// The server under test.
 pub const SERVER: &str = "server";
-/// The fake wrapper; of several, that of the session without a name.
+/// The fake wrapper. With several wrappers, the one of the session without a name.
 pub const WRAPPER: &str = "wrapper";
 /// The fake gateway.
 pub const GATEWAY: &str = "gateway";
@@ -16,12 +16,12 @@ pub const RECEIVER: &str = "receiver";
 /// Prefix of the party names of ingest sockets that a script opens itself.
 const INGEST_PREFIX: &str = "ingest:";
 
-/// The party of an ingest socket that a script opens under that name.
+/// The party of an ingest socket that a script opens under `name`.
 pub fn ingest_party(name: &str) -> String {
     format!("{INGEST_PREFIX}{name}")
 }
 
-/// The wrapper of a session with a name. No client can have that name.
+/// The wrapper of a named session. No client can have this name.
 pub fn wrapper_of(session: &str) -> String {
     format!("{WRAPPER}.{session}")
 }
@@ -33,7 +33,7 @@ pub fn is_wrapper(party: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The host that a party is on: ingest sockets that a script opens are on the wrapper's.
+/// The host of a party. Ingest sockets of a script are on the wrapper's host.
 pub fn host_of(party: &str) -> &str {
     if party.starts_with(INGEST_PREFIX) {
         WRAPPER
@@ -42,14 +42,14 @@ pub fn host_of(party: &str) -> &str {
     }
 }
 
-/// What only the server and its services know (protocol §2).
+/// The secrets that only the server and its services know (protocol §2).
 #[derive(Clone)]
 pub struct Secrets {
     /// Signs users' tokens.
     pub api: String,
     /// Signs stream tickets.
     pub ticket: String,
-    /// Key that callers of internal procedures present.
+    /// Key that callers of internal procedures send.
     pub internal_api_key: String,
 }
 
@@ -65,7 +65,7 @@ impl Default for Secrets {
 }
 
 impl Secrets {
-    /// All of them.
+    /// All secrets.
     pub fn all(&self) -> [&str; 3] {
         [&self.api, &self.ticket, &self.internal_api_key]
     }

@@ -80,6 +80,15 @@ fn load(arguments: &LibraryArguments) -> Result<Library, Exit> {
     })
 }
 
+/// All scenarios of the folder; `None` if there is no such folder. Errors in scripts are reported.
+pub(crate) fn load_if_present(arguments: &LibraryArguments) -> Result<Option<Library>, Exit> {
+    if arguments.scenarios.is_dir() {
+        load(arguments).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Reads one scenario.
 pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
     let source =

@@ -16,7 +16,10 @@ mod arguments;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod coverage;
+#[cfg(feature = "selftest")]
+pub(crate) mod docs;
 pub(crate) mod exit;
+pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
 pub(crate) mod library;

@@ -1,8 +1,11 @@
 //! Marks, identified by their list and their position in it.
 
 use fake_gateway::coverage::FakeEvent;
+use turnstile_judge::rules::RuleId;
 use turnstile_reference::coverage::Row;
 use turnstile_seams::coverage::Described;
+
+use super::rules::rules_of;
 
 /// All lists of marks with their names.
 const LISTS: [(&str, &[Described]); 2] = [(Row::LIST, Row::ALL), (FakeEvent::LIST, FakeEvent::ALL)];
@@ -61,6 +64,11 @@ impl Mark {
     /// Its description.
     pub fn text(self) -> &'static str {
         self.described().text
+    }
+
+    /// The rules of the protocol that it is about.
+    pub fn rules(self) -> &'static [RuleId] {
+        rules_of(self)
     }
 
     fn described(self) -> Described {

@@ -11,6 +11,7 @@ mod collector;
 mod fault_group;
 mod mark;
 mod report;
+mod rules;
 mod survey;
 mod terminal;
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use turnstile_judge::rules::RuleId;
 
 use super::argued::argument_for;
 use super::{FaultGroup, Mark, Survey};
@@ -64,6 +65,8 @@ pub struct Row {
     pub section: u8,
     /// The list that it is in.
     pub list: &'static str,
+    /// The rules of the protocol that it is about.
+    pub rules: &'static [RuleId],
     /// Its description.
     pub text: &'static str,
     /// The number of scenarios that hit it.
@@ -158,6 +161,7 @@ impl Row {
         Self {
             section: mark.section(),
             list: mark.list(),
+            rules: mark.rules(),
             text: mark.text(),
             scenarios,
             standing,

@@ -349,6 +349,7 @@ impl<'a> Layout<'a> {
             title: format!("what seed {seed} does"),
             about: "Generated: whatever goes wrong here, what must hold in every run has to hold.".to_owned(),
             seam: seam(&self.steps),
+            rules: Vec::new(),
             api: self.swarm.surface.into(),
             tolerant: true,
             session,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use turnstile_judge::oracle::Finding;
+use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::Labels;
 use turnstile_judge::trace::render::seconds;
 
@@ -13,6 +14,8 @@ use crate::script::Verdict;
 pub(crate) struct ToldFinding<'a> {
     /// The rule.
     pub rule: &'a str,
+    /// The rules of the protocol that are checked there.
+    pub protocol: &'a [RuleId],
     /// When it was broken.
     pub at: Duration,
     /// The id of the message that it is about.
@@ -53,6 +56,7 @@ impl<'a> ToldFinding<'a> {
         });
         Self {
             rule: &finding.rule,
+            protocol: &finding.protocol,
             at: finding.at,
             message,
             label,

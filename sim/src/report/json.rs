@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
+use turnstile_judge::rules::RuleId;
 use turnstile_scenarios::{Entry, Seam, Surface};
 
 use super::event::{Document, Event, Reporter};
@@ -108,6 +109,9 @@ pub struct PlayReport {
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
     pub rule: String,
+    /// Ids of the rules of the protocol that are checked there; absent if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protocol: Vec<RuleId>,
     /// When it was violated, or found to be: virtual time since the beginning, in microseconds.
     pub at_us: u64,
     /// The affected message; null if the finding is not about one.
@@ -221,6 +225,7 @@ impl PlayReport {
 fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
     let findings = ToldFinding::all(verdict).map(|finding| FindingReport {
         rule: finding.rule.to_owned(),
+        protocol: finding.protocol.to_vec(),
         at_us: microseconds(finding.at),
         message: finding.message.map(|id| MessageReport {
             id: id.to_owned(),

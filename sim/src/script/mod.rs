@@ -22,6 +22,7 @@ use player::{Player, Recorded};
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{self, Finding};
 use turnstile_judge::parties::Secrets;
+use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
@@ -218,4 +219,11 @@ pub fn play_in(
         played,
         elapsed,
     })
+}
+
+/// The rules of the protocol that a script names. Ids that the protocol does not have are left out: `turnstile check`
+/// reports them.
+fn rules_of(scenario: &Scenario) -> Vec<RuleId> {
+    let rules = scenario.rules.iter();
+    rules.filter_map(|name| name.value.parse().ok()).collect()
 }

@@ -14,9 +14,9 @@ use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
 use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
 use turnstile_world::{AnyWorld, Stopped};
 
-use super::HarnessError;
 use super::stored::LaidOut;
 use super::view::View;
+use super::{HarnessError, rules_of};
 use crate::stage::client::{Answer, Awaited, Client};
 use crate::stage::{Ingest, Stage};
 
@@ -296,6 +296,7 @@ impl<'a> Player<'a> {
     pub(super) fn find(&mut self, rule: &str, message: Option<&str>, text: String) {
         let finding = Finding {
             rule: rule.to_owned(),
+            protocol: rules_of(self.scenario),
             at: self.elapsed(),
             message: message.map(str::to_owned),
             text,

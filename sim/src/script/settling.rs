@@ -161,7 +161,7 @@ impl Player<'_> {
     fn is_anything_owed(&self) -> bool {
         let context = self.stage.context();
         let reading = |trace: &_| History::read_under(trace, context);
-        oracle::is_anything_owed(&self.stage.recorder.read(reading))
+        oracle::is_anything_pending(&self.stage.recorder.read(reading))
     }
 }
 

@@ -280,6 +280,7 @@ mod tests {
     fn who_noticed_is_told_once_and_oracles_first() {
         let finding = |rule: &str| Finding {
             rule: rule.to_owned(),
+            protocol: Vec::new(),
             at: std::time::Duration::ZERO,
             message: None,
             text: String::new(),

@@ -192,7 +192,9 @@ fn working_folder(texts: &[(String, String)]) -> PathBuf {
         fs::write(file, lines.join("\n") + "\n").expect("a file can be written");
     }
     let script = fs::read_to_string(folder.join(SCRIPT)).expect("README.md contains the script");
-    let misspelt = script.replace("restart:", "restrat:").replace("for: second", "for: secnod");
+    let misspelt = script
+        .replace("restart:", "restrat:")
+        .replace("for: second", "for: secnod");
     fs::write(folder.join(MISSPELT), misspelt).expect("a file can be written");
     folder
 }

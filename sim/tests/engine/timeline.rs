@@ -359,6 +359,7 @@ fn long_run(events: usize) -> Verdict {
     let end = trace.records().last().map(|record| record.at).unwrap_or_default();
     let finding = Finding {
         rule: "terminal-once".to_owned(),
+        protocol: Vec::new(),
         at: end / 2,
         message: None,
         text: "an end came twice".to_owned(),

@@ -1,31 +1,36 @@
-//! What a client was told is admitted survives any crash (protocol §3), as it was asked for, and so does
-//! every kept event that a stream has shown.
+//! Acknowledged messages and kept events that a stream has shown survive every crash unchanged (protocol §3).
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::history::{Call, SeenEvent, SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "acked-survives",
-    rule: "What was acknowledged or shown as kept is in the log at the end, unchanged.",
+    rule: "Everything that was acknowledged, or shown as kept, is in the log unchanged. Crashes lose none of \
+        it.",
+    why: "A client does not send an acknowledged message again, and it does not request an event again that it \
+        has seen. What is lost after that is lost permanently.",
+    moment: Moment::AtEnd,
+    protocol: &ids(["R3.15", "R3.17", "R9.26", "R9.27"]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.is_removed {
         return Vec::new();
     }
     let Some(log) = &session.log else {
         let text = format!(
-            "the log of {} could not be read when all was over: the server did not answer",
+            "the log of {} could not be read at the end of the run: the server did not answer",
             session.id
         );
         let unread = session
             .is_unread()
-            .then(|| Broken::of(session.run.end, None, text));
+            .then(|| ORACLE.finding(session.run.end, None, text));
         return unread.into_iter().collect();
     };
     let queued: BTreeMap<&str, &StreamEvent> = log
@@ -33,25 +38,25 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
         .filter(|event| event.is_queued())
         .filter_map(|event| Some((event.message()?, *event)))
         .collect();
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for (message, (at, call)) in session.acked() {
         let text = match (queued.get(message), prompt(call)) {
-            (None, _) => "it was acknowledged, and the log knows nothing of it".to_owned(),
+            (None, _) => "it was acknowledged, but the log does not contain it".to_owned(),
             (Some(queued), Some(prompt)) if queued.data["content"] != *prompt => format!(
-                "it was acknowledged with the prompt {prompt}, and the log has {}",
+                "it was acknowledged with the prompt {prompt}, but the log has {}",
                 queued.data["content"]
             ),
             (Some(_), _) => continue,
         };
-        broken.push(Broken::new(at, message, text));
+        findings.push(ORACLE.finding_about(at, message, text));
     }
     let by_id: BTreeMap<u64, &StreamEvent> = log.iter().map(|event| (event.id, *event)).collect();
     let kept = session.seen().filter(|seen| seen.event.id > 0);
-    broken.extend(kept.filter_map(|seen| changed(seen, by_id.get(&seen.event.id).copied())));
-    broken
+    findings.extend(kept.filter_map(|seen| changed(seen, by_id.get(&seen.event.id).copied())));
+    findings
 }
 
-/// The prompt of a call that asks for a message by its prompt.
+/// The prompt of a call that admits a message by its prompt.
 fn prompt(call: &Call) -> Option<&Value> {
     let input = &call.input;
     let prompts = [
@@ -59,30 +64,30 @@ fn prompt(call: &Call) -> Option<&Value> {
         &input["prompt"],
         &input["payload"]["prompt"],
     ];
-    // What a session is prepared with may be a payload of another kind, and its prompt a title only.
+    // With an initial payload, the prompt of `prepareSession` is only a title.
     let has_one = input["initialPayload"].is_null();
     prompts.into_iter().find(|prompt| prompt.is_string() && has_one)
 }
 
-/// What became of an event that was shown as kept, if that is not right.
-fn changed(seen: &SeenEvent, kept: Option<&StreamEvent>) -> Option<Broken> {
+/// The finding about an event that was shown as kept and that the log lacks or has changed.
+fn changed(seen: &SeenEvent, kept: Option<&StreamEvent>) -> Option<Finding> {
     let event = &seen.event;
     let (id, name) = (event.id, &event.name);
     let was_shown = format!("event {id} was shown to {} as {name}", seen.party);
     let text = match kept {
-        None => format!("{was_shown}, and the log does not have it"),
+        None => format!("{was_shown}, but the log does not have it"),
         Some(kept) if kept.entity() != event.entity() || kept.name != *name => {
             format!(
-                "{was_shown}, and the log has it as {} or about something else",
+                "{was_shown}, but the log has it as {} or about another entity",
                 kept.name
             )
         }
         Some(kept) if !event.is_upserted() && kept.data != event.data => {
-            format!("{was_shown}, and the log has it with other content")
+            format!("{was_shown}, but the log has it with other content")
         }
         Some(_) => return None,
     };
-    Some(Broken::of(seen.seen_at, event.message(), text))
+    Some(ORACLE.finding(seen.seen_at, event.message(), text))
 }
 
 #[cfg(test)]
@@ -92,7 +97,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn an_acked_message_that_the_log_does_not_know_is_noticed() {
+    fn an_acked_message_that_is_missing_from_the_log_is_found() {
         let mut writer = Writer::started("m1");
         writer.turn("m1");
         writer.acked("send", "m2", json!({}));
@@ -100,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_kept_with_another_prompt_is_noticed() {
+    fn a_message_that_is_kept_with_another_prompt_is_found() {
         for (content, rules) in [("say hi", &[][..]), ("say no", &["acked-survives"])] {
             let mut writer = Writer::started("m0");
             writer.turn("m0");
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_was_shown_and_is_gone_or_changed_is_noticed() {
+    fn a_shown_event_that_is_missing_or_changed_is_found() {
         let mut gone = Writer::started("m1");
         gone.turn("m1");
         gone.idle();
@@ -126,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_cannot_be_read_is_noticed_unless_the_session_was_removed() {
+    fn an_unreadable_log_is_found_unless_the_session_was_removed() {
         let mut writer = Writer::started("m1");
         writer.turn("m1");
         assert_eq!(writer.clone().judged_without_log(), ["acked-survives"]);

@@ -1,7 +1,6 @@
-//! What was asked for along with a message (protocol §2, §3, §8): where to call back, and whether a gate has
-//! to be passed.
+//! The options of admitted messages (protocol §2, §3, §8): callback targets, gate thresholds and branches.
 //!
-//! Nothing is judged here. Where the wire does not tell, everything that may be is said.
+//! This module judges nothing. Where the wire leaves a value open, it returns every possible value.
 
 use std::time::Duration;
 
@@ -9,18 +8,18 @@ use serde_json::Value;
 
 use super::history::{Call, SessionHistory};
 
-/// Where a message calls back to.
+/// The callback target of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Target<'a> {
-    /// Nobody on the wire was told.
+    /// The wire does not show it.
     Unknown,
-    /// Nowhere.
+    /// The message has no target.
     Nowhere,
-    /// There: `{url, headers?}`.
+    /// The target, `{url, headers?}`.
     At(&'a Value),
 }
 
-/// Whether something is so, as far as the wire tells.
+/// What the wire shows of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Likely {
     Yes,
@@ -28,11 +27,11 @@ pub(super) enum Likely {
     Perhaps,
 }
 
-/// What the session's target was set to, and when.
+/// One setting of the session's callback target.
 struct Setting<'a> {
-    /// It was not in force before.
+    /// The earliest time at which it was in force.
     from: Duration,
-    /// By then it was in force, if it ever came to be; none if nobody knows.
+    /// The latest time at which it came into force, if it ever did; `None` if unknown.
     until: Option<Duration>,
     target: Target<'a>,
 }
@@ -40,7 +39,7 @@ struct Setting<'a> {
 /// All settings of a session's callback target.
 pub(super) struct CallbackTargets<'a> {
     settings: Vec<Setting<'a>>,
-    /// How far the moment of an admission may be from when the server says it was.
+    /// How far the time of an admission may be from the time that the server reports.
     time_error: Duration,
 }
 
@@ -78,10 +77,10 @@ impl<'a> CallbackTargets<'a> {
         }
     }
 
-    /// All targets that may have been in force when the server says that a message was admitted.
+    /// All targets that may have been in force at a reported time of admission.
     pub(super) fn at(&self, admitted_at: Duration) -> Vec<Target<'a>> {
         let is_in_force_by_then = |setting: &Setting| setting.until.is_some_and(|until| until <= admitted_at);
-        // One that was asked for when an earlier one was in force has taken its place.
+        // A setting replaces one that was in force before it was requested.
         let is_replaced = |place: usize| {
             self.settings[place].until.is_some_and(|until| {
                 let mut later = self.settings[place + 1..].iter();
@@ -96,7 +95,7 @@ impl<'a> CallbackTargets<'a> {
             .collect()
     }
 
-    /// Whether a message that was admitted then calls back.
+    /// Whether a message that was admitted at that time has a callback.
     pub(super) fn calls_back(&self, admitted_at: Duration) -> Likely {
         let targets = self.at(admitted_at);
         let somewhere = targets.iter().filter(|target| matches!(target, Target::At(_)));
@@ -108,7 +107,7 @@ impl<'a> CallbackTargets<'a> {
     }
 }
 
-/// The target that the session was made with.
+/// The target that the session was created with.
 fn first_target<'a>(session: &SessionHistory<'a>) -> Target<'a> {
     let creation = session.calls.iter().find(|call| call.is_creation());
     creation.map_or(Target::Unknown, |call| {
@@ -128,17 +127,17 @@ fn target_of(value: &Value) -> Target<'_> {
     }
 }
 
-/// Whether a message's work has to pass a gate: by what was asked for, else by what its wrapper was told.
+/// Whether a message has a gate: by its request, else by the turn that its wrapper received.
 pub(super) fn wants_gate(session: &SessionHistory, message: &str) -> Likely {
-    let asked: Vec<bool> = session
+    let requested: Vec<bool> = session
         .calls
         .iter()
-        .filter(|call| call.asked_message() == Some(message) && !call.is_refused())
-        .filter_map(|call| threshold_asked_for(call))
+        .filter(|call| call.requested_message() == Some(message) && !call.is_refused())
+        .filter_map(|call| requested_threshold(call))
         .map(is_on)
         .collect();
-    match asked[..] {
-        [first, ..] if asked.iter().all(|wanted| *wanted == first) => likely(first),
+    match requested[..] {
+        [first, ..] if requested.iter().all(|wanted| *wanted == first) => likely(first),
         [] => {
             let mut deliveries = session.deliveries.iter();
             let delivery = deliveries.find(|delivery| delivery.message == message);
@@ -149,7 +148,7 @@ pub(super) fn wants_gate(session: &SessionHistory, message: &str) -> Likely {
     }
 }
 
-fn threshold_asked_for(call: &Call) -> Option<&Value> {
+fn requested_threshold(call: &Call) -> Option<&Value> {
     let threshold = if call.procedure == "prepareSession" {
         &call.input["gateThreshold"]
     } else {
@@ -166,13 +165,13 @@ fn likely(yes: bool) -> Likely {
     if yes { Likely::Yes } else { Likely::No }
 }
 
-/// The branch that the session was asked to work on: an error if nobody on the wire was told.
-pub(super) fn branch_asked_for<'a>(session: &SessionHistory<'a>) -> Result<Option<&'a str>, NotTold> {
+/// The branch that the session was created with; an error if the wire does not show it.
+pub(super) fn requested_branch<'a>(session: &SessionHistory<'a>) -> Result<Option<&'a str>, NotOnWire> {
     let creation = session
         .calls
         .iter()
         .find(|call| call.is_creation())
-        .ok_or(NotTold)?;
+        .ok_or(NotOnWire)?;
     let branch = if creation.procedure == "start" {
         &creation.input["repository"]["branch"]
     } else {
@@ -181,6 +180,6 @@ pub(super) fn branch_asked_for<'a>(session: &SessionHistory<'a>) -> Result<Optio
     Ok(branch.as_str())
 }
 
-/// Nobody on the wire was told.
+/// The wire does not show the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotTold;
+pub(super) struct NotOnWire;

@@ -1,26 +1,32 @@
-//! Every message that a client was told is admitted comes to an end (protocol §3, §6), once everything
-//! that was broken works again and time has passed.
+//! Every acknowledged message ends (protocol §3, §6), once all faults are healed and time has passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "every-acked-message-ends",
-    rule: "Every message that was acknowledged has ended when the run is over.",
+    rule: "Every acknowledged message has ended.",
+    why: "A message without an end blocks its session: clients show it as pending, no callback is sent, and \
+        the messages behind it wait.",
+    moment: Moment::AtEnd,
+    protocol: &ids([
+        "R3.7", "R3.15", "R4.3", "R7.1", "R7.3", "R7.4", "R7.5", "R7.8", "R7.28",
+    ]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.is_removed {
         return Vec::new();
     }
     let mut ended = BTreeSet::new();
-    let mut last_told: BTreeMap<&str, &StreamEvent> = BTreeMap::new();
+    let mut last_event: BTreeMap<&str, &StreamEvent> = BTreeMap::new();
     for event in &session.kept {
         let Some(message) = event.message() else { continue };
-        last_told.insert(message, event);
+        last_event.insert(message, event);
         if event.is_end() {
             ended.insert(message);
         }
@@ -29,41 +35,41 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
     acked
         .filter(|message| !ended.contains(message))
         .map(|message| {
-            let waits = match last_told.get(message) {
-                None => "nothing was ever told of it".to_owned(),
-                Some(last) if last.is_sent() => waits_for_its_turn(session, last),
+            let waits = match last_event.get(message) {
+                None => "no event about it was ever kept".to_owned(),
+                Some(last) if last.is_sent() => waits_for_its_end(session, last),
                 Some(_) => waits_in_the_queue(session, message, &ended),
             };
-            Broken::new(session.run.end, message, format!("it has not ended; {waits}"))
+            ORACLE.finding_about(session.run.end, message, format!("it has not ended; {waits}"))
         })
         .collect()
 }
 
-fn waits_for_its_turn(session: &SessionHistory, sent: &StreamEvent) -> String {
-    let last_word = session.wrapper_frames().last().map(|(_, frame)| frame.at);
-    let last_word = last_word.map_or("the wrapper never said anything".to_owned(), |at| {
-        format!("the wrapper's last word was at {}", secs(at))
+fn waits_for_its_end(session: &SessionHistory, sent: &StreamEvent) -> String {
+    let last_event = session.wrapper_frames().last().map(|(_, frame)| frame.at);
+    let last_event = last_event.map_or("the wrapper never sent an event".to_owned(), |at| {
+        format!("the wrapper sent its last event at {}", secs(at))
     });
     format!(
-        "it was sent at {} and still waits for the end of its turn; {last_word}",
+        "it was sent at {} and its turn has not ended; {last_event}",
         secs(sent.at)
     )
 }
 
 fn waits_in_the_queue(session: &SessionHistory, message: &str, ended: &BTreeSet<&str>) -> String {
-    let tries = session
+    let deliveries = session
         .deliveries
         .iter()
         .filter(|delivery| delivery.message == message);
-    if let Some(last) = tries.clone().next_back() {
-        let answer = if last.is_taken() {
-            "took it"
+    if let Some(last) = deliveries.clone().next_back() {
+        let answer = if last.is_accepted() {
+            "accepted it"
         } else {
-            "did not say that it took it"
+            "did not accept it"
         };
         return format!(
-            "it still waits to be sent; it was given to the wrapper {} times, the last time at {}, which {answer}",
-            tries.count(),
+            "it was not sent; it was delivered to the wrapper {} times, the last time at {}, which {answer}",
+            deliveries.count(),
             secs(last.at)
         );
     }
@@ -72,8 +78,8 @@ fn waits_in_the_queue(session: &SessionHistory, message: &str, ended: &BTreeSet<
         .filter_map(|event| event.message())
         .find(|queued| !ended.contains(queued));
     match head {
-        Some(head) if head != message => format!("it still waits in the queue behind {head}"),
-        _ => "it still waits in the queue, and was never given to a wrapper".to_owned(),
+        Some(head) if head != message => format!("it is still queued behind {head}"),
+        _ => "it is still queued and was never delivered to a wrapper".to_owned(),
     }
 }
 
@@ -84,7 +90,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn an_acked_message_that_never_ends_is_noticed_with_what_it_waits_for() {
+    fn an_acked_message_that_never_ends_is_found_with_what_it_waits_for() {
         let texts = |writer: Writer| -> Vec<String> {
             let findings = writer.findings().into_iter();
             let about_ends = findings.filter(|finding| finding.rule == "every-acked-message-ends");
@@ -95,18 +101,18 @@ mod tests {
         writer.acked("send", "m2", json!({}));
         writer.queued("m2");
         let queued = texts(writer.clone());
-        assert!(queued[0].contains("never given to a wrapper"), "{queued:?}");
+        assert!(queued[0].contains("never delivered to a wrapper"), "{queued:?}");
         assert!(queued[1].contains("behind m1"), "{queued:?}");
 
         writer.delivered("m1");
         let delivered = texts(writer.clone());
         assert!(
-            delivered[0].contains("was given to the wrapper 1 times"),
+            delivered[0].contains("was delivered to the wrapper 1 times"),
             "{delivered:?}"
         );
 
         writer.sent("m1");
         let sent = texts(writer);
-        assert!(sent[0].contains("waits for the end of its turn"), "{sent:?}");
+        assert!(sent[0].contains("its turn has not ended"), "{sent:?}");
     }
 }

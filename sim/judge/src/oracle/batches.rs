@@ -1,7 +1,7 @@
-//! The idle batches of a session (protocol §8), worked out from its log alone, in the order of its ids.
+//! The idle batches of a session (protocol §8), derived from its log alone, in the order of its ids.
 //!
-//! Nothing is judged here. A batch whose end leaves no event (its wrapper was lost with nothing to do but to
-//! fall idle) is one that may have been finalized.
+//! This module judges nothing. Some ends of a batch leave no event, such as the loss of a wrapper that had only its
+//! idle left to send. Such a batch is one that may have been finalized.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,23 +16,23 @@ use crate::parties::host_of;
 pub(super) struct Batch<'a> {
     /// Its last message.
     pub(super) message: &'a str,
-    /// How that ended.
+    /// The event that ended that message.
     pub(super) end: &'a StreamEvent,
-    /// It was not finalized before.
+    /// The earliest time at which it was finalized.
     pub(super) not_before: Duration,
-    /// Whether it was finalized for certain.
+    /// Whether it was certainly finalized.
     pub(super) is_certain: bool,
 }
 
 /// The batches of a session.
 pub(super) struct Batches<'a> {
-    /// All that there are, in order.
+    /// All batches, in order.
     pub(super) all: Vec<Batch<'a>>,
-    /// Whether it is open which messages call back at all: then the batches are only one possibility.
+    /// Whether the wire leaves open which messages have a callback. The batches are then only one possibility.
     pub(super) are_open: bool,
 }
 
-/// Works the batches of a session out.
+/// Derives the batches of a session.
 pub(super) fn batches<'a>(session: &SessionHistory<'a>) -> Batches<'a> {
     let mut reading = Reading::new(session);
     for event in &session.kept {
@@ -44,11 +44,11 @@ pub(super) fn batches<'a>(session: &SessionHistory<'a>) -> Batches<'a> {
 struct Reading<'s, 'a> {
     session: &'s SessionHistory<'a>,
     targets: CallbackTargets<'a>,
-    /// From when to when interrupts may have been carried out.
+    /// Spans of time in which users' interrupts may have been carried out.
     interrupts: Vec<(Duration, Duration)>,
     queued_at: BTreeMap<&'a str, Duration>,
     unfinished: BTreeSet<&'a str>,
-    /// The end that speaks for the batch that is open.
+    /// The end of the open batch's representative.
     last_end: Option<(&'a str, &'a StreamEvent)>,
     is_idle: bool,
     /// Whether a gate result is awaited.
@@ -83,7 +83,7 @@ impl<'s, 'a> Reading<'s, 'a> {
     }
 
     fn take(&mut self, event: &'a StreamEvent) {
-        // Whether this event lets a batch be finalized that has not seen an idle.
+        // Whether this event finalizes a batch without an idle.
         let mut needs_no_idle = false;
         match (event.name.as_str(), event.message()) {
             (_, Some(message)) if event.is_queued() => {
@@ -107,7 +107,7 @@ impl<'s, 'a> Reading<'s, 'a> {
         if needs_no_idle {
             match event.message() {
                 None => self.gate = Likely::No,
-                // What failed with its run was not the only thing that the run had to do.
+                // The run of a message that failed with it may also have been the run that owes the gate result.
                 Some(message) if self.last_end.is_some_and(|(last, _)| last != message) => self.loosen_gate(),
                 Some(_) => {}
             }
@@ -142,7 +142,7 @@ impl<'s, 'a> Reading<'s, 'a> {
         };
     }
 
-    /// Whether it says that the root is idle: the idle of a child says nothing of it.
+    /// Whether the event is an idle of the root. The idle of a child session has no effect.
     fn is_root_idle(&self, event: &StreamEvent) -> bool {
         let Some(("session.idle", properties)) = event.kilo() else {
             return false;
@@ -154,7 +154,8 @@ impl<'s, 'a> Reading<'s, 'a> {
                 .is_some_and(|id| roots.contains(id))
     }
 
-    /// A user's interrupt finalizes what waits for nothing but an idle, and need not leave an event.
+    /// The earliest time of finalizing. A user's interrupt finalizes a batch that awaits only an idle, and may leave
+    /// no event.
     fn not_before(&self, end: &StreamEvent, finalized_at: Duration) -> Duration {
         let overlaps = |(from, until): &&(Duration, Duration)| {
             until.saturating_add(self.session.run.time_error()) >= end.at && *from <= finalized_at
@@ -168,14 +169,14 @@ impl<'s, 'a> Reading<'s, 'a> {
         interrupted_at.map_or(finalized_at, |at| finalized_at.min(at.max(end.at)))
     }
 
-    /// The run that is to tell the gate result may be lost.
+    /// Notes that the run that reports the gate result may be lost.
     fn loosen_gate(&mut self) {
         if self.gate == Likely::Yes {
             self.gate = Likely::Perhaps;
         }
     }
 
-    /// When the batch that is open may first have been finalized, if no event does it.
+    /// The earliest time at which the open batch may have been finalized without an event.
     fn earliest(&self) -> Duration {
         match (self.last_end, self.gate) {
             (None, _) => Duration::MAX,
@@ -202,17 +203,17 @@ impl<'s, 'a> Reading<'s, 'a> {
     }
 
     fn finish(mut self) -> Batches<'a> {
-        // When all is over every wrapper was let go, seen or not, but one that is still there and was never idle.
+        // At the end of the run every wrapper was released, except one that is still connected and never was idle.
         let faults = &self.session.run.faults;
         let mut ingests = self.session.ingests();
-        let is_let_go = ingests.all(|ingest| {
+        let is_released = ingests.all(|ingest| {
             ingest.closed_at.is_some() || ingest.opened_at <= faults.broken_until(host_of(&ingest.party))
         });
         if let (Some((message, end)), true) = (self.last_end, self.unfinished.is_empty()) {
-            self.add(message, end, self.earliest(), is_let_go);
+            self.add(message, end, self.earliest(), is_released);
         }
-        // One message may stand in several places where its batch may have been finalized: what is certain is
-        // that it was, and what is possible is when.
+        // A message may occur at several points where its batch may have been finalized. The batch is certain if one
+        // of them is, and the earliest point counts.
         let mut merged: Vec<Batch> = Vec::new();
         for batch in self.batches.all {
             match merged

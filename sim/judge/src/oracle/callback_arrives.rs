@@ -1,26 +1,33 @@
-//! A callback that was asked for is repeated until its receiver has taken it or refused it for good, or until
-//! the last attempt has failed (protocol §8).
+//! A callback is requested until its receiver has accepted it or refused it permanently, or until the last attempt has
+//! failed (protocol §8).
 //!
-//! That none was ever asked for is another oracle's business.
+//! A callback that was never requested is reported by `one_callback`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::history::{CallbackRequest, SessionHistory};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "due-callbacks-arrive",
-    rule: "A callback is taken by its receiver, unless that refused it for good or failed at all attempts.",
+    rule: "Every callback was accepted by its receiver, unless the receiver refused it permanently or all \
+        attempts failed.",
+    why: "A receiver that is down for some minutes must still get the result: it has no other way to learn it.",
+    moment: Moment::AtEnd,
+    protocol: &ids([
+        "R8.19", "R8.21", "R8.27", "R8.28", "R8.29", "R8.30", "R8.31", "R8.34",
+    ]),
     check: Check::Sessions(check),
 };
 
-/// Attempts after which a receiver that keeps failing is given up (protocol §8).
+/// Maximum number of requests of one callback (protocol §8).
 const ATTEMPTS: usize = 5;
-/// The pauses between them, taken together: the last attempt comes no earlier than this after the first.
+/// Sum of the delays between them: the shortest time from the first attempt to the last.
 const ALL_PAUSES: Duration = Duration::from_secs(60 + 120 + 240 + 480);
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut callbacks: BTreeMap<&str, Vec<&CallbackRequest>> = BTreeMap::new();
     let of_messages = session
         .callbacks
@@ -29,45 +36,46 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
     for request in of_messages {
         callbacks.entry(request.key()).or_default().push(request);
     }
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for (message, requests) in callbacks {
-        let is_taken = requests.iter().any(|request| request.is_delivered());
+        let is_accepted = requests.iter().any(|request| request.is_delivered());
         let mut ends = session.kept.iter().filter(|event| event.is_end());
         let end = ends.find(|event| event.message() == Some(message));
         let since = end.map_or(requests[0].at, |end| end.at);
-        if is_taken || session.is_removed || is_given_up(session, &requests, since) {
+        if is_accepted || session.is_removed || is_given_up(session, &requests, since) {
             continue;
         }
         let last = requests[requests.len() - 1];
         let answer = last.status.map_or("got no answer".to_owned(), |status| {
-            format!("was answered {status}")
+            format!("was answered with {status}")
         });
         let text = format!(
-            "its callback was asked for {} times, the last time at {}, which {answer}, and it still waits to \
-             be taken",
+            "its callback was requested {} times, the last time at {}, which {answer}, and it was not \
+             accepted",
             requests.len(),
             secs(last.at)
         );
-        broken.push(Broken::new(session.run.end, message, text));
+        findings.push(ORACLE.finding_about(session.run.end, message, text));
     }
-    broken
+    findings
 }
 
-/// Whether a callback that cannot have been asked for before `since` may rightly have been given up, after
-/// these requests that the receiver has seen. An attempt that did not reach the receiver is nowhere recorded:
-/// if it was out of reach, some may have been, and the last may be one that comes so late that it can be the
-/// last, seen or not.
+/// Whether the queue may correctly have given up a callback whose first request was not before `since`, after these
+/// requests that reached the receiver.
+///
+/// Attempts that do not reach the receiver are not recorded. If the receiver was unreachable, some attempts may be
+/// missing, and the fifth may have failed as soon as the delays between five attempts have passed.
 pub(super) fn is_given_up(session: &SessionHistory, requests: &[&CallbackRequest], since: Duration) -> bool {
-    let out_of_reach_until = session.run.faults.receiver_out_of_reach_until();
-    let may_miss_some = out_of_reach_until.is_some_and(|until| until >= since);
+    let unreachable_until = session.run.faults.receiver_unreachable_until();
+    let may_miss_some = unreachable_until.is_some_and(|until| until >= since);
     let last_seen = requests.iter().map(|request| request.at).max();
     let last_attempt = since.saturating_add(ALL_PAUSES);
     requests.len() >= ATTEMPTS
         || requests.iter().any(|request| is_definite_refusal(request.status))
-        || may_miss_some && out_of_reach_until.max(last_seen) >= Some(last_attempt)
+        || may_miss_some && unreachable_until.max(last_seen) >= Some(last_attempt)
 }
 
-/// Answers after which there is no further request.
+/// Whether the queue sends no further request after this answer.
 fn is_definite_refusal(status: Option<u16>) -> bool {
     status.is_some_and(|status| (300..500).contains(&status) && status != 429)
 }
@@ -79,7 +87,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn a_receiver_that_refuses_for_good_is_owed_nothing_more_and_one_that_fails_is() {
+    fn a_permanent_refusal_or_five_failures_end_the_requests() {
         const NOTHING: [&str; 0] = [];
         for (answers, rules) in [
             (&[404][..], &NOTHING[..]),

@@ -1,49 +1,56 @@
-//! A callback tells its message's own outcome (protocol §8), as the log has it. What it says was frozen when
-//! its batch was finalized: where the log went on since, any word from then on is right.
+//! A callback contains the outcome of its message (protocol §8), as in the log. Its body was frozen when its
+//! batch was finalized. Where the log may have changed around that time, every value since then is accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::admissions::{CallbackTargets, Likely, branch_asked_for, wants_gate};
+use super::admissions::{CallbackTargets, Likely, requested_branch, wants_gate};
 use super::batches::{Batch, batches};
 use super::history::{CallbackRequest, SessionHistory, StreamEvent};
 use super::one_callback::first_requests;
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-tell-the-outcome",
-    rule: "A callback has the status, error, text, branch and gate result that the log has of its message.",
+    rule: "A callback contains the status, error, text, branch and gate result that the log has for its \
+        message.",
+    why: "The receiver has no other source: what the body says is what the user of the receiver reads.",
+    moment: Moment::Always,
+    protocol: &ids([
+        "R8.9", "R8.11", "R8.12", "R8.13", "R8.14", "R8.15", "R8.16", "R8.17", "R8.18",
+    ]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.log.is_none() || session.callbacks.is_empty() {
         return Vec::new();
     }
     let firsts = first_requests(session);
     let batches = batches(session);
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for batch in &batches.all {
         if let Some(request) = firsts.get(batch.message) {
             for (field, expected) in expected(session, batch) {
                 let found = &request.body[field];
                 if !expected.contains(found) {
-                    broken.push(Broken::new(
+                    findings.push(ORACLE.finding_about(
                         request.at,
                         batch.message,
                         format!(
-                            "its callback has `{field}` {found}, and it should be {}",
+                            "its callback has `{field}` {found}, but it should have {}",
                             either(&expected)
                         ),
                     ));
                 }
             }
-            broken.extend(wrong_gate_result(session, batch, request));
+            findings.extend(wrong_gate_result(session, batch, request));
         }
     }
-    broken
+    findings
 }
 
 /// All values that a field may have; null where it may be absent.
@@ -72,7 +79,7 @@ fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(&'static str, Possi
     expected
 }
 
-/// What the text may be; none if the log does not tell.
+/// The possible texts; `None` if the log leaves the text open.
 fn texts(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
     let end = &batch.end.data;
     if end["status"] != "completed" {
@@ -87,14 +94,13 @@ fn texts(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
         1 => replies.first()?,
         _ => return None,
     };
-    let (text, (last_word_at, last_word)) = text_of(session, reply);
-    // Within one millisecond the log's order tells which was first: a word that comes behind the end may come behind
-    // the callback too.
-    let is_in_time = last_word < batch.end.id || last_word_at < batch.not_before;
-    (last_word_at <= batch.not_before && is_in_time).then(|| vec![json!(text)])
+    let (text, (last_event_at, last_event)) = text_of(session, reply);
+    // Within one millisecond the order of the log decides: an event after the end may also follow the callback.
+    let is_in_time = last_event < batch.end.id || last_event_at < batch.not_before;
+    (last_event_at <= batch.not_before && is_in_time).then(|| vec![json!(text)])
 }
 
-/// The assistant's messages that answer a message.
+/// The ids of the assistant's messages that answer a message.
 fn replies_to<'a>(session: &SessionHistory<'a>, message: &str) -> BTreeSet<&'a str> {
     let infos = session.kept.iter().filter_map(|event| match event.kilo() {
         Some(("message.updated", properties)) => Some(&properties["info"]),
@@ -106,38 +112,39 @@ fn replies_to<'a>(session: &SessionHistory<'a>, message: &str) -> BTreeSet<&'a s
         .collect()
 }
 
-/// The text of an assistant's message, and when and by which event the last word on it was said: its text parts in
-/// order of id, without removed ones.
+/// The text of an assistant's message, with the time and id of the last event about it. The text consists of the text
+/// parts in order of their ids, without removed ones.
 fn text_of(session: &SessionHistory, assistant_message: &str) -> (Option<String>, (Duration, u64)) {
     let mut parts: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut last_word = (Duration::ZERO, 0);
+    let mut last_event = (Duration::ZERO, 0);
     for event in &session.kept {
         let Some((name, properties)) = event.kilo() else {
             continue;
         };
         let part = &properties["part"];
         if name == "message.part.updated" && part["messageID"] == assistant_message {
-            last_word = last_word.max((event.at, event.id));
+            last_event = last_event.max((event.at, event.id));
             let text = part["text"].as_str().filter(|_| part["type"] == "text");
             match (part["id"].as_str(), text) {
                 (Some(id), Some(text)) => parts.insert(id, text),
                 (id, _) => parts.remove(id.unwrap_or_default()),
             };
         } else if name == "message.part.removed" && properties["messageID"] == assistant_message {
-            last_word = last_word.max((event.at, event.id));
+            last_event = last_event.max((event.at, event.id));
             parts.remove(properties["partID"].as_str().unwrap_or_default());
         }
     }
     let text: String = parts.into_values().collect();
     let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    (text, last_word)
+    (text, last_event)
 }
 
-/// What the branch may be: the last that `complete` reported when the batch was finalized, else the one that
-/// was asked for; none if nobody on the wire was told which that is. A later turn begins another batch, unless its
-/// message calls nobody back: then this one may still have been open.
+/// The possible branches; `None` if the wire does not show the requested branch.
+///
+/// The branch is the one of the last `complete` before the batch was finalized, else the requested one. A later turn
+/// belongs to another batch, unless its message has no callback: then this batch may still have been open.
 fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
-    let mut possible = vec![json!(branch_asked_for(session).ok()?)];
+    let mut possible = vec![json!(requested_branch(session).ok()?)];
     let targets = CallbackTargets::of(session);
     let calls_back = |message: &str| {
         let mut queued = session.kept.iter().filter(|event| event.is_queued());
@@ -150,7 +157,7 @@ fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
             break;
         }
         if let Some(branch) = reported(event, "currentBranch") {
-            // What was reported before is forgotten, but not if the batch may have been finalized before.
+            // A later report replaces earlier ones, unless the batch may have been finalized before it.
             if event.id < batch.end.id {
                 possible.clear();
             }
@@ -160,25 +167,25 @@ fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
     Some(possible)
 }
 
-/// What a `complete` reports.
+/// A field that a `complete` reports.
 fn reported<'a>(event: &'a StreamEvent, field: &str) -> Option<&'a Value> {
     let reported = &event.data[field];
     (event.name == "complete" && !reported.is_null()).then_some(reported)
 }
 
-/// What is wrong with the gate result, if anything. If the wrapper may have been lost, none may have come.
-fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &CallbackRequest) -> Option<Broken> {
+/// The finding about a wrong gate result. A result may be missing if the wrapper may have been lost.
+fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
     let results: Vec<&Value> = session
         .kept
         .iter()
         .filter_map(|event| reported(event, "gateResult"))
         .collect();
     let found = &request.body["gateResult"];
-    let complain = |text: String| Some(Broken::new(request.at, batch.message, text));
+    let finding = |text: String| Some(ORACLE.finding_about(request.at, batch.message, text));
     if !found.is_null() {
         if !results.contains(&found) {
-            return complain(format!(
-                "its callback has `gateResult` {found}, and no wrapper reported that"
+            return finding(format!(
+                "its callback has `gateResult` {found}, but no wrapper reported that"
             ));
         }
         return None;
@@ -196,8 +203,8 @@ fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &Callback
         .find(|event| event.id > batch.end.id && event.name == "complete")?;
     let expected = reported(next, "gateResult")?;
     if is_awaited && batch.is_certain && generations.len() == 1 && request.at > next.at {
-        return complain(format!(
-            "its callback has no `gateResult`, and the wrapper reported {expected}"
+        return finding(format!(
+            "its callback has no `gateResult`, but the wrapper reported {expected}"
         ));
     }
     None
@@ -210,7 +217,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["callbacks-tell-the-outcome"];
+    const FOUND: [&str; 1] = ["callbacks-tell-the-outcome"];
 
     fn called_back(more: Value) -> Vec<String> {
         let mut writer = Writer::with_callback("m1");
@@ -220,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_callback_says_is_what_the_log_has() {
+    fn a_field_that_differs_from_the_log_is_found() {
         assert_eq!(called_back(json!({})), NOTHING);
         for wrong in [
             json!({"status": "failed"}),
@@ -231,7 +238,7 @@ mod tests {
             json!({"gateResult": "pass"}),
             json!({"sessionId": "another"}),
         ] {
-            assert_eq!(called_back(wrong.clone()), BROKEN, "{wrong}");
+            assert_eq!(called_back(wrong.clone()), FOUND, "{wrong}");
         }
     }
 
@@ -253,18 +260,18 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_that_of_the_parts_that_are_left_in_order() {
+    fn the_text_consists_of_the_remaining_parts_in_order() {
         assert_eq!(with_text("one two"), NOTHING);
-        assert_eq!(with_text("two  one"), BROKEN);
-        assert_eq!(with_text("one two three"), BROKEN);
+        assert_eq!(with_text("two  one"), FOUND);
+        assert_eq!(with_text("one two three"), FOUND);
     }
 
     #[test]
-    fn a_gate_result_that_was_reported_is_passed_on() {
+    fn a_reported_gate_result_is_in_the_callback() {
         for (more, rules) in [
             (json!({"gateResult": "fail"}), &NOTHING[..]),
-            (json!({"gateResult": "pass"}), &BROKEN),
-            (json!({}), &BROKEN),
+            (json!({"gateResult": "pass"}), &FOUND),
+            (json!({}), &FOUND),
         ] {
             let mut writer = Writer::with_callback("m1");
             writer.bound(1);

@@ -1,47 +1,52 @@
-//! A callback may come more than once, but only as the same job (protocol §8): receivers tell repeats by the
-//! key, so a repeat has the key and the content of the first.
+//! A callback may be requested several times, but only as the same job (protocol §8): receivers recognize a repeat by
+//! its key, so all requests have the same key and content.
 
 use std::collections::BTreeMap;
 
 use super::history::{CallbackRequest, History};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-repeat-unchanged",
-    rule: "All requests of one callback have the same key and the same content.",
+    rule: "All requests of one callback have the same idempotency key and the same content.",
+    why: "Delivery is at-least-once, and receivers drop repeats by their key. A repeat with another key or \
+        content is processed as a second callback.",
+    moment: Moment::Always,
+    protocol: &ids(["R8.9", "R8.12", "R8.22"]),
     check: Check::Run(check),
 };
 
-fn check(history: &History) -> Vec<Broken> {
+fn check(history: &History) -> Vec<Finding> {
     let mut firsts: BTreeMap<(&str, &str), &CallbackRequest> = BTreeMap::new();
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for request in &history.callbacks {
         let body = &request.body;
         let message = body["messageId"].as_str();
-        let mut complain = |text: String| broken.push(Broken::of(request.at, message, text));
+        let mut report = |text: String| findings.push(ORACLE.finding(request.at, message, text));
         let Some(session) = body["cloudAgentSessionId"].as_str() else {
-            complain("a callback came that does not say of which session it is".to_owned());
+            report("a callback does not name its session".to_owned());
             continue;
         };
         let Some(about) = message.or_else(|| body["executionId"].as_str()) else {
-            complain("a callback came that does not say what it is about".to_owned());
+            report("a callback names neither a message nor an execution".to_owned());
             continue;
         };
         if let Some(message) = message.filter(|message| *message != request.key()) {
-            complain(format!(
-                "its callback has the key {:?}, and receivers know it by {message:?}",
+            report(format!(
+                "its callback has the key {:?} instead of {message:?}",
                 request.key()
             ));
         }
         let first = *firsts.entry((session, about)).or_insert(request);
         if first.body != *body {
             let changed = changed_fields(&first.body, body);
-            complain(format!(
-                "a repeat of its callback has another {changed} than the first"
+            report(format!(
+                "a repeat of its callback differs from the first in {changed}"
             ));
         }
     }
-    broken
+    findings
 }
 
 /// The names of the fields in which two bodies differ.
@@ -67,7 +72,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn a_repeat_is_right_only_with_the_same_key_and_content() {
+    fn a_repeat_with_another_key_or_content_is_found() {
         const NOTHING: [&str; 0] = [];
         for (repeat, rules) in [
             (json!({}), &NOTHING[..]),
@@ -82,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_with_a_key_of_its_own_is_noticed() {
+    fn a_callback_with_another_key_than_its_message_is_found() {
         let mut writer = Writer::with_callback("m1");
         writer.turn("m1");
         writer.called_back("m1", json!({"idempotencyKey": "another"}), 200);

@@ -1,5 +1,5 @@
-//! A callback goes where its message asked for when it was admitted (protocol §3, §8), with the target's
-//! headers: a later change of the session's target does not redirect it.
+//! A callback is sent to the target that its message was admitted with (protocol §3, §8), with the target's headers. A
+//! later change of the session's target does not redirect it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,18 +9,24 @@ use serde_json::Value;
 
 use super::admissions::{CallbackTargets, Target};
 use super::history::{CallbackRequest, SessionHistory};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-go-where-asked",
-    rule: "A callback is posted as JSON to the target of its message's admission, with its headers.",
+    rule: "A callback is posted as JSON, with the target's headers, to the target that its message was admitted \
+        with.",
+    why: "The headers authenticate the callback at its receiver. A change of the session's target must not \
+        redirect the result of work that was requested before.",
+    moment: Moment::Always,
+    protocol: &ids(["R2.89", "R3.13", "R8.25"]),
     check: Check::Sessions(check),
 };
 
-/// What the content of every callback is declared as, unless its target declares it otherwise.
+/// The content type of every callback whose target does not set another one.
 const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.callbacks.is_empty() {
         return Vec::new();
     }
@@ -29,38 +35,38 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
         .filter_map(|event| Some((event.message()?, event.at)))
         .collect();
     let targets = CallbackTargets::of(session);
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for request in &session.callbacks {
         let Some(message) = request.body["messageId"].as_str() else {
             continue;
         };
-        let mut complain = |text: String| broken.push(Broken::new(request.at, message, text));
+        let mut report = |text: String| findings.push(ORACLE.finding_about(request.at, message, text));
         if request.method != "POST" {
-            complain(format!("its callback is a {}, not a POST", request.method));
+            report(format!("its callback is a {} instead of a POST", request.method));
         }
         let possible = queued_at
             .get(message)
             .map(|at| targets.at(*at))
             .unwrap_or_default();
-        // That it came at all, without a target, is another oracle's business.
+        // A callback of a message without a target is reported by `one_callback`.
         let somewhere = possible.into_iter().filter(|target| *target != Target::Nowhere);
-        let flaws: Option<Vec<String>> = somewhere.map(|target| flaw(request, target)).collect();
-        // If it fits any of the targets that may have been in force, all is well.
-        if let Some(flaw) = flaws.as_ref().and_then(|flaws| flaws.first()) {
-            complain(flaw.clone());
+        let mismatches: Option<Vec<String>> = somewhere.map(|target| mismatch(request, target)).collect();
+        // One target that may have been in force and that the request matches is enough.
+        if let Some(mismatch) = mismatches.as_ref().and_then(|mismatches| mismatches.first()) {
+            report(mismatch.clone());
         }
     }
-    broken
+    findings
 }
 
-/// What is wrong with a request to `target`; none if it may be right.
-fn flaw(request: &CallbackRequest, target: Target) -> Option<String> {
+/// How a request differs from `target`; `None` if it matches.
+fn mismatch(request: &CallbackRequest, target: Target) -> Option<String> {
     let Target::At(target) = target else { return None };
     let url: Uri = target["url"].as_str()?.parse().ok()?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     if request.path != path {
         return Some(format!(
-            "its callback went to {}, and it was admitted with {path}",
+            "its callback was sent to {} instead of {path}",
             request.path
         ));
     }
@@ -77,8 +83,8 @@ fn flaw(request: &CallbackRequest, target: Target) -> Option<String> {
     };
     let (name, _) = all.iter().find(is_wrong)?;
     Some(match headers.get(name) {
-        None => format!("its callback came without the header {name}"),
-        Some(_) => format!("its callback came with another {name} than its target has"),
+        None => format!("its callback lacks the header {name}"),
+        Some(_) => format!("its callback has another value of the header {name} than its target"),
     })
 }
 
@@ -88,7 +94,7 @@ mod tests {
 
     use crate::oracle::written::Writer;
 
-    const BROKEN: [&str; 1] = ["callbacks-go-where-asked"];
+    const FOUND: [&str; 1] = ["callbacks-go-where-asked"];
 
     fn target(path: &str) -> Value {
         json!({"url": format!("http://receiver:9200{path}"), "headers": {"X-Key": "k"}})
@@ -113,18 +119,18 @@ mod tests {
     fn a_later_change_of_the_target_does_not_redirect_a_message() {
         let headers = json!({"content-type": "application/json", "host": "receiver:9200", "x-key": "k"});
         assert_eq!(called_back("/first", headers.clone(), true), [""; 0]);
-        assert_eq!(called_back("/second", headers, true), BROKEN);
+        assert_eq!(called_back("/second", headers, true), FOUND);
     }
 
     #[test]
-    fn the_headers_of_the_target_go_with_it() {
+    fn a_missing_or_different_header_is_found() {
         for headers in [
             json!({"content-type": "application/json", "host": "receiver:9200"}),
             json!({"content-type": "application/json", "host": "receiver:9200", "x-key": "other"}),
             json!({"content-type": "text/plain", "host": "receiver:9200", "x-key": "k"}),
             json!({"content-type": "application/json", "host": "elsewhere", "x-key": "k"}),
         ] {
-            assert_eq!(called_back("/first", headers, false), BROKEN);
+            assert_eq!(called_back("/first", headers, false), FOUND);
         }
     }
 }

@@ -1,33 +1,38 @@
-//! A message has an `executionId` only where old clients look for one (protocol §1, §2, §8, §9): in the reply
-//! of a V2 procedure and in its callback, there as another name of the message. Envelopes of the stream have
-//! one only for the executions of old records.
+//! `executionId` names a message only where old clients read it (protocol §1, §2, §8, §9): in the reply of a V2
+//! procedure and in the callback, where it equals the message's id. Envelopes of the stream have it only for the
+//! executions of legacy records.
 
 use serde_json::Value;
 
 use super::history::{CallbackRequest, History, is_execution};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "execution-id-only-in-v2",
-    rule: "Only V2 replies and callbacks name an execution for a message, and by the message's own id.",
+    rule: "Only V2 replies and callbacks contain `executionId` for a message, and it equals the message's id.",
+    why: "Old clients and receivers know a turn by this name and reject a callback without it. New clients \
+        would take it for the execution of a legacy record.",
+    moment: Moment::Always,
+    protocol: &ids(["R1.11", "R2.79", "R2.86", "R8.12", "R9.16", "R10.37"]),
     check: Check::Run(check),
 };
 
 const FIELD: &str = "executionId";
 
-fn check(history: &History) -> Vec<Broken> {
-    let mut broken = Vec::new();
+fn check(history: &History) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for call in &history.calls {
         let Some((at, _, body)) = &call.reply else {
             continue;
         };
-        let flaw = match call.success() {
-            Some((_, data)) if call.is_v2() => v2_flaw(data),
-            // What is said of an old record's own executions may name them.
+        let text = match call.success() {
+            Some((_, data)) if call.is_v2() => wrong_v2_reply(data),
+            // Replies about executions of legacy records may name them.
             _ => first_execution_of_message(body, call.is_admission())
-                .map(|id| format!("the reply of {} names an execution {id}", call.procedure)),
+                .map(|id| format!("the reply of {} contains the execution {id}", call.procedure)),
         };
-        broken.extend(flaw.map(|text| Broken::of(*at, call.asked_message(), text)));
+        findings.extend(text.map(|text| ORACLE.finding(*at, call.requested_message(), text)));
     }
     for seen in &history.seen {
         let event = &seen.event;
@@ -39,40 +44,40 @@ fn check(history: &History) -> Vec<Broken> {
                 .flatten()
         };
         if let Some(id) = in_envelope.or_else(in_data) {
-            let text = format!("{} was shown {} with an execution {id}", seen.party, event.name);
-            broken.push(Broken::of(seen.seen_at, event.message(), text));
+            let text = format!("{} received {} with the execution {id}", seen.party, event.name);
+            findings.push(ORACLE.finding(seen.seen_at, event.message(), text));
         }
     }
     for delivery in &history.deliveries {
         if let Some(id) = first_execution_of_message(&delivery.body, true) {
-            let text = format!("the wrapper was given it with an execution {id}");
-            broken.push(Broken::new(delivery.at, &delivery.message, text));
+            let text = format!("it was delivered to the wrapper with the execution {id}");
+            findings.push(ORACLE.finding_about(delivery.at, &delivery.message, text));
         }
     }
-    broken.extend(history.callbacks.iter().filter_map(wrong_callback));
-    broken
+    findings.extend(history.callbacks.iter().filter_map(wrong_callback));
+    findings
 }
 
-/// What is wrong with the data of a V2 reply, if anything.
-fn v2_flaw(data: &Value) -> Option<String> {
+/// The text of the finding about a V2 reply whose execution differs from its message.
+fn wrong_v2_reply(data: &Value) -> Option<String> {
     let (execution, message) = (&data[FIELD], &data["messageId"]);
-    (execution != message).then(|| format!("a V2 reply names the execution {execution} of message {message}"))
+    (execution != message).then(|| format!("a V2 reply has the execution {execution} for message {message}"))
 }
 
-fn wrong_callback(request: &CallbackRequest) -> Option<Broken> {
+fn wrong_callback(request: &CallbackRequest) -> Option<Finding> {
     let (execution, message) = (&request.body[FIELD], &request.body["messageId"]);
     let is_wrong = execution != message && !request.is_of_execution() || execution.is_null();
-    let text = format!("its callback names the execution {execution}");
-    is_wrong.then(|| Broken::of(request.at, message.as_str(), text))
+    let text = format!("its callback has the execution {execution}");
+    is_wrong.then(|| ORACLE.finding(request.at, message.as_str(), text))
 }
 
-/// Whether it names an execution that is not one of an old record.
+/// Whether it is an id other than that of an execution of a legacy record.
 fn is_of_message(id: &Value) -> bool {
     !id.is_null() && !id.as_str().is_some_and(is_execution)
 }
 
-/// The first execution that is named anywhere in `value`; where none may be named at all (`never`), those of
-/// old records count too.
+/// The first execution id anywhere in `value` that must not be there. With `never`, ids of legacy executions must not
+/// be there either.
 fn first_execution_of_message(value: &Value, never: bool) -> Option<&Value> {
     match value {
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
@@ -98,14 +103,14 @@ mod tests {
     use crate::parties::OBSERVER;
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["execution-id-only-in-v2"];
+    const FOUND: [&str; 1] = ["execution-id-only-in-v2"];
 
     #[test]
-    fn a_v2_reply_names_its_message_as_its_execution() {
+    fn a_v2_reply_with_another_execution_than_its_message_is_found() {
         for (reply, rules) in [
             (json!({"messageId": "m2", "executionId": "m2"}), &NOTHING[..]),
-            (json!({"messageId": "m2"}), &BROKEN),
-            (json!({"messageId": "m2", "executionId": "exc_1"}), &BROKEN),
+            (json!({"messageId": "m2"}), &FOUND),
+            (json!({"messageId": "m2", "executionId": "exc_1"}), &FOUND),
         ] {
             let mut writer = Writer::started("m1");
             writer.turn("m1");
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_that_clients_see_of_a_message_names_one() {
+    fn an_execution_id_in_another_reply_or_event_is_found() {
         let wrongs: [fn(&mut Writer); 3] = [
             |writer| {
                 let data = json!({"messageId": "m1", "executionId": "m1"});
@@ -131,7 +136,7 @@ mod tests {
                 let mut frame = writer.frame(0);
                 frame["executionId"] = json!("m1");
                 frame["eventId"] = json!(0);
-                writer.client_is_shown(OBSERVER, frame);
+                writer.client_receives_frame(OBSERVER, frame);
             },
             |writer| {
                 let data = json!({"execution": {"executionId": "m1"}});
@@ -145,28 +150,28 @@ mod tests {
             writer.delivered("m1");
             writer.sent("m1");
             writer.completed("m1");
-            assert_eq!(writer.judged(), BROKEN);
+            assert_eq!(writer.judged(), FOUND);
         }
     }
 
     #[test]
-    fn executions_of_old_records_may_be_named() {
+    fn executions_of_legacy_records_may_be_named() {
         let mut writer = Writer::started("m1");
         writer.turn("m1");
         let mut frame = writer.frame(3);
         frame["executionId"] = json!("exc_1");
         frame["eventId"] = json!(0);
-        writer.client_is_shown(OBSERVER, frame);
+        writer.client_receives_frame(OBSERVER, frame);
         let data = json!({"execution": {"executionId": "exc_1"}});
         writer.answered("getSession", json!({}), 200, json!({"result": {"data": data}}));
         assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]
-    fn a_callback_without_one_is_noticed() {
+    fn a_callback_without_an_execution_id_is_found() {
         let mut writer = Writer::with_callback("m1");
         writer.turn("m1");
         writer.called_back("m1", json!({"executionId": null}), 200);
-        assert_eq!(writer.judged(), BROKEN);
+        assert_eq!(writer.judged(), FOUND);
     }
 }

@@ -1,31 +1,38 @@
-//! A message that cannot be delivered is tried as often as the protocol says before it is given up, and with
-//! its delays (protocol §4): five times in a session that has had a ready workspace, ten times in one that
-//! never had, and not again after a failure that no other try mends.
+//! An exhausted message had the number of delivery attempts of the protocol, with its delays (protocol §4): five in a
+//! session that has had a ready workspace, ten in one that never had, and none after a failure that is not retryable.
 //!
-//! How often, the end itself says. Tries that reached the wrapper can be counted as well, as long as nothing
-//! came between it and the server; where something did, a try may have come to nothing unseen.
+//! The end of the message states the number of attempts. Attempts that reached the wrapper are counted as well, unless
+//! a fault may have hidden one.
 
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exhausted-by-its-tries",
-    rule: "A message is given up after as many tries as its session allows, with the delays between them.",
+    rule: "A message is exhausted after the number of delivery attempts that its session allows, with the \
+        delays between them.",
+    why: "Too few attempts or too short delays give up on a sandbox that is still starting. Too many block all \
+        messages behind the head.",
+    moment: Moment::Always,
+    protocol: &ids([
+        "R4.7", "R4.8", "R4.9", "R4.10", "R4.11", "R4.12", "R4.13", "R4.14", "R4.15", "R4.16",
+    ]),
     check: Check::Sessions(check),
 };
 
-/// The pauses between tries in a session that never had a workspace, in seconds (protocol §4).
-const COLD_PAUSES: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
-/// The same in one that has had one. None is longer than its cold counterpart.
-const WARM_PAUSES: [u64; 4] = [2, 4, 8, 15];
-/// How often a message is tried in a session that never had a workspace.
-const COLD_TRIES: usize = COLD_PAUSES.len() + 1;
-/// How often in one that has had one.
-const WARM_TRIES: usize = WARM_PAUSES.len() + 1;
+/// Delays between attempts in a session that never had a ready workspace, in seconds (protocol §4).
+const COLD_DELAYS: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
+/// The same in a session that has had one. Each is at most its cold counterpart.
+const WARM_DELAYS: [u64; 4] = [2, 4, 8, 15];
+/// Number of attempts in a session that never had a ready workspace.
+const COLD_ATTEMPTS: usize = COLD_DELAYS.len() + 1;
+/// Number of attempts in a session that has had one.
+const WARM_ATTEMPTS: usize = WARM_DELAYS.len() + 1;
 
-/// Failures after which another try makes sense (protocol §4).
+/// Codes of retryable failures (protocol §4).
 const RETRYABLE: [&str; 4] = [
     "SANDBOX_CONNECT_FAILED",
     "WORKSPACE_SETUP_FAILED",
@@ -33,34 +40,34 @@ const RETRYABLE: [&str; 4] = [
     "WRAPPER_START_FAILED",
 ];
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
-    let given_up = session
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    let exhausted = session
         .kept
         .iter()
         .filter(|event| event.is_end() && event.data["reason"] == "exhausted");
-    let flaws = given_up.filter_map(|end| {
+    let findings = exhausted.filter_map(|end| {
         let message = end.message()?;
-        let text = flaw(session, end, message)?;
-        Some(Broken::new(session.run.first_seen(end), message, text))
+        let text = violation(session, end, message)?;
+        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
     });
-    flaws.collect()
+    findings.collect()
 }
 
-/// What is wrong with the way to that end, if anything is.
-fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
-    let Some(told) = end.data["attempts"]
+/// How the attempts before that end violate the rule, if they do.
+fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
+    let Some(reported) = end.data["attempts"]
         .as_u64()
-        .and_then(|told| usize::try_from(told).ok())
-        .filter(|told| *told > 0)
+        .and_then(|reported| usize::try_from(reported).ok())
+        .filter(|reported| *reported > 0)
     else {
         return Some(format!(
-            "event {} gives it up and does not say after how many tries",
+            "event {} exhausts it without the number of attempts",
             end.id
         ));
     };
     let mut queue = session.kept.iter().filter(|event| event.is_queued());
     let queued = queue.find(|event| event.message() == Some(message))?;
-    let seen = tries(session, queued, end);
+    let seen = attempts(session, queued, end);
     let warmth = Warmth::of(session);
     let (least, most) = match &seen {
         Some(seen) => warmth.allowed_after(seen),
@@ -68,19 +75,19 @@ fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<St
     };
     let error = end.data["error"].as_str().unwrap_or_default();
     let code = error.split(':').next().unwrap_or_default();
-    let least_told = if RETRYABLE.contains(&code) { least } else { 1 };
-    if told < least_told || told > most {
-        let allowed = match least_told == most {
+    let least_reported = if RETRYABLE.contains(&code) { least } else { 1 };
+    if reported < least_reported || reported > most {
+        let allowed = match least_reported == most {
             true => most.to_string(),
-            false => format!("{least_told} to {most}"),
+            false => format!("{least_reported} to {most}"),
         };
         return Some(format!(
-            "event {} gives it up for {code} after {told} tries, and it has {allowed}",
+            "event {} exhausts it with {code} after {reported} attempts instead of {allowed}",
             end.id
         ));
     }
     if let Some(seen) = &seen
-        && let Some(text) = miscounted(seen, told)
+        && let Some(text) = miscounted(seen, reported)
     {
         return Some(text);
     }
@@ -88,98 +95,98 @@ fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<St
     too_early(
         first.unwrap_or(queued.at),
         end,
-        told,
+        reported,
         least,
         session.run.time_error(),
     )
 }
 
-/// What is wrong with the tries that the wrapper has seen, if it has seen all of them.
-fn miscounted(seen: &[Try], told: usize) -> Option<String> {
-    if seen.len() != told {
+/// How the attempts that the wrapper received differ from the reported number, if it received all of them.
+fn miscounted(seen: &[Attempt], reported: usize) -> Option<String> {
+    if seen.len() != reported {
         return Some(format!(
-            "it is said to have been tried {told} times, and the wrapper has seen {} tries",
+            "its end reports {reported} attempts, but {} reached the wrapper",
             seen.len()
         ));
     }
     let (_, others) = seen.split_last()?;
-    let refused = others.iter().find(|tried| tried.is_refused)?;
+    let refused = others.iter().find(|attempt| attempt.is_refused)?;
     Some(format!(
-        "its try at {} was refused for good, and it was tried again",
+        "its attempt at {} was refused permanently, but another one followed",
         secs(refused.from)
     ))
 }
 
-/// Whether the pauses between so many tries cannot all have been made since the first of them.
+/// How an end came earlier than the delays between its attempts allow, if it did.
 fn too_early(
     first: Duration,
     end: &StreamEvent,
-    told: usize,
+    reported: usize,
     least: usize,
     error: Duration,
 ) -> Option<String> {
-    let is_cold = least == COLD_TRIES;
-    let mut pauses = COLD_PAUSES;
+    let is_cold = least == COLD_ATTEMPTS;
+    let mut delays = COLD_DELAYS;
     if !is_cold {
-        pauses[..WARM_PAUSES.len()].copy_from_slice(&WARM_PAUSES);
+        delays[..WARM_DELAYS.len()].copy_from_slice(&WARM_DELAYS);
     }
-    let pauses = Duration::from_secs(pauses[..told - 1].iter().sum());
-    (end.at + error < first + pauses).then(|| {
+    let delays = Duration::from_secs(delays[..reported - 1].iter().sum());
+    (end.at + error < first + delays).then(|| {
         format!(
-            "it was given up at {} after {told} tries, the first of them not before {}, and the pauses between \
-             them take {}",
+            "it was exhausted at {} after {reported} attempts, the first at {} or later, but the delays between them \
+             take {}",
             secs(end.at),
             secs(first),
-            secs(pauses)
+            secs(delays)
         )
     })
 }
 
-/// One try to deliver a message: the wrapper is made ready, if it has to be, and given the turn.
+/// One attempt to deliver a message: a request to get ready, if needed, and the turn.
 #[derive(Debug)]
-struct Try {
-    /// When its first request reached the wrapper.
+struct Attempt {
+    /// Time at which its first request reached the wrapper.
     from: Duration,
-    /// When its last did.
+    /// Time at which its last request did.
     to: Duration,
     has_turn: bool,
     is_refused: bool,
 }
 
-/// The tries to deliver a message, as the wrapper saw them; none if it may not have seen all of them, or if
-/// some may have been called off and do not count.
-fn tries(session: &SessionHistory, queued: &StreamEvent, end: &StreamEvent) -> Option<Vec<Try>> {
-    let told_at = end.at + session.run.time_error();
+/// The attempts to deliver a message that reached the wrapper; `None` if some may not have reached it, or if some may
+/// have been cancelled and do not count.
+fn attempts(session: &SessionHistory, queued: &StreamEvent, end: &StreamEvent) -> Option<Vec<Attempt>> {
+    let reported_at = end.at + session.run.time_error();
     let mut ends = session.kept.iter().filter(|event| event.is_end());
     let loses_run = ends.any(|event| {
         let source = &event.data["completionSource"];
         *source == "wrapper_failure" && (queued.at..=end.at).contains(&event.at)
     });
-    if loses_run || session.run.faults.have_begun(told_at) {
+    if loses_run || session.run.faults.have_begun(reported_at) {
         return None;
     }
     let head_from = head_from(session, queued)?;
-    let mut tries: Vec<Try> = Vec::new();
+    let mut attempts: Vec<Attempt> = Vec::new();
     let prepared = session
         .preparations
         .iter()
-        .filter(|prepared| (head_from..=told_at).contains(&prepared.at))
+        .filter(|prepared| (head_from..=reported_at).contains(&prepared.at))
         .map(|prepared| (prepared.at, false, prepared.is_refused()));
     let delivered = session
         .deliveries
         .iter()
-        .filter(|delivery| Some(delivery.message.as_str()) == queued.message() && delivery.at <= told_at)
+        .filter(|delivery| Some(delivery.message.as_str()) == queued.message() && delivery.at <= reported_at)
         .map(|delivery| (delivery.at, true, delivery.is_refused()));
     let mut requests: Vec<_> = prepared.chain(delivered).collect();
     requests.sort_unstable();
     for (at, has_turn, is_refused) in requests {
-        match tries.last_mut().filter(|last| has_turn && !last.has_turn) {
+        match attempts.last_mut().filter(|last| has_turn && !last.has_turn) {
             Some(last) => {
                 last.to = at;
                 last.has_turn = true;
                 last.is_refused |= is_refused;
             }
-            None => tries.push(Try {
+            None => attempts.push(Attempt {
                 from: at,
                 to: at,
                 has_turn,
@@ -187,10 +194,10 @@ fn tries(session: &SessionHistory, queued: &StreamEvent, end: &StreamEvent) -> O
             }),
         }
     }
-    Some(tries)
+    Some(attempts)
 }
 
-/// From when on a message was the first that waited; none if one before it never left the queue.
+/// The time from which a message was the head of the queue; `None` if an earlier one never left the queue.
 fn head_from(session: &SessionHistory, queued: &StreamEvent) -> Option<Duration> {
     let mut from = queued.at;
     let earlier = session
@@ -200,17 +207,17 @@ fn head_from(session: &SessionHistory, queued: &StreamEvent) -> Option<Duration>
     for before in earlier {
         let mut events = session.kept.iter();
         let left = events.find(|event| event.message() == before.message() && !event.is_queued())?;
-        // The next one is not tried in the same millisecond: the queue is drained again a second later.
+        // The next message is not attempted in the same millisecond: the next drain runs a second later.
         from = from.max(left.at + session.run.time_error());
     }
     Some(from)
 }
 
-/// Since when a session has had a ready workspace.
+/// The time since which a session has had a ready workspace, as far as the wire shows it.
 struct Warmth {
-    /// The earliest that the server can have known of one; never if it cannot.
+    /// The earliest possible time; the maximum if there was none.
     possible_from: Duration,
-    /// From when on it certainly did: it gives out turns only then.
+    /// The time by which it certainly had one: turns are delivered only then.
     certain_from: Duration,
 }
 
@@ -224,31 +231,33 @@ impl Warmth {
             possible_from: if is_made_here {
                 prepared.map_or(Duration::MAX, |prepared| prepared.at)
             } else {
-                // What an older service left may have had one.
+                // A session that an older service created may have had one.
                 Duration::ZERO
             },
             certain_from: first_turn.map_or(Duration::MAX, |turn| turn.at),
         }
     }
 
-    /// The fewest and the most tries of a message that was queued and given up then.
+    /// The fewest and the most attempts of a message that was queued and exhausted at these times.
     fn allowed_between(&self, queued_at: Duration, ended_at: Duration) -> (usize, usize) {
         let is_cold = self.possible_from > ended_at;
         let is_warm = self.certain_from < queued_at;
         (
-            if is_cold { COLD_TRIES } else { WARM_TRIES },
-            if is_warm { WARM_TRIES } else { COLD_TRIES },
+            if is_cold { COLD_ATTEMPTS } else { WARM_ATTEMPTS },
+            if is_warm { WARM_ATTEMPTS } else { COLD_ATTEMPTS },
         )
     }
 
-    /// The same, of a message with these tries: cold or warm is decided at each failure.
-    fn allowed_after(&self, tries: &[Try]) -> (usize, usize) {
-        let allowed = |cold: usize| (cold + 1).clamp(WARM_TRIES, COLD_TRIES);
-        let ends = tries.iter().skip(1).map(|tried| tried.from);
+    /// The same for a message with these attempts: each failure decides again between cold and warm.
+    fn allowed_after(&self, attempts: &[Attempt]) -> (usize, usize) {
+        let allowed = |cold: usize| (cold + 1).clamp(WARM_ATTEMPTS, COLD_ATTEMPTS);
+        let ends = attempts.iter().skip(1).map(|attempt| attempt.from);
         let ends = ends.chain([Duration::MAX]);
-        let surely_cold = ends.take_while(|end| *end <= self.possible_from).count();
-        let perhaps_cold = tries.iter().take_while(|tried| tried.to < self.certain_from);
-        (allowed(surely_cold), allowed(perhaps_cold.count()))
+        let certainly_cold = ends.take_while(|end| *end <= self.possible_from).count();
+        let possibly_cold = attempts
+            .iter()
+            .take_while(|attempt| attempt.to < self.certain_from);
+        (allowed(certainly_cold), allowed(possibly_cold.count()))
     }
 }
 
@@ -257,12 +266,12 @@ mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
 
-    use super::{COLD_PAUSES, WARM_PAUSES};
+    use super::{COLD_DELAYS, WARM_DELAYS};
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["exhausted-by-its-tries"];
+    const FOUND: [&str; 1] = ["exhausted-by-its-tries"];
 
     fn queued(message: &str) -> Writer {
         let mut writer = Writer::started(message);
@@ -270,7 +279,7 @@ mod tests {
         writer
     }
 
-    /// A session that has had a workspace, with a message that waits.
+    /// A session that has had a ready workspace, with a queued message.
     fn warm() -> Writer {
         let mut writer = queued("m0");
         writer.bound(1);
@@ -282,11 +291,11 @@ mod tests {
         writer
     }
 
-    /// The wrapper fails to get ready, once more than there are pauses.
-    fn tried(writer: &mut Writer, pauses: &[u64]) {
+    /// The wrapper fails to get ready, once more than there are delays.
+    fn attempt(writer: &mut Writer, delays: &[u64]) {
         writer.fails_to_get_ready("KILO_SERVER_FAILED");
-        for pause in pauses {
-            writer.wait(*pause);
+        for delay in delays {
+            writer.wait(*delay);
             writer.fails_to_get_ready("KILO_SERVER_FAILED");
         }
     }
@@ -297,27 +306,35 @@ mod tests {
     }
 
     #[test]
-    fn a_cold_message_has_ten_tries_and_a_warm_one_five() {
-        for (tries, rules) in [(9, &BROKEN[..]), (10, &NOTHING)] {
+    fn a_cold_message_has_ten_attempts_and_a_warm_one_five() {
+        for (attempts, rules) in [(9, &FOUND[..]), (10, &NOTHING)] {
             let mut writer = queued("m1");
-            tried(&mut writer, &COLD_PAUSES[..tries - 1]);
-            assert_eq!(given_up(writer, "KILO_SERVER_FAILED", tries), rules, "{tries}");
+            attempt(&mut writer, &COLD_DELAYS[..attempts - 1]);
+            assert_eq!(
+                given_up(writer, "KILO_SERVER_FAILED", attempts),
+                rules,
+                "{attempts}"
+            );
         }
-        for (tries, rules) in [(4, &BROKEN[..]), (5, &NOTHING)] {
+        for (attempts, rules) in [(4, &FOUND[..]), (5, &NOTHING)] {
             let mut writer = warm();
-            tried(&mut writer, &WARM_PAUSES[..tries - 1]);
-            assert_eq!(given_up(writer, "KILO_SERVER_FAILED", tries), rules, "{tries}");
+            attempt(&mut writer, &WARM_DELAYS[..attempts - 1]);
+            assert_eq!(
+                given_up(writer, "KILO_SERVER_FAILED", attempts),
+                rules,
+                "{attempts}"
+            );
         }
         let mut too_often = warm();
-        tried(&mut too_often, &COLD_PAUSES);
-        assert_eq!(given_up(too_often, "KILO_SERVER_FAILED", 10), BROKEN);
+        attempt(&mut too_often, &COLD_DELAYS);
+        assert_eq!(given_up(too_often, "KILO_SERVER_FAILED", 10), FOUND);
     }
 
     #[test]
-    fn a_session_that_becomes_warm_on_the_way_gives_up_at_the_failure_after_that() {
-        for (more, rules) in [(0, &NOTHING[..]), (1, &BROKEN)] {
+    fn a_session_that_becomes_warm_exhausts_at_the_next_failure() {
+        for (more, rules) in [(0, &NOTHING[..]), (1, &FOUND)] {
             let mut writer = queued("m1");
-            tried(&mut writer, &COLD_PAUSES[..5]);
+            attempt(&mut writer, &COLD_DELAYS[..5]);
             for _ in 0..=more {
                 writer.wait(60);
                 writer.bound(1);
@@ -332,13 +349,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_the_tries_is_what_the_wrapper_has_seen_of_them() {
+    fn a_number_of_attempts_that_the_wrapper_did_not_receive_is_found() {
         let mut writer = queued("m1");
-        tried(&mut writer, &COLD_PAUSES[..8]);
+        attempt(&mut writer, &COLD_DELAYS[..8]);
         writer.wait(120);
-        assert_eq!(given_up(writer.clone(), "KILO_SERVER_FAILED", 10), BROKEN);
+        assert_eq!(given_up(writer.clone(), "KILO_SERVER_FAILED", 10), FOUND);
 
-        // Unless the wrapper was not there to see the last one.
+        // A fault may have kept the last attempt from the wrapper.
         writer.world(WorldEvent::Reset {
             from: WRAPPER.to_owned(),
             to: SERVER.to_owned(),
@@ -348,8 +365,8 @@ mod tests {
     }
 
     #[test]
-    fn the_pauses_are_made_also_where_no_try_is_seen() {
-        for (waited, rules) in [(COLD_PAUSES.iter().sum(), &NOTHING[..]), (100, &BROKEN)] {
+    fn delays_are_checked_also_if_no_attempt_is_visible() {
+        for (waited, rules) in [(COLD_DELAYS.iter().sum(), &NOTHING[..]), (100, &FOUND)] {
             let mut writer = queued("m1");
             writer.world(WorldEvent::Reset {
                 from: WRAPPER.to_owned(),
@@ -362,24 +379,24 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_ends_the_tries_at_once() {
+    fn an_attempt_after_a_permanent_refusal_is_found() {
         let mut writer = queued("m1");
-        tried(&mut writer, &[]);
+        attempt(&mut writer, &[]);
         writer.wait(2);
         writer.bound(1);
         writer.refused("m1", 400);
         assert_eq!(given_up(writer.clone(), "BAD_REQUEST", 2), NOTHING);
         writer.wait(4);
         writer.refused("m1", 400);
-        assert_eq!(given_up(writer, "BAD_REQUEST", 3), BROKEN);
+        assert_eq!(given_up(writer, "BAD_REQUEST", 3), FOUND);
     }
 
     #[test]
-    fn an_end_that_does_not_tell_its_tries_is_noticed() {
+    fn an_end_without_its_number_of_attempts_is_found() {
         let mut writer = queued("m1");
         let data = json!({"status": "failed", "completionSource": "delivery_failure", "reason": "exhausted",
             "accepted": false, "delivery": "queued"});
         writer.message_event("failed", "m1", data);
-        assert_eq!(writer.judged(), BROKEN);
+        assert_eq!(writer.judged(), FOUND);
     }
 }

@@ -1,22 +1,26 @@
-//! Messages are delivered in the order in which they were admitted (protocol §4): the head blocks the
-//! queue, and nothing overtakes it.
+//! Messages are delivered in the order of their admission (protocol §4): the head blocks the queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "first-in-first-out",
-    rule: "No message reaches the wrapper before one that was queued earlier was sent or has ended.",
+    rule: "A message reaches the wrapper only when every message that was queued earlier was sent or has ended.",
+    why: "A turn builds on the turns before it. A message that overtakes another one runs against a workspace \
+        that its author did not expect.",
+    moment: Moment::Always,
+    protocol: &ids(["R4.1", "R4.2", "R4.4"]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut queue: Vec<(&str, &StreamEvent)> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    // When a message was out of the way by the server's own word.
+    // Time at which the server reports that a message was sent or has ended.
     let mut gone_at: BTreeMap<&str, Duration> = BTreeMap::new();
     for event in &session.kept {
         let Some(message) = event.message() else { continue };
@@ -30,7 +34,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
         }
     }
     let mut waiting: BTreeSet<usize> = (0..queue.len()).collect();
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for delivery in &session.deliveries {
         let Some(place) = places.get(delivery.message.as_str()).copied() else {
             continue;
@@ -50,21 +54,23 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             .map(|earlier| queue[*earlier])
             .find(|earlier| precedes(*earlier, (&delivery.message, queued)));
         if let Some((overtaken, _)) = overtaken {
-            broken.push(Broken::new(
+            findings.push(ORACLE.finding_about(
                 delivery.at,
                 &delivery.message,
-                format!("it reached the wrapper while {overtaken}, queued before it, still waited"),
+                format!(
+                    "it reached the wrapper while {overtaken}, which was queued before it, was still queued"
+                ),
             ));
         }
-        if delivery.is_taken() {
+        if delivery.is_accepted() {
             waiting.remove(&place);
         }
     }
-    broken
+    findings
 }
 
-/// Whether one message certainly comes before another: of two that were admitted within one millisecond the
-/// log does not say whose time is the earlier, nor whether it is their ids that decide.
+/// Whether one message certainly precedes another in the queue. For two messages that were admitted within one
+/// millisecond the log shows neither which time is earlier nor whether their ids decide.
 fn precedes((one, queued): (&str, &StreamEvent), (other, queued_later): (&str, &StreamEvent)) -> bool {
     queued.at < queued_later.at || one < other
 }
@@ -84,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_overtakes_is_noticed() {
+    fn a_message_that_overtakes_is_found() {
         let mut writer = two_queued();
         writer.delivered("m2");
         writer.delivered("m1");
@@ -106,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn each_session_has_a_queue_of_its_own() {
+    fn each_session_has_its_own_queue() {
         let mut writer = Writer::started("m1");
         writer.queued("m1");
         writer.in_session("other");

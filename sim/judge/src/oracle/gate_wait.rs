@@ -1,23 +1,23 @@
-//! How long a gate result is certainly waited for (protocol §8), if no event ends the wait: as long as the run
-//! cannot have been lost.
+//! How long a gate result is certainly awaited (protocol §8) if no event ends the wait: as long as the run cannot have
+//! been lost.
 //!
-//! What makes the server give a run up that has nothing left to do leaves no event. Each of these takes its time, or
-//! leaves a mark elsewhere, and the first that may have happened counts. Nothing is judged here.
+//! The server releases a run without outstanding work for several reasons that leave no event. Each takes a known time
+//! or is visible elsewhere. The first that may have happened counts. This module judges nothing.
 
 use std::time::Duration;
 
 use super::history::{Fence, SessionHistory, StreamEvent};
 
-/// The shortest time after which a wrapper is let go that nothing is accepted by (protocol §7).
+/// The shortest time after which a wrapper without accepted messages is released (protocol §7).
 const SHORTEST_KEPT: Duration = Duration::from_secs(60);
-/// The shortest time from a sign of life to the moment at which a wrapper that does not answer is given up: a ping
-/// is due, and then its answer (protocol §7).
+/// The shortest time from the last sign of life of a wrapper until it is unhealthy: the ping interval and the pong
+/// timeout (protocol §7).
 const SHORTEST_UNANSWERED: Duration = Duration::from_secs(60 + 30);
 /// The event that answers a ping.
 const PONG: &str = "pong";
 
-/// Until when the result of the gate of a message that ended so was certainly waited for, if it was.
-/// `interrupts` are those that users asked for, each from when to when it may have been carried out.
+/// The time until which the gate result of a message with this end was certainly awaited, if it was awaited.
+/// `interrupts` are the spans of time in which users' interrupts may have been carried out.
 pub(super) fn lasts_until(
     session: &SessionHistory,
     message: &str,
@@ -25,14 +25,15 @@ pub(super) fn lasts_until(
     interrupts: &[(Duration, Duration)],
 ) -> Duration {
     let mut given = session.deliveries.iter().rev();
-    // The run that accepted it is the last that it was given to.
+    // The run that accepted it is the last one that it was delivered to.
     let last = given
         .find(|delivery| delivery.message == message && delivery.at <= end.at + session.run.time_error());
     let Some(fence) = last.and_then(|delivery| delivery.fence.as_ref()) else {
         return end.at;
     };
-    let let_go_at = end.at + SHORTEST_KEPT;
-    let connected_until = connected_until(session, fence, let_go_at).saturating_sub(session.run.on_its_way());
+    let released_at = end.at + SHORTEST_KEPT;
+    let connected_until =
+        connected_until(session, fence, released_at).saturating_sub(session.run.max_transit());
     let interrupted_at = interrupts
         .iter()
         .filter(|(_, until)| until.saturating_add(session.run.time_error()) >= end.at)
@@ -41,16 +42,20 @@ pub(super) fn lasts_until(
         .bindings
         .iter()
         .filter(|binding| binding.fence.generation > fence.generation)
-        .map(|binding| binding.at.saturating_sub(session.run.on_its_way()));
-    [let_go_at, connected_until, answers_until(session, fence, end.at)]
-        .into_iter()
-        .chain(interrupted_at)
-        .chain(replaced_at)
-        .min()
-        .map_or(end.at, |until| until.max(end.at))
+        .map(|binding| binding.at.saturating_sub(session.run.max_transit()));
+    [
+        released_at,
+        connected_until,
+        answers_until(session, fence, end.at),
+    ]
+    .into_iter()
+    .chain(interrupted_at)
+    .chain(replaced_at)
+    .min()
+    .map_or(end.at, |until| until.max(end.at))
 }
 
-/// Until when the server certainly had a socket of that run, looked at from `time`.
+/// The time until which the server certainly had a socket of that run, judged at `time`.
 fn connected_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Duration {
     let faults = &session.run.faults;
     session
@@ -61,7 +66,7 @@ fn connected_until(session: &SessionHistory, fence: &Fence, time: Duration) -> D
         .unwrap_or_default()
 }
 
-/// Until when the run was certainly not given up for leaving a ping unanswered, by its signs of life up to `time`.
+/// The time until which the run was certainly not unhealthy for a missing pong, by its signs of life up to `time`.
 fn answers_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Duration {
     let faults = &session.run.faults;
     let mut bindings = session.bindings.iter();
@@ -70,10 +75,10 @@ fn answers_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Dur
         .wrapper_frames()
         .filter(|(ingest, frame)| ingest.fence == *fence && frame.name == PONG)
         .filter(|(ingest, frame)| {
-            !faults.have_troubled(
+            !faults.may_have_disrupted(
                 &ingest.host,
                 ingest.opened_at,
-                frame.at + session.run.on_its_way(),
+                frame.at + session.run.max_transit(),
             )
         })
         .map(|(_, frame)| frame.at);
@@ -93,7 +98,7 @@ mod tests {
     const NOTHING: [&str; 0] = [];
     const BROKEN: [&str; 1] = ["one-callback-per-batch"];
 
-    /// A message has ended, and nobody has told the result of its gate.
+    /// A message has ended, and its gate result is not reported yet.
     fn waiting() -> Writer {
         let mut writer = Writer::with_callback("m1");
         writer.acked(
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_without_its_gate_result_is_early_as_long_as_the_wrapper_cannot_have_been_lost() {
+    fn a_callback_without_its_gate_result_is_found_while_the_wrapper_cannot_have_been_lost() {
         for (seconds, rules) in [(1, &BROKEN[..]), (50, &BROKEN), (65, &NOTHING)] {
             let mut writer = waiting();
             writer.wait(seconds);
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_may_have_ended_the_run_excuses_a_callback_without_its_gate_result() {
+    fn a_possible_end_of_the_run_excuses_a_callback_without_its_gate_result() {
         let mut gone = waiting();
         gone.ingest_ends(1);
         assert_eq!(calls_back(gone), NOTHING);

@@ -1,33 +1,38 @@
-//! When all is over nobody is left waiting at the gateway (protocol §11): no turn goes on that no message
-//! stands for.
+//! At the end of the run no request is left at the gateway (protocol §11): no turn continues after its message has
+//! ended.
 //!
-//! A wrapper that was told to stop by a server that it could not hear goes on, and nothing in the protocol tells
-//! it later. Its ingest is then open for it alone.
+//! A wrapper whose connection died silently does not receive the order to stop and continues its turn. It still regards
+//! its ingest as open. That is no violation.
 
 use serde_json::json;
 
 use super::history::History;
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
 use crate::parties::host_of;
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "gateway-is-empty",
-    rule: "When the run is over, no request is parked at the gateway and no answer is under way.",
+    rule: "No request is parked at the gateway, and no answer is in progress.",
+    why: "A request that outlives its turn costs money, and it shows that a wrapper still works for a message \
+        that has ended.",
+    moment: Moment::AtEnd,
+    protocol: &ids(["R5.34", "R6.25", "R6.26", "R7.13"]),
     check: Check::Run(check),
 };
 
-fn check(history: &History) -> Vec<Broken> {
+fn check(history: &History) -> Vec<Finding> {
     let text = match &history.waiters {
-        None => "the gateway did not say who waits there".to_owned(),
+        None => "the gateway did not report its requests".to_owned(),
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
-        Some(_) if has_unheard_wrapper(history) => return Vec::new(),
+        Some(_) if has_unreachable_wrapper(history) => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
-    vec![Broken::of(history.end, None, text)]
+    vec![ORACLE.finding(history.end, None, text)]
 }
 
-/// Whether the connection of a wrapper may have died without its noticing, so that it is still there for it.
-fn has_unheard_wrapper(history: &History) -> bool {
+/// Whether the connection of a wrapper may have died without a close that the wrapper received.
+fn has_unreachable_wrapper(history: &History) -> bool {
     let mut ingests = history.ingests.iter();
     ingests.any(|ingest| {
         let broken_until = history.faults.broken_until(host_of(&ingest.party));
@@ -42,7 +47,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn somebody_left_at_the_gateway_is_noticed_and_so_is_a_gateway_that_does_not_say() {
+    fn a_request_left_at_the_gateway_and_a_missing_report_are_found() {
         let mut writer = Writer::started("m1");
         writer.turn("m1");
         for waiters in [

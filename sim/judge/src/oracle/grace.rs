@@ -1,28 +1,33 @@
-//! A wrapper is lost when it has been away for a whole grace, and not before (protocol §7, §10): as long as
-//! there was a socket of the current fence, or of the execution, nothing ends as `wrapper_disconnected`.
+//! A wrapper is lost only after it was disconnected for the whole grace (protocol §7, §10): while there is a socket of
+//! the current fence, or of the execution, nothing ends as `wrapper_disconnected`.
 //!
-//! The server sees a socket open before the wrapper does, and most ends of it after the wrapper. Where a fault
-//! may have ended it for the server, it is taken to have done so at once.
+//! The server sees a socket open before the wrapper does, and usually close after the wrapper. A fault that may have
+//! ended a socket for the server is assumed to have ended it at once.
 
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "lost-only-after-the-grace",
-    rule: "Nothing ends as disconnected before its wrapper was without a socket for the whole grace.",
+    rule: "A message fails as disconnected only after its wrapper was without a socket for the whole grace.",
+    why: "Connections break often and come back within seconds. Without the whole grace each short break would \
+        fail a turn that is still running.",
+    moment: Moment::Always,
+    protocol: &ids(["R6.6", "R7.1", "R10.30"]),
     check: Check::Sessions(check),
 };
 
-/// How long a wrapper may be away (protocol §7).
+/// How long a wrapper may be disconnected (protocol §7).
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What ends are called that come of a lost wrapper: the reason of a message's, the event of an execution's.
+/// The reason of a message's end, and the name of an execution's event, after the loss of a wrapper.
 const DISCONNECTED: &str = "wrapper_disconnected";
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
-    let flaws = session.kept.iter().filter_map(|event| {
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    let findings = session.kept.iter().filter_map(|event| {
         let text = if event.name == DISCONNECTED {
             lost_execution(session, event)
         } else if event.is_end() && event.data["reason"] == DISCONNECTED {
@@ -31,15 +36,15 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             None
         }?;
         let seen_at = session.run.first_seen(event);
-        Some(Broken::of(seen_at, event.message(), text))
+        Some(ORACLE.finding(seen_at, event.message(), text))
     });
-    flaws.collect()
+    findings.collect()
 }
 
 fn lost_message(session: &SessionHistory, end: &StreamEvent) -> Option<String> {
     let message = end.message()?;
     let mut given = session.deliveries.iter().rev();
-    // The run that accepted it is the last that it was given to.
+    // The run that accepted it is the last one that it was delivered to.
     let last = given.find(|delivery| delivery.message == message && delivery.at <= end.at)?;
     let fence = last.fence.as_ref()?;
     let sockets = session.ingests().filter(|ingest| ingest.fence == *fence);
@@ -48,7 +53,7 @@ fn lost_message(session: &SessionHistory, end: &StreamEvent) -> Option<String> {
         opened_at: ingest.opened_at,
         closed_at: ingest.closed_at,
     });
-    flaw(session, end, sockets)
+    violation(session, end, sockets)
 }
 
 fn lost_execution(session: &SessionHistory, event: &StreamEvent) -> Option<String> {
@@ -61,36 +66,36 @@ fn lost_execution(session: &SessionHistory, event: &StreamEvent) -> Option<Strin
         opened_at: ingest.opened_at,
         closed_at: ingest.closed_at,
     });
-    flaw(session, event, sockets)
+    violation(session, event, sockets)
 }
 
-/// A socket of a wrapper: where it was opened, and when the wrapper saw it open and close.
+/// A socket of a wrapper: its host, and the times at which the wrapper saw it open and close.
 struct Socket<'a> {
     host: &'a str,
     opened_at: Duration,
     closed_at: Option<Duration>,
 }
 
-/// Which of those sockets was there too late for that event, in words, if one was.
-fn flaw<'a>(
+/// The text of the finding about a socket that was open less than a grace before that event, if there was one.
+fn violation<'a>(
     session: &SessionHistory,
     event: &StreamEvent,
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
-    let leeway = session.run.time_error() + session.run.on_its_way();
+    let leeway = session.run.time_error() + session.run.max_transit();
     let (opened_at, until) = sockets.find_map(|socket| {
         let faults = &session.run.faults;
         let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
         (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))
     })?;
-    let there = if until > event.at {
-        "was still there".to_owned()
+    let state = if until > event.at {
+        "was still open".to_owned()
     } else {
-        format!("was there until {}", secs(until))
+        format!("was open until {}", secs(until))
     };
     Some(format!(
-        "event {} says at {} that the wrapper is lost, and the socket that it opened at {} {there}",
+        "event {} reports at {} that the wrapper is lost, but the socket that it opened at {} {state}",
         event.id,
         secs(event.at),
         secs(opened_at)
@@ -107,7 +112,7 @@ mod tests {
     use crate::parties::{SERVER, WRAPPER};
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["lost-only-after-the-grace"];
+    const FOUND: [&str; 1] = ["lost-only-after-the-grace"];
 
     fn at_work() -> Writer {
         let mut writer = Writer::started("m1");
@@ -135,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapper_that_is_there_or_was_inside_the_grace_is_not_lost() {
-        assert_eq!(is_lost(at_work()), BROKEN);
-        for (away, rules) in [(8, &BROKEN[..]), (10, &NOTHING)] {
+    fn a_loss_before_the_end_of_the_grace_is_found() {
+        assert_eq!(is_lost(at_work()), FOUND);
+        for (away, rules) in [(8, &FOUND[..]), (10, &NOTHING)] {
             let mut writer = at_work();
             writer.ingest_ends(1);
             writer.wait(away);
@@ -146,44 +151,44 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapper_that_came_back_is_not_lost_for_having_been_away() {
+    fn a_reconnect_cancels_the_grace() {
         let mut writer = at_work();
         is_reset(&mut writer);
         writer.wait(3);
         writer.opens_ingest(1);
         writer.wait(6);
-        assert_eq!(is_lost(writer), BROKEN);
+        assert_eq!(is_lost(writer), FOUND);
     }
 
     #[test]
-    fn a_socket_of_another_fence_does_not_stand_for_the_wrapper() {
+    fn a_socket_of_another_fence_does_not_count() {
         let mut writer = at_work();
         is_reset(&mut writer);
         writer.opens_ingest(2);
         writer.wait(10);
         let found = is_lost(writer);
-        assert!(!found.contains(&BROKEN[0].to_owned()), "{found:?}");
+        assert!(!found.contains(&FOUND[0].to_owned()), "{found:?}");
     }
 
     #[test]
-    fn a_socket_that_a_fault_may_have_ended_is_no_proof() {
+    fn a_socket_that_a_fault_may_have_ended_does_not_count() {
         let mut broken = at_work();
         let link = Link::one_way(WRAPPER, SERVER);
         broken.world(WorldEvent::BlackHoled { link });
         broken.wait(10);
         assert_eq!(is_lost(broken), NOTHING);
 
-        // What was held up, not lost, did not end.
+        // A cut link delays packets and ends no connection.
         let mut held_up = at_work();
         let link = Link::between(WRAPPER, SERVER);
         held_up.world(WorldEvent::Cut { link });
         held_up.wait(10);
-        assert_eq!(is_lost(held_up), BROKEN);
+        assert_eq!(is_lost(held_up), FOUND);
     }
 
     #[test]
-    fn an_execution_is_lost_by_the_same_rule() {
-        for (away, rules) in [(3, &BROKEN[..]), (10, &NOTHING)] {
+    fn the_rule_applies_to_executions() {
+        for (away, rules) in [(3, &FOUND[..]), (10, &NOTHING)] {
             let mut writer = Writer::started("m1");
             writer.turn("m1");
             writer.opens_ingest_of("exc_1");

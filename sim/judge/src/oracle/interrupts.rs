@@ -1,43 +1,47 @@
-//! A message is interrupted on somebody's word (protocol §6): that of a user who interrupts or deletes the
-//! session, or that of the wrapper which has the message and stopped.
+//! A message is interrupted by a user who interrupts or deletes the session, or by the event `interrupted` of the wrapper
+//! that has the message (protocol §6).
 //!
-//! The wrapper's `interrupted` is its own word only if nobody had told it to stop. If somebody had, the word
-//! is worth what the order was worth, and a run is rightly told to stop only if a user asked for that in its
-//! time: what an earlier run was told is none of its business (protocol §5). What the wrapper of an imported
-//! execution says is about that execution and ends no message (protocol §10).
+//! The event counts if the wrapper received no order to stop before. Otherwise it counts only if a user requested the
+//! stop while that run existed: an order to an earlier run does not apply (protocol §5). Events of the wrapper of an
+//! imported execution end no message (protocol §10).
 
 use std::time::Duration;
 
 use super::history::{Call, Ingest, SessionHistory, Stop, StreamEvent, WrapperFrame};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "interrupted-only-if-asked",
-    rule: "A message is interrupted only if a user asked for that, or its wrapper stopped by itself.",
+    rule: "A message is interrupted only if a user interrupted it or its wrapper stopped.",
+    why: "An interrupted message is not tried again. If a stop that was meant for an earlier run ended a later \
+        message, work that the user still wants would be lost.",
+    moment: Moment::Always,
+    protocol: &ids(["R2.93", "R5.42", "R6.4", "R6.10"]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let interrupted = session
         .kept
         .iter()
         .filter(|event| event.is_end() && event.data["status"] == "interrupted");
-    let unasked = interrupted.filter_map(|end| {
+    let findings = interrupted.filter_map(|end| {
         let message = end.message()?;
-        let text = flaw(session, end, message)?;
-        Some(Broken::new(session.run.first_seen(end), message, text))
+        let text = violation(session, end, message)?;
+        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
     });
-    unasked.collect()
+    findings.collect()
 }
 
-/// Why nobody can have meant that end, if so.
-fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
-    let told_at = end.at + session.run.time_error();
-    if user_asked(session, end.at, told_at) {
+/// The text of the finding about an end without a cause.
+fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
+    let reported_at = end.at + session.run.time_error();
+    if user_requested(session, end.at, reported_at) {
         return None;
     }
     let mut stopped_by = None;
-    for (ingest, frame) in words(session, message, told_at) {
+    for (ingest, frame) in stop_events(session, message, reported_at) {
         let stops: Vec<&Stop> = stops(session, &ingest.fence.run, frame.at).collect();
         let is_own = stops.is_empty();
         if is_own || stops.iter().any(|stop| is_meant(session, stop, ingest)) {
@@ -48,31 +52,31 @@ fn flaw(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<St
     let id = end.id;
     Some(match stopped_by {
         Some((at, generation)) => format!(
-            "event {id} interrupts it, for its wrapper was told to stop at {}; no user had asked for that since \
+            "event {id} interrupts it because its wrapper was ordered to stop at {}, but no user requested that since \
              generation {generation} began",
             secs(at)
         ),
         None => {
-            format!("event {id} interrupts it, and neither a user nor the wrapper that had it asked for that")
+            format!("event {id} interrupts it, but neither a user nor its wrapper stopped it")
         }
     })
 }
 
 /// Whether a user's interrupt or deletion may have been carried out at some time from `earliest` to `latest`.
-fn user_asked(session: &SessionHistory, earliest: Duration, latest: Duration) -> bool {
-    let mut demands = session.calls.iter().filter(|call| is_demand(call));
-    demands.any(|call| {
+fn user_requested(session: &SessionHistory, earliest: Duration, latest: Duration) -> bool {
+    let mut requests = session.calls.iter().filter(|call| is_request(call));
+    requests.any(|call| {
         let answered_at = call.reply.as_ref().map(|(at, ..)| *at);
         call.at <= latest && answered_at.is_none_or(|at| at >= earliest)
     })
 }
 
-fn is_demand(call: &Call) -> bool {
+fn is_request(call: &Call) -> bool {
     matches!(call.procedure.as_str(), "interruptSession" | "deleteSession") && !call.is_refused()
 }
 
-/// Where the runs that the message was given to said by then that they stopped.
-fn words<'a>(
+/// The events `interrupted` up to `by` of the runs that the message was delivered to, with their sockets.
+fn stop_events<'a>(
     session: &SessionHistory<'a>,
     message: &str,
     by: Duration,
@@ -87,7 +91,7 @@ fn words<'a>(
     })
 }
 
-/// The orders to stop that had reached the wrapper of a run by then.
+/// The orders to stop that had reached the wrapper of a run at `by`.
 fn stops<'a>(session: &SessionHistory<'a>, run: &str, by: Duration) -> impl Iterator<Item = &'a Stop> {
     let is_for_it = move |stop: &&Stop| stop.run.as_deref().is_none_or(|stopped| stopped == run);
     session
@@ -98,11 +102,11 @@ fn stops<'a>(session: &SessionHistory<'a>, run: &str, by: Duration) -> impl Iter
         .filter(is_for_it)
 }
 
-/// Whether a user asked for that stop while there was the run of that socket.
+/// Whether a user requested that stop while the run of that socket existed.
 fn is_meant(session: &SessionHistory, stop: &Stop, ingest: &Ingest) -> bool {
     let mut bindings = session.bindings.iter();
     let bound = bindings.find(|binding| binding.fence == ingest.fence);
-    user_asked(session, bound.map_or(Duration::ZERO, |bound| bound.at), stop.at)
+    user_requested(session, bound.map_or(Duration::ZERO, |bound| bound.at), stop.at)
 }
 
 #[cfg(test)]
@@ -112,11 +116,11 @@ mod tests {
     use crate::oracle::written::Writer;
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["interrupted-only-if-asked"];
+    const FOUND: [&str; 1] = ["interrupted-only-if-asked"];
 
-    type Ask = fn(&mut Writer);
+    type Request = fn(&mut Writer);
 
-    /// A message that the wrapper has taken in the run of that generation.
+    /// The wrapper accepts a message in the run of that generation.
     fn accepted(writer: &mut Writer, message: &str, generation: u64) {
         writer.queued(message);
         writer.bound(generation);
@@ -132,26 +136,26 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_nobody_interrupted_is_noticed() {
+    fn an_interruption_without_a_cause_is_found() {
         let mut writer = started();
         writer.interrupted("m1");
-        assert_eq!(writer.judged(), BROKEN);
+        assert_eq!(writer.judged(), FOUND);
     }
 
     #[test]
-    fn an_interrupt_that_was_carried_out_or_may_have_been_is_a_reason_and_a_refused_one_is_none() {
-        let asked: [(Ask, &[&str]); 4] = [
-            (|writer| writer.interrupts(200), &BROKEN),
-            (|writer| writer.interrupts(500), &BROKEN),
+    fn a_possible_interrupt_by_a_user_is_a_cause_and_a_refused_one_is_not() {
+        let asked: [(Request, &[&str]); 4] = [
+            (|writer| writer.interrupts(200), &FOUND),
+            (|writer| writer.interrupts(500), &FOUND),
             (
                 |writer| {
-                    writer.asks("interruptSession", json!({"sessionId": "s"}));
+                    writer.requests("interruptSession", json!({"sessionId": "s"}));
                 },
                 &NOTHING,
             ),
             (
                 |writer| {
-                    writer.asks("deleteSession", json!({"sessionId": "s"}));
+                    writer.requests("deleteSession", json!({"sessionId": "s"}));
                 },
                 &NOTHING,
             ),
@@ -159,49 +163,49 @@ mod tests {
         for (place, (ask, rules)) in asked.into_iter().enumerate() {
             let mut writer = started();
             ask(&mut writer);
-            // What was answered before this is over.
+            // A request that was answered before this time is over.
             writer.wait(1);
             writer.interrupted("m1");
             assert_eq!(writer.judged(), rules, "{place}");
         }
         let mut writer = started();
-        let exchange = writer.asks("interruptSession", json!({"sessionId": "s"}));
+        let exchange = writer.requests("interruptSession", json!({"sessionId": "s"}));
         writer.interrupted("m1");
         writer.is_answered(exchange, 200, json!({"result": {"data": {"success": true}}}));
         assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]
-    fn a_wrapper_may_stop_by_itself_in_the_name_of_the_run_that_has_the_message() {
-        for (generation, rules) in [(1, &BROKEN[..]), (2, &NOTHING)] {
+    fn a_wrapper_may_stop_the_run_that_has_the_message() {
+        for (generation, rules) in [(1, &FOUND[..]), (2, &NOTHING)] {
             let mut writer = started();
             writer.failed("m1", json!({}));
             writer.acked("send", "m2", json!({}));
             accepted(&mut writer, "m2", 2);
-            writer.says(generation, "interrupted", json!({}));
+            writer.wrapper_sends(generation, "interrupted", json!({}));
             writer.interrupted("m2");
             let mut found = writer.judged();
-            found.retain(|rule| rule == BROKEN[0]);
+            found.retain(|rule| rule == FOUND[0]);
             assert_eq!(found, rules, "{generation}");
         }
     }
 
     #[test]
-    fn a_stop_that_an_earlier_run_owed_is_no_reason_in_a_later_one() {
-        for (asks_again, rules) in [(false, &BROKEN[..]), (true, &NOTHING)] {
+    fn a_stop_of_an_earlier_run_is_no_cause_in_a_later_one() {
+        for (requests_again, rules) in [(false, &FOUND[..]), (true, &NOTHING)] {
             let mut writer = started();
-            let exchange = writer.asks("interruptSession", json!({"sessionId": "s"}));
+            let exchange = writer.requests("interruptSession", json!({"sessionId": "s"}));
             writer.interrupted("m1");
             writer.is_answered(exchange, 200, json!({"result": {"data": {"success": true}}}));
             writer.acked("send", "m2", json!({}));
             accepted(&mut writer, "m2", 2);
-            if asks_again {
+            if requests_again {
                 writer.interrupts(200);
             }
             writer.is_killed(2);
-            writer.says(2, "interrupted", json!({}));
+            writer.wrapper_sends(2, "interrupted", json!({}));
             writer.interrupted("m2");
-            assert_eq!(writer.judged(), rules, "{asks_again}");
+            assert_eq!(writer.judged(), rules, "{requests_again}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The states of a message only go forward, each through the one before it (protocol §5, §6, §9): it is
-//! queued once, then perhaps sent once, and its end says whether it was.
+//! A message goes through its states in order (protocol §5, §6, §9): it is queued once, sent at most once, and its end
+//! states whether it was sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,49 +7,55 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::history::{SessionHistory, StreamEvent, kilo};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "states-go-forward",
-    rule: "A message is queued once, sent at most once and only if a wrapper had it, and ends accordingly.",
+    rule: "A message is queued once, sent at most once and only if a wrapper accepted it, and its end is \
+        consistent with that.",
+    why: "Every view derives the state of a message from these events in this order. An event out of order \
+        makes views disagree, and a message that is queued twice runs twice.",
+    moment: Moment::Always,
+    protocol: &ids(["R3.7", "R3.13", "R4.22", "R5.4", "R5.5", "R9.34", "R9.35"]),
     check: Check::Sessions(check),
 };
 
 #[derive(Default)]
-struct Told {
+struct State {
     is_sent: bool,
     has_ended: bool,
 }
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let Some(log) = &session.log else {
         return Vec::new();
     };
-    let taken_at = first_sign_of_wrapper(session);
-    let mut told: BTreeMap<&str, Told> = BTreeMap::new();
-    let mut broken = Vec::new();
+    let reached_at = first_reached_wrapper(session);
+    let mut states: BTreeMap<&str, State> = BTreeMap::new();
+    let mut findings = Vec::new();
     for event in log {
         let Some(message) = event.message() else { continue };
-        let wrong = match told.get_mut(message) {
+        let wrong = match states.get_mut(message) {
             None if event.is_queued() => {
-                told.insert(message, Told::default());
+                states.insert(message, State::default());
                 None
             }
             None => Some(format!(
-                "event {} ({}) is told of it, and it was never queued",
+                "event {} ({}) is about it, but it was never queued",
                 event.id, event.name
             )),
-            // What is told after the end is another oracle's business.
+            // Events after the end are reported by `terminal_once`.
             Some(known) if known.has_ended => None,
-            Some(_) if event.is_queued() => Some(format!("event {} queues it once more", event.id)),
+            Some(_) if event.is_queued() => Some(format!("event {} queues it again", event.id)),
             Some(known) if event.is_sent() => {
                 let was_sent = std::mem::replace(&mut known.is_sent, true);
-                let taken_at = taken_at.get(message);
+                let reached_at = reached_at.get(message);
                 if was_sent {
-                    Some(format!("event {} says once more that it was sent", event.id))
-                } else if taken_at.is_none_or(|at| *at > event.at + session.run.time_error()) {
+                    Some(format!("event {} reports again that it was sent", event.id))
+                } else if reached_at.is_none_or(|at| *at > event.at + session.run.time_error()) {
                     Some(format!(
-                        "event {} says that it was sent, and no wrapper had been given it",
+                        "event {} reports that it was sent, but it had reached no wrapper",
                         event.id
                     ))
                 } else {
@@ -62,13 +68,13 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             }
             Some(_) => None,
         };
-        broken.extend(wrong.map(|text| Broken::new(session.run.first_seen(event), message, text)));
+        findings.extend(wrong.map(|text| ORACLE.finding_about(session.run.first_seen(event), message, text)));
     }
-    broken
+    findings
 }
 
-/// When each message was first with a wrapper: it was given to it, or the wrapper told of an answer to it.
-fn first_sign_of_wrapper<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
+/// The time at which each message first reached a wrapper, by its delivery or by the wrapper's answer to it.
+fn first_reached_wrapper<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
     let delivered = session.deliveries.iter();
     let delivered = delivered.map(|delivery| (delivery.message.as_str(), delivery.at));
     let answered = session.wrapper_frames().filter_map(|(_, frame)| {
@@ -83,15 +89,15 @@ fn first_sign_of_wrapper<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, 
     first
 }
 
-/// What is wrong with what an end says of the message's delivery, if anything is.
+/// How an end contradicts the delivery of its message, if it does.
 fn contradiction(end: &StreamEvent, is_sent: bool) -> Option<String> {
     let accepted = end.data["accepted"] == true;
     let (id, delivery) = (end.id, &end.data["delivery"]);
     if is_sent && !accepted {
-        Some(format!("event {id} ends it as never accepted, and it was sent"))
+        Some(format!("event {id} ends it as never accepted, but it was sent"))
     } else if end.data["status"] == "completed" && !accepted {
         Some(format!(
-            "event {id} completes it, and says that it was never accepted"
+            "event {id} completes it, but reports that it was never accepted"
         ))
     } else if *delivery != json!(if accepted { "sent" } else { "queued" }) {
         Some(format!(
@@ -109,7 +115,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn what_is_told_out_of_turn_is_noticed() {
+    fn an_event_out_of_order_is_found() {
         let wrongs: [fn(&mut Writer); 4] = [
             |writer| writer.queued("m1"),
             |writer| {
@@ -135,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_contradicts_the_delivery_is_noticed() {
+    fn an_end_that_contradicts_the_delivery_is_found() {
         for (wrong, is_sent) in [
             (
                 json!({"status": "completed", "accepted": false, "delivery": "queued"}),

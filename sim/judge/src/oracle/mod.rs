@@ -1,9 +1,9 @@
-//! What must hold in every run, each rule read off the trace alone.
+//! The rules that every run must satisfy, checked on its trace alone.
 //!
-//! An oracle knows the protocol and the wire, and nothing of the server's types or of the script. Each has
-//! a file of its own with the rule that it enforces; [`history`] is what they all read the trace through.
-//! `admissions`, `batches` and `gate_wait` are what several of them work out from it. Where the wire leaves open what
-//! happened, every outcome is right: an oracle speaks up only if none is.
+//! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
+//! file; all read the trace through [`history`]. `admissions`, `batches` and `gate_wait` derive what several oracles
+//! need. Where the wire leaves open what happened, every possible outcome is accepted: an oracle reports a finding
+//! only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;
@@ -38,62 +38,83 @@ use std::time::Duration;
 
 use history::{History, SessionHistory};
 
-/// Something that did not hold.
+use crate::rules::RuleId;
+
+/// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule: an oracle's name, or the place in the script that expected something else.
+    /// The rule: an oracle's name, or the place in the script whose expectation failed.
     pub rule: String,
-    /// When it was broken, or found to be, since the beginning of the run.
+    /// The rules of the protocol that are checked there; empty if the script names none.
+    pub protocol: Vec<RuleId>,
+    /// When the violation happened or was detected, since the beginning of the run.
     pub at: Duration,
-    /// The message it is about, by id.
+    /// The id of the message that the finding is about.
     pub message: Option<String>,
     /// What happened instead, in one sentence.
     pub text: String,
 }
 
-/// An oracle.
+/// An oracle: one rule that every run must satisfy, with the function that checks it.
 pub struct Oracle {
-    /// Its name.
+    /// Its name, which reports show.
     pub name: &'static str,
     /// The rule, in one sentence.
     pub rule: &'static str,
+    /// Why the rule exists.
+    pub why: &'static str,
+    /// Which moments of a run the rule is about.
+    pub moment: Moment,
+    /// The rules of the protocol that it checks.
+    pub protocol: &'static [RuleId],
     check: Check,
 }
 
-/// What an oracle looks at.
+/// Which moments of a run a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The rule holds at every moment.
+    Always,
+    /// The rule holds at the end of the run, when all faults are healed and time has passed.
+    AtEnd,
+}
+
+/// The input of an oracle.
 enum Check {
-    /// Each session by itself.
-    Sessions(fn(&SessionHistory) -> Vec<Broken>),
+    /// Each session alone.
+    Sessions(fn(&SessionHistory) -> Vec<Finding>),
     /// The run as a whole.
-    Run(fn(&History) -> Vec<Broken>),
+    Run(fn(&History) -> Vec<Finding>),
 }
 
-/// What an oracle found: when, about which message, what.
-struct Broken {
-    at: Duration,
-    message: Option<String>,
-    text: String,
-}
-
-impl Broken {
-    /// Something about a message.
-    fn new(at: Duration, message: &str, text: impl Into<String>) -> Self {
-        Self::of(at, Some(message), text)
-    }
-
-    /// Something that may be about a message.
-    fn of(at: Duration, message: Option<&str>, text: impl Into<String>) -> Self {
-        Self {
+impl Oracle {
+    /// A violation of this oracle's rule, about a message if one is given.
+    fn finding(&self, at: Duration, message: Option<&str>, text: impl Into<String>) -> Finding {
+        Finding {
+            rule: self.name.to_owned(),
+            protocol: self.protocol.to_vec(),
             at,
             message: message.map(str::to_owned),
             text: text.into(),
         }
     }
+
+    /// A violation of this oracle's rule, about a message.
+    fn finding_about(&self, at: Duration, message: &str, text: impl Into<String>) -> Finding {
+        self.finding(at, Some(message), text)
+    }
+
+    /// All violations of its rule in a run.
+    fn check(&self, history: &History, sessions: &[SessionHistory]) -> Vec<Finding> {
+        match self.check {
+            Check::Run(check) => check(history),
+            Check::Sessions(check) => sessions.iter().flat_map(check).collect(),
+        }
+    }
 }
 
-/// All oracles: first those of what must hold at every moment, then those of what must have come about when
-/// all is over.
-pub const ORACLES: [Oracle; 21] = [
+/// All oracles: first those for every moment, then those for the end of the run.
+pub static ORACLES: [Oracle; 21] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -117,40 +138,68 @@ pub const ORACLES: [Oracle; 21] = [
     gateway_is_empty::ORACLE,
 ];
 
-/// Everything in a run that breaks a rule, in order of time.
+/// The oracle with a name.
+pub fn named(name: &str) -> Option<&'static Oracle> {
+    ORACLES.iter().find(|oracle| oracle.name == name)
+}
+
+/// All violations of the rules in a run, in order of time.
 pub fn judge(history: &History) -> Vec<Finding> {
     let sessions = history.sessions();
-    let mut findings = Vec::new();
-    for oracle in &ORACLES {
-        let broken = match oracle.check {
-            Check::Run(check) => check(history),
-            Check::Sessions(check) => sessions.iter().flat_map(check).collect(),
-        };
-        findings.extend(broken.into_iter().map(|broken| Finding {
-            rule: oracle.name.to_owned(),
-            at: broken.at,
-            message: broken.message,
-            text: broken.text,
-        }));
-    }
+    let mut findings: Vec<Finding> = ORACLES
+        .iter()
+        .flat_map(|oracle| oracle.check(history, &sessions))
+        .collect();
     findings.sort_by_key(|finding| finding.at);
     findings
 }
 
-/// Whether a message has not ended, or a callback has not arrived, that must in the end.
-pub fn is_anything_owed(history: &History) -> bool {
-    [all_end::ORACLE, callback_arrives::ORACLE]
+/// Whether an acknowledged message has not ended yet, or a callback has not arrived yet.
+pub fn is_anything_pending(history: &History) -> bool {
+    let sessions = history.sessions();
+    let pending = [all_end::ORACLE, callback_arrives::ORACLE];
+    pending
         .iter()
-        .any(|oracle| match oracle.check {
-            Check::Run(check) => !check(history).is_empty(),
-            Check::Sessions(check) => history
-                .sessions()
-                .iter()
-                .any(|session| !check(session).is_empty()),
-        })
+        .any(|oracle| !oracle.check(history, &sessions).is_empty())
 }
 
-/// A moment of the run, as findings tell it.
+/// A time of the run, as findings show it.
 fn secs(at: Duration) -> String {
     format!("{} s", crate::trace::render::seconds(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn oracles_name_rules_of_the_protocol() {
+        for oracle in &ORACLES {
+            assert!(!oracle.protocol.is_empty(), "{}", oracle.name);
+            for id in oracle.protocol {
+                assert!(id.is_known(), "{} names {id}", oracle.name);
+            }
+        }
+    }
+
+    #[test]
+    fn oracles_have_different_names_and_complete_sentences() {
+        let names: BTreeSet<&str> = ORACLES.iter().map(|oracle| oracle.name).collect();
+        assert_eq!(names.len(), ORACLES.len());
+        for oracle in &ORACLES {
+            assert!(
+                oracle.rule.ends_with('.') && oracle.why.ends_with('.'),
+                "{}",
+                oracle.name
+            );
+        }
+    }
+
+    #[test]
+    fn oracles_of_the_end_follow_those_of_every_moment() {
+        let at_end = |oracle: &Oracle| oracle.moment == Moment::AtEnd;
+        assert!(ORACLES.iter().is_sorted_by_key(at_end));
+    }
 }

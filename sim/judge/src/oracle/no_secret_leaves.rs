@@ -1,26 +1,29 @@
-//! No secret leaves the server (protocol §9) but to whom it is meant for: what is told to clients and what is
-//! in the body of a callback has none in it.
+//! No reply, stream or callback body contains a secret (protocol §9).
 //!
-//! Secrets are what scripts plant as such, what the inputs of calls carry where secrets are carried, and the
-//! tokens that the server mints for wrappers. The headers of a callback and what the wrapper is given are
-//! where they belong.
+//! Secrets are the planted texts of scripts, the fields of inputs that carry secrets, and the tokens that the server
+//! issues to wrappers. The headers of a callback and the requests to the wrapper may contain them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::history::History;
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-secret-leaves",
-    rule: "No secret is in a reply, on a stream or in the body of a callback.",
+    rule: "No reply, stream or callback body contains a secret: a token, a header of the callback target, or an \
+        environment value.",
+    why: "Replies, streams and callbacks are read and logged by parties that must not be able to act for the \
+        user.",
+    moment: Moment::Always,
+    protocol: &ids(["R2.35", "R2.47", "R9.59", "R9.68"]),
     check: Check::Run(check),
 };
 
-/// Everything that is planted in a run to be found if it leaks: values of a callback target's headers, the
-/// token of a git repository, values of a profile's environment. What scripts plant as a secret has one of these in
-/// it.
+/// Texts that scripts plant to detect leaks: in a callback target's headers, in the token of a git repository, and in
+/// a profile's environment. Every planted secret contains one of them.
 pub const PLANTED_SECRETS: [&str; 3] = [
     "secret-of-the-receiver",
     "secret-of-the-git-host",
@@ -29,33 +32,33 @@ pub const PLANTED_SECRETS: [&str; 3] = [
 
 /// Fields of inputs whose text is a secret.
 const TOKENS: [&str; 3] = ["gitToken", "githubToken", "token"];
-/// Fields of inputs all of whose texts are.
+/// Fields of inputs whose values are all secrets.
 const SECRET_MAPS: [&str; 2] = ["headers", "envVars"];
-/// A shorter text is not taken for a secret: it may turn up anywhere by chance.
+/// Shortest text that counts as a secret, in bytes: a shorter one may occur by chance.
 const SHORTEST_SECRET: usize = 16;
-/// How much of the end of a token tells it from every other.
+/// Length of the end of a token that identifies it, in bytes.
 const TOKEN_END: usize = 32;
 
-fn check(history: &History) -> Vec<Broken> {
+fn check(history: &History) -> Vec<Finding> {
     let secrets = secrets(history);
     let mut search = Search {
         secrets: &secrets,
         text: String::new(),
     };
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for call in &history.calls {
         let Some((at, _, body)) = &call.reply else {
             continue;
         };
         if search.finds_one_in(body) {
             let text = format!(
-                "the reply of {} to {} has a secret in it",
+                "the reply of {} to {} contains a secret",
                 call.procedure, call.party
             );
-            broken.push(Broken::of(*at, call.asked_message(), text));
+            findings.push(ORACLE.finding(*at, call.requested_message(), text));
         }
     }
-    // The same event is shown to many, and more than once.
+    // Many clients receive the same event, some of them several times.
     let mut known: BTreeMap<(&str, u64), &Value> = BTreeMap::new();
     for seen in &history.seen {
         let event = &seen.event;
@@ -65,25 +68,25 @@ fn check(history: &History) -> Vec<Broken> {
         }
         let others = event.others.values().any(|value| search.finds_one_in(value));
         if others || search.finds_one_in(&event.data) {
-            let text = format!("{} was shown {} with a secret in it", seen.party, event.name);
-            broken.push(Broken::of(seen.seen_at, event.message(), text));
+            let text = format!("{} received {} with a secret", seen.party, event.name);
+            findings.push(ORACLE.finding(seen.seen_at, event.message(), text));
         } else if event.id > 0 {
             known.insert((&event.session, event.id), &event.data);
         }
     }
-    for strange in &history.unreadable {
-        if search.finds_one_in(&strange.frame) {
-            let text = format!("{} was shown a frame with a secret in it", strange.party);
-            broken.push(Broken::of(strange.seen_at, None, text));
+    for unreadable in &history.unreadable {
+        if search.finds_one_in(&unreadable.frame) {
+            let text = format!("{} received a frame with a secret", unreadable.party);
+            findings.push(ORACLE.finding(unreadable.seen_at, None, text));
         }
     }
     for request in &history.callbacks {
         if search.finds_one_in(&request.body) {
-            let text = "the body of its callback has a secret in it";
-            broken.push(Broken::of(request.at, request.body["messageId"].as_str(), text));
+            let text = "the body of its callback contains a secret";
+            findings.push(ORACLE.finding(request.at, request.body["messageId"].as_str(), text));
         }
     }
-    broken
+    findings
 }
 
 /// All secrets of a run.
@@ -97,7 +100,7 @@ fn secrets(history: &History) -> BTreeSet<&str> {
         .bindings
         .iter()
         .filter_map(|binding| binding.token.as_deref());
-    // A token's beginning is the same as that of others.
+    // All tokens begin alike.
     secrets.extend(tokens.map(|token| {
         let start = token.len().saturating_sub(TOKEN_END);
         token.get(start..).unwrap_or(token)
@@ -105,7 +108,7 @@ fn secrets(history: &History) -> BTreeSet<&str> {
     secrets
 }
 
-/// Adds what an input carries where secrets are carried.
+/// Adds the secrets of an input.
 fn gather_secrets<'a>(input: &'a Value, secrets: &mut BTreeSet<&'a str>) {
     let Some(fields) = input.as_object() else { return };
     for (name, value) in fields {
@@ -123,7 +126,7 @@ fn gather_secrets<'a>(input: &'a Value, secrets: &mut BTreeSet<&'a str>) {
     }
 }
 
-/// A search for secrets, with room that it uses again.
+/// A search for secrets, with a buffer that it reuses.
 struct Search<'a> {
     secrets: &'a BTreeSet<&'a str>,
     text: String,
@@ -137,7 +140,7 @@ impl Search<'_> {
     }
 }
 
-/// Adds all names and texts in `value`, each on a line of its own.
+/// Adds all names and texts in `value`, one a line.
 fn write_texts(value: &Value, text: &mut String) {
     match value {
         Value::String(more) => {
@@ -165,7 +168,7 @@ mod tests {
     use crate::parties::Secrets;
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["no-secret-leaves"];
+    const FOUND: [&str; 1] = ["no-secret-leaves"];
 
     fn ended() -> Writer {
         let mut writer = Writer::with_target(
@@ -185,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_where_it_belongs_in_the_headers_of_a_callback_and_with_the_wrapper() {
+    fn secrets_are_allowed_in_headers_of_callbacks_and_requests_to_the_wrapper() {
         assert_eq!(called_back(ended()), NOTHING);
     }
 
     #[test]
-    fn a_secret_in_a_reply_or_on_a_stream_is_noticed() {
+    fn a_secret_in_a_reply_or_on_a_stream_is_found() {
         let token = worker_token(1);
         let gathered = "key of some receiver";
         let secrets = Secrets::default();
@@ -202,23 +205,23 @@ mod tests {
             let leaked = json!({"sandbox": {"note": format!("it was {secret}!")}});
             let mut replied = ended();
             replied.answered("getSession", json!({}), 200, json!({"result": {"data": leaked}}));
-            assert_eq!(called_back(replied), BROKEN, "{secret}");
+            assert_eq!(called_back(replied), FOUND, "{secret}");
 
             let mut refused = ended();
             refused.answered("send", json!({}), 400, json!({"error": {"message": secret}}));
-            assert_eq!(called_back(refused), BROKEN, "{secret}");
+            assert_eq!(called_back(refused), FOUND, "{secret}");
 
             let mut shown = ended();
-            shown.client_is_told("observer", "cloud.status", leaked);
-            assert_eq!(called_back(shown), BROKEN, "{secret}");
+            shown.client_receives_unkept("observer", "cloud.status", leaked);
+            assert_eq!(called_back(shown), FOUND, "{secret}");
         }
     }
 
     #[test]
-    fn a_secret_in_the_body_of_a_callback_is_noticed() {
+    fn a_secret_in_the_body_of_a_callback_is_found() {
         let mut writer = Writer::with_callback("m1");
         writer.turn("m1");
         writer.called_back("m1", json!({"target": PLANTED_SECRETS[0]}), 200);
-        assert_eq!(writer.judged(), BROKEN);
+        assert_eq!(writer.judged(), FOUND);
     }
 }

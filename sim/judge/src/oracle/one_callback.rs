@@ -1,47 +1,54 @@
-//! One callback for each finalized idle batch (protocol §8): for its last message, and not before the batch
-//! was finalized.
+//! Each finalized idle batch has one callback (protocol §8), for its last message and not before it is finalized.
 
 use std::collections::BTreeMap;
 
 use super::batches::{Batch, batches};
 use super::callback_arrives::is_given_up;
 use super::history::{CallbackRequest, SessionHistory};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "one-callback-per-batch",
-    rule: "Each finalized batch calls back for its last message, not earlier, and nothing else does.",
+    rule: "Each finalized batch calls back for its last message, after it is finalized, and there are no other \
+        callbacks.",
+    why: "The receiver starts follow-up work, such as a comment or a merge, once per callback. A missing, \
+        early or additional callback starts it never, too soon or twice.",
+    moment: Moment::Always,
+    protocol: &ids([
+        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24",
+    ]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.log.is_none() {
         return Vec::new();
     }
     let batches = batches(session);
     let mut firsts = first_requests(session);
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for batch in &batches.all {
         match firsts.remove(batch.message) {
             None if batches.are_open => {}
-            None => broken.extend(missing(session, batch)),
+            None => findings.extend(missing(session, batch)),
             Some(first) if first.at < batch.not_before => {
                 let text = format!(
                     "its callback came before its batch was finalized at {}",
                     secs(batch.not_before)
                 );
-                broken.push(Broken::new(first.at, batch.message, text));
+                findings.push(ORACLE.finding_about(first.at, batch.message, text));
             }
             Some(_) => {}
         }
     }
     for (message, first) in firsts {
-        let text = "a callback came for it, and it is not the last message of any finalized batch";
+        let text = "a callback was requested for it, but it is not the last message of a finalized batch";
         if !batches.are_open {
-            broken.push(Broken::new(first.at, message, text));
+            findings.push(ORACLE.finding_about(first.at, message, text));
         }
     }
-    broken
+    findings
 }
 
 /// The first request of each callback for a message, by its key.
@@ -57,16 +64,16 @@ pub(super) fn first_requests<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a s
     firsts
 }
 
-/// A batch of which the receiver has heard nothing.
-fn missing(session: &SessionHistory, batch: &Batch) -> Option<Broken> {
+/// The finding about a batch whose callback never reached the receiver.
+fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
     if !batch.is_certain || is_given_up(session, &[], batch.not_before) {
         return None;
     }
     let text = format!(
-        "it is the last of a batch that was finalized at {}, and the receiver still waits for its callback",
+        "its batch was finalized at {}, but its callback never reached the receiver",
         secs(batch.not_before)
     );
-    Some(Broken::new(session.run.end, batch.message, text))
+    Some(ORACLE.finding_about(session.run.end, batch.message, text))
 }
 
 #[cfg(test)]
@@ -79,23 +86,23 @@ mod tests {
     use crate::parties::{RECEIVER, SERVER};
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["one-callback-per-batch"];
+    const FOUND: [&str; 1] = ["one-callback-per-batch"];
 
     #[test]
-    fn a_batch_without_a_callback_or_with_one_too_many_is_noticed() {
+    fn a_missing_and_an_additional_callback_are_found() {
         let mut missing = Writer::with_callback("m1");
         missing.turn("m1");
-        assert_eq!(missing.judged(), BROKEN);
+        assert_eq!(missing.judged(), FOUND);
 
         let mut unasked = Writer::started("m1");
         unasked.turn("m1");
         unasked.called_back("m1", json!({}), 200);
-        assert_eq!(unasked.judged(), BROKEN);
+        assert_eq!(unasked.judged(), FOUND);
     }
 
     #[test]
-    fn a_callback_for_another_than_the_last_of_a_batch_is_noticed() {
-        for (message, rules) in [("m1", &BROKEN[..]), ("m2", &NOTHING[..])] {
+    fn a_callback_for_another_message_than_the_last_of_its_batch_is_found() {
+        for (message, rules) in [("m1", &FOUND[..]), ("m2", &NOTHING[..])] {
             let mut writer = Writer::with_callback("m1");
             writer.queued("m1");
             writer.acked("send", "m2", json!({}));
@@ -114,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_before_the_idle_is_noticed_unless_the_user_interrupted() {
+    fn a_callback_before_the_idle_is_found_unless_the_user_interrupted() {
         let early = |interrupts: bool| {
             let mut writer = Writer::with_callback("m1");
             writer.queued("m1");
@@ -133,7 +140,7 @@ mod tests {
             writer.idle();
             writer.judged()
         };
-        assert_eq!(early(false), BROKEN);
+        assert_eq!(early(false), FOUND);
         assert_eq!(early(true), NOTHING);
     }
 
@@ -147,12 +154,12 @@ mod tests {
         writer.kilo("session.idle", json!({"sessionID": "child"}));
         writer.called_back("m1", json!({}), 200);
         writer.idle();
-        assert_eq!(writer.judged(), BROKEN);
+        assert_eq!(writer.judged(), FOUND);
     }
 
     #[test]
-    fn a_gate_result_is_waited_for_until_the_wrapper_is_done() {
-        for (comes_early, rules) in [(true, &BROKEN[..]), (false, &NOTHING[..])] {
+    fn a_gate_result_is_awaited_until_complete() {
+        for (comes_early, rules) in [(true, &FOUND[..]), (false, &NOTHING[..])] {
             let mut writer = Writer::with_callback("m1");
             writer.acked(
                 "send",
@@ -179,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_whose_wrapper_is_there_and_never_idle_is_not_finalized() {
-        for (is_there, rules) in [(true, &NOTHING[..]), (false, &BROKEN[..])] {
+    fn a_batch_whose_wrapper_is_connected_and_never_idle_is_not_finalized() {
+        for (is_there, rules) in [(true, &NOTHING[..]), (false, &FOUND[..])] {
             let mut writer = Writer::with_callback("m1");
             writer.bound(1);
             if is_there {
@@ -195,11 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_set_while_a_message_is_admitted_leaves_both_outcomes_open() {
+    fn a_target_that_is_set_during_an_admission_allows_both_outcomes() {
         for calls_back in [true, false] {
             let mut writer = Writer::started("m1");
             let target = json!({"url": "http://receiver:9200/callback"});
-            writer.asks("updateSession", json!({"callbackTarget": target}));
+            writer.requests("updateSession", json!({"callbackTarget": target}));
             writer.turn("m1");
             if calls_back {
                 writer.called_back("m1", json!({}), 200);
@@ -209,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_was_out_of_reach_until_the_last_attempt_is_owed_nothing() {
-        for (minutes, rules) in [(14, &BROKEN[..]), (16, &NOTHING[..])] {
+    fn a_receiver_that_was_unreachable_until_the_last_attempt_needs_no_callback() {
+        for (minutes, rules) in [(14, &FOUND[..]), (16, &NOTHING[..])] {
             let mut writer = Writer::with_callback("m1");
             writer.turn("m1");
             let link = Link::between(SERVER, RECEIVER);

@@ -1,32 +1,36 @@
-//! No more than ten messages of a session are pending (protocol §3), and none is refused for want of room
-//! while there is some.
+//! At most ten messages of a session are pending (protocol §3), and a message is refused for lack of room only then.
 //!
-//! A request that got no answer may or may not have been taken in: the log says which.
+//! A request without an answer may have been admitted; the log shows whether it was.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::history::SessionHistory;
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "ten-pending-at-most",
-    rule: "At most ten messages are pending, and one is refused for want of room only if ten are.",
+    rule: "At most ten messages are pending, and a message is refused for lack of room only if ten are.",
+    why: "The limit bounds what a session stores. A limit that is off by one either loses an admissible \
+        message or does not bound the queue.",
+    moment: Moment::Always,
+    protocol: &ids(["R2.16", "R3.11"]),
     check: Check::Sessions(check),
 };
 
 /// How many messages may be pending (protocol §3).
 const LIMIT: usize = 10;
-/// What a refusal for want of room has in its text (protocol §3).
+/// Part of the text of a refusal for lack of room (protocol §3).
 const QUEUE_FULL: &str = "PENDING_QUEUE_FULL";
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let Some(log) = &session.log else {
         return Vec::new();
     };
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     let mut pending = BTreeSet::new();
-    // How many were pending from when on.
+    // Number of pending messages, from each time on.
     let mut counts: Vec<(Duration, usize)> = vec![(Duration::ZERO, 0)];
     for event in log {
         let Some(message) = event.message() else { continue };
@@ -37,8 +41,8 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
         }
         counts.push((event.at, pending.len()));
         if event.is_queued() && pending.len() > LIMIT {
-            let text = format!("it was admitted as number {} that is pending", pending.len());
-            broken.push(Broken::new(session.run.first_seen(event), message, text));
+            let text = format!("it was admitted as pending message number {}", pending.len());
+            findings.push(ORACLE.finding_about(session.run.first_seen(event), message, text));
         }
     }
     for call in session.calls.iter().filter(|call| call.is_admission()) {
@@ -56,11 +60,11 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             .map(|(_, count)| *count)
             .max();
         if let Some(most) = most.filter(|most| *most < LIMIT) {
-            let text = format!("it was refused for want of room while at most {most} were pending");
-            broken.push(Broken::of(*at, call.asked_message(), text));
+            let text = format!("it was refused for lack of room while at most {most} messages were pending");
+            findings.push(ORACLE.finding(*at, call.requested_message(), text));
         }
     }
-    broken
+    findings
 }
 
 #[cfg(test)]
@@ -90,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn the_eleventh_pending_message_is_noticed() {
+    fn the_eleventh_pending_message_is_found() {
         assert_eq!(interrupted(queued(10), 10), [""; 0]);
         assert_eq!(interrupted(queued(11), 11), ["ten-pending-at-most"]);
     }
 
     #[test]
-    fn a_refusal_for_want_of_room_is_right_only_if_there_is_none() {
+    fn a_refusal_for_lack_of_room_is_found_unless_ten_are_pending() {
         let mut full = queued(10);
         refuse(&mut full);
         assert_eq!(interrupted(full, 10), [""; 0]);

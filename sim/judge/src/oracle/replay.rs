@@ -1,8 +1,8 @@
-//! A stream misses nothing and doubles nothing (protocol §9): first the kept events that were asked for, each
-//! with the last word on it, then `connected`, then everything as it happens.
+//! A stream has no gap and no duplicate (protocol §9): it contains the requested kept events, each in its last version,
+//! then `connected`, then live events.
 //!
-//! Every stream is held against the log as it was when all was over. What a client cannot have noticed that
-//! it misses (its connection died without a word) is not asked for.
+//! Every stream is compared with the log at the end of the run. Events after a silent death of the connection are not
+//! required, because the client cannot know that it misses them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,15 +10,23 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, StreamStart};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
-    rule: "A stream shows each kept event after its beginning, with the last word on it, and only its own.",
+    rule: "A stream contains every kept event after its starting point, in its last version, none twice, and no \
+        event of another session.",
+    why: "A client shows only what its stream contains. A gap, a duplicate or an outdated version stays on its \
+        screen until it reconnects.",
+    moment: Moment::Always,
+    protocol: &ids([
+        "R9.3", "R9.4", "R9.15", "R9.18", "R9.19", "R9.22", "R9.23", "R9.27",
+    ]),
     check: Check::Sessions(check),
 };
 
-/// The longest that a stream takes to open: a client does not wait longer for it.
+/// The longest time that a stream takes to open: a client gives up after it.
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
 
 /// Whether an event ends the replay.
@@ -26,18 +34,21 @@ pub(super) fn is_connected(event: &StreamEvent) -> bool {
     event.name == "connected"
 }
 
-/// Live words on entities by the id of their row, in the order in which the server says they were said.
-type Words<'a> = BTreeMap<u64, Vec<&'a StreamEvent>>;
+/// Live versions of entities by the id of their row, in the order of the times that the server reports.
+type Versions<'a> = BTreeMap<u64, Vec<&'a StreamEvent>>;
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
-    let mut broken: Vec<Broken> = session
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = session
         .run
         .unreadable
         .iter()
-        .filter(|strange| *strange.session == *session.id)
-        .map(|strange| {
-            let text = format!("{} was shown {}, which is no event", strange.party, strange.frame);
-            Broken::of(strange.seen_at, None, text)
+        .filter(|unreadable| *unreadable.session == *session.id)
+        .map(|unreadable| {
+            let text = format!(
+                "{} received {}, which is not an event",
+                unreadable.party, unreadable.frame
+            );
+            ORACLE.finding(unreadable.seen_at, None, text)
         })
         .collect();
     let views: Vec<View> = session
@@ -45,38 +56,38 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
         .iter()
         .map(|stream| View::of(session, stream))
         .collect();
-    let words = words(&views);
+    let versions = versions(&views);
     for view in &views {
-        broken.extend(view.strangers());
+        findings.extend(view.foreign_events());
         if view.stream.is_filtered {
             continue;
         }
-        broken.extend(view.disorder());
-        broken.extend(view.stale_words(&words, session.run.time_error()));
-        broken.extend(view.doubles(session));
-        broken.extend(view.gap(session));
+        findings.extend(view.misplaced_events());
+        findings.extend(view.stale_versions(&versions, session.run.time_error()));
+        findings.extend(view.duplicates(session));
+        findings.extend(view.gap(session));
     }
-    broken
+    findings
 }
 
-fn words<'a>(views: &[View<'a>]) -> Words<'a> {
-    let mut words = Words::new();
+fn versions<'a>(views: &[View<'a>]) -> Versions<'a> {
+    let mut versions = Versions::new();
     for seen in views.iter().flat_map(View::live) {
         if seen.event.id > 0 && seen.event.is_upserted() {
-            words.entry(seen.event.id).or_default().push(&seen.event);
+            versions.entry(seen.event.id).or_default().push(&seen.event);
         }
     }
-    for words in words.values_mut() {
-        words.sort_by_key(|word| word.at);
+    for versions in versions.values_mut() {
+        versions.sort_by_key(|version| version.at);
     }
-    words
+    versions
 }
 
 /// One stream as its client saw it.
 struct View<'a> {
     stream: &'a Stream,
     shown: Vec<&'a SeenEvent>,
-    /// Where `connected` is; behind the end if it never came.
+    /// The place of `connected`; the length of the stream if it never arrived.
     connected: usize,
 }
 
@@ -99,70 +110,70 @@ impl<'a> View<'a> {
         self.shown[self.connected..].iter().copied()
     }
 
-    fn complain(&self, seen: &SeenEvent, what: &str) -> Broken {
+    fn finding(&self, seen: &SeenEvent, what: &str) -> Finding {
         let StreamEvent { id, name, .. } = &seen.event;
-        let text = format!("{} was shown event {id} ({name}) {what}", self.stream.party);
-        Broken::of(seen.seen_at, seen.event.message(), text)
+        let text = format!("{} received event {id} ({name}) {what}", self.stream.party);
+        ORACLE.finding(seen.seen_at, seen.event.message(), text)
     }
 
-    /// Events of other sessions.
-    fn strangers(&self) -> Vec<Broken> {
-        let strangers = self
+    /// Findings about events of other sessions.
+    fn foreign_events(&self) -> Vec<Finding> {
+        let foreign = self
             .shown
             .iter()
             .filter(|seen| seen.event.others.contains_key("sessionId"));
-        strangers
-            .map(|seen| self.complain(seen, "on a stream of another session"))
+        foreign
+            .map(|seen| self.finding(seen, "on a stream of another session"))
             .collect()
     }
 
-    /// What has no business in a replay, and a second beginning.
-    fn disorder(&self) -> Vec<Broken> {
-        let mut broken = Vec::new();
+    /// Findings about events that do not belong in a replay, and about a second `connected`.
+    fn misplaced_events(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
         for seen in self.replayed() {
             let event = &seen.event;
-            let flaw = match self.stream.from {
-                _ if event.id == 0 => "in its replay, and it is not kept",
-                StreamStart::Live => "in a replay, and it wanted none",
-                StreamStart::After(from) if event.id <= from => "in its replay, which was to begin later",
-                StreamStart::After(_) | StreamStart::Unsaid => continue,
+            let what = match self.stream.from {
+                _ if event.id == 0 => "in its replay, but it is not kept",
+                StreamStart::Live => "in a replay, but it requested none",
+                StreamStart::After(from) if event.id <= from => "in its replay, but requested a later start",
+                StreamStart::After(_) | StreamStart::Unspecified => continue,
             };
-            broken.push(self.complain(seen, flaw));
+            findings.push(self.finding(seen, what));
         }
         let again = self.live().skip(1).filter(|seen| is_connected(&seen.event));
-        broken.extend(again.map(|seen| self.complain(seen, "in the middle of the stream")));
-        broken
+        findings.extend(again.map(|seen| self.finding(seen, "in the middle of the stream")));
+        findings
     }
 
-    /// Replayed words on an entity that had been replaced before the stream was asked for.
-    fn stale_words(&self, words: &Words, time_error: Duration) -> Vec<Broken> {
-        // What it replays, it was asked for after.
+    /// Findings about replayed versions of entities that were replaced before the stream was requested.
+    fn stale_versions(&self, versions: &Versions, time_error: Duration) -> Vec<Finding> {
+        // The stream was requested after the events that it replays.
         let newest = self
             .replayed()
             .map(|seen| seen.event.at)
             .max()
             .unwrap_or_default();
-        let asked_after = newest.max(self.stream.opened_at.saturating_sub(LONGEST_OPENING));
+        let requested_after = newest.max(self.stream.opened_at.saturating_sub(LONGEST_OPENING));
         let is_stale = |seen: &&SeenEvent| {
-            let Some(words) = words.get(&seen.event.id).filter(|_| seen.event.is_upserted()) else {
+            let Some(versions) = versions.get(&seen.event.id).filter(|_| seen.event.is_upserted()) else {
                 return false;
             };
-            let said = words.partition_point(|word| word.at + time_error < asked_after);
-            let Some(last) = said.checked_sub(1) else {
+            let known = versions.partition_point(|version| version.at + time_error < requested_after);
+            let Some(last) = known.checked_sub(1) else {
                 return false;
             };
-            let is_it = |word: &&StreamEvent| word.data == seen.event.data;
-            words[..last].iter().any(is_it) && !words[last..].iter().any(is_it)
+            let is_it = |version: &&StreamEvent| version.data == seen.event.data;
+            versions[..last].iter().any(is_it) && !versions[last..].iter().any(is_it)
         };
         self.replayed()
             .filter(is_stale)
-            .map(|seen| self.complain(seen, "with a word that had been replaced by then"))
+            .map(|seen| self.finding(seen, "in a version that had been replaced by then"))
             .collect()
     }
 
-    /// Words on an entity that are replayed and then come live once more. If the wrapper has said it once only,
-    /// it is the same word.
-    fn doubles(&self, session: &SessionHistory) -> Vec<Broken> {
+    /// Findings about versions of entities that are replayed and then sent live again. If the wrapper has sent a version
+    /// only once, both are the same one.
+    fn duplicates(&self, session: &SessionHistory) -> Vec<Finding> {
         let replayed: BTreeMap<u64, &StreamEvent> = self
             .replayed()
             .filter(|seen| seen.event.is_upserted())
@@ -172,23 +183,23 @@ impl<'a> View<'a> {
             let event = &seen.event;
             let is_same = replayed.get(&event.id).is_some_and(|replayed| *replayed == event);
             is_same && {
-                let mut said = session.wrapper_frames().map(|(_, frame)| frame);
+                let mut known = session.wrapper_frames().map(|(_, frame)| frame);
                 let is_it = |name: &str, data: &Value| *name == event.name && *data == event.data;
-                said.by_ref().any(|frame| is_it(&frame.name, &frame.data))
-                    && !said.any(|frame| is_it(&frame.name, &frame.data))
+                known.by_ref().any(|frame| is_it(&frame.name, &frame.data))
+                    && !known.any(|frame| is_it(&frame.name, &frame.data))
             }
         };
         self.live()
             .filter(is_double)
-            .map(|seen| self.complain(seen, "live that had been replayed to it already"))
+            .map(|seen| self.finding(seen, "live after its replay"))
             .collect()
     }
 
-    /// The first event of the log that it should have shown and has not.
-    fn gap(&self, session: &SessionHistory) -> Option<Broken> {
+    /// The finding about the first event of the log that the stream should contain and lacks.
+    fn gap(&self, session: &SessionHistory) -> Option<Finding> {
         let log = session.log.as_ref()?;
         let shown: BTreeSet<u64> = self.shown.iter().map(|seen| seen.event.id).collect();
-        // Of a later word on an entity nobody can tell whether its row is new.
+        // The row of a later version of an entity may be new or old.
         let firsts = || {
             let events = self.shown.iter().map(|seen| &seen.event);
             events
@@ -197,7 +208,7 @@ impl<'a> View<'a> {
         };
         let from = match self.stream.from {
             StreamStart::After(from) => from,
-            StreamStart::Unsaid | StreamStart::Live => firsts().min()?,
+            StreamStart::Unspecified | StreamStart::Live => firsts().min()?,
         };
         let is_connected = self.connected < self.shown.len();
         let upto = if is_connected && session.is_alive(self.stream) {
@@ -212,15 +223,15 @@ impl<'a> View<'a> {
         let (at, what) = match later {
             Some(later) => (
                 later.seen_at,
-                format!("was shown event {} instead", later.event.id),
+                format!("received event {} instead", later.event.id),
             ),
-            None => (session.run.end, "still waits for it".to_owned()),
+            None => (session.run.end, "no later one".to_owned()),
         };
         let text = format!(
-            "{} was never shown event {} ({}), and {what}",
+            "{} never received event {} ({}), but {what}",
             self.stream.party, missing.id, missing.name
         );
-        Some(Broken::of(at, missing.message(), text))
+        Some(ORACLE.finding(at, missing.message(), text))
     }
 }
 
@@ -233,7 +244,7 @@ mod tests {
     use crate::parties::{OBSERVER, SERVER};
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["replay-is-exact"];
+    const FOUND: [&str; 1] = ["replay-is-exact"];
 
     fn ended() -> Writer {
         let mut writer = Writer::started("m1");
@@ -242,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_comes_late_is_shown_everything_or_what_it_asked_for() {
+    fn a_late_client_receives_what_it_requests() {
         for from in [0, 2, 4] {
             let mut writer = ended();
             writer.client_replays("late", from, from..4);
@@ -251,29 +262,33 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_in_a_replay_is_noticed_and_so_is_more_than_was_asked_for() {
+    fn a_gap_in_a_replay_and_unrequested_events_are_found() {
         for shown in [0..3, 1..4] {
-            let mut holed = ended();
-            holed.client_replays("late", 0, shown);
-            assert_eq!(holed.judged(), BROKEN);
+            let mut gap = ended();
+            gap.client_replays("late", 0, shown);
+            assert_eq!(gap.judged(), FOUND);
         }
         let mut too_much = ended();
         too_much.client_replays("late", 2, 1..4);
-        assert_eq!(too_much.judged(), BROKEN);
+        assert_eq!(too_much.judged(), FOUND);
     }
 
     #[test]
-    fn what_happens_between_replay_and_live_must_not_be_lost() {
+    fn an_event_that_is_lost_between_replay_and_live_is_found() {
         let mut writer = ended();
         writer.client_replays("late", 0, 0..4);
         writer.idle();
-        assert_eq!(writer.clone().judged(), BROKEN, "it has not seen the last idle");
-        writer.client_sees("late", 4);
+        assert_eq!(
+            writer.clone().judged(),
+            FOUND,
+            "it has not received the last idle"
+        );
+        writer.client_receives("late", 4);
         assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]
-    fn nothing_is_asked_for_that_a_client_cannot_have_noticed_it_misses() {
+    fn events_after_a_silent_death_of_the_connection_are_not_required() {
         let mut writer = ended();
         writer.client_replays("late", 0, 0..4);
         writer.world(WorldEvent::Crashed {
@@ -286,50 +301,50 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_is_replayed_with_the_last_word_on_it() {
+    fn a_replay_with_an_outdated_version_of_an_entity_is_found() {
         let mut writer = Writer::started("m1");
         writer.assistant("m1", "a1", json!({}));
         writer.assistant("m1", "a1", json!({"completed": 1}));
         writer.turn("m1");
         assert_eq!(writer.clone().judged(), NOTHING);
-        let first_word = writer.word("a1", 0);
+        let first_version = writer.version("a1", 0);
         writer.client_opens("late", 0);
-        writer.client_is_shown("late", first_word);
+        writer.client_receives_frame("late", first_version);
         for place in 1..5 {
-            writer.client_sees("late", place);
+            writer.client_receives("late", place);
         }
         writer.client_is_connected("late");
-        assert_eq!(writer.judged(), BROKEN);
+        assert_eq!(writer.judged(), FOUND);
     }
 
     #[test]
-    fn a_word_that_was_replayed_does_not_come_live_once_more() {
+    fn a_replayed_version_that_is_sent_live_again_is_found() {
         let mut writer = Writer::started("m1");
         writer.bound(1);
         writer.opens_ingest(1);
-        writer.says_assistant(1, "m1", "a1", json!({}));
+        writer.wrapper_sends_assistant(1, "m1", "a1", json!({}));
         writer.assistant("m1", "a1", json!({}));
         writer.turn("m1");
         writer.client_replays("late", 0, 0..5);
-        writer.client_sees("late", 0);
-        assert_eq!(writer.judged(), BROKEN);
+        writer.client_receives("late", 0);
+        assert_eq!(writer.judged(), FOUND);
     }
 
     #[test]
-    fn a_stream_is_of_one_session_and_has_one_beginning() {
+    fn a_foreign_event_and_a_second_connected_are_found() {
         let mut stranger = ended();
         let mut frame = stranger.frame(3);
         frame["sessionId"] = json!("another");
         frame["eventId"] = json!(0);
-        stranger.client_is_shown(OBSERVER, frame);
-        assert_eq!(stranger.judged(), BROKEN);
+        stranger.client_receives_frame(OBSERVER, frame);
+        assert_eq!(stranger.judged(), FOUND);
 
         let mut again = ended();
         again.client_is_connected(OBSERVER);
-        assert_eq!(again.judged(), BROKEN);
+        assert_eq!(again.judged(), FOUND);
 
-        let mut strange = ended();
-        strange.client_is_shown(OBSERVER, json!({"type": "hello"}));
-        assert_eq!(strange.judged(), BROKEN);
+        let mut unreadable = ended();
+        unreadable.client_receives_frame(OBSERVER, json!({"type": "hello"}));
+        assert_eq!(unreadable.judged(), FOUND);
     }
 }

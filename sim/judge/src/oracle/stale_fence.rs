@@ -1,15 +1,15 @@
-//! A fence that was superseded by a newer allocation counts for nothing any more (protocol §5): no ingest is
-//! opened under it, and what is said on a socket under it reaches no client and ends no message.
+//! A fence that was superseded by a newer allocation has no effect any more (protocol §5): no ingest opens under it, and
+//! a frame on a socket under it reaches no client and ends no message.
 //!
-//! What the wrapper was given tells when a fence was superseded at the latest: the server knew of the newer
-//! allocation before the wrapper did. Two things are judged from there on.
+//! A fence is superseded at the latest when the wrapper receives a newer one, because the server knew of the newer
+//! allocation before the wrapper did. From then on:
 //!
-//! - What the wrapper said *after* that cannot have been taken in before.
-//! - What it said *before* may have been, or may have been under way. There the server's own time decides,
-//!   which every event carries: what happened after the change was taken in after it.
+//! - A frame that the wrapper sent *after* that time cannot have been processed before it.
+//! - A frame that it sent *before* may have been processed, or may have been in transit. The server's time, which every
+//!   event carries, decides.
 //!
-//! The words of a run need not be unlike those of the next, so they are counted: a stream may show each no
-//! more often than somebody with a right to be heard has said it.
+//! Two runs may send equal frames, so frames are counted: a stream may contain an event only as often as it was sent
+//! under a fence that was current.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,36 +17,41 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, kilo};
-use super::{Broken, Check, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "stale-fence-counts-for-nothing",
-    rule: "Under a superseded fence no ingest is opened, and no word reaches a client or ends a message.",
+    rule: "Under a superseded fence no ingest opens, and no event reaches a client or ends a message.",
+    why: "A wrapper that was replaced may still be running, and its events describe an abandoned turn. They \
+        must not mix with the events of the run that replaced it.",
+    moment: Moment::Always,
+    protocol: &ids(["R1.5", "R5.50", "R5.61", "R5.65"]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let fences = Fences::of(session);
-    let mut broken = refusals_missing(session, &fences);
+    let mut findings = refusals_missing(session, &fences);
     if fences.were_superseded() {
-        let words: Vec<Word> = session
+        let frames: Vec<FencedFrame> = session
             .wrapper_frames()
-            .map(|(ingest, frame)| Word {
+            .map(|(ingest, frame)| FencedFrame {
                 frame,
                 generation: ingest.fence.generation,
                 stale_from: fences.superseded_at(ingest.fence.generation),
                 time_error: session.run.time_error(),
             })
             .collect();
-        broken.extend(ends_by_stale_words(session, &words));
-        broken.extend(stale_words_shown(session, &words));
+        findings.extend(ends_by_stale_frames(session, &frames));
+        findings.extend(stale_events_shown(session, &frames));
     }
-    broken
+    findings
 }
 
-/// When each fence was superseded at the latest.
+/// The latest time at which each fence was superseded.
 struct Fences {
-    /// When the wrapper was first given a fence of each generation.
+    /// Time at which the wrapper first received a fence of each generation.
     given_at: BTreeMap<u64, Duration>,
 }
 
@@ -63,17 +68,17 @@ impl Fences {
         self.given_at.len() > 1
     }
 
-    /// From when on a generation is certainly not the current one; for ever current if none is newer.
+    /// The time from which a generation is certainly superseded; the maximum if none is newer.
     fn superseded_at(&self, generation: u64) -> Duration {
         let newer = self.given_at.range(generation.saturating_add(1)..);
         newer.map(|(_, at)| *at).min().unwrap_or(Duration::MAX)
     }
 }
 
-/// Ingest sockets that should have been refused. The wrapper gives up a socket that it is still opening when
-/// it is bound anew, so one that opens later was asked for later.
-fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Broken> {
-    let flaw = |ingest: &Ingest| {
+/// Findings about ingest sockets that should have been refused. The wrapper cancels a pending socket when its binding
+/// changes, so a socket that opens later was also requested later.
+fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Finding> {
+    let violation = |ingest: &Ingest| {
         let generation = ingest.fence.generation;
         let superseded_at = fences.superseded_at(generation);
         let mut given = session.bindings.iter();
@@ -81,72 +86,74 @@ fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Broken> {
         let tolerance = session.run.context.timing_tolerance;
         if ingest.opened_at > superseded_at.saturating_add(tolerance) {
             Some(format!(
-                "an ingest was opened under generation {generation}, which was superseded by {}",
+                "an ingest was opened under generation {generation}, which was superseded at {}",
                 secs(superseded_at)
             ))
         } else if was_given {
             None
         } else {
             Some(format!(
-                "an ingest was opened under generation {generation} with a fence that no wrapper was given"
+                "an ingest was opened under generation {generation} with a fence that no wrapper received"
             ))
         }
     };
-    let flaws = session
+    let violations = session
         .ingests()
-        .filter_map(|ingest| Some((ingest.opened_at, flaw(ingest)?)));
-    flaws.map(|(at, text)| Broken::of(at, None, text)).collect()
+        .filter_map(|ingest| Some((ingest.opened_at, violation(ingest)?)));
+    violations
+        .map(|(at, text)| ORACLE.finding(at, None, text))
+        .collect()
 }
 
-/// A frame of the wrapper, and how long it had a right to be heard.
-struct Word<'a> {
+/// A frame of the wrapper, and how long its fence was current.
+struct FencedFrame<'a> {
     frame: &'a WrapperFrame,
     generation: u64,
     stale_from: Duration,
-    /// How far its effect may be from when the server says it was.
+    /// How far the time of its effect may be from the time that the server reports.
     time_error: Duration,
 }
 
-impl Word<'_> {
-    /// Whether it had a right to have an effect that the server says it had at `told_at`.
-    fn is_heard_rightly(&self, told_at: Duration) -> bool {
-        told_at < self.stale_from && self.frame.at < self.stale_from
+impl FencedFrame<'_> {
+    /// Whether it may have an effect that the server reports at `reported_at`.
+    fn may_have_effect(&self, reported_at: Duration) -> bool {
+        reported_at < self.stale_from && self.frame.at < self.stale_from
     }
 
-    /// Whether it was said by then.
-    fn was_said(&self, told_at: Duration) -> bool {
-        self.frame.at <= told_at + self.time_error
+    /// Whether it was sent before that time.
+    fn was_sent(&self, reported_at: Duration) -> bool {
+        self.frame.at <= reported_at + self.time_error
     }
 }
 
-/// Messages whose end nobody else gave cause for than a wrapper that had no right to.
-fn ends_by_stale_words(session: &SessionHistory, words: &[Word]) -> Vec<Broken> {
-    let mut broken = Vec::new();
+/// Findings about messages that were ended by frames under a superseded fence alone.
+fn ends_by_stale_frames(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for end in session.kept.iter().filter(|event| event.is_end()) {
         let Some(message) = end.message() else { continue };
         let Some(cause) = Cause::of(end) else { continue };
         if cause == Cause::Interrupt && is_interrupted_by_user(session, end.at) {
             continue;
         }
-        let mut causes = words
+        let mut causes = frames
             .iter()
-            .filter(|word| word.was_said(end.at) && cause.is_given_by(word.frame, message))
+            .filter(|frame| frame.was_sent(end.at) && cause.is_given_by(frame.frame, message))
             .peekable();
-        let Some(generation) = causes.peek().map(|word| word.generation) else {
+        let Some(generation) = causes.peek().map(|frame| frame.generation) else {
             continue;
         };
-        if !causes.any(|word| word.is_heard_rightly(end.at)) {
+        if !causes.any(|frame| frame.may_have_effect(end.at)) {
             let text = format!(
-                "event {} ends it by what was said under generation {generation}, which had been superseded",
+                "event {} ends it because of a frame under generation {generation}, which had been superseded",
                 end.id
             );
-            broken.push(Broken::new(session.run.first_seen(end), message, text));
+            findings.push(ORACLE.finding_about(session.run.first_seen(end), message, text));
         }
     }
-    broken
+    findings
 }
 
-/// What a wrapper says to end a message.
+/// The frames by which a wrapper ends a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Reply,
@@ -183,83 +190,84 @@ impl Cause {
     }
 }
 
-fn is_interrupted_by_user(session: &SessionHistory, told_at: Duration) -> bool {
+fn is_interrupted_by_user(session: &SessionHistory, reported_at: Duration) -> bool {
     let mut calls = session.calls.iter();
-    calls.any(|call| call.procedure == "interruptSession" && call.at <= told_at + session.run.time_error())
+    calls
+        .any(|call| call.procedure == "interruptSession" && call.at <= reported_at + session.run.time_error())
 }
 
-/// Words that a stream shows more often than they were said by somebody with a right to be heard.
-fn stale_words_shown(session: &SessionHistory, words: &[Word]) -> Vec<Broken> {
-    let first_change = words
+/// Findings about events that a stream contains more often than they were sent under a current fence.
+fn stale_events_shown(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<Finding> {
+    let first_change = frames
         .iter()
-        .map(|word| word.stale_from)
+        .map(|frame| frame.stale_from)
         .min()
         .unwrap_or(Duration::MAX);
-    let mut said: BTreeMap<String, Vec<&Word>> = BTreeMap::new();
-    for word in words {
-        said.entry(content(&word.frame.name, &word.frame.data))
+    let mut sent: BTreeMap<String, Vec<&FencedFrame>> = BTreeMap::new();
+    for frame in frames {
+        sent.entry(content(&frame.frame.name, &frame.frame.data))
             .or_default()
-            .push(word);
+            .push(frame);
     }
-    // Without a word that was ever stale, or a stream that shows anything later, there is nothing to look for.
-    said.retain(|_, words| words.iter().any(|word| word.stale_from < Duration::MAX));
-    if said.is_empty() {
+    // Only contents that were sent at least once under a superseded fence can be stale.
+    sent.retain(|_, frames| frames.iter().any(|frame| frame.stale_from < Duration::MAX));
+    if sent.is_empty() {
         return Vec::new();
     }
     let streams = session.streams.iter();
     streams
-        .flat_map(|stream| stale_words_on(session, stream, &said, first_change))
+        .flat_map(|stream| stale_events_on(session, stream, &sent, first_change))
         .collect()
 }
 
-fn stale_words_on(
+fn stale_events_on(
     session: &SessionHistory,
     stream: &Stream,
-    said: &BTreeMap<String, Vec<&Word>>,
+    sent: &BTreeMap<String, Vec<&FencedFrame>>,
     first_change: Duration,
-) -> Vec<Broken> {
+) -> Vec<Finding> {
     let mut shown: BTreeMap<&str, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
     for seen in session.run.shown(stream) {
-        // The server's own events are nobody's words.
+        // No wrapper sends the server's own events.
         let is_own = seen.event.name.starts_with("cloud.");
         if is_own || seen.seen_at < first_change {
             continue;
         }
-        if let Some((words, _)) = said.get_key_value(&content(&seen.event.name, &seen.event.data)) {
-            shown.entry(words).or_default().push((seen.seen_at, &seen.event));
+        if let Some((frames, _)) = sent.get_key_value(&content(&seen.event.name, &seen.event.data)) {
+            shown.entry(frames).or_default().push((seen.seen_at, &seen.event));
         }
     }
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for (content, mut events) in shown {
-        let words = &said[content];
-        let mut rightly_until: Vec<Duration> = words
+        let frames = &sent[content];
+        let mut current_until: Vec<Duration> = frames
             .iter()
-            .filter(|word| word.frame.at < word.stale_from)
-            .map(|word| word.stale_from)
+            .filter(|frame| frame.frame.at < frame.stale_from)
+            .map(|frame| frame.stale_from)
             .collect();
-        // The latest showing needs the word that was right the longest, and so on.
-        rightly_until.sort_unstable_by(|one, other| other.cmp(one));
+        // The latest event needs the frame whose fence was current the longest, and so on.
+        current_until.sort_unstable_by(|one, other| other.cmp(one));
         events.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
         for (place, (seen_at, event)) in events.into_iter().enumerate() {
-            let is_right = rightly_until.get(place).is_some_and(|until| event.at < *until);
-            let stale = words
+            let is_current = current_until.get(place).is_some_and(|until| event.at < *until);
+            let stale = frames
                 .iter()
-                .find(|word| word.was_said(event.at) && !word.is_heard_rightly(event.at));
-            if let (false, Some(word)) = (is_right, stale) {
+                .find(|frame| frame.was_sent(event.at) && !frame.may_have_effect(event.at));
+            if let (false, Some(frame)) = (is_current, stale) {
                 let name = event.kilo().map_or(event.name.as_str(), |(name, _)| name);
                 let text = format!(
-                    "{} was shown {name}, which was said under generation {} after that had been superseded",
-                    stream.party, word.generation
+                    "{} received {name}, which was sent under generation {}, after that had been superseded",
+                    stream.party, frame.generation
                 );
-                broken.push(Broken::of(seen_at, None, text));
+                findings.push(ORACLE.finding(seen_at, None, text));
                 break;
             }
         }
     }
-    broken
+    findings
 }
 
-/// What tells one event from another, beside its time.
+/// The content of an event without its time, for comparison.
 fn content(name: &str, data: &Value) -> String {
     format!("{name} {data}")
 }
@@ -271,7 +279,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     const NOTHING: [&str; 0] = [];
-    const BROKEN: [&str; 1] = ["stale-fence-counts-for-nothing"];
+    const FOUND: [&str; 1] = ["stale-fence-counts-for-nothing"];
 
     /// A message of the first run has failed, and a second run has another.
     fn second_run() -> Writer {
@@ -300,41 +308,41 @@ mod tests {
     }
 
     #[test]
-    fn words_that_a_client_is_shown_after_the_change_are_noticed_whenever_they_were_said() {
-        for said_before in [true, false] {
+    fn an_event_that_is_shown_after_the_change_is_found_whenever_it_was_sent() {
+        for sent_before in [true, false] {
             let mut writer = second_run();
-            if said_before {
-                writer.says(1, "kilocode", reply("m1"));
+            if sent_before {
+                writer.wrapper_sends(1, "kilocode", reply("m1"));
             }
             is_lost(&mut writer);
-            if !said_before {
-                writer.says(1, "kilocode", reply("m1"));
+            if !sent_before {
+                writer.wrapper_sends(1, "kilocode", reply("m1"));
             }
-            assert_eq!(writer.clone().ended("m2"), NOTHING, "nobody has heard it");
+            assert_eq!(writer.clone().ended("m2"), NOTHING, "no client has received it");
             writer.event("kilocode", reply("m1"));
             let mut found = writer.ended("m2");
             found.dedup();
-            assert_eq!(found, BROKEN);
+            assert_eq!(found, FOUND);
         }
     }
 
     #[test]
-    fn words_that_were_taken_in_before_the_change_are_right() {
+    fn an_event_that_was_processed_before_the_change_is_allowed() {
         let mut writer = second_run();
-        writer.says(1, "kilocode", reply("m1"));
+        writer.wrapper_sends(1, "kilocode", reply("m1"));
         writer.event("kilocode", reply("m1"));
         is_lost(&mut writer);
         assert_eq!(writer.ended("m2"), NOTHING);
     }
 
     #[test]
-    fn what_both_runs_say_may_be_shown_as_often_as_the_present_one_says_it() {
+    fn an_event_of_both_runs_may_be_shown_as_often_as_the_current_run_sent_it() {
         let idle = json!({"event": "session.idle", "properties": {"sessionID": "root"}});
-        for (shown, rules) in [(1, &NOTHING[..]), (2, &BROKEN[..])] {
+        for (shown, rules) in [(1, &NOTHING[..]), (2, &FOUND[..])] {
             let mut writer = second_run();
             is_lost(&mut writer);
             for generation in [1, 2] {
-                writer.says(generation, "kilocode", idle.clone());
+                writer.wrapper_sends(generation, "kilocode", idle.clone());
             }
             for _ in 0..shown {
                 writer.event("kilocode", idle.clone());
@@ -346,18 +354,18 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_ends_by_stale_words_alone_is_noticed() {
-        for (generation, rules) in [(1, &BROKEN[..]), (2, &NOTHING[..])] {
+    fn a_message_that_is_ended_by_a_stale_frame_alone_is_found() {
+        for (generation, rules) in [(1, &FOUND[..]), (2, &NOTHING[..])] {
             let mut writer = second_run();
             is_lost(&mut writer);
-            writer.says(generation, "kilocode", reply("m2"));
+            writer.wrapper_sends(generation, "kilocode", reply("m2"));
             assert_eq!(writer.ended("m2"), rules);
         }
     }
 
     #[test]
-    fn an_ingest_that_is_opened_under_a_stale_or_made_up_fence_is_noticed() {
-        for (generation, rules) in [(1, &BROKEN[..]), (2, &NOTHING[..]), (3, &BROKEN[..])] {
+    fn an_ingest_under_a_superseded_or_unknown_fence_is_found() {
+        for (generation, rules) in [(1, &FOUND[..]), (2, &NOTHING[..]), (3, &FOUND[..])] {
             let mut writer = second_run();
             is_lost(&mut writer);
             writer.opens_ingest(generation);

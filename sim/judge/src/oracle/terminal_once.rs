@@ -1,27 +1,32 @@
-//! A message ends once (protocol §6): nothing that is told of it later says otherwise, or says it again.
+//! A message ends once (protocol §6), and no event about it follows.
 
 use std::collections::BTreeMap;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::{Broken, Check, Oracle};
+use super::{Check, Finding, Moment, Oracle};
+use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "terminal-once",
-    rule: "A message ends exactly once, and nothing is told of it after its end.",
+    rule: "A message ends exactly once, and no event about it follows its end.",
+    why: "Clients and callback receivers act on the first end that they see. A second end or a later event \
+        would contradict what they already showed or reported.",
+    moment: Moment::Always,
+    protocol: &ids(["R6.1"]),
     check: Check::Sessions(check),
 };
 
-fn check(session: &SessionHistory) -> Vec<Broken> {
+fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut ended: BTreeMap<&str, &StreamEvent> = BTreeMap::new();
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     for event in &session.kept {
         let Some(message) = event.message() else { continue };
         match ended.get(message) {
-            Some(end) => broken.push(Broken::new(
+            Some(end) => findings.push(ORACLE.finding_about(
                 session.run.first_seen(event),
                 message,
                 format!(
-                    "it ended with event {} ({}), and event {} is {}",
+                    "it ended with event {} ({}), but event {} is {}",
                     end.id, end.name, event.id, event.name
                 ),
             )),
@@ -31,7 +36,7 @@ fn check(session: &SessionHistory) -> Vec<Broken> {
             None => {}
         }
     }
-    broken
+    findings
 }
 
 #[cfg(test)]
@@ -39,7 +44,7 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn a_second_end_is_noticed_and_so_is_anything_after_the_end() {
+    fn a_second_end_and_a_later_event_are_found() {
         let mut twice = Writer::started("m1");
         twice.turn("m1");
         twice.completed("m1");

@@ -1,7 +1,6 @@
-//! All that was observed at the parties' edges, in one ordered record.
+//! The trace of a run: everything that was observed and done, in order.
 //!
-//! A trace is what a run is judged by, compared by and shown by. What it means is `oracle`'s business, how
-//! it looks is `render`'s.
+//! Runs are judged, compared and shown by their traces. `oracle` interprets a trace, `render` formats it.
 
 pub mod render;
 
@@ -20,35 +19,35 @@ pub use self::render::Labels;
 
 /// The party that steps of the script are recorded under.
 pub const SCRIPT: &str = "script";
-/// The party that is struck by, or strikes, nothing: the world itself.
+/// The party that faults and repairs are recorded under: the world itself.
 pub const WORLD: &str = "world";
 
-/// One thing that happened.
+/// One entry of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
-    /// When, since the beginning of the run.
+    /// Time since the beginning of the run.
     #[serde(rename = "at_us", serialize_with = "as_microseconds")]
     pub at: Duration,
-    /// To whom.
+    /// The party that observed or did it.
     pub party: Arc<str>,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What can happen.
+/// The kinds of entries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum What {
-    /// A party saw something at its edge of the wire.
+    /// An observation of a party at its edge of the wire.
     Observation(Observation),
-    /// Something was done to the world.
+    /// A change of the world.
     World(WorldEvent),
-    /// The script came to a step.
+    /// The script reached a step.
     Step {
-        /// Its line in the script; 0 if it was never in a file.
+        /// Its line in the script; 0 if the script is not a file.
         line: u32,
-        /// What it says.
+        /// Its text.
         step: String,
     },
 }
@@ -57,7 +56,7 @@ fn as_microseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> 
     duration.as_micros().serialize(serializer)
 }
 
-/// A digest of a whole trace: equal digests, equal traces.
+/// A digest of a whole trace. Traces with equal digests are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceDigest([u8; 32]);
 
@@ -83,12 +82,12 @@ impl Trace {
         }
     }
 
-    /// How long after its beginning the run is at `time`; none before it.
+    /// The time since the beginning of the run at `time`; `None` before the beginning.
     pub fn since_beginning(&self, time: Timestamp) -> Option<Duration> {
         time.duration_since(self.epoch).try_into().ok()
     }
 
-    /// Adds a record, which is not earlier than the last one.
+    /// Adds a record. It must not be earlier than the last one.
     pub fn push(&mut self, record: Record) {
         self.records.push(record);
     }
@@ -98,7 +97,7 @@ impl Trace {
         &self.records
     }
 
-    /// All observations, with when and whose they are.
+    /// All observations, each with its time and party.
     pub fn observations(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Observation)> {
         self.records.iter().filter_map(|record| match &record.what {
             What::Observation(observation) => Some((record.at, &*record.party, observation)),
@@ -110,7 +109,7 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// As `out` fails.
+    /// Fails if `out` fails.
     pub fn write_json_lines(&self, out: &mut impl io::Write) -> io::Result<()> {
         for record in &self.records {
             serde_json::to_writer(&mut *out, record)?;
@@ -127,7 +126,7 @@ impl Trace {
         TraceDigest(hasher.0.finalize().into())
     }
 
-    /// The place from which on two traces differ, with what each has there; none if they are the same.
+    /// The first record in which two traces differ; `None` if they are equal.
     pub fn first_difference<'a>(&'a self, other: &'a Self) -> Option<Difference<'a>> {
         let length = self.records.len().max(other.records.len());
         (0..length)
@@ -140,22 +139,22 @@ impl Trace {
     }
 }
 
-/// Where two traces part.
+/// The first difference of two traces.
 #[derive(Debug, Clone, Copy)]
 pub struct Difference<'a> {
     /// The number of the record, from 0.
     pub index: usize,
-    /// What the one has there; nothing if it is over.
+    /// The record of one trace; `None` if it has ended.
     pub one: Option<&'a Record>,
-    /// What the other has.
+    /// The record of the other trace.
     pub other: Option<&'a Record>,
 }
 
 impl fmt::Display for Difference<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line =
-            |record: Option<&Record>| record.map_or("(the trace is over)".to_owned(), ToString::to_string);
-        writeln!(formatter, "the traces part at record {}:", self.index)?;
+            |record: Option<&Record>| record.map_or("(end of the trace)".to_owned(), ToString::to_string);
+        writeln!(formatter, "the traces differ at record {}:", self.index)?;
         writeln!(formatter, "  one:   {}", line(self.one))?;
         write!(formatter, "  other: {}", line(self.other))
     }

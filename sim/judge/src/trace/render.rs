@@ -1,4 +1,4 @@
-//! A trace for people: one line a record.
+//! The text form of a trace: one line a record.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,14 +9,14 @@ use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::{Record, What};
 
-/// Characters of a body that a line shows. The JSON form of a trace shows all.
+/// Maximum number of characters of a body in a line. The JSON form of a trace is complete.
 const BODY_WIDTH: usize = 160;
 
-/// What messages are called in the script that made them, by id.
+/// The labels of messages in the script, by message id.
 pub type Labels = BTreeMap<String, String>;
 
 impl Record {
-    /// This record as a line, with the script's names for messages in place of their ids.
+    /// This record as a line, with labels in place of message ids.
     pub fn line(&self, labels: &Labels) -> String {
         let mut line = self.to_string();
         for (id, label) in labels {
@@ -26,7 +26,7 @@ impl Record {
     }
 }
 
-/// A moment of a run as reports show it: seconds with microseconds.
+/// A time of a run as reports show it: seconds with microseconds.
 pub fn seconds(at: Duration) -> String {
     format!("{}.{:06}", at.as_secs(), at.subsec_micros())
 }
@@ -67,14 +67,14 @@ fn describe(observation: &Observation) -> String {
             path,
             body,
         } => {
-            format!("#{exchange} asks {to}: {method} {path}{}", short(body))
+            format!("#{exchange} requests {to}: {method} {path}{}", short(body))
         }
         Observation::ReplyReceived {
             exchange,
             status,
             body,
-        } => format!("#{exchange} is answered {status}{}", short(body)),
-        Observation::NoReply { exchange, error } => format!("#{exchange} gets no answer: {error}"),
+        } => format!("#{exchange} receives {status}{}", short(body)),
+        Observation::NoReply { exchange, error } => format!("#{exchange} receives no answer: {error}"),
         Observation::RequestReceived {
             exchange,
             method,
@@ -82,7 +82,7 @@ fn describe(observation: &Observation) -> String {
             body,
             ..
         } => {
-            format!("@{exchange} is asked: {method} {path}{}", short(body))
+            format!("@{exchange} is requested: {method} {path}{}", short(body))
         }
         Observation::ReplySent {
             exchange,
@@ -90,7 +90,7 @@ fn describe(observation: &Observation) -> String {
             body,
         } => format!("@{exchange} answers {status}{}", short(body)),
         Observation::ChunkSent { exchange, data } => format!("@{exchange} sends a chunk{}", short(data)),
-        Observation::PeerGone { exchange } => format!("@{exchange} has lost its peer"),
+        Observation::PeerGone { exchange } => format!("@{exchange} lost its peer"),
         Observation::SocketOpened { socket, to, path } => format!("~{socket} is open to {to}: {path}"),
         Observation::SocketRefused {
             socket,
@@ -108,7 +108,7 @@ fn describe(observation: &Observation) -> String {
             let who = match by {
                 ClosedBy::Itself => "this side",
                 ClosedBy::Peer => "the other side",
-                ClosedBy::Lost => "nobody: it was lost",
+                ClosedBy::Lost => "neither side: the connection was lost",
             };
             let code = code.map(|code| format!(" with {code}")).unwrap_or_default();
             format!("~{socket} is closed{code} by {who}")
@@ -116,7 +116,7 @@ fn describe(observation: &Observation) -> String {
     }
 }
 
-/// A frame, its name first: what an event is matters more than what it carries.
+/// A frame, with the name of its event first.
 fn frame_words(frame: &Value) -> String {
     let Some(name) = frame["streamEventType"].as_str() else {
         return short(frame).trim_start().to_owned();
@@ -125,14 +125,14 @@ fn frame_words(frame: &Value) -> String {
         Some(id) if id > 0 => format!("event {id} "),
         _ => String::new(),
     };
-    // Of kilo's events the properties are everything; the rest says the same once more.
+    // The other fields of kilo's events repeat their name and properties.
     match frame["data"]["event"].as_str() {
         Some(kilo) => format!("{number}{name} {kilo}{}", short(&frame["data"]["properties"])),
         None => format!("{number}{name}{}", short(&frame["data"])),
     }
 }
 
-/// What stands for a body in a line: nothing for none, and only the beginning of a long one.
+/// A body in a line: nothing if it is absent, shortened if it is long.
 fn short(body: &Value) -> String {
     if body.is_null() {
         return String::new();

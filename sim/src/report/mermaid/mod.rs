@@ -351,6 +351,7 @@ mod tests {
         let mut verdict = played(&entry, 0).verdict.expect("the harness works");
         let in_the_middle = Finding {
             rule: "some-rule".to_owned(),
+            protocol: Vec::new(),
             at: verdict.played / 2,
             message: None,
             text: "it does not hold".to_owned(),

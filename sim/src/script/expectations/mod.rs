@@ -20,6 +20,8 @@ use turnstile_judge::oracle::history::History;
 use turnstile_judge::trace::Trace;
 use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
 
+use super::rules_of;
+
 /// How far a moment may be from where it is expected: what the way and the work take.
 const TOLERANCE: Duration = Duration::from_millis(50);
 /// Everything that differs from what a scenario expects, in a world whose moments are that inexact.
@@ -53,6 +55,7 @@ pub(super) fn check(
         if let Some(Wrong { at, message, text }) = wrong {
             findings.push(Finding {
                 rule: format!("expectation at line {}", spot.line),
+                protocol: rules_of(scenario),
                 at,
                 message,
                 text,

@@ -44,7 +44,7 @@ impl Checker<'_> {
                     messages_of_turn.extend(info["id"].as_str());
                 }
             }
-            let is_named = event.is_called(&expected.event);
+            let is_named = event.is_named(&expected.event);
             let is_about = about.is_none()
                 || id.is_some() && event.data["messageId"].as_str() == id
                 || kilo.is_some_and(|(_, properties)| {
@@ -73,7 +73,7 @@ impl Checker<'_> {
     fn may_have_missed(&self, party: &str, event: &str) -> bool {
         let mut streams = self.history.streams.iter();
         let was_without = streams.any(|stream| *stream.party == *party && stream.closed_at.is_some());
-        let is_kept = |seen: &SeenEvent| seen.event.id > 0 && seen.event.is_called(event);
+        let is_kept = |seen: &SeenEvent| seen.event.id > 0 && seen.event.is_named(event);
         self.history.context.in_real_time && was_without && !self.history.seen.iter().any(is_kept)
     }
 

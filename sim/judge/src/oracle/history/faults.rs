@@ -1,4 +1,4 @@
-//! What was done to the world, as far as it excuses that somebody was not reached.
+//! The faults of a run, as far as they excuse that a party was not reached.
 
 use std::time::Duration;
 
@@ -7,66 +7,68 @@ use turnstile_fault::Link;
 
 use crate::parties::{RECEIVER, SERVER};
 
-/// Who was out of the server's reach, and when. Where a fault might have had an effect, it is taken to have
+/// The times at which parties were unreachable for the server. A fault that may have had an effect is assumed to have
 /// had it.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// In order of their beginning.
-    troubles: Vec<Trouble>,
-    receiver: ReceiverTrouble,
+    disruptions: Vec<Disruption>,
+    receiver: ReceiverDisruption,
 }
 
-/// Something that came between the server and a party, or between it and everybody.
+/// A disruption between the server and one party or all parties.
 #[derive(Debug)]
-struct Trouble {
-    /// Whose connections with the server it was about; everybody's if there is none.
+struct Disruption {
+    /// The party whose connections with the server it affects; `None` for all parties.
     party: Option<String>,
-    lies: Place,
-    /// Whether connections may have ended by it, without a word; if not, it held up what was on its way.
+    location: Location,
+    /// Whether it may have ended connections silently. Otherwise it only delayed packets.
     is_fatal: bool,
     from: Duration,
-    /// When it was over; none as long as it is not.
+    /// Time of its end; `None` while it lasts.
     until: Option<Duration>,
 }
 
-/// Where a trouble lies, which says what ends it.
+/// The location of a disruption, which determines what ends it.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
-    /// In connections that there were; it was over at once.
+enum Location {
+    /// The connections at that time. It ends at once.
     Connections,
-    /// In one direction of a link.
+    /// One direction of a link.
     Direction { from: String, to: String },
-    /// In a host that is down.
+    /// A host that is down.
     Host(String),
 }
 
 #[derive(Debug, Default)]
-struct ReceiverTrouble {
+struct ReceiverDisruption {
     is_down: bool,
     is_cut_off: bool,
     until: Option<Duration>,
 }
 
 impl Faults {
-    /// Until when a connection of `party` with the server may have died without its noticing.
+    /// The time until which a connection of `party` with the server may have died silently.
     pub fn broken_until(&self, party: &str) -> Duration {
         let fatal = self.fatal(party);
-        let ends = fatal.map(|trouble| trouble.until.unwrap_or(trouble.from));
+        let ends = fatal.map(|disruption| disruption.until.unwrap_or(disruption.from));
         ends.max().unwrap_or_default()
     }
 
-    /// When a connection that `party` had with the server at `since` may first have died; never if it is still
-    /// there.
+    /// The earliest time at which a connection that `party` had with the server at `since` may have died; the maximum if
+    /// no fault may have ended it.
     pub fn broken_from(&self, party: &str, since: Duration) -> Duration {
-        let later = self.fatal(party).filter(|trouble| !trouble.is_over_at(since));
+        let later = self
+            .fatal(party)
+            .filter(|disruption| !disruption.is_over_at(since));
         later
-            .map(|trouble| trouble.from.max(since))
+            .map(|disruption| disruption.from.max(since))
             .min()
             .unwrap_or(Duration::MAX)
     }
 
-    /// Until when a connection of `party` with the server was certainly there for the server, looked at from `time`;
-    /// of which `party` saw the beginning, and the end if there was one.
+    /// The time until which the server certainly had a connection with `party`, judged at `time`. `opened_at` and
+    /// `closed_at` are the times at which `party` observed its beginning and end.
     pub fn lasted_until(
         &self,
         party: &str,
@@ -78,28 +80,30 @@ impl Faults {
         let Some(closed_at) = closed_at else {
             return broken_from;
         };
-        // A close that was held up on its way may be as old as the connection.
-        if self.have_troubled(party, opened_at, closed_at.min(time)) {
+        // A delayed close may be as old as the connection.
+        if self.may_have_disrupted(party, opened_at, closed_at.min(time)) {
             return opened_at;
         }
         broken_from.min(closed_at)
     }
 
-    /// Whether anything ever stood between `party` and the server in that time, or held up what they said to
-    /// each other.
-    pub fn have_troubled(&self, party: &str, from: Duration, until: Duration) -> bool {
-        let mut troubles = self.troubles.iter().filter(|trouble| trouble.concerns(party));
-        troubles.any(|trouble| trouble.from <= until && !trouble.is_over_at(from))
+    /// Whether a fault may have disrupted or delayed packets between `party` and the server in that time.
+    pub fn may_have_disrupted(&self, party: &str, from: Duration, until: Duration) -> bool {
+        let mut disruptions = self
+            .disruptions
+            .iter()
+            .filter(|disruption| disruption.affects(party));
+        disruptions.any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
     }
 
-    /// Whether anything had come between the server and anybody by then.
+    /// Whether any disruption had begun at that time.
     pub fn have_begun(&self, by: Duration) -> bool {
-        self.troubles.first().is_some_and(|first| first.from <= by)
+        self.disruptions.first().is_some_and(|first| first.from <= by)
     }
 
-    /// Until when the receiver may have been out of the server's reach; none if it never was.
-    pub fn receiver_out_of_reach_until(&self) -> Option<Duration> {
-        let ReceiverTrouble {
+    /// The time until which the receiver may have been unreachable; `None` if it always was reachable.
+    pub fn receiver_unreachable_until(&self) -> Option<Duration> {
+        let ReceiverDisruption {
             is_down,
             is_cut_off,
             until,
@@ -111,9 +115,9 @@ impl Faults {
         }
     }
 
-    fn fatal(&self, party: &str) -> impl Iterator<Item = &Trouble> {
-        let concerns = move |trouble: &&Trouble| trouble.is_fatal && trouble.concerns(party);
-        self.troubles.iter().filter(concerns)
+    fn fatal(&self, party: &str) -> impl Iterator<Item = &Disruption> {
+        let affects = move |disruption: &&Disruption| disruption.is_fatal && disruption.affects(party);
+        self.disruptions.iter().filter(affects)
     }
 
     pub(super) fn take(&mut self, at: Duration, event: &WorldEvent) {
@@ -129,9 +133,9 @@ impl Faults {
                 }
             }
             WorldEvent::HealedEverything => {
-                for trouble in &mut self.troubles {
-                    if matches!(trouble.lies, Place::Direction { .. }) {
-                        trouble.until.get_or_insert(at);
+                for disruption in &mut self.disruptions {
+                    if matches!(disruption.location, Location::Direction { .. }) {
+                        disruption.until.get_or_insert(at);
                     }
                 }
                 self.reconnect_receiver(at);
@@ -140,9 +144,9 @@ impl Faults {
             | WorldEvent::Finished { from, to, .. }
             | WorldEvent::Silenced { from, to, .. } => {
                 if let Some(party) = other_end(from, to) {
-                    self.troubles.push(Trouble {
+                    self.disruptions.push(Disruption {
                         party: Some(party.to_owned()),
-                        lies: Place::Connections,
+                        location: Location::Connections,
                         is_fatal: true,
                         from: at,
                         until: Some(at),
@@ -153,9 +157,9 @@ impl Faults {
                 }
             }
             WorldEvent::Crashed { host, .. } => {
-                self.troubles.push(Trouble {
+                self.disruptions.push(Disruption {
                     party: (host != SERVER).then(|| host.clone()),
-                    lies: Place::Host(host.clone()),
+                    location: Location::Host(host.clone()),
                     is_fatal: true,
                     from: at,
                     until: None,
@@ -163,7 +167,7 @@ impl Faults {
                 self.receiver.is_down |= host == RECEIVER;
             }
             WorldEvent::Restarted { host } => {
-                self.ends(at, &Place::Host(host.clone()));
+                self.ends(at, &Location::Host(host.clone()));
                 if host == RECEIVER {
                     self.receiver.is_down = false;
                     self.receiver.until = Some(at);
@@ -178,10 +182,10 @@ impl Faults {
             return;
         };
         self.receiver.is_cut_off |= party == RECEIVER;
-        for lies in directions(link) {
-            self.troubles.push(Trouble {
+        for location in directions(link) {
+            self.disruptions.push(Disruption {
                 party: Some(party.to_owned()),
-                lies,
+                location,
                 is_fatal,
                 from: at,
                 until: None,
@@ -189,9 +193,13 @@ impl Faults {
         }
     }
 
-    fn ends(&mut self, at: Duration, place: &Place) {
-        for trouble in self.troubles.iter_mut().filter(|trouble| trouble.lies == *place) {
-            trouble.until.get_or_insert(at);
+    fn ends(&mut self, at: Duration, place: &Location) {
+        for disruption in self
+            .disruptions
+            .iter_mut()
+            .filter(|disruption| disruption.location == *place)
+        {
+            disruption.until.get_or_insert(at);
         }
     }
 
@@ -202,9 +210,9 @@ impl Faults {
     }
 }
 
-impl Trouble {
-    fn concerns(&self, party: &str) -> bool {
-        self.party.as_deref().is_none_or(|concerned| concerned == party)
+impl Disruption {
+    fn affects(&self, party: &str) -> bool {
+        self.party.as_deref().is_none_or(|affected| affected == party)
     }
 
     fn is_over_at(&self, time: Duration) -> bool {
@@ -212,9 +220,9 @@ impl Trouble {
     }
 }
 
-/// The directions that a fault of a link is about.
-fn directions(link: &Link) -> Vec<Place> {
-    let direction = |from: &str, to: &str| Place::Direction {
+/// The directions that a fault of a link affects.
+fn directions(link: &Link) -> Vec<Location> {
+    let direction = |from: &str, to: &str| Location::Direction {
         from: from.to_owned(),
         to: to.to_owned(),
     };
@@ -225,7 +233,7 @@ fn directions(link: &Link) -> Vec<Place> {
     directions
 }
 
-/// The party at the other end of a link of the server; none if it is none of the server's.
+/// The other party of a link of the server; `None` for a link without the server.
 fn other_end<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
     match (one == SERVER, other == SERVER) {
         (true, false) => Some(other),
@@ -262,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_black_hole_breaks_connections_as_long_as_one_direction_is_left_of_it() {
+    fn a_black_hole_breaks_connections_until_both_directions_are_healed() {
         let link = Link::between(WRAPPER, SERVER);
         let one_way = Link::one_way(SERVER, WRAPPER);
         let faults = faults([
@@ -282,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_troubles_and_breaks_nothing_and_a_crash_of_the_server_breaks_everything() {
+    fn a_cut_delays_packets_and_a_crash_of_the_server_breaks_connections() {
         let link = Link::between(WRAPPER, SERVER);
         let faults = faults([
             (10, WorldEvent::Cut { link }),
@@ -295,7 +303,7 @@ mod tests {
                 },
             ),
         ]);
-        for (span, is_troubled) in [
+        for (span, is_disrupted) in [
             ([0, 9], false),
             ([12, 15], true),
             ([21, 29], false),
@@ -303,8 +311,8 @@ mod tests {
         ] {
             let [from, until] = secs(span);
             assert_eq!(
-                faults.have_troubled(WRAPPER, from, until),
-                is_troubled,
+                faults.may_have_disrupted(WRAPPER, from, until),
+                is_disrupted,
                 "{span:?}"
             );
         }

@@ -1,15 +1,15 @@
-//! A trace as oracles read it: who asked what and was answered what, what the streams showed, what reached
-//! the wrapper, what the wrapper said, what reached the receiver.
+//! A trace as oracles read it: requests of clients with their replies, events of streams, requests to the wrapper, its
+//! frames, and requests to the receiver.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
 //! | `reader` | one pass over a trace |
-//! | `session` | what of it concerns one session |
+//! | `session` | the part of a trace that concerns one session |
 //! | `wire` | addresses and queries, read from paths |
-//! | `wrapper` | what the wrapper was asked, and the sockets that it speaks on |
-//! | `faults` | what was done to the world, as far as it excuses anybody |
+//! | `wrapper` | requests to the wrapper, and its sockets |
+//! | `faults` | faults that excuse missing observations |
 //!
-//! It sorts what was seen; it judges nothing.
+//! This module sorts observations; it judges nothing.
 
 mod faults;
 mod reader;
@@ -31,22 +31,22 @@ pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, 
 use crate::parties::Secrets;
 use crate::trace::Trace;
 
-/// How long what is said is on its way at most in a simulated world, if nothing is wrong with the link.
-const ON_ITS_WAY: Duration = Duration::from_millis(50);
+/// Maximum transit time of a frame in a simulated world without a fault of the link.
+const MAX_TRANSIT: Duration = Duration::from_millis(50);
 
-/// How far a time that a server reports may lie behind the moment of the report: servers report whole milliseconds.
+/// How far a reported time may lie before the time of the report: servers report whole milliseconds.
 const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
 
-/// What a judge has to know of a run beside its trace.
+/// The properties of a run that its trace does not show.
 #[derive(Debug, Clone)]
 pub struct RunContext {
-    /// How far a time that the server reports may lie behind the moment of the report.
+    /// How far a time that the server reports may lie before the time of the report.
     pub time_error: Duration,
     /// How much longer than in a simulated world transmission and processing may take.
     pub timing_tolerance: Duration,
-    /// Whether time passes by itself, also while parties work.
+    /// Whether the run is in real time, which passes while parties work.
     pub in_real_time: bool,
-    /// What only the server and its services know.
+    /// The secrets that only the server and its services know.
     pub secrets: Vec<String>,
 }
 
@@ -62,116 +62,116 @@ impl Default for RunContext {
     }
 }
 
-/// What all of a trace tells.
+/// The content of a trace, sorted.
 #[derive(Debug, Default)]
 pub struct History {
-    /// What the trace does not show.
+    /// The properties of the run that the trace does not show.
     pub context: RunContext,
     /// Requests of clients to the server, in order of sending.
     pub calls: Vec<Call>,
-    /// Streams that were opened, in order of opening.
+    /// Streams, in order of opening.
     pub streams: Vec<Stream>,
-    /// What the streams showed, in order of receiving.
+    /// Events of all streams, in order of receiving.
     pub seen: Vec<SeenEvent>,
-    /// What the streams showed that is no event.
+    /// Frames of streams that are no events.
     pub unreadable: Vec<UnreadableFrame>,
-    /// Bindings that the wrapper was given, in order of arrival.
+    /// Bindings that the wrapper received, in order of arrival.
     pub bindings: Vec<Binding>,
     /// Requests to get ready that reached the wrapper, in order of arrival.
     pub preparations: Vec<Preparation>,
     /// Turns that reached the wrapper, in order of arrival.
     pub deliveries: Vec<Delivery>,
-    /// Ingest sockets that the server let the wrapper open, in order of opening.
+    /// Ingest sockets that the server accepted from wrappers, in order of opening.
     pub ingests: Vec<Ingest>,
-    /// Ingest sockets that the server let wrappers of imported executions open, in order of opening.
+    /// Ingest sockets that the server accepted from wrappers of imported executions, in order of opening.
     pub imported_ingests: Vec<ImportedIngest>,
     /// Orders to stop that reached the wrapper, in order of arrival.
     pub stops: Vec<Stop>,
-    /// What the wrapper said on its ingest sockets, in order of sending.
+    /// Frames of the wrapper on its ingest sockets, in order of sending.
     pub wrapper_frames: Vec<WrapperFrame>,
     /// Requests that reached the receiver, in order of arrival.
     pub callbacks: Vec<CallbackRequest>,
-    /// What was done to the world.
+    /// The faults of the run.
     pub faults: Faults,
-    /// What the gateway said at the end of who waits there.
+    /// The requests that the gateway reported at the end of the run; `None` if it did not answer.
     pub waiters: Option<Value>,
-    /// When the last thing happened.
+    /// Time of the last record.
     pub end: Duration,
     sessions: BTreeMap<Arc<str>, SessionNotes>,
 }
 
-/// What is known of a session beside what it shares with others.
+/// What only one session has.
 #[derive(Debug, Default)]
 struct SessionNotes {
-    /// What the last complete reading of its log by the harness showed; an error if the last reading failed.
+    /// The log in the last complete reading by the harness; an error if the last reading failed.
     log: Option<Result<Vec<usize>, LogUnread>>,
-    /// Ids of the root of its kilo.
+    /// Ids of its root kilo session.
     roots: BTreeSet<String>,
 }
 
-/// The harness asked for a session's log and was not given it.
+/// The harness requested a session's log and did not receive it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogUnread;
 
 /// A client's request to the server.
 #[derive(Debug)]
 pub struct Call {
-    /// When it was sent.
+    /// Time of sending.
     pub at: Duration,
-    /// By whom.
+    /// The client.
     pub party: String,
     /// The procedure.
     pub procedure: String,
     /// Its input.
     pub input: Value,
-    /// The answer, and when it came; none if it never did.
+    /// Time, status and body of the answer; `None` without an answer.
     pub reply: Option<(Duration, u16, Value)>,
 }
 
 impl Call {
-    /// The data of an answer that says that all went well, and when it came.
+    /// Time and data of a successful answer.
     pub fn success(&self) -> Option<(Duration, &Value)> {
         let (at, status, body) = self.reply.as_ref()?;
         (*status == 200).then(|| (*at, &body["result"]["data"]))
     }
 
-    /// Whether it was refused, so that nothing has come of it.
+    /// Whether it was refused, so that it had no effect.
     pub fn is_refused(&self) -> bool {
         self.reply.is_some() && self.success().is_none()
     }
 
-    /// The session that it is about or that came of it.
+    /// The session that it concerns or created.
     pub fn session(&self) -> Option<&str> {
-        let told = self.success().map(|(_, data)| data);
-        told.and_then(|data| data["cloudAgentSessionId"].as_str())
+        let data = self.success().map(|(_, data)| data);
+        data.and_then(|data| data["cloudAgentSessionId"].as_str())
             .or_else(|| self.input["cloudAgentSessionId"].as_str())
             .or_else(|| self.input["sessionId"].as_str())
     }
 
-    /// The message that it asks to be admitted, as far as anybody knows its id.
-    pub fn asked_message(&self) -> Option<&str> {
+    /// The message that it requests to admit; `None` if the wire does not show its id.
+    pub fn requested_message(&self) -> Option<&str> {
         if !self.is_admission() {
             return None;
         }
-        let told = self.success().map(|(_, data)| data);
-        told.and_then(|data| data["messageId"].as_str())
+        let data = self.success().map(|(_, data)| data);
+        data.and_then(|data| data["messageId"].as_str())
             .or_else(|| self.input["message"]["id"].as_str())
             .or_else(|| self.input["messageId"].as_str())
             .or_else(|| self.input["initialMessageId"].as_str())
     }
 
-    /// The message that the answer acknowledges, and when; none if it does not.
+    /// The message that the answer acknowledges, with the time of the answer.
     pub fn acked(&self) -> Option<(&str, Duration)> {
         let (at, _) = self.success()?;
-        Some((self.asked_message()?, at))
+        Some((self.requested_message()?, at))
     }
 
-    /// Whether it makes a session.
+    /// Whether it creates a session.
     pub fn is_creation(&self) -> bool {
         matches!(self.procedure.as_str(), "start" | "prepareSession")
     }
 
-    /// Whether it is one of the procedures of old clients whose reply names an execution (protocol §2).
+    /// Whether it is a V2 procedure, whose reply has an execution (protocol §2).
     pub fn is_v2(&self) -> bool {
         matches!(
             self.procedure.as_str(),
@@ -179,7 +179,7 @@ impl Call {
         )
     }
 
-    /// Whether it asks for a message to be admitted.
+    /// Whether it requests the admission of a message.
     pub fn is_admission(&self) -> bool {
         matches!(self.procedure.as_str(), "start" | "send")
             || self.is_v2()
@@ -190,33 +190,33 @@ impl Call {
 /// A client's stream.
 #[derive(Debug)]
 pub struct Stream {
-    /// Whose.
+    /// The client.
     pub party: String,
-    /// Which of its sockets.
+    /// Number of the socket among those of the client.
     pub socket: u64,
-    /// The session that was asked for.
+    /// The requested session.
     pub session: Arc<str>,
-    /// From where on it was asked for.
+    /// The requested starting point.
     pub from: StreamStart,
-    /// Whether only some events were asked for.
+    /// Whether only some events were requested.
     pub is_filtered: bool,
-    /// When it was open.
+    /// Time of opening.
     pub opened_at: Duration,
-    /// When it ended, as far as its client noticed.
+    /// Time at which the client noticed its end.
     pub closed_at: Option<Duration>,
-    /// What it showed, as places in [`History::seen`].
+    /// Its events, as indices into [`History::seen`].
     events: Vec<usize>,
 }
 
-/// From where on a stream was asked for.
+/// The starting point of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamStart {
-    /// After the event of that id.
+    /// After the event with this id.
     After(u64),
-    /// Nothing is replayed.
+    /// No event is replayed.
     Live,
-    /// It was not said.
-    Unsaid,
+    /// The request names no starting point.
+    Unspecified,
 }
 
 /// An event of a session's stream.
@@ -228,11 +228,11 @@ pub struct StreamEvent {
     pub id: u64,
     /// Its `streamEventType`.
     pub name: String,
-    /// What it carries.
+    /// Its data.
     pub data: Value,
-    /// When the server says it happened, since the beginning of the run, in whole milliseconds.
+    /// The time that the server reports, since the beginning of the run, in whole milliseconds.
     pub at: Duration,
-    /// What else its envelope has; `sessionId` is among it only if it names another session.
+    /// Further fields of its envelope. `sessionId` is among them only if it is another session.
     pub others: Map<String, Value>,
 }
 
@@ -243,17 +243,17 @@ impl StreamEvent {
         self.data["messageId"].as_str()
     }
 
-    /// Whether it tells that a message was admitted.
+    /// Whether it reports that a message was admitted.
     pub fn is_queued(&self) -> bool {
         self.name == "cloud.message.queued"
     }
 
-    /// Whether it tells that a wrapper took a message.
+    /// Whether it reports that a wrapper accepted a message.
     pub fn is_sent(&self) -> bool {
         self.name == "cloud.message.sent"
     }
 
-    /// Whether it tells how a message ended.
+    /// Whether it reports the end of a message.
     pub fn is_end(&self) -> bool {
         matches!(
             self.name.as_str(),
@@ -266,12 +266,12 @@ impl StreamEvent {
         kilo(&self.name, &self.data)
     }
 
-    /// Whether that is its name, or that of the kilo event in it.
-    pub fn is_called(&self, name: &str) -> bool {
+    /// Whether `name` is its name or the name of the kilo event in it.
+    pub fn is_named(&self, name: &str) -> bool {
         self.name == name || self.kilo().is_some_and(|(kilo, _)| kilo == name)
     }
 
-    /// What it is the latest word on, so that its content may change; none if it stands for itself.
+    /// The entity that it is a version of, whose row later versions overwrite; `None` if its row never changes.
     pub fn entity(&self) -> Option<(&str, &str)> {
         let (name, properties) = self.kilo()?;
         match name {
@@ -284,7 +284,7 @@ impl StreamEvent {
         }
     }
 
-    /// Whether it is the latest word on something, so that its content may change.
+    /// Whether it is a version of an entity, so that later versions overwrite its row.
     pub fn is_upserted(&self) -> bool {
         self.entity().is_some()
     }
@@ -298,27 +298,27 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
     Some((data["event"].as_str()?, &data["properties"]))
 }
 
-/// An event that a stream showed.
+/// An event that a client received on a stream.
 #[derive(Debug)]
 pub struct SeenEvent {
-    /// Whose stream.
+    /// The client.
     pub party: String,
-    /// Which of its streams.
+    /// Number of the socket among those of the client.
     pub socket: u64,
-    /// When.
+    /// Time of receiving.
     pub seen_at: Duration,
     /// The event.
     pub event: StreamEvent,
 }
 
-/// A frame of a stream that is no event.
+/// A frame of a stream that is not an event.
 #[derive(Debug)]
 pub struct UnreadableFrame {
-    /// The session whose stream showed it.
+    /// The session of the stream.
     pub session: Arc<str>,
-    /// Whose stream.
+    /// The client.
     pub party: String,
-    /// When.
+    /// Time of receiving.
     pub seen_at: Duration,
     /// The frame.
     pub frame: Value,
@@ -327,7 +327,7 @@ pub struct UnreadableFrame {
 /// A request that reached the receiver.
 #[derive(Debug)]
 pub struct CallbackRequest {
-    /// When.
+    /// Time of arrival.
     pub at: Duration,
     /// HTTP method.
     pub method: String,
@@ -337,39 +337,39 @@ pub struct CallbackRequest {
     pub headers: Value,
     /// Its body.
     pub body: Value,
-    /// What it was answered; none if nothing.
+    /// Status of the answer; `None` without an answer.
     pub status: Option<u16>,
 }
 
 impl CallbackRequest {
-    /// What receivers tell repeats by.
+    /// The key by which receivers recognize repeats.
     pub fn key(&self) -> &str {
         self.body["idempotencyKey"].as_str().unwrap_or_default()
     }
 
-    /// Whether it is of an execution of an old record, which has rules of its own (protocol §10).
+    /// Whether it is about an execution of a legacy record, which has separate rules (protocol §10).
     pub fn is_of_execution(&self) -> bool {
         self.body["executionId"].as_str().is_some_and(is_execution)
     }
 
-    /// Whether the receiver took it.
+    /// Whether the receiver accepted it.
     pub fn is_delivered(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }
 
-/// Whether an id is that of an execution of an old record (protocol §1).
+/// Whether an id is the id of an execution (protocol §1).
 pub fn is_execution(id: &str) -> bool {
     id.starts_with("exc_")
 }
 
 impl History {
-    /// Sorts what a trace of a simulated world has.
+    /// Reads a trace of a simulated world.
     pub fn read(trace: &Trace) -> Self {
         Self::read_under(trace, RunContext::default())
     }
 
-    /// Sorts what a trace has.
+    /// Reads a trace of a run with the given properties.
     pub fn read_under(trace: &Trace, context: RunContext) -> Self {
         Self {
             context,
@@ -377,17 +377,17 @@ impl History {
         }
     }
 
-    /// How far a time that the server tells may be from when it was seen to be.
+    /// How far a time that the server reports may be from the time of the observation.
     pub(super) fn time_error(&self) -> Duration {
         self.context.time_error
     }
 
-    /// How long what is said is on its way at most, if nothing is wrong with the link.
-    pub(super) fn on_its_way(&self) -> Duration {
-        ON_ITS_WAY + self.context.timing_tolerance
+    /// Maximum transit time of a frame without a fault of the link.
+    pub(super) fn max_transit(&self) -> Duration {
+        MAX_TRANSIT + self.context.timing_tolerance
     }
 
-    /// The sessions that anybody has dealt with, each with what concerns it.
+    /// All sessions in the trace.
     pub fn sessions(&self) -> Vec<SessionHistory<'_>> {
         self.sessions
             .keys()
@@ -395,7 +395,7 @@ impl History {
             .collect()
     }
 
-    /// Messages that some client was told are admitted, with when it was told first.
+    /// Acknowledged messages, with the time of the first acknowledgement.
     pub fn acked(&self) -> BTreeMap<&str, Duration> {
         let mut acked = BTreeMap::new();
         for (message, at) in self.calls.iter().filter_map(Call::acked) {
@@ -404,8 +404,8 @@ impl History {
         acked
     }
 
-    /// The kept events as far as known, in order of id: the log of a session, or what was seen if there is no
-    /// log; one session after the other.
+    /// The kept events, one session after the other, in order of id: the log of the session, or the received events if
+    /// there is no log.
     pub fn kept_events(&self) -> Vec<&StreamEvent> {
         let sessions = self.sessions.keys();
         sessions
@@ -414,14 +414,14 @@ impl History {
             .collect()
     }
 
-    /// When a kept event was first shown on any stream; if it never was, when it happened by its own word.
+    /// The time at which a client first received a kept event; the time of the event if none received it.
     pub fn first_seen(&self, event: &StreamEvent) -> Duration {
         let is_it = |seen: &&SeenEvent| seen.event.id == event.id && seen.event.session == event.session;
         let seen = self.seen.iter().find(is_it);
         seen.map_or(event.at, |seen| seen.seen_at)
     }
 
-    /// What a stream showed, in order.
+    /// The events of a stream, in order.
     pub fn shown<'a>(&'a self, stream: &'a Stream) -> impl DoubleEndedIterator<Item = &'a SeenEvent> {
         stream.events.iter().map(|place| &self.seen[*place])
     }

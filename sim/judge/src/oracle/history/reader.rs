@@ -1,4 +1,4 @@
-//! One pass over a trace.
+//! Reads a trace in one pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::{
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Trace, What};
 
-/// The fields that the envelope of every event has.
+/// The fields of the envelope of every event.
 const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
 
 /// The name of the event that ends a replay.
 pub const CONNECTED: &str = "connected";
 
-/// Sorts what a trace has.
+/// Reads a trace.
 pub(super) fn read(trace: &Trace) -> History {
     let mut reader = Reader {
         trace,
@@ -45,15 +45,15 @@ pub(super) fn read(trace: &Trace) -> History {
 struct Reader<'a> {
     trace: &'a Trace,
     history: History,
-    /// Sockets that are open, by party and number.
+    /// Open sockets, by party and number.
     sockets: BTreeMap<(&'a str, u64), Socket>,
-    /// Exchanges that are still to be answered, by party and number.
+    /// Exchanges without an answer yet, by party and number.
     exchanges: BTreeMap<(&'a str, u64), Exchange>,
-    /// The harness's last reading of each session's log; none if it was refused.
+    /// The harness's last reading of each session's log; `None` if it was refused.
     readings: BTreeMap<Arc<str>, Option<usize>>,
 }
 
-/// What a socket is, as a place in the history.
+/// A socket, as an index into the history.
 #[derive(Clone, Copy)]
 enum Socket {
     Stream(usize),
@@ -61,7 +61,7 @@ enum Socket {
     ImportedIngest(usize),
 }
 
-/// What an exchange is, as a place in the history where it has one.
+/// An exchange, as an index into the history if it has an entry there.
 enum Exchange {
     Call(usize),
     Waiters,
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             }
             Observation::RequestReceived {
                 exchange, path, body, ..
-            } => self.wrapper_asked(at, (party, *exchange), path, body),
+            } => self.wrapper_requested(at, (party, *exchange), path, body),
             Observation::ReplyReceived {
                 exchange,
                 status,
@@ -196,8 +196,8 @@ impl<'a> Reader<'a> {
         self.exchanges.insert(exchange, known);
     }
 
-    /// A wrapper was asked something, or a party that is asked nothing a judge looks at.
-    fn wrapper_asked(&mut self, at: Duration, exchange: (&'a str, u64), path: &str, body: &Value) {
+    /// A request to a wrapper, or to a party whose requests are not judged.
+    fn wrapper_requested(&mut self, at: Duration, exchange: (&'a str, u64), path: &str, body: &Value) {
         let binding = &body["session"];
         let named = body["cloudAgentSessionId"]
             .as_str()
@@ -245,9 +245,9 @@ impl<'a> Reader<'a> {
             Some(Exchange::Call(place)) => {
                 let call = &mut self.history.calls[place];
                 call.reply = Some((at, status, body.clone()));
-                let told = call.success().map(|(_, data)| data["kiloSessionId"].clone());
+                let root = call.success().map(|(_, data)| data["kiloSessionId"].clone());
                 let session = call.session().map(str::to_owned);
-                if let (Some(session), Some(root)) = (session, told) {
+                if let (Some(session), Some(root)) = (session, root) {
                     let session = self.session(&session);
                     self.learn_root(&session, &root);
                 }
@@ -335,7 +335,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The session of that id, which is known from now on.
+    /// The session with this id. It is part of the history from now on.
     fn session(&mut self, id: &str) -> Arc<str> {
         if let Some((known, _)) = self.history.sessions.get_key_value(id) {
             return known.clone();
@@ -364,7 +364,7 @@ impl<'a> Reader<'a> {
                 (None, Some(place)) if self.history.streams[place].closed_at.is_none() => {
                     Some(Err(LogUnread))
                 }
-                // It was a stream that the harness followed, and went on with by another.
+                // It was a live stream of the observer, which another stream continued.
                 (None, Some(_)) => None,
             };
             if let Some(notes) = self.history.sessions.get_mut(&session) {
@@ -374,27 +374,27 @@ impl<'a> Reader<'a> {
         self.history
     }
 
-    /// The last words of a stream on every kept event, in order of id.
+    /// The last version of every kept event of a stream, in order of id.
     fn log(&self, place: usize) -> Vec<usize> {
-        let mut last_words = BTreeMap::new();
+        let mut last_versions = BTreeMap::new();
         for place in &self.history.streams[place].events {
             let id = self.history.seen[*place].event.id;
             if id > 0 {
-                last_words.insert(id, *place);
+                last_versions.insert(id, *place);
             }
         }
-        last_words.into_values().collect()
+        last_versions.into_values().collect()
     }
 }
 
-/// The machine that a party opens its ingest sockets from. Those that are a script's own have names of their
-/// own and are opened on the wrapper's.
+/// The host that a party opens its ingest sockets from. Ingest sockets of a script have their own party names and are
+/// opened on the wrapper's host.
 fn ingest_host(party: &str) -> String {
     let is_of_script = party.contains(':');
     if is_of_script { WRAPPER } else { party }.to_owned()
 }
 
-/// Whether a stream from the beginning has shown all that there was in its session.
+/// Whether a stream from the beginning contains all kept events of its session.
 fn is_whole(history: &History, stream: &Stream) -> bool {
     let has_replayed = history.shown(stream).any(|seen| seen.event.name == CONNECTED);
     let is_later = |seen: &super::SeenEvent| {

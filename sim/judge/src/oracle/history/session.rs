@@ -1,4 +1,4 @@
-//! What of a history concerns one session.
+//! The part of a history that concerns one session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,55 +10,55 @@ use super::{
 };
 use crate::parties::OBSERVER;
 
-/// After how long without activity a session is removed (protocol §7).
+/// Time without activity after which a session is removed (protocol §7).
 const LIFETIME: Duration = Duration::from_hours(90 * 24);
 
-/// The longest that a slow client rests between one event and the next. Only the harness's own eye never does.
-const LONGEST_REST: Duration = Duration::from_mins(10);
+/// Longest pause of a slow client between two events. The observer of the harness never pauses.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// One session.
 pub struct SessionHistory<'a> {
-    /// The whole of which this is a part.
+    /// The history of the whole run.
     pub run: &'a History,
-    /// The session's id.
+    /// Id of the session.
     pub id: &'a str,
     /// Requests of clients about it.
     pub calls: Vec<&'a Call>,
     /// Its streams.
     pub streams: Vec<&'a Stream>,
-    /// The log of its kept events as the harness read it when all was over, in order of id; none if the
-    /// harness never read it, or could not.
+    /// The log of its kept events at the end of the run, in order of id; `None` if the harness did not read it or could
+    /// not.
     pub log: Option<Vec<&'a StreamEvent>>,
-    /// Its kept events as far as known: the log, or what was seen if there is no log.
+    /// Its kept events: the log, or the received events if there is no log.
     pub kept: Vec<&'a StreamEvent>,
-    /// Bindings that the wrapper was given for it.
+    /// Bindings that the wrapper received for it.
     pub bindings: Vec<&'a Binding>,
     /// Requests to get ready for it that reached the wrapper.
     pub preparations: Vec<&'a Preparation>,
     /// Its turns that reached the wrapper.
     pub deliveries: Vec<&'a Delivery>,
-    /// Requests to the receiver that say that they are about it.
+    /// Requests to the receiver that name it.
     pub callbacks: Vec<&'a CallbackRequest>,
-    /// Whether it may have been removed: somebody asked for its deletion, or nothing happened in it for long.
+    /// Whether it may have been removed: a client requested its deletion, or it was inactive for its whole lifetime.
     pub is_removed: bool,
 }
 
-/// Places in [`History::seen`] of a session's kept events as far as known, in order of id.
+/// Indices into [`History::seen`] of a session's kept events, in order of id.
 pub(super) fn kept(history: &History, id: &str) -> Vec<usize> {
     let notes = &history.sessions[id];
     if let Some(Ok(log)) = &notes.log {
         return log.clone();
     }
-    let mut last_words = BTreeMap::new();
+    let mut last_versions = BTreeMap::new();
     for (place, seen) in history.seen.iter().enumerate() {
         if seen.event.id > 0 && *seen.event.session == *id {
-            last_words.insert(seen.event.id, place);
+            last_versions.insert(seen.event.id, place);
         }
     }
-    last_words.into_values().collect()
+    last_versions.into_values().collect()
 }
 
-/// Whether there was ever so long without a call or a kept event that a session may have been removed.
+/// Whether a session was inactive, without a call or a kept event, for its whole lifetime.
 fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
     let mut active_at: Vec<Duration> = calls.iter().map(|call| call.at).collect();
     active_at.extend(kept.iter().map(|event| event.at));
@@ -120,12 +120,12 @@ impl<'a> SessionHistory<'a> {
         }
     }
 
-    /// Whether the harness asked for its log and was not given it.
+    /// Whether the harness requested its log and did not receive it.
     pub fn is_unread(&self) -> bool {
         matches!(self.run.sessions[self.id].log, Some(Err(LogUnread)))
     }
 
-    /// Messages that some client was told are admitted, with when it was told first and by which call.
+    /// Acknowledged messages, with the time and the call of the first acknowledgement.
     pub fn acked(&self) -> BTreeMap<&'a str, (Duration, &'a Call)> {
         let mut acked = BTreeMap::new();
         for call in &self.calls {
@@ -136,12 +136,12 @@ impl<'a> SessionHistory<'a> {
         acked
     }
 
-    /// The ids of its kilo's root, as far as anybody was told.
+    /// The ids of its root kilo session that were on the wire.
     pub fn roots(&self) -> &'a BTreeSet<String> {
         &self.run.sessions[self.id].roots
     }
 
-    /// What its streams showed, in order of receiving.
+    /// Events of its streams, in order of receiving.
     pub fn seen(&self) -> impl Iterator<Item = &'a SeenEvent> {
         let id = self.id;
         self.run
@@ -150,7 +150,7 @@ impl<'a> SessionHistory<'a> {
             .filter(move |seen| *seen.event.session == *id)
     }
 
-    /// The ingest sockets that were opened for it.
+    /// Its ingest sockets.
     pub fn ingests(&self) -> impl Iterator<Item = &'a Ingest> {
         let id = self.id;
         self.run
@@ -159,7 +159,7 @@ impl<'a> SessionHistory<'a> {
             .filter(move |ingest| *ingest.session == *id)
     }
 
-    /// The ingest sockets that the wrappers of its imported executions opened.
+    /// The ingest sockets of its imported executions.
     pub fn imported_ingests(&self) -> impl Iterator<Item = &'a ImportedIngest> {
         let id = self.id;
         self.run
@@ -168,7 +168,7 @@ impl<'a> SessionHistory<'a> {
             .filter(move |ingest| *ingest.session == *id)
     }
 
-    /// What its wrapper said, each with the socket it was said on.
+    /// Frames of its wrapper, each with its socket.
     pub fn wrapper_frames(&self) -> impl Iterator<Item = (&'a Ingest, &'a WrapperFrame)> {
         let (id, run) = (self.id, self.run);
         let of_socket = run
@@ -178,9 +178,8 @@ impl<'a> SessionHistory<'a> {
         of_socket.filter(move |(ingest, _)| *ingest.session == *id)
     }
 
-    /// Whether what a stream showed is all that there was from its opening to the end of the run: it never
-    /// ended, no fault can have ended it without its client's noticing, and its client is not still busy taking
-    /// what comes.
+    /// Whether a stream was open from its opening to the end of the run and its client has received everything: it did
+    /// not end, no fault may have ended it silently, and the client is not behind.
     pub fn is_alive(&self, stream: &Stream) -> bool {
         stream.closed_at.is_none()
             && stream.opened_at > self.run.faults.broken_until(&stream.party)
@@ -190,6 +189,6 @@ impl<'a> SessionHistory<'a> {
     fn has_caught_up(&self, stream: &Stream) -> bool {
         let last = self.run.shown(stream).next_back();
         let last_at = last.map_or(stream.opened_at, |seen| seen.seen_at);
-        stream.party == OBSERVER || last_at + LONGEST_REST <= self.run.end
+        stream.party == OBSERVER || last_at + LONGEST_PAUSE <= self.run.end
     }
 }

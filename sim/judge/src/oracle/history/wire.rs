@@ -1,19 +1,18 @@
-//! What paths and queries say, and the fence that tells one wrapper's sockets from another's (protocol §1,
-//! §5, §9).
+//! Sessions, starting points and fences in paths and queries (protocol §1, §5, §9).
 
 use serde_json::Value;
 
 use super::StreamStart;
 
-/// Parameters by which a stream shows some events only.
+/// Parameters that restrict a stream to some events.
 const FILTERS: [&str; 4] = ["eventTypes", "executionIds", "startTime", "endTime"];
 
-/// What tells the sockets of one allocation of the wrapper from those of every other.
+/// The identity of one allocation of the wrapper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     /// The wrapper run.
     pub run: String,
-    /// Rises with every allocation.
+    /// The generation, which rises with every allocation.
     pub generation: u64,
     /// The connection.
     pub connection: String,
@@ -39,14 +38,14 @@ impl Fence {
     }
 }
 
-/// A parameter of a path's query, as it was written.
+/// A parameter of a path's query, not decoded.
 pub(super) fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = path.split_once('?')?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// The session whose ingest is at a path or URL, `…/sessions/{user}/{session}/ingest`.
+/// The session in the path or URL of an ingest, `…/sessions/{user}/{session}/ingest`.
 pub(super) fn ingest_session(path: &str) -> Option<&str> {
     let place = path.split('?').next()?.strip_suffix("/ingest")?;
     let (user, session) = place.rsplit_once('/')?;
@@ -54,22 +53,22 @@ pub(super) fn ingest_session(path: &str) -> Option<&str> {
     sessions.ends_with("/sessions").then_some(session)
 }
 
-/// The session whose stream is at a path.
+/// The session in the path of a stream.
 pub(super) fn stream_session(path: &str) -> Option<&str> {
     path.starts_with("/stream?")
         .then(|| parameter(path, "cloudAgentSessionId"))?
 }
 
-/// From where on a stream is asked for.
+/// The starting point in the path of a stream.
 pub(super) fn stream_start(path: &str) -> StreamStart {
     if parameter(path, "replay") == Some("false") {
         return StreamStart::Live;
     }
     let from = parameter(path, "fromId").and_then(|from| from.parse().ok());
-    from.map_or(StreamStart::Unsaid, StreamStart::After)
+    from.map_or(StreamStart::Unspecified, StreamStart::After)
 }
 
-/// Whether a stream asks for some events only.
+/// Whether a stream is restricted to some events.
 pub(super) fn is_filtered(path: &str) -> bool {
     FILTERS.iter().any(|filter| parameter(path, filter).is_some())
 }
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_tells_its_session_and_from_where_on_its_stream_is() {
+    fn a_path_names_its_session_and_starting_point() {
         assert_eq!(
             ingest_session("/sessions/user-1/agent_1/ingest?a=b"),
             Some("agent_1")
@@ -95,7 +94,7 @@ mod tests {
         );
         assert_eq!(stream_start("/stream?a=b&fromId=3"), StreamStart::After(3));
         assert_eq!(stream_start("/stream?fromId=3&replay=false"), StreamStart::Live);
-        assert_eq!(stream_start("/stream?a=b"), StreamStart::Unsaid);
+        assert_eq!(stream_start("/stream?a=b"), StreamStart::Unspecified);
         assert!(is_filtered("/stream?eventTypes=complete"));
     }
 }

@@ -1,4 +1,4 @@
-//! What the wrapper was asked, and the sockets on which it speaks (protocol §5).
+//! Requests to the wrapper, and its ingest sockets with their frames (protocol §5).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::Fence;
 
-/// A binding that the wrapper was given, with `/session/ready` or with a turn.
+/// A binding that the wrapper received, with `/session/ready` or with a turn.
 #[derive(Debug)]
 pub struct Binding {
-    /// When it arrived.
+    /// Time of arrival.
     pub at: Duration,
     /// The session.
     pub session: Option<Arc<str>>,
@@ -23,23 +23,23 @@ pub struct Binding {
 /// A request to get ready that reached the wrapper.
 #[derive(Debug)]
 pub struct Preparation {
-    /// When.
+    /// Time of arrival.
     pub at: Duration,
     /// The session.
     pub session: Option<Arc<str>>,
-    /// What it was answered; none if nothing.
+    /// Body of the answer; `None` without an answer.
     pub answer: Option<Value>,
 }
 
 impl Preparation {
-    /// Whether the wrapper said that it is ready.
+    /// Whether the wrapper answered that it is ready.
     pub fn is_ready(&self) -> bool {
         self.answer
             .as_ref()
             .is_some_and(|answer| answer["status"] == "ready")
     }
 
-    /// Whether the wrapper said that the request itself is wrong, which no other try mends (protocol §5).
+    /// Whether the wrapper refused the request as invalid, which is not retryable (protocol §5).
     pub fn is_refused(&self) -> bool {
         let code = self.answer.as_ref().map(|answer| &answer["error"]["code"]);
         code.is_some_and(|code| *code == "INVALID_REQUEST")
@@ -49,46 +49,46 @@ impl Preparation {
 /// A turn that reached the wrapper.
 #[derive(Debug)]
 pub struct Delivery {
-    /// When.
+    /// Time of arrival.
     pub at: Duration,
-    /// The session that it says it is of.
+    /// The session that the request names.
     pub session: Option<Arc<str>>,
     /// The message.
     pub message: String,
-    /// The fence of the run that it was given to, if it says all of it.
+    /// The fence of its run; `None` if the request does not contain all of it.
     pub fence: Option<Fence>,
-    /// All that the request says.
+    /// Body of the request.
     pub body: Value,
-    /// The status of the answer; none if there was none.
+    /// Status of the answer; `None` without an answer.
     pub status: Option<u16>,
 }
 
 impl Delivery {
-    /// Whether the wrapper answered that it took it.
-    pub fn is_taken(&self) -> bool {
+    /// Whether the wrapper accepted it.
+    pub fn is_accepted(&self) -> bool {
         self.status == Some(200)
     }
 
-    /// Whether the wrapper answered that the request itself is wrong, which no other try mends (protocol §5).
+    /// Whether the wrapper refused the request as invalid, which is not retryable (protocol §5).
     pub fn is_refused(&self) -> bool {
         self.status == Some(400)
     }
 }
 
-/// An ingest socket that the server let the wrapper open.
+/// An ingest socket that the server accepted from a wrapper.
 #[derive(Debug)]
 pub struct Ingest {
-    /// Who opened it.
+    /// The party that opened it.
     pub party: String,
     /// The session.
     pub session: Arc<str>,
     /// The fence that it was opened under.
     pub fence: Fence,
-    /// The machine that it was opened from.
+    /// The host that it was opened from.
     pub host: String,
-    /// When it was open.
+    /// Time of opening.
     pub opened_at: Duration,
-    /// When it ended, as far as the wrapper noticed.
+    /// Time at which the wrapper noticed its end.
     pub closed_at: Option<Duration>,
 }
 
@@ -99,32 +99,32 @@ pub struct ImportedIngest {
     pub session: Arc<str>,
     /// The execution.
     pub execution: String,
-    /// The machine that it was opened from.
+    /// The host that it was opened from.
     pub host: String,
-    /// When it was open.
+    /// Time of opening.
     pub opened_at: Duration,
-    /// When it ended, as far as the wrapper noticed.
+    /// Time at which the wrapper noticed its end.
     pub closed_at: Option<Duration>,
 }
 
 /// An order to stop that reached the wrapper: a `kill` on an ingest socket, or `/job/abort`.
 #[derive(Debug)]
 pub struct Stop {
-    /// When.
+    /// Time of arrival.
     pub at: Duration,
-    /// The run that it is for; none if whatever runs is meant.
+    /// The run to stop; `None` for any run.
     pub run: Option<String>,
 }
 
 /// A frame of the wrapper.
 #[derive(Debug)]
 pub struct WrapperFrame {
-    /// When it was sent.
+    /// Time of sending.
     pub at: Duration,
-    /// The socket that it was sent on, as a place in [`History::ingests`](super::History::ingests).
+    /// Its socket, as an index into [`History::ingests`](super::History::ingests).
     pub ingest: usize,
     /// Its `streamEventType`.
     pub name: String,
-    /// What it carries.
+    /// Its data.
     pub data: Value,
 }

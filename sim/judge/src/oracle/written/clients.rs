@@ -1,4 +1,4 @@
-//! What clients ask, and what their streams show.
+//! Requests of clients, and their streams.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use super::{ROOT, Writer};
 use crate::parties::SERVER;
 
 impl Writer {
-    /// A client asks and gets no answer.
-    pub(in crate::oracle) fn asks(&mut self, procedure: &str, mut input: Value) -> u64 {
+    /// A client sends a request and receives no answer.
+    pub(in crate::oracle) fn requests(&mut self, procedure: &str, mut input: Value) -> u64 {
         let fields = input.as_object_mut().expect("inputs are objects");
         if procedure != "start" {
             let session = json!(self.session);
@@ -26,34 +26,34 @@ impl Writer {
             path,
             body,
         };
-        self.sees("client", request);
+        self.observes("client", request);
         exchange
     }
 
-    /// A client asks and is answered.
+    /// A client sends a request and receives an answer.
     pub(in crate::oracle) fn answered(&mut self, procedure: &str, input: Value, status: u16, body: Value) {
-        let exchange = self.asks(procedure, input);
+        let exchange = self.requests(procedure, input);
         self.is_answered(exchange, status, body);
     }
 
-    /// A client that asked is answered.
+    /// A client receives the answer to its request.
     pub(in crate::oracle) fn is_answered(&mut self, exchange: u64, status: u16, body: Value) {
         let reply = Observation::ReplyReceived {
             exchange,
             status,
             body,
         };
-        self.sees("client", reply);
+        self.observes("client", reply);
     }
 
-    /// A client interrupts the session, and is answered before anything comes of it.
+    /// A client interrupts the session and receives the answer before the interrupt has an effect.
     pub(in crate::oracle) fn interrupts(&mut self, status: u16) {
         let input = json!({"sessionId": self.session});
         let body = json!({"result": {"data": {"success": true, "processesFound": true}}});
         self.answered("interruptSession", input, status, body);
     }
 
-    /// A client asks, and is told that its message is admitted.
+    /// A client sends a request that admits a message and receives the acknowledgement.
     pub(in crate::oracle) fn acked(&mut self, procedure: &str, message: &str, input: Value) {
         let data = json!({"messageId": message, "cloudAgentSessionId": self.session, "kiloSessionId": ROOT});
         self.answered(procedure, input, 200, json!({"result": {"data": data}}));
@@ -62,7 +62,7 @@ impl Writer {
     pub(super) fn opens(&mut self, party: &str, path: String) -> u64 {
         self.socket += 1;
         let (socket, to) = (self.socket, SERVER.to_owned());
-        self.sees(party, Observation::SocketOpened { socket, to, path });
+        self.observes(party, Observation::SocketOpened { socket, to, path });
         socket
     }
 
@@ -73,33 +73,33 @@ impl Writer {
         self.book().streams.insert(client.to_owned(), socket);
     }
 
-    /// A client opens a stream, is shown kept events from it, counted from 0, and is connected.
+    /// A client opens a stream, receives the kept events with these indices, and is connected.
     pub(in crate::oracle) fn client_replays(&mut self, client: &str, from: usize, places: Range<usize>) {
         self.client_opens(client, from);
         for place in places {
-            self.client_sees(client, place);
+            self.client_receives(client, place);
         }
         self.client_is_connected(client);
     }
 
-    /// A client is shown a kept event, counted from 0.
-    pub(in crate::oracle) fn client_sees(&mut self, client: &str, place: usize) {
+    /// A client receives the kept event with this index.
+    pub(in crate::oracle) fn client_receives(&mut self, client: &str, place: usize) {
         let frame = self.frame(place);
-        self.client_is_shown(client, frame);
+        self.client_receives_frame(client, frame);
     }
 
-    pub(in crate::oracle) fn client_is_shown(&mut self, client: &str, frame: Value) {
+    pub(in crate::oracle) fn client_receives_frame(&mut self, client: &str, frame: Value) {
         let socket = self.book().streams[client];
-        self.sees(client, Observation::FrameReceived { socket, frame });
+        self.observes(client, Observation::FrameReceived { socket, frame });
     }
 
-    /// A client is shown an event that is not kept.
-    pub(in crate::oracle) fn client_is_told(&mut self, client: &str, name: &str, data: Value) {
+    /// A client receives an event that is not kept.
+    pub(in crate::oracle) fn client_receives_unkept(&mut self, client: &str, name: &str, data: Value) {
         let frame = self.envelope(0, name, data);
-        self.client_is_shown(client, frame);
+        self.client_receives_frame(client, frame);
     }
 
     pub(in crate::oracle) fn client_is_connected(&mut self, client: &str) {
-        self.client_is_told(client, "connected", json!({}));
+        self.client_receives_unkept(client, "connected", json!({}));
     }
 }

@@ -1,5 +1,4 @@
-//! What the server makes known of messages and turns: the kept events of a session, shown on the harness's
-//! stream as they happen.
+//! The kept events of a session, which the harness's stream receives as they happen.
 
 use serde_json::{Value, json};
 
@@ -14,12 +13,12 @@ impl Writer {
             "data": data})
     }
 
-    /// An event happens that is kept.
+    /// A kept event happens.
     pub(in crate::oracle) fn event(&mut self, name: &str, data: Value) {
         let entity = entity(name, &data);
         let known = entity
             .as_ref()
-            .and_then(|entity| self.book().words.get(entity)?.first().cloned());
+            .and_then(|entity| self.book().versions.get(entity)?.first().cloned());
         let next = self.book().log.len() + 1;
         let id = known.map_or(next, |first| first["eventId"].as_u64().unwrap() as usize);
         let frame = self.envelope(id, name, data);
@@ -31,9 +30,9 @@ impl Writer {
             book.log[id - 1] = frame.clone();
         }
         if let Some(entity) = entity {
-            book.words.entry(entity).or_default().push(frame.clone());
+            book.versions.entry(entity).or_default().push(frame.clone());
         }
-        self.client_is_shown(OBSERVER, frame);
+        self.client_receives_frame(OBSERVER, frame);
     }
 
     /// An event of an imported execution happens.
@@ -42,7 +41,7 @@ impl Writer {
         let mut frame = self.envelope(id, name, data);
         frame["executionId"] = json!(execution);
         self.book().log.push(frame.clone());
-        self.client_is_shown(OBSERVER, frame);
+        self.client_receives_frame(OBSERVER, frame);
     }
 
     /// An event of a message happens.
@@ -84,13 +83,13 @@ impl Writer {
         self.message_event("failed", message, data);
     }
 
-    /// A message was given up before it was ever accepted, for the wrapper refused it.
+    /// A message was exhausted before it was accepted, because the wrapper refused it.
     pub(in crate::oracle) fn failed_in_queue(&mut self, message: &str) {
         self.refused(message, 400);
         self.exhausted(message, "BAD_REQUEST", 1);
     }
 
-    /// A message was given up for that failure, after so many tries.
+    /// A message was exhausted by that failure after that number of attempts.
     pub(in crate::oracle) fn exhausted(&mut self, message: &str, code: &str, attempts: usize) {
         let data = json!({"status": "failed", "completionSource": "delivery_failure", "reason": "exhausted",
             "accepted": false, "delivery": "queued", "attempts": attempts, "error": format!("{code}: no")});
@@ -105,7 +104,7 @@ impl Writer {
         self.kilo("session.idle", json!({"sessionID": ROOT}));
     }
 
-    /// A word on the assistant's message `id`, which answers `message`.
+    /// A version of the assistant's message `id`, which answers `message`.
     pub(in crate::oracle) fn assistant(&mut self, message: &str, id: &str, time: Value) {
         self.event("kilocode", assistant(message, id, time));
     }
@@ -115,7 +114,7 @@ impl Writer {
         self.kilo("message.part.updated", json!({"part": part}));
     }
 
-    /// A whole turn, as it should be: four kept events.
+    /// A complete turn without violations: four kept events.
     pub(in crate::oracle) fn turn(&mut self, message: &str) {
         self.queued(message);
         self.delivered(message);
@@ -124,33 +123,33 @@ impl Writer {
         self.idle();
     }
 
-    /// The frame of a kept event, counted from 0.
+    /// The frame of the kept event with this index.
     pub(in crate::oracle) fn frame(&mut self, place: usize) -> Value {
         self.book().log[place].clone()
     }
 
-    /// The frame of one of the words on an assistant's message, counted from 0.
-    pub(in crate::oracle) fn word(&mut self, id: &str, place: usize) -> Value {
-        self.book().words[id][place].clone()
+    /// The frame of the version of an assistant's message with this index.
+    pub(in crate::oracle) fn version(&mut self, id: &str, place: usize) -> Value {
+        self.book().versions[id][place].clone()
     }
 
-    /// The harness's stream shows a kept event again.
+    /// The harness's stream receives a kept event again.
     pub(in crate::oracle) fn repeats_event(&mut self, id: usize) {
         let frame = self.frame(id - 1);
-        self.client_is_shown(OBSERVER, frame);
+        self.client_receives_frame(OBSERVER, frame);
     }
 
-    /// When the harness reads the log, it is shown that entity twice.
+    /// The harness receives that entity twice when it reads the log.
     pub(in crate::oracle) fn replays_event_twice(&mut self, entity: &str) {
-        self.book().doubled = Some(entity.to_owned());
+        self.book().repeated = Some(entity.to_owned());
     }
 
-    /// The log forgets what happened last.
+    /// The log loses its last event.
     pub(in crate::oracle) fn loses_last_event(&mut self) {
         self.book().log.pop();
     }
 
-    /// The log has other data of an event, counted from 0.
+    /// The log has other data for the event with this index.
     pub(in crate::oracle) fn changes_event(&mut self, place: usize, data: Value) {
         self.book().log[place]["data"] = data;
     }
@@ -168,7 +167,7 @@ pub(in crate::oracle) fn assistant(message: &str, id: &str, time: Value) -> Valu
     json!({"event": "message.updated", "properties": {"info": info}})
 }
 
-/// The name of what an event is the latest word on, if it is.
+/// The name of the entity that an event is a version of.
 pub(in crate::oracle) fn entity(name: &str, data: &Value) -> Option<String> {
     match kilo(name, data)? {
         ("message.updated", properties) => properties["info"]["id"].as_str().map(str::to_owned),

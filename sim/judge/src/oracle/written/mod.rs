@@ -1,11 +1,11 @@
-//! Traces that are written by hand, for the tests of the oracles: each record a second after the one before.
+//! Handwritten traces for the tests of the oracles, with one second between two records.
 //!
-//! A [`Writer`] begins with a session in which all is right, and writes what a test asks for; what comes at
-//! the end of every run (the harness reads the log and asks the gateway) it adds by itself.
+//! A [`Writer`] begins with a session without violations and appends what a test requests. It adds the end of every run
+//! itself: the harness reads the log and queries the gateway.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `clients` | what clients ask, and what their streams show |
+//! | `clients` | requests of clients, and their streams |
 //! | `events` | the kept events of a session |
 //! | `parties` | the wrapper and the receiver |
 
@@ -29,10 +29,10 @@ use crate::trace::{Record, Trace, What};
 
 /// The session that a trace begins with.
 const SESSION: &str = "s";
-/// The root of every session's kilo.
+/// The root kilo session of every session.
 const ROOT: &str = "root";
 
-/// How long everything is left alone before the harness looks at what is left, in seconds.
+/// Time that passes before the harness reads the log, in seconds.
 const SETTLING: u64 = 30 * 60;
 
 /// The token for the ingest of an allocation.
@@ -40,7 +40,7 @@ pub(super) fn worker_token(generation: u64) -> String {
     format!("eyJhbGciOiJIUzI1NiJ9.claims-of-a-worker.signature-of-the-token-of-generation-{generation}")
 }
 
-/// See the module's documentation.
+/// Writes a trace.
 #[derive(Clone)]
 pub(super) struct Writer {
     trace: Trace,
@@ -48,27 +48,27 @@ pub(super) struct Writer {
     now: Duration,
     exchange: u64,
     socket: u64,
-    /// The session that is written about.
+    /// The current session.
     session: String,
     books: BTreeMap<String, Book>,
     waiters: Value,
 }
 
-/// What is known of one session.
+/// The state of one session.
 #[derive(Clone, Default)]
 struct Book {
-    /// Frames of its kept events in order of id, each with the last word.
+    /// Frames of its kept events in order of id, each in its last version.
     log: Vec<Value>,
-    /// All words on each entity, by its name.
-    words: BTreeMap<String, Vec<Value>>,
+    /// All versions of each entity, by its name.
+    versions: BTreeMap<String, Vec<Value>>,
     /// Open streams, by client.
     streams: BTreeMap<String, u64>,
     /// Open ingest sockets, by generation.
     ingests: BTreeMap<u64, u64>,
-    /// Those of imported executions, by execution.
+    /// Open ingest sockets of imported executions, by execution.
     imported_ingests: BTreeMap<String, u64>,
-    /// An entity that the harness is shown twice when it reads the log.
-    doubled: Option<String>,
+    /// An entity that the harness receives twice when it reads the log.
+    repeated: Option<String>,
 }
 
 impl Writer {
@@ -99,7 +99,7 @@ impl Writer {
         writer
     }
 
-    /// From here on another session is written about.
+    /// Makes another session the current one.
     pub(super) fn in_session(&mut self, session: &str) {
         session.clone_into(&mut self.session);
     }
@@ -128,12 +128,12 @@ impl Writer {
         });
     }
 
-    fn sees(&mut self, party: &str, observation: Observation) {
+    fn observes(&mut self, party: &str, observation: Observation) {
         self.now += Duration::from_secs(1);
         self.push(party, What::Observation(observation));
     }
 
-    /// Something is done to the world.
+    /// A change of the world.
     pub(super) fn world(&mut self, event: WorldEvent) {
         self.push("world", What::World(event));
     }
@@ -148,23 +148,23 @@ impl Writer {
         self.exchange
     }
 
-    /// What the gateway will say of who waits there.
+    /// Sets the requests that the gateway will report.
     pub(super) fn waiters(&mut self, waiters: Value) {
         self.waiters = waiters;
     }
 
-    /// A message completes, and all is over.
+    /// A message completes, and the run ends.
     pub(super) fn ended(mut self, message: &str) -> Vec<String> {
         self.completed(message);
         self.judged()
     }
 
-    /// All is over. The names of the oracles that found something, each once if it comes several times on end.
+    /// The run ends. Returns the names of the oracles with findings, without consecutive repeats.
     pub(super) fn judged(self) -> Vec<String> {
         names(self.findings())
     }
 
-    /// The same, if the harness is refused the log of the session.
+    /// The same when the harness is refused the log of the session.
     pub(super) fn judged_without_log(mut self) -> Vec<String> {
         self.socket += 1;
         let refused = Observation::SocketRefused {
@@ -174,11 +174,11 @@ impl Writer {
             status: Some(500),
             error: "no".to_owned(),
         };
-        self.sees(OBSERVER, refused);
+        self.observes(OBSERVER, refused);
         names(self.judge())
     }
 
-    /// All is over: the harness reads the logs and asks the gateway, and the trace is judged.
+    /// The run ends: the harness reads the logs and queries the gateway, and the trace is judged.
     pub(super) fn findings(mut self) -> Vec<Finding> {
         self.wait(SETTLING);
         for session in self.books.keys().cloned().collect::<Vec<_>>() {
@@ -190,12 +190,12 @@ impl Writer {
 
     fn reads_log(&mut self) {
         self.client_opens(OBSERVER, 0);
-        let Book { log, doubled, .. } = self.book().clone();
+        let Book { log, repeated, .. } = self.book().clone();
         for frame in &log {
-            self.client_is_shown(OBSERVER, frame.clone());
+            self.client_receives_frame(OBSERVER, frame.clone());
             let name = frame["streamEventType"].as_str().unwrap();
-            if doubled.is_some() && entity(name, &frame["data"]) == doubled {
-                self.client_is_shown(OBSERVER, frame.clone());
+            if repeated.is_some() && entity(name, &frame["data"]) == repeated {
+                self.client_receives_frame(OBSERVER, frame.clone());
             }
         }
         self.client_is_connected(OBSERVER);
@@ -209,7 +209,7 @@ impl Writer {
             );
             let was_never_sent = end == "cloud.message.queued" || last["data"]["delivery"] == "queued";
             if name.starts_with("cloud.message.") && was_never_sent {
-                self.client_is_told(OBSERVER, name, frame["data"].clone());
+                self.client_receives_unkept(OBSERVER, name, frame["data"].clone());
             }
         }
     }
@@ -223,7 +223,7 @@ impl Writer {
             path: "/test/waiters".to_owned(),
             body: Value::Null,
         };
-        self.sees(OBSERVER, request);
+        self.observes(OBSERVER, request);
         let (status, body) = (200, self.waiters.clone());
         if !body.is_null() {
             let reply = Observation::ReplyReceived {
@@ -231,7 +231,7 @@ impl Writer {
                 status,
                 body,
             };
-            self.sees(OBSERVER, reply);
+            self.observes(OBSERVER, reply);
         }
         judge(&History::read(&self.trace))
     }
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_in_which_all_is_right_has_no_findings() {
+    fn a_run_without_violations_has_no_findings() {
         let mut writer = Writer::with_callback("m1");
         writer.bound(1);
         writer.opens_ingest(1);

@@ -1,4 +1,4 @@
-//! What the wrapper and the receiver are asked, and what the wrapper says.
+//! Requests to the wrapper and the receiver, and frames of the wrapper.
 
 use serde_json::{Value, json};
 use turnstile_events::observation::{ClosedBy, Observation};
@@ -8,7 +8,7 @@ use super::{Writer, worker_token};
 use crate::parties::{RECEIVER, WRAPPER};
 
 impl Writer {
-    fn wrapper_asked(&mut self, path: &str, body: Value, status: u16, answer: Value) {
+    fn wrapper_requested(&mut self, path: &str, body: Value, status: u16, answer: Value) {
         let exchange = self.next_exchange();
         let request = Observation::RequestReceived {
             exchange,
@@ -17,54 +17,54 @@ impl Writer {
             headers: Value::Null,
             body,
         };
-        self.sees(WRAPPER, request);
+        self.observes(WRAPPER, request);
         let reply = Observation::ReplySent {
             exchange,
             status,
             body: answer,
         };
-        self.sees(WRAPPER, reply);
+        self.observes(WRAPPER, reply);
     }
 
     fn ingest_url(&self) -> String {
         format!("ws://server:8787/sessions/u/{}/ingest", self.session)
     }
 
-    /// The wrapper is handed a message and takes it.
+    /// The wrapper receives a message and accepts it.
     pub(in crate::oracle) fn delivered(&mut self, message: &str) {
         self.delivered_with(message, json!({}));
     }
 
-    /// The same, with what is to follow the turn.
+    /// The same with a finalization.
     pub(in crate::oracle) fn delivered_with(&mut self, message: &str, finalization: Value) {
         let body = json!({"message": {"id": message}, "finalization": finalization,
             "session": {"ingestUrl": self.ingest_url()}});
-        self.wrapper_asked("/job/prompt", body, 200, Value::Null);
+        self.wrapper_requested("/job/prompt", body, 200, Value::Null);
     }
 
-    /// The wrapper is handed a message in the name of the run of that generation, and takes it.
+    /// The wrapper receives a message of the run of that generation and accepts it.
     pub(in crate::oracle) fn delivered_to(&mut self, message: &str, generation: u64) {
         let body = json!({"message": {"id": message}, "session": self.binding(generation)});
-        self.wrapper_asked("/job/prompt", body, 200, Value::Null);
+        self.wrapper_requested("/job/prompt", body, 200, Value::Null);
     }
 
-    /// The wrapper is handed a message, and does not take it.
+    /// The wrapper receives a message and refuses it.
     pub(in crate::oracle) fn refused(&mut self, message: &str, status: u16) {
         let body = json!({"message": {"id": message}, "session": {"ingestUrl": self.ingest_url()}});
-        self.wrapper_asked("/job/prompt", body, status, Value::Null);
+        self.wrapper_requested("/job/prompt", body, status, Value::Null);
     }
 
-    /// The wrapper is given the fence of that generation, and is ready.
+    /// The wrapper receives the fence of that generation and is ready.
     pub(in crate::oracle) fn bound(&mut self, generation: u64) {
         let body = json!({"cloudAgentSessionId": self.session, "session": self.binding(generation)});
-        self.wrapper_asked("/session/ready", body, 200, json!({"status": "ready"}));
+        self.wrapper_requested("/session/ready", body, 200, json!({"status": "ready"}));
     }
 
-    /// The wrapper is asked to get ready, and cannot.
+    /// The wrapper is requested to get ready and fails.
     pub(in crate::oracle) fn fails_to_get_ready(&mut self, code: &str) {
         let body = json!({"cloudAgentSessionId": self.session});
         let answer = json!({"status": "error", "error": {"code": code, "message": "no"}});
-        self.wrapper_asked("/session/ready", body, 200, answer);
+        self.wrapper_requested("/session/ready", body, 200, answer);
     }
 
     fn binding(&self, generation: u64) -> Value {
@@ -73,7 +73,7 @@ impl Writer {
             "workerAuthToken": worker_token(generation)})
     }
 
-    /// The wrapper is let in under that generation.
+    /// The server accepts an ingest under that generation.
     pub(in crate::oracle) fn opens_ingest(&mut self, generation: u64) {
         let session = self.session.clone();
         let path = format!(
@@ -84,20 +84,20 @@ impl Writer {
         self.book().ingests.insert(generation, socket);
     }
 
-    /// The wrapper of an imported execution is let in.
+    /// The server accepts an ingest of an imported execution.
     pub(in crate::oracle) fn opens_ingest_of(&mut self, execution: &str) {
         let path = format!("/sessions/u/{}/ingest?executionId={execution}", self.session);
         let socket = self.opens(WRAPPER, path);
         self.book().imported_ingests.insert(execution.to_owned(), socket);
     }
 
-    /// The wrapper's socket of that generation is over.
+    /// The wrapper's socket of that generation closes.
     pub(in crate::oracle) fn ingest_ends(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
         self.socket_ends(socket);
     }
 
-    /// The socket of the wrapper of an imported execution is over.
+    /// The socket of an imported execution closes.
     pub(in crate::oracle) fn imported_ingest_ends(&mut self, execution: &str) {
         let socket = self.book().imported_ingests[execution];
         self.socket_ends(socket);
@@ -105,48 +105,48 @@ impl Writer {
 
     fn socket_ends(&mut self, socket: u64) {
         let (code, by) = (None, ClosedBy::Lost);
-        self.sees(WRAPPER, Observation::SocketClosed { socket, code, by });
+        self.observes(WRAPPER, Observation::SocketClosed { socket, code, by });
     }
 
-    /// The wrapper is told to stop on its socket of that generation.
+    /// The wrapper receives a kill on its socket of that generation.
     pub(in crate::oracle) fn is_killed(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"type": "kill"});
-        self.sees(WRAPPER, Observation::FrameReceived { socket, frame });
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
-    /// The wrapper says something on its socket of that generation.
-    pub(in crate::oracle) fn says(&mut self, generation: u64, name: &str, data: Value) {
+    /// The wrapper sends an event on its socket of that generation.
+    pub(in crate::oracle) fn wrapper_sends(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"streamEventType": name, "data": data});
-        self.sees(WRAPPER, Observation::FrameSent { socket, frame });
+        self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
-    /// The wrapper says a word on an assistant's message.
-    pub(in crate::oracle) fn says_assistant(
+    /// The wrapper sends a version of an assistant's message.
+    pub(in crate::oracle) fn wrapper_sends_assistant(
         &mut self,
         generation: u64,
         message: &str,
         id: &str,
         time: Value,
     ) {
-        self.says(generation, "kilocode", assistant(message, id, time));
+        self.wrapper_sends(generation, "kilocode", assistant(message, id, time));
     }
 
     // The receiver.
 
-    /// The receiver is called back, and answers.
+    /// The receiver receives a callback and answers.
     pub(in crate::oracle) fn called_back(&mut self, message: &str, more: Value, status: u16) {
         let headers = json!({"content-type": "application/json", "host": "receiver:9200"});
-        self.receiver_asked(message, more, "/callback", headers, status);
+        self.receiver_requested(message, more, "/callback", headers, status);
     }
 
-    /// The same, at that path and with those headers.
+    /// The same at that path and with those headers.
     pub(in crate::oracle) fn called_back_at(&mut self, message: &str, path: &str, headers: Value) {
-        self.receiver_asked(message, json!({}), path, headers, 200);
+        self.receiver_requested(message, json!({}), path, headers, 200);
     }
 
-    fn receiver_asked(&mut self, message: &str, more: Value, path: &str, headers: Value, status: u16) {
+    fn receiver_requested(&mut self, message: &str, more: Value, path: &str, headers: Value, status: u16) {
         let body = json!({"sessionId": self.session, "cloudAgentSessionId": self.session, "messageId": message,
             "executionId": message, "idempotencyKey": message, "status": "completed"});
         let exchange = self.next_exchange();
@@ -157,13 +157,13 @@ impl Writer {
             headers,
             body: merged(body, more),
         };
-        self.sees(RECEIVER, request);
+        self.observes(RECEIVER, request);
         let body = Value::Null;
         let reply = Observation::ReplySent {
             exchange,
             status,
             body,
         };
-        self.sees(RECEIVER, reply);
+        self.observes(RECEIVER, reply);
     }
 }
