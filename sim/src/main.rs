@@ -73,12 +73,7 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Rewrite the generated regions of the documents
-    #[cfg(feature = "selftest")]
-    Docs(DocsArguments),
     /// Explain a rule of the protocol or an oracle
-    ///
-    /// Prints its text, why it exists, and the oracles, scripts and mutants that belong to it.
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
@@ -127,6 +122,9 @@ enum Command {
     Ticket(TicketArguments),
     /// Print the JSON Schema of scripts
     Schema,
+    /// Rewrite the generated regions of documents
+    #[cfg(feature = "selftest")]
+    Docs(DocsArguments),
     /// Print a shell completion script
     Completions(CompletionsArguments),
     /// Print the manual page

@@ -54,7 +54,7 @@ fn an_invalid_script_is_reported_with_file_line_and_column() {
         let output = turnstile(&[command, file.to_str().expect("a path of this test is UTF-8")]);
         assert_eq!(output.status.code(), Some(2));
         assert!(
-            stderr(&output).contains("mistake.yaml:6:5: `frob`"),
+            stderr(&output).contains("mistake.yaml:6:5: unknown word `frob`"),
             "{}",
             stderr(&output)
         );
