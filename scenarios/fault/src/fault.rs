@@ -174,6 +174,23 @@ impl Fault {
     }
 }
 
+impl Place {
+    /// A link.
+    pub fn link(link: &Link) -> Self {
+        Self::Link(link.clone())
+    }
+
+    /// A host.
+    pub fn host(name: &str) -> Self {
+        Self::Host(name.to_owned())
+    }
+
+    /// The disk of a host.
+    pub fn disk(host: &str) -> Self {
+        Self::Disk(host.to_owned())
+    }
+}
+
 impl Fault {
     /// The kind of fault.
     pub fn kind(&self) -> FaultKind {

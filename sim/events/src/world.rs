@@ -1,117 +1,92 @@
-//! What is done to a world: to its links, connections, hosts and disks.
-
-use std::time::Duration;
+//! What is done to a world: the faults that begin in it, and those that end.
 
 use serde::Serialize;
-use turnstile_fault::Link;
+use turnstile_fault::{Fault, Place};
 
 /// Something that was done to the world, by its owner, by a scheduled action or by a host to itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorldEvent {
-    /// A link holds what is sent along it.
-    Cut {
-        /// Which.
-        link: Link,
+    /// A fault began.
+    Began {
+        /// The fault.
+        fault: Fault,
+        /// Who brought it about.
+        cause: Cause,
+        /// How many connections it ended, if it is a fault of connections.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connections: Option<usize>,
     },
-    /// A link loses what is sent along it.
-    BlackHoled {
-        /// Which.
-        link: Link,
-    },
-    /// A link takes longer.
-    Delayed {
-        /// Which.
-        link: Link,
-        /// How much longer, in milliseconds.
-        #[serde(rename = "extra_ms", serialize_with = "as_milliseconds")]
-        extra: Duration,
-    },
-    /// A link works as it should again.
-    Healed {
-        /// Which.
-        link: Link,
-    },
-    /// All links work as they should again.
-    HealedEverything,
-    /// The connections between two hosts were reset at both ends.
-    Reset {
-        /// One host.
-        from: String,
-        /// The other.
-        to: String,
-        /// How many connections there were.
-        connections: usize,
-    },
-    /// One host sent a FIN on its connections with another.
-    Finished {
-        /// The host that sent it.
-        from: String,
-        /// The host it was sent to.
-        to: String,
-        /// How many connections there were.
-        connections: usize,
-    },
-    /// Nothing passes any more on the connections that there were between two hosts.
-    Silenced {
-        /// One host.
-        from: String,
-        /// The other.
-        to: String,
-        /// How many connections there were.
-        connections: usize,
-    },
-    /// A host went down.
-    Crashed {
-        /// Which.
-        host: String,
-        /// Who brought it down.
-        cause: CrashCause,
-        /// It said nothing any more, not even a FIN.
-        silently: bool,
-    },
-    /// A host came up again.
-    Restarted {
-        /// Which.
-        host: String,
-    },
-    /// A disk has a fault.
-    DiskFailed {
-        /// Whose.
-        host: String,
-        /// What kind of fault.
-        fault: DiskFault,
-    },
-    /// A disk is well again.
-    DiskHealed {
-        /// Whose.
-        host: String,
+    /// Whatever was wrong at a place is over: a link or a disk works, a host is up.
+    Ended {
+        /// The place.
+        place: Place,
     },
 }
 
-fn as_milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    duration.as_millis().serialize(serializer)
-}
-
-/// Who brought a host down.
+/// Who brought a fault about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CrashCause {
+pub enum Cause {
     /// The world's owner.
     Order,
     /// The host, by its power switch.
     #[serde(rename = "self")]
     Itself,
-    /// A panic in one of its tasks.
+    /// A panic in one of the host's tasks.
     Panic,
 }
 
-/// What is wrong with a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DiskFault {
-    /// Nothing can be written or synced any more; what is there can be read.
-    WriteError,
-    /// Nothing can be written any more for want of room; what was written already can be read and synced.
-    Full,
+impl WorldEvent {
+    /// The beginning of a fault by order; its end if it is an order to behave as in the beginning.
+    pub fn of(fault: &Fault) -> Self {
+        match fault.place() {
+            Some(place) if fault.is_none() => Self::Ended { place },
+            _ => Self::began(fault.clone(), Cause::Order),
+        }
+    }
+
+    /// The beginning of a fault.
+    pub fn began(fault: Fault, cause: Cause) -> Self {
+        Self::Began {
+            fault,
+            cause,
+            connections: None,
+        }
+    }
+
+    /// The end of so many connections by order.
+    pub fn ended_connections(fault: &Fault, connections: usize) -> Self {
+        Self::Began {
+            fault: fault.clone(),
+            cause: Cause::Order,
+            connections: Some(connections),
+        }
+    }
+
+    /// The fault that begins with it, if it is the beginning of one.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Began { fault, .. } => Some(fault),
+            Self::Ended { .. } => None,
+        }
+    }
+
+    /// The host that goes down with it, if one does.
+    pub fn crashed(&self) -> Option<&str> {
+        match self.fault()? {
+            Fault::Host { host, .. } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// The host that comes up with it, if one does.
+    pub fn restarted(&self) -> Option<&str> {
+        match self {
+            Self::Ended {
+                place: Place::Host(host),
+            } => Some(host),
+            _ => None,
+        }
+    }
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use turnstile_events::observation::Observation;
-use turnstile_events::world::WorldEvent;
+use turnstile_fault::Fault;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
-use turnstile_scenarios::{FaultKind, Injection, Step};
 
 use super::run::Explored;
 use crate::script::Verdict;
@@ -132,28 +131,15 @@ pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
 
 /// What struck somebody, in a word or two.
 fn fault(record: &Record) -> Option<String> {
-    let event = match &record.what {
-        What::World(event) => event,
-        What::Step { step, .. } => return told_behaviour(step).map(str::to_owned),
-        What::Observation(_) => return None,
+    let What::World(event) = &record.what else {
+        return None;
     };
-    match event {
-        WorldEvent::Cut { link } => Some(format!("cut {}", other_than_server(&link.from, &link.to))),
-        WorldEvent::BlackHoled { link } => {
-            Some(format!("black hole {}", other_than_server(&link.from, &link.to)))
-        }
-        WorldEvent::Delayed { link, .. } => {
-            Some(format!("delay {}", other_than_server(&link.from, &link.to)))
-        }
-        WorldEvent::Reset { from, to, .. } => Some(format!("reset {}", other_than_server(from, to))),
-        WorldEvent::Finished { from, to, .. } => Some(format!("fin {}", other_than_server(from, to))),
-        WorldEvent::Silenced { from, to, .. } => Some(format!("silence {}", other_than_server(from, to))),
-        WorldEvent::Crashed { host, .. } => Some(format!("crash {host}")),
-        WorldEvent::DiskFailed { .. } => Some("disk".to_owned()),
-        WorldEvent::Healed { .. }
-        | WorldEvent::HealedEverything
-        | WorldEvent::Restarted { .. }
-        | WorldEvent::DiskHealed { .. } => None,
+    let fault = event.fault()?;
+    let word = fault.kind().text();
+    match (fault.ends(), fault) {
+        (Some([one, two]), _) => Some(format!("{word} {}", other_than_server(one, two))),
+        (None, Fault::Host { host, .. }) => Some(format!("{word} {host}")),
+        (None, _) => Some(word.to_owned()),
     }
 }
 
@@ -163,17 +149,6 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
         other
     } else {
         one
-    }
-}
-
-/// The word of a step that tells somebody to behave otherwise.
-fn told_behaviour(step: &str) -> Option<&'static str> {
-    match serde_json::from_str(step).ok()? {
-        Step::Fault(Injection { fault, .. }) => match fault.kind() {
-            kind @ (FaultKind::Wrapper | FaultKind::Receiver | FaultKind::Queue) => Some(kind.name()),
-            _ => None,
-        },
-        _ => None,
     }
 }
 

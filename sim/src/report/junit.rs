@@ -216,7 +216,7 @@ mod tests {
 
         replay: turnstile replay bad.yaml</failure>
                     <system-out>    1.028742  script    -- everything is healed and started, and left alone
-            1.028742  world     == {&quot;event&quot;:&quot;healed-everything&quot;}</system-out>
+            1.028742  world     == {&quot;event&quot;:&quot;ended&quot;,&quot;place&quot;:&quot;every-link&quot;}</system-out>
                 </testcase>
                 <testcase name="suite/turn/some" classname="turn" time="0.012">
                     <properties>

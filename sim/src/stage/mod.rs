@@ -20,7 +20,6 @@ use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use turnstile_events::observation::Probe;
-use turnstile_events::world::WorldEvent;
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
@@ -33,7 +32,7 @@ use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 
 use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, USER};
-pub use self::faults::{Applied, Faults, heal};
+pub use self::faults::{Applied, Faults};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
 use self::queue::QueueControl;
@@ -139,7 +138,7 @@ impl Stage {
         world.set_listener(Box::new(move |_, event| {
             // A server that lost its power said goodbye to nobody. What a script shows must not depend on
             // whether the harness's own eye had noticed.
-            let is_new_server = matches!(&event, WorldEvent::Restarted { host } if host == SERVER);
+            let is_new_server = event.restarted() == Some(SERVER);
             told.record(WORLD, What::World(event));
             if is_new_server {
                 watcher.close_streams();
@@ -147,8 +146,8 @@ impl Stage {
         }));
         Ok(Self {
             world,
+            faults: Faults::new(queue, crash_plan, recorder.clone()),
             recorder,
-            faults: Faults::new(queue, crash_plan),
             sandboxes,
             receiver,
             secrets,

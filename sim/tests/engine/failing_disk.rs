@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use turnstile::stage::Stage;
 use turnstile::stage::Subject;
 use turnstile::stage::client::{Answer, Awaited, Client};
-use turnstile_events::world::DiskFault;
+use turnstile_fault::{DiskBehaviour, Fault, Place};
 use turnstile_judge::parties::SERVER;
 
 /// A client and the stage that it stands on.
@@ -62,13 +62,16 @@ fn a_session_that_cannot_be_stored_is_refused_and_can_be_started_when_the_disk_i
     let mut play = Play::new();
     play.stage
         .world
-        .fail_disk(SERVER, DiskFault::WriteError)
+        .apply(&Fault::disk(SERVER, DiskBehaviour::Fails))
         .expect("the server has a disk");
     let refused = play.start();
     assert_eq!(status(&refused), Some(500), "{refused:?}");
     let (_, body) = refused.expect("there was an answer");
     assert_eq!(body["error"]["data"]["code"], "INTERNAL_SERVER_ERROR");
-    play.stage.world.heal_disk(SERVER).expect("the server has a disk");
+    play.stage
+        .world
+        .heal(&Place::disk(SERVER))
+        .expect("the server has a disk");
     assert_eq!(status(&play.start()), Some(200));
 }
 
@@ -81,10 +84,13 @@ fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_as_it_was(
     let input = json!({"cloudAgentSessionId": session, "message": {"prompt": "__fake__:echo:x", "id": id}});
     play.stage
         .world
-        .fail_disk(SERVER, DiskFault::Full)
+        .apply(&Fault::disk(SERVER, DiskBehaviour::Full))
         .expect("the server has a disk");
     assert_eq!(status(&play.call("send", input.clone())), Some(500));
-    play.stage.world.heal_disk(SERVER).expect("the server has a disk");
+    play.stage
+        .world
+        .heal(&Place::disk(SERVER))
+        .expect("the server has a disk");
     // Had it been kept, another prompt under the same id would be another intent.
     let mut other = input;
     other["message"]["prompt"] = json!("__fake__:echo:y");

@@ -195,7 +195,7 @@ fn a_script_is_swept_with_a_fault_at_each_of_its_moments() {
     );
     let one = turnstile(&["sweep", script, "--fault", "server-crash", "--at", "1s 13ms"]);
     assert!(
-        stdout(&one).contains(r#""event":"crashed","host":"server""#),
+        stdout(&one).contains(r#""event":"began","fault":{"strikes":"host","host":"server""#),
         "{}",
         stdout(&one)
     );

@@ -16,8 +16,8 @@ use turnstile::script::{Options, Verdict};
 use turnstile::stage::epoch;
 use turnstile::suite::{self, Play};
 use turnstile_events::observation::Observation;
-use turnstile_events::world::{CrashCause, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Link, Place};
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::{Entry, Scenario, Surface};
@@ -428,7 +428,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 body: body(),
             }),
         ),
-        ("world", What::World(WorldEvent::Cut { link: link.clone() })),
+        ("world", What::World(WorldEvent::of(&Fault::cut(&link)))),
         (
             "gateway",
             What::Observation(Observation::RequestReceived {
@@ -455,17 +455,20 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 body: Value::Null,
             }),
         ),
-        ("world", What::World(WorldEvent::Healed { link })),
-        shown("cloud.message.sent"),
         (
             "world",
-            What::World(WorldEvent::Crashed {
-                host: host.clone(),
-                cause: CrashCause::Order,
-                silently: false,
+            What::World(WorldEvent::Ended {
+                place: Place::Link(link),
             }),
         ),
-        ("world", What::World(WorldEvent::Restarted { host })),
+        shown("cloud.message.sent"),
+        ("world", What::World(WorldEvent::of(&Fault::crash(&host)))),
+        (
+            "world",
+            What::World(WorldEvent::Ended {
+                place: Place::Host(host),
+            }),
+        ),
     ];
     if turn == 0 {
         let opened = Observation::SocketOpened {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use turnstile_events::world::{DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 use turnstile_seams::{BoxFuture, Clock};
 
 use super::error::WorldError;
@@ -129,35 +129,10 @@ pub trait AnyWorld {
     /// As [`World::run_until`].
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped;
 
-    /// As [`World::cut`].
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError>;
-    /// As [`World::black_hole`].
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError>;
-    /// As [`World::delay`].
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError>;
+    /// As [`World::apply`].
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError>;
     /// As [`World::heal`].
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError>;
-    /// As [`World::heal_everything`].
-    fn heal_everything(&mut self);
-
-    /// As [`World::reset`].
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError>;
-    /// As [`World::finish`].
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError>;
-    /// As [`World::silence`].
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError>;
-
-    /// As [`World::crash`].
-    fn crash(&mut self, host: &str) -> Result<(), WorldError>;
-    /// As [`World::crash_silently`].
-    fn crash_silently(&mut self, host: &str) -> Result<(), WorldError>;
-    /// As [`World::restart`].
-    fn restart(&mut self, host: &str) -> Result<(), WorldError>;
-
-    /// As [`World::fail_disk`].
-    fn fail_disk(&mut self, host: &str, fault: DiskFault) -> Result<(), WorldError>;
-    /// As [`World::heal_disk`].
-    fn heal_disk(&mut self, host: &str) -> Result<(), WorldError>;
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError>;
 }
 
 /// The same with closures and futures as they come.
@@ -236,55 +211,11 @@ impl AnyWorld for World {
         self.run_until(deadline, done)
     }
 
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.cut(link)
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
+        self.apply(fault)
     }
 
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.black_hole(link)
-    }
-
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
-        self.delay(link, extra)
-    }
-
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.heal(link)
-    }
-
-    fn heal_everything(&mut self) {
-        self.heal_everything();
-    }
-
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.reset(from, to)
-    }
-
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.finish(from, to)
-    }
-
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.silence(from, to)
-    }
-
-    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash(host)
-    }
-
-    fn crash_silently(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash_silently(host)
-    }
-
-    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
-        self.restart(host)
-    }
-
-    fn fail_disk(&mut self, host: &str, fault: DiskFault) -> Result<(), WorldError> {
-        self.fail_disk(host, fault)
-    }
-
-    fn heal_disk(&mut self, host: &str) -> Result<(), WorldError> {
-        self.heal_disk(host)
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
+        self.heal(place)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redb::StorageBackend;
 use turmoil_fs::Fs;
 use turmoil_fs::shim::std::fs::{File, OpenOptions, create_dir_all, sync_dir};
-use turnstile_events::world::DiskFault;
+use turnstile_fault::DiskBehaviour;
 
 /// What an operation asks of the disk, as far as faults care.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ struct Platter {
     files: Fs,
     /// The connection that is alive; older ones are dead.
     connection: AtomicU64,
-    fault: Mutex<Option<DiskFault>>,
+    behaviour: Mutex<DiskBehaviour>,
 }
 
 impl Disk {
@@ -46,7 +46,7 @@ impl Disk {
             platter: Arc::new(Platter {
                 files: Fs::builder().seed(seed).build(),
                 connection: AtomicU64::new(0),
-                fault: Mutex::new(None),
+                behaviour: Mutex::default(),
             }),
             connection: 0,
         }
@@ -76,20 +76,26 @@ impl Disk {
         })
     }
 
-    /// Lets every operation from now on meet `fault`, across crashes, until [`Disk::heal`].
-    pub fn fail(&self, fault: DiskFault) {
-        *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-    }
-
-    /// Makes the disk well again.
-    pub fn heal(&self) {
-        *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Lets every operation from now on meet this behaviour, across crashes.
+    pub fn behave(&self, behaviour: DiskBehaviour) {
+        *self
+            .platter
+            .behaviour
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = behaviour;
     }
 
     /// Whether there is a fault that operations meet now.
     pub fn is_faulty(&self) -> bool {
-        let fault = self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.is_some()
+        self.behaviour() != DiskBehaviour::Works
+    }
+
+    fn behaviour(&self) -> DiskBehaviour {
+        *self
+            .platter
+            .behaviour
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on no handle reaches the disk. The first half of a crash: whatever the dying process
@@ -118,12 +124,11 @@ impl Disk {
                 "the host of this disk has crashed",
             ));
         }
-        let fault = *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        match (fault, operation) {
-            (Some(DiskFault::WriteError), Operation::Write | Operation::Sync) => {
+        match (self.behaviour(), operation) {
+            (DiskBehaviour::Fails, Operation::Write | Operation::Sync) => {
                 Err(io::Error::other("the disk fails to write"))
             }
-            (Some(DiskFault::Full), Operation::Write) => {
+            (DiskBehaviour::Full, Operation::Write) => {
                 Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
             }
             _ => {

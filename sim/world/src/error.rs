@@ -1,5 +1,7 @@
 //! Why an order to a world was refused.
 
+use turnstile_fault::Fault;
+
 /// Why an order to the world was refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
@@ -21,4 +23,14 @@ pub enum WorldError {
     /// This kind of world has no way to do that.
     #[error("this world cannot carry {0}")]
     NotCarried(&'static str),
+}
+
+impl WorldError {
+    /// The refusal of a fault that is none of a world's: a party behaves otherwise, or crashes at a point in its code.
+    pub(crate) fn of_party(fault: &Fault) -> Self {
+        Self::NotCarried(match fault {
+            Fault::Host { .. } => "a crash at a point of the host's own code",
+            _ => "the behaviour of a party",
+        })
+    }
 }

@@ -11,6 +11,7 @@ use std::task::{Poll, Waker};
 
 use tokio::runtime::{Builder, RngSeed, Runtime, RuntimeMetrics, UnhandledPanic};
 use tokio::task::JoinHandle;
+use turnstile_fault::Fault;
 use turnstile_seams::{BoxFuture, Randomness, Seams};
 
 use super::disk::Disk;
@@ -48,6 +49,24 @@ pub(super) enum Death {
     Process,
     /// The power goes: not a word leaves the machine any more.
     Power,
+}
+
+impl Death {
+    /// How a host goes down by a crash.
+    pub(super) fn of(power_loss: bool) -> Self {
+        match power_loss {
+            true => Self::Power,
+            false => Self::Process,
+        }
+    }
+
+    /// The fault that a host which goes down like this has.
+    pub(super) fn fault(self, host: &str) -> Fault {
+        match self {
+            Self::Process => Fault::crash(host),
+            Self::Power => Fault::power_loss(host),
+        }
+    }
 }
 
 /// Lets a host bring about its own crash, at a point in its code that nobody outside could hit.

@@ -5,11 +5,9 @@
 //! 1. [`World::new`], then [`World::add_host`] for each host. A host is up at once, but nothing runs yet.
 //! 2. [`World::run_until`], again and again. Only in there do hosts run and does time move, and it only
 //!    ever moves forwards. When the world is idle it jumps.
-//! 3. Between two runs, or from an action that was left with [`World::schedule`]: [`World::spawn`] and the
-//!    faults, by what they strike: links ([`World::cut`],
-//!    [`World::black_hole`], [`World::delay`], [`World::heal`]), connections ([`World::reset`],
-//!    [`World::finish`], [`World::silence`]), hosts ([`World::crash`], [`World::crash_silently`],
-//!    [`World::restart`]) and disks ([`World::fail_disk`], [`World::heal_disk`]).
+//! 3. Between two runs, or from an action that was left with [`World::schedule`]: [`World::spawn`],
+//!    [`World::apply`] for a [fault](turnstile_fault::Fault) of a link, of connections, of a host or of its disk, and
+//!    [`World::heal`] for its end.
 //! 4. Dropping it ends all hosts, with their disks as they are.
 //!
 //! # What holds
@@ -36,6 +34,7 @@
 //! played.
 
 mod any;
+mod condition;
 mod disk;
 mod error;
 mod fabric;
@@ -67,7 +66,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use turnstile_events::world::{CrashCause, WorldEvent};
+use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_seams::{BoxFuture, Clock as _};
 
 use fabric::{Fabric, ROOM_FOR_HOSTS, address};
@@ -218,7 +217,7 @@ impl World {
         host.run = Some(run);
         if let Some(message) = panic {
             self.panics.push_back((index, message));
-            self.bring_down(index, Death::Process, CrashCause::Panic);
+            self.bring_down(index, Death::Process, Cause::Panic);
         }
     }
 
@@ -355,10 +354,10 @@ impl World {
             self.steps += 1;
             match run.run() {
                 Rested::Idle => {}
-                Rested::Dying(death) => self.bring_down(index, death, CrashCause::Itself),
+                Rested::Dying(death) => self.bring_down(index, death, Cause::Itself),
                 Rested::Panicked(message) => {
                     self.panics.push_back((index, message));
-                    self.bring_down(index, Death::Process, CrashCause::Panic);
+                    self.bring_down(index, Death::Process, Cause::Panic);
                 }
                 Rested::Restless => {
                     return Err(Stopped::Livelock {

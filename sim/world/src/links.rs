@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use turmoil_net::Packet;
+use turnstile_fault::LinkEffect;
+
+use super::condition::Condition;
 
 /// How long a packet is on its way, in microseconds.
 const LATENCY: RangeInclusive<u64> = 200..=2_000;
@@ -20,18 +23,7 @@ pub(super) struct Direction {
     jitter: ChaCha8Rng,
     /// In the order of sending, which is the order of arrival.
     packets: VecDeque<Sent>,
-    fault: Option<LinkFault>,
-    /// Added to every packet's latency.
-    extra: Duration,
-}
-
-/// What a direction of a link does with packets instead of giving them on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LinkFault {
-    /// Keeps them.
-    Cut,
-    /// Loses them.
-    BlackHole,
+    condition: Condition,
 }
 
 struct Sent {
@@ -46,8 +38,7 @@ impl Direction {
         Self {
             jitter,
             packets: VecDeque::new(),
-            fault: None,
-            extra: Duration::ZERO,
+            condition: Condition::default(),
         }
     }
 
@@ -55,20 +46,20 @@ impl Direction {
     /// of later packets.
     pub(super) fn send(&mut self, now: Timestamp, number: u64, packet: Packet) {
         let arrival = self.arrival(now, number);
-        if self.fault != Some(LinkFault::BlackHole) {
+        if !self.condition.loses() {
             self.packets.push_back(Sent { arrival, packet });
         }
     }
 
     fn arrival(&mut self, now: Timestamp, number: u64) -> (Timestamp, u64) {
-        let latency = Duration::from_micros(self.jitter.random_range(LATENCY)) + self.extra;
+        let latency = Duration::from_micros(self.jitter.random_range(LATENCY)) + self.condition.extra;
         let ahead = self.packets.back().map(|sent| sent.arrival.0);
         ((now + latency).max(ahead.unwrap_or(now)), number)
     }
 
     /// When the next packet arrives, if the fault lets one arrive.
     pub(super) fn next_arrival(&self) -> Option<(Timestamp, u64)> {
-        let first = self.packets.front().filter(|_| self.fault.is_none());
+        let first = self.packets.front().filter(|_| self.condition.blockade.is_none());
         first.map(|sent| sent.arrival)
     }
 
@@ -76,27 +67,19 @@ impl Direction {
         self.packets.pop_front().map(|sent| sent.packet)
     }
 
-    /// Strikes with `fault`. What is on its way is struck too.
-    pub(super) fn strike(&mut self, fault: LinkFault) {
-        self.fault = Some(fault);
-        if fault == LinkFault::BlackHole {
+    /// Lets an effect take hold. A black hole swallows what is on its way too.
+    pub(super) fn apply(&mut self, effect: LinkEffect) {
+        self.condition.apply(effect);
+        if self.condition.loses() {
             self.packets.clear();
         }
     }
 
-    /// Makes every packet that is sent from now on take longer.
-    pub(super) fn delay(&mut self, extra: Duration) {
-        self.extra = extra;
-    }
-
-    /// Ends whatever is wrong with this direction. Says whether anything was.
-    pub(super) fn heal(&mut self, now: Timestamp) -> bool {
-        let ill = self.fault.take().is_some() || !self.extra.is_zero();
-        self.extra = Duration::ZERO;
-        if ill {
+    /// Ends whatever is wrong with this direction.
+    pub(super) fn heal(&mut self, now: Timestamp) {
+        if !std::mem::take(&mut self.condition).is_well() {
             self.send_anew(now);
         }
-        ill
     }
 
     /// Sends everything that is still on its way as if it had been handed in just now.

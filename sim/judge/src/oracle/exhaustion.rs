@@ -256,6 +256,7 @@ impl Warmth {
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
+    use turnstile_fault::{ConnectionEnd, Fault};
 
     use super::{COLD_PAUSES, WARM_PAUSES};
     use crate::oracle::written::Writer;
@@ -339,11 +340,8 @@ mod tests {
         assert_eq!(given_up(writer.clone(), "KILO_SERVER_FAILED", 10), BROKEN);
 
         // Unless the wrapper was not there to see the last one.
-        writer.world(WorldEvent::Reset {
-            from: WRAPPER.to_owned(),
-            to: SERVER.to_owned(),
-            connections: 1,
-        });
+        let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+        writer.world(WorldEvent::ended_connections(&reset, 1));
         assert_eq!(given_up(writer, "KILO_SERVER_FAILED", 10), NOTHING);
     }
 
@@ -351,11 +349,8 @@ mod tests {
     fn the_pauses_are_made_also_where_no_try_is_seen() {
         for (waited, rules) in [(COLD_PAUSES.iter().sum(), &NOTHING[..]), (100, &BROKEN)] {
             let mut writer = queued("m1");
-            writer.world(WorldEvent::Reset {
-                from: WRAPPER.to_owned(),
-                to: SERVER.to_owned(),
-                connections: 1,
-            });
+            let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+            writer.world(WorldEvent::ended_connections(&reset, 1));
             writer.wait(waited);
             assert_eq!(given_up(writer, "SANDBOX_CONNECT_FAILED", 10), rules, "{waited}");
         }

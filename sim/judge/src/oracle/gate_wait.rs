@@ -85,7 +85,8 @@ fn answers_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Dur
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::{CrashCause, WorldEvent};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::Fault;
 
     use crate::oracle::written::Writer;
     use crate::parties::WRAPPER;
@@ -135,11 +136,7 @@ mod tests {
         assert_eq!(calls_back(gone), NOTHING);
 
         let mut crashed = waiting();
-        crashed.world(WorldEvent::Crashed {
-            host: WRAPPER.to_owned(),
-            cause: CrashCause::Order,
-            silently: false,
-        });
+        crashed.world(WorldEvent::of(&Fault::crash(WRAPPER)));
         assert_eq!(calls_back(crashed), NOTHING);
 
         let mut replaced = waiting();

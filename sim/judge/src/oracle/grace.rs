@@ -101,7 +101,7 @@ fn flaw<'a>(
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::Link;
+    use turnstile_fault::{ConnectionEnd, Fault, Link};
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
@@ -126,11 +126,8 @@ mod tests {
     }
 
     fn is_reset(writer: &mut Writer) {
-        writer.world(WorldEvent::Reset {
-            from: WRAPPER.to_owned(),
-            to: SERVER.to_owned(),
-            connections: 1,
-        });
+        let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+        writer.world(WorldEvent::ended_connections(&reset, 1));
         writer.ingest_ends(1);
     }
 
@@ -169,14 +166,14 @@ mod tests {
     fn a_socket_that_a_fault_may_have_ended_is_no_proof() {
         let mut broken = at_work();
         let link = Link::one_way(WRAPPER, SERVER);
-        broken.world(WorldEvent::BlackHoled { link });
+        broken.world(WorldEvent::of(&Fault::black_hole(&link)));
         broken.wait(10);
         assert_eq!(is_lost(broken), NOTHING);
 
         // What was held up, not lost, did not end.
         let mut held_up = at_work();
         let link = Link::between(WRAPPER, SERVER);
-        held_up.world(WorldEvent::Cut { link });
+        held_up.world(WorldEvent::of(&Fault::cut(&link)));
         held_up.wait(10);
         assert_eq!(is_lost(held_up), BROKEN);
     }

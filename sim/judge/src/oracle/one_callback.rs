@@ -73,7 +73,7 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Broken> {
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::Link;
+    use turnstile_fault::{Fault, Link, Place};
 
     use crate::oracle::written::Writer;
     use crate::parties::{RECEIVER, SERVER};
@@ -214,9 +214,11 @@ mod tests {
             let mut writer = Writer::with_callback("m1");
             writer.turn("m1");
             let link = Link::between(SERVER, RECEIVER);
-            writer.world(WorldEvent::Cut { link });
+            writer.world(WorldEvent::of(&Fault::cut(&link)));
             writer.wait(minutes * 60);
-            writer.world(WorldEvent::HealedEverything);
+            writer.world(WorldEvent::Ended {
+                place: Place::EveryLink,
+            });
             assert_eq!(writer.judged(), rules);
         }
     }

@@ -227,7 +227,8 @@ impl<'a> View<'a> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::{CrashCause, WorldEvent};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::Fault;
 
     use crate::oracle::written::Writer;
     use crate::parties::{OBSERVER, SERVER};
@@ -276,11 +277,7 @@ mod tests {
     fn nothing_is_asked_for_that_a_client_cannot_have_noticed_it_misses() {
         let mut writer = ended();
         writer.client_replays("late", 0, 0..4);
-        writer.world(WorldEvent::Crashed {
-            host: SERVER.to_owned(),
-            cause: CrashCause::Order,
-            silently: true,
-        });
+        writer.world(WorldEvent::of(&Fault::power_loss(SERVER)));
         writer.idle();
         assert_eq!(writer.judged(), NOTHING);
     }

@@ -15,7 +15,7 @@ mod sweep;
 use std::time::Duration;
 
 use serde_json::Value;
-use turnstile_fault::Link;
+use turnstile_fault::{Fault, Link};
 
 use self::inputs::{Input, MESSAGE};
 use self::sweep::{BAD_REQUEST, Sweep, prepared};
@@ -50,7 +50,11 @@ fn accept_all(cases: fn(&Input, &str) -> Vec<mechanical::Case>) {
     let mut sweep = Sweep::begin(Vec::new());
     // What is accepted is not to be worked on.
     let link = Link::between(house::SERVER, "wrapper");
-    sweep.house.world.cut(&link).expect("both are there");
+    sweep
+        .house
+        .world
+        .apply(&Fault::cut(&link))
+        .expect("both are there");
     let mut messages = 0..;
     for input in inputs::all() {
         for index in 0..cases(&input, &sweep.session).len() {

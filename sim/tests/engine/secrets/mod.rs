@@ -12,7 +12,7 @@ mod record;
 
 use http::Method;
 use serde_json::{Value, json};
-use turnstile_events::world::DiskFault;
+use turnstile_fault::{DiskBehaviour, Fault, Place};
 
 use self::hunt::Hunt;
 use self::planted::{Belongs, Planted};
@@ -184,7 +184,10 @@ fn a_message_that_is_never_delivered_tells_no_secret() {
         hunt.wait(60);
         hunt.look(&session);
         assert_eq!(hunt.callbacks().len(), 4, "every end was told");
-        hunt.house.world.crash("wrapper").expect("it is up");
+        hunt.house
+            .world
+            .apply(&Fault::crash("wrapper"))
+            .expect("it is up");
         let session = start(&mut hunt, "wrapper is down", "http://receiver:9200/j");
         hunt.wait(700);
         hunt.look(&session);
@@ -249,10 +252,10 @@ fn a_failing_disk_and_a_crash_tell_no_secret() {
         let mut hunt = Hunt::begin(planted, Vec::new());
         let session = prepare(&mut hunt, "before the disk fails", "http://receiver:9200/n");
         hunt.follow(&session);
-        for fault in [DiskFault::WriteError, DiskFault::Full] {
+        for fault in [DiskBehaviour::Fails, DiskBehaviour::Full] {
             hunt.house
                 .world
-                .fail_disk(SERVER, fault)
+                .apply(&Fault::disk(SERVER, fault))
                 .expect("the server has a disk");
             let input = flat(
                 &mut hunt.planted,
@@ -278,7 +281,10 @@ fn a_failing_disk_and_a_crash_tell_no_secret() {
             initiate(&mut hunt, &session);
             hunt.wait(3);
             hunt.look(&session);
-            hunt.house.world.heal_disk(SERVER).expect("the server has a disk");
+            hunt.house
+                .world
+                .heal(&Place::disk(SERVER))
+                .expect("the server has a disk");
         }
         hunt.expect_logged("commit failed");
         // What was asked for meanwhile may have been done since; this is another session.
@@ -290,9 +296,9 @@ fn a_failing_disk_and_a_crash_tell_no_secret() {
         );
         initiate(&mut hunt, &session);
         hunt.wait(1);
-        hunt.house.world.crash(SERVER).expect("it is up");
+        hunt.house.world.apply(&Fault::crash(SERVER)).expect("it is up");
         hunt.wait(1);
-        hunt.house.world.restart(SERVER).expect("it is down");
+        hunt.house.world.heal(&Place::host(SERVER)).expect("it is down");
         hunt.wait(1);
         hunt.follow(&session);
         hunt.look(&session);

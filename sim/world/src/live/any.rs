@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{BoxFuture, Clock};
 
 use super::host::Host;
-use super::line::{Direction, Fate, Links};
-use super::{LiveWorld, Server, crashed};
+use super::line::{Fate, Links};
+use super::{LiveWorld, Server};
 use crate::Stopped;
 use crate::any::{AnyWorld, BootFunction, Deed, Listener, REPORTED_TIME_ERROR, Route};
+use crate::condition::Condition;
 use crate::error::WorldError;
 use crate::host::Machine;
-use crate::links::LinkFault;
 use crate::streams::Streams;
 
 /// How long the world looks away between two looks at what has happened, by the machine's clock.
@@ -164,120 +164,45 @@ impl AnyWorld for LiveWorld {
         }
     }
 
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::Cut))?;
-        self.tell(WorldEvent::Cut { link: link.clone() });
-        Ok(())
-    }
-
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::BlackHole))?;
-        self.tell(WorldEvent::BlackHoled { link: link.clone() });
-        Ok(())
-    }
-
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.extra = extra)?;
-        let link = link.clone();
-        self.tell(WorldEvent::Delayed { link, extra });
-        Ok(())
-    }
-
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| *direction = Direction::default())?;
-        self.tell(WorldEvent::Healed { link: link.clone() });
-        Ok(())
-    }
-
-    fn heal_everything(&mut self) {
-        self.neighbourhood.change_links(Links::heal_everything);
-        self.tell(WorldEvent::HealedEverything);
-    }
-
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, |_| Fate::Reset);
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.tell(WorldEvent::Reset {
-            from,
-            to,
-            connections,
-        });
-        Ok(())
-    }
-
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.pair(from, to)?;
-        let connections = self
-            .neighbourhood
-            .strike(from, to, |by_host| Fate::Finished { by_host });
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.tell(WorldEvent::Finished {
-            from,
-            to,
-            connections,
-        });
-        Ok(())
-    }
-
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, |_| Fate::Silenced);
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.tell(WorldEvent::Silenced {
-            from,
-            to,
-            connections,
-        });
-        Ok(())
-    }
-
-    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
-        if self.is_server(host) {
-            return self.crash_server();
-        }
-        let index = self.find(host)?;
-        let run = self.hosts[index]
-            .run
-            .take()
-            .ok_or_else(|| WorldError::Down(host.to_owned()))?;
-        // What its tasks still say on their way out is nobody's: the crash is told first.
-        self.tell(crashed(host, CrashCause::Order));
-        if let Some(message) = run.end() {
-            self.panics.push_back((host.to_owned(), message));
-        }
-        Ok(())
-    }
-
-    fn crash_silently(&mut self, _: &str) -> Result<(), WorldError> {
-        Err(WorldError::NotCarried("a loss of power"))
-    }
-
-    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
-        if self.is_up(host)? {
-            return Err(WorldError::Up(host.to_owned()));
-        }
-        if self.is_server(host) {
-            if let Err(error) = self.start_server() {
-                self.without_server = Some(with_sources(&error));
-                return Ok(());
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
+        let event = match fault {
+            Fault::Link { link, effect } => {
+                self.on_link(link, |condition| condition.apply(*effect))?;
+                WorldEvent::of(fault)
             }
-        } else {
-            let index = self.find(host)?;
-            self.hosts[index].restarts += 1;
-            self.start(index);
-        }
-        self.tell(WorldEvent::Restarted {
-            host: host.to_owned(),
-        });
+            Fault::Connections { from, to, end } => {
+                self.pair(from, to)?;
+                let connections = self
+                    .neighbourhood
+                    .strike(from, to, |is_first| Fate::of(*end, is_first));
+                WorldEvent::ended_connections(fault, connections)
+            }
+            Fault::Host {
+                host,
+                power_loss: false,
+                at: None,
+            } => return self.crash(host),
+            Fault::Host { at: None, .. } => return Err(WorldError::NotCarried("a loss of power")),
+            Fault::Disk { .. } if !fault.is_none() => {
+                return Err(WorldError::NotCarried("a fault of a disk"));
+            }
+            Fault::Disk { .. } => return Ok(()),
+            of_party => return Err(WorldError::of_party(of_party)),
+        };
+        self.tell(event);
         Ok(())
     }
 
-    fn fail_disk(&mut self, _: &str, _: DiskFault) -> Result<(), WorldError> {
-        Err(WorldError::NotCarried("a fault of a disk"))
-    }
-
-    fn heal_disk(&mut self, _: &str) -> Result<(), WorldError> {
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
+        match place {
+            Place::Link(link) => self.on_link(link, |condition| *condition = Condition::default())?,
+            Place::EveryLink => self.neighbourhood.change_links(Links::heal_everything),
+            Place::Host(host) => return self.restart(host),
+            // Nothing can be wrong with it here.
+            Place::Disk(_) => return Ok(()),
+            Place::Queue | Place::Wrapper => return Err(WorldError::NotCarried("the behaviour of a party")),
+        }
+        self.tell(WorldEvent::Ended { place: place.clone() });
         Ok(())
     }
 }

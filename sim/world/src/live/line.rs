@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, sink};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use turnstile_fault::ConnectionEnd;
 use turnstile_seams::{Clock, ClockExt as _};
 
-use crate::links::LinkFault;
+use crate::condition::{Blockade, Condition};
 
 /// How much of a connection a party may have written, or not have read, while nothing passes, in bytes.
 pub(super) const ROOM: usize = 256 * 1024;
@@ -25,23 +26,14 @@ const PARCEL: usize = 16 * 1024;
 
 /// What is wrong with each direction between two hosts: what the first one sends to the second.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Links(BTreeMap<(String, String), Direction>);
-
-/// One direction of a link.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Direction {
-    /// What it does instead of giving on what it is given.
-    pub fault: Option<LinkFault>,
-    /// How much longer it takes.
-    pub extra: Duration,
-}
+pub(super) struct Links(BTreeMap<(String, String), Condition>);
 
 impl Links {
-    pub(super) fn direction(&self, way: &Way) -> Direction {
+    pub(super) fn direction(&self, way: &Way) -> Condition {
         self.0.get(way).copied().unwrap_or_default()
     }
 
-    pub(super) fn change(&mut self, way: Way, change: impl FnOnce(&mut Direction)) {
+    pub(super) fn change(&mut self, way: Way, change: impl FnOnce(&mut Condition)) {
         change(self.0.entry(way).or_default());
     }
 
@@ -56,7 +48,7 @@ impl Links {
 
     /// Whether a connection can come about: that takes both directions.
     pub(super) fn let_through(&self, ways: &Ways) -> bool {
-        [&ways.out, &ways.back].map(|way| self.direction(way).fault.is_none()) == [true, true]
+        [&ways.out, &ways.back].map(|way| self.direction(way).blockade.is_none()) == [true, true]
     }
 }
 
@@ -93,6 +85,17 @@ pub(super) enum Fate {
     },
     /// Nothing passes any more, and nobody is told.
     Silenced,
+}
+
+impl Fate {
+    /// The fate of a connection that ends like this; `is_first` if the one that closes holds it.
+    pub(super) fn of(end: ConnectionEnd, is_first: bool) -> Self {
+        match end {
+            ConnectionEnd::Reset => Self::Reset,
+            ConnectionEnd::Silence => Self::Silenced,
+            ConnectionEnd::Finish => Self::Finished { by_host: is_first },
+        }
+    }
 }
 
 /// A connection, seen from its middle.
@@ -264,14 +267,14 @@ struct Travelling {
 
 impl Travelling {
     /// Lets the state of the link work on what is on its way.
-    fn meet(&mut self, direction: Direction, now: Timestamp) {
-        match direction.fault {
-            Some(LinkFault::BlackHole) if !self.parcels.is_empty() => {
+    fn meet(&mut self, direction: Condition, now: Timestamp) {
+        match direction.blockade {
+            Some(Blockade::BlackHole) if !self.parcels.is_empty() => {
                 self.is_torn = true;
                 self.parcels.clear();
                 self.size = 0;
             }
-            None if direction.extra.is_zero() => {
+            None if direction.is_well() => {
                 self.parcels
                     .iter_mut()
                     .for_each(|(arrival, _)| *arrival = now.min(*arrival));
@@ -280,17 +283,17 @@ impl Travelling {
         }
     }
 
-    fn send(&mut self, parcel: Bytes, direction: Direction, now: Timestamp) {
+    fn send(&mut self, parcel: Bytes, direction: Condition, now: Timestamp) {
         self.is_at_end |= parcel.is_empty();
-        self.is_torn |= direction.fault == Some(LinkFault::BlackHole);
+        self.is_torn |= direction.loses();
         if !self.is_torn {
             self.size += parcel.len();
             self.parcels.push_back((now + direction.extra, parcel));
         }
     }
 
-    fn next_arrival(&self, direction: Direction) -> Option<Timestamp> {
-        let next = self.parcels.front().filter(|_| direction.fault.is_none());
+    fn next_arrival(&self, direction: Condition) -> Option<Timestamp> {
+        let next = self.parcels.front().filter(|_| direction.blockade.is_none());
         next.map(|(arrival, _)| *arrival)
     }
 

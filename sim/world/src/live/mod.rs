@@ -35,17 +35,17 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use turnstile_events::world::{CrashCause, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::{Cause, WorldEvent};
+use turnstile_fault::{Fault, Link, Place};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real::{MachineClock, Pace};
 use turnstile_seams::{Clock, Randomness, Seams};
 
 use self::host::{Host, Run};
-use self::line::Direction;
 use self::network::{HostNetwork, Neighbourhood};
 pub use self::server::{GivenServer, Process, ServerError, StartedServer};
-use super::any::{BootFunction, Deed, Listener, Route};
+use super::any::{AnyWorld as _, BootFunction, Deed, Listener, Route};
+use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
 use super::host::{Machine, PowerSwitch};
@@ -332,7 +332,7 @@ impl LiveWorld {
             && let Some(how) = process.has_ended()
         {
             self.panics.push_back((party.clone(), how));
-            self.tell(crashed(&party, CrashCause::Panic));
+            self.tell(crashed(&party, Cause::Panic));
         }
         for index in 0..self.hosts.len() {
             let Some(run) = self.hosts[index].run.take_if(|run| run.has_died()) else {
@@ -340,12 +340,12 @@ impl LiveWorld {
             };
             let name = self.hosts[index].name.to_string();
             let message = run.end().unwrap_or_else(|| "its thread ended".to_owned());
-            self.tell(crashed(&name, CrashCause::Panic));
+            self.tell(crashed(&name, Cause::Panic));
             self.panics.push_back((name, message));
         }
     }
 
-    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Direction)) -> Result<(), WorldError> {
+    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Condition)) -> Result<(), WorldError> {
         self.pair(&link.from, &link.to)?;
         self.neighbourhood.change_links(|links| {
             links.change((link.from.clone(), link.to.clone()), &change);
@@ -353,6 +353,42 @@ impl LiveWorld {
                 links.change((link.to.clone(), link.from.clone()), &change);
             }
         });
+        Ok(())
+    }
+
+    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
+        if self.is_server(host) {
+            return self.crash_server();
+        }
+        let index = self.find(host)?;
+        let run = self.hosts[index]
+            .run
+            .take()
+            .ok_or_else(|| WorldError::Down(host.to_owned()))?;
+        // What its tasks still send on their way out belongs to no party: the crash is reported first.
+        self.tell(crashed(host, Cause::Order));
+        if let Some(message) = run.end() {
+            self.panics.push_back((host.to_owned(), message));
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
+        if self.is_up(host)? {
+            return Err(WorldError::Up(host.to_owned()));
+        }
+        if self.is_server(host) {
+            if let Err(error) = self.start_server() {
+                self.without_server = Some(with_sources(&error));
+                return Ok(());
+            }
+        } else {
+            let index = self.find(host)?;
+            self.hosts[index].restarts += 1;
+            self.start(index);
+        }
+        let place = Place::Host(host.to_owned());
+        self.tell(WorldEvent::Ended { place });
         Ok(())
     }
 
@@ -364,19 +400,21 @@ impl LiveWorld {
                     return Err(WorldError::Down(party));
                 }
                 process.kill();
-                self.tell(crashed(&party, CrashCause::Order));
+                self.tell(crashed(&party, Cause::Order));
                 Ok(())
             }
             Server::Given(server) => {
                 let server = server.clone();
-                self.tell(crashed(&party, CrashCause::Order));
+                self.tell(crashed(&party, Cause::Order));
                 let Some(restarted) = server.restart() else {
                     return Err(WorldError::NotCarried(
                         "a crash of a server that it cannot start again",
                     ));
                 };
                 match restarted {
-                    Ok(()) => self.tell(WorldEvent::Restarted { host: party }),
+                    Ok(()) => self.tell(WorldEvent::Ended {
+                        place: Place::Host(party),
+                    }),
                     Err(error) => self.without_server = Some(with_sources(&error)),
                 }
                 Ok(())
@@ -385,12 +423,8 @@ impl LiveWorld {
     }
 }
 
-fn crashed(host: &str, cause: CrashCause) -> WorldEvent {
-    WorldEvent::Crashed {
-        host: host.to_owned(),
-        cause,
-        silently: false,
-    }
+fn crashed(host: &str, cause: Cause) -> WorldEvent {
+    WorldEvent::began(Fault::crash(host), cause)
 }
 
 impl Drop for LiveWorld {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::Link;
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 use turnstile_seams::ByteStream;
 
 use super::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
@@ -178,12 +178,12 @@ impl Play {
 fn what_a_cut_holds_arrives_whole_and_in_order_when_it_is_healed() {
     let mut play = Play::connected();
     let link = Link::between(CLIENT, SERVER);
-    play.world.cut(&link).expect("both are there");
+    play.world.apply(&Fault::cut(&link)).expect("both are there");
     play.say("b");
     play.say("c");
     play.rest();
     assert_eq!(play.server.text(), "a");
-    play.world.heal(&link).expect("both are there");
+    play.world.heal(&Place::link(&link)).expect("both are there");
     play.wait_until(|play| play.client.text() == "abc");
 }
 
@@ -191,10 +191,12 @@ fn what_a_cut_holds_arrives_whole_and_in_order_when_it_is_healed() {
 fn a_connection_that_lost_something_is_never_read_on() {
     let mut play = Play::connected();
     let link = Link::one_way(CLIENT, SERVER);
-    play.world.black_hole(&link).expect("both are there");
+    play.world
+        .apply(&Fault::black_hole(&link))
+        .expect("both are there");
     play.say("b");
     play.rest();
-    play.world.heal(&link).expect("both are there");
+    play.world.heal(&Place::link(&link)).expect("both are there");
     play.say("c");
     play.words = None;
     play.rest();
@@ -206,7 +208,9 @@ fn what_is_sent_on_a_slow_link_arrives_so_much_later() {
     let mut play = Play::connected();
     let link = Link::one_way(SERVER, CLIENT);
     let extra = Duration::from_millis(400);
-    play.world.delay(&link, extra).expect("both are there");
+    play.world
+        .apply(&Fault::delay(&link, extra))
+        .expect("both are there");
     let begun = play.world.now();
     play.say("b");
     play.wait_until(|play| play.client.text() == "ab");
@@ -222,7 +226,9 @@ fn what_is_sent_on_a_slow_link_arrives_so_much_later() {
 #[test]
 fn a_reset_is_a_reset_for_the_peer() {
     let mut play = Play::connected();
-    play.world.reset(CLIENT, SERVER).expect("both are there");
+    play.world
+        .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Reset))
+        .expect("both are there");
     play.wait_until(|play| play.server.ended().is_some() && play.client.ended().is_some());
     assert_eq!(play.server.ended().as_deref(), Some("reset"));
 }
@@ -231,11 +237,13 @@ fn a_reset_is_a_reset_for_the_peer() {
 fn who_is_said_to_be_done_is_done_behind_what_it_said_before() {
     let mut play = Play::connected();
     let link = Link::one_way(CLIENT, SERVER);
-    play.world.cut(&link).expect("both are there");
+    play.world.apply(&Fault::cut(&link)).expect("both are there");
     play.say("b");
     play.rest();
-    play.world.finish(CLIENT, SERVER).expect("both are there");
-    play.world.heal(&link).expect("both are there");
+    play.world
+        .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Finish))
+        .expect("both are there");
+    play.world.heal(&Place::link(&link)).expect("both are there");
     play.wait_until(|play| play.server.ended().is_some() && play.client.ended().is_some());
     assert_eq!(play.server.text(), "ab");
     assert_eq!(play.server.ended().as_deref(), Some("end of stream"));
@@ -244,7 +252,9 @@ fn who_is_said_to_be_done_is_done_behind_what_it_said_before() {
 #[test]
 fn a_silenced_connection_tells_nobody_and_a_new_one_works() {
     let mut play = Play::connected();
-    play.world.silence(CLIENT, SERVER).expect("both are there");
+    play.world
+        .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Silence))
+        .expect("both are there");
     play.say("b");
     play.words = None;
     play.rest();
@@ -255,9 +265,9 @@ fn a_silenced_connection_tells_nobody_and_a_new_one_works() {
 #[test]
 fn the_connections_of_a_party_that_crashes_end() {
     let mut play = Play::connected();
-    play.world.crash(CLIENT).expect("it is up");
+    play.world.apply(&Fault::crash(CLIENT)).expect("it is up");
     play.wait_until(|play| play.server.ended().is_some());
     assert_eq!(play.world.is_up(CLIENT), Ok(false));
-    play.world.restart(CLIENT).expect("it is down");
+    play.world.heal(&Place::host(CLIENT)).expect("it is down");
     assert_eq!(play.world.is_up(CLIENT), Ok(true));
 }

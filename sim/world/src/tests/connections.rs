@@ -1,6 +1,7 @@
 //! Bytes between hosts, and what faults do to them.
 
 use super::*;
+use turnstile_fault::{ConnectionEnd, Fault, Place};
 
 const MEGABYTES: usize = 8 << 20;
 
@@ -41,10 +42,14 @@ fn bytes_sent_through_a_cut_come_late_and_whole_and_in_order() {
         })
         .unwrap();
     world.schedule(start + Duration::from_millis(50), |world| {
-        world.cut(&Link::between("server", "client")).unwrap();
+        world
+            .apply(&Fault::cut(&Link::between("server", "client")))
+            .unwrap();
     });
     world.schedule(start + Duration::from_millis(4_050), |world| {
-        world.heal(&Link::between("server", "client")).unwrap();
+        world
+            .heal(&Place::link(&Link::between("server", "client")))
+            .unwrap();
     });
     assert_eq!(world.run_until(None, || log.has("received")), Stopped::Done);
     let taken = clock.now().duration_since(start);
@@ -108,10 +113,10 @@ fn talk_into_a_black_hole(link: &Link) -> Vec<String> {
         world.run_until(None, || log.has("client hears one")),
         Stopped::Done
     );
-    world.black_hole(link).unwrap();
+    world.apply(&Fault::black_hole(link)).unwrap();
     let deadline = after(&world, Duration::from_secs(10));
     assert_eq!(world.run_until(deadline, || false), Stopped::DeadlinePassed);
-    world.heal(link).unwrap();
+    world.heal(&Place::link(link)).unwrap();
     let waiting = vec!["server".to_owned(), "client".to_owned()];
     assert_eq!(world.run_until(None, || false), Stopped::Deadlock { waiting });
     log.all()
@@ -150,9 +155,9 @@ fn a_delay_lasts_until_it_is_healed() {
         .unwrap();
     let link = Link::one_way("server", "client");
     assert_eq!(world.run_until(None, || log.all() == ["0"]), Stopped::Done);
-    world.delay(&link, Duration::from_secs(3)).unwrap();
+    world.apply(&Fault::delay(&link, Duration::from_secs(3))).unwrap();
     assert_eq!(world.run_until(None, || log.all() == ["0", "3"]), Stopped::Done);
-    world.heal_everything();
+    world.heal(&Place::EveryLink).unwrap();
     assert_eq!(
         world.run_until(None, || log.all() == ["0", "3", "0"]),
         Stopped::Done
@@ -218,7 +223,11 @@ fn strike(fault: impl FnOnce(&mut World)) -> Vec<String> {
 
 #[test]
 fn a_fin_an_rst_and_silence_are_three_ways_to_lose_a_peer() {
-    let finished = strike(|world| world.finish("client", "server").unwrap());
+    let finished = strike(|world| {
+        world
+            .apply(&Fault::end_of("client", "server", ConnectionEnd::Finish))
+            .unwrap()
+    });
     // What the server writes after that meets a client that listens no more, but has not left.
     let ends = [
         "client reads the end",
@@ -227,12 +236,20 @@ fn a_fin_an_rst_and_silence_are_three_ways_to_lose_a_peer() {
     ];
     assert_eq!(finished, [&ends[..], &["server reads 7"]].concat());
 
-    let reset = strike(|world| world.reset("client", "server").unwrap());
+    let reset = strike(|world| {
+        world
+            .apply(&Fault::end_of("client", "server", ConnectionEnd::Reset))
+            .unwrap()
+    });
     let ends = ["server: ConnectionReset", "server cannot write: ConnectionReset"];
     let other = ["client: ConnectionReset", "client cannot write: ConnectionReset"];
     assert_eq!(reset, [&ends[..], &other, &["server reads 7"]].concat());
 
-    let silent = strike(|world| world.silence("client", "server").unwrap());
+    let silent = strike(|world| {
+        world
+            .apply(&Fault::end_of("client", "server", ConnectionEnd::Silence))
+            .unwrap()
+    });
     assert_eq!(silent, ["server reads 7"]);
 }
 
@@ -309,6 +326,14 @@ fn a_name_without_a_host_a_port_without_a_listener_and_a_foreign_address_are_err
         "AddrInUse",
     ];
     assert_eq!(log.all(), expected);
-    assert!(world.cut(&Link::between("client", "nobody")).is_err());
-    assert!(world.cut(&Link::between("client", "client")).is_err());
+    assert!(
+        world
+            .apply(&Fault::cut(&Link::between("client", "nobody")))
+            .is_err()
+    );
+    assert!(
+        world
+            .apply(&Fault::cut(&Link::between("client", "client")))
+            .is_err()
+    );
 }

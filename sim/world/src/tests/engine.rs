@@ -1,6 +1,7 @@
 //! The loop: when it ends, what it costs, and that it always goes the same way.
 
 use super::*;
+use turnstile_fault::{ConnectionEnd, Fault, Place};
 
 #[test]
 fn a_deadlock_is_reported_with_the_names_of_those_who_wait() {
@@ -64,7 +65,7 @@ fn a_panic_in_a_boot_function_or_in_a_destructor_is_reported_too() {
         );
         if world.is_up("late").unwrap() {
             world.run_until(None, || true);
-            world.crash("late").unwrap();
+            world.apply(&Fault::crash("late")).unwrap();
         }
     }
 }
@@ -81,7 +82,7 @@ fn a_host_that_never_rests_is_reported_and_others_can_go_on_without_it() {
     });
     let host = "restless".to_owned();
     assert_eq!(world.run_until(None, || false), Stopped::Livelock { host });
-    world.crash("restless").unwrap();
+    world.apply(&Fault::crash("restless")).unwrap();
     assert_eq!(world.run_until(None, || true), Stopped::Done);
 }
 
@@ -146,12 +147,16 @@ fn eventful_run(seed: u64) -> Vec<String> {
     let start = world.now();
     let at = |millis| start + Duration::from_millis(millis);
     world.schedule(at(1_000), |world| {
-        world.cut(&Link::one_way("server", "one")).unwrap();
+        world.apply(&Fault::cut(&Link::one_way("server", "one"))).unwrap();
     });
-    world.schedule(at(3_000), World::heal_everything);
-    world.schedule(at(4_000), |world| world.crash("server").unwrap());
-    world.schedule(at(5_000), |world| world.restart("server").unwrap());
-    world.schedule(at(6_000), |world| world.reset("one", "server").unwrap());
+    world.schedule(at(3_000), |world| world.heal(&Place::EveryLink).unwrap());
+    world.schedule(at(4_000), |world| world.apply(&Fault::crash("server")).unwrap());
+    world.schedule(at(5_000), |world| world.heal(&Place::host("server")).unwrap());
+    world.schedule(at(6_000), |world| {
+        world
+            .apply(&Fault::end_of("one", "server", ConnectionEnd::Reset))
+            .unwrap()
+    });
     assert_eq!(
         world.run_until(Some(at(10_000)), || false),
         Stopped::DeadlinePassed
@@ -164,7 +169,7 @@ fn a_seed_always_gives_the_same_run_and_another_seed_another() {
     let run = eventful_run(42);
     assert!(run.len() > 140, "{run:#?}");
     assert!(run.iter().any(|entry| {
-        entry.contains(r#"{"event":"cut","link":{"from":"server","to":"one","one_way":true}}"#)
+        entry.contains(r#""link":{"from":"server","to":"one","one_way":true},"effect":"cut"}"#)
     }));
     assert_eq!(run, eventful_run(42));
     assert_ne!(run, eventful_run(43));

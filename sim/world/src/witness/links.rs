@@ -11,25 +11,17 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use crate::WorldError;
-use crate::links::LinkFault;
+use crate::condition::{Blockade, Condition};
 
 /// How long a packet is on its way: not the same tick.
 pub(super) const LATENCY: Duration = Duration::from_millis(1);
 
-/// What is wrong with what one host sends to another.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Direction {
-    pub fault: Option<LinkFault>,
-    /// Added to every packet's latency.
-    pub extra: Duration,
-}
-
 /// All directions that anything is or was wrong with, by the numbers of sender and receiver.
 #[derive(Default)]
-pub(super) struct Links(BTreeMap<(usize, usize), Direction>);
+pub(super) struct Links(BTreeMap<(usize, usize), Condition>);
 
 impl Links {
-    pub(super) fn direction(&self, from: usize, to: usize) -> Direction {
+    pub(super) fn direction(&self, from: usize, to: usize) -> Condition {
         self.0.get(&(from, to)).copied().unwrap_or_default()
     }
 
@@ -39,7 +31,7 @@ impl Links {
         sim: &Sim<'_>,
         hosts: &[IpAddr],
         directions: &[(usize, usize)],
-        change: impl Fn(&mut Direction),
+        change: impl Fn(&mut Condition),
     ) -> Result<(), WorldError> {
         let mut changed = self.0.clone();
         for direction in directions {
@@ -56,9 +48,9 @@ impl Links {
         Ok(())
     }
 
-    fn can_carry([there, back]: [Direction; 2]) -> Result<(), WorldError> {
-        let faults = [there.fault, back.fault];
-        if faults.contains(&Some(LinkFault::Cut)) && faults.contains(&Some(LinkFault::BlackHole)) {
+    fn can_carry([there, back]: [Condition; 2]) -> Result<(), WorldError> {
+        let blockades = [there.blockade, back.blockade];
+        if blockades.contains(&Some(Blockade::Cut)) && blockades.contains(&Some(Blockade::BlackHole)) {
             return Err(WorldError::NotCarried(
                 "a link that is cut one way and loses the other way",
             ));
@@ -72,11 +64,11 @@ impl Links {
         Ok(())
     }
 
-    /// Directions that work although turmoil has been told that their link does not.
+    /// Conditions that work although turmoil has been told that their link does not.
     fn spared(&self) -> impl Iterator<Item = (usize, usize)> {
         self.0.iter().filter_map(|(&(from, to), ill)| {
             let back = self.direction(to, from);
-            let spared = *ill != Direction::default() && back == Direction::default();
+            let spared = *ill != Condition::default() && back == Condition::default();
             spared.then_some((to, from))
         })
     }
@@ -94,7 +86,7 @@ impl Links {
         let ill = self
             .0
             .iter()
-            .filter(|(_, direction)| **direction != Direction::default());
+            .filter(|(_, direction)| **direction != Condition::default());
         ill.map(|(direction, _)| *direction).collect()
     }
 }
@@ -116,16 +108,16 @@ pub(super) fn send_on(sim: &Sim<'_>, hosts: &[IpAddr], directions: &[(usize, usi
 }
 
 /// Tells turmoil how a link is, there and back.
-fn enforce(sim: &Sim<'_>, (one, other): (IpAddr, IpAddr), [there, back]: [Direction; 2]) {
+fn enforce(sim: &Sim<'_>, (one, other): (IpAddr, IpAddr), [there, back]: [Condition; 2]) {
     sim.set_link_latency(one, other, LATENCY + there.extra.max(back.extra));
-    match (there.fault, back.fault) {
-        (Some(LinkFault::Cut), _) | (_, Some(LinkFault::Cut)) => sim.hold(one, other),
-        (Some(LinkFault::BlackHole), Some(LinkFault::BlackHole)) => sim.partition(one, other),
-        (Some(LinkFault::BlackHole), None) => {
+    match (there.blockade, back.blockade) {
+        (Some(Blockade::Cut), _) | (_, Some(Blockade::Cut)) => sim.hold(one, other),
+        (Some(Blockade::BlackHole), Some(Blockade::BlackHole)) => sim.partition(one, other),
+        (Some(Blockade::BlackHole), None) => {
             sim.release(one, other);
             sim.partition_oneway(one, other);
         }
-        (None, Some(LinkFault::BlackHole)) => {
+        (None, Some(Blockade::BlackHole)) => {
             sim.release(one, other);
             sim.partition_oneway(other, one);
         }

@@ -37,19 +37,19 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use turmoil::Sim;
-use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::{Cause, WorldEvent};
+use turnstile_fault::{ConnectionEnd, DiskBehaviour, Fault, FaultKind, Link, Place};
 use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
 
 use self::clock::TickClock;
 use self::host::{Host, Order, Run};
-use self::links::{Direction, LATENCY, send_on};
+use self::links::{LATENCY, send_on};
 use self::network::{Fate, HostNetwork, Neighbour, Neighbourhood, SEGMENTS, Shared};
 use super::any::{AnyWorld, BootFunction, Deed, Listener};
+use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
 use super::host::{Death, Machine, PowerSwitch};
-use super::links::LinkFault;
 use super::streams::Streams;
 use super::{Stopped, panics};
 
@@ -58,6 +58,8 @@ use super::{Stopped, panics};
 const TICKS_ON_THE_WAY: u32 = 8;
 /// Which stream of randomness turmoil's own is seeded from.
 const TURMOIL: &str = "turmoil";
+/// The effects on links that turmoil can be made to have.
+const CARRIED: [FaultKind; 3] = [FaultKind::Cut, FaultKind::BlackHole, FaultKind::Delay];
 
 /// A world on [`turmoil::Sim`]. See the [module](self).
 pub struct WitnessWorld {
@@ -188,18 +190,18 @@ impl WitnessWorld {
             let index = self.hosts.iter().position(died);
             let index = index.expect("a panic takes its host with it");
             self.panics.push_back((index, message));
-            self.bring_down(index, Death::Process, CrashCause::Panic);
+            self.bring_down(index, Death::Process, Cause::Panic);
         }
         for index in 0..self.hosts.len() {
             let run = self.hosts[index].run.as_ref();
             if let Some(death) = run.and_then(|run| run.machine.power.pulled()) {
-                self.bring_down(index, death, CrashCause::Itself);
+                self.bring_down(index, death, Cause::Itself);
             }
         }
     }
 
     /// Ends a host's run, which there is.
-    fn bring_down(&mut self, index: usize, death: Death, cause: CrashCause) {
+    fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
         let host = &mut self.hosts[index];
         host.run = None;
         host.disk.disconnect();
@@ -215,20 +217,24 @@ impl WitnessWorld {
             self.panics.push_back((index, message));
         }
         self.hosts[index].disk.lose_unsynced();
-        self.tell(WorldEvent::Crashed {
-            host: name,
-            cause,
-            silently: death == Death::Power,
-        });
+        self.tell(WorldEvent::began(death.fault(&name), cause));
     }
 
-    fn crash_by_order(&mut self, host: &str, death: Death) -> Result<(), WorldError> {
-        self.run(host)?;
-        self.bring_down(self.find(host)?, death, CrashCause::Order);
+    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
+        let index = self.find(host)?;
+        if self.is_up(host)? {
+            return Err(WorldError::Up(host.to_owned()));
+        }
+        self.hosts[index].restarts += 1;
+        self.neighbourhood.lock().hosts[index].down = None;
+        let place = Place::Host(host.to_owned());
+        self.tell(WorldEvent::Ended { place });
+        self.prepare(index);
+        self.sim.bounce(host);
         Ok(())
     }
 
-    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Direction)) -> Result<(), WorldError> {
+    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Condition)) -> Result<(), WorldError> {
         let (from, to) = self.pair(&link.from, &link.to)?;
         let directions: &[_] = match link.one_way {
             true => &[(from, to)],
@@ -241,20 +247,39 @@ impl WitnessWorld {
     fn heal_directions(&mut self, directions: &[(usize, usize)]) -> Result<(), WorldError> {
         let Shared { links, addresses, .. } = &mut *self.neighbourhood.lock();
         for direction in directions {
-            let healed = |direction: &mut Direction| *direction = Direction::default();
+            let healed = |condition: &mut Condition| *condition = Condition::default();
             links.change(&self.sim, addresses, &[*direction], healed)?;
         }
         send_on(&self.sim, addresses, directions);
         Ok(())
     }
 
-    /// Ends the connections between two hosts in some way at both ends. Returns how many there were.
-    fn end_connections(&mut self, one: usize, other: usize, fate: Fate) -> usize {
+    /// Ends the connections between two hosts. Returns how many there were.
+    fn end_connections(&mut self, from: &str, to: &str, end: ConnectionEnd) -> Result<usize, WorldError> {
+        let (one, other) = self.pair(from, to)?;
+        let fate = match end {
+            ConnectionEnd::Reset => Fate::Reset,
+            ConnectionEnd::Silence => Fate::Silenced,
+            ConnectionEnd::Finish => return Ok(self.finish(one, other)),
+        };
         let shared = self.neighbourhood.lock();
         let (here, there) = (shared.lines(one, other), shared.lines(other, one));
         drop(shared);
         here.iter().chain(&there).for_each(|line| line.end(fate));
-        here.len().max(there.len())
+        Ok(here.len().max(there.len()))
+    }
+
+    /// Lets a host close its connections with another. Returns how many there were.
+    fn finish(&mut self, one: usize, other: usize) -> usize {
+        let lines = self.neighbourhood.lock().lines(one, other);
+        let connections = lines.len();
+        for line in lines {
+            line.finish();
+            let run = self.hosts[one].run.as_ref();
+            run.expect("only a host that is up has connections")
+                .order(Order::Finish(line));
+        }
+        connections
     }
 }
 
@@ -348,123 +373,62 @@ impl AnyWorld for WitnessWorld {
         }
     }
 
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::Cut))?;
-        self.tell(WorldEvent::Cut { link: link.clone() });
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
+        let event = match fault {
+            Fault::Link { link, effect } => {
+                if !CARRIED.contains(&effect.kind()) {
+                    return Err(WorldError::NotCarried("this effect on a link"));
+                }
+                self.on_link(link, |condition| condition.apply(*effect))?;
+                WorldEvent::of(fault)
+            }
+            Fault::Connections { from, to, end } => {
+                let connections = self.end_connections(from, to, *end)?;
+                WorldEvent::ended_connections(fault, connections)
+            }
+            Fault::Disk { host, is } => {
+                let index = self.find(host)?;
+                self.hosts[index].disk.behave(*is);
+                WorldEvent::of(fault)
+            }
+            Fault::Host {
+                host,
+                power_loss,
+                at: None,
+            } => {
+                self.run(host)?;
+                // It reports the crash itself.
+                self.bring_down(self.find(host)?, Death::of(*power_loss), Cause::Order);
+                return Ok(());
+            }
+            of_party => return Err(WorldError::of_party(of_party)),
+        };
+        self.tell(event);
         Ok(())
     }
 
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::BlackHole))?;
-        self.tell(WorldEvent::BlackHoled { link: link.clone() });
-        Ok(())
-    }
-
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.extra = extra)?;
-        self.tell(WorldEvent::Delayed {
-            link: link.clone(),
-            extra,
-        });
-        Ok(())
-    }
-
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
-        let (from, to) = self.pair(&link.from, &link.to)?;
-        match link.one_way {
-            true => self.heal_directions(&[(from, to)])?,
-            false => self.heal_directions(&[(from, to), (to, from)])?,
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
+        match place {
+            Place::Link(link) => {
+                let (from, to) = self.pair(&link.from, &link.to)?;
+                match link.one_way {
+                    true => self.heal_directions(&[(from, to)])?,
+                    false => self.heal_directions(&[(from, to), (to, from)])?,
+                }
+            }
+            Place::EveryLink => {
+                let ill = self.neighbourhood.lock().links.ill();
+                self.heal_directions(&ill)
+                    .expect("links that work can be carried by any world");
+            }
+            Place::Disk(host) => {
+                let index = self.find(host)?;
+                self.hosts[index].disk.behave(DiskBehaviour::Works);
+            }
+            Place::Host(host) => return self.restart(host),
+            Place::Queue | Place::Wrapper => return Err(WorldError::NotCarried("the behaviour of a party")),
         }
-        self.tell(WorldEvent::Healed { link: link.clone() });
-        Ok(())
-    }
-
-    fn heal_everything(&mut self) {
-        let ill = self.neighbourhood.lock().links.ill();
-        self.heal_directions(&ill)
-            .expect("links that work can be carried by any world");
-        self.tell(WorldEvent::HealedEverything);
-    }
-
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        let (one, other) = self.pair(from, to)?;
-        let connections = self.end_connections(one, other, Fate::Reset);
-        self.tell(WorldEvent::Reset {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            connections,
-        });
-        Ok(())
-    }
-
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        let (one, other) = self.pair(from, to)?;
-        let lines = self.neighbourhood.lock().lines(one, other);
-        let connections = lines.len();
-        for line in lines {
-            line.finish();
-            let run = self.hosts[one].run.as_ref();
-            run.expect("only a host that is up has connections")
-                .order(Order::Finish(line));
-        }
-        self.tell(WorldEvent::Finished {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            connections,
-        });
-        Ok(())
-    }
-
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        let (one, other) = self.pair(from, to)?;
-        let connections = self.end_connections(one, other, Fate::Silenced);
-        self.tell(WorldEvent::Silenced {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            connections,
-        });
-        Ok(())
-    }
-
-    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash_by_order(host, Death::Process)
-    }
-
-    fn crash_silently(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash_by_order(host, Death::Power)
-    }
-
-    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
-        let index = self.find(host)?;
-        if self.is_up(host)? {
-            return Err(WorldError::Up(host.to_owned()));
-        }
-        self.hosts[index].restarts += 1;
-        self.neighbourhood.lock().hosts[index].down = None;
-        self.tell(WorldEvent::Restarted {
-            host: host.to_owned(),
-        });
-        self.prepare(index);
-        self.sim.bounce(host);
-        Ok(())
-    }
-
-    fn fail_disk(&mut self, host: &str, fault: DiskFault) -> Result<(), WorldError> {
-        let index = self.find(host)?;
-        self.hosts[index].disk.fail(fault);
-        self.tell(WorldEvent::DiskFailed {
-            host: host.to_owned(),
-            fault,
-        });
-        Ok(())
-    }
-
-    fn heal_disk(&mut self, host: &str) -> Result<(), WorldError> {
-        let index = self.find(host)?;
-        self.hosts[index].disk.heal();
-        self.tell(WorldEvent::DiskHealed {
-            host: host.to_owned(),
-        });
+        self.tell(WorldEvent::Ended { place: place.clone() });
         Ok(())
     }
 }

@@ -19,8 +19,8 @@ use turnstile_seams::{BoxFuture, ByteStream, Clock as _, ClockExt as _, Listener
 
 use super::clock::TickClock;
 use super::links::Links;
+use crate::condition::Blockade;
 use crate::host::{Death, PowerSwitch};
-use crate::links::LinkFault;
 use crate::network::{RECEIVE_BUFFER, split};
 
 /// How many writes turmoil lets a connection hold that its peer has not read.
@@ -266,12 +266,12 @@ enum Reach {
 /// turmoil leaves an opening to a host that is down lying until it is up, refuses one that a partition
 /// swallows at once, and lets the answer to an opening arrive whatever the way back is like.
 fn reach(shared: &Shared, from: usize, to: usize) -> Reach {
-    let way = shared.links.direction(from, to).fault;
+    let way = shared.links.direction(from, to).blockade;
     match (shared.hosts[to].down, way) {
-        (_, Some(LinkFault::BlackHole)) => Reach::Never,
+        (_, Some(Blockade::BlackHole)) => Reach::Never,
         (Some(Death::Power), _) => Reach::NotYet,
         (Some(Death::Process), None) => Reach::Refused,
-        (None, None) | (_, Some(LinkFault::Cut)) => Reach::Open,
+        (None, None) | (_, Some(Blockade::Cut)) => Reach::Open,
     }
 }
 
@@ -329,10 +329,10 @@ impl HostNetwork {
             }
         }
         loop {
-            match way_back().fault {
+            match way_back().blockade {
                 None => return,
-                Some(LinkFault::Cut) => self.clock.sleep(self.clock.tick()).await,
-                Some(LinkFault::BlackHole) => std::future::pending().await,
+                Some(Blockade::Cut) => self.clock.sleep(self.clock.tick()).await,
+                Some(Blockade::BlackHole) => std::future::pending().await,
             }
         }
     }

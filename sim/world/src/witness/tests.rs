@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::Link;
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
 use crate::{AnyWorld, Machine, Stopped, WorldError, WorldKind};
@@ -150,9 +150,11 @@ type Strike = fn(&mut dyn AnyWorld, &Link) -> Result<(), WorldError>;
 #[test]
 fn a_link_that_is_struck_for_a_while_shows_the_same_whichever_way_and_however() {
     let strikes: [(&str, Strike); 3] = [
-        ("cut", |world, link| world.cut(link)),
-        ("black hole", |world, link| world.black_hole(link)),
-        ("delay", |world, link| world.delay(link, Duration::from_secs(3))),
+        ("cut", |world, link| world.apply(&Fault::cut(link))),
+        ("black hole", |world, link| world.apply(&Fault::black_hole(link))),
+        ("delay", |world, link| {
+            world.apply(&Fault::delay(link, Duration::from_secs(3)))
+        }),
     ];
     let links = [
         Link::between("client", "server"),
@@ -174,7 +176,7 @@ fn a_link_that_is_struck_for_a_while_shows_the_same_whichever_way_and_however() 
                         play.chatter();
                     }
                     play.run_for(Duration::from_secs(10));
-                    play.world.heal(link).unwrap();
+                    play.world.heal(&Place::link(link)).unwrap();
                     play.run_for(Duration::from_secs(20));
                 };
                 seen.push(in_both(&format!("{name} on {link:?} from {from} ms on"), struck));
@@ -195,12 +197,17 @@ fn two_faults_that_turmoil_cannot_combine_are_refused_and_change_nothing() {
         Link::one_way("client", "server"),
         Link::one_way("server", "client"),
     );
-    play.world.cut(&there).unwrap();
-    let refused = play.world.black_hole(&back).unwrap_err();
+    play.world.apply(&Fault::cut(&there)).unwrap();
+    let refused = play.world.apply(&Fault::black_hole(&back)).unwrap_err();
     assert!(matches!(refused, WorldError::NotCarried(_)), "{refused}");
-    play.world.heal(&there).unwrap();
-    play.world.delay(&there, Duration::from_millis(10)).unwrap();
-    let refused = play.world.delay(&back, Duration::from_millis(20)).unwrap_err();
+    play.world.heal(&Place::link(&there)).unwrap();
+    play.world
+        .apply(&Fault::delay(&there, Duration::from_millis(10)))
+        .unwrap();
+    let refused = play
+        .world
+        .apply(&Fault::delay(&back, Duration::from_millis(20)))
+        .unwrap_err();
     assert!(matches!(refused, WorldError::NotCarried(_)), "{refused}");
     play.run_for(Duration::from_secs(9));
     assert!(
@@ -213,10 +220,18 @@ fn two_faults_that_turmoil_cannot_combine_are_refused_and_change_nothing() {
 #[test]
 fn a_fin_an_rst_and_silence_look_the_same_from_either_end() {
     let strikes: [(&str, Strike); 4] = [
-        ("fin of the client", |world, _| world.finish("client", "server")),
-        ("fin of the server", |world, _| world.finish("server", "client")),
-        ("rst", |world, _| world.reset("client", "server")),
-        ("silence", |world, _| world.silence("client", "server")),
+        ("fin of the client", |world, _| {
+            world.apply(&Fault::end_of("client", "server", ConnectionEnd::Finish))
+        }),
+        ("fin of the server", |world, _| {
+            world.apply(&Fault::end_of("server", "client", ConnectionEnd::Finish))
+        }),
+        ("rst", |world, _| {
+            world.apply(&Fault::end_of("client", "server", ConnectionEnd::Reset))
+        }),
+        ("silence", |world, _| {
+            world.apply(&Fault::end_of("client", "server", ConnectionEnd::Silence))
+        }),
     ];
     let link = Link::between("client", "server");
     for (name, strike) in strikes {
@@ -239,15 +254,15 @@ fn a_fin_an_rst_and_silence_look_the_same_from_either_end() {
 #[test]
 fn a_host_that_goes_down_looks_the_same_to_those_who_talk_to_it_and_to_those_who_want_to() {
     let strikes: [(&str, Strike); 4] = [
-        ("process", |world, _| world.crash("server")),
-        ("power", |world, _| world.crash_silently("server")),
+        ("process", |world, _| world.apply(&Fault::crash("server"))),
+        ("power", |world, _| world.apply(&Fault::power_loss("server"))),
         ("process behind a cut", |world, link| {
-            world.cut(link)?;
-            world.crash("server")
+            world.apply(&Fault::cut(link))?;
+            world.apply(&Fault::crash("server"))
         }),
         ("power behind a black hole", |world, link| {
-            world.black_hole(link)?;
-            world.crash_silently("server")
+            world.apply(&Fault::black_hole(link))?;
+            world.apply(&Fault::power_loss("server"))
         }),
     ];
     let link = Link::between("client", "server");
@@ -262,9 +277,9 @@ fn a_host_that_goes_down_looks_the_same_to_those_who_talk_to_it_and_to_those_who
                 play.chatter();
             }
             play.run_for(Duration::from_secs(2));
-            play.world.restart("server").unwrap();
+            play.world.heal(&Place::host("server")).unwrap();
             play.run_for(Duration::from_secs(2));
-            play.world.heal_everything();
+            play.world.heal(&Place::EveryLink).unwrap();
             play.run_for(Duration::from_secs(2));
             play.chatter();
             play.run_for(Duration::from_secs(10));
@@ -300,9 +315,9 @@ fn a_slow_reader_gets_all_of_it_through_a_cut_and_then_the_end() {
         });
         play.run_for(Duration::from_millis(300));
         let link = Link::between("source", "client");
-        play.world.cut(&link).unwrap();
+        play.world.apply(&Fault::cut(&link)).unwrap();
         play.run_for(Duration::from_secs(4));
-        play.world.heal(&link).unwrap();
+        play.world.heal(&Place::link(&link)).unwrap();
         play.run_for(Duration::from_secs(30));
     });
     assert_eq!(seen, [format!("{BYTES} bytes, in order: true")]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::Link;
+use turnstile_fault::{Fault, Link, Place as Healed};
 
 use crate::parties::{RECEIVER, SERVER};
 
@@ -118,27 +118,15 @@ impl Faults {
 
     pub(super) fn take(&mut self, at: Duration, event: &WorldEvent) {
         match event {
-            WorldEvent::Cut { link } | WorldEvent::Delayed { link, .. } => self.link_fails(at, link, false),
-            WorldEvent::BlackHoled { link } => self.link_fails(at, link, true),
-            WorldEvent::Healed { link } => {
-                for direction in directions(link) {
-                    self.ends(at, &direction);
-                }
-                if other_end(&link.from, &link.to) == Some(RECEIVER) {
-                    self.reconnect_receiver(at);
-                }
-            }
-            WorldEvent::HealedEverything => {
-                for trouble in &mut self.troubles {
-                    if matches!(trouble.lies, Place::Direction { .. }) {
-                        trouble.until.get_or_insert(at);
-                    }
-                }
-                self.reconnect_receiver(at);
-            }
-            WorldEvent::Reset { from, to, .. }
-            | WorldEvent::Finished { from, to, .. }
-            | WorldEvent::Silenced { from, to, .. } => {
+            WorldEvent::Began { fault, .. } => self.begins(at, fault),
+            WorldEvent::Ended { place } => self.is_healed(at, place),
+        }
+    }
+
+    fn begins(&mut self, at: Duration, fault: &Fault) {
+        match fault {
+            Fault::Link { link, effect } => self.link_fails(at, link, effect.loses()),
+            Fault::Connections { from, to, .. } => {
                 if let Some(party) = other_end(from, to) {
                     self.troubles.push(Trouble {
                         party: Some(party.to_owned()),
@@ -152,7 +140,7 @@ impl Faults {
                     }
                 }
             }
-            WorldEvent::Crashed { host, .. } => {
+            Fault::Host { host, .. } => {
                 self.troubles.push(Trouble {
                     party: (host != SERVER).then(|| host.clone()),
                     lies: Place::Host(host.clone()),
@@ -162,14 +150,36 @@ impl Faults {
                 });
                 self.receiver.is_down |= host == RECEIVER;
             }
-            WorldEvent::Restarted { host } => {
+            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => {}
+        }
+    }
+
+    fn is_healed(&mut self, at: Duration, place: &Healed) {
+        match place {
+            Healed::Link(link) => {
+                for direction in directions(link) {
+                    self.ends(at, &direction);
+                }
+                if other_end(&link.from, &link.to) == Some(RECEIVER) {
+                    self.reconnect_receiver(at);
+                }
+            }
+            Healed::EveryLink => {
+                for trouble in &mut self.troubles {
+                    if matches!(trouble.lies, Place::Direction { .. }) {
+                        trouble.until.get_or_insert(at);
+                    }
+                }
+                self.reconnect_receiver(at);
+            }
+            Healed::Host(host) => {
                 self.ends(at, &Place::Host(host.clone()));
                 if host == RECEIVER {
                     self.receiver.is_down = false;
                     self.receiver.until = Some(at);
                 }
             }
-            WorldEvent::DiskFailed { .. } | WorldEvent::DiskHealed { .. } => {}
+            Healed::Disk(_) | Healed::Queue | Healed::Wrapper => {}
         }
     }
 
@@ -214,15 +224,11 @@ impl Trouble {
 
 /// The directions that a fault of a link is about.
 fn directions(link: &Link) -> Vec<Place> {
-    let direction = |from: &str, to: &str| Place::Direction {
+    let direction = |(from, to): (&str, &str)| Place::Direction {
         from: from.to_owned(),
         to: to.to_owned(),
     };
-    let mut directions = vec![direction(&link.from, &link.to)];
-    if !link.one_way {
-        directions.push(direction(&link.to, &link.from));
-    }
-    directions
+    link.directions().map(direction).collect()
 }
 
 /// The party at the other end of a link of the server; none if it is none of the server's.
@@ -236,7 +242,7 @@ fn other_end<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use turnstile_events::world::CrashCause;
+    use turnstile_events::world::Cause;
 
     use super::*;
     use crate::parties::WRAPPER;
@@ -249,12 +255,12 @@ mod tests {
         faults
     }
 
+    fn ended(place: Healed) -> WorldEvent {
+        WorldEvent::Ended { place }
+    }
+
     fn crashed(host: &str) -> WorldEvent {
-        WorldEvent::Crashed {
-            host: host.to_owned(),
-            cause: CrashCause::Order,
-            silently: false,
-        }
+        WorldEvent::began(Fault::crash(host), Cause::Order)
     }
 
     fn secs(seconds: [u64; 2]) -> [Duration; 2] {
@@ -266,9 +272,9 @@ mod tests {
         let link = Link::between(WRAPPER, SERVER);
         let one_way = Link::one_way(SERVER, WRAPPER);
         let faults = faults([
-            (10, WorldEvent::BlackHoled { link: link.clone() }),
-            (20, WorldEvent::Healed { link: one_way }),
-            (30, WorldEvent::Healed { link }),
+            (10, WorldEvent::of(&Fault::black_hole(&link))),
+            (20, ended(Healed::Link(one_way))),
+            (30, ended(Healed::Link(link))),
         ]);
         for (since, broken_from) in [[5, 10], [15, 15], [25, 25]].map(secs).map(Into::into) {
             assert_eq!(faults.broken_from(WRAPPER, since), broken_from);
@@ -285,15 +291,10 @@ mod tests {
     fn a_cut_troubles_and_breaks_nothing_and_a_crash_of_the_server_breaks_everything() {
         let link = Link::between(WRAPPER, SERVER);
         let faults = faults([
-            (10, WorldEvent::Cut { link }),
-            (20, WorldEvent::HealedEverything),
+            (10, WorldEvent::of(&Fault::cut(&link))),
+            (20, ended(Healed::EveryLink)),
             (30, crashed(SERVER)),
-            (
-                40,
-                WorldEvent::Restarted {
-                    host: SERVER.to_owned(),
-                },
-            ),
+            (40, ended(Healed::host(SERVER))),
         ]);
         for (span, is_troubled) in [
             ([0, 9], false),
