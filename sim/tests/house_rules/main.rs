@@ -1,5 +1,7 @@
 //! Rules of the house that no compiler knows: who may know whom, and which words belong where.
 
+mod dependencies;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
