@@ -10,7 +10,7 @@
 //! # Differences
 //!
 //! * Time passes on its own, at a [`Pace`] that the server is configured with. How exact a time is depends on
-//!   the machine: see [`AnyWorld::timing_tolerance`].
+//!   the machine: see [`AnyWorld::timing_tolerance`](super::AnyWorld::timing_tolerance).
 //! * The same seed does not give the same run, because the order of sockets and threads varies.
 //! * Faults inside of a server are not possible: of its disk, its callback queue, or at points of its work.
 //!   It cannot lose power either: when its process is killed, the operating system keeps what it has written.
@@ -75,7 +75,7 @@ pub struct LiveSetup {
     /// Authorities at which the server reaches parties of the harness, where they differ from the addresses
     /// that they listen on.
     pub reached_at: BTreeMap<String, String>,
-    /// When true, runs end with [`Stopped::Interrupted`].
+    /// When true, runs end with [`Stopped::Interrupted`](super::Stopped::Interrupted).
     pub interruption: Arc<AtomicBool>,
     /// How much faster than the machine's clock time passes for all parties.
     pub speed: u32,
