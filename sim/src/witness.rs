@@ -173,7 +173,7 @@ pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, Harness
     };
     match script::play(scenario, options) {
         Ok(witnessed) => Ok(Testimony::Given(Account::of(&first), Account::of(&witnessed))),
-        Err(HarnessError::World(error @ WorldError::NotCarried(_))) => {
+        Err(HarnessError::World(error @ WorldError::Unsupported(_))) => {
             Ok(Testimony::Withheld(error.to_string()))
         }
         Err(error) => Err(error),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::fault::ConnectionEnd;
 use crate::link::LinkEffect;
 
-/// The kinds of [`Fault`], one for each word in scripts.
+/// The kinds of [`Fault`](crate::Fault), one for each word in scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(

@@ -1,9 +1,9 @@
-//! What is done to a world: the faults that begin in it, and those that end.
+//! Events of a world: the beginning and the end of faults.
 
 use serde::Serialize;
 use turnstile_fault::{Fault, Place};
 
-/// Something that was done to the world, by its owner, by a scheduled action or by a host to itself.
+/// A fault that began or ended, caused by the caller, a scheduled action or the host itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorldEvent {
@@ -11,34 +11,35 @@ pub enum WorldEvent {
     Began {
         /// The fault.
         fault: Fault,
-        /// Who brought it about.
+        /// What caused it.
         cause: Cause,
-        /// How many connections it ended, if it is a fault of connections.
+        /// Number of connections that it ended, for a fault of connections.
         #[serde(skip_serializing_if = "Option::is_none")]
         connections: Option<usize>,
     },
-    /// Whatever was wrong at a place is over: a link or a disk works, a host is up.
+    /// All faults at a place ended: a link or a disk works again, a host is up.
     Ended {
         /// The place.
         place: Place,
     },
 }
 
-/// Who brought a fault about.
+/// What caused a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// The world's owner.
+    /// A call to the world.
     Order,
-    /// The host, by its power switch.
+    /// The host, through its power switch.
     #[serde(rename = "self")]
     Itself,
-    /// A panic in one of the host's tasks.
+    /// A panic in a task of the host.
     Panic,
 }
 
 impl WorldEvent {
-    /// The beginning of a fault by order; its end if it is an order to behave as in the beginning.
+    /// The event for a fault applied by a call: its beginning, or the end of earlier faults if it sets normal
+    /// behaviour.
     pub fn of(fault: &Fault) -> Self {
         match fault.place() {
             Some(place) if fault.is_none() => Self::Ended { place },
@@ -55,7 +56,7 @@ impl WorldEvent {
         }
     }
 
-    /// The end of so many connections by order.
+    /// The end of connections by a call.
     pub fn ended_connections(fault: &Fault, connections: usize) -> Self {
         Self::Began {
             fault: fault.clone(),
@@ -64,7 +65,7 @@ impl WorldEvent {
         }
     }
 
-    /// The fault that begins with it, if it is the beginning of one.
+    /// The fault, if this event is the beginning of one.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Began { fault, .. } => Some(fault),
@@ -72,7 +73,7 @@ impl WorldEvent {
         }
     }
 
-    /// The host that goes down with it, if one does.
+    /// The host that goes down, if one does.
     pub fn crashed(&self) -> Option<&str> {
         match self.fault()? {
             Fault::Host { host, .. } => Some(host),
@@ -80,7 +81,7 @@ impl WorldEvent {
         }
     }
 
-    /// The host that comes up with it, if one does.
+    /// The host that comes up, if one does.
     pub fn restarted(&self) -> Option<&str> {
         match self {
             Self::Ended {

@@ -1,7 +1,7 @@
-//! What a stage needs of a world, whichever it stands in.
+//! The common interface of all worlds.
 //!
-//! [`World`] is one, the [witness](super::WitnessWorld) another. Here is only what both can be asked; how
-//! each does it is its own business.
+//! [`World`] is one implementation, the [witness](super::WitnessWorld) another. How they work is not the
+//! subject of this file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,38 +19,39 @@ use super::streams::Streams;
 use super::witness::WitnessWorld;
 use super::{Stopped, World};
 
-/// Makes the first task of a host, at each of its starts.
+/// Creates the first task of a host at each of its starts.
 pub type BootFunction = Box<dyn Fn(Machine) -> BoxFuture<'static, ()>>;
-/// Something that is done to a world at a moment.
-pub type Deed = Box<dyn FnOnce(&mut dyn AnyWorld)>;
-/// Tells at which authority the wrapper of a session is.
+/// An action that a world performs at a scheduled time.
+pub type ScheduledAction = Box<dyn FnOnce(&mut dyn AnyWorld)>;
+/// Returns the authority of the wrapper of a session.
 pub type Route = Arc<dyn Fn(&str) -> String + Send + Sync>;
-/// Who hears of what is done to a world.
+/// Receives the events of a world.
 pub type Listener = Box<dyn FnMut(Timestamp, WorldEvent)>;
 
-/// How far a time that a server reports may lie behind the moment of the report: servers report whole milliseconds.
+/// How much a time that a server reports may differ from the time of the report. Servers report whole
+/// milliseconds.
 pub const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
 
-/// Which world is played in.
+/// A kind of simulated world.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WorldKind {
-    /// [`World`], the engine of events.
+    /// [`World`], driven by events.
     #[default]
     Events,
-    /// The [witness](WitnessWorld), somebody else's loop.
+    /// The [witness](WitnessWorld), driven by [`turmoil::Sim`].
     #[cfg(feature = "witness")]
     Witness {
-        /// How far one turn of the loop moves the clock.
+        /// How far one step of the loop advances the clock.
         tick: Duration,
     },
 }
 
 impl WorldKind {
-    /// An empty world of that kind at the moment `epoch`, whose every choice follows from `seed`.
+    /// An empty world of this kind at the time `epoch`. All its choices follow from `seed`.
     ///
     /// # Panics
     ///
-    /// As [`World::new`], if it is one.
+    /// As [`World::new`].
     pub fn create(self, seed: u64, epoch: Timestamp) -> Box<dyn AnyWorld> {
         match self {
             Self::Events => Box::new(World::new(seed, epoch)),
@@ -60,10 +61,10 @@ impl WorldKind {
     }
 }
 
-/// A world. Each operation means what the one of that name means on [`World`], and has its errors; one that a
-/// world cannot carry is refused with [`WorldError::NotCarried`].
+/// A world. Each method has the meaning and the errors of the method of the same name of [`World`]. A world
+/// refuses what it does not support with [`WorldError::Unsupported`].
 pub trait AnyWorld {
-    /// The clock that records of this world are dated by.
+    /// The clock for the times of records.
     fn clock(&self) -> Arc<dyn Clock>;
     /// As [`World::now`].
     fn now(&self) -> Timestamp;
@@ -77,22 +78,22 @@ pub trait AnyWorld {
         Duration::ZERO
     }
 
-    /// Whether time passes by itself here, whoever is done with what or not.
+    /// Whether time passes without [`World::run_until`].
     fn is_in_real_time(&self) -> bool {
         false
     }
 
-    /// Whether the server that this world brings is there when the world is over, with all that was done to it.
+    /// Whether the server of this world keeps running after the world ends, with its state.
     fn leaves_server_behind(&self) -> bool {
         false
     }
 
-    /// How far a time that a server reports may lie behind the moment of the report.
+    /// How much a time that a server reports may differ from the time of the report.
     fn reported_time_error(&self) -> Duration {
         REPORTED_TIME_ERROR
     }
 
-    /// The authority at which what is not in this world reaches what is reached at `authority` in it.
+    /// The authority at which processes outside of this world reach what `authority` reaches inside.
     ///
     /// # Errors
     ///
@@ -101,17 +102,17 @@ pub trait AnyWorld {
         Ok(authority.to_owned())
     }
 
-    /// Tells at which authority a session's wrapper is, for the server that this world brings.
+    /// Sets how to find the wrapper of a session, for the server of this world.
     fn route(&mut self, _: Route) {}
 
-    /// Whether this world has that host by itself, so that nobody is to add it.
+    /// Whether this world has that host from the start, so that it must not be added.
     fn brings(&self, _: &str) -> bool {
         false
     }
 
-    /// Puts a session of an older service's where the server that this world brings finds it when it first starts.
+    /// Stores a session of an older service for the server of this world, before its first start.
     fn store(&mut self, _user: &str, _record: &Value, _executions: &[Value]) -> Result<(), WorldError> {
-        Err(WorldError::NotCarried("a session that is stored before the run"))
+        Err(WorldError::Unsupported("a session that is stored before the run"))
     }
 
     /// As [`World::add_host`].
@@ -125,7 +126,7 @@ pub trait AnyWorld {
     /// As [`World::spawn`].
     fn spawn_boxed(&mut self, host: &str, task: BoxFuture<'static, ()>) -> Result<(), WorldError>;
     /// As [`World::schedule`].
-    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed);
+    fn schedule_boxed(&mut self, at: Timestamp, action: ScheduledAction);
     /// As [`World::run_until`].
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped;
 
@@ -135,7 +136,7 @@ pub trait AnyWorld {
     fn heal(&mut self, place: &Place) -> Result<(), WorldError>;
 }
 
-/// The same with closures and futures as they come.
+/// The same methods, generic over closures and futures.
 impl dyn AnyWorld + '_ {
     /// As [`World::add_host`].
     pub fn add_host(&mut self, name: &str, boot: impl Fn(Machine) -> BoxFuture<'static, ()> + 'static) {
@@ -156,8 +157,8 @@ impl dyn AnyWorld + '_ {
     }
 
     /// As [`World::schedule`].
-    pub fn schedule(&mut self, at: Timestamp, deed: impl FnOnce(&mut dyn AnyWorld) + 'static) {
-        self.schedule_boxed(at, Box::new(deed));
+    pub fn schedule(&mut self, at: Timestamp, action: impl FnOnce(&mut dyn AnyWorld) + 'static) {
+        self.schedule_boxed(at, Box::new(action));
     }
 
     /// As [`World::run_until`].
@@ -203,8 +204,8 @@ impl AnyWorld for World {
         self.spawn(host, task)
     }
 
-    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed) {
-        self.schedule(at, move |world| deed(world));
+    fn schedule_boxed(&mut self, at: Timestamp, action: ScheduledAction) {
+        self.schedule(at, move |world| action(world));
     }
 
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped {

@@ -1,29 +1,29 @@
-//! What is wrong with one direction of a link, the same for every world. What a world does about it is its own.
+//! The state of one direction of a link, common to all worlds. Each world implements its effects.
 
 use std::time::Duration;
 
 use turnstile_fault::LinkEffect;
 
-/// What is wrong with what one host sends to another; the default is nothing.
+/// The state of the direction from one host to another; by default it works.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// What happens to packets instead of their delivery.
+    /// Set if packets are not delivered.
     pub blockade: Option<Blockade>,
     /// Added to every packet's latency.
     pub extra: Duration,
 }
 
-/// What a direction of a link does with packets instead of delivering them.
+/// What a direction does with packets instead of delivering them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blockade {
-    /// Keeps them.
+    /// Holds them.
     Cut,
-    /// Loses them.
+    /// Drops them.
     BlackHole,
 }
 
 impl Condition {
-    /// Lets an effect take hold. It takes the place of an earlier one that it [replaces](LinkEffect::replaces).
+    /// Applies an effect, which [replaces](LinkEffect::replaces) earlier ones.
     pub fn apply(&mut self, effect: LinkEffect) {
         match effect {
             LinkEffect::Cut => self.blockade = Some(Blockade::Cut),
@@ -32,12 +32,12 @@ impl Condition {
         }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether the direction works without faults.
     pub fn is_well(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether what is sent is lost.
+    /// Whether packets are lost.
     pub fn loses(&self) -> bool {
         self.blockade == Some(Blockade::BlackHole)
     }

@@ -1,8 +1,8 @@
-//! What can be done to a running world: faults, and their end.
+//! Applies faults to a running world, and ends them.
 //!
-//! A fault on a link is about packets, whichever connection they belong to, and lasts until it is healed. A
-//! fault on connections is about those that are there at that moment, and is final. There are three ways for
-//! a connection to end, and they differ in what the peer sees: a FIN, an RST, or nothing at all.
+//! A fault of a link affects packets of all connections and lasts until it is healed. A fault of connections
+//! affects those that exist at that moment, and is final. A connection can end in three ways, which differ in
+//! what the peer observes: a FIN, an RST, or nothing.
 
 use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
@@ -17,19 +17,19 @@ use super::panics;
 impl World {
     /// Applies a fault.
     ///
-    /// A cut link holds packets, those on their way too, until it is healed: to TCP, which sends again, an
-    /// interruption looks like this. A connection that lost something in a black hole never recovers.
+    /// A cut link holds packets, including those in flight, until it is healed; with TCP's retransmission, an
+    /// interruption has this effect. A connection that lost data in a black hole never recovers.
     ///
-    /// A crash drops the host's tasks without a chance to touch the disk. Its peers are sent what it had written and
-    /// then a FIN, as far as the links allow; until it is restarted its machine refuses connections. After a loss of
-    /// power nothing leaves it any more, and what is sent to it waits for its restart, as TCP would send it again
-    /// until then.
+    /// A crash drops the host's tasks before they can change the disk. Its peers receive what it had written
+    /// and then a FIN, as far as the links allow. Until it is restarted, its machine refuses connections.
+    /// After a loss of power nothing leaves the machine, and packets to it wait for its restart, because TCP
+    /// would send them again until then.
     ///
     /// # Errors
     ///
     /// [`WorldError::UnknownHost`]; [`WorldError::OneHost`] for a network fault between a host and itself;
-    /// [`WorldError::Down`] for a crash of a host that is down; [`WorldError::NotCarried`] for a fault of a party.
-    /// Nothing has changed then.
+    /// [`WorldError::Down`] for a crash of a host that is down; [`WorldError::Unsupported`] for a fault of a
+    /// party. The world is unchanged then.
     pub fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
         let event = match fault {
             Fault::Link { link, effect } => {
@@ -54,18 +54,19 @@ impl World {
                 if !self.is_up(host)? {
                     return Err(WorldError::Down(host.clone()));
                 }
-                // It reports the crash itself.
+                // `bring_down` reports the crash.
                 self.bring_down(index, Death::of(*power_loss), Cause::Order);
                 return Ok(());
             }
             of_party => return Err(WorldError::of_party(of_party)),
         };
-        self.tell(event);
+        self.report(event);
         Ok(())
     }
 
-    /// Ends whatever is wrong at a place: every effect on a link, or a disk's behaviour; a host that is down is started
-    /// again, with the same name, address and disk, and a new process. Connections that have ended stay so.
+    /// Ends all faults at a place: all effects on a link, or the behaviour of a disk. A host that is down is
+    /// restarted with the same name, address and disk, and a new process. Connections that have ended stay
+    /// ended.
     ///
     /// # Errors
     ///
@@ -80,9 +81,9 @@ impl World {
                 self.hosts[index].disk.behave(Default::default());
             }
             Place::Host(host) => return self.restart(host),
-            Place::Queue | Place::Wrapper => return Err(WorldError::NotCarried("the behaviour of a party")),
+            Place::Queue | Place::Wrapper => return Err(WorldError::Unsupported("the behaviour of a party")),
         }
-        self.tell(WorldEvent::Ended { place: place.clone() });
+        self.report(WorldEvent::Ended { place: place.clone() });
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl World {
         })
     }
 
-    /// Ends a host's run, which there is.
+    /// Ends the run of a host that is up.
     pub(super) fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
         let now = self.now();
         let host = &mut self.hosts[index];
@@ -126,9 +127,10 @@ impl World {
             self.panics.push_back((index, message));
         }
         host.disk.lose_unsynced();
-        self.fabric.bury(now, index, death, sockets.take_departures());
+        self.fabric
+            .clean_up_after(now, index, death, sockets.take_departures());
         let fault = death.fault(&host.name);
-        self.tell(WorldEvent::began(fault, cause));
+        self.report(WorldEvent::began(fault, cause));
     }
 
     fn restart(&mut self, host: &str) -> Result<(), WorldError> {
@@ -139,7 +141,7 @@ impl World {
         self.hosts[index].restarts += 1;
         self.fabric.power_up(self.now(), index);
         let place = Place::Host(host.to_owned());
-        self.tell(WorldEvent::Ended { place });
+        self.report(WorldEvent::Ended { place });
         self.start(index);
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! The links between hosts: how long a packet takes, and what a fault does to it on its way.
+//! Links between hosts: latency, and effects of faults on packets in flight.
 //!
-//! A link has two directions, and each keeps the order of what is sent along it. Nothing here looks into a
-//! packet, nor knows when one is delivered.
+//! A link has two directions, and each preserves the order of its packets. This file does not inspect packets
+//! and does not decide when to deliver them.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -15,25 +15,25 @@ use turnstile_fault::LinkEffect;
 
 use super::condition::Condition;
 
-/// How long a packet is on its way, in microseconds.
+/// Latency of a packet, in microseconds.
 const LATENCY: RangeInclusive<u64> = 200..=2_000;
 
 /// One direction of a link.
 pub(super) struct Direction {
     jitter: ChaCha8Rng,
-    /// In the order of sending, which is the order of arrival.
+    /// In order of sending, which is the order of arrival.
     packets: VecDeque<Sent>,
     condition: Condition,
 }
 
 struct Sent {
-    /// When it arrives, and its number, by which packets are told apart that arrive together.
+    /// Time of arrival, and a number that orders packets with the same time.
     arrival: (Timestamp, u64),
     packet: Packet,
 }
 
 impl Direction {
-    /// A direction that works; `jitter` is where its latencies are drawn from.
+    /// A working direction. Latencies are drawn from `jitter`.
     pub(super) fn new(jitter: ChaCha8Rng) -> Self {
         Self {
             jitter,
@@ -42,8 +42,8 @@ impl Direction {
         }
     }
 
-    /// Takes a packet on its way. The latency is drawn in any case, so that a fault does not shift those
-    /// of later packets.
+    /// Sends a packet. The latency is drawn in any case, so that a fault does not change those of later
+    /// packets.
     pub(super) fn send(&mut self, now: Timestamp, number: u64, packet: Packet) {
         let arrival = self.arrival(now, number);
         if !self.condition.loses() {
@@ -57,7 +57,7 @@ impl Direction {
         ((now + latency).max(ahead.unwrap_or(now)), number)
     }
 
-    /// When the next packet arrives, if the fault lets one arrive.
+    /// Arrival of the next packet; `None` if a fault prevents it.
     pub(super) fn next_arrival(&self) -> Option<(Timestamp, u64)> {
         let first = self.packets.front().filter(|_| self.condition.blockade.is_none());
         first.map(|sent| sent.arrival)
@@ -67,7 +67,7 @@ impl Direction {
         self.packets.pop_front().map(|sent| sent.packet)
     }
 
-    /// Lets an effect take hold. A black hole swallows what is on its way too.
+    /// Applies an effect. A black hole also drops packets in flight.
     pub(super) fn apply(&mut self, effect: LinkEffect) {
         self.condition.apply(effect);
         if self.condition.loses() {
@@ -75,22 +75,22 @@ impl Direction {
         }
     }
 
-    /// Ends whatever is wrong with this direction.
+    /// Ends all effects on this direction.
     pub(super) fn heal(&mut self, now: Timestamp) {
         if !std::mem::take(&mut self.condition).is_well() {
-            self.send_anew(now);
+            self.resend(now);
         }
     }
 
-    /// Sends everything that is still on its way as if it had been handed in just now.
-    pub(super) fn send_anew(&mut self, now: Timestamp) {
+    /// Restarts all packets in flight as if they were sent now.
+    pub(super) fn resend(&mut self, now: Timestamp) {
         for sent in std::mem::take(&mut self.packets) {
             let arrival = self.arrival(now, sent.arrival.1);
             self.packets.push_back(Sent { arrival, ..sent });
         }
     }
 
-    /// Loses the packets that are `chosen`.
+    /// Drops the packets for which `chosen` is true.
     pub(super) fn lose(&mut self, chosen: impl Fn(&Packet) -> bool) {
         self.packets.retain(|sent| !chosen(&sent.packet));
     }

@@ -1,4 +1,4 @@
-//! Hosts that go down and come up again, and what is left on their disks.
+//! Tests of crashes and restarts, and of what is left on the disks.
 
 use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
 use turnstile_events::world::Cause;
@@ -30,7 +30,7 @@ fn has(database: &Database, key: &str) -> bool {
 }
 
 #[test]
-fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
+fn a_restarted_host_listens_on_its_old_port() {
     let ways: [(&str, BringDown, &str); 4] = [
         (
             "process",
@@ -75,7 +75,7 @@ fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
                 seen.add(ask(&mut stream, "hello").await.unwrap());
                 let loss = stream.read_u8().await.unwrap_err();
                 seen.add(format!("{:?}", loss.kind()));
-                // A goodbye is the last that is heard of a dead process.
+                // A FIN is the last packet of a dead process.
                 machine.seams.clock.sleep(Duration::from_secs(1)).await;
                 assert_eq!(stream.read_u8().await.unwrap_err().kind(), loss.kind());
             })
@@ -103,7 +103,7 @@ fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
 }
 
 #[test]
-fn a_dead_process_refuses_and_a_dead_machine_lets_wait() {
+fn a_dead_process_refuses_connections_and_a_dead_machine_does_not_answer() {
     let mut world = world(8);
     add_server(&mut world, "server", echo);
     let client = add_client(&mut world, "client");
@@ -139,7 +139,7 @@ fn a_dead_process_refuses_and_a_dead_machine_lets_wait() {
 }
 
 #[test]
-fn a_connection_given_up_behind_a_cut_does_not_keep_the_port() {
+fn a_connection_abandoned_during_a_cut_frees_its_port() {
     let mut world = world(9);
     add_server(&mut world, "server", echo);
     let client = add_client(&mut world, "client");
@@ -166,7 +166,7 @@ fn a_connection_given_up_behind_a_cut_does_not_keep_the_port() {
 }
 
 #[test]
-fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
+fn only_synced_data_survives_a_crash() {
     let mut world = world(10);
     let client = add_client(&mut world, "host");
     let old = open(&client.disk);
@@ -203,7 +203,7 @@ fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
 }
 
 #[test]
-fn a_shrunk_file_that_grows_again_is_zero_there() {
+fn a_file_that_shrinks_and_grows_is_zero_in_the_new_part() {
     let file = Disk::new(0).open("file").unwrap();
     file.write(0, b"abcdef").unwrap();
     file.sync_data().unwrap();
@@ -237,7 +237,7 @@ fn a_faulty_disk_refuses_writes_until_it_is_healed() {
 }
 
 #[test]
-fn a_host_that_pulls_its_switch_gets_no_further() {
+fn a_host_that_pulls_its_power_switch_stops_at_once() {
     let mut world = world(12);
     let log = Log::default();
     let seen = log.clone();
@@ -270,8 +270,8 @@ fn a_host_that_pulls_its_switch_gets_no_further() {
         })
         .unwrap();
     let events: Arc<Mutex<Vec<WorldEvent>>> = Arc::default();
-    let told = Arc::clone(&events);
-    world.set_listener(Box::new(move |_, event| told.lock().unwrap().push(event)));
+    let recorded = Arc::clone(&events);
+    world.set_listener(Box::new(move |_, event| recorded.lock().unwrap().push(event)));
     assert_eq!(world.run_until(None, || log.all().len() == 1), Stopped::Done);
     assert_eq!(log.all(), ["before"]);
     assert!(!world.is_up("server").unwrap());

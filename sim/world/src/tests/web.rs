@@ -1,4 +1,4 @@
-//! HTTP and WebSockets over a world, as the parties will use them.
+//! Tests of HTTP and WebSockets over a world.
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
