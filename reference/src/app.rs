@@ -1,6 +1,6 @@
-//! The sessions of a server by key, and what the edges act through: tokens, time, the store, the wrappers.
+//! The sessions of a server by key, and the services that procedures use: tokens, clock, store, wrapper client.
 //!
-//! It knows no edge and no configuration. `server` makes it from a configuration, `api` and `procedures` use it.
+//! It depends on no edge and no configuration. `server` builds it, `api` and `procedures` use it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,12 +29,12 @@ pub struct App {
     services: Arc<Services>,
     restore: Restore,
     sessions: Mutex<Sessions>,
-    /// Asks those who are served to leave.
+    /// Tells connections to close when the server shuts down.
     stopper: Stopper,
 }
 
 impl App {
-    /// Puts an app together. Sessions that have something to do after a restart begin with it.
+    /// Starts the app, and the sessions that have work after a restart.
     ///
     /// # Errors
     ///
@@ -55,23 +55,23 @@ impl App {
             stopper: Stopper::default(),
         });
         for key in app.store().waking()? {
-            // A session that cannot be read is no reason to keep the others waiting.
+            // A session that cannot be read must not keep the others waiting.
             if let Err(refusal) = app.session(&key) {
-                tracing::error!(%key, %refusal, "session not taken up");
+                tracing::error!(%key, %refusal, "session not resumed");
             }
         }
         tokio::spawn(app.clone().expire_sessions());
         Ok(app)
     }
 
-    /// Looks, once a day, after the sessions that expire on it: each that is taken up knows its own moment.
+    /// Once a day, loads the sessions that may expire on it. A loaded session has a deadline for the exact time.
     async fn expire_sessions(self: Arc<Self>) {
         loop {
             let today = calendar_day(self.now());
             match self.store().expiring(today) {
                 Ok(expiring) => {
                     for (day, key) in expiring {
-                        self.look_after_expiring(&key, day);
+                        self.load_or_forget(&key, day);
                     }
                 }
                 Err(error) => {
@@ -85,12 +85,12 @@ impl App {
         }
     }
 
-    fn look_after_expiring(&self, key: &SessionKey, day: i64) {
+    fn load_or_forget(&self, key: &SessionKey, day: i64) {
         match self.store().forget_removed(key, day) {
             Ok(true) => {}
             Ok(false) => {
                 if let Err(refusal) = self.session(key) {
-                    tracing::error!(%key, %refusal, "expiring session not taken up");
+                    tracing::error!(%key, %refusal, "expiring session not resumed");
                 }
             }
             Err(error) => {
@@ -99,9 +99,9 @@ impl App {
         }
     }
 
-    /// Starts a new session. It is stored with its first message, and is to be forgotten if that fails.
+    /// Starts a new session. Its first message stores it; if that fails, the caller must [forget](Self::forget) it.
     pub(crate) fn create(&self, key: &SessionKey, metadata: Metadata) -> SessionHandle {
-        tracing::debug!(user = %key.user, session = %key.session, "session begun");
+        tracing::debug!(user = %key.user, session = %key.session, "session created");
         let session = Session::create(
             metadata,
             self.seams.randomness.clone(),
@@ -111,7 +111,7 @@ impl App {
         self.host(&mut sessions, key, session)
     }
 
-    /// Forgets a session that was never stored.
+    /// Removes a session that was never stored.
     pub(crate) fn forget(&self, key: &SessionKey) {
         self.sessions
             .lock()
@@ -119,21 +119,20 @@ impl App {
             .remove(key);
     }
 
-    /// The session of that key.
+    /// Returns the session of that key, restored from the store if necessary.
     ///
     /// # Errors
     ///
-    /// A refusal that says that there is none, or that it cannot be read.
+    /// A refusal if the session does not exist or cannot be read.
     pub(crate) fn session(&self, key: &SessionKey) -> Result<SessionHandle, Refusal> {
-        // Held throughout: a session that is being restored must not be restored a second time, and nothing
-        // may reach it before it resumes.
+        // The lock is held throughout: a session must not be restored twice, and `Resume` must be its first input.
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = sessions.get(key).filter(|handle| !handle.is_over()) {
             return Ok(handle.clone());
         }
         match (self.restore)(key) {
             Ok(Some(session)) => {
-                tracing::debug!(user = %key.user, session = %key.session, "session taken up");
+                tracing::debug!(user = %key.user, session = %key.session, "session resumed");
                 let handle = self.host(&mut sessions, key, session);
                 handle.tell(Input::Resume);
                 Ok(handle)
@@ -163,17 +162,17 @@ impl App {
         &self.seams.randomness
     }
 
-    /// Held by those who serve somebody for longer than a request.
+    /// A handle for connections, which outlive a request.
     pub(crate) fn stop(&self) -> Stop {
         self.stopper.stop()
     }
 
-    /// The clock and the network.
+    /// The clock, the network and the randomness.
     pub(crate) fn seams(&self) -> &Seams {
         &self.seams
     }
 
-    /// Asks those who are served to leave.
+    /// Tells connections to close.
     pub(crate) fn stopper(&self) -> &Stopper {
         &self.stopper
     }

@@ -1,7 +1,7 @@
-//! The outbox's queue and the consumer that delivers its jobs (protocol §8).
+//! The callback queue and the consumer that delivers its jobs (protocol §8).
 //!
-//! The queue takes a job or refuses it; that is all that a session sees. Jobs may be taken twice: their
-//! receivers tell repeats by the key in the body.
+//! A session only sees whether the queue accepted a job. A job may be accepted twice; receivers recognize the repeat
+//! by the idempotency key in its body (R8.22).
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ use crate::coverage::Row;
 use crate::session::{CallbackJob, EnqueueError};
 use crate::store::{Store, StoredJob};
 
-/// Where a session hands its callbacks to.
+/// The queue to which sessions submit callbacks.
 pub trait CallbackQueue: Send + Sync + 'static {
-    /// Takes a job for good. Completes when the queue has answered for it.
+    /// Accepts a job durably. Completes when the queue has accepted or rejected it.
     fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>>;
 }
 
-/// Where callbacks go if there is no queue: nowhere, so that their sessions keep them.
+/// The queue of a server that runs without one. It rejects all jobs, so sessions keep their callbacks (R8.23).
 pub struct NoQueue;
 
 impl CallbackQueue for NoQueue {
     fn enqueue(&self, _: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
-        let error = EnqueueError::new("this server has none");
+        let error = EnqueueError::new("this server has no callback queue");
         Box::pin(async { Err(error) })
     }
 }
 
-/// A queue in the server's own store, with its consumer.
+/// A queue in the server's store, with its consumer.
 #[derive(Clone)]
 pub struct DurableQueue {
     store: Arc<Store>,
@@ -41,7 +41,7 @@ pub struct DurableQueue {
     profile: Arc<Profile>,
 }
 
-/// What became of one request.
+/// The result of one request.
 enum Attempt {
     Done,
     TryAgain(String),
@@ -49,7 +49,7 @@ enum Attempt {
 }
 
 impl DurableQueue {
-    /// The queue in `store`; its consumer reaches receivers through `seams`.
+    /// Opens the queue in `store`. The consumer sends requests through `seams`.
     pub fn new(store: Arc<Store>, seams: Seams, profile: Arc<Profile>) -> Self {
         Self {
             store,
@@ -58,7 +58,7 @@ impl DurableQueue {
         }
     }
 
-    /// Goes on with the jobs that a stop of the server left behind.
+    /// Resumes the jobs that were not finished when the server stopped (R8.34).
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl DurableQueue {
         Ok(())
     }
 
-    /// Delivers one job, however many requests that takes.
+    /// Delivers one job, with as many requests as necessary.
     async fn consume(self, number: u64, mut job: StoredJob) {
         loop {
             self.seams.clock.sleep_until(job.due_at).await;
@@ -83,7 +83,7 @@ impl DurableQueue {
                 }
                 Attempt::GiveUp(error) => {
                     Row::ReceiverRefused.reach();
-                    tracing::error!(%owner, attempt, error, "callback given up: the receiver refused it");
+                    tracing::error!(%owner, attempt, error, "callback given up: rejected by the receiver");
                     break;
                 }
                 Attempt::TryAgain(error) => error,
@@ -91,13 +91,13 @@ impl DurableQueue {
             job.failed_attempts = attempt;
             if attempt >= self.profile.callback_attempts.get() {
                 Row::ReceiverGivenUp.reach();
-                tracing::error!(%owner, attempt, error, "callback given up: no attempt is left");
+                tracing::error!(%owner, attempt, error, "callback given up: no attempts left");
                 break;
             }
             Row::ReceiverPutOff.reach();
-            tracing::warn!(%owner, attempt, error, "callback failed and will be tried again");
+            tracing::warn!(%owner, attempt, error, "callback failed, retry scheduled");
             job.due_at = self.seams.clock.now() + self.profile.callback_retry_base * 2_u32.pow(attempt - 1);
-            // If this is lost, a restart repeats a request; the receiver knows it by its key.
+            // If this write is lost, a restart repeats a request; the receiver recognizes it by its key.
             if let Err(error) = self.store.update_job(number, &job) {
                 tracing::warn!(%owner, error = &error as &dyn std::error::Error, "callback attempt not recorded");
             }

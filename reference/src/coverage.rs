@@ -1,10 +1,9 @@
-//! What of the protocol this server can come by: its rows, refusals and deadlines, each a mark that is set
-//! where the rule is.
-//!
-//! A new rule gets a mark here, or nobody can tell whether it was ever tried.
+//! The coverage marks of the server: the procedures, refusals, deadlines and other rules of the protocol that it
+//! implements. The code of a rule sets its mark. Every new rule needs a mark here; without one, coverage cannot
+//! report that it was never tested.
 
 turnstile_seams::marks! {
-    /// A row of the protocol.
+    /// A rule of the protocol. The number is its section in PROTOCOL.md.
     pub enum Row in "server" {
         ProcedureHealth: 2, "procedure health";
         ProcedureStart: 2, "procedure start";
@@ -36,23 +35,23 @@ turnstile_seams::marks! {
         RefusalInternal: 2, "refusal INTERNAL_SERVER_ERROR";
         RefusalServiceUnavailable: 2, "refusal SERVICE_UNAVAILABLE";
         Admitted: 3, "a new message is admitted";
-        AdmittedWithoutTarget: 3, "a new message without a callback's target is admitted";
+        AdmittedWithoutTarget: 3, "a new message without a callback target is admitted";
         RepeatedQueued: 3, "repeated while queued, same intent";
         RepeatedAccepted: 3, "repeated while accepted, same intent";
         RepeatedTerminal: 3, "repeated when terminal: refused";
         RepeatedOtherIntent: 3, "repeated with another intent: refused";
         QueueFull: 3, "the queue is full: refused";
-        NoModel: 3, "no model at all: refused";
-        StoreFailed: 3, "the store fails: nothing is kept";
+        NoModel: 3, "no model: refused";
+        StoreFailed: 3, "the store fails: nothing is stored";
         Drained: 4, "the head is delivered to a wrapper that is made ready first";
-        Fed: 4, "the head is fed to a wrapper at work";
-        RetriedWarm: 4, "a failed delivery is put off, warm";
-        RetriedCold: 4, "a failed delivery is put off, cold";
-        ExhaustedWarm: 4, "the last slot exhausts, warm";
-        ExhaustedCold: 4, "the last slot exhausts, cold";
+        Fed: 4, "the head is sent directly to a wrapper at work";
+        RetriedWarm: 4, "a failed delivery is retried, warm";
+        RetriedCold: 4, "a failed delivery is retried, cold";
+        ExhaustedWarm: 4, "the last failure exhausts, warm";
+        ExhaustedCold: 4, "the last failure exhausts, cold";
         ExhaustedAtOnce: 4, "a failure that is not retryable exhausts at once";
-        DeliveryMoot: 4, "a delivery ends of a message that is not queued any more";
-        EvidenceBeforeReply: 4, "evidence of the end comes before the reply to the delivery";
+        DeliveryMoot: 4, "a delivery ends whose message is no longer queued";
+        EvidenceBeforeReply: 4, "the end is seen before the answer to the delivery";
         FailedSandboxConnect: 5, "delivery fails with SANDBOX_CONNECT_FAILED";
         FailedWorkspaceSetup: 5, "delivery fails with WORKSPACE_SETUP_FAILED";
         FailedKiloServer: 5, "delivery fails with KILO_SERVER_FAILED";
@@ -60,11 +59,11 @@ turnstile_seams::marks! {
         FailedBadRequest: 5, "delivery fails with BAD_REQUEST";
         RunAllocated: 5, "a run is allocated";
         RunReused: 5, "a run is reused";
-        RunGivenUp: 5, "a run is given up after a failed delivery";
+        RunGivenUp: 5, "a run is released after a failed delivery";
         TurnAccepted: 5, "a turn is accepted";
-        ToldPreparing: 5, "clients are told what is being prepared";
-        ToldReady: 5, "clients are told that nothing is";
-        ToldError: 5, "clients are told of a fatal error";
+        StatusPreparing: 5, "clients receive the status preparing";
+        StatusReady: 5, "clients receive the status ready";
+        StatusError: 5, "clients receive the status error";
         IngestAdmitted: 5, "an ingest socket is admitted";
         IngestReplaced: 5, "a socket with the same fence replaces an older one (1000)";
         IngestNoUpgrade: 5, "ingest refused: no upgrade (426)";
@@ -84,24 +83,24 @@ turnstile_seams::marks! {
         SentRequestSnapshot: 5, "a snapshot is requested when a client connects";
         ImportedAdmitted: 5, "ingest of an execution is admitted";
         ImportedUnknown: 5, "ingest of an execution refused: unknown (404)";
-        ImportedWrong: 5, "ingest of an execution refused: not the one under way (401)";
+        ImportedWrong: 5, "ingest of an execution refused: not the current one (401)";
         ImportedOver: 5, "ingest of an execution refused: over (409)";
-        AssistantCompleted: 6, "a finished assistant message completes";
-        AssistantFailed: 6, "an assistant message with an error fails";
-        WrapperInterrupted: 6, "an interrupted event interrupts";
-        WrapperFatal: 6, "a fatal error event fails";
-        WrapperDisconnected: 6, "the disconnect grace fails";
-        NoPong: 6, "a missing pong fails";
-        NoOutput: 6, "missing output fails";
-        ReconciledWithReply: 6, "reconciliation completes what has a reply";
-        ReconciledWithError: 6, "reconciliation fails what has a reply with an error";
-        ReconciledWithoutReply: 6, "reconciliation fails what has no reply";
-        UserInterruptAccepted: 6, "a user interrupt ends what was accepted";
-        UserInterruptPending: 6, "a user interrupt ends what is pending";
-        UserInterruptNothing: 6, "a user interrupt finds nothing";
-        TerminalAgain: 6, "a second end changes nothing";
-        Completed: 6, "complete with nothing left: the run's identity is cleared";
-        CompletedWithWork: 6, "complete with work left: the run stays";
+        AssistantCompleted: 6, "a finished assistant message completes a message";
+        AssistantFailed: 6, "an assistant message with an error fails a message";
+        WrapperInterrupted: 6, "an interrupted event interrupts messages";
+        WrapperFatal: 6, "a fatal error event fails messages";
+        WrapperDisconnected: 6, "the end of the disconnect grace fails messages";
+        NoPong: 6, "a missing pong fails messages";
+        NoOutput: 6, "missing output fails messages";
+        ReconciledWithReply: 6, "reconciliation completes a message with a reply";
+        ReconciledWithError: 6, "reconciliation fails a message with an error reply";
+        ReconciledWithoutReply: 6, "reconciliation fails a message without a reply";
+        UserInterruptAccepted: 6, "a user interrupt ends accepted messages";
+        UserInterruptPending: 6, "a user interrupt ends pending messages";
+        UserInterruptNothing: 6, "a user interrupt has nothing to end";
+        TerminalAgain: 6, "evidence for an ended message changes nothing";
+        Completed: 6, "complete without unfinished messages: the run is cleared";
+        CompletedWithWork: 6, "complete with unfinished messages: the run stays";
         BranchReported: 6, "complete reports a branch";
         ChildIdle: 7, "the idle of a child session is ignored";
         RootIdle: 7, "the root is idle";
@@ -146,26 +145,26 @@ turnstile_seams::marks! {
         GatePassed: 8, "the gate passes";
         GateFailed: 8, "the gate fails";
         GateReleased: 8, "a gate wait is released because its run is over";
-        Enqueued: 8, "the queue takes a callback";
-        EnqueueFailed: 8, "the queue does not take a callback";
-        EnqueueRepeated: 8, "a callback that may have been taken is handed over again after a restart";
+        Enqueued: 8, "the queue accepts a callback";
+        EnqueueFailed: 8, "the queue rejects a callback";
+        EnqueueRepeated: 8, "a callback that may have been accepted is submitted again after a restart";
         ReceiverTook: 8, "consumer: a 2xx";
-        ReceiverPutOff: 8, "consumer: 429, 5xx or no answer, to be repeated";
+        ReceiverPutOff: 8, "consumer: 429, 5xx or no answer, retried";
         ReceiverRefused: 8, "consumer: another answer, given up";
         ReceiverGivenUp: 8, "consumer: the fifth failure, given up";
         StreamOpened: 9, "a stream is opened";
         StreamFromId: 9, "a stream is opened after an event";
         StreamNoReplay: 9, "a stream is opened without replay";
-        StreamFiltered: 9, "a stream leaves out what its filter does not want";
+        StreamFiltered: 9, "a filter excludes an event from a stream";
         StreamRounds: 9, "a replay takes more than one round";
-        StreamBehind: 9, "a client falls too far behind and has to come back";
+        StreamBehind: 9, "a client is too far behind and is disconnected";
         StreamNoUpgrade: 9, "stream refused: no upgrade (426)";
         StreamBadParameter: 9, "stream refused: missing or malformed parameter (400)";
         StreamBadTicket: 9, "stream refused: bad ticket (401)";
         StreamOtherSession: 9, "stream refused: ticket for another session (403)";
         StreamNoSession: 9, "stream refused: no such session (404)";
-        SnapshotQueued: 9, "the snapshot tells of a pending message";
-        SnapshotFailed: 9, "the snapshot tells of a message that failed in the queue";
+        SnapshotQueued: 9, "the snapshot has a pending message";
+        SnapshotFailed: 9, "the snapshot has a message that failed in the queue";
         ConnectedReady: 9, "connected: ready";
         ConnectedPreparing: 9, "connected: preparing";
         ConnectedNothing: 9, "connected: neither";
@@ -173,7 +172,7 @@ turnstile_seams::marks! {
         PartRemoved: 9, "a part is removed";
         FlatRecordRead: 10, "a flat record is read";
         ImportedCompleted: 10, "an execution completes";
-        ImportedFailed: 10, "an execution fails by its wrapper's word";
+        ImportedFailed: 10, "an execution fails by its wrapper's error";
         ImportedInterrupted: 10, "an execution is interrupted";
     }
 }

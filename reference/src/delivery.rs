@@ -1,7 +1,6 @@
-//! The HTTP calls to a wrapper, their time-outs, and which failure is which (protocol §4, §5).
+//! The HTTP requests to a wrapper, their time-outs, and the codes of their failures (R4.13–R4.19, R5.11–R5.18).
 //!
-//! It knows no session: in which order a delivery makes the calls, and what is recorded between them, is `host`'s
-//! subject.
+//! Nothing here depends on sessions: `host` decides the order of the requests and records their results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +21,14 @@ use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
 use crate::store::SessionKey;
 use crate::tokens::Tokens;
 
-/// Characters that a segment of a path must not have as they are.
+/// Characters that are percent-encoded in a path segment.
 const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
 
-/// What a wrapper says of a workspace that is ready, all of it.
+/// The `workspaceReady` of a wrapper's answer. All fields are required (R5.29).
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WorkspaceReady {
@@ -52,31 +51,31 @@ impl From<WorkspaceReady> for Workspace {
     }
 }
 
-/// Which wrapper is whose.
+/// Maps sessions to wrappers.
 pub trait Sandboxes: Send + Sync + 'static {
-    /// Where the wrapper of that session is reached, without a slash at the end.
+    /// The URL of the session's wrapper, without a slash at the end.
     fn wrapper_url(&self, session: &SessionKey) -> String;
 }
 
-/// One wrapper for all sessions, at that URL.
+/// One wrapper for all sessions, at this URL.
 impl Sandboxes for String {
     fn wrapper_url(&self, _: &SessionKey) -> String {
         self.clone()
     }
 }
 
-/// The way to the wrappers of sessions.
+/// A client of the sessions' wrappers.
 pub struct WrapperClient {
     profile: Arc<Profile>,
     seams: Seams,
     tokens: Tokens,
     sandboxes: Arc<dyn Sandboxes>,
-    /// Where wrappers reach this server's WebSockets, without a slash at the end.
+    /// The URL at which wrappers reach this server's WebSockets, without a slash at the end.
     ingest_url: String,
 }
 
 impl WrapperClient {
-    /// A way to the wrappers in `sandboxes`, which reach this server at `ingest_url`.
+    /// Creates a client of the wrappers in `sandboxes`, which reach this server at `ingest_url`.
     pub fn new(
         profile: Arc<Profile>,
         seams: Seams,
@@ -93,18 +92,18 @@ impl WrapperClient {
         }
     }
 
-    /// Tells the wrapper of a session to end what it does for `run`, if it can be told.
+    /// Requests the wrapper to stop its work for `run` (R5.35). Failures are ignored.
     pub async fn abort(&self, session: &SessionKey, run: &WrapperRunId) {
         let body = json!({"wrapperRunId": run});
         let wrapper = self.sandboxes.wrapper_url(session);
-        let told = self.call(&wrapper, "/job/abort", &body, self.profile.wrapper_job_timeout);
-        if let Err(failure) = told.await {
-            // A wrapper that cannot be told is no longer listened to either.
-            tracing::debug!(%run, %failure, "wrapper could not be told to abort");
+        let result = self.call(&wrapper, "/job/abort", &body, self.profile.wrapper_job_timeout);
+        if let Err(failure) = result.await {
+            // The run is not current any more, so nothing that an unreachable wrapper still does can have an effect.
+            tracing::debug!(%run, %failure, "abort request failed");
         }
     }
 
-    /// Whether the wrapper of a session can be reached and says that it is well.
+    /// Whether the wrapper answers `GET /health` with a 2xx in time (R2.98).
     pub async fn is_healthy(&self, session: &SessionKey) -> bool {
         let wrapper = self.sandboxes.wrapper_url(session);
         let Ok(url) = format!("{wrapper}/health").parse::<Uri>() else {
@@ -122,11 +121,11 @@ impl WrapperClient {
         matches!(answered, Ok(Ok(response)) if response.status().is_success())
     }
 
-    /// Gets the wrapper ready for a delivery. Returns where it will work.
+    /// Makes the wrapper ready with `POST /session/ready`, and returns its workspace.
     ///
     /// # Errors
     ///
-    /// Why the wrapper is not ready, or may not be: a lost answer is a failure too.
+    /// The failure of the delivery. A lost answer is a failure too (R4.21).
     pub async fn ensure_ready(&self, delivery: &Delivery) -> Result<Workspace, DeliveryFailure> {
         let metadata = &delivery.metadata;
         let body = json!({
@@ -156,9 +155,7 @@ impl WrapperClient {
                 )),
             },
             Some("error") => {
-                let text = answer["error"]["message"]
-                    .as_str()
-                    .unwrap_or("the wrapper did not say why");
+                let text = answer["error"]["message"].as_str().unwrap_or("no reason given");
                 let code = match answer["error"]["code"].as_str() {
                     Some("WORKSPACE_SETUP_FAILED") => FailureCode::WorkspaceSetupFailed,
                     Some("KILO_SERVER_FAILED") => FailureCode::KiloServerFailed,
@@ -169,16 +166,16 @@ impl WrapperClient {
             }
             _ => Err(failure(
                 FailureCode::WrapperStartFailed,
-                "the wrapper's answer says neither ready nor error",
+                "the wrapper's answer is neither ready nor error",
             )),
         }
     }
 
-    /// Hands a turn over to a wrapper that is ready.
+    /// Submits a turn with `POST /job/prompt` or `/job/command`.
     ///
     /// # Errors
     ///
-    /// Why the wrapper did not take it, or may not have: a lost answer is a failure too.
+    /// The failure of the delivery. A lost answer is a failure too (R4.21).
     pub async fn hand_over(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
         let message = &delivery.message;
         let (path, content) = match &message.turn {
@@ -209,7 +206,7 @@ impl WrapperClient {
         } else {
             Err(failure(
                 FailureCode::WrapperStartFailed,
-                "the wrapper's answer does not say that it took the message",
+                "the wrapper's answer does not confirm the message",
             ))
         }
     }
@@ -222,7 +219,7 @@ impl WrapperClient {
         })
     }
 
-    /// What ties the wrapper to this session and this run.
+    /// The `session` of a request's body (R5.27).
     fn binding(&self, delivery: &Delivery) -> Value {
         let identity = &delivery.metadata.identity;
         let user = utf8_percent_encode(identity.user_id.as_str(), &NOT_IN_PATHS);
@@ -240,7 +237,7 @@ impl WrapperClient {
         binding
     }
 
-    /// One exchange with the wrapper, whose answer has to be JSON.
+    /// Sends one request and returns the answer, which must be JSON.
     async fn call(
         &self,
         wrapper: &str,
@@ -278,12 +275,7 @@ impl WrapperClient {
             Err(elapsed) => return Err(failure(FailureCode::WrapperStartFailed, elapsed)),
         };
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        let text = || {
-            answer["message"]
-                .as_str()
-                .unwrap_or("the wrapper did not say why")
-                .to_owned()
-        };
+        let text = || answer["message"].as_str().unwrap_or("no reason given").to_owned();
         if status == StatusCode::BAD_REQUEST {
             Err(failure(FailureCode::BadRequest, text()))
         } else if status.is_success() {
@@ -297,9 +289,9 @@ impl WrapperClient {
     }
 }
 
-/// The failure of a delivery that its session does not want any more.
+/// The failure of a delivery that its session cancelled.
 pub fn called_off() -> DeliveryFailure {
-    failure(FailureCode::WrapperStartFailed, "the delivery was called off")
+    failure(FailureCode::WrapperStartFailed, "the delivery was cancelled")
 }
 
 fn failure(code: FailureCode, text: impl std::fmt::Display) -> DeliveryFailure {

@@ -1,6 +1,6 @@
-//! The identities of the protocol (§1) as types that cannot be malformed.
+//! The identities of the protocol (§1) as types whose values are always well-formed.
 //!
-//! Each is made by parsing text from outside or by drawing a new one; nothing in here looks anything up.
+//! Values are parsed or drawn. Nothing here checks whether they exist.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use turnstile_seams::Randomness;
 use uuid::Uuid;
 
-/// Text that is not of the form of the identity it should be. It is not repeated: anything may stand there.
+/// A malformed identity. The error does not repeat the text, because it may be anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a {kind}: expected {form}")]
 pub struct Malformed {
@@ -26,7 +26,7 @@ macro_rules! identity {
         pub struct $name(String);
 
         impl $name {
-            /// The identity as it stands on the wire.
+            /// The identity as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -64,12 +64,12 @@ macro_rules! identity {
 }
 
 identity! {
-    /// A user, as the token names it. Any text but none.
+    /// A user id from a token: any text except the empty one.
     UserId, "user id", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_owned())
 }
 
 identity! {
-    /// A session. Upper and lower case mean the same session; it is kept in lower case.
+    /// A session id (R1.2), stored in lower case.
     SessionId, "session id", "`agent_` and a UUID", |text| {
         let uuid = text.strip_prefix("agent_")?;
         hyphenated_uuid(uuid).map(|_| text.to_ascii_lowercase())
@@ -77,7 +77,7 @@ identity! {
 }
 
 identity! {
-    /// A message: the durable identity of a user turn.
+    /// A message id (R1.3): the permanent identity of a user turn.
     MessageId, "message id", "`msg_`, 12 lower-case hex digits and 14 letters or digits", |text| {
         let id = text.strip_prefix("msg_")?.as_bytes();
         let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -89,50 +89,50 @@ identity! {
 }
 
 identity! {
-    /// One period of ownership of a wrapper by a session.
+    /// A wrapper run id (R1.4): one period during which a session owns the wrapper.
     WrapperRunId, "wrapper run id", "`wr_` and 32 hex digits", |text| {
         let id = text.strip_prefix("wr_")?;
         (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
     }
 }
 
-/// A UUID in the notation that the protocol knows; [`Uuid`] also reads others.
+/// Parses a hyphenated UUID. [`Uuid`] alone also accepts other notations.
 pub fn hyphenated_uuid(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }
 
-/// What tells one allocation of the wrapper from every other (protocol §1).
+/// The fence (R1.5): distinguishes one allocation of the wrapper from every other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fence {
-    /// Rises by one with every allocation in a session.
+    /// Increases by one with each allocation in a session.
     pub generation: u64,
-    /// Drawn anew for every allocation.
+    /// Drawn for each allocation.
     pub connection: Uuid,
 }
 
 impl SessionId {
-    /// A new session id.
+    /// Draws a session id.
     pub fn draw(randomness: &Randomness) -> Self {
         Self(format!("agent_{}", randomness.uuid()))
     }
 }
 
 impl WrapperRunId {
-    /// A new wrapper run id.
+    /// Draws a wrapper run id.
     pub fn draw(randomness: &Randomness) -> Self {
         Self(format!("wr_{}", randomness.uuid().simple()))
     }
 }
 
 impl MessageId {
-    /// A new message id, in the order of the time `now`.
+    /// Draws a message id that encodes the time `now` (R1.3).
     pub fn draw(now: Timestamp, randomness: &Randomness) -> Self {
         let time = now.as_millisecond().unsigned_abs().wrapping_mul(4096) & 0xffff_ffff_ffff;
         Self(format!("msg_{time:012x}{}", alphanumeric::<14>(randomness)))
     }
 }
 
-/// A new kilo session id, of the form kilo gives its own: `ses_` and 26 letters or digits.
+/// Draws a kilo session id: `ses_` and 26 letters or digits (R1.10).
 pub fn draw_kilo_session_id(randomness: &Randomness) -> String {
     format!("ses_{}", alphanumeric::<26>(randomness))
 }
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drawn_message_id_is_well_formed_and_tells_its_time() {
+    fn a_drawn_message_id_is_well_formed_and_encodes_its_time() {
         let randomness = Randomness::new(
             <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(1),
         );
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_message_ids_are_refused_with_a_description_of_the_form() {
+    fn errors_of_message_ids_describe_the_form() {
         for text in [
             "",
             "msg_",

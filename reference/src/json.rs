@@ -1,8 +1,8 @@
-//! Reading JSON that others wrote, as the protocol has it: an object is an object and never a list, a name is
-//! a text, null is as good as absent, and an error tells what was expected and never what stood there, which
-//! may be a secret.
+//! Parses JSON from outside by the rules of the protocol: a list is never accepted as an object (R2.34), `null`
+//! equals absent (R2.33), and an error names the expected form and never repeats the value, which may be a secret
+//! (R2.35).
 //!
-//! What the values mean is the business of the types that are read.
+//! The types that are parsed check the values.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use serde::de::{DeserializeOwned, Deserializer, Expected, IntoDeserializer, Unex
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-/// Why a value is not what it should be. Its text repeats nothing of the value.
+/// What a value should have been. The text does not repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(String);
+pub struct Mismatch(String);
 
-impl serde::de::Error for Unreadable {
+impl serde::de::Error for Mismatch {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
@@ -49,15 +49,15 @@ fn kind(unexpected: &Unexpected<'_>) -> &'static str {
     }
 }
 
-/// Where in what was read something is wrong, and what.
+/// An invalid value: its path and the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}{source}", place = self.place())]
-pub struct Wrong {
+pub struct Invalid {
     path: String,
-    source: Unreadable,
+    source: Mismatch,
 }
 
-impl Wrong {
+impl Invalid {
     fn place(&self) -> String {
         match self.path.as_str() {
             "." => String::new(),
@@ -66,49 +66,49 @@ impl Wrong {
     }
 }
 
-/// Reads a value in which null means absent.
+/// Parses a value in which `null` means absent.
 ///
 /// # Errors
 ///
-/// The first thing in it that is not as it should be.
-pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+/// The first invalid value.
+pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     read_with(value, Nulls::Absent)
 }
 
-/// Reads an object in whose own fields null says something; further inside it means absent as everywhere.
+/// Parses an object in whose own fields `null` is kept. In nested objects it means absent.
 ///
 /// # Errors
 ///
-/// The first thing in it that is not as it should be.
-pub fn read_with_nulls<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+/// The first invalid value.
+pub fn read_with_nulls<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
     read_with(value, Nulls::Kept)
 }
 
-fn read_with<T: DeserializeOwned>(value: Value, nulls: Nulls) -> Result<T, Wrong> {
-    serde_path_to_error::deserialize(Written { value, nulls }).map_err(|error| Wrong {
+fn read_with<T: DeserializeOwned>(value: Value, nulls: Nulls) -> Result<T, Invalid> {
+    serde_path_to_error::deserialize(JsonValue { value, nulls }).map_err(|error| Invalid {
         path: error.path().to_string(),
         source: error.into_inner(),
     })
 }
 
-/// What a null in an object is.
+/// The meaning of `null` in the fields of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nulls {
     Absent,
     Kept,
 }
 
-/// A value that somebody wrote.
-struct Written {
+/// A JSON value as a deserializer.
+struct JsonValue {
     value: Value,
     nulls: Nulls,
 }
 
-impl Written {
+impl JsonValue {
     fn visit_object<'de, V: Visitor<'de>>(
         object: Map<String, Value>,
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, Mismatch> {
         let nulls = Nulls::Absent;
         let fields = object
             .into_iter()
@@ -128,7 +128,7 @@ impl Written {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Unreadable> for Written {
+impl<'de> IntoDeserializer<'de, Mismatch> for JsonValue {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -136,10 +136,10 @@ impl<'de> IntoDeserializer<'de, Unreadable> for Written {
     }
 }
 
-impl<'de> Deserializer<'de> for Written {
-    type Error = Unreadable;
+impl<'de> Deserializer<'de> for JsonValue {
+    type Error = Mismatch;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         let nulls = self.nulls;
         match self.value {
             Value::Null => visitor.visit_unit(),
@@ -158,7 +158,7 @@ impl<'de> Deserializer<'de> for Written {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.value {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -169,7 +169,7 @@ impl<'de> Deserializer<'de> for Written {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, Mismatch> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -178,7 +178,7 @@ impl<'de> Deserializer<'de> for Written {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, Mismatch> {
         match self.value {
             Value::Object(mut object) => {
                 if self.nulls == Nulls::Absent {
@@ -198,7 +198,7 @@ impl<'de> Deserializer<'de> for Written {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, Mismatch> {
         match self.value {
             Value::String(name) => visitor.visit_enum(name.into_deserializer()),
             value => Err(serde::de::Error::invalid_type(
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_object_and_an_object_no_name() {
+    fn a_list_is_not_an_object_and_an_object_is_not_a_name() {
         assert_eq!(refusal(json!(["a"])), "expected an object, found list");
         let inner = refusal(json!({"name": "a", "inner": [1]}));
         assert_eq!(inner, "at `inner`: expected an object, found list");
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_place_and_repeats_no_value() {
+    fn an_error_has_the_path_and_not_the_value() {
         let cases = [
             json!({"name": 12345}),
             json!({"name": "a", "kind": "12345"}),

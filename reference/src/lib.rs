@@ -1,11 +1,11 @@
-//! The reference session server: what conforming to the protocol means, as running code.
+//! The reference session server: an implementation of the protocol.
 //!
-//! [`session`] is the heart: pure state machines that decide, on the values of [`model`]. [`host`] runs one of them for
-//! each session and is the only place that acts on what they decide. Around them: [`store`] keeps state, [`callbacks`]
-//! is the outbox's queue and its delivery, [`delivery`] the way to the wrapper. [`app`] has the sessions by key;
-//! `procedures` and [`legacy`]'s procedures ask them on behalf of clients, and [`api`] has the HTTP and WebSocket edges.
-//! [`server`] puts all of it together on the seams that a caller gives; [`program`] gives it the machine's own, and is
-//! what `turnstile-server` runs.
+//! [`session`] is the core: pure state machines that decide, on the values of [`model`]. [`host`] runs one state
+//! machine per session and is the only module that carries out its decisions. Around them: [`store`] persists state,
+//! [`callbacks`] is the callback queue with its delivery, and [`delivery`] calls the wrapper. [`app`] maps keys to
+//! sessions. `procedures` and the V2 procedures of [`legacy`] call sessions on behalf of clients, and [`api`] has the
+//! HTTP and WebSocket edges. [`server`] puts everything together on seams that a caller provides. [`program`]
+//! provides the machine's own seams; it is `turnstile-server`.
 
 pub mod api;
 pub mod app;

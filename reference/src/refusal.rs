@@ -1,47 +1,46 @@
-//! What the server answers when it does not do what it was asked to (protocol §2).
+//! The refusals of the server (R2.6–R2.18).
 //!
-//! A caller's mistake is data: a code, a text, sometimes a field. How it looks on the wire is `api`'s
-//! business.
+//! A refusal has a code and a text; `api` serializes it.
 
 use crate::identity::Malformed;
 
-/// Codes of refusals.
+/// The code of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The body is not JSON.
+    /// The input is not JSON.
     ParseError,
-    /// The input is not what the procedure takes.
+    /// The input does not fit the procedure.
     BadRequest,
-    /// No token, or a bad one.
+    /// The token is missing, invalid or expired, or the internal key is missing.
     Unauthorized,
-    /// A token for something else.
+    /// The token is for something else.
     Forbidden,
-    /// There is no such thing, or not for this caller.
+    /// No such procedure, or no such session for this user.
     NotFound,
-    /// The procedure is not called with this HTTP method.
+    /// The method is neither POST, nor GET for a query.
     MethodNotSupported,
-    /// The state does not allow it.
+    /// The state does not permit the request.
     Conflict,
     /// The body is too large.
     PayloadTooLarge,
-    /// Later, perhaps.
+    /// The queue is full.
     TooManyRequests,
-    /// The server failed.
+    /// The store failed.
     InternalServerError,
 }
 
-/// A refusal: nothing was stored, nothing was broadcast.
+/// A refused request. Nothing was stored or broadcast.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
-    /// What kind of refusal this is.
+    /// The code on the wire.
     pub code: Code,
-    /// What was wrong, for a person to read.
+    /// The text for people.
     pub text: String,
 }
 
 impl Refusal {
-    /// A refusal with this code and text.
+    /// Creates a refusal with this code and text.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
         Self {
             code,
@@ -49,17 +48,17 @@ impl Refusal {
         }
     }
 
-    /// The input is not what the procedure takes.
+    /// The input does not fit the procedure.
     pub fn bad_request(text: impl Into<String>) -> Self {
         Self::new(Code::BadRequest, text)
     }
 
-    /// There is no such session for this user.
+    /// No such session for this user.
     pub fn unknown_session() -> Self {
         Self::new(Code::NotFound, "Session not found")
     }
 
-    /// The store failed: nothing was kept, the caller may try again.
+    /// The store failed; the caller may try again (R3.16).
     pub fn store_failed() -> Self {
         Self::new(
             Code::InternalServerError,

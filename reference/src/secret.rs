@@ -1,16 +1,16 @@
-//! Text that must not be told: tokens, values of a user's environment, headers of a callback's receiver.
+//! Text that must not be shown: tokens, values of a user's environment, headers of a callback receiver.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A secret. It is stored and sent where it belongs; printing it shows nothing of it.
+/// A secret. It serializes as its text; its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret itself.
+    /// The text.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The server put together: its configuration, its start, its end.
+//! The server: its configuration, start and shutdown.
 
 use std::io;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use crate::host::{Checkpoint, Checkpoints, Services};
 use crate::store::{Store, StoreError};
 use crate::tokens::Tokens;
 
-/// How a server is set up. It has secrets in it, and so is not for printing.
+/// The configuration of a server. Not `Debug`, because it contains secrets.
 #[derive(Clone)]
 pub struct Config {
-    /// Where it listens, `host:port`.
+    /// The listening address, `host:port`.
     pub listen: String,
-    /// Where wrappers reach its WebSockets, for example `ws://server:8787`.
+    /// The URL at which wrappers reach this server's WebSockets, for example `ws://server:8787`.
     pub ingest_url: String,
-    /// Where it reaches wrappers: one for all, for example `http://wrapper:9000`, or each session's own.
+    /// The URLs of wrappers: one for all sessions, for example `http://wrapper:9000`, or one for each session.
     pub sandboxes: Arc<dyn Sandboxes>,
-    /// Secret under which users' tokens are signed.
+    /// The secret that signs users' tokens.
     pub api_secret: String,
-    /// Secret under which stream tickets are signed.
+    /// The secret that signs stream tickets.
     pub ticket_secret: String,
-    /// What callers of internal procedures have to know besides.
+    /// The key that internal procedures require besides the token.
     pub internal_api_key: String,
-    /// Whether there is a callback queue. Without one callbacks stay with their sessions, which try again and again
-    /// to hand them in, and what an earlier server's queue had left stays in the store.
+    /// Whether the server has a callback queue. Without one, sessions keep their callbacks and retry (R8.23), and
+    /// jobs that an earlier server queued stay in the store.
     pub callback_queue: bool,
     /// The durations, limits and numbers of attempts.
     pub profile: Arc<Profile>,
@@ -79,21 +79,21 @@ impl Checkpoints for Unchecked {
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Its state cannot be read.
-    #[error("the server's state cannot be read")]
+    /// The store cannot be opened or read.
+    #[error("cannot read the server's state")]
     Store(#[from] StoreError),
-    /// It cannot listen where it should.
+    /// The listening address is taken or not available.
     #[error("cannot listen at {address}")]
     Listen {
-        /// Where.
+        /// The address, `host:port`.
         address: String,
-        /// What the network said.
+        /// The network's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// A server at work. Its callers are answered once [`Server::serve`] is polled.
+/// A started server. It accepts connections once [`Server::serve`] is polled.
 pub struct Server {
     app: Arc<App>,
     router: Router,
@@ -118,7 +118,7 @@ impl Server {
         Ok(())
     }
 
-    /// Takes the address at which a server shall listen. Nobody is answered yet.
+    /// Binds the listening address. Connections wait until [`Server::serve`] is polled.
     ///
     /// # Errors
     ///
@@ -182,11 +182,11 @@ impl Server {
         })
     }
 
-    /// Serves until `shutdown` completes. Then nobody is accepted any more, WebSockets are closed with 1001, and
-    /// requests under way are given [a short while](Profile::shutdown_patience) to be answered.
+    /// Serves until `shutdown` completes. Then it stops accepting connections, closes WebSockets with 1001, and
+    /// allows pending requests [a time](Profile::shutdown_patience) to finish.
     ///
-    /// Sessions are not told of it: what they do is committed before it shows, so that a server that is put an
-    /// end to at any moment, this way or by force, is one that crashed. The next one takes it up from there.
+    /// Sessions are not involved: every effect is committed before it is visible, so a shutdown equals a crash, and
+    /// the next server continues from the store.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self {
             app,
@@ -200,14 +200,14 @@ impl Server {
             biased;
             () = serving.as_mut() => {}
             () = shutdown => {
-                stopper.ask();
+                stopper.request();
                 let leaving = async {
                     serving.await;
-                    stopper.all_are_through().await;
+                    stopper.all_stopped().await;
                 };
                 let patience = app.profile().shutdown_patience;
                 if app.seams().clock.timeout(patience, leaving).await.is_err() {
-                    tracing::warn!("not everybody left in time");
+                    tracing::warn!("connections still open at shutdown");
                 }
             }
         }

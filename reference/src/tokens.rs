@@ -1,6 +1,6 @@
-//! Tokens: who is asking, and for what (protocol §2, §9).
+//! Signs and verifies tokens (R2.23–R2.30).
 //!
-//! All are JWTs, HS256. Their expiry is judged by the clock that the server was given.
+//! All are JWTs, signed with HS256. Callers pass the current time.
 
 use std::time::Duration;
 
@@ -16,28 +16,28 @@ use crate::identity::{SessionId, UserId};
 use crate::secret::Secret;
 use crate::store::SessionKey;
 
-/// Version of the user tokens that this server understands.
+/// The version of user tokens (R2.24).
 const TOKEN_VERSION: u32 = 3;
-/// What a wrapper's token says it is.
+/// The `type` of wrapper tokens (R2.25).
 const WORKER_TOKEN: &str = "worker";
-/// What a stream ticket says it is.
+/// The `type` of stream tickets (R2.26).
 const STREAM_TICKET: &str = "stream_ticket";
 
-/// Why a token does not say who is asking.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
-    /// There is none.
+    /// No token in the request.
     #[error("No token was given")]
     Missing,
-    /// It is not a token of this server's.
+    /// A malformed token, a wrong signature or wrong claims.
     #[error("The token is not valid")]
     Invalid,
-    /// It was one.
+    /// A token whose `exp` has passed.
     #[error("The token has expired")]
     Expired,
 }
 
-/// Makes and reads tokens, and knows the key of internal callers.
+/// The keys of a server.
 #[derive(Clone)]
 pub struct Tokens {
     api_key: Hs256Key,
@@ -53,7 +53,7 @@ struct UserClaims {
     version: u32,
 }
 
-/// What a wrapper gets: it speaks for one session at the ingest, and opens no other door.
+/// The claims of a wrapper's token, which is valid for the ingest of one session only (R2.30).
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WorkerClaims {
@@ -70,18 +70,18 @@ struct TicketClaims {
     cloud_agent_session_id: SessionId,
 }
 
-/// For whom a wrapper speaks.
+/// The holder of a token at the ingest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
     /// The user.
     pub user: UserId,
-    /// The one session; any of the user's if none is named.
+    /// The only session that the token is valid for; `None` if it is valid for all sessions of the user.
     pub session: Option<SessionId>,
 }
 
 impl Tokens {
-    /// Tokens under the secret of the API and that of stream tickets, and the key of internal callers. A wrapper's
-    /// token is valid for `worker_token_lifetime`.
+    /// Builds the keys from the secrets for API tokens and stream tickets, and the key of internal callers. Wrapper
+    /// tokens are valid for `worker_token_lifetime`.
     pub fn new(
         api_secret: &str,
         ticket_secret: &str,
@@ -96,7 +96,7 @@ impl Tokens {
         }
     }
 
-    /// The user on whose behalf the bearer of an `Authorization` header asks.
+    /// Returns the user of a bearer token in an `Authorization` header.
     ///
     /// # Errors
     ///
@@ -110,8 +110,7 @@ impl Tokens {
         }
     }
 
-    /// For whom the wrapper that bears an `Authorization` header speaks. Wrappers of older services bear their
-    /// user's own token.
+    /// Returns the user and the session of a wrapper's `Authorization` header. A user token is accepted too (R2.30).
     ///
     /// # Errors
     ///
@@ -131,14 +130,14 @@ impl Tokens {
         }
     }
 
-    /// Whether a caller may call internal procedures.
+    /// Whether `key` is the key of internal callers.
     pub fn is_internal(&self, key: Option<&str>) -> bool {
         let (expected, given) = (self.internal_api_key.expose(), key.unwrap_or_default());
-        // The time that it takes tells nobody how much of a guess was right.
+        // Compared in constant time, so that the duration does not reveal how much of a guess was right.
         !expected.is_empty() && bool::from(expected.as_bytes().ct_eq(given.as_bytes()))
     }
 
-    /// The session to which a stream ticket permits to listen.
+    /// Returns the session of a stream ticket.
     ///
     /// # Errors
     ///
@@ -155,7 +154,7 @@ impl Tokens {
         }
     }
 
-    /// A token with which a wrapper may speak for a session at the ingest.
+    /// Signs a token for a wrapper.
     pub fn worker_token(&self, user: &UserId, session: &SessionId, now: Timestamp) -> String {
         let mut claims = Claims::new(WorkerClaims {
             r#type: WORKER_TOKEN.to_owned(),
@@ -166,7 +165,7 @@ impl Tokens {
         let header = Header::empty().with_token_type("JWT");
         Hs256
             .token(&header, &claims, &self.api_key)
-            .expect("the claims can be written as JSON")
+            .expect("claims are serializable")
     }
 }
 

@@ -1,8 +1,8 @@
-//! Durations as people write them, such as `2s` or `1h 30m`; and lists of them.
+//! Serializes durations as text such as `2s` or `1h 30m`, and lists of them.
 
 pub use jiff::fmt::serde::unsigned_duration::friendly::compact::required::{deserialize, serialize};
 
-/// Lists of durations.
+/// Serializes lists of durations.
 pub mod list {
     use std::time::Duration;
 

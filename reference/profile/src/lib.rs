@@ -1,9 +1,9 @@
 //! The durations, limits and numbers of attempts of the protocol, as data.
 //!
-//! A server works with a [`Profile`] and is judged by the same one. The default holds the protocol's values.
-//! In a file a duration is text such as `"2s"` or `"1h 30m"`, and a field that is left out has its default.
+//! A server works with a [`Profile`], and the oracles judge it by the same one. The default has the protocol's
+//! values. In a file a duration is text such as `"2s"` or `"1h 30m"`, and an absent field has its default.
 //!
-//! Only values belong here: no rule of the protocol, and nothing that needs another part of this workspace.
+//! Only values belong here: no logic of the protocol, and no dependency on another crate of this workspace.
 
 mod duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Defines a struct whose fields have their default values beside them.
+/// Defines a struct with the default values of its fields.
 macro_rules! with_defaults {
     (
         $(#[$meta:meta])*
@@ -36,99 +36,100 @@ macro_rules! with_defaults {
 }
 
 with_defaults! {
-    /// The values of one server. The default is the protocol's.
+    /// The durations, limits and numbers of attempts of one server. The default has the protocol's values.
     pub struct Profile {
-        /// Messages that one session may have pending (protocol §3).
+        /// The maximum number of pending messages in a session (R3.11).
         pub pending_limit: usize = 10,
-        /// Characters that a prompt may have (protocol §2).
+        /// The maximum length of a prompt, in characters (R2.38).
         pub prompt_limit: usize = 100_000,
-        /// Bytes that a request body may have (protocol §2). The longest prompt fits, with every character escaped.
+        /// The maximum size of a request body, in bytes (R2.36). The longest prompt fits with every character
+        /// escaped.
         pub body_limit: usize = 2 * 1024 * 1024,
-        /// Bytes of a too long request body that are read before the connection is closed (protocol §2).
+        /// The number of bytes of an oversized request body that are read before the connection is closed (R2.37).
         pub body_read_limit: usize = 16 * 1024 * 1024,
 
-        /// From an admission to the drain it asks for, and from one drain to the next (protocol §3, §4).
+        /// The delay between an admission and its drain (R3.14), and between a delivery and the next drain (R4.3).
         #[serde(with = "duration")]
         pub drain_delay: Duration = seconds(1),
-        /// Delays after each failed delivery, if the session has had a ready workspace (protocol §4). The failure
-        /// that uses the last delay exhausts the message.
+        /// The delays after failed deliveries in a warm session (R4.7). The failure that uses the last delay exhausts
+        /// the message (R4.9).
         #[serde(with = "duration::list")]
         pub delivery_retry_delays_warm: Vec<Duration> = [2, 4, 8, 15, 15].map(seconds).into(),
-        /// Delays after each failed delivery, if the session never had a ready workspace (protocol §4). The failure
-        /// that uses the last delay exhausts the message.
+        /// The delays after failed deliveries in a cold session (R4.8). The failure that uses the last delay exhausts
+        /// the message (R4.9).
         #[serde(with = "duration::list")]
         pub delivery_retry_delays_cold: Vec<Duration> =
             [2, 4, 8, 16, 32, 60, 60, 60, 120, 120].map(seconds).into(),
 
-        /// Time allowed for connecting to a wrapper (protocol §5).
+        /// The time-out for connecting to a wrapper (R5.11).
         #[serde(with = "duration")]
         pub wrapper_connect_timeout: Duration = seconds(10),
-        /// Time allowed for the answer to `/session/ready` (protocol §5).
+        /// The time-out for the answer to `/session/ready` (R5.12).
         #[serde(with = "duration")]
         pub wrapper_ready_timeout: Duration = seconds(600),
-        /// Time allowed for the answer to `/job/…` (protocol §5).
+        /// The time-out for the answer to `/job/…` (R5.12).
         #[serde(with = "duration")]
         pub wrapper_job_timeout: Duration = seconds(30),
-        /// How long a wrapper's token for the ingest is valid (protocol §2).
+        /// The validity of a wrapper's token (R2.30).
         #[serde(with = "duration")]
         pub worker_token_lifetime: Duration = days(90),
 
-        /// How long a run with unfinished work may be without an ingest socket (protocol §7).
+        /// The time that a run with outstanding work may be without an ingest socket (R7.1).
         #[serde(with = "duration")]
         pub disconnect_grace: Duration = seconds(10),
-        /// From the last output or pong to the next ping (protocol §7).
+        /// The interval between the last frame and the next ping (R7.2).
         #[serde(with = "duration")]
         pub ping_interval: Duration = seconds(60),
-        /// Time allowed for the answer to a ping (protocol §7).
+        /// The time-out for the pong (R7.3).
         #[serde(with = "duration")]
         pub pong_timeout: Duration = seconds(30),
-        /// How long an accepted message may be without meaningful output (protocol §7).
+        /// The time that an accepted message may be without meaningful output (R7.4).
         #[serde(with = "duration")]
         pub no_output_timeout: Duration = seconds(300),
-        /// Output that changes nothing else is recorded at most this often, so that a restart does not take the
-        /// wrapper for silent (protocol §7).
+        /// The interval at which output without other effects is recorded (R7.31), so that the no-output deadline
+        /// survives a restart.
         #[serde(with = "duration")]
         pub output_record_interval: Duration = seconds(1),
-        /// From the idle of the root to the reconciliation of messages that are still accepted (protocol §7).
+        /// The delay between root idle and idle reconciliation (R7.5).
         #[serde(with = "duration")]
         pub idle_reconciliation_delay: Duration = seconds(15),
-        /// How long a wrapper may be ready with no message accepted (protocol §7).
+        /// The time that a ready wrapper may be without an accepted message (R7.6).
         #[serde(with = "duration")]
         pub ready_only_timeout: Duration = seconds(60),
-        /// How long an idle wrapper is kept for a next message (protocol §7).
+        /// The time that an idle wrapper is kept for the next message (R7.7).
         #[serde(with = "duration")]
         pub keep_warm: Duration = seconds(300),
-        /// How long a session is kept without activity (protocol §7).
+        /// The time that a session is kept without activity (R7.11).
         #[serde(with = "duration")]
         pub session_lifetime: Duration = days(90),
-        /// How long an execution of an older service may take from its start (protocol §10).
+        /// The maximum duration of an execution of an older service, from its start (R10.31).
         #[serde(with = "duration")]
         pub execution_timeout: Duration = Duration::from_hours(1),
-        /// A deadline that passed while the server was down is due this long after its start (protocol §7).
+        /// The delay after the start of the server at which deadlines fire that have passed before (R7.28).
         #[serde(with = "duration")]
         pub resume_delay: Duration = seconds(1),
 
-        /// From a failed enqueue of a callback to the next try (protocol §8).
+        /// The delay after a failed submission of a callback to the queue (R8.20).
         #[serde(with = "duration")]
         pub enqueue_retry_delay: Duration = seconds(30),
-        /// Time allowed for the answer of a callback's receiver (protocol §8).
+        /// The time-out for the answer of a callback receiver (R8.26).
         #[serde(with = "duration")]
         pub callback_timeout: Duration = seconds(10),
-        /// Requests that are made at most for one callback job (protocol §8).
+        /// The maximum number of requests for one callback job (R8.31).
         pub callback_attempts: NonZeroU32 = at_least_one(5),
-        /// Delay after the first failed request for a callback job; it doubles with each further one (protocol §8).
+        /// The delay after the first failed request for a callback job, which doubles with each failure (R8.30).
         #[serde(with = "duration")]
         pub callback_retry_base: Duration = seconds(60),
 
-        /// Bytes of events that are read from the store at once for a replay (protocol §9).
+        /// The size of the portions in which a replay reads events, in bytes (R9.18).
         pub replay_round_bytes: usize = 1024 * 1024,
-        /// Events by which a client of the stream may be behind before it is cut off (protocol §9).
+        /// The number of events that a client may be behind before it is disconnected (R9.25).
         pub subscriber_backlog: usize = 4096,
 
-        /// From a failed commit to the next try, for an input that nobody can be asked to repeat (protocol §3).
+        /// The delay after a failed commit of an input that cannot be requested again (R3.18).
         #[serde(with = "duration")]
         pub commit_retry_delay: Duration = seconds(1),
-        /// How long a server that is told to stop waits for requests in progress.
+        /// The time that a server waits for pending requests when it shuts down.
         #[serde(with = "duration")]
         pub shutdown_patience: Duration = seconds(5),
     }
@@ -142,7 +143,7 @@ const fn days(number: u64) -> Duration {
     Duration::from_hours(24 * number)
 }
 
-/// The number; 1 in place of 0.
+/// Returns `number`, or 1 instead of 0.
 const fn at_least_one(number: u32) -> NonZeroU32 {
     match NonZeroU32::new(number) {
         Some(number) => number,
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_names_what_differs_and_durations_are_text() {
+    fn a_file_overrides_defaults_and_durations_are_text() {
         let written =
             r#"{"pending_limit": 3, "disconnect_grace": "1m 30s", "delivery_retry_delays_warm": ["2s"]}"#;
         let profile: Profile = serde_json::from_str(written).unwrap();
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_survives_being_written() {
+    fn a_profile_survives_serialization() {
         let written = serde_json::to_value(Profile::default()).unwrap();
         assert_eq!(written["drain_delay"], "1s");
         assert_eq!(written["delivery_retry_delays_warm"][3], "15s");
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_does_not_exist_is_an_error() {
+    fn an_unknown_field_is_an_error() {
         let read = serde_json::from_str::<Profile>(r#"{"pending_limits": 3}"#);
         let error = read.unwrap_err().to_string();
         assert!(error.contains("unknown field `pending_limits`"), "{error}");

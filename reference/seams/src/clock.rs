@@ -1,6 +1,6 @@
-//! Time, as it is given to a party: reading it, and waiting for it.
+//! The clock of a party: the current time, and timers.
 //!
-//! No calendar and no formatting here; [`jiff::Timestamp`] has both.
+//! Calendars and formats are not here; [`jiff::Timestamp`] has both.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -10,20 +10,20 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-/// A source of time. It never goes backwards.
+/// A source of time. It never runs backwards.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Completes as soon as [`Clock::now`] has reached `deadline`, at once if it already has.
+    /// Completes once [`Clock::now`] has reached `deadline`, immediately if it already has.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
 }
 
-/// The time allowed for something ran out.
+/// A time-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no answer within {}", humane(*.0))]
 pub struct Elapsed(
-    /// How long was allowed.
+    /// The time that was allowed.
     pub Duration,
 );
 
@@ -31,7 +31,7 @@ fn humane(allowed: Duration) -> String {
     format!("{} s", allowed.as_secs_f64())
 }
 
-/// Waiting in terms of durations, on any [`Clock`].
+/// Methods with durations, for every [`Clock`].
 pub trait ClockExt: Clock {
     /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -42,8 +42,7 @@ pub trait ClockExt: Clock {
     ///
     /// # Errors
     ///
-    /// [`Elapsed`] if the future was not done in time. A future that is done exactly at the deadline
-    /// counts as done.
+    /// [`Elapsed`] if the future is not ready in time. A future that is ready exactly at the deadline is in time.
     fn timeout<F: Future>(
         &self,
         allowed: Duration,

@@ -1,28 +1,28 @@
-//! Marks: what a party can come by, listed, so that somebody can ask which of it was ever reached.
+//! Coverage marks: an enumerated list of what a party can do, and events that report which of it happened.
 //!
-//! A party sets a mark where the thing happens. Marks travel as events of `tracing`: as long as nobody
-//! listens for them they cost a comparison. Who collects them, and what is made of that, is not known here.
+//! Code that implements a rule sets its mark. Marks are `tracing` events, so without a subscriber they cost one
+//! comparison. Collecting and reporting them is not the subject of this module.
 
-/// The target under which marks are told.
+/// The `tracing` target of marks.
 pub const TARGET: &str = "turnstile::coverage";
-/// The field with the name of the mark's list.
+/// The event field with the name of the mark's list.
 pub const LIST: &str = "list";
-/// The field with the mark's place in its list.
+/// The event field with the index of the mark in its list.
 pub const MARK: &str = "mark";
 
-/// A mark as those know it who collect them.
+/// The description of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Described {
-    /// The section of the protocol that it belongs to.
+    /// The section of PROTOCOL.md that it belongs to.
     pub section: u8,
-    /// What it says.
+    /// A description in a few words.
     pub text: &'static str,
 }
 
 #[doc(hidden)]
 pub use tracing::trace;
 
-/// Makes a list of marks: an enum whose variants are set with `reach`.
+/// Defines a list of marks: an enum whose variants are set with `reach`.
 ///
 /// ```
 /// turnstile_seams::marks! {
@@ -50,14 +50,14 @@ macro_rules! marks {
         }
 
         impl $name {
-            /// The list's name.
+            /// The name of the list.
             pub const LIST: &'static str = $list;
-            /// All marks of the list, each at its place.
+            /// The descriptions of all marks, by index.
             pub const ALL: &'static [$crate::coverage::Described] = &[
                 $($crate::coverage::Described { section: $section, text: $text },)*
             ];
 
-            /// Notes that this was come by.
+            /// Reports that this happened.
             $visibility fn reach(self) {
                 $crate::coverage::trace!(target: $crate::coverage::TARGET, list = Self::LIST, mark = self as u64);
             }

@@ -1,6 +1,6 @@
-//! An error with its sources, in one line.
+//! Formats an error with its sources in one line.
 
-/// The error's message, followed by those of its sources, separated by colons.
+/// The messages of an error and its sources, separated by colons.
 pub fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,7 +1,7 @@
-//! One HTTP request on a connection of its own.
+//! Sends HTTP requests, each on its own connection.
 //!
-//! There is no pool: a pool keeps wall-clock time, and a connection per exchange makes every exchange
-//! stand alone in a trace.
+//! There is no pool: a pool depends on wall-clock time, and with one connection for each exchange, exchanges do not
+//! affect each other in a trace.
 
 use std::io;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use hyper_util::rt::TokioIo;
 
 use crate::network::{ByteStream, Network};
 
-/// Why an HTTP exchange came to nothing.
+/// Why an HTTP exchange failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The URL names no host.
+    /// The URL has no host.
     #[error("the URL `{0}` has no host")]
     Url(String),
-    /// This client does not speak what the URL asks for.
-    #[error("`{0}` is not spoken here: only plain http and ws are")]
+    /// The scheme is not supported.
+    #[error("scheme `{0}` is not supported: expected http or ws")]
     Scheme(String),
-    /// No connection could be made.
+    /// The connection failed.
     #[error("cannot connect to {authority}")]
     Connect {
-        /// The `host:port` that was tried.
+        /// The `host:port` of the server.
         authority: String,
-        /// What the network said.
+        /// The network's error.
         #[source]
         source: io::Error,
     },
-    /// The connection was made, and broke before the whole answer had come.
+    /// The connection broke before the answer was complete.
     #[error("the connection broke before the answer was complete")]
     Broken(#[from] hyper::Error),
 }
@@ -58,8 +58,8 @@ pub async fn connect(network: &dyn Network, url: &http::Uri) -> Result<Box<dyn B
         .map_err(|source| HttpError::Connect { authority, source })
 }
 
-/// Sends `request`, whose URL must be absolute, and returns the answer's head with its body still to
-/// be read. Dropping the response closes the connection.
+/// Sends `request`, whose URL must be absolute. Returns the answer with its body unread; dropping it closes the
+/// connection.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub async fn send(
     exchange(stream, request).await
 }
 
-/// Sends `request`, whose URL must be absolute, on a connection that is there already.
+/// Sends `request`, whose URL must be absolute, on an open connection.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub async fn exchange(
         .map_err(|_| HttpError::Url(request.uri().to_string()))?;
 
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Its failure also reaches whoever waits for the answer or reads the body.
+    // A failure also reaches the caller, which waits for the answer or reads the body.
     tokio::spawn(async move {
         let _ = connection.await;
     });

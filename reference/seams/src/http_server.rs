@@ -1,6 +1,6 @@
-//! Serving an axum router on a [`Listener`].
+//! Serves axum routers on a [`Listener`].
 //!
-//! axum's own `serve` is not used because it stamps every reply with a `Date` from the machine's clock.
+//! axum's own `serve` is not used, because it adds a `Date` from the machine's clock to every reply.
 
 use std::pin::pin;
 
@@ -13,20 +13,20 @@ use tokio::task::JoinSet;
 use crate::network::{ByteStream, Listener};
 use crate::stop::Stop;
 
-/// Serves `router` to every connection of `listener`, for ever. Dropping the future drops the
-/// connections with it, except those that were upgraded and so belong to their handler.
+/// Serves `router` to all connections of `listener`, until it is dropped. That closes the connections, except
+/// upgraded ones, which belong to their handlers.
 pub async fn serve(listener: Box<dyn Listener>, router: Router) {
     serve_by(listener, |stream| serve_connection(stream, router.clone())).await;
 }
 
-/// As [`serve`], until it is asked to stop: then it accepts nobody any more, and completes when the requests
-/// that are under way are answered. Whoever does not want to wait for that drops it.
+/// Like [`serve`], until `stop` is requested. Then it accepts no more connections, and completes once pending
+/// requests are answered. Drop it to stop at once.
 pub async fn serve_until(listener: Box<dyn Listener>, router: Router, stop: Stop) {
     let mut connections = JoinSet::new();
-    let mut asked = stop.clone();
+    let mut stop_serving = stop.clone();
     tokio::select! {
         biased;
-        () = asked.asked() => {}
+        () = stop_serving.requested() => {}
         () = accept(listener, &mut connections, |stream| {
             serve_connection_until(stream, router.clone(), stop.clone())
         }) => {}
@@ -34,7 +34,7 @@ pub async fn serve_until(listener: Box<dyn Listener>, router: Router, stop: Stop
     while connections.join_next().await.is_some() {}
 }
 
-/// As [`serve`], each connection by `connection`.
+/// Like [`serve`], with `connection` as the handler of each connection.
 pub async fn serve_by<F: Future<Output = ()> + Send + 'static>(
     listener: Box<dyn Listener>,
     connection: impl Fn(Box<dyn ByteStream>) -> F,
@@ -42,7 +42,7 @@ pub async fn serve_by<F: Future<Output = ()> + Send + 'static>(
     accept(listener, &mut JoinSet::new(), connection).await;
 }
 
-/// Accepts connections for ever and puts each into `connections`.
+/// Accepts connections without end and spawns a handler for each.
 async fn accept<F: Future<Output = ()> + Send + 'static>(
     mut listener: Box<dyn Listener>,
     connections: &mut JoinSet<()>,
@@ -53,7 +53,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
             biased;
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
-                // A connection that failed while it was being accepted is its peer's loss only.
+                // A connection that failed while it was accepted affects only its peer.
                 if let Ok(stream) = accepted {
                     connections.spawn(connection(stream));
                 }
@@ -62,20 +62,19 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// Serves `router` on one connection until either side ends it.
+/// Serves `router` on one connection until either side closes it.
 pub async fn serve_connection(stream: Box<dyn ByteStream>, router: Router) {
-    // How a peer leaves, cleanly or not, is no concern of the server behind the router: a handler that
-    // cares about its own exchange sees it end.
+    // The way in which a peer disconnects does not matter here; handlers notice the end of their own exchange.
     let _ = connection(stream, router).await;
 }
 
-/// As [`serve_connection`]; asked to stop, it ends after the request that it is at.
+/// Like [`serve_connection`]. Once stopping is requested, it ends after the current request.
 async fn serve_connection_until(stream: Box<dyn ByteStream>, router: Router, mut stop: Stop) {
     let mut connection = pin!(connection(stream, router));
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = stop.asked() => {}
+        () = stop.requested() => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;

@@ -1,12 +1,12 @@
-//! The seams between Turnstile's parties and the world they run in.
+//! The seams between Turnstile's parties and their environment.
 //!
-//! A server, a fake or a client meets the outside through three things that are given to it, a
-//! [`Network`], a [`Clock`] and a [`Randomness`], and through nothing else. A simulated world and the
-//! real one stand behind the same traits, so that the code on them is the same code in both.
+//! A server, a fake or a client reaches its environment only through the [`Network`], the [`Clock`] and the
+//! [`Randomness`] that it is given. The simulated world and the machine implement the same traits, so the same code
+//! runs on both.
 //!
-//! What also lives here is the plumbing that every party needs directly on a seam: serving an axum
-//! router ([`http_server`]), sending one HTTP request ([`http_client`]) and opening a WebSocket
-//! ([`websocket`]). What does not: anything that knows the protocol these parties speak.
+//! The crate also has the helpers that every party needs on a seam: serving an axum router ([`http_server`]), sending
+//! an HTTP request ([`http_client`]) and opening a WebSocket ([`websocket`]). Nothing here knows the protocol between
+//! the parties.
 
 pub mod clock;
 pub mod coverage;
@@ -27,13 +27,13 @@ pub use randomness::Randomness;
 
 use std::sync::Arc;
 
-/// The three seams together, as one party sees them. Cheap to clone.
+/// The three seams of one party. Cheap to clone.
 #[derive(Clone)]
 pub struct Seams {
-    /// Where connections come from and go to.
+    /// Listens and connects.
     pub network: Arc<dyn Network>,
-    /// What time it is, and being woken later.
+    /// The current time, and timers.
     pub clock: Arc<dyn Clock>,
-    /// This party's own stream of randomness.
+    /// The party's own stream of random numbers.
     pub randomness: Randomness,
 }

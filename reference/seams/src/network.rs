@@ -1,47 +1,44 @@
-//! Connections, as they are given to a party: accepting them and making them.
+//! The network of a party: listening and connecting.
 //!
-//! Addresses are authorities, `host:port`, the way they stand in a URL; what a host name means is the
-//! network's business.
+//! Addresses are authorities, `host:port`, as in a URL. The network resolves the host name.
 
 use std::io;
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// One end of an ordered, reliable connection. Dropping it closes it.
+/// One end of an ordered, reliable connection. Dropping it closes the connection.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for S {}
 
-/// A network as one party sees it.
+/// A network from the perspective of one party.
 pub trait Network: Send + Sync + 'static {
-    /// Starts to accept connections at `authority` (`host:port`; port 0 picks a free one).
+    /// Listens at `authority` (`host:port`; port 0 selects a free port).
     ///
     /// # Errors
     ///
-    /// As the operating system's `bind` fails, for example because the address is taken.
+    /// Those of the operating system's `bind`, for example if the address is in use.
     fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>>;
 
-    /// Connects to `authority` (`host:port`).
-    ///
-    /// Waits for as long as the other side neither accepts nor refuses: a caller that cannot wait sets
-    /// a time-out of its own.
+    /// Connects to `authority` (`host:port`). Waits without limit while the other side neither accepts nor refuses,
+    /// so callers need a time-out.
     ///
     /// # Errors
     ///
-    /// As the operating system's `connect` fails, for example because nobody listens there.
+    /// Those of the operating system's `connect`, for example if the connection is refused.
     fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>>;
 }
 
-/// An address at which connections are accepted. Dropping it ends that.
+/// A listening socket. Dropping it closes the socket.
 pub trait Listener: Send + 'static {
-    /// The next connection.
+    /// Accepts the next connection.
     ///
     /// # Errors
     ///
-    /// A failure of one connection, after which the next call may succeed.
+    /// The failure of one connection. The next call may succeed.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>>;
 
-    /// The authority (`host:port`) that was bound, with the port that was really taken.
+    /// The bound authority (`host:port`), with the actual port.
     fn authority(&self) -> String;
 }

@@ -12,15 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{ByteStream, Clock, Listener, Network, Randomness, Seams};
 
-/// How long nothing is accepted after a failure, such as that of a process with too many open files.
+/// The pause after a failed `accept`, for example if the process has too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The real world, as one party sees it. Needs a tokio runtime with I/O and time enabled.
+/// The machine's seams. They need a tokio runtime with I/O and time.
 pub fn seams() -> Seams {
     seams_at(Pace::default())
 }
 
-/// The same with a clock that runs at a pace of its own.
+/// The machine's seams with a clock of that pace.
 pub fn seams_at(pace: Pace) -> Seams {
     Seams {
         network: Arc::new(MachineNetwork),
@@ -29,9 +29,8 @@ pub fn seams_at(pace: Pace) -> Seams {
     }
 }
 
-/// Tells whoever started this program that it is at work now, and where: the line
-/// `listening on http://HOST:PORT` on standard output, with the port that was really taken. A program that
-/// listens prints nothing else there.
+/// Prints `listening on http://HOST:PORT` to standard output, with the actual port, so that the parent process knows
+/// that the server is ready. The program prints nothing else there.
 ///
 /// # Errors
 ///
@@ -89,19 +88,19 @@ impl Listener for MachineListener {
     }
 }
 
-/// How fast a clock runs beside the machine's: parties whose clocks have the same pace agree on the time.
+/// The speed of a clock. Clocks of the same pace show the same time.
 ///
-/// All durations of a party shrink with it, without the party knowing.
+/// All durations of a party shrink accordingly; the party does not need to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// The moment at which such a clock shows what the machine's shows.
+    /// The time at which the clock shows the machine's time.
     pub since: Timestamp,
-    /// How many of its seconds pass in one of the machine's.
+    /// The number of its seconds in one second of the machine.
     pub times: u32,
 }
 
 impl Default for Pace {
-    /// The machine's own.
+    /// The pace of the machine's clock.
     fn default() -> Self {
         Self {
             since: Timestamp::UNIX_EPOCH,
@@ -111,7 +110,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// What a clock of this pace shows when the machine's shows `machine`; the end of time if it is past that.
+    /// The time of the clock when the machine's clock shows `machine`. Saturates at the maximum timestamp.
     pub fn at(self, machine: Timestamp) -> Timestamp {
         let times = i32::try_from(self.times).unwrap_or(i32::MAX);
         let passed = machine.duration_since(self.since).checked_mul(times);
@@ -119,20 +118,20 @@ impl Pace {
         self.since.saturating_add(passed).unwrap_or(Timestamp::MAX)
     }
 
-    /// How long the machine's clock takes for what takes `duration` by such a clock.
+    /// The duration on the machine's clock of a `duration` on this clock.
     pub fn on_the_machine(self, duration: Duration) -> Duration {
         duration / self.times.max(1)
     }
 }
 
-/// The machine's wall clock, or one that runs faster.
+/// The machine's wall clock, or a clock that runs faster.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MachineClock {
     pace: Pace,
 }
 
 impl MachineClock {
-    /// A clock of that pace.
+    /// Creates a clock of that pace.
     pub fn new(pace: Pace) -> Self {
         Self { pace }
     }
@@ -147,10 +146,10 @@ impl Clock for MachineClock {
         let clock = *self;
         Box::pin(async move {
             loop {
-                // tokio's timer follows the monotonic clock; the loop covers a wall clock set back.
+                // tokio's timer uses the monotonic clock; the loop is for a wall clock that is set back.
                 match Duration::try_from(deadline.duration_since(clock.now())) {
                     Ok(left) if !left.is_zero() => {
-                        // Never nothing at all, or a fast clock would be asked in a circle.
+                        // At least 1 µs, because a duration that rounds to zero would make this a busy loop.
                         let left = clock.pace.on_the_machine(left).max(Duration::from_micros(1));
                         tokio::time::sleep(left).await;
                     }
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_of_one_pace_agree_and_run_so_many_times_as_fast() {
+    fn a_clock_runs_at_its_pace() {
         let since: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
         let pace = Pace { since, times: 20 };
         let minute = SignedDuration::from_mins(1);
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_runs_out_of_time_stays_at_its_end() {
+    fn a_clock_saturates_at_the_maximum_timestamp() {
         let pace = Pace {
             since: Timestamp::UNIX_EPOCH,
             times: u32::MAX,

@@ -1,38 +1,38 @@
-//! Being asked to stop, and waiting until all who were asked are through.
+//! Requests to stop, and waiting until everything has stopped.
 //!
-//! What stopping means is up to whoever is asked; nothing here ends anything.
+//! Holders of a [`Stop`] decide what stopping means; nothing here ends a task.
 
 use tokio::sync::watch;
 
-/// Asks all holders of its [`Stop`]s to stop.
+/// Requests all holders of its [`Stop`]s to stop.
 #[derive(Debug, Default)]
 pub struct Stopper(watch::Sender<bool>);
 
-/// Held by somebody who can be asked to stop, for as long as that takes. Clones are asked together.
+/// Receives a request to stop. A holder keeps it until it has stopped. Clones receive the same request.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stopper {
-    /// Something to be asked through.
+    /// Creates a [`Stop`].
     pub fn stop(&self) -> Stop {
         Stop(self.0.subscribe())
     }
 
-    /// Asks everybody, those too who come to hold a [`Stop`] later.
-    pub fn ask(&self) {
+    /// Requests all holders to stop, including holders of a [`Stop`] that is created later.
+    pub fn request(&self) {
         self.0.send_replace(true);
     }
 
-    /// Completes when nobody holds a [`Stop`] any more.
-    pub async fn all_are_through(&self) {
+    /// Completes when all [`Stop`]s are dropped.
+    pub async fn all_stopped(&self) {
         self.0.closed().await;
     }
 }
 
 impl Stop {
-    /// Completes as soon as it is asked for; never if nobody is left to ask. Nothing is lost by dropping it.
-    pub async fn asked(&mut self) {
-        if self.0.wait_for(|is_asked| *is_asked).await.is_err() {
+    /// Completes once stopping is requested; never if the [`Stopper`] is dropped before. Cancel-safe.
+    pub async fn requested(&mut self) {
+        if self.0.wait_for(|is_requested| *is_requested).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

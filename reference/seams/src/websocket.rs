@@ -1,4 +1,4 @@
-//! Opening a WebSocket as a client. Serving one is axum's business.
+//! Opens WebSockets as a client. Servers use axum's.
 
 use http::Request;
 use tokio_tungstenite::WebSocketStream;
@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 pub use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 pub use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
-/// How much of a WebSocket is read at once, in bytes. The library clears so much before each reading, and its own
-/// default is eight times as much; what is larger is read in several goes.
+/// The read buffer of a WebSocket, in bytes. The library clears the buffer before each read, and its default is eight
+/// times as large. Larger frames are read in several steps.
 pub const READ_BUFFER: usize = 16 * 1024;
 
 /// An open WebSocket: a stream and a sink of [`Message`]s.
@@ -21,27 +21,28 @@ pub type WebSocket = WebSocketStream<Box<dyn ByteStream>>;
 /// Why a WebSocket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There was no connection to ask on.
+    /// The connection failed.
     #[error(transparent)]
     Connect(#[from] HttpError),
-    /// The server answered, and refused.
+    /// The server refused the upgrade.
     #[error("the server answered {status} instead of switching protocols")]
     Refused {
-        /// The HTTP status of the refusal.
+        /// The HTTP status of the answer.
         status: u16,
-        /// The refusal's body, as far as it came with the head.
+        /// The body of the answer, as far as it arrived with the head.
         body: Vec<u8>,
     },
-    /// The handshake broke.
-    #[error("the WebSocket handshake broke")]
+    /// The handshake failed.
+    #[error("the WebSocket handshake failed")]
     Handshake(#[source] Box<WebSocketError>),
 }
 
-/// Opens a WebSocket at `url` (`ws://…`), with `authorization` as that header if given.
+/// Opens a WebSocket at `url` (`ws://…`), with the `Authorization` header `authorization` if given. There is no
+/// time-out.
 ///
 /// # Errors
 ///
-/// See [`OpenError`]. There is no time-out in here.
+/// See [`OpenError`].
 pub async fn open(
     network: &dyn Network,
     url: &http::Uri,

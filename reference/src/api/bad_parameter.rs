@@ -1,30 +1,30 @@
-//! What is wrong with a query parameter of a WebSocket.
+//! Errors in the query parameters of a WebSocket.
 
 use crate::identity::Malformed;
-use crate::legacy::model::execution::NotAnId;
+use crate::legacy::model::execution::MalformedId;
 
-/// A query parameter that is missing or malformed. Its text is the answer with status 400.
+/// A query parameter that is missing or malformed. Its text is the body of the answer with status 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadParameter {
-    /// It is not there, or it is empty.
+    /// The parameter is absent or empty.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// It is not an identity of the kind that it should be.
+    /// A malformed identity.
     #[error(transparent)]
     Identity(#[from] Malformed),
-    /// It is not the id of an execution.
+    /// A malformed execution id.
     #[error(transparent)]
-    Execution(#[from] NotAnId),
-    /// It is not a number from 0.
+    Execution(#[from] MalformedId),
+    /// Not an integer from 0.
     #[error("{0} is not a number from 0")]
     Number(&'static str),
-    /// It is not a UUID.
+    /// Not a UUID.
     #[error("{0} is not a UUID")]
     Uuid(&'static str),
-    /// It is not the id of an event.
+    /// Not an event id.
     #[error("{0} is not the number of an event")]
     EventId(&'static str),
-    /// It is not a time.
+    /// Not a time.
     #[error("{0} is not a time: expected ISO 8601 or Unix milliseconds")]
     Time(&'static str),
 }

@@ -1,4 +1,4 @@
-//! The wrappers' ingest: who may open a socket, and the frames both ways (protocol §5).
+//! The wrappers' ingest: the checks before the upgrade, and the frames in both directions (protocol §5).
 
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ use crate::session::frame::Frame;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::store::SessionKey;
 
-/// Code of the error frame that answers something that is not a frame of this protocol.
+/// The code of the frame that answers a malformed frame (R5.54).
 const PROTOCOL_ERROR: &str = "WS_PROTOCOL_ERROR";
 
-/// What a wrapper says when it opens a socket.
+/// The query parameters of an ingest.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Params {
@@ -43,7 +43,7 @@ pub struct Params {
     legacy: legacy::Params,
 }
 
-/// Opens an ingest socket.
+/// Opens an ingest socket (R5.43–R5.50, R5.66–R5.69).
 pub async fn open(
     State(app): State<Arc<App>>,
     Path((user, session)): Path<(String, String)>,
@@ -92,12 +92,12 @@ async fn admit(
         let text = "The path, sessionId and the token do not name the same session";
         return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
-    let handle = app.session(&key).map_err(not_to_be_had)?;
+    let handle = app.session(&key).map_err(session_error)?;
     let socket = handle
         .open_ingest(claim)
         .await
         .map_err(Refusal::from)
-        .map_err(not_to_be_had)?
+        .map_err(session_error)?
         .map_err(|refusal| (status_of(refusal), refusal.to_string()))?;
     let stop = app.stop();
     Ok(upgrade
@@ -105,15 +105,15 @@ async fn admit(
         .on_upgrade(move |websocket| converse(socket, websocket, stop)))
 }
 
-/// The session cannot be asked: there is none, or the store failed.
-fn not_to_be_had(refusal: Refusal) -> (StatusCode, String) {
+/// Converts the refusal for a session that does not exist or cannot be read.
+fn session_error(refusal: Refusal) -> (StatusCode, String) {
     if refusal.code == Code::NotFound {
         Row::IngestNoSession.reach();
     }
     (trpc::status_of(refusal.code), refusal.text)
 }
 
-/// The mark of a refusal that the session has no part in.
+/// The coverage mark of a status that is decided without the session.
 fn row_of(status: StatusCode) -> Option<Row> {
     match status {
         StatusCode::UPGRADE_REQUIRED => Some(Row::IngestNoUpgrade),
@@ -134,7 +134,7 @@ fn status_of(refusal: IngestRefusal) -> StatusCode {
 }
 
 impl Params {
-    /// What the wrapper works for: an execution only if it names no run.
+    /// Reads the run and its fence, or the execution. A request that names a run is never for an execution.
     fn claim(&self) -> Result<Claim, BadParameter> {
         if self.wrapper_run_id.is_none()
             && let Some(execution) = self.legacy.execution()?
@@ -155,7 +155,7 @@ impl Params {
         }))
     }
 
-    /// The session that the wrapper names. Older wrappers do not repeat what is in the path.
+    /// The session that the wrapper names in `sessionId`. Legacy wrappers omit it, so the path counts.
     fn session(&self, claim: &Claim, in_path: &SessionId) -> Result<SessionId, BadParameter> {
         match (&self.session_id, claim) {
             (None, Claim::Imported(_)) => Ok(in_path.clone()),
@@ -170,7 +170,7 @@ fn required<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, B
         .ok_or(BadParameter::Missing(name))
 }
 
-/// What a wrapper sent is not a frame of this protocol. Its text is in the answer.
+/// A malformed frame. Its text is in the answer (R5.54).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum BadFrame {
     #[error("Frames are text")]
@@ -195,7 +195,7 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
     loop {
         let answer = tokio::select! {
             biased;
-            () = stop.asked() => {
+            () = stop.requested() => {
                 let _ = websocket.send(going_away()).await;
                 socket.leave_open();
                 return;
@@ -203,7 +203,7 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
             command = socket.commands.recv() => match command {
                 Some(ToIngest::Command(command)) => command_frame(command),
                 Some(ToIngest::Close(code)) => {
-                    // It is over either way.
+                    // The socket is closed next, so a failure has no consequence.
                     let _ = websocket.send(close_frame(code)).await;
                     return;
                 }
@@ -232,7 +232,7 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
     }
 }
 
-/// A frame from its text.
+/// Parses a frame.
 fn read_frame(text: &str) -> Result<Frame, BadFrame> {
     let mut frame: Value = serde_json::from_str(text).map_err(|_| BadFrame::Json)?;
     let stream_event_type = frame["streamEventType"].as_str().map(str::to_owned);

@@ -1,8 +1,7 @@
 //! The edges of the server: HTTP procedures, the clients' stream, the wrappers' ingest.
 //!
-//! This module parses what comes in into valid values, and gives what goes out the form of the wire. It decides
-//! nothing, and it does nothing that a procedure does: that is in [`procedures`](crate::procedures) and
-//! [`legacy::api`](crate::legacy::api).
+//! This module parses requests into valid values and serializes replies. It decides nothing. What the procedures do
+//! is in [`procedures`](crate::procedures) and [`legacy::api`](crate::legacy::api).
 
 mod bad_parameter;
 mod ingest;
@@ -19,7 +18,7 @@ use axum::routing::{any, get};
 
 use crate::app::App;
 
-/// All routes of the app.
+/// Builds all routes.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(trpc::PREFIX, any(trpc::call))
@@ -29,7 +28,7 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What a WebSocket is closed with when the server ends. Whoever held it may come back to the next one.
+/// The close frame that the server sends when it shuts down. Peers may reconnect to its successor.
 fn going_away() -> Message {
     Message::Close(Some(CloseFrame {
         code: close_code::AWAY,

@@ -1,4 +1,4 @@
-//! The procedures by name: which there are, who may call each, and what it calls (protocol §2).
+//! The table of procedures: their names, who may call them, and the functions that implement them (protocol §2).
 
 use serde_json::Value;
 
@@ -10,32 +10,32 @@ use crate::procedures::{self as unified, input};
 use crate::refusal::{Code, Refusal};
 use crate::tokens::BadToken;
 
-/// The procedures there are.
+/// A procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Procedure {
-    /// Whether the server is there.
+    /// Reports that the server runs.
     Health,
-    /// A session with its first message.
+    /// Creates a session and admits its first message.
     Start,
-    /// A further message.
+    /// Admits a further message.
     Send,
-    /// A session whose first message is to be asked for later: old clients' way to begin.
+    /// Creates a session and stores its first message without admitting it (V2).
     PrepareSession,
-    /// The message that a session was prepared with.
+    /// Admits the message that `prepareSession` stored (V2).
     InitiateFromKilocodeSessionV2,
-    /// A further message, as old clients send it.
+    /// Admits a further message (V2).
     SendMessageV2,
-    /// Where the callbacks go to.
+    /// Sets or removes the callback target (V2).
     UpdateSession,
-    /// The end of all that runs and waits.
+    /// Interrupts all accepted and pending messages.
     InterruptSession,
-    /// The end of the session itself.
+    /// Deletes the session.
     DeleteSession,
-    /// What a session is about.
+    /// Returns the session's metadata.
     GetSession,
-    /// How its sandbox and its turn are.
+    /// Returns the state of the sandbox and of the oldest unfinished message.
     GetSessionHealth,
-    /// What the assistant said last.
+    /// Returns the last assistant message.
     GetLatestAssistantMessage,
 }
 
@@ -44,12 +44,12 @@ pub enum Procedure {
 enum Access {
     Anybody,
     User,
-    /// A service that acts for a user.
+    /// A service that acts for a user; requires the internal key (R2.28).
     Internal,
 }
 
 impl Procedure {
-    /// The procedure of that name, if there is one.
+    /// Returns the procedure of that name.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "health" => Self::Health,
@@ -68,7 +68,7 @@ impl Procedure {
         })
     }
 
-    /// Whether it changes nothing, and so may be called with GET too.
+    /// Whether the procedure changes nothing, so that GET is allowed too (R2.2).
     pub fn is_query(self) -> bool {
         matches!(
             self,
@@ -83,7 +83,7 @@ impl Procedure {
             Self::Send => Row::ProcedureSend,
             Self::PrepareSession => Row::ProcedurePrepareSession,
             Self::InitiateFromKilocodeSessionV2 => Row::ProcedureInitiate,
-            // Which of the three forms, its input tells.
+            // It depends on the shape of the input.
             Self::SendMessageV2 => return None,
             Self::UpdateSession => Row::ProcedureUpdateSession,
             Self::InterruptSession => Row::ProcedureInterruptSession,
@@ -103,7 +103,7 @@ impl Procedure {
     }
 }
 
-/// The user on whose behalf a procedure is called; none if it does not matter.
+/// Checks token and internal key, and returns the calling user. `None` if the procedure requires no token.
 pub fn authorize(
     app: &App,
     procedure: Procedure,
@@ -124,7 +124,7 @@ pub fn authorize(
         .map_err(unauthorized)
 }
 
-/// Performs a procedure on behalf of a user.
+/// Runs a procedure on behalf of `caller`.
 pub async fn perform(
     app: &App,
     procedure: Procedure,

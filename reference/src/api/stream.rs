@@ -1,7 +1,7 @@
-//! The clients' stream: replay, then `connected` and the snapshot, then live (protocol §9).
+//! The clients' stream: replay, `connected`, the snapshot, then live events (protocol §9).
 //!
-//! The order of things makes the promise: the place in the stream is taken first, so what comes after it
-//! waits in the channel while what came before it is read from the store.
+//! A client subscribes first and replays second: events that are committed after the subscription wait in its channel
+//! while earlier ones are read from the store. So no event is lost or sent twice (R9.23).
 
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ use crate::procedures::iso;
 use crate::refusal::Refusal;
 use crate::session::events::Event;
 
-/// The client has its place in the stream.
+/// The event after the replay (R9.36).
 const CONNECTED: &str = "connected";
-/// Commands that the client may offer.
+/// The event that lists the commands a client may offer (R9.37).
 const COMMANDS_AVAILABLE: &str = "commands.available";
 
-/// What a client says when it opens the stream.
+/// The query parameters of a stream.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Params {
@@ -46,8 +46,8 @@ pub struct Params {
     filter: stream_filter::Params,
 }
 
-/// The client went away; there is nobody to tell.
-struct Gone;
+/// The client has disconnected.
+struct Disconnected;
 
 /// Opens the stream of a session.
 pub async fn open(
@@ -134,7 +134,7 @@ async fn admit(
                 socket,
                 stop,
             };
-            // Whichever way the client went, it comes back with the id of what it saw last.
+            // However the client disconnected, it returns with the id of the last event that it received.
             let _ = client.follow(after, subscription).await;
         }))
 }
@@ -148,7 +148,7 @@ struct Client {
 }
 
 impl Client {
-    async fn follow(mut self, mut after: u64, subscription: Subscription) -> Result<(), Gone> {
+    async fn follow(mut self, mut after: u64, subscription: Subscription) -> Result<(), Disconnected> {
         let Subscription {
             up_to,
             replay,
@@ -165,45 +165,47 @@ impl Client {
             let round = replay.events(after, up_to, self.app.profile().replay_round_bytes);
             let round = round.map_err(|error| {
                 tracing::error!(session = %self.session, error = &error as &dyn std::error::Error, "replay failed");
-                Gone
+                Disconnected
             })?;
             let Some(last) = round.last() else { break };
             after = last.id;
             for event in round {
-                self.pass_on(&event).await?;
+                self.send_filtered(&event).await?;
             }
         }
-        // A database cannot use the space again that is read by somebody, and clients stay for long.
+        // Release the snapshot: redb cannot reuse pages that an open read transaction sees, and clients stay for
+        // long.
         drop(replay);
         let now = self.app.now();
-        self.tell(now, CONNECTED, connected(cloud_status)).await?;
-        self.tell(now, COMMANDS_AVAILABLE, json!({"commands": []}))
+        self.send_synthetic(now, CONNECTED, connected(cloud_status))
+            .await?;
+        self.send_synthetic(now, COMMANDS_AVAILABLE, json!({"commands": []}))
             .await?;
         for (name, data) in snapshot {
-            self.tell(now, name, data).await?;
+            self.send_synthetic(now, name, data).await?;
         }
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.asked() => {
+                () = self.stop.requested() => {
                     let _ = self.socket.send(going_away()).await;
-                    return Err(Gone);
+                    return Err(Disconnected);
                 }
-                // Clients have nothing to say, but they say when they leave.
+                // Frames from clients are ignored, except a close (R9.24).
                 received = self.socket.recv() => match received {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Disconnected),
                     Some(Ok(_)) => {}
                 },
                 event = live.recv() => match event {
-                    Some(event) => self.pass_on(&event).await?,
-                    None => return Err(Gone),
+                    Some(event) => self.send_filtered(&event).await?,
+                    None => return Err(Disconnected),
                 },
             }
         }
     }
 
-    /// Sends an event that is made for this client alone.
-    async fn tell(&mut self, now: Timestamp, name: &str, data: Value) -> Result<(), Gone> {
+    /// Sends an event that exists for this client only. It has id 0.
+    async fn send_synthetic(&mut self, now: Timestamp, name: &str, data: Value) -> Result<(), Disconnected> {
         self.send(&Event {
             id: 0,
             stream_event_type: name.to_owned(),
@@ -214,8 +216,8 @@ impl Client {
         .await
     }
 
-    /// Sends an event of the session's, if the client wants it.
-    async fn pass_on(&mut self, event: &Event) -> Result<(), Gone> {
+    /// Sends an event of the session, unless the filter excludes it.
+    async fn send_filtered(&mut self, event: &Event) -> Result<(), Disconnected> {
         if self.filter.wants(event) {
             self.send(event).await?;
         } else {
@@ -224,7 +226,7 @@ impl Client {
         Ok(())
     }
 
-    async fn send(&mut self, event: &Event) -> Result<(), Gone> {
+    async fn send(&mut self, event: &Event) -> Result<(), Disconnected> {
         let mut envelope = json!({
             "eventId": event.id,
             "sessionId": self.session,
@@ -232,15 +234,15 @@ impl Client {
             "timestamp": iso(event.timestamp),
             "data": event.data,
         });
-        event.origin.tell_in(&mut envelope);
+        event.origin.add_to(&mut envelope);
         self.socket
             .send(Message::text(envelope.to_string()))
             .await
-            .map_err(|_| Gone)
+            .map_err(|_| Disconnected)
     }
 }
 
-/// Data of `connected`.
+/// The data of `connected`.
 fn connected(cloud_status: Option<&str>) -> Value {
     match cloud_status {
         Some(status) => json!({"cloudStatus": {"type": status}}),

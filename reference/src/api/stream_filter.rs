@@ -1,4 +1,4 @@
-//! Which events a client of the stream wants (protocol §9).
+//! The filters of a stream (R9.5–R9.9).
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::bad_parameter::BadParameter;
 use crate::legacy::api as legacy;
 use crate::session::events::Event;
 
-/// What a client says of the events that it wants.
+/// The query parameters of the filters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Params {
@@ -20,7 +20,7 @@ pub struct Params {
     legacy: legacy::Params,
 }
 
-/// Which events are wanted; all of them if the client does not say.
+/// The events that a client wants. An absent filter matches all events.
 #[derive(Debug)]
 pub struct Filter {
     event_types: Option<BTreeSet<String>>,
@@ -30,11 +30,11 @@ pub struct Filter {
 }
 
 impl Params {
-    /// The filter that these parameters ask for.
+    /// Parses the filters.
     ///
     /// # Errors
     ///
-    /// If a time is none, with its parameter's name.
+    /// If a time is unreadable; the error names the parameter.
     pub fn filter(&self) -> Result<Filter, BadParameter> {
         let event_types = self.event_types.as_ref();
         Ok(Filter {
@@ -47,7 +47,7 @@ impl Params {
 }
 
 impl Filter {
-    /// Whether the client wants an event, kept or live. The times are both included.
+    /// Whether an event, kept or live, passes all filters. Both times are inclusive.
     pub fn wants(&self, event: &Event) -> bool {
         self.wants_type(&event.stream_event_type)
             && self.from.is_none_or(|from| from <= event.timestamp)
@@ -61,7 +61,7 @@ impl Filter {
     }
 }
 
-/// A time as ISO 8601 or as Unix milliseconds.
+/// Parses a time in ISO 8601 or Unix milliseconds.
 fn time(name: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, BadParameter> {
     let Some(text) = text else { return Ok(None) };
     let from_number = text

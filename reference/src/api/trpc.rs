@@ -1,4 +1,4 @@
-//! tRPC without batching: finding the procedure, the envelope of success and of failure (protocol §2).
+//! tRPC without batching: routing, and the envelopes of success and failure (protocol §2).
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::app::App;
 use crate::coverage::Row;
 use crate::refusal::{Code, Refusal};
 
-/// Where the procedures are.
+/// The path of procedures, before their names.
 pub const PREFIX: &str = "/trpc/";
-/// The header in which callers of internal procedures show their key.
+/// The header with the key of internal callers (R2.28).
 const INTERNAL_API_KEY: &str = "x-internal-api-key";
 
-/// Answers a call of whatever procedure the path names.
+/// Handles a call of the procedure that the path names, with the checks in the order of R2.21.
 pub async fn call(
     State(app): State<Arc<App>>,
     uri: Uri,
@@ -67,13 +67,13 @@ async fn input_from_body(body: Body, profile: &Profile) -> Result<Value, Refusal
     }
 }
 
-/// Reads a body to its end. What is too long is not kept, but read on for a while all the same: a client that
-/// is still sending when the connection closes never sees why.
+/// Reads a whole body. An oversized body is discarded but read up to a second limit: a client that is still sending
+/// when the connection closes would not receive the answer (R2.37).
 async fn read_body(mut body: Body, profile: &Profile) -> Result<Vec<u8>, Refusal> {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
-        // A client that goes away in the middle of its request sees no answer either.
-        let frame = frame.map_err(|_| Refusal::bad_request("The body did not come to its end"))?;
+        // A client that disconnects during its request does not receive this answer.
+        let frame = frame.map_err(|_| Refusal::bad_request("The body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if length <= profile.body_limit {
@@ -133,7 +133,7 @@ pub fn status_of(code: Code) -> StatusCode {
     wire_code(code).1
 }
 
-/// A code's name, its HTTP status, and its number (protocol §2).
+/// The `data.code`, the HTTP status and the `code` of a refusal (R2.7–R2.17).
 fn wire_code(code: Code) -> (&'static str, StatusCode, i32) {
     match code {
         Code::ParseError => ("PARSE_ERROR", StatusCode::BAD_REQUEST, -32700),

@@ -1,11 +1,11 @@
-//! What remains of the time when clients knew turns by execution ids (protocol §1, §10).
+//! Sessions and clients from before messages existed, which identify turns by execution ids (protocol §1, §10).
 //!
-//! No other module knows the word. There are three layers, each for one level of the server, and none of them knows
-//! the layers above it:
+//! No other module knows executions. The three layers belong to three levels of the server and do not depend on the
+//! layers above them:
 //!
-//! - [`model`]: executions as values. It stands below the session.
-//! - [`record`]: reads what an older service stored. It stands below the store.
-//! - [`api`]: procedures and parameters of old clients and wrappers. It stands on [`procedures`](crate::procedures).
+//! - [`model`]: executions as values. Below the session.
+//! - [`record`]: the stored form of an older service. Below the store.
+//! - [`api`]: procedures and parameters of old clients and wrappers. Above [`procedures`](crate::procedures).
 
 pub mod api;
 pub mod model;

@@ -1,11 +1,11 @@
-//! What a turn is run with: the modes there are, models, and what a turn or a session leaves open.
+//! The agent of a turn: mode, model and variant, and what a turn or a session leaves open.
 
 use serde::{Deserialize, Serialize};
 
 use crate::coverage::Row;
 use crate::refusal::Refusal;
 
-/// Modes that need no definition by the user.
+/// The modes that a user can select (R2.41).
 const BUILT_IN_MODES: [&str; 8] = [
     "code",
     "plan",
@@ -16,27 +16,27 @@ const BUILT_IN_MODES: [&str; 8] = [
     "architect",
     "custom",
 ];
-/// The mode of those that name none.
+/// The mode of sessions that name none (R3.4).
 const DEFAULT_MODE: &str = "code";
-/// The mode that is nothing without a system prompt of the user's.
+/// The mode that requires a system prompt (R2.42).
 const CUSTOM_MODE: &str = "custom";
-/// What users may write in front of a model id; it means the same model.
+/// A prefix of model ids that is removed (R2.43).
 const MODEL_PREFIX: &str = "kilo/";
 
-/// What a turn is run with.
+/// The agent of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Agent {
-    /// The agent's mode.
+    /// The mode.
     pub mode: Mode,
-    /// The model it calls.
+    /// The model.
     pub model: Model,
-    /// The model's variant.
+    /// The variant of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
 }
 
-/// A mode that exists.
+/// A valid mode (R2.41).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mode(String);
@@ -63,24 +63,24 @@ impl From<Mode> for String {
 }
 
 impl Default for Mode {
-    /// What a session works in that was never told.
+    /// The mode of sessions that name none.
     fn default() -> Self {
         Self(DEFAULT_MODE.to_owned())
     }
 }
 
 impl Mode {
-    /// The mode's name.
+    /// The name of the mode.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this mode is nothing without a system prompt of the user's.
+    /// Whether the mode requires an `appendSystemPrompt` of the session.
     pub fn needs_system_prompt(&self) -> bool {
         self.0 == CUSTOM_MODE
     }
 
-    /// It needs one, and there is none.
+    /// The refusal of this mode in a session without `appendSystemPrompt`.
     pub fn lacks_system_prompt(&self) -> Refusal {
         let mode = &self.0;
         Refusal::bad_request(format!(
@@ -89,7 +89,7 @@ impl Mode {
     }
 }
 
-/// A model id without the prefix that means nothing.
+/// A model id, without the prefix `kilo/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Model(String);
@@ -113,35 +113,35 @@ impl From<Model> for String {
 }
 
 impl Model {
-    /// There is none.
+    /// The refusal of a turn without a model.
     fn missing() -> Refusal {
         Refusal::bad_request("no model: expected a model id")
     }
 
-    /// The model's id.
+    /// The model id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What somebody says of the agent; what is left open is decided by the session, and at last by the server.
+/// The agent as far as an input or a session names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentChoice {
-    /// The agent's mode.
+    /// The mode.
     pub mode: Option<Mode>,
     /// The model.
     pub model: Option<Model>,
-    /// The model's variant.
+    /// The variant of the model.
     pub variant: Option<String>,
 }
 
 impl AgentChoice {
-    /// What a turn is run with that says this much in a session that says `session`.
+    /// Fills in the session's values, then the defaults.
     ///
     /// # Errors
     ///
-    /// If neither names a model (protocol §3).
+    /// If neither names a model (R3.3).
     pub fn or(self, session: &Self) -> Result<Agent, Refusal> {
         let model = self.model.or_else(|| session.model.clone());
         Ok(Agent {
@@ -170,14 +170,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_loses_the_prefix_that_means_nothing_and_must_be_there() {
+    fn the_prefix_of_a_model_is_removed_and_the_rest_is_required() {
         let model = Model::try_from("kilo/fake-deterministic".to_owned()).unwrap();
         assert_eq!(model.as_str(), "fake-deterministic");
         assert!(Model::try_from("kilo/".to_owned()).is_err());
     }
 
     #[test]
-    fn an_unknown_mode_is_refused_with_those_that_exist() {
+    fn the_refusal_of_an_unknown_mode_lists_the_modes() {
         let refusal = Mode::try_from("cook".to_owned()).unwrap_err();
         assert!(refusal.text.contains("architect"), "{refusal}");
     }

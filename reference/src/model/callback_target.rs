@@ -1,4 +1,4 @@
-//! Where callbacks go to.
+//! The target of callbacks.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,13 +8,13 @@ use url::Url;
 
 use crate::refusal::Refusal;
 
-/// Where a callback goes to. Not told to anybody, not even to a log.
+/// A callback receiver (R2.46, R2.47). No view, event or log contains it (R9.68).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "WrittenTarget")]
+#[serde(try_from = "UncheckedTarget")]
 pub struct CallbackTarget {
     /// An absolute `http` or `https` URL.
     pub url: String,
-    /// Headers that the receiver wants, secrets among them. Their names and values are such as HTTP has.
+    /// Headers for the receiver, which may be secrets. Names and values are legal in HTTP.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
 }
@@ -25,28 +25,28 @@ impl fmt::Debug for CallbackTarget {
     }
 }
 
-/// A [`CallbackTarget`] before it was looked at.
+/// A target before its check.
 #[derive(Deserialize)]
-struct WrittenTarget {
+struct UncheckedTarget {
     url: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
 }
 
-impl TryFrom<WrittenTarget> for CallbackTarget {
+impl TryFrom<UncheckedTarget> for CallbackTarget {
     type Error = Refusal;
 
-    fn try_from(WrittenTarget { url, headers }: WrittenTarget) -> Result<Self, Refusal> {
+    fn try_from(UncheckedTarget { url, headers }: UncheckedTarget) -> Result<Self, Refusal> {
         let is_absolute =
             Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // What requests are made with has to understand it too.
+        // The HTTP client must accept the URL too.
         if !is_absolute || url.parse::<http::Uri>().is_err() {
             return Err(Refusal::bad_request(
                 "the callback's url is not an absolute http or https URL",
             ));
         }
         for (name, value) in &headers {
-            // Neither is repeated: a value may be a secret, and a wrong name a whole line with one.
+            // Neither is repeated: a value may be a secret, and a malformed name may contain one.
             if name.parse::<http::HeaderName>().is_err() {
                 return Err(Refusal::bad_request("a header's name is not one that HTTP has"));
             }

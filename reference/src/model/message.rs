@@ -1,6 +1,6 @@
-//! One user turn: what was asked, how far it came, and what is owed for it.
+//! A message: one user turn, its state, and its callback.
 //!
-//! Why a message ends is decided in `settlement`, when it is delivered in `queue`.
+//! `settlement` decides when a message ends, `queue` when it is delivered.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,78 +10,78 @@ use super::metadata::{Agent, CallbackTarget, Finalization};
 pub use super::turn::Turn;
 use crate::identity::{MessageId, WrapperRunId};
 
-/// One user turn of a session.
+/// A user turn of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Its durable identity.
+    /// The permanent id.
     pub id: MessageId,
-    /// When it was admitted; the queue is ordered by this, then by id.
+    /// The time of admission. Pending messages are ordered by it, then by id (R4.1).
     pub created_at: Timestamp,
-    /// What the agent shall do.
+    /// The content.
     pub turn: Turn,
-    /// What it is run with.
+    /// The agent that runs it.
     pub agent: Agent,
-    /// What happens after it.
+    /// The steps after it.
     pub finalization: Finalization,
-    /// Where its callback goes to, as it was when the message was admitted (protocol §3).
+    /// The session's callback target at the time of admission (R3.13).
     pub callback_target: Option<CallbackTarget>,
-    /// How far it came.
+    /// The current state.
     pub state: State,
-    /// The wrapper run that accepted it, if one ever did.
+    /// The run that accepted it, if any.
     pub accepted_by: Option<WrapperRunId>,
-    /// Failed deliveries so far.
+    /// The number of failed deliveries.
     pub failed_deliveries: u32,
-    /// Not to be delivered before this.
+    /// The earliest time of the next delivery.
     pub retry_at: Option<Timestamp>,
-    /// What the gate said of it.
+    /// The gate result assigned to it (R6.19).
     pub gate_result: Option<GateResult>,
-    /// Its callback, once its idle batch was finalized with it as the representative.
+    /// Its callback, set when its batch was finalized with it as the representative (R8.8).
     pub callback: Option<Callback>,
 }
 
-/// How far a message came.
+/// The state of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 pub enum State {
-    /// It waits in the queue.
+    /// In the queue.
     Queued,
-    /// A wrapper took it.
+    /// Accepted by a wrapper.
     Accepted,
-    /// It ended, for good.
+    /// Ended. This state is final (R6.1).
     Terminal(Outcome),
 }
 
-/// How a message ended.
+/// The end of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// The end itself.
+    /// The kind of end.
     pub status: Status,
-    /// What told the server.
+    /// The evidence of the end.
     pub source: Source,
-    /// Why it did not complete.
+    /// The reason, unless it completed.
     pub reason: Option<Reason>,
-    /// The same for a person to read.
+    /// The error text, unless it completed.
     pub error: Option<String>,
-    /// The assistant's message that ended it.
+    /// The assistant message that ended it.
     pub assistant_message_id: Option<String>,
 }
 
-/// The ends there are.
+/// The kind of an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The assistant answered.
+    /// Answered by the assistant.
     Completed,
-    /// It came to nothing.
+    /// Failed.
     Failed,
-    /// It was stopped.
+    /// Interrupted.
     Interrupted,
 }
 
 impl Status {
-    /// The end as it stands on the wire.
+    /// The status on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -91,87 +91,87 @@ impl Status {
     }
 }
 
-/// What told the server that a message had ended (protocol §6).
+/// The evidence for the end of a message: `completionSource` (protocol §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// The assistant's message itself.
+    /// The assistant's message.
     AssistantMessageEvent,
-    /// The user, or the wrapper on behalf of one.
+    /// An interrupt by the user or the wrapper.
     Interrupt,
     /// The wrapper failed or was lost.
     WrapperFailure,
-    /// The session had been idle for a while.
+    /// Idle reconciliation (R6.8).
     IdleReconciliation,
-    /// It could not be delivered.
+    /// Delivery was exhausted (R6.9).
     DeliveryFailure,
 }
 
-/// Why a message did not complete (protocol §6).
+/// Why a message did not complete: `reason` (protocol §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The assistant's message carries an error.
+    /// The assistant's message has an error (R6.3).
     AssistantError,
-    /// Somebody stopped it.
+    /// The user or the wrapper interrupted it (R6.4, R6.10).
     Interrupted,
-    /// The wrapper reported that it cannot go on.
+    /// The wrapper reported a fatal error (R6.5).
     WrapperError,
-    /// The wrapper stayed away for longer than the grace.
+    /// The wrapper did not reconnect within the grace (R6.6).
     WrapperDisconnected,
-    /// The wrapper gave no sign of life.
+    /// The wrapper sent no pong or no output (R6.7).
     WrapperFailure,
-    /// The session is idle and no answer was seen.
+    /// The session was idle without an answer (R7.24).
     MissingAssistantReply,
-    /// Every try to deliver it failed.
+    /// All deliveries failed (R4.10).
     Exhausted,
 }
 
-/// What the gate said.
+/// The result of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GateResult {
-    /// Nothing to complain of.
+    /// The gate passed.
     Pass,
-    /// Something to complain of.
+    /// The gate failed.
     Fail,
 }
 
-/// A callback that is owed or was handed to the queue (protocol §8).
+/// A callback, pending or accepted by the queue (protocol §8).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Callback {
-    /// Where it goes to.
+    /// The receiver.
     pub target: CallbackTarget,
-    /// The job's content, frozen when the batch was finalized: a repeated job is the same job.
+    /// The body of the job. It is frozen when the batch is finalized, so repeated jobs are identical (R8.9).
     pub body: Value,
-    /// Failed tries to hand it to the queue.
+    /// The number of failed submissions to the queue.
     pub callback_attempts: u32,
-    /// What the last of them said.
+    /// The error of the last failed submission.
     pub callback_last_error: Option<String>,
-    /// When the next try is due.
+    /// The time of the next submission.
     pub callback_retry_at: Option<Timestamp>,
-    /// When the queue took it; it is never handed over again.
+    /// The time at which the queue accepted the job, which is then never submitted again (R8.19).
     pub callback_enqueued_at: Option<Timestamp>,
 }
 
 impl Message {
-    /// Whether it waits in the queue.
+    /// Whether it is in the queue.
     pub fn is_queued(&self) -> bool {
         self.state == State::Queued
     }
 
-    /// Whether a wrapper took it and it has not ended.
+    /// Whether a wrapper accepted it and it has not ended.
     pub fn is_accepted(&self) -> bool {
         self.state == State::Accepted
     }
 
-    /// Whether it ended.
+    /// Whether it has ended.
     pub fn is_terminal(&self) -> bool {
         self.outcome().is_some()
     }
 
-    /// How it ended, if it did.
+    /// The end, if it has ended.
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.state {
             State::Terminal(outcome) => Some(outcome),
@@ -179,13 +179,13 @@ impl Message {
         }
     }
 
-    /// Whether it ended by completing.
+    /// Whether it completed.
     pub fn is_completed(&self) -> bool {
         self.outcome()
             .is_some_and(|outcome| outcome.status == Status::Completed)
     }
 
-    /// Whether `other` asks for the same thing, so that it may be a repeat of this (protocol §3).
+    /// Whether `other` has the same intent, so that it may be a repeat of this message (R3.9).
     pub fn has_intent_of(&self, other: &Message) -> bool {
         self.turn == other.turn
             && self.agent == other.agent
@@ -193,15 +193,14 @@ impl Message {
             && self.finalization.condense_on_complete == other.finalization.condense_on_complete
     }
 
-    /// Notes that `run` took the message.
+    /// Records that `run` accepted the message.
     pub(crate) fn accept(&mut self, run: &WrapperRunId) {
         self.state = State::Accepted;
         self.accepted_by = Some(run.clone());
         self.retry_at = None;
     }
 
-    /// Ends the message. That an end is final is seen to by `Session::end`, the only
-    /// caller.
+    /// Ends the message. `Session::end`, the only caller, ensures that an end is final.
     pub(crate) fn end(&mut self, outcome: Outcome) {
         self.state = State::Terminal(outcome);
         self.retry_at = None;

@@ -1,6 +1,6 @@
-//! What a session is about: the grouped form of its record (protocol §10), and the valid values in it.
+//! The metadata of a session in its grouped form (protocol §10), and the types of its values.
 //!
-//! No state of any message here, and no wire form of any procedure.
+//! Nothing here is about the state of a message, or the shape of an input.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,43 +15,43 @@ use super::turn::Turn;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::secret::Secret;
 
-/// Version of the grouped form.
+/// The version of the grouped form (R10.1).
 pub const METADATA_SCHEMA_VERSION: u32 = 2;
 
-/// Everything a session's turns have in common.
+/// The metadata of a session, shared by its turns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// Always [`METADATA_SCHEMA_VERSION`].
     pub metadata_schema_version: u32,
-    /// Whose session it is, and what others call it.
+    /// The ids of the session, and its owner.
     pub identity: Identity,
-    /// What the session may do on its owner's behalf.
+    /// Credentials of the owner.
     #[serde(default)]
     pub auth: Auth,
-    /// What the agent works on, if that was said.
+    /// The repository that the agent works on.
     pub repository: Option<Repository>,
-    /// The message the session began with, or is to begin with.
+    /// The first message, admitted or prepared.
     pub initial_message: Option<InitialMessage>,
-    /// What a turn is run with unless it says otherwise.
+    /// The default agent of turns.
     #[serde(default)]
     pub agent: AgentChoice,
-    /// What happens after a turn unless it says otherwise.
+    /// The default finalization of turns.
     #[serde(default)]
     pub finalization: Finalization,
-    /// What the sandbox is set up with.
+    /// The set-up of the sandbox.
     #[serde(default)]
     pub profile: Profile,
-    /// Where callbacks of messages admitted from now on go to.
+    /// The callback target of messages that are admitted from now on (R2.89).
     pub callback: Option<CallbackTarget>,
     /// The workspace, once one was ready.
     pub workspace: Option<Workspace>,
-    /// When what happened.
+    /// The times of events in the session's life.
     pub lifecycle: Lifecycle,
 }
 
 impl Metadata {
-    /// What is to be known of a session at least, made at the time `now`.
+    /// Metadata of a session created at `now`, without optional values.
     pub fn new(session_id: SessionId, user_id: UserId, now: Timestamp) -> Self {
         Self {
             metadata_schema_version: METADATA_SCHEMA_VERSION,
@@ -80,42 +80,42 @@ impl Metadata {
         }
     }
 
-    /// The branch to work on, if one was asked for.
+    /// The requested branch, if any.
     pub fn branch(&self) -> Option<&str> {
         self.repository.as_ref().and_then(Repository::branch)
     }
 }
 
-/// Whose session it is, and what others call it.
+/// The ids of a session, and its owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// The session.
+    /// The session id.
     pub session_id: SessionId,
-    /// Its owner.
+    /// The owner.
     pub user_id: UserId,
-    /// The organisation it is paid by.
+    /// The organization that pays.
     pub org_id: Option<String>,
-    /// The bot on whose behalf it was made.
+    /// The bot that created the session.
     pub bot_id: Option<String>,
-    /// What kilo calls the session.
+    /// kilo's name for the session (R1.8).
     pub kilo_session_id: Option<String>,
-    /// Where it was made, for example a chat bot.
+    /// Where the session was created, for example a chat platform.
     pub created_on_platform: Option<String>,
 }
 
-/// What the session may do on its owner's behalf.
+/// Credentials of the owner.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Auth {
-    /// The owner's token for the gateway, as older records have one.
+    /// The owner's token for the gateway, in older records.
     pub kilocode_token: Option<Secret>,
 }
 
-/// What a flat record or an old client calls a repository at a GitLab.
+/// The name of GitLab as a `platform`.
 pub const GITLAB_PLATFORM: &str = "gitlab";
 
-/// What the agent works on.
+/// The repository that the agent works on (R2.45).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
 pub enum Repository {
@@ -123,29 +123,29 @@ pub enum Repository {
     Github {
         /// `owner/name`.
         repo: String,
-        /// Branch to work on.
+        /// The requested branch.
         branch: Option<String>,
     },
     /// A repository at a GitLab; the server manages the token.
     Gitlab {
-        /// Where it is.
+        /// The URL.
         url: RepositoryUrl,
-        /// Branch to work on.
+        /// The requested branch.
         branch: Option<String>,
     },
     /// Any other git repository.
     Git {
-        /// Where it is, with `https`.
+        /// The URL, with scheme `https`.
         url: RepositoryUrl,
-        /// Secret to read it with.
+        /// The token for reading it.
         token: Option<Secret>,
-        /// Branch to work on.
+        /// The requested branch.
         branch: Option<String>,
     },
 }
 
 impl Repository {
-    /// The branch to work on, if one was asked for.
+    /// The requested branch, if any.
     pub fn branch(&self) -> Option<&str> {
         match self {
             Self::Github { branch, .. } | Self::Gitlab { branch, .. } | Self::Git { branch, .. } => {
@@ -155,13 +155,13 @@ impl Repository {
     }
 }
 
-/// Where a repository is. People write credentials into such places; they are for the wrapper only.
+/// The URL of a repository. It may contain credentials, which are for the wrapper only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RepositoryUrl(String);
 
 impl RepositoryUrl {
-    /// The place without what may be a credential: what stands before the host's name, and a query.
+    /// The URL without possible credentials: without the part before the host's name, and without the query (R9.59).
     pub fn public(&self) -> String {
         let (scheme, rest) = match self.0.split_once("://") {
             Some((scheme, rest)) => (format!("{scheme}://"), rest),
@@ -173,13 +173,13 @@ impl RepositoryUrl {
         format!("{scheme}{}", &rest[host_begins..path_ends])
     }
 
-    /// Whether it is a URL with a host that is reached by that scheme.
+    /// Whether it is a URL with that scheme and a host.
     pub fn has_scheme(&self, scheme: &str) -> bool {
         let rest = self
             .0
             .strip_prefix(scheme)
             .and_then(|rest| rest.strip_prefix("://"));
-        // The library mends what is not quite a URL; what is handed on to git must be one as it stands.
+        // The parser repairs malformed URLs, but git gets the text unchanged, so the text itself must be a URL.
         let begins_with_host = rest.is_some_and(|rest| !rest.starts_with(['/', '?', '#']));
         let is_plain = !self.0.contains(char::is_whitespace);
         begins_with_host && is_plain && Url::parse(&self.0).is_ok_and(|url| url.has_host())
@@ -198,67 +198,67 @@ impl fmt::Debug for RepositoryUrl {
     }
 }
 
-/// What the sandbox is set up with.
+/// The set-up of a sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// Variables of the agent's environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env_vars: BTreeMap<String, Secret>,
-    /// Commands that are run in a new workspace; they too may have secrets in them.
+    /// Commands that run in a new workspace. They may contain secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup_commands: Vec<Secret>,
-    /// What is said to the agent beside its own system prompt; the mode `custom` is nothing without it.
+    /// A text that is added to the agent's system prompt; required by the mode `custom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub append_system_prompt: Option<String>,
-    /// Whether the repository's history is left out.
+    /// Whether the repository is cloned without history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shallow: Option<bool>,
 }
 
-/// What happens after a turn.
+/// The steps after a turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finalization {
-    /// Commit what the agent changed.
+    /// Whether the agent's changes are committed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_commit: Option<bool>,
-    /// Condense the conversation.
+    /// Whether the conversation is condensed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condense_on_complete: Option<bool>,
-    /// Findings from which on the gate fails; its result is awaited unless this is absent or `off`.
+    /// The severity at which the gate fails. A gate result is awaited unless this is absent or `off` (R8.5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate_threshold: Option<GateThreshold>,
 }
 
 impl Finalization {
-    /// Whether the batch waits for a gate result (protocol §8).
+    /// Whether a gate result is awaited after a turn (R8.5).
     pub fn wants_gate_result(&self) -> bool {
         !matches!(self.gate_threshold, None | Some(GateThreshold::Off))
     }
 }
 
-/// Findings from which on the gate fails.
+/// The severity at which the gate fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GateThreshold {
-    /// There is no gate.
+    /// No gate.
     Off,
     /// Any finding.
     All,
     /// A warning or worse.
     Warning,
-    /// Critical findings only.
+    /// A critical finding.
     Critical,
 }
 
-/// The message a session began with, or is to begin with.
+/// The first message of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitialMessage {
-    /// Its id; a prepared one of an older record has none until it is admitted.
+    /// The message id. In older records it may be absent until the message is admitted (R10.15).
     pub id: Option<MessageId>,
-    /// What the agent is to do.
+    /// The content.
     pub turn: Turn,
 }
 
@@ -266,29 +266,29 @@ pub struct InitialMessage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Workspace {
-    /// Where the repository lies.
+    /// The path of the repository.
     pub workspace_path: Option<String>,
-    /// The sandbox it lies in.
+    /// The sandbox that contains it.
     pub sandbox_id: Option<String>,
-    /// The agent's home folder.
+    /// The agent's home directory.
     pub session_home: Option<String>,
     /// The branch that is checked out.
     pub branch_name: Option<String>,
-    /// What kilo calls the session.
+    /// kilo's name for the session.
     pub kilo_session_id: Option<String>,
 }
 
-/// When what happened to a session.
+/// The times of events in a session's life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lifecycle {
-    /// It was made.
+    /// The session was created.
     pub created_at: Timestamp,
-    /// It was last changed.
+    /// The metadata was last changed.
     pub updated_at: Timestamp,
-    /// Its workspace was first ready.
+    /// A workspace was first ready (R9.62).
     pub prepared_at: Option<Timestamp>,
-    /// A wrapper first took a message of it.
+    /// A wrapper first accepted a message (R9.63).
     pub initiated_at: Option<Timestamp>,
 }
 
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_of_a_repository_has_no_credentials_in_it() {
+    fn the_public_url_has_no_credentials() {
         for (url, public) in [
             ("https://user:pass@git.example/a.git", "https://git.example/a.git"),
             ("https://token@git.example", "https://git.example"),

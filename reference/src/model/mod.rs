@@ -1,7 +1,6 @@
-//! The values that a session, the store and the procedures have in common: what a session is about, a message with
-//! its state, what an agent runs with, and where a callback goes.
+//! The values that sessions, the store and procedures share: metadata, messages, agents and callback targets.
 //!
-//! Each value is valid in itself. Nothing here decides when a message changes its state: that is `session`.
+//! Each value is valid in itself. `session` decides when a message changes its state.
 
 pub mod agent;
 pub mod callback_target;

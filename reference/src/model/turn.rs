@@ -1,31 +1,31 @@
-//! What an agent is asked to do.
+//! The content of a user turn: a prompt or a command.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the agent shall do.
+/// The content of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum Turn {
-    /// Answer a prompt.
+    /// A prompt.
     Prompt {
-        /// Its text.
+        /// The text.
         prompt: String,
-        /// Images that belong to it, as they came.
+        /// The images of the prompt, unchanged (R2.39).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         images: Option<Value>,
     },
-    /// Run a command.
+    /// A command.
     Command {
-        /// Its name.
+        /// The name of the command.
         command: String,
-        /// Its arguments, as one text.
+        /// The arguments, as one text.
         arguments: String,
     },
 }
 
 impl Turn {
-    /// The turn as a person would read it in a list of messages.
+    /// The turn as one text: the prompt, or `/command arguments` (R9.41).
     pub fn content(&self) -> String {
         match self {
             Self::Prompt { prompt, .. } => prompt.clone(),

@@ -1,5 +1,5 @@
-//! Inputs of the procedures as types: what has one of them is valid as far as it can be told without
-//! looking at a session (protocol §2).
+//! The inputs of the unified procedures. A value of these types is valid as far as it can be checked without the
+//! session (protocol §2).
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,21 +14,21 @@ use crate::model::metadata::{
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 
-/// Reads an input, and says which field is wrong if one is.
+/// Parses an input. The refusal names the field that is wrong (R2.22).
 pub fn read<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
     json::read(input).map_err(invalid)
 }
 
-/// Reads an input in which null is not the same as nothing.
+/// Parses an input in which `null` differs from absent (R2.33).
 pub fn read_with_nulls<T: DeserializeOwned>(input: Value) -> Result<T, Refusal> {
     json::read_with_nulls(input).map_err(invalid)
 }
 
-fn invalid(wrong: json::Wrong) -> Refusal {
+fn invalid(wrong: json::Invalid) -> Refusal {
     Refusal::bad_request(format!("Invalid input: {wrong}"))
 }
 
-/// Input of `start`.
+/// The input of `start` (R2.49).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Start {
@@ -43,7 +43,7 @@ pub struct Start {
     pub options: StartOptions,
 }
 
-/// Input of `send`.
+/// The input of `send` (R2.56).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Send {
@@ -55,21 +55,21 @@ pub struct Send {
     pub finalization: Finalization,
 }
 
-/// Input of procedures that name a session the newer way.
+/// The input of procedures that name the session `cloudAgentSessionId`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OfSession {
     pub cloud_agent_session_id: SessionId,
 }
 
-/// Input of procedures that name a session the older way.
+/// The input of procedures that name the session `sessionId`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OfSessionId {
     pub session_id: SessionId,
 }
 
-/// A message as a client asks for it.
+/// A message in an input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewMessage {
@@ -80,11 +80,11 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// What the agent shall do.
+    /// Converts the message to a turn.
     ///
     /// # Errors
     ///
-    /// If the prompt has more than `limit` characters.
+    /// If the prompt has more than `limit` characters (R2.38).
     pub fn into_turn(self, limit: usize) -> Result<Turn, Refusal> {
         Ok(Turn::Prompt {
             prompt: self.prompt.within(limit, "message.prompt")?,
@@ -93,17 +93,17 @@ impl NewMessage {
     }
 }
 
-/// A prompt that is not empty.
+/// A prompt of at least one character.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Prompt(String);
 
 impl Prompt {
-    /// The text of the prompt, which came in that field.
+    /// Returns the text. `field` is its place in the input, for the error.
     ///
     /// # Errors
     ///
-    /// If it has more than `limit` characters.
+    /// If it has more than `limit` characters (R2.38).
     pub fn within(&self, limit: usize, field: &str) -> Result<String, Refusal> {
         match self.0.chars().count() {
             count if count > limit => Err(Refusal::bad_request(format!(
@@ -125,7 +125,7 @@ impl TryFrom<String> for Prompt {
     }
 }
 
-/// Images of a message, which the wrapper reads: a list, or an object that says where they are.
+/// The images of a message, passed to the wrapper unchanged: a list or an object (R2.39).
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Images(Value);
@@ -150,7 +150,7 @@ impl From<Images> for Value {
     }
 }
 
-/// A repository as a client names it.
+/// A repository in an input (R2.45).
 #[derive(Debug, Deserialize)]
 pub struct RepositoryInput {
     r#type: RepositoryType,
@@ -168,7 +168,7 @@ enum RepositoryType {
     Git,
 }
 
-/// A repository's name at GitHub, as `owner/name`.
+/// The name of a GitHub repository, as `owner/name`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RepositoryName(String);
@@ -221,11 +221,11 @@ impl TryFrom<RepositoryInput> for Repository {
     }
 }
 
-/// The URL of a git repository that is no GitHub's or GitLab's, given in that field.
+/// Checks the URL of a generic git repository. `field` is its place in the input, for the error.
 ///
 /// # Errors
 ///
-/// If it is reached by anything but `https`.
+/// If the scheme is not `https`.
 pub fn require_https(url: RepositoryUrl, field: &str) -> Result<RepositoryUrl, Refusal> {
     if url.has_scheme("https") {
         Ok(url)
@@ -236,7 +236,7 @@ pub fn require_https(url: RepositoryUrl, field: &str) -> Result<RepositoryUrl, R
     }
 }
 
-/// What else a session can be made with. Strict.
+/// The `options` of `start`. Strict (R2.51).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StartOptions {

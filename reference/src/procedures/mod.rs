@@ -1,7 +1,7 @@
-//! What each unified procedure does: a thin way from its input to a session and back (protocol §2).
+//! The unified procedures: from their input to a session, and from its answer to the reply (protocol §2).
 //!
-//! Which name calls which procedure, and who may call it, is `api`'s subject. Procedures of old clients are in
-//! [`legacy::api`](crate::legacy::api) and use the helpers here.
+//! `api` knows their names and who may call them. The V2 procedures are in [`legacy::api`](crate::legacy::api) and
+//! use the helpers here.
 
 pub mod input;
 mod view;
@@ -19,7 +19,7 @@ use crate::session::admission::{Ack, Admission};
 use crate::session::{Input, Reply};
 use crate::store::SessionKey;
 
-/// A time as the wire has it: ISO 8601 with milliseconds.
+/// Formats a time for the wire: ISO 8601 with milliseconds (R9.67).
 pub(crate) fn iso(time: Timestamp) -> String {
     format!("{time:.3}")
 }
@@ -28,20 +28,21 @@ pub(crate) fn health(app: &App) -> Value {
     json!({"status": "ok", "timestamp": iso(app.now()), "version": env!("CARGO_PKG_VERSION")})
 }
 
-/// A session that is made but not stored yet, under a name that both it and kilo's side of it got just now.
+/// The metadata of a new session, with fresh ids. Nothing is stored yet.
 pub(crate) fn new_metadata(app: &App, user: UserId) -> Metadata {
     let mut metadata = Metadata::new(SessionId::draw(app.randomness()), user, app.now());
     metadata.identity.kilo_session_id = Some(draw_kilo_session_id(app.randomness()));
     metadata
 }
 
-/// A new session's reply to whoever made it.
+/// The reply that announces a new session.
 pub(crate) fn new_session_reply(metadata: &Metadata) -> Value {
     let identity = &metadata.identity;
     json!({"cloudAgentSessionId": identity.session_id, "kiloSessionId": identity.kilo_session_id})
 }
 
-/// Makes a session and hands it its first input, with which it is stored. If that fails there is no session.
+/// Creates a session and gives it its first input, which also stores it. If that fails, the session does not exist
+/// (R2.55).
 pub(crate) async fn create(app: &App, metadata: Metadata, first: Input) -> Result<Reply, Refusal> {
     let key = SessionKey {
         user: metadata.identity.user_id.clone(),
@@ -90,12 +91,12 @@ pub(crate) async fn send(app: &App, user: UserId, input: input::Send) -> Result<
         finalization: input.finalization,
     };
     let session = input.cloud_agent_session_id;
-    let ack = ask_for_turn(app, user, &session, Input::Admit(Box::new(admission))).await?;
+    let ack = request_turn(app, user, &session, Input::Admit(Box::new(admission))).await?;
     Ok(sent(&session, &ack))
 }
 
-/// Asks a session for a turn.
-pub(crate) async fn ask_for_turn(
+/// Requests a turn from a session.
+pub(crate) async fn request_turn(
     app: &App,
     user: UserId,
     session: &SessionId,
@@ -113,7 +114,7 @@ fn ack(reply: Reply) -> Result<Ack, Refusal> {
     }
 }
 
-/// What a further message is answered with.
+/// The reply of `send`.
 pub(crate) fn sent(session: &SessionId, ack: &Ack) -> Value {
     let mut reply = json!({
         "cloudAgentSessionId": session,
@@ -124,7 +125,7 @@ pub(crate) fn sent(session: &SessionId, ack: &Ack) -> Value {
     reply
 }
 
-/// What every admission is answered with, whatever it is answered by.
+/// Adds the acknowledgement to a reply.
 fn add_ack(reply: &mut Value, ack: &Ack) {
     reply["messageId"] = json!(ack.message);
     reply["delivery"] = json!(ack.delivery);

@@ -1,5 +1,5 @@
-//! What is shown of a session to whoever may see it (protocol §2, §9): never a callback's target, a token,
-//! a value of the environment or a setup command.
+//! The replies of queries (protocol §2, §9). They contain no callback target, token, environment value or set-up
+//! command (R9.68).
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::model::metadata::{GITLAB_PLATFORM, Repository};
 use crate::session::health::WrapperHealth;
 use crate::session::kilo::ReplyEnd;
 
-/// Reply of `getSession`.
+/// The reply of `getSession`.
 pub fn session(description: &Description) -> Value {
     let metadata = &description.metadata;
     let (identity, lifecycle) = (&metadata.identity, &metadata.lifecycle);
@@ -67,7 +67,8 @@ pub fn session(description: &Description) -> Value {
     view
 }
 
-/// Reply of `getSessionHealth`; `is_healthy` is what the wrapper answered, if there is a sandbox to ask.
+/// The reply of `getSessionHealth`. `is_healthy` is the result of the wrapper's health check, `None` without a
+/// sandbox.
 pub fn health(session: &SessionId, description: &Description, is_healthy: Option<bool>) -> Value {
     let status = match is_healthy {
         None => "none",
@@ -95,7 +96,7 @@ pub fn health(session: &SessionId, description: &Description, is_healthy: Option
     json!({"cloudAgentSessionId": session, "sandbox": sandbox, "execution": execution})
 }
 
-/// Reply of `getLatestAssistantMessage`.
+/// The reply of `getLatestAssistantMessage`.
 pub fn latest_assistant_message(session: &SessionId, description: &Description) -> Value {
     let message = description.latest_reply.as_ref().map(|latest| {
         let reply = &latest.reply;

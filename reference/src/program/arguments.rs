@@ -1,33 +1,33 @@
-//! What can be said on the command line and by the environment, as it is said: `settings` reads it.
+//! The server's command line. Values are parsed and checked in `settings`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for a person to read
+    /// One line of text per event
     Text,
-    /// A JSON object a line
+    /// One JSON object per event
     Json,
 }
 
-/// Whether there is something.
+/// An option that is on or off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// There is
+    /// Enabled
     #[default]
     On,
-    /// There is not
+    /// Disabled
     Off,
 }
 
-/// The settings of a server. Each can be given by a flag or by the environment; a flag counts before the
-/// environment. Secrets are better given by the environment: everybody on a machine sees the flags of its processes.
+/// The settings of a server. Each has a flag and an environment variable; the flag takes precedence. Prefer the
+/// environment for secrets: the flags of a process are visible to every user of the machine.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where it listens; port 0 takes a free one
+    /// The address to listen on; port 0 selects a free port
     #[arg(
         long,
         env = "TURNSTILE_LISTEN",
@@ -35,10 +35,10 @@ pub struct Arguments {
         default_value = "127.0.0.1:8787"
     )]
     pub listen: String,
-    /// The directory with its state; it is made if it is not there, and belongs to one server at a time
+    /// The directory for the server's state, created if missing; only one server may use it at a time
     #[arg(long, env = "TURNSTILE_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The secret under which users' tokens are signed (HS256)
+    /// The secret that signs users' tokens (HS256)
     #[arg(
         long,
         env = "TURNSTILE_API_SECRET",
@@ -46,7 +46,7 @@ pub struct Arguments {
         hide_env_values = true
     )]
     pub api_secret: Option<String>,
-    /// The secret under which stream tickets are signed (HS256)
+    /// The secret that signs stream tickets (HS256)
     #[arg(
         long,
         env = "TURNSTILE_TICKET_SECRET",
@@ -54,7 +54,7 @@ pub struct Arguments {
         hide_env_values = true
     )]
     pub ticket_secret: Option<String>,
-    /// What callers of internal procedures send as `x-internal-api-key`
+    /// The key that callers of internal procedures send as `x-internal-api-key`
     #[arg(
         long,
         env = "TURNSTILE_INTERNAL_API_KEY",
@@ -62,32 +62,33 @@ pub struct Arguments {
         hide_env_values = true
     )]
     pub internal_api_key: Option<String>,
-    /// Where wrappers are reached; `{session}` stands for the id of the session, and without it one wrapper works
-    /// for all
+    /// The URL of wrappers, `http` only; `{session}` is replaced by the session's id, and without it all sessions
+    /// share one wrapper
     #[arg(long, env = "TURNSTILE_WRAPPER_URL", value_name = "URL")]
     pub wrapper_url: Option<String>,
-    /// Where wrappers reach this server; left out, that is the address at which it listens
+    /// The URL at which wrappers reach this server [default: the address it listens on]
     #[arg(long, env = "TURNSTILE_INGEST_URL", value_name = "URL")]
     pub ingest_url: Option<String>,
-    /// What becomes of callbacks.
+    /// The settings of the callback queue.
     #[command(flatten)]
     pub callbacks: CallbackArguments,
-    /// Take over the session that an older service left in this file, unless it is there already
+    /// Import a session of an older service from this file, unless the session exists; repeatable
     #[arg(long = "import", env = "TURNSTILE_IMPORT", value_name = "FILE")]
     pub imports: Vec<PathBuf>,
-    /// How many times as fast its clock runs, for tests: every duration of the protocol is so much shorter
+    /// Run the server's clock N times as fast, for tests; requires --speed-since
     #[arg(long, env = "TURNSTILE_SPEED", value_name = "N")]
     pub speed: Option<String>,
-    /// When the fast clock showed the true time, as an RFC 3339 timestamp; clocks with the same two settings agree
+    /// The time, in RFC 3339, at which the fast clock showed the real time; servers with the same two settings agree
+    /// on the time
     #[arg(long, env = "TURNSTILE_SPEED_SINCE", value_name = "TIMESTAMP")]
     pub speed_since: Option<String>,
-    /// End when standard input is closed, as it is when whoever started it and holds the other end is gone
+    /// Exit when standard input is closed, for example because the parent process has ended
     #[arg(long)]
     pub end_with_stdin: bool,
-    /// What is logged, as tracing filters have it: `info`, `debug`, `turnstile_reference::host=debug,warn`
+    /// The log filter, in the syntax of tracing's EnvFilter: `info`, `debug`, `turnstile_reference::host=debug,warn`
     #[arg(long, env = "TURNSTILE_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
-    /// How the log is written
+    /// The log format
     #[arg(
         long,
         env = "TURNSTILE_LOG_FORMAT",
@@ -97,24 +98,24 @@ pub struct Arguments {
     pub log_format: LogFormat,
 }
 
-/// The settings of callbacks; by default nothing is said.
+/// The settings of the callback queue. All are optional.
 #[derive(Default, Args)]
 pub struct CallbackArguments {
-    /// Whether callbacks are handed on; without the queue they are kept, for a server that has it again
+    /// Send callbacks; with `off` they are stored, and sent by a server that is started with `on`
     #[arg(
         long,
         env = "TURNSTILE_CALLBACK_QUEUE",
-        value_name = "WHICH",
+        value_name = "ON|OFF",
         default_value = "on"
     )]
     pub callback_queue: Switch,
-    /// How long a callback's receiver may take to answer, such as 10s, which it is if left out
+    /// The time-out of one callback request [default: 10s]
     #[arg(long, env = "TURNSTILE_CALLBACK_TIMEOUT", value_name = "DURATION")]
     pub callback_timeout: Option<String>,
-    /// How many requests are made at most for one callback; 5 if left out
+    /// The maximum number of requests for one callback [default: 5]
     #[arg(long, env = "TURNSTILE_CALLBACK_ATTEMPTS", value_name = "N")]
     pub callback_attempts: Option<String>,
-    /// How long to wait after the first request that failed, such as 60s, which it is if left out; it doubles with each
+    /// The delay after the first failed request, which doubles with each failure [default: 60s]
     #[arg(long, env = "TURNSTILE_CALLBACK_RETRY", value_name = "DURATION")]
     pub callback_retry: Option<String>,
 }

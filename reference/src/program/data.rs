@@ -1,4 +1,4 @@
-//! The directory with the server's state: its one file, and who may have it.
+//! The data directory of a server: one database file, locked by the server that uses it.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,40 +8,38 @@ use redb::backends::FileBackend;
 
 use crate::store::StoreError;
 
-/// The database in the directory.
+/// The name of the database file.
 const DATABASE: &str = "turnstile.redb";
 
-/// Why the directory is of no use.
+/// Why the data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the fields are what the texts name")]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum DataError {
-    /// It is not there and cannot be made.
-    #[error("the data directory {directory} cannot be made")]
+    /// The directory is missing and cannot be created.
+    #[error("the data directory {directory} cannot be created")]
     Make { directory: String, source: io::Error },
-    /// Its file cannot be had.
+    /// The database file cannot be opened.
     #[error("{file} cannot be opened for reading and writing")]
     Open { file: String, source: io::Error },
-    /// Somebody else has it.
-    #[error(
-        "{directory} is in use: another server works on it; end that one, or give this one a directory of its own"
-    )]
+    /// Another server has locked the database.
+    #[error("{directory} is in use by another server; stop that server or choose another directory")]
     InUse { directory: String },
-    /// Its file is no database of a server's.
+    /// The database is damaged, or not one of this program.
     #[error("{file} cannot be read")]
     Store { file: String, source: StoreError },
 }
 
-/// The server's database, which can be opened again and again.
+/// The server's database file.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseFile {
     directory: PathBuf,
 }
 
-/// Makes the directory and the file in it, if need be, so that both outlast a crash of the machine.
+/// Creates the directory and the database file if they are missing, and syncs both to the disk.
 ///
 /// # Errors
 ///
-/// If there cannot be such a file.
+/// If the directory cannot be created or the file cannot be opened.
 pub(super) fn prepare(directory: &Path) -> Result<DatabaseFile, DataError> {
     let make = |source| DataError::Make {
         directory: directory.display().to_string(),
@@ -75,13 +73,13 @@ impl DatabaseFile {
             .open(self.path())
     }
 
-    /// Opens it. The store that is made of it locks it for as long as it lives.
+    /// Opens the file. A store on it locks it until the store is dropped.
     pub(super) fn open(&self) -> io::Result<FileBackend> {
         FileBackend::new(self.file()?).map_err(io::Error::other)
     }
 }
 
-/// Says what it means if the store cannot be opened.
+/// Converts an error of opening the store, and recognizes a database that another server uses.
 pub(super) fn explain(error: StoreError, database: &DatabaseFile) -> DataError {
     match &error {
         StoreError::Database(cause) if matches!(**cause, redb::Error::DatabaseAlreadyOpen) => {

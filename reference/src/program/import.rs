@@ -1,4 +1,4 @@
-//! Sessions that an older service left behind, taken over from files (protocol §10).
+//! The import of sessions of an older service from files (protocol §10).
 
 use std::fs;
 use std::io;
@@ -9,53 +9,53 @@ use serde_json::Value;
 
 use super::data::{self, DataError, DatabaseFile};
 use crate::identity::UserId;
-use crate::json::{self, Wrong};
+use crate::json::{self, Invalid};
 use crate::store::{Store, StoreError};
 
-/// A session as the file has it.
+/// The content of an import file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LeftBehind {
-    /// Whose it is.
+struct ImportFile {
+    /// The owner of the session.
     user: UserId,
-    /// The flat record.
+    /// The stored record, flat or grouped.
     record: Value,
-    /// The executions beside it.
+    /// The executions of the session.
     #[serde(default)]
     executions: Vec<Value>,
 }
 
-/// Why a file was not taken over. Its content is not repeated: a record has secrets in it.
+/// Why a file was not imported. The messages do not repeat its content, because a record contains secrets.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the fields are what the texts name")]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum ImportError {
-    /// The file cannot be had.
+    /// The file cannot be read.
     #[error("{file} cannot be read")]
     Read { file: String, source: io::Error },
-    /// It is not even JSON.
-    #[error("{file}:{line}:{column}: it is not JSON")]
+    /// The file is not JSON.
+    #[error("{file}:{line}:{column}: invalid JSON")]
     Json {
         file: String,
         line: usize,
         column: usize,
     },
-    /// It is not what a session that was left behind looks like.
-    #[error("{file} is not {{\"user\": …, \"record\": {{…}}, \"executions\": […]}}")]
-    Form { file: String, source: Wrong },
-    /// There is nowhere to take it to.
+    /// The file is JSON of another shape.
+    #[error("{file}: expected {{\"user\": …, \"record\": {{…}}, \"executions\": […]}}")]
+    Form { file: String, source: Invalid },
+    /// The database cannot be opened.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The store refuses it.
-    #[error("{file} cannot be taken over")]
+    /// The store rejects the session, or fails.
+    #[error("{file} cannot be imported")]
     Store { file: String, source: StoreError },
 }
 
-/// Takes over the session in `file`. One that is there already is left as it is.
+/// Imports the session in `file`. A session that exists or was deleted is left unchanged.
 ///
 /// # Errors
 ///
-/// If the file or what is in it cannot be read, or the store does not take it.
-pub(super) fn take_over(file: &Path, database: &DatabaseFile) -> Result<(), ImportError> {
+/// If the file cannot be read, does not contain a session, or the store rejects it.
+pub(super) fn import_file(file: &Path, database: &DatabaseFile) -> Result<(), ImportError> {
     let name = || file.display().to_string();
     let text = fs::read(file).map_err(|source| ImportError::Read { file: name(), source })?;
     let content: Value = serde_json::from_slice(&text).map_err(|error| ImportError::Json {
@@ -63,13 +63,13 @@ pub(super) fn take_over(file: &Path, database: &DatabaseFile) -> Result<(), Impo
         line: error.line(),
         column: error.column(),
     })?;
-    let session: LeftBehind =
+    let session: ImportFile =
         json::read(content).map_err(|source| ImportError::Form { file: name(), source })?;
     let files = database.clone();
     let store = Store::open(move || files.open()).map_err(|error| data::explain(error, database))?;
     store
         .import(&session.user, &session.record, &session.executions)
         .map_err(|source| ImportError::Store { file: name(), source })?;
-    tracing::info!(file = %file.display(), user = %session.user, "session of an older service taken over, if it was not there");
+    tracing::info!(file = %file.display(), user = %session.user, "session imported, unless it existed");
     Ok(())
 }

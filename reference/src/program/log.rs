@@ -1,4 +1,4 @@
-//! What the operator sees of the server's work, on standard error.
+//! The log, on standard error.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::LogFormat;
 use super::problem::Problem;
 
-/// How the log is to be written, and what of it.
+/// A valid log filter and the log's format.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     filter: String,
@@ -15,11 +15,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// A log with this filter.
+    /// Parses the filter.
     ///
     /// # Errors
     ///
-    /// What is wrong with the filter.
+    /// If the filter is malformed.
     pub(super) fn new(filter: &str, format: LogFormat) -> Result<Self, Problem> {
         EnvFilter::try_new(filter).map_err(|source| Problem::LogFilter {
             text: filter.to_owned(),
@@ -31,7 +31,7 @@ impl Log {
         })
     }
 
-    /// Writes the log from now on, unless the process has one already.
+    /// Installs the log as the process's subscriber. Does nothing if the process already has one.
     pub(super) fn install(&self) {
         let is_coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let log = tracing_subscriber::fmt()

@@ -1,15 +1,15 @@
-//! The server as a program: the same code as everywhere, on the machine's sockets, clock and disk.
+//! The server as a program, on the machine's sockets, clock and disk.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `arguments` | what can be said on the command line and by the environment, as it is said |
-//! | `settings` | what it means, and what is wrong with it |
-//! | `wrapper_url` | where the wrapper of a session is, by a template |
-//! | `data` | the directory with the server's state |
-//! | `import` | sessions of an older service, taken over before the start |
-//! | `log`, `signals` | what the operator sees, and how the operator ends it |
+//! | `arguments` | the command line, as clap parses it |
+//! | `settings` | checks and converts the arguments |
+//! | `wrapper_url` | the template for the URLs of wrappers |
+//! | `data` | the data directory |
+//! | `import` | the import of sessions of an older service |
+//! | `log`, `signals` | the log, and the operator's signals |
 //!
-//! Nothing here knows what a session is.
+//! Nothing here depends on what a session is.
 
 mod arguments;
 mod data;
@@ -31,58 +31,58 @@ use turnstile_seams::real;
 pub use self::arguments::{Arguments, CallbackArguments, LogFormat, Switch};
 pub use self::data::DataError;
 pub use self::import::ImportError;
-pub use self::settings::{Settings, WrongSetting};
+pub use self::settings::{SettingError, Settings};
 pub use self::signals::Orders;
-pub use self::wrapper_url::{WrapperUrl, WrongWrapperUrl};
+pub use self::wrapper_url::{WrapperUrl, WrapperUrlError};
 use crate::server::{Config, Hooks, Server, StartError};
 
-/// What the help says after the settings.
+/// The text after the options in the help.
 pub const AFTER_HELP: &str = "\
-Once it is at work it prints one line to standard output, `listening on http://HOST:PORT`, and nothing else; its log goes \
+When the server is ready, it prints `listening on http://HOST:PORT` to standard output, and nothing else. The log goes \
 to standard error.
 
-SIGTERM and SIGINT end it: it accepts nobody any more, closes WebSockets with 1001, gives requests under way 5 s, and \
-ends with 0. A second signal ends it at once. Killed at any moment, it goes on where it was when it is started again.
+At the first SIGTERM or SIGINT the server stops accepting connections, closes WebSockets with 1001, allows pending \
+requests 5 s, and exits. A second signal ends it at once. A killed server continues where it was when it is restarted.
 
-Exit status: 0 ended by a signal, 1 it could not start, 2 a setting is missing or wrong, 130 ended by a second signal.";
+Exit status: 0 ended by a signal, 1 failed to start, 2 a setting is missing or invalid, 130 ended by a second signal.";
 
-/// It could not start.
+/// Exit status if the server fails to start.
 const NOT_STARTED: u8 = 1;
-/// A setting is missing or wrong.
+/// Exit status if a setting is missing or invalid.
 const WRONG_USAGE: u8 = 2;
-/// Somebody did not want to wait for its end.
+/// Exit status after a second signal.
 const FORCED: u8 = 130;
 
-/// Why the program could not start.
+/// Why the server failed to start.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// There is no runtime for it.
-    #[error("no threads can be had")]
+    /// The runtime cannot be created.
+    #[error("cannot start the runtime's threads")]
     Threads(#[source] io::Error),
-    /// Nobody could end it in order.
-    #[error("signals cannot be listened for")]
+    /// The signal handlers cannot be installed.
+    #[error("cannot install signal handlers")]
     Signals(#[source] io::Error),
-    /// Its directory is of no use.
+    /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A session of an older service's was not taken over.
+    /// A session cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The server itself could not start.
+    /// The server cannot listen, or its store cannot be opened.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Nobody could learn where it is.
-    #[error("standard output cannot be written to")]
+    /// The `listening` line cannot be printed.
+    #[error("cannot write to standard output")]
     Announce(#[source] io::Error),
 }
 
-/// How a server ended that had started.
+/// How a running server ended.
 enum Ended {
     InOrder,
     Forced,
 }
 
-/// Runs a server until a signal ends it. The program's only output is described in [`AFTER_HELP`].
+/// Runs a server until a signal ends it, and returns its exit status. [`AFTER_HELP`] describes its output.
 pub fn run(arguments: Arguments) -> ExitCode {
     let settings = match Settings::read(arguments) {
         Ok(settings) => settings,
@@ -112,14 +112,14 @@ fn run_with(settings: Settings) -> Result<Ended, ProgramError> {
         .map_err(ProgramError::Threads)?;
     let ended = runtime.block_on(serve(settings));
     if let Ok(Ended::Forced) = ended {
-        // Nothing is waited for.
+        // Do not wait for tasks in progress.
         runtime.shutdown_background();
     }
     ended
 }
 
 async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
-    // From here on a signal is an order, also if it comes before there is anything to end.
+    // Listen from here on, so that a signal during the start also ends the server.
     let Orders { end, end_at_once } = Orders::listen().map_err(ProgramError::Signals)?;
     let end_with_stdin = settings.end_with_stdin;
     let running = start(settings).await?;
@@ -145,11 +145,12 @@ async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
     }
 }
 
-/// A server of such settings at work, whose callers wait at its door. Needs a tokio runtime with I/O and time.
+/// Starts a server. Its port is open when this returns, and connections wait until [`Running::serve`] runs. Needs a
+/// tokio runtime with I/O and time.
 ///
 /// # Errors
 ///
-/// If it cannot start.
+/// If the server cannot start.
 pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
     let seams = real::seams_at(settings.pace);
     let listener = Server::listen(&settings.listen, &seams).await?;
@@ -158,7 +159,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
 
     let database = data::prepare(&settings.data)?;
     for file in &settings.imports {
-        import::take_over(file, &database)?;
+        import::import_file(file, &database)?;
     }
     tracing::info!(
         authority,
@@ -192,14 +193,14 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
     Ok(Running { authority, server })
 }
 
-/// A server at work.
+/// A started server.
 pub struct Running {
     authority: String,
     server: Server,
 }
 
 impl Running {
-    /// Where it is found, `host:port`.
+    /// The listening address, as `host:port`.
     pub fn authority(&self) -> &str {
         &self.authority
     }

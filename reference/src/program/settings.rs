@@ -1,5 +1,5 @@
-//! What the settings mean, and what is wrong with them: all mistakes at once, each with the flag, the variable of
-//! the environment and what would be right.
+//! Checks and converts the arguments. All errors are reported together; each names the flag, the environment variable
+//! and a valid value.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -16,17 +16,16 @@ use super::log::Log;
 use super::problem::Problem;
 use super::wrapper_url::WrapperUrl;
 
-/// How many times as fast a clock may run: beyond that, time-outs are over before the machine gets round to anything.
+/// The maximum of `--speed`. With a faster clock, time-outs pass before the machine can react.
 const FASTEST: u32 = 1000;
-/// How many requests can be made for one callback: the last of them could be due in thousands of years otherwise.
+/// The maximum of `--callback-attempts`. With more, the delay before the last request could be thousands of years.
 const MOST_ATTEMPTS: u32 = 16;
-/// How long a duration can be that is given.
+/// The maximum of the durations.
 const LONGEST: Duration = Duration::from_hours(24);
-/// What a clock may show at the start: later than that, deadlines could lie beyond the end of time.
+/// The latest time that the clock may show at the start. After it, deadlines could exceed the range of timestamps.
 const LATEST_START: &str = "5000-01-01T00:00:00Z";
 
-/// The settings of a server, which are right as far as can be told before it starts. It has secrets in it, and so
-/// is not for printing.
+/// The valid settings of a server. Not `Debug`, because they contain secrets.
 pub struct Settings {
     pub(super) listen: String,
     pub(super) data: PathBuf,
@@ -34,7 +33,7 @@ pub struct Settings {
     pub(super) ticket_secret: String,
     pub(super) internal_api_key: String,
     pub(super) wrapper_url: WrapperUrl,
-    /// `None` if it is where the server listens.
+    /// `None` stands for the listening address.
     pub(super) ingest_url: Option<String>,
     pub(super) callback_queue: bool,
     pub(super) profile: Profile,
@@ -44,35 +43,35 @@ pub struct Settings {
     pub(super) log: Log,
 }
 
-/// A setting that is missing or wrong. What was given is not repeated where it may be a secret.
+/// A missing or invalid setting. The message does not repeat values that may be secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("{flag} ({variable}) {problem}")]
-pub struct WrongSetting {
+pub struct SettingError {
     flag: &'static str,
     variable: &'static str,
     problem: Problem,
 }
 
-/// What is wrong so far.
+/// The errors found so far.
 #[derive(Default)]
-struct Complaints(Vec<WrongSetting>);
+struct SettingErrors(Vec<SettingError>);
 
-impl Complaints {
+impl SettingErrors {
     fn add(&mut self, (flag, variable): Name, problem: Problem) {
-        self.0.push(WrongSetting {
+        self.0.push(SettingError {
             flag,
             variable,
             problem,
         });
     }
 
-    /// The value, or a complaint.
+    /// Returns the value, or records the error.
     fn expect<T>(&mut self, name: Name, read: Result<T, Problem>) -> Option<T> {
         read.map_err(|problem| self.add(name, problem)).ok()
     }
 }
 
-/// A setting's flag, and its variable.
+/// The flag and the environment variable of a setting.
 type Name = (&'static str, &'static str);
 
 const LISTEN: Name = ("--listen", "TURNSTILE_LISTEN");
@@ -90,30 +89,30 @@ const SPEED_SINCE: Name = ("--speed-since", "TURNSTILE_SPEED_SINCE");
 const LOG: Name = ("--log", "TURNSTILE_LOG");
 
 impl Settings {
-    /// What the arguments mean.
+    /// Checks and converts the arguments.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with them.
-    pub fn read(arguments: Arguments) -> Result<Self, Vec<WrongSetting>> {
-        let mut complaints = Complaints::default();
-        let listen = complaints.expect(LISTEN, address(arguments.listen));
-        let data = complaints.expect(DATA, directory(arguments.data));
-        let api_secret = complaints.expect(API_SECRET, secret(arguments.api_secret));
-        let ticket_secret = complaints.expect(TICKET_SECRET, secret(arguments.ticket_secret));
-        let internal_api_key = complaints.expect(INTERNAL_API_KEY, secret(arguments.internal_api_key));
-        let wrapper_url = complaints.expect(WRAPPER_URL, wrapper_url(arguments.wrapper_url));
-        let ingest_url = complaints.expect(INGEST_URL, arguments.ingest_url.map(ingest_url).transpose());
+    /// Every missing or invalid setting, in a fixed order.
+    pub fn read(arguments: Arguments) -> Result<Self, Vec<SettingError>> {
+        let mut errors = SettingErrors::default();
+        let listen = errors.expect(LISTEN, address(arguments.listen));
+        let data = errors.expect(DATA, directory(arguments.data));
+        let api_secret = errors.expect(API_SECRET, secret(arguments.api_secret));
+        let ticket_secret = errors.expect(TICKET_SECRET, secret(arguments.ticket_secret));
+        let internal_api_key = errors.expect(INTERNAL_API_KEY, secret(arguments.internal_api_key));
+        let wrapper_url = errors.expect(WRAPPER_URL, wrapper_url(arguments.wrapper_url));
+        let ingest_url = errors.expect(INGEST_URL, arguments.ingest_url.map(ingest_url).transpose());
         if let (Some(listen), Some(None)) = (&listen, &ingest_url)
             && is_everywhere(listen)
         {
             let listen = listen.clone();
-            complaints.add(INGEST_URL, Problem::MissingIngestUrl { listen });
+            errors.add(INGEST_URL, Problem::MissingIngestUrl { listen });
         }
         let callback_queue = arguments.callbacks.callback_queue == Switch::On;
-        let profile = profile(arguments.callbacks, &mut complaints);
-        let pace = pace(arguments.speed, arguments.speed_since, &mut complaints);
-        let log = complaints.expect(LOG, Log::new(&arguments.log, arguments.log_format));
+        let profile = profile(arguments.callbacks, &mut errors);
+        let pace = pace(arguments.speed, arguments.speed_since, &mut errors);
+        let log = errors.expect(LOG, Log::new(&arguments.log, arguments.log_format));
         match (
             (listen, data, api_secret, ticket_secret, internal_api_key),
             (wrapper_url, ingest_url, pace, log),
@@ -121,7 +120,7 @@ impl Settings {
             (
                 (Some(listen), Some(data), Some(api_secret), Some(ticket_secret), Some(internal_api_key)),
                 (Some(wrapper_url), Some(ingest_url), Some(pace), Some(log)),
-            ) if complaints.0.is_empty() => Ok(Self {
+            ) if errors.0.is_empty() => Ok(Self {
                 listen,
                 data,
                 api_secret,
@@ -136,11 +135,11 @@ impl Settings {
                 end_with_stdin: arguments.end_with_stdin,
                 log,
             }),
-            _ => Err(complaints.0),
+            _ => Err(errors.0),
         }
     }
 
-    /// Writes the log that they ask for from now on. If the process has one already, that one stays.
+    /// Installs the log as the process's subscriber. Does nothing if the process already has one.
     pub fn install_log(&self) {
         self.log.install();
     }
@@ -157,7 +156,7 @@ fn address(text: String) -> Result<String, Problem> {
     }
 }
 
-/// Whether an address stands for all of the machine's.
+/// Whether the address is unspecified, so that the server listens on all addresses of the machine.
 fn is_everywhere(listen: &str) -> bool {
     let address: Result<std::net::SocketAddr, _> = listen.parse();
     address.is_ok_and(|address| address.ip().is_unspecified())
@@ -194,8 +193,8 @@ fn ingest_url(text: String) -> Result<String, Problem> {
     }
 }
 
-/// What is left out is as the protocol has it.
-fn profile(arguments: CallbackArguments, complaints: &mut Complaints) -> Profile {
+/// Reads the callback settings. Absent settings have the values of the protocol.
+fn profile(arguments: CallbackArguments, errors: &mut SettingErrors) -> Profile {
     let CallbackArguments {
         callback_queue: _,
         callback_timeout,
@@ -203,11 +202,11 @@ fn profile(arguments: CallbackArguments, complaints: &mut Complaints) -> Profile
         callback_retry,
     } = arguments;
     let protocol = Profile::default();
-    let mut given = |name, text: Option<String>| complaints.expect(name, duration(&text?));
+    let mut given = |name, text: Option<String>| errors.expect(name, duration(&text?));
     let timeout = given(CALLBACK_TIMEOUT, callback_timeout);
     let retry_base = given(CALLBACK_RETRY, callback_retry);
     let attempts =
-        callback_attempts.and_then(|text| complaints.expect(CALLBACK_ATTEMPTS, number_of_attempts(&text)));
+        callback_attempts.and_then(|text| errors.expect(CALLBACK_ATTEMPTS, number_of_attempts(&text)));
     Profile {
         callback_timeout: timeout.unwrap_or(protocol.callback_timeout),
         callback_attempts: attempts.unwrap_or(protocol.callback_attempts),
@@ -231,7 +230,7 @@ fn number_of_attempts(text: &str) -> Result<NonZeroU32, Problem> {
         .ok_or_else(|| not_a_number(text.to_owned(), MOST_ATTEMPTS))
 }
 
-fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaints) -> Option<Pace> {
+fn pace(speed: Option<String>, since: Option<String>, errors: &mut SettingErrors) -> Option<Pace> {
     let is_both = speed.is_some() == since.is_some();
     if !is_both {
         let (missing, given) = if speed.is_none() {
@@ -239,20 +238,20 @@ fn pace(speed: Option<String>, since: Option<String>, complaints: &mut Complaint
         } else {
             (SPEED_SINCE, SPEED)
         };
-        complaints.add(missing, Problem::MissingCounterpart(given.0));
+        errors.add(missing, Problem::MissingCounterpart(given.0));
     }
     let times = speed.map(|text| {
         let times = text.parse().ok().filter(|times| (1..=FASTEST).contains(times));
-        complaints.expect(SPEED, times.ok_or_else(|| not_a_number(text, FASTEST)))
+        errors.expect(SPEED, times.ok_or_else(|| not_a_number(text, FASTEST)))
     });
-    let since = since.map(|text| complaints.expect(SPEED_SINCE, beginning(&text)));
+    let since = since.map(|text| errors.expect(SPEED_SINCE, beginning(&text)));
     match (times, since) {
         (None, None) => Some(Pace::default()),
         (Some(Some(times)), Some(Some(since))) => {
             let pace = Pace { since, times };
-            let latest: Timestamp = LATEST_START.parse().expect("it is a timestamp");
+            let latest: Timestamp = LATEST_START.parse().expect("a valid timestamp");
             if MachineClock::new(pace).now() > latest {
-                complaints.add(SPEED_SINCE, Problem::TooLongAgo { times });
+                errors.add(SPEED_SINCE, Problem::TooLongAgo { times });
                 return None;
             }
             Some(pace)
@@ -304,13 +303,13 @@ mod tests {
         Settings::read(arguments).map_err(|wrong| wrong.iter().map(ToString::to_string).collect())
     }
 
-    fn complaints(more: &[&str]) -> Vec<String> {
+    fn errors(more: &[&str]) -> Vec<String> {
         let arguments: Vec<&str> = ENOUGH.iter().chain(more).copied().collect();
         read(&arguments).err().unwrap_or_default()
     }
 
     #[test]
-    fn all_that_is_missing_is_told_at_once_by_flag_and_variable() {
+    fn all_missing_settings_are_reported_together() {
         let wrong = read(&[]).err().unwrap();
         let names = [DATA, API_SECRET, TICKET_SECRET, INTERNAL_API_KEY, WRAPPER_URL];
         assert_eq!(wrong.len(), names.len(), "{wrong:?}");
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn callbacks_are_as_the_protocol_has_them_but_for_what_is_given() {
+    fn absent_callback_settings_have_the_values_of_the_protocol() {
         let read = |more: &[&str]| {
             let arguments: Vec<&str> = ENOUGH.iter().chain(more).copied().collect();
             let settings = read(&arguments).unwrap_or_else(|wrong| panic!("{wrong:?}"));
@@ -350,19 +349,19 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_setting_is_told_with_what_would_be_right() {
-        assert_eq!(complaints(&[]), Vec::<String>::new());
+    fn each_error_names_a_valid_value() {
+        assert_eq!(errors(&[]), Vec::<String>::new());
         let long_ago = ["--speed", "1000", "--speed-since", "1970-01-01T00:00:00Z"];
         for (more, wrong) in [
             (
                 &["--listen", "8787"][..],
-                "--listen (TURNSTILE_LISTEN) is \"8787\", which is no address",
+                "--listen (TURNSTILE_LISTEN) is \"8787\", which is not an address",
             ),
             (
                 &["--listen", "0.0.0.0:0"],
-                "--ingest-url (TURNSTILE_INGEST_URL) is missing: 0.0.0.0:0 is no",
+                "--ingest-url (TURNSTILE_INGEST_URL) is missing: wrappers cannot connect to 0.0.0.0:0",
             ),
-            (&["--ingest-url", "http://x"], "which is no WebSocket's URL"),
+            (&["--ingest-url", "http://x"], "which is not a WebSocket URL"),
             (
                 &["--callback-timeout", "10"],
                 "--callback-timeout (TURNSTILE_CALLBACK_TIMEOUT) is \"10\"; give a duration",
@@ -372,7 +371,7 @@ mod tests {
             (&["--callback-attempts", "0"], "give a number from 1 to 16"),
             (
                 &["--speed", "20"],
-                "--speed-since (TURNSTILE_SPEED_SINCE) is missing: --speed does",
+                "--speed-since (TURNSTILE_SPEED_SINCE) is missing: --speed requires it",
             ),
             (
                 &["--speed-since", "2026-01-01T00:00:00Z"],
@@ -384,32 +383,35 @@ mod tests {
             ),
             (
                 &["--speed", "2", "--speed-since", "today"],
-                "\"today\", which is no timestamp",
+                "\"today\", which is not a timestamp",
             ),
             (
                 &["--speed", "2", "--speed-since", "9000-01-01T00:00:00Z"],
                 "in the future",
             ),
-            (&long_ago, "has left the calendar"),
+            (&long_ago, "is too long ago"),
             (
                 &["--log", "a=b=c"],
-                "--log (TURNSTILE_LOG) is \"a=b=c\", which is no filter",
+                "--log (TURNSTILE_LOG) is \"a=b=c\", which is not a log filter",
             ),
         ] {
-            let told = complaints(more);
-            assert!(told.len() == 1 && told[0].contains(wrong), "{more:?}: {told:?}");
+            let reported = errors(more);
+            assert!(
+                reported.len() == 1 && reported[0].contains(wrong),
+                "{more:?}: {reported:?}"
+            );
         }
     }
 
     #[test]
-    fn a_secret_is_not_repeated() {
-        let told = read(&["--api-secret", "", "--ticket-secret", "hush"])
+    fn errors_do_not_contain_secrets() {
+        let reported = read(&["--api-secret", "", "--ticket-secret", "hush"])
             .err()
             .unwrap();
-        assert!(told.iter().all(|line| !line.contains("hush")), "{told:?}");
+        assert!(reported.iter().all(|line| !line.contains("hush")), "{reported:?}");
         assert!(
-            told[1].starts_with("--api-secret (TURNSTILE_API_SECRET) is empty"),
-            "{told:?}"
+            reported[1].starts_with("--api-secret (TURNSTILE_API_SECRET) is empty"),
+            "{reported:?}"
         );
     }
 }

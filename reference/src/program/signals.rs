@@ -1,4 +1,4 @@
-//! How an operator ends the program: a first signal, and a second one from whoever cannot wait.
+//! The operator's signals: the first one ends the program in order, the second one at once.
 
 use std::io;
 use std::thread;
@@ -6,7 +6,7 @@ use std::thread;
 use tokio::sync::oneshot;
 use turnstile_seams::BoxFuture;
 
-/// What the operator orders, in the order of the signals.
+/// The signals to come, in order.
 pub struct Orders {
     /// Completes with the first signal's name.
     pub end: BoxFuture<'static, &'static str>,
@@ -15,22 +15,22 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Listens from now on. Needs a tokio runtime.
+    /// Installs the signal handlers. Needs a tokio runtime.
     ///
     /// # Errors
     ///
-    /// If the operating system does not tell of signals.
+    /// If the operating system refuses.
     pub fn listen() -> io::Result<Self> {
         let mut signals = Signals::listen()?;
         let (first, end) = oneshot::channel();
         let (second, end_at_once) = oneshot::channel();
         tokio::spawn(async move {
-            // Whoever does not want to hear of it has ended already.
+            // The receiver may be gone, because the program is ending already.
             let _ = first.send(signals.next().await);
             let _ = second.send(signals.next().await);
         });
         Ok(Self {
-            end: Box::pin(async { end.await.unwrap_or("none, for nobody listens") }),
+            end: Box::pin(async { end.await.unwrap_or("the signal handler ended") }),
             end_at_once: Box::pin(async {
                 if end_at_once.await.is_err() {
                     std::future::pending::<()>().await;
@@ -40,15 +40,15 @@ impl Orders {
     }
 }
 
-/// Completes when standard input is closed: whoever held its other end has let go of it, or is gone.
+/// Completes when standard input is closed.
 pub(super) async fn stdin_closed() {
     let (closed, is_closed) = oneshot::channel::<()>();
-    // Nothing else can wait for it: it may be a file, a pipe or a terminal.
+    // A thread, because standard input may be a file, a pipe or a terminal, and only a blocking read works for all.
     thread::spawn(move || {
         let read = io::copy(&mut io::stdin().lock(), &mut io::sink());
         drop((read, closed));
     });
-    // It is only ever dropped.
+    // The sender sends nothing and is dropped at the end.
     let _ = is_closed.await;
 }
 

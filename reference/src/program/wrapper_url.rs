@@ -1,4 +1,4 @@
-//! Where the wrapper of a session is, by a template.
+//! The template for the URLs of wrappers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,52 +8,52 @@ use url::Url;
 use crate::delivery::Sandboxes;
 use crate::store::SessionKey;
 
-/// What stands for the id of the session.
+/// The placeholder for the session's id.
 const PLACEHOLDER: &str = "{session}";
-/// A session id, to see what a template makes of one.
+/// A session id with which a template is checked.
 const SAMPLE: &str = "agent_00000000-0000-0000-0000-000000000000";
 
-/// The URL of wrappers, in which `{session}` stands for the id of the session. Without it, one wrapper works
-/// for all sessions.
+/// The URL of wrappers, in which `{session}` is replaced by the session's id. Without it, all sessions share one
+/// wrapper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrapperUrl(String);
 
-/// Why a text is no such template.
+/// Why a text is not a valid template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WrongWrapperUrl {
-    /// What it makes is no URL.
+pub enum WrapperUrlError {
+    /// The result is not a URL.
     #[error("it is not a URL: {0}")]
     NoUrl(#[from] url::ParseError),
-    /// What it makes is one that wrappers cannot be reached by.
-    #[error("wrappers are reached by plain http, not by {0}")]
+    /// The scheme is not `http`.
+    #[error("the scheme is {0}; only plain http is supported")]
     Scheme(String),
-    /// It has more than where to begin.
-    #[error("it must end before any ? or #")]
+    /// The URL has a query or a fragment.
+    #[error("it must not have a query or a fragment")]
     Rest,
-    /// It has user and password in it.
+    /// The URL has a user or a password.
     #[error("it must not have a user or a password")]
     Credentials,
-    /// It has another placeholder in it.
-    #[error("{PLACEHOLDER} is the only thing that may stand in braces")]
+    /// There is a placeholder other than `{session}`.
+    #[error("{PLACEHOLDER} is the only placeholder")]
     Placeholder,
 }
 
 impl FromStr for WrapperUrl {
-    type Err = WrongWrapperUrl;
+    type Err = WrapperUrlError;
 
-    fn from_str(text: &str) -> Result<Self, WrongWrapperUrl> {
+    fn from_str(text: &str) -> Result<Self, WrapperUrlError> {
         if text.replace(PLACEHOLDER, "").contains(['{', '}']) {
-            return Err(WrongWrapperUrl::Placeholder);
+            return Err(WrapperUrlError::Placeholder);
         }
         let url: Url = text.replace(PLACEHOLDER, SAMPLE).parse()?;
         if url.scheme() != "http" {
-            return Err(WrongWrapperUrl::Scheme(url.scheme().to_owned()));
+            return Err(WrapperUrlError::Scheme(url.scheme().to_owned()));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(WrongWrapperUrl::Rest);
+            return Err(WrapperUrlError::Rest);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(WrongWrapperUrl::Credentials);
+            return Err(WrapperUrlError::Credentials);
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_session_stands_wherever_the_template_wants_it() {
+    fn the_placeholder_is_replaced_by_the_session_id() {
         assert_eq!(url_of("http://127.0.0.1:9000"), "http://127.0.0.1:9000");
         assert_eq!(url_of("http://127.0.0.1:9000/"), "http://127.0.0.1:9000");
         assert_eq!(
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn what_no_wrapper_can_be_reached_by_is_refused() {
+    fn invalid_templates_are_rejected() {
         for (template, wrong) in [
             ("127.0.0.1:9000", "not a URL"),
             ("wrapper:9000", "plain http"),
             ("https://wrapper", "plain http"),
-            ("http://wrapper/?a=b", "before any ?"),
+            ("http://wrapper/?a=b", "query"),
             ("http://me@wrapper", "a user"),
-            ("http://wrapper/{user}", "only thing"),
+            ("http://wrapper/{user}", "only placeholder"),
         ] {
             let error = template.parse::<WrapperUrl>().unwrap_err().to_string();
             assert!(error.contains(wrong), "{template}: {error}");

@@ -1,7 +1,7 @@
-//! Taking a user turn in (protocol §3).
+//! Admission of user turns (protocol §3).
 //!
-//! Whether the turn itself is well-formed was settled at the edge: there are only valid values here. What
-//! is left is what depends on the session: is the id known, and is there room.
+//! The edges have checked the turn itself. This module checks what depends on the session: whether the id is known,
+//! and whether the queue has room.
 
 use jiff::Timestamp;
 
@@ -15,37 +15,37 @@ pub use crate::model::metadata::AgentChoice;
 use crate::model::metadata::{CallbackTarget, Finalization};
 use crate::refusal::{Code, Refusal};
 
-/// A user turn that asks to be taken in.
+/// A user turn to admit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admission {
-    /// Its id: the client's, or one that was drawn for it.
+    /// The id from the client, or a drawn one.
     pub id: MessageId,
-    /// What the agent shall do.
+    /// The content.
     pub turn: Turn,
-    /// What it is run with; what is absent comes from the session.
+    /// The agent. Absent values come from the session.
     pub agent: AgentChoice,
-    /// What happens after it; what is absent comes from the session.
+    /// The steps after the turn. Absent values come from the session.
     pub finalization: Finalization,
 }
 
-/// The answer to a turn that is known now.
+/// The acknowledgement of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// The message.
+    /// The message id.
     pub message: MessageId,
-    /// How far it is: `queued` or `sent`.
+    /// `queued` or `sent`.
     pub delivery: Delivery,
-    /// The run that took it, if one did.
+    /// The run that accepted it, if any.
     pub wrapper_run: Option<WrapperRunId>,
 }
 
-/// How far an admitted message is.
+/// The delivery state in an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
-    /// It waits.
+    /// In the queue.
     Queued,
-    /// A wrapper took it.
+    /// Accepted by a wrapper.
     Sent,
 }
 
@@ -54,7 +54,7 @@ impl Session {
         Reply::Admission(self.admit_or_repeat(admission, step))
     }
 
-    /// Takes in the message that the session was prepared with, under the id that it was given then.
+    /// Admits the prepared message under its id (R2.76).
     pub(super) fn initiate(&mut self, step: &mut Step) -> Reply {
         let Some(initial) = self.metadata.initial_message.clone() else {
             let refusal = Refusal::bad_request("The session was not prepared with a message");
@@ -76,7 +76,7 @@ impl Session {
         };
         let admitted = self.admit_or_repeat(admission, step);
         if admitted.is_ok() && initial.id.is_none() {
-            // From now on the message is known by this id, whoever asks for it again.
+            // The id is permanent from now on.
             let initial = self.change_metadata(step).initial_message.as_mut();
             if let Some(initial) = initial {
                 initial.id = Some(id);
@@ -85,7 +85,7 @@ impl Session {
         Reply::Admission(admitted)
     }
 
-    /// Messages that are admitted from now on call back there; those that were keep what they have.
+    /// Sets the target of messages that are admitted from now on (R2.87–R2.89).
     pub(super) fn set_callback_target(&mut self, target: Option<CallbackTarget>, step: &mut Step) -> Reply {
         self.change_metadata(step).callback = target;
         Reply::None
@@ -138,7 +138,7 @@ impl Session {
         })
     }
 
-    /// The id is known: the same turn is answered again, any other is refused.
+    /// Answers a known id: repeats of the same intent are acknowledged, others are refused (R3.5–R3.8).
     fn repeat(&mut self, known: &Message, repeated: &Message, step: &mut Step) -> Result<Ack, Refusal> {
         let id = &known.id;
         if known.is_terminal() {
@@ -153,7 +153,7 @@ impl Session {
         }
         if known.is_queued() {
             Row::RepeatedQueued.reach();
-            self.ask_for_drain(step);
+            self.schedule_drain(step);
         } else {
             Row::RepeatedAccepted.reach();
         }
@@ -176,8 +176,8 @@ impl Session {
         let ack = Self::ack(&message);
         let data = events::queued(&message);
         self.queue.admit(message, step);
-        self.stream.tell(name::QUEUED, data, step);
-        self.ask_for_drain(step);
+        self.stream.emit_kept(name::QUEUED, data, step);
+        self.schedule_drain(step);
         Ok(ack)
     }
 

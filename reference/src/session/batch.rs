@@ -1,4 +1,4 @@
-//! When an idle batch is finalized, and how long it waits for a gate result (protocol §8).
+//! Finalizing of the idle batch, and its wait for a gate result (protocol §8).
 
 use super::step::Step;
 use super::{CallbackOwner, Session};
@@ -7,14 +7,14 @@ use crate::identity::WrapperRunId;
 use crate::model::message::GateResult;
 
 impl Session {
-    /// Finalizes the batch if nothing is left to wait for and the session is idle.
+    /// Finalizes the batch if its conditions hold and the session is idle.
     pub(super) fn finalize_batch_if_due(&mut self, step: &mut Step) {
         if self.supervision.idle_since().is_some() {
             self.finalize_batch_without_idle(step);
         }
     }
 
-    /// Finalizes the batch if nothing is left to wait for, on a path that needs no idle.
+    /// Finalizes the batch if its conditions hold, in cases that need no idle (R8.3).
     pub(super) fn finalize_batch_without_idle(&mut self, step: &mut Step) {
         if self.outbox.batch().is_none() || self.queue.has_unfinished() {
             return;
@@ -29,13 +29,12 @@ impl Session {
         };
         let message = self.queue.message(&id);
         let target = message.callback_target.clone();
-        let target = target.expect("only a message with a callback's target represents a batch");
+        let target = target.expect("a representative has a callback target");
         let body = self.callback_body(message);
-        self.owe_callback(CallbackOwner::Message(id), target, body, step);
+        self.create_callback(CallbackOwner::Message(id), target, body, step);
     }
 
-    /// Without a run there is nobody left to tell of an idle or of a gate result: whatever the way on which
-    /// the wrapper was lost, a batch that waited for it waits no longer.
+    /// Finalizes the batch after the loss of the run: no party can report an idle or a gate result any more (R8.7).
     pub(super) fn finalize_batch_without_run(&mut self, step: &mut Step) {
         let has_batch = self.outbox.batch().is_some();
         if self.wrapper.run().is_none() && has_batch && !self.queue.has_unfinished() {
@@ -55,7 +54,7 @@ impl Session {
             && !self.outbox.is_gate_waived()
     }
 
-    /// The run has spoken its last word: that was the gate result, or there is none.
+    /// Handles the terminal event of a run, which has the gate result or ends the wait for it (R8.6).
     pub(super) fn observe_gate(&mut self, run: &WrapperRunId, result: Option<GateResult>, step: &mut Step) {
         let Some(id) = self.outbox.representative().cloned() else {
             return;
@@ -75,7 +74,7 @@ impl Session {
         self.waive_gate_of(run, step);
     }
 
-    /// No gate result will come from `run` any more.
+    /// Ends the wait for a gate result from `run`.
     pub(super) fn waive_gate_of(&mut self, run: &WrapperRunId, step: &mut Step) {
         let Some(id) = self.outbox.representative() else {
             return;

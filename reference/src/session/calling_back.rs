@@ -1,7 +1,6 @@
-//! Callbacks: what they say, and how they get into the queue (protocol §8).
+//! Callbacks: their bodies, and their submission to the queue (protocol §8).
 //!
-//! What a callback says is frozen when its batch is finalized. How it gets from the queue to its receiver is the subject
-//! of `callbacks`.
+//! The body is frozen when the batch is finalized. `callbacks` delivers jobs from the queue to receivers.
 
 use serde_json::{Value, json};
 
@@ -16,9 +15,8 @@ use crate::model::message::{Callback, GateResult, Message, Status};
 use crate::model::metadata::CallbackTarget;
 
 impl Session {
-    /// From now on a callback is owed. What it says and where it goes to is frozen: a repeated job is the
-    /// same job.
-    pub(super) fn owe_callback(
+    /// Creates a callback and submits it. Body and target are frozen, so repeated jobs are identical (R8.9).
+    pub(super) fn create_callback(
         &mut self,
         owner: CallbackOwner,
         target: CallbackTarget,
@@ -34,7 +32,7 @@ impl Session {
             callback_enqueued_at: None,
         };
         self.change_callback(&owner, step, |owed| *owed = Some(callback));
-        self.outbox.owe(&owner, step);
+        self.outbox.add(&owner, step);
         self.enqueue_callback(&owner, step);
     }
 
@@ -59,14 +57,14 @@ impl Session {
         }
     }
 
-    /// What is owed and was not being retried is tried now: it may have been under way when the server
-    /// stopped.
+    /// Submits pending callbacks that have no retry deadline: their submission may have been in progress when the
+    /// server stopped (R8.22).
     pub(super) fn resume_outbox(&mut self, step: &mut Step) {
         let is_not_retried =
             |owner: &&CallbackOwner| !self.supervision.is_set(&Deadline::Callback((*owner).clone()));
         let owed: Vec<CallbackOwner> = self
             .outbox
-            .owed()
+            .pending()
             .iter()
             .filter(is_not_retried)
             .cloned()
@@ -77,13 +75,13 @@ impl Session {
         }
     }
 
-    /// Hands a callback to the queue.
+    /// Submits a callback to the queue.
     pub(super) fn enqueue_callback(&mut self, owner: &CallbackOwner, step: &mut Step) {
         if !self.outbox.begin_enqueue(owner) {
             return;
         }
         let callback = self.callback(owner);
-        let Callback { target, body, .. } = callback.expect("whoever is in the outbox owes a callback");
+        let Callback { target, body, .. } = callback.expect("owners in the outbox have a callback");
         step.effect(Effect::Enqueue(Box::new(CallbackJob {
             owner: owner.clone(),
             target: target.clone(),
@@ -91,7 +89,7 @@ impl Session {
         })));
     }
 
-    /// The queue answered.
+    /// Records the answer of the queue (R8.19, R8.20).
     pub(super) fn enqueued(
         &mut self,
         owner: &CallbackOwner,
@@ -120,16 +118,14 @@ impl Session {
         });
         match retry_at {
             Some(at) => self.supervision.set(Deadline::Callback(owner.clone()), at, step),
-            None => self.outbox.settle(owner, step),
+            None => self.outbox.remove(owner, step),
         }
         Reply::None
     }
 
-    /// What the callback of a message says.
+    /// The body of a message's callback (R8.10–R8.18).
     pub(super) fn callback_body(&self, message: &Message) -> Value {
-        let outcome = message
-            .outcome()
-            .expect("only a message that ended represents a batch");
+        let outcome = message.outcome().expect("a representative has ended");
         let text = outcome
             .assistant_message_id
             .as_deref()
@@ -146,8 +142,7 @@ impl Session {
         body
     }
 
-    /// What the callback of an older service's execution says: it can be told from its repeats only if it
-    /// has a message.
+    /// The body of an execution's callback (R10.36–R10.40). Without a message it has no idempotency key.
     pub(super) fn imported_callback_body(&self, execution: &Execution) -> Value {
         let execution::State::Ended {
             status,
@@ -155,9 +150,9 @@ impl Session {
             gate_result,
         } = &execution.state
         else {
-            unreachable!("only an execution that ended owes a callback");
+            unreachable!("only ended executions have a callback");
         };
-        // What answers somebody else's turn is not what this execution said.
+        // An answer to another turn does not belong to this execution (R10.38).
         let is_others = |answered: &MessageId| {
             let mut others = self
                 .imported
@@ -179,7 +174,7 @@ impl Session {
         body
     }
 
-    /// What every callback says.
+    /// The fields that all callbacks have.
     fn body(
         &self,
         status: Status,

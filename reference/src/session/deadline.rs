@@ -1,6 +1,6 @@
-//! Deadlines: why a session wants to be woken, and when (protocol §7).
+//! The deadlines of a session (protocol §7).
 //!
-//! What follows when one is due is decided elsewhere.
+//! Their effects are decided elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -11,37 +11,37 @@ use super::CallbackOwner;
 use crate::coverage::Row;
 use crate::legacy::model::execution;
 
-/// Why the session wants to be woken.
+/// A deadline. Deadlines at the same time fire in this order (R7.33).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Deadline {
-    /// The current run has been without a socket for as long as it may.
+    /// The disconnect grace of the current run (R7.1).
     Grace,
-    /// The wrapper is to be asked whether it is there.
+    /// The next ping (R7.2).
     Ping,
-    /// The wrapper has not answered that.
+    /// The time-out of the pong (R7.3).
     Pong,
-    /// The wrapper has shown nothing for as long as it may.
+    /// The time-out of meaningful output (R7.4).
     NoOutput,
-    /// The session has been idle with messages unanswered.
+    /// Idle reconciliation (R7.5).
     Reconciliation,
-    /// The workspace has been ready for as long as it may be with nothing accepted.
+    /// The limit for a ready wrapper without an accepted message (R7.6).
     ReadyOnly,
-    /// The session has been idle for as long as its wrapper is kept for a next message.
+    /// The limit for an idle wrapper (R7.7).
     KeepWarm,
-    /// The head of the queue is to be delivered.
+    /// The delivery of the head of the queue (R7.8).
     Drain,
-    /// A callback is to be handed to the queue again.
+    /// The retry of a submission to the queue (R7.9).
     Callback(CallbackOwner),
-    /// The wrapper of an older service's execution has been away for as long as it may.
+    /// The disconnect grace of an execution (R10.30).
     ImportedGrace(execution::Id),
-    /// That execution has taken as long as it may.
+    /// The time-out of an execution (R10.31).
     ImportedTimeout(execution::Id),
-    /// The session has been without activity for as long as it is kept.
+    /// The expiry of the session (R7.11).
     Expiry,
 }
 
-/// All deadlines of a session.
+/// The deadlines of a session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<(Deadline, Timestamp)>", into = "Vec<(Deadline, Timestamp)>")]
 pub struct Deadlines(BTreeMap<Deadline, Timestamp>);
@@ -59,23 +59,23 @@ impl From<Deadlines> for Vec<(Deadline, Timestamp)> {
 }
 
 impl Deadlines {
-    /// The earliest.
+    /// The time of the earliest deadline.
     pub fn next(&self) -> Option<Timestamp> {
         self.0.values().min().copied()
     }
 
-    /// When this one is due, if it is set.
+    /// The time of a deadline, if it is set.
     pub fn get(&self, deadline: &Deadline) -> Option<Timestamp> {
         self.0.get(deadline).copied()
     }
 
-    /// Whether there is anything to be done that cannot wait until the session is asked for: its expiry is in
-    /// the store's calendar.
+    /// Whether a deadline other than expiry is set. The store's calendar covers expiry, so a session without work
+    /// need not be loaded at the start.
     pub fn has_work(&self) -> bool {
         self.0.keys().any(|deadline| *deadline != Deadline::Expiry)
     }
 
-    /// After a restart: what is past is due at `earliest`, what is not stays where it is.
+    /// Moves deadlines that have passed to `earliest` (R7.28). Others keep their time (R7.29).
     pub fn put_off_past(&mut self, now: Timestamp, earliest: Timestamp) {
         for (deadline, at) in &mut self.0 {
             rows_of(deadline).resumed.reach();
@@ -85,18 +85,18 @@ impl Deadlines {
         }
     }
 
-    /// Drops all but the retries of callbacks.
+    /// Clears all deadlines except retries of callbacks.
     pub fn keep_callbacks_only(&mut self) {
         self.0
             .retain(|deadline, _| matches!(deadline, Deadline::Callback(_)));
     }
 
-    /// Sets one, in place of an earlier time.
+    /// Sets a deadline, replacing its earlier time.
     pub(super) fn set(&mut self, deadline: Deadline, at: Timestamp) {
         self.0.insert(deadline, at);
     }
 
-    /// Takes one out. False if it is not set.
+    /// Clears a deadline. Returns false if it was not set.
     pub(super) fn clear(&mut self, deadline: &Deadline) -> bool {
         let was_set = self.0.remove(deadline).is_some();
         if was_set && let Some(cancelled) = rows_of(deadline).cancelled {
@@ -105,13 +105,14 @@ impl Deadlines {
         was_set
     }
 
-    /// Moves one, if it is set. False if it is not.
+    /// Moves a deadline. Returns false if it is not set.
     pub(super) fn put_off(&mut self, deadline: &Deadline, at: impl FnOnce(Timestamp) -> Timestamp) -> bool {
         let planned = self.0.get_mut(deadline);
         planned.map(|planned| *planned = at(*planned)).is_some()
     }
 
-    /// Takes out the earliest that is due; of several at one time, the first of [`Deadline`]'s order.
+    /// Removes and returns the earliest deadline that is due; among equal times, the first in the order of
+    /// [`Deadline`].
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<Deadline> {
         let (deadline, at) = self.0.iter().min_by_key(|(deadline, at)| (**at, *deadline))?;
         if *at > now {
@@ -124,7 +125,7 @@ impl Deadlines {
     }
 }
 
-/// The marks of a deadline: that it was met, was cancelled, and was taken up after a restart.
+/// The coverage marks of a deadline.
 struct DeadlineRows {
     due: Row,
     cancelled: Option<Row>,

@@ -1,8 +1,7 @@
-//! The end of a session itself: its user's wish, or too long a time without activity (protocol §2, §7).
+//! The end of a session: deletion by the user, or expiry (protocol §2, §7).
 //!
-//! Nothing that was acknowledged may vanish without an end, so deleting begins with an interrupt. The
-//! callbacks that follow from it keep the session's record until the queue has taken them; to everybody
-//! outside it is gone at once.
+//! Every acknowledged message gets an end, so a deletion begins with an interrupt (R2.93). The session's record
+//! remains until the queue has accepted the resulting callbacks; for all other parties the session is gone at once.
 
 use std::time::Duration;
 
@@ -14,31 +13,32 @@ use super::{CalendarMove, Effect, Input, Reply, Session};
 
 const SECONDS_OF_A_DAY: i64 = Duration::from_hours(24).as_secs() as i64;
 
-/// The day of the calendar of expiry that `time` is on: days since the Unix epoch, in UTC.
+/// The day of `time` in the calendar of expiry: days since the Unix epoch, in UTC.
 pub fn calendar_day(time: Timestamp) -> i64 {
     time.as_second().div_euclid(SECONDS_OF_A_DAY)
 }
 
-/// When that day begins.
+/// The start of a day in the calendar.
 ///
 /// # Panics
 ///
-/// If the day is beyond all time.
+/// If the day is out of the range of timestamps.
 pub fn beginning_of(day: i64) -> Timestamp {
-    Timestamp::from_second(day * SECONDS_OF_A_DAY).expect("a day of the calendar is within all time")
+    Timestamp::from_second(day * SECONDS_OF_A_DAY)
+        .expect("days of the calendar are in the range of timestamps")
 }
 
-/// When a session ends.
+/// The end of a session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lifetime {
-    /// The day on which the store's calendar has it expire.
+    /// The day of expiry in the store's calendar.
     calendar_day: Option<i64>,
-    /// It was deleted, and is kept only until the queue has taken the callbacks that it owes.
+    /// Whether the session was deleted. It is kept until the queue has accepted its callbacks.
     deleted: bool,
 }
 
 impl Lifetime {
-    /// The lifetime as the store has it.
+    /// The lifetime as stored.
     pub fn restore(calendar_day: Option<i64>, deleted: bool) -> Self {
         Self {
             calendar_day,
@@ -46,7 +46,7 @@ impl Lifetime {
         }
     }
 
-    /// The day on which the store's calendar has the session expire.
+    /// The day of expiry in the store's calendar.
     pub fn calendar_day(&self) -> Option<i64> {
         self.calendar_day
     }
@@ -71,7 +71,7 @@ impl Lifetime {
 }
 
 impl Session {
-    /// Ends all that runs and waits, and lets go of the session.
+    /// Deletes the session, after an interrupt.
     pub(super) fn delete(&mut self, step: &mut Step) -> Reply {
         self.interrupt(step);
         self.stop_wrapper(step);
@@ -84,8 +84,7 @@ impl Session {
         Reply::None
     }
 
-    /// The session has been without activity for as long as it is kept. One that still owes something to
-    /// somebody is not inactive.
+    /// Expires the session. A session with pending work is not inactive.
     pub(super) fn expire(&mut self, step: &mut Step) {
         if self.needs_resuming() {
             self.expire_at(step.now + step.profile.session_lifetime, step);
@@ -94,10 +93,10 @@ impl Session {
         }
     }
 
-    /// What is left to do for a session that was deleted: the callbacks that it owes.
+    /// Handles the input of a deleted session, which only submits its callbacks.
     pub(super) fn handle_deleted(&mut self, input: Input, step: &mut Step) -> Reply {
         match input {
-            Input::Wake => self.meet_deadlines(step),
+            Input::Wake => self.fire_deadlines(step),
             Input::Resume => {
                 self.supervision.put_off_past(step);
                 self.resume_outbox(step);
@@ -108,12 +107,12 @@ impl Session {
         }
     }
 
-    /// Whether the session was deleted, or has been without activity for too long.
+    /// Whether the session was deleted or has expired.
     pub fn is_deleted(&self) -> bool {
         self.lifetime.deleted
     }
 
-    /// Puts the end of a session that something has happened to its whole lifetime away.
+    /// Postpones the expiry after activity (R7.34).
     pub(super) fn note_activity(&mut self, is_activity: bool, step: &mut Step) {
         if self.lifetime.deleted || !is_activity || !step.writes_anything() {
             return;
@@ -121,11 +120,11 @@ impl Session {
         self.expire_at(step.now + step.profile.session_lifetime, step);
     }
 
-    /// Sees to it that a session which only an older service ever wrote expires too.
+    /// Sets the expiry of a session that was imported and has not changed since.
     pub(super) fn resume_expiry(&mut self, step: &mut Step) {
         if !self.supervision.is_set(&Deadline::Expiry) {
             let last_activity = self.metadata.lifecycle.updated_at;
-            // A date of an older service's may be any, even one after which there is no time.
+            // An imported date may be anything, so the sum may exceed the range.
             let at = last_activity.saturating_add(step.profile.session_lifetime);
             let at = at
                 .unwrap_or(Timestamp::MAX)
@@ -139,9 +138,9 @@ impl Session {
         self.lifetime.expire_on(calendar_day(at), step);
     }
 
-    /// Removes a deleted session once the queue has taken all its callbacks.
-    pub(super) fn remove_if_nothing_is_owed(&mut self, step: &mut Step) {
-        if self.lifetime.deleted && self.outbox.owed().is_empty() {
+    /// Removes a deleted session once the queue has accepted all its callbacks.
+    pub(super) fn remove_if_settled(&mut self, step: &mut Step) {
+        if self.lifetime.deleted && self.outbox.pending().is_empty() {
             step.remove_session();
         }
     }

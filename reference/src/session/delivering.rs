@@ -1,6 +1,6 @@
-//! When the head of the queue is delivered, and what a failed delivery costs (protocol §4).
+//! The delivery of the head of the queue, and the effects of its result (protocol §4).
 //!
-//! How a delivery is carried out over HTTP is the host's subject.
+//! The host carries out deliveries over HTTP.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::model::message::{Outcome, Reason, Source, Status};
 use crate::model::metadata::Workspace;
 
 impl Session {
-    /// Sees to it that there is a drain after [`Profile::drain_delay`](turnstile_profile::Profile::drain_delay), or as
-    /// soon as the head may be tried again.
-    pub(super) fn ask_for_drain(&mut self, step: &mut Step) {
+    /// Schedules a drain after [`Profile::drain_delay`](turnstile_profile::Profile::drain_delay), or at the retry
+    /// time of the head if that is later.
+    pub(super) fn schedule_drain(&mut self, step: &mut Step) {
         let head_retry_at = self.queue.head().and_then(|head| head.retry_at);
         let wanted = (step.now + step.profile.drain_delay).max(head_retry_at.unwrap_or(step.now));
-        self.supervision.ask_for_drain(wanted, step);
+        self.supervision.schedule_drain(wanted, step);
     }
 
-    /// The same, if there is anything to drain.
-    pub(super) fn ask_for_drain_if_pending(&mut self, step: &mut Step) {
+    /// Schedules a drain if messages are pending.
+    pub(super) fn schedule_drain_if_pending(&mut self, step: &mut Step) {
         if self.queue.head().is_some() {
-            self.ask_for_drain(step);
+            self.schedule_drain(step);
         }
     }
 
-    /// Delivers the head of the queue, if it is time and none is being delivered.
+    /// Delivers the head of the queue if it is due and no delivery is in progress.
     pub(super) fn drain(&mut self, step: &mut Step) {
         if self.wrapper.delivery().is_some() {
             return; // Its report asks for the next drain.
@@ -45,10 +45,10 @@ impl Session {
         self.start_delivery(&head.id.clone(), step);
     }
 
-    /// Starts to deliver `message`, to the run that there is or to a new one.
+    /// Starts the delivery of `message`, to the current run or a new one.
     fn start_delivery(&mut self, message: &MessageId, step: &mut Step) {
         if self.wrapper.kill_owed().is_some() {
-            // What the wrapper may still be doing would stand in the way of the new message.
+            // The new message must not wait for the wrapper to stop (R6.27).
             self.stop_wrapper(step);
         }
         let at_work = self.wrapper.is_connected() && self.queue.has_accepted();
@@ -57,7 +57,7 @@ impl Session {
             Row::Fed.reach();
         } else {
             Row::Drained.reach();
-            self.stream.tell_preparing(&Preparation::SandboxStarting, step);
+            self.stream.report_preparing(&Preparation::SandboxStarting, step);
         }
         step.effect(Effect::Deliver(Box::new(Delivery {
             message: self.queue.message(message).clone(),
@@ -67,7 +67,7 @@ impl Session {
         })));
     }
 
-    /// A delivery has got the wrapper ready: record what it said, and go on if that still makes sense.
+    /// Records the workspace that a delivery made ready. Answers whether the delivery should continue.
     pub(super) fn prepared(&mut self, run: &WrapperRunId, workspace: Workspace, step: &mut Step) -> Reply {
         let delivery = self.wrapper.delivery().filter(|delivery| delivery.run == *run);
         if !delivery.is_some_and(|delivery| self.queue.message(&delivery.message).is_queued()) {
@@ -84,11 +84,11 @@ impl Session {
         if !self.queue.has_accepted() {
             self.supervision.set_ready_only(step);
         }
-        self.stream.tell_preparing(&Preparation::WorkspaceReady, step);
+        self.stream.report_preparing(&Preparation::WorkspaceReady, step);
         Reply::Proceed(true)
     }
 
-    /// A delivery is over.
+    /// Records the result of a delivery.
     pub(super) fn delivered(
         &mut self,
         id: &MessageId,
@@ -96,24 +96,24 @@ impl Session {
         result: Result<(), DeliveryFailure>,
         step: &mut Step,
     ) -> Reply {
-        // A delivery that was called off with its run reports to nobody.
+        // The delivery was cancelled with its run (R5.10).
         let Some(delivery) = self.wrapper.end_delivery(id, run) else {
             return Reply::None;
         };
         let message = self.queue.message(id);
         if message.is_terminal() && message.accepted_by.is_none() {
-            // It ended while it was on its way, and the wrapper may have taken it without knowing of that.
+            // The message ended during its delivery, and the wrapper may have accepted it without knowing.
             self.wrapper.demand_stop(step);
         }
         match result {
             Ok(()) => self.accept(id, run, step),
             Err(failure) => self.delivery_failed(&delivery, &failure, step),
         }
-        self.ask_for_drain_if_pending(step);
+        self.schedule_drain_if_pending(step);
         Reply::None
     }
 
-    /// A wrapper took the message. Also called on evidence that it did, before it said so.
+    /// Accepts a message: the wrapper confirmed it, or evidence shows that it has it (R4.22).
     pub(super) fn accept(&mut self, id: &MessageId, run: &WrapperRunId, step: &mut Step) {
         if !self.queue.message(id).is_queued() {
             return;
@@ -121,15 +121,15 @@ impl Session {
         self.queue.change(id, step, |message| message.accept(run));
         Row::TurnAccepted.reach();
         let data = events::sent(self.queue.message(id));
-        self.stream.tell(name::SENT, data, step);
+        self.stream.emit_kept(name::SENT, data, step);
         if self.metadata.lifecycle.initiated_at.is_none() {
             let now = step.now;
             self.change_metadata(step).lifecycle.initiated_at = Some(now);
         }
         self.supervision.forget_idle(step);
-        self.stream.tell_ready(step);
+        self.stream.report_ready(step);
         self.supervision.note_accepted(step);
-        self.ask_for_drain_if_pending(step);
+        self.schedule_drain_if_pending(step);
     }
 
     fn delivery_failed(&mut self, delivery: &DeliveryInFlight, failure: &DeliveryFailure, step: &mut Step) {
@@ -138,7 +138,7 @@ impl Session {
         let was_taken = self.queue.message(id).accepted_by.as_ref() == Some(&delivery.run);
         if delivery.allocated && !was_taken {
             Row::RunGivenUp.reach();
-            // It may have taken the message all the same, and nobody would be left to stop it.
+            // The wrapper may have accepted it nevertheless, so it must be stopped.
             self.stop_wrapper(step);
         }
         if !self.queue.message(id).is_queued() {
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// A message is given up.
+    /// Ends a message whose delivery is exhausted (R4.10).
     fn exhaust(&mut self, id: &MessageId, failure: &DeliveryFailure, step: &mut Step) {
         if failure.is_retryable() {
             self.warm_or_cold(Row::ExhaustedWarm, Row::ExhaustedCold).reach();
@@ -178,7 +178,7 @@ impl Session {
             assistant_message_id: None,
         };
         self.end(id, outcome, step);
-        self.stream.tell_ready(step);
+        self.stream.report_ready(step);
         self.finalize_batch_without_idle(step);
     }
 
@@ -186,7 +186,7 @@ impl Session {
         if self.is_warm() { warm } else { cold }
     }
 
-    /// The delay after so many failures. `None` if that failure exhausts the message.
+    /// The delay after that number of failures. `None` if the last one exhausts the message (R4.9).
     fn retry_delay(&self, failures: usize, step: &Step) -> Option<Duration> {
         let delays = if self.is_warm() {
             &step.profile.delivery_retry_delays_warm

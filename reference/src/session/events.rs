@@ -1,6 +1,6 @@
-//! The events of a session's stream: their names, and the data of those that the server makes (protocol §9).
+//! The events of a stream: their types, and the data of the server's own events (protocol §9).
 //!
-//! What wrappers send is in `frame`.
+//! The wrapper's events are in `frame`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,96 +9,94 @@ use serde_json::{Value, json};
 use crate::legacy::model::Origin;
 use crate::model::message::{Message, Source, Status};
 
-/// Names of events, as `streamEventType` has them.
+/// The values of `streamEventType`.
 pub mod name {
     /// A message was admitted.
     pub const QUEUED: &str = "cloud.message.queued";
-    /// A wrapper took a message.
+    /// A wrapper accepted a message.
     pub const SENT: &str = "cloud.message.sent";
     /// A message completed.
     pub const COMPLETED: &str = "cloud.message.completed";
     /// A message failed or was interrupted.
     pub const FAILED: &str = "cloud.message.failed";
-    /// A step of getting a wrapper ready.
+    /// A step of making a wrapper ready.
     pub const PREPARING: &str = "preparing";
-    /// How far the cloud side is.
+    /// The status of the session's environment.
     pub const CLOUD_STATUS: &str = "cloud.status";
-    /// An event of kilo's own.
+    /// An event of kilo.
     pub const KILOCODE: &str = "kilocode";
-    /// The wrapper has finished.
+    /// The run has finished.
     pub const COMPLETE: &str = "complete";
-    /// The wrapper stopped on demand.
+    /// The wrapper was interrupted.
     pub const INTERRUPTED: &str = "interrupted";
-    /// The wrapper has an error to report.
+    /// The wrapper reports an error.
     pub const ERROR: &str = "error";
     /// The answer to a ping.
     pub const PONG: &str = "pong";
-    /// A sign of life.
+    /// A sign that the wrapper lives.
     pub const HEARTBEAT: &str = "heartbeat";
-    /// A wrapper of an older service's stayed away for longer than the grace.
+    /// The wrapper of an execution did not reconnect within the grace.
     pub const WRAPPER_DISCONNECTED: &str = "wrapper_disconnected";
-    /// The wrapper is back, and says what it buffered.
+    /// The wrapper has reconnected and reports its buffer.
     pub const WRAPPER_RESUMED: &str = "wrapper_resumed";
-    /// How names of events about commits begin.
+    /// The prefix of the types of events about commits.
     pub const AUTOCOMMIT_PREFIX: &str = "autocommit_";
 }
 
-/// One event of a session's stream.
+/// An event of a stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Rises within a session; 0 if the event is not kept.
+    /// Increases within a session; 0 if the event is not kept (R1.6).
     pub id: u64,
-    /// What kind of event it is.
+    /// The type.
     pub stream_event_type: String,
-    /// When it was taken in.
+    /// The time at which the server received or created it.
     pub timestamp: Timestamp,
-    /// Whose it is, if that is an older service's execution.
+    /// The execution that it belongs to, if any.
     #[serde(flatten)]
     pub origin: Origin,
-    /// What it carries.
+    /// The data of the type.
     pub data: Value,
 }
 
-/// An event that a commit keeps.
+/// An event to store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRow {
     /// The event.
     pub event: Event,
-    /// What it is the latest word on, if it replaces an earlier word.
+    /// The entity whose row it overwrites, if any (R9.27).
     pub entity: Option<String>,
 }
 
-/// How long an event lasts.
+/// Whether and how an event is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Persistence {
-    /// For good.
+    /// In a row of its own (R9.26).
     Insert,
-    /// Until the next word on the same entity, whose row keeps its first id.
+    /// In the row of this entity, which it overwrites and whose id it takes (R9.27).
     Upsert(String),
-    /// Only for those who listen now.
+    /// Not kept; sent to current listeners only (R9.28).
     Volatile,
 }
 
-/// Data of `cloud.message.queued`.
+/// The data of `cloud.message.queued` (R9.32).
 pub fn queued(message: &Message) -> Value {
     json!({"messageId": message.id, "content": message.turn.content(), "delivery": "queued"})
 }
 
-/// Data of `cloud.message.sent`.
+/// The data of `cloud.message.sent` (R9.33).
 pub fn sent(message: &Message) -> Value {
     json!({"messageId": message.id, "delivery": "sent"})
 }
 
-/// Name and data of the event that tells how `message` ended.
+/// The type and data of the event for the end of `message` (R9.34, R9.35).
 ///
 /// # Panics
 ///
-/// If it has not.
+/// If the message has not ended.
 pub fn ended(message: &Message) -> (&'static str, Value) {
-    let outcome = message
-        .outcome()
-        .expect("only a message that ended has an end to tell");
+    let outcome = message.outcome().expect("the message has ended");
     let accepted = message.accepted_by.is_some();
     let completed = outcome.status == Status::Completed;
     let mut data = json!({

@@ -1,7 +1,7 @@
-//! How the executions that an older service left running go on and end (protocol §5, §10).
+//! The end of executions of an older service (protocol §5, §10).
 //!
-//! One ends by its wrapper's terminal event, by the grace once that wrapper has been here and gone, by its
-//! age, or by the user. Messages have no part in it.
+//! An execution ends by its wrapper's terminal event, the grace after a disconnection, its time-out, or the user.
+//! Messages are not involved.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,9 +18,9 @@ use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
 use crate::model::message::{GateResult, Status};
 
-/// What WebSockets call the close of a connection on which no closing frame came.
+/// The close code that stands for a missing close frame.
 const CLOSED_WITHOUT_A_WORD: u16 = 1006;
-/// Said of executions that took too long.
+/// The error text of a time-out.
 const TIMED_OUT: &str = "Execution timed out";
 
 impl Session {
@@ -43,7 +43,7 @@ impl Session {
             step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         }
-        self.stream.pass_on(Origin::of(id), frame, step);
+        self.stream.relay(Origin::of(id), frame, step);
         match frame.meaning() {
             Meaning::Kilo(event) => self.transcript.observe(event),
             Meaning::Complete { branch, gate_result } => {
@@ -64,7 +64,7 @@ impl Session {
         Reply::None
     }
 
-    /// A socket of an older wrapper is over. The grace begins unless another one is open.
+    /// Handles the end of an ingest socket. The grace begins unless another socket of the execution is open.
     pub(super) fn close_imported_ingest(&mut self, socket: SocketId, closing: Closing, step: &mut Step) {
         if let Some(id) = self.imported.close_socket(socket, closing, step) {
             let at = step.now + step.profile.disconnect_grace;
@@ -72,13 +72,13 @@ impl Session {
         }
     }
 
-    /// The server started: all sockets are gone, and what nobody watched has gone on ageing.
+    /// Restores the deadlines of executions when the server starts.
     pub(super) fn resume_executions(&mut self, step: &mut Step) {
         let earliest = step.now + step.profile.resume_delay;
         let unfinished: Vec<Execution> = self.imported.unfinished().cloned().collect();
         for execution in unfinished {
             let id = execution.id().clone();
-            // A date of an older service's may be any, even one after which there is no time.
+            // An imported date may be anything, so the sum may exceed the range.
             let at = execution
                 .started_at
                 .saturating_add(step.profile.execution_timeout);
@@ -93,7 +93,7 @@ impl Session {
         }
     }
 
-    /// The wrapper of an execution has stayed away for longer than the grace.
+    /// Ends an execution whose wrapper did not reconnect within the grace (R10.30).
     pub(super) fn lose_imported(&mut self, id: &Id, step: &mut Step) {
         let closing = self.imported.execution(id).closing.clone().unwrap_or_default();
         let data = json!({
@@ -113,33 +113,32 @@ impl Session {
         self.settle(id, Status::Failed, error, None, step);
     }
 
-    /// An execution has taken as long as it may.
+    /// Ends an execution that exceeded its time-out (R10.31).
     pub(super) fn time_out_imported(&mut self, id: &Id, step: &mut Step) {
         let data = json!({"error": TIMED_OUT, "fatal": true});
-        self.tell_of(id, name::ERROR, data, step);
+        self.emit_end(id, name::ERROR, data, step);
         self.imported.stop(id, step);
         self.settle(id, Status::Failed, Some(TIMED_OUT.to_owned()), None, step);
     }
 
-    /// Ends all executions that have not ended, on the user's behalf. Their number, and whether a wrapper was
-    /// told.
+    /// Interrupts all unfinished executions. Returns their number, and whether a kill was sent.
     pub(super) fn interrupt_imported(&mut self, step: &mut Step) -> (usize, bool) {
         let unfinished: Vec<Id> = self
             .imported
             .unfinished()
             .map(|execution| execution.id().clone())
             .collect();
-        let mut told = false;
+        let mut kill_sent = false;
         for id in &unfinished {
             Row::ImportedInterrupted.reach();
-            told |= self.imported.stop(id, step);
-            self.tell_of(id, name::INTERRUPTED, json!({}), step);
+            kill_sent |= self.imported.stop(id, step);
+            self.emit_end(id, name::INTERRUPTED, json!({}), step);
             self.settle(id, Status::Interrupted, None, None, step);
         }
-        (unfinished.len(), told)
+        (unfinished.len(), kill_sent)
     }
 
-    /// An execution ends, once and for good, and its callback is owed.
+    /// Ends an execution and creates its callback.
     fn settle(
         &mut self,
         id: &Id,
@@ -162,11 +161,11 @@ impl Session {
         self.imported.end(id, end, step);
         if let Some(target) = self.metadata.callback.clone() {
             let body = self.imported_callback_body(self.imported.execution(id));
-            self.owe_callback(CallbackOwner::Imported(id.clone()), target, body, step);
+            self.create_callback(CallbackOwner::Imported(id.clone()), target, body, step);
         }
     }
 
-    fn tell_of(&mut self, id: &Id, name: &str, data: Value, step: &mut Step) {
+    fn emit_end(&mut self, id: &Id, name: &str, data: Value, step: &mut Step) {
         self.stream
             .emit(Origin::of(id), name, data, Persistence::Insert, step);
     }

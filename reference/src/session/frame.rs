@@ -1,7 +1,7 @@
-//! A frame of a wrapper: what it says to a session, and the JSON that is stored and relayed (protocol §5, §9).
+//! The frames of a wrapper: their meaning for a session, and the JSON that is stored and relayed (protocol §5, §9).
 //!
-//! Reading never fails. A frame that is unknown, or not of the form that its name promises, says nothing to the session
-//! and is stored and relayed as it came. Nothing is decided here.
+//! Parsing never fails. A frame that is unknown or malformed has no meaning, and is stored and relayed unchanged.
+//! Nothing is decided here.
 
 use serde_json::Value;
 
@@ -17,37 +17,37 @@ pub struct Frame {
     meaning: Meaning,
 }
 
-/// What a frame says to a session.
+/// The meaning of a frame for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
-    /// An event of kilo's.
+    /// An event of kilo.
     Kilo(KiloEvent),
-    /// The wrapper has finished.
+    /// `complete`: the run has finished.
     Complete {
-        /// The branch that is checked out.
+        /// The current branch.
         branch: Option<String>,
-        /// What the gate said.
+        /// The result of the gate.
         gate_result: Option<GateResult>,
     },
-    /// The wrapper stopped on demand.
+    /// `interrupted`: the wrapper has stopped.
     Interrupted,
-    /// The wrapper cannot go on.
+    /// A fatal `error`.
     FatalError {
-        /// Why, for a person to read.
+        /// The error text (R6.13).
         text: String,
     },
-    /// The answer to a ping.
+    /// `pong`.
     Pong,
-    /// A sign of life.
+    /// `heartbeat`.
     Heartbeat,
-    /// The wrapper is back after a disconnect.
+    /// `wrapper_resumed`.
     Resumed,
-    /// Nothing that a session interprets.
+    /// No meaning.
     Other,
 }
 
 impl Frame {
-    /// Reads a frame.
+    /// Parses a frame.
     pub fn read(stream_event_type: String, data: Value) -> Self {
         let meaning = match stream_event_type.as_str() {
             name::KILOCODE => Meaning::Kilo(KiloEvent::read(&data)),
@@ -71,22 +71,22 @@ impl Frame {
         }
     }
 
-    /// The frame's name.
+    /// The type.
     pub fn stream_event_type(&self) -> &str {
         &self.stream_event_type
     }
 
-    /// The frame's data as it came.
+    /// The data, unchanged.
     pub fn data(&self) -> &Value {
         &self.data
     }
 
-    /// What the frame says to a session.
+    /// The meaning for a session.
     pub fn meaning(&self) -> &Meaning {
         &self.meaning
     }
 
-    /// Whether the frame shows only that the wrapper is there, and no output (protocol §7).
+    /// Whether the frame is not meaningful output (R7.14), apart from kilo's `session.idle`.
     pub(super) fn is_sign_of_life_only(&self) -> bool {
         matches!(
             self.meaning,
@@ -97,7 +97,7 @@ impl Frame {
         )
     }
 
-    /// How long the event lasts (protocol §9).
+    /// Whether and how the event is kept (R9.26–R9.31).
     pub(super) fn persistence(&self) -> Persistence {
         match &self.meaning {
             Meaning::Kilo(event) => kilo_persistence(event),
@@ -115,7 +115,7 @@ impl Frame {
 }
 
 fn kilo_persistence(event: &KiloEvent) -> Persistence {
-    // An event that does not say what it is about replaces nothing.
+    // An event without its entity's id is not kept (R9.31).
     let upsert = |entity: Option<String>| entity.map_or(Persistence::Volatile, Persistence::Upsert);
     match event {
         KiloEvent::MessageUpdated { id, .. } => upsert(id.as_ref().map(|id| format!("message/{id}"))),
@@ -128,7 +128,7 @@ fn kilo_persistence(event: &KiloEvent) -> Persistence {
     }
 }
 
-/// The entity whose latest state a part's row holds.
+/// The entity of a part.
 pub(super) fn part_entity(PartId { message, part }: &PartId) -> String {
     format!("part/{message}/{part}")
 }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn words_on_an_entity_replace_each_other_and_deltas_do_not_last() {
+    fn events_of_an_entity_overwrite_each_other_and_deltas_are_not_kept() {
         assert_eq!(
             persistence_of_kilo("message.updated", json!({"info": {"id": "m"}})),
             Persistence::Upsert("message/m".into())
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_another_form_than_its_name_promises_says_nothing_and_stays_as_it_came() {
+    fn a_malformed_frame_has_no_meaning_and_is_unchanged() {
         for (stream_event_type, data) in [
             (name::KILOCODE, json!("text")),
             (name::KILOCODE, json!({"event": 1, "properties": []})),

@@ -1,5 +1,5 @@
-//! What is told of a session to those who ask and to clients that connect: its health, its latest answer, how its
-//! messages stand. Nothing is decided here.
+//! The views of a session for queries and connecting clients: health, latest answer, and the snapshot of messages.
+//! Nothing is decided here.
 
 use serde_json::Value;
 
@@ -11,37 +11,37 @@ use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::Message;
 
-/// The turn that a session is at, and how that goes.
+/// The oldest unfinished message and its state (R2.102–R2.108).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnHealth {
-    /// The oldest message that has not ended.
+    /// The message id.
     pub message: MessageId,
-    /// The run that took it, with how its wrapper is; none while it waits.
+    /// The run that accepted it, with the health of its wrapper. `None` while it is queued.
     pub running: Option<(WrapperRunId, WrapperHealth)>,
 }
 
-/// How a wrapper at work is.
+/// The health of a wrapper at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WrapperHealth {
-    /// It is connected and has answered whenever it was asked.
+    /// Connected, with no outstanding pong (R2.106).
     Healthy,
-    /// It has no ingest socket, and the grace runs.
+    /// Without an ingest socket (R2.107).
     Disconnected,
-    /// It owes the answer to a ping.
+    /// With an outstanding pong (R2.108).
     Stale,
 }
 
-/// The latest answer of the assistant's.
+/// The latest assistant message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestReply {
-    /// What is known of it.
+    /// Its id, turn and end.
     pub reply: AssistantReply,
-    /// Its text, if it has any.
+    /// Its text, unless empty.
     pub text: Option<String>,
 }
 
 impl Session {
-    /// The turn that the session is at, if any.
+    /// The oldest unfinished message, if any.
     pub fn turn_health(&self) -> Option<TurnHealth> {
         let message = self.queue.unfinished().next()?;
         let running = message.accepted_by.clone().map(|run| {
@@ -60,17 +60,17 @@ impl Session {
         })
     }
 
-    /// The latest answer that the assistant gave or has begun.
+    /// The latest assistant message, finished or not.
     pub fn latest_reply(&self) -> Option<LatestReply> {
         let reply = self.transcript.latest_reply()?;
         let text = self.transcript.text(&reply.assistant_message_id);
         Some(LatestReply { reply, text })
     }
 
-    /// What a client that connects is told of messages before the live events (protocol §9): each that
-    /// waits, and each that ended without ever being accepted, in order of time, as name and data.
+    /// The snapshot for a connecting client (R9.21), as types and data: queued messages, and messages that ended in
+    /// the queue.
     pub fn delivery_snapshot(&self) -> Vec<(&'static str, Value)> {
-        let mut told: Vec<&Message> = self
+        let mut shown: Vec<&Message> = self
             .queue
             .messages()
             .filter(|message| {
@@ -78,9 +78,9 @@ impl Session {
                 message.is_queued() || failed_in_queue && !message.is_completed()
             })
             .collect();
-        told.sort_by_key(|message| (message.created_at, &message.id));
+        shown.sort_by_key(|message| (message.created_at, &message.id));
         let mut snapshot = Vec::new();
-        for message in told {
+        for message in shown {
             snapshot.push((events::name::QUEUED, events::queued(message)));
             Row::SnapshotQueued.reach();
             if message.is_terminal() {
@@ -91,7 +91,7 @@ impl Session {
         snapshot
     }
 
-    /// What a client that connects is told of the cloud side (protocol §9).
+    /// The `cloudStatus` for a connecting client (R9.36).
     pub fn cloud_status(&self) -> Option<&'static str> {
         if self.metadata.lifecycle.prepared_at.is_some() {
             Row::ConnectedReady.reach();

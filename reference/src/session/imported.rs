@@ -1,6 +1,6 @@
-//! The executions that an older service left running, and their wrappers' sockets (protocol §5, §10).
+//! The state of executions of an older service, and their ingest sockets (protocol §5, §10).
 //!
-//! When one ends is decided in `executions`.
+//! `executions` decides when one ends.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use crate::legacy::model::execution::{Closing, Execution, Id, State};
 #[derive(Debug, Clone)]
 pub(super) struct Imported {
     executions: BTreeMap<Id, Execution>,
-    /// Open ingest sockets with the execution each was admitted for. No store has them.
+    /// The open ingest sockets, with their executions. Not stored.
     sockets: BTreeMap<SocketId, Id>,
 }
 
 impl Imported {
-    /// The executions as the store has them.
+    /// The executions as stored.
     pub fn restore(executions: Vec<Execution>) -> Self {
         let executions = executions
             .into_iter()
@@ -31,22 +31,22 @@ impl Imported {
         }
     }
 
-    /// Open ingest sockets.
+    /// The open ingest sockets.
     pub fn sockets(&self) -> &BTreeMap<SocketId, Id> {
         &self.sockets
     }
 
-    /// Takes over the sockets, which no store has.
+    /// Restores the sockets, which are not stored.
     pub fn keep_sockets(&mut self, sockets: BTreeMap<SocketId, Id>) {
         self.sockets = sockets;
     }
 
-    /// An execution, if there is one of that id.
+    /// The execution of that id, if any.
     pub fn find(&self, id: &Id) -> Option<&Execution> {
         self.executions.get(id)
     }
 
-    /// An execution that is known to be there.
+    /// The execution of that id, which must exist.
     ///
     /// # Panics
     ///
@@ -60,12 +60,12 @@ impl Imported {
         self.executions.values()
     }
 
-    /// Executions that have not ended.
+    /// The unfinished executions.
     pub fn unfinished(&self) -> impl Iterator<Item = &Execution> {
         self.executions().filter(|execution| execution.is_unfinished())
     }
 
-    /// The execution that has not ended and began last: the one that an older service would still run.
+    /// The current execution: the unfinished one that began last (R5.66).
     pub fn active(&self) -> Option<&Execution> {
         self.unfinished()
             .max_by_key(|execution| (execution.started_at, execution.id()))
@@ -77,17 +77,17 @@ impl Imported {
             .any(|execution| execution.message_id.as_ref() == Some(message))
     }
 
-    /// The execution that a socket was admitted for.
+    /// The execution of a socket.
     pub fn execution_of_socket(&self, socket: SocketId) -> Option<&Id> {
         self.sockets.get(&socket)
     }
 
-    /// Whether the execution has an ingest socket.
+    /// Whether the execution has an open socket.
     pub fn is_connected(&self, id: &Id) -> bool {
         self.sockets.values().any(|admitted| admitted == id)
     }
 
-    /// Changes an execution that is known to be there.
+    /// Changes an execution, which must exist.
     ///
     /// # Panics
     ///
@@ -95,14 +95,14 @@ impl Imported {
     pub fn change(&mut self, id: &Id, step: &mut Step) -> &mut Execution {
         step.write_execution(id);
         let execution = self.executions.get_mut(id);
-        execution.expect("an execution that is changed exists")
+        execution.expect("the execution exists")
     }
 
-    /// Admits a socket, in place of an older one.
+    /// Accepts a socket and closes an older one.
     ///
     /// # Errors
     ///
-    /// If the execution is not the one that is under way (protocol §5).
+    /// If the execution is not the current one (R5.67–R5.69).
     pub fn open_socket(&mut self, socket: SocketId, id: &Id, step: &mut Step) -> Result<(), IngestRefusal> {
         let refusal = match self.executions.get(id) {
             None => Some((IngestRefusal::UnknownExecution, Row::ImportedUnknown)),
@@ -130,7 +130,7 @@ impl Imported {
         Ok(())
     }
 
-    /// A socket is over. Returns its execution if that has not ended and has no other socket.
+    /// Removes a closed socket. Returns its execution if that is unfinished and has no other socket.
     pub fn close_socket(&mut self, socket: SocketId, closing: Closing, step: &mut Step) -> Option<Id> {
         let id = self.sockets.remove(&socket)?;
         if !self.executions[&id].is_unfinished() || self.is_connected(&id) {
@@ -147,7 +147,7 @@ impl Imported {
         }
     }
 
-    /// Tells the wrapper of an execution to stop. False if it is not there to be told.
+    /// Sends a kill to the wrapper of an execution. Returns false if it is not connected.
     pub fn stop(&self, id: &Id, step: &mut Step) -> bool {
         let Some(socket) = self.sockets_of(id).pop() else {
             return false;
@@ -156,7 +156,7 @@ impl Imported {
         true
     }
 
-    /// An execution ends, once and for good.
+    /// Ends an execution.
     pub fn end(&mut self, id: &Id, end: State, step: &mut Step) {
         let execution = self.change(id, step);
         execution.connected = false;

@@ -1,4 +1,4 @@
-//! Ingest sockets of the current run, and the end of a run (protocol §5).
+//! The ingest sockets of the current run, and the end of a run (protocol §5).
 
 use super::deadline::Deadline;
 use super::step::Step;
@@ -11,7 +11,7 @@ impl Session {
             return Reply::Ingest(Err(refusal));
         }
         self.supervision.clear(&Deadline::Grace, step);
-        // What was said on a socket that is gone may not have been heard.
+        // The commands on the old socket may not have arrived (R6.26).
         if self.wrapper.kill_owed().is_some() {
             self.wrapper.send(ToWrapper::Kill, step);
         }
@@ -22,7 +22,7 @@ impl Session {
         Reply::Ingest(Ok(()))
     }
 
-    /// Ends the current run and has the wrapper end what it does.
+    /// Releases the current run and stops its wrapper (R7.13).
     pub(super) fn stop_wrapper(&mut self, step: &mut Step) {
         let Some(run) = self.wrapper.run().cloned() else {
             return;
@@ -33,7 +33,7 @@ impl Session {
         step.effect(Effect::StopWrapper(run.id));
     }
 
-    /// Ends the current run: nothing of it is awaited or watched any more.
+    /// Clears the current run: its deadlines, and the wait for its gate result.
     pub(super) fn clear_run(&mut self, step: &mut Step) {
         if let Some(run) = self.wrapper.clear(step) {
             self.waive_gate_of(&run.id, step);
@@ -41,7 +41,7 @@ impl Session {
         self.supervision.forget_run(step);
     }
 
-    /// A client that comes into the middle of a turn wants to see how it stands.
+    /// Requests a snapshot from the wrapper for a client that connects during a turn (R5.59).
     pub(super) fn request_snapshot(&self, step: &mut Step) -> Reply {
         if self.queue.has_accepted() {
             self.wrapper.send(ToWrapper::RequestSnapshot, step);

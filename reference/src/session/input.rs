@@ -1,4 +1,4 @@
-//! What goes into a session and what comes out of it.
+//! The inputs and the decisions of a session.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -17,128 +17,128 @@ use crate::legacy::model::execution::{self, Closing};
 use crate::model::metadata::{CallbackTarget, Workspace};
 use crate::refusal::Refusal;
 
-/// A number for an ingest socket, drawn by the host; never used twice by one host.
+/// The number of an ingest socket. The host draws it and never uses it twice.
 pub type SocketId = u64;
 
-/// All that can happen to a session.
+/// An event that a session handles.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A session is made whose first message is to be asked for later.
+    /// Store a new session with its prepared message (R2.64).
     Prepare,
-    /// A user turn is asked for (protocol §3).
+    /// Admit a user turn (protocol §3).
     Admit(Box<Admission>),
-    /// The message that the session was prepared with is asked for.
+    /// Admit the prepared message.
     Initiate,
-    /// Callbacks of messages that are admitted from now on go there, or nowhere.
+    /// Set the callback target of messages that are admitted from now on, or remove it.
     SetCallbackTarget(Option<CallbackTarget>),
-    /// The user wants everything stopped.
+    /// Interrupt all work for the user (R6.10).
     Interrupt,
-    /// The user wants the session gone.
+    /// Delete the session.
     Delete,
-    /// A client begins to listen.
+    /// A client opened the stream.
     ClientConnected,
-    /// The server started and the session was restored.
+    /// The server started and restored the session.
     Resume,
-    /// Time has passed.
+    /// A deadline may be due.
     Wake,
-    /// A delivery has got the wrapper ready.
+    /// A delivery made the wrapper ready.
     Prepared {
-        /// The run it was made ready for.
+        /// The run of the delivery.
         run: WrapperRunId,
-        /// Where it will work.
+        /// The workspace of the wrapper.
         workspace: Workspace,
     },
-    /// A delivery is over.
+    /// A delivery ended.
     Delivered {
-        /// The message that was to be delivered.
+        /// The message.
         message: MessageId,
-        /// The run it was to be delivered to.
+        /// The run of the delivery.
         run: WrapperRunId,
-        /// What came of it.
+        /// The result.
         result: Result<(), DeliveryFailure>,
     },
-    /// A wrapper wants to open an ingest socket.
+    /// A wrapper requests an ingest socket.
     IngestOpened {
-        /// The socket's number.
+        /// The number of the socket.
         socket: SocketId,
-        /// What the wrapper says it is.
+        /// The run and fence that the wrapper presents.
         claim: IngestClaim,
     },
-    /// A wrapper of an older service's wants to open an ingest socket.
+    /// A legacy wrapper requests an ingest socket.
     ImportedIngestOpened {
-        /// The socket's number.
+        /// The number of the socket.
         socket: SocketId,
-        /// The execution on whose behalf it speaks.
+        /// The execution that the wrapper presents.
         execution: execution::Id,
     },
-    /// A frame came on an ingest socket.
+    /// A frame arrived on an ingest socket.
     IngestEvent {
-        /// The socket's number.
+        /// The number of the socket.
         socket: SocketId,
         /// The frame.
         frame: Frame,
     },
-    /// An ingest socket is over.
+    /// An ingest socket was closed.
     IngestClosed {
-        /// The socket's number.
+        /// The number of the socket.
         socket: SocketId,
-        /// How it was closed.
+        /// The close frame.
         closing: Closing,
     },
-    /// The queue answered.
+    /// The queue answered a submitted job.
     Enqueued {
-        /// Whose callback it is.
+        /// The owner of the callback.
         owner: CallbackOwner,
-        /// What it said.
+        /// The answer.
         result: Result<(), EnqueueError>,
     },
 }
 
 impl Input {
-    /// Whether somebody did something: what the server does by itself keeps no session from expiring.
+    /// Whether the input is activity, which postpones the expiry (R7.34).
     pub(super) fn is_activity(&self) -> bool {
         !matches!(self, Self::Resume | Self::Wake | Self::Enqueued { .. })
     }
 }
 
-/// What a session decided on one input.
+/// The decision about one input.
 #[derive(Debug, Default)]
 pub struct Decision {
-    /// The answer to whoever caused the input.
+    /// The reply to the sender of the input.
     pub reply: Reply,
-    /// What must be durable before anything else of the decision is seen.
+    /// The changes, which must be committed before any other part becomes visible (R3.17).
     pub writes: Writes,
-    /// What is to be done then, in this order.
+    /// The effects after the commit, in order.
     pub effects: Vec<Effect>,
 }
 
-/// What has changed and must be written in one transaction.
+/// The changes of a decision, to be written in one transaction.
 #[derive(Debug, Default)]
 pub struct Writes {
-    /// What the session is about changed.
+    /// The metadata changed.
     pub metadata: bool,
     /// The core changed.
     pub core: bool,
-    /// These messages changed.
+    /// The changed messages.
     pub messages: BTreeSet<MessageId>,
-    /// These executions of an older service's changed.
+    /// The changed executions.
     pub executions: BTreeSet<execution::Id>,
-    /// These events are new, or replace the row with their id.
+    /// New events, and events that overwrite the row with their id.
     pub events: Vec<EventRow>,
-    /// These entities are gone: the next word on one of them gets a row of its own.
+    /// Entities that are removed: the next event of such an entity gets a new row (R9.30).
     pub forgotten_entities: Vec<String>,
-    /// The session expires on another day than before.
+    /// The change of the day of expiry.
     pub calendar: Option<CalendarMove>,
-    /// The session goes, and everything of it.
+    /// The session is removed completely.
     pub removal: bool,
 }
 
-/// From one day of the calendar of expiry to another. Days are counted from the Unix epoch, in UTC.
+/// A move in the calendar of expiry. Days are counted from the Unix epoch, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CalendarMove {
-    /// Where the session stands; nowhere, if it is new.
+    /// The current day. `None` for a new session.
     pub from: Option<i64>,
-    /// Where it is to stand.
+    /// The new day.
     pub to: i64,
 }
 
@@ -164,60 +164,60 @@ impl Writes {
     }
 }
 
-/// The answer to an input.
+/// The reply to an input.
 #[derive(Debug, Default)]
 pub enum Reply {
-    /// Nobody waits for one.
+    /// No reply.
     #[default]
     None,
-    /// There is no such session any more.
+    /// The session was deleted.
     NoSession,
-    /// To [`Input::Admit`] and [`Input::Initiate`].
+    /// The reply to [`Input::Admit`] and [`Input::Initiate`].
     Admission(Result<Ack, Refusal>),
-    /// To [`Input::Interrupt`].
+    /// The reply to [`Input::Interrupt`].
     Interrupt(InterruptReport),
-    /// To [`Input::Prepared`]: whether the delivery shall go on.
+    /// The reply to [`Input::Prepared`]: whether the delivery should continue.
     Proceed(bool),
-    /// To [`Input::IngestOpened`].
+    /// The reply to [`Input::IngestOpened`].
     Ingest(Result<(), IngestRefusal>),
 }
 
-/// What an interrupt came upon.
+/// The result of an interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InterruptReport {
-    /// Messages and executions that it ended.
+    /// The number of interrupted messages and executions.
     pub interrupted: usize,
-    /// A wrapper was told to stop.
+    /// Whether a kill was sent.
     pub command_sent: bool,
 }
 
-/// Something to be done after the commit.
+/// An effect, to be carried out after the commit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Give the event to everyone who listens.
+    /// Send the event to all subscribers.
     Broadcast(Event),
-    /// Deliver a message; [`Input::Prepared`] and [`Input::Delivered`] tell how it went.
+    /// Deliver a message. Reports with [`Input::Prepared`] and [`Input::Delivered`].
     Deliver(Box<Delivery>),
     /// Send a command on an ingest socket.
     Send(SocketId, ToWrapper),
     /// Close an ingest socket with this code.
     Close(SocketId, u16),
-    /// Have the wrapper of that run end what it does; nobody waits for it.
+    /// Send an abort to the wrapper of that run, without waiting.
     StopWrapper(WrapperRunId),
-    /// Hand a callback to the queue; [`Input::Enqueued`] tells how it went.
+    /// Submit a callback to the queue. Reports with [`Input::Enqueued`].
     Enqueue(Box<CallbackJob>),
-    /// Nobody listens to this session any more.
+    /// Close all streams of the session.
     EndStreams,
 }
 
-/// Commands to a wrapper (protocol §5).
+/// The commands to a wrapper (R5.57–R5.59).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToWrapper {
-    /// Show that you are there.
+    /// `ping`.
     Ping,
-    /// Stop everything.
+    /// `kill`.
     Kill,
-    /// Say once more how the messages at work stand.
+    /// `request_snapshot`.
     RequestSnapshot,
 }
 
@@ -231,18 +231,18 @@ impl ToWrapper {
     }
 }
 
-/// Whose callback it is: a message's, or that of an execution of an older service's.
+/// The owner of a callback: a message, or an execution of an older service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum CallbackOwner {
-    /// Of the message that represents an idle batch.
+    /// The representative of an idle batch.
     Message(MessageId),
-    /// Of an execution.
+    /// An execution.
     Imported(execution::Id),
 }
 
 impl CallbackOwner {
-    /// The message, if it is one's.
+    /// The message, if the owner is one.
     pub fn message(&self) -> Option<&MessageId> {
         match self {
             Self::Message(message) => Some(message),
@@ -266,25 +266,25 @@ impl std::fmt::Display for CallbackOwner {
     }
 }
 
-/// The queue did not take a callback, or did not say that it did.
+/// The queue did not accept a job, or failed to answer.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the callback queue did not take the job: {0}")]
+#[error("the callback queue rejected the job: {0}")]
 pub struct EnqueueError(#[source] Arc<dyn Error + Send + Sync>);
 
 impl EnqueueError {
-    /// An error with this cause.
+    /// Creates an error with this cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(cause.into()))
     }
 }
 
-/// A callback on its way to its receiver.
+/// A job for the callback queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallbackJob {
-    /// What it tells of.
+    /// The owner.
     pub owner: CallbackOwner,
-    /// Where it goes to.
+    /// The receiver.
     pub target: CallbackTarget,
-    /// What it says.
+    /// The body of the request.
     pub body: Value,
 }

@@ -1,29 +1,29 @@
-//! Kilo's events as a session reads them (protocol §11).
+//! The events of kilo (protocol §11).
 //!
-//! Reading never fails: what an event does not say, or says in another form, is absent. Nothing is decided here.
+//! Parsing never fails: fields that are missing or malformed are absent. Nothing is decided here.
 
 use serde_json::Value;
 
 use crate::identity::MessageId;
 
-/// The text of an error of the assistant that has no text of its own (protocol §6).
+/// The text of an assistant's error without a text (R6.11).
 const STOCK_ERROR: &str = "The assistant failed without saying why";
 
-/// What an event of kilo's says.
+/// An event of kilo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KiloEvent {
     /// `message.updated`.
     MessageUpdated {
-        /// Kilo's id of the message.
+        /// kilo's id of the message.
         id: Option<String>,
-        /// The reply that the message is, if it is the assistant's and answers a user turn.
+        /// The reply, if it is an assistant message that answers a user turn.
         reply: Option<Reply>,
     },
     /// `message.part.updated`.
     PartUpdated {
         /// The part.
         part: Option<PartId>,
-        /// Its text, if it is a part with text.
+        /// The text, if it is a text part.
         text: Option<String>,
     },
     /// `message.part.removed`.
@@ -33,53 +33,53 @@ pub enum KiloEvent {
     },
     /// `session.status`.
     SessionStatus {
-        /// Kilo's id of the session.
+        /// kilo's id of the session.
         session: Option<String>,
         /// Whether the status is `busy`.
         is_busy: bool,
     },
     /// `session.idle`.
     SessionIdle {
-        /// Kilo's id of the session.
+        /// kilo's id of the session.
         session: Option<String>,
     },
-    /// Another event that clients get again in a replay, and that says nothing to a session.
+    /// Another kept event, without a meaning for a session (R9.26).
     OtherKept,
-    /// An event that this server does not know.
+    /// Any other event.
     Unknown,
 }
 
-/// What names a part of a message.
+/// The id of a part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartId {
-    /// Kilo's id of the message.
+    /// kilo's id of the message.
     pub message: String,
-    /// Kilo's id of the part.
+    /// kilo's id of the part.
     pub part: String,
 }
 
-/// How an assistant's message ended.
+/// The end of an assistant message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyEnd {
-    /// It is complete.
+    /// Completed.
     Completed,
-    /// It carries this error.
+    /// Failed with this error text.
     Failed(String),
 }
 
-/// An assistant's message that answers a user turn.
+/// An assistant message that answers a user turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Kilo's id of the message.
+    /// kilo's id of the message.
     pub assistant_message_id: String,
-    /// The user turn that it answers.
+    /// The turn that it answers.
     pub answers: MessageId,
-    /// How it ended, if it did.
+    /// Its end, if it has ended.
     pub end: Option<ReplyEnd>,
 }
 
 impl KiloEvent {
-    /// Reads the data of a `kilocode` event.
+    /// Parses the data of a `kilocode` event.
     pub fn read(data: &Value) -> Self {
         let properties = &data["properties"];
         match data["event"].as_str().or_else(|| data["type"].as_str()) {
@@ -122,7 +122,7 @@ impl PartId {
 }
 
 impl Reply {
-    /// The reply that a message of kilo's is. `None` for a user's message, and for one that answers no user turn.
+    /// The reply in a message of kilo. `None` if the message is not an assistant's answer to a user turn.
     fn read(info: &Value) -> Option<Self> {
         let assistant_message_id = text(&info["id"])?;
         if info["role"] != "assistant" {
@@ -146,7 +146,7 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// The text of an error object of kilo: `data.message`, else `message`, else a stock text (protocol §6).
+/// The text of an error object of kilo: `data.message`, else `message`, else a stock text (R6.11).
 pub fn error_text(error: &Value) -> String {
     error["data"]["message"]
         .as_str()
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_speaks_through_its_data_then_its_message_then_a_stock_text() {
+    fn the_error_text_is_data_message_then_message_then_a_stock_text() {
         assert_eq!(
             error_text(&json!({"data": {"message": "a"}, "message": "b"})),
             "a"

@@ -1,29 +1,28 @@
-//! The heart: one session as a pure state machine.
+//! One session as a pure state machine.
 //!
-//! [`Session`] decides, it does not do. There is no socket, clock or disk below this module; time comes
-//! in as an argument, new identifiers come from the source given at the start, and everything that is to
-//! happen goes out as a [`Decision`].
+//! [`Session`] decides and does not act. No socket, clock or disk is used below this module: the time is an argument,
+//! new ids come from the source given at the start, and all effects are returned in a [`Decision`].
 //!
 //! The contract, in the order in which a host keeps it:
 //!
 //! 1. [`Session::create`] or [`Session::restore`], once.
-//! 2. [`Session::handle`] with an [`Input`] and the time, which never goes backwards. A restored session
-//!    takes [`Input::Resume`] first.
-//! 3. Of the [`Decision`]: commit its [`Writes`] ([`Session::commit`]) in one transaction; only then give its [`Reply`] to
-//!    whoever asked and perform its [`Effect`]s in order, feeding what comes of them back as inputs. If
-//!    the commit fails, nothing of the decision may be seen: [`Session::restore`] what the store has, give
-//!    it what [`Session::volatile`] was before ([`Session::keep_volatile`]), and say so to whoever asked.
-//! 4. [`Session::next_deadline`] tells when an [`Input::Wake`] is due.
+//! 2. [`Session::handle`] with an [`Input`] and the time, which never decreases. The first input of a restored
+//!    session is [`Input::Resume`].
+//! 3. Of the [`Decision`]: commit its [`Writes`] ([`Session::commit`]) in one transaction; only then send its [`Reply`]
+//!    and perform its [`Effect`]s in order, and return their results as inputs. If the commit fails, no part of the
+//!    decision may become visible: [`Session::restore`] what the store has, restore the previous [`Session::volatile`]
+//!    with [`Session::keep_volatile`], and report the failure to the sender of the input.
+//! 4. [`Session::next_deadline`] is the time of the next [`Input::Wake`].
 //!
-//! A crash can so fall only before a commit (nothing happened) or between a commit and its effects. Of those
-//! [`Input::Resume`] asks again for what would be missed: deliveries and callbacks. A broadcast is made up
-//! for by the replay of whoever comes back, a command to the wrapper by the socket that it opens anew.
+//! So a crash happens either before a commit, and nothing happened, or between a commit and its effects.
+//! [`Input::Resume`] repeats the effects that would be missed: deliveries and callbacks. Clients recover broadcasts
+//! by the replay, and a wrapper receives commands again when it opens a new socket.
 //!
-//! A session is made of rooms, each a struct with private fields in a module of its own: [`queue`], [`outbox`],
-//! [`wrapper_run`], [`supervision`], [`imported`], [`stream`]. A room changes only itself, and records in the
-//! [`step`] what has to be written and done. What involves several rooms is decided by [`Session`], in a module for each
-//! subject: `admission`, `delivering`, `ingest`, `settlement`, `batch`, `calling_back`, `executions`, `timing`,
-//! `deletion`. What others keep of a session is in [`state`].
+//! A session consists of parts, each a struct with private fields in its own module: [`queue`], [`outbox`],
+//! [`wrapper_run`], [`supervision`], [`imported`], [`stream`]. A part changes only itself, and records writes and
+//! effects in the [`step`]. [`Session`] decides what involves several parts, in one module for each subject:
+//! `admission`, `delivering`, `ingest`, `settlement`, `batch`, `calling_back`, `executions`, `timing`, `deletion`.
+//! [`state`] has the stored form of a session.
 
 pub mod admission;
 mod batch;
@@ -82,19 +81,19 @@ use crate::model::message::{Message, Outcome};
 use crate::model::metadata::Metadata;
 use events::ended;
 
-/// One session. See the module's documentation for how it is used.
+/// A session. The module's documentation describes its use.
 #[derive(Debug, Clone)]
 pub struct Session {
     metadata: Metadata,
-    /// Whether the store has never heard of the session.
+    /// Whether the session was never stored.
     is_new: bool,
-    /// The branch that `complete` last reported.
+    /// The branch of the last `complete` (R6.18).
     reported_branch: Option<String>,
     queue: Queue,
     outbox: Outbox,
     wrapper: WrapperRun,
     supervision: Supervision,
-    /// What an older service left behind.
+    /// The executions of an older service.
     imported: Imported,
     stream: Stream,
     lifetime: Lifetime,
@@ -104,7 +103,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that was never stored. Its first commit stores it.
+    /// Creates a session. Its first commit stores it.
     pub fn create(metadata: Metadata, identifiers: Randomness, profile: Arc<Profile>) -> Self {
         let stored = Stored {
             metadata,
@@ -118,7 +117,7 @@ impl Session {
         session
     }
 
-    /// A session as the store has it.
+    /// Restores a stored session.
     pub fn restore(stored: Stored, identifiers: Randomness, profile: Arc<Profile>) -> Self {
         let Stored {
             metadata,
@@ -148,7 +147,7 @@ impl Session {
         }
     }
 
-    /// The durable part that is neither metadata, message nor event.
+    /// The stored state other than metadata, messages, executions and events.
     pub fn core(&self) -> Core {
         Core {
             last_event: self.stream.last_event(),
@@ -158,14 +157,14 @@ impl Session {
             reported_branch: self.reported_branch.clone(),
             batch: self.outbox.batch().cloned(),
             kill_owed: self.wrapper.kill_owed().cloned(),
-            outbox: self.outbox.owed().clone(),
+            outbox: self.outbox.pending().clone(),
             deadlines: self.supervision.deadlines().clone(),
             calendar_day: self.lifetime.calendar_day(),
             deleted: self.lifetime.is_deleted(),
         }
     }
 
-    /// What no store has of the session.
+    /// The state that is not stored.
     pub fn volatile(&self) -> Volatile {
         Volatile {
             sockets: self.wrapper.sockets().clone(),
@@ -173,29 +172,29 @@ impl Session {
             delivery: self.wrapper.delivery().cloned(),
             enqueueing: self.outbox.enqueueing().clone(),
             recorded_at: self.supervision.recorded_at(),
-            told: self.stream.told(),
+            cloud_status: self.stream.status(),
         }
     }
 
-    /// Takes over what no store has, as it was before a decision that could not be committed.
+    /// Restores the state that is not stored, after a failed commit.
     pub fn keep_volatile(&mut self, volatile: Volatile) {
         self.wrapper.keep_volatile(volatile.sockets, volatile.delivery);
         self.imported.keep_sockets(volatile.execution_sockets);
         self.outbox.keep_enqueueing(volatile.enqueueing);
         self.supervision.keep_recorded_at(volatile.recorded_at);
-        self.stream.keep_told(volatile.told);
+        self.stream.keep_status(volatile.cloud_status);
     }
 
-    /// Whether a restart of the server must take the session up without being asked to.
+    /// Whether the server must load the session when it starts.
     pub fn needs_resuming(&self) -> bool {
         self.queue.has_unfinished()
-            || !self.outbox.owed().is_empty()
+            || !self.outbox.pending().is_empty()
             || self.outbox.batch().is_some()
             || self.supervision.deadlines().has_work()
             || self.imported.unfinished().next().is_some()
     }
 
-    /// Takes in one input at the time `now` and decides what follows from it.
+    /// Decides about one input at the time `now`.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Decision {
         let (profile, identifiers) = (self.profile.clone(), self.identifiers.clone());
         let mut step = Step::new(now, profile, identifiers);
@@ -210,14 +209,14 @@ impl Session {
             self.handle_living(input, &mut step)
         };
         if was_new && matches!(reply, Reply::Admission(Err(_))) {
-            // A session whose first message is refused never was.
+            // A session whose first message is refused is never stored.
             self.is_new = true;
             return step.finish_unwritten(reply);
         }
         self.finalize_batch_without_run(&mut step);
         self.watch_over_run(&mut step);
         self.note_activity(is_activity, &mut step);
-        self.remove_if_nothing_is_owed(&mut step);
+        self.remove_if_settled(&mut step);
         step.finish(reply)
     }
 
@@ -231,7 +230,7 @@ impl Session {
             Input::Delete => self.delete(step),
             Input::ClientConnected => self.request_snapshot(step),
             Input::Resume => self.resume(step),
-            Input::Wake => self.meet_deadlines(step),
+            Input::Wake => self.fire_deadlines(step),
             Input::Prepared { run, workspace } => self.prepared(&run, workspace, step),
             Input::Delivered { message, run, result } => self.delivered(&message, &run, result, step),
             Input::IngestOpened { socket, claim } => self.open_ingest(socket, &claim, step),
@@ -253,67 +252,67 @@ impl Session {
         }
     }
 
-    /// When the next [`Input::Wake`] is due, if ever.
+    /// The time of the next [`Input::Wake`], if any.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.supervision.deadlines().next()
     }
 
-    /// What the session is about.
+    /// The metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// An execution that an older service left behind.
+    /// The execution of that id, if any.
     pub fn execution(&self, id: &execution::Id) -> Option<&Execution> {
         self.imported.find(id)
     }
 
-    /// The execution that has not ended and began last: the one that an older service would still run.
+    /// The current execution: the unfinished one that began last (R5.66).
     pub fn active_execution(&self) -> Option<&Execution> {
         self.imported.active()
     }
 
-    /// A message of the session.
+    /// The message of that id, if any.
     pub fn message(&self, id: &MessageId) -> Option<&Message> {
         self.queue.find(id)
     }
 
-    /// All messages of the session.
+    /// All messages.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.queue.messages()
     }
 
-    /// Id of the latest event that was kept.
+    /// The id of the last kept event.
     pub fn last_event(&self) -> u64 {
         self.stream.last_event()
     }
 
-    /// Whether the session has ever had a ready workspace: the protocol's `warm` (§4).
+    /// Whether the session has had a ready workspace: *warm* in the protocol (§4).
     fn is_warm(&self) -> bool {
         self.metadata.workspace.is_some() || self.metadata.lifecycle.prepared_at.is_some()
     }
 
-    /// Changes what the session is about, and has it written.
+    /// Changes the metadata.
     fn change_metadata(&mut self, step: &mut Step) -> &mut Metadata {
         step.write_metadata();
         self.metadata.lifecycle.updated_at = step.now;
         &mut self.metadata
     }
 
-    /// Ends a message and tells of it; nothing at all if it has ended already.
+    /// Ends a message and emits the event. Does nothing if the message has ended already (R6.1).
     fn end(&mut self, id: &MessageId, outcome: Outcome, step: &mut Step) {
         let was_queued = self.queue.message(id).is_queued();
         if !self.queue.end(id, outcome, step) {
             return;
         }
         if was_queued {
-            // What comes next need not wait for when this one was to be tried again.
-            self.ask_for_drain_if_pending(step);
+            // The next message need not wait for the retry time of this one.
+            self.schedule_drain_if_pending(step);
         }
         let message = self.queue.message(id);
         let has_callback = message.callback_target.is_some();
         let (name, data) = ended(message);
-        self.stream.tell(name, data, step);
+        self.stream.emit_kept(name, data, step);
         if has_callback {
             self.outbox.represent_batch(id, step);
         }

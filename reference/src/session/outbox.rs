@@ -1,7 +1,7 @@
-//! The idle batch, and whose callbacks the queue has not taken yet (protocol §8).
+//! The idle batch, and the owners of callbacks that the queue has not accepted yet (protocol §8).
 //!
-//! The callbacks themselves are in messages and executions. What a callback says, and when a batch is finalized, is
-//! decided in `batch` and `calling_back`.
+//! The callbacks themselves are in messages and executions. `batch` and `calling_back` decide about their bodies and
+//! the finalizing of batches.
 
 use std::collections::BTreeSet;
 
@@ -12,68 +12,68 @@ use super::step::Step;
 use crate::coverage::Row;
 use crate::identity::MessageId;
 
-/// Messages that end between two idles share one callback: that of the last one.
+/// An open batch: messages that end between two idles share the callback of the last one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Batch {
-    /// The message that the callback will tell of.
+    /// The last message with a callback that ended (R8.1).
     representative: MessageId,
-    /// No gate result will come for it.
+    /// Whether the wait for its gate result has ended.
     gate_waived: bool,
 }
 
-/// The callbacks that a session owes.
+/// The pending callbacks of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
-    /// The idle batch that is open.
+    /// The open batch.
     batch: Option<Batch>,
-    /// Whose callback the queue has not taken yet.
-    owed: BTreeSet<CallbackOwner>,
-    /// Those of them that are being handed to the queue right now. No store has it.
+    /// The owners of callbacks that the queue has not accepted yet.
+    pending: BTreeSet<CallbackOwner>,
+    /// The owners whose submission is in progress. Not stored.
     enqueueing: BTreeSet<CallbackOwner>,
 }
 
 impl Outbox {
-    /// The outbox as the store has it.
-    pub fn restore(batch: Option<Batch>, owed: BTreeSet<CallbackOwner>) -> Self {
+    /// The outbox as stored.
+    pub fn restore(batch: Option<Batch>, pending: BTreeSet<CallbackOwner>) -> Self {
         Self {
             batch,
-            owed,
+            pending,
             enqueueing: BTreeSet::new(),
         }
     }
 
-    /// The idle batch that is open.
+    /// The open batch.
     pub fn batch(&self) -> Option<&Batch> {
         self.batch.as_ref()
     }
 
-    /// Whose callback the queue has not taken yet.
-    pub fn owed(&self) -> &BTreeSet<CallbackOwner> {
-        &self.owed
+    /// The owners of callbacks that the queue has not accepted yet.
+    pub fn pending(&self) -> &BTreeSet<CallbackOwner> {
+        &self.pending
     }
 
-    /// Those of them that are being handed to the queue right now.
+    /// The owners whose submission is in progress.
     pub fn enqueueing(&self) -> &BTreeSet<CallbackOwner> {
         &self.enqueueing
     }
 
-    /// Takes over what is being handed to the queue, which no store has.
+    /// Restores the submissions in progress, which are not stored.
     pub fn keep_enqueueing(&mut self, enqueueing: BTreeSet<CallbackOwner>) {
         self.enqueueing = enqueueing;
     }
 
-    /// The message that the open batch's callback will tell of.
+    /// The representative of the open batch.
     pub fn representative(&self) -> Option<&MessageId> {
         self.batch.as_ref().map(|batch| &batch.representative)
     }
 
-    /// Whether the open batch need not wait for a gate result any more.
+    /// Whether the wait for the gate result of the open batch has ended.
     pub fn is_gate_waived(&self) -> bool {
         self.batch.as_ref().is_some_and(|batch| batch.gate_waived)
     }
 
-    /// A message with a callback ended: it represents the batch from now on.
+    /// Makes a message the representative of the batch (R8.1).
     pub fn represent_batch(&mut self, message: &MessageId, step: &mut Step) {
         match self.batch {
             None => Row::BatchOpened.reach(),
@@ -86,7 +86,7 @@ impl Outbox {
         });
     }
 
-    /// No gate result will come for the open batch.
+    /// Ends the wait for the gate result of the open batch.
     pub fn waive_gate(&mut self, step: &mut Step) {
         if let Some(batch) = &mut self.batch {
             step.write_core();
@@ -94,33 +94,33 @@ impl Outbox {
         }
     }
 
-    /// Takes out the open batch. Returns the message that represents it.
+    /// Closes the open batch and returns its representative.
     pub fn close_batch(&mut self, step: &mut Step) -> Option<MessageId> {
         let batch = self.batch.take()?;
         step.write_core();
         Some(batch.representative)
     }
 
-    /// From now on a callback is owed.
-    pub fn owe(&mut self, owner: &CallbackOwner, step: &mut Step) {
+    /// Adds the owner of a pending callback.
+    pub fn add(&mut self, owner: &CallbackOwner, step: &mut Step) {
         step.write_core();
-        self.owed.insert(owner.clone());
+        self.pending.insert(owner.clone());
     }
 
-    /// A callback is not owed any more.
-    pub fn settle(&mut self, owner: &CallbackOwner, step: &mut Step) {
+    /// Removes the owner of a callback that the queue has accepted.
+    pub fn remove(&mut self, owner: &CallbackOwner, step: &mut Step) {
         step.write_core();
-        self.owed.remove(owner);
+        self.pending.remove(owner);
     }
 
-    /// Begins to hand a callback to the queue. False if it is not owed, or if this is under way already.
+    /// Begins a submission. Returns false if the callback is not pending, or its submission is in progress.
     pub fn begin_enqueue(&mut self, owner: &CallbackOwner) -> bool {
-        self.owed.contains(owner) && self.enqueueing.insert(owner.clone())
+        self.pending.contains(owner) && self.enqueueing.insert(owner.clone())
     }
 
-    /// The queue answered. False if the callback is not owed any more.
+    /// Ends a submission. Returns false if the callback is not pending any more.
     pub fn end_enqueue(&mut self, owner: &CallbackOwner) -> bool {
         self.enqueueing.remove(owner);
-        self.owed.contains(owner)
+        self.pending.contains(owner)
     }
 }

@@ -1,7 +1,7 @@
-//! The messages of a session, and the order of those that wait (protocol §3, §4, §6).
+//! The messages of a session, and the order of pending messages (protocol §3, §4, §6).
 //!
-//! A message is pending exactly while its state is `queued`: there is no second list that could differ. The head blocks
-//! the queue: no message overtakes it. When a message is delivered, and why it ends, is decided elsewhere.
+//! A message is pending exactly while its state is `queued`; there is no second list. No message overtakes the head
+//! of the queue (R4.4). Deliveries and ends of messages are decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ use crate::model::message::{Message, Outcome};
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
     messages: BTreeMap<MessageId, Message>,
-    /// Those of them that have not ended.
+    /// The ids of unfinished messages.
     unfinished: BTreeSet<MessageId>,
 }
 
 impl Queue {
-    /// The messages as the store has them.
+    /// The messages as stored.
     pub fn restore(messages: Vec<Message>) -> Self {
         let unfinished = messages.iter().filter(|message| !message.is_terminal());
         Self {
@@ -31,12 +31,12 @@ impl Queue {
         }
     }
 
-    /// A message, if there is one of that id.
+    /// The message of that id, if any.
     pub fn find(&self, id: &MessageId) -> Option<&Message> {
         self.messages.get(id)
     }
 
-    /// A message that is known to be there.
+    /// The message of that id, which must exist.
     ///
     /// # Panics
     ///
@@ -50,57 +50,57 @@ impl Queue {
         self.messages.values()
     }
 
-    /// Whether the session never had a message.
+    /// Whether the session has no messages.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Whether there is a message that has not ended.
+    /// Whether a message is unfinished.
     pub fn has_unfinished(&self) -> bool {
         !self.unfinished.is_empty()
     }
 
-    /// Messages that have not ended, oldest first.
+    /// The unfinished messages, oldest first.
     pub fn unfinished(&self) -> impl Iterator<Item = &Message> {
         let mut unfinished: Vec<&Message> = self.unfinished.iter().map(|id| &self.messages[id]).collect();
         unfinished.sort_by_key(|message| (message.created_at, &message.id));
         unfinished.into_iter()
     }
 
-    /// Messages that wait, in the order in which they will be delivered.
+    /// The pending messages, in the order of delivery (R4.1).
     pub fn queued(&self) -> impl Iterator<Item = &Message> {
         self.unfinished().filter(|message| message.is_queued())
     }
 
-    /// The message that is delivered next.
+    /// The next message to deliver.
     pub fn head(&self) -> Option<&Message> {
         self.queued().next()
     }
 
-    /// Messages that a wrapper took and that have not ended, oldest first.
+    /// The accepted messages, oldest first.
     pub fn accepted(&self) -> impl Iterator<Item = &Message> {
         self.unfinished().filter(|message| message.is_accepted())
     }
 
-    /// Whether there is a message that a wrapper took and that has not ended.
+    /// Whether a message is accepted and unfinished.
     pub fn has_accepted(&self) -> bool {
         self.accepted().next().is_some()
     }
 
-    /// Messages that `run` took and that have not ended, oldest first.
+    /// The accepted messages of `run`, oldest first.
     pub fn accepted_by<'a>(&'a self, run: &'a WrapperRunId) -> impl Iterator<Item = &'a Message> {
         self.accepted()
             .filter(move |message| message.accepted_by.as_ref() == Some(run))
     }
 
-    /// Takes in a new message.
+    /// Adds a new message.
     pub fn admit(&mut self, message: Message, step: &mut Step) {
         step.write_message(&message.id);
         self.unfinished.insert(message.id.clone());
         self.messages.insert(message.id.clone(), message);
     }
 
-    /// Changes a message that is known to be there.
+    /// Changes a message, which must exist.
     ///
     /// # Panics
     ///
@@ -113,10 +113,10 @@ impl Queue {
     ) -> T {
         step.write_message(id);
         let message = self.messages.get_mut(id);
-        change(message.expect("a message that is changed exists"))
+        change(message.expect("the message exists"))
     }
 
-    /// Ends a message. False, and nothing changes, if it has ended already: an end is final (protocol §6).
+    /// Ends a message. Returns false, and changes nothing, if it has ended already (R6.1).
     pub fn end(&mut self, id: &MessageId, outcome: Outcome, step: &mut Step) -> bool {
         let message = &self.messages[id];
         if message.is_terminal() {

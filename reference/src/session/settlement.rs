@@ -1,4 +1,4 @@
-//! Evidence of a turn's end, and what it makes of the message (protocol §6).
+//! The evidence for the end of messages (protocol §6).
 
 use super::deadline::Deadline;
 use super::frame::{Frame, Meaning};
@@ -12,14 +12,14 @@ use crate::legacy::model::Origin;
 use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
 
 impl Session {
-    /// A frame came from a wrapper.
+    /// Handles a frame of a wrapper.
     pub(super) fn take_wrapper_frame(&mut self, socket: SocketId, frame: &Frame, step: &mut Step) -> Reply {
         let Some(run) = self.wrapper.run_of_socket(socket) else {
             Row::StaleFrame.reach();
             step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        self.stream.pass_on(Origin::default(), frame, step);
+        self.stream.relay(Origin::default(), frame, step);
         self.supervision.note_output(!frame.is_sign_of_life_only(), step);
         match frame.meaning() {
             Meaning::Pong => self.supervision.note_pong(step),
@@ -42,7 +42,7 @@ impl Session {
         Reply::None
     }
 
-    /// Records the branch that a `complete` reports.
+    /// Records the branch of a `complete` (R6.18).
     pub(super) fn note_branch(&mut self, branch: Option<&str>, step: &mut Step) {
         if let Some(branch) = branch {
             Row::BranchReported.reach();
@@ -63,7 +63,7 @@ impl Session {
                 self.wrapper.note_shown(run, id.as_deref());
             }
             KiloEvent::SessionStatus { session, is_busy } if *is_busy && is_root(session) => {
-                // The idle that was seen before belonged to an earlier turn: it may have been late.
+                // The idle may have been late and belong to an earlier turn (R7.5).
                 self.supervision.clear(&Deadline::Reconciliation, step);
             }
             KiloEvent::SessionIdle { session } if is_root(session) => {
@@ -71,14 +71,14 @@ impl Session {
                 self.supervision.note_root_idle(self.queue.has_accepted(), step);
                 self.finalize_batch_if_due(step);
             }
-            // A child session's idle says nothing of the root.
+            // The idle of a child session has no effect (R7.15).
             KiloEvent::SessionIdle { .. } => Row::ChildIdle.reach(),
             _ => {}
         }
     }
 
-    /// Counts as accepted what the wrapper has shown to have, before it is judged what becomes of all that it has:
-    /// its answer to the delivery is on the way, and then it would be too late.
+    /// Accepts the message in delivery if the wrapper has shown that it has it. The answer to the delivery may arrive
+    /// too late for events that end all accepted messages.
     fn accept_what_was_taken(&mut self, run: &WrapperRunId, step: &mut Step) {
         if let Some(message) = self.wrapper.shown_by(run).cloned() {
             Row::EvidenceBeforeReply.reach();
@@ -93,7 +93,7 @@ impl Session {
         if self.queue.message(&reply.answers).is_queued() {
             Row::EvidenceBeforeReply.reach();
         }
-        // A turn that has ended was taken, even if the answer to its delivery is still on the way.
+        // A message that ended was accepted, even if the answer to its delivery is outstanding (R4.22).
         self.accept(&reply.answers, run, step);
         let (status, reason, error) = match end {
             ReplyEnd::Completed => {
@@ -113,14 +113,14 @@ impl Session {
             assistant_message_id: Some(reply.assistant_message_id.clone()),
         };
         self.end(&reply.answers, outcome, step);
-        // The idle may have been told before the reply that it follows.
+        // The idle may have arrived before the reply.
         self.finalize_batch_if_due(step);
     }
 
     fn take_complete(&mut self, run: &WrapperRunId, gate_result: Option<GateResult>, step: &mut Step) {
         self.wrapper.note_stopped(run, step);
         self.observe_gate(run, gate_result, step);
-        // A message that is on its way to this run will be its work in a moment.
+        // A message in delivery to this run is about to become its work (R6.21).
         let has_work = self.queue.accepted_by(run).next().is_some() || self.wrapper.is_delivering_to(run);
         if !has_work && self.wrapper.is_current(run) {
             Row::Completed.reach();
@@ -128,9 +128,9 @@ impl Session {
         } else {
             Row::CompletedWithWork.reach();
         }
-        self.stream.tell_ready(step);
+        self.stream.report_ready(step);
         self.finalize_batch_without_idle(step);
-        self.ask_for_drain_if_pending(step);
+        self.schedule_drain_if_pending(step);
     }
 
     fn take_fatal_error(&mut self, run: &WrapperRunId, text: &str, step: &mut Step) {
@@ -142,15 +142,15 @@ impl Session {
             error: Some(text.to_owned()),
             assistant_message_id: None,
         };
-        self.stream.tell_failure(text, step);
+        self.stream.report_error(text, step);
         self.accept_what_was_taken(run, step);
         self.end_accepted_of(run, &outcome, step);
         self.waive_gate_of(run, step);
         self.finalize_batch_without_idle(step);
-        self.ask_for_drain_if_pending(step);
+        self.schedule_drain_if_pending(step);
     }
 
-    /// The user wants everything stopped: what was accepted first, then what waits, in order.
+    /// Interrupts all accepted messages, then all pending ones (R6.24).
     pub(super) fn interrupt(&mut self, step: &mut Step) -> Reply {
         let mut to_end: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
         to_end.extend(self.queue.queued().map(|message| message.id.clone()));
@@ -171,10 +171,10 @@ impl Session {
             self.wrapper.demand_stop(step)
         };
         if !command_sent && self.wrapper.delivery().is_some() {
-            // Nobody can be told, and how that delivery goes must not keep the next message waiting.
+            // Without a socket the kill cannot be sent, and the delivery must not delay the next message (R6.28).
             self.stop_wrapper(step);
         }
-        self.stream.tell_ready_if_preparing(step);
+        self.stream.report_ready_if_preparing(step);
         self.finalize_batch_without_idle(step);
         Reply::Interrupt(InterruptReport {
             interrupted: to_end.len() + imported,
@@ -182,7 +182,7 @@ impl Session {
         })
     }
 
-    /// Ends everything that `run` accepted and that has not ended.
+    /// Ends all unfinished messages that `run` accepted.
     pub(super) fn end_accepted_of(&mut self, run: &WrapperRunId, outcome: &Outcome, step: &mut Step) {
         let to_end: Vec<MessageId> = self
             .queue

@@ -1,6 +1,6 @@
-//! The state of a session as others keep it: what a store has, and what a restart loses.
+//! The stored and the volatile state of a session.
 //!
-//! The rooms of a session give their parts and take them back; here is only the form, and that of [`Core`] is stored.
+//! The parts of a session export and import their state. Only the form is here; the form of [`Core`] is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::deadline::Deadlines;
 use super::events::EventRow;
 use super::outbox::Batch;
-use super::stream::Told;
+use super::stream::CloudStatus;
 use super::wrapper::Run;
 use super::wrapper_run::DeliveryInFlight;
 use super::{CallbackOwner, SocketId};
@@ -19,60 +19,60 @@ use crate::legacy::model::execution::{self, Execution};
 use crate::model::message::Message;
 use crate::model::metadata::Metadata;
 
-/// A session as the store has it.
+/// A session as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// What it is about.
+    /// The metadata.
     pub metadata: Metadata,
-    /// Its core; that of a session which only an older service ever wrote is as empty as a new one's.
+    /// The core. The default for a session that was imported and has not changed since.
     pub core: Core,
-    /// Its messages.
+    /// The messages.
     pub messages: Vec<Message>,
-    /// Executions of an older service.
+    /// The executions of an older service.
     pub executions: Vec<Execution>,
-    /// The latest events about its entities.
+    /// The latest events of entities.
     pub entities: Vec<EventRow>,
 }
 
-/// The durable part of a session that changes with nearly every input.
+/// The part of the state that changes with nearly every input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Core {
-    /// Id of the latest event that was kept.
+    /// The id of the last kept event.
     pub(super) last_event: u64,
-    /// Generation of the latest allocation of the wrapper.
+    /// The generation of the last allocation of the wrapper.
     pub(super) wrapper_generation: u64,
-    /// The wrapper run that is current.
+    /// The current run.
     pub(super) run: Option<Run>,
-    /// Since when the root is idle, if nothing was accepted since.
+    /// The time of the last root idle, if nothing was accepted since.
     pub(super) idle_since: Option<Timestamp>,
-    /// The branch that `complete` last reported.
+    /// The branch of the last `complete`.
     pub(super) reported_branch: Option<String>,
-    /// The idle batch that is open.
+    /// The open batch.
     pub(super) batch: Option<Batch>,
-    /// The run whose wrapper was told to stop, or should have been, and has not said that it did.
+    /// The run whose kill is outstanding (R6.26).
     pub(super) kill_owed: Option<WrapperRunId>,
-    /// Whose callback the queue has not taken yet.
+    /// The owners of callbacks that the queue has not accepted yet.
     pub(super) outbox: BTreeSet<CallbackOwner>,
     pub(super) deadlines: Deadlines,
-    /// The day on which the store's calendar has the session expire.
+    /// The day of expiry in the store's calendar.
     pub(super) calendar_day: Option<i64>,
-    /// It was deleted, and is kept only until the queue has taken the callbacks that it owes.
+    /// Whether the session was deleted. It is kept until the queue has accepted its callbacks.
     pub(super) deleted: bool,
 }
 
-/// What a restart of the server loses: what is known of sockets and of what is under way.
+/// The state that a restart loses: sockets, and operations in progress.
 #[derive(Debug, Clone, Default)]
 pub struct Volatile {
-    /// Open ingest sockets with the run each was admitted for.
+    /// The open ingest sockets, with their runs.
     pub(super) sockets: BTreeMap<SocketId, Run>,
-    /// Open ingest sockets of older wrappers with the execution each was admitted for.
+    /// The open ingest sockets of executions.
     pub(super) execution_sockets: BTreeMap<SocketId, execution::Id>,
     pub(super) delivery: Option<DeliveryInFlight>,
-    /// Callbacks that are being handed to the queue right now.
+    /// The owners of callbacks whose submission is in progress.
     pub(super) enqueueing: BTreeSet<CallbackOwner>,
-    /// When the core was last written.
+    /// The time of the last write of the core.
     pub(super) recorded_at: Option<Timestamp>,
-    /// What clients were told last of the cloud side.
-    pub(super) told: Option<Told>,
+    /// The last `cloud.status` that clients received.
+    pub(super) cloud_status: Option<CloudStatus>,
 }

@@ -1,6 +1,6 @@
-//! One step of a session: what an input is decided with, and the decision as far as it has come.
+//! One step of a session: the context of an input, and the decision in progress.
 //!
-//! Rooms change themselves and record in the step what has to be written and done.
+//! The parts of a session change themselves, and record writes and effects in the step.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::legacy::model::execution;
 pub(super) struct Step {
     /// The time of the input.
     pub now: Timestamp,
-    /// Durations, limits and numbers of attempts.
+    /// The durations, limits and numbers of attempts.
     pub profile: Arc<Profile>,
-    /// Where new identifiers come from.
+    /// The source of new ids.
     pub identifiers: Randomness,
     decision: Decision,
 }
 
 impl Step {
-    /// A step at which nothing is decided yet.
+    /// Starts a step with an empty decision.
     pub fn new(now: Timestamp, profile: Arc<Profile>, identifiers: Randomness) -> Self {
         Self {
             now,
@@ -35,7 +35,7 @@ impl Step {
         }
     }
 
-    /// The decision, with the answer to the input.
+    /// Finishes the decision.
     pub fn finish(self, reply: Reply) -> Decision {
         Decision {
             reply,
@@ -43,7 +43,7 @@ impl Step {
         }
     }
 
-    /// The effects alone, with a refusal: nothing is written.
+    /// Finishes a refusal: effects and reply, without writes.
     pub fn finish_unwritten(self, reply: Reply) -> Decision {
         Decision {
             reply,
@@ -52,58 +52,58 @@ impl Step {
         }
     }
 
-    /// Whether anything has to be written.
+    /// Whether anything is to be written.
     pub fn writes_anything(&self) -> bool {
         !self.decision.writes.is_empty()
     }
 
-    /// Whether the core has to be written.
+    /// Whether the core is to be written.
     pub fn writes_core(&self) -> bool {
         self.decision.writes.core
     }
 
-    /// Has the core written.
+    /// Writes the core.
     pub fn write_core(&mut self) {
         self.decision.writes.core = true;
     }
 
-    /// Has the metadata written, and the core with it.
+    /// Writes the metadata and the core.
     pub fn write_metadata(&mut self) {
         self.decision.writes.metadata = true;
         self.decision.writes.core = true;
     }
 
-    /// Has a message written.
+    /// Writes a message.
     pub fn write_message(&mut self, message: &MessageId) {
         self.decision.writes.messages.insert(message.clone());
     }
 
-    /// Has an execution written.
+    /// Writes an execution.
     pub fn write_execution(&mut self, execution: &execution::Id) {
         self.decision.writes.executions.insert(execution.clone());
     }
 
-    /// Has an event written.
+    /// Writes an event.
     pub fn write_event(&mut self, row: EventRow) {
         self.decision.writes.events.push(row);
     }
 
-    /// Has the row of an entity forgotten: the next event about it gets a row of its own.
+    /// Removes the row of an entity: its next event gets a new row.
     pub fn forget_entity(&mut self, entity: String) {
         self.decision.writes.forgotten_entities.push(entity);
     }
 
-    /// Has the session moved in the calendar of expiry.
+    /// Moves the session in the calendar of expiry.
     pub fn move_in_calendar(&mut self, calendar: CalendarMove) {
         self.decision.writes.calendar = Some(calendar);
     }
 
-    /// Has the session removed, with everything that belongs to it.
+    /// Removes the session with all its rows.
     pub fn remove_session(&mut self) {
         self.decision.writes.removal = true;
     }
 
-    /// Has something done after the commit, after what is to be done already.
+    /// Adds an effect, after the previous ones.
     pub fn effect(&mut self, effect: Effect) {
         self.decision.effects.push(effect);
     }

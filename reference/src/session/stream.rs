@@ -1,4 +1,4 @@
-//! The stream of a session: ids of events, rows of entities, and what clients were told last (protocol §5, §9).
+//! The stream of a session: event ids, rows of entities, and the status that clients received (protocol §5, §9).
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use super::step::Step;
 use crate::coverage::Row;
 use crate::legacy::model::Origin;
 
-/// Steps of a preparation, by name, each with what a person reads.
+/// A step of the preparation of a wrapper (R5.19, R5.20).
 pub(super) enum Preparation {
-    /// The wrapper is asked to get ready.
+    /// The wrapper was requested to get ready.
     SandboxStarting,
-    /// It has said that it is.
+    /// The wrapper is ready.
     WorkspaceReady,
 }
 
 impl Preparation {
-    fn words(&self) -> (&'static str, &'static str) {
+    fn step_and_message(&self) -> (&'static str, &'static str) {
         match self {
             Self::SandboxStarting => ("sandbox_starting", "Getting the sandbox ready"),
             Self::WorkspaceReady => ("workspace_ready", "The workspace is ready"),
@@ -29,9 +29,9 @@ impl Preparation {
     }
 }
 
-/// What clients were told last of the cloud side. A client that connects later gets it in `connected`.
+/// The last `cloud.status` that clients received. A client that connects later gets it in `connected`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum CloudStatus {
     Preparing,
     Ready,
     Error,
@@ -40,16 +40,16 @@ pub(super) enum Told {
 /// The stream of a session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stream {
-    /// Id of the latest event that was kept.
+    /// The id of the last kept event.
     last_event: u64,
-    /// Ids of the rows of entities.
+    /// The ids of the rows of entities.
     entities: BTreeMap<String, u64>,
-    /// No store has it.
-    told: Option<Told>,
+    /// Not stored.
+    status: Option<CloudStatus>,
 }
 
 impl Stream {
-    /// The stream as the store has it.
+    /// The stream as stored.
     pub fn restore(last_event: u64, entities: &[EventRow]) -> Self {
         let entities = entities
             .iter()
@@ -57,27 +57,27 @@ impl Stream {
         Self {
             last_event,
             entities: entities.collect(),
-            told: None,
+            status: None,
         }
     }
 
-    /// Id of the latest event that was kept.
+    /// The id of the last kept event.
     pub fn last_event(&self) -> u64 {
         self.last_event
     }
 
-    /// What clients were told last of the cloud side.
-    pub fn told(&self) -> Option<Told> {
-        self.told
+    /// The last `cloud.status` that clients received.
+    pub fn status(&self) -> Option<CloudStatus> {
+        self.status
     }
 
-    /// Takes over what clients were told last, which no store has.
-    pub fn keep_told(&mut self, told: Option<Told>) {
-        self.told = told;
+    /// Restores the status, which is not stored.
+    pub fn keep_status(&mut self, status: Option<CloudStatus>) {
+        self.status = status;
     }
 
-    /// Puts an event of the server on the stream, and keeps it.
-    pub fn tell(&mut self, stream_event_type: &str, data: Value, step: &mut Step) {
+    /// Emits an event of the server and keeps it.
+    pub fn emit_kept(&mut self, stream_event_type: &str, data: Value, step: &mut Step) {
         self.emit(
             Origin::default(),
             stream_event_type,
@@ -87,8 +87,8 @@ impl Stream {
         );
     }
 
-    /// Puts a wrapper's event on the stream, and keeps it if it is one that lasts.
-    pub fn pass_on(&mut self, origin: Origin, frame: &Frame, step: &mut Step) {
+    /// Relays an event of a wrapper, and keeps it if it is of a kept type.
+    pub fn relay(&mut self, origin: Origin, frame: &Frame, step: &mut Step) {
         if let Meaning::Kilo(KiloEvent::PartRemoved { part }) = frame.meaning() {
             Row::PartRemoved.reach();
             if let Some(part) = part {
@@ -101,7 +101,7 @@ impl Stream {
         self.emit(origin, name, data, frame.persistence(), step);
     }
 
-    /// Puts an event on the stream, and keeps it if it is one that lasts.
+    /// Emits an event, and keeps it according to `persistence`.
     pub fn emit(
         &mut self,
         origin: Origin,
@@ -147,44 +147,44 @@ impl Stream {
         self.last_event
     }
 
-    /// Tells clients what is being prepared.
-    pub fn tell_preparing(&mut self, preparation: &Preparation, step: &mut Step) {
-        Row::ToldPreparing.reach();
-        let (stage, message) = preparation.words();
-        self.told = Some(Told::Preparing);
-        self.tell_once(name::PREPARING, json!({"step": stage, "message": message}), step);
+    /// Emits the status `preparing`.
+    pub fn report_preparing(&mut self, preparation: &Preparation, step: &mut Step) {
+        Row::StatusPreparing.reach();
+        let (stage, message) = preparation.step_and_message();
+        self.status = Some(CloudStatus::Preparing);
+        self.emit_volatile(name::PREPARING, json!({"step": stage, "message": message}), step);
         let status = json!({"type": "preparing", "step": stage, "message": message});
-        self.tell_status(&status, step);
+        self.report_status(&status, step);
     }
 
-    /// Tells clients that nothing is being prepared any more, once and not again with every turn.
-    pub fn tell_ready(&mut self, step: &mut Step) {
-        if self.told.replace(Told::Ready) != Some(Told::Ready) {
-            Row::ToldReady.reach();
-            self.tell_status(&json!({"type": "ready"}), step);
+    /// Emits the status `ready`, unless it is the current one (R5.21).
+    pub fn report_ready(&mut self, step: &mut Step) {
+        if self.status.replace(CloudStatus::Ready) != Some(CloudStatus::Ready) {
+            Row::StatusReady.reach();
+            self.report_status(&json!({"type": "ready"}), step);
         }
     }
 
-    /// Tells clients that nothing is being prepared any more, if they were told that something is.
-    pub fn tell_ready_if_preparing(&mut self, step: &mut Step) {
-        if self.told == Some(Told::Preparing) {
-            self.tell_ready(step);
+    /// Emits the status `ready` if the current one is `preparing`.
+    pub fn report_ready_if_preparing(&mut self, step: &mut Step) {
+        if self.status == Some(CloudStatus::Preparing) {
+            self.report_ready(step);
         }
     }
 
-    /// Tells clients of a fatal error of the wrapper.
-    pub fn tell_failure(&mut self, message: &str, step: &mut Step) {
-        Row::ToldError.reach();
-        self.told = Some(Told::Error);
-        self.tell_status(&json!({"type": "error", "message": message}), step);
+    /// Emits the status `error` (R5.22).
+    pub fn report_error(&mut self, message: &str, step: &mut Step) {
+        Row::StatusError.reach();
+        self.status = Some(CloudStatus::Error);
+        self.report_status(&json!({"type": "error", "message": message}), step);
     }
 
-    fn tell_status(&mut self, status: &Value, step: &mut Step) {
-        self.tell_once(name::CLOUD_STATUS, json!({"cloudStatus": status}), step);
+    fn report_status(&mut self, status: &Value, step: &mut Step) {
+        self.emit_volatile(name::CLOUD_STATUS, json!({"cloudStatus": status}), step);
     }
 
-    /// Puts an event on the stream that is not kept.
-    fn tell_once(&mut self, stream_event_type: &str, data: Value, step: &mut Step) {
+    /// Emits an event that is not kept.
+    fn emit_volatile(&mut self, stream_event_type: &str, data: Value, step: &mut Step) {
         self.emit(
             Origin::default(),
             stream_event_type,

@@ -1,6 +1,6 @@
-//! What a session watches: its deadlines, and since when it is idle (protocol §7).
+//! The deadlines of a session, and its idle state (protocol §7).
 //!
-//! Here deadlines are set and cleared. What follows when one is due is decided in `timing`.
+//! Deadlines are set and cleared here. `timing` has their effects.
 
 use jiff::Timestamp;
 
@@ -8,32 +8,32 @@ use super::deadline::{Deadline, Deadlines};
 use super::step::Step;
 use crate::coverage::Row;
 
-/// The deadlines of a session.
+/// The deadlines of a session, and its idle state.
 #[derive(Debug, Clone)]
 pub(super) struct Supervision {
     deadlines: Deadlines,
-    /// Since when the root is idle, if nothing was accepted since.
+    /// The time of the last root idle, if nothing was accepted since.
     idle_since: Option<Timestamp>,
-    /// When the core was last written. No store has it.
+    /// The time of the last write of the core. Not stored.
     recorded_at: Option<Timestamp>,
 }
 
-/// What there is to be watched after an input.
+/// The conditions after an input that deadlines depend on.
 pub(super) struct Watched {
-    /// There is a message that a wrapper took and that has not ended.
+    /// Whether a message is accepted and unfinished.
     pub has_accepted: bool,
-    /// The current run owes an end to a message, or its last word to a batch.
-    pub run_owes_something: bool,
-    /// The current run has an ingest socket.
+    /// Whether the current run has outstanding work (R7.16, R7.17).
+    pub has_outstanding_work: bool,
+    /// Whether the current run has an ingest socket.
     pub is_connected: bool,
-    /// There is a run and no message that has not ended.
+    /// Whether there is a run and no unfinished message.
     pub run_is_unused: bool,
-    /// An idle batch is open.
+    /// Whether a batch is open.
     pub has_batch: bool,
 }
 
 impl Supervision {
-    /// The deadlines as the store has them.
+    /// The deadlines as stored.
     pub fn restore(deadlines: Deadlines, idle_since: Option<Timestamp>) -> Self {
         Self {
             deadlines,
@@ -47,17 +47,17 @@ impl Supervision {
         &self.deadlines
     }
 
-    /// Since when the root is idle, if nothing was accepted since.
+    /// The time of the last root idle, if nothing was accepted since.
     pub fn idle_since(&self) -> Option<Timestamp> {
         self.idle_since
     }
 
-    /// When the core was last written.
+    /// The time of the last write of the core.
     pub fn recorded_at(&self) -> Option<Timestamp> {
         self.recorded_at
     }
 
-    /// Takes over when the core was last written, which no store has.
+    /// Restores the time of the last write, which is not stored.
     pub fn keep_recorded_at(&mut self, recorded_at: Option<Timestamp>) {
         self.recorded_at = recorded_at;
     }
@@ -67,13 +67,13 @@ impl Supervision {
         self.deadlines.get(deadline).is_some()
     }
 
-    /// Sets a deadline, in place of an earlier time.
+    /// Sets a deadline, replacing its earlier time.
     pub fn set(&mut self, deadline: Deadline, at: Timestamp, step: &mut Step) {
         step.write_core();
         self.deadlines.set(deadline, at);
     }
 
-    /// Clears a deadline, if it is set.
+    /// Clears a deadline.
     pub fn clear(&mut self, deadline: &Deadline, step: &mut Step) {
         if self.deadlines.clear(deadline) {
             step.write_core();
@@ -86,7 +86,7 @@ impl Supervision {
         }
     }
 
-    /// Takes out the earliest deadline that is due.
+    /// Removes and returns the earliest deadline that is due.
     pub fn take_due(&mut self, step: &mut Step) -> Option<Deadline> {
         let due = self.deadlines.take_due(step.now);
         if due.is_some() {
@@ -96,35 +96,35 @@ impl Supervision {
     }
 
     /// Sets the drain, unless an earlier one is set.
-    pub fn ask_for_drain(&mut self, wanted: Timestamp, step: &mut Step) {
+    pub fn schedule_drain(&mut self, wanted: Timestamp, step: &mut Step) {
         let planned = self.deadlines.get(&Deadline::Drain);
         if planned.is_none_or(|planned| wanted < planned) {
             self.set(Deadline::Drain, wanted, step);
         }
     }
 
-    /// The server started: deadlines that are past are due soon.
+    /// Postpones deadlines that passed before the start of the server (R7.28, R7.32).
     pub fn resume(&mut self, step: &mut Step) {
         self.put_off_past(step);
-        // What was shown last before the stop may not have been written.
+        // The last output before the stop may not have been recorded.
         let interval = step.profile.output_record_interval;
         self.deadlines.put_off(&Deadline::NoOutput, |at| at + interval);
     }
 
-    /// Puts off deadlines that are past, after a restart.
+    /// Postpones deadlines that have passed, after a restart.
     pub fn put_off_past(&mut self, step: &mut Step) {
         step.write_core();
         let earliest = step.now + step.profile.resume_delay;
         self.deadlines.put_off_past(step.now, earliest);
     }
 
-    /// The session is deleted: only callbacks are owed still.
+    /// Keeps only the retries of callbacks, after a deletion.
     pub fn keep_callbacks_only(&mut self, step: &mut Step) {
         step.write_core();
         self.deadlines.keep_callbacks_only();
     }
 
-    /// A message was accepted: the session is not idle, and its wrapper is watched from now on.
+    /// A message was accepted: ends the idle state and starts supervision (R5.7, R5.8).
     pub fn note_accepted(&mut self, step: &mut Step) {
         self.clear_all(
             &[Deadline::Reconciliation, Deadline::ReadyOnly, Deadline::KeepWarm],
@@ -140,24 +140,24 @@ impl Supervision {
         }
     }
 
-    /// The root is not idle any more.
+    /// Ends the idle state.
     pub fn forget_idle(&mut self, step: &mut Step) {
         step.write_core();
         self.idle_since = None;
     }
 
-    /// Sets when the wrapper is asked again whether it is there.
+    /// Schedules the next ping.
     pub fn set_ping(&mut self, step: &mut Step) {
         self.set(Deadline::Ping, step.now + step.profile.ping_interval, step);
     }
 
-    /// The wrapper was asked whether it is there, and has its time to answer.
+    /// Starts the time-out of the pong.
     pub fn await_pong(&mut self, step: &mut Step) {
         self.set(Deadline::Pong, step.now + step.profile.pong_timeout, step);
     }
 
-    /// The wrapper showed something. Not every word of an agent is worth a commit: this is written with the next thing
-    /// that is, or after [`Profile::output_record_interval`](turnstile_profile::Profile::output_record_interval).
+    /// Records output of the wrapper. To save commits, output alone is written at most once in
+    /// [`Profile::output_record_interval`](turnstile_profile::Profile::output_record_interval) (R7.31).
     pub fn note_output(&mut self, is_meaningful: bool, step: &mut Step) {
         let now = step.now;
         let no_output_at = now + step.profile.no_output_timeout;
@@ -170,12 +170,12 @@ impl Supervision {
                 step.write_core();
             }
         }
-        // While a pong is awaited, nothing else stands for it.
+        // Only a pong answers an outstanding ping (R7.3).
         let ping_at = now + step.profile.ping_interval;
         self.deadlines.put_off(&Deadline::Ping, |_| ping_at);
     }
 
-    /// The wrapper answered a ping.
+    /// Records a pong.
     pub fn note_pong(&mut self, step: &mut Step) {
         if self.is_set(&Deadline::Pong) {
             self.clear(&Deadline::Pong, step);
@@ -183,11 +183,11 @@ impl Supervision {
         }
     }
 
-    /// The root of the session is idle.
+    /// Records a root idle.
     pub fn note_root_idle(&mut self, has_accepted: bool, step: &mut Step) {
         step.write_core();
         self.idle_since = Some(step.now);
-        // From here on it is kept warm, and the time for that begins now.
+        // Keep warm begins now.
         self.clear_all(&[Deadline::ReadyOnly, Deadline::KeepWarm], step);
         if has_accepted {
             let at = step.now + step.profile.idle_reconciliation_delay;
@@ -195,7 +195,7 @@ impl Supervision {
         }
     }
 
-    /// The workspace is ready, and the wrapper has no message yet.
+    /// Starts the limit for a ready wrapper without an accepted message.
     pub fn set_ready_only(&mut self, step: &mut Step) {
         self.set(
             Deadline::ReadyOnly,
@@ -204,7 +204,7 @@ impl Supervision {
         );
     }
 
-    /// The run is over: nothing of it is watched any more.
+    /// Clears the deadlines of a released run.
     pub fn forget_run(&mut self, step: &mut Step) {
         let deadlines = [
             Deadline::Grace,
@@ -218,13 +218,13 @@ impl Supervision {
         self.clear_all(&deadlines, step);
     }
 
-    /// Sees to it, whatever has just happened, that the current run is watched for what it owes, and for nothing else.
-    /// The last thing that is done for every input.
+    /// Sets and clears the deadlines of the current run by the conditions after an input. Called last for every
+    /// input.
     pub fn watch(&mut self, watched: &Watched, step: &mut Step) {
         if !watched.has_accepted {
             self.clear_all(&[Deadline::NoOutput, Deadline::Reconciliation], step);
         }
-        if watched.run_owes_something {
+        if watched.has_outstanding_work {
             if !watched.is_connected && !self.is_set(&Deadline::Grace) {
                 self.set(Deadline::Grace, step.now + step.profile.disconnect_grace, step);
             }
@@ -236,7 +236,7 @@ impl Supervision {
         }
         if watched.run_is_unused && !self.is_set(&Deadline::ReadyOnly) && !self.is_set(&Deadline::KeepWarm) {
             match self.idle_since {
-                // A batch that still waits for a gate result then waits no longer.
+                // When keep warm ends, a batch stops waiting for its gate result.
                 Some(since) => self.set(Deadline::KeepWarm, since + step.profile.keep_warm, step),
                 None if watched.has_batch => {} // The ping watches over what is owed to it.
                 None => self.set_ready_only(step),
@@ -247,9 +247,9 @@ impl Supervision {
         }
     }
 
-    /// Reaches the mark of a restart that starts the grace of a run, if this is one.
-    pub fn mark_grace_on_boot(&self, run_owes_something: bool) {
-        if run_owes_something && !self.is_set(&Deadline::Grace) {
+    /// Sets the coverage mark of a restart that begins a grace.
+    pub fn mark_grace_on_boot(&self, has_outstanding_work: bool) {
+        if has_outstanding_work && !self.is_set(&Deadline::Grace) {
             Row::GraceOnBoot.reach();
         }
     }

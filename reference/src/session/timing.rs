@@ -1,4 +1,4 @@
-//! What follows when a deadline is due, and when the server starts again (protocol §7).
+//! The effects of deadlines, and of the start of the server (protocol §7).
 
 use super::deadline::Deadline;
 use super::kilo::ReplyEnd;
@@ -9,18 +9,18 @@ use crate::coverage::Row;
 use crate::identity::MessageId;
 use crate::model::message::{Outcome, Reason, Source, Status};
 
-/// Said of messages and executions whose wrapper stayed away.
+/// The error text of messages and executions after the disconnect grace.
 pub(super) const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
-/// Said of messages whose wrapper did not answer a ping.
+/// The error text of messages after a missing pong.
 const NO_PONG: &str = "Wrapper did not answer a ping";
-/// Said of messages whose wrapper showed nothing for too long.
+/// The error text of messages after missing output.
 const NO_OUTPUT: &str = "Wrapper produced no output";
-/// Said of messages that nobody seems to have answered.
+/// The error text of messages without an answer.
 const NO_REPLY: &str = "The session is idle and no reply was seen";
 
 impl Session {
-    /// Does what is due.
-    pub(super) fn meet_deadlines(&mut self, step: &mut Step) -> Reply {
+    /// Fires all deadlines that are due.
+    pub(super) fn fire_deadlines(&mut self, step: &mut Step) -> Reply {
         while let Some(deadline) = self.supervision.take_due(step) {
             match deadline {
                 Deadline::Drain => self.drain(step),
@@ -44,7 +44,7 @@ impl Session {
                     self.lose_wrapper(Reason::WrapperFailure, NO_OUTPUT, step);
                 }
                 Deadline::Reconciliation => self.reconcile(step),
-                Deadline::ReadyOnly | Deadline::KeepWarm => self.let_go_if_unused(step),
+                Deadline::ReadyOnly | Deadline::KeepWarm => self.release_if_unused(step),
                 Deadline::Callback(owner) => self.enqueue_callback(&owner, step),
                 Deadline::ImportedGrace(execution) => self.lose_imported(&execution, step),
                 Deadline::ImportedTimeout(execution) => self.time_out_imported(&execution, step),
@@ -54,26 +54,25 @@ impl Session {
         Reply::None
     }
 
-    /// The server started: take up what was committed and not acted on.
+    /// Resumes work that was committed before the server stopped.
     pub(super) fn resume(&mut self, step: &mut Step) -> Reply {
         self.supervision.resume(step);
-        self.supervision.mark_grace_on_boot(self.run_owes_something());
+        self.supervision.mark_grace_on_boot(self.has_outstanding_work());
         self.resume_executions(step);
         self.resume_expiry(step);
-        self.ask_for_drain_if_pending(step);
+        self.schedule_drain_if_pending(step);
         self.resume_outbox(step);
         Reply::None
     }
 
-    /// Whether the current run still owes an end to an accepted message, or its last word (the idle, the gate
-    /// result) to a batch that waits for nothing else: if it vanished without that word, nobody else would
-    /// ever close the batch.
-    fn run_owes_something(&self) -> bool {
+    /// Whether the current run has outstanding work: an accepted message, or the idle or gate result that an
+    /// otherwise complete batch waits for. Without that event, nothing else would finalize the batch (R7.17).
+    fn has_outstanding_work(&self) -> bool {
         let owes_last_word = self.outbox.batch().is_some() && !self.queue.has_unfinished();
         self.wrapper.run().is_some() && (self.queue.has_accepted() || owes_last_word)
     }
 
-    /// The wrapper is lost: what it had accepted fails, and it is told to stop should it still be there.
+    /// Handles the loss of a run: its accepted messages fail and it is released.
     fn lose_wrapper(&mut self, reason: Reason, text: &str, step: &mut Step) {
         let Some(run) = self.wrapper.run().cloned() else {
             return;
@@ -88,20 +87,20 @@ impl Session {
         self.end_accepted_of(&run.id, &outcome, step);
         self.waive_gate_of(&run.id, step);
         self.stop_wrapper(step);
-        self.stream.tell_ready(step);
+        self.stream.report_ready(step);
         self.finalize_batch_without_idle(step);
-        self.ask_for_drain_if_pending(step);
+        self.schedule_drain_if_pending(step);
     }
 
-    /// A wrapper that nothing was accepted by is let go, unless something waits for it: then the delivery of
-    /// that decides, and the time begins anew when nothing does any more.
-    fn let_go_if_unused(&mut self, step: &mut Step) {
+    /// Releases an unused run, unless messages are pending: their delivery decides, and the limit starts again
+    /// afterwards.
+    fn release_if_unused(&mut self, step: &mut Step) {
         if !self.queue.has_unfinished() {
             self.stop_wrapper(step);
         }
     }
 
-    /// The session is idle, and messages that were accepted have not ended: find out what became of them.
+    /// Idle reconciliation: decides about each accepted message by the transcript (R7.21–R7.24).
     fn reconcile(&mut self, step: &mut Step) {
         let unanswered: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
         for id in unanswered {
@@ -133,11 +132,11 @@ impl Session {
         self.finalize_batch_if_due(step);
     }
 
-    /// Has the current run watched for what it owes now. The last thing that is done for every input.
+    /// Updates the deadlines of the current run. Called last for every input.
     pub(super) fn watch_over_run(&mut self, step: &mut Step) {
         let watched = Watched {
             has_accepted: self.queue.has_accepted(),
-            run_owes_something: self.run_owes_something(),
+            has_outstanding_work: self.has_outstanding_work(),
             is_connected: self.wrapper.is_connected(),
             run_is_unused: self.wrapper.run().is_some() && !self.queue.has_unfinished(),
             has_batch: self.outbox.batch().is_some(),

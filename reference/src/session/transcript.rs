@@ -1,18 +1,16 @@
-//! What the assistant answered, as far as kilo's events told: which of its messages answers which user
-//! turn, whether it is finished, and its text.
+//! The assistant's messages by kilo's events: the user turns that they answer, their ends, and their texts.
 //!
-//! Built from events alone, those of a wrapper as they come or those of the store after a restart. It
-//! decides nothing.
+//! Built from events alone: from a wrapper, or from the store after a restart. Nothing is decided here.
 
 use std::collections::BTreeMap;
 
 use super::kilo::{KiloEvent, PartId, Reply, ReplyEnd};
 use crate::identity::MessageId;
 
-/// All that was heard of the assistant's messages in one session.
+/// The assistant's messages of a session.
 #[derive(Debug, Clone, Default)]
 pub struct Transcript {
-    /// By kilo's id of the message. A user's own message has an entry too, for its parts.
+    /// By kilo's id of the message. A user's message also has an entry, for its parts.
     messages: BTreeMap<String, KiloMessage>,
 }
 
@@ -25,7 +23,7 @@ struct KiloMessage {
 }
 
 impl Transcript {
-    /// Takes in an event of kilo's.
+    /// Applies an event of kilo.
     pub fn observe(&mut self, event: &KiloEvent) {
         match event {
             KiloEvent::MessageUpdated {
@@ -36,7 +34,7 @@ impl Transcript {
                     .entry(reply.assistant_message_id.clone())
                     .or_default();
                 kilo.answers = Some(reply.answers.clone());
-                // The latest word counts, as it does for a server that has read its log again.
+                // The last event counts, as it does after a restart.
                 kilo.end.clone_from(&reply.end);
             }
             KiloEvent::PartUpdated {
@@ -46,7 +44,7 @@ impl Transcript {
                 let message = self.messages.entry(message.clone()).or_default();
                 message.texts.insert(part.clone(), text.clone());
             }
-            // A part may become something else than a text.
+            // A part may change from text to another type.
             KiloEvent::PartUpdated { part: Some(id), .. } | KiloEvent::PartRemoved { part: Some(id) } => {
                 if let Some(message) = self.messages.get_mut(&id.message) {
                     message.texts.remove(&id.part);
@@ -72,12 +70,12 @@ impl Transcript {
         })
     }
 
-    /// The latest message of the assistant's, in the order of kilo's ids.
+    /// The latest assistant message, in the order of kilo's ids.
     pub fn latest_reply(&self) -> Option<Reply> {
         self.latest_reply_where(|_| true)
     }
 
-    /// The latest message of the assistant's that answers such a turn.
+    /// The latest assistant message whose turn satisfies `is_meant`.
     pub fn latest_reply_where(&self, is_meant: impl Fn(&MessageId) -> bool) -> Option<Reply> {
         let mut latest_first = self.messages.iter().rev();
         latest_first.find_map(|(id, kilo)| {
@@ -89,8 +87,7 @@ impl Transcript {
         })
     }
 
-    /// The text of a kilo message: its text parts in order of their ids, joined and trimmed; nothing if
-    /// that is empty (protocol §8).
+    /// The text of a message: its text parts in the order of their ids, joined and trimmed. `None` if empty (R8.18).
     pub fn text(&self, kilo_message: &str) -> Option<String> {
         let text: String = self
             .messages
@@ -127,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_blanks_is_none() {
+    fn a_blank_text_is_absent() {
         let mut transcript = Transcript::default();
         transcript.observe(&part("p1", "  \n"));
         assert_eq!(transcript.text("a"), None);

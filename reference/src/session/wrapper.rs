@@ -1,7 +1,7 @@
-//! What a session and a wrapper say to each other beside frames: runs, claims, deliveries, and why they fail (protocol
-//! §5).
+//! The values that a session and a wrapper exchange besides frames: runs, claims, deliveries and their failures
+//! (protocol §5).
 //!
-//! Values only. What becomes of them is decided in `wrapper_run` and `delivering`.
+//! `wrapper_run` and `delivering` have the logic.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +10,21 @@ use crate::identity::{Fence, WrapperRunId};
 use crate::model::message::Message;
 use crate::model::metadata::{Metadata, Repository};
 
-/// Closing an ingest socket because a newer one has its fence.
+/// The close code for a socket that a newer one with the same fence replaces (R5.60).
 pub const CLOSE_REPLACED: u16 = 1000;
-/// Closing an ingest socket because its fence is no longer current.
+/// The close code for a socket whose fence is stale (R5.61).
 pub const CLOSE_STALE: u16 = 4401;
 
-/// One period of ownership of the wrapper.
+/// A wrapper run: one period during which the session owns the wrapper (R1.4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Its identity.
+    /// The id.
     pub id: WrapperRunId,
-    /// What tells its sockets from those of every other run.
+    /// The fence of its sockets (R1.5).
     pub fence: Fence,
 }
 
-/// What a wrapper says it is when it opens an ingest socket.
+/// The run and fence that a wrapper presents at its ingest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestClaim {
     /// The run it belongs to.
@@ -36,43 +36,43 @@ pub struct IngestClaim {
 /// Why an ingest socket was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IngestRefusal {
-    /// The run is over.
+    /// The run is not current.
     #[error("The wrapper run is not the current one")]
     StaleRun,
-    /// The run is current, the connection is of an earlier allocation.
+    /// The run is current, but the connection belongs to an earlier allocation.
     #[error("The wrapper connection is not the current one")]
     StaleConnection,
-    /// Nobody ever heard of the execution.
+    /// The execution is unknown.
     #[error("There is no such execution")]
     UnknownExecution,
-    /// The execution is not the one that is under way.
-    #[error("The execution is not the one that is under way")]
+    /// The execution is not the current one.
+    #[error("The execution is not the current one")]
     AnotherExecution,
     /// The execution has ended.
     #[error("The execution is over")]
     ExecutionOver,
 }
 
-/// A message that is to be delivered to a wrapper.
+/// The delivery of a message to a wrapper.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// The message.
     pub message: Message,
-    /// The run it is delivered to.
+    /// The run.
     pub run: Run,
-    /// Whether the wrapper must be made ready first; one that is at work already is just fed.
+    /// Whether the wrapper must be made ready first (R4.6).
     pub ensure_ready: bool,
-    /// What the session is about.
+    /// The metadata of the session.
     pub metadata: Metadata,
 }
 
 impl Delivery {
-    /// The branch that the wrapper shall work on.
+    /// The requested branch.
     pub fn upstream_branch(&self) -> Option<&str> {
         self.metadata.branch()
     }
 
-    /// The repository that the wrapper shall work on.
+    /// The repository.
     pub fn repository(&self) -> Option<&Repository> {
         self.metadata.repository.as_ref()
     }
@@ -82,29 +82,29 @@ impl Delivery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {text}", code = code.as_str())]
 pub struct DeliveryFailure {
-    /// What kind of failure it is.
+    /// The code.
     pub code: FailureCode,
-    /// What happened, for a person to read.
+    /// The text for people.
     pub text: String,
 }
 
-/// Kinds of failed deliveries (protocol §4, §5).
+/// The codes of failed deliveries (R4.13–R4.17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureCode {
-    /// The wrapper could not be reached.
+    /// The wrapper cannot be reached.
     SandboxConnectFailed,
-    /// It could not set up the workspace.
+    /// The wrapper failed to set up the workspace.
     WorkspaceSetupFailed,
-    /// It could not start the agent.
+    /// The wrapper failed to start kilo.
     KiloServerFailed,
-    /// It gave no answer, or none that can be understood.
+    /// The wrapper gave no valid answer.
     WrapperStartFailed,
-    /// It refused what it was asked.
+    /// The wrapper refused the request.
     BadRequest,
 }
 
 impl FailureCode {
-    /// The code as others know it.
+    /// The code on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SandboxConnectFailed => "SANDBOX_CONNECT_FAILED",
@@ -129,7 +129,7 @@ impl FailureCode {
 }
 
 impl DeliveryFailure {
-    /// A failure of that kind.
+    /// Creates a failure.
     pub fn new(code: FailureCode, text: impl Into<String>) -> Self {
         Self {
             code,
@@ -137,7 +137,7 @@ impl DeliveryFailure {
         }
     }
 
-    /// Whether another try may go better (protocol §4).
+    /// Whether the delivery is retried (R4.13–R4.20).
     pub fn is_retryable(&self) -> bool {
         self.code != FailureCode::BadRequest
     }

@@ -1,5 +1,4 @@
-//! The wrapper as a session owns it: the current run with its fence, the sockets, and the delivery under way
-//! (protocol §5).
+//! The session's wrapper: the current run with its fence, the sockets, and the delivery in progress (protocol §5).
 
 use std::collections::BTreeMap;
 
@@ -9,36 +8,36 @@ use super::{Effect, SocketId, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::{Fence, MessageId, WrapperRunId};
 
-/// A delivery that is under way.
+/// A delivery in progress.
 #[derive(Debug, Clone)]
 pub(super) struct DeliveryInFlight {
-    /// The message that is delivered.
+    /// The message.
     pub message: MessageId,
-    /// The run it is delivered to.
+    /// The run.
     pub run: WrapperRunId,
     /// Whether the run was allocated for this delivery.
     pub allocated: bool,
-    /// Whether the wrapper has shown that it has the message. Its answer may come later than its events.
+    /// Whether the wrapper has shown that it has the message. Its events may arrive before its answer.
     is_taken: bool,
 }
 
-/// The wrapper as a session owns it.
+/// The wrapper of a session.
 #[derive(Debug, Clone)]
 pub(super) struct WrapperRun {
-    /// Generation of the latest allocation.
+    /// The generation of the last allocation.
     generation: u64,
-    /// The run that is current.
+    /// The current run.
     run: Option<Run>,
-    /// The run whose wrapper was told to stop, or should have been, and has not said that it did.
+    /// The run whose kill is outstanding (R6.26).
     kill_owed: Option<WrapperRunId>,
-    /// Open ingest sockets with the run each was admitted for. No store has them.
+    /// The open ingest sockets, with their runs. Not stored.
     sockets: BTreeMap<SocketId, Run>,
-    /// No store has it.
+    /// Not stored.
     delivery: Option<DeliveryInFlight>,
 }
 
 impl WrapperRun {
-    /// The wrapper as the store has it: without sockets and without a delivery.
+    /// The wrapper as stored: without sockets and without a delivery.
     pub fn restore(generation: u64, run: Option<Run>, kill_owed: Option<WrapperRunId>) -> Self {
         Self {
             generation,
@@ -49,43 +48,43 @@ impl WrapperRun {
         }
     }
 
-    /// Takes over sockets and delivery, which no store has.
+    /// Restores sockets and delivery, which are not stored.
     pub fn keep_volatile(&mut self, sockets: BTreeMap<SocketId, Run>, delivery: Option<DeliveryInFlight>) {
         self.sockets = sockets;
         self.delivery = delivery;
     }
 
-    /// Generation of the latest allocation.
+    /// The generation of the last allocation.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The run that is current.
+    /// The current run.
     pub fn run(&self) -> Option<&Run> {
         self.run.as_ref()
     }
 
-    /// Whether `run` is the one that is current.
+    /// Whether `run` is current.
     pub fn is_current(&self, run: &WrapperRunId) -> bool {
         self.run.as_ref().is_some_and(|current| current.id == *run)
     }
 
-    /// The run whose wrapper still has to stop.
+    /// The run whose kill is outstanding.
     pub fn kill_owed(&self) -> Option<&WrapperRunId> {
         self.kill_owed.as_ref()
     }
 
-    /// Open ingest sockets.
+    /// The open ingest sockets.
     pub fn sockets(&self) -> &BTreeMap<SocketId, Run> {
         &self.sockets
     }
 
-    /// The delivery that is under way.
+    /// The delivery in progress.
     pub fn delivery(&self) -> Option<&DeliveryInFlight> {
         self.delivery.as_ref()
     }
 
-    /// Whether a message is on its way to `run`.
+    /// Whether a delivery to `run` is in progress.
     pub fn is_delivering_to(&self, run: &WrapperRunId) -> bool {
         self.delivery
             .as_ref()
@@ -99,7 +98,7 @@ impl WrapperRun {
             .is_some_and(|run| !self.sockets_of(run).is_empty())
     }
 
-    /// Begins to deliver `message`, to the current run or to a new one. Returns the run.
+    /// Begins the delivery of `message`, to the current run or a new one. Returns the run.
     pub fn begin_delivery(&mut self, message: &MessageId, step: &mut Step) -> Run {
         let allocated = self.run.is_none();
         let run = match &self.run {
@@ -133,28 +132,28 @@ impl WrapperRun {
         run
     }
 
-    /// Takes out the delivery of `message` to `run`. `None` if it was called off.
+    /// Ends the delivery of `message` to `run`. `None` if it was cancelled.
     pub fn end_delivery(&mut self, message: &MessageId, run: &WrapperRunId) -> Option<DeliveryInFlight> {
         self.delivery
             .take_if(|delivery| delivery.message == *message && delivery.run == *run)
     }
 
-    /// The wrapper of `run` shows a message. If it is the one that is being delivered, the wrapper has taken it.
+    /// Records that the wrapper of `run` has shown a message, which confirms a delivery in progress.
     pub fn note_shown(&mut self, run: &WrapperRunId, message: Option<&str>) {
         if let Some(delivery) = &mut self.delivery {
             delivery.is_taken |= delivery.run == *run && message == Some(delivery.message.as_str());
         }
     }
 
-    /// The message that is being delivered to `run` and that its wrapper has shown.
+    /// The message in delivery to `run` that the wrapper has shown.
     pub fn shown_by(&self, run: &WrapperRunId) -> Option<&MessageId> {
         let delivery = self.delivery.as_ref();
         let taken = delivery.filter(|delivery| delivery.is_taken && delivery.run == *run);
         taken.map(|delivery| &delivery.message)
     }
 
-    /// Ends the current run: its sockets are stale from now on, and what was being delivered to it is not any more.
-    /// Returns the run, if there was one.
+    /// Clears the current run: its sockets become stale and its delivery is cancelled. Returns the run, if there was
+    /// one.
     pub fn clear(&mut self, step: &mut Step) -> Option<Run> {
         step.write_core();
         self.kill_owed = None;
@@ -163,7 +162,7 @@ impl WrapperRun {
         Some(run)
     }
 
-    /// Sends a command on the current run's latest socket. False if there is none.
+    /// Sends a command on the latest socket of the current run. Returns false without a socket.
     pub fn send(&self, command: ToWrapper, step: &mut Step) -> bool {
         let Some(run) = &self.run else { return false };
         let Some(socket) = self.sockets_of(run).pop() else {
@@ -174,15 +173,14 @@ impl WrapperRun {
         true
     }
 
-    /// Tells the wrapper to end what it does, now and whenever it comes back, until it says that it has. False if it is
-    /// not there to be told now.
+    /// Sends a kill, which is outstanding until the wrapper confirms it (R6.26). Returns false without a socket.
     pub fn demand_stop(&mut self, step: &mut Step) -> bool {
         step.write_core();
         self.kill_owed = self.run.as_ref().map(|run| run.id.clone());
         self.send(ToWrapper::Kill, step)
     }
 
-    /// The wrapper of `run` has ended what it did.
+    /// Records that the wrapper of `run` has stopped.
     pub fn note_stopped(&mut self, run: &WrapperRunId, step: &mut Step) {
         if self.kill_owed.as_ref() == Some(run) {
             step.write_core();
@@ -190,11 +188,11 @@ impl WrapperRun {
         }
     }
 
-    /// Admits a socket, in place of an older one with the same fence.
+    /// Accepts a socket and closes an older one with the same fence.
     ///
     /// # Errors
     ///
-    /// If the claim is not that of the current run (protocol §5).
+    /// If the fence is not current (R5.50).
     pub fn open_socket(
         &mut self,
         socket: SocketId,
@@ -216,7 +214,7 @@ impl WrapperRun {
                 return Err(IngestRefusal::StaleRun);
             }
         }
-        // What came on a replaced socket before it is closed still counts: its fence is the current one.
+        // Frames on a replaced socket count until it is closed (R5.64).
         for replaced in self.sockets_of(&claimed) {
             Row::IngestReplaced.reach();
             step.effect(Effect::Close(replaced, CLOSE_REPLACED));
@@ -226,12 +224,12 @@ impl WrapperRun {
         Ok(())
     }
 
-    /// A socket is over.
+    /// Removes a closed socket.
     pub fn forget_socket(&mut self, socket: SocketId) {
         self.sockets.remove(&socket);
     }
 
-    /// Closes the sockets of a run: it ends.
+    /// Closes the sockets of a run.
     pub fn close_sockets_of(&self, run: &Run, step: &mut Step) {
         for socket in self.sockets_of(run) {
             step.effect(Effect::Close(socket, CLOSE_STALE));
@@ -245,7 +243,7 @@ impl WrapperRun {
         }
     }
 
-    /// The run that frames of `socket` belong to. `None` if its fence is no longer current.
+    /// The run to which frames of `socket` belong. `None` if its fence is stale.
     pub fn run_of_socket(&self, socket: SocketId) -> Option<WrapperRunId> {
         let admitted = self.sockets.get(&socket)?;
         let is_current = self.run.as_ref() == Some(admitted);

@@ -1,7 +1,7 @@
-//! The calendar of expiry: which sessions are to be looked at on which day.
+//! The calendar of expiry: the sessions to check on each day.
 //!
-//! A session stands on the day on which it expires. It is moved at most once a day, and nobody has to read
-//! all sessions to find those whose time has come.
+//! A session has one row, on the day on which it expires, and moves at most once a day. So expired sessions are found
+//! without reading all sessions.
 
 use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
 
@@ -30,14 +30,18 @@ pub(super) fn move_session(
     Ok(())
 }
 
-pub(super) fn take_out(transaction: &WriteTransaction, key: &SessionKey, day: i64) -> Result<(), StoreError> {
+pub(super) fn remove_session(
+    transaction: &WriteTransaction,
+    key: &SessionKey,
+    day: i64,
+) -> Result<(), StoreError> {
     let (user, session) = key.parts();
     transaction.open_table(CALENDAR)?.remove((day, user, session))?;
     Ok(())
 }
 
 impl Store {
-    /// Sessions that stand on `day` or before, with their day.
+    /// Returns the sessions on `day` and all days before it, each with its day.
     ///
     /// # Errors
     ///
@@ -49,7 +53,7 @@ impl Store {
             for row in calendar.range(..(day + 1, "", ""))? {
                 let (key, _) = row?;
                 let (day, user, session) = key.value();
-                // Keys were identities when they were written.
+                // Parsing cannot fail: the key was written from these types.
                 if let (Ok(user), Ok(session)) = (user.parse(), session.parse()) {
                     found.push((day, SessionKey { user, session }));
                 }

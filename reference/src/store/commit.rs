@@ -1,4 +1,4 @@
-//! Writes what a decision changes, in one transaction.
+//! Writes the changes of a decision in one transaction.
 
 use redb::{ReadableTable as _, WriteTransaction};
 
@@ -11,7 +11,7 @@ use crate::session::commit::Commit;
 use crate::session::events::EventRow;
 
 impl Store {
-    /// Writes what a decision has changed, all or nothing. It is durable when this returns.
+    /// Writes the changes of a decision atomically. They are durable when this returns.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl Store {
     }
 }
 
-/// Writes the session itself: metadata, core, messages, executions.
+/// Writes metadata, core, messages and executions.
 fn write_session(
     transaction: &WriteTransaction,
     key: &SessionKey,
@@ -70,14 +70,14 @@ fn write_session(
     Ok(())
 }
 
-/// Records whether a restart of the server takes the session up without being asked to.
+/// Records whether the server must load the session when it starts.
 fn write_waking(
     transaction: &WriteTransaction,
     key: &SessionKey,
     needs_resuming: bool,
 ) -> Result<(), StoreError> {
     let mut waking = transaction.open_table(WAKING)?;
-    // It seldom changes, and what is written again is a page of its own to be made durable.
+    // Write only on a change: each written page has to be synced to the disk.
     let is_waking = waking.get(key.parts())?.is_some();
     if needs_resuming && !is_waking {
         waking.insert(key.parts(), ())?;
@@ -87,7 +87,7 @@ fn write_waking(
     Ok(())
 }
 
-/// Writes the new events, and which of them are the latest about an entity.
+/// Writes the new events, and the index of the latest event of each entity.
 fn write_events(
     transaction: &WriteTransaction,
     key: &SessionKey,

@@ -1,6 +1,6 @@
-//! Taking over what an older service stored (protocol §10).
+//! Imports sessions of an older service (protocol §10).
 //!
-//! Its records are kept as they are until something changes in them; reading makes the newer form of them.
+//! Records are stored unchanged and converted when they are read. The first change writes the grouped form.
 
 use serde_json::Value;
 
@@ -12,12 +12,11 @@ use crate::legacy::model::execution::Execution;
 use crate::legacy::record;
 
 impl Store {
-    /// Takes a session of an older service's over: its record, and its executions. One that is there already is
-    /// left as it is: it has gone on since.
+    /// Imports the record and the executions of a session. A session that exists, or was deleted, is left unchanged.
     ///
     /// # Errors
     ///
-    /// If the record or an execution cannot be read, or the database fails. Nothing was taken over then.
+    /// If the record or an execution is malformed, or the database fails. Nothing was imported then.
     pub fn import(&self, user: &UserId, session: &Value, executions: &[Value]) -> Result<(), StoreError> {
         let unreadable = |source: record::UnreadableRecord| StoreError::Record {
             what: format!("a session of {user}"),
@@ -49,7 +48,7 @@ impl Store {
                 rows.insert((id, execution.id().as_str()), &*json(execution))?;
             }
             drop(rows);
-            // It is to be looked at in any case: nothing else would ever see to it that it expires.
+            // The session must be loaded at the next start in any case; otherwise it would never expire.
             transaction.open_table(WAKING)?.insert(key.parts(), ())?;
             transaction.commit()?;
             Ok(())

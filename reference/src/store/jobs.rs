@@ -1,4 +1,4 @@
-//! The callback queue's jobs, as far as they are not done.
+//! The unfinished jobs of the callback queue.
 
 use jiff::Timestamp;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
@@ -9,22 +9,22 @@ use super::{Store, StoreError, json, read};
 use crate::model::metadata::CallbackTarget;
 use crate::session::CallbackOwner;
 
-/// Number of the job → job.
+/// Job number → job.
 const JOBS: TableDefinition<u64, &[u8]> = TableDefinition::new("callback_jobs");
 
-/// A callback that the queue took and that is not done.
+/// A job that the queue accepted and has not finished.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredJob {
-    /// What it tells of.
+    /// The message or execution that the callback reports.
     pub owner: CallbackOwner,
-    /// Where it goes to.
+    /// The receiver.
     pub target: CallbackTarget,
-    /// What it says.
+    /// The body of the request.
     pub body: Value,
-    /// Requests that failed.
+    /// The number of failed requests.
     pub failed_attempts: u32,
-    /// When the next request is due.
+    /// The time of the next request.
     pub due_at: Timestamp,
 }
 
@@ -34,11 +34,11 @@ pub(super) fn make_table(transaction: &WriteTransaction) -> Result<(), StoreErro
 }
 
 impl Store {
-    /// Takes a job in, and gives it a number.
+    /// Stores a job and returns its number.
     ///
     /// # Errors
     ///
-    /// If the database fails. The job was not taken then.
+    /// If the database fails. The job was not stored then.
     pub fn add_job(&self, job: &StoredJob) -> Result<u64, StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
@@ -53,7 +53,7 @@ impl Store {
         })
     }
 
-    /// Replaces a job by what became of it.
+    /// Updates a job.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Store {
         })
     }
 
-    /// Forgets a job that is done.
+    /// Removes a finished job.
     ///
     /// # Errors
     ///
@@ -81,11 +81,11 @@ impl Store {
         })
     }
 
-    /// All jobs that are not done, in the order in which they were taken.
+    /// Returns all jobs, in the order in which they were stored.
     ///
     /// # Errors
     ///
-    /// If the database fails, or a record cannot be read.
+    /// If the database fails, or a job is unreadable.
     pub fn jobs(&self) -> Result<Vec<(u64, StoredJob)>, StoreError> {
         self.with(|database| {
             let transaction = database.begin_read()?;

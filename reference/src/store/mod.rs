@@ -1,7 +1,6 @@
-//! Durable state in redb: sessions, their messages, their events, and the callback queue's jobs.
+//! Durable state in redb: sessions, messages, events, and the jobs of the callback queue.
 //!
-//! Everything is found by its key; what is kept is JSON, so that a record of an older form can still be
-//! read for what it is. What a record means is not known here.
+//! Rows are JSON, so that records of older forms can still be read. The store does not interpret them.
 
 mod calendar;
 mod commit;
@@ -27,25 +26,24 @@ use crate::legacy::record::{self, UnreadableRecord};
 use crate::session::events::{Event, EventRow};
 use crate::session::{Core, Stored};
 
-/// How much memory pages of the database may take, in bytes. Left to itself, redb takes a gigabyte before it gives
-/// anything back.
+/// The memory for cached pages, in bytes. The default of redb is one gigabyte.
 const CACHE: usize = 64 * 1024 * 1024;
-/// (user, session) → what the session is about. A session is there if it has this row.
+/// (user, session) → metadata. A session exists if it has this row.
 const METADATA: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("metadata");
 /// (user, session) → core.
 const CORES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("cores");
-/// (user, session) of those that want to be woken.
+/// (user, session) of the sessions that must be loaded when the server starts.
 const WAKING: TableDefinition<(&str, &str), ()> = TableDefinition::new("waking");
 /// (session, message) → message.
 const MESSAGES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("messages");
-/// (session, execution) → execution of an older service's.
+/// (session, execution) → execution of an older service.
 const EXECUTIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("executions");
 /// (session, event id) → event.
 const EVENTS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("events");
-/// (session, entity) → id of the event that is the latest word on it.
+/// (session, entity) → id of the entity's latest event.
 const ENTITIES: TableDefinition<(&str, &str), u64> = TableDefinition::new("entities");
 
-/// What finds a session: nobody else's can be found with one's own user id.
+/// The key of a session. It includes the user, so users cannot reach each other's sessions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionKey {
     /// The owner.
@@ -66,30 +64,30 @@ impl SessionKey {
     }
 }
 
-/// Why the store did not do what it was asked to. Nothing of a failed commit is kept.
+/// Why the store failed. A failed commit changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] Box<redb::Error>),
-    /// What the database lies in cannot be opened.
-    #[error("the database's file cannot be opened")]
+    /// The database's file cannot be opened.
+    #[error("cannot open the database file")]
     Backend(#[from] io::Error),
-    /// A record is not of the form that it says it is of.
-    #[error("the record of {what} cannot be read")]
+    /// A record does not have the form of its version.
+    #[error("cannot read the record of {what}")]
     Record {
-        /// Whose record it is.
+        /// The owner of the record.
         what: String,
-        /// What is wrong with it.
+        /// The error in the record.
         #[source]
         source: UnreadableRecord,
     },
-    /// A later server wrote a record.
-    #[error("the record of {what} is of version {version}, and this server reads versions up to {known}")]
+    /// A later server wrote the record.
+    #[error("the record of {what} has version {version}; this server reads versions up to {known}")]
     Version {
-        /// Whose record it is.
+        /// The owner of the record.
         what: String,
-        /// The version of its form.
+        /// The version of the record.
         version: u32,
         /// The latest version that this server reads.
         known: u32,
@@ -114,25 +112,25 @@ database_errors!(
     redb::CommitError
 );
 
-/// Opens the database anew.
+/// Opens the database.
 type Open = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
 
 /// The server's durable state.
 ///
-/// A database that met an I/O error answers nothing any more; it is opened anew, repaired, for whoever asks
-/// next, so that a disk that is well again is a store that is well again.
+/// After an I/O error redb rejects all further calls. The store then drops the database and opens it again, with
+/// repair, at the next call, so it recovers as soon as the disk does.
 pub struct Store {
     open: Open,
     database: Mutex<Option<Database>>,
 }
 
 impl Store {
-    /// Opens the database in what `backend` gives, and makes it if it is empty. After a crash this includes
-    /// its repair. `backend` is asked again after an I/O error.
+    /// Opens the database in the storage that `backend` returns, and creates it if the storage is empty. Repairs it
+    /// after a crash. `backend` is called again after an I/O error.
     ///
     /// # Errors
     ///
-    /// If the backend fails or holds something else.
+    /// If the backend fails, or its content is not a database.
     pub fn open<B: StorageBackend>(
         backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
@@ -150,7 +148,7 @@ impl Store {
         })
     }
 
-    /// Has something done with the database, opened anew if it has failed before.
+    /// Calls `act` with the database, which is opened again if it failed before.
     fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let database = match slot.take() {
@@ -158,18 +156,18 @@ impl Store {
             None => (self.open)()?,
         };
         let done = act(&database);
-        // A record that cannot be read is not the database's fault.
+        // Keep the database if only a record was unreadable.
         if !matches!(done, Err(StoreError::Database(_) | StoreError::Backend(_))) {
             *slot = Some(database);
         }
         done
     }
 
-    /// A session as it was last committed.
+    /// Loads a session as of its last commit.
     ///
     /// # Errors
     ///
-    /// If the database fails, or a record cannot be read.
+    /// If the database fails, or a record is unreadable.
     pub fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
         self.with(|database| {
             let transaction = database.begin_read()?;
@@ -181,7 +179,7 @@ impl Store {
                 .map_err(|source| StoreError::Record { what: what(), source })?;
             let core = match transaction.open_table(CORES)?.get(key.parts())? {
                 Some(core) => read_versioned(core.value(), what)?,
-                // Only an older service ever wrote this session.
+                // Imported, and unchanged since.
                 None => Core::default(),
             };
 
@@ -215,7 +213,7 @@ impl Store {
         })
     }
 
-    /// The kept events of a session as they are now, to be read bit by bit.
+    /// Returns a snapshot of the kept events of a session, to be read in portions.
     ///
     /// # Errors
     ///
@@ -230,7 +228,7 @@ impl Store {
         })
     }
 
-    /// Sessions that have something to do after a restart.
+    /// Returns the sessions that must be loaded when the server starts.
     ///
     /// # Errors
     ///
@@ -242,7 +240,7 @@ impl Store {
             for row in transaction.open_table(WAKING)?.iter()? {
                 let (key, ()) = row.map(|(key, _)| (key, ()))?;
                 let (user, session) = key.value();
-                // Keys were identities when they were written.
+                // Parsing cannot fail: the key was written from these types.
                 if let (Ok(user), Ok(session)) = (user.parse(), session.parse()) {
                     keys.push(SessionKey { user, session });
                 }
@@ -252,7 +250,7 @@ impl Store {
     }
 }
 
-/// The kept events of a session as they were at one moment, whatever is written meanwhile.
+/// A snapshot of the kept events of a session. Later writes do not affect it.
 pub struct Replay {
     events: ReadOnlyTable<(&'static str, u64), &'static [u8]>,
     session: SessionId,
@@ -265,12 +263,12 @@ impl fmt::Debug for Replay {
 }
 
 impl Replay {
-    /// Events with `after < id <= up_to`, in order: as many as fit into `bytes`, but one at least if there
-    /// is one.
+    /// Returns the events with `after < id <= up_to`, in order: as many as fit into `bytes`, and at least one if
+    /// there is any.
     ///
     /// # Errors
     ///
-    /// If the database fails, or a record cannot be read.
+    /// If the database fails, or an event is unreadable.
     pub fn events(&self, after: u64, up_to: u64, bytes: usize) -> Result<Vec<Event>, StoreError> {
         let id = self.session.as_str();
         let mut found = Vec::new();
@@ -290,7 +288,7 @@ impl Replay {
     }
 }
 
-/// Makes sure that readers find every table.
+/// Creates all tables, so that readers find them.
 fn make_tables(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     transaction.open_table(METADATA)?;
@@ -308,7 +306,7 @@ fn make_tables(database: &Database) -> Result<(), StoreError> {
 }
 
 fn json(record: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(record).expect("records are made of JSON's own kinds of values")
+    serde_json::to_vec(record).expect("records are serializable")
 }
 
 fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
@@ -318,7 +316,7 @@ fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result
     })
 }
 
-/// The records in the rows of a session.
+/// Reads the rows of a session.
 fn read_rows<T>(
     table: &ReadOnlyTable<(&'static str, &'static str), &'static [u8]>,
     session: &str,

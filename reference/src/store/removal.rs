@@ -1,5 +1,5 @@
-//! Removing a session, and remembering for a while that it was there: deleting it again is no mistake
-//! (protocol §2).
+//! Removes sessions. A removal is remembered for a time, so that deleting the session again is not an error (R2.94,
+//! R2.95).
 
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 
@@ -7,7 +7,7 @@ use super::{
     CORES, ENTITIES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, WAKING, calendar,
 };
 
-/// (user, session) of those that were removed.
+/// (user, session) of removed sessions.
 const REMOVED: TableDefinition<(&str, &str), ()> = TableDefinition::new("removed");
 
 pub(super) fn make_table(transaction: &WriteTransaction) -> Result<(), StoreError> {
@@ -19,14 +19,13 @@ pub(super) fn was_removed(transaction: &WriteTransaction, key: &SessionKey) -> R
     Ok(transaction.open_table(REMOVED)?.get(key.parts())?.is_some())
 }
 
-/// Removes all rows of a session. It keeps its place in the calendar: when its day has come, nobody needs to
-/// remember it any more.
+/// Removes all rows of a session, except its place in the calendar: on that day the removal is forgotten.
 pub(super) fn remove(transaction: &WriteTransaction, key: &SessionKey) -> Result<(), StoreError> {
     let (_, id) = key.parts();
     transaction.open_table(METADATA)?.remove(key.parts())?;
     transaction.open_table(CORES)?.remove(key.parts())?;
     transaction.open_table(WAKING)?.remove(key.parts())?;
-    // No id of a row is greater: whatever is in them, they begin with a word of ASCII.
+    // An upper bound of the ids, all of which begin with ASCII.
     let all = (id, "")..(id, "\u{10ffff}");
     transaction
         .open_table(MESSAGES)?
@@ -43,7 +42,7 @@ pub(super) fn remove(transaction: &WriteTransaction, key: &SessionKey) -> Result
 }
 
 impl Store {
-    /// Whether there was such a session, not so long ago.
+    /// Whether the session was removed and the removal is not forgotten yet.
     ///
     /// # Errors
     ///
@@ -55,7 +54,7 @@ impl Store {
         })
     }
 
-    /// Forgets that there was such a session. False if it is still there.
+    /// Forgets the removal of a session. Returns false if the session was not removed.
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ impl Store {
             let transaction = database.begin_write()?;
             let was_removed = transaction.open_table(REMOVED)?.remove(key.parts())?.is_some();
             if was_removed {
-                calendar::take_out(&transaction, key, day)?;
+                calendar::remove_session(&transaction, key, day)?;
             }
             transaction.commit()?;
             Ok(was_removed)

@@ -1,7 +1,7 @@
-//! Versions of the form of a session's core and of its messages.
+//! The schema versions of cores and messages.
 //!
-//! Each row says its version. Rows from before this server wrote versions say none: they have version 0, whose form is
-//! that of version 1. Metadata has a version of its own, which is older than this server (see
+//! Each row has the version of its form. Rows without one are from before versions existed: they have version 0,
+//! which has the form of version 1. Metadata has a separate, older version (see
 //! [`legacy::record`](crate::legacy::record)).
 
 use serde::de::DeserializeOwned;
@@ -11,9 +11,9 @@ use super::{StoreError, json, read};
 use crate::model::message::Message;
 use crate::session::Core;
 
-/// A record whose rows say the version of their form.
+/// A record that is stored with the version of its form.
 pub(super) trait Versioned: Serialize + DeserializeOwned {
-    /// The version that this server writes. It reads this one and all before it.
+    /// The version that this server writes. It reads all versions up to this one.
     const VERSION: u32;
 }
 
@@ -25,7 +25,7 @@ impl Versioned for Message {
     const VERSION: u32 = 1;
 }
 
-/// A row as it is written.
+/// A row as stored.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'a, T> {
@@ -34,7 +34,7 @@ struct Row<'a, T> {
     record: &'a T,
 }
 
-/// The part of a row that has to be read first.
+/// The field of a row that is read first.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Version {
@@ -42,7 +42,7 @@ struct Version {
     schema_version: u32,
 }
 
-/// A row of a record.
+/// Serializes a record as a row.
 pub(super) fn write_versioned<T: Versioned>(record: &T) -> Vec<u8> {
     json(&Row {
         schema_version: T::VERSION,
@@ -50,11 +50,11 @@ pub(super) fn write_versioned<T: Versioned>(record: &T) -> Vec<u8> {
     })
 }
 
-/// The record in a row.
+/// Parses a row.
 ///
 /// # Errors
 ///
-/// If the row is of a later version, or does not have the form of its version.
+/// If the row has a later version, or does not have the form of its version.
 pub(super) fn read_versioned<T: Versioned>(row: &[u8], what: impl Fn() -> String) -> Result<T, StoreError> {
     let Version { schema_version } = read(row, &what)?;
     if schema_version > T::VERSION {
@@ -73,9 +73,9 @@ mod tests {
 
     use super::*;
 
-    /// Rows of version 0, written by the last server that wrote no versions.
+    /// Rows of version 0, written by the last server without versions.
     const VERSION_0: &str = include_str!("fixtures/version_0.json");
-    /// The same rows as version 1 has them.
+    /// The same rows in version 1.
     const VERSION_1: &str = include_str!("fixtures/version_1.json");
 
     fn rows(fixture: &str, of: &str) -> Vec<Value> {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_a_later_version_is_refused_with_both_versions() {
+    fn the_error_for_a_later_version_names_both_versions() {
         let mut row = rows(VERSION_1, "cores").remove(0);
         row["schemaVersion"] = json!(2);
         let error = read_back::<Core>(&row).unwrap_err().to_string();

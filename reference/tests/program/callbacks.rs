@@ -1,4 +1,4 @@
-//! What an operator can say of callbacks.
+//! The operator's callback settings.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,15 +11,15 @@ use turnstile_seams::{http_server, real};
 use super::process::{Server, data, in_time};
 use super::{MESSAGE, start_input};
 
-/// A wrapper that takes nothing, so that every turn ends at once, and a receiver that is told of it and is not well.
-async fn surroundings() -> (String, mpsc::UnboundedReceiver<Value>) {
+/// Starts a wrapper that refuses every turn, and a callback receiver that forwards each callback and answers 500.
+async fn wrapper_and_receiver() -> (String, mpsc::UnboundedReceiver<Value>) {
     let listener = real::seams().network.listen("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.authority());
-    let (told, callbacks) = mpsc::unbounded_channel();
+    let (received, callbacks) = mpsc::unbounded_channel();
     let router = Router::new()
         .route("/session/ready", post(refuse))
         .route("/callback", post(receive))
-        .with_state(told);
+        .with_state(received);
     tokio::spawn(http_server::serve(listener, router));
     (url, callbacks)
 }
@@ -28,15 +28,18 @@ async fn refuse() -> Json<Value> {
     Json(json!({"status": "error", "error": {"code": "INVALID_REQUEST", "message": "no"}}))
 }
 
-async fn receive(State(told): State<mpsc::UnboundedSender<Value>>, Json(body): Json<Value>) -> StatusCode {
-    told.send(body).unwrap();
+async fn receive(
+    State(received): State<mpsc::UnboundedSender<Value>>,
+    Json(body): Json<Value>,
+) -> StatusCode {
+    received.send(body).unwrap();
     StatusCode::INTERNAL_SERVER_ERROR
 }
 
-/// Waiting for the log blocks a thread, and the surroundings have to answer meanwhile.
+/// Multi-threaded, because waiting for the log blocks a thread while the wrapper and the receiver answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn callbacks_are_kept_for_a_server_that_has_a_queue_and_tried_as_often_as_it_says() {
-    let (url, mut callbacks) = surroundings().await;
+async fn callbacks_wait_for_a_server_with_a_queue_and_are_attempted_as_configured() {
+    let (url, mut callbacks) = wrapper_and_receiver().await;
     let data = data("callbacks");
     let since = real::seams().clock.now().to_string();
     let common = ["--wrapper-url", &url, "--speed", "20", "--speed-since", &since];
@@ -48,12 +51,12 @@ async fn callbacks_are_kept_for_a_server_that_has_a_queue_and_tried_as_often_as_
     assert_eq!(status, 200, "{begun}");
     let kept = server.log_line("callback kept");
     assert!(
-        kept.contains("the callback queue did not take the job: this server has none"),
+        kept.contains("the callback queue rejected the job: this server has no callback queue"),
         "{kept}"
     );
     server.signal("TERM");
     assert_eq!(server.end().code, Some(0));
-    assert!(callbacks.try_recv().is_err(), "nobody has been called");
+    assert!(callbacks.try_recv().is_err(), "no callback was sent");
 
     let settings = ["--callback-attempts", "2", "--callback-retry", "1s"];
     let server = Server::start(&data, &[&common[..], &settings].concat());
@@ -64,7 +67,7 @@ async fn callbacks_are_kept_for_a_server_that_has_a_queue_and_tried_as_often_as_
             (&json!(MESSAGE), &json!("failed"))
         );
     }
-    let given_up = server.log_line("callback given up: no attempt is left");
+    let given_up = server.log_line("callback given up: no attempts left");
     assert!(given_up.contains("attempt=2"), "{given_up}");
-    assert!(callbacks.try_recv().is_err(), "two attempts are all");
+    assert!(callbacks.try_recv().is_err(), "no third attempt");
 }

@@ -1,9 +1,6 @@
-//! `turnstile-server` as its operator has it: settings, its one line, signals, and being killed.
+//! `turnstile-server` as a process: settings, output, signals, and restarts after a kill.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test ends where its process does not do as expected"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails if its process misbehaves")]
 
 mod callbacks;
 mod process;
@@ -18,7 +15,7 @@ use turnstile_seams::websocket::{self, Message, WebSocket};
 use process::{Ended, Server, data, fail, in_time, ticket};
 use wrapper::Wrapper;
 
-/// Nobody listens there.
+/// A URL at which no wrapper listens.
 const NO_WRAPPER: [&str; 2] = ["--wrapper-url", "http://127.0.0.1:9"];
 
 fn start_input(message: &str) -> Value {
@@ -32,7 +29,7 @@ fn start_input(message: &str) -> Value {
 const MESSAGE: &str = "msg_0123456789abABCDEFGHIJKLMN";
 
 #[test]
-fn wrong_settings_are_told_all_at_once_and_end_with_2() {
+fn setting_errors_are_reported_together_with_status_2() {
     let ended = fail(&[
         "--listen",
         "nowhere",
@@ -43,21 +40,25 @@ fn wrong_settings_are_told_all_at_once_and_end_with_2() {
     ]);
     assert_eq!(ended.code, Some(2));
     assert_eq!(ended.stdout, "");
-    for told in [
-        "error: --listen (TURNSTILE_LISTEN) is \"nowhere\", which is no address; give a host and a port",
+    for expected in [
+        "error: --listen (TURNSTILE_LISTEN) is \"nowhere\", which is not an address; give a host and a port",
         "error: --data (TURNSTILE_DATA) is missing: give the directory",
         "error: --api-secret (TURNSTILE_API_SECRET) is missing",
         "error: --ticket-secret (TURNSTILE_TICKET_SECRET) is missing",
         "error: --internal-api-key (TURNSTILE_INTERNAL_API_KEY) is missing",
-        "error: --wrapper-url (TURNSTILE_WRAPPER_URL) is \"https://w\": wrappers are reached by plain http",
-        "error: --speed-since (TURNSTILE_SPEED_SINCE) is missing: --speed does not go without it",
+        "error: --wrapper-url (TURNSTILE_WRAPPER_URL) is \"https://w\": the scheme is https; only plain http is supported",
+        "error: --speed-since (TURNSTILE_SPEED_SINCE) is missing: --speed requires it",
     ] {
-        assert!(ended.stderr.contains(told), "{told} is not in:\n{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(expected),
+            "{expected} is not in:\n{}",
+            ended.stderr
+        );
     }
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_start_says_why_and_ends_with_1() {
+async fn a_server_that_cannot_start_prints_the_reason_with_status_1() {
     let data = data("cannot-start");
     let first = Server::start(&data, &NO_WRAPPER);
     let address = first.url.trim_start_matches("http://").to_owned();
@@ -67,35 +68,35 @@ async fn a_server_that_cannot_start_says_why_and_ends_with_1() {
     std::fs::write(&file, "{]").unwrap();
     let file = file.display().to_string();
     let in_file = format!("{file}/data");
-    for (more, told) in [
+    for (more, expected) in [
         (
             vec!["--listen", &address, "--data", &other],
             format!("cannot listen at {address}: "),
         ),
         (
             vec!["--data", &same],
-            format!("{same} is in use: another server works on it"),
+            format!("{same} is in use by another server"),
         ),
         (
             vec!["--data", &in_file],
-            format!("the data directory {in_file} cannot be made: "),
+            format!("the data directory {in_file} cannot be created: "),
         ),
         (
             vec!["--data", &other, "--import", &file],
-            format!("{file}:1:2: it is not JSON"),
+            format!("{file}:1:2: invalid JSON"),
         ),
     ] {
         let Ended { code, stdout, stderr } = process::fail_with_secrets(&more);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{more:?}: {stderr}");
         assert!(
-            stderr.contains(&format!("error: {told}")),
-            "{told} is not in:\n{stderr}"
+            stderr.contains(&format!("error: {expected}")),
+            "{expected} is not in:\n{stderr}"
         );
     }
 }
 
 #[tokio::test]
-async fn it_listens_where_its_line_says_and_ends_with_0_when_it_is_told_to() {
+async fn it_listens_on_the_printed_address_and_a_signal_ends_it_with_status_0() {
     for signal in ["TERM", "INT"] {
         let server = Server::start(&data("signals"), &NO_WRAPPER);
         let (status, health) = server.call("health", &Value::Null).await;
@@ -106,7 +107,7 @@ async fn it_listens_where_its_line_says_and_ends_with_0_when_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_kill() {
+async fn acknowledged_messages_survive_a_kill() {
     let data = data("killed");
     let mut server = Server::start(&data, &NO_WRAPPER);
     let (status, begun) = server.call("start", &start_input(MESSAGE)).await;
@@ -115,9 +116,9 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     server.kill();
 
     let server = Server::start(&data, &NO_WRAPPER);
-    let asked = json!({"cloudAgentSessionId": session});
-    let (status, told) = server.call("getSession", &asked).await;
-    assert_eq!((status, &told["sessionId"]), (200, &json!(session)));
+    let query = json!({"cloudAgentSessionId": session});
+    let (status, session_view) = server.call("getSession", &query).await;
+    assert_eq!((status, &session_view["sessionId"]), (200, &json!(session)));
     let again = json!({"cloudAgentSessionId": session, "message": {"prompt": "hello", "id": MESSAGE}});
     let (status, acknowledged) = server.call("send", &again).await;
     assert_eq!((status, &acknowledged["delivery"]), (200, &json!("queued")));
@@ -126,30 +127,34 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 }
 
 #[tokio::test]
-async fn a_session_of_an_older_service_is_taken_over_once() {
+async fn a_session_of_an_older_service_is_imported_once() {
     let data = data("import");
     let session = "agent_0e25b4bc-4a3d-4a63-8d9f-2ce7c2c11111";
     std::fs::create_dir_all(&data).unwrap();
-    let file = data.join("left-behind.json");
+    let file = data.join("import.json");
     let record = json!({"version": 1, "timestamp": 1_790_000_000_000_u64, "sessionId": session, "userId": process::USER,
         "prompt": "p", "mode": "code", "model": "m", "githubRepo": "acme/widgets"});
-    let left = json!({"user": process::USER, "record": record});
-    std::fs::write(&file, left.to_string()).unwrap();
+    let session_file = json!({"user": process::USER, "record": record});
+    std::fs::write(&file, session_file.to_string()).unwrap();
     let file = file.display().to_string();
     let arguments = [&NO_WRAPPER[..], &["--import", &file]].concat();
-    let asked = json!({"cloudAgentSessionId": session});
+    let query = json!({"cloudAgentSessionId": session});
     let mut server = Server::start(&data, &arguments);
-    let (status, told) = server.call("getSession", &asked).await;
-    assert_eq!((status, &told["mode"]), (200, &json!("code")), "{told}");
+    let (status, session_view) = server.call("getSession", &query).await;
+    assert_eq!(
+        (status, &session_view["mode"]),
+        (200, &json!("code")),
+        "{session_view}"
+    );
     let deleted = server.call("deleteSession", &json!({"sessionId": session})).await;
     assert_eq!(deleted.0, 200);
     server.kill();
     let server = Server::start(&data, &arguments);
-    assert_eq!(server.call("getSession", &asked).await.0, 404, "it stays deleted");
+    assert_eq!(server.call("getSession", &query).await.0, 404, "it stays deleted");
 }
 
 #[tokio::test]
-async fn an_orderly_end_closes_sockets_with_1001_and_leaves_the_grace_of_wrappers_to_the_next_start() {
+async fn a_clean_exit_closes_sockets_with_1001_and_the_next_start_begins_the_grace() {
     let data = data("orderly");
     let wrapper = Wrapper::start().await;
     let pace = Pace {
@@ -198,7 +203,7 @@ async fn open_stream(server: &Server, session: &str, pace: &Pace) -> WebSocket {
         .unwrap()
 }
 
-/// The next event of that type.
+/// Returns the next event of that type.
 async fn until(stream: &mut WebSocket, event_type: &str) -> Value {
     in_time(async {
         while let Some(Ok(message)) = stream.next().await {
@@ -227,9 +232,9 @@ async fn closed_with(socket: &mut WebSocket) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn a_second_signal_does_not_wait_for_whoever_is_slow() {
+async fn a_second_signal_does_not_wait_for_pending_requests() {
     let server = Server::start(&data("second-signal"), &NO_WRAPPER);
-    // A request that never becomes whole is under way for as long as the server waits.
+    // An incomplete request is pending for as long as the server waits.
     let authority = server.url.trim_start_matches("http://");
     let mut slow = real::seams().network.connect(authority).await.unwrap();
     let head = "POST /trpc/health HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n";

@@ -1,4 +1,4 @@
-//! A server's process, and a client of it.
+//! The server's process, and a client of it.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use turnstile_seams::{ClockExt as _, http_client, real};
 
 pub const USER: &str = "user-1";
-/// Nothing here takes longer on any machine.
+/// The time-out of every wait; no step takes longer on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long tokens are valid: on a fast clock too, longer than any test.
+/// The validity of tokens: longer than any test, also on a fast clock.
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 365);
 const SECRETS: [&str; 6] = [
     "--api-secret",
@@ -30,14 +30,14 @@ const SECRETS: [&str; 6] = [
     "k",
 ];
 
-/// How a process ended.
+/// The output and the exit status of a process.
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// A server at work. Dropping it kills it.
+/// A running server, killed when dropped.
 pub struct Server {
     child: Child,
     pub url: String,
@@ -45,7 +45,7 @@ pub struct Server {
     stderr: Receiver<String>,
 }
 
-/// An empty place for a directory of that name.
+/// The path of a data directory of that name, which does not exist yet.
 pub fn data(name: &str) -> PathBuf {
     let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("program").join(name);
     match std::fs::remove_dir_all(&data) {
@@ -68,7 +68,7 @@ fn program() -> Command {
     command
 }
 
-/// Calls the program with arguments with which it does not start.
+/// Runs the program with arguments that make it fail.
 pub fn fail(arguments: &[&str]) -> Ended {
     let output = program().args(arguments).output().unwrap();
     Ended {
@@ -78,7 +78,7 @@ pub fn fail(arguments: &[&str]) -> Ended {
     }
 }
 
-/// The same with all that it needs besides.
+/// Like [`fail`], with valid values for all other settings.
 pub fn fail_with_secrets(arguments: &[&str]) -> Ended {
     let others: &[&str] = if arguments.contains(&"--listen") {
         &["--wrapper-url", "http://127.0.0.1:9"]
@@ -88,7 +88,7 @@ pub fn fail_with_secrets(arguments: &[&str]) -> Ended {
     fail(&[&SECRETS, others, arguments].concat())
 }
 
-/// The lines of an output, as they come.
+/// Returns the lines of an output as they are written.
 fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
@@ -102,7 +102,7 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Server {
-    /// Starts it, and waits until it says where it is.
+    /// Starts the server and waits for its `listening` line.
     pub fn start(data: &Path, arguments: &[&str]) -> Self {
         let mut child = program()
             .args(SECRETS)
@@ -128,35 +128,35 @@ impl Server {
         }
     }
 
-    /// Sends it the signal of that name.
+    /// Sends the signal of that name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
         assert!(status.success());
     }
 
-    /// Waits for a line of its log that has this in it.
+    /// Waits for a log line that contains `text`.
     pub fn log_line(&self, text: &str) -> String {
         loop {
             let line = self.stderr.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("no line of the log has {text:?} in it"));
+            let line = line.unwrap_or_else(|_| panic!("no log line contains {text:?}"));
             if line.contains(text) {
                 return line;
             }
         }
     }
 
-    /// As a machine does that is short of memory.
+    /// Kills the process without warning, as an operating system does that is out of memory.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for the process to end.
     pub fn end(mut self) -> Ended {
         let collect = |lines: &Receiver<String>| {
             let mut text = String::new();
-            // An output ends with its process.
+            // The output is closed when the process ends.
             while let Ok(line) = lines.recv_timeout(PATIENCE) {
                 text.push_str(&line);
                 text.push('\n');
@@ -166,11 +166,11 @@ impl Server {
         let stdout = collect(&self.stdout);
         let stderr = collect(&self.stderr);
         let code = self.child.wait().unwrap().code();
-        assert_eq!(stdout, "", "its first line is its only one");
+        assert_eq!(stdout, "", "only one line of output");
         Ended { code, stdout, stderr }
     }
 
-    /// Calls a procedure as [`USER`]: the status, and the data or the error.
+    /// Calls a procedure as [`USER`]. Returns the status, and the data or the error.
     pub async fn call(&self, procedure: &str, input: &Value) -> (u16, Value) {
         let token = token(real::seams().clock.now());
         let request = Request::post(format!("{}/trpc/{procedure}", self.url))
@@ -197,7 +197,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -205,7 +205,7 @@ impl Drop for Server {
 
 pub async fn in_time<F: Future>(future: F) -> F::Output {
     let clock = real::seams().clock;
-    clock.timeout(PATIENCE, future).await.expect("it comes in time")
+    clock.timeout(PATIENCE, future).await.expect("completed in time")
 }
 
 fn token(now: Timestamp) -> String {

@@ -1,4 +1,4 @@
-//! A wrapper that takes what it is given and never does anything.
+//! A wrapper that accepts turns and never runs them.
 
 use axum::extract::State;
 use axum::routing::post;
@@ -12,7 +12,7 @@ use super::process::in_time;
 
 pub struct Wrapper {
     pub url: String,
-    /// What ties it to a session, once it was made ready.
+    /// The binding from `/session/ready`, or null before it.
     binding: watch::Receiver<Value>,
 }
 
@@ -29,7 +29,7 @@ impl Wrapper {
         Self { url, binding }
     }
 
-    /// Opens the ingest to which it was bound.
+    /// Opens the ingest of its binding.
     pub async fn open_ingest(&self, session: &str) -> WebSocket {
         let mut binding = self.binding.clone();
         let binding = in_time(binding.wait_for(Value::is_object)).await.unwrap().clone();

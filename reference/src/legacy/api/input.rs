@@ -1,5 +1,5 @@
-//! Inputs of the procedures that old clients call (protocol §2), as types: what has one of them is valid
-//! as far as it can be told without looking at a session.
+//! The inputs of the V2 procedures. A value of these types is valid as far as it can be checked without the session
+//! (protocol §2).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::procedures::input::{Images, Prompt, RepositoryName, require_https};
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 
-/// Input of `prepareSession`. Tokens for GitHub are accepted and not read: the server manages them.
+/// The input of `prepareSession` (R2.64–R2.73). A `githubToken` is ignored, because the server manages this token.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PrepareSession {
@@ -47,7 +47,7 @@ pub struct PrepareSession {
     pub(super) kilocode_organization_id: Option<String>,
 }
 
-/// What `prepareSession` says of the session it makes.
+/// The checked parts of a `prepareSession`.
 pub(super) struct Prepared {
     pub turn: Turn,
     pub agent: Agent,
@@ -57,8 +57,7 @@ pub(super) struct Prepared {
 }
 
 impl PrepareSession {
-    /// What is to be kept, once the fields that depend on each other have been looked at.
-    /// A prompt may have `prompt_limit` characters.
+    /// Checks the fields that depend on each other. A prompt may have `prompt_limit` characters.
     pub(super) fn parts(&mut self, prompt_limit: usize) -> Result<Prepared, Refusal> {
         if self.mode.needs_system_prompt() && self.append_system_prompt.is_none() {
             return Err(self.mode.lacks_system_prompt());
@@ -113,29 +112,29 @@ impl PrepareSession {
     }
 }
 
-/// Input of `initiateFromKilocodeSessionV2`. Strict.
+/// The input of `initiateFromKilocodeSessionV2`. Strict (R2.76).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Initiate {
     pub(super) cloud_agent_session_id: SessionId,
 }
 
-/// Input of `updateSession`. Strict.
+/// The input of `updateSession`. Strict (R2.87).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateSession {
     pub(super) cloud_agent_session_id: SessionId,
-    /// Absent: as it is. Null: none.
+    /// `None`: absent, no change. `Some(None)`: `null`, remove the target (R2.88).
     #[serde(default, deserialize_with = "present")]
     pub(super) callback_target: Option<Option<CallbackTarget>>,
 }
 
-/// Tells null from absent.
+/// Distinguishes `null` from absent.
 fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<CallbackTarget>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
 
-/// Input of `sendMessageV2`, in any of its three forms. Tokens are accepted and not read.
+/// The input of `sendMessageV2`, in any of its three shapes (R2.80). Tokens are ignored (R2.82).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SendMessage {
@@ -152,8 +151,7 @@ pub struct SendMessage {
 }
 
 impl SendMessage {
-    /// What the agent shall do and what it is run with, whichever form says it.
-    /// A prompt may have `prompt_limit` characters.
+    /// Extracts turn, agent and finalization from any of the shapes. A prompt may have `prompt_limit` characters.
     pub(super) fn into_turn(self, prompt_limit: usize) -> Result<(Turn, AgentChoice, Finalization), Refusal> {
         let finalization = Finalization {
             auto_commit: self.auto_commit,
@@ -191,7 +189,7 @@ impl SendMessage {
     }
 }
 
-/// A turn with its kind, and the fields of either.
+/// The `payload` of a turn, with the fields of both types.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload {
@@ -213,10 +211,14 @@ enum PayloadType {
 }
 
 impl Payload {
-    /// The turn, with the images that were given beside it. A prompt may have `prompt_limit` characters.
-    fn into_turn(self, beside: Option<Images>, prompt_limit: usize) -> Result<(Turn, AgentChoice), Refusal> {
+    /// Extracts the turn. `beside` are the images next to the payload. A prompt may have `prompt_limit` characters.
+    fn into_turn(
+        self,
+        outer_images: Option<Images>,
+        prompt_limit: usize,
+    ) -> Result<(Turn, AgentChoice), Refusal> {
         let missing = |field| Refusal::bad_request(format!("Invalid input: missing field `payload.{field}`"));
-        let images = self.images.or(beside);
+        let images = self.images.or(outer_images);
         match self.r#type {
             PayloadType::Prompt => {
                 let turn = Turn::Prompt {

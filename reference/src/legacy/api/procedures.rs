@@ -1,6 +1,6 @@
-//! The procedures that old clients call: thin ways to the same admission as everybody's (protocol §2).
+//! The V2 procedures. They use the same admission as the unified ones (protocol §2).
 //!
-//! What a V2 client gets beyond a unified one is an `executionId`, and that is all that is added here.
+//! Their replies differ from unified ones only in an additional `executionId` (R1.11).
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::legacy::model::name_execution_after;
 use crate::model::metadata::InitialMessage;
-use crate::procedures::{ask_for_turn, create, new_metadata, new_session_reply, sent};
+use crate::procedures::{create, new_metadata, new_session_reply, request_turn, sent};
 use crate::refusal::Refusal;
 use crate::session::admission::{Ack, Admission};
 use crate::session::{Input, Reply};
 use crate::store::SessionKey;
 
-/// Makes a session whose first message is asked for later, or at once if the caller says so.
+/// Creates a session and stores its first message. With `autoInitiate` the message is admitted too (R2.64–R2.74).
 ///
 /// # Errors
 ///
-/// Fields that do not go together, or a failing store.
+/// If fields contradict each other, or the store fails.
 pub async fn prepare(app: &App, user: UserId, mut input: PrepareSession) -> Result<Value, Refusal> {
     let prepared = input.parts(app.profile().prompt_limit)?;
     let id = input.initial_message_id.take();
@@ -49,22 +49,22 @@ pub async fn prepare(app: &App, user: UserId, mut input: PrepareSession) -> Resu
     Ok(reply)
 }
 
-/// Queues the message that a session was prepared with.
+/// Admits the message that `prepareSession` stored (R2.76).
 ///
 /// # Errors
 ///
-/// As every admission; and if the session was prepared with none.
+/// Those of an admission, and `BAD_REQUEST` if no message was stored.
 pub async fn initiate(app: &App, user: UserId, input: Initiate) -> Result<Value, Refusal> {
     let session = input.cloud_agent_session_id;
-    let ack = ask_for_turn(app, user, &session, Input::Initiate).await?;
-    Ok(sent_by_old_client(&session, &ack))
+    let ack = request_turn(app, user, &session, Input::Initiate).await?;
+    Ok(sent_v2(&session, &ack))
 }
 
-/// Queues a further message.
+/// Admits a further message (R2.80).
 ///
 /// # Errors
 ///
-/// As every admission; and if the input is none of the three forms.
+/// Those of an admission, and `BAD_REQUEST` if the input has none of the three shapes.
 pub async fn send(app: &App, user: UserId, mut input: SendMessage) -> Result<Value, Refusal> {
     let session = input.cloud_agent_session_id.clone();
     let id = input.message_id.take();
@@ -75,15 +75,15 @@ pub async fn send(app: &App, user: UserId, mut input: SendMessage) -> Result<Val
         agent,
         finalization,
     };
-    let ack = ask_for_turn(app, user, &session, Input::Admit(Box::new(admission))).await?;
-    Ok(sent_by_old_client(&session, &ack))
+    let ack = request_turn(app, user, &session, Input::Admit(Box::new(admission))).await?;
+    Ok(sent_v2(&session, &ack))
 }
 
-/// Changes where the callbacks of messages go to that are admitted from now on.
+/// Sets or removes the callback target of messages that are admitted later (R2.87–R2.89).
 ///
 /// # Errors
 ///
-/// If there is no such session, or the store fails.
+/// If the session does not exist, or the store fails.
 pub async fn update(app: &App, user: UserId, input: UpdateSession) -> Result<Value, Refusal> {
     let key = SessionKey {
         user,
@@ -106,7 +106,7 @@ pub async fn update(app: &App, user: UserId, input: UpdateSession) -> Result<Val
     Ok(json!({"success": true}))
 }
 
-fn sent_by_old_client(session: &SessionId, ack: &Ack) -> Value {
+fn sent_v2(session: &SessionId, ack: &Ack) -> Value {
     let mut reply = sent(session, ack);
     name_execution_after(&ack.message, &mut reply);
     reply

@@ -1,6 +1,6 @@
-//! An execution that an older service left behind, and how it ends (protocol §10).
+//! Executions of an older service (protocol §10).
 //!
-//! New ones are never made. When one ends is decided by `session::imported`.
+//! New executions are never created (R10.41). `session::imported` decides when one ends.
 
 use std::fmt;
 
@@ -10,23 +10,23 @@ use serde::{Deserialize, Serialize};
 use crate::identity::MessageId;
 use crate::model::message::{Callback, GateResult, Status};
 
-/// An execution's id: `exc_` and something.
+/// The id of an execution (R1.7): `exc_` and at least one character.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id(String);
 
-/// Text that is not the id of an execution.
+/// A text that is not an execution id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not the id of an execution: expected `exc_` and something")]
-pub struct NotAnId;
+#[error("not the id of an execution: expected `exc_` and at least one character")]
+pub struct MalformedId;
 
 impl TryFrom<String> for Id {
-    type Error = NotAnId;
+    type Error = MalformedId;
 
-    fn try_from(text: String) -> Result<Self, NotAnId> {
+    fn try_from(text: String) -> Result<Self, MalformedId> {
         match text.strip_prefix("exc_") {
             Some(rest) if !rest.is_empty() => Ok(Self(text)),
-            _ => Err(NotAnId),
+            _ => Err(MalformedId),
         }
     }
 }
@@ -38,7 +38,7 @@ impl From<Id> for String {
 }
 
 impl Id {
-    /// The id as it stands on the wire.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,55 +50,55 @@ impl fmt::Display for Id {
     }
 }
 
-/// How far an execution came.
+/// The state of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 pub enum State {
-    /// Its wrapper has not been heard of.
+    /// Its wrapper has sent nothing yet.
     Pending,
-    /// Its wrapper is at work, as far as is known.
+    /// Its wrapper is at work, as far as known.
     Running,
-    /// It ended, for good.
+    /// Finished. This state is final.
     Ended {
-        /// How.
+        /// The kind of end.
         status: Status,
-        /// Why it did not complete, for a person to read.
+        /// The error text, unless it completed.
         error: Option<String>,
-        /// What the gate said.
+        /// The result of the gate.
         gate_result: Option<GateResult>,
     },
 }
 
-/// An execution of an older service's.
+/// An execution of an older service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Execution {
     execution_id: Id,
-    /// How far it came.
+    /// The current state.
     pub state: State,
-    /// When it began; it may take so long and no longer from here.
+    /// The start of the execution, from which its time-out is measured (R10.31).
     pub started_at: Timestamp,
-    /// The message it answers, if the older service knew messages.
+    /// The message that it answers, if the older service had messages.
     pub message_id: Option<MessageId>,
-    /// Whether its wrapper has opened a socket since the server knows of it.
+    /// Whether its wrapper has opened an ingest on this server (R10.33).
     pub connected: bool,
-    /// How that socket closed.
+    /// How its last ingest was closed.
     pub closing: Option<Closing>,
-    /// Its callback, once it is owed.
+    /// Its callback, once it ended.
     pub callback: Option<Callback>,
 }
 
-/// How a socket was closed.
+/// The close of a WebSocket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
-    /// The code of the closing frame, if there was one.
+    /// The code of the close frame, if there was one.
     pub code: Option<u16>,
-    /// What it said.
+    /// The reason in the close frame.
     pub reason: String,
 }
 
 impl Execution {
-    /// An execution as an older service left it. Its wrapper has opened no socket to this server yet.
+    /// An execution as imported: its wrapper has opened no ingest yet.
     pub fn left(id: Id, state: State, started_at: Timestamp, message_id: Option<MessageId>) -> Self {
         Self {
             execution_id: id,
@@ -111,7 +111,7 @@ impl Execution {
         }
     }
 
-    /// Its id.
+    /// The id of the execution.
     pub fn id(&self) -> &Id {
         &self.execution_id
     }
@@ -121,7 +121,7 @@ impl Execution {
         !matches!(self.state, State::Ended { .. })
     }
 
-    /// How far it came, in one word of the wire's.
+    /// The `status` on the wire.
     pub fn status(&self) -> &'static str {
         match &self.state {
             State::Pending => "pending",

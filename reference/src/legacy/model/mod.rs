@@ -1,7 +1,8 @@
-//! Executions as values: [`execution`] has those that an older service left, [`Origin`] says which of them an event
-//! belongs to.
+//! Executions as values: [`execution`] has the executions of an older service, [`Origin`] names the execution of an
+//! event.
 //!
-//! New executions are never made. Where an old party expects an id of one, the message's own id stands for it.
+//! New executions are never created. Where a legacy client or receiver expects an execution id, it gets the message
+//! id (R1.11).
 
 pub mod execution;
 
@@ -11,20 +12,20 @@ use serde_json::{Value, json};
 use self::execution::Execution;
 use crate::identity::MessageId;
 
-/// The field that old clients and receivers look for.
+/// The field for legacy clients and receivers.
 const EXECUTION_ID: &str = "executionId";
 
-/// Adds the id of a message as its execution's id to `body`, which an old party reads.
+/// Sets `executionId` in `body` to the id of a message.
 pub fn name_execution_after(message: &MessageId, body: &mut Value) {
     body[EXECUTION_ID] = json!(message);
 }
 
-/// Adds the id of `execution` to `body`, which an old party reads.
+/// Sets `executionId` in `body` to the id of an execution.
 pub fn name_execution(execution: &Execution, body: &mut Value) {
     body[EXECUTION_ID] = json!(execution.id());
 }
 
-/// The execution that an event belongs to. Events of this server's own runs belong to none.
+/// The execution that an event belongs to. Events of messages belong to none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
@@ -33,20 +34,20 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The origin of events of that execution.
+    /// The origin of the events of an execution.
     pub fn of(execution: &execution::Id) -> Self {
         Self {
             execution_id: Some(execution.clone()),
         }
     }
 
-    /// The execution, if the event belongs to one.
+    /// The execution, if any.
     pub fn execution(&self) -> Option<&execution::Id> {
         self.execution_id.as_ref()
     }
 
-    /// Adds the execution's id to the envelope of an event, if the event belongs to one.
-    pub fn tell_in(&self, envelope: &mut Value) {
+    /// Adds `executionId` to the envelope of an event, if it belongs to an execution (R9.16).
+    pub fn add_to(&self, envelope: &mut Value) {
         if let Some(id) = &self.execution_id {
             envelope[EXECUTION_ID] = json!(id);
         }

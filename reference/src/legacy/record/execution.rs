@@ -1,20 +1,20 @@
-//! Reads an execution as an older service stored it (protocol §10).
+//! Reads the stored executions of an older service (protocol §10).
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Moment;
 use crate::identity::MessageId;
-use crate::json::{self, Wrong};
+use crate::json::{self, Invalid};
 use crate::legacy::model::execution::{Execution, Id, State};
 use crate::model::message::Status;
 
-/// An execution as an older service stored it.
+/// An execution as stored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Written {
+struct StoredExecution {
     execution_id: Id,
-    status: WrittenStatus,
+    status: StoredStatus,
     started_at: Moment,
     message_id: Option<MessageId>,
     error: Option<String>,
@@ -22,7 +22,7 @@ struct Written {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum WrittenStatus {
+enum StoredStatus {
     Pending,
     Running,
     Completed,
@@ -30,30 +30,30 @@ enum WrittenStatus {
     Interrupted,
 }
 
-/// Reads an execution as an older service stored it.
+/// Reads a stored execution.
 ///
 /// # Errors
 ///
-/// If `written` does not have that form.
-pub fn read(written: &Value) -> Result<Execution, Wrong> {
-    let Written {
+/// If `stored` does not have that form.
+pub fn read(stored: &Value) -> Result<Execution, Invalid> {
+    let StoredExecution {
         execution_id,
         status,
         started_at,
         message_id,
         error,
-    } = json::read(written.clone())?;
+    } = json::read(stored.clone())?;
     let ended = |status| State::Ended {
         status,
         error,
         gate_result: None,
     };
     let state = match status {
-        WrittenStatus::Pending => State::Pending,
-        WrittenStatus::Running => State::Running,
-        WrittenStatus::Completed => ended(Status::Completed),
-        WrittenStatus::Failed => ended(Status::Failed),
-        WrittenStatus::Interrupted => ended(Status::Interrupted),
+        StoredStatus::Pending => State::Pending,
+        StoredStatus::Running => State::Running,
+        StoredStatus::Completed => ended(Status::Completed),
+        StoredStatus::Failed => ended(Status::Failed),
+        StoredStatus::Interrupted => ended(Status::Interrupted),
     };
     Ok(Execution::left(
         execution_id,

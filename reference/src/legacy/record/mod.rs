@@ -1,5 +1,4 @@
-//! How an older service wrote a session down: one flat record. Read, it becomes the grouped form
-//! (protocol §10).
+//! Reads the stored sessions of an older service. A flat record becomes the grouped form (protocol §10).
 
 pub mod execution;
 
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
-use crate::json::{self, Wrong};
+use crate::json::{self, Invalid};
 use crate::model::message::Turn;
 use crate::model::metadata::{
     AgentChoice, Auth, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Identity,
@@ -20,20 +19,20 @@ use crate::model::metadata::{
 };
 use crate::secret::Secret;
 
-/// What a record says that has a version of its form.
+/// The field with the version of a record.
 const SCHEMA_VERSION: &str = "metadataSchemaVersion";
 
-/// Why a record cannot be read.
+/// Why a record is unreadable.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableRecord {
-    /// It says a version that this server does not know.
-    #[error("its {SCHEMA_VERSION} is {0}, and this server reads {METADATA_SCHEMA_VERSION}")]
+    /// Unknown version (R10.3).
+    #[error("{SCHEMA_VERSION} is {0}; this server reads {METADATA_SCHEMA_VERSION}")]
     Version(Value),
-    /// It is not of the form that it says it is of, or of none.
+    /// The record does not have the form of its version.
     #[error(transparent)]
-    Form(#[from] Wrong),
-    /// It cannot be understood. Where, and not what stands there: it may be a secret.
-    #[error("it cannot be understood from line {line}, column {column} on")]
+    Form(#[from] Invalid),
+    /// Not JSON, or of another form. The error has the position and not the text, which may be a secret.
+    #[error("unreadable at line {line}, column {column}")]
     Json {
         /// The line, from 1.
         line: usize,
@@ -42,11 +41,11 @@ pub enum UnreadableRecord {
     },
 }
 
-/// Reads a record of either form. One that says that it is grouped is never taken for a flat one.
+/// Reads a record of either form. A record with a version is never read as a flat one (R10.2).
 ///
 /// # Errors
 ///
-/// If it is of no form that this server knows.
+/// If the record has neither form.
 pub fn read(record: &[u8]) -> Result<Metadata, UnreadableRecord> {
     let record: Value = serde_json::from_slice(record)?;
     match record.get(SCHEMA_VERSION) {
@@ -69,24 +68,24 @@ impl From<serde_json::Error> for UnreadableRecord {
     }
 }
 
-/// A moment as older services wrote it: Unix milliseconds, or ISO 8601.
+/// A time in a stored record: Unix milliseconds or ISO 8601 (R10.5).
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Moment {
     Milliseconds(#[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")] Timestamp),
-    Written(Timestamp),
+    Text(Timestamp),
 }
 
 impl From<Moment> for Timestamp {
     fn from(moment: Moment) -> Self {
         match moment {
-            Moment::Milliseconds(time) | Moment::Written(time) => time,
+            Moment::Milliseconds(time) | Moment::Text(time) => time,
         }
     }
 }
 
-/// The flat record. What is not named here was of no use to anybody any more: the token for GitHub, which
-/// the server manages, and the record's own version.
+/// The flat record (R10.4–R10.21). Other fields are dropped, such as `githubToken`, which the server manages, and the
+/// record's own `version`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Flat {
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_record_becomes_the_grouped_form_and_stays_it() {
+    fn a_flat_record_is_converted_once() {
         let metadata = read_json(&flat(&json!({
             "githubRepo": "o/r", "githubToken": "gone", "gitToken": "gone too", "upstreamBranch": "main",
             "prompt": "hello", "mode": "code", "model": "kilo/fake", "preparedAt": 1_767_225_601_000_i64,
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_a_plain_git_repository_is_kept_and_that_of_a_gitlab_dropped() {
+    fn the_token_is_kept_for_generic_git_and_dropped_for_gitlab() {
         let git = json!({"gitUrl": "https://git.example/a.git", "gitToken": "t"});
         let kept = read_json(&flat(&git)).unwrap();
         assert!(
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_says_a_version_is_never_read_as_a_flat_one() {
+    fn a_record_with_a_version_is_never_read_as_a_flat_one() {
         for version in [json!(2), json!(3), json!("2"), json!(null)] {
             let record = flat(&json!({"metadataSchemaVersion": version}));
             assert!(read_json(&record).is_err(), "{version}");

@@ -1,5 +1,5 @@
-//! The session as a whole, driven by inputs and a clock that is a variable: the bench that does it is here, the tests
-//! are in a file for each subject.
+//! Tests of a session as a whole, with inputs and a manual clock. The bench is here; the tests are in one file for
+//! each subject.
 
 mod outbox;
 mod queue;
@@ -27,7 +27,7 @@ use crate::refusal::{Code, Refusal};
 
 const KILO_SESSION: &str = "ses_root";
 
-/// A session with a clock and everything it ever said.
+/// A session with a clock and all its effects.
 struct Bench {
     now: Timestamp,
     session: Session,
@@ -79,7 +79,7 @@ impl Bench {
         decision.reply
     }
 
-    /// Lets time pass, waking the session exactly when it wants to be woken.
+    /// Lets time pass, and wakes the session at its deadlines.
     fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(deadline) = self.session.next_deadline().filter(|deadline| *deadline <= end) {
@@ -89,7 +89,7 @@ impl Bench {
         self.now = end;
     }
 
-    /// What a crash and a restart leave of the session.
+    /// Restarts the server: only the stored state remains.
     fn restart(&mut self) {
         let stored = Stored {
             metadata: self.session.metadata().clone(),
@@ -128,13 +128,13 @@ impl Bench {
         id
     }
 
-    /// The delivery that was asked for last.
+    /// The last requested delivery.
     fn delivery(&mut self) -> Delivery {
         let found = self
             .effects
             .iter()
             .rposition(|effect| matches!(effect, Effect::Deliver(_)));
-        match self.effects.remove(found.expect("a delivery was asked for")) {
+        match self.effects.remove(found.expect("a delivery was requested")) {
             Effect::Deliver(delivery) => *delivery,
             _ => unreachable!(),
         }
@@ -147,7 +147,7 @@ impl Bench {
             .count()
     }
 
-    /// Waits for the next delivery and has the wrapper take it. Returns the ingest socket.
+    /// Waits for the next delivery and accepts it. Returns the ingest socket.
     fn deliver(&mut self) -> SocketId {
         self.pass(self.profile.drain_delay);
         let delivery = self.delivery();
@@ -216,8 +216,8 @@ impl Bench {
         self.kilo_says(socket, "session.idle", json!({"sessionID": KILO_SESSION}));
     }
 
-    /// Names of the events about messages so far.
-    fn told_of(&self, message: &MessageId) -> Vec<&str> {
+    /// The types of the events of a message.
+    fn events_of(&self, message: &MessageId) -> Vec<&str> {
         self.events
             .iter()
             .filter(|event| event.data["messageId"] == json!(message))
@@ -243,7 +243,7 @@ impl Bench {
             .collect()
     }
 
-    /// A step of the session, to change one of its rooms directly.
+    /// A step for changing a part of the session directly.
     fn step(&self) -> Step {
         Step::new(self.now, self.profile.clone(), self.randomness.clone())
     }

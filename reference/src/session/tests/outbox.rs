@@ -1,4 +1,4 @@
-//! Idle batches and the callbacks that they owe.
+//! Tests of idle batches and callbacks.
 
 use super::*;
 
@@ -18,16 +18,16 @@ fn only_the_last_message_of_a_batch_calls_back_and_a_later_turn_opens_another_ba
     let socket = bench.deliver();
     bench.assistant_answers(socket, &third, "3");
     bench.root_idle(socket);
-    let told: Vec<&MessageId> = bench
+    let called_back: Vec<&MessageId> = bench
         .jobs()
         .iter()
         .filter_map(|job| job.owner.message())
         .collect();
-    assert_eq!(told, [&second, &third]);
+    assert_eq!(called_back, [&second, &third]);
 }
 
 #[test]
-fn a_refused_enqueue_is_tried_again_after_its_delay_also_across_a_restart_and_then_never_again() {
+fn a_rejected_job_is_submitted_again_after_its_delay_until_accepted() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -72,7 +72,7 @@ fn a_gate_result_is_awaited_until_the_run_completes() {
 }
 
 #[test]
-fn a_wrapper_that_vanishes_between_the_reply_and_the_idle_still_leaves_a_callback() {
+fn a_wrapper_lost_between_reply_and_idle_still_causes_a_callback() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -87,7 +87,7 @@ fn a_wrapper_that_vanishes_between_the_reply_and_the_idle_still_leaves_a_callbac
 }
 
 #[test]
-fn a_lost_answer_to_the_delivery_of_a_turn_that_has_ended_costs_neither_its_run_nor_its_callback() {
+fn a_lost_answer_for_an_ended_turn_keeps_the_run_and_the_callback() {
     let mut bench = Bench::new();
     let message = bench.admit();
     bench.pass(bench.profile.drain_delay);

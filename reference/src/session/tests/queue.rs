@@ -1,4 +1,4 @@
-//! Admission, and the way from the queue to the wrapper.
+//! Tests of admission and delivery.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn a_turn_is_queued_sent_and_completed_and_its_callback_has_the_text() {
     bench.assistant_answers(socket, &message, " hi ");
     assert!(bench.jobs().is_empty(), "there was no idle yet");
     bench.root_idle(socket);
-    assert_eq!(bench.told_of(&message), ["queued", "sent", "completed"]);
+    assert_eq!(bench.events_of(&message), ["queued", "sent", "completed"]);
     let jobs = bench.jobs();
     assert_eq!(jobs.len(), 1);
     assert_eq!(jobs[0].body["lastAssistantMessageText"], "hi");
@@ -18,7 +18,7 @@ fn a_turn_is_queued_sent_and_completed_and_its_callback_has_the_text() {
 }
 
 #[test]
-fn the_eleventh_pending_message_is_refused_and_its_id_stays_free() {
+fn the_eleventh_pending_message_is_refused_and_its_id_remains_free() {
     let mut bench = Bench::new();
     for _ in 0..bench.profile.pending_limit {
         bench.admit();
@@ -31,7 +31,7 @@ fn the_eleventh_pending_message_is_refused_and_its_id_stays_free() {
 }
 
 #[test]
-fn a_repeated_id_is_acked_with_the_same_intent_and_refused_with_another_or_after_its_end() {
+fn a_repeated_id_is_acknowledged_only_with_the_same_intent_before_its_end() {
     let mut bench = Bench::new();
     let id = bench.admit();
     assert_eq!(
@@ -58,11 +58,11 @@ fn a_repeated_id_is_acked_with_the_same_intent_and_refused_with_another_or_after
             .text
             .contains("already terminal")
     );
-    assert_eq!(bench.told_of(&id), ["queued", "sent", "completed"]);
+    assert_eq!(bench.events_of(&id), ["queued", "sent", "completed"]);
 }
 
 #[test]
-fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhausts() {
+fn failed_deliveries_follow_both_schedules_and_the_last_one_exhausts() {
     let Profile {
         delivery_retry_delays_cold: cold,
         delivery_retry_delays_warm: warm,
@@ -98,7 +98,7 @@ fn failed_deliveries_follow_both_schedules_to_the_second_and_the_last_one_exhaus
 }
 
 #[test]
-fn a_failure_that_no_retry_can_mend_ends_the_message_at_once_and_lets_the_next_one_pass() {
+fn a_permanent_failure_exhausts_at_once_and_the_next_message_is_delivered() {
     let mut bench = Bench::new();
     let (first, second) = (bench.admit(), bench.admit());
     bench.pass(bench.profile.drain_delay);
@@ -109,7 +109,7 @@ fn a_failure_that_no_retry_can_mend_ends_the_message_at_once_and_lets_the_next_o
 }
 
 #[test]
-fn evidence_of_the_end_before_the_reply_to_the_delivery_counts_as_accepted_then_ended() {
+fn an_end_before_the_answer_to_the_delivery_counts_as_accepted_then_ended() {
     let mut bench = Bench::new();
     let message = bench.admit();
     bench.pass(bench.profile.drain_delay);
@@ -125,12 +125,12 @@ fn evidence_of_the_end_before_the_reply_to_the_delivery_counts_as_accepted_then_
         run: delivery.run.id,
         result: Ok(()),
     });
-    assert_eq!(bench.told_of(&message), ["queued", "sent", "completed"]);
+    assert_eq!(bench.events_of(&message), ["queued", "sent", "completed"]);
     assert!(!bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)));
 }
 
 #[test]
-fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting() {
+fn a_cancelled_delivery_does_not_block_the_queue() {
     let mut bench = Bench::new();
     bench.admit();
     bench.pass(bench.profile.drain_delay);
@@ -138,7 +138,7 @@ fn a_delivery_that_was_called_off_with_its_run_does_not_keep_the_queue_waiting()
     bench.put(Input::Interrupt);
     let next = bench.admit();
     bench.pass(bench.profile.drain_delay);
-    let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "called off");
+    let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "cancelled");
     let (message, run) = (called_off.message.id, called_off.run.id);
     bench.put(Input::Delivered {
         message,

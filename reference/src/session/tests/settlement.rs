@@ -1,4 +1,4 @@
-//! How a message ends, once.
+//! Tests of the ends of messages.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn an_interrupt_ends_accepted_messages_first_then_pending_ones_in_order() {
 }
 
 #[test]
-fn an_idle_with_an_unanswered_message_is_reconciled_after_its_delay() {
+fn an_idle_with_an_unanswered_message_is_reconciled_after_the_delay() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -44,7 +44,7 @@ fn an_idle_with_an_unanswered_message_is_reconciled_after_its_delay() {
 }
 
 #[test]
-fn an_end_is_final_against_every_other_evidence() {
+fn later_evidence_does_not_change_an_end() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -56,5 +56,5 @@ fn an_end_is_final_against_every_other_evidence() {
     bench.root_idle(socket);
     bench.pass(Duration::from_secs(3600));
     assert_eq!(bench.end_of(&message), &outcome);
-    assert_eq!(bench.told_of(&message), ["queued", "sent", "failed"]);
+    assert_eq!(bench.events_of(&message), ["queued", "sent", "failed"]);
 }

@@ -1,4 +1,4 @@
-//! The wrapper run: its sockets, its fence, and what watches over it.
+//! Tests of the wrapper run: sockets, fence and supervision.
 
 use super::*;
 use crate::session::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
@@ -31,7 +31,7 @@ fn a_reconnect_inside_the_grace_keeps_the_turn_and_its_end_fails_it() {
 }
 
 #[test]
-fn a_stale_fence_is_refused_at_connect_and_its_frames_count_for_nothing() {
+fn a_stale_fence_is_refused_and_its_frames_have_no_effect() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -55,9 +55,9 @@ fn a_stale_fence_is_refused_at_connect_and_its_frames_count_for_nothing() {
 
     let mut step = bench.step();
     bench.session.wrapper.clear(&mut step);
-    let told = bench.events.len();
+    let event_count = bench.events.len();
     bench.assistant_answers(socket, &message, "late");
-    assert_eq!(bench.events.len(), told);
+    assert_eq!(bench.events.len(), event_count);
     assert!(bench.effects.contains(&Effect::Close(socket, CLOSE_STALE)));
 }
 
@@ -77,7 +77,7 @@ fn a_newer_socket_with_the_same_fence_replaces_the_older_one_without_a_grace() {
 }
 
 #[test]
-fn a_wrapper_that_answers_no_ping_is_unhealthy_and_output_does_not_stand_for_a_pong() {
+fn a_missing_pong_makes_a_wrapper_unhealthy_despite_output() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -93,7 +93,7 @@ fn a_wrapper_that_answers_no_ping_is_unhealthy_and_output_does_not_stand_for_a_p
 }
 
 #[test]
-fn a_wrapper_that_answers_pings_and_shows_nothing_else_is_unhealthy_after_the_output_timeout() {
+fn missing_output_makes_a_wrapper_unhealthy_despite_pongs() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();
@@ -109,7 +109,7 @@ fn a_wrapper_that_answers_pings_and_shows_nothing_else_is_unhealthy_after_the_ou
 }
 
 #[test]
-fn a_restart_takes_up_the_queue_and_the_grace() {
+fn a_restart_resumes_the_queue_and_the_grace() {
     let mut bench = Bench::new();
     let accepted = bench.admit();
     bench.deliver();
@@ -119,7 +119,7 @@ fn a_restart_takes_up_the_queue_and_the_grace() {
     assert_eq!(
         bench.delivery().message.id,
         waiting,
-        "a lost delivery is made again"
+        "a lost delivery is repeated"
     );
     bench.pass(bench.profile.disconnect_grace);
     assert_eq!(
@@ -129,7 +129,7 @@ fn a_restart_takes_up_the_queue_and_the_grace() {
 }
 
 #[test]
-fn a_stop_that_was_lost_with_its_socket_is_told_again_when_the_wrapper_is_back() {
+fn a_lost_kill_is_sent_again_on_reconnect() {
     let mut bench = Bench::new();
     bench.admit();
     let socket = bench.deliver();
@@ -149,12 +149,12 @@ fn a_stop_that_was_lost_with_its_socket_is_told_again_when_the_wrapper_is_back()
     let socket = bench.connect(&run);
     assert!(
         !bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)),
-        "it has said that it stopped"
+        "the wrapper has confirmed the kill"
     );
 }
 
 #[test]
-fn a_message_after_a_stop_that_nobody_confirmed_gets_a_wrapper_run_of_its_own() {
+fn a_message_after_an_unconfirmed_kill_gets_a_new_run() {
     let mut bench = Bench::new();
     bench.admit();
     let socket = bench.deliver();
@@ -174,7 +174,7 @@ fn a_message_after_a_stop_that_nobody_confirmed_gets_a_wrapper_run_of_its_own() 
 }
 
 #[test]
-fn a_ping_that_was_lost_with_its_socket_is_asked_again_when_the_wrapper_is_back() {
+fn a_lost_ping_is_sent_again_on_reconnect() {
     let mut bench = Bench::new();
     let message = bench.admit();
     let socket = bench.deliver();

@@ -314,7 +314,7 @@ impl Bench {
     }
 
     /// Events that clients were told of a message: names without what they all begin with, and data.
-    pub fn told(&self, id: &MessageId) -> Vec<(&str, &Value)> {
+    pub fn broadcasts(&self, id: &MessageId) -> Vec<(&str, &Value)> {
         let told = self.log.iter().filter_map(|(_, effect)| match effect {
             Effect::Broadcast(event) => Some((event.stream_event_type.as_str(), &event.data)),
             _ => None,

@@ -1,4 +1,4 @@
-//! Things that can happen to a session while a deadline runs.
+//! Events that can happen to a session while a deadline runs.
 
 use serde_json::json;
 use turnstile_reference::identity::MessageId;
@@ -8,11 +8,11 @@ use turnstile_reference::session::wrapper::Run;
 use crate::bench::Bench;
 use crate::bench::words::{self, Frame, Reply, kilo};
 
-/// Something that can happen, by name. It is given the message that the deadline is about.
+/// A named event. It gets the message that the deadline is about.
 pub struct Act {
-    /// What it is called where it made a difference.
+    /// The name for failure messages.
     pub name: &'static str,
-    /// How it happens.
+    /// Makes it happen.
     pub does: fn(&mut Bench, &MessageId),
 }
 
@@ -31,7 +31,7 @@ macro_rules! acts {
 }
 
 acts! {
-    // What ends the message.
+    // Ends of the message.
     ASSISTANT_COMPLETES: |bench, message| bench.say(words::assistant(message, Reply::Completed));
     ASSISTANT_FAILS: |bench, message| bench.say(words::assistant(message, Reply::Failed));
     WRAPPER_IS_INTERRUPTED: |bench, _message| bench.say(words::interrupted());
@@ -47,14 +47,14 @@ acts! {
     SMALL_ERROR: |bench, _message| bench.say(("error", json!({"fatal": false, "error": "small"})));
     COMPLETE: |bench, _message| bench.say(("complete", json!({"exitCode": 0})));
 
-    // Words that are no meaningful output.
+    // Frames that are not meaningful output (R7.14).
     UNASKED_PONG: |bench, _message| bench.say(words::pong());
     HEARTBEAT: |bench, _message| bench.say(("heartbeat", json!({})));
     RESUMED: |bench, _message| bench.say(("wrapper_resumed", json!({"bufferedEvents": 0, "eventsLost": 0})));
     CHILD_IDLE: |bench, _message| bench.say(kilo("session.idle", json!({"sessionID": "ses_child"})));
     ROOT_IDLE: |bench, _message| bench.say(words::root_idle());
 
-    /// The answer to the ping that was sent, and to all that follow.
+    /// Answers the ping, and all later ones.
     PONG_COMES: |bench, _message| {
         bench.answers_pings = true;
         bench.say(words::pong());
@@ -99,7 +99,7 @@ fn part(message: &MessageId) -> Frame {
     kilo("message.part.updated", json!({"part": part}))
 }
 
-/// The current run, each time with one thing about it that is not.
+/// Three variants of the current run that each differ in one id.
 fn strangers(bench: &Bench) -> [Run; 3] {
     let run = bench.run.clone().expect("there is a run");
     let mut strangers = [run.clone(), run.clone(), run];

@@ -1,5 +1,4 @@
-//! What must have come of a deadline, as far as it shows: on the message, at the queue, and in what the
-//! session lets a wrapper do then.
+//! The effects of deadlines, as far as they are visible: on the message, on the queue, and on the run.
 
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::model::message::{Reason, Source, Status};
@@ -8,7 +7,7 @@ use turnstile_reference::session::{CallbackOwner, Effect};
 use crate::bench::Bench;
 use crate::deadlines::times::LONG;
 
-/// The wrapper stayed away: what it had accepted failed, and it is let go.
+/// The wrapper was lost: its accepted messages failed, and its run is released (R7.1).
 pub fn wrapper_disconnected(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
     ended(
         bench,
@@ -21,29 +20,29 @@ pub fn wrapper_disconnected(bench: &mut Bench, message: &MessageId) -> Result<()
         .outcome()
         .and_then(|outcome| outcome.error.as_deref());
     if error != Some("Wrapper disconnected") {
-        return Err(format!("the message says {error:?}"));
+        return Err(format!("the message has the error {error:?}"));
     }
     called_back(bench, message)?;
-    is_let_go(bench)
+    is_released(bench)
 }
 
-/// The wrapper was unhealthy: what it had accepted failed, and it is let go.
+/// The wrapper was unhealthy: its accepted messages failed, and its run is released (R7.12).
 pub fn wrapper_failed(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
     ended(bench, message, Reason::WrapperFailure, Source::WrapperFailure)?;
     called_back(bench, message)?;
-    is_let_go(bench)
+    is_released(bench)
 }
 
-/// The message keeps its end, and its callback goes out without a result of the gate.
+/// The message keeps its end, and its callback is submitted without a gate result.
 pub fn gate_is_released(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
     if !bench.message(message).is_completed() || bench.message(message).gate_result.is_some() {
         return Err(format!("the message is {:?}", bench.message(message)));
     }
     called_back(bench, message)?;
-    is_let_go(bench)
+    is_released(bench)
 }
 
-/// The message ended for that reason.
+/// The message ended with that reason and source.
 pub fn ended(bench: &Bench, message: &MessageId, reason: Reason, source: Source) -> Result<(), String> {
     let status = match reason {
         Reason::Interrupted => Status::Interrupted,
@@ -56,7 +55,7 @@ pub fn ended(bench: &Bench, message: &MessageId, reason: Reason, source: Source)
         .ok_or_else(|| format!("the message ended with {outcome:?}"))
 }
 
-/// A message that has a callback was called back for, once.
+/// Exactly one callback was submitted if the message has a target, otherwise none.
 pub fn called_back(bench: &Bench, message: &MessageId) -> Result<(), String> {
     let wanted = usize::from(bench.message(message).callback_target.is_some());
     let callbacks = bench.callbacks(message);
@@ -67,8 +66,8 @@ pub fn called_back(bench: &Bench, message: &MessageId) -> Result<(), String> {
     }
 }
 
-/// The run is over: its wrapper comes in no more, and the next message gets a run of the next generation.
-pub fn is_let_go(bench: &mut Bench) -> Result<(), String> {
+/// The run is released: its wrapper cannot connect, and the next run has the next generation (R7.13).
+pub fn is_released(bench: &mut Bench) -> Result<(), String> {
     let before = bench.run.clone().expect("there was a run");
     if bench.connect() {
         return Err(format!("{before:?} is still current"));
@@ -82,11 +81,8 @@ pub fn is_let_go(bench: &mut Bench) -> Result<(), String> {
     }
 }
 
-/// The queue, which takes the callback now, got the same one twice.
-pub fn is_handed_over_once_more_and_never_again(
-    bench: &mut Bench,
-    message: &MessageId,
-) -> Result<(), String> {
+/// The queue, which now accepts the callback, received the same job twice and not again.
+pub fn is_submitted_once_more_and_never_again(bench: &mut Bench, message: &MessageId) -> Result<(), String> {
     bench.queue_answers(CallbackOwner::Message(message.clone()), Ok(()));
     bench.pass(LONG);
     bench.restart();

@@ -1,5 +1,5 @@
-//! The schedule of the queue (protocol §4): who is delivered when, what a failure costs, and when it is the
-//! last.
+//! The schedule of the queue (protocol §4): the order and the times of deliveries, the delays after failures, and
+//! exhaustion.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use crate::deadlines::report;
 use crate::deadlines::rows::{accepted, is_delivery};
 use crate::deadlines::times::*;
 
-/// How long a delivery takes that does not fail at once.
+/// The duration of a slow delivery.
 const TAKES: Duration = Duration::from_secs(7);
 
-/// A way for deliveries to fail.
+/// A way in which deliveries fail.
 struct Way {
     name: &'static str,
-    /// What happens before the message is admitted.
+    /// The steps before the message is admitted.
     before: fn(&mut Bench),
-    /// Whether the workspace gets ready before the failure.
+    /// Whether the workspace becomes ready before the failure.
     gets_ready: bool,
-    /// How long it takes to fail.
+    /// The time until the failure.
     takes: Duration,
     delays: &'static [u64],
-    /// Whether each delivery goes to the same run; if not, to one of the next generation.
+    /// Whether all deliveries go to the same run. If not, each goes to a new generation.
     keeps_run: bool,
 }
 
@@ -78,7 +78,7 @@ fn ways() -> [Way; 5] {
     ]
 }
 
-/// A turn that went well, after which the wrapper is idle.
+/// A completed turn, after which the wrapper is idle.
 fn answered(bench: &mut Bench) -> MessageId {
     let message = accepted(bench);
     bench.say(words::assistant(&message, Reply::Completed));
@@ -93,7 +93,7 @@ fn new_bench() -> Bench {
     })
 }
 
-/// When what was delivered since a place in the log.
+/// The times and ids of the deliveries since a position in the log.
 fn deliveries(bench: &Bench, since: usize) -> Vec<(Timestamp, MessageId)> {
     bench.log()[since..]
         .iter()
@@ -105,7 +105,7 @@ fn deliveries(bench: &Bench, since: usize) -> Vec<(Timestamp, MessageId)> {
 }
 
 #[test]
-fn failures_follow_their_schedule_to_the_second_and_the_last_slot_exhausts() {
+fn failures_follow_the_schedule_and_the_last_delay_exhausts() {
     let mut found = Vec::new();
     for way in ways() {
         found.extend(
@@ -130,7 +130,7 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
         let delivered = deliveries(&bench, seen);
         if delivered != [(due, message.clone())] {
             return Err(format!(
-                "delivery {count} was due at {due}, and there was {delivered:?}"
+                "delivery {count} was due at {due}, but the deliveries were {delivered:?}"
             ));
         }
         if bench.message(&message).failed_deliveries != count - 1 {
@@ -147,18 +147,18 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
     let outcome = bench.message(&message).outcome().cloned();
     let end = outcome.as_ref().map(|outcome| (outcome.reason, outcome.source));
     if end != Some((Some(Reason::Exhausted), Source::DeliveryFailure)) {
-        return Err(format!("the last failure left {outcome:?}"));
+        return Err(format!("the outcome after the last failure is {outcome:?}"));
     }
-    let told = bench.told(&message);
-    if !told
+    let reported = bench.broadcasts(&message);
+    if !reported
         .last()
         .is_some_and(|(name, data)| *name == "failed" && data["attempts"] == way.delays.len())
     {
-        return Err(format!("clients were told {told:?}"));
+        return Err(format!("the events were {reported:?}"));
     }
-    if bench.kept(&message) != told {
+    if bench.kept(&message) != reported {
         return Err(format!(
-            "{told:?} was told, and {:?} was kept",
+            "{reported:?} was broadcast, and {:?} was kept",
             bench.kept(&message)
         ));
     }
@@ -166,7 +166,7 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
         let kept = pair[0] == pair[1];
         let is_next = pair[0].id != pair[1].id && pair[1].fence.generation == pair[0].fence.generation + 1;
         if way.keeps_run != kept || kept == is_next {
-            return Err(format!("the run {:?} was followed by {:?}", pair[0], pair[1]));
+            return Err(format!("run {:?} was followed by {:?}", pair[0], pair[1]));
         }
     }
     let (seen, ended_at) = (bench.log().len(), bench.now);
@@ -174,14 +174,14 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
     let delivered = deliveries(&bench, seen);
     if delivered != [(ended_at + DRAIN, next)] {
         return Err(format!(
-            "it ended at {ended_at}, and then there was {delivered:?}"
+            "it ended at {ended_at}; the later deliveries are {delivered:?}"
         ));
     }
     Ok(())
 }
 
 #[test]
-fn a_drain_that_was_asked_for_before_a_failure_does_not_cut_its_delay_short() {
+fn a_drain_scheduled_before_a_failure_does_not_shorten_its_delay() {
     let mut bench = new_bench();
     let message = bench.admit();
     bench.next_delivery();
@@ -195,7 +195,7 @@ fn a_drain_that_was_asked_for_before_a_failure_does_not_cut_its_delay_short() {
 }
 
 #[test]
-fn what_a_retry_may_mend_is_tried_again_and_what_it_cannot_ends_the_message_at_once() {
+fn retryable_failures_are_retried_and_others_exhaust_at_once() {
     let codes = [
         ("SANDBOX_CONNECT_FAILED", FailureCode::SandboxConnectFailed, true),
         ("WORKSPACE_SETUP_FAILED", FailureCode::WorkspaceSetupFailed, true),
@@ -206,7 +206,7 @@ fn what_a_retry_may_mend_is_tried_again_and_what_it_cannot_ends_the_message_at_o
     let mut found = Vec::new();
     for (name, code, retried) in codes {
         if code.as_str() != name {
-            found.push(format!("{name} is called {}", code.as_str()));
+            found.push(format!("the code of {name} is {}", code.as_str()));
         }
         for warm in [false, true] {
             let mut bench = new_bench();
@@ -233,18 +233,18 @@ fn what_a_retry_may_mend_is_tried_again_and_what_it_cannot_ends_the_message_at_o
             }
             let outcome = bench.message(&message).outcome();
             let attempts = bench
-                .told(&message)
+                .broadcasts(&message)
                 .last()
                 .map(|(_, data)| data["attempts"].clone());
             let exhausted = outcome.is_some_and(|outcome| outcome.reason == Some(Reason::Exhausted));
             if exhausted == retried || !retried && attempts != Some(1.into()) {
                 found.push(format!(
-                    "{name}, warm {warm}: it left {outcome:?} with {attempts:?} attempts"
+                    "{name}, warm {warm}: the outcome is {outcome:?} with {attempts:?} attempts"
                 ));
             }
             if bench.callbacks(&message) != 0 {
                 found.push(format!(
-                    "{name}, warm {warm}: a message is pending, and the batch was finalized"
+                    "{name}, warm {warm}: the batch was finalized while a message is pending"
                 ));
             }
         }
@@ -262,7 +262,7 @@ fn exhaustion_finalizes_the_batch_without_an_idle() {
 }
 
 #[test]
-fn messages_are_delivered_one_a_second_in_the_order_of_their_admission_then_of_their_ids() {
+fn messages_are_delivered_one_per_second_by_admission_then_id() {
     let mut bench = new_bench();
     let mut together = [bench.draw(), bench.draw(), bench.draw()];
     together.sort();
@@ -285,7 +285,7 @@ fn messages_are_delivered_one_a_second_in_the_order_of_their_admission_then_of_t
 }
 
 #[test]
-fn nothing_is_delivered_while_a_delivery_is_under_way_and_the_next_one_follows_a_second_after_it() {
+fn deliveries_do_not_overlap_and_follow_each_other_after_one_second() {
     let mut bench = new_bench();
     bench.admit();
     let second = bench.admit();
@@ -296,13 +296,13 @@ fn nothing_is_delivered_while_a_delivery_is_under_way_and_the_next_one_follows_a
     bench.pass(Duration::from_secs(20));
     assert_eq!(deliveries(&bench, seen), []);
     bench.report(Ok(()));
-    let taken_at = bench.now;
+    let accepted_at = bench.now;
     bench.pass(DRAIN);
-    assert_eq!(deliveries(&bench, seen), [(taken_at + DRAIN, second)]);
+    assert_eq!(deliveries(&bench, seen), [(accepted_at + DRAIN, second)]);
 }
 
 #[test]
-fn a_wrapper_that_is_at_work_and_connected_is_fed_and_every_other_is_made_ready_first() {
+fn only_a_connected_wrapper_at_work_is_not_made_ready_again() {
     let mut bench = new_bench();
     let first = bench.admit();
     assert!(bench.next_delivery().ensure_ready, "there is no wrapper yet");
@@ -330,7 +330,7 @@ fn a_wrapper_that_is_at_work_and_connected_is_fed_and_every_other_is_made_ready_
 }
 
 #[test]
-fn the_end_is_written_in_the_commit_that_takes_the_message_off_the_queue() {
+fn exhaustion_ends_and_dequeues_a_message_in_one_commit() {
     let mut bench = new_bench();
     let message = bench.admit();
     for _ in 1..COLD.len() {
@@ -338,7 +338,7 @@ fn the_end_is_written_in_the_commit_that_takes_the_message_off_the_queue() {
         bench.report(Err(FailureCode::SandboxConnectFailed));
     }
     bench.next_delivery();
-    // The server stops before the last failure is known: the message still waits, and is delivered once more.
+    // The server stops before it learns of the last failure, so the message is still queued and is delivered again.
     bench.restart();
     let started_at = bench.now;
     assert_eq!(bench.next_delivery().message.id, message);
@@ -355,7 +355,7 @@ fn the_end_is_written_in_the_commit_that_takes_the_message_off_the_queue() {
     assert!(commit.messages.contains(&message), "{commit:?}");
     assert_eq!(kept, ["cloud.message.failed"]);
 
-    // And it is nowhere but there: a server that has only that commit has nothing to deliver.
+    // No other record matters: a server with only that commit has nothing to deliver.
     bench.restart();
     let seen = bench.log().len();
     bench.pass(LONG);
@@ -364,8 +364,8 @@ fn the_end_is_written_in_the_commit_that_takes_the_message_off_the_queue() {
 }
 
 #[test]
-fn what_ended_before_its_turn_is_dropped_and_the_next_one_takes_the_turn() {
-    // Each way ends the second of three messages while the first one blocks the queue.
+fn a_message_that_ended_before_its_turn_is_skipped() {
+    // Each case ends the second of three messages while the first one blocks the queue.
     let ways = [
         Act {
             name: "answered behind the head",
@@ -388,14 +388,14 @@ fn what_ended_before_its_turn_is_dropped_and_the_next_one_takes_the_turn() {
     for Act { name, does: end } in ways {
         let mut bench = new_bench();
         answered(&mut bench);
-        let [head, dropped, next] = [(); 3].map(|()| {
+        let [head, skipped, next] = [(); 3].map(|()| {
             bench.pass(MOMENT);
             bench.admit()
         });
         bench.next_delivery();
         bench.take_up();
         bench.report(Err(FailureCode::WrapperStartFailed));
-        end(&mut bench, &dropped);
+        end(&mut bench, &skipped);
         let seen = bench.log().len();
         for _ in 0..2 {
             bench.accept();
@@ -404,7 +404,7 @@ fn what_ended_before_its_turn_is_dropped_and_the_next_one_takes_the_turn() {
         let order: Vec<_> = deliveries(&bench, seen).into_iter().map(|(_, id)| id).collect();
         if order != [head.clone(), next.clone()] {
             found.push(format!(
-                "{name}: {head} {dropped} {next} were delivered as {order:?}"
+                "{name}: expected {head} and {next} without {skipped}, delivered {order:?}"
             ));
         }
     }
@@ -412,7 +412,7 @@ fn what_ended_before_its_turn_is_dropped_and_the_next_one_takes_the_turn() {
 }
 
 #[test]
-fn a_message_that_was_taken_before_a_crash_and_ends_before_it_is_delivered_again_is_dropped() {
+fn a_message_that_ends_after_a_crash_is_not_delivered_again() {
     let mut bench = new_bench();
     answered(&mut bench);
     let message = bench.admit();
@@ -425,6 +425,10 @@ fn a_message_that_was_taken_before_a_crash_and_ends_before_it_is_delivered_again
     let seen = bench.log().len();
     bench.pass(LONG);
     assert_eq!(deliveries(&bench, seen), []);
-    let told: Vec<_> = bench.told(&message).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(told, ["queued", "sent", "completed"]);
+    let reported: Vec<_> = bench
+        .broadcasts(&message)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(reported, ["queued", "sent", "completed"]);
 }

@@ -1,5 +1,4 @@
-//! What is due, and what is not, once nothing is at work on a run that is still there, and what no deadline
-//! is set for at all.
+//! Deadlines that must not fire: on a run without work, and in situations for which there is no deadline.
 
 use std::time::Duration;
 
@@ -33,14 +32,14 @@ fn with_gate() -> Setting {
     }
 }
 
-/// A message that has just been answered; nothing else was said.
+/// A message that was just answered, without an idle.
 fn completed(bench: &mut Bench) -> MessageId {
     let message = accepted(bench);
     bench.say(words::assistant(&message, Reply::Completed));
     message
 }
 
-/// A message that has been answered by a wrapper that is idle.
+/// A message that was answered by a wrapper that is now idle.
 fn idle(bench: &mut Bench) -> MessageId {
     let message = completed(bench);
     bench.say(words::root_idle());
@@ -51,7 +50,7 @@ fn is_ping(effect: &Effect) -> bool {
     matches!(effect, Effect::Send(_, ToWrapper::Ping))
 }
 
-/// A time in which something must not be done.
+/// A period in which an effect must not occur.
 struct Quiet {
     name: &'static str,
     setting: Setting,
@@ -61,8 +60,8 @@ struct Quiet {
 }
 
 impl Quiet {
-    /// What was done all the same.
-    fn broken_by(self) -> Option<String> {
+    /// Returns the unexpected effect.
+    fn violation(self) -> Option<String> {
         let mut bench = Bench::new(self.setting);
         (self.arm)(&mut bench);
         let seen = bench.log().len();
@@ -76,7 +75,7 @@ impl Quiet {
 }
 
 #[test]
-fn nothing_is_waited_for_where_nothing_is_owed() {
+fn without_outstanding_work_no_deadline_fires() {
     let quiet = [
         Quiet {
             name: "a socket that was replaced closes, and the newer one stays",
@@ -120,7 +119,7 @@ fn nothing_is_waited_for_where_nothing_is_owed() {
             without: is_stop,
         },
         Quiet {
-            name: "a wrapper has answered, and nobody is to be called back",
+            name: "a wrapper has answered a message without a callback target",
             setting: Setting::default(),
             arm: |bench| {
                 completed(bench);
@@ -148,12 +147,12 @@ fn nothing_is_waited_for_where_nothing_is_owed() {
             without: |effect| matches!(effect, Effect::Broadcast(event) if event.stream_event_type == "cloud.message.failed"),
         },
     ];
-    let found: Vec<_> = quiet.into_iter().filter_map(Quiet::broken_by).collect();
+    let found: Vec<_> = quiet.into_iter().filter_map(Quiet::violation).collect();
     report(&found);
 }
 
 #[test]
-fn a_wrapper_that_never_tells_a_gate_result_is_kept_warm_no_longer_than_any_other() {
+fn a_missing_gate_result_does_not_extend_keep_warm() {
     let mut bench = Bench::new(with_gate());
     let message = idle(&mut bench);
     bench.pass(KEEP_WARM - MOMENT);
@@ -162,14 +161,13 @@ fn a_wrapper_that_never_tells_a_gate_result_is_kept_warm_no_longer_than_any_othe
     assert_eq!(
         bench.callbacks(&message),
         1,
-        "protocol §7: 300 s after the root idle, with nothing pending or accepted, the wrapper is stopped, and \
-         §8: a gate wait is released when its wrapper is lost; else a wrapper that does no more than answer \
-         pings keeps the callback for ever"
+        "R7.7: the run is released 300 s after the root idle with nothing pending or accepted. R8.6: its loss ends \
+         the wait for the gate result. Otherwise a wrapper that only answers pings delays the callback forever"
     );
 }
 
 #[test]
-fn the_time_without_work_does_not_run_while_a_message_is_at_work() {
+fn ready_only_does_not_run_while_a_message_is_accepted() {
     let mut bench = Bench::new(with_gate());
     let at_work = accepted(&mut bench);
     bench.disconnect();
@@ -185,7 +183,7 @@ fn the_time_without_work_does_not_run_while_a_message_is_at_work() {
     let stopped = bench.log()[seen..].iter().any(|(_, effect)| is_stop(effect));
     assert!(
         !stopped,
-        "protocol §7: a wrapper is let go after 60 s with nothing accepted, not a second after the end of a \
-         message that it had accepted all the while; this one was to tell a gate result"
+        "R7.6: a run is released after 60 s without an accepted message, not one second after the end of a message \
+         that it had accepted all the time; this run still has to report a gate result"
     );
 }

@@ -1,9 +1,9 @@
-//! Deadlines of a session (protocol §4, §7, §8), by a table of them: each is met at its time and not a
-//! moment before, survives a restart of the server, and is called off by what calls it off and nothing else.
+//! The deadlines of a session (protocol §4, §7, §8), table-driven. Each deadline fires at its time and not before,
+//! survives restarts, and is cancelled by certain events and no others.
 //!
-//! [`rows`] is the table, [`acts`] what can happen meanwhile, [`consequences`] what must come of a deadline,
-//! [`running`] how a row is played, [`drain`] the schedule of the queue, and
-//! [`last_word`] what is due once nothing is at work. Here is what must hold of every row.
+//! [`rows`] is the table, [`acts`] the events that can happen while a deadline runs, [`consequences`] the effects of
+//! deadlines, and [`running`] plays a row. [`drain`] tests the schedule of the queue, [`last_word`] deadlines of a
+//! run without work.
 
 mod acts;
 mod consequences;
@@ -22,7 +22,7 @@ use self::running::Running;
 use self::times::{BOOT, LONG, MOMENT};
 use crate::bench::setting::Setting;
 
-/// Plays something with every row, and fails with all that was found.
+/// Runs `play` for every row, and fails with all violations.
 fn for_every_row(play: impl Fn(&Row, &mut Vec<String>)) {
     let mut found = Vec::new();
     for row in rows() {
@@ -33,12 +33,12 @@ fn for_every_row(play: impl Fn(&Row, &mut Vec<String>)) {
     report(&found);
 }
 
-/// Fails with all that was found, if anything was.
+/// Fails if there are violations.
 fn report(found: &[String]) {
     assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
 }
 
-/// The row's setting, and the same with a callback.
+/// The row's setting, without and with a callback.
 fn settings(row: &Row) -> [Setting; 2] {
     [
         row.setting,
@@ -50,7 +50,7 @@ fn settings(row: &Row) -> [Setting; 2] {
 }
 
 #[test]
-fn every_deadline_is_met_at_its_time_and_not_a_moment_before() {
+fn every_deadline_fires_at_its_time_and_not_before() {
     for_every_row(|row, wrong| {
         for setting in settings(row) {
             let mut running = Running::new(row, setting);
@@ -62,19 +62,19 @@ fn every_deadline_is_met_at_its_time_and_not_a_moment_before() {
 }
 
 #[test]
-fn a_deadline_that_the_host_is_late_for_is_met_with_the_next_wake() {
+fn a_late_wake_fires_the_deadline() {
     for_every_row(|row, wrong| {
         let mut running = Running::new(row, row.setting);
         running.bench.now = running.since + row.after + Duration::from_secs(5);
         running.bench.put(Input::Wake);
         if running.done_at().is_none() {
-            wrong.push("nothing came of it".to_owned());
+            wrong.push("it had no effect".to_owned());
         }
     });
 }
 
 #[test]
-fn every_deadline_survives_a_restart_and_is_met_at_its_own_time() {
+fn every_deadline_survives_a_restart_and_keeps_its_time() {
     for_every_row(|row, wrong| {
         for setting in settings(row) {
             let mut running = Running::new(row, setting);
@@ -88,22 +88,20 @@ fn every_deadline_survives_a_restart_and_is_met_at_its_own_time() {
 }
 
 #[test]
-fn a_deadline_that_has_not_passed_at_the_start_keeps_its_time_however_near_it_is() {
+fn a_deadline_just_after_the_start_keeps_its_time() {
     for_every_row(|row, wrong| {
         let mut running = Running::new(row, row.setting);
         let due = running.since + row.after;
         running.bench.pass_until(due - BOOT / 2);
         running.restart();
-        wrong.extend(
-            running.must_be_done(due, row.slack).err().map(|wrong| {
-                format!("{wrong}. Protocol §7: only those past are due a second after the start")
-            }),
-        );
+        wrong.extend(running.must_be_done(due, row.slack).err().map(|wrong| {
+            format!("{wrong}. R7.28: only deadlines that have passed are due one second after the start")
+        }));
     });
 }
 
 #[test]
-fn every_deadline_survives_one_restart_after_another() {
+fn every_deadline_survives_repeated_restarts() {
     const RESTARTS: u32 = 3;
     for_every_row(|row, wrong| {
         let mut running = Running::new(row, row.setting);
@@ -117,7 +115,7 @@ fn every_deadline_survives_one_restart_after_another() {
 }
 
 #[test]
-fn every_deadline_that_passed_while_the_server_was_down_is_met_a_second_after_its_start() {
+fn a_deadline_that_passed_while_the_server_was_down_fires_one_second_after_the_start() {
     for_every_row(|row, wrong| {
         for setting in settings(row) {
             let mut running = Running::new(row, setting);
@@ -132,9 +130,9 @@ fn every_deadline_that_passed_while_the_server_was_down_is_met_a_second_after_it
 }
 
 #[test]
-fn every_deadline_is_called_off_by_what_calls_it_off() {
+fn every_deadline_is_cancelled_by_its_cancelling_events() {
     for_every_row(|row, wrong| {
-        for act in &row.dropped_by {
+        for act in &row.cancelled_by {
             let mut running = Running::new(row, row.setting);
             running.bench.pass(row.midway);
             running.does(act);
@@ -145,9 +143,9 @@ fn every_deadline_is_called_off_by_what_calls_it_off() {
 }
 
 #[test]
-fn what_has_called_a_deadline_off_has_done_so_for_a_server_that_starts_too() {
+fn a_cancelled_deadline_stays_cancelled_after_a_restart() {
     for_every_row(|row, wrong| {
-        for act in &row.dropped_by {
+        for act in &row.cancelled_by {
             let mut running = Running::new(row, row.setting);
             running.bench.pass(row.midway);
             running.does(act);
@@ -164,9 +162,9 @@ fn what_has_called_a_deadline_off_has_done_so_for_a_server_that_starts_too() {
 }
 
 #[test]
-fn every_deadline_begins_anew_with_what_it_runs_from() {
+fn every_deadline_is_restarted_by_its_restarting_events() {
     for_every_row(|row, wrong| {
-        for act in &row.begun_anew_by {
+        for act in &row.restarted_by {
             let mut running = Running::new(row, row.setting);
             running.bench.pass(row.midway);
             running.does(act);
@@ -178,9 +176,9 @@ fn every_deadline_begins_anew_with_what_it_runs_from() {
 }
 
 #[test]
-fn no_deadline_heeds_what_is_not_about_it() {
+fn no_other_event_moves_a_deadline() {
     for_every_row(|row, wrong| {
-        for act in &row.unmoved_by {
+        for act in &row.unaffected_by {
             let mut running = Running::new(row, row.setting);
             running.bench.pass(row.midway);
             running.does(act);

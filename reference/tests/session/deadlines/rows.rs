@@ -1,5 +1,5 @@
-//! The rows of the protocol's §7, and the deadlines of its §4 and §8: from when each runs, for how long, what
-//! comes of it, and what calls it off.
+//! The deadlines of §7, §4 and §8 of the protocol: when each begins, how long it runs, its effects, and the events
+//! that cancel it.
 
 use std::time::Duration;
 
@@ -15,32 +15,32 @@ use crate::deadlines::acts::*;
 use crate::deadlines::consequences::*;
 use crate::deadlines::times::*;
 
-/// One deadline.
+/// A deadline.
 pub struct Row {
-    /// What it is called in the protocol.
+    /// The name for failure messages.
     pub name: &'static str,
-    /// What its session is like.
+    /// The setting of the session.
     pub setting: Setting,
-    /// Brings the session to the moment from which the time runs, and says which message it is about.
+    /// Brings the session to the moment at which the deadline begins. Returns the message that it is about.
     pub arm: fn(&mut Bench) -> MessageId,
-    /// How long it runs.
+    /// The length of the deadline.
     pub after: Duration,
-    /// Whether an effect is what is due then. Until then there is none like it.
+    /// Whether an effect is the one that the deadline causes. No such effect occurs before.
     pub is_due: fn(&Effect) -> bool,
-    /// All that must have come of it.
+    /// Checks the consequences after the deadline fired.
     pub consequence: fn(&mut Bench, &MessageId) -> Result<(), String>,
-    /// How far the time has run when something else happens.
+    /// The time after which other events happen in a test.
     pub midway: Duration,
-    /// Whether the wrapper comes back at once after a restart.
+    /// Whether the wrapper reconnects right after a restart.
     pub returns: bool,
-    /// How much later it may be for each restart.
+    /// The additional delay that each restart may cause.
     pub slack: Duration,
-    /// What calls it off.
-    pub dropped_by: Vec<Act>,
-    /// What has the time run anew.
-    pub begun_anew_by: Vec<Act>,
-    /// What it does not heed.
-    pub unmoved_by: Vec<Act>,
+    /// Events that cancel it.
+    pub cancelled_by: Vec<Act>,
+    /// Events that restart it.
+    pub restarted_by: Vec<Act>,
+    /// Events that do not affect it.
+    pub unaffected_by: Vec<Act>,
 }
 
 impl Row {
@@ -55,21 +55,21 @@ impl Row {
             midway: after / 2,
             returns: true,
             slack: Duration::ZERO,
-            dropped_by: Vec::new(),
-            begun_anew_by: Vec::new(),
-            unmoved_by: Vec::new(),
+            cancelled_by: Vec::new(),
+            restarted_by: Vec::new(),
+            unaffected_by: Vec::new(),
         }
     }
 }
 
-/// All of them.
+/// All rows.
 pub fn rows() -> Vec<Row> {
     vec![
         Row {
             consequence: wrapper_disconnected,
             returns: false,
-            dropped_by: vec![RECONNECTS, USER_INTERRUPTS],
-            unmoved_by: grace_is_unmoved_by(),
+            cancelled_by: vec![RECONNECTS, USER_INTERRUPTS],
+            unaffected_by: grace_is_unaffected_by(),
             ..Row::new("grace", GRACE, |bench| {
                 let message = accepted(bench);
                 bench.disconnect();
@@ -84,8 +84,8 @@ pub fn rows() -> Vec<Row> {
             },
             consequence: gate_is_released,
             returns: false,
-            dropped_by: vec![RECONNECTS],
-            unmoved_by: vec![OTHERS_CONNECT, CLOSED_SOCKET_SPEAKS],
+            cancelled_by: vec![RECONNECTS],
+            unaffected_by: vec![OTHERS_CONNECT, CLOSED_SOCKET_SPEAKS],
             ..Row::new("grace while a gate result is awaited", GRACE, |bench| {
                 let message = accepted(bench);
                 bench.say(words::assistant(&message, Reply::Completed));
@@ -97,8 +97,8 @@ pub fn rows() -> Vec<Row> {
         Row {
             consequence: wrapper_disconnected,
             returns: false,
-            dropped_by: vec![RECONNECTS, USER_INTERRUPTS],
-            unmoved_by: grace_is_unmoved_by(),
+            cancelled_by: vec![RECONNECTS, USER_INTERRUPTS],
+            unaffected_by: grace_is_unaffected_by(),
             ..Row::new("grace from a boot", GRACE, |bench| {
                 let message = accepted(bench);
                 bench.pass(GRACE);
@@ -108,10 +108,10 @@ pub fn rows() -> Vec<Row> {
         },
         Row {
             is_due: |effect| matches!(effect, Effect::Send(_, ToWrapper::Ping)),
-            // Late, so that what follows from the end of a message does not come before.
+            // Late, so that the deadlines after the end of a message do not fire before.
             midway: PING - Duration::from_secs(10),
-            dropped_by: ends(),
-            begun_anew_by: vec![
+            cancelled_by: ends(),
+            restarted_by: vec![
                 DELTA,
                 PART,
                 OPEN_REPLY,
@@ -121,7 +121,7 @@ pub fn rows() -> Vec<Row> {
                 HEARTBEAT,
                 ANOTHER_IS_ACCEPTED,
             ],
-            unmoved_by: vec![RECONNECTS, ANOTHER_IS_ADMITTED, OTHERS_CONNECT],
+            unaffected_by: vec![RECONNECTS, ANOTHER_IS_ADMITTED, OTHERS_CONNECT],
             ..Row::new("ping", PING, accepted)
         },
         Row {
@@ -135,12 +135,12 @@ pub fn rows() -> Vec<Row> {
         Row {
             consequence: wrapper_failed,
             midway: PONG - Duration::from_secs(5),
-            // Its own time then comes before the end of the grace that the boot starts.
+            // So that the pong deadline fires before the grace that begins on boot.
             returns: false,
-            dropped_by: [ends(), vec![PONG_COMES]].into_iter().flatten().collect(),
-            // It is asked once more: what was asked on the socket that is gone may not have been heard.
-            begun_anew_by: vec![RECONNECTS],
-            unmoved_by: vec![
+            cancelled_by: [ends(), vec![PONG_COMES]].into_iter().flatten().collect(),
+            // The ping is sent again, because the wrapper may not have received it on the old socket (R7.20).
+            restarted_by: vec![RECONNECTS],
+            unaffected_by: vec![
                 DELTA,
                 PART,
                 STATUS,
@@ -162,8 +162,8 @@ pub fn rows() -> Vec<Row> {
             consequence: wrapper_failed,
             midway: NO_OUTPUT - Duration::from_secs(10),
             slack: OUTPUT_SLACK,
-            dropped_by: ends(),
-            begun_anew_by: vec![
+            cancelled_by: ends(),
+            restarted_by: vec![
                 DELTA,
                 PART,
                 OPEN_REPLY,
@@ -172,7 +172,7 @@ pub fn rows() -> Vec<Row> {
                 SMALL_ERROR,
                 ANOTHER_IS_ACCEPTED,
             ],
-            unmoved_by: vec![
+            unaffected_by: vec![
                 UNASKED_PONG,
                 HEARTBEAT,
                 RESUMED,
@@ -185,7 +185,7 @@ pub fn rows() -> Vec<Row> {
             ..Row::new("no output", NO_OUTPUT, accepted)
         },
         Row {
-            // Before anything else is written.
+            // Before any further output is recorded.
             midway: OUTPUT_SLACK * 2,
             slack: OUTPUT_SLACK,
             consequence: wrapper_failed,
@@ -207,11 +207,11 @@ pub fn rows() -> Vec<Row> {
                 )?;
                 called_back(bench, message)
             },
-            dropped_by: [ends(), vec![ANOTHER_IS_ACCEPTED]]
+            cancelled_by: [ends(), vec![ANOTHER_IS_ACCEPTED]]
                 .into_iter()
                 .flatten()
                 .collect(),
-            unmoved_by: vec![
+            unaffected_by: vec![
                 DELTA,
                 STATUS,
                 HEARTBEAT,
@@ -230,11 +230,11 @@ pub fn rows() -> Vec<Row> {
         Row {
             consequence: |bench, message| {
                 ended(bench, message, Reason::Interrupted, Source::Interrupt)?;
-                is_let_go(bench)
+                is_released(bench)
             },
             midway: READY_ONLY - Duration::from_secs(10),
-            dropped_by: vec![ANOTHER_IS_ACCEPTED, ANOTHER_IS_ANSWERED, COMPLETE],
-            unmoved_by: vec![
+            cancelled_by: vec![ANOTHER_IS_ACCEPTED, ANOTHER_IS_ANSWERED, COMPLETE],
+            unaffected_by: vec![
                 HEARTBEAT,
                 DISCONNECTS,
                 RECONNECTS,
@@ -252,16 +252,16 @@ pub fn rows() -> Vec<Row> {
             })
         },
         Row {
-            consequence: |bench, _| is_let_go(bench),
+            consequence: |bench, _| is_released(bench),
             midway: KEEP_WARM - Duration::from_secs(10),
-            dropped_by: vec![
+            cancelled_by: vec![
                 ANOTHER_IS_ACCEPTED,
                 ANOTHER_IS_ANSWERED,
                 ANOTHER_IS_ON_ITS_WAY,
                 COMPLETE,
             ],
-            begun_anew_by: vec![ROOT_IDLE],
-            unmoved_by: vec![
+            restarted_by: vec![ROOT_IDLE],
+            unaffected_by: vec![
                 HEARTBEAT,
                 CHILD_IDLE,
                 DELTA,
@@ -280,14 +280,14 @@ pub fn rows() -> Vec<Row> {
         Row {
             is_due: is_delivery,
             midway: Duration::ZERO,
-            dropped_by: vec![USER_INTERRUPTS],
-            unmoved_by: vec![ADMITTED_AGAIN, ANOTHER_IS_ADMITTED],
+            cancelled_by: vec![USER_INTERRUPTS],
+            unaffected_by: vec![ADMITTED_AGAIN, ANOTHER_IS_ADMITTED],
             ..Row::new("drain after an admission", DRAIN, Bench::admit)
         },
         Row {
             is_due: is_delivery,
-            dropped_by: vec![USER_INTERRUPTS],
-            unmoved_by: vec![ADMITTED_AGAIN, ANOTHER_IS_ADMITTED],
+            cancelled_by: vec![USER_INTERRUPTS],
+            unaffected_by: vec![ADMITTED_AGAIN, ANOTHER_IS_ADMITTED],
             ..Row::new("cold retry", Duration::from_secs(16), |bench| {
                 let message = bench.admit();
                 for _ in 0..4 {
@@ -299,8 +299,8 @@ pub fn rows() -> Vec<Row> {
         },
         Row {
             is_due: is_delivery,
-            dropped_by: vec![ASSISTANT_COMPLETES, ASSISTANT_FAILS, USER_INTERRUPTS],
-            unmoved_by: vec![
+            cancelled_by: vec![ASSISTANT_COMPLETES, ASSISTANT_FAILS, USER_INTERRUPTS],
+            unaffected_by: vec![
                 ADMITTED_AGAIN,
                 ANOTHER_IS_ADMITTED,
                 HEARTBEAT,
@@ -326,8 +326,8 @@ pub fn rows() -> Vec<Row> {
                 ..Setting::default()
             },
             is_due: |effect| matches!(effect, Effect::Enqueue(_)),
-            consequence: is_handed_over_once_more_and_never_again,
-            unmoved_by: vec![
+            consequence: is_submitted_once_more_and_never_again,
+            unaffected_by: vec![
                 USER_INTERRUPTS,
                 ROOT_IDLE,
                 COMPLETE,
@@ -347,7 +347,7 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// What ends a message that was accepted, one way or another.
+/// The events that end an accepted message.
 fn ends() -> Vec<Act> {
     vec![
         ASSISTANT_COMPLETES,
@@ -358,7 +358,7 @@ fn ends() -> Vec<Act> {
     ]
 }
 
-fn grace_is_unmoved_by() -> Vec<Act> {
+fn grace_is_unaffected_by() -> Vec<Act> {
     vec![
         OTHERS_CONNECT,
         CLOSED_SOCKET_SPEAKS,
@@ -368,19 +368,19 @@ fn grace_is_unmoved_by() -> Vec<Act> {
     ]
 }
 
-/// A message that a wrapper, which is connected, has just taken.
+/// A message that was just accepted by a connected wrapper.
 pub fn accepted(bench: &mut Bench) -> MessageId {
     let message = bench.admit();
     bench.accept();
     message
 }
 
-/// Whether a wrapper is stopped.
+/// Whether the effect stops a wrapper.
 pub fn is_stop(effect: &Effect) -> bool {
     matches!(effect, Effect::StopWrapper(_))
 }
 
-/// Whether a message is delivered.
+/// Whether the effect delivers a message.
 pub fn is_delivery(effect: &Effect) -> bool {
     matches!(effect, Effect::Deliver(_))
 }

@@ -1,4 +1,4 @@
-//! One row being played: its time runs, and what is done is seen.
+//! Plays a row: lets its time pass and finds its effect.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use crate::deadlines::acts::Act;
 use crate::deadlines::rows::Row;
 use crate::deadlines::times::MOMENT;
 
-/// A row whose time runs, and what was done since.
+/// A row whose deadline is running, and the effects since then.
 pub struct Running<'a> {
     row: &'a Row,
-    /// The session, and all that was done.
+    /// The session, with all effects so far.
     pub bench: Bench,
     message: MessageId,
-    /// When its time began.
+    /// The time at which the deadline began.
     pub since: Timestamp,
     seen: usize,
 }
 
 impl<'a> Running<'a> {
-    /// The row's time begins.
+    /// Begins the deadline.
     pub fn new(row: &'a Row, setting: Setting) -> Self {
         let mut bench = Bench::new(setting);
         let message = (row.arm)(&mut bench);
@@ -37,12 +37,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Something happens.
+    /// Makes an event happen.
     pub fn does(&mut self, act: &Act) {
         (act.does)(&mut self.bench, &self.message);
     }
 
-    /// The server restarts, and the wrapper comes back if the row says so.
+    /// Restarts the server; the wrapper reconnects if the row says so.
     pub fn restart(&mut self) {
         self.bench.restart();
         if self.row.returns {
@@ -50,7 +50,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// When what is due was done.
+    /// The time of the deadline's effect.
     pub fn done_at(&self) -> Option<Timestamp> {
         let log = &self.bench.log()[self.seen..];
         log.iter()
@@ -58,32 +58,29 @@ impl<'a> Running<'a> {
             .map(|(at, _)| *at)
     }
 
-    /// Waits for it to be done at that time, or that much later.
+    /// Waits for the effect, which must occur at that time or within `slack` after it.
     pub fn must_be_done(&mut self, at: Timestamp, slack: Duration) -> Result<(), String> {
         self.bench.pass_until(at - MOMENT);
-        // A host that wakes a session early does no harm.
+        // An early wake must have no effect.
         self.bench.put(Input::Wake);
         self.bench.pass_until(at + slack);
         match self.done_at() {
             Some(done) if done >= at => Ok(()),
-            Some(done) => Err(format!("it was due at {at} and came at {done}")),
-            None => Err(format!(
-                "it was due at {at} and has not come by {}",
-                self.bench.now
-            )),
+            Some(done) => Err(format!("due at {at}, occurred at {done}")),
+            None => Err(format!("due at {at}, did not occur by {}", self.bench.now)),
         }
     }
 
-    /// Waits until that time, by which it must not be done.
+    /// Waits until that time, before which the effect must not occur.
     pub fn must_not_be_done(&mut self, until: Timestamp) -> Result<(), String> {
         self.bench.pass_until(until);
         match self.done_at() {
             None => Ok(()),
-            Some(done) => Err(format!("it came at {done} all the same")),
+            Some(done) => Err(format!("unexpectedly occurred at {done}")),
         }
     }
 
-    /// Judges what came of it.
+    /// Checks the consequences.
     pub fn judge_consequence(&mut self) -> Result<(), String> {
         (self.row.consequence)(&mut self.bench, &self.message)
     }

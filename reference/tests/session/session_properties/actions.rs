@@ -1,247 +1,247 @@
-//! What can happen to a session, as data. Which of it happens is drawn in [`plans`](crate::session_properties::plans).
+//! The actions that can happen to a session, as data. [`plans`](crate::session_properties::plans) draws them.
 //!
-//! An action names things by an index that is taken modulo what there is when it is played; one that
-//! finds nothing to act on does nothing. So any part of a plan is a plan, and shrinking just works.
+//! An action refers to messages, sockets and so on by an index modulo their number at the time when it is played. An
+//! action without an object does nothing. So any part of a plan is a valid plan, and shrinking needs no special code.
 
 use std::time::Duration;
 
 use turnstile_reference::model::metadata::GateThreshold;
 
-/// A session and all that happens to it.
+/// A session and the actions that happen to it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What the session is like.
+    /// The setting of the session.
     pub setting: Setting,
-    /// What becomes of the decision that it begins with.
+    /// The fate of the decision that creates the session.
     pub beginning: Fate,
-    /// What happens then, in order.
+    /// The actions, in order.
     pub steps: Vec<Step>,
 }
 
-/// What a session is like before anything happens.
+/// The setting of a session.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// How it comes about.
+    /// The origin of the session.
     pub origin: Origin,
-    /// Messages have a callback.
+    /// Whether messages have a callback.
     pub callback: bool,
-    /// Gate of turns that do not name their own.
+    /// The gate of turns that name none.
     pub gate: Option<GateThreshold>,
-    /// A branch is asked for.
+    /// Whether a branch is requested.
     pub branch: bool,
-    /// The kilo session is known before any wrapper was ready.
+    /// Whether the kilo session is known before a wrapper was ready.
     pub kilo_session: bool,
 }
 
-/// How a session comes about.
+/// The origin of a session.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// With its first message.
+    /// Created with its first message.
     Started,
-    /// With a message that is asked for later, or at once.
+    /// Created with a prepared message, which is initiated at once if `initiates`.
     Prepared { initiates: bool },
-    /// An older service left it.
+    /// Imported from an older service.
     Imported(Leftovers),
 }
 
-/// What an older service left.
+/// The state that an older service stored.
 #[derive(Debug, Clone)]
 pub struct Leftovers {
-    /// How long ago that was.
+    /// The time since its last change.
     pub age: Duration,
-    /// A message that was to be asked for later, with an id or without.
+    /// The prepared message.
     pub prompt: Option<OldPrompt>,
-    /// A workspace had been ready.
+    /// Whether a workspace had been ready.
     pub prepared: bool,
-    /// What was under way or over.
+    /// The executions, finished or not.
     pub executions: Vec<OldExecution>,
 }
 
-/// A message that an older service was to be asked for.
+/// A prepared message of an older service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldPrompt {
-    /// It has an id.
+    /// With an id.
     Named,
-    /// It has none yet.
+    /// Without an id.
     Nameless,
 }
 
-/// An execution as an older service left it.
+/// An execution of an older service.
 #[derive(Debug, Clone)]
 pub struct OldExecution {
-    /// How far it had come, in the word of its record.
+    /// The `status` in the record.
     pub status: &'static str,
-    /// How long ago it began.
+    /// The time since its start.
     pub age: Duration,
-    /// The older service knew the message that it answers.
+    /// Whether the record names the message that it answers.
     pub has_message: bool,
 }
 
-/// One action, and what goes wrong on the server's side.
+/// One action, and a fault of the server.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What happens.
+    /// The action.
     pub action: Action,
-    /// What becomes of the first decision that follows.
+    /// The fate of the first decision after it.
     pub fate: Fate,
 }
 
-/// What becomes of a decision.
+/// The fate of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is committed and acted on.
+    /// Committed and performed.
     Done,
-    /// Its commit fails once.
+    /// The commit fails once.
     CommitFails,
-    /// It is committed, and the server crashes before anything of it is done.
+    /// Committed; the server crashes before any effect.
     CrashAfterCommit,
-    /// The server had crashed, and was started again, just before.
+    /// The server crashed and was restarted before the input.
     CrashBefore,
 }
 
-/// Which of several things is meant: taken modulo their number, the likeliest first.
+/// An index, taken modulo the number of objects, the most likely one first.
 pub type Index = u8;
 
-/// Something that happens.
+/// An action.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Turns are admitted, each with an id of its own, at one time.
+    /// Admits turns with different ids at the same time.
     Admit { count: u8, intent: Intent },
-    /// The message that the session was prepared with is asked for.
+    /// Initiates the prepared message.
     Initiate,
-    /// A turn comes again, with its own or with another intent.
+    /// Repeats an admission, with the same or another intent.
     Repeat { message: Index, same: bool },
-    /// The user wants everything stopped.
+    /// The user interrupts.
     Interrupt,
-    /// `updateSession` changes to which of several receivers later callbacks go, if to any.
+    /// `updateSession` sets one of several callback targets, or removes the target.
     Retarget(Option<u8>),
-    /// The user wants the session gone.
+    /// The user deletes the session.
     Delete,
-    /// A client begins to listen.
+    /// A client opens the stream.
     Listen,
-    /// Time passes up to the next deadline, which is met, unless it is far away.
+    /// Lets time pass to the next deadline, unless it is far away.
     NextDeadline,
-    /// This much time passes, and every deadline in it is met in time.
+    /// Lets time pass; every deadline within it fires on time.
     Pass(Duration),
-    /// This much time passes before the server gets to look at the clock.
+    /// Lets time pass without waking the session before the end.
     Late(Duration),
-    /// The server is woken and nothing is due.
+    /// Wakes the session although no deadline is due.
     Wake,
-    /// The server crashes and is away for this long.
+    /// The server crashes, and starts again after this time.
     Restart { away: Duration },
-    /// This much time passes, in which the wrapper answers pings, and perhaps shows a text as it comes.
+    /// Lets time pass while the wrapper answers pings, and sends text deltas if `shows`.
     Stream { time: Duration, shows: bool },
-    /// The wrapper of a delivery is ready.
+    /// The workspace of a delivery is ready.
     Prepare { delivery: Index },
-    /// A delivery is over.
+    /// A delivery ends.
     Report { delivery: Index, report: Report },
-    /// A delivery goes as it should, from its start to its end.
+    /// A delivery succeeds, from its start to its end.
     Serve { delivery: Index },
     /// A wrapper opens an ingest socket.
     Connect { run: Index, claim: Claim },
-    /// A wrapper of an older service's opens one.
+    /// A legacy wrapper opens an ingest socket.
     ConnectImported { execution: Index },
-    /// An ingest socket is over, with this code and reason if its wrapper said so.
+    /// An ingest socket closes, with this close frame if any.
     Close {
         socket: Index,
         closing: Option<(u16, &'static str)>,
     },
     /// A wrapper sends a frame.
     Say { socket: Index, frame: Frame },
-    /// A wrapper answers a turn: the answer's text, the answer as far as it comes, and what follows.
+    /// A wrapper answers a turn: a text part, the reply, and the frame after it.
     Answer {
         socket: Index,
         message: Index,
         end: ReplyEnd,
         then: Option<Frame>,
     },
-    /// The queue answers for a job.
-    Queue { job: Index, takes: bool },
+    /// The queue answers a submitted job.
+    Queue { job: Index, accepts: bool },
 }
 
-/// What a turn asks for: two turns with the same number here have the same intent.
+/// The intent of a turn: turns with the same `variety` have the same intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
-    /// Turn, agent and finalization, as far as they make the intent.
+    /// Selects turn, agent and finalization.
     pub variety: u8,
-    /// The gate, which does not.
+    /// The gate, which is not part of the intent.
     pub gate: Option<GateThreshold>,
 }
 
-/// How a delivery went.
+/// The result of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub enum Report {
-    /// The wrapper took the message.
+    /// The wrapper accepted the message.
     Taken,
-    /// It may go better another time.
+    /// A retryable failure.
     Retryable,
-    /// It will never go better.
+    /// A failure that is not retryable.
     Permanent,
 }
 
-/// What a wrapper says it is, next to what it was told to be.
+/// The fence that a wrapper presents, compared with the one that it got.
 #[derive(Debug, Clone, Copy)]
 pub enum Claim {
-    /// Exactly that.
+    /// The same.
     True,
-    /// Of another generation.
+    /// Another generation.
     OtherGeneration,
-    /// Of another connection.
+    /// Another connection.
     OtherConnection,
-    /// Of a run that never was.
+    /// A run that does not exist.
     OtherRun,
 }
 
-/// What a wrapper says.
+/// A frame of a wrapper.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// An assistant's message that answers a turn.
+    /// An assistant message that answers a turn.
     Reply {
         message: Index,
         assistant: u8,
         end: ReplyEnd,
     },
-    /// An assistant's message that answers a turn nobody asked for.
-    ReplyToNobody,
-    /// The user's own message.
+    /// An assistant message that answers an unknown turn.
+    ReplyToUnknown,
+    /// The user's message.
     UserMessage { message: Index },
-    /// A part of an assistant's message.
+    /// A part of an assistant message.
     Part {
         message: Index,
         assistant: u8,
         part: u8,
         content: Option<&'static str>,
     },
-    /// That part is no more.
+    /// The removal of such a part.
     PartRemoved { message: Index, assistant: u8, part: u8 },
-    /// A piece of a text, shown as it comes.
+    /// A text delta.
     Delta,
-    /// The root is idle.
+    /// The idle of the root session.
     RootIdle,
-    /// Another session of kilo's is.
+    /// The idle of a child session.
     ChildIdle,
-    /// The wrapper has finished.
+    /// `complete`.
     Complete {
         branch: Option<&'static str>,
         gate: Option<&'static str>,
     },
-    /// The wrapper stopped on demand.
+    /// `interrupted`.
     Interrupted,
-    /// The wrapper has an error to report.
+    /// `error`.
     Error { fatal: bool },
-    /// The answer to a ping.
+    /// `pong`.
     Pong,
-    /// Something else, with this name.
+    /// Another event, with this name.
     Other(&'static str),
 }
 
-/// How an assistant's message ends.
+/// The end of an assistant message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyEnd {
-    /// Not yet.
+    /// Not finished.
     Open,
-    /// It is complete.
+    /// Completed.
     Completed,
-    /// With an error.
+    /// Failed.
     Failed,
 }

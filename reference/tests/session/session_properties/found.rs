@@ -83,7 +83,10 @@ fn an_old_session_whose_time_was_over_before_the_start_goes_a_moment_after_it() 
 #[test]
 fn a_callback_of_a_deleted_session_that_was_due_while_the_server_was_away_waits_for_a_moment() {
     let away = Duration::from_secs(45);
-    let refuses = Action::Queue { job: 0, takes: false };
+    let refuses = Action::Queue {
+        job: 0,
+        accepts: false,
+    };
     holds(
         Origin::Started,
         &[Action::Delete, refuses, Action::Restart { away }],

@@ -189,7 +189,7 @@ fn the_plans_get_to_every_end_refusal_and_command_that_the_laws_are_about() {
         "TooManyRequests",
         "StaleRun",
         "StaleConnection",
-        "called off",
+        "cancelled",
         "close 1000",
         "close 4401",
         "Ping",

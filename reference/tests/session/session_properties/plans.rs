@@ -1,4 +1,4 @@
-//! Which plans are drawn: how likely what is, so that much of it meets.
+//! Draws plans. The weights are chosen so that many actions interact.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::session_properties::actions::{
 };
 use crate::session_properties::protocol::PROTOCOL;
 
-/// How likely decisions are to meet anything but their due.
+/// The probability of faults, in percent.
 #[derive(Debug, Clone, Copy)]
 pub struct Faults {
-    /// Commits that fail, in a hundred.
+    /// Commits that fail.
     pub commits: u32,
-    /// Crashes, in a hundred; half of them fall between a commit and what follows from it.
+    /// Crashes; half of them between a commit and its effects.
     pub crashes: u32,
 }
 
-/// All plans with such faults, of at most `length` steps. Each does without some kinds of actions, so that
-/// it gets further with the others.
+/// Plans with such faults and at most `length` steps. Each plan lacks some kinds of actions, so it gets further with
+/// the others.
 pub fn plans(faults: Faults, length: usize) -> impl Strategy<Value = Plan> {
     let step = (actions(), fates(faults)).prop_map(|(action, fate)| Step { action, fate });
     let kinds = (
@@ -46,14 +46,14 @@ pub fn plans(faults: Faults, length: usize) -> impl Strategy<Value = Plan> {
     )
 }
 
-/// How many kinds of actions most plans have; each does without some.
+/// The number of kinds of actions that most plans have.
 const COMMON_KINDS: usize = 15;
-/// How many kinds of actions leave little to happen after them; few plans have one.
+/// The number of kinds of actions that end most of what a plan does; few plans have them.
 const RARE_KINDS: usize = 2;
-/// Time beyond this is a session's, not a wrapper's.
+/// The time from which a step is long for a wrapper and concerns the life of the session.
 const LONG: Duration = Duration::from_hours(24);
 
-/// Which of them an action is of; none if nothing happens without it.
+/// The kind of an action. `None` if every plan has it.
 fn kind(action: &Action) -> Option<usize> {
     Some(match action {
         Action::Admit { .. } | Action::NextDeadline => return None,
@@ -148,7 +148,7 @@ fn fates(faults: Faults) -> impl Strategy<Value = Fate> {
     })
 }
 
-/// Mostly the likeliest, now and then any.
+/// Mostly the most likely index, sometimes any.
 fn index() -> impl Strategy<Value = Index> {
     prop_oneof![6 => Just(0), 3 => 0..4_u8, 1 => any::<u8>()]
 }
@@ -160,25 +160,25 @@ fn durations() -> impl Strategy<Value = Duration> {
     .prop_map(Duration::from_millis)
 }
 
-/// Times after which a session may have been forgotten.
+/// Times after which a session may have expired.
 fn long_times() -> impl Strategy<Value = Duration> {
     let lifetime = PROTOCOL.session_lifetime;
     let second = Duration::from_secs(1);
     prop::sample::select(vec![lifetime / 2, lifetime - second, lifetime, lifetime * 2])
 }
 
-/// What is drawn of a choice is as large as all that could have been chosen, hence the boxes.
+/// Boxed, because a drawn value is as large as all alternatives together.
 fn actions() -> impl Strategy<Value = Action> {
     prop_oneof![
         110 => asked(),
         190 => passing(),
         110 => delivering(),
         240 => saying(),
-        40 => (index(), any::<bool>()).prop_map(|(job, takes)| Action::Queue { job, takes }),
+        40 => (index(), any::<bool>()).prop_map(|(job, accepts)| Action::Queue { job, accepts }),
     ]
 }
 
-/// What users and their clients do.
+/// Actions of users and their clients.
 fn asked() -> BoxedStrategy<Action> {
     let count = prop_oneof![8 => Just(1_u8), 1 => 2..12_u8];
     let intent = (0..4_u8, gates()).prop_map(|(variety, gate)| Intent { variety, gate });
@@ -223,7 +223,7 @@ fn delivering() -> BoxedStrategy<Action> {
     .boxed()
 }
 
-/// What happens on ingest sockets.
+/// Actions on ingest sockets.
 fn saying() -> BoxedStrategy<Action> {
     let claim = prop_oneof![
         12 => Just(Claim::True),
@@ -251,7 +251,7 @@ fn closings() -> impl Strategy<Value = Option<(u16, &'static str)>> {
     prop::sample::select(vec![None, Some((1000, "bye")), Some((1006, ""))])
 }
 
-/// What a wrapper says when a turn is over: nothing yet, that it is idle, or that it is done.
+/// The frame after the last reply: none, an idle, or `complete`.
 fn endings() -> impl Strategy<Value = Option<Frame>> {
     prop_oneof![
         1 => Just(None),
@@ -272,7 +272,7 @@ fn frames() -> BoxedStrategy<Frame> {
         2 => Just(ReplyEnd::Completed),
         1 => Just(ReplyEnd::Failed),
     ];
-    // A turn has one answer as a rule.
+    // A turn usually has one answer.
     let assistants = || prop_oneof![3 => Just(0_u8), 1 => Just(1_u8)];
     let content = prop::sample::select(vec![Some(" hi "), Some("there"), Some("  "), None]);
     let others = vec![
@@ -286,7 +286,7 @@ fn frames() -> BoxedStrategy<Frame> {
     prop_oneof![
         5 => (index(), assistants(), end)
             .prop_map(|(message, assistant, end)| Frame::Reply { message, assistant, end }),
-        1 => Just(Frame::ReplyToNobody),
+        1 => Just(Frame::ReplyToUnknown),
         1 => index().prop_map(|message| Frame::UserMessage { message }),
         3 => (index(), assistants(), 0..2_u8, content)
             .prop_map(|(message, assistant, part, content)| Frame::Part { message, assistant, part, content }),

@@ -1,8 +1,8 @@
-//! The protocol's values, by which the session goes and is judged.
+//! The profile of the protocol, which the session uses and the laws check.
 
 use std::sync::{Arc, LazyLock};
 
 use turnstile_profile::Profile;
 
-/// The protocol's values.
+/// The default profile.
 pub static PROTOCOL: LazyLock<Arc<Profile>> = LazyLock::new(Arc::default);

@@ -1,5 +1,4 @@
-//! What sessions and turns look like here, as far as nothing depends on it: those that are made, and those
-//! that an older service wrote down.
+//! Values of sessions and turns in the tests, for new sessions and for sessions of an older service.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +16,11 @@ use turnstile_reference::session::admission::{Admission, AgentChoice};
 
 use crate::session_properties::actions::{Intent, Leftovers, OldExecution, OldPrompt, Origin, Setting};
 
-/// The branch that is asked for, if one is.
+/// The requested branch, if one is requested.
 pub const BRANCH: &str = "main";
-/// The root session of kilo's.
+/// kilo's root session.
 pub const KILO_SESSION: &str = "ses_root";
-/// What a turn asks for that says nothing special, as the one does that a session was prepared with.
+/// The intent of a plain turn, which prepared messages also have.
 pub const PLAIN: Intent = Intent {
     variety: 0,
     gate: None,
@@ -34,12 +33,12 @@ const MODEL: &str = "fake";
 const PROMPT: &str = "hello";
 const INITIAL_MESSAGE: &str = "msg_b76daa8000000000000initial";
 
-/// The id of the message that a session was prepared with.
+/// The id of a prepared message.
 fn initial_message() -> MessageId {
     INITIAL_MESSAGE.parse().expect("this is a message id")
 }
 
-/// Where callbacks to that receiver go to.
+/// The callback target with that number.
 pub fn target(receiver: u8) -> CallbackTarget {
     CallbackTarget {
         url: format!("http://receiver{receiver}/"),
@@ -83,10 +82,10 @@ fn mode(name: &str) -> Mode {
     Mode::try_from(name.to_owned()).expect("this mode is built in")
 }
 
-/// What a session is about that is made now, or was taken over from an older service.
+/// The metadata of a session that is created now, or was imported.
 pub fn metadata(setting: &Setting, now: Timestamp) -> Metadata {
     if let Origin::Imported(leftovers) = &setting.origin {
-        return left_behind(setting, leftovers, now);
+        return imported(setting, leftovers, now);
     }
     let session = SESSION.parse().expect("this is a session id");
     let mut metadata = Metadata::new(session, USER.parse().expect("this is a user id"), now);
@@ -105,16 +104,16 @@ pub fn metadata(setting: &Setting, now: Timestamp) -> Metadata {
     metadata
 }
 
-/// What the flat record of an older service makes it (protocol §10).
-fn left_behind(setting: &Setting, leftovers: &Leftovers, now: Timestamp) -> Metadata {
+/// The metadata from the flat record of an older service (protocol §10).
+fn imported(setting: &Setting, leftovers: &Leftovers, now: Timestamp) -> Metadata {
     let Leftovers {
         age,
         prompt,
         prepared,
         executions: _,
     } = leftovers;
-    let written_at = (now - *age).as_millisecond();
-    let mut record = json!({"version": written_at, "timestamp": written_at, "sessionId": SESSION,
+    let stored_at = (now - *age).as_millisecond();
+    let mut record = json!({"version": stored_at, "timestamp": stored_at, "sessionId": SESSION,
         "userId": USER, "githubRepo": REPOSITORY, "githubToken": "gone", "model": MODEL});
     let mut add = |key: &str, is_there: bool, value: Value| {
         if is_there {
@@ -125,7 +124,7 @@ fn left_behind(setting: &Setting, leftovers: &Leftovers, now: Timestamp) -> Meta
     add("upstreamBranch", setting.branch, json!(BRANCH));
     add("gateThreshold", setting.gate.is_some(), json!(setting.gate));
     add("callbackTarget", setting.callback, json!(target(0)));
-    add("preparedAt", *prepared, json!(written_at));
+    add("preparedAt", *prepared, json!(stored_at));
     add("prompt", prompt.is_some(), json!(PROMPT));
     add(
         "initialMessageId",
@@ -135,35 +134,35 @@ fn left_behind(setting: &Setting, leftovers: &Leftovers, now: Timestamp) -> Meta
     record::read(record.to_string().as_bytes()).expect("an older service wrote such records")
 }
 
-/// What an older service left under way or over.
+/// The executions of the older service.
 pub fn executions(setting: &Setting, now: Timestamp) -> Vec<Execution> {
     let Origin::Imported(leftovers) = &setting.origin else {
         return Vec::new();
     };
     let read = |(number, old): (usize, &OldExecution)| {
         let message = format!("msg_b76daa700000{number:014}");
-        // The field for the id is named by the legacy part alone: it is the one that stands in here.
-        let mut written = json!({});
-        name_execution_after(&initial_message(), &mut written);
-        for id in written.as_object_mut().expect("this is an object").values_mut() {
+        // Only the legacy module knows the name of the id field, so the record is built from its output.
+        let mut record = json!({});
+        name_execution_after(&initial_message(), &mut record);
+        for id in record.as_object_mut().expect("this is an object").values_mut() {
             *id = json!(format!("exc_{number}"));
         }
-        written["status"] = json!(old.status);
-        written["startedAt"] = json!((now - old.age).as_millisecond());
+        record["status"] = json!(old.status);
+        record["startedAt"] = json!((now - old.age).as_millisecond());
         if old.has_message {
-            written["messageId"] = json!(message);
+            record["messageId"] = json!(message);
         }
-        record::execution::read(&written).expect("an older service wrote such executions")
+        record::execution::read(&record).expect("an older service wrote such executions")
     };
     leftovers.executions.iter().enumerate().map(read).collect()
 }
 
-/// An execution that never was.
+/// The id of an execution that does not exist.
 pub fn unknown_execution() -> execution::Id {
     execution::Id::try_from("exc_unknown".to_owned()).expect("this is the id of an execution")
 }
 
-/// A workspace that is ready.
+/// A ready workspace.
 pub fn workspace() -> Workspace {
     Workspace {
         workspace_path: Some("/w".to_owned()),

@@ -1,4 +1,4 @@
-//! What a wrapper says, as the JSON that it says it in (protocol §11).
+//! The frames of a wrapper as JSON (protocol §11).
 
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
@@ -6,7 +6,7 @@ use turnstile_reference::identity::MessageId;
 use crate::session_properties::actions::{Frame, Index, ReplyEnd};
 use crate::session_properties::setting::KILO_SESSION;
 
-/// What a frame is on the wire; none if there is nothing it could be about.
+/// The type and the data of a frame. `None` if it refers to a message and there is none.
 pub fn words(
     frame: &Frame,
     message_at: impl Fn(Index) -> Option<MessageId>,
@@ -40,7 +40,7 @@ pub fn words(
             }
             kilo("message.updated", json!({"info": info}))
         }
-        Frame::ReplyToNobody => {
+        Frame::ReplyToUnknown => {
             let info = json!({"id": "a-nobody", "role": "assistant",
                 "parentID": "msg_000000000000AAAAAAAAAAAAAA", "time": {"created": 1, "completed": 2}});
             kilo("message.updated", json!({"info": info}))

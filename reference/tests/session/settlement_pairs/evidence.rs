@@ -1,5 +1,5 @@
-//! The rows of the protocol's §6: every evidence that can end a message, how it is brought about, and what
-//! it must make of the message. Nothing here knows which evidence came before.
+//! The evidence of §6 of the protocol: everything that can end a message, how to cause it, and its effect on the
+//! message. Nothing here depends on earlier evidence.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use turnstile_reference::session::wrapper::FailureCode;
 use crate::bench::Bench;
 use crate::bench::words::{self, ASSISTANT_ERROR, FATAL_ERROR, Reply};
 
-/// Protocol §7.
+/// R7.1.
 const GRACE: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(30);
 const NO_OUTPUT: Duration = Duration::from_secs(300);
 const RECONCILIATION: Duration = Duration::from_secs(15);
-/// Failed deliveries that exhaust a message of a session that has had a ready workspace (protocol §4).
+/// The number of failed deliveries that exhaust a message of a warm session (R4.7).
 pub const WARM_ATTEMPTS: u32 = 5;
 
-/// What ends a message.
+/// Evidence for the end of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     AssistantCompleted,
@@ -41,7 +41,7 @@ pub enum Evidence {
 use Evidence::*;
 
 impl Evidence {
-    /// All of them.
+    /// All kinds of evidence.
     pub const ALL: [Self; 13] = [
         AssistantCompleted,
         AssistantError,
@@ -58,7 +58,7 @@ impl Evidence {
         UserInterrupt,
     ];
 
-    /// What it makes of a message that has not ended.
+    /// The outcome for a message that has not ended.
     pub fn row(self) -> (Status, Option<Reason>, Source) {
         match self {
             AssistantCompleted => (Status::Completed, None, Source::AssistantMessageEvent),
@@ -96,7 +96,7 @@ impl Evidence {
         }
     }
 
-    /// The text that the message must carry then, where the protocol says it.
+    /// The error text, where the protocol specifies it.
     fn text(self) -> Option<&'static str> {
         match self {
             AssistantError | ReconciledWithError => Some(ASSISTANT_ERROR),
@@ -106,7 +106,7 @@ impl Evidence {
         }
     }
 
-    /// Whether `outcome` is what it makes of a message.
+    /// Whether `outcome` is the outcome of this evidence.
     pub fn made(self, outcome: Option<&Outcome>) -> bool {
         outcome.is_some_and(|outcome| {
             (outcome.status, outcome.reason, outcome.source) == self.row()
@@ -114,22 +114,23 @@ impl Evidence {
         })
     }
 
-    /// Whether it is about a delivery that is under way.
+    /// Whether it requires a delivery in progress.
     pub fn is_of_delivery(self) -> bool {
         matches!(self, Exhausted | NotRetryable)
     }
 
-    /// Whether it names one message; the others are about whatever their run accepted.
+    /// Whether it is about one message; other evidence is about all accepted messages of a run.
     pub fn names_message(self) -> bool {
         matches!(self, AssistantCompleted | AssistantError)
     }
 
-    /// Whether something has to be said of a message before it is admitted.
+    /// Whether it requires a step before the message is admitted.
     pub fn must_be_foretold(self) -> bool {
         self == ReconciledWithError
     }
 
-    /// What has to be said of a message before it is admitted for the evidence to come about at all: a reply
+    /// Takes the step before admission that the evidence requires. After admission a failed reply would end the
+    /// message, and nothing would be left to reconcile.
     /// that failed ends a message that is known, and leaves nothing to reconcile.
     pub fn foretell(self, bench: &mut Bench, message: &MessageId) {
         if self.must_be_foretold() {
@@ -137,8 +138,8 @@ impl Evidence {
         }
     }
 
-    /// Brings it about, for `message` if it is about one. Whatever it needs (a socket, a delivery under way) is
-    /// there.
+    /// Causes the evidence, for `message` if it is about one. Its preconditions, such as a socket or a delivery in
+    /// progress, must hold.
     pub fn bring(self, bench: &mut Bench, message: &MessageId) {
         match self {
             AssistantCompleted => bench.say(words::assistant(message, Reply::Completed)),

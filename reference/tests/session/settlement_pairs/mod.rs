@@ -81,7 +81,7 @@ fn play(case: Case) -> Vec<String> {
         wrong.push(format!("{outcome:?} became {:?}", scene.outcome()));
     }
     let names = |told: Vec<(&str, &Value)>| told.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let told: Vec<String> = names(scene.bench.told(&scene.subject));
+    let told: Vec<String> = names(scene.bench.broadcasts(&scene.subject));
     if told != told_by(case) {
         wrong.push(format!("in the end clients were told {told:?}"));
     }
@@ -122,7 +122,7 @@ fn judge_end(scene: &Scene, case: Case) -> Vec<String> {
     if !case.first.made(scene.outcome()) {
         wrong.push(format!("it made {:?}", scene.outcome()));
     }
-    let told = scene.bench.told(&scene.subject);
+    let told = scene.bench.broadcasts(&scene.subject);
     let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
     if names != told_by(case) {
         wrong.push(format!("clients were told {names:?}"));

@@ -1,4 +1,4 @@
-//! The idle batch, what a callback says, and how it gets to the queue (protocol §8).
+//! The idle batch, the body of callbacks, and their submission to the queue (protocol §8).
 
 use std::collections::BTreeMap;
 
@@ -13,32 +13,32 @@ use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Session};
 
 use super::executions;
 use super::ledger::Ledger;
-use super::{Law, Observation, Speaker, Told, Violation, ensure};
+use super::{Law, MessageEvent, Observation, Sender, Violation, ensure};
 use crate::session_properties::actions::Setting;
 use crate::session_properties::protocol::PROTOCOL;
 use crate::session_properties::setting::BRANCH;
 
-/// What is known of batches and callbacks.
+/// The state of batches and callbacks.
 #[derive(Debug)]
 pub struct Callbacks {
     gate_of_session: bool,
-    /// Where the callback of a message that is admitted now goes to.
+    /// The callback target of messages that are admitted now.
     target: Option<CallbackTarget>,
-    /// Where the callbacks of messages go to.
+    /// The callback targets of messages.
     targets: BTreeMap<MessageId, CallbackTarget>,
     batch: Option<Batch>,
     idle: bool,
     branch: Option<String>,
     gate_results: BTreeMap<MessageId, String>,
-    /// Texts of the parts of assistant's messages, by message, then part.
+    /// The texts of the parts of assistant messages, by message, then part.
     texts: BTreeMap<String, BTreeMap<String, String>>,
-    /// The assistant's messages that answer a turn, each with the turn.
+    /// The assistant messages that answer a turn, with the turn.
     assistants: BTreeMap<String, MessageId>,
     /// The messages that executions of an older service answer.
     asked: BTreeMap<execution::Id, MessageId>,
     callbacks: BTreeMap<CallbackOwner, Callback>,
     resumed_at: Option<Timestamp>,
-    /// Whether the present input may close the batch without an idle.
+    /// Whether the current input may finalize the batch without an idle.
     needs_no_idle: bool,
 }
 
@@ -48,16 +48,16 @@ struct Batch {
     gate_released: bool,
 }
 
-/// A callback whose batch is closed, or whose execution has ended.
+/// The callback of a finalized batch or an ended execution.
 #[derive(Debug)]
 struct Callback {
     target: CallbackTarget,
     body: Value,
-    /// It was handed to the queue at least once.
+    /// Whether it was submitted at least once.
     handed: bool,
-    /// The queue took it.
+    /// Whether the queue accepted it.
     taken: bool,
-    /// It is being handed to the queue.
+    /// Whether a submission is pending.
     under_way: bool,
     retry_at: Option<Timestamp>,
 }
@@ -91,11 +91,11 @@ impl Callbacks {
         }
     }
 
-    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Speaker>, ledger: &Ledger) {
-        let run = speaker.and_then(Speaker::run);
+    pub fn take_input(&mut self, seen: &Observation, sender: Option<&Sender>, ledger: &Ledger) {
+        let run = sender.and_then(Sender::run);
         self.needs_no_idle = match seen.input {
             Input::Interrupt | Input::Delete => true,
-            Input::IngestEvent { .. } => run.is_some() && seen.is_last_word(),
+            Input::IngestEvent { .. } => run.is_some() && seen.is_terminal_event(),
             _ => false,
         };
         match seen.input {
@@ -110,7 +110,7 @@ impl Callbacks {
             }
             _ => {}
         }
-        if speaker.is_some() {
+        if sender.is_some() {
             self.take_frame(seen);
         }
         if let Some(run) = run {
@@ -118,7 +118,7 @@ impl Callbacks {
         }
     }
 
-    /// What everyone whose frames count may say.
+    /// Handles frames of all senders that count.
     fn take_frame(&mut self, seen: &Observation) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         match seen.kilo() {
@@ -155,10 +155,10 @@ impl Callbacks {
         if let Some(("session.idle", properties)) = seen.kilo() {
             self.idle |= properties["sessionID"].as_str() == ledger.kilo_session.as_deref();
         }
-        if !seen.is_last_word() {
+        if !seen.is_terminal_event() {
             return;
         }
-        let (_, name, data) = seen.frame().expect("a word is in a frame");
+        let (_, name, data) = seen.frame().expect("the input is a frame");
         let is_of_run =
             |batch: &&mut Batch| ledger.turn(&batch.representative).sent_by.as_ref() == Some(&run.id);
         if let Some(batch) = self.batch.as_mut().filter(is_of_run) {
@@ -171,15 +171,15 @@ impl Callbacks {
         }
     }
 
-    pub fn take_told(&mut self, id: &MessageId, told: &Told) {
-        match told {
-            Told::Queued => {
+    pub fn take_message_event(&mut self, id: &MessageId, event: &MessageEvent) {
+        match event {
+            MessageEvent::Queued => {
                 if let Some(target) = &self.target {
                     self.targets.insert(id.clone(), target.clone());
                 }
             }
-            Told::Sent => self.idle = false,
-            Told::Ended(end) => {
+            MessageEvent::Sent => self.idle = false,
+            MessageEvent::Ended(end) => {
                 self.needs_no_idle |= end.source == "delivery_failure";
                 if self.targets.contains_key(id) {
                     self.batch = Some(Batch {
@@ -191,7 +191,7 @@ impl Callbacks {
         }
     }
 
-    /// The wrapper is lost: neither an idle nor a gate result will come of it.
+    /// The run is lost, so no idle and no gate result will come from it.
     pub fn take_loss(&mut self) {
         self.needs_no_idle = true;
         if let Some(batch) = &mut self.batch {
@@ -210,11 +210,14 @@ impl Callbacks {
             self.close_batch(id, ledger)?;
             if let Some(target) = self.targets.get(id).cloned() {
                 let body = self.body_of_message(id, seen, ledger);
-                self.owe(owner.clone(), target, body);
+                self.add(owner.clone(), target, body);
             }
         }
         let Some(callback) = self.callbacks.get_mut(owner) else {
-            return Err(Violation::new(Law::Batch, format!("{job:?} is owed to nobody")));
+            return Err(Violation::new(
+                Law::Batch,
+                format!("{job:?} has no owner with a pending callback"),
+            ));
         };
         ensure!(
             callback.target == job.target && callback.body == job.body,
@@ -227,13 +230,13 @@ impl Callbacks {
         );
         let is_due = match callback.retry_at {
             Some(retry_at) => retry_at <= seen.now,
-            // It may have been under way when the server crashed.
+            // A submission may have been pending when the server crashed.
             None => !callback.handed || self.resumed_at.is_some(),
         };
         ensure!(
             !callback.taken && !callback.under_way && is_due,
             Law::CallbackRetry,
-            "at {} the callback {callback:?} of {owner} is handed over again",
+            "at {} the callback {callback:?} of {owner} is submitted again",
             seen.now
         );
         callback.handed = true;
@@ -241,8 +244,8 @@ impl Callbacks {
         Ok(())
     }
 
-    /// An execution ended, and its callback goes where callbacks go to now.
-    pub fn owe_of_execution(
+    /// An execution ended. Its callback goes to the session's current target.
+    pub fn add_for_execution(
         &mut self,
         seen: &Observation,
         execution: &Execution,
@@ -268,10 +271,10 @@ impl Callbacks {
             body["idempotencyKey"] = json!(message);
         }
         name_execution(execution, &mut body);
-        self.owe(CallbackOwner::Imported(execution.id().clone()), target, body);
+        self.add(CallbackOwner::Imported(execution.id().clone()), target, body);
     }
 
-    fn owe(&mut self, owner: CallbackOwner, target: CallbackTarget, body: Value) {
+    fn add(&mut self, owner: CallbackOwner, target: CallbackTarget, body: Value) {
         let callback = Callback {
             target,
             body,
@@ -291,17 +294,17 @@ impl Callbacks {
                     .as_ref()
                     .is_some_and(|batch| batch.representative == *id),
             Law::Batch,
-            "the batch {:?} is closed with {id}, idle {}, without need of it {}, {}",
+            "the batch {:?} is finalized with {id}; idle {}, needs no idle {}, {}",
             self.batch,
             self.idle,
             self.needs_no_idle,
-            ledger.waited_for()
+            ledger.describe_pending()
         );
         self.batch = None;
         Ok(())
     }
 
-    /// Whether the batch has nothing to wait for.
+    /// Whether all conditions of finalizing hold.
     fn is_closable(&self, ledger: &Ledger) -> bool {
         let Some(batch) = &self.batch else { return false };
         let id = &batch.representative;
@@ -319,7 +322,7 @@ impl Callbacks {
 
     fn body_of_message(&self, id: &MessageId, seen: &Observation, ledger: &Ledger) -> Value {
         let end = ledger.turn(id).end.clone();
-        let end = end.expect("it was checked that every message has ended");
+        let end = end.expect("every message has ended, as checked before");
         let assistant = end.assistant_message.filter(|_| end.status == "completed");
         let text = assistant.and_then(|assistant| self.text_of(&assistant));
         let gate = self.gate_results.get(id).cloned();
@@ -330,7 +333,7 @@ impl Callbacks {
         body
     }
 
-    /// The text of an assistant's message, if it has any.
+    /// The text of an assistant message, if any.
     fn text_of(&self, assistant: &str) -> Option<String> {
         let parts = self.texts.get(assistant)?.values().map(String::as_str);
         let text = parts.collect::<String>().trim().to_owned();
@@ -362,19 +365,19 @@ impl Callbacks {
         body
     }
 
-    /// Judges that nothing that was due is still to come.
+    /// Judges that nothing is overdue.
     pub fn conclude(&self, seen: &Observation, ledger: &Ledger) -> Result<(), Violation> {
         ensure!(
             !self.is_closable(ledger),
             Law::Batch,
-            "the batch {:?} waits for nothing and is open",
+            "the batch {:?} could finalize and is still open",
             self.batch
         );
         for (owner, callback) in &self.callbacks {
             ensure!(
                 callback.handed,
                 Law::CallbackRetry,
-                "the callback {callback:?} of {owner} is not handed over"
+                "the callback {callback:?} of {owner} is not submitted"
             );
         }
         if matches!(seen.input, Input::Wake) {
@@ -393,13 +396,13 @@ impl Callbacks {
         Ok(())
     }
 
-    /// Whether the queue has not taken a callback that it should, or a batch is open that nothing but the
-    /// wrapper's last word can close.
+    /// Whether the queue has not accepted a callback yet, or a batch is open that only the wrapper's terminal event
+    /// can finalize.
     pub fn is_owed(&self) -> bool {
         self.is_batch_open() || self.callbacks.values().any(|callback| !callback.taken)
     }
 
-    /// Whether a callback is to come of messages that have ended.
+    /// Whether a batch is open.
     pub fn is_batch_open(&self) -> bool {
         self.batch.is_some()
     }
@@ -408,7 +411,7 @@ impl Callbacks {
         self.callbacks.values().any(|callback| callback.under_way)
     }
 
-    pub fn waited_for(&self) -> String {
+    pub fn describe_pending(&self) -> String {
         let owed: Vec<_> = self
             .callbacks
             .iter()

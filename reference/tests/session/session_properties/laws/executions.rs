@@ -1,5 +1,5 @@
-//! Executions that an older service left: which of their wrappers are let in, and that each ends once, for a
-//! reason (protocol §5, §10).
+//! Executions of an older service: which wrappers may connect, and that each execution ends once, with evidence
+//! (protocol §5, §10).
 
 use std::collections::BTreeMap;
 
@@ -14,39 +14,39 @@ use super::{Law, Observation, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
 use crate::session_properties::setting::unknown_execution;
 
-/// What is told of a connection that went without saying how.
+/// The close code that is reported for a connection without a close frame.
 const NO_CLOSING_FRAME: u16 = 1006;
 
-/// What is known of executions and their sockets.
+/// The state of executions and their sockets.
 #[derive(Debug)]
 pub struct Executions {
     known: BTreeMap<Id, Known>,
-    /// Sockets that were let in, and for which execution.
+    /// The accepted sockets, with their executions.
     sockets: BTreeMap<SocketId, Id>,
     resumed_at: Timestamp,
 }
 
 #[derive(Debug)]
 struct Known {
-    /// As it was left.
+    /// The execution as imported.
     left: Execution,
-    /// How far it is, in the word of the wire.
+    /// The status on the wire.
     status: String,
-    /// Its wrapper was here.
+    /// Whether its wrapper has connected.
     was_connected: bool,
-    /// Since when it has not been any more.
+    /// The time of its last disconnection, unless it is connected.
     alone_since: Option<Timestamp>,
     closing: Closing,
 }
 
-/// How an execution ended.
+/// The end of an execution.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// In the word of the wire.
+    /// The status on the wire.
     pub status: &'static str,
-    /// Why it did not complete.
+    /// The error text, unless it completed.
     pub error: Option<String>,
-    /// What the gate said.
+    /// The result of the gate.
     pub gate: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Known {
         matches!(self.status.as_str(), "pending" | "running")
     }
 
-    /// When it is too late for its wrapper to come back.
+    /// The end of the disconnect grace.
     fn grace_ends(&self) -> Option<Timestamp> {
         self.alone_since.map(|since| since + PROTOCOL.disconnect_grace)
     }
@@ -88,8 +88,8 @@ impl Executions {
         self.sockets.clear();
     }
 
-    /// The execution on whose behalf frames of `socket` count.
-    pub fn speaker(&self, socket: SocketId) -> Option<Id> {
+    /// The execution to which frames of `socket` belong.
+    pub fn sender(&self, socket: SocketId) -> Option<Id> {
         let id = self.sockets.get(&socket)?;
         self.known[id].is_unfinished().then(|| id.clone())
     }
@@ -114,11 +114,11 @@ impl Executions {
                 }
             }
             Input::Interrupt | Input::Delete => {
-                for socket in self.told_to_stop() {
+                for socket in self.sockets_to_stop() {
                     ensure!(
                         seen.effects.contains(&Effect::Send(socket, ToWrapper::Kill)),
                         Law::Execution,
-                        "the wrapper at {socket} is not told to stop, but {:?}",
+                        "the wrapper at {socket} did not receive a kill, but {:?}",
                         seen.effects
                     );
                 }
@@ -140,7 +140,7 @@ impl Executions {
         ensure!(
             matches!(seen.reply, Reply::Ingest(answer) if *answer == expected),
             Law::Execution,
-            "{id} should be let in with {expected:?}, not {:?}",
+            "{id} should be answered with {expected:?}, not {:?}",
             seen.reply
         );
         if expected.is_err() {
@@ -170,7 +170,7 @@ impl Executions {
         Ok(())
     }
 
-    /// Takes in an event that belongs to an execution. How the execution ended, if it did with that event.
+    /// Handles an event of an execution. Returns the end of the execution, if the event ends it.
     pub fn take_event(
         &mut self,
         seen: &Observation,
@@ -184,16 +184,16 @@ impl Executions {
         let Some(id) = id else {
             return Err(Violation::new(
                 Law::Execution,
-                format!("{event:?} belongs to nothing that is known"),
+                format!("{event:?} belongs to no known execution"),
             ));
         };
         let end = match seen.input {
-            // The stream's law says that it is the frame of whom it belongs to.
+            // The stream's law checks that it is the sender's frame.
             Input::IngestEvent { .. } => {
-                if !seen.is_last_word() {
+                if !seen.is_terminal_event() {
                     return Ok(None);
                 }
-                last_word(event)
+                terminal_end(event)
             }
             Input::Interrupt | Input::Delete => End {
                 status: "interrupted",
@@ -230,7 +230,7 @@ impl Executions {
         Ok(())
     }
 
-    /// Judges that nothing that was due is still to come.
+    /// Judges that nothing is overdue.
     pub fn conclude(&self, seen: &Observation) -> Result<(), Violation> {
         let is_over = matches!(seen.input, Input::Interrupt | Input::Delete);
         let is_woken = matches!(seen.input, Input::Wake);
@@ -246,21 +246,21 @@ impl Executions {
         Ok(())
     }
 
-    /// Judges what the session says of its executions to whoever asks.
+    /// Judges the session's public views of its executions.
     pub fn judge_at_rest(&self, session: &Session) -> Result<(), Violation> {
         for (id, known) in &self.known {
             let status = session.execution(id).map(Execution::status);
             ensure!(
                 status == Some(known.status.as_str()),
-                Law::StateIsTold,
-                "{id} was told to be {known:?} and is {status:?}"
+                Law::ViewsMatchEvents,
+                "{id} is {known:?} by its events and {status:?} in the view"
             );
         }
         let active = session.active_execution().map(Execution::id);
         ensure!(
             active == self.active().map(|(id, _)| id).as_ref(),
-            Law::StateIsTold,
-            "{active:?} is said to be under way"
+            Law::ViewsMatchEvents,
+            "the view has the active execution {active:?}"
         );
         Ok(())
     }
@@ -269,8 +269,8 @@ impl Executions {
         self.sockets.contains_key(&socket)
     }
 
-    /// Sockets of wrappers whose work an interrupt ends.
-    pub fn told_to_stop(&self) -> Vec<SocketId> {
+    /// The sockets of wrappers that an interrupt must stop.
+    pub fn sockets_to_stop(&self) -> Vec<SocketId> {
         let unfinished = self.known.iter().filter(|(_, known)| known.is_unfinished());
         unfinished.filter_map(|(id, _)| self.socket_of(id)).collect()
     }
@@ -280,14 +280,14 @@ impl Executions {
         newest.map(|(socket, _)| *socket)
     }
 
-    /// The execution that began last of those that are not over, and its socket.
+    /// The unfinished execution that began last, and its socket.
     pub fn active(&self) -> Option<(Id, Option<SocketId>)> {
         let unfinished = self.known.iter().filter(|(_, known)| known.is_unfinished());
         let (id, _) = unfinished.max_by_key(|(id, known)| (known.left.started_at, *id))?;
         Some((id.clone(), self.socket_of(id)))
     }
 
-    /// One that never was, then those that there are in the order of their beginning.
+    /// An unknown id, then all ids by start.
     pub fn ids(&self) -> Vec<Id> {
         let mut ids: Vec<&Id> = self.known.keys().collect();
         ids.sort_by_key(|id| (self.known[id].left.started_at, *id));
@@ -331,8 +331,8 @@ fn is_justified(known: &Known, seen: &Observation, event: &Event) -> bool {
     }
 }
 
-/// How a wrapper's last word ends its execution.
-fn last_word(event: &Event) -> End {
+/// The end of an execution by its wrapper's terminal event.
+fn terminal_end(event: &Event) -> End {
     let text = |key: &str| event.data[key].as_str().map(str::to_owned);
     match event.stream_event_type.as_str() {
         "complete" => End {

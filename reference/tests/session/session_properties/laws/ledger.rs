@@ -1,5 +1,5 @@
-//! The messages as the session told of them, the run that is current and the sockets that are open; and
-//! what each input must make of them. Nothing of time but the retry of deliveries.
+//! The messages by their events, the current run and the open sockets; and the expected effects of each input on
+//! them. Of the effects of time, only retries of deliveries are here.
 
 mod settlement;
 
@@ -12,30 +12,30 @@ use turnstile_reference::session::admission::Admission;
 use turnstile_reference::session::wrapper::{Delivery, Run};
 use turnstile_reference::session::{Input, Session, SocketId};
 
-use super::{End, Law, Observation, Told, Violation, ensure};
+use super::{End, Law, MessageEvent, Observation, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
 
-/// What is known of messages, runs and sockets.
+/// The state of messages, runs and sockets.
 #[derive(Debug)]
 pub struct Ledger {
     turns: BTreeMap<MessageId, Turn>,
-    /// The run that is current.
+    /// The current run.
     pub run: Option<Run>,
-    /// The run that was current when the present input came.
+    /// The run that was current before the current input.
     run_before: Option<Run>,
     last_generation: u64,
-    /// Sockets that were let in, and for which run.
+    /// The accepted sockets, with their runs.
     sockets: BTreeMap<SocketId, Run>,
     in_flight: Option<InFlight>,
     /// Whether a workspace was ever ready (protocol §4).
     warm: bool,
-    /// The message that is to be asked for later.
+    /// The prepared message.
     prepared: Option<InitialMessage>,
-    /// The root session of kilo's, once it is known.
+    /// kilo's root session, once known.
     pub kilo_session: Option<String>,
-    /// What the present input should have told; none if time decides.
+    /// The events that the current input should cause. `None` for effects of time.
     expected: Option<Vec<(MessageId, String)>>,
-    told: Vec<(MessageId, String)>,
+    events: Vec<(MessageId, String)>,
 }
 
 /// A message.
@@ -43,9 +43,9 @@ pub struct Ledger {
 pub struct Turn {
     admission: Admission,
     admitted_at: Timestamp,
-    /// The run that took it.
+    /// The run that accepted it.
     pub sent_by: Option<WrapperRunId>,
-    /// How it ended.
+    /// Its end.
     pub end: Option<End>,
     failures: usize,
     retry_at: Option<Timestamp>,
@@ -72,37 +72,37 @@ impl Ledger {
             prepared: metadata.initial_message.clone(),
             kilo_session: metadata.identity.kilo_session_id.clone(),
             expected: None,
-            told: Vec::new(),
+            events: Vec::new(),
         }
     }
 
-    /// The run on whose behalf frames of `socket` count.
-    pub fn speaker(&self, socket: SocketId) -> Option<Run> {
+    /// The run to which frames of `socket` belong, if it is current.
+    pub fn sender(&self, socket: SocketId) -> Option<Run> {
         let run = self.sockets.get(&socket)?;
         (self.run.as_ref() == Some(run)).then(|| run.clone())
     }
 
-    /// Takes in what the session told of a message: each thing once, and in its order.
-    pub fn take_told(&mut self, id: &MessageId, told: &Told) -> Result<(), Violation> {
-        self.told.push((id.clone(), told.gist()));
+    /// Handles an event of a message: each kind occurs once, and in order.
+    pub fn take_message_event(&mut self, id: &MessageId, event: &MessageEvent) -> Result<(), Violation> {
+        self.events.push((id.clone(), event.summary()));
         let run = self.run.as_ref().map(|run| run.id.clone());
         let turn = self.turn_mut(id);
-        let is_first = match told {
-            Told::Queued | Told::Sent => turn.is_queued(),
-            Told::Ended(_) => turn.end.is_none(),
+        let is_first = match event {
+            MessageEvent::Queued | MessageEvent::Sent => turn.is_queued(),
+            MessageEvent::Ended(_) => turn.end.is_none(),
         };
         ensure!(
             is_first,
             Law::TerminalOnce,
             "{} of {id} came after {turn:?}",
-            told.gist()
+            event.summary()
         );
-        match told {
-            Told::Queued => {}
-            Told::Sent => {
+        match event {
+            MessageEvent::Queued => {}
+            MessageEvent::Sent => {
                 turn.sent_by = run;
             }
-            Told::Ended(end) => {
+            MessageEvent::Ended(end) => {
                 let failures = (end.source == "delivery_failure").then_some(turn.failures as u64);
                 ensure!(
                     end.accepted == turn.sent_by.is_some() && end.attempts == failures,
@@ -139,7 +139,7 @@ impl Ledger {
         ensure!(
             delivery.ensure_ready != at_work,
             Law::Settlement,
-            "a wrapper at work ({at_work}) is fed with ensure_ready {}",
+            "a wrapper at work ({at_work}) gets a delivery with ensure_ready {}",
             delivery.ensure_ready
         );
         let allocated = self.run.is_none();
@@ -150,7 +150,7 @@ impl Ledger {
                 self.run.as_ref() == Some(run)
             },
             Law::StaleFence,
-            "{run:?} takes over from {:?} of generation {}",
+            "{run:?} follows {:?} of generation {}",
             self.run,
             self.last_generation
         );
@@ -172,13 +172,13 @@ impl Ledger {
                     .into_iter()
                     .any(|current| current.as_ref() == run),
             Law::StaleFence,
-            "the socket {socket} is of {run:?} and is sent a command while {:?} is current",
+            "a command for the socket {socket} of {run:?}, while {:?} is current",
             self.run
         );
         Ok(())
     }
 
-    /// The wrapper of `run` was given up, and with it what was being delivered to it.
+    /// The run was released, which cancels a delivery to it.
     pub fn take_loss(&mut self, run: &WrapperRunId) {
         self.run.take_if(|current| current.id == *run);
         self.in_flight.take_if(|delivery| delivery.run == *run);
@@ -189,22 +189,22 @@ impl Ledger {
         self.in_flight = None;
     }
 
-    /// Judges what was told against what was expected.
+    /// Judges the events that occurred against the expected ones.
     pub fn conclude(&self, seen: &Observation) -> Result<(), Violation> {
         if let Some(expected) = &self.expected {
             ensure!(
-                self.told == *expected,
+                self.events == *expected,
                 Law::Settlement,
-                "{:?} told {:#?} and should have told {expected:#?}",
+                "{:?} caused {:#?}, expected {expected:#?}",
                 seen.input,
-                self.told
+                self.events
             );
         }
-        let is_asked_for = matches!(
+        let can_change_snapshot = matches!(
             seen.input,
             Input::Prepare | Input::Resume | Input::ClientConnected
         );
-        if !self.told.is_empty() || is_asked_for {
+        if !self.events.is_empty() || can_change_snapshot {
             self.judge_snapshot(seen.session)?;
         }
         if let (true, Some((_, head)), Input::Wake) =
@@ -215,14 +215,14 @@ impl Ledger {
             ensure!(
                 planned.is_some() && planned <= latest,
                 Law::HeadBlocks,
-                "a message waits since {} and nothing is planned before {planned:?}",
+                "a message has been queued since {}, but the next deadline is {planned:?}",
                 head.admitted_at
             );
         }
         Ok(())
     }
 
-    /// Judges what the session says of its messages to whoever asks.
+    /// Judges the session's public views of its messages.
     pub fn judge_at_rest(&self, session: &Session) -> Result<(), Violation> {
         for (id, turn) in &self.turns {
             let known = session.message(id);
@@ -232,16 +232,16 @@ impl Ledger {
                         && message.is_terminal() == turn.end.is_some()
                         && message.accepted_by == turn.sent_by
                 }),
-                Law::StateIsTold,
-                "{id} was told to be {turn:?} and is {known:?}"
+                Law::ViewsMatchEvents,
+                "{id} is {turn:?} by its events and {known:?} in the view"
             );
         }
         Ok(())
     }
 
-    /// Judges what a client that connects is told of the messages (protocol §9).
+    /// Judges the snapshot for clients (R9.21).
     fn judge_snapshot(&self, session: &Session) -> Result<(), Violation> {
-        let told = session.delivery_snapshot();
+        let snapshot = session.delivery_snapshot();
         let mut shown: Vec<_> = self
             .turns
             .iter()
@@ -261,11 +261,11 @@ impl Ledger {
                 .flatten()
         });
         ensure!(
-            shown.eq(told
+            shown.eq(snapshot
                 .iter()
                 .map(|(name, data)| (*name, data["messageId"].as_str().unwrap_or_default()))),
-            Law::StateIsTold,
-            "a client that connects is told {told:?}"
+            Law::ViewsMatchEvents,
+            "the snapshot is {snapshot:?}"
         );
         let is_preparing = self.queued().next().is_some();
         let expected = if self.warm {
@@ -275,8 +275,8 @@ impl Ledger {
         };
         ensure!(
             session.cloud_status() == expected,
-            Law::StateIsTold,
-            "a client that connects is told {:?} and should be told {expected:?}",
+            Law::ViewsMatchEvents,
+            "the cloud status is {:?}, expected {expected:?}",
             session.cloud_status()
         );
         Ok(())
@@ -289,7 +289,7 @@ impl Ledger {
     fn turn_mut(&mut self, id: &MessageId) -> &mut Turn {
         self.turns
             .get_mut(id)
-            .expect("nothing is told of a message that was never admitted")
+            .expect("events are about admitted messages")
     }
 
     pub fn knows(&self, id: &MessageId) -> bool {
@@ -300,7 +300,7 @@ impl Ledger {
         &self.turns[id]
     }
 
-    /// The message's gate, its own or the session's.
+    /// Whether the message has a gate: its own, or the one of the session.
     pub fn wants_gate(&self, id: &MessageId, of_session: bool) -> bool {
         match self.turns[id].admission.finalization.gate_threshold {
             None => of_session,
@@ -314,12 +314,12 @@ impl Ledger {
         unfinished.into_iter()
     }
 
-    /// Messages that wait, oldest first.
+    /// The queued messages, oldest first.
     pub fn queued(&self) -> impl Iterator<Item = (&MessageId, &Turn)> {
         self.unfinished().filter(|(_, turn)| turn.is_queued())
     }
 
-    /// Messages that a wrapper works on, oldest first.
+    /// The accepted messages, oldest first.
     pub fn accepted(&self) -> Vec<MessageId> {
         let accepted = self.unfinished().filter(|(_, turn)| turn.sent_by.is_some());
         accepted.map(|(id, _)| id.clone()).collect()
@@ -354,7 +354,7 @@ impl Ledger {
         self.in_flight.is_some()
     }
 
-    pub fn waited_for(&self) -> String {
+    pub fn describe_pending(&self) -> String {
         let queued: Vec<_> = self.queued().map(|(id, turn)| (id, turn.retry_at)).collect();
         format!(
             "accepted {:?}, queued {queued:?}, with {:?}",
@@ -369,8 +369,8 @@ impl Turn {
         self.sent_by.is_none() && self.end.is_none()
     }
 
-    /// Whether a turn that comes again asks for the same (protocol §3). What it leaves to the session is the
-    /// same for both: nothing changes a session's own agent.
+    /// Whether a repeated turn has the same intent (R3.9). Values from the session need no comparison, because
+    /// nothing changes a session's own agent.
     fn has_intent_of(&self, other: &Admission) -> bool {
         let own = &self.admission;
         own.turn == other.turn

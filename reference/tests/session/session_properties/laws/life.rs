@@ -1,5 +1,4 @@
-//! The session's own end: when it comes, what comes with it, and that nothing comes after it
-//! (protocol §2, §7).
+//! The end of a session: when it happens, its effects, and that nothing happens afterwards (protocol §2, §7).
 
 use std::collections::BTreeSet;
 
@@ -13,21 +12,21 @@ use crate::session_properties::protocol::PROTOCOL;
 
 const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
 
-/// What is known of the session's life.
+/// The state of the session's life.
 #[derive(Debug)]
 pub struct Life {
     over: bool,
-    /// When it ends if nobody does anything any more. None until the first decision says so.
+    /// The time at which it expires without further activity. `None` before the first decision.
     expires_at: Option<Timestamp>,
-    /// When that is noticed: a little later if the server was away then.
+    /// The time at which the expiry is due: later if the server was down at that time.
     due_at: Option<Timestamp>,
-    /// The last that an older service did to it.
+    /// The last change by the older service.
     left_at: Timestamp,
-    /// Where the calendar has it.
+    /// The day in the calendar.
     calendar_day: Option<i64>,
-    /// What was owed when the present input came.
+    /// Whether something was pending before the current input.
     was_wanted: bool,
-    /// Sockets that were let in and not closed.
+    /// The open sockets.
     sockets: BTreeSet<SocketId>,
 }
 
@@ -48,7 +47,7 @@ impl Life {
         }
     }
 
-    /// Whether the session has ended for everybody outside.
+    /// Whether the session has ended for all other parties.
     pub fn is_over(&self) -> bool {
         self.over
     }
@@ -57,14 +56,14 @@ impl Life {
         self.sockets.clear();
     }
 
-    /// Judges what became of a session that was alive. It is wanted if something is owed, which forbids that
-    /// it expires, or if there is a wrapper, which may put its end off.
+    /// Judges a decision of a live session. `is_owed` is whether something is pending, which prevents expiry.
+    /// `is_wanted` is also true if there is a run, which may postpone it.
     pub fn judge(&mut self, seen: &Observation, is_wanted: bool, is_owed: bool) -> Result<(), Violation> {
         self.follow_sockets(seen);
         ensure!(
             !matches!(seen.reply, Reply::NoSession),
             Law::Life,
-            "{:?} was told that there is no session",
+            "{:?} was answered with \"no session\"",
             seen.input
         );
         let was_wanted = std::mem::replace(&mut self.was_wanted, is_wanted);
@@ -74,13 +73,13 @@ impl Life {
             .filter(|effect| **effect == Effect::EndStreams);
         let is_over = ends.count() > 0;
         match seen.input {
-            Input::Delete => ensure!(is_over, Law::Life, "a deleted session still has its streams"),
+            Input::Delete => ensure!(is_over, Law::Life, "a deletion did not end the streams"),
             Input::Wake => {
                 let is_due = self.due_at.is_some_and(|at| at <= seen.now);
                 ensure!(
                     is_over && is_due && !is_owed || !is_over && (!is_due || is_wanted || was_wanted),
                     Law::Life,
-                    "ended: {is_over}, with the end due at {:?}, at {}, owing: {is_owed}",
+                    "ended: {is_over}, expiry due at {:?}, now {}, pending: {is_owed}",
                     self.due_at,
                     seen.now
                 );
@@ -120,7 +119,7 @@ impl Life {
                     .skip(1)
                     .any(|effect| matches!(effect, Effect::Broadcast(_) | Effect::EndStreams)),
                 Law::Life,
-                "something is told to streams that have ended: {:?}",
+                "events for streams that have ended: {:?}",
                 seen.effects
             );
             return Ok(());
@@ -133,13 +132,13 @@ impl Life {
         self.due_at = self.expires_at;
     }
 
-    /// A session that lives will end, and the calendar has the day.
+    /// A live session has a deadline for its end, and a day in the calendar.
     fn judge_plan(&mut self, seen: &Observation) -> Result<(), Violation> {
         let next = seen.session.next_deadline();
         ensure!(
             next.is_some() && next <= self.due_at,
             Law::Life,
-            "the next deadline is {next:?}, and the end is due at {:?}",
+            "the next deadline is {next:?}, but the expiry is due at {:?}",
             self.due_at
         );
         if matches!(seen.input, Input::Resume) {
@@ -160,34 +159,34 @@ impl Life {
         ensure!(
             day == self.calendar_day,
             Law::Life,
-            "the calendar has the session on {:?}, and it ends on {day:?}",
+            "the calendar has the session on {:?}, but it expires on {day:?}",
             self.calendar_day
         );
         Ok(())
     }
 
-    /// What was due while the server was away waits for a moment.
+    /// Deadlines that passed while the server was down are due shortly after its start.
     fn judge_resumed(&self, seen: &Observation) -> Result<(), Violation> {
         let next = seen.session.next_deadline();
         ensure!(
             next.is_none_or(|next| next > seen.now),
             Law::Supervision,
-            "a restart at {} has something due at {next:?}",
+            "after a restart at {} the next deadline is {next:?}",
             seen.now
         );
         Ok(())
     }
 
-    /// Judges what is made of an input of a session that is over.
+    /// Judges a decision after the end of the session.
     pub fn judge_afterlife(&mut self, seen: &Observation) -> Result<(), Violation> {
         if let (Some((socket, ..)), Reply::NoSession) = (seen.frame(), seen.reply) {
-            // Its fence is not current any more; a socket that was told so need not be told again.
+            // The fence is stale; a socket that was already closed with that code need not be closed again.
             let closes = seen.effects == [Effect::Close(socket, CLOSE_STALE)];
             let was_closed = !self.sockets.contains(&socket);
             ensure!(
                 seen.writes.is_empty() && (closes || was_closed && seen.effects.is_empty()),
                 Law::StaleFence,
-                "a frame for a session that is over led to {:?} and {:?}",
+                "a frame after the end of the session led to {:?} and {:?}",
                 seen.effects,
                 seen.writes
             );
@@ -221,7 +220,7 @@ impl Life {
                 matches!(seen.reply, Reply::NoSession) && seen.writes.is_empty() && seen.effects.is_empty()
             },
             Law::Life,
-            "for a session that is over {:?} led to {:?}, {:?} and {:?}",
+            "after the end of the session {:?} led to {:?}, {:?} and {:?}",
             seen.input,
             seen.reply,
             seen.writes,

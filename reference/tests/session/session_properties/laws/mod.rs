@@ -1,17 +1,17 @@
-//! What must hold of a session, judged by what it puts out and by what was put in: never by its private
-//! state, and with a reading of the protocol and of the wrapper's JSON of its own.
+//! The laws of a session, which judge its inputs and outputs. They do not use its private state, and read the
+//! protocol and the wrapper's JSON independently of the server.
 //!
-//! Here is what the laws have in common. [`ledger`] knows the messages, the run and the sockets;
-//! [`executions`] what an older service left; [`stream`] the events; [`supervision`] the reasons of time;
-//! [`callbacks`] the outbox; [`life`] the session's own end.
+//! This module has what the laws share. [`ledger`] tracks the messages, the run and the sockets; [`executions`] the
+//! executions of an older service; [`stream`] the events; [`supervision`] time; [`callbacks`] the outbox; [`life`]
+//! the end of the session.
 
 mod callbacks;
 mod executions;
 mod ledger;
 mod life;
+mod message_event;
 mod stream;
 mod supervision;
-mod told;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,59 +29,61 @@ use self::callbacks::Callbacks;
 use self::executions::Executions;
 use self::ledger::Ledger;
 use self::life::Life;
+use self::message_event::{End, MessageEvent};
 use self::stream::Stream;
 use self::supervision::Supervision;
-use self::told::{End, Told};
 use crate::session_properties::actions::Setting;
 use crate::session_properties::protocol::PROTOCOL;
 
-/// What is owed for a message is looked after at least this often: the longest delay of a delivery.
+/// The maximum time to the next deadline while a message is pending: the longest delay of a delivery.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// What must hold.
+/// A law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Law {
-    #[error("a message is queued, then perhaps sent, then ended, each once, and nothing is told of it after")]
+    #[error(
+        "a message is queued, possibly sent, and ended, each once and in this order, with no event after the end"
+    )]
     TerminalOnce,
-    #[error("what an input makes of the messages is what the protocol says (§3, §4, §6)")]
+    #[error("an input changes the messages as the protocol specifies (§3, §4, §6)")]
     Settlement,
     #[error("the oldest message is delivered first, one at a time, and not before its time (§4)")]
     HeadBlocks,
-    #[error("never more than ten messages are pending, and a refusal changes nothing (§3)")]
+    #[error("at most ten messages are pending, and a refusal changes nothing (§3)")]
     PendingLimit,
-    #[error("an admission is answered by what is known of its id (§3)")]
+    #[error("the answer to an admission matches the state of its id (§3)")]
     AdmissionAnswer,
-    #[error("no word of a fenced-out wrapper counts, and none but the current one is let in (§5)")]
+    #[error("frames of a stale wrapper have no effect, and only the current wrapper can connect (§5)")]
     StaleFence,
-    #[error("ids of kept events rise by one, and an entity keeps its first (§9)")]
+    #[error("ids of kept events increase by one, and an entity keeps its first id (§9)")]
     EventIds,
-    #[error("what is broadcast is what was written, in that order (§9)")]
+    #[error("kept events are broadcast as written and in that order (§9)")]
     BroadcastIsWritten,
-    #[error("what is due is done when it is due, and not before (§7)")]
+    #[error("deadlines fire on time and not before (§7)")]
     Supervision,
-    #[error("while something is owed, a deadline or a report is awaited (§4, §7, §8)")]
+    #[error("pending work always has a deadline or an outstanding report (§4, §7, §8)")]
     DeadlineKept,
-    #[error("a callback tells of the last message of its batch, when nothing is left to wait for (§8)")]
+    #[error("a batch finalizes as soon as it can, with its last message as representative (§8)")]
     Batch,
-    #[error("a callback says what its message's end was, and never anything else (§8)")]
+    #[error("the body of a callback matches the end of its message (§8)")]
     CallbackBody,
-    #[error("a callback is handed over until the queue takes it, on time, and then never again (§8)")]
+    #[error("a callback is submitted on time until the queue accepts it, and then never again (§8)")]
     CallbackRetry,
-    #[error("what a decision changes, it writes")]
+    #[error("a decision writes everything that it changes")]
     WritesAreComplete,
-    #[error("the session says of its messages what it told of them")]
-    StateIsTold,
-    #[error("an execution ends once: by its wrapper's word, its absence, its age or the user (§5, §10)")]
+    #[error("the views of a session match the events that it emitted")]
+    ViewsMatchEvents,
+    #[error("an execution ends once: by its wrapper, its disconnection, its time-out or the user (§5, §10)")]
     Execution,
     #[error(
-        "a session goes when it is told to, or is inactive and owes nothing, and nothing follows (§2, §7)"
+        "a session ends when it is deleted or expires with nothing pending, and has no effects afterwards (§2, §7)"
     )]
     Life,
-    #[error("everything ends, however it goes")]
+    #[error("every message and callback eventually ends")]
     Liveness,
 }
 
-/// A law that did not hold.
+/// A violated law.
 #[derive(Debug, thiserror::Error)]
 #[error("{law:?} ({law}): {detail}")]
 pub struct Violation {
@@ -90,13 +92,13 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// `law` did not hold, as `detail` tells.
+    /// A violation of `law`, described by `detail`.
     pub fn new(law: Law, detail: String) -> Self {
         Self { law, detail }
     }
 }
 
-/// Returns a violation of a law if a condition does not hold.
+/// Returns a violation of a law unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $law:expr, $($detail:tt)+) => {
         if !$condition {
@@ -106,7 +108,7 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
-/// One input, with everything the session put out on it.
+/// One input with its outputs.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
     pub now: Timestamp,
@@ -114,12 +116,12 @@ pub struct Observation<'a> {
     pub reply: &'a Reply,
     pub writes: &'a Writes,
     pub effects: &'a [Effect],
-    /// The session afterwards, for what it says of itself to anyone.
+    /// The session after the input, for its public views.
     pub session: &'a Session,
 }
 
 impl<'a> Observation<'a> {
-    /// The frame that came, if it was one: its socket, name and data.
+    /// The socket, type and data of the frame, if the input was one.
     fn frame(&self) -> Option<(SocketId, &'a str, &'a Value)> {
         match self.input {
             Input::IngestEvent { socket, frame } => Some((*socket, frame.stream_event_type(), frame.data())),
@@ -127,14 +129,14 @@ impl<'a> Observation<'a> {
         }
     }
 
-    /// The name of kilo's event and its properties, if the frame was one of those.
+    /// The name and properties of kilo's event, if the input was one.
     fn kilo(&self) -> Option<(&'a str, &'a Value)> {
         let (_, name, data) = self.frame()?;
         (name == "kilocode").then(|| (data["event"].as_str().unwrap_or_default(), &data["properties"]))
     }
 
-    /// Whether the frame is the last word of a wrapper that stops.
-    fn is_last_word(&self) -> bool {
+    /// Whether the frame is the terminal event of a wrapper.
+    fn is_terminal_event(&self) -> bool {
         self.frame().is_some_and(|(_, name, data)| match name {
             "complete" | "interrupted" => true,
             "error" => data["fatal"] == true,
@@ -143,16 +145,16 @@ impl<'a> Observation<'a> {
     }
 }
 
-/// On whose behalf a frame counts.
+/// The sender of a frame that counts.
 #[derive(Debug, Clone)]
-enum Speaker {
-    /// The run that is current.
+enum Sender {
+    /// The current run.
     Run(Run),
-    /// An execution that is not over.
+    /// An unfinished execution.
     Imported(execution::Id),
 }
 
-impl Speaker {
+impl Sender {
     fn run(&self) -> Option<&Run> {
         match self {
             Self::Run(run) => Some(run),
@@ -160,7 +162,7 @@ impl Speaker {
         }
     }
 
-    /// What the events say that it speaks of.
+    /// The origin of the sender's events.
     fn origin(&self) -> Origin {
         match self {
             Self::Run(_) => Origin::default(),
@@ -169,10 +171,10 @@ impl Speaker {
     }
 }
 
-/// All laws, with what they must remember.
+/// All laws with their state.
 #[derive(Debug)]
 pub struct Laws {
-    /// Kinds of things that were told, done or refused.
+    /// The kinds of events, effects and refusals that occurred.
     reached: BTreeSet<String>,
     ledger: Ledger,
     executions: Executions,
@@ -183,7 +185,7 @@ pub struct Laws {
 }
 
 impl Laws {
-    /// The laws for a session that was just made, or was left behind with these executions.
+    /// The laws for a session that was just created, or imported with these executions.
     pub fn new(setting: &Setting, session: &Session, executions: &[Execution], now: Timestamp) -> Self {
         Self {
             reached: BTreeSet::new(),
@@ -196,18 +198,18 @@ impl Laws {
         }
     }
 
-    /// Judges what was decided and committed.
+    /// Judges a committed decision.
     pub fn judge(&mut self, seen: &Observation) -> Result<(), Violation> {
         self.note_reply(seen.reply);
         if self.life.is_over() {
             return self.judge_afterlife(seen);
         }
-        let speaker = self.speaker(seen);
-        self.stream.judge(seen, speaker.as_ref())?;
-        self.ledger.take_input(seen, speaker.as_ref(), &self.executions)?;
+        let sender = self.sender(seen);
+        self.stream.judge(seen, sender.as_ref())?;
+        self.ledger.take_input(seen, sender.as_ref(), &self.executions)?;
         self.executions.take_input(seen)?;
-        self.supervision.take_input(seen, speaker.as_ref(), &self.ledger);
-        self.callbacks.take_input(seen, speaker.as_ref(), &self.ledger);
+        self.supervision.take_input(seen, sender.as_ref(), &self.ledger);
+        self.callbacks.take_input(seen, sender.as_ref(), &self.ledger);
         for effect in seen.effects {
             self.judge_effect(seen, effect)?;
         }
@@ -226,14 +228,14 @@ impl Laws {
             ensure!(
                 self.ledger.all_ended() && self.ledger.run.is_none(),
                 Law::Life,
-                "the session is over and leaves {}",
-                self.waited_for()
+                "the session has ended with {}",
+                self.describe_pending()
             );
         }
         self.judge_removal(seen)
     }
 
-    /// Judges what was decided for a session that is over: its callbacks are handed over, and that is all.
+    /// Judges a decision after the end of the session. Only callbacks are still submitted.
     fn judge_afterlife(&mut self, seen: &Observation) -> Result<(), Violation> {
         self.life.judge_afterlife(seen)?;
         self.callbacks.take_input(seen, None, &self.ledger);
@@ -246,16 +248,16 @@ impl Laws {
         self.judge_removal(seen)
     }
 
-    /// A session is removed when it is over and the queue has taken its callbacks, and not before.
+    /// A session is removed once it has ended and the queue has accepted its callbacks, and not before.
     fn judge_removal(&mut self, seen: &Observation) -> Result<(), Violation> {
-        // What is answered to somebody who asks in vain has no part in it.
+        // Replies to requests for a removed session do not matter.
         let is_due = self.life.is_over() && !self.callbacks.is_owed();
         ensure!(
             seen.writes.removal == is_due,
             Law::Life,
             "removed: {}, with {}",
             seen.writes.removal,
-            self.waited_for()
+            self.describe_pending()
         );
         if is_due {
             self.reached.insert("removed".to_owned());
@@ -263,17 +265,17 @@ impl Laws {
         Ok(())
     }
 
-    fn speaker(&self, seen: &Observation) -> Option<Speaker> {
+    fn sender(&self, seen: &Observation) -> Option<Sender> {
         let (socket, ..) = seen.frame()?;
-        let execution = self.executions.speaker(socket).map(Speaker::Imported);
-        execution.or_else(|| self.ledger.speaker(socket).map(Speaker::Run))
+        let execution = self.executions.sender(socket).map(Sender::Imported);
+        execution.or_else(|| self.ledger.sender(socket).map(Sender::Run))
     }
 
     fn note_reply(&mut self, reply: &Reply) {
         let reached = match reply {
             Reply::Admission(Err(refusal)) => format!("{:?}", refusal.code),
             Reply::Ingest(Err(refusal)) => format!("{refusal:?}"),
-            Reply::Proceed(false) => "called off".to_owned(),
+            Reply::Proceed(false) => "cancelled".to_owned(),
             Reply::NoSession => "no session".to_owned(),
             _ => return,
         };
@@ -289,10 +291,10 @@ impl Laws {
                 self.reached
                     .insert(format!("execution {} {}", end.status, event.stream_event_type));
                 self.callbacks
-                    .owe_of_execution(seen, execution, end, &self.ledger);
+                    .add_for_execution(seen, execution, end, &self.ledger);
                 Ok(())
             }
-            Effect::Broadcast(event) => self.judge_told(seen, event),
+            Effect::Broadcast(event) => self.judge_message_event(seen, event),
             Effect::Deliver(delivery) => self.ledger.take_delivery(seen.now, delivery),
             Effect::Send(socket, command) => {
                 self.reached.insert(format!("{command:?}"));
@@ -316,9 +318,9 @@ impl Laws {
                 Ok(())
             }
             Effect::Enqueue(job) => {
-                for said in ["errorMessage", "gateResult", "lastAssistantMessageText"] {
-                    if job.body.get(said).is_some() {
-                        self.reached.insert(format!("a callback with {said}"));
+                for field in ["errorMessage", "gateResult", "lastAssistantMessageText"] {
+                    if job.body.get(field).is_some() {
+                        self.reached.insert(format!("a callback with {field}"));
                     }
                 }
                 if job.owner.message().is_none() {
@@ -329,22 +331,22 @@ impl Laws {
         }
     }
 
-    fn judge_told(&mut self, seen: &Observation, event: &Event) -> Result<(), Violation> {
-        let Some((message, told)) = Told::read(event) else {
+    fn judge_message_event(&mut self, seen: &Observation, event: &Event) -> Result<(), Violation> {
+        let Some((message, event)) = MessageEvent::read(event) else {
             return Ok(());
         };
-        self.reached.insert(told.gist());
+        self.reached.insert(event.summary());
         if matches!(seen.input, Input::Wake) {
             self.supervision
-                .justify(seen.now, &message, &told, &self.ledger)?;
+                .justify(seen.now, &message, &event, &self.ledger)?;
         }
-        self.ledger.take_told(&message, &told)?;
-        self.supervision.take_told(seen.now, &told);
-        self.callbacks.take_told(&message, &told);
+        self.ledger.take_message_event(&message, &event)?;
+        self.supervision.take_message_event(seen.now, &event);
+        self.callbacks.take_message_event(&message, &event);
         Ok(())
     }
 
-    /// The server crashed: nothing that was under way will report.
+    /// Handles a crash: pending requests do not report any more.
     pub fn crash(&mut self, now: Timestamp) {
         self.supervision.crash(now);
         self.ledger.crash();
@@ -353,12 +355,12 @@ impl Laws {
         self.life.crash();
     }
 
-    /// A commit failed, and the session was restored.
+    /// Handles a failed commit, after which the session was restored.
     pub fn restore(&mut self) {
         self.supervision.lose_unwritten();
     }
 
-    /// Judges the session between two inputs, with every effect performed.
+    /// Judges the session between two inputs, after all effects were performed.
     pub fn judge_at_rest(&self, session: &Session, now: Timestamp) -> Result<(), Violation> {
         self.ledger.judge_at_rest(session)?;
         self.executions.judge_at_rest(session)?;
@@ -368,29 +370,29 @@ impl Laws {
         ensure!(
             !is_owed || is_under_way || next.is_some_and(|next| next <= now + LONGEST_WAIT),
             Law::DeadlineKept,
-            "{} is owed and nothing is planned before {next:?}",
-            self.waited_for()
+            "pending: {}, but the next deadline is {next:?}",
+            self.describe_pending()
         );
         ensure!(
             self.executions.all_ended() || next.is_some_and(|next| next <= now + PROTOCOL.execution_timeout),
             Law::DeadlineKept,
-            "an execution is under way and nothing is planned before {next:?}"
+            "an execution is unfinished, but the next deadline is {next:?}"
         );
         self.judge_record(session)
     }
 
-    /// Judges that a restart does not leave the session alone with what it owes.
+    /// Judges that a restart resumes a session with pending work.
     pub fn judge_record(&self, session: &Session) -> Result<(), Violation> {
         ensure!(
             !self.is_owed() || session.needs_resuming(),
             Law::DeadlineKept,
-            "{} is owed, and a restart would leave the session alone",
-            self.waited_for()
+            "pending: {}, but a restart would not resume the session",
+            self.describe_pending()
         );
         Ok(())
     }
 
-    /// Whether something is to come that the session owes to somebody.
+    /// Whether a message, an execution or a callback is pending.
     fn is_owed(&self) -> bool {
         !self.ledger.all_ended() || !self.executions.all_ended() || self.callbacks.is_owed()
     }
@@ -400,57 +402,57 @@ impl Laws {
         self.ledger.all_ended()
     }
 
-    /// Whether no callback is owed, and no batch will owe one.
+    /// Whether no callback is pending and no batch is open.
     pub fn all_called_back(&self) -> bool {
         !self.callbacks.is_owed()
     }
 
-    /// Kinds of things that were told, done or refused.
+    /// The kinds of events, effects and refusals that occurred.
     pub fn reached(&self) -> &BTreeSet<String> {
         &self.reached
     }
 
-    /// The run whose wrapper may speak.
+    /// The run whose wrapper may connect.
     pub fn current_run(&self) -> Option<&Run> {
         self.ledger.run.as_ref()
     }
 
-    /// An open socket of that run.
+    /// An open socket of the current run.
     pub fn current_socket(&self) -> Option<SocketId> {
         self.ledger.current_socket()
     }
 
-    /// Executions that somebody may speak for, one that never was first, the one that began last at the end.
+    /// The ids of executions: an unknown one first, then by start, the latest last.
     pub fn executions(&self) -> Vec<execution::Id> {
         self.executions.ids()
     }
 
-    /// The execution that may open a socket, with the socket that it has.
+    /// The execution that may open a socket, with its socket.
     pub fn active_execution(&self) -> Option<(execution::Id, Option<SocketId>)> {
         self.executions.active()
     }
 
-    /// Messages that the wrapper works on, oldest first.
+    /// The accepted messages, oldest first.
     pub fn accepted(&self) -> Vec<MessageId> {
         self.ledger.accepted()
     }
 
-    /// All messages: those that have not ended first, oldest first, then those that have.
+    /// All messages: unfinished ones first, oldest first, then finished ones.
     pub fn messages(&self) -> Vec<MessageId> {
         self.ledger.messages()
     }
 
-    /// How many messages and executions have not ended.
+    /// The number of unfinished messages and executions.
     pub fn unfinished(&self) -> usize {
         self.ledger.accepted().len() + self.ledger.queued().count() + self.executions.unfinished()
     }
 
-    /// What has not come to its end, for a person to read.
-    pub fn waited_for(&self) -> String {
+    /// Describes what is pending.
+    pub fn describe_pending(&self) -> String {
         format!(
             "{}, {}, {} executions",
-            self.ledger.waited_for(),
-            self.callbacks.waited_for(),
+            self.ledger.describe_pending(),
+            self.callbacks.describe_pending(),
             self.executions.unfinished()
         )
     }

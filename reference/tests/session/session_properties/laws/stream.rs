@@ -1,5 +1,5 @@
-//! The events: their ids, what is kept of them, and that what is broadcast is what was written. What they
-//! say of messages is judged elsewhere.
+//! The events: their ids, which of them are kept, and that they are broadcast as written. Their data is judged
+//! elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 use turnstile_reference::session::Effect;
 use turnstile_reference::session::events::EventRow;
 
-use super::{Law, Observation, Speaker, Violation, ensure};
+use super::{Law, Observation, Sender, Violation, ensure};
 
-/// What is known of the stream.
+/// The state of the stream.
 #[derive(Debug, Default)]
 pub struct Stream {
     last_event: u64,
     entities: BTreeMap<String, u64>,
 }
 
-/// How long an event lasts (protocol §9).
+/// How an event is kept (R9.26–R9.28).
 #[derive(Debug, PartialEq, Eq)]
 enum Kept {
     Not,
@@ -25,9 +25,9 @@ enum Kept {
 }
 
 impl Stream {
-    pub fn judge(&mut self, seen: &Observation, speaker: Option<&Speaker>) -> Result<(), Violation> {
-        if let Some(speaker) = speaker {
-            self.judge_frame(seen, speaker)?;
+    pub fn judge(&mut self, seen: &Observation, sender: Option<&Sender>) -> Result<(), Violation> {
+        if let Some(sender) = sender {
+            self.judge_frame(seen, sender)?;
         }
         for row in &seen.writes.events {
             self.take_row(row)?;
@@ -53,8 +53,8 @@ impl Stream {
         Ok(())
     }
 
-    /// A frame that counts is passed on before anything that follows from it, and lasts as it should.
-    fn judge_frame(&mut self, seen: &Observation, speaker: &Speaker) -> Result<(), Violation> {
+    /// A frame that counts is broadcast before its consequences, and is kept as specified.
+    fn judge_frame(&mut self, seen: &Observation, sender: &Sender) -> Result<(), Violation> {
         let Some((_, name, data)) = seen.frame() else {
             return Ok(());
         };
@@ -70,7 +70,7 @@ impl Stream {
         let Some(Effect::Broadcast(event)) = seen.effects.first() else {
             return Err(Violation::new(
                 Law::BroadcastIsWritten,
-                format!("the frame {name} {data} was not passed on"),
+                format!("the frame {name} {data} was not broadcast"),
             ));
         };
         let entity = seen.writes.events.first().and_then(|row| row.entity.clone());
@@ -82,10 +82,10 @@ impl Stream {
         ensure!(
             event.stream_event_type == name
                 && event.data == *data
-                && event.origin == speaker.origin()
+                && event.origin == sender.origin()
                 && passed_on == kept,
             Law::BroadcastIsWritten,
-            "the frame {name} {data} of {speaker:?} should be kept as {kept:?}, not as {passed_on:?} in {event:?}"
+            "the frame {name} {data} of {sender:?} should be kept as {kept:?}, not as {passed_on:?} in {event:?}"
         );
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Stream {
     }
 }
 
-/// How long the frame that came lasts.
+/// How the current frame must be kept.
 fn kept(seen: &Observation) -> Kept {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if let Some((event, properties)) = seen.kilo() {

@@ -1,4 +1,4 @@
-//! Time: what ends a message without anyone saying so must be due, and what is due must happen.
+//! Time: a message that ends without evidence from others must be due to end, and what is due must happen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,58 +10,58 @@ use turnstile_reference::session::wrapper::Run;
 use turnstile_reference::session::{Effect, Input, Reply, ToWrapper};
 
 use super::ledger::Ledger;
-use super::{Law, Observation, Speaker, Told, Violation, ensure};
+use super::{Law, MessageEvent, Observation, Sender, Violation, ensure};
 
 use crate::session_properties::protocol::PROTOCOL;
 
-/// What is known of the wrapper's signs of life.
+/// The state of the supervision of the run.
 #[derive(Debug)]
 pub struct Supervision {
-    /// Whether the current run has a socket, and since when it has or has not.
+    /// Whether the current run has a socket, and since when.
     connected: bool,
     connected_since: Timestamp,
     unconnected_since: Timestamp,
-    /// The latest restart of the server.
+    /// The time of the last restart of the server.
     resumed_at: Timestamp,
-    /// The latest acceptance.
+    /// The time of the last acceptance.
     accepted_at: Timestamp,
-    /// The latest meaningful output or acceptance.
+    /// The time of the last meaningful output or acceptance.
     output_at: Timestamp,
-    /// How much later than due its absence may be noticed: restarts make up for output they may have missed.
+    /// The extension of the no-output deadline by restarts (R7.32).
     output_allowance: Duration,
-    /// The latest frame or acceptance.
+    /// The time of the last frame or acceptance.
     sign_at: Timestamp,
-    /// The same two as of the latest commit of deadlines.
+    /// The previous two times as of the last commit of deadlines.
     written_output_at: Timestamp,
     written_sign_at: Timestamp,
-    /// The latest ping that was not answered.
+    /// The time of the last unanswered ping.
     pinged_at: Option<Timestamp>,
-    /// Whether work has been accepted ever since that ping.
+    /// Whether there has been accepted work since that ping without interruption.
     ping_binds: bool,
-    /// The root's latest idle, if nothing was accepted since.
+    /// The time of the last root idle, if nothing was accepted since.
     pub idle_at: Option<Timestamp>,
-    /// Whether nothing was unfinished at the latest idle.
+    /// Whether nothing was unfinished at the last idle.
     idle_unused: bool,
-    /// Since when no message has been unfinished and no batch open, if so. That a wrapper is let go although
-    /// a batch waits for its last word is neither asked for nor forbidden.
+    /// The time since which no message is unfinished and no batch is open. The protocol leaves open whether a run
+    /// with an open batch is released.
     unused_since: Option<Timestamp>,
-    /// Since when nothing has been accepted and unfinished, if nothing is.
+    /// The time since which no message is accepted.
     idling_since: Option<Timestamp>,
-    /// When the current run's workspace was ready, if nothing was accepted since.
+    /// The time at which the workspace of the current run was ready, if nothing was accepted since.
     ready_at: Option<Timestamp>,
-    /// Which turn an assistant's message answers, and how.
+    /// The turns that assistant messages answer, and the state of the answers.
     replies: BTreeMap<String, Answer>,
-    /// The run whose signs these are.
+    /// The run that is supervised.
     run: Option<Run>,
 }
 
-/// An assistant's message that answers a turn.
+/// An assistant message that answers a turn.
 #[derive(Debug)]
 struct Answer {
     message: MessageId,
-    /// The latest word on it has an error.
+    /// Whether its last update has an error.
     fails: bool,
-    /// Some word on it had one.
+    /// Whether any update had an error.
     has_failed: bool,
 }
 
@@ -99,8 +99,8 @@ impl Supervision {
         self.lose_unwritten();
     }
 
-    /// What was not written of deadlines is lost. Those of the ping need not be written with every sign of
-    /// life: a ping too many does no harm. Those of the output are, but for a moment.
+    /// Drops what was not written. Not every frame updates the written ping deadline, because an additional ping does
+    /// no harm. Output is written within a short interval.
     pub fn lose_unwritten(&mut self) {
         self.sign_at = self.written_sign_at;
         self.output_at = self
@@ -108,14 +108,14 @@ impl Supervision {
             .max(self.output_at - PROTOCOL.output_record_interval);
     }
 
-    pub fn take_input(&mut self, seen: &Observation, speaker: Option<&Speaker>, ledger: &Ledger) {
+    pub fn take_input(&mut self, seen: &Observation, sender: Option<&Sender>, ledger: &Ledger) {
         if matches!(seen.reply, Reply::Proceed(true)) && ledger.accepted().is_empty() {
             self.ready_at = Some(seen.now);
         }
-        if let (Some(_), Some(("message.updated", properties))) = (speaker, seen.kilo()) {
+        if let (Some(_), Some(("message.updated", properties))) = (sender, seen.kilo()) {
             self.take_reply(&properties["info"]);
         }
-        let (Some((_, name, _)), Some(Speaker::Run(_))) = (seen.frame(), speaker) else {
+        let (Some((_, name, _)), Some(Sender::Run(_))) = (seen.frame(), sender) else {
             return;
         };
         self.sign_at = seen.now;
@@ -150,18 +150,18 @@ impl Supervision {
         }
     }
 
-    /// Whether `told` may be told because time has passed.
+    /// Judges whether time alone may cause the event.
     pub fn justify(
         &self,
         now: Timestamp,
         id: &MessageId,
-        told: &Told,
+        event: &MessageEvent,
         ledger: &Ledger,
     ) -> Result<(), Violation> {
-        let Told::Ended(end) = told else {
+        let MessageEvent::Ended(end) = event else {
             return Err(Violation::new(
                 Law::Supervision,
-                format!("time alone told {told:?} of {id}"),
+                format!("time alone caused {event:?} of {id}"),
             ));
         };
         let run = ledger.run.as_ref().map(|run| &run.id);
@@ -195,8 +195,8 @@ impl Supervision {
         Ok(())
     }
 
-    /// Whether a message may end so when it is looked up what its answer was. An error that a later word does
-    /// not repeat may count or not.
+    /// Whether idle reconciliation may end a message in this way. An error that a later update does not repeat may
+    /// count or not.
     fn fits_answers(&self, id: &MessageId, status: &str, reason: Option<&str>) -> bool {
         let mut answers = self
             .replies
@@ -211,8 +211,8 @@ impl Supervision {
         }
     }
 
-    pub fn take_told(&mut self, now: Timestamp, told: &Told) {
-        if *told == Told::Sent {
+    pub fn take_message_event(&mut self, now: Timestamp, event: &MessageEvent) {
+        if *event == MessageEvent::Sent {
             self.idle_at = None;
             self.ready_at = None;
             self.accepted_at = now;
@@ -224,12 +224,12 @@ impl Supervision {
 
     pub fn take_command(&mut self, seen: &Observation, command: ToWrapper) -> Result<(), Violation> {
         if command == ToWrapper::Ping {
-            // A ping that was not answered may be sent again to a wrapper that comes back.
+            // An unanswered ping may be sent again to a wrapper that reconnects.
             let repeats = self.pinged_at.is_some() && matches!(seen.input, Input::IngestOpened { .. });
             ensure!(
                 repeats || self.sign_at + PROTOCOL.ping_interval <= seen.now,
                 Law::Supervision,
-                "a ping at {} follows a sign of life at {}",
+                "a ping at {} follows a frame at {}",
                 seen.now,
                 self.sign_at
             );
@@ -239,10 +239,10 @@ impl Supervision {
         Ok(())
     }
 
-    /// Whether a wrapper of which no message is left may be stopped because time has passed.
+    /// Judges whether time alone may release a run without unfinished messages.
     pub fn justify_loss(&self, seen: &Observation, ledger: &Ledger) -> Result<(), Violation> {
         let lapsed = |since: Option<Timestamp>, duration| since.is_some_and(|at| at + duration <= seen.now);
-        // What is delivered in the same breath goes to a wrapper that is free of what was interrupted.
+        // A run is also released to make way for the next delivery after an interrupt (R6.27).
         let makes_way = seen
             .effects
             .iter()
@@ -263,7 +263,7 @@ impl Supervision {
         Ok(())
     }
 
-    /// Judges that nothing that was due is still to come.
+    /// Judges that nothing is overdue.
     pub fn conclude(
         &mut self,
         seen: &Observation,
@@ -301,24 +301,24 @@ impl Supervision {
                 ensure!(
                     at.is_none_or(|at| at > seen.now),
                     Law::Supervision,
-                    "{what} was due at {at:?}, it is {}, and {} still stands",
+                    "{what} was due at {at:?}, now {}, still pending: {}",
                     seen.now,
-                    ledger.waited_for()
+                    ledger.describe_pending()
                 );
             }
         }
         Ok(())
     }
 
-    /// When what must have happened at the latest.
+    /// The latest times of deadlines.
     fn due(&self, ledger: &Ledger, works: bool, connected: bool) -> [(&'static str, Option<Timestamp>); 7] {
         let unwatched_since = self.unconnected_since.max(self.accepted_at).max(self.resumed_at);
         let pong = self.pinged_at.filter(|_| works && self.ping_binds);
         let ping = (works && connected && self.pinged_at.is_none())
-            // Nobody could be asked before.
+            // Pings require a socket.
             .then(|| self.sign_at.max(self.connected_since));
-        // A wrapper is let go when its time is over, or, if it was wanted then, that time after it last was.
-        let let_go = |since: Option<Timestamp>, unused_then: bool, duration| {
+        // A run is released when its deadline passes, or one such period after it was last needed.
+        let released = |since: Option<Timestamp>, unused_then: bool, duration| {
             let (since, unused_since) = (since.filter(|_| ledger.run.is_some())?, self.unused_since?);
             let in_time = unused_then && unused_since < since + duration;
             Some(if in_time { since } else { since.max(unused_since) } + duration)
@@ -345,12 +345,12 @@ impl Supervision {
                     .map(|at| at + PROTOCOL.idle_reconciliation_delay),
             ),
             (
-                "the end of the warmth",
-                let_go(self.idle_at, self.idle_unused, PROTOCOL.keep_warm),
+                "keep warm",
+                released(self.idle_at, self.idle_unused, PROTOCOL.keep_warm),
             ),
             (
-                "the end of the readiness",
-                let_go(self.ready_at, true, PROTOCOL.ready_only_timeout),
+                "ready-only",
+                released(self.ready_at, true, PROTOCOL.ready_only_timeout),
             ),
         ]
     }

@@ -1,4 +1,4 @@
-//! What the actions of a plan do, in terms of what a session can be told.
+//! Performs the actions of a plan, as inputs of the session.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::session_properties::laws::Violation;
 use crate::session_properties::setting::{PLAIN, admission, target, workspace};
 use crate::session_properties::words::words;
 
-/// How long a wrapper that shows a text is silent between two pieces of it.
+/// The pause between two text deltas.
 const STREAM_PAUSE: Duration = Duration::from_secs(20);
 
 impl World {
@@ -28,7 +28,7 @@ impl World {
             }
             Action::Repeat { message, same } => {
                 if let Some(id) = self.message(*message) {
-                    // Those that have no intent of their own are those that sessions are prepared with.
+                    // A prepared message has no recorded intent.
                     let Intent { variety, .. } = *self.intents.get(&id).unwrap_or(&PLAIN);
                     let variety = if *same { variety } else { (variety + 1) % 4 };
                     let intent = Intent { variety, gate: None };
@@ -58,7 +58,7 @@ impl World {
             }
             Action::Wake => self.wake()?,
             Action::Restart { away } => {
-                // What becomes of the next decision is said of another one.
+                // The fate is not about the decision of the restart.
                 self.fate = Fate::Done;
                 self.crash(*away)?;
             }
@@ -116,16 +116,16 @@ impl World {
                     self.answer(self.sockets[place], *message, *end, then.clone())?;
                 }
             }
-            Action::Queue { job, takes } => {
+            Action::Queue { job, accepts } => {
                 if let Some(place) = place(*job, self.jobs.len()) {
-                    self.queue_answers(place, *takes)?;
+                    self.queue_answers(place, *accepts)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// A turn of that intent with an id of its own.
+    /// A turn of that intent with a fresh id.
     pub(super) fn new_admission(&mut self, intent: Intent) -> Admission {
         let id = MessageId::draw(self.now, &self.randomness);
         self.intents.insert(id.clone(), intent);
@@ -152,7 +152,7 @@ impl World {
         Ok(())
     }
 
-    /// The wrapper is ready. False if the delivery shall not go on, or nobody could say.
+    /// Reports a ready workspace. False if the delivery must not continue, or the server crashed.
     fn prepare(&mut self, place: usize) -> Result<bool, Violation> {
         let run = self.deliveries[place].run.id.clone();
         let workspace = workspace();
@@ -172,11 +172,11 @@ impl World {
         Ok(())
     }
 
-    /// A delivery from its start to its end, with the wrapper's socket opened on the way if it `connects`.
+    /// Completes a delivery, and opens the wrapper's socket if it `connects`.
     pub(super) fn serve(&mut self, place: usize, connects: bool) -> Result<(), Violation> {
         let run = self.deliveries[place].run.clone();
         if self.deliveries[place].ensure_ready && !self.prepare(place)? {
-            // The host calls it off, unless it crashed and there is nothing to call off.
+            // The host cancels the delivery, unless a crash already ended it.
             if place < self.deliveries.len() {
                 self.report(place, Report::Retryable)?;
             }
@@ -248,8 +248,8 @@ impl World {
             assistant,
             end,
         };
-        let said = [Some(part), Some(reply), then];
-        for frame in said.iter().flatten() {
+        let frames = [Some(part), Some(reply), then];
+        for frame in frames.iter().flatten() {
             if self.sockets.contains(&socket) {
                 self.say(socket, frame)?;
             }
@@ -257,9 +257,9 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn queue_answers(&mut self, place: usize, takes: bool) -> Result<(), Violation> {
+    pub(super) fn queue_answers(&mut self, place: usize, accepts: bool) -> Result<(), Violation> {
         let owner = self.jobs.remove(place).owner;
-        let result = if takes {
+        let result = if accepts {
             Ok(())
         } else {
             Err(EnqueueError::new("the queue is away"))
@@ -275,7 +275,7 @@ impl World {
     }
 }
 
-/// Which of `count` things in a list is meant, the latest being the likeliest.
+/// The position of an index in a list of `count` elements, where the last one is the most likely.
 fn place(index: Index, count: usize) -> Option<usize> {
     usize::from(index).checked_rem(count).map(|back| count - 1 - back)
 }

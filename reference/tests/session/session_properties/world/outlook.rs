@@ -1,4 +1,4 @@
-//! How the world goes on once a plan is over, until nothing is owed any more.
+//! Continues after the end of a plan until nothing is pending.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use crate::session_properties::actions::{Claim, Frame, ReplyEnd, Report};
 use crate::session_properties::laws::{Law, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
 
-/// What is done at the very end with everything that is settled may take this long: a wrapper is let go, which
-/// puts the end of the session off once.
+/// The time in which a settled session must be removed. It includes one extension of the session's life by the
+/// release of a wrapper.
 fn last_days() -> Duration {
     PROTOCOL.session_lifetime * 2 + Duration::from_hours(1)
 }
 
-/// How the world goes on once a plan is over.
+/// The environment after the end of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlook {
     /// Everything works.
     Works,
-    /// No wrapper can be got ready.
+    /// No wrapper becomes ready.
     NoWrapper,
-    /// Wrappers take messages and are never heard of.
+    /// Wrappers accept messages and send nothing.
     Silence,
-    /// Wrappers take messages and show nothing but that they are there.
+    /// Wrappers accept messages and only answer pings.
     PongsOnly,
 }
 
 impl World {
-    /// Goes on as `outlook` has it until nothing is owed any more, in a number of steps that depends on no
-    /// more than how much there is to do; and then until the session has been forgotten.
+    /// Continues with `outlook` until nothing is pending, in a number of steps that is bounded by the amount of work,
+    /// and then until the session is removed.
     pub fn settle(&mut self, outlook: Outlook) -> Result<(), Violation> {
         let bound = 60 + 60 * self.laws.unfinished();
         for _ in 0..bound {
             if self.is_settled() {
-                return self.be_forgotten();
+                return self.expect_removal();
             }
-            // A wrapper that is there and says nothing of its idle keeps the batch open: none is due.
+            // A wrapper that is connected and never reports an idle keeps the batch open, so no callback is due.
             if self.laws.all_ended() && outlook == Outlook::PongsOnly {
                 return Ok(());
             }
@@ -43,17 +43,20 @@ impl World {
         }
         Err(Violation::new(
             Law::Liveness,
-            format!("after {bound} steps waiting for {}", self.laws.waited_for()),
+            format!(
+                "after {bound} steps, still pending: {}",
+                self.laws.describe_pending()
+            ),
         ))
     }
 
-    /// Nothing is owed and nobody comes any more.
-    fn be_forgotten(&mut self) -> Result<(), Violation> {
+    /// Lets the session expire.
+    fn expect_removal(&mut self) -> Result<(), Violation> {
         self.pass(last_days())?;
         ensure!(
             self.gone,
             Law::Life,
-            "at {} the session is still there, and next due is {:?}",
+            "at {} the session still exists, with the next deadline {:?}",
             self.now,
             self.session.next_deadline()
         );
@@ -114,14 +117,14 @@ impl World {
         ensure!(
             self.is_settled() || is_under_way || self.near_deadline().is_some(),
             Law::Liveness,
-            "nothing is planned while waiting for {}",
-            self.laws.waited_for()
+            "no deadline is set, still pending: {}",
+            self.laws.describe_pending()
         );
         self.pass_to_deadline()
     }
 }
 
-/// The last word of a wrapper whose work is done.
+/// The last frame of a wrapper that has finished.
 fn done() -> Frame {
     Frame::Complete {
         branch: None,

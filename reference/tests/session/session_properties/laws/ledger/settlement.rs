@@ -1,5 +1,5 @@
-//! What an input must make of the messages, worked out from what is known of them before (protocol §3 to
-//! §6), and how it must be answered. What time alone does is judged elsewhere.
+//! The effects of an input on the messages, and its reply, derived from the known state (protocol §3 to §6). Effects
+//! of time alone are judged elsewhere.
 
 use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::model::metadata::Finalization;
@@ -10,18 +10,18 @@ use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, Socket
 
 use super::{InFlight, Ledger, Turn};
 use crate::session_properties::laws::executions::Executions;
-use crate::session_properties::laws::{Law, Observation, Speaker, Told, Violation, ensure};
+use crate::session_properties::laws::{Law, MessageEvent, Observation, Sender, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
 
 impl Ledger {
-    /// Works out what the input should lead to, and judges its reply.
+    /// Derives the expected effects of the input, and judges its reply.
     pub fn take_input(
         &mut self,
         seen: &Observation,
-        speaker: Option<&Speaker>,
+        sender: Option<&Sender>,
         executions: &Executions,
     ) -> Result<(), Violation> {
-        self.told.clear();
+        self.events.clear();
         self.run_before.clone_from(&self.run);
         self.expected = Some(Vec::new());
         match seen.input {
@@ -41,7 +41,7 @@ impl Ledger {
                 ensure!(
                     matches!(seen.reply, Reply::Proceed(proceed) if *proceed == wanted),
                     Law::Settlement,
-                    "a prepared delivery that is wanted ({wanted}) got {:?}",
+                    "a prepared delivery (current: {wanted}) was answered with {:?}",
                     seen.reply
                 );
                 if wanted {
@@ -51,9 +51,9 @@ impl Ledger {
             }
             Input::Delivered { message, run, result } => self.take_report(seen, message, run, result),
             Input::IngestOpened { socket, claim } => self.take_claim(seen, *socket, claim)?,
-            Input::IngestEvent { socket, .. } => match speaker {
-                Some(Speaker::Run(run)) => self.take_frame(seen, run),
-                Some(Speaker::Imported(_)) => {}
+            Input::IngestEvent { socket, .. } => match sender {
+                Some(Sender::Run(run)) => self.take_frame(seen, run),
+                Some(Sender::Imported(_)) => {}
                 None => ensure!(
                     *seen.effects == [Effect::Close(*socket, CLOSE_STALE)] && seen.writes.is_empty(),
                     Law::StaleFence,
@@ -117,7 +117,7 @@ impl Ledger {
             "{answer:?} should be {ack:?}"
         );
         if !self.turns.contains_key(id) {
-            self.expect(id, Told::Queued.gist());
+            self.expect(id, MessageEvent::Queued.summary());
             let turn = Turn {
                 admission: admission.clone(),
                 admitted_at: seen.now,
@@ -131,8 +131,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The message that the session was prepared with is asked for: that is an admission of it. If it had no
-    /// id, the first that it is given is its own.
+    /// Initiating the prepared message is an admission. If it has no id, the first one that it gets is permanent.
     fn take_initiation(&mut self, seen: &Observation) -> Result<(), Violation> {
         let Reply::Admission(answer) = seen.reply else {
             return Err(Violation::new(Law::AdmissionAnswer, format!("{:?}", seen.reply)));
@@ -145,7 +144,7 @@ impl Ledger {
                     && seen.writes.is_empty()
                     && seen.effects.is_empty(),
                 Law::AdmissionAnswer,
-                "a session that was prepared with nothing answers {answer:?}"
+                "a session without a prepared message answers {answer:?}"
             );
             return Ok(());
         };
@@ -157,7 +156,7 @@ impl Ledger {
             ensure!(
                 is_full && seen.writes.is_empty(),
                 Law::AdmissionAnswer,
-                "it is refused with {answer:?} and could be taken in"
+                "refused with {answer:?} although it is admissible"
             );
             return Ok(());
         };
@@ -174,7 +173,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// What the user's wish to stop makes of the messages.
+    /// The effect of a user interrupt on the messages.
     fn expect_interrupted(&mut self) -> usize {
         let mut ended = self.accepted();
         ended.extend(self.queued().map(|(id, _)| id.clone()));
@@ -187,7 +186,7 @@ impl Ledger {
     fn take_interrupt(&mut self, seen: &Observation, executions: &Executions) -> Result<(), Violation> {
         let report = InterruptReport {
             interrupted: self.expect_interrupted() + executions.unfinished(),
-            command_sent: self.current_socket().is_some() || !executions.told_to_stop().is_empty(),
+            command_sent: self.current_socket().is_some() || !executions.sockets_to_stop().is_empty(),
         };
         ensure!(
             matches!(seen.reply, Reply::Interrupt(given) if *given == report),
@@ -198,7 +197,7 @@ impl Ledger {
         self.judge_stop(seen)
     }
 
-    /// The wrapper that is there is told to stop.
+    /// The connected wrapper must receive a kill.
     fn judge_stop(&self, seen: &Observation) -> Result<(), Violation> {
         let kill = self
             .current_socket()
@@ -206,20 +205,21 @@ impl Ledger {
         ensure!(
             kill.is_none_or(|kill| seen.effects.contains(&kill)),
             Law::Settlement,
-            "{:?} does not stop the wrapper: {:?}",
+            "{:?} does not send a kill: {:?}",
             seen.input,
             seen.effects
         );
         Ok(())
     }
 
-    /// A client that comes changes nothing, and hears from the wrapper how the messages at work stand.
+    /// A client that connects changes nothing, and requests a snapshot from the wrapper if messages are accepted
+    /// (R5.59).
     fn take_client(&mut self, seen: &Observation) -> Result<(), Violation> {
         let socket = self.current_socket().filter(|_| !self.accepted().is_empty());
         let asked = socket.map(|socket| Effect::Send(socket, ToWrapper::RequestSnapshot));
         ensure!(
             seen.effects.iter().eq(&asked) && seen.writes.is_empty() && matches!(seen.reply, Reply::None),
-            Law::StateIsTold,
+            Law::ViewsMatchEvents,
             "a client led to {:?} and {:?}",
             seen.writes,
             seen.effects
@@ -236,13 +236,13 @@ impl Ledger {
     ) {
         let is_this = |delivery: &mut InFlight| delivery.message == *id && delivery.run == *run;
         let Some(delivery) = self.in_flight.take_if(is_this) else {
-            return; // It was called off with its run.
+            return; // The delivery was cancelled with its run.
         };
         let turn = self.turn_mut(id);
         match result {
             Ok(()) => {
                 if turn.is_queued() {
-                    self.expect(id, Told::Sent.gist());
+                    self.expect(id, MessageEvent::Sent.summary());
                 }
             }
             Err(failure) => {
@@ -300,7 +300,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Words of a wrapper that count, as §6 reads them.
+    /// The effects of a wrapper's frame (protocol §6).
     fn take_frame(&mut self, seen: &Observation, run: &Run) {
         if let Some(("message.updated", properties)) = seen.kilo() {
             let info = &properties["info"];
@@ -314,12 +314,12 @@ impl Ledger {
                 && info["role"] == "assistant"
             {
                 if self.turns[&id].is_queued() {
-                    self.expect(&id, Told::Sent.gist());
+                    self.expect(&id, MessageEvent::Sent.summary());
                 }
                 self.expect(&id, ended);
             }
         }
-        let (Some((_, name, _)), true) = (seen.frame(), seen.is_last_word()) else {
+        let (Some((_, name, _)), true) = (seen.frame(), seen.is_terminal_event()) else {
             return;
         };
         let ended = match name {
@@ -329,8 +329,8 @@ impl Ledger {
                 if self.accepted().is_empty() {
                     self.run = None;
                 }
-                if self.in_flight.is_some() && self.run.is_none() && says_current(seen, run) {
-                    // The protocol leaves open whether a message on its way to the run counts as its work.
+                if self.in_flight.is_some() && self.run.is_none() && accepts_socket_of(seen, run) {
+                    // The protocol leaves open whether a message in delivery counts as the run's work (R6.21).
                     self.run = Some(run.clone());
                 }
                 return;
@@ -341,15 +341,15 @@ impl Ledger {
         }
     }
 
-    fn expect(&mut self, id: &MessageId, gist: impl Into<String>) {
+    fn expect(&mut self, id: &MessageId, summary: impl Into<String>) {
         self.expected
             .get_or_insert_default()
-            .push((id.clone(), gist.into()));
+            .push((id.clone(), summary.into()));
     }
 }
 
-/// Whether the session would let in another socket of `run`.
-fn says_current(seen: &Observation, run: &Run) -> bool {
+/// Whether the session would accept another socket of `run`.
+fn accepts_socket_of(seen: &Observation, run: &Run) -> bool {
     let claim = IngestClaim {
         run: run.id.clone(),
         fence: run.fence.clone(),

@@ -1,17 +1,17 @@
-//! What the events of the stream tell of messages, read anew and not by the types of the server.
+//! Reads the stream events of messages, independently of the server's types.
 
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::session::events::Event;
 
-/// What the session told of a message.
+/// An event about a message.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum MessageEvent {
     Queued,
     Sent,
     Ended(End),
 }
 
-/// The end of a message, as its event tells it.
+/// The data of an event that ends a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct End {
     pub status: String,
@@ -23,8 +23,8 @@ pub struct End {
     pub attempts: Option<u64>,
 }
 
-impl Told {
-    /// What an event tells of a message; none if it is of another kind.
+impl MessageEvent {
+    /// Reads an event. `None` if it is not about a message.
     pub fn read(event: &Event) -> Option<(MessageId, Self)> {
         let (kind, data) = (
             event.stream_event_type.strip_prefix("cloud.message.")?,
@@ -32,7 +32,7 @@ impl Told {
         );
         let message = data["messageId"].as_str()?.parse().ok()?;
         let text = |key: &str| data[key].as_str().map(str::to_owned);
-        let told = match kind {
+        let event = match kind {
             "queued" => Self::Queued,
             "sent" => Self::Sent,
             _ => Self::Ended(End {
@@ -45,11 +45,11 @@ impl Told {
                 attempts: data["attempts"].as_u64(),
             }),
         };
-        Some((message, told))
+        Some((message, event))
     }
 
-    /// The gist of it, to compare with what was expected.
-    pub fn gist(&self) -> String {
+    /// A summary to compare with the expected one.
+    pub fn summary(&self) -> String {
         match self {
             Self::Queued => "queued".to_owned(),
             Self::Sent => "sent".to_owned(),
