@@ -1,5 +1,5 @@
-//! A store that fails: the request is refused, nothing of it is kept, and its id is free for another try
-//! once the disk is well again (protocol §3).
+//! A failing store: the request is refused, nothing is stored, and the id can be used again once the disk works
+//! (R3.16).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use turnstile::stage::client::{Answer, Awaited, Client};
 use turnstile_fault::{DiskBehaviour, Fault, Place};
 use turnstile_judge::parties::SERVER;
 
-/// A client and the stage that it stands on.
+/// A stage with one client.
 struct Play {
     stage: Stage,
     client: Client,
@@ -20,7 +20,7 @@ impl Play {
     fn new() -> Self {
         let mut stage = Stage::new(0, Subject::default());
         let client = stage.add_client("client");
-        // The server opens its database on a disk that is well.
+        // The server opens its database before the disk fails.
         let started = stage.world.now() + Duration::from_secs(1);
         stage.world.run_until(Some(started), || false);
         Self { stage, client }
@@ -58,7 +58,7 @@ fn status(answer: &Answer) -> Option<u16> {
 }
 
 #[test]
-fn a_session_that_cannot_be_stored_is_refused_and_can_be_started_when_the_disk_is_well() {
+fn a_session_that_cannot_be_stored_is_refused_and_can_be_started_later() {
     let mut play = Play::new();
     play.stage
         .world
@@ -76,7 +76,7 @@ fn a_session_that_cannot_be_stored_is_refused_and_can_be_started_when_the_disk_i
 }
 
 #[test]
-fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_as_it_was() {
+fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_unchanged() {
     let mut play = Play::new();
     let (_, started) = play.start().expect("the session is started");
     let session = started["result"]["data"]["cloudAgentSessionId"].clone();
@@ -91,7 +91,7 @@ fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_as_it_was(
         .world
         .heal(&Place::disk(SERVER))
         .expect("the server has a disk");
-    // Had it been kept, another prompt under the same id would be another intent.
+    // If the message had been stored, the same id with another prompt would be refused.
     let mut other = input;
     other["message"]["prompt"] = json!("__fake__:echo:y");
     let (status, body) = play.call("send", other).expect("there is an answer");
