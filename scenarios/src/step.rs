@@ -54,7 +54,7 @@ pub enum Step {
     Await(Await),
     /// Releases the requests that wait at a tag of the gateway.
     Release(At<Tag>),
-    /// Ends a cut, a black hole or a delay.
+    /// Ends the faults of a link.
     Heal(Heal),
     /// Restarts a crashed party.
     Restart(At<Machine>),

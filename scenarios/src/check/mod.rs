@@ -76,7 +76,7 @@ struct Checker<'a, 'r> {
     tags: BTreeMap<&'a Tag, Option<Spot>>,
     clients: BTreeMap<ClientName, Client>,
     ingests: BTreeMap<&'a IngestName, IngestSocket>,
-    /// Directions that are cut, black-holed or delayed, and not healed by a step.
+    /// Directions with a fault that no step has healed.
     faulted: BTreeSet<(&'a str, &'a str)>,
     machines: BTreeMap<Machine, Running>,
     /// Whether a crash of the server waits for its point.

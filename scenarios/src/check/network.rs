@@ -49,7 +49,7 @@ impl<'a> Checker<'a, '_> {
             };
             self.report.add(
                 spot,
-                format_args!("nothing to heal {way}: no cut, black hole or delay is active"),
+                format_args!("nothing to heal {way}: no fault of the link is active"),
             );
         }
     }

@@ -402,7 +402,7 @@ fn impossible_steps_are_rejected() {
     - cut: { from: server, to: wrapper }
     - heal: { between: [wrapper, server] }
     - heal: { from: server, to: wrapper }
-        8:3: nothing to heal from server to wrapper: no cut, black hole or delay is active
+        8:3: nothing to heal from server to wrapper: no fault of the link is active
     - restart: wrapper
         6:12: the wrapper has not crashed, so it cannot be restarted
     - crash: { party: wrapper, at: after-commit }
