@@ -16,6 +16,7 @@ pub enum FaultKind {
     Cut,
     BlackHole,
     Delay,
+    Throttle,
     Reset,
     Silence,
     Fin,
@@ -32,6 +33,7 @@ impl FaultKind {
         Self::Cut,
         Self::BlackHole,
         Self::Delay,
+        Self::Throttle,
         Self::Reset,
         Self::Silence,
         Self::Fin,
@@ -68,6 +70,7 @@ impl FaultKind {
             ),
             Self::BlackHole => ("black-hole", "Drops the packets of a link."),
             Self::Delay => ("delay", "Delays the packets of a link."),
+            Self::Throttle => ("throttle", "Limits the bandwidth of a link."),
             Self::Reset => ("reset", "Ends the open connections with an error at both ends."),
             Self::Silence => (
                 "silence",
@@ -84,7 +87,7 @@ impl FaultKind {
 
     /// Whether it affects a link.
     pub fn is_of_link(self) -> bool {
-        matches!(self, Self::Cut | Self::BlackHole | Self::Delay)
+        matches!(self, Self::Cut | Self::BlackHole | Self::Delay | Self::Throttle)
     }
 
     /// Whether it ends connections.
@@ -101,6 +104,7 @@ impl FaultKind {
     pub fn parameter(self) -> Option<&'static str> {
         match self {
             Self::Delay => Some("by"),
+            Self::Throttle => Some("rate"),
             _ => None,
         }
     }
@@ -110,6 +114,7 @@ impl FaultKind {
         match self {
             Self::Cut | Self::BlackHole => &["between", "from", "to", "for"],
             Self::Delay => &["between", "from", "to", "by", "for"],
+            Self::Throttle => &["between", "from", "to", "rate", "for"],
             Self::Reset | Self::Silence => &["between"],
             Self::Fin => &["from", "to"],
             Self::Crash | Self::Wrapper | Self::Receiver | Self::Queue | Self::Disk => &[],

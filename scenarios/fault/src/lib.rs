@@ -24,7 +24,7 @@ pub use capability::Capability;
 pub use fault::{ConnectionEnd, Fault, Place};
 pub use kind::FaultKind;
 pub use lapse::{Lapse, LapseError, nonzero};
-pub use link::{Link, LinkEffect, Parameter};
+pub use link::{Bandwidth, BandwidthError, Link, LinkEffect, Parameter};
 pub use status::{Status, StatusError};
 pub use text::is_default;
 pub use wrapper::{

@@ -3,6 +3,9 @@
 //! The parameters of link faults are parsed and written here.
 
 use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
@@ -69,7 +72,69 @@ pub enum LinkEffect {
         /// Additional delay.
         by: Lapse,
     },
+    /// Packets pass one after another at a limited rate in each direction, if they are sent from now on.
+    Throttle {
+        /// The limit.
+        rate: Bandwidth,
+    },
 }
+
+/// A bandwidth, at least one byte a second. Written as `500B/s`, `10KB/s` or `2MB/s`, in powers of 1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bandwidth(NonZeroU64);
+
+/// Units of a [`Bandwidth`], largest first, with their bytes a second.
+const BANDWIDTH_UNITS: [(&str, u64); 3] = [("MB/s", 1_000_000), ("KB/s", 1_000), ("B/s", 1)];
+
+impl Bandwidth {
+    /// The rate of so many bytes a second, at least one.
+    pub fn bytes_per_second(bytes: u64) -> Self {
+        Self(NonZeroU64::new(bytes).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The time that `bytes` take to pass.
+    pub fn time_for(self, bytes: usize) -> Duration {
+        let nanoseconds = bytes as u128 * 1_000_000_000 / u128::from(self.0.get());
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+/// Why a text is no [`Bandwidth`].
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a rate: write a whole number above 0 with its unit, such as 500B/s, 10KB/s or 2MB/s")]
+pub struct BandwidthError(String);
+
+impl FromStr for Bandwidth {
+    type Err = BandwidthError;
+
+    fn from_str(text: &str) -> Result<Self, BandwidthError> {
+        // `B/s` is the end of every unit, so the larger units come first.
+        let bytes = BANDWIDTH_UNITS.iter().find_map(|(unit, size)| {
+            let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+            NonZeroU64::new(number.checked_mul(*size)?)
+        });
+        bytes.map(Self).ok_or_else(|| BandwidthError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0.get();
+        let largest = BANDWIDTH_UNITS
+            .iter()
+            .find(|(_, size)| bytes.is_multiple_of(*size));
+        let (unit, size) = largest.copied().unwrap_or(("B/s", 1));
+        write!(formatter, "{}{unit}", bytes / size)
+    }
+}
+
+crate::read_from_text!(Bandwidth, {
+    "type": "string",
+    "pattern": "^[0-9]+(B|KB|MB)/s$",
+    "description": "Bandwidth: a whole number with its unit",
+    "examples": ["500B/s", "10KB/s", "2MB/s"],
+});
+crate::write_as_text!(Bandwidth);
 
 /// Deserializes the value of a link fault's [parameter](FaultKind::parameter).
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +143,16 @@ pub struct Parameter(pub FaultKind);
 impl Parameter {
     /// Schema and description of the value.
     pub fn schema(self, generator: &mut SchemaGenerator) -> (Schema, &'static str) {
-        let later = "Additional delay of all packets.";
-        (generator.subschema_for::<Lapse>(), later)
+        match self.0 {
+            FaultKind::Throttle => (
+                generator.subschema_for::<Bandwidth>(),
+                "Bandwidth of each direction.",
+            ),
+            _ => (
+                generator.subschema_for::<Lapse>(),
+                "Additional delay of all packets.",
+            ),
+        }
     }
 }
 
@@ -89,6 +162,9 @@ impl<'de> DeserializeSeed<'de> for Parameter {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<LinkEffect, D::Error> {
         match self.0 {
             FaultKind::Delay => nonzero(deserializer).map(|by| LinkEffect::Delay { by }),
+            FaultKind::Throttle => {
+                Bandwidth::deserialize(deserializer).map(|rate| LinkEffect::Throttle { rate })
+            }
             other => Err(D::Error::custom(format_args!(
                 "`{}` has no parameter",
                 other.name()
@@ -104,6 +180,7 @@ impl LinkEffect {
             Self::Cut => FaultKind::Cut,
             Self::BlackHole => FaultKind::BlackHole,
             Self::Delay { .. } => FaultKind::Delay,
+            Self::Throttle { .. } => FaultKind::Throttle,
         }
     }
 
@@ -112,6 +189,7 @@ impl LinkEffect {
         let value = match self {
             Self::Cut | Self::BlackHole => return None,
             Self::Delay { by } => by.to_string(),
+            Self::Throttle { rate } => rate.to_string(),
         };
         Some((self.kind().parameter()?, value))
     }

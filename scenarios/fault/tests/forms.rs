@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use turnstile_fault::{
-    Answer, Capability, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, JobCode,
-    LateAnswer, Link, LinkEffect, QueueBehaviour, Status, WireAnswer, WrapperBehaviour,
+    Answer, Bandwidth, Capability, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind,
+    JobCode, LateAnswer, Link, LinkEffect, QueueBehaviour, Status, WireAnswer, WrapperBehaviour,
 };
 
 /// One fault of each kind.
@@ -16,6 +16,12 @@ fn faults() -> Vec<Fault> {
         Fault::cut(&link),
         Fault::black_hole(&Link::one_way("server", "wrapper")),
         Fault::delay(&link, Duration::from_secs(2)),
+        Fault::on(
+            &link,
+            LinkEffect::Throttle {
+                rate: "10KB/s".parse().unwrap(),
+            },
+        ),
         Fault::end_of("server", "wrapper", ConnectionEnd::Reset),
         Fault::end_of("server", "wrapper", ConnectionEnd::Silence),
         Fault::end_of("server", "wrapper", ConnectionEnd::Finish),
@@ -62,6 +68,7 @@ fn a_fault_is_named_with_its_place() {
         "cut server ↔ wrapper",
         "black hole server → wrapper",
         "delay server ↔ wrapper by 2s",
+        "throttle server ↔ wrapper rate 10KB/s",
         "reset server ↔ wrapper",
         "silence server ↔ wrapper",
         "FIN server → wrapper",
@@ -133,4 +140,31 @@ fn a_failure_counts_down_to_none() {
         times: None,
     });
     assert!([(); 3].iter().all(|()| Failure::take_next(&mut always).is_some()));
+}
+
+#[test]
+fn a_bandwidth_is_written_in_the_largest_unit_that_fits() {
+    for (text, written) in [
+        ("500B/s", "500B/s"),
+        ("10KB/s", "10KB/s"),
+        ("1500KB/s", "1500KB/s"),
+        ("2000B/s", "2KB/s"),
+        ("3MB/s", "3MB/s"),
+    ] {
+        assert_eq!(text.parse::<Bandwidth>().unwrap().to_string(), written);
+    }
+    for text in [
+        "",
+        "10",
+        "0B/s",
+        "10 KB/s",
+        "10kb/s",
+        "-1B/s",
+        "1.5MB/s",
+        "99999999999999MB/s",
+    ] {
+        assert!(text.parse::<Bandwidth>().is_err(), "{text}");
+    }
+    let narrow: Bandwidth = "10KB/s".parse().unwrap();
+    assert_eq!(narrow.time_for(25_000), Duration::from_millis(2_500));
 }

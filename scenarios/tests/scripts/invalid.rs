@@ -156,6 +156,9 @@ fn errors_in_steps_say_what_is_allowed() {
         "- cut: { from: server }",
         "- heal: { between: [server, wrapper], for: 4s }",
         "- delay: { between: [server, wrapper] }",
+        "- throttle: { between: [server, wrapper], for: 5s }",
+        "- throttle: { between: [server, wrapper], rate: 10kb }",
+        "- throttle: { between: [server, wrapper], by: 5s }",
         "- black-hole: { between: [gateway, server] }",
         "- fin: { from: wrapper, to: wrapper }",
         "- silence: { between: [server, observer] }",
@@ -195,7 +198,7 @@ fn errors_in_steps_say_what_is_allowed() {
     ];
     insta::assert_snapshot!(errors_of(steps, &scripts), @r#"
     - frob: 1
-        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
+        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, throttle, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
     - interrupt
         6:3: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
     - wait: 4
@@ -260,6 +263,12 @@ fn errors_in_steps_say_what_is_allowed() {
         6:39: unknown word `for`; allowed: between, from, to
     - delay: { between: [server, wrapper] }
         6:12: `by` is missing
+    - throttle: { between: [server, wrapper], for: 5s }
+        6:43: `rate` is missing
+    - throttle: { between: [server, wrapper], rate: 10kb }
+        6:49: `10kb` is not a rate: write a whole number above 0 with its unit, such as 500B/s, 10KB/s or 2MB/s
+    - throttle: { between: [server, wrapper], by: 5s }
+        6:43: unknown word `by`; allowed: between, from, to, rate, for
     - black-hole: { between: [gateway, server] }
         6:26: there is no link between `gateway` and `server`; links: server and wrapper, server and receiver, server and a client, wrapper and gateway
     - fin: { from: wrapper, to: wrapper }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
+use turnstile_fault::Bandwidth;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
     Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
@@ -54,7 +55,13 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
             rates.black_hole,
             on_link(quiet_link(), Just(LinkEffect::BlackHole)),
         ),
-        (rates.delay, on_link(link(), moment().prop_map(delay))),
+        (
+            rates.delay,
+            on_link(
+                link(),
+                prop_oneof![3 => moment().prop_map(delay), 1 => throttle()],
+            ),
+        ),
         (rates.reset, connections(ends(), ConnectionEnd::Reset)),
         (rates.silence, connections(quiet_ends(), ConnectionEnd::Silence)),
         (rates.fin, connections(ends(), ConnectionEnd::Finish)),
@@ -155,6 +162,13 @@ fn delay(by: Lapse) -> LinkEffect {
     LinkEffect::Delay {
         by: by.max(Lapse::from(Duration::from_millis(1))),
     }
+}
+
+/// A bandwidth at which a turn takes seconds or minutes.
+fn throttle() -> impl Strategy<Value = LinkEffect> {
+    prop_oneof![Just(500_u64), Just(2_000), Just(20_000)].prop_map(|bytes| LinkEffect::Throttle {
+        rate: Bandwidth::bytes_per_second(bytes),
+    })
 }
 
 fn connections(ends: impl Strategy<Value = Ends> + 'static, end: ConnectionEnd) -> BoxedStrategy<Step> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use turnstile_fault::{ConnectionEnd, DiskBehaviour, Fault, Link, QueueBehaviour};
+use turnstile_fault::{Bandwidth, ConnectionEnd, DiskBehaviour, Fault, Link, LinkEffect, QueueBehaviour};
 use turnstile_judge::parties::{SERVER, WRAPPER};
 
 use super::player::Player;
@@ -42,6 +42,15 @@ impl StrikeKind {
             name: "cut",
             text: "nothing passes between the server and the wrapper for four seconds",
             fault: || Fault::cut(&Link::between(SERVER, WRAPPER)),
+            lasts: CUT,
+        },
+        Self {
+            name: "throttle",
+            text: "a kilobyte a second passes between the server and the wrapper for four seconds",
+            fault: || {
+                let rate = Bandwidth::bytes_per_second(1_000);
+                Fault::on(&Link::between(SERVER, WRAPPER), LinkEffect::Throttle { rate })
+            },
             lasts: CUT,
         },
         Self {

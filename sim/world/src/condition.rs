@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use turnstile_fault::LinkEffect;
+use jiff::Timestamp;
+use turnstile_fault::{Bandwidth, LinkEffect};
 
 /// The state of the direction from one host to another; by default it works.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,7 +12,13 @@ pub(crate) struct Condition {
     pub blockade: Option<Blockade>,
     /// Added to every packet's latency.
     pub extra: Duration,
+    /// Limit of the bandwidth.
+    rate: Option<Bandwidth>,
 }
+
+/// The time until which a direction with limited bandwidth is busy with what was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Busy(Option<Timestamp>);
 
 /// What a direction does with packets instead of delivering them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +36,20 @@ impl Condition {
             LinkEffect::Cut => self.blockade = Some(Blockade::Cut),
             LinkEffect::BlackHole => self.blockade = Some(Blockade::BlackHole),
             LinkEffect::Delay { by } => self.extra = *by,
+            LinkEffect::Throttle { rate } => self.rate = Some(rate),
         }
+    }
+
+    /// Returns when the last of so many bytes leaves that are sent now, behind all that keeps the direction busy.
+    /// Latency comes on top.
+    pub fn leaves(&self, now: Timestamp, bytes: usize, busy: &mut Busy) -> Timestamp {
+        let Some(rate) = self.rate else {
+            *busy = Busy::default();
+            return now;
+        };
+        let leaves = busy.0.map_or(now, |until| until.max(now)) + rate.time_for(bytes);
+        *busy = Busy(Some(leaves));
+        leaves
     }
 
     /// Whether the direction works without faults.

@@ -1,6 +1,6 @@
 //! Links between hosts: latency, and effects of faults on packets in flight.
 //!
-//! A link has two directions, and each preserves the order of its packets. This file does not inspect packets
+//! A link has two directions, and each preserves the order of its packets. This file reads only the size of packets
 //! and does not decide when to deliver them.
 
 use std::collections::VecDeque;
@@ -10,13 +10,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
-use turmoil_net::Packet;
+use turmoil_net::{Packet, Transport};
 use turnstile_fault::LinkEffect;
 
-use super::condition::Condition;
+use super::condition::{Busy, Condition};
 
 /// Latency of a packet, in microseconds.
 const LATENCY: RangeInclusive<u64> = 200..=2_000;
+
+/// Size of a packet without data, in bytes: the headers of IP and TCP.
+const HEADERS: usize = 40;
 
 /// One direction of a link.
 pub(super) struct Direction {
@@ -24,6 +27,7 @@ pub(super) struct Direction {
     /// In order of sending, which is the order of arrival.
     packets: VecDeque<Sent>,
     condition: Condition,
+    busy: Busy,
 }
 
 struct Sent {
@@ -39,22 +43,24 @@ impl Direction {
             jitter,
             packets: VecDeque::new(),
             condition: Condition::default(),
+            busy: Busy::default(),
         }
     }
 
     /// Sends a packet. The latency is drawn in any case, so that a fault does not change those of later
     /// packets.
     pub(super) fn send(&mut self, now: Timestamp, number: u64, packet: Packet) {
-        let arrival = self.arrival(now, number);
+        let arrival = self.arrival(now, number, &packet);
         if !self.condition.loses() {
             self.packets.push_back(Sent { arrival, packet });
         }
     }
 
-    fn arrival(&mut self, now: Timestamp, number: u64) -> (Timestamp, u64) {
+    fn arrival(&mut self, now: Timestamp, number: u64, packet: &Packet) -> (Timestamp, u64) {
         let latency = Duration::from_micros(self.jitter.random_range(LATENCY)) + self.condition.extra;
         let ahead = self.packets.back().map(|sent| sent.arrival.0);
-        ((now + latency).max(ahead.unwrap_or(now)), number)
+        let leaves = self.condition.leaves(now, size(packet), &mut self.busy);
+        ((leaves + latency).max(ahead.unwrap_or(now)), number)
     }
 
     /// Arrival of the next packet; `None` if a fault prevents it.
@@ -84,8 +90,9 @@ impl Direction {
 
     /// Restarts all packets in flight as if they were sent now.
     pub(super) fn resend(&mut self, now: Timestamp) {
+        self.busy = Busy::default();
         for sent in std::mem::take(&mut self.packets) {
-            let arrival = self.arrival(now, sent.arrival.1);
+            let arrival = self.arrival(now, sent.arrival.1, &sent.packet);
             self.packets.push_back(Sent { arrival, ..sent });
         }
     }
@@ -94,4 +101,13 @@ impl Direction {
     pub(super) fn lose(&mut self, chosen: impl Fn(&Packet) -> bool) {
         self.packets.retain(|sent| !chosen(&sent.packet));
     }
+}
+
+/// Size of a packet, in bytes.
+fn size(packet: &Packet) -> usize {
+    let data = match &packet.payload {
+        Transport::Tcp(segment) => segment.payload.len(),
+        _ => 0,
+    };
+    HEADERS + data
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use turnstile_fault::ConnectionEnd;
 use turnstile_seams::{Clock, ClockExt as _};
 
-use crate::condition::{Blockade, Condition};
+use crate::condition::{Blockade, Busy, Condition};
 
 /// How much a party may write, or leave unread, on a blocked connection, in bytes.
 pub(super) const ROOM: usize = 256 * 1024;
@@ -264,6 +264,7 @@ struct InFlight {
     is_at_end: bool,
     /// Data was lost, so nothing after it can be read, including the end.
     has_gap: bool,
+    busy: Busy,
 }
 
 impl InFlight {
@@ -289,7 +290,8 @@ impl InFlight {
         self.has_gap |= direction.loses();
         if !self.has_gap {
             self.size += chunk.len();
-            self.chunks.push_back((now + direction.extra, chunk));
+            let leaves = direction.leaves(now, chunk.len(), &mut self.busy);
+            self.chunks.push_back((leaves + direction.extra, chunk));
         }
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
+use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::ByteStream;
 
 use super::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
@@ -228,6 +228,26 @@ fn data_on_a_slow_link_arrives_later() {
         .try_into()
         .expect("time passes");
     assert!(took >= extra, "{took:?}");
+}
+
+#[test]
+fn data_on_a_throttled_link_arrives_at_its_rate() {
+    let mut play = Play::connected();
+    let link = Link::one_way(SERVER, CLIENT);
+    let rate = Bandwidth::bytes_per_second(20);
+    play.world
+        .apply(&Fault::on(&link, LinkEffect::Throttle { rate }))
+        .expect("both hosts exist");
+    let begun = play.world.now();
+    play.send("bcdefghijk");
+    play.wait_until(|play| play.client.text() == "abcdefghijk");
+    let took: Duration = play
+        .world
+        .now()
+        .duration_since(begun)
+        .try_into()
+        .expect("time passes");
+    assert!(took >= Duration::from_millis(500), "{took:?}");
 }
 
 #[test]

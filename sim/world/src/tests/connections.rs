@@ -1,7 +1,7 @@
 //! Tests of data between hosts and the effects of faults on it.
 
 use super::*;
-use turnstile_fault::{ConnectionEnd, Fault, Place};
+use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, LinkEffect, Place};
 
 const MEGABYTES: usize = 8 << 20;
 
@@ -162,6 +162,43 @@ fn a_delay_lasts_until_it_is_healed() {
         world.run_until(None, || log.all() == ["0", "3", "0"]),
         Stopped::Done
     );
+}
+
+#[test]
+fn a_throttled_direction_passes_bytes_at_its_rate_and_the_rest_at_once_when_it_heals() {
+    const BYTES: usize = 1 << 20;
+    for (healed_after, within) in [(None, 104..108), (Some(20), 20..22)] {
+        let mut world = world(1);
+        add_server(&mut world, "server", |_, mut stream| async move {
+            let bytes: Vec<u8> = (0..BYTES).map(pattern).collect();
+            stream.write_all(&bytes).await.unwrap();
+        });
+        let client = add_client(&mut world, "client");
+        let link = Link::one_way("server", "client");
+        let rate = Bandwidth::bytes_per_second(10_000);
+        let throttle = Fault::on(&link, LinkEffect::Throttle { rate });
+        world.apply(&throttle).unwrap();
+        let start = world.now();
+        if let Some(seconds) = healed_after {
+            world.schedule(start + Duration::from_secs(seconds), move |world| {
+                world.heal(&Place::link(&link)).unwrap();
+            });
+        }
+        let log = Log::default();
+        let seen = log.clone();
+        world
+            .spawn("client", async move {
+                let mut stream = client.seams.network.connect("server:80").await.unwrap();
+                let mut bytes = Vec::new();
+                stream.read_to_end(&mut bytes).await.unwrap();
+                assert!(bytes.into_iter().eq((0..BYTES).map(pattern)));
+                seen.add("complete");
+            })
+            .unwrap();
+        assert_eq!(world.run_until(None, || log.has("complete")), Stopped::Done);
+        let took = world.now().duration_since(start).as_secs();
+        assert!(within.contains(&took), "{healed_after:?}: {took} s");
+    }
 }
 
 /// Connects a client to a server that only reads, applies `fault`, and returns what both observe within an

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
+use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
 use crate::{AnyWorld, Machine, Stopped, WorldError, WorldKind};
@@ -190,7 +190,7 @@ fn link_faults_look_the_same_in_both_worlds() {
 }
 
 #[test]
-fn two_faults_that_turmoil_cannot_combine_are_refused_and_change_nothing() {
+fn faults_that_turmoil_cannot_implement_are_refused_and_change_nothing() {
     let mut play = Play::new(WorldKind::Witness { tick: TICK });
     play.send_every_second();
     play.run_for(Duration::from_millis(500));
@@ -209,6 +209,10 @@ fn two_faults_that_turmoil_cannot_combine_are_refused_and_change_nothing() {
         .world
         .apply(&Fault::delay(&back, Duration::from_millis(20)))
         .unwrap_err();
+    assert!(matches!(refused, WorldError::Unsupported(_)), "{refused}");
+    let rate = Bandwidth::bytes_per_second(1_000);
+    let throttle = Fault::on(&there, LinkEffect::Throttle { rate });
+    let refused = play.world.apply(&throttle).unwrap_err();
     assert!(matches!(refused, WorldError::Unsupported(_)), "{refused}");
     play.run_for(Duration::from_secs(9));
     assert!(
