@@ -66,16 +66,16 @@ pub struct Clusters(BTreeMap<(String, String), Cluster>);
 impl Clusters {
     /// Adds the first finding of a seed. Returns whether it opens a new cluster.
     pub fn add(&mut self, explored: &Explored) -> bool {
-        let Some(broken) = explored.broken() else {
+        let Some(failure) = explored.failure() else {
             return false;
         };
-        let Some(first) = broken.flaws.first() else {
+        let Some(first) = failure.findings.first() else {
             return false;
         };
         self.merge(Cluster {
             rule: first.rule.clone(),
-            shape: broken.shape.moments.clone(),
-            faults: broken.shape.faults.clone(),
+            shape: failure.shape.moments.clone(),
+            faults: failure.shape.faults.clone(),
             count: 1,
             seeds: vec![explored.seed],
             text: first.text.clone(),

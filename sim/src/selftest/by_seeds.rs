@@ -41,11 +41,12 @@ impl Search {
                 |_| {},
                 |explored| {
                     progress(1);
-                    let Some(flaw) = explored.broken().and_then(|broken| broken.flaws.first()) else {
+                    let Some(finding) = explored.failure().and_then(|failure| failure.findings.first())
+                    else {
                         return ControlFlow::Continue(());
                     };
                     found = Some(explored.seed - first + 1);
-                    search.by.get_or_insert_with(|| flaw.rule.clone());
+                    search.by.get_or_insert_with(|| finding.rule.clone());
                     ControlFlow::Break(())
                 },
             );
