@@ -139,7 +139,7 @@ fn a_cancelled_delivery_does_not_block_the_queue() {
     let next = bench.admit();
     bench.pass(bench.profile.drain_delay);
     let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "cancelled");
-    let (message, run) = (cancelled.message.id, called_off.run.id);
+    let (message, run) = (cancelled.message.id, cancelled.run.id);
     bench.put(Input::Delivered {
         message,
         run,
