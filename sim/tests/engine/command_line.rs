@@ -53,7 +53,7 @@ fn a_script_with_a_mistake_is_told_with_file_line_and_column_and_ends_with_2() {
         let output = turnstile(&[command, file.to_str().expect("a path of this test is UTF-8")]);
         assert_eq!(output.status.code(), Some(2));
         assert!(
-            stderr(&output).contains("mistake.yaml:6:5: `frob`"),
+            stderr(&output).contains("mistake.yaml:6:5: unknown word `frob`"),
             "{}",
             stderr(&output)
         );
@@ -399,7 +399,7 @@ fn the_server_of_the_tool_is_the_program_with_its_settings_and_exit_status() {
         "TURNSTILE_WRAPPER_URL",
         "--speed-since <TIMESTAMP>",
         "listening on http://HOST:PORT",
-        "Exit status: 0 ended by a signal, 1 it could not start",
+        "Exit status: 0 ended by a signal, 1 failed to start",
     ] {
         assert!(help.contains(told), "{told} is not in:\n{help}");
     }

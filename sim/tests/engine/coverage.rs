@@ -57,7 +57,7 @@ fn what_one_scenario_leaves_out_is_told_and_makes_the_exit_status() {
         row.map(|row| row["standing"].clone()).unwrap_or_default()
     };
     assert_eq!(standing("a new message is admitted"), "reached");
-    assert_eq!(standing("a user interrupt finds nothing"), "unexplained");
+    assert_eq!(standing("a user interrupt has nothing to end"), "unexplained");
     assert_eq!(standing("refusal FORBIDDEN"), "argued");
 
     let told = coverage(&["suite/turn/cold"]);
