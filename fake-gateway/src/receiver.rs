@@ -1,6 +1,6 @@
 //! The callback receiver: records every request and answers as configured (R11.45, R11.46).
 //!
-//! It stores no callbacks and does not judge them; the record does not live here.
+//! It neither stores nor judges callbacks.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -134,7 +134,7 @@ impl App {
             Ok(Some(session)) => {
                 tracing::debug!(user = %key.user, session = %key.session, "session resumed");
                 let handle = self.host(&mut sessions, key, session);
-                handle.tell(Input::Resume);
+                handle.send(Input::Resume);
                 Ok(handle)
             }
             Ok(None) => {

@@ -176,7 +176,7 @@ impl WrapperClient {
     /// # Errors
     ///
     /// The failure of the delivery. A lost answer is a failure too (R4.21).
-    pub async fn hand_over(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
+    pub async fn submit(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
         let message = &delivery.message;
         let (path, content) = match &message.turn {
             Turn::Prompt { prompt, images } => {
@@ -290,7 +290,7 @@ impl WrapperClient {
 }
 
 /// The failure of a delivery that its session cancelled.
-pub fn called_off() -> DeliveryFailure {
+pub fn cancelled() -> DeliveryFailure {
     failure(FailureCode::WrapperStartFailed, "the delivery was cancelled")
 }
 

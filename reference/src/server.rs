@@ -39,21 +39,21 @@ pub struct Config {
     pub profile: Arc<Profile>,
 }
 
-/// Puts something between sessions and the callback queue.
+/// Wraps the callback queue.
 pub type WrapQueue = Box<dyn FnOnce(Arc<dyn CallbackQueue>) -> Arc<dyn CallbackQueue> + Send>;
 
-/// Puts something between callers and what answers them.
+/// Wraps the router that answers requests.
 pub type WrapRouter = Box<dyn FnOnce(Router) -> Router + Send>;
 
-/// What a caller may put between the server and what it acts through.
+/// Hooks for tests of the harness.
 pub struct Hooks {
     /// Wraps the callback queue.
     pub queue: WrapQueue,
-    /// Is told of checkpoints.
+    /// Receives checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
-    /// Stands between sessions and their hosts.
+    /// Intercepts the inputs and decisions of sessions.
     pub interceptor: Option<Arc<dyn Interceptor>>,
-    /// Wraps what answers requests.
+    /// Wraps the router that answers requests.
     pub router: WrapRouter,
 }
 
@@ -76,7 +76,7 @@ impl Checkpoints for Unchecked {
     }
 }
 
-/// Why a server could not start.
+/// Why a server failed to start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store cannot be opened or read.
@@ -101,7 +101,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Runs a server with its state in what `backend` gives, for ever. What an earlier one left undone is taken up.
+    /// Runs a server without end. Its state is in the storage that `backend` returns; unfinished work of an earlier
+    /// server is resumed.
     ///
     /// # Errors
     ///
@@ -131,8 +132,8 @@ impl Server {
         })
     }
 
-    /// Starts a server that will be found at `listener`, whatever address `config` names: its sessions are at
-    /// work from now on.
+    /// Starts a server that accepts connections at `listener`; the address in `config` is not used. Its sessions run
+    /// from now on.
     ///
     /// # Errors
     ///

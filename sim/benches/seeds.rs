@@ -1,4 +1,4 @@
-//! What seeds cost, on one core: seeds as they come, and what one more fault and one more session add.
+//! Cost of seeds on one core: generated seeds, each further fault, and each further session.
 
 mod measure;
 
@@ -8,11 +8,11 @@ use std::iter;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use turnstile::explore::{self, Playing};
 
-/// As the tool has it.
+/// The allocator of the tool, so that results are comparable.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How many seeds are played at once, so that small and large ones are among them.
+/// Seeds in one measurement: enough for a mix of small and large workloads.
 const SEEDS: u64 = 100;
 
 fn seeds(criterion: &mut Criterion) {
@@ -34,7 +34,7 @@ fn seeds(criterion: &mut Criterion) {
 
 fn faults(criterion: &mut Criterion) {
     measure::plays(criterion, "faults/resets", [0, 1, 10], |count| {
-        // As long for any number of them, and with time for the wrapper to come back after each.
+        // The same length for any number of resets; the wrapper has time to reconnect after each.
         let mut steps = "  - start: { as: a, say: slow:60:500 }\n  - wait: 2s\n".to_owned();
         for _ in 0..count {
             steps += "  - reset: { between: [wrapper, server] }\n  - wait: 2s\n";

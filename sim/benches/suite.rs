@@ -1,4 +1,4 @@
-//! What a play costs: the suite as a whole, one more message, an hour in which nothing happens.
+//! Cost of plays: the whole suite, each further message, and an idle hour.
 //!
 //! Throughput in elements is virtual seconds per second of one core.
 
@@ -14,7 +14,7 @@ use turnstile::script::{self, Options};
 use turnstile::suite::{self, Play};
 use turnstile_scenarios::Library;
 
-/// As the tool has it.
+/// The allocator of the tool, so that results are comparable.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -23,7 +23,7 @@ fn library() -> Library {
     Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// Virtual time up to the last step of each play, and with the time to settle.
+/// Total virtual time of all plays: up to the last step of each, and including settling.
 fn virtual_time(library: &Library) -> (Duration, Duration) {
     let verdicts = library.entries().iter().map(|entry| {
         script::play(&entry.scenario, Options::default())

@@ -1,7 +1,7 @@
-//! What a virtual second costs in each of the two worlds, and how many times more it costs in the witness.
+//! Cost of a virtual second in each of the two worlds, and the ratio between them.
 //!
-//! The ratios are printed at the end. Both worlds do the same in one run, so what else the machine has to do
-//! falls on both.
+//! Prints the ratios at the end. Both worlds run the same work in one process, so other load on the machine
+//! affects both.
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -10,18 +10,19 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 use serde_json::json;
 use turnstile::stage::Subject;
-use turnstile::stage::client::{Awaited, From};
+use turnstile::stage::client::Awaited;
+use turnstile::stage::stream::From;
 use turnstile::stage::{self, Stage};
 use turnstile_events::observation::Observation;
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::trace::What;
 use turnstile_world::{Stopped, WorldKind};
 
-/// As the tool has it.
+/// The allocator of the tool, so that results are comparable.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// As fine as turmoil's clock goes, and the default of its loop.
+/// The resolution of turmoil's clock, and its default tick.
 const TICK: Duration = Duration::from_millis(1);
 const WORLDS: [(&str, WorldKind); 2] = [
     ("events", WorldKind::Events),
@@ -29,14 +30,14 @@ const WORLDS: [(&str, WorldKind); 2] = [
 ];
 const HOSTS: [&str; 6] = ["observer", "server", "wrapper", "gateway", "receiver", "client"];
 const IDLE: Duration = Duration::from_secs(300);
-/// A turn as the suite's scripts have them: so many chunks, and so many milliseconds from one to the next.
+/// A turn as in the suite's scripts: 5 chunks, 100 ms apart.
 const TURN: &str = "__fake__:slow:5:100";
-/// A turn in which somebody has something to do at almost every tick. What that takes, it takes in either
-/// world; of the loop itself this shows least.
+/// A turn with work at almost every tick. The cost of that work is the same in both worlds, so this turn shows
+/// the overhead of the loop least.
 const DENSE_TURN: &str = "__fake__:slow:500:10";
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Six hosts that wait for something that is not to come for a year.
+/// Runs six hosts that only wait on a timer that fires in a year.
 fn idle(kind: WorldKind) -> Duration {
     let mut world = kind.create(1, stage::epoch());
     for name in HOSTS {
@@ -52,7 +53,7 @@ fn idle(kind: WorldKind) -> Duration {
     IDLE
 }
 
-/// A session is started with a prompt, and a client follows its stream until its one turn is over.
+/// Starts a session with a prompt; a client follows its stream until the turn ends.
 fn busy(kind: WorldKind, prompt: &str) -> Duration {
     let world = kind.create(1, stage::epoch());
     let stage = Stage::in_world(world, Secrets::default(), Subject::default(), None);
@@ -94,7 +95,7 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
     stage.elapsed()
 }
 
-/// What was measured: wall time and virtual time.
+/// Wall time and virtual time of the measured runs.
 #[derive(Clone, Copy, Default)]
 struct Measured {
     wall: Duration,
@@ -102,13 +103,13 @@ struct Measured {
 }
 
 impl Measured {
-    /// Wall time of a virtual second, in microseconds.
+    /// Wall time per virtual second, in microseconds.
     fn cost(self) -> f64 {
         self.wall.as_secs_f64() * 1e6 / self.passed.as_secs_f64()
     }
 }
 
-/// Measures a run in both worlds, and prints what a virtual second costs in each.
+/// Measures `run` in both worlds and prints the cost of a virtual second in each.
 fn compare(criterion: &mut Criterion, name: &str, run: impl Fn(WorldKind) -> Duration) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
@@ -116,7 +117,7 @@ fn compare(criterion: &mut Criterion, name: &str, run: impl Fn(WorldKind) -> Dur
         let measured = RefCell::new(Measured::default());
         group.bench_function(world, |bencher| {
             bencher.iter_custom(|times| {
-                #[expect(clippy::disallowed_methods, reason = "what it costs here is what is asked")]
+                #[expect(clippy::disallowed_methods, reason = "the benchmark measures wall time")]
                 let start = Instant::now();
                 let passed: Duration = (0..times).map(|_| black_box(run(kind))).sum();
                 let wall = start.elapsed();
@@ -129,12 +130,12 @@ fn compare(criterion: &mut Criterion, name: &str, run: impl Fn(WorldKind) -> Dur
         measured.into_inner()
     });
     group.finish();
-    // If only one of them was asked for, there is nothing to compare.
+    // With a filter, one world may have no measurement.
     if !first.passed.is_zero() && !witness.passed.is_zero() {
         let (first, witness) = (first.cost(), witness.cost());
         let ratio = witness / first;
         println!(
-            "{name}: a virtual second takes {first:.1} µs in the first world and {witness:.0} µs in the witness, \
+            "{name}: a virtual second takes {first:.1} µs in the event world and {witness:.0} µs in the witness, \
              {ratio:.1} times as long\n"
         );
     }

@@ -1,13 +1,13 @@
-//! Turnstile: plays scripted scenarios against a session server in a simulated world, and judges what was
-//! seen on the wire.
+//! Turnstile plays scenarios against a session server in a simulated world and judges what was observed on the wire.
 //!
-//! The world and the judge are crates of their own, `turnstile-world` and `turnstile-judge`. [`stage`] puts the
-//! parties into a world, [`script`] plays a scenario on a stage and has its trace judged, [`suite`] plays many
-//! scenarios at once, and [`report`] shows the results. [`coverage`] measures what of the protocol the scenarios
-//! reach, `selftest` whether broken servers are found, `witness` whether another world shows the same, and
-//! [`snapshots`] what a change of a payload means to its readers. [`explore`] makes scenarios from seeds, [`sweep`]
-//! injects a fault at every moment of one. [`live`] plays scenarios in real time, against a server that is a process
-//! of its own.
+//! The simulated world and the oracles are separate crates, `turnstile-world` and `turnstile-judge`.
+//!
+//! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
+//! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
+//!   moment of a scenario, and [`live`] plays scenarios in real time against a server process.
+//! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
+//!   [`snapshots`] classifies changes of payloads.
+//! - `selftest` checks that mutants of the server are detected, and `witness` compares two simulated worlds.
 
 pub mod coverage;
 pub mod docs;

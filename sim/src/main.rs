@@ -1,21 +1,24 @@
-//! The command line of `turnstile`. What each command does is in `commands`.
+//! The command line of `turnstile`. The commands are in `commands`.
 
 mod commands;
 
+use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use turnstile_reference::program;
 
+use commands::completions::{CompletionsArguments, completions};
 use commands::coverage::{CoverageArguments, coverage};
 #[cfg(feature = "selftest")]
 use commands::docs::{DocsArguments, docs};
-use commands::exit::{Exit, complain};
+use commands::exit::{Exit, print_error};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
 use commands::library::ScenarioArguments;
+use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
@@ -24,22 +27,33 @@ use commands::shrink::{ShrinkArguments, shrink};
 use commands::snapshots::{SnapshotsArguments, snapshots};
 use commands::soak::{SoakArguments, soak};
 use commands::stream::{StreamArguments, stream};
+use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
 use commands::{check::check, list::list, schema::print_schema};
 
-/// A play makes and drops many small JSON values, over which the system's allocator takes longer.
+/// A play allocates and frees many small JSON values, which is slower with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const AFTER_HELP: &str = "\
-Exit status: 0 all held, 1 something did not, 2 wrong usage, a wrong script or nothing that matches, \
-3 the harness itself failed.";
+/// The version, and in release builds the commit.
+const VERSION: &str = env!("TURNSTILE_VERSION");
 
-/// Plays scripted scenarios with faults against a session server in a simulated world, and says what held.
+const USAGE: &str = "turnstile [FILTER] [RUN OPTIONS]\n       turnstile <COMMAND>";
+
+const AFTER_HELP: &str = "\
+Without a command, turnstile runs scenarios: `turnstile run --help` lists the options.
+
+Exit status:
+  0  everything passed
+  1  something failed
+  2  wrong usage, an invalid script, or no match
+  3  the harness failed";
+
+/// Conformance tests for session servers: scripted and generated scenarios with injected faults
 #[derive(Parser)]
-#[command(name = "turnstile", version, after_help = AFTER_HELP)]
+#[command(name = "turnstile", version = VERSION, override_usage = USAGE, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -49,73 +63,85 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Play scenarios and judge them (what is done if no command is given)
+    /// Run scenarios (default command)
     Run(RunArguments),
-    /// List scenarios with their titles
+    /// List scenarios
     List(ScenarioArguments),
-    /// Check scripts without playing them
+    /// Check scripts without running them
     Check {
-        /// The scripts
-        #[arg(required = true)]
+        /// Paths of scripts
+        #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Rewrite the regions of documents that are generated from code
-    #[cfg(feature = "selftest")]
-    Docs(DocsArguments),
-    /// Explain a rule of the protocol or an oracle: its text, why it exists, and what refers to it
+    /// Explain a rule of the protocol or an oracle
     Explain(ExplainArguments),
-    /// Play the scenarios of many seeds, and tell what they find that no script was written for
-    Explore(ExploreArguments),
-    /// Put the results of several explorations together
-    Merge(MergeArguments),
-    /// Play one seed or script again and print all that was observed
+    /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
-    /// Play scenarios, and tell what of the protocol they reach and what they never do
+    /// Run generated scenarios of many seeds
+    Explore(ExploreArguments),
+    /// Shrink a failing seed or script to a minimal script
+    Shrink(ShrinkArguments),
+    /// Run a script with one injected fault, at every moment
+    Sweep(SweepArguments),
+    /// Merge results of `turnstile explore --json`
+    Merge(MergeArguments),
+    /// Measure which parts of the protocol the scenarios cover
     ///
-    /// It is also something that did not hold (exit status 1) if a row of the protocol or a kind of fault is
-    /// reached by no scenario and nobody argues why, or is reached against such an argument.
+    /// The exit status is 1 if something is not covered and has no waiver, or if a waiver is stale.
     Coverage(CoverageArguments),
-    /// Print the JSON Schema of scripts, for editors
-    Schema,
-    /// Play scenarios against servers that break one rule each, and say which of them are noticed
+    /// Run scenarios against mutants of the server
     Selftest(SelftestArguments),
-    /// Run the reference server on real sockets and a real disk
+    /// Compare payload snapshots with a git revision
     ///
-    /// It is the very program `turnstile-server`.
+    /// The exit status is 1 if a change can break an existing client: a field that is removed, renamed, null, or has
+    /// another type or value.
+    Snapshots(SnapshotsArguments),
+    /// Load-test the reference server
+    ///
+    /// The server runs in a separate process. Clients and fakes run in this process and use the loopback interface. Each
+    /// session sends its next message when the previous one has ended and called back.
+    Soak(SoakArguments),
+    /// Start the reference server with fakes on local ports
+    ///
+    /// The fakes are a wrapper with its agent, an LLM gateway and a callback receiver. Exit status: 0 after a signal, 3 if
+    /// something cannot start, 130 after a second signal.
+    Up(UpArguments),
+    /// Run the reference server
+    ///
+    /// The same program as `turnstile-server`.
     #[command(after_help = program::AFTER_HELP)]
     Server(Box<program::Arguments>),
-    /// Make a scenario in which something breaks as small as it goes, and write it as a script
-    Shrink(ShrinkArguments),
-    /// Tell what changed of the payloads under review, and what of it breaks a client
+    /// Print the stream of a session as JSON lines
     ///
-    /// It is something that did not hold (exit status 1) if a client that was written before can fail over a
-    /// change: a field that is gone, renamed, of another type, null, or of another value.
-    Snapshots(SnapshotsArguments),
-    /// Listen to a session of a running server, and print what comes, a JSON object a line
-    ///
-    /// It ends with 0 when the server closes the stream or when what it waits for has come, and with 1 if it was
-    /// refused, broke, or ended before.
+    /// The exit status is 0 if the server closes the stream or the awaited event arrives, and 1 if the server refuses the
+    /// stream, the connection fails, or the stream ends before the awaited event.
     Stream(StreamArguments),
-    /// Put the reference server under load on real sockets, and say whether anything was lost or left over
-    ///
-    /// The server is a process of its own, the clients and the fakes are in this one, all on the loopback. Each session
-    /// sends a message as soon as the one before has ended and called back.
-    Soak(SoakArguments),
-    /// Play one script again and again, each time with one fault more, at each moment of it
-    Sweep(SweepArguments),
-    /// Print a ticket for a session's stream, for any server whose secret is known
-    Ticket(TicketArguments),
-    /// Print a token for the procedures, for any server whose secret is known
+    /// Print a token for a server's procedures
     Token(TokenArguments),
-    /// Run the reference server among the fakes on this machine, and say how to talk to it, until Ctrl-C
-    ///
-    /// The server is the very program `turnstile-server`; a wrapper with its agent, an LLM gateway and a callback
-    /// receiver are faked. Exit status: 0 ended by a signal, 3 something could not start, 130 ended by a second signal.
-    Up(UpArguments),
+    /// Print a ticket for a session's stream
+    Ticket(TicketArguments),
+    /// Print the JSON Schema of scripts
+    Schema,
+    /// Rewrite the generated regions of documents
+    #[cfg(feature = "selftest")]
+    Docs(DocsArguments),
+    /// Print a shell completion script
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man(ManArguments),
 }
 
 fn main() -> ExitCode {
-    let Arguments { command, default } = Arguments::parse();
+    // The options of the default command are listed by its own help.
+    let program = Arguments::command().mut_args(|arg| arg.hide(true));
+    let parsed = program
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    if let Some((word, name)) = misspelt_command(parsed.as_ref().ok()) {
+        print_error(&format!("no such command `{word}`; did you mean `{name}`?"));
+        return ExitCode::from(Exit::Usage as u8);
+    }
+    let Arguments { command, default } = parsed.unwrap_or_else(|error| error.exit());
     let exit = match command.unwrap_or(Command::Run(default)) {
         Command::Run(arguments) => run(&arguments),
         Command::List(arguments) => list(&arguments),
@@ -128,6 +154,8 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema => print_schema(),
+        Command::Completions(arguments) => completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => man(&arguments, Arguments::command()),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Server(arguments) => return program::run(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),
@@ -140,20 +168,34 @@ fn main() -> ExitCode {
         Command::Up(arguments) => return up(arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
-        // Whoever reads from a pipe may stop when it has seen enough.
+        // The reader of a pipe may stop early.
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Exit::Held;
+            return Exit::Passed;
         }
-        complain(&format!("cannot write: {error}"));
+        print_error(&format!("cannot write: {error}"));
         Exit::Harness
     });
     ExitCode::from(exit as u8)
 }
 
+/// The first argument and the command that it is probably a misspelling of. It is one if parsing failed, or if it was
+/// taken for a filter that matches no scenario.
+fn misspelt_command(parsed: Option<&Arguments>) -> Option<(String, String)> {
+    let word = env::args_os().nth(1)?.into_string().ok()?;
+    let name = similar_command(&word, &Arguments::command())?;
+    let is_misspelt = match parsed {
+        None => true,
+        Some(Arguments { command: Some(_), .. }) => false,
+        Some(Arguments {
+            command: None,
+            default,
+        }) => default.unmatched_filter() == Some(&word),
+    };
+    is_misspelt.then_some((word, name))
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,4 @@
-//! Playing many scenarios at once, each in a world of its own, on all cores.
-//!
-//! What comes out comes in the order in which the plays were asked for, whichever is done first.
+//! Plays many scenarios in parallel, each in a separate world. Results are in input order.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -13,39 +11,39 @@ use crate::script::{self, HarnessError, Options, Verdict};
 use crate::workers;
 pub use crate::workers::all_cores;
 
-/// One scenario that is to be played with one seed.
+/// One scenario with its options.
 #[derive(Debug, Clone, Copy)]
 pub struct Play<'a> {
     /// The scenario.
     pub entry: &'a Entry,
-    /// What it is played with.
+    /// The options.
     pub options: Options,
 }
 
-/// A play that is over.
+/// A finished play.
 #[derive(Debug)]
 pub struct Played<'a> {
     /// The play.
     pub play: Play<'a>,
-    /// Its verdict, or why there is none.
+    /// Its verdict, or the error of the harness.
     pub verdict: Result<Verdict, HarnessError>,
-    /// How long it took on this machine.
+    /// Wall time.
     pub wall: Duration,
 }
 
-/// How a play ended.
+/// The outcome of a play.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {
-    /// It has no findings.
+    /// No findings.
     Passed(&'a Verdict),
-    /// It has findings.
+    /// Findings.
     Failed(&'a Verdict),
-    /// The harness failed: nothing is said about the server.
+    /// The harness failed, so there is no verdict on the server.
     HarnessFailed(&'a HarnessError),
 }
 
 impl Played<'_> {
-    /// How it ended.
+    /// The outcome.
     pub fn outcome(&self) -> Outcome<'_> {
         match &self.verdict {
             Ok(verdict) if verdict.findings.is_empty() => Outcome::Passed(verdict),
@@ -55,8 +53,8 @@ impl Played<'_> {
     }
 }
 
-/// Plays everything on `jobs` threads, and tells `done` of each play in the order of `plays`, and
-/// `progress` of how many are done as soon as one is.
+/// Plays everything on `jobs` threads. Calls `done` with each play in the order of `plays`, and `progress` with the number
+/// of finished plays.
 pub fn play_all<'a>(
     plays: &[Play<'a>],
     jobs: NonZeroUsize,
@@ -66,7 +64,7 @@ pub fn play_all<'a>(
     play_all_by(plays, jobs, play_timed, progress, done);
 }
 
-/// As [`play_all`], each play by `play`, on the thread that it falls to.
+/// As [`play_all`], with a function that plays on the worker's thread.
 pub fn play_all_by<'a, T: Send>(
     plays: &[Play<'a>],
     jobs: NonZeroUsize,
@@ -80,11 +78,8 @@ pub fn play_all_by<'a, T: Send>(
     });
 }
 
-/// Plays one scenario, with a look at this machine's clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long a play takes here is no part of the play"
-)]
+/// Plays one scenario and measures its wall time.
+#[expect(clippy::disallowed_methods, reason = "wall time is not part of the play")]
 pub fn play_timed(play: Play) -> Played {
     let start = Instant::now();
     let verdict = play_safely(&play.entry.scenario, play.options);
@@ -95,27 +90,27 @@ pub fn play_timed(play: Play) -> Played {
     }
 }
 
-/// Plays one scenario; if the player itself panics, that too is a failure of the harness.
+/// Plays one scenario. A panic of the player is an error of the harness.
 ///
 /// # Errors
 ///
-/// If the harness failed.
+/// If the harness fails.
 pub fn play_safely(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
     safely(|| script::play(scenario, options))
 }
 
-/// Plays something, wherever it is played.
+/// Runs `playing`. A panic is an error of the harness.
 ///
 /// # Errors
 ///
-/// If the harness failed, even if the player itself panicked.
+/// If the harness fails or `playing` panics.
 pub fn safely(playing: impl FnOnce() -> Result<Verdict, HarnessError>) -> Result<Verdict, HarnessError> {
     catch_unwind(AssertUnwindSafe(playing)).unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
         let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         Err(HarnessError::Panicked {
             party: "player".to_owned(),
-            message: message.unwrap_or_else(|| "it did not say why".to_owned()),
+            message: message.unwrap_or_else(|| "unknown reason".to_owned()),
         })
     })
 }

@@ -1,8 +1,7 @@
-//! Asking the witness: a scenario is played in both worlds, and what of it must be the same is compared.
+//! Cross-check with the witness world: plays a scenario in both worlds and compares the results.
 //!
-//! What must be the same is an [`Account`]: what did not hold, what became of the messages and in which
-//! order, which callbacks came and what they were answered. When things happened is not in it, for the
-//! witness knows time by ticks only, and nothing of what else went over the wires.
+//! An [`Account`] has what must be equal: failed rules, message events in order, and callbacks with their answers.
+//! It has no times, because the witness has the resolution of its tick, and no other traffic.
 
 use std::time::Duration;
 
@@ -15,91 +14,90 @@ use turnstile_world::{WorldError, WorldKind};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict, moment_of_event};
 
-/// How far the witness's clock moves at once, if nobody wants it otherwise: few ticks to play through, and
-/// short beside everything that the protocol waits for.
+/// Default tick of the witness: few ticks per play, and short compared with every timeout of the protocol.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// What stands for a message that a script has no name for.
+/// Name of a message without a label.
 const UNNAMED: &str = "(unnamed)";
 
-/// How long the witness is left alone after the last of note that happened in the other world. An hour of
-/// which nothing is to be told costs that one nothing, and the witness every tick of it.
-const AFTERMATH: Duration = Duration::from_secs(15);
-/// As [`AFTERMATH`], if something did not hold: who waits in vain may give up later than that.
-const AFTERMATH_OF_A_BREACH: Duration = Duration::from_mins(2);
+/// Extra settling time in the witness after the last relevant event of the event world. Idle time is free in the event
+/// world, but costs every tick in the witness.
+const EXTRA_SETTLING: Duration = Duration::from_secs(15);
+/// Extra settling time if a rule failed: a step that waits in vain may time out later in the witness.
+const EXTRA_SETTLING_AFTER_FAILURE: Duration = Duration::from_mins(2);
 
-/// What a play comes to, as far as every world must agree.
+/// The part of a play's result that is equal in all worlds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The rules that were broken, each once.
-    pub broken: Vec<String>,
-    /// What became of the messages, in the order of each session's log: `queued first`, `sent first`, …
+    /// The failed rules, sorted and without duplicates.
+    pub failed_rules: Vec<String>,
+    /// Message events in the order of each session's log: `queued first`, `sent first`, …
     pub messages: Vec<String>,
-    /// The callbacks that came, those of each message in order: with which status, and what they were
-    /// answered. Jobs of several messages go out side by side, so there is no order among those.
+    /// Callbacks with status and answer, ordered within each message. Callbacks of different messages run concurrently, so
+    /// their order is not compared.
     pub callbacks: Vec<String>,
 }
 
 impl Account {
-    /// The account of a play.
+    /// Summarizes a play.
     pub fn of(verdict: &Verdict) -> Self {
         let history = History::read(&verdict.trace);
         let labels = &verdict.labels;
-        let told_of = |event: &&StreamEvent| {
+        let event_text = |event: &&StreamEvent| {
             let moment = moment_of_event(&event.name, &event.data)?;
             Some(format!("{moment} {}", label(labels, event.message()?)))
         };
         let sessions = history.sessions();
         let logs = sessions
             .iter()
-            .map(|session| session.kept.iter().filter_map(told_of).collect());
-        // The ids of sessions are not the same in both worlds, so their order says nothing.
+            .map(|session| session.kept.iter().filter_map(event_text).collect());
+        // Session ids differ between the worlds, so sort by content.
         let mut logs: Vec<Vec<String>> = logs.collect();
         logs.sort_unstable();
         let mut callbacks: Vec<(&str, String)> = history
             .callbacks
             .iter()
-            .map(|request| (owner(labels, request), told(request)))
+            .map(|request| (owner(labels, request), callback_text(request)))
             .collect();
         callbacks.sort_by_key(|(owner, _)| *owner);
-        let mut broken: Vec<String> = verdict
+        let mut failed_rules: Vec<String> = verdict
             .findings
             .iter()
             .map(|finding| finding.rule.clone())
             .collect();
-        broken.sort_unstable();
-        broken.dedup();
+        failed_rules.sort_unstable();
+        failed_rules.dedup();
         Self {
-            broken,
+            failed_rules,
             messages: logs.concat(),
             callbacks: callbacks
                 .into_iter()
-                .map(|(owner, told)| format!("{owner} {told}"))
+                .map(|(owner, text)| format!("{owner} {text}"))
                 .collect(),
         }
     }
 
-    /// In words, everything that is otherwise in another account.
+    /// Describes the differences from another account.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let parts = [
-            ("what did not hold", &self.broken, &other.broken),
+            ("failed rules", &self.failed_rules, &other.failed_rules),
             ("messages", &self.messages, &other.messages),
             ("callbacks", &self.callbacks, &other.callbacks),
         ];
         let differing = parts.into_iter().filter(|(_, one, another)| one != another);
-        let told = |list: &[String]| list.join(", ");
+        let joined = |list: &[String]| list.join(", ");
         differing
-            .map(|(what, one, another)| format!("{what}: [{}] and [{}]", told(one), told(another)))
+            .map(|(what, one, another)| format!("{what}: [{}] and [{}]", joined(one), joined(another)))
             .collect()
     }
 }
 
-/// What a script calls a message. An id would not do in its place: it has a time in it.
+/// Returns the label of a message. Ids contain a time, so they differ between the worlds.
 fn label<'a>(labels: &'a Labels, id: &str) -> &'a str {
     labels.get(id).map_or(UNNAMED, String::as_str)
 }
 
-/// What a callback is about.
+/// Returns the label of the message that a callback is for.
 fn owner<'a>(labels: &'a Labels, request: &CallbackRequest) -> &'a str {
     let ids = [&request.body["messageId"], &request.body["executionId"]];
     ids.into_iter()
@@ -107,7 +105,7 @@ fn owner<'a>(labels: &'a Labels, request: &CallbackRequest) -> &'a str {
         .map_or(UNNAMED, |id| label(labels, id))
 }
 
-fn told(request: &CallbackRequest) -> String {
+fn callback_text(request: &CallbackRequest) -> String {
     let status = request.body["status"].as_str().unwrap_or("nothing");
     match request.status {
         Some(answer) => format!("{status}: {answer}"),
@@ -115,66 +113,63 @@ fn told(request: &CallbackRequest) -> String {
     }
 }
 
-/// What came of asking the witness.
+/// The result of a comparison.
 #[derive(Debug)]
-pub enum Testimony {
-    /// Both worlds gave an account: the first world's, then the witness's.
-    Given(Account, Account),
-    /// The witness cannot tell, and why.
-    Withheld(String),
+pub enum Comparison {
+    /// The accounts of the event world and the witness.
+    Compared(Account, Account),
+    /// The witness cannot play the scenario, for this reason.
+    Unsupported(String),
 }
 
-/// How the witness is asked.
+/// Settings of a comparison.
 #[derive(Debug, Clone, Copy)]
-pub struct Question {
-    /// Every choice of both runs follows from this.
+pub struct CompareOptions {
+    /// Seed of both plays.
     pub seed: u64,
-    /// The server that is put to the test, in both worlds.
+    /// The server under test.
     pub subject: Subject,
-    /// How far the witness's clock moves at once.
+    /// Tick of the witness.
     pub tick: Duration,
-    /// The longest virtual time that the witness is to spend on it.
-    pub patience: Duration,
+    /// Limit on virtual time in the witness.
+    pub limit: Duration,
 }
 
-/// Plays a scenario in both worlds.
+/// Plays a scenario in both worlds and returns both accounts.
 ///
 /// # Errors
 ///
-/// If the harness failed in either world.
+/// The harness failed in either world.
 ///
 /// # Panics
 ///
-/// If this thread is inside of another world.
-pub fn ask(scenario: &Scenario, question: Question) -> Result<Testimony, HarnessError> {
+/// The thread already runs inside a world.
+pub fn compare(scenario: &Scenario, settings: CompareOptions) -> Result<Comparison, HarnessError> {
     let options = Options {
-        seed: question.seed,
-        subject: question.subject,
+        seed: settings.seed,
+        subject: settings.subject,
         ..Options::default()
     };
-    let first = script::play(scenario, options)?;
-    let length = Length::of(&first);
-    let aftermath = match first.findings.is_empty() {
-        true => AFTERMATH,
-        false => AFTERMATH_OF_A_BREACH,
+    let events = script::play(scenario, options)?;
+    let length = Length::of(&events);
+    let extra = match events.findings.is_empty() {
+        true => EXTRA_SETTLING,
+        false => EXTRA_SETTLING_AFTER_FAILURE,
     };
-    let settling = length.settling() + aftermath;
-    if length.steps() + settling > question.patience {
-        let text = format!(
-            "it takes more than {} virtual seconds",
-            question.patience.as_secs()
-        );
-        return Ok(Testimony::Withheld(text));
+    let settling = length.settling() + extra;
+    if length.steps() + settling > settings.limit {
+        let text = format!("it takes more than {} virtual seconds", settings.limit.as_secs());
+        return Ok(Comparison::Unsupported(text));
     }
     let options = Options {
-        world: WorldKind::Witness { tick: question.tick },
+        world: WorldKind::Witness { tick: settings.tick },
         settling: Settling::For(settling),
         ..options
     };
     match script::play(scenario, options) {
-        Ok(witnessed) => Ok(Testimony::Given(Account::of(&first), Account::of(&witnessed))),
-        Err(HarnessError::World(error @ WorldError::NotCarried(_))) => {
-            Ok(Testimony::Withheld(error.to_string()))
+        Ok(witness) => Ok(Comparison::Compared(Account::of(&events), Account::of(&witness))),
+        Err(HarnessError::World(error @ WorldError::Unsupported(_))) => {
+            Ok(Comparison::Unsupported(error.to_string()))
         }
         Err(error) => Err(error),
     }

@@ -1,7 +1,7 @@
-//! Work on all cores, and its results in the order in which the work was given out, whichever is done first.
+//! Runs work on several threads and yields the results in input order.
 //!
-//! Nobody runs far ahead: who has a result waits with it as long as too many others do, so that what waits for its
-//! order, or for somebody to look at it, takes no more room than a few results do.
+//! A bounded window limits how far workers run ahead of the consumer, so that results that wait for their turn need little
+//! memory.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 
-/// How many pieces of work for each thread may be begun and not told yet.
+/// The size of the window: pieces of work per thread that may be started and not yet yielded.
 const AHEAD: usize = 64;
 
-/// Has `jobs` threads `perform` each piece of `work`. Tells `progress` of how many pieces are done as soon as one
-/// is, and `done` of each result in the order of `work`, until that has had enough: then no further piece is
-/// begun.
+/// Runs `perform` on `jobs` threads and yields results to `done` in the order of `work` until `done` breaks. Calls
+/// `progress` with the number of finished pieces after each piece.
 pub fn in_order<W, T: Send>(
     work: impl Iterator<Item = W> + Send,
     jobs: NonZeroUsize,
@@ -36,7 +35,7 @@ pub fn in_order<W, T: Send>(
                     let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, piece)) = next else { return };
                     window.wait_for(index);
-                    // If nobody listens any more, the results are of no use.
+                    // The receiver is gone after `done` has broken.
                     let _ = sender.send((index, perform(piece)));
                 }
             });
@@ -44,23 +43,23 @@ pub fn in_order<W, T: Send>(
         drop(sender);
         let _opens = OpensAtEnd(&window);
         let mut waiting = BTreeMap::new();
-        let mut told = 0;
+        let mut yielded = 0;
         for (count, (index, result)) in results.iter().enumerate() {
             progress(count + 1);
             waiting.insert(index, result);
-            while let Some(result) = waiting.remove(&told) {
-                told += 1;
+            while let Some(result) = waiting.remove(&yielded) {
+                yielded += 1;
                 if done(result).is_break() {
                     enough.store(true, Ordering::Relaxed);
                     return;
                 }
             }
-            window.move_to(told);
+            window.move_to(yielded);
         }
     });
 }
 
-/// Which pieces may be begun: those that are not too far behind the first one that was not told yet.
+/// The pieces that may be started: `width` pieces from the first one that was not yielded.
 struct Window {
     width: usize,
     begin: Mutex<usize>,
@@ -87,13 +86,13 @@ impl Window {
         self.moved.notify_all();
     }
 
-    /// Nobody waits any more.
+    /// Releases all waiting workers.
     fn open(&self) {
         self.move_to(usize::MAX);
     }
 }
 
-/// Lets everybody go when nobody tells results any more, be it because of a panic.
+/// Releases all workers when the consumer ends, also by a panic.
 struct OpensAtEnd<'a>(&'a Window);
 
 impl Drop for OpensAtEnd<'_> {
@@ -102,7 +101,7 @@ impl Drop for OpensAtEnd<'_> {
     }
 }
 
-/// Lets everybody go when a piece of work will never be done.
+/// Releases all workers when one of them panics, because its piece will never be finished.
 struct OpensAtPanic<'a>(&'a Window);
 
 impl Drop for OpensAtPanic<'_> {
@@ -113,7 +112,7 @@ impl Drop for OpensAtPanic<'_> {
     }
 }
 
-/// As many threads as this machine has cores for.
+/// The number of cores available to this process.
 pub fn all_cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
@@ -125,10 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_runs_far_ahead_of_what_was_told() {
+    fn workers_do_not_run_far_ahead_of_the_consumer() {
         let jobs = NonZeroUsize::new(2).unwrap();
         let begun = AtomicUsize::new(0);
-        let mut told = 0;
+        let mut yielded = 0;
         let mut furthest = 0;
         in_order(
             0..1000,
@@ -136,25 +135,25 @@ mod tests {
             |_| begun.fetch_add(1, Ordering::SeqCst),
             |_| {},
             |_| {
-                // Whoever tells is slow at first: the others would be done by then.
-                if told == 0 {
+                // A consumer that is slow at first gives the workers time to finish everything.
+                if yielded == 0 {
                     (0..10_000).for_each(|_| thread::yield_now());
                 }
-                furthest = furthest.max(begun.load(Ordering::SeqCst) - told);
-                told += 1;
+                furthest = furthest.max(begun.load(Ordering::SeqCst) - yielded);
+                yielded += 1;
                 ControlFlow::Continue(())
             },
         );
-        assert_eq!(told, 1000);
+        assert_eq!(yielded, 1000);
         assert!(furthest <= 2 * AHEAD, "{furthest}");
     }
 
     #[test]
-    fn results_come_in_the_order_of_the_work_until_somebody_has_had_enough() {
+    fn results_are_yielded_in_input_order_until_the_consumer_breaks() {
         let jobs = NonZeroUsize::new(4).unwrap();
-        let mut told = Vec::new();
+        let mut yielded = Vec::new();
         let backwards = |piece: u64| {
-            // Later pieces are done sooner.
+            // Later pieces finish sooner.
             for _ in 0..100_u64.saturating_sub(piece) * 100 {
                 std::hint::spin_loop();
             }
@@ -166,7 +165,7 @@ mod tests {
             backwards,
             |_| {},
             |piece| {
-                told.push(piece);
+                yielded.push(piece);
                 if piece == 20 {
                     ControlFlow::Break(())
                 } else {
@@ -174,6 +173,6 @@ mod tests {
                 }
             },
         );
-        assert_eq!(told, (0..=20).collect::<Vec<_>>());
+        assert_eq!(yielded, (0..=20).collect::<Vec<_>>());
     }
 }

@@ -9,7 +9,7 @@ use fake_gateway::program::{self, Arguments};
 const LONG_ABOUT: &str = "\
 Fake LLM gateway that takes its answers from the prompts
 
-The API has the shape of OpenRouter's. A directive anywhere in the last user message selects the answer:
+The API has the shape of OpenRouter's. A directive in the last user message selects the answer:
   __fake__:echo:TEXT          one chunk with the leading letters, digits, _ and - of TEXT
   __fake__:slow:CHUNKS:MS     CHUNKS chunks, MS milliseconds apart
   __fake__:idle               an empty answer

@@ -9,9 +9,11 @@ use fake_gateway::receiver::Receiver;
 const LONG_ABOUT: &str = "\
 Fake callback receiver that accepts every request
 
-It accepts POST and PUT on any path and answers 200. A control route queues other answers, one per callback:
-  POST /test/answers  [{\"status\":500},{\"status\":200,\"delayMs\":5000},{\"stall\":true},{\"drop\":true},{\"twice\":true}]
-  GET  /test/answers  the answers that are still queued
+It accepts POST and PUT on any path and answers 200, unless other answers are queued, one per callback:
+  POST /test/answers  replace the queue, for example with [{\"status\":500},{\"stall\":true}]
+  GET  /test/answers  show the queue
+An answer is one of:
+  {\"status\":500}  {\"status\":200,\"delayMs\":5000}  {\"stall\":true}  {\"drop\":true}  {\"twice\":true}
 
 Use --log-wire to print the callbacks.";
 

@@ -11,9 +11,9 @@ Fake wrapper: the process in a session's sandbox, with its agent
 
 It calls the gateway for every turn. It works for one session at a time, the one it was last made ready for.
 
-Control route, which configures misbehaviour. It takes the fields of the script step `wrapper` as JSON; {} restores
-normal behaviour:
+Control route, which configures misbehaviour; {} restores normal behaviour:
   POST /test/behaviour  {\"deaf\":true,\"job\":{\"lose-reply\":1}}
+The fields are those of the script step `wrapper`:
   ready: {delay, fail: {code, times}}         job: {delay, fail: {code, times}, lose-reply: N}
   complete: {gate, branch, never, exit-code}  fatal: TEXT  babble: N  late: N
   deaf, silent, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer,

@@ -1,6 +1,6 @@
-//! Carries out the effects of a decision, once the decision is committed.
+//! Carries out the effects of a decision after its commit.
 //!
-//! What takes time runs in a task of its own and reports to the session as an input. Nothing is decided here.
+//! Long operations run in separate tasks, and report to the session with inputs. Nothing is decided here.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use turnstile_seams::ClockExt as _;
 
 use super::{Checkpoint, Services, SessionHandle, SessionHost, ToIngest, Unanswered};
 use crate::coverage::Row;
-use crate::delivery::called_off;
+use crate::delivery::cancelled;
 use crate::session::events::{Event, name};
 use crate::session::wrapper::{Delivery, DeliveryFailure};
 use crate::session::{CallbackJob, Effect, Input, Reply, SocketId};
 use crate::store::SessionKey;
 
 impl SessionHost {
-    /// Carries out effects in their order.
+    /// Carries out effects in order.
     pub(super) fn act(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -32,7 +32,7 @@ impl SessionHost {
                     tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
                 }
                 Effect::StopWrapper(run) => {
-                    tracing::info!(session = %self.key.session, %run, "wrapper run given up");
+                    tracing::info!(session = %self.key.session, %run, "wrapper run released");
                     let (services, key) = (self.services.clone(), self.key.clone());
                     tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
                 }
@@ -48,12 +48,12 @@ impl SessionHost {
 
     fn to_ingest(&self, socket: SocketId, what: ToIngest) {
         if let Some(outlet) = self.ingests.get(&socket) {
-            // A socket that is gone says so itself.
+            // A closed socket reports its end itself.
             let _ = outlet.send(what);
         }
     }
 
-    /// Sends an event to every subscriber, and drops those that are gone or too far behind.
+    /// Sends an event to all subscribers, and drops those that are disconnected or too far behind (R9.25).
     fn broadcast(&mut self, event: Event) {
         self.log(&event);
         let event = Arc::new(event);
@@ -66,7 +66,7 @@ impl SessionHost {
         });
     }
 
-    /// Tells the operator how messages come and go. What users and wrappers wrote is left out.
+    /// Logs the events of messages, without texts of users and wrappers.
     fn log(&self, event: &Event) {
         let session = &self.key.session;
         let field = |name: &str| event.data[name].as_str();
@@ -86,24 +86,24 @@ impl SessionHost {
     }
 }
 
-/// Delivers a message, and reports the result to its session.
+/// Delivers a message and reports the result to the session.
 async fn deliver(services: &Services, key: &SessionKey, delivery: Delivery, session: &SessionHandle) {
     let message = delivery.message.id.clone();
     let run = delivery.run.id.clone();
     let generation = delivery.run.fence.generation;
     if delivery.ensure_ready {
-        tracing::info!(session = %key.session, message_id = %message, %run, generation, "wrapper run begun or taken up again");
+        tracing::info!(session = %key.session, message_id = %message, %run, generation, "making the wrapper ready");
     }
-    let result = prepare_and_hand_over(services, &delivery, session).await;
+    let result = prepare_and_submit(services, &delivery, session).await;
     if let Err(failure) = &result {
-        // Its text may repeat what a wrapper was given: tokens, values of an environment.
+        // The failure's text is not logged, because it may repeat secrets that the wrapper received.
         let code = failure.code.as_str();
         tracing::warn!(session = %key.session, message_id = %message, %run, generation, code, "delivery failed");
     }
-    session.tell(Input::Delivered { message, run, result });
+    session.send(Input::Delivered { message, run, result });
 }
 
-async fn prepare_and_hand_over(
+async fn prepare_and_submit(
     services: &Services,
     delivery: &Delivery,
     session: &SessionHandle,
@@ -112,9 +112,9 @@ async fn prepare_and_hand_over(
         let workspace = services.wrapper.ensure_ready(delivery).await?;
         let run = delivery.run.id.clone();
         let prepared = Input::Prepared { run, workspace };
-        // The workspace is ready, whether the store can record that now or later.
+        // The workspace is ready, so a failing store only delays its record.
         let proceed = loop {
-            match session.ask(prepared.clone()).await {
+            match session.request(prepared.clone()).await {
                 Err(Unanswered::NotStored) => {
                     services.clock.sleep(services.profile.commit_retry_delay).await;
                 }
@@ -122,13 +122,13 @@ async fn prepare_and_hand_over(
             }
         };
         if !proceed {
-            return Err(called_off());
+            return Err(cancelled());
         }
     }
-    services.wrapper.hand_over(delivery).await
+    services.wrapper.submit(delivery).await
 }
 
-/// Gives a callback to the queue, and reports the result to its session.
+/// Submits a callback to the queue and reports the result to the session.
 async fn enqueue(services: &Services, job: CallbackJob, session: &SessionHandle) {
     let owner = job.owner.clone();
     let result = services.queue.enqueue(job).await;
@@ -136,8 +136,8 @@ async fn enqueue(services: &Services, job: CallbackJob, session: &SessionHandle)
         Ok(()) => services.checkpoints.pass(Checkpoint::AfterEnqueue).await,
         Err(error) => {
             let error = error.to_string();
-            tracing::warn!(%owner, error, "callback kept: it will be handed in again");
+            tracing::warn!(%owner, error, "callback stored: rejected by the queue, retry scheduled");
         }
     }
-    session.tell(Input::Enqueued { owner, result });
+    session.send(Input::Enqueued { owner, result });
 }

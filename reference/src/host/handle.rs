@@ -1,4 +1,4 @@
-//! What others hold of a session's task: the way to ask it, and what they are given for it.
+//! The handle of a session's task, and the values that its requests return.
 //!
 //! Nothing is decided or committed here.
 
@@ -17,10 +17,10 @@ use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::session::{Input, Reply, SocketId, ToWrapper};
 use crate::store::Replay;
 
-/// Why a session does not answer.
+/// Why a request to a session failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// The store failed, and nothing of what was asked for has happened.
+    /// The store failed, and nothing was changed.
     #[error("the request could not be stored")]
     NotStored,
     /// The session was deleted.
@@ -37,65 +37,64 @@ impl From<Unanswered> for Refusal {
     }
 }
 
-/// What is told of a session that is asked about.
+/// A view of a session for queries.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// What it is about.
+    /// The metadata.
     pub metadata: Metadata,
-    /// The turn it is at, if any.
+    /// The oldest unfinished message, if any.
     pub turn: Option<TurnHealth>,
-    /// The latest answer of the assistant's.
+    /// The latest assistant message.
     pub latest_reply: Option<LatestReply>,
-    /// What an older service left running, if anything.
+    /// The current execution of an older service, if any.
     pub execution: Option<execution::Execution>,
 }
 
-/// To whoever holds an ingest socket.
+/// An order for the owner of an ingest socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToIngest {
     /// Send this command.
     Command(ToWrapper),
-    /// Close with this code.
+    /// Close the socket with this code.
     Close(u16),
 }
 
-/// A client's place in the stream of a session.
+/// A subscription to the stream of a session.
 #[derive(Debug)]
 pub struct Subscription {
-    /// Id of the latest event that was kept before the subscription; later ones come live.
+    /// The id of the last kept event before the subscription. Later events are live.
     pub up_to: u64,
-    /// The kept events as they were at the subscription.
+    /// The kept events as of the subscription.
     pub replay: Replay,
-    /// Messages to tell of before the live events, as names and data of events.
+    /// The snapshot of messages, as types and data of events (R9.21).
     pub snapshot: Vec<(&'static str, Value)>,
-    /// What to tell of the cloud side, if anything.
+    /// The `cloudStatus` of `connected`, if any (R9.36).
     pub cloud_status: Option<&'static str>,
-    /// Events from the subscription on. It ends early if they are not taken out: a client that falls too
-    /// far behind has to come back and have them replayed.
+    /// The events since the subscription. Ends early if the receiver falls too far behind; the client must then
+    /// reconnect and replay (R9.25).
     pub live: mpsc::Receiver<Arc<Event>>,
 }
 
-/// An ingest socket that the session knows of. Whichever way it is dropped, the session is told, unless it is
-/// [left open](Self::leave_open).
+/// An accepted ingest socket. Dropping it reports its end to the session, unless it is [left open](Self::leave_open).
 pub struct IngestSocket {
     pub(super) session: SessionHandle,
     pub(super) id: SocketId,
-    /// How it was closed, once that is known.
+    /// The close frame, if one was received.
     pub closing: Closing,
-    /// What is to be sent on it.
+    /// The commands to send.
     pub commands: mpsc::UnboundedReceiver<ToIngest>,
     pub(super) is_left_open: bool,
 }
 
 impl IngestSocket {
-    /// Hands in a frame that came on the socket.
+    /// Sends a received frame to the session.
     pub fn take(&self, frame: Frame) {
         let socket = self.id;
-        self.session.tell(Input::IngestEvent { socket, frame });
+        self.session.send(Input::IngestEvent { socket, frame });
     }
 
-    /// Ends with the server, not with the socket: the session is not told. A wrapper has its whole grace from
-    /// the next start on (protocol §7), and not what an orderly end of the server has left of it.
+    /// Drops the socket without a report, because the server shuts down. The wrapper's grace then begins at the next
+    /// start with its full length (R7.30).
     pub fn leave_open(mut self) {
         self.is_left_open = true;
     }
@@ -106,7 +105,7 @@ impl Drop for IngestSocket {
         if self.is_left_open {
             return;
         }
-        self.session.tell(Input::IngestClosed {
+        self.session.send(Input::IngestClosed {
             socket: self.id,
             closing: std::mem::take(&mut self.closing),
         });
@@ -114,8 +113,8 @@ impl Drop for IngestSocket {
 }
 
 pub(super) enum Command {
-    Ask(Input, oneshot::Sender<Result<Reply, Unanswered>>),
-    Tell(Input),
+    Request(Input, oneshot::Sender<Result<Reply, Unanswered>>),
+    Send(Input),
     OpenIngest(Claim, oneshot::Sender<Result<IngestAnswer, Unanswered>>),
     Subscribe(oneshot::Sender<Result<Subscription, Unanswered>>),
     Describe(oneshot::Sender<Result<Description, Unanswered>>),
@@ -123,73 +122,73 @@ pub(super) enum Command {
 
 pub(super) type IngestAnswer = Result<IngestSocket, IngestRefusal>;
 
-/// On whose behalf a wrapper opens a socket.
+/// The claim of a wrapper that opens an ingest.
 #[derive(Debug, Clone)]
 pub enum Claim {
-    /// Of a wrapper run of this server's.
+    /// A run and its fence.
     Run(IngestClaim),
-    /// Of an execution of an older service's.
+    /// An execution of an older service.
     Imported(execution::Id),
 }
 
-/// The way to a session's task. Cheap to clone; the task lives as long as any of the clones.
+/// A handle of a session's task. Cheap to clone. The task lives as long as a handle exists.
 #[derive(Clone)]
 pub struct SessionHandle {
     pub(super) mailbox: mpsc::UnboundedSender<Command>,
 }
 
 impl SessionHandle {
-    /// Hands in an input and waits for the reply, which is durable by then.
+    /// Sends an input and waits for its reply, which is then durable.
     ///
     /// # Errors
     ///
-    /// If it could not be stored.
-    pub async fn ask(&self, input: Input) -> Result<Reply, Unanswered> {
-        self.request(|answer| Command::Ask(input, answer)).await?
+    /// If the store failed, or the session was deleted.
+    pub async fn request(&self, input: Input) -> Result<Reply, Unanswered> {
+        self.call(|answer| Command::Request(input, answer)).await?
     }
 
-    /// Hands in an input that nobody waits for. It is not lost to a failing store: it is tried again.
-    pub fn tell(&self, input: Input) {
-        // A task that is gone went with its server.
-        let _ = self.mailbox.send(Command::Tell(input));
+    /// Sends an input without waiting. If the store fails, the input waits and is tried again (R3.18).
+    pub fn send(&self, input: Input) {
+        // The task ends only with the server.
+        let _ = self.mailbox.send(Command::Send(input));
     }
 
-    /// Asks for an ingest socket.
+    /// Requests an ingest socket.
     ///
     /// # Errors
     ///
-    /// If the session's state could not be stored.
+    /// If the store failed, or the session was deleted.
     pub async fn open_ingest(&self, claim: Claim) -> Result<Result<IngestSocket, IngestRefusal>, Unanswered> {
-        self.request(|answer| Command::OpenIngest(claim, answer)).await?
+        self.call(|answer| Command::OpenIngest(claim, answer)).await?
     }
 
-    /// Takes a place in the stream.
+    /// Subscribes to the stream.
     ///
     /// # Errors
     ///
-    /// If the session cannot be read.
+    /// If the store failed, or the session was deleted.
     pub async fn subscribe(&self) -> Result<Subscription, Unanswered> {
-        self.request(Command::Subscribe).await?
+        self.call(Command::Subscribe).await?
     }
 
-    /// What is told of the session.
+    /// Returns a view of the session.
     ///
     /// # Errors
     ///
-    /// If the session cannot be read.
+    /// If the store failed, or the session was deleted.
     pub async fn describe(&self) -> Result<Description, Unanswered> {
-        self.request(Command::Describe).await?
+        self.call(Command::Describe).await?
     }
 
-    /// Whether the session's task has ended: the session was deleted, or never stored.
+    /// Whether the task has ended, because the session was deleted or never stored.
     pub fn is_over(&self) -> bool {
         self.mailbox.is_closed()
     }
 
-    async fn request<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Unanswered> {
+    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Unanswered> {
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(command(answer)).map_err(|_| Unanswered::Gone)?;
-        // Whatever it was busy with when it ended: a session ends when it is gone.
+        // The task ends only when the session is gone.
         answered.await.map_err(|_| Unanswered::Gone)
     }
 }

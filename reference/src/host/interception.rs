@@ -1,65 +1,64 @@
-//! What a test of the harness may put between a session and its host.
+//! Hooks for tests of the harness between a session and its host.
 //!
-//! Without an [`Interceptor`] nothing here costs anything. What one does is its own affair; here is only where it
-//! is asked.
+//! Without an [`Interceptor`] these hooks cost nothing. This module only defines where they are called.
 
 use super::Subscription;
 use crate::session::commit::Commit;
 use crate::session::{Effect, Input, Reply, Session, Stored};
 use jiff::Timestamp;
 
-/// Looks at what goes into a session and what comes out of it, and may change it.
+/// Observes and changes the inputs and the decisions of sessions.
 pub trait Interceptor: Send + Sync + 'static {
-    /// A session is about to take an input.
+    /// Called before a session handles an input.
     fn before(&self, session: &Session, input: &mut Input) -> Memory {
         let _ = (session, input);
         Memory::Stays
     }
 
-    /// A session has decided, and nothing of it is written.
+    /// Called after a session has decided and before the commit.
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         let _ = (moment, decided);
         Memory::Stays
     }
 
-    /// A session was read from the store.
+    /// Called after a session was read from the store.
     fn read(&self, stored: &mut Stored) {
         let _ = stored;
     }
 
-    /// A client of the stream has been given its place.
+    /// Called after a client has subscribed to the stream.
     fn subscribed(&self, session: &Session, subscription: &mut Subscription) {
         let _ = (session, subscription);
     }
 }
 
-/// What becomes of the session in memory once it was intercepted.
+/// What happens to the session in memory after an interception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// It stays as it is, whatever was written.
+    /// It stays unchanged.
     Stays,
-    /// It is read again from the store, and keeps only what no store has.
+    /// It is read from the store again, and keeps only its volatile state.
     IsReread,
 }
 
-/// What led to a decision.
+/// The context of a decision.
 pub struct Moment<'a> {
     /// The time of the decision.
     pub now: Timestamp,
-    /// The session as it was before.
+    /// The session before the decision.
     pub before: &'a Session,
-    /// What it took in.
+    /// The input.
     pub input: &'a Input,
 }
 
-/// A decision with the values of what it writes.
+/// A decision and its commit.
 pub struct Decided<'a> {
-    /// The session as the decision has left it in memory.
+    /// The session after the decision.
     pub session: &'a Session,
-    /// The answer to whoever caused the input.
+    /// The reply to the sender of the input.
     pub reply: Reply,
-    /// What is about to be written.
+    /// The rows to write.
     pub commit: Commit<'a>,
-    /// What is to be done then, in this order.
+    /// The effects after the commit, in order.
     pub effects: Vec<Effect>,
 }

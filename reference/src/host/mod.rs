@@ -1,8 +1,7 @@
-//! One task a session, the only place that acts: input → decide → commit → act.
+//! Runs one task per session, which is the only place that acts: input → decide → commit → act.
 //!
-//! It decides nothing about messages. What it knows is the order of things: a commit before anything of
-//! it is seen, effects in their order, inputs one at a time. How effects are carried out is in `effects`, how others
-//! speak to that task in `handle`.
+//! The host decides nothing about messages. It guarantees the order: one input at a time, the commit before any
+//! visible effect, and effects in order. `effects` carries out effects, and `handle` has the interface of the task.
 
 mod effects;
 mod handle;
@@ -27,57 +26,57 @@ use crate::session::events::Event;
 use crate::session::{Decision, Effect, Input, Reply, Session, SocketId, Volatile};
 use crate::store::{SessionKey, Store, StoreError};
 
-/// Points of the server's work between which a crash makes a difference.
+/// A point at which a crash has distinct consequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checkpoint {
-    /// A decision is made, nothing of it is durable.
+    /// A decision is made and not committed.
     BeforeCommit,
-    /// A decision is durable, nothing of it has been done or answered.
+    /// A decision is committed; no effect or reply has happened.
     AfterCommit,
-    /// The queue has taken a callback, the session has not recorded that.
+    /// The queue has accepted a callback; the session has not recorded it.
     AfterEnqueue,
 }
 
-/// Somebody who wants to know when a checkpoint is passed, and may make it take for ever.
+/// Receives the checkpoints of the server, and may block them forever.
 pub trait Checkpoints: Send + Sync + 'static {
-    /// The server is at `checkpoint`; it goes on when the future is done.
+    /// Reports a checkpoint. The server continues when the future completes.
     fn pass(&self, checkpoint: Checkpoint) -> BoxFuture<'static, ()>;
 }
 
-/// What a session's task acts through.
+/// The services that sessions act through.
 pub struct Services {
-    /// The values of the protocol.
+    /// The durations, limits and numbers of attempts.
     pub profile: Arc<Profile>,
-    /// Durable state.
+    /// The durable state.
     pub store: Arc<Store>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The way to the wrappers.
+    /// The client of the wrappers.
     pub wrapper: WrapperClient,
-    /// Where callbacks are handed to.
+    /// The callback queue.
     pub queue: Arc<dyn CallbackQueue>,
-    /// Who is told of checkpoints.
+    /// The receiver of checkpoints.
     pub checkpoints: Arc<dyn Checkpoints>,
-    /// Who stands between the session and this task, in a test of the harness.
+    /// The interceptor, in a test of the harness.
     pub interceptor: Option<Arc<dyn Interceptor>>,
 }
 
-/// Makes a session from what the store has of it; none if it has nothing.
+/// Restores a session from the store. `None` if the session does not exist.
 pub type Restore = Arc<dyn Fn(&SessionKey) -> Result<Option<Session>, StoreError> + Send + Sync>;
 
 struct SessionHost {
     key: SessionKey,
     session: Session,
-    /// Set when the session in memory is not what the store has: it must be restored, with this, before it is used
-    /// again.
-    spoiled: Option<Volatile>,
-    /// Inputs that nobody can be asked to repeat and that the store has not taken yet.
-    unheard: VecDeque<Input>,
-    /// The session was removed, or never stored: whoever asked for it was told so, and nobody else knows of it.
+    /// Set if the session in memory differs from the store. Before its next use it must be restored with this
+    /// volatile state.
+    stale: Option<Volatile>,
+    /// Inputs that cannot be requested again and wait for a failing store (R3.18).
+    waiting: VecDeque<Input>,
+    /// The session was removed or never stored. Pending and later requests fail.
     gone: bool,
     restore: Restore,
     services: Arc<Services>,
-    /// Weak, so that the task ends when nobody else can reach it.
+    /// Weak, so that the task ends when no handle is left.
     mailbox: mpsc::WeakUnboundedSender<Command>,
     subscribers: Vec<mpsc::Sender<Arc<Event>>>,
     ingests: BTreeMap<SocketId, mpsc::UnboundedSender<ToIngest>>,
@@ -90,8 +89,8 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
     let host = SessionHost {
         key,
         session,
-        spoiled: None,
-        unheard: VecDeque::new(),
+        stale: None,
+        waiting: VecDeque::new(),
         gone: false,
         restore,
         services,
@@ -108,28 +107,28 @@ impl SessionHost {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         while !self.gone {
             let clock = self.services.clock.clone();
-            let deadline = match (&self.spoiled, self.unheard.is_empty()) {
+            let deadline = match (&self.stale, self.waiting.is_empty()) {
                 (None, true) => self.session.next_deadline(),
                 _ => Some(clock.now() + self.services.profile.commit_retry_delay),
             };
             tokio::select! {
                 biased;
-                // What is due comes first: a busy wrapper must not keep the clock from being heard.
-                () = sleep_until_some(&*clock, deadline) => self.take_surely(Input::Wake).await,
+                // Deadlines come first: a busy wrapper must not delay them.
+                () = sleep_until_deadline(&*clock, deadline) => self.handle_durably(Input::Wake).await,
                 command = commands.recv() => match command {
-                    Some(command) => self.obey(command).await,
+                    Some(command) => self.execute(command).await,
                     None => return,
                 },
             }
         }
     }
 
-    async fn obey(&mut self, command: Command) {
-        // Whoever asked may have gone away meanwhile; what was decided stands all the same.
+    async fn execute(&mut self, command: Command) {
+        // The sender may be gone; the decision is valid nevertheless.
         match command {
-            Command::Tell(input) => self.take_surely(input).await,
-            Command::Ask(input, answer) => {
-                let decided = self.decide_after_unheard(input).await;
+            Command::Send(input) => self.handle_durably(input).await,
+            Command::Request(input, answer) => {
+                let decided = self.decide_after_waiting(input).await;
                 let (reply, effects) = decided.map_or_else(
                     |error| (Err(error), Vec::new()),
                     |(reply, effects)| (Ok(reply), effects),
@@ -162,7 +161,7 @@ impl SessionHost {
                 execution,
             },
         };
-        let (reply, effects) = self.decide_after_unheard(opened).await?;
+        let (reply, effects) = self.decide_after_waiting(opened).await?;
         match reply {
             Reply::Ingest(Err(refusal)) => {
                 self.act(effects);
@@ -198,18 +197,18 @@ impl SessionHost {
     }
 
     async fn subscribe(&mut self) -> Result<Subscription, Unanswered> {
-        let (reply, effects) = self.decide_after_unheard(Input::ClientConnected).await?;
+        let (reply, effects) = self.decide_after_waiting(Input::ClientConnected).await?;
         if matches!(reply, Reply::NoSession) {
             return Err(Unanswered::Gone);
         }
         let replay = match self.services.store.replay(&self.key.session) {
             Ok(replay) => replay,
             Err(error) => {
-                self.complain(&error, "events cannot be read");
+                self.log_error(&error, "events cannot be read");
                 return Err(NotStored);
             }
         };
-        // What the wrapper answers comes after the replay, live.
+        // The wrapper's snapshot arrives after the replay, as live events.
         self.act(effects);
         let (outlet, live) = mpsc::channel(self.services.profile.subscriber_backlog);
         self.subscribers.push(outlet);
@@ -230,41 +229,41 @@ impl SessionHost {
         self.mailbox.upgrade().map(|mailbox| SessionHandle { mailbox })
     }
 
-    fn complain(&self, error: &StoreError, what: &str) {
+    fn log_error(&self, error: &StoreError, what: &str) {
         let error: &dyn std::error::Error = error;
         tracing::error!(session = %self.key.session, error, "{what}");
     }
 
-    /// Takes in an input that nobody can be asked to repeat: a failing store makes it wait, not go away.
-    async fn take_surely(&mut self, input: Input) {
+    /// Handles an input that cannot be requested again. If the store fails, the input waits.
+    async fn handle_durably(&mut self, input: Input) {
         if let Input::IngestClosed { socket, .. } = &input {
             self.ingests.remove(socket);
         }
-        // Time passes for everything that waits at once.
-        if !matches!(input, Input::Wake) || self.unheard.is_empty() {
-            self.unheard.push_back(input);
+        // One wake covers all deadlines.
+        if !matches!(input, Input::Wake) || self.waiting.is_empty() {
+            self.waiting.push_back(input);
         }
-        // What still waits then is tried again after a while, or when somebody asks for something.
-        let _ = self.hear_unheard().await;
+        // Inputs that still wait are tried again after a delay, or with the next request.
+        let _ = self.handle_waiting().await;
     }
 
-    /// Takes in what a failing store has kept waiting, in its order.
-    async fn hear_unheard(&mut self) -> Result<(), Unanswered> {
-        while let Some(input) = self.unheard.front().cloned() {
+    /// Handles the waiting inputs in order.
+    async fn handle_waiting(&mut self) -> Result<(), Unanswered> {
+        while let Some(input) = self.waiting.front().cloned() {
             let (_, effects) = self.decide(input).await?;
-            self.unheard.pop_front();
+            self.waiting.pop_front();
             self.act(effects);
         }
         Ok(())
     }
 
-    /// Decides on an input of somebody who can ask again, once everything that came before it was heard.
-    async fn decide_after_unheard(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
-        self.hear_unheard().await?;
+    /// Handles an input that can be requested again, after all waiting inputs.
+    async fn decide_after_waiting(&mut self, input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
+        self.handle_waiting().await?;
         self.decide(input).await
     }
 
-    /// Decides and commits. If the commit fails, the session is again what the store says it is.
+    /// Decides and commits. After a failed commit the session must be restored from the store.
     async fn decide(&mut self, mut input: Input) -> Result<(Reply, Vec<Effect>), Unanswered> {
         self.recover()?;
         let now = self.services.clock.now();
@@ -303,8 +302,8 @@ impl SessionHost {
         }
         if let Err(error) = services.store.commit(&self.key, &commit) {
             Row::StoreFailed.reach();
-            self.complain(&error, "commit failed");
-            self.spoiled = Some(volatile);
+            self.log_error(&error, "commit failed");
+            self.stale = Some(volatile);
             return Err(NotStored);
         }
         if !commit.is_empty() {
@@ -312,36 +311,36 @@ impl SessionHost {
         }
         self.gone |= commit.removal;
         if memory == Memory::IsReread && !self.gone {
-            self.spoiled = Some(self.session.volatile());
-            // If the store cannot be read now, it is tried again before the session is used.
+            self.stale = Some(self.session.volatile());
+            // If the store cannot be read now, the session is restored before its next use.
             let _ = self.recover();
         }
         Ok((reply, effects))
     }
 
-    /// Lets an interceptor look at an input. Returns the session and the input as they are then.
+    /// Lets an interceptor observe an input. Returns the resulting session and input.
     fn intercept(
         &mut self,
         interceptor: &dyn Interceptor,
         input: &mut Input,
     ) -> Result<(Session, Input), Unanswered> {
         if interceptor.before(&self.session, input) == Memory::IsReread {
-            self.spoiled = Some(self.session.volatile());
+            self.stale = Some(self.session.volatile());
             self.recover()?;
         }
         Ok((self.session.clone(), input.clone()))
     }
 
-    /// Sees to it that the session is what the store says it is.
+    /// Restores the session from the store if necessary.
     fn recover(&mut self) -> Result<(), Unanswered> {
-        let Some(volatile) = &self.spoiled else {
+        let Some(volatile) = &self.stale else {
             return Ok(());
         };
         match (self.restore)(&self.key) {
             Ok(Some(mut session)) => {
                 session.keep_volatile(volatile.clone());
                 self.session = session;
-                self.spoiled = None;
+                self.stale = None;
                 Ok(())
             }
             Ok(None) => {
@@ -349,14 +348,14 @@ impl SessionHost {
                 Err(NotStored)
             }
             Err(error) => {
-                self.complain(&error, "session cannot be restored yet");
+                self.log_error(&error, "session cannot be restored yet");
                 Err(NotStored)
             }
         }
     }
 }
 
-async fn sleep_until_some(clock: &dyn Clock, deadline: Option<jiff::Timestamp>) {
+async fn sleep_until_deadline(clock: &dyn Clock, deadline: Option<jiff::Timestamp>) {
     match deadline {
         Some(deadline) => clock.sleep_until(deadline).await,
         None => std::future::pending().await,

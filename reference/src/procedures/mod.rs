@@ -49,7 +49,7 @@ pub(crate) async fn create(app: &App, metadata: Metadata, first: Input) -> Resul
         session: metadata.identity.session_id.clone(),
     };
     let handle = app.create(&key, metadata);
-    match handle.ask(first).await {
+    match handle.request(first).await {
         Ok(Reply::Admission(Err(refusal))) => {
             app.forget(&key);
             Err(refusal)
@@ -104,7 +104,7 @@ pub(crate) async fn request_turn(
 ) -> Result<Ack, Refusal> {
     let session = session.clone();
     let handle = app.session(&SessionKey { user, session })?;
-    ack(handle.ask(turn).await?)
+    ack(handle.request(turn).await?)
 }
 
 fn ack(reply: Reply) -> Result<Ack, Refusal> {
@@ -137,7 +137,7 @@ fn add_ack(reply: &mut Value, ack: &Ack) {
 pub(crate) async fn interrupt(app: &App, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
     let session = input.session_id;
     let handle = app.session(&SessionKey { user, session })?;
-    let Reply::Interrupt(report) = handle.ask(Input::Interrupt).await? else {
+    let Reply::Interrupt(report) = handle.request(Input::Interrupt).await? else {
         return Err(Refusal::unknown_session());
     };
     let success = report.interrupted > 0 || report.command_sent;
@@ -154,7 +154,7 @@ pub(crate) async fn delete(app: &App, user: UserId, input: input::OfSessionId) -
         session: input.session_id,
     };
     let deleted = match app.session(&key) {
-        Ok(handle) => handle.ask(Input::Delete).await.map_err(Refusal::from),
+        Ok(handle) => handle.request(Input::Delete).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
     let is_there = match deleted {

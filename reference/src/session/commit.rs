@@ -1,7 +1,7 @@
-//! What one decision has written, as values: the rows that a store replaces.
+//! The rows that a decision writes.
 //!
-//! A decision only names what changed ([`Writes`](super::Writes)). Here the names become values, so that a store
-//! needs no session, and so that a host can still look at what is about to be written.
+//! A decision only names what changed ([`Writes`](super::Writes)). A [`Commit`] has the values, so that the store
+//! does not depend on sessions, and a host can inspect the rows before they are written.
 
 use std::borrow::Cow;
 
@@ -11,26 +11,26 @@ use crate::legacy::model::execution::Execution;
 use crate::model::message::Message;
 use crate::model::metadata::Metadata;
 
-/// The rows that one decision writes, all in one transaction.
+/// The rows of one decision, written in one transaction.
 #[derive(Debug, Clone)]
 pub struct Commit<'a> {
-    /// What the session is about, if that changed.
+    /// The metadata, if changed.
     pub metadata: Option<Cow<'a, Metadata>>,
-    /// The core, if it changed.
+    /// The core, if changed.
     pub core: Option<Core>,
-    /// Whether a restart of the server must take the session up without being asked. Written with the core.
+    /// Whether the server must load the session when it starts. Written with the core.
     pub needs_resuming: bool,
-    /// The messages that changed.
+    /// The changed messages.
     pub messages: Vec<Cow<'a, Message>>,
-    /// The executions of an older service that changed.
+    /// The changed executions.
     pub executions: Vec<Cow<'a, Execution>>,
-    /// Events that are new, or replace the row with their id.
+    /// New events, and events that overwrite the row with their id.
     pub events: Cow<'a, [EventRow]>,
-    /// Entities that are gone: the next event about one of them gets a row of its own.
+    /// Entities whose rows are removed: their next event gets a new row (R9.30).
     pub forgotten_entities: &'a [String],
-    /// The session expires on another day than before.
+    /// The change of the day of expiry.
     pub calendar: Option<CalendarMove>,
-    /// The session is removed, with everything that belongs to it.
+    /// Whether the session is removed completely.
     pub removal: bool,
 }
 
@@ -59,7 +59,7 @@ impl Commit<'_> {
 }
 
 impl Session {
-    /// The values of what a decision of this session writes.
+    /// The rows that a decision of this session writes.
     pub fn commit<'a>(&'a self, writes: &'a Writes) -> Commit<'a> {
         let messages = writes.messages.iter().filter_map(|id| self.message(id));
         let executions = writes.executions.iter().filter_map(|id| self.execution(id));

@@ -49,10 +49,10 @@ async fn callbacks_wait_for_a_server_with_a_queue_and_are_attempted_as_configure
     let server = Server::start(&data, &[&common[..], &["--callback-queue", "off"]].concat());
     let (status, begun) = server.call("start", &input).await;
     assert_eq!(status, 200, "{begun}");
-    let kept = server.log_line("callback kept");
+    let stored = server.log_line("callback stored");
     assert!(
-        kept.contains("the callback queue rejected the job: this server has no callback queue"),
-        "{kept}"
+        stored.contains("the callback queue rejected the job: this server has no callback queue"),
+        "{stored}"
     );
     server.signal("TERM");
     assert_eq!(server.end().code, Some(0));

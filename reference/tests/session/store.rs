@@ -1,4 +1,4 @@
-//! What the store keeps, takes over and forgets, on a database in memory.
+//! The store on a database in memory: loading, importing and removing.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const SESSION: &str = "agent_6f1b2c3d-0000-4000-8000-00000000abcd";
 const NOW: &str = "2026-01-01T00:00:00Z";
 
 fn store() -> Store {
-    Store::open(|| Ok(InMemoryBackend::new())).expect("memory can be opened")
+    Store::open(|| Ok(InMemoryBackend::new())).expect("the database opens")
 }
 
 fn key() -> SessionKey {
@@ -44,12 +44,12 @@ fn randomness_of(seed: u64) -> Randomness {
     Randomness::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
-/// Has the session take an input in, and commits what it decides.
+/// Handles an input and commits the decision.
 fn put(store: &Store, session: &mut Session, input: Input) {
     let decision = session.handle(now(), input);
     store
         .commit(&key(), &session.commit(&decision.writes))
-        .expect("memory does not fail");
+        .expect("the commit succeeds");
 }
 
 fn stored_session(store: &Store) -> Session {
@@ -68,7 +68,7 @@ fn flat_record() -> serde_json::Value {
 }
 
 #[test]
-fn a_session_without_any_message_is_there_once_it_was_committed() {
+fn a_committed_session_without_messages_exists() {
     let store = store();
     assert!(store.load(&key()).unwrap().is_none());
     let session = stored_session(&store);
@@ -78,7 +78,7 @@ fn a_session_without_any_message_is_there_once_it_was_committed() {
 }
 
 #[test]
-fn what_an_older_service_stored_is_read_in_the_grouped_form_and_looked_at_on_start() {
+fn an_imported_session_is_read_in_the_grouped_form_and_resumed_on_start() {
     let store = store();
     let execution = json!({"executionId": "exc_1", "status": "running", "startedAt": 1_767_225_600_000_i64});
     store.import(&key().user, &flat_record(), &[execution]).unwrap();
@@ -87,7 +87,7 @@ fn what_an_older_service_stored_is_read_in_the_grouped_form_and_looked_at_on_sta
     assert!(stored.messages.is_empty());
     assert_eq!(stored.executions.len(), 1);
 
-    // Changed, it is written in the newer form, and what the older one had besides is gone.
+    // A change writes the grouped form, without the dropped fields.
     let mut session = Session::restore(stored, randomness(), Arc::default());
     put(&store, &mut session, Input::SetCallbackTarget(None));
     let again = store.load(&key()).unwrap().unwrap();
@@ -95,7 +95,7 @@ fn what_an_older_service_stored_is_read_in_the_grouped_form_and_looked_at_on_sta
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_not_taken_over() {
+fn an_unreadable_record_is_not_imported() {
     let store = store();
     let mut record = flat_record();
     record["metadataSchemaVersion"] = json!(2);
@@ -106,7 +106,7 @@ fn a_record_that_cannot_be_read_is_not_taken_over() {
 }
 
 #[test]
-fn a_removed_session_leaves_nothing_but_the_memory_that_it_was_there_until_its_day_has_come() {
+fn a_removal_is_remembered_until_the_day_of_expiry() {
     let store = store();
     let mut session = stored_session(&store);
     put(&store, &mut session, Input::Delete);
@@ -131,7 +131,7 @@ fn a_removed_session_leaves_nothing_but_the_memory_that_it_was_there_until_its_d
 }
 
 #[test]
-fn a_session_stands_on_one_day_of_the_calendar_however_often_it_is_moved() {
+fn a_session_is_on_one_day_of_the_calendar() {
     let store = store();
     let mut session = stored_session(&store);
     for days in 1..4 {
@@ -144,7 +144,7 @@ fn a_session_stands_on_one_day_of_the_calendar_however_often_it_is_moved() {
 }
 
 #[test]
-fn an_execution_of_an_older_service_survives_a_restart_with_what_became_of_it() {
+fn the_state_of_an_execution_survives_a_restart() {
     let store = store();
     let execution = json!({"executionId": "exc_1", "status": "pending", "startedAt": 1_767_225_600_000_i64});
     store.import(&key().user, &flat_record(), &[execution]).unwrap();
@@ -175,7 +175,7 @@ fn an_execution_of_an_older_service_survives_a_restart_with_what_became_of_it() 
 }
 
 #[test]
-fn a_replay_in_rounds_is_the_log_in_order_whatever_fits_into_a_round() {
+fn a_replay_in_rounds_has_all_events_in_order() {
     let store = store();
     let mut session = stored_session(&store);
     for _ in 0..20 {
@@ -203,7 +203,7 @@ fn a_replay_in_rounds_is_the_log_in_order_whatever_fits_into_a_round() {
             rounds += 1;
             read.extend(round);
         }
-        assert_eq!(read, whole, "{bytes} bytes a round");
-        assert!(rounds > 1, "{bytes} bytes a round");
+        assert_eq!(read, whole, "{bytes} bytes per round");
+        assert!(rounds > 1, "{bytes} bytes per round");
     }
 }

@@ -48,7 +48,7 @@ impl Capability {
         }
     }
 
-    /// Description to follow the words "it needs".
+    /// Description to follow the word "needs".
     pub fn text(self) -> &'static str {
         match self {
             Self::Crash => "a server that can be killed and restarted",

@@ -103,6 +103,16 @@ pub enum Place {
 }
 
 impl ConnectionEnd {
+    /// How a kind of fault ends connections, if it does.
+    pub fn of(kind: FaultKind) -> Option<Self> {
+        match kind {
+            FaultKind::Reset => Some(Self::Reset),
+            FaultKind::Silence => Some(Self::Silence),
+            FaultKind::Fin => Some(Self::Finish),
+            _ => None,
+        }
+    }
+
     /// The kind of fault.
     pub fn kind(self) -> FaultKind {
         match self {
@@ -171,6 +181,23 @@ impl Fault {
             host: host.to_owned(),
             is,
         }
+    }
+}
+
+impl Place {
+    /// A link.
+    pub fn link(link: &Link) -> Self {
+        Self::Link(link.clone())
+    }
+
+    /// A host.
+    pub fn host(name: &str) -> Self {
+        Self::Host(name.to_owned())
+    }
+
+    /// The disk of a host.
+    pub fn disk(host: &str) -> Self {
+        Self::Disk(host.to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the benchmarks of plays have in common: scripts of their own, and one measurement for each of several sizes.
+//! Shared code of the play benchmarks: builds scripts and measures one play for each of several sizes.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion};
 use turnstile::script::{self, Options};
 use turnstile_scenarios::Scenario;
 
-/// A script with these steps, one a line.
+/// Builds a scenario from `steps`, one step a line.
 fn scenario(steps: &str) -> Scenario {
     let text = format!(
         "scenario: b\nabout: b\nseam: turn\ntolerant: true\nsession: {{ callback: true }}\nsteps:\n{steps}"
@@ -15,7 +15,7 @@ fn scenario(steps: &str) -> Scenario {
     Scenario::parse(&text, Path::new("bench.yaml")).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// Measures a play of the steps that each of `sizes` makes.
+/// Measures one play for each of `sizes`; `steps` makes the script of a size.
 pub fn plays<N: Copy + Display, const COUNT: usize>(
     criterion: &mut Criterion,
     group: &str,

@@ -1,117 +1,93 @@
-//! What is done to a world: to its links, connections, hosts and disks.
-
-use std::time::Duration;
+//! Events of a world: the beginning and the end of faults.
 
 use serde::Serialize;
-use turnstile_fault::Link;
+use turnstile_fault::{Fault, Place};
 
-/// Something that was done to the world, by its owner, by a scheduled action or by a host to itself.
+/// A fault that began or ended, caused by the caller, a scheduled action or the host itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorldEvent {
-    /// A link holds what is sent along it.
-    Cut {
-        /// Which.
-        link: Link,
+    /// A fault began.
+    Began {
+        /// The fault.
+        fault: Fault,
+        /// What caused it.
+        cause: Cause,
+        /// Number of connections that it ended, for a fault of connections.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connections: Option<usize>,
     },
-    /// A link loses what is sent along it.
-    BlackHoled {
-        /// Which.
-        link: Link,
-    },
-    /// A link takes longer.
-    Delayed {
-        /// Which.
-        link: Link,
-        /// How much longer, in milliseconds.
-        #[serde(rename = "extra_ms", serialize_with = "as_milliseconds")]
-        extra: Duration,
-    },
-    /// A link works as it should again.
-    Healed {
-        /// Which.
-        link: Link,
-    },
-    /// All links work as they should again.
-    HealedEverything,
-    /// The connections between two hosts were reset at both ends.
-    Reset {
-        /// One host.
-        from: String,
-        /// The other.
-        to: String,
-        /// How many connections there were.
-        connections: usize,
-    },
-    /// One host sent a FIN on its connections with another.
-    Finished {
-        /// The host that sent it.
-        from: String,
-        /// The host it was sent to.
-        to: String,
-        /// How many connections there were.
-        connections: usize,
-    },
-    /// Nothing passes any more on the connections that there were between two hosts.
-    Silenced {
-        /// One host.
-        from: String,
-        /// The other.
-        to: String,
-        /// How many connections there were.
-        connections: usize,
-    },
-    /// A host went down.
-    Crashed {
-        /// Which.
-        host: String,
-        /// Who brought it down.
-        cause: CrashCause,
-        /// It said nothing any more, not even a FIN.
-        silently: bool,
-    },
-    /// A host came up again.
-    Restarted {
-        /// Which.
-        host: String,
-    },
-    /// A disk has a fault.
-    DiskFailed {
-        /// Whose.
-        host: String,
-        /// What kind of fault.
-        fault: DiskFault,
-    },
-    /// A disk is well again.
-    DiskHealed {
-        /// Whose.
-        host: String,
+    /// All faults at a place ended: a link or a disk works again, a host is up.
+    Ended {
+        /// The place.
+        place: Place,
     },
 }
 
-fn as_milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    duration.as_millis().serialize(serializer)
-}
-
-/// Who brought a host down.
+/// What caused a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CrashCause {
-    /// The world's owner.
+pub enum Cause {
+    /// A call to the world.
     Order,
-    /// The host, by its power switch.
+    /// The host, through its power switch.
     #[serde(rename = "self")]
     Itself,
-    /// A panic in one of its tasks.
+    /// A panic in a task of the host.
     Panic,
 }
 
-/// What is wrong with a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DiskFault {
-    /// Nothing can be written or synced any more; what is there can be read.
-    WriteError,
-    /// Nothing can be written any more for want of room; what was written already can be read and synced.
-    Full,
+impl WorldEvent {
+    /// The event for a fault applied by a call: its beginning, or the end of earlier faults if it sets normal
+    /// behaviour.
+    pub fn of(fault: &Fault) -> Self {
+        match fault.place() {
+            Some(place) if fault.is_none() => Self::Ended { place },
+            _ => Self::began(fault.clone(), Cause::Order),
+        }
+    }
+
+    /// The beginning of a fault.
+    pub fn began(fault: Fault, cause: Cause) -> Self {
+        Self::Began {
+            fault,
+            cause,
+            connections: None,
+        }
+    }
+
+    /// The end of connections by a call.
+    pub fn ended_connections(fault: &Fault, connections: usize) -> Self {
+        Self::Began {
+            fault: fault.clone(),
+            cause: Cause::Order,
+            connections: Some(connections),
+        }
+    }
+
+    /// The fault, if this event is the beginning of one.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Began { fault, .. } => Some(fault),
+            Self::Ended { .. } => None,
+        }
+    }
+
+    /// The host that goes down, if one does.
+    pub fn crashed(&self) -> Option<&str> {
+        match self.fault()? {
+            Fault::Host { host, .. } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// The host that comes up, if one does.
+    pub fn restarted(&self) -> Option<&str> {
+        match self {
+            Self::Ended {
+                place: Place::Host(host),
+            } => Some(host),
+            _ => None,
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Servers that break rules of the batch and of callbacks (protocol §8).
+//! Mutants of the rules of batches and callbacks (protocol §8).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use turnstile_seams::BoxFuture;
 
 use crate::core_row::{CoreRow, change_core};
 
-/// Counts a callback as enqueued before the queue has answered.
+/// Records a callback as enqueued before the queue has answered; violates R8.20.
 pub struct CountsEnqueueAtOnce;
 
 impl Interceptor for CountsEnqueueAtOnce {
@@ -31,7 +31,7 @@ impl Interceptor for CountsEnqueueAtOnce {
     }
 }
 
-/// Keeps the next try of a callback in memory only.
+/// Keeps the next attempt of a callback in memory only; violates R8.21.
 pub struct ForgetsRetry;
 
 impl Interceptor for ForgetsRetry {
@@ -54,7 +54,7 @@ impl Interceptor for ForgetsRetry {
     }
 }
 
-/// Lets the first message of a batch represent it, whatever ends later.
+/// Makes the first message of a batch its representative; violates R8.1.
 pub struct CallsBackForFirst;
 
 impl Interceptor for CallsBackForFirst {
@@ -69,7 +69,7 @@ impl Interceptor for CallsBackForFirst {
     }
 }
 
-/// Lets any run release a gate wait: here a wrapper whose run is over, when it tries to come back.
+/// Lets any run end the wait for a gate result, here a wrapper of an ended run that reconnects; violates R8.6.
 pub struct AnyRunReleasesGate;
 
 impl Interceptor for AnyRunReleasesGate {
@@ -83,7 +83,7 @@ impl Interceptor for AnyRunReleasesGate {
         let now = json!(moment.now);
         change_core(decided, |core| {
             core.0["batch"]["gateWaived"] = json!(true);
-            // With nothing accepted, all that the reconciliation does is to close the batch.
+            // Without accepted messages, reconciliation only closes the batch.
             if !has_accepted && core.deadline("reconciliation").is_null() {
                 core.add_deadline("reconciliation", &now);
             }
@@ -92,7 +92,7 @@ impl Interceptor for AnyRunReleasesGate {
     }
 }
 
-/// Leaves out of callbacks the name by which legacy receivers know a turn.
+/// Omits `executionId` from callbacks; violates R8.12.
 pub fn omit_execution(hooks: &mut Hooks) {
     let wrap = std::mem::replace(&mut hooks.queue, Box::new(|queue| queue));
     hooks.queue = Box::new(|queue| wrap(Arc::new(OmitsExecution(queue))));

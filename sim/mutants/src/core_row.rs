@@ -1,4 +1,4 @@
-//! The core of a session as its row has it. Its fields are the session's own, so it is read and changed as JSON.
+//! The core of a session as JSON. Its fields are private to the session, so mutants edit the stored form.
 
 use serde_json::{Value, json};
 use turnstile_reference::host::interception::Decided;
@@ -14,32 +14,32 @@ impl From<&Core> for CoreRow {
 }
 
 impl CoreRow {
-    /// That of a session.
+    /// Returns the core of `session`.
     pub fn of(session: &Session) -> Self {
         Self::from(&session.core())
     }
 
-    /// When a deadline is due; null if it is not set.
+    /// Returns the due time of a deadline, or null if it is not set.
     pub fn deadline(&self, name: &str) -> Value {
         let deadlines = self.0["deadlines"].as_array().into_iter().flatten();
         let mut found = deadlines.filter(|deadline| deadline[0] == name);
         found.next().map_or(Value::Null, |deadline| deadline[1].clone())
     }
 
-    /// Sets a deadline that is not set.
+    /// Adds a deadline. The caller checks that it is not set yet.
     pub fn add_deadline(&mut self, name: &str, at: &Value) {
         if let Some(deadlines) = self.0["deadlines"].as_array_mut() {
             deadlines.push(json!([name, at]));
         }
     }
 
-    /// The core of this form.
+    /// Converts the JSON back to a core.
     pub fn into_core(self) -> Core {
         serde_json::from_value(self.0).expect("a core that was changed can be read")
     }
 }
 
-/// Changes the core that is about to be written, which it is then in any case.
+/// Changes the core in the pending commit, and adds it to the commit if it is not part of it.
 pub fn change_core(decided: &mut Decided<'_>, change: impl FnOnce(&mut CoreRow)) {
     let core = decided.commit.core.take();
     let mut row = CoreRow::from(&core.unwrap_or_else(|| decided.session.core()));

@@ -1,8 +1,8 @@
-//! Servers that break one rule of the protocol each, to see whether the harness notices.
+//! Mutants of the reference server: each violates one rule of the protocol, to test that the harness detects it.
 //!
-//! The reference server has no part in this: a rule is broken by a different profile, by rewriting what a session
-//! takes in, decides or reads from the store ([`Interceptor`]), or at an edge (the callback queue, the HTTP router).
-//! What each server does is in a file for each part of the protocol. Who must notice is not known here.
+//! The server's code contains no mutant. A mutant changes the profile, intercepts what a session takes in, decides
+//! or reads from the store ([`Interceptor`]), or wraps an edge (the callback queue, the HTTP router). Each module
+//! covers one part of the protocol. Which oracle must detect a mutant is not stated here.
 
 mod callbacks;
 mod core_row;
@@ -20,7 +20,7 @@ use turnstile_reference::server::{Config, Hooks};
 pub use self::rule::Rule;
 
 impl Rule {
-    /// Has the server that is made with these break the rule. It begins anew with each start of the server.
+    /// Configures a server so that it violates this rule. State of the mutant is reset at each server start.
     pub fn install(self, config: &mut Config, hooks: &mut Hooks) {
         match self {
             Self::LastSlotExhausts => queue::exhaust_one_attempt_early(Arc::make_mut(&mut config.profile)),
@@ -32,13 +32,13 @@ impl Rule {
         }
     }
 
-    /// What stands between sessions and their hosts to break the rule; none if the rule is broken elsewhere.
+    /// Returns the interceptor that violates the rule, or `None` if the mutant uses the profile or an edge.
     pub fn interceptor(self) -> Option<Arc<dyn Interceptor>> {
         Some(match self {
             Self::EnqueueIsAwaited => Arc::new(callbacks::CountsEnqueueAtOnce),
             Self::CallbackRetryIsDurable => Arc::new(callbacks::ForgetsRetry),
             Self::LastOfBatchIsRepresentative => Arc::new(callbacks::CallsBackForFirst),
-            Self::GateWaitIsOfItsRun => Arc::new(callbacks::AnyRunReleasesGate),
+            Self::GateWaitMatchesRun => Arc::new(callbacks::AnyRunReleasesGate),
             Self::QueuedIsPending => Arc::<queue::LosesPending>::default(),
             Self::PendingIsQueued => Arc::<queue::KeepsEndedPending>::default(),
             Self::TerminalBeforeRemoval => Arc::<queue::DropsExhausted>::default(),
@@ -47,7 +47,7 @@ impl Rule {
             Self::ReconnectCancelsGrace => Arc::new(wrapper::LetsGraceRunOn),
             Self::StaleFenceIsRefused => Arc::<wrapper::AcceptsStaleFence>::default(),
             Self::TerminalOnce => Arc::<settlement::EndsAgain>::default(),
-            Self::SnapshotTellsOfFailed => Arc::new(stream::HidesFailed),
+            Self::SnapshotReportsFailed => Arc::new(stream::HidesFailed),
             Self::CallbackNamesItsExecution
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole

@@ -1,4 +1,4 @@
-//! Servers that break rules of admission and of the pending queue (protocol §3, §4).
+//! Mutants of the rules of admission and of the pending queue (protocol §3, §4).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use turnstile_reference::session::{CallbackOwner, Effect, Input, Session, Stored
 
 use crate::core_row::{CoreRow, change_core};
 
-/// Gives a delivery up one attempt early.
+/// Exhausts a delivery one attempt early; violates R4.9.
 pub fn exhaust_one_attempt_early(profile: &mut Profile) {
     profile.delivery_retry_delays_warm.pop();
     profile.delivery_retry_delays_cold.pop();
@@ -26,10 +26,10 @@ fn id_of(session: &Session) -> &SessionId {
     &session.metadata().identity.session_id
 }
 
-/// Loses the pending entries of queued messages in a restart.
+/// Loses the pending entries of queued messages on restart; violates R4.1.
 #[derive(Default)]
 pub struct LosesPending {
-    /// Sessions that have been at work since the start.
+    /// Sessions that handled an input since the start of the server.
     at_work: Mutex<BTreeSet<SessionId>>,
 }
 
@@ -50,8 +50,8 @@ impl Interceptor for LosesPending {
     }
 }
 
-/// Keeps a message pending that ended in the queue: it stays at the head, is delivered in place of what comes after
-/// it, and no batch is over while it is there. A restart heals it.
+/// Keeps a message pending that ended in the queue; violates R4.1. The message stays at the head, is delivered in
+/// place of later messages, and blocks the end of its batch. A restart repairs the state.
 #[derive(Default)]
 pub struct KeepsEndedPending {
     kept: Mutex<BTreeMap<SessionId, Message>>,
@@ -84,7 +84,7 @@ impl Interceptor for KeepsEndedPending {
     }
 }
 
-/// Drops a message whose deliveries are exhausted: it leaves the queue with no end.
+/// Removes an exhausted message from the queue without a terminal state; violates R4.10.
 #[derive(Default)]
 pub struct DropsExhausted {
     dropped: Mutex<BTreeSet<MessageId>>,
@@ -134,14 +134,14 @@ impl Interceptor for DropsExhausted {
     }
 }
 
-/// Admits a repeated message id once more: the message that has it is forgotten while the session decides.
+/// Admits a repeated message id as new by hiding the known message from the decision; violates R3.7 and R3.8.
 #[derive(Default)]
 pub struct AdmitsRepeats {
     hidden: Mutex<BTreeMap<SessionId, MessageId>>,
 }
 
 impl AdmitsRepeats {
-    /// The message that an input repeats, if it would be admitted were it new.
+    /// The message that `input` repeats, if the session would admit it as new.
     fn repeated(session: &Session, input: &mut Input) -> Option<MessageId> {
         if let Input::Initiate = input {
             let initial = session.metadata().initial_message.clone()?;

@@ -1,43 +1,43 @@
-//! The rules that can be broken, with their texts.
+//! The rules that mutants violate, with their texts.
 
-/// A rule of the protocol that a server can break. Each was broken once, in some service of this kind.
+/// A protocol rule that one mutant violates. Each violation has occurred in a service of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// A callback counts as enqueued only once the queue has said so (protocol §8).
+    /// A callback counts as enqueued only after the queue has accepted it (R8.19, R8.20).
     EnqueueIsAwaited,
-    /// A callback's next try survives a restart (protocol §8).
+    /// The next attempt of a callback survives a restart (R8.21).
     CallbackRetryIsDurable,
-    /// A message whose state is queued is pending, also after a restart (protocol §3).
+    /// A queued message is pending, also after a restart (R4.1).
     QueuedIsPending,
-    /// A message that ended is not pending any more (protocol §3).
+    /// A terminal message is not pending (R4.1).
     PendingIsQueued,
-    /// The callback is for the last message of its batch (protocol §8).
+    /// The callback is for the last message of its batch (R8.1).
     LastOfBatchIsRepresentative,
-    /// A callback carries what legacy receivers know a turn by (protocol §8).
+    /// A callback has the `executionId` that legacy receivers require (R8.12).
     CallbackNamesItsExecution,
-    /// A gate wait is released for the run that it waits for (protocol §8).
-    GateWaitIsOfItsRun,
-    /// A new run does not inherit the stop of an earlier one (protocol §5).
+    /// Only the run that is awaited ends the wait for its gate result (R8.6).
+    GateWaitMatchesRun,
+    /// A new run does not inherit the stop of an earlier run (R6.26, R6.27).
     RebindForgetsAbort,
-    /// A reconnect with the same fence cancels the grace (protocol §7).
+    /// A reconnect with the same fence cancels the disconnect grace (R7.1).
     ReconnectCancelsGrace,
-    /// An ingest socket with a stale fence is refused, and so are its frames (protocol §5).
+    /// Ingest sockets and frames with a stale fence are refused (R5.50, R5.61).
     StaleFenceIsRefused,
-    /// An end is final (protocol §6).
+    /// A terminal state is final (R6.1).
     TerminalOnce,
-    /// A message that is given up is terminal before it leaves the queue (protocol §4).
+    /// An exhausted message becomes terminal before it leaves the queue (R4.10).
     TerminalBeforeRemoval,
-    /// The failure that uses the last delay exhausts, and none before it (protocol §4).
+    /// The failure that uses the last delay exhausts the message, and no earlier one does (R4.9).
     LastSlotExhausts,
-    /// A client that connects is told of messages that failed in the queue (protocol §9).
-    SnapshotTellsOfFailed,
-    /// A replay begins with the event after `fromId` (protocol §9).
+    /// The snapshot reports messages that failed in the queue to a connecting client (R9.57).
+    SnapshotReportsFailed,
+    /// A replay begins with the event after `fromId` (R9.3).
     ReplayIsWhole,
-    /// `getSession` does not show the callback's target (protocol §9).
+    /// `getSession` does not show the callback target (R9.68).
     CallbackTargetIsSecret,
-    /// The queue takes as many messages as it says, and no more (protocol §3).
+    /// The queue accepts exactly as many messages as its limit (protocol §3).
     QueueLimitIsExact,
-    /// A repeated message id is answered and not admitted again (protocol §3).
+    /// A repeated message id is acknowledged and not admitted again (R3.7, R3.8).
     RepeatIsAdmittedOnce,
 }
 
@@ -50,61 +50,59 @@ impl Rule {
         Self::PendingIsQueued,
         Self::LastOfBatchIsRepresentative,
         Self::CallbackNamesItsExecution,
-        Self::GateWaitIsOfItsRun,
+        Self::GateWaitMatchesRun,
         Self::RebindForgetsAbort,
         Self::ReconnectCancelsGrace,
         Self::StaleFenceIsRefused,
         Self::TerminalOnce,
         Self::TerminalBeforeRemoval,
         Self::LastSlotExhausts,
-        Self::SnapshotTellsOfFailed,
+        Self::SnapshotReportsFailed,
         Self::ReplayIsWhole,
         Self::CallbackTargetIsSecret,
         Self::QueueLimitIsExact,
         Self::RepeatIsAdmittedOnce,
     ];
 
-    /// The rule as a sentence without a full stop, and its section of the protocol.
+    /// Returns the rule as a sentence without a full stop, and its section of the protocol.
     pub fn text(self) -> (&'static str, &'static str) {
         match self {
             Self::EnqueueIsAwaited => (
-                "A callback counts as enqueued only once the queue has said so",
+                "A callback counts as enqueued only after the queue has accepted it",
                 "§8",
             ),
-            Self::CallbackRetryIsDurable => ("A callback's next try survives a restart", "§8"),
-            Self::QueuedIsPending => (
-                "A message whose state is queued is pending, also after a restart",
-                "§3",
-            ),
-            Self::PendingIsQueued => ("A message that ended is not pending any more", "§3"),
+            Self::CallbackRetryIsDurable => ("The next attempt of a callback survives a restart", "§8"),
+            Self::QueuedIsPending => ("A queued message is pending, also after a restart", "§3"),
+            Self::PendingIsQueued => ("A terminal message is not pending", "§3"),
             Self::LastOfBatchIsRepresentative => ("The callback is for the last message of its batch", "§8"),
-            Self::CallbackNamesItsExecution => {
-                ("A callback carries what legacy receivers know a turn by", "§8")
-            }
-            Self::GateWaitIsOfItsRun => ("A gate wait is released for the run that it waits for", "§8"),
-            Self::RebindForgetsAbort => ("A new run does not inherit the stop of an earlier one", "§5"),
-            Self::ReconnectCancelsGrace => ("A reconnect with the same fence cancels the grace", "§7"),
-            Self::StaleFenceIsRefused => (
-                "An ingest socket with a stale fence is refused, and so are its frames",
-                "§5",
+            Self::CallbackNamesItsExecution => (
+                "A callback has the `executionId` that legacy receivers require",
+                "§8",
             ),
-            Self::TerminalOnce => ("An end is final", "§6"),
+            Self::GateWaitMatchesRun => ("Only the awaited run ends the wait for its gate result", "§8"),
+            Self::RebindForgetsAbort => ("A new run does not inherit the stop of an earlier run", "§5"),
+            Self::ReconnectCancelsGrace => (
+                "A reconnect with the same fence cancels the disconnect grace",
+                "§7",
+            ),
+            Self::StaleFenceIsRefused => ("Ingest sockets and frames with a stale fence are refused", "§5"),
+            Self::TerminalOnce => ("A terminal state is final", "§6"),
             Self::TerminalBeforeRemoval => (
-                "A message that is given up is terminal before it leaves the queue",
+                "An exhausted message becomes terminal before it leaves the queue",
                 "§4",
             ),
             Self::LastSlotExhausts => (
-                "The failure that uses the last delay exhausts, and none before it",
+                "The failure that uses the last delay exhausts the message, and no earlier one does",
                 "§4",
             ),
-            Self::SnapshotTellsOfFailed => (
-                "A client that connects is told of messages that failed in the queue",
-                "§9",
-            ),
+            Self::SnapshotReportsFailed => ("The snapshot reports messages that failed in the queue", "§9"),
             Self::ReplayIsWhole => ("A replay begins with the event after `fromId`", "§9"),
-            Self::CallbackTargetIsSecret => ("`getSession` does not show the callback's target", "§9"),
-            Self::QueueLimitIsExact => ("The queue takes as many messages as it says, and no more", "§3"),
-            Self::RepeatIsAdmittedOnce => ("A repeated message id is answered and not admitted again", "§3"),
+            Self::CallbackTargetIsSecret => ("`getSession` does not show the callback target", "§9"),
+            Self::QueueLimitIsExact => ("The queue accepts exactly as many messages as its limit", "§3"),
+            Self::RepeatIsAdmittedOnce => (
+                "A repeated message id is acknowledged and not admitted again",
+                "§3",
+            ),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A server whose ends are not final (protocol §6).
+//! A mutant whose terminal states are not final (protocol §6).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,13 +10,13 @@ use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::kilo::KiloEvent;
 use turnstile_reference::session::{Input, Session, Stored};
 
-/// Ends a message again when the assistant answers it after its end: the end is forgotten while the session decides.
+/// Ends a terminal message again when the assistant answers it later; violates R6.1. Hides the end from the decision.
 #[derive(Default)]
 pub struct EndsAgain {
     reopened: Mutex<BTreeMap<SessionId, MessageId>>,
 }
 
-/// The message that a frame of a wrapper ends, if it does.
+/// Returns the message that a wrapper frame completes or fails, if any.
 fn answered<'a>(session: &'a Session, input: &Input) -> Option<&'a Message> {
     let Input::IngestEvent { frame, .. } = input else {
         return None;

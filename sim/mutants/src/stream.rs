@@ -1,4 +1,4 @@
-//! Servers that break rules of the stream and of what is shown of a session (protocol §9).
+//! Mutants of the rules of the stream and of session views (protocol §9).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use turnstile_reference::server::Hooks;
 use turnstile_reference::session::events::name;
 use turnstile_reference::session::{Session, Stored};
 
-/// Leaves messages that failed in the queue out of the snapshot.
+/// Omits messages that failed in the queue from the snapshot; violates R9.57.
 pub struct HidesFailed;
 
 impl Interceptor for HidesFailed {
@@ -28,7 +28,7 @@ impl Interceptor for HidesFailed {
     }
 }
 
-/// Skips the first event of a replay that does not begin at the beginning.
+/// Skips the first event of a replay with `fromId` above 0; violates R9.3.
 pub fn skip_first_replayed(hooks: &mut Hooks) {
     hooks.router = Box::new(|router| {
         router.layer(from_fn(async |mut request: Request, next: Next| {
@@ -40,7 +40,7 @@ pub fn skip_first_replayed(hooks: &mut Hooks) {
     });
 }
 
-/// The URL with its `fromId` one higher, if it has one above 0.
+/// Returns the URL with `fromId` increased by one, or `None` without a `fromId` above 0.
 fn one_further(uri: &Uri) -> Option<Uri> {
     let mut is_changed = false;
     let pairs = uri.query()?.split('&').map(|pair| {
@@ -60,7 +60,7 @@ fn one_further(uri: &Uri) -> Option<Uri> {
     uri.filter(|_| is_changed)
 }
 
-/// Shows the callback's target in `getSession`.
+/// Shows the callback target in `getSession`; violates R9.68.
 pub fn show_callback_target(hooks: &mut Hooks) {
     let known = Arc::<KnowsTargets>::default();
     hooks.interceptor = Some(known.clone());
@@ -79,7 +79,7 @@ pub fn show_callback_target(hooks: &mut Hooks) {
     });
 }
 
-/// Remembers where the callbacks of each session go.
+/// Callback targets by session.
 #[derive(Default)]
 struct KnowsTargets(Mutex<BTreeMap<String, Value>>);
 

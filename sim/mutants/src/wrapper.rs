@@ -1,4 +1,4 @@
-//! Servers that break rules of the wrapper: its run, its fence, its sockets (protocol §5, §7).
+//! Mutants of the rules of wrapper runs, fences and sockets (protocol §5, §7).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,11 +12,11 @@ use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId};
 
 use crate::core_row::{CoreRow, change_core};
 
-/// Demands of the next run the stop that an earlier run owed.
+/// Demands the outstanding stop of an earlier run from the next run; violates R6.26.
 pub struct KeepsAbort;
 
 impl KeepsAbort {
-    /// The run that owed a stop before the decision or came to owe one in it.
+    /// The run whose stop was outstanding before the decision or became outstanding in it.
     fn owing(moment: &Moment<'_>, decided: &Decided<'_>) -> Value {
         let before = CoreRow::of(moment.before).0;
         if !before["killOwed"].is_null() {
@@ -48,7 +48,7 @@ impl Interceptor for KeepsAbort {
     }
 }
 
-/// Lets the grace run on although the wrapper is back.
+/// Keeps the disconnect grace running after the wrapper has reconnected; violates R7.1.
 pub struct LetsGraceRunOn;
 
 impl Interceptor for LetsGraceRunOn {
@@ -64,10 +64,10 @@ impl Interceptor for LetsGraceRunOn {
     }
 }
 
-/// Accepts any fence: a wrapper of an earlier run speaks for the current one.
+/// Accepts any fence, so a wrapper of an earlier run acts for the current one; violates R5.50 and R5.61.
 #[derive(Default)]
 pub struct AcceptsStaleFence {
-    /// Open sockets with the run that each speaks for.
+    /// Open sockets, each with the run that it claims.
     sockets: Mutex<BTreeMap<(SessionId, SocketId), Value>>,
 }
 

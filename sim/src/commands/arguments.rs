@@ -7,25 +7,34 @@ use clap::Args;
 use turnstile::report::TerminalReporter;
 use turnstile::workers;
 
-/// How many plays run at once.
+/// Heading of options that select scenarios and seeds.
+pub(crate) const FILTER_OPTIONS: &str = "Filter options";
+/// Heading of options that control how scenarios run.
+pub(crate) const RUNNER_OPTIONS: &str = "Runner options";
+/// Heading of options that control reports.
+pub(crate) const REPORTER_OPTIONS: &str = "Reporter options";
+/// Heading of options that select the server.
+pub(crate) const SERVER_OPTIONS: &str = "Server options";
+
+/// The number of parallel plays.
 #[derive(Args)]
 pub(crate) struct JobsArguments {
-    /// How many plays there are at once; as many as there are cores if left out
+    /// Number of parallel plays [default: number of cores]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 }
 
 impl JobsArguments {
-    /// As many as were asked for, or as there are cores.
+    /// The given number, or the number of cores.
     pub(crate) fn count(&self) -> NonZeroUsize {
         self.jobs.unwrap_or_else(workers::all_cores)
     }
 }
 
-/// What is shown of each play.
+/// What the terminal report shows of each play.
 #[derive(Args)]
 pub(crate) struct ShownArguments {
-    /// How many last lines of the trace are shown where something did not hold
+    /// Number of trace lines shown for each failure
     #[arg(long, default_value_t = 12, value_name = "N")]
     pub(crate) trace_lines: usize,
     /// Show the digest of each trace
@@ -34,7 +43,7 @@ pub(crate) struct ShownArguments {
 }
 
 impl ShownArguments {
-    /// A reporter that shows that.
+    /// A terminal reporter with these settings.
     pub(crate) fn terminal<W: io::Write>(&self, out: W) -> TerminalReporter<W> {
         TerminalReporter::new(out, self.trace_lines).with_digest(self.digest)
     }

@@ -6,24 +6,25 @@ use clap::Args;
 use turnstile::coverage::{self, Report, Survey};
 use turnstile::suite;
 
+use super::arguments::{FILTER_OPTIONS, REPORTER_OPTIONS};
 use super::exit::Exit;
 use super::library::ScenarioArguments;
 use super::progress::progress_bar;
 use super::seeds::{SeedsArguments, plays_of};
 
-/// What is looked at.
+/// Arguments of `turnstile coverage`.
 #[derive(Args)]
 pub(crate) struct CoverageArguments {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     seed: SeedsArguments,
-    /// Print everything as JSON
-    #[arg(long)]
+    /// Print the report as JSON
+    #[arg(long, help_heading = REPORTER_OPTIONS)]
     json: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
 }
 
-/// Plays scenarios, and tells what of the protocol they reach.
+/// Plays scenarios and reports which parts of the protocol they cover.
 pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
     let library = match arguments.scenarios.load() {
         Ok(library) => library,
@@ -44,13 +45,13 @@ pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
         writeln!(out)?;
         out.flush()?;
     } else {
-        coverage::tell(&report, &mut out)?;
+        coverage::write_text(&report, &mut out)?;
     }
     Ok(if !report.failed.is_empty() {
         Exit::Harness
     } else if report.is_complete() && report.broken.is_empty() {
-        Exit::Held
+        Exit::Passed
     } else {
-        Exit::Broke
+        Exit::Failed
     })
 }

@@ -10,7 +10,7 @@ use turnstile::selftest::{name_of, oracle_of, rules_matching};
 use turnstile_judge::oracle::{Moment, ORACLES};
 use turnstile_profile::Profile;
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 use crate::Arguments;
 
 /// All generated regions.
@@ -65,9 +65,9 @@ pub(crate) fn docs(arguments: &DocsArguments) -> io::Result<Exit> {
         }
     }
     Ok(if arguments.check && !outdated.is_empty() {
-        Exit::Broke
+        Exit::Failed
     } else {
-        Exit::Held
+        Exit::Passed
     })
 }
 
@@ -77,7 +77,7 @@ fn usage(error: &docs::DocsError) -> Exit {
         // Writing to a string does not fail.
         let _ = write!(text, ": {source}");
     }
-    complain(&text);
+    print_error(&text);
     Exit::Usage
 }
 

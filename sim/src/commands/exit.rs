@@ -1,41 +1,40 @@
-//! How the program ends, and how it says that it cannot do what it was asked to.
+//! Exit statuses, and errors on standard error.
 
 use std::io;
 
 use turnstile::report::Summary;
 
-/// How the program ends.
+/// The exit status of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All held.
-    Held = 0,
-    /// Something did not hold.
-    Broke = 1,
-    /// The call was wrong, a script is wrong, or nothing matched.
+    /// Everything passed.
+    Passed = 0,
+    /// Something failed.
+    Failed = 1,
+    /// Wrong usage, an invalid script, or no match.
     Usage = 2,
-    /// The harness itself failed: nothing is said about the server.
+    /// The harness failed, so there is no verdict on the server.
     Harness = 3,
 }
 
 pub(crate) fn exit_of(summary: &Summary) -> Exit {
-    match (summary.failed, summary.broken) {
-        (0, 0) => Exit::Held,
-        (0, _) => Exit::Broke,
+    match (summary.errors, summary.failed) {
+        (0, 0) => Exit::Passed,
+        (0, _) => Exit::Failed,
         _ => Exit::Harness,
     }
 }
 
-/// What became of telling somebody something: whoever reads from a pipe may stop when it has seen enough, and how the
-/// program ends does not depend on that.
-pub(crate) fn heard(told: io::Result<()>) -> io::Result<()> {
-    told.or_else(|error| match error.kind() {
+/// Takes a broken pipe for success: the reader of a pipe may stop early, and the exit status does not depend on it.
+pub(crate) fn ignore_broken_pipe(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),
         _ => Err(error),
     })
 }
 
-/// Says on standard error what was wrong.
-pub(crate) fn complain(text: &str) {
+/// Prints an error on standard error.
+pub(crate) fn print_error(text: &str) {
     let style = anstyle::AnsiColor::Red.on_default().bold();
     anstream::eprintln!("{style}error:{style:#} {text}");
 }

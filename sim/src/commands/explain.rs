@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use clap::Args;
 use turnstile::explain;
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 use super::library::{LibraryArguments, load_if_present};
 
 /// The rule or oracle to explain.
@@ -31,10 +31,10 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     match explain::explain(&arguments.id, entries) {
         Ok(text) => {
             write!(anstream::stdout(), "{text}")?;
-            Ok(Exit::Held)
+            Ok(Exit::Passed)
         }
         Err(unknown) => {
-            complain(&unknown.to_string());
+            print_error(&unknown.to_string());
             Ok(Exit::Usage)
         }
     }

@@ -9,56 +9,59 @@ use clap::Args;
 use indicatif::ProgressBar;
 use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
 
-use super::arguments::{JobsArguments, ShownArguments};
-use super::exit::{Exit, complain, heard};
+use super::arguments::{
+    FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, ShownArguments,
+};
+use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
 use super::output_file::OutputFile;
 use super::progress::bar;
 use super::reporting::now;
 use super::seeds::{Seeds, ServerArguments};
 
-/// How many seeds are played if nothing is said.
+/// The default number of seeds.
 const DEFAULT_SEEDS: u64 = 1000;
 
-/// Which seeds are played, and what is told.
+/// Arguments of `turnstile explore`.
 #[derive(Args)]
 pub(crate) struct ExploreArguments {
-    /// The seeds, such as 0..1000 (1000 not included), which is what is played if nothing is said
-    #[arg(long, value_name = "A..B")]
+    /// Seeds to play, A included and B excluded [default: 0..1000]
+    #[arg(long, value_name = "A..B", help_heading = FILTER_OPTIONS)]
     seeds: Option<Seeds>,
-    /// Play from the first seed on for so many minutes
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    /// Play seeds for N minutes
+    #[arg(long, value_name = "N", conflicts_with = "seeds", help_heading = FILTER_OPTIONS)]
     minutes: Option<Minutes>,
-    /// The first seed, with --minutes
+    /// First seed for --minutes
     #[arg(
         long,
+        help_heading = FILTER_OPTIONS,
         value_name = "SEED",
         default_value_t = 0,
         requires = "minutes",
         conflicts_with = "seeds"
     )]
     from: u64,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
-    /// Play only every N-th seed, beginning with the I-th: shards 0/3, 1/3 and 2/3 are the whole together
-    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    /// Play one of N shards; I counts from 0
+    #[arg(long, value_name = "I/N", default_value = "0/1", help_heading = FILTER_OPTIONS)]
     shard: Shard,
-    /// Go on when something did not hold, and tell what is found by its kind
+    /// Continue after failures and group findings by kind
     #[arg(long)]
     keep_going: bool,
-    /// Write what came of it to a file, which `turnstile merge` can put together with others
-    #[arg(long, value_name = "FILE")]
+    /// Write the result as JSON, for `turnstile merge`
+    #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS)]
     json: Option<OutputFile>,
-    /// Write a JUnit report for a CI system: a case for each kind of finding, or one for all seeds if all held
-    #[arg(long, value_name = "FILE")]
+    /// Write a JUnit report: a case for each kind of finding, or one case if all seeds passed
+    #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS)]
     junit: Option<OutputFile>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
 }
 
-/// How long, in minutes.
+/// A duration that is given in minutes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Minutes(Duration);
 
@@ -71,11 +74,11 @@ impl FromStr for Minutes {
         duration
             .filter(|duration| !duration.is_zero())
             .map(Self)
-            .ok_or_else(|| format!("{text:?} is not a number of minutes above 0, such as 30 or 0.5"))
+            .ok_or_else(|| format!("{text:?} is not a positive number of minutes, such as 30 or 0.5"))
     }
 }
 
-/// Every `of`-th seed, from the `index`-th on.
+/// Every `of`-th seed, starting with the `index`-th.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shard {
     index: u64,
@@ -91,9 +94,7 @@ impl FromStr for Shard {
             .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
         match numbers {
             Some((index, of)) if index < of => Ok(Self { index, of }),
-            Some((index, of)) => Err(format!(
-                "there is no shard {index} of {of}: they are counted from 0"
-            )),
+            Some((index, of)) => Err(format!("there is no shard {index} of {of}: shards count from 0")),
             None => Err(format!("{text:?} is not a shard, such as 0/4")),
         }
     }
@@ -104,12 +105,12 @@ struct Chosen {
     first: u64,
     end: u64,
     every: u64,
-    /// How many there are; none if they are played until the time is over.
+    /// The number of seeds; `None` if they are played until a time limit.
     count: Option<u64>,
 }
 
 impl ExploreArguments {
-    /// The seeds that they name; `None` if that is no seed.
+    /// The selected seeds; `None` if there are none.
     fn chosen(&self) -> Option<Chosen> {
         let range = match (&self.seeds, self.minutes) {
             (Some(seeds), _) => seeds.0.clone(),
@@ -128,29 +129,29 @@ impl ExploreArguments {
     }
 }
 
-/// What is collected and printed while seeds are played.
+/// Collects and prints results while seeds are played.
 struct Exploring {
     bar: ProgressBar,
     tally: Tally,
     junit: JunitOfSeeds,
-    /// The flags that play a seed again on the same server.
+    /// The flags that replay a seed against the same server.
     flags: String,
-    /// The first error of the terminal.
+    /// The first error of standard output.
     error: Option<io::Error>,
 }
 
 impl Exploring {
-    /// Takes a seed that was played. Of many findings of one kind, one is printed in full.
+    /// Handles the result of a seed. Of each kind of finding, only the first is printed in full.
     fn take(&mut self, explored: Explored, keep_going: bool) -> ControlFlow<()> {
         let is_new = self.tally.add(&explored);
         let hours = self.tally.elapsed().as_secs() / 3600;
-        let findings = self.tally.broken();
+        let failed = self.tally.failed();
         self.bar
-            .set_message(format!("{hours} virtual hours, {findings} findings"));
+            .set_message(format!("{hours} virtual hours, {failed} failed"));
         let is_printed = is_new || explored.outcome.is_err();
         let printed = self.bar.suspend(|| print(&explored, is_printed, &self.flags));
         self.error = self.error.take().or(printed.err());
-        let is_enough = self.error.is_some() || !explored.held() && !keep_going;
+        let is_enough = self.error.is_some() || !explored.passed() && !keep_going;
         if is_new {
             self.junit.add(explored);
         }
@@ -172,7 +173,7 @@ fn print(explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
         writeln!(out, "seed {} {digest}", explored.seed)?;
     }
     if is_in_full {
-        explore::tell_seed(&mut out, explored, flags)?;
+        explore::write_seed(&mut out, explored, flags)?;
     }
     Ok(())
 }
@@ -182,13 +183,13 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let subject = match arguments.server.subject() {
         Ok(subject) => subject,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return Ok(Exit::Usage);
         }
     };
     let Some(chosen) = arguments.chosen() else {
         let Shard { index, of } = arguments.shard;
-        complain(&format!("shard {index}/{of} has none of these seeds"));
+        print_error(&format!("shard {index}/{of} contains none of the seeds"));
         return Ok(Exit::Usage);
     };
     let interruption = Interruption::listen();
@@ -233,22 +234,22 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         error,
         ..
     } = exploring;
-    // A length of time is over when it is over.
+    // With a time limit, every end but an interruption or a failure is the regular one.
     let stopped_early = match chosen.count {
         Some(count) => tally.played() < count,
-        None => interruption.is_asked_for() || tally.broken() > 0 && !arguments.keep_going,
+        None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
     let exploration = tally.finish(flags, chosen.first, chosen.every, stopped_early, start.elapsed());
-    let told = explore::tell_exploration(&mut anstream::stdout(), &exploration);
+    let written = explore::write_exploration(&mut anstream::stdout(), &exploration);
     let are_written = write_files(arguments, &exploration, &junit);
-    heard(error.map_or(told, Err))?;
+    ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written {
         return Ok(Exit::Harness);
     }
     Ok(exit_of_exploration(&exploration))
 }
 
-/// Writes the files that were asked for. Whether all could be.
+/// Writes the requested files. Returns whether all were written.
 fn write_files(arguments: &ExploreArguments, exploration: &Exploration, junit: &JunitOfSeeds) -> bool {
     let mut all = true;
     if let Some(file) = &arguments.json {
@@ -260,18 +261,18 @@ fn write_files(arguments: &ExploreArguments, exploration: &Exploration, junit: &
     all
 }
 
-/// How a program ends that tells of an exploration.
+/// The exit status for an exploration.
 pub(crate) fn exit_of_exploration(exploration: &Exploration) -> Exit {
     if !exploration.harness_failures.is_empty() {
         Exit::Harness
     } else if exploration.clusters.is_empty() {
-        Exit::Held
+        Exit::Passed
     } else {
-        Exit::Broke
+        Exit::Failed
     }
 }
 
-/// Writes a result as `turnstile merge` reads it.
+/// Writes a result in the format that `turnstile merge` reads.
 pub(crate) fn write(exploration: &Exploration, out: &mut impl io::Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, exploration)?;
     out.write_all(b"\n")
@@ -282,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_is_one_of_several_counted_from_zero_and_time_is_never_negative() {
+    fn shards_count_from_zero_and_minutes_are_positive() {
         assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
         for text in ["-1", "0", "nan", "soon", "1e300"] {
             assert!(text.parse::<Minutes>().is_err(), "{text}");

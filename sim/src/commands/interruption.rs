@@ -1,47 +1,47 @@
-//! Ctrl-C, and other signals that ask for the end: the first one asks for the end, the second one does not wait for it.
+//! Ctrl-C and other termination signals: the first one requests a clean end, the second one exits immediately.
 
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::exit::complain;
+use super::exit::print_error;
 
-/// The exit status of a program that was ended by Ctrl-C.
+/// The exit status after a second Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// Whether somebody has asked for the end. Cheap to clone.
+/// Whether a signal has requested the end. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Interruption(Arc<AtomicBool>);
 
 impl Interruption {
-    /// Listens from now on.
+    /// Installs the signal handler.
     pub fn listen() -> Self {
         let asked = Arc::new(AtomicBool::new(false));
-        let heard = Arc::clone(&asked);
+        let flag = Arc::clone(&asked);
         let listening = ctrlc::set_handler(move || {
-            if heard.swap(true, Ordering::Relaxed) {
+            if flag.swap(true, Ordering::Relaxed) {
                 process::exit(INTERRUPTED);
             }
         });
         if let Err(error) = listening {
-            complain(&format!(
-                "Ctrl-C will end this at once and without a summary: {error}"
+            print_error(&format!(
+                "cannot handle Ctrl-C, which will exit without a summary: {error}"
             ));
         }
         Self(asked)
     }
 
-    /// Tells whoever cannot ask here.
+    /// The flag itself, for code that does not know this type.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 
-    /// Prints that what follows is a part of the whole.
+    /// Prints that the following result is partial.
     pub fn note() {
-        anstream::eprintln!("interrupted: this is what came of it so far");
+        anstream::eprintln!("interrupted: the result is partial");
     }
 
-    /// Whether it was asked for.
+    /// Whether the end was requested.
     pub fn is_asked_for(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

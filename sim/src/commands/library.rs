@@ -1,4 +1,4 @@
-//! Finding scenarios, in the folder or in a file, and saying so if they are not there or wrong.
+//! Loads scenarios from the folder or from a file, and prints errors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario};
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
+use super::suggestions::similar_ids;
 
-/// Where they are if nobody says otherwise.
+/// The default folder.
 const FOLDER: &str = "scenarios";
 
-/// Where the scenarios are.
+/// The folder of the scenarios.
 #[derive(Args)]
 pub(crate) struct LibraryArguments {
-    /// The folder with the scenarios: its `suite` and its `regressions`
+    /// Folder with scenarios, in `suite` and `regressions`
     #[arg(
         long,
         default_value = FOLDER,
@@ -25,50 +26,56 @@ pub(crate) struct LibraryArguments {
 }
 
 impl LibraryArguments {
-    /// The folder, if it is not the one where they are looked for anyway.
+    /// All scenarios of the folder; `None` if it is missing or a script is invalid.
+    pub(crate) fn load_quietly(&self) -> Option<Library> {
+        Library::load(&self.scenarios).ok()
+    }
+
+    /// The folder; `None` if it is the default.
     pub(crate) fn elsewhere(&self) -> Option<&Path> {
         Some(self.scenarios.as_path()).filter(|folder| *folder != Path::new(FOLDER))
     }
 }
 
-/// Scenarios, chosen by id.
+/// A selection of scenarios by id.
 #[derive(Args)]
 pub(crate) struct ScenarioArguments {
-    /// Only scenarios whose id contains this
+    /// Select scenarios whose id contains FILTER; an exact id selects only that scenario
+    #[arg(help_heading = None::<&str>)]
     pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) library: LibraryArguments,
 }
 
 impl ScenarioArguments {
-    /// All scenarios of the folder. An error was printed already.
+    /// All scenarios of the folder. Prints an error before it returns one.
     pub(crate) fn load(&self) -> Result<Library, Exit> {
         load(&self.library)
     }
 
-    /// Those of the chosen id: at least one. An error was printed already.
+    /// The selected scenarios: at least one. Prints an error before it returns one.
     pub(crate) fn select<'a>(&self, library: &'a Library) -> Result<Vec<&'a Entry>, Exit> {
         let filter = self.filter.as_deref();
         let entries = library.matching(filter);
         if entries.is_empty() {
-            return Err(nothing_matches(filter));
+            return Err(nothing_matches(filter, library));
         }
         Ok(entries)
     }
 }
 
-/// All scenarios of the folder; if they cannot be played, it is said why.
+/// All scenarios of the folder. Prints an error before it returns one.
 fn load(arguments: &LibraryArguments) -> Result<Library, Exit> {
     let folder = &arguments.scenarios;
     if !folder.is_dir() {
-        complain(&format!(
-            "there is no folder {}: run from the top of the project, or name the folder with --scenarios",
+        print_error(&format!(
+            "no such folder: {}; run from the top of the project, or set --scenarios",
             folder.display()
         ));
         return Err(Exit::Usage);
     }
     Library::load(folder).map_err(|errors: LibraryErrors| {
-        complain(&errors.to_string());
+        print_error(&errors.to_string());
         Exit::Usage
     })
 }
@@ -82,18 +89,21 @@ pub(crate) fn load_if_present(arguments: &LibraryArguments) -> Result<Option<Lib
     }
 }
 
-/// One scenario; or what is wrong with its file.
+/// Reads one scenario.
 pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
     let source =
         fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     Scenario::parse(&source, file).map_err(|errors| errors.to_string())
 }
 
-/// Says that there is nothing to do.
-fn nothing_matches(filter: Option<&str>) -> Exit {
-    complain(&match filter {
-        Some(filter) => format!("no scenario has {filter:?} in its id; `turnstile list` shows all ids"),
-        None => "there are no scenarios in the folder".to_owned(),
+/// Prints that no scenario is selected.
+fn nothing_matches(filter: Option<&str>, library: &Library) -> Exit {
+    print_error(&match filter {
+        Some(filter) => match similar_ids(filter, library).as_slice() {
+            [] => format!("no scenario matches {filter:?}; `turnstile list` shows all ids"),
+            ids => format!("no scenario matches {filter:?}; did you mean {}?", ids.join(", ")),
+        },
+        None => "no scenarios in the folder".to_owned(),
     });
     Exit::Usage
 }

@@ -1,4 +1,4 @@
-//! `turnstile run --live`: the same scenarios in real time, against a server that is a process of its own.
+//! `turnstile run --live`: plays scenarios in real time against a server in a separate process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,51 +19,50 @@ use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_scenarios::Entry;
 use turnstile_seams::error_chain::with_sources;
-use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
+use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
+use super::reference_server::reference_server;
 use super::report_files::ReportArguments;
 use super::reporting::{Reporting, now};
 
-/// How fast time passes at a server that the harness starts, if nobody wants it otherwise: fast enough for most
-/// scenarios, and slow beside what a busy machine is late by.
+/// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
+/// delays of a busy machine.
 const OWN_SPEED: u32 = 10;
-/// The port of a URL that names none.
+/// The port of a URL without a port.
 const HTTP_PORT: u16 = 80;
-/// How long a scenario may take, by the machine's clock, unless it may be slow.
+/// The maximum wall time of a scenario.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long it may take if it may be slow: what takes longer only virtual time can play.
+/// The maximum wall time of a scenario with `--slow`.
 const LONG_PATIENCE: Duration = Duration::from_hours(1);
-/// How many scenarios a core can have under way at once, each with a server of its own: most of the time all wait.
+/// The number of parallel scenarios for each core. Each has its own server, and all of them mostly wait.
 const AT_ONCE: usize = 12;
 
 /// The server under test.
 #[derive(Args)]
-#[command(next_help_heading = "In real time")]
+#[command(next_help_heading = "Live target options")]
 pub(crate) struct LiveArguments {
-    /// Play in real time against a server that is a process of its own; the reference server unless --target is given
+    /// Run in real time against a server process: the reference server, or --target
     ///
-    /// A scenario that needs what the server cannot be asked for is skipped, and so is one that takes more than 20 s;
-    /// the report says so of each.
+    /// Scenarios that need an unsupported capability or take longer than 20 s are skipped.
     #[arg(long, conflicts_with = "seed")]
     pub(crate) live: bool,
-    /// Play against the server that listens here, such as http://127.0.0.1:8787
+    /// URL of the server under test, such as http://127.0.0.1:8787
     #[arg(long, value_name = "URL", requires = "live", conflicts_with = "jobs")]
     target: Option<String>,
-    /// How many times as fast all of the server's durations pass: those of the reference server are made so (10 if
-    /// left out), another server's are said to be so (1 if left out)
+    /// Factor by which all durations of the server are shortened [default: 10, or 1 with --target]
     #[arg(long, value_name = "N", requires = "live", value_parser = clap::value_parser!(u32).range(1..=100))]
     speed: Option<u32>,
-    /// Also play what takes longer than 20 s here, up to an hour
+    /// Also run scenarios that take longer than 20 s, up to one hour
     #[arg(long, requires = "live")]
     slow: bool,
-    /// A shell command that kills the target and starts it again on the same data
+    /// Shell command that kills the target and restarts it on the same data
     #[arg(long, value_name = "COMMAND", requires = "target")]
     restart_command: Option<String>,
-    /// Secret under which the target checks users' tokens
+    /// Secret of the target's user tokens
     #[arg(
         long,
         value_name = "SECRET",
@@ -71,7 +70,7 @@ pub(crate) struct LiveArguments {
         hide_env_values = true
     )]
     api_secret: Option<String>,
-    /// Secret under which the target checks stream tickets
+    /// Secret of the target's stream tickets
     #[arg(
         long,
         value_name = "SECRET",
@@ -79,7 +78,7 @@ pub(crate) struct LiveArguments {
         hide_env_values = true
     )]
     ticket_secret: Option<String>,
-    /// The key of internal procedures at the target
+    /// API key of the target's internal procedures
     #[arg(
         long,
         value_name = "KEY",
@@ -87,7 +86,7 @@ pub(crate) struct LiveArguments {
         hide_env_values = true
     )]
     internal_api_key: Option<String>,
-    /// Where the target has been told that its wrappers are
+    /// Address of the wrapper, as configured at the target
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -95,10 +94,10 @@ pub(crate) struct LiveArguments {
         default_value = "127.0.0.1:9000"
     )]
     wrapper: SocketAddr,
-    /// The target reaches each session's wrapper there under a path of its own: /SESSION before what is asked
+    /// The target prefixes the path of wrapper requests with /SESSION
     #[arg(long, requires = "target")]
     sandboxes: bool,
-    /// Where the callback receiver listens, for the target to reach
+    /// Address on which the callback receiver listens
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -106,22 +105,22 @@ pub(crate) struct LiveArguments {
         default_value = "127.0.0.1:9200"
     )]
     receiver: SocketAddr,
-    /// The authority at which the target reaches the receiver, if it is not where that listens
+    /// Authority at which the target reaches the receiver [default: --receiver]
     #[arg(long, value_name = "HOST:PORT", requires = "target")]
     receiver_reached_at: Option<String>,
-    /// The authority in the URL that the target gives wrappers for its ingest, if it is not the target's own
+    /// Authority of the target's ingest URL [default: that of --target]
     #[arg(long, value_name = "HOST:PORT", requires = "target")]
     ingest_authority: Option<String>,
 }
 
-/// Which reports are made.
+/// The reports of a run.
 pub(crate) struct Reports<'a> {
     pub(crate) files: &'a ReportArguments,
     pub(crate) shown: &'a ShownArguments,
 }
 
 impl LiveArguments {
-    /// The server that they name; or what is wrong with them.
+    /// The server under test; or the error in the arguments.
     fn live(&self, interruption: &Interruption) -> Result<Live, String> {
         let speed = self.speed.unwrap_or(match self.target {
             Some(_) => 1,
@@ -190,9 +189,7 @@ impl LiveArguments {
         let needed = |secret: &Option<String>, name: &str| {
             secret.clone().ok_or_else(|| {
                 let variable = name.to_uppercase().replace('-', "_");
-                format!(
-                    "a target needs its secret: --{name}, or TURNSTILE_TARGET_{variable} in the environment"
-                )
+                format!("--target requires --{name} or TURNSTILE_TARGET_{variable} in the environment")
             })
         };
         Ok(Secrets {
@@ -202,12 +199,12 @@ impl LiveArguments {
         })
     }
 
-    /// The flags that play the same again. Secrets are not among them.
+    /// The flags that repeat the run, without secrets.
     fn flags(&self, library: &LibraryArguments) -> String {
         let mut flags = String::new();
         let mut add = |name: &str, value: Option<String>| {
             if let Some(value) = value {
-                // In a shell a quote ends a quoted text, and is written outside of it.
+                // A shell has no escape for a quote within quotes.
                 let quoted = value.replace('\'', r"'\''");
                 flags.push_str(&format!(" --{name} '{quoted}'"));
             }
@@ -234,25 +231,13 @@ impl LiveArguments {
     }
 }
 
-/// The reference server, as a process of this very program.
-pub(crate) fn reference_server(secrets: &Secrets) -> Result<StartedServer, String> {
-    let program = std::env::current_exe();
-    let secret = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Ok(StartedServer {
-        program: program.map_err(|error| format!("cannot tell where this program is: {error}"))?,
-        arguments: vec!["server".to_owned()],
-        environment: vec![
-            secret("TURNSTILE_API_SECRET", &secrets.api),
-            secret("TURNSTILE_TICKET_SECRET", &secrets.ticket),
-            secret("TURNSTILE_INTERNAL_API_KEY", &secrets.internal_api_key),
-        ],
-    })
-}
-
 /// The host and port of a target's URL.
 fn authority(target: &str) -> Result<String, String> {
-    let wrong =
-        || format!("{target:?} is no target: it is a URL such as http://127.0.0.1:8787, without a path");
+    let wrong = || {
+        format!(
+            "{target:?} is not a valid target: expected a URL without a path, such as http://127.0.0.1:8787"
+        )
+    };
     let url: Uri = target.parse().map_err(|_| wrong())?;
     let is_plain =
         url.scheme_str() == Some("http") && url.query().is_none() && matches!(url.path(), "" | "/");
@@ -265,10 +250,10 @@ fn authority(target: &str) -> Result<String, String> {
     Ok(format!("{}:{}", authority.host(), port.unwrap_or(HTTP_PORT)))
 }
 
-/// Where the target accepts connections: the first of its addresses that does.
+/// The first address of the target that accepts connections.
 fn find(authority: &str, restart_command: Option<&String>) -> Result<GivenServer, String> {
     let addresses = authority.to_socket_addrs();
-    let addresses = addresses.map_err(|error| format!("cannot find {authority}: {error}"))?;
+    let addresses = addresses.map_err(|error| format!("cannot resolve {authority}: {error}"))?;
     let mut problem = format!("{authority} has no address");
     for address in addresses {
         let server = GivenServer {
@@ -280,20 +265,18 @@ fn find(authority: &str, restart_command: Option<&String>) -> Result<GivenServer
             Err(error) => problem = with_sources(&error),
         }
     }
-    Err(format!(
-        "{problem}; start the server, or say with --target where it is"
-    ))
+    Err(format!("{problem}; start the server or correct --target"))
 }
 
-/// Whether the harness can listen where the target will look for it; what is wrong if not.
+/// Checks that the harness can listen on an address.
 fn can_listen(address: SocketAddr, flag: &str) -> Result<(), String> {
     let listening = std::net::TcpListener::bind(address);
     listening
         .map(drop)
-        .map_err(|error| format!("cannot listen at {address} (--{flag}): {error}"))
+        .map_err(|error| format!("cannot listen on {address} (--{flag}): {error}"))
 }
 
-/// Plays scenarios in real time and judges them.
+/// Plays and judges scenarios in real time.
 pub(crate) fn run_live(
     arguments: &LiveArguments,
     entries: &[&Entry],
@@ -305,7 +288,7 @@ pub(crate) fn run_live(
     let live = match arguments.live(&interruption) {
         Ok(live) => live,
         Err(problem) => {
-            complain(&problem);
+            print_error(&problem);
             return Ok(Exit::Usage);
         }
     };
@@ -348,17 +331,17 @@ pub(crate) fn run_live(
     reporting.finish(Some(&interruption))
 }
 
-/// How many plays there are at once, unless the command line says otherwise.
+/// The default number of parallel plays.
 fn default_jobs(is_given: bool) -> NonZeroUsize {
     if is_given {
-        // There is one server, configured with one wrapper.
+        // One server is configured with one wrapper.
         NonZeroUsize::MIN
     } else {
         all_cores().saturating_mul(NonZeroUsize::MIN.saturating_add(AT_ONCE - 1))
     }
 }
 
-/// What ids are drawn from: a server that is there for longer than a play must not be shown the same ones again.
+/// The seed of ids. A server that outlives a play must not get the same ids again.
 fn seed(is_given: bool) -> u64 {
     if is_given {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();

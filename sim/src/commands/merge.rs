@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use turnstile::explore::{self, Exploration};
 
-use super::exit::{Exit, complain, heard};
+use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::explore::{exit_of_exploration, write};
 use super::output_file::OutputFile;
 
-/// Which results are put together.
+/// Arguments of `turnstile merge`.
 #[derive(Args)]
 pub(crate) struct MergeArguments {
-    /// What `turnstile explore --json` has written
+    /// Results of `turnstile explore --json`
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Write the whole to a file too
+    /// Write the merged result as JSON
     #[arg(long, short, value_name = "FILE")]
     output: Option<OutputFile>,
 }
 
-/// Puts the results of several explorations together, and tells of the whole.
+/// Merges results and reports the total.
 pub(crate) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
     let mut whole: Option<Exploration> = None;
     for file in &arguments.files {
         let exploration = match read(file) {
             Ok(exploration) => exploration,
             Err(error) => {
-                complain(&error);
+                print_error(&error);
                 return Ok(Exit::Usage);
             }
         };
@@ -37,23 +37,20 @@ pub(crate) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
             None => whole = Some(exploration),
             Some(whole) => {
                 if let Err(error) = whole.merge(exploration) {
-                    complain(&format!(
-                        "{} cannot be put to the others: {error}",
-                        file.display()
-                    ));
+                    print_error(&format!("cannot merge {}: {error}", file.display()));
                     return Ok(Exit::Usage);
                 }
             }
         }
     }
-    let whole = whole.expect("the command line asks for a file at least");
-    let told = explore::tell_exploration(&mut anstream::stdout(), &whole);
+    let whole = whole.expect("clap requires at least one file");
+    let written = explore::write_exploration(&mut anstream::stdout(), &whole);
     if let Some(file) = &arguments.output
-        && !file.write("the whole", |out| write(&whole, out))
+        && !file.write("the merged result", |out| write(&whole, out))
     {
         return Ok(Exit::Harness);
     }
-    heard(told)?;
+    ignore_broken_pipe(written)?;
     Ok(exit_of_exploration(&whole))
 }
 
@@ -61,9 +58,9 @@ fn read(file: &Path) -> Result<Exploration, String> {
     let text = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let read: Exploration = serde_json::from_slice(&text).map_err(|error| {
         let file = file.display();
-        format!("{file} is not what `turnstile explore --json` writes: {error}")
+        format!("{file} is not a result of `turnstile explore --json`: {error}")
     })?;
     let is_known = read.check_layout();
-    is_known.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    is_known.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     Ok(read)
 }

@@ -1,18 +1,21 @@
-//! What each command does, a file each, and what several of them need.
+//! The commands, one file each, and code that they share.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `library` | finding the scenarios, and saying so if they are not there or wrong |
-//! | `progress`, `seeds`, `exit` | the bar, the seeds as they are written, how the program ends |
+//! | `library` | loads and selects scenarios |
+//! | `suggestions` | suggestions for misspelt commands and ids |
+//! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
-//! | `output_file`, `report_files` | files that are written when all is over, and the reports that are |
+//! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
+//! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
-//! | all others | the command of that name: its arguments and what it does |
+//! | all others | the command of that name |
 //!
-//! What is told and how it looks is the library's business (`report`, and what the commands are named after).
+//! The content and layout of reports belong to the library: `report`, and the modules named like the commands.
 
 mod arguments;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod coverage;
 #[cfg(feature = "selftest")]
 pub(crate) mod docs;
@@ -23,9 +26,11 @@ mod interruption;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
+pub(crate) mod man;
 pub(crate) mod merge;
 mod output_file;
 mod progress;
+mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
@@ -37,6 +42,7 @@ pub(crate) mod shrink;
 pub(crate) mod snapshots;
 pub(crate) mod soak;
 pub(crate) mod stream;
+pub(crate) mod suggestions;
 pub(crate) mod sweep;
 pub(crate) mod tokens;
 pub(crate) mod up;

@@ -1,4 +1,4 @@
-//! A file that is named on the command line and written when all is over.
+//! An output file that is named on the command line and written at the end.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,10 +7,10 @@ use std::path::{Display, Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, ValueParserFactory};
 
-use super::exit::complain;
+use super::exit::print_error;
 
-/// A file that can be written, as far as that can be told beforehand: nobody wants to hear of a missing folder after
-/// a night of plays.
+/// A file that was checked to be writable when the command line was parsed, so that a wrong path is reported before
+/// a long run and not after it.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputFile(PathBuf);
 
@@ -19,7 +19,7 @@ impl OutputFile {
         self.0.display()
     }
 
-    /// Writes the file anew, and says so if it cannot be. Whether it could.
+    /// Replaces the file. Prints an error if that fails. Returns whether it was written.
     pub(crate) fn write(
         &self,
         what: &str,
@@ -31,7 +31,7 @@ impl OutputFile {
             out.flush()
         });
         if let Err(error) = &written {
-            complain(&format!("cannot write {what} to {}: {error}", self.display()));
+            print_error(&format!("cannot write {what} to {}: {error}", self.display()));
         }
         written.is_ok()
     }
@@ -45,19 +45,19 @@ impl ValueParserFactory for OutputFile {
     }
 }
 
-/// The file of that name; or why it cannot be written.
+/// Checks that a file can be written.
 fn named(path: OsString) -> Result<OutputFile, String> {
     let path = PathBuf::from(path);
-    try_to_write(&path).map_err(|error| format!("it cannot be written: {error}"))?;
+    try_to_write(&path).map_err(|error| format!("cannot write it: {error}"))?;
     Ok(OutputFile(path))
 }
 
-/// Leaves everything as it was.
+/// Tries to open a file for writing, without changing it.
 fn try_to_write(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(found) if found.is_file() => OpenOptions::new().append(true).open(path).map(drop),
-        // Whoever reads a pipe would take its opening and closing for all there is.
+        // The reader of a pipe would take its opening and closing for the whole content.
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             OpenOptions::new().write(true).create_new(true).open(path)?;
@@ -72,8 +72,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_cannot_be_written_is_refused_beforehand_and_one_that_can_is_left_alone() {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+    fn an_unwritable_file_is_refused_and_a_writable_one_is_unchanged() {
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let named = |name: &str| named(folder.path().join(name).into_os_string());
         assert!(named("missing/report.json").is_err());
         assert!(named("").is_err(), "a folder");

@@ -1,20 +1,19 @@
-//! The bar that those who wait see.
+//! Progress bars.
 
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar for so many plays.
+/// A bar for `length` plays.
 pub(crate) fn progress_bar(length: usize) -> ProgressBar {
     bar(Some(length as u64), "{bar:30} {pos}/{len} played, {elapsed}")
 }
 
-/// On a terminal, a bar that looks like `template`, or something that moves if nobody knows how long it will be;
-/// nothing in a pipe.
+/// A bar in the form of `template`; a spinner if the length is unknown. Hidden if standard error is not a terminal.
 ///
 /// # Panics
 ///
-/// If the template is none.
+/// If the template is invalid.
 pub(crate) fn bar(length: Option<u64>, template: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());

@@ -11,39 +11,40 @@ use turnstile::script::Options;
 use turnstile::suite::{self, Play};
 use turnstile_world::WorldKind;
 
-use super::exit::{Exit, complain, exit_of, heard};
+use super::arguments::{REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS};
+use super::exit::{Exit, exit_of, ignore_broken_pipe, print_error};
 use super::output_file::OutputFile;
 use super::report_files::ReportFiles;
 use super::seeds::{ServerArguments, Source, SourceArguments};
 
-/// What is played, and how it is shown.
+/// Arguments of `turnstile replay`.
 #[derive(Args)]
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     source: SourceArguments,
-    /// Print the trace as JSON, one record a line
-    #[arg(long, conflicts_with = "mermaid")]
+    /// Print the trace as JSON lines
+    #[arg(long, help_heading = REPORTER_OPTIONS, conflicts_with = "mermaid")]
     json: bool,
-    /// Print a Mermaid sequence diagram of what is essential, for a comment
-    #[arg(long)]
+    /// Print a Mermaid sequence diagram
+    #[arg(long, help_heading = REPORTER_OPTIONS)]
     mermaid: bool,
-    /// Write a timeline to look at in a browser
-    #[arg(long, value_name = "FILE")]
+    /// Write an interactive timeline (HTML)
+    #[arg(long, help_heading = REPORTER_OPTIONS, value_name = "FILE")]
     timeline: Option<OutputFile>,
-    /// The world that it is played in
-    #[arg(long, value_enum, default_value_t)]
+    /// Simulated world
+    #[arg(long, help_heading = RUNNER_OPTIONS, value_name = "WORLD", value_enum, default_value_t)]
     world: WorldChoice,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
 }
 
-/// Which world something is played in, as it is written on the command line.
+/// The simulated world, as an argument.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum WorldChoice {
-    /// The engine of events, whose clock jumps
+    /// Event-driven world whose clock jumps
     #[default]
     Events,
-    /// The loop of the crate `turmoil`, in ticks of 10 ms: slow, and not ours
+    /// The loop of the crate `turmoil` with ticks of 10 ms; slow, for cross-checks
     #[cfg(feature = "witness")]
     Witness,
 }
@@ -61,22 +62,22 @@ impl From<WorldChoice> for WorldKind {
 }
 
 impl ReplayArguments {
-    /// Whether what is printed is for machines, so that it stays apart from what people want to know.
+    /// Whether standard output is for machines, so that the verdict goes to standard error.
     fn is_for_machines(&self) -> bool {
         self.json || self.mermaid
     }
 
-    /// What it is played with besides the seed and the scenario.
+    /// The flags other than the scenario and its seed.
     fn options(&self) -> String {
         let world = self
             .world
             .to_possible_value()
-            .expect("no world is left out of the help");
+            .expect("every world is a possible value");
         format!("--world {}{}", world.get_name(), self.server.flags())
     }
 }
 
-/// Plays one seed or script and prints all that was observed.
+/// Plays one seed or script and prints its trace.
 pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let found = arguments
         .source
@@ -85,7 +86,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let ((entry, seed), subject) = match found {
         Ok(found) => found,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return Ok(Exit::Usage);
         }
     };
@@ -111,8 +112,8 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     files.report(&event)?;
     let is_written = files.write();
     let mut out = BufWriter::new(anstream::stdout());
-    heard(print(arguments, &event, &mut out))?;
-    heard(out.flush())?;
+    ignore_broken_pipe(print(arguments, &event, &mut out))?;
+    ignore_broken_pipe(out.flush())?;
     let out: Box<dyn io::Write> = if arguments.is_for_machines() {
         Box::new(anstream::stderr())
     } else {
@@ -121,7 +122,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let mut reporter = TerminalReporter::new(out, 0);
     let reported = reporter.report(&event);
     let finished = reporter.report(&Event::Finished { wall: played.wall });
-    heard(reported.and(finished))?;
+    ignore_broken_pipe(reported.and(finished))?;
     Ok(if is_written {
         exit_of(&reporter.summary())
     } else {
@@ -129,7 +130,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     })
 }
 
-/// Prints all that was observed, or a diagram of it. If the harness failed there is nothing to print.
+/// Prints the trace or the diagram; nothing if the harness failed.
 fn print(arguments: &ReplayArguments, event: &Event, out: &mut impl Write) -> io::Result<()> {
     let Event::Played { played, replay } = *event else {
         return Ok(());

@@ -1,7 +1,6 @@
-//! Reports that are written to files, for machines and for later.
+//! Reports in files.
 //!
-//! They are written after all plays, whatever their outcome. One that cannot be written does not keep the others
-//! from being written.
+//! They are written after all plays, whatever the outcome. An error in one does not prevent the others.
 
 use std::io;
 
@@ -10,18 +9,18 @@ use turnstile::report::{Document, Event, JsonReport, JunitReport, Reporter, Time
 
 use super::output_file::OutputFile;
 
-/// Which reports are written, and where to.
+/// The files to write.
 #[derive(Args)]
 pub(crate) struct ReportArguments {
-    /// Write a JUnit report for a CI system: a suite for each seam, a case for each play
+    /// Write a JUnit report: a suite for each seam, a case for each play
     #[arg(long, value_name = "FILE")]
     junit: Option<OutputFile>,
-    /// Write what came of each play as JSON
+    /// Write a JSON report
     #[arg(long, value_name = "FILE")]
     json: Option<OutputFile>,
-    /// Write a timeline to look at in a browser: of the one play, or of the first that broke if there are several
+    /// Write an interactive timeline (HTML) of the only play or of the first failure
     ///
-    /// If several are played and all hold, there is nothing to look at and no file is written.
+    /// No file is written if there are several plays and all pass.
     #[arg(long, value_name = "FILE")]
     timeline: Option<OutputFile>,
 }
@@ -54,13 +53,13 @@ impl<'a> ReportFiles<'a> {
         self.0.push((file, Box::new(document)));
     }
 
-    /// Writes all documents, and prints an error for each that cannot be written. Whether all were written.
+    /// Writes all documents and prints an error for each that cannot be written. Returns whether all were written.
     pub(crate) fn write(self) -> bool {
         let mut all = true;
         for (file, document) in self.0 {
             let name = document.name();
             match document.absence() {
-                Some(why) => anstream::eprintln!("no {name} was written to {}: {why}", file.display()),
+                Some(why) => anstream::eprintln!("no {name} written to {}: {why}", file.display()),
                 None => all &= file.write(&format!("the {name}"), |out| document.write(out)),
             }
         }

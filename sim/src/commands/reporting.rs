@@ -1,4 +1,4 @@
-//! All reports of `turnstile run`: lines on the terminal below a progress bar, and files.
+//! The reports of `turnstile run`: lines on the terminal with a progress bar, and files.
 
 use std::io;
 use std::time::Instant;
@@ -6,12 +6,12 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use turnstile::report::{Event, Reporter as _, TerminalReporter};
 
-use super::exit::{Exit, exit_of, heard};
+use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
 use super::progress::progress_bar;
 use super::report_files::ReportFiles;
 
-/// The reporters of some plays.
+/// The reporters of a run.
 pub(crate) struct Reporting<'a, W> {
     bar: ProgressBar,
     terminal: TerminalReporter<W>,
@@ -22,7 +22,7 @@ pub(crate) struct Reporting<'a, W> {
 }
 
 impl<'a, W: io::Write> Reporting<'a, W> {
-    /// Begins to report `plays` plays.
+    /// Starts to report `plays` plays.
     pub(crate) fn start(plays: usize, terminal: TerminalReporter<W>, files: ReportFiles<'a>) -> Self {
         Self {
             bar: progress_bar(plays),
@@ -38,7 +38,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         self.bar.clone()
     }
 
-    /// Reports an event. An error does not keep later events from being reported.
+    /// Reports an event. After an error, later events are still reported.
     pub(crate) fn report(&mut self, event: &Event) {
         let in_files = self.files.report(event);
         let on_terminal = self.bar.suspend(|| self.terminal.report(event));
@@ -49,7 +49,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
     ///
     /// # Errors
     ///
-    /// If the terminal cannot be written to. The files are written all the same.
+    /// If standard output cannot be written. Files are written nevertheless.
     pub(crate) fn finish(mut self, interruption: Option<&Interruption>) -> io::Result<Exit> {
         self.bar.finish_and_clear();
         let is_interrupted = interruption.is_some_and(Interruption::is_asked_for);
@@ -59,8 +59,8 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         let are_written = self.files.write();
         let wall = self.start.elapsed();
         let finished = self.terminal.report(&Event::Finished { wall });
-        heard(self.error.map_or(finished, Err))?;
-        // A scenario that was not played did not hold.
+        ignore_broken_pipe(self.error.map_or(finished, Err))?;
+        // An incomplete run has not passed.
         Ok(if are_written && !is_interrupted {
             exit_of(&self.terminal.summary())
         } else {
@@ -72,7 +72,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
 /// The time of this machine.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long it takes here is for the person who waits"
+    reason = "wall time is only shown, and no run depends on it"
 )]
 pub(crate) fn now() -> Instant {
     Instant::now()

@@ -1,12 +1,13 @@
-//! `turnstile run`, which is also what is done if no command is given.
+//! `turnstile run`, the default command.
 
 use std::io;
 
 use clap::Args;
 use turnstile::report::{Event, replay_of_play};
 use turnstile::suite;
+use turnstile_scenarios::Library;
 
-use super::arguments::{JobsArguments, ShownArguments};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
 use super::exit::Exit;
 use super::library::ScenarioArguments;
 use super::live::{LiveArguments, Reports, run_live};
@@ -14,25 +15,34 @@ use super::report_files::ReportArguments;
 use super::reporting::Reporting;
 use super::seeds::{SeedsArguments, plays_of};
 
-/// What is played, and what is shown of it.
+/// Arguments of `turnstile run`.
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
     #[command(flatten)]
     seed: SeedsArguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
     #[command(flatten)]
     reports: ReportArguments,
-    // It comes last: all arguments after it would be listed under its heading.
     #[command(flatten)]
     live: LiveArguments,
 }
 
-/// Plays scenarios and judges them.
+impl RunArguments {
+    /// The filter, if no scenario matches it.
+    pub(crate) fn unmatched_filter(&self) -> Option<&str> {
+        let filter = self.scenarios.filter.as_deref()?;
+        let matches_some = |library: Library| !library.matching(Some(filter)).is_empty();
+        let is_matched = self.scenarios.library.load_quietly().is_some_and(matches_some);
+        (!is_matched).then_some(filter)
+    }
+}
+
+/// Plays and judges scenarios.
 pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let library = match arguments.scenarios.load() {
         Ok(library) => library,

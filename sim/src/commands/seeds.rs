@@ -1,4 +1,4 @@
-//! Seeds, and what stands for a scenario, as they are written on the command line.
+//! Arguments that name seeds, scenarios and servers.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,48 +25,48 @@ impl FromStr for Seeds {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| {
             text.parse::<u64>()
-                .map_err(|_| format!("{text:?} is not a seed: 0 to {}", u64::MAX))
+                .map_err(|_| format!("{text:?} is not a seed (0 to {})", u64::MAX))
         };
         let range = match text.split_once("..") {
             Some((start, end)) => number(start)?..number(end)?,
             None => {
                 let seed = number(text)?;
-                seed..seed.checked_add(1).ok_or("the last seed is reserved")?
+                seed..seed.checked_add(1).ok_or("the largest seed is reserved")?
             }
         };
         if range.is_empty() {
-            Err(format!("{text} has no seeds in it"))
+            Err(format!("{text} is an empty range"))
         } else {
             Ok(Self(range))
         }
     }
 }
 
-/// The seeds that scenarios are played with.
+/// The seeds of a run.
 #[derive(Args)]
 pub(crate) struct SeedsArguments {
-    /// The seed that every choice follows from, or a range of seeds such as 0..10 (10 not included)
+    /// Seed, or range of seeds with B excluded; determines network timings and ids
     #[arg(long, default_value = "0", value_name = "SEED|A..B")]
     seed: Seeds,
 }
 
 impl SeedsArguments {
-    /// All of them.
+    /// The seeds.
     pub(crate) fn range(&self) -> &Range<u64> {
         &self.seed.0
     }
 }
 
-/// One scenario, with the seed and the surface that it is played with.
+/// One scenario with its seed and API surface.
 #[derive(Args)]
 pub(crate) struct SourceArguments {
-    /// A seed, or a script
-    #[arg(value_name = "SEED|FILE")]
+    /// Seed to generate a scenario from, or path of a script
+    #[arg(help_heading = None::<&str>, value_name = "SEED|FILE")]
     pub(crate) source: Source,
-    /// The seed that every choice follows from, for a script; 0 if left out
-    #[arg(long)]
+    /// Seed of a script [default: 0]
+    #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// The surface that a script is played on; the first of its surfaces if left out
+    /// API surface of a script, unified or legacy [default: the first in its `api`]
     #[arg(long, value_name = "SURFACE")]
     api: Option<Surface>,
 }
@@ -83,12 +83,12 @@ impl SourceArguments {
     }
 }
 
-/// Where a scenario is from: a seed, or a script. A file that is called like a number is written as `./17`.
+/// The source of a scenario: a seed or a script. A file whose name is a number is written as `./17`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Generated from it.
+    /// Generated from a seed.
     Seed(u64),
-    /// Read from it.
+    /// Read from a file.
     File(PathBuf),
 }
 
@@ -112,7 +112,7 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// As [`Self::scenario`], with what it is called and where it is; what is not in a file has an empty path.
+    /// As [`Self::scenario`], with its id and path. A generated scenario has an empty path.
     pub fn entry(&self, seed: Option<u64>, surface: Option<Surface>) -> Result<(Entry, u64), String> {
         let (scenario, seed) = self.scenario(seed, surface)?;
         let path = match self {
@@ -123,12 +123,11 @@ impl Source {
         Ok((Entry { id, path, scenario }, seed))
     }
 
-    /// The scenario, on one surface, and the seed that it is played with: a generated one has that of its
-    /// generation.
+    /// The scenario on one surface, and its seed.
     pub fn scenario(&self, seed: Option<u64>, surface: Option<Surface>) -> Result<(Scenario, u64), String> {
         match self {
             Self::Seed(_) if seed.is_some() || surface.is_some() => {
-                Err("--seed and --api are for scripts: what a seed does follows from it".to_owned())
+                Err("--seed and --api apply only to scripts".to_owned())
             }
             Self::Seed(seed) => Ok((explore::scenario(*seed), *seed)),
             Self::File(file) => {
@@ -137,7 +136,7 @@ impl Source {
                     .starts_with(|first: char| first.is_ascii_digit());
                 let scenario = read(file).map_err(|error| match is_called_like_seeds && !file.exists() {
                     true => format!(
-                        "{} is neither one seed, 0 to {}, nor a file",
+                        "{} is neither a seed (0 to {}) nor a file",
                         file.display(),
                         u64::MAX
                     ),
@@ -146,7 +145,7 @@ impl Source {
                 let surface = surface.unwrap_or(scenario.api.first());
                 let on_surface = scenario.on(surface).ok_or_else(|| {
                     let file = file.display();
-                    format!("{file} is not for the {surface} surface: its `api` does not name it")
+                    format!("{file} does not support the {surface} surface (see its `api`)")
                 })?;
                 Ok((on_surface, seed.unwrap_or_default()))
             }
@@ -154,17 +153,17 @@ impl Source {
     }
 }
 
-/// Which server is played against.
+/// The server to play against.
 #[derive(Args)]
 pub(crate) struct ServerArguments {
-    /// Play against a server that breaks this rule (`turnstile selftest` names them)
+    /// Play against the mutant that violates RULE (see `turnstile selftest`)
     #[cfg(feature = "selftest")]
     #[arg(long, value_name = "RULE")]
     breaking: Option<String>,
 }
 
 impl ServerArguments {
-    /// The flags that ask for the same server again.
+    /// The flags that select the same server.
     pub fn flags(&self) -> String {
         #[cfg(feature = "selftest")]
         if let Some(rule) = &self.breaking {
@@ -194,12 +193,12 @@ impl ServerArguments {
             .find(|rule| selftest::name_of(*rule) == *name);
         rule.map(Subject::from).ok_or_else(|| {
             let names: Vec<String> = rules.into_iter().map(selftest::name_of).collect();
-            format!("there is no rule {name:?}; there are {}", names.join(", "))
+            format!("unknown rule {name:?}; expected one of {}", names.join(", "))
         })
     }
 }
 
-/// Every scenario with every seed.
+/// The plays of every scenario with every seed.
 pub(crate) fn plays_of<'a>(entries: &[&'a Entry], seeds: &Range<u64>) -> Vec<Play<'a>> {
     let play = |entry, seed| Play {
         entry,
@@ -217,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_number_or_a_range_with_something_in_it() {
+    fn a_seed_is_a_number_or_a_nonempty_range() {
         assert_eq!("7".parse(), Ok(Seeds(7..8)));
         assert_eq!("0..10".parse(), Ok(Seeds(0..10)));
         for text in ["", "x", "3..3", "-1", "1..x"] {

@@ -11,47 +11,53 @@ use turnstile::selftest::{self, Progress, Search, Selftest};
 #[cfg(feature = "selftest")]
 use turnstile_mutants::Rule;
 
-use super::arguments::JobsArguments;
-use super::exit::{Exit, complain};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS};
+use super::exit::{Exit, print_error};
 use super::library::ScenarioArguments;
 #[cfg(feature = "selftest")]
 use super::progress::progress_bar;
 
-/// Which servers play what.
+/// Arguments of `turnstile selftest`.
 #[derive(Args)]
 pub(crate) struct SelftestArguments {
-    /// Only servers that break a rule whose name contains this
-    #[arg(long, value_name = "NAME")]
+    /// Select mutants whose rule contains NAME
+    #[arg(long, value_name = "NAME", help_heading = FILTER_OPTIONS)]
     rule: Option<String>,
-    /// The seed that every choice follows from
-    #[arg(long, default_value_t = 0)]
+    /// Seed; determines network timings and ids
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FILTER_OPTIONS)]
     seed: u64,
-    /// A server plays no more once so many scenarios noticed, and the oracle of its rule
-    #[arg(long, default_value = "3", value_name = "N")]
+    /// Stop a mutant after N scenarios have detected it, one of them by the oracle of its rule
+    #[arg(long, default_value = "3", value_name = "N", help_heading = RUNNER_OPTIONS)]
     enough: NonZeroUsize,
-    /// Play all scenarios against each server, however many noticed
-    #[arg(long, conflicts_with = "enough")]
+    /// Play all scenarios against each mutant
+    #[arg(long, conflicts_with = "enough", help_heading = RUNNER_OPTIONS)]
     all: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
-    /// Instead of scenarios, play up to so many seeds against each server, and say how many it took
-    #[arg(long, value_name = "N", conflicts_with_all = ["filter", "all"])]
+    /// Play up to N seeds instead of scenarios, and report how many it takes to detect each mutant
+    #[arg(long, value_name = "N", help_heading = "Seed search options", conflicts_with_all = ["filter", "all"])]
     seeds: Option<u64>,
-    /// How many times, each with other seeds
-    #[arg(long, value_name = "N", default_value = "5", requires = "seeds")]
+    /// Number of searches, each with different seeds
+    #[arg(
+        long,
+        help_heading = "Seed search options",
+        value_name = "N",
+        default_value = "5",
+        requires = "seeds"
+    )]
     times: NonZeroU64,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
 }
 
-/// Plays scenarios against servers that break one rule each.
+/// Plays scenarios against mutants of the server.
 #[cfg(not(feature = "selftest"))]
 pub(crate) fn selftest(_: &SelftestArguments) -> io::Result<Exit> {
-    complain("no server can be broken in this build: build it with `--features selftest`");
+    print_error("this build has no mutants; build with `--features selftest`");
     Ok(Exit::Usage)
 }
 
-/// Plays scenarios against servers that break one rule each.
+/// Plays scenarios against mutants of the server.
 #[cfg(feature = "selftest")]
 pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
     let rules = selftest::rules_matching(arguments.rule.as_deref());
@@ -60,7 +66,10 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
             .into_iter()
             .map(selftest::name_of)
             .collect();
-        complain(&format!("no rule has that name; there are {}", names.join(", ")));
+        print_error(&format!(
+            "no rule matches; expected a part of one of {}",
+            names.join(", ")
+        ));
         return Ok(Exit::Usage);
     }
     let jobs = arguments.jobs.count();
@@ -84,27 +93,27 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
     };
     #[expect(
         clippy::disallowed_methods,
-        reason = "how long it takes here is for the person who waits"
+        reason = "wall time is only shown, and no run depends on it"
     )]
     let start = Instant::now();
     let mut selftest = Selftest::new(entries, arguments.seed, jobs);
     let unclean = selftest.play_clean(advance);
-    bar.suspend(|| selftest::tell_clean(&mut out, &unclean, &mut summary))?;
+    bar.suspend(|| selftest::write_clean(&mut out, &unclean, &mut summary))?;
     let is_enough = |trial: &selftest::Trial| {
         !arguments.all && trial.noticed.len() >= arguments.enough.get() && trial.is_caught_by_its_oracle()
     };
     let trials = selftest.try_rules(&rules, is_enough, advance);
     bar.finish_and_clear();
-    selftest::tell_trials(&mut out, &trials, &mut summary)?;
+    selftest::write_trials(&mut out, &trials, &mut summary)?;
     summary.finish(&mut out, start.elapsed())?;
     Ok(match (summary.failed, summary.unclean + summary.missed) {
-        (0, 0) => Exit::Held,
-        (0, _) => Exit::Broke,
+        (0, 0) => Exit::Passed,
+        (0, _) => Exit::Failed,
         _ => Exit::Harness,
     })
 }
 
-/// Says how many seeds it takes until each broken server is found.
+/// Reports how many seeds it takes to detect each mutant.
 #[cfg(feature = "selftest")]
 fn search(rules: &[Rule], times: u64, limit: u64, jobs: NonZeroUsize) -> io::Result<Exit> {
     let bar = progress_bar(0);
@@ -113,11 +122,11 @@ fn search(rules: &[Rule], times: u64, limit: u64, jobs: NonZeroUsize) -> io::Res
         .map(|rule| Search::of(*rule, times, limit, jobs, |played| bar.inc(played)))
         .collect();
     bar.finish_and_clear();
-    selftest::tell_searches(anstream::stdout(), &searches, limit)?;
+    selftest::write_searches(anstream::stdout(), &searches, limit)?;
     let is_found = |search: &Search| search.found() == search.seeds.len();
     Ok(if searches.iter().all(is_found) {
-        Exit::Held
+        Exit::Passed
     } else {
-        Exit::Broke
+        Exit::Failed
     })
 }

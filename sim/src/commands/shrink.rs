@@ -9,25 +9,26 @@ use turnstile::script::{Options, Verdict};
 use turnstile::suite;
 use turnstile_scenarios::Scenario;
 
-use super::exit::{Exit, complain};
+use super::arguments::SERVER_OPTIONS;
+use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::output_file::OutputFile;
 use super::progress::bar;
 use super::seeds::{ServerArguments, Source, SourceArguments};
 
-/// What is made smaller, and where to.
+/// Arguments of `turnstile shrink`.
 #[derive(Args)]
 pub(crate) struct ShrinkArguments {
     #[command(flatten)]
     source: SourceArguments,
-    /// Write the script to a file instead of showing it
+    /// Write the script to FILE instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<OutputFile>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
 }
 
-/// Makes a scenario in which something breaks as small as it goes.
+/// Shrinks a failing scenario.
 pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     let found = arguments
         .source
@@ -36,7 +37,7 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     let ((scenario, seed), subject) = match found {
         Ok(found) => found,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return Ok(Exit::Usage);
         }
     };
@@ -48,13 +49,13 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     let verdict = match suite::play_safely(&scenario, options) {
         Ok(verdict) => verdict,
         Err(error) => {
-            complain(&format!("the harness failed: {error}"));
+            print_error(&format!("harness error: {error}"));
             return Ok(Exit::Harness);
         }
     };
     let source = &arguments.source.source;
     let Some(shrunk) = shrunk(&scenario, verdict, options) else {
-        complain(&format!("all holds in {source}: there is nothing to shrink"));
+        print_error(&format!("{source} passes: nothing to shrink"));
         return Ok(Exit::Usage);
     };
     let origin = match source {
@@ -62,13 +63,9 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
         Source::File(_) => format!("{:?} with seed {seed}", scenario.title),
     };
     let script = explore::as_script(&shrunk, &origin);
-    let stopped = if shrunk.is_stopped {
-        ", stopped before it was done"
-    } else {
-        ""
-    };
+    let stopped = if shrunk.is_stopped { ", stopped early" } else { "" };
     anstream::eprintln!(
-        "{} breaks in {} of {} steps, after {} scenarios{stopped}",
+        "{} fails with {} of {} steps, after {} plays{stopped}",
         shrunk.rule,
         script.steps.len(),
         scenario.steps.len(),
@@ -77,14 +74,14 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
     write(arguments, &script.to_yaml(), seed)
 }
 
-/// Shrinks below a progress bar, until nothing smaller breaks or Ctrl-C. `None` if nothing breaks.
+/// Shrinks with a progress bar until no smaller scenario fails, or until Ctrl-C. `None` if the scenario passes.
 fn shrunk(scenario: &Scenario, verdict: Verdict, options: Options) -> Option<Shrunk> {
     let bar = bar(None, "{spinner} {msg}, {elapsed}");
     let interruption = Interruption::listen();
     let steps = scenario.steps.len();
     let shrunk = explore::shrink(scenario, verdict, options, |progress: Progress| {
         bar.set_message(format!(
-            "{} of {steps} steps are left, {} scenarios tried; Ctrl-C takes the best so far",
+            "{} of {steps} steps left, {} plays; Ctrl-C keeps the best so far",
             progress.steps, progress.tried
         ));
         bar.tick();
@@ -98,7 +95,7 @@ fn shrunk(scenario: &Scenario, verdict: Verdict, options: Options) -> Option<Shr
     shrunk
 }
 
-/// Writes the script to the file, or shows it.
+/// Writes the script to the file or standard output.
 fn write(arguments: &ShrinkArguments, script: &str, seed: u64) -> io::Result<Exit> {
     match &arguments.output {
         None => anstream::stdout().write_all(script.as_bytes())?,
@@ -110,5 +107,5 @@ fn write(arguments: &ShrinkArguments, script: &str, seed: u64) -> io::Result<Exi
             anstream::eprintln!("replay: turnstile replay {} --seed {seed}{flags}", file.display());
         }
     }
-    Ok(Exit::Broke)
+    Ok(Exit::Failed)
 }

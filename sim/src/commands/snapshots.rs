@@ -7,16 +7,15 @@ use clap::Args;
 use turnstile::snapshots::{self, ComparisonError, GitError};
 use turnstile_seams::error_chain::with_sources;
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 
-/// What is compared.
+/// Arguments of `turnstile snapshots`.
 #[derive(Args)]
 pub(crate) struct SnapshotsArguments {
-    /// Tell what changed since this revision of git, and whether a client that was written before can fail over
-    /// it
+    /// Git revision to compare with
     #[arg(long, value_name = "REV")]
     diff: String,
-    /// The folder with the snapshots
+    /// Folder with snapshots
     #[arg(
         long,
         default_value = "snapshots",
@@ -26,12 +25,12 @@ pub(crate) struct SnapshotsArguments {
     snapshots: PathBuf,
 }
 
-/// Tells what became of the snapshots since a revision.
+/// Reports changes of the snapshots since a revision.
 pub(crate) fn snapshots(arguments: &SnapshotsArguments) -> io::Result<Exit> {
     let folder = &arguments.snapshots;
     if !folder.is_dir() {
-        complain(&format!(
-            "there is no folder {}: run from the top of the project, or name the folder with --snapshots",
+        print_error(&format!(
+            "no such folder: {}; run from the top of the project, or set --snapshots",
             folder.display()
         ));
         return Ok(Exit::Usage);
@@ -39,20 +38,20 @@ pub(crate) fn snapshots(arguments: &SnapshotsArguments) -> io::Result<Exit> {
     let compared = match snapshots::since(folder, &arguments.diff) {
         Ok(compared) => compared,
         Err(error) => {
-            complain(&with_sources(&error));
+            print_error(&with_sources(&error));
             return Ok(match error {
                 ComparisonError::Git(GitError::NotThere(_) | GitError::Failed { .. }) => Exit::Harness,
                 _ => Exit::Usage,
             });
         }
     };
-    snapshots::tell(
+    snapshots::write_text(
         &compared,
         &arguments.diff,
         &mut BufWriter::new(anstream::stdout()),
     )?;
     Ok(match compared.count() {
-        (0, _) => Exit::Held,
-        _ => Exit::Broke,
+        (0, _) => Exit::Passed,
+        _ => Exit::Failed,
     })
 }

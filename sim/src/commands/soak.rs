@@ -11,48 +11,45 @@ use turnstile::soak::{Report, Resources, Soak, Standing};
 use turnstile_judge::parties::Secrets;
 use turnstile_seams::error_chain::with_sources;
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
-use super::live::reference_server;
 use super::output_file::OutputFile;
+use super::reference_server::reference_server;
 
-/// How often it is said how it stands.
-const TELLING: u64 = 10;
-/// Bytes of a megabyte.
+/// The interval of progress lines, in seconds.
+const REPORT_INTERVAL_S: u64 = 10;
+/// Bytes in a megabyte.
 const MEGABYTE: f64 = 1e6;
 
-/// How much load, and for how long.
+/// Arguments of `turnstile soak`.
 #[derive(Args)]
 pub(crate) struct SoakArguments {
-    /// How many sessions are at work at once, each with a wrapper of its own
+    /// Number of concurrent sessions, each with its own wrapper
     #[arg(long, value_name = "N", default_value = "50")]
     sessions: NonZeroUsize,
-    /// For how many minutes messages are sent; a fraction such as 0.5 is possible
+    /// Duration in minutes, such as 0.5
     #[arg(long, value_name = "M", default_value_t = 1.0)]
     minutes: f64,
-    /// Remove a session after so many turns and begin another one; each lives to the end if left out
+    /// Replace a session after N turns [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     turns_a_session: Option<u64>,
-    /// Write the figures as JSON
+    /// Write the result as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<OutputFile>,
 }
 
-/// Puts the reference server under load.
+/// Load-tests the reference server.
 pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
     let length = Duration::try_from_secs_f64(arguments.minutes * 60.0);
     let Some(length) = length.ok().filter(|length| !length.is_zero()) else {
-        complain(&format!(
-            "{} is no number of minutes: give one above 0",
-            arguments.minutes
-        ));
+        print_error(&format!("--minutes must be positive, not {}", arguments.minutes));
         return Ok(Exit::Usage);
     };
     let secrets = Secrets::default();
     let server = match reference_server(&secrets) {
         Ok(server) => server,
         Err(problem) => {
-            complain(&problem);
+            print_error(&problem);
             return Ok(Exit::Harness);
         }
     };
@@ -66,40 +63,40 @@ pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
     let interruption = Interruption::listen();
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(soak.run(|standing| {
-        if standing.elapsed.as_secs().is_multiple_of(TELLING) {
-            tell_standing(&standing);
+        if standing.elapsed.as_secs().is_multiple_of(REPORT_INTERVAL_S) {
+            report_progress(&standing);
         }
         !interruption.is_asked_for()
     }));
-    // The fakes have nothing to keep.
+    // The fakes have no state to save.
     runtime.shutdown_background();
     let report = match report {
         Ok(report) => report,
         Err(error) => {
-            complain(&with_sources(&error));
+            print_error(&with_sources(&error));
             return Ok(Exit::Harness);
         }
     };
-    tell(&report)?;
+    write_report(&report)?;
     if let Some(file) = &arguments.json
-        && !file.write("the figures", |out| {
+        && !file.write("the result", |out| {
             Ok(serde_json::to_writer_pretty(out, &report)?)
         })
     {
         return Ok(Exit::Harness);
     }
     Ok(if report.is_clean() {
-        Exit::Held
+        Exit::Passed
     } else {
-        Exit::Broke
+        Exit::Failed
     })
 }
 
-fn tell_standing(standing: &Standing) {
+fn report_progress(standing: &Standing) {
     let seconds = standing.elapsed.as_secs();
     let rate = standing.turns as f64 / standing.elapsed.as_secs_f64();
     let (turns, taken) = (standing.turns, words(standing.resources));
-    anstream::eprintln!("{seconds:>5} s  {turns:>7} turns  {rate:>6.1} a second  {taken}");
+    anstream::eprintln!("{seconds:>5} s  {turns:>7} turns  {rate:>6.1} turns/s  {taken}");
 }
 
 fn words(resources: Resources) -> String {
@@ -110,7 +107,7 @@ fn words(resources: Resources) -> String {
     )
 }
 
-fn tell(report: &Report) -> io::Result<()> {
+fn write_report(report: &Report) -> io::Result<()> {
     let mut out = anstream::stdout();
     let Report {
         sessions,
@@ -123,43 +120,35 @@ fn tell(report: &Report) -> io::Result<()> {
     } = report;
     writeln!(
         out,
-        "{sessions} sessions, {turns} turns in {seconds:.0} s: {turns_per_second:.1} a second"
+        "{sessions} sessions, {turns} turns in {seconds:.0} s ({turns_per_second:.1} turns/s)"
     )?;
     let (median, p95, p99, longest) = (turn_ms.median, turn_ms.p95, turn_ms.p99, turn_ms.longest);
     writeln!(
         out,
-        "a turn, from sending to its callback: median {median} ms, 95 % {p95} ms, 99 % {p99} ms, longest {longest} ms"
+        "time from send to callback: median {median} ms, p95 {p95} ms, p99 {p99} ms, max {longest} ms"
     )?;
+    writeln!(out, "server: {} before the first session", words(report.before))?;
+    writeln!(out, "        {} after a quarter of the time", words(report.early))?;
+    writeln!(out, "        {} at the end of the load", words(report.late))?;
+    writeln!(out, "        {} at peak", words(report.peak))?;
     writeln!(
         out,
-        "the server: {} before the first session",
-        words(report.before)
-    )?;
-    writeln!(
-        out,
-        "            {} after a quarter of the time",
-        words(report.early)
-    )?;
-    writeln!(out, "            {} at its end", words(report.late))?;
-    writeln!(out, "            {} at most", words(report.peak))?;
-    writeln!(
-        out,
-        "            {} when all sessions are removed",
+        "        {} after all sessions were removed",
         words(report.after)
     )?;
     writeln!(
         out,
-        "{} acknowledged, {} completed, {} ended otherwise, {} called back, {} callbacks repeated",
+        "{} acknowledged, {} completed, {} failed or interrupted, {} called back, {} repeated callbacks",
         counts.acked, counts.completed, counts.not_completed, counts.called_back, counts.repeated_callbacks
     )?;
     if report.is_clean() {
         let good = AnsiColor::Green.on_default().bold();
-        return writeln!(out, "{good}nothing lost, nothing left over{good:#}");
+        return writeln!(out, "{good}no loss, no leak{good:#}");
     }
     let bad = AnsiColor::Red.on_default().bold();
-    writeln!(out, "{bad}{} flaws{bad:#}", counts.flaws)?;
-    for flaw in &report.flaws {
-        writeln!(out, "    {flaw}")?;
+    writeln!(out, "{bad}{} findings{bad:#}", counts.flaws)?;
+    for finding in &report.flaws {
+        writeln!(out, "    {finding}")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `turnstile stream`: listens to a session of a running server and prints what it hears.
+//! `turnstile stream`: prints the stream of a session of a running server.
 
 mod reply_text;
 
@@ -15,15 +15,15 @@ use turnstile_seams::real;
 use turnstile_seams::websocket::{self, Message, OpenError, WebSocketError};
 
 use self::reply_text::ReplyText;
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 use super::tokens::TicketSecret;
 
-/// Which session of which server, and how much of it.
+/// Arguments of `turnstile stream`.
 #[derive(Args)]
 pub(crate) struct StreamArguments {
-    /// The session's id, as `start` returned it
+    /// Session id, as returned by `start`
     session: String,
-    /// Where the server is
+    /// URL of the server
     #[arg(
         long,
         env = "TURNSTILE_SERVER",
@@ -31,27 +31,27 @@ pub(crate) struct StreamArguments {
         default_value = "http://127.0.0.1:8787"
     )]
     server: Uri,
-    /// Only events after this one are repeated from before
+    /// Replay stored events after this event id
     #[arg(long, value_name = "ID", default_value_t = 0)]
     from_id: u64,
-    /// End after the first event of this type, for example cloud.message.completed
+    /// Exit after the first event of this type, such as cloud.message.completed
     #[arg(long, value_name = "TYPE")]
     until: Option<String>,
-    /// Print only the text of replies, as it comes
+    /// Print only the text of replies
     #[arg(long)]
     text: bool,
     #[command(flatten)]
     ticket: TicketSecret,
 }
 
-/// Prints the frames of a session's stream, one a line, until the server closes it.
+/// Prints the frames of a session's stream as lines until the server closes it.
 pub(crate) fn stream(arguments: &StreamArguments) -> io::Result<Exit> {
     let Some(ticket) = arguments.ticket.ticket(&arguments.session) else {
         return Ok(Exit::Usage);
     };
     let Some(url) = url(arguments, &ticket) else {
-        complain(&format!(
-            "{} is not where a server can be; give, for example, http://127.0.0.1:8787",
+        print_error(&format!(
+            "{} is not a valid server URL; expected, for example, http://127.0.0.1:8787",
             arguments.server
         ));
         return Ok(Exit::Usage);
@@ -60,7 +60,7 @@ pub(crate) fn stream(arguments: &StreamArguments) -> io::Result<Exit> {
     runtime.block_on(listen(&url, arguments))
 }
 
-/// The stream's URL, if the server's is one.
+/// The stream's URL; `None` if the server's URL is invalid.
 fn url(arguments: &StreamArguments, ticket: &str) -> Option<Uri> {
     let authority = arguments.server.authority()?;
     let is_plain = matches!(arguments.server.scheme_str(), Some("http" | "ws"));
@@ -78,16 +78,16 @@ async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
         Ok(socket) => socket,
         Err(OpenError::Refused { status, body }) => {
             let text = String::from_utf8_lossy(&body);
-            complain(&format!("the server refused with {status}: {text}"));
-            return Ok(Exit::Broke);
+            print_error(&format!("the server refused the stream: {status}: {text}"));
+            return Ok(Exit::Failed);
         }
         Err(error) => {
-            complain(&with_sources(&error));
-            return Ok(Exit::Broke);
+            print_error(&with_sources(&error));
+            return Ok(Exit::Failed);
         }
     };
     let mut replies = arguments.text.then(ReplyText::default);
-    let broken = loop {
+    let error = loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
                 let frame: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -98,20 +98,20 @@ async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
                 }
                 stdout.flush()?;
                 if until.is_some_and(|until| frame["streamEventType"] == until) {
-                    return Ok(Exit::Held);
+                    return Ok(Exit::Passed);
                 }
             }
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map_or_else(String::new, |frame| format!(" with {}", u16::from(frame.code)));
-                anstream::eprintln!("closed by the server{code}");
-                // Whoever waits for an event has not got it.
-                return Ok(until.map_or(Exit::Held, |_| Exit::Broke));
+                anstream::eprintln!("the server closed the stream{code}");
+                // The awaited event did not arrive.
+                return Ok(until.map_or(Exit::Passed, |_| Exit::Failed));
             }
             Some(Ok(_)) => {}
             Some(Err(WebSocketError::ConnectionClosed)) | None => break String::new(),
             Some(Err(error)) => break format!(": {error}"),
         }
     };
-    complain(&format!("the stream ended without a goodbye{broken}"));
-    Ok(Exit::Broke)
+    print_error(&format!("the connection ended without a close frame{error}"));
+    Ok(Exit::Failed)
 }

@@ -12,28 +12,28 @@ use turnstile::suite::{Play, Played};
 use turnstile::sweep as sweeping;
 use turnstile_scenarios::{Entry, Lapse, Surface};
 
-use super::arguments::JobsArguments;
-use super::exit::{Exit, complain, exit_of, heard};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS};
+use super::exit::{Exit, exit_of, ignore_broken_pipe, print_error};
 use super::progress::progress_bar;
 use super::seeds::Source;
 
-/// What is swept, and with what.
+/// Arguments of `turnstile sweep`.
 #[derive(Args)]
 pub(crate) struct SweepArguments {
-    /// The script
+    /// Path of the script
     file: PathBuf,
-    #[arg(long, value_name = "KIND", help = fault_help())]
+    #[arg(long, value_name = "KIND", help_heading = FILTER_OPTIONS, help = fault_help())]
     fault: Option<Fault>,
-    /// Play only the one in which the fault strikes at this moment, and print all that was observed
-    #[arg(long, value_name = "DURATION", requires = "fault")]
+    /// Play once with the fault at this time, and print the trace
+    #[arg(long, help_heading = FILTER_OPTIONS, value_name = "DURATION", requires = "fault")]
     at: Option<Lapse>,
-    /// The seed that every choice follows from
-    #[arg(long, default_value_t = 0)]
+    /// Seed; determines network timings and ids
+    #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FILTER_OPTIONS)]
     seed: u64,
-    /// The surface that it is played on; the first of its surfaces if left out
-    #[arg(long, value_name = "SURFACE")]
+    /// API surface, unified or legacy [default: the first in its `api`]
+    #[arg(long, help_heading = FILTER_OPTIONS, value_name = "SURFACE")]
     api: Option<Surface>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
 }
 
@@ -43,7 +43,7 @@ fn fault_help() -> String {
     let [others @ .., last] = &names[..] else {
         return String::new();
     };
-    format!("Only this fault: {} or {last}", others.join(", "))
+    format!("Sweep only this fault: {} or {last}", others.join(", "))
 }
 
 /// A [`StrikeKind`] by its name.
@@ -57,18 +57,18 @@ impl FromStr for Fault {
         let kind = StrikeKind::ALL.iter().find(|kind| kind.name == text);
         kind.map(Self).ok_or_else(|| {
             let names: Vec<&str> = StrikeKind::ALL.iter().map(|kind| kind.name).collect();
-            format!("there is no fault {text:?}; there are {}", names.join(", "))
+            format!("unknown fault {text:?}; expected one of {}", names.join(", "))
         })
     }
 }
 
-/// Plays a script again and again, each time with one fault more.
+/// Plays a script with one fault at every moment.
 pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     let source = Source::File(arguments.file.clone());
     let (entry, seed) = match source.entry(Some(arguments.seed), arguments.api) {
         Ok(found) => found,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return Ok(Exit::Usage);
         }
     };
@@ -89,9 +89,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     let strips = match swept {
         Ok(strips) => strips,
         Err(error) => {
-            complain(&format!(
-                "the harness failed without any fault of the sweep's: {error}"
-            ));
+            print_error(&format!("harness error without an injected fault: {error}"));
             return Ok(Exit::Harness);
         }
     };
@@ -101,18 +99,18 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
         Surface::Legacy => format!(" --api {}", Surface::Legacy),
     };
     for strip in &strips {
-        sweeping::tell_strip(&mut out, strip, |strip, index| {
+        sweeping::write_strip(&mut out, strip, |strip, index| {
             let (kind, at) = (strip.kind.name, strip.moments[index].at.as_micros());
             let (program, file) = (program(), entry.path.display());
             format!("{program} sweep {file} --seed {seed}{surface} --fault {kind} --at {at}us")
         })?;
     }
-    sweeping::tell_summary(&mut out, &strips)?;
+    sweeping::write_summary(&mut out, &strips)?;
     let failed: usize = strips.iter().map(sweeping::Strip::failed).sum();
-    let is_held = strips.iter().all(|strip| strip.held() == strip.moments.len());
-    Ok(match (failed, is_held) {
-        (0, true) => Exit::Held,
-        (0, false) => Exit::Broke,
+    let has_passed = strips.iter().all(|strip| strip.passed() == strip.moments.len());
+    Ok(match (failed, has_passed) {
+        (0, true) => Exit::Passed,
+        (0, false) => Exit::Failed,
         _ => Exit::Harness,
     })
 }
@@ -124,7 +122,7 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
         let at = strike.at.as_secs_f64();
         writeln!(
             out,
-            "{}\nseed {seed}, and at {at} s {}\n",
+            "{}\nseed {seed}, at {at} s: {}\n",
             entry.id, strike.kind.text
         )?;
         for record in verdict.trace.records() {
@@ -148,6 +146,6 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
         played: &played,
         replay: &replay_of_play(&played.play),
     })?;
-    heard(reporter.report(&Event::Finished { wall: played.wall }))?;
+    ignore_broken_pipe(reporter.report(&Event::Finished { wall: played.wall }))?;
     Ok(exit_of(&reporter.summary()))
 }

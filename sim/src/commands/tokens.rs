@@ -1,5 +1,4 @@
-//! `turnstile token` and `turnstile ticket`: what a client of a server has to show, for any server whose secrets
-//! are known.
+//! `turnstile token` and `turnstile ticket`: credentials for a server whose secrets are known.
 
 use std::io::{self, Write as _};
 
@@ -8,34 +7,34 @@ use jiff::{SignedDuration, Timestamp};
 use turnstile::stage::client::USER;
 use turnstile::tokens;
 
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 
-/// For whom, and for how long.
+/// User and lifetime of a credential.
 #[derive(Args)]
 pub(crate) struct Validity {
-    /// The user
+    /// User id
     #[arg(long, env = "TURNSTILE_USER", value_name = "USER", default_value = USER)]
     user: String,
-    /// How long it is valid from now on, such as 30m or 24h
+    /// Lifetime, such as 30m or 24h
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     valid_for: SignedDuration,
 }
 
 impl Validity {
-    /// When it ends; if that is beyond the end of time, it is said so.
+    /// The time of expiry. Prints an error if it cannot be represented.
     fn expiry(&self) -> Option<Timestamp> {
         let expiry = now().checked_add(self.valid_for).ok();
         if expiry.is_none() {
-            complain("--valid-for leads beyond the end of time; give a shorter one");
+            print_error("--valid-for is too long");
         }
         expiry
     }
 }
 
-/// A token for a server's procedures.
+/// Arguments of `turnstile token`.
 #[derive(Args)]
 pub(crate) struct TokenArguments {
-    /// The secret under which the server's tokens are signed
+    /// Secret of the server's user tokens
     #[arg(
         long,
         env = "TURNSTILE_API_SECRET",
@@ -47,19 +46,19 @@ pub(crate) struct TokenArguments {
     validity: Validity,
 }
 
-/// A ticket for a session's stream.
+/// Arguments of `turnstile ticket`.
 #[derive(Args)]
 pub(crate) struct TicketArguments {
-    /// The session's id, as `start` returned it
+    /// Session id, as returned by `start`
     session: String,
     #[command(flatten)]
     ticket: TicketSecret,
 }
 
-/// What a ticket is made with.
+/// Arguments for signing a ticket.
 #[derive(Args)]
 pub(crate) struct TicketSecret {
-    /// The secret under which the server's stream tickets are signed
+    /// Secret of the server's stream tickets
     #[arg(
         long,
         env = "TURNSTILE_TICKET_SECRET",
@@ -72,7 +71,7 @@ pub(crate) struct TicketSecret {
 }
 
 impl TicketSecret {
-    /// A ticket for that session's stream; if there cannot be one, it is said why.
+    /// A ticket for the stream of a session. Prints an error before it returns `None`.
     pub(super) fn ticket(&self, session: &str) -> Option<String> {
         let expiry = self.validity.expiry()?;
         Some(tokens::stream_ticket(
@@ -100,10 +99,10 @@ fn print(token: Option<String>) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     };
     writeln!(io::stdout(), "{token}")?;
-    Ok(Exit::Held)
+    Ok(Exit::Passed)
 }
 
-/// The machine's time: that of whoever shows the token.
+/// The time of this machine.
 #[expect(
     clippy::disallowed_methods,
     reason = "a token is for a server in the real world"

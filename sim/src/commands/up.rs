@@ -1,7 +1,6 @@
-//! `turnstile up`: the reference server among the fakes, on this machine's sockets, until Ctrl-C.
+//! `turnstile up`: starts the reference server with the fakes on local ports, and prints how to use them.
 //!
-//! The server is the very program `turnstile-server`, the fakes are what every play has. Here they are put
-//! together, and it is said how to talk to them.
+//! The server is the same program as `turnstile-server`, and the fakes are those of every play.
 
 mod instructions;
 
@@ -28,28 +27,28 @@ use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{BoxFuture, Listener, Randomness, real};
 
 use self::instructions::Instructions;
-use super::exit::{Exit, complain};
+use super::exit::{Exit, print_error};
 
-/// An address of this machine's that no other machine reaches, with any free port.
+/// A loopback address with a free port.
 const ANY_PORT: &str = "127.0.0.1:0";
-/// The status of a program that a second signal ended.
+/// The exit status after a second signal.
 const FORCED: u8 = 130;
-/// How many bytes a secret has that is drawn here.
+/// The length of a generated secret in bytes.
 const SECRET_LENGTH: usize = 32;
 
-/// Where the server is, and what is kept.
+/// Arguments of `turnstile up`.
 #[derive(Args)]
 pub(crate) struct UpArguments {
-    /// The server's port; a free one if left out
+    /// Port of the server [default: a free port]
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
-    /// The directory with the server's state, which is kept; if left out, a new one that is removed at the end
+    /// Directory of the server's state, created if missing [default: a temporary directory]
     #[arg(long, env = "TURNSTILE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The user for whom a token is made
+    /// User of the printed token
     #[arg(long, env = "TURNSTILE_USER", value_name = "USER", default_value = USER)]
     user: String,
-    /// The secret under which users' tokens are signed; a new one if left out
+    /// Secret of user tokens [default: random]
     #[arg(
         long,
         env = "TURNSTILE_API_SECRET",
@@ -57,7 +56,7 @@ pub(crate) struct UpArguments {
         hide_env_values = true
     )]
     api_secret: Option<String>,
-    /// The secret under which stream tickets are signed; a new one if left out
+    /// Secret of stream tickets [default: random]
     #[arg(
         long,
         env = "TURNSTILE_TICKET_SECRET",
@@ -65,7 +64,7 @@ pub(crate) struct UpArguments {
         hide_env_values = true
     )]
     ticket_secret: Option<String>,
-    /// What callers of internal procedures send; a new one if left out
+    /// API key of internal procedures [default: random]
     #[arg(
         long,
         env = "TURNSTILE_INTERNAL_API_KEY",
@@ -73,27 +72,27 @@ pub(crate) struct UpArguments {
         hide_env_values = true
     )]
     internal_api_key: Option<String>,
-    /// What of the server's log goes to standard error, for example info
+    /// Log filter of the server, such as info
     #[arg(long, env = "TURNSTILE_LOG", value_name = "FILTER", default_value = "warn")]
     log: String,
 }
 
-/// Why they did not all start.
+/// Why the server or a fake did not start.
 #[derive(Debug, thiserror::Error)]
 enum UpError {
-    #[error("no temporary directory can be made")]
+    #[error("cannot create a temporary directory")]
     Directory(#[source] io::Error),
-    #[error("cannot listen at {ANY_PORT}")]
+    #[error("cannot listen on {ANY_PORT}")]
     Listen(#[source] io::Error),
     #[error("{0}")]
     Settings(String),
     #[error(transparent)]
     Server(#[from] ProgramError),
-    #[error("it cannot be said how to talk to them")]
+    #[error("cannot print the instructions")]
     Instructions(#[source] io::Error),
 }
 
-/// Runs them until a signal ends them.
+/// Runs the server and the fakes until a signal.
 pub(crate) fn up(arguments: UpArguments) -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -103,13 +102,13 @@ pub(crate) fn up(arguments: UpArguments) -> ExitCode {
         Ok(code) => code,
         Err(error) => failure(&error),
     };
-    // The fakes have nothing to keep.
+    // The fakes have no state to save.
     runtime.shutdown_background();
     code
 }
 
 fn failure(error: &dyn Error) -> ExitCode {
-    complain(&with_sources(error));
+    print_error(&with_sources(error));
     ExitCode::from(Exit::Harness as u8)
 }
 
@@ -172,7 +171,7 @@ async fn serve(
     }
 }
 
-/// The directory for the server's state; with what removes it, if it is not to be kept.
+/// The directory of the server's state, with a guard that removes it if it is temporary.
 fn directory(kept: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), UpError> {
     if let Some(kept) = kept {
         return Ok((kept, None));
@@ -189,7 +188,7 @@ fn draw_secret(randomness: &Randomness) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The fakes at work, and where.
+/// Addresses of the running fakes.
 struct Fakes {
     wrapper: String,
     gateway: String,
@@ -228,13 +227,13 @@ async fn listen() -> Result<(Box<dyn Listener>, String), UpError> {
     Ok((listener, authority))
 }
 
-/// Shows what the receiver is sent.
+/// Prints the callbacks that the receiver gets.
 struct CallbackLog;
 
 impl Observer for CallbackLog {
     fn observe(&self, _: &str, observation: Observation) {
         if let Observation::RequestReceived { path, body, .. } = observation {
-            // Whoever reads along may stop.
+            // The reader of standard output may stop.
             let _ = writeln!(io::stdout().lock(), "callback at {path}: {body}");
         }
     }

@@ -1,33 +1,33 @@
-//! What no scenario is expected to come by, and why.
+//! Waivers: marks that no scenario is expected to hit, with the reasons.
 //!
-//! A scenario is worth more than an argument: what a script can do belongs into a script. An argument whose
-//! mark is reached after all is wrong, and told of.
+//! Prefer a script to a waiver. A waiver whose mark is hit is stale and fails the coverage.
 
 use fake_gateway::coverage::FakeEvent;
 use turnstile_reference::coverage::Row;
 
 use super::Mark;
 
-/// Where every socket is asked for wrongly in every way.
-const SOCKETS: &str = "no socket of a script is asked for in a wrong form; sim/tests/engine/bad_input/sockets.rs does it in all";
+/// The reason for marks of invalid socket requests.
+const SOCKETS: &str =
+    "scripts cannot send invalid socket requests; covered by sim/tests/engine/bad_input/sockets.rs";
 
-/// Every argument, with the mark that it is about.
-const ARGUED: &[(Mark, &str)] = &[
+/// All waivers.
+const WAIVERS: &[(Mark, &str)] = &[
     (
         Mark::of_server(Row::RefusalPaymentRequired),
-        "no procedure says so: the code is reserved, and who pays is the gateway's business",
+        "no procedure returns it: the code is reserved, and payment is a matter of the gateway",
     ),
     (
         Mark::of_server(Row::RefusalForbidden),
-        "no procedure says so: a session of another user is NOT_FOUND, so that its existence is not told",
+        "no procedure returns it: a session of another user is NOT_FOUND, which does not reveal that it exists",
     ),
     (
         Mark::of_server(Row::RefusalConflict),
-        "no procedure says so: what is stale is refused at the ingest, where each 409 has a row of its own",
+        "no procedure returns it: stale runs and connections are refused at the ingest, with a mark for each 409",
     ),
     (
         Mark::of_server(Row::RefusalServiceUnavailable),
-        "no procedure says so: none of this server waits for a sandbox, which is what such a server would lack",
+        "no procedure returns it: no procedure of this server waits for a sandbox",
     ),
     (Mark::of_server(Row::IngestNoUpgrade), SOCKETS),
     (Mark::of_server(Row::IngestBadParameter), SOCKETS),
@@ -36,18 +36,17 @@ const ARGUED: &[(Mark, &str)] = &[
     (Mark::of_server(Row::IngestOtherSession), SOCKETS),
     (
         Mark::of_server(Row::ReconciledWithError),
-        "such a reply ends its message as soon as it is told; reference/tests/session/settlement_pairs tells it before \
-         there is the message",
+        "a reply with an error ends its message on arrival; covered by reference/tests/session/settlement_pairs, where the \
+         reply precedes the message",
     ),
     (
         Mark::of_server(Row::StreamOpened),
-        "a script's client that has seen nothing asks for what came after event 0, which is the same; \
-         sim/tests/engine/bad_input/sockets.rs names no event",
+        "a script's client always sends an event id, 0 at first; covered by sim/tests/engine/bad_input/sockets.rs, which sends \
+         none",
     ),
     (
         Mark::of_server(Row::StreamRounds),
-        "a mebibyte of kept events is more than a script should write; reference/tests/session/store.rs reads in \
-         smaller rounds",
+        "needs a mebibyte of stored events; covered by reference/tests/session/store.rs, with smaller rounds",
     ),
     (Mark::of_server(Row::StreamNoUpgrade), SOCKETS),
     (Mark::of_server(Row::StreamBadParameter), SOCKETS),
@@ -55,24 +54,24 @@ const ARGUED: &[(Mark, &str)] = &[
     (Mark::of_server(Row::StreamOtherSession), SOCKETS),
     (
         Mark::of_fakes(FakeEvent::UnknownModel),
-        "the wrapper looks into the catalogue first, and does not ask with such a model",
+        "the wrapper checks the catalogue first and never requests an unknown model",
     ),
     (
         Mark::of_fakes(FakeEvent::MalformedCompletionRequest),
-        "the wrapper is the only one that asks, and it asks well",
+        "the only client of the gateway is the wrapper, which sends valid requests",
     ),
     (
         Mark::of_fakes(FakeEvent::MalformedRequest),
-        "a server that left something out would be found by it; the wrapper's own tests do",
+        "the server sends complete requests; covered by the tests of the wrapper",
     ),
     (
         Mark::of_fakes(FakeEvent::StatusReported),
-        "this server goes by what the ingest tells, and never asks",
+        "this server relies on the ingest and never requests the status",
     ),
 ];
 
-/// Why nothing is expected to come by a mark, if that is argued.
+/// The reason why a mark is not expected to be hit; `None` without a waiver.
 pub(super) fn argument_for(mark: Mark) -> Option<&'static str> {
-    let argued = ARGUED.iter().find(|(argued, _)| *argued == mark);
+    let argued = WAIVERS.iter().find(|(argued, _)| *argued == mark);
     argued.map(|(_, why)| *why)
 }

@@ -1,7 +1,7 @@
-//! Listening for the marks of one play.
+//! Collects the marks of one play.
 //!
-//! A collector is there for the time of one play, on the thread of that play: plays on other threads are not
-//! heard, and where nobody collects, nobody listens.
+//! A collector is installed for the duration of one play on the thread of that play. It does not see plays on other
+//! threads. Without a collector, marks cost nothing.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -15,10 +15,10 @@ use turnstile_seams::coverage::{LIST, MARK, TARGET};
 
 use super::Mark;
 
-/// The id of spans, which nobody asks for: a collector enables none.
+/// The id of spans. It is never used, because a collector enables no spans.
 const NO_SPAN: u64 = 1;
 
-/// Does `work` and tells which marks it came by, on this thread.
+/// Runs `work` and returns the marks that it hit on this thread.
 pub fn collect<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<Mark>) {
     let collector = Collector::default();
     let reached = collector.reached.clone();
@@ -42,10 +42,10 @@ impl Subscriber for Collector {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut told = Told::default();
-        event.record(&mut told);
-        // Lists that are not known here are somebody else's.
-        if let Some(mark) = told.mark() {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        // Ignores lists of other crates.
+        if let Some(mark) = fields.mark() {
             self.reached
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -68,18 +68,18 @@ impl Subscriber for Collector {
 
 /// The fields of one event.
 #[derive(Default)]
-struct Told {
+struct Fields {
     list: Option<String>,
     place: Option<u64>,
 }
 
-impl Told {
+impl Fields {
     fn mark(&self) -> Option<Mark> {
         Mark::at(self.list.as_deref()?, self.place?)
     }
 }
 
-impl Visit for Told {
+impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == LIST {
             self.list = Some(value.to_owned());
@@ -105,14 +105,14 @@ mod tests {
     use super::*;
 
     turnstile_seams::marks! {
-        /// Marks of nobody's list.
+        /// Marks of an unknown list.
         enum Foreign in "foreign" {
             Reached: 1, "it is reached";
         }
     }
 
     #[test]
-    fn a_collector_hears_its_own_work_and_nothing_else() {
+    fn a_collector_sees_only_the_work_of_its_own_thread() {
         let reach = |row: Row, event: FakeEvent| {
             let work = || {
                 row.reach();

@@ -1,4 +1,4 @@
-//! Marks, told apart by the list that they are in and their place in it.
+//! Marks, identified by their list and their position in it.
 
 use fake_gateway::coverage::FakeEvent;
 use turnstile_judge::rules::RuleId;
@@ -7,10 +7,10 @@ use turnstile_seams::coverage::Described;
 
 use super::rules::rules_of;
 
-/// Every list of marks, by its name: the server's, then the fakes'.
+/// All lists of marks with their names.
 const LISTS: [(&str, &[Described]); 2] = [(Row::LIST, Row::ALL), (FakeEvent::LIST, FakeEvent::ALL)];
 
-/// Something that the server or a fake can come by. Marks are ordered as their lists have them.
+/// A point in the code of the server or of a fake that a scenario can hit. Marks are ordered as in their lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     list: usize,
@@ -18,7 +18,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The mark of something that the server can come by.
+    /// A mark of the server.
     pub const fn of_server(row: Row) -> Self {
         Self {
             list: 0,
@@ -26,7 +26,7 @@ impl Mark {
         }
     }
 
-    /// The mark of something that a fake can do.
+    /// A mark of a fake.
     pub const fn of_fakes(event: FakeEvent) -> Self {
         Self {
             list: 1,
@@ -34,14 +34,14 @@ impl Mark {
         }
     }
 
-    /// The mark at `place` of the list with that name, if there is one.
+    /// The mark at a position of the list with that name.
     pub(super) fn at(list: &str, place: u64) -> Option<Self> {
         let list = LISTS.iter().position(|(name, _)| *name == list)?;
         let place = usize::try_from(place).ok()?;
         LISTS[list].1.get(place).map(|_| Self { list, place })
     }
 
-    /// All marks there are, by section of the protocol.
+    /// All marks, by section of the protocol.
     pub fn all() -> Vec<Self> {
         let of_list = |(list, (_, marks)): (usize, (&str, &[Described]))| {
             (0..marks.len()).map(move |place| Self { list, place })
@@ -61,7 +61,7 @@ impl Mark {
         self.described().section
     }
 
-    /// What it says.
+    /// Its description.
     pub fn text(self) -> &'static str {
         self.described().text
     }

@@ -1,11 +1,10 @@
-//! What of the protocol the scenarios come by, and what they never do.
+//! Protocol coverage of scenarios.
 //!
-//! The server and the fakes set [marks](Mark) where they do something that the protocol tells of. A
-//! [collector](collect) hears those of one play, a [`Survey`] is made of many plays, and a [`Report`] says
-//! which marks were reached, which faults were tried, and in which sections of the protocol those struck.
-//! What cannot be reached is argued for in `argued`, and nowhere else.
+//! The server and the fakes set [marks](Mark) where they implement the protocol. A [collector](collect) records the marks
+//! that one play hits, a [`Survey`] combines many plays, and a [`Report`] lists the marks that were hit and the faults that
+//! occurred, by section of the protocol. Marks that cannot be hit have a waiver in `argued`.
 //!
-//! Reaching a mark says that something was tried, not that it was right: that is judged elsewhere.
+//! A hit shows that a scenario exercises something, not that the result is correct: oracles judge that.
 
 mod argued;
 mod collector;
@@ -21,4 +20,4 @@ pub use fault_group::FaultGroup;
 pub use mark::Mark;
 pub use report::{Fault, Report, Row, Section, Standing};
 pub use survey::Survey;
-pub use terminal::tell;
+pub use terminal::write_text;

@@ -1,6 +1,5 @@
-//! What a survey comes to: all marks with how they stand, all kinds of faults, and what is missing.
-//!
-//! As JSON it is for machines; `terminal` says it to people.
+//! The coverage report: the status of every mark and of every kind of fault. It is printed as JSON, or as text by
+//! `terminal`.
 
 use std::borrow::Cow;
 
@@ -24,17 +23,17 @@ const SECTIONS: [(u8, &str); 10] = [
     (11, "the fakes"),
 ];
 
-/// What the scenarios that have no fault in them go by.
+/// The name of the group of scenarios without faults.
 const NO_FAULT: &str = "none";
 
-/// All that a survey found.
+/// The coverage of the protocol.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// How many scenarios were played.
+    /// The number of scenarios.
     pub scenarios: usize,
-    /// How often, with all seeds together.
+    /// The number of plays, with all seeds.
     pub plays: usize,
-    /// Scenarios in which something did not hold, with their seeds.
+    /// Scenarios with findings, with their seeds.
     pub broken: Vec<(String, u64)>,
     /// Scenarios in which the harness failed, with their seeds.
     pub failed: Vec<(String, u64)>,
@@ -42,7 +41,7 @@ pub struct Report {
     pub sections: Vec<Section>,
     /// Every mark, by section.
     pub rows: Vec<Row>,
-    /// Every kind of fault, with where it struck; before them the scenarios without any.
+    /// Every kind of fault by section, preceded by the scenarios without faults.
     pub faults: Vec<Fault>,
 }
 
@@ -53,9 +52,9 @@ pub struct Section {
     pub section: u8,
     /// Its subject.
     pub subject: &'static str,
-    /// How many of its rows were reached.
+    /// The number of its marks that were hit.
     pub reached: usize,
-    /// How many rows it has.
+    /// The number of its marks.
     pub rows: usize,
 }
 
@@ -68,44 +67,44 @@ pub struct Row {
     pub list: &'static str,
     /// The rules of the protocol that it is about.
     pub rules: &'static [RuleId],
-    /// What it says.
+    /// Its description.
     pub text: &'static str,
-    /// How many scenarios came by it.
+    /// The number of scenarios that hit it.
     pub scenarios: usize,
-    /// How it stands.
+    /// Its status.
     pub standing: Standing,
-    /// Why nothing is expected to come by it, if that is argued.
+    /// Why it is not expected to be hit, if it is waived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub argument: Option<&'static str>,
 }
 
-/// How a mark stands.
+/// The status of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// Some scenario came by it.
+    /// Hit by a scenario.
     Reached,
-    /// None did, and there is an argument for that.
+    /// Not hit, with a waiver.
     Argued,
-    /// None did, and nobody says why.
+    /// Not hit, without a waiver.
     Unexplained,
-    /// Some scenario did, and there is an argument why none could.
+    /// Hit despite a waiver.
     Stale,
 }
 
-/// A kind of fault, or none.
+/// A kind of fault, or the absence of faults.
 #[derive(Debug, Serialize)]
 pub struct Fault {
     /// Its name.
     pub fault: Cow<'static, str>,
-    /// How many scenarios have it.
+    /// The number of scenarios with it.
     pub scenarios: usize,
-    /// How many of them came by any row of a section, for each section as [`Report::sections`] has them.
+    /// The number of scenarios with it that hit a mark of each section, in the order of [`Report::sections`].
     pub by_section: Vec<usize>,
 }
 
 impl Report {
-    /// What a survey comes to.
+    /// The report of a survey.
     pub fn of(survey: &Survey) -> Self {
         let rows: Vec<Row> = Mark::all()
             .into_iter()
@@ -132,19 +131,19 @@ impl Report {
         }
     }
 
-    /// The rows that stand so.
+    /// The marks with a status.
     pub fn standing(&self, standing: Standing) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.standing == standing)
     }
 
-    /// The kinds of faults that no scenario has.
+    /// The kinds of faults without a scenario.
     pub fn untried(&self) -> impl Iterator<Item = &str> {
         let tried = |fault: &&Fault| fault.scenarios > 0 || fault.fault == NO_FAULT;
         let untried = self.faults.iter().filter(move |fault| !tried(fault));
         untried.map(|fault| &*fault.fault)
     }
 
-    /// Whether everything was reached that should be, and nothing that should not.
+    /// Whether there are no gaps and no stale waivers.
     pub fn is_complete(&self) -> bool {
         self.rows.iter().all(|row| row.standing.is_good()) && self.untried().next().is_none()
     }
@@ -172,7 +171,7 @@ impl Row {
 }
 
 impl Standing {
-    /// Whether that is as it should be.
+    /// Whether it needs no change of scenarios or waivers.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Reached | Self::Argued)
     }
@@ -194,11 +193,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mark_belongs_to_a_section_that_is_told_of() {
+    fn every_mark_belongs_to_a_listed_section() {
         for mark in Mark::all() {
             let section = mark.section();
             assert!(
-                SECTIONS.iter().any(|(told, _)| *told == section),
+                SECTIONS.iter().any(|(listed, _)| *listed == section),
                 "{}",
                 mark.text()
             );
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_played_everything_is_missing_that_is_not_argued() {
+    fn without_plays_every_mark_without_a_waiver_is_missing() {
         let report = Report::of(&Survey::default());
         assert!(!report.is_complete());
         assert_eq!(report.standing(Standing::Reached).count(), 0);

@@ -1,7 +1,6 @@
-//! What many plays came by, kept by scenario.
+//! The marks that many plays hit, by scenario.
 //!
-//! A scenario counts once, with however many seeds it was played. Whether what was found is enough is not
-//! said here.
+//! A scenario counts once, regardless of the number of seeds. Whether the coverage is sufficient is decided in `report`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -11,14 +10,14 @@ use turnstile_scenarios::Entry;
 use super::{FaultGroup, Mark, collect};
 use crate::suite::{self, Outcome, Play};
 
-/// What came of the plays.
+/// The marks and outcomes of plays.
 #[derive(Debug, Default)]
 pub struct Survey {
     scenarios: BTreeMap<String, Surveyed>,
     pub(super) plays: usize,
-    /// The plays in which something did not hold, by id and seed.
+    /// Plays with findings, by id and seed.
     pub(super) broken: BTreeSet<(String, u64)>,
-    /// The plays in which the harness failed, by id and seed.
+    /// Plays in which the harness failed, by id and seed.
     pub(super) failed: BTreeSet<(String, u64)>,
 }
 
@@ -29,24 +28,23 @@ struct Surveyed {
     reached: BTreeSet<Mark>,
 }
 
-/// What came of one play.
+/// The outcome of one play.
 enum Ended {
-    Held,
-    Broke,
+    Passed,
     Failed,
+    HarnessFailed,
 }
 
 impl Survey {
-    /// Plays everything on `jobs` threads, each play with a collector of its own, and tells `progress` how
-    /// many are done as soon as one is.
+    /// Plays everything on `jobs` threads, with one collector per play. Calls `progress` with the number of finished plays.
     pub fn of(plays: &[Play], jobs: NonZeroUsize, progress: impl FnMut(usize)) -> Self {
         let mut survey = Self::default();
         let play = |play| {
             let (played, reached) = collect(|| suite::play_timed(play));
             let ended = match played.outcome() {
-                Outcome::Passed(_) => Ended::Held,
-                Outcome::Failed(_) => Ended::Broke,
-                Outcome::HarnessFailed(_) => Ended::Failed,
+                Outcome::Passed(_) => Ended::Passed,
+                Outcome::Failed(_) => Ended::Failed,
+                Outcome::HarnessFailed(_) => Ended::HarnessFailed,
             };
             (play, ended, reached)
         };
@@ -61,11 +59,11 @@ impl Survey {
         self.plays += 1;
         let named = (id.clone(), play.options.seed);
         match ended {
-            Ended::Held => {}
-            Ended::Broke => {
+            Ended::Passed => {}
+            Ended::Failed => {
                 self.broken.insert(named);
             }
-            Ended::Failed => {
+            Ended::HarnessFailed => {
                 self.failed.insert(named);
             }
         }
@@ -76,22 +74,22 @@ impl Survey {
         surveyed.reached.extend(reached);
     }
 
-    /// How many scenarios were played.
+    /// The number of scenarios.
     pub fn scenarios(&self) -> usize {
         self.scenarios.len()
     }
 
-    /// How many scenarios came by a mark.
+    /// The number of scenarios that hit a mark.
     pub fn reaching(&self, mark: Mark) -> usize {
         self.count(|surveyed| surveyed.reached.contains(&mark))
     }
 
-    /// How many scenarios have a kind of fault in them; without one, how many have none at all.
+    /// The number of scenarios with a kind of fault; `None` counts scenarios without faults.
     pub fn with(&self, fault: Option<FaultGroup>) -> usize {
         self.count(|surveyed| surveyed.has(fault))
     }
 
-    /// As [`Self::with`], those only that came by any mark of a section of the protocol.
+    /// As [`Self::with`], for scenarios that hit a mark of a section of the protocol.
     pub fn with_in(&self, fault: Option<FaultGroup>, section: u8) -> usize {
         self.count(|surveyed| {
             surveyed.has(fault) && surveyed.reached.iter().any(|mark| mark.section() == section)

@@ -1,4 +1,4 @@
-//! A report as people read it: in a terminal, or wherever its text goes.
+//! A coverage report as text.
 
 use std::io::{self, Write};
 
@@ -9,40 +9,40 @@ use crate::report::style::{BAD, GOOD, QUIET};
 
 const HEAD: Style = Style::new().bold();
 
-/// How wide the texts of tables are.
+/// The width of the texts in tables.
 const TEXT_WIDTH: usize = 36;
-/// How wide a number in a table is.
+/// The width of a number in a table.
 const NUMBER_WIDTH: usize = 10;
-/// How wide a number in the matrix is.
+/// The width of a number in the matrix.
 const CELL_WIDTH: usize = 5;
 
-/// How the marks of a deadline end: it was met, it was dropped, it was taken up after a restart.
+/// The endings of a deadline's marks: it expired, it was cancelled, it was resumed after a restart.
 const DEADLINE_ENDINGS: [&str; 3] = [": due", ": cancelled", ": survives a restart"];
-/// What those endings are called above the columns.
+/// The column headings of those endings.
 const DEADLINE_COLUMNS: [&str; 3] = ["due", "cancelled", "restarted"];
-/// What the texts of refusals have in them.
+/// Words that mark the text of a refusal.
 const REFUSAL_WORDS: [&str; 2] = ["refusal", "refused"];
 
 /// Writes a report as text.
 ///
 /// # Errors
 ///
-/// As the writer fails.
-pub fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    tell_sections(report, out)?;
-    tell_gaps(report, out)?;
-    tell_deadlines(report, out)?;
-    tell_refusals(report, out)?;
-    tell_matrix(report, out)?;
-    tell_plays(report, out)?;
+/// If the writer fails.
+pub fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    write_sections(report, out)?;
+    write_gaps(report, out)?;
+    write_deadlines(report, out)?;
+    write_refusals(report, out)?;
+    write_matrix(report, out)?;
+    write_plays(report, out)?;
     out.flush()
 }
 
-fn tell_sections(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn write_sections(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "{HEAD}{:<TEXT_WIDTH$}{:>NUMBER_WIDTH$}{HEAD:#}",
-        "section of the protocol", "reached"
+        "section of the protocol", "hit"
     )?;
     for Section {
         section,
@@ -59,15 +59,12 @@ fn tell_sections(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<TEXT_WIDTH$}{reached:>NUMBER_WIDTH$} of {rows:>3}", "all")
 }
 
-/// What was not reached, and what should not have been.
-fn tell_gaps(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// Marks that were not hit, and waivers that are out of date.
+fn write_gaps(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for (standing, title) in [
-        (Standing::Argued, "not reached, and why"),
-        (Standing::Unexplained, "not reached, and nobody says why"),
-        (
-            Standing::Stale,
-            "reached, in spite of an argument why it cannot be",
-        ),
+        (Standing::Argued, "not hit, with a waiver"),
+        (Standing::Unexplained, "not hit, without a waiver"),
+        (Standing::Stale, "hit, although a waiver says that it cannot be"),
     ] {
         let mut rows = report.standing(standing).peekable();
         if rows.peek().is_none() {
@@ -84,14 +81,14 @@ fn tell_gaps(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     let untried: Vec<&str> = report.untried().collect();
     if !untried.is_empty() {
-        let title = "faults that no scenario has";
+        let title = "faults without a scenario";
         writeln!(out, "\n{BAD}{title}{BAD:#}\n     {}", untried.join("\n     "))?;
     }
     Ok(())
 }
 
-/// The deadlines, each with its marks side by side.
-fn tell_deadlines(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// The deadlines with their marks side by side.
+fn write_deadlines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(out, "\n{HEAD}{:<TEXT_WIDTH$}", "scenarios by deadline")?;
     for column in DEADLINE_COLUMNS {
         write!(out, "{column:>NUMBER_WIDTH$}")?;
@@ -103,7 +100,7 @@ fn tell_deadlines(report: &Report, out: &mut impl Write) -> io::Result<()> {
         for ending in DEADLINE_ENDINGS {
             let is_meant = |row: &&Row| row.text.strip_suffix(ending) == Some(name);
             match report.rows.iter().find(is_meant) {
-                Some(row) => tell_count(row.scenarios, row.standing.is_good(), NUMBER_WIDTH, out)?,
+                Some(row) => write_count(row.scenarios, row.standing.is_good(), NUMBER_WIDTH, out)?,
                 None => write!(out, "{QUIET}{:>NUMBER_WIDTH$}{QUIET:#}", "-")?,
             }
         }
@@ -112,18 +109,18 @@ fn tell_deadlines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn tell_refusals(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn write_refusals(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{HEAD}scenarios by refusal{HEAD:#}")?;
     let is_refusal = |row: &&Row| REFUSAL_WORDS.iter().any(|word| row.text.contains(word));
     for row in report.rows.iter().filter(is_refusal) {
-        tell_count(row.scenarios, row.standing.is_good(), CELL_WIDTH, out)?;
+        write_count(row.scenarios, row.standing.is_good(), CELL_WIDTH, out)?;
         writeln!(out, "  §{:<3} {}", row.section, row.text)?;
     }
     Ok(())
 }
 
-/// How many scenarios have which fault and came by which section.
-fn tell_matrix(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// The number of scenarios by fault and by section of the protocol.
+fn write_matrix(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(
         out,
         "\n{HEAD}{:<TEXT_WIDTH$}{:>NUMBER_WIDTH$}",
@@ -136,25 +133,25 @@ fn tell_matrix(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{HEAD:#}")?;
     for fault in &report.faults {
         write!(out, "{:<TEXT_WIDTH$}", fault.fault)?;
-        tell_count(fault.scenarios, fault.scenarios > 0, NUMBER_WIDTH, out)?;
+        write_count(fault.scenarios, fault.scenarios > 0, NUMBER_WIDTH, out)?;
         for &count in &fault.by_section {
-            tell_count(count, true, CELL_WIDTH, out)?;
+            write_count(count, true, CELL_WIDTH, out)?;
         }
         writeln!(out)?;
     }
     Ok(())
 }
 
-fn tell_plays(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn write_plays(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     for (title, plays) in [
-        ("broke", &report.broken),
-        ("ended in a failure of the harness", &report.failed),
+        ("failed", &report.broken),
+        ("had a harness error", &report.failed),
     ] {
         for (id, seed) in plays {
             writeln!(
                 out,
-                "{BAD}{id}{BAD:#} {title} with seed {seed}; `turnstile run` tells how"
+                "{BAD}{id}{BAD:#} {title} with seed {seed}; `turnstile run` shows details"
             )?;
         }
     }
@@ -163,8 +160,7 @@ fn tell_plays(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let style = if report.is_complete() { GOOD } else { BAD };
     writeln!(
         out,
-        "{style}{reached} reached, {} argued, {} unexplained, {} reached against an argument{style:#} \
-         by {} scenarios in {} plays",
+        "{style}{reached} hit, {} waived, {} not hit, {} stale waivers{style:#} in {} scenarios, {} plays",
         count(Standing::Argued),
         count(Standing::Unexplained),
         count(Standing::Stale),
@@ -173,8 +169,8 @@ fn tell_plays(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-/// A number: quiet if it is none, loud if none should not be.
-fn tell_count(count: usize, is_good: bool, width: usize, out: &mut impl Write) -> io::Result<()> {
+/// A number: dimmed if it is 0, marked as bad if it should not be 0.
+fn write_count(count: usize, is_good: bool, width: usize, out: &mut impl Write) -> io::Result<()> {
     match (count, is_good) {
         (_, false) => write!(out, "{BAD}{count:>width$}{BAD:#}"),
         (0, true) => write!(out, "{QUIET}{count:>width$}{QUIET:#}"),

@@ -1,45 +1,44 @@
-//! Which findings are one and the same: those that break the same oracle when the message has come equally far.
+//! Groups findings by kind: the same violated oracle, and the same progress of the message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use turnstile_events::observation::Observation;
-use turnstile_events::world::WorldEvent;
+use turnstile_fault::Fault;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
-use turnstile_scenarios::{FaultKind, Injection, Step};
 
-use super::run::Explored;
+use crate::report::finding::Flaw;
 use crate::script::Verdict;
 
-/// How many seeds a cluster remembers by number.
+/// The maximum number of seeds that a cluster lists.
 const SEEDS_REMEMBERED: usize = 20;
 
 /// Findings of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// The oracle that was broken.
+    /// The violated oracle.
     pub rule: String,
-    /// How far the message was that it is about, as moments in their order; empty if it is about none.
+    /// The events of the affected message so far, in order; empty if the finding is not about a message.
     pub shape: String,
-    /// The faults that had struck by then in every one of the seeds: what is in some only has nothing to do with it.
+    /// Faults that preceded the finding in all seeds. A fault in only some of them is not a cause.
     pub faults: BTreeSet<String>,
-    /// In how many seeds.
+    /// The number of seeds.
     pub count: u64,
-    /// The first of them, in order.
+    /// The first seeds, in order.
     pub seeds: Vec<u64>,
-    /// What was found in the first of them.
+    /// The text of the finding in the first seed.
     pub text: String,
 }
 
 impl Cluster {
-    /// What all of its findings have in common, in words.
+    /// What its findings have in common, in words.
     pub fn circumstances(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
         let faults = if faults.is_empty() {
-            "no fault that all have in common".to_owned()
+            "no common fault".to_owned()
         } else {
             faults.join(", ")
         };
@@ -51,12 +50,12 @@ impl Cluster {
     }
 }
 
-/// What a trace was like when something did not hold.
+/// The state of a run at a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// How far the message was that it is about.
+    /// The events of the affected message so far.
     pub(super) moments: String,
-    /// The faults that had struck.
+    /// The faults so far.
     pub(super) faults: BTreeSet<String>,
 }
 
@@ -65,25 +64,19 @@ pub struct Shape {
 pub struct Clusters(BTreeMap<(String, String), Cluster>);
 
 impl Clusters {
-    /// Adds what a seed has found, by the first thing that did not hold. Whether that is a new cluster.
-    pub fn add(&mut self, explored: &Explored) -> bool {
-        let Some(broken) = explored.broken() else {
-            return false;
-        };
-        let Some(first) = broken.flaws.first() else {
-            return false;
-        };
+    /// Adds the first finding of a seed, with the shape of the trace around it. Returns whether it is a new cluster.
+    pub fn add(&mut self, seed: u64, first: &Flaw, shape: &Shape) -> bool {
         self.merge(Cluster {
             rule: first.rule.clone(),
-            shape: broken.shape.moments.clone(),
-            faults: broken.shape.faults.clone(),
+            shape: shape.moments.clone(),
+            faults: shape.faults.clone(),
             count: 1,
-            seeds: vec![explored.seed],
+            seeds: vec![seed],
             text: first.text.clone(),
         })
     }
 
-    /// Adds a cluster to the one of its kind. Whether there was none.
+    /// Merges a cluster into the one of its kind. Returns whether it is the first of its kind.
     pub fn merge(&mut self, cluster: Cluster) -> bool {
         let key = (cluster.rule.clone(), cluster.shape.clone());
         let Some(known) = self.0.get_mut(&key) else {
@@ -101,14 +94,14 @@ impl Clusters {
         false
     }
 
-    /// All of them, the most frequent first.
+    /// All clusters, the most frequent first.
     pub fn into_sorted(self) -> Vec<Cluster> {
         let mut clusters: Vec<Cluster> = self.0.into_values().collect();
         clusters.sort_by_key(|cluster| std::cmp::Reverse(cluster.count));
         clusters
     }
 
-    /// How many there are.
+    /// The number of clusters.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -132,28 +125,15 @@ pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
 
 /// What struck somebody, in a word or two.
 fn fault(record: &Record) -> Option<String> {
-    let event = match &record.what {
-        What::World(event) => event,
-        What::Step { step, .. } => return told_behaviour(step).map(str::to_owned),
-        What::Observation(_) => return None,
+    let What::World(event) = &record.what else {
+        return None;
     };
-    match event {
-        WorldEvent::Cut { link } => Some(format!("cut {}", other_than_server(&link.from, &link.to))),
-        WorldEvent::BlackHoled { link } => {
-            Some(format!("black hole {}", other_than_server(&link.from, &link.to)))
-        }
-        WorldEvent::Delayed { link, .. } => {
-            Some(format!("delay {}", other_than_server(&link.from, &link.to)))
-        }
-        WorldEvent::Reset { from, to, .. } => Some(format!("reset {}", other_than_server(from, to))),
-        WorldEvent::Finished { from, to, .. } => Some(format!("fin {}", other_than_server(from, to))),
-        WorldEvent::Silenced { from, to, .. } => Some(format!("silence {}", other_than_server(from, to))),
-        WorldEvent::Crashed { host, .. } => Some(format!("crash {host}")),
-        WorldEvent::DiskFailed { .. } => Some("disk".to_owned()),
-        WorldEvent::Healed { .. }
-        | WorldEvent::HealedEverything
-        | WorldEvent::Restarted { .. }
-        | WorldEvent::DiskHealed { .. } => None,
+    let fault = event.fault()?;
+    let word = fault.kind().text();
+    match (fault.ends(), fault) {
+        (Some([one, two]), _) => Some(format!("{word} {}", other_than_server(one, two))),
+        (None, Fault::Host { host, .. }) => Some(format!("{word} {host}")),
+        (None, _) => Some(word.to_owned()),
     }
 }
 
@@ -166,18 +146,7 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
     }
 }
 
-/// The word of a step that tells somebody to behave otherwise.
-fn told_behaviour(step: &str) -> Option<&'static str> {
-    match serde_json::from_str(step).ok()? {
-        Step::Fault(Injection { fault, .. }) => match fault.kind() {
-            kind @ (FaultKind::Wrapper | FaultKind::Receiver | FaultKind::Queue) => Some(kind.name()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// A moment of the message that a finding is about, as the harness's own stream told it.
+/// An event of the message that a finding is about, as the harness's own stream received it.
 fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
     let What::Observation(Observation::FrameReceived { frame, .. }) = &record.what else {
         return None;

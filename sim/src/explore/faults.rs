@@ -18,6 +18,7 @@ use turnstile_scenarios::{
     QueueBehaviour, Status, Step,
 };
 
+use super::fault_group::{AfterWork, FaultGroup, at_any_time};
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
@@ -28,26 +29,8 @@ const CLIENT: &str = "client";
 /// Two parties by their names.
 type Ends = (&'static str, &'static str);
 
-/// One fault, or two that belong together.
-#[derive(Debug, Clone)]
-pub(super) struct Blow {
-    /// What happens first; it may take more than one step.
-    pub(super) steps: Vec<Step>,
-    /// What happens once the work of the first session is done.
-    pub(super) after_work: Option<AfterWork>,
-}
-
-/// What waits for work to be done: it meets a wrapper that owes no end any more, but perhaps its last word, and a
-/// server that owes no turn any more, but perhaps a callback.
-#[derive(Debug, Clone)]
-pub(super) struct AfterWork {
-    /// How long the work is waited for, at most.
-    pub(super) within: Lapse,
-    pub(super) steps: Vec<Step>,
-}
-
 /// One fault, of the kinds that a seed goes in for; none if it goes in for none.
-pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
+pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
         (
@@ -89,13 +72,6 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
         kinds.push((rates.queue.min(rates.server_crash), forgetting().boxed()));
     }
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
-}
-
-pub(super) fn at_any_time(steps: Vec<Step>) -> Blow {
-    Blow {
-        steps,
-        after_work: None,
-    }
 }
 
 /// Two parties that speak to each other.
@@ -199,18 +175,20 @@ fn crash_point() -> BoxedStrategy<Step> {
 
 /// A queue that takes no callbacks until the work is done, and a server that crashes while it owes one: what it has to
 /// try again it must have written down.
-fn forgetting() -> impl Strategy<Value = Blow> {
+fn forgetting() -> impl Strategy<Value = FaultGroup> {
     let queue = prop_oneof![Just(QueueBehaviour::Refuses), Just(QueueBehaviour::Away)];
     // The work, and what follows it until the callback is due.
     let lasts = between(20_000, 40_000);
     let pause = between(500, 10_000);
     let crash = crash(Just(SERVER), any::<bool>());
-    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| Blow {
-        steps: vec![queue_that(is, lasts)],
-        after_work: Some(AfterWork {
-            within,
-            steps: vec![Step::Wait(pause), crash],
-        }),
+    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| {
+        FaultGroup {
+            steps: vec![queue_that(is, lasts)],
+            after_work: Some(AfterWork {
+                within,
+                steps: vec![Step::Wait(pause), crash],
+            }),
+        }
     })
 }
 

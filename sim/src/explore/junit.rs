@@ -1,7 +1,7 @@
-//! JUnit's XML of many seeds, for CI systems: one test suite, in which each kind of finding is a test case.
+//! The JUnit report of many seeds for CI systems: one test suite, in which each kind of finding is a test case.
 //!
-//! A case a seed would be thousands that pass. What is the same bug is one case that fails, as it was in the first
-//! seed that showed it; if nothing broke, all seeds together are one case that passes.
+//! One case for each seed would give thousands that pass. Instead, each kind of finding is one failed case with the
+//! details of its first seed. If all seeds passed, they are one case that passes.
 
 use std::io;
 use std::time::Duration;
@@ -19,32 +19,32 @@ use crate::report::replay_of_seed;
 /// The name of the test suite, and the class of its cases.
 const SUITE_NAME: &str = "seeds";
 
-/// Remembers what is told in full, until all seeds are played.
+/// Collects the first seed of each kind of finding until all seeds are played.
 #[derive(Debug)]
 pub struct JunitOfSeeds {
-    told: Vec<Explored>,
+    firsts: Vec<Explored>,
     flags: String,
 }
 
 impl JunitOfSeeds {
-    /// A report of seeds that are played again with `flags`.
+    /// An empty report of seeds that are replayed with `flags`.
     pub fn new(flags: String) -> Self {
         Self {
-            told: Vec::new(),
+            firsts: Vec::new(),
             flags,
         }
     }
 
     /// Adds the first seed of a kind of finding.
     pub fn add(&mut self, explored: Explored) {
-        self.told.push(explored);
+        self.firsts.push(explored);
     }
 
-    /// Writes the report of all seeds that were played.
+    /// Writes the report of all seeds.
     ///
     /// # Errors
     ///
-    /// As the writer fails.
+    /// If the writer fails.
     pub fn write(&self, exploration: &Exploration, out: impl io::Write) -> io::Result<()> {
         let wall = Duration::try_from_secs_f64(exploration.wall_s()).unwrap_or_default();
         let mut suite = TestSuite::new(SUITE_NAME);
@@ -78,7 +78,7 @@ impl JunitOfSeeds {
     fn case_of(&self, cluster: &Cluster, exploration: &Exploration) -> TestCase {
         let first = cluster.seeds.first().copied().unwrap_or_default();
         let replay = replay_of_seed(first, &self.flags);
-        let broken = self.told.iter().find(|explored| explored.seed == first);
+        let broken = self.firsts.iter().find(|explored| explored.seed == first);
         let broken = broken.and_then(Explored::broken);
         let flaws = broken.map_or_else(|| vec![only_flaw(cluster, first)], |broken| broken.flaws.clone());
         let found_in = format!(
@@ -90,7 +90,7 @@ impl JunitOfSeeds {
         let status = failure(&flaws, &format!("{found_in}\n\n{}", replay_line(&replay)));
         let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.circumstances()), status);
         case.add_property(("replay", replay.as_str()));
-        case.add_property(("seeds_broken", cluster.count.to_string().as_str()));
+        case.add_property(("seeds_failed", cluster.count.to_string().as_str()));
         if let Some(broken) = broken.filter(|broken| !broken.tail.is_empty()) {
             case.set_system_out(broken.tail.join("\n"));
         }
@@ -98,7 +98,7 @@ impl JunitOfSeeds {
     }
 }
 
-/// What is known of a finding of which no more was kept.
+/// The finding of a cluster whose first seed was not kept.
 fn only_flaw(cluster: &Cluster, seed: u64) -> Flaw {
     Flaw {
         rule: cluster.rule.clone(),
@@ -107,21 +107,21 @@ fn only_flaw(cluster: &Cluster, seed: u64) -> Flaw {
     }
 }
 
-/// What a CI system may want to draw over time.
+/// Figures that a CI system can plot over time.
 fn figures(exploration: &Exploration) -> Vec<(&'static str, String)> {
     let stopped_early = exploration.is_stopped_early();
     vec![
         ("version", exploration.version.clone()),
         ("seeds", name_of_all(exploration)),
         ("seeds_played", exploration.played.to_string()),
-        ("seeds_held", exploration.held.to_string()),
+        ("seeds_passed", exploration.passed.to_string()),
         ("stopped_early", stopped_early.to_string()),
         ("virtual_s", format!("{:.3}", exploration.virtual_s)),
         ("wall_s", format!("{:.3}", exploration.wall_s())),
     ]
 }
 
-/// Which seeds were played.
+/// The ranges of seeds, in words.
 fn name_of_all(exploration: &Exploration) -> String {
     let part = |part: &Part| match part.every {
         1 => format!("{}..{}", part.from, part.to),

@@ -11,7 +11,7 @@ use turnstile_scenarios::{
     SuccessReply, Surface, Tag, Update,
 };
 
-use super::faults::{AfterWork, Blow};
+use super::fault_group::{AfterWork, FaultGroup};
 use super::swarm::Swarm;
 use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 
@@ -297,8 +297,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Lays faults out, but for those that would fall on a client that has never been there.
-    pub(super) fn strike(&mut self, blows: Vec<Blow>) {
-        for Blow { steps, after_work } in blows {
+    pub(super) fn strike(&mut self, groups: Vec<FaultGroup>) {
+        for FaultGroup { steps, after_work } in groups {
             self.strike_with(steps);
             if let Some(AfterWork { within, steps }) = after_work {
                 self.await_work(within);

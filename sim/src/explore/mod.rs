@@ -6,6 +6,7 @@
 //! | `generate` | the scenario of a seed |
 //! | `swarm` | what one seed goes in for, and what not |
 //! | `workload` | what users do |
+//! | `fault_group` | faults that belong together |
 //! | `faults` | what goes wrong, and the budget that keeps it recoverable |
 //! | `layout` | the steps in their order, each about what there is by then |
 //! | `wrapper_faults` | what a wrapper does wrong, and who speaks in its place |
@@ -18,6 +19,7 @@
 //! | `junit` | telling CI systems |
 
 mod cluster;
+mod fault_group;
 mod faults;
 mod generate;
 mod junit;
@@ -37,4 +39,4 @@ pub use self::junit::JunitOfSeeds;
 pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
 pub use self::run::{BrokenSeed, Explored, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
-pub use self::terminal::{tell_exploration, tell_seed};
+pub use self::terminal::{write_exploration, write_seed};

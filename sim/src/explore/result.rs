@@ -1,4 +1,4 @@
-//! What came of playing many seeds, as it is written to a file and put together with that of others.
+//! The result of playing many seeds, as it is written to a file and merged with other results.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 use super::cluster::{Cluster, Clusters};
 use super::run::Explored;
 
-/// The version of this layout. Another one is another number.
-const LAYOUT: u32 = 2;
+/// The version of the file format.
+const LAYOUT: u32 = 3;
 
-/// What came of some seeds.
+/// The result of playing a set of seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exploration {
-    /// The version of this layout.
+    /// The version of the file format.
     pub layout: u32,
     /// The version of the tool that played them.
     pub version: String,
-    /// The flags that make the server break a rule; empty if it breaks none.
+    /// The flags that select a mutant of the server; empty for the reference server.
     pub breaking: String,
-    /// Which seeds: one part for each run that went into this.
+    /// The ranges of seeds, one for each merged run.
     pub parts: Vec<Part>,
-    /// Seeds that were played.
+    /// The number of seeds played.
     pub played: u64,
-    /// Seeds in which all held.
-    pub held: u64,
-    /// Virtual time of all of them, in seconds.
+    /// Seeds without findings.
+    pub passed: u64,
+    /// Virtual time of all seeds, in seconds.
     pub virtual_s: f64,
-    /// What did not hold, the most frequent first.
+    /// Kinds of findings, the most frequent first.
     pub clusters: Vec<Cluster>,
-    /// Seeds in which the harness failed, each with why.
+    /// Seeds in which the harness failed.
     pub harness_failures: Vec<HarnessFailure>,
 }
 
@@ -38,60 +38,60 @@ pub struct Exploration {
 pub struct Part {
     /// The first seed of the range.
     pub from: u64,
-    /// Behind the last one that was played.
+    /// The end of the range: one more than the last seed played.
     pub to: u64,
-    /// Of these every so many-th, which is 1 for all of them.
+    /// The step between seeds; 1 for all seeds of the range.
     pub every: u64,
-    /// Whether it was stopped before its end.
+    /// Whether the run stopped before the end of its range.
     pub stopped_early: bool,
-    /// How long it took, in seconds of this machine.
+    /// Wall time in seconds.
     pub wall_s: f64,
 }
 
-/// A seed of which nothing is known, because the harness failed.
+/// A seed without a verdict because the harness failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HarnessFailure {
     /// The seed.
     pub seed: u64,
-    /// Why.
+    /// The error.
     pub error: String,
 }
 
-/// Why results do not go together.
+/// Why two results cannot be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// Written by another version of the tool, whose seeds mean other scenarios.
+    /// Written by another version of the tool, for which the same seeds mean other scenarios.
     #[error(
-        "it is of version {found}, and the others are of version {expected}: the same seed is not the same run"
+        "it was written by version {found}, the others by version {expected}, and a seed means a different run in each version"
     )]
     Version {
-        /// Whose.
+        /// The version of this result.
         found: String,
-        /// The others'.
+        /// The version of the other results.
         expected: String,
     },
-    /// Played against a server that breaks another rule, or none.
-    #[error("it was played against a server that breaks another rule than that of the others, or none")]
+    /// Played against another server: another mutant, or the reference server.
+    #[error("it was played against a different server (--breaking) than the others")]
     OtherServer,
-    /// Laid out otherwise.
-    #[error("it has layout {found}, and this tool knows layout {LAYOUT}")]
+    /// Written in another file format.
+    #[error("its file format is {found}, but this version of the tool reads {LAYOUT}")]
     Layout {
-        /// Which.
+        /// The version of its format.
         found: u32,
     },
-    /// The same seeds again.
-    #[error("it has seed {seed} in it, which another one has played too: its findings would count twice")]
+    /// Contains seeds of another result.
+    #[error("it contains seed {seed}, which is also in another result, so findings would be counted twice")]
     Twice {
         /// The first such seed.
         seed: u64,
     },
 }
 
-/// Counts what comes in.
+/// Accumulates the results of seeds.
 #[derive(Debug, Default)]
 pub struct Tally {
     played: u64,
-    held: u64,
+    passed: u64,
     elapsed: Duration,
     clusters: Clusters,
     harness_failures: Vec<HarnessFailure>,
@@ -99,10 +99,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes in what came of a seed. Whether it has shown something of a kind that no earlier one has.
+    /// Adds the result of a seed. Returns whether it has a finding of a new kind.
     pub fn add(&mut self, explored: &Explored) -> bool {
         self.played += 1;
-        self.held += u64::from(explored.held());
+        self.passed += u64::from(explored.passed());
         self.elapsed += explored.elapsed();
         self.last = Some(explored.seed);
         if let Err(error) = &explored.outcome {
@@ -111,20 +111,23 @@ impl Tally {
                 error: error.to_string(),
             });
         }
-        self.clusters.add(explored)
+        explored.broken().is_some_and(|broken| {
+            let first = broken.flaws.first();
+            first.is_some_and(|first| self.clusters.add(explored.seed, first, &broken.shape))
+        })
     }
 
-    /// Seeds that were played.
+    /// The number of seeds played.
     pub fn played(&self) -> u64 {
         self.played
     }
 
-    /// Seeds in which something did not hold, or the harness failed.
-    pub fn broken(&self) -> u64 {
-        self.played - self.held
+    /// The number of seeds with findings or an error of the harness.
+    pub fn failed(&self) -> u64 {
+        self.played - self.passed
     }
 
-    /// How many kinds of findings there are.
+    /// The number of kinds of findings.
     pub fn kinds(&self) -> usize {
         self.clusters.len()
     }
@@ -134,7 +137,7 @@ impl Tally {
         self.elapsed
     }
 
-    /// The result, of the seeds from `from` on, every `every`-th of them.
+    /// The result of every `every`-th seed from `from`.
     pub fn finish(
         self,
         breaking: String,
@@ -155,7 +158,7 @@ impl Tally {
                 wall_s: wall.as_secs_f64(),
             }],
             played: self.played,
-            held: self.held,
+            passed: self.passed,
             virtual_s: self.elapsed.as_secs_f64(),
             clusters: self.clusters.into_sorted(),
             harness_failures: self.harness_failures,
@@ -178,11 +181,11 @@ impl Part {
 }
 
 impl Exploration {
-    /// Puts another result to this one.
+    /// Merges another result into this one.
     ///
     /// # Errors
     ///
-    /// If the two do not go together.
+    /// If the two cannot be merged.
     pub fn merge(&mut self, other: Self) -> Result<(), MergeError> {
         other.check_layout()?;
         if other.breaking != self.breaking {
@@ -204,7 +207,7 @@ impl Exploration {
         self.parts.extend(other.parts);
         self.parts.sort_by_key(|part| (part.from, part.every));
         self.played += other.played;
-        self.held += other.held;
+        self.passed += other.passed;
         self.virtual_s += other.virtual_s;
         self.harness_failures.extend(other.harness_failures);
         self.harness_failures.sort_by_key(|failure| failure.seed);
@@ -216,11 +219,11 @@ impl Exploration {
         Ok(())
     }
 
-    /// Whether this tool knows how it is laid out.
+    /// Checks the version of the file format.
     ///
     /// # Errors
     ///
-    /// If it does not.
+    /// If this version of the tool cannot read it.
     pub fn check_layout(&self) -> Result<(), MergeError> {
         if self.layout == LAYOUT {
             Ok(())
@@ -229,12 +232,12 @@ impl Exploration {
         }
     }
 
-    /// Whether some seeds of the ranges were not played.
+    /// Whether a run stopped before all of its seeds were played.
     pub fn is_stopped_early(&self) -> bool {
         self.parts.iter().any(|part| part.stopped_early)
     }
 
-    /// How long it took, all machines together, in seconds.
+    /// Wall time of all runs, in seconds.
     pub fn wall_s(&self) -> f64 {
         self.parts.iter().map(|part| part.wall_s).sum()
     }
@@ -257,13 +260,13 @@ mod tests {
             });
         }
         tally.played = (from..to).step_by(every as usize).count() as u64;
-        tally.held = tally.played - clusters.len() as u64;
+        tally.passed = tally.played - clusters.len() as u64;
         tally.last = Some(to - 1);
         tally.finish(String::new(), from, every, false, Duration::from_secs(1))
     }
 
     #[test]
-    fn shards_put_together_in_any_order_are_the_whole() {
+    fn shards_merged_in_any_order_give_the_same_result() {
         let even = exploration(0, 2, 9, &[("a", 2), ("b", 4)]);
         let odd = exploration(1, 2, 10, &[("a", 1)]);
         let mut one = even.clone();
@@ -271,13 +274,13 @@ mod tests {
         let mut other = odd;
         other.merge(even).unwrap();
         assert_eq!(one, other);
-        assert_eq!((one.played, one.held), (10, 7));
+        assert_eq!((one.played, one.passed), (10, 7));
         assert_eq!(one.clusters[0].seeds, [1, 2]);
         assert_eq!(one.clusters[0].text, "at 1");
     }
 
     #[test]
-    fn what_would_count_twice_or_means_something_else_is_not_put_together() {
+    fn overlapping_seeds_and_other_versions_are_not_merged() {
         let whole = exploration(0, 1, 10, &[]);
         let shard = exploration(5, 3, 20, &[]);
         let twice = whole.clone().merge(shard).unwrap_err();

@@ -65,7 +65,7 @@ impl Explored {
     }
 
     /// Whether all held.
-    pub fn held(&self) -> bool {
+    pub fn passed(&self) -> bool {
         self.outcome
             .as_ref()
             .is_ok_and(|outcome| outcome.broken.is_none())

@@ -275,7 +275,7 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
 pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
     let told = ToldFinding::all(&shrunk.verdict).next();
     let text = told.map_or(String::new(), |told| told.text);
-    let about = format!("{origin} broke {}: {text}.", shrunk.rule);
+    let about = format!("{origin} violated {}: {text}.", shrunk.rule);
     Scenario {
         title: format!("{} holds in what is left of {origin}", shrunk.rule),
         about: capitalised(&about),

@@ -1,40 +1,41 @@
-//! Telling a terminal what seeds have found.
+//! The report of an exploration on a terminal.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::result::Exploration;
 use super::run::Explored;
 use crate::report::finding::Flaw;
 use crate::report::replay_of_seed;
-use crate::report::style::{BAD, GOOD, QUIET};
+use crate::report::style::{BAD, GOOD, QUIET, Status, counts, seconds};
 
 /// Seconds in an hour.
 const HOUR_S: f64 = 3600.0;
 /// How many seeds of a cluster are named.
 const SEEDS_NAMED: usize = 5;
 
-/// Tells what did not hold in one seed, which is played again with `flags`; nothing if all held.
+/// Writes the findings of a seed and the command that replays it with `flags`; nothing if the seed passed.
 ///
 /// # Errors
 ///
-/// As `out` fails.
-pub fn tell_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io::Result<()> {
+/// If `out` fails.
+pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io::Result<()> {
     let seed = explored.seed;
     if let Err(error) = &explored.outcome {
-        writeln!(out, "{BAD}ERROR{BAD:#} seed {seed}: the harness failed: {error}")?;
+        writeln!(out, "{} seed {seed}: harness error: {error}", Status::Error)?;
         return writeln!(out, "    replay: {}", replay_of_seed(seed, flags));
     }
     let Some(broken) = explored.broken() else {
         return Ok(());
     };
-    writeln!(out, "{BAD}BROKE{BAD:#} seed {seed}")?;
+    writeln!(out, "{} seed {seed}", Status::Fail)?;
     for Flaw { rule, place, text } in &broken.flaws {
         writeln!(out, "    {BAD}{rule}{BAD:#} {place}")?;
         writeln!(out, "      {text}")?;
     }
     if !broken.tail.is_empty() {
-        writeln!(out, "    the trace up to there:")?;
+        writeln!(out, "    last lines of the trace up to the first finding:")?;
         for line in &broken.tail {
             writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
         }
@@ -54,12 +55,12 @@ pub(super) fn named_seeds(cluster: &Cluster) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-/// Tells what came of all seeds.
+/// Writes the kinds of findings and the summary of an exploration.
 ///
 /// # Errors
 ///
-/// As `out` fails.
-pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::Result<()> {
+/// If `out` fails.
+pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io::Result<()> {
     for cluster in &exploration.clusters {
         writeln!(
             out,
@@ -72,38 +73,37 @@ pub fn tell_exploration(out: &mut impl Write, exploration: &Exploration) -> io::
         writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
     }
     for failure in &exploration.harness_failures {
-        writeln!(out, "{BAD}ERROR{BAD:#} seed {}: {}", failure.seed, failure.error)?;
+        let (seed, error) = (failure.seed, &failure.error);
+        writeln!(out, "{} seed {seed}: harness error: {error}", Status::Error)?;
     }
     let Exploration {
         played,
-        held,
+        passed,
         virtual_s,
         ..
     } = exploration;
-    let failed = exploration.harness_failures.len() as u64;
-    let broken = played - held - failed;
-    let style = if broken + failed == 0 { GOOD } else { BAD };
-    write!(out, "{style}{held} of {played} seeds held{style:#}")?;
-    if broken > 0 {
-        let ways = exploration.clusters.len();
-        let ways = if ways == 1 {
-            "one way".to_owned()
-        } else {
-            format!("{ways} ways")
-        };
-        write!(out, ", {BAD}{broken} broke in {ways}{BAD:#}")?;
-    }
-    if failed > 0 {
-        write!(out, ", {BAD}{failed} with a failure of the harness{BAD:#}")?;
+    let errors = exploration.harness_failures.len() as u64;
+    let failed = played - passed - errors;
+    let style = if failed + errors == 0 { GOOD } else { BAD };
+    write!(
+        out,
+        "{style}{played} seeds: {}{style:#}",
+        counts(*passed, failed, errors)
+    )?;
+    match exploration.clusters.len() {
+        0 => {}
+        1 => write!(out, " (1 kind of finding)")?,
+        kinds => write!(out, " ({kinds} kinds of findings)")?,
     }
     let wall = exploration.wall_s();
-    writeln!(out, " in {wall:.1} s")?;
+    let duration = Duration::try_from_secs_f64(wall).unwrap_or_default();
+    writeln!(out, " in {}", seconds(duration))?;
     if exploration.is_stopped_early() {
-        writeln!(out, "{QUIET}not all seeds were played: it ended before{QUIET:#}")?;
+        writeln!(out, "{QUIET}stopped early: not all seeds were played{QUIET:#}")?;
     }
     writeln!(
         out,
-        "{QUIET}{:.0} seeds a second, {:.0} virtual hours{QUIET:#}",
+        "{QUIET}{:.0} seeds/s, {:.0} virtual hours{QUIET:#}",
         *played as f64 / wall.max(f64::MIN_POSITIVE),
         virtual_s / HOUR_S
     )?;

@@ -1,7 +1,7 @@
-//! Playing scenarios in real time against a server that is a process of its own.
+//! Plays scenarios in real time against a server in a separate process.
 //!
-//! Whether a scenario can be played there is decided here: by what it [needs](Scenario::needs), and by how long it takes. Its
-//! length nobody has to write down: a simulated world tells it in a blink.
+//! A scenario is skipped if the server lacks a capability that it [needs](Scenario::needs), or if it takes too long. Its
+//! length is measured by playing it in the simulated world first.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,41 +16,41 @@ use turnstile_world::live::{LiveSetup, LiveWorld};
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
 use crate::suite;
 
-/// How much longer than in a simulated world what is owed may take to come, by the clock of the parties: whoever
-/// waited in vain may try again later than that.
+/// How much longer than in the simulated world the server may take to settle, on the parties' clock: retries can be
+/// later than there.
 const AFTERMATH: Duration = Duration::from_mins(2);
 
-/// Any free port of the loopback.
+/// A free loopback port.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A server under test, and how scenarios are played against it.
+/// A server under test and the settings of live plays.
 #[derive(Clone)]
 pub struct Live {
-    /// The server and the ways to it.
+    /// The server and its network setup.
     pub setup: LiveSetup,
-    /// What its parties know.
+    /// The secrets of the server.
     pub secrets: Secrets,
-    /// What it offers beyond the protocol.
+    /// Optional capabilities of the server.
     pub offers: BTreeSet<Capability>,
-    /// How long a scenario may take, by the machine's clock.
+    /// The maximum wall time of a scenario.
     pub patience: Duration,
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Debug)]
 pub enum Outcome {
     /// It was played.
     Played(Result<Verdict, HarnessError>),
-    /// It was not, and why.
+    /// It was skipped, for this reason.
     Skipped(String),
 }
 
 impl Live {
-    /// Plays a scenario, on the first of its surfaces, if this server can be asked for all that it needs.
+    /// Plays a scenario on the first of its surfaces, or skips it.
     pub fn play(&self, scenario: &Scenario, seed: u64) -> Outcome {
         let needs = scenario.needs();
         if let Some(need) = needs.difference(&self.offers).next() {
-            return Outcome::Skipped(format!("it needs {}", need.text()));
+            return Outcome::Skipped(format!("needs {}", need.text()));
         }
         let mut setup = self.setup.clone();
         if needs.contains(&Capability::Sandboxes) {
@@ -64,7 +64,7 @@ impl Live {
         if takes > self.patience {
             let (takes, patience) = (takes.as_secs_f64(), self.patience.as_secs());
             return Outcome::Skipped(format!(
-                "it takes {takes:.0} s here, and {patience} s is the limit"
+                "takes {takes:.0} s, which exceeds the limit of {patience} s"
             ));
         }
         let at_least = rehearsed.settling();

@@ -1,4 +1,4 @@
-//! What reporters are given, and what a reporter is.
+//! Events of a run, and the traits of reporters.
 
 use std::io;
 use std::time::Duration;
@@ -14,26 +14,26 @@ pub enum Event<'a> {
     Played {
         /// The play.
         played: &'a Played<'a>,
-        /// The command that plays it again.
+        /// The command that replays it.
         replay: &'a str,
     },
     /// A scenario is not played.
     Skipped {
         /// The scenario.
         entry: &'a Entry,
-        /// Why not.
+        /// Why it is skipped.
         reason: &'a str,
     },
     /// All plays are over.
     Finished {
-        /// How long they took on this machine.
+        /// Wall time on this machine.
         wall: Duration,
     },
 }
 
 /// Reports events, in the order of the plays.
 pub trait Reporter {
-    /// Takes the next event.
+    /// Handles the next event.
     ///
     /// # Errors
     ///
@@ -43,10 +43,10 @@ pub trait Reporter {
 
 /// A reporter whose result is one document, complete after the last event.
 pub trait Document: Reporter {
-    /// Its name in messages to people.
+    /// Its name in messages.
     fn name(&self) -> &'static str;
 
-    /// Why there is nothing to write, if so.
+    /// Why no document is written; `None` if one is.
     fn absence(&self) -> Option<&'static str> {
         None
     }

@@ -1,8 +1,8 @@
-//! What came of all plays, as JSON for machines.
+//! The JSON report of all plays.
 //!
-//! The form is this module's types, in the order of their fields; [`SCHEMA_VERSION`] rises when a reader of
-//! an older form would misread a newer one, not when a field is added. Apart from [`PlayReport::wall_us`] the
-//! same build, scripts and seeds give the same report.
+//! The format is this module's types, in the order of their fields. [`SCHEMA_VERSION`] increases when a reader of the
+//! old format would misread the new one, not when a field is added. Apart from [`PlayReport::wall_us`], the same build,
+//! scripts and seeds give the same report.
 
 use std::io;
 use std::time::Duration;
@@ -16,39 +16,39 @@ use super::finding::ToldFinding;
 use crate::script::Verdict;
 use crate::suite::{self, Played};
 
-/// The form of the report.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of the format.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// All plays, in the order in which they were added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JsonReport {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// How many plays ended how.
+    /// Counts of plays by outcome.
     pub counts: Counts,
-    /// Each of them.
+    /// All plays.
     pub plays: Vec<PlayReport>,
-    /// Each that was skipped.
+    /// Skipped scenarios.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skips: Vec<SkipReport>,
 }
 
-/// How many plays ended how.
+/// Counts of plays by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// All of them.
+    /// All plays, without skipped scenarios.
     pub plays: usize,
-    /// Those in which all held.
-    pub held: usize,
-    /// Those in which something did not.
-    pub broke: usize,
-    /// Those in which the harness failed.
+    /// Plays without findings.
+    pub passed: usize,
+    /// Plays with findings.
     pub failed: usize,
-    /// Those that there were not; they are not among all of them.
+    /// Plays in which the harness failed.
+    pub errors: usize,
+    /// Skipped scenarios.
     pub skipped: usize,
 }
 
-/// A play that there was not.
+/// A skipped scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkipReport {
     /// The scenario's id, with its surface.
@@ -61,16 +61,16 @@ pub struct SkipReport {
     pub reason: String,
 }
 
-/// How a play ended, as it is written.
+/// The outcome of a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// All held.
-    Held,
-    /// Something did not.
-    Broke,
-    /// The harness failed: nothing is said about the server.
+    /// No findings.
+    Passed,
+    /// Findings.
     Failed,
+    /// The harness failed, so there is no verdict on the server.
+    Error,
 }
 
 /// One play.
@@ -86,7 +86,7 @@ pub struct PlayReport {
     pub surface: Surface,
     /// The seed that it was played with.
     pub seed: u64,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
     /// The digest of its trace; none if the harness failed.
     pub digest: Option<String>,
@@ -94,17 +94,17 @@ pub struct PlayReport {
     pub played_us: Option<u64>,
     /// Virtual time up to the judgement, in microseconds; none if the harness failed.
     pub elapsed_us: Option<u64>,
-    /// How long it took on this machine, in microseconds: the one thing that differs from call to call.
+    /// Wall time on this machine, in microseconds: the only field that differs from run to run.
     pub wall_us: u64,
-    /// The command that plays it again.
+    /// The command that replays it.
     pub replay: String,
-    /// What did not hold, in order of time.
+    /// The findings, in order of time.
     pub findings: Vec<FindingReport>,
-    /// How the harness failed, if it did.
+    /// The error of the harness; null otherwise.
     pub error: Option<String>,
 }
 
-/// Something that did not hold.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
@@ -112,13 +112,13 @@ pub struct FindingReport {
     /// Ids of the rules of the protocol that are checked there; absent if there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protocol: Vec<RuleId>,
-    /// When it was broken, or found to be: virtual time since the beginning, in microseconds.
+    /// When it was violated, or found to be: virtual time since the beginning, in microseconds.
     pub at_us: u64,
-    /// The message that it is about, if it is about one.
+    /// The affected message; null if the finding is not about one.
     pub message: Option<MessageReport>,
-    /// What happened instead, in one sentence, with the script's names for messages.
+    /// What happened, in one sentence, with the script's names for messages.
     pub text: String,
-    /// The command that plays it again, for whoever passes on this finding alone.
+    /// The command that replays it, for tools that process findings one by one.
     pub replay: String,
 }
 
@@ -127,7 +127,7 @@ pub struct FindingReport {
 pub struct MessageReport {
     /// Its id.
     pub id: String,
-    /// What the script calls it; none if the script does not.
+    /// Its name in the script; null if it has none.
     pub label: Option<String>,
 }
 
@@ -147,9 +147,9 @@ impl JsonReport {
         let play = PlayReport::of(played, replay);
         self.counts.plays += 1;
         match play.outcome {
-            Outcome::Held => self.counts.held += 1,
-            Outcome::Broke => self.counts.broke += 1,
+            Outcome::Passed => self.counts.passed += 1,
             Outcome::Failed => self.counts.failed += 1,
+            Outcome::Error => self.counts.errors += 1,
         }
         self.plays.push(play);
     }
@@ -190,9 +190,9 @@ impl Document for JsonReport {
 impl From<suite::Outcome<'_>> for Outcome {
     fn from(outcome: suite::Outcome) -> Self {
         match outcome {
-            suite::Outcome::Passed(_) => Self::Held,
-            suite::Outcome::Failed(_) => Self::Broke,
-            suite::Outcome::HarnessFailed(_) => Self::Failed,
+            suite::Outcome::Passed(_) => Self::Passed,
+            suite::Outcome::Failed(_) => Self::Failed,
+            suite::Outcome::HarnessFailed(_) => Self::Error,
         }
     }
 }
@@ -223,7 +223,7 @@ impl PlayReport {
 }
 
 fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
-    let told = ToldFinding::all(verdict).map(|finding| FindingReport {
+    let findings = ToldFinding::all(verdict).map(|finding| FindingReport {
         rule: finding.rule.to_owned(),
         protocol: finding.protocol.to_vec(),
         at_us: microseconds(finding.at),
@@ -234,10 +234,10 @@ fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
         text: finding.text,
         replay: replay.to_owned(),
     });
-    told.collect()
+    findings.collect()
 }
 
-/// No run is so long that this is not exact.
+/// Exact for any run shorter than half a million years.
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -270,7 +270,7 @@ mod tests {
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
-    /// Without what changes whenever anything does.
+    /// A report without digests and ids, which change with any change of the server.
     fn masked(report: &str) -> String {
         let mask = |line: &str| {
             let known = [("\"digest\": \"", "(digest)"), ("\"id\": \"msg_", "(id)")];
@@ -284,17 +284,17 @@ mod tests {
     }
 
     #[test]
-    fn what_came_of_each_play_is_told_the_same_each_time() {
+    fn the_same_plays_give_the_same_report() {
         let report = written();
         assert_eq!(report, written());
         insta::assert_snapshot!(masked(&report), @r#"
         {
-          "schema_version": 1,
+          "schema_version": 2,
           "counts": {
             "plays": 3,
-            "held": 1,
-            "broke": 1,
+            "passed": 1,
             "failed": 1,
+            "errors": 1,
             "skipped": 0
           },
           "plays": [
@@ -304,7 +304,7 @@ mod tests {
               "seam": "turn",
               "surface": "unified",
               "seed": 3,
-              "outcome": "held",
+              "outcome": "passed",
               "digest": "(digest)",
               "played_us": 1034897,
               "elapsed_us": 1801039066,
@@ -319,7 +319,7 @@ mod tests {
               "seam": "turn",
               "surface": "unified",
               "seed": 0,
-              "outcome": "broke",
+              "outcome": "failed",
               "digest": "(digest)",
               "played_us": 6157,
               "elapsed_us": 1800011741,
@@ -345,7 +345,7 @@ mod tests {
               "seam": "turn",
               "surface": "unified",
               "seed": 0,
-              "outcome": "failed",
+              "outcome": "error",
               "digest": null,
               "played_us": null,
               "elapsed_us": null,

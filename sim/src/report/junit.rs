@@ -1,7 +1,7 @@
-//! JUnit's XML, for CI systems: a test suite a seam, a test case a play.
+//! The JUnit report for CI systems: a test suite for each seam, a test case for each play.
 //!
-//! A play in which something did not hold is a failure with all that did not; the harness's own failure is
-//! an error, because it says nothing about the server. Times are those of this machine.
+//! A play with findings is a failure that lists all of them. A failure of the harness is an error, because it is not a
+//! verdict on the server. Times are wall times of this machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -18,10 +18,10 @@ use crate::suite::{Outcome, Played};
 
 /// The name of the whole report.
 pub(crate) const REPORT_NAME: &str = "turnstile";
-/// The type of an error, where a failure has the rule that was broken.
+/// The type of an error. The type of a failure is the violated rule.
 const HARNESS_FAILURE: &str = "harness-failure";
 
-/// Collects plays, and writes them when all are over.
+/// Collects plays and writes them as one document at the end.
 #[derive(Debug)]
 pub struct JunitReport {
     trace_lines: usize,
@@ -31,7 +31,7 @@ pub struct JunitReport {
 }
 
 impl JunitReport {
-    /// A report without plays, that will show as many last lines of a trace in which something did not hold.
+    /// An empty report that will show the last `trace_lines` lines of the trace of each failed play.
     pub fn new(trace_lines: usize) -> Self {
         Self {
             trace_lines,
@@ -41,7 +41,7 @@ impl JunitReport {
         }
     }
 
-    /// Also names the seed of each play, which tells apart those of one scenario.
+    /// Also names the seed of each play, to distinguish plays of the same scenario.
     pub fn with_seed(mut self, with_seed: bool) -> Self {
         self.with_seed = with_seed;
         self
@@ -135,19 +135,19 @@ fn status(played: &Played, replay: &str) -> TestCaseStatus {
     }
 }
 
-/// What the harness's own failure is.
+/// The status of a case in which the harness failed.
 pub(crate) fn harness_failure(error: &impl Display, replay: &str) -> TestCaseStatus {
-    let told = format!("the harness failed: {error}");
+    let message = format!("harness error: {error}");
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status
         .set_type(HARNESS_FAILURE)
-        .set_message(told.clone())
-        .set_description(format!("{told}\n\n{}", replay_line(replay)));
+        .set_message(message.clone())
+        .set_description(format!("{message}\n\n{}", replay_line(replay)));
     status
 }
 
-/// One failure for all findings: a test case has no room for more. The first one is its headline, and `more` is told
-/// below them.
+/// One failure for all findings, because a test case has only one. The first finding is its message; `more` follows the
+/// list of findings.
 pub(crate) fn failure(flaws: &[Flaw], more: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     let mut description = String::new();
@@ -163,7 +163,7 @@ pub(crate) fn failure(flaws: &[Flaw], more: &str) -> TestCaseStatus {
     status
 }
 
-/// How to play it again.
+/// The line with the command that replays a run.
 pub(crate) fn replay_line(replay: &str) -> String {
     format!("replay: {replay}")
 }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn each_play_is_a_case_and_what_did_not_hold_is_told_with_its_replay_and_the_end_of_the_trace() {
+    fn each_play_is_a_case_and_a_failure_has_its_replay_command_and_the_end_of_the_trace() {
         let good = entry(
             "- start: { as: first, say: echo:one }\n- await: { callback: first }",
             "",
@@ -216,14 +216,14 @@ mod tests {
 
         replay: turnstile replay bad.yaml</failure>
                     <system-out>    1.028742  script    -- everything is healed and started, and left alone
-            1.028742  world     == {&quot;event&quot;:&quot;healed-everything&quot;}</system-out>
+            1.028742  world     == {&quot;event&quot;:&quot;ended&quot;,&quot;place&quot;:&quot;every-link&quot;}</system-out>
                 </testcase>
                 <testcase name="suite/turn/some" classname="turn" time="0.012">
                     <properties>
                         <property name="title" value="a turn &amp; its &lt;end&gt;"/>
                         <property name="replay" value="turnstile replay good.yaml"/>
                     </properties>
-                    <error message="the harness failed: the harness&apos;s own gateway does not come to rest" type="harness-failure">the harness failed: the harness&apos;s own gateway does not come to rest
+                    <error message="harness error: the harness&apos;s own gateway does not come to rest" type="harness-failure">harness error: the harness&apos;s own gateway does not come to rest
 
         replay: turnstile replay good.yaml</error>
                 </testcase>
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_of_one_scenario_are_told_apart_and_the_counts_can_be_read_back() {
+    fn plays_of_one_scenario_have_distinct_names_and_the_counts_can_be_read_back() {
         let good = entry("- start: { as: first, say: idle }", "");
         let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
         let mut report = JunitReport::new(0).with_seed(true);

@@ -1,18 +1,18 @@
 //! Reports on plays, for people and machines.
 //!
-//! Reporters take one stream of events. Nothing that plays knows them, and none of them knows command lines: events
-//! carry the command that plays a run again.
+//! Reporters consume one stream of events. Players do not know reporters, and reporters do not know command lines: events
+//! carry the command that replays a run.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `event` | the events, and the traits of reporters |
-//! | `terminal`, `style`, `summary` | lines and counts for people who wait |
+//! | `terminal`, `style`, `summary` | lines and counts on a terminal |
 //! | `junit`, `json` | all plays, for machines |
-//! | `timeline` | one run as a page to look at |
+//! | `timeline` | one run as an interactive page |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
-//! | `picture` | what of a run is drawn, whatever it is drawn on |
-//! | `finding` | the words for findings |
-//! | `replay` | the commands that play something again |
+//! | `picture` | the parts of a run that are drawn, independent of the format |
+//! | `finding` | findings with the script's names for messages |
+//! | `replay` | the commands that replay a run |
 
 mod event;
 pub(crate) mod finding;
@@ -40,23 +40,23 @@ pub use self::timeline::TimelineReport;
 use crate::suite::Play;
 use turnstile_scenarios::Surface;
 
-/// What a report of one run says beside what was seen in it.
+/// Identifies a run in a report.
 #[derive(Debug, Clone, Copy)]
 pub struct Heading<'a> {
-    /// The title of what was played: a sentence.
+    /// The title of the scenario: a sentence.
     pub title: &'a str,
-    /// What it is called where it is kept.
+    /// The id of the scenario.
     pub id: &'a str,
-    /// The surface that it was played on.
+    /// The API surface.
     pub surface: Surface,
-    /// The seed that it was played with.
+    /// The seed.
     pub seed: u64,
-    /// The command that plays it again.
+    /// The command that replays it.
     pub replay: &'a str,
 }
 
 impl<'a> Heading<'a> {
-    /// The heading of a play that `replay` plays again.
+    /// The heading of a play; `replay` is the command that replays it.
     pub fn of(play: &Play<'a>, replay: &'a str) -> Self {
         Self {
             title: &play.entry.scenario.title,

@@ -1,4 +1,4 @@
-//! The commands that play something again.
+//! The commands that replay a run.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use turnstile_world::WorldKind;
 
 use crate::suite::Play;
 
-/// How this program was called, as it can be called again.
+/// The command that starts this program, as the user started it.
 pub fn program() -> &'static str {
     match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
         (None, _) => "turnstile",
@@ -16,7 +16,7 @@ pub fn program() -> &'static str {
     }
 }
 
-/// The command that plays it again in the world in which it was played.
+/// The command that replays a play in the same world.
 pub fn replay_of_play(play: &Play) -> String {
     let Play { entry, options } = play;
     let command = replay_command(&entry.path, options.seed, entry.scenario.api.first());
@@ -27,19 +27,18 @@ pub fn replay_of_play(play: &Play) -> String {
     }
 }
 
-/// The command that plays a scenario again in real time, in the words in which this program was called, with the
-/// same `flags`.
+/// The command that repeats a live run of a scenario with `flags`.
 pub fn replay_in_real_time(id: &str, flags: &str) -> String {
-    // An id has its surface in brackets, which a shell would read otherwise.
+    // Quoted because an id may end in a surface in parentheses.
     format!("{} run --live{flags} '{id}'", program())
 }
 
-/// The command that plays the scenario of a seed again with `flags`, in the words in which this program was called.
+/// The command that replays a seed with `flags`.
 pub fn replay_of_seed(seed: u64, flags: &str) -> String {
     format!("{} replay {seed}{flags}", program())
 }
 
-/// The command that plays a file again, in the words in which this program was called.
+/// The command that replays a script. An empty `file` stands for a generated scenario, which its seed determines.
 pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
     if file.as_os_str().is_empty() {
         return replay_of_seed(seed, "");

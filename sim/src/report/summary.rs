@@ -1,26 +1,27 @@
-//! How many plays ended how.
+//! Counts of plays by outcome.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::event::{Event, Reporter};
+use super::style::counts;
 use crate::suite::Outcome;
 
 /// Plays, counted by their outcome.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
     /// Plays without findings.
-    pub held: usize,
+    pub passed: usize,
     /// Plays with findings.
-    pub broken: usize,
-    /// Plays in which the harness failed.
     pub failed: usize,
-    /// Scenarios that were not played, because they need something that the server under test does not offer.
+    /// Plays in which the harness failed.
+    pub errors: usize,
+    /// Scenarios that were not played because the server under test lacks a capability.
     pub skipped: usize,
     /// Virtual time of all plays, up to the last step of each.
     pub played: Duration,
-    /// Virtual time of all plays, with the time in which each settles.
+    /// Virtual time of all plays, including the time in which each settles.
     pub elapsed: Duration,
 }
 
@@ -29,9 +30,9 @@ impl Reporter for Summary {
         match event {
             Event::Played { played, .. } => {
                 match played.outcome() {
-                    Outcome::Passed(_) => self.held += 1,
-                    Outcome::Failed(_) => self.broken += 1,
-                    Outcome::HarnessFailed(_) => self.failed += 1,
+                    Outcome::Passed(_) => self.passed += 1,
+                    Outcome::Failed(_) => self.failed += 1,
+                    Outcome::HarnessFailed(_) => self.errors += 1,
                 }
                 if let Ok(verdict) = &played.verdict {
                     self.played += verdict.played;
@@ -47,23 +48,7 @@ impl Reporter for Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            held,
-            broken,
-            failed,
-            skipped,
-            ..
-        } = self;
-        write!(formatter, "{held} held")?;
-        if *broken > 0 {
-            write!(formatter, ", {broken} broke")?;
-        }
-        if *failed > 0 {
-            write!(formatter, ", {failed} with a failure of the harness")?;
-        }
-        if *skipped > 0 {
-            write!(formatter, ", {skipped} skipped")?;
-        }
-        Ok(())
+        let counts = counts(self.passed as u64, self.failed as u64, self.errors as u64);
+        write!(formatter, "{counts}, {} skipped", self.skipped)
     }
 }

@@ -1,4 +1,4 @@
-//! The terminal: a line a play, findings in full, and a summary.
+//! The report on a terminal: a line for each play, findings in full, and a summary.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use turnstile_scenarios::Entry;
 
 use super::event::{Event, Reporter};
 use super::finding::ToldFinding;
-use super::style::{BAD, GOOD, QUIET};
+use super::style::{BAD, GOOD, QUIET, Status, seconds, wall_time};
 use super::summary::Summary;
 use crate::script::Verdict;
 use crate::suite::{Outcome, Play, Played};
 
-/// Writes lines for people.
+/// Writes a report for people.
 pub struct TerminalReporter<W> {
     out: W,
     trace_lines: usize,
@@ -23,7 +23,7 @@ pub struct TerminalReporter<W> {
 }
 
 impl<W: Write> TerminalReporter<W> {
-    /// A reporter that writes to `out`, and shows the last `trace_lines` lines of the trace of a play with findings.
+    /// A reporter that writes to `out` and shows the last `trace_lines` lines of the trace of a failed play.
     pub fn new(out: W, trace_lines: usize) -> Self {
         Self {
             out,
@@ -47,19 +47,24 @@ impl<W: Write> TerminalReporter<W> {
         self
     }
 
-    /// Says that time was not simulated, but passed so many times as fast as the machine's.
+    /// Labels times as real time at a speed-up of `speed`, in place of virtual time.
     pub fn in_real_time(mut self, speed: u32) -> Self {
         self.speed = Some(speed);
         self
     }
 
-    /// The plays so far, counted.
+    /// Counts of the plays so far.
     pub fn summary(&self) -> Summary {
         self.summary
     }
 
     fn skip(&mut self, entry: &Entry, reason: &str) -> io::Result<()> {
-        writeln!(self.out, "{QUIET}skip  {:<52} {reason}{QUIET:#}", entry.id)
+        let (status, wall) = (Status::Skip, wall_time(None));
+        writeln!(
+            self.out,
+            "{status} {QUIET}{wall} {:<52} {reason}{QUIET:#}",
+            entry.id
+        )
     }
 
     fn played(&mut self, played: &Played, replay: &str) -> io::Result<()> {
@@ -70,43 +75,45 @@ impl<W: Write> TerminalReporter<W> {
             String::new()
         };
         let name = format!("{}{seed}", entry.id);
+        let wall = wall_time(Some(played.wall));
         match played.outcome() {
             Outcome::Passed(verdict) => {
-                let figures = self.figures(verdict, played.wall);
-                writeln!(self.out, "{GOOD}held{GOOD:#}  {name:<52} {figures}")
+                let figures = self.figures(verdict);
+                writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Pass)
             }
             Outcome::Failed(verdict) => {
-                let figures = self.figures(verdict, played.wall);
-                writeln!(self.out, "{BAD}BROKE{BAD:#} {name:<52} {figures}")?;
-                self.tell_findings(verdict, replay)
+                let figures = self.figures(verdict);
+                writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Fail)?;
+                self.write_findings(verdict, replay)
             }
             Outcome::HarnessFailed(error) => {
-                writeln!(
-                    self.out,
-                    "{BAD}ERROR{BAD:#} {name:<52} the harness failed: {error}"
-                )?;
-                self.tell_replay(replay)
+                let status = Status::Error;
+                writeln!(self.out, "{status} {wall} {name:<52} harness error: {error}")?;
+                self.write_replay(replay)
             }
         }
     }
 
-    /// How long a play took, by its own clock and by the machine's, and the digest of its trace if that is shown.
-    fn figures(&self, verdict: &Verdict, wall: Duration) -> String {
-        let wall = format!("{:.1} ms", wall.as_secs_f64() * 1000.0);
-        let clock = match self.speed {
-            None => "virtual".to_owned(),
-            Some(speed) => format!("at speed {speed}"),
-        };
+    /// The time that passed in a play, and the digest of its trace if that is shown.
+    fn figures(&self, verdict: &Verdict) -> String {
+        let clock = self.clock();
         let played = verdict.played.as_secs_f64();
         let digest = if self.with_digest {
             format!("  {}", verdict.trace.digest())
         } else {
             String::new()
         };
-        format!("{QUIET}{played:>9.3} s {clock}  {wall:>8}{QUIET:#}{digest}")
+        format!("{QUIET}{played:>9.3} s {clock}{QUIET:#}{digest}")
     }
 
-    fn tell_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
+    fn clock(&self) -> String {
+        match self.speed {
+            None => "virtual".to_owned(),
+            Some(speed) => format!("at speed {speed}"),
+        }
+    }
+
+    fn write_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
         for finding in ToldFinding::all(verdict) {
             let (rule, place) = (finding.rule, finding.place());
             writeln!(self.out, "    {BAD}{rule}{BAD:#} {place}")?;
@@ -114,38 +121,31 @@ impl<W: Write> TerminalReporter<W> {
         }
         let tail = verdict.tail(self.trace_lines);
         if !tail.is_empty() {
-            writeln!(self.out, "    the trace up to there:")?;
+            writeln!(self.out, "    last lines of the trace up to the first finding:")?;
             for line in tail {
                 writeln!(self.out, "      {QUIET}{line}{QUIET:#}")?;
             }
         }
-        self.tell_replay(replay)
+        self.write_replay(replay)
     }
 
-    fn tell_replay(&mut self, replay: &str) -> io::Result<()> {
+    fn write_replay(&mut self, replay: &str) -> io::Result<()> {
         writeln!(self.out, "    replay: {replay}")
     }
 
-    fn tell_summary(&mut self, wall: Duration) -> io::Result<()> {
+    fn write_summary(&mut self, wall: Duration) -> io::Result<()> {
         let summary = self.summary;
-        let style = if summary.broken + summary.failed == 0 {
+        let style = if summary.failed + summary.errors == 0 {
             GOOD
         } else {
             BAD
         };
-        writeln!(
-            self.out,
-            "{style}{summary}{style:#} in {:.2} s",
-            wall.as_secs_f64()
-        )?;
+        writeln!(self.out, "{style}{summary}{style:#} in {}", seconds(wall))?;
         let (played, elapsed) = (summary.played.as_secs_f64(), summary.elapsed.as_secs_f64());
-        let seconds = match self.speed {
-            None => "virtual seconds".to_owned(),
-            Some(speed) => format!("seconds at speed {speed}"),
-        };
+        let clock = self.clock();
         writeln!(
             self.out,
-            "{QUIET}{played:.0} {seconds} of steps, {elapsed:.0} with the time to settle after them{QUIET:#}"
+            "{QUIET}{played:.0} s {clock}, {elapsed:.0} s including settling{QUIET:#}"
         )?;
         self.out.flush()
     }
@@ -157,7 +157,7 @@ impl<W: Write> Reporter for TerminalReporter<W> {
         match *event {
             Event::Played { played, replay } => self.played(played, replay),
             Event::Skipped { entry, reason } => self.skip(entry, reason),
-            Event::Finished { wall } => self.tell_summary(wall),
+            Event::Finished { wall } => self.write_summary(wall),
         }
     }
 }

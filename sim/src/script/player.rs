@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
@@ -247,7 +247,7 @@ impl<'a> Player<'a> {
                         None,
                         "the server does not come to rest".to_owned(),
                     );
-                    self.stage.world.crash(SERVER)?;
+                    self.stage.world.apply(&Fault::crash(SERVER))?;
                 }
                 Stopped::Livelock { host: party } => return Err(HarnessError::Restless { party }),
             }
@@ -273,7 +273,9 @@ impl<'a> Player<'a> {
     pub(super) fn restart_later(&mut self, host: String, after: Duration) {
         self.arrange(after, move |world| {
             if world.is_up(&host) == Ok(false) {
-                world.restart(&host).expect("a host that is down can be started");
+                world
+                    .heal(&Place::host(&host))
+                    .expect("a host that is down can be started");
             }
         });
     }
@@ -317,7 +319,7 @@ fn crashes(trace: &Trace, from: usize) -> impl Iterator<Item = &str> {
     trace.records()[from.min(trace.records().len())..]
         .iter()
         .filter_map(|record| match &record.what {
-            What::World(WorldEvent::Crashed { host, .. }) => Some(host.as_str()),
+            What::World(event) => event.crashed(),
             _ => None,
         })
 }

@@ -7,6 +7,8 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_events::observation::Observation;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::Place;
 use turnstile_judge::oracle;
 use turnstile_judge::oracle::history::{CONNECTED, History};
 use turnstile_judge::parties::{OBSERVER, WRAPPER};
@@ -14,7 +16,8 @@ use turnstile_judge::trace::{Record, What};
 
 use super::player::Player;
 use super::{HarnessError, Settling};
-use crate::stage::client::{Awaited, From};
+use crate::stage::client::Awaited;
+use crate::stage::stream::From;
 use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// What the record says when the script is over and nothing is broken any more.
@@ -99,7 +102,7 @@ impl Player<'_> {
         let hosts: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
         for host in hosts {
             if !self.stage.world.is_up(&host)? {
-                self.stage.world.restart(&host)?;
+                self.stage.world.heal(&Place::host(&host))?;
             }
         }
         self.restart_after.clear();
@@ -108,6 +111,9 @@ impl Player<'_> {
             let behaving = self.stage.observer();
             let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
             self.stage.world.spawn(OBSERVER, behaving)?;
+            faults.record(WorldEvent::Ended {
+                place: Place::Wrapper,
+            });
         }
         Ok(())
     }

@@ -9,12 +9,10 @@ use serde_json::{Map, Value, json};
 use turnstile_scenarios::{Label, Session, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
-use super::steps::{CALLBACK_PATH, REPOSITORY};
+use super::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::stage::StoredSession;
 use crate::stage::client::{USER, draw_message_id};
 
-/// A header that the receiver wants, secret to everybody else.
-const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
 /// How long before the run's beginning the session was made, unless its record says otherwise.
 const AGE: Duration = Duration::from_secs(60 * 60);
 /// What the session was first asked, unless its record says otherwise.
@@ -129,10 +127,4 @@ fn execution_record(execution: &StoredExecution, ids: &BTreeMap<Label, String>, 
         record["messageId"] = json!(ids[&message.value]);
     }
     record
-}
-
-/// A callback target at the receiver, which the server reaches at that authority.
-pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
-    let (header, secret) = CALLBACK_HEADER;
-    json!({"url": format!("http://{receiver}{path}"), "headers": {header: secret}})
 }

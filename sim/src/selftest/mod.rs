@@ -15,7 +15,7 @@ use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::Search;
-pub use self::report::{Summary, tell_clean, tell_searches, tell_trials};
+pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::suite::{self, Outcome, Play, Played};
 
@@ -204,14 +204,14 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::EnqueueIsAwaited
         | Rule::CallbackRetryIsDurable
         | Rule::LastOfBatchIsRepresentative
-        | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
+        | Rule::GateWaitMatchesRun => "one-callback-per-batch",
         Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
             "every-acked-message-ends"
         }
         Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
         Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
         Rule::TerminalOnce => "terminal-once",
-        Rule::SnapshotTellsOfFailed => "clients-show-the-same-badges",
+        Rule::SnapshotReportsFailed => "clients-show-the-same-badges",
         Rule::ReplayIsWhole => "replay-is-exact",
         Rule::CallbackTargetIsSecret => "no-secret-leaves",
         Rule::QueueLimitIsExact => "ten-pending-at-most",

@@ -1,44 +1,44 @@
-//! The terminal: what the clean server did wrong, then a few lines a rule, and a summary.
+//! The report on a terminal: failures of the unmodified server, a few lines for each mutant, and a summary.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::{Notice, Search, Trial, is_oracle, name_of, oracle_of};
-use crate::report::style::{BAD, GOOD, QUIET};
+use crate::report::style::{BAD, GOOD, QUIET, seconds};
 use crate::report::{Event, Reporter as _, TerminalReporter, replay_of_play};
 use crate::suite::Played;
 
-/// How many of the scenarios that noticed are named.
+/// The maximum number of killing scenarios that are named for each mutant.
 const NAMED: usize = 3;
-/// How many last lines of the trace are shown where the clean server did not hold.
+/// The number of trace lines shown for a failure of the unmodified server.
 const TRACE_LINES: usize = 12;
 
-/// What came of everything, counted.
+/// Counts of mutants and failures.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
-    /// Plays in which the server that breaks no rule did not hold.
+    /// Scenarios in which the unmodified server failed.
     pub unclean: usize,
-    /// Broken servers that somebody noticed.
+    /// Mutants that were detected.
     pub caught: usize,
-    /// Broken servers that nobody noticed.
+    /// Mutants that were not detected.
     pub missed: usize,
     /// Plays in which the harness failed.
     pub failed: usize,
 }
 
-/// Tells of the plays in which a server that breaks no rule did not hold, and counts them.
+/// Writes and counts the plays in which the unmodified server failed.
 ///
 /// # Errors
 ///
-/// As the writer fails.
-pub fn tell_clean(mut out: impl Write, unclean: &[Played], summary: &mut Summary) -> io::Result<()> {
+/// If the writer fails.
+pub fn write_clean(mut out: impl Write, unclean: &[Played], summary: &mut Summary) -> io::Result<()> {
     if unclean.is_empty() {
         return Ok(());
     }
     writeln!(
         out,
-        "{BAD}the server that breaks no rule is not clean{BAD:#}; what follows leaves these scenarios out"
+        "{BAD}the unmodified server failed{BAD:#} in these scenarios; they are not played against mutants"
     )?;
     let mut reporter = TerminalReporter::new(&mut out, TRACE_LINES);
     for played in unclean {
@@ -52,14 +52,14 @@ pub fn tell_clean(mut out: impl Write, unclean: &[Played], summary: &mut Summary
     writeln!(out)
 }
 
-/// Tells of each broken server, and counts them.
+/// Writes and counts the results of the mutants.
 ///
 /// # Errors
 ///
-/// As the writer fails.
-pub fn tell_trials(mut out: impl Write, trials: &[Trial], summary: &mut Summary) -> io::Result<()> {
+/// If the writer fails.
+pub fn write_trials(mut out: impl Write, trials: &[Trial], summary: &mut Summary) -> io::Result<()> {
     for trial in trials {
-        tell_trial(&mut out, trial)?;
+        write_trial(&mut out, trial)?;
         summary.failed += trial.failed.len();
         match trial.is_caught() {
             true => summary.caught += 1,
@@ -69,16 +69,16 @@ pub fn tell_trials(mut out: impl Write, trials: &[Trial], summary: &mut Summary)
     Ok(())
 }
 
-/// Tells how many seeds it took until each broken server was found.
+/// Writes how many seeds it took to detect each mutant.
 ///
 /// # Errors
 ///
-/// As `out` fails.
-pub fn tell_searches(mut out: impl Write, searches: &[Search], limit: u64) -> io::Result<()> {
+/// If `out` fails.
+pub fn write_searches(mut out: impl Write, searches: &[Search], limit: u64) -> io::Result<()> {
     writeln!(
         out,
-        "{QUIET}{:<34} {:>6} {:>6} {:>7}  first found by{QUIET:#}",
-        "broken rule", "median", "worst", "found"
+        "{QUIET}{:<34} {:>6} {:>6} {:>7}  first detected by{QUIET:#}",
+        "mutant", "median", "worst", "found"
     )?;
     for search in searches {
         let number =
@@ -92,13 +92,13 @@ pub fn tell_searches(mut out: impl Write, searches: &[Search], limit: u64) -> io
             number(search.median()),
             number(search.worst()),
             format!("{found}/{times}"),
-            search.by.as_deref().unwrap_or("nothing")
+            search.by.as_deref().unwrap_or("-")
         )?;
     }
     out.flush()
 }
 
-fn tell_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
+fn write_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
     let (text, section) = trial.rule.text();
     let name = name_of(trial.rule);
     let (style, word) = match trial.is_caught() {
@@ -108,13 +108,13 @@ fn tell_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
     writeln!(out, "{style}{word}{style:#}  {section}  {text}")?;
     let (noticed, played) = (trial.noticed.len(), trial.played);
     let by = match (noticed, trial.noticed.iter().any(Notice::is_by_an_oracle)) {
-        (0, _) => "none".to_owned(),
+        (0, _) => "0".to_owned(),
         (_, true) => noticed.to_string(),
-        (_, false) => format!("expectations only, {noticed}"),
+        (_, false) => format!("{noticed} (by expectations only)"),
     };
     writeln!(
         out,
-        "            {QUIET}{name}: by {by} of {played} scenarios played{QUIET:#}"
+        "            {QUIET}{name}: detected in {by} of {played} scenarios{QUIET:#}"
     )?;
     for notice in named(trial) {
         writeln!(
@@ -128,7 +128,7 @@ fn tell_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
         if let Err(error) = verdict {
             writeln!(
                 out,
-                "            {BAD}ERROR{BAD:#} {}: the harness failed: {error}",
+                "            {BAD}ERROR{BAD:#} {}: harness error: {error}",
                 play.entry.id
             )?;
         }
@@ -136,7 +136,7 @@ fn tell_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
     Ok(())
 }
 
-/// The first that noticed: those in which the oracle of its rule did, then those in which any oracle did.
+/// The first scenarios that detected the mutant: those by the oracle of its rule first, then those by any oracle.
 fn named<'a>(trial: &'a Trial<'a>) -> Vec<&'a Notice<'a>> {
     let mut named: Vec<&Notice> = trial.noticed.iter().collect();
     let own = oracle_of(trial.rule);
@@ -145,7 +145,7 @@ fn named<'a>(trial: &'a Trial<'a>) -> Vec<&'a Notice<'a>> {
     named
 }
 
-/// All oracles that noticed, or the first place in the script, and how many more there were.
+/// All oracles with findings, or else the first failed expectation, and the number of other findings.
 fn in_short(by: &[String]) -> String {
     let oracles = by.iter().filter(|name| is_oracle(name)).count();
     let told = oracles.max(1).min(by.len());
@@ -157,18 +157,18 @@ fn in_short(by: &[String]) -> String {
 }
 
 impl Summary {
-    /// Tells of everything together.
+    /// Writes the summary.
     ///
     /// # Errors
     ///
-    /// As the writer fails.
+    /// If the writer fails.
     pub fn finish(&self, mut out: impl Write, wall: Duration) -> io::Result<()> {
         let style = if self.unclean + self.missed + self.failed == 0 {
             GOOD
         } else {
             BAD
         };
-        writeln!(out, "{style}{self}{style:#} in {:.2} s", wall.as_secs_f64())?;
+        writeln!(out, "{style}{self}{style:#} in {}", seconds(wall))?;
         out.flush()
     }
 }
@@ -181,15 +181,12 @@ impl fmt::Display for Summary {
             missed,
             failed,
         } = self;
-        write!(formatter, "{caught} broken servers caught")?;
-        if *missed > 0 {
-            write!(formatter, ", {missed} missed")?;
-        }
+        write!(formatter, "{caught} mutants caught, {missed} missed")?;
         if *unclean > 0 {
-            write!(formatter, ", {unclean} scenarios in which the clean server broke")?;
+            write!(formatter, "; the unmodified server failed in {unclean} scenarios")?;
         }
         if *failed > 0 {
-            write!(formatter, ", {failed} plays with a failure of the harness")?;
+            write!(formatter, "; {failed} harness errors")?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The snapshots of a folder as they are, against those that it had at a revision of git.
+//! Compares the snapshots of a folder with those at a revision of git.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,47 +11,47 @@ use super::classify::{self, Change};
 use super::git::{GitError, Past};
 use super::snapshot::{self, Part, Unreadable};
 
-/// How the file of a snapshot ends.
+/// The suffix of a snapshot's file.
 const SNAPSHOT: &str = ".snap";
-/// How the file of a contract ends.
+/// The suffix of a contract's file.
 const CONTRACT: &str = ".schema.json";
 
-/// What became of the snapshots since a revision.
+/// The changes since a revision.
 #[derive(Debug)]
 pub struct Compared {
-    /// The commit that the revision names, in short.
+    /// The abbreviated commit of the revision.
     pub commit: String,
-    /// What is new, in order of name. Differences between the payloads of a page are left out: they follow from the
+    /// The changes in order of name. The differences section of a page is left out, because it follows from the
     /// payloads.
     pub news: Vec<SnapshotNews>,
 }
 
-/// What became of one file, or of one payload in it.
+/// The change of a file, or of one payload in it.
 #[derive(Debug)]
 pub struct SnapshotNews {
     /// Its path below the folder, with slashes.
     pub name: String,
-    /// The payload; none if it is about the whole file.
+    /// The payload; `None` for the whole file.
     pub part: Option<Part>,
-    /// What became of it.
+    /// The change.
     pub news: News,
 }
 
-/// What can become of a file.
+/// A change of a file.
 #[derive(Debug)]
 pub enum News {
-    /// It was not there.
+    /// Added.
     New,
-    /// It is not there any more.
+    /// Deleted.
     Deleted,
-    /// Its payload changed so. If nothing did, only its head did, or what was asked.
+    /// The payload changed. Empty if only the header or the request changed.
     Changed(Vec<Change>),
-    /// It is a contract, and says something else. What that means has to be read.
+    /// A contract changed, which needs a review.
     OtherContract,
 }
 
 impl News {
-    /// How many changes break a client, and how many do not.
+    /// The numbers of breaking and of compatible changes.
     pub fn count(&self) -> (usize, usize) {
         match self {
             Self::New => (0, 1),
@@ -66,7 +66,7 @@ impl News {
 }
 
 impl Compared {
-    /// How many changes break a client, and how many do not.
+    /// The numbers of breaking and of compatible changes.
     pub fn count(&self) -> (usize, usize) {
         let counts = self.news.iter().map(|it| it.news.count());
         counts.fold((0, 0), |(breaking, compatible), (more, others)| {
@@ -75,39 +75,39 @@ impl Compared {
     }
 }
 
-/// Why nothing can be said of the snapshots.
+/// Why the snapshots cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum ComparisonError {
-    /// Git could not be asked.
+    /// Git failed.
     #[error(transparent)]
     Git(#[from] GitError),
     /// A file of the folder cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file is no snapshot.
+    /// A file is not a snapshot.
     #[error(
-        "{name}, as it is {when}, cannot be read as a snapshot; it is written by the tests: see its README"
+        "{name} ({when}) is not a valid snapshot; snapshots are written by the tests, see the README beside them"
     )]
     Unreadable {
-        /// Its path, with the folder.
+        /// Its path, including the folder.
         name: String,
-        /// At which time: `now`, or `at` a commit.
+        /// The version: `now`, or `at` a commit.
         when: String,
-        /// What is wrong with it.
+        /// The error.
         source: Unreadable,
     },
 }
 
-/// What became of the snapshots in a folder since a revision.
+/// Compares the snapshots in a folder with a revision.
 ///
 /// # Errors
 ///
-/// If the folder is in no repository, the revision is none, or a snapshot of either time cannot be read.
+/// If the folder is not in a repository, the revision does not exist, or a snapshot cannot be read.
 pub fn since(folder: &Path, revision: &str) -> Result<Compared, ComparisonError> {
     let past = Past::of(folder, revision)?;
     let commit = past.short_commit()?;
@@ -146,7 +146,7 @@ pub fn since(folder: &Path, revision: &str) -> Result<Compared, ComparisonError>
     Ok(Compared { commit, news })
 }
 
-/// Compares the payloads of a page one by one. If none changed, something else in the file did.
+/// Compares the payloads of a page. If none changed, another part of the file did.
 fn compare_pages(before: &BTreeMap<Part, Value>, now: &BTreeMap<Part, Value>) -> Vec<(Option<Part>, News)> {
     let compare = |part: Part| match (before.get(&part), now.get(&part)) {
         (None, None) => None,
@@ -167,12 +167,12 @@ fn compare_pages(before: &BTreeMap<Part, Value>, now: &BTreeMap<Part, Value>) ->
     news
 }
 
-/// Whether a file is one whose changes are told.
+/// Whether changes of a file are reported.
 fn is_reviewed(name: &str) -> bool {
     name.ends_with(CONTRACT) || name.ends_with(SNAPSHOT)
 }
 
-/// What is in a file; none if it is not there.
+/// The content of a file; `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, ComparisonError> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),

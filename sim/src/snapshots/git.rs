@@ -1,56 +1,55 @@
-//! What git knows of a folder at a revision, asked of the program `git` itself.
+//! Reads a folder at a revision, using the program `git`.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What git says, in English, where there is no repository.
+/// Git's error message outside of a repository.
 const NO_REPOSITORY: &str = "not a git repository";
 
-/// Why git could not be asked.
+/// Why git failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// There is no git.
+    /// The program is missing.
     #[error("the program `git` cannot be run; install it, or put it on the PATH")]
     NotThere(#[source] io::Error),
-    /// The folder is in no repository.
+    /// The folder is not in a repository.
     #[error(
-        "{} is in no git repository: there is nothing to compare it with; run inside of a clone of the project",
+        "{} is not in a git repository, so there is nothing to compare with; run in a clone of the project",
         folder.display()
     )]
     NoRepository {
         /// The folder.
         folder: PathBuf,
     },
-    /// Nothing has that name.
+    /// The revision does not exist.
     #[error(
-        "git knows no revision {revision:?}: name a commit, a branch or a tag (a shallow clone has only some of \
-         them: `git fetch` brings it)"
+        "no such revision: {revision:?}; give a commit, branch or tag (in a shallow clone, run `git fetch` first)"
     )]
     NoRevision {
         /// The name.
         revision: String,
     },
-    /// It failed otherwise.
+    /// Any other failure.
     #[error("`git {command}` failed: {said}")]
     Failed {
-        /// What it was asked.
+        /// The git command.
         command: String,
-        /// What it said.
+        /// Its error message.
         said: String,
     },
 }
 
-/// A folder in a repository, as it was at a commit.
+/// A folder of a repository at a commit.
 pub(super) struct Past {
     folder: PathBuf,
-    /// The commit, in full.
+    /// The full commit id.
     pub commit: String,
 }
 
 impl Past {
-    /// A folder as it was at a revision.
+    /// Resolves a revision.
     pub fn of(folder: &Path, revision: &str) -> Result<Self, GitError> {
         let folder = folder.to_owned();
         if let Err(error) = ask(&folder, ["rev-parse", "--git-dir"]) {
@@ -78,13 +77,13 @@ impl Past {
         })
     }
 
-    /// The commit, as short as git writes it.
+    /// The abbreviated commit id.
     pub fn short_commit(&self) -> Result<String, GitError> {
         let short = self.ask(["rev-parse", "--short", &self.commit])?;
         Ok(String::from_utf8_lossy(&short).trim().to_owned())
     }
 
-    /// The files that the folder had then, by their paths from it.
+    /// The files of the folder at the commit, relative to the folder.
     pub fn files(&self) -> Result<Vec<String>, GitError> {
         Ok(names(&self.ask([
             "ls-tree",
@@ -95,8 +94,7 @@ impl Past {
         ])?))
     }
 
-    /// The files that git takes for other than they were then: those that it follows, and those that it does
-    /// not.
+    /// Files that differ from the commit, and untracked files.
     pub fn touched(&self) -> Result<Vec<String>, GitError> {
         let differ = [
             "diff-index",
@@ -113,7 +111,7 @@ impl Past {
         Ok(touched)
     }
 
-    /// What was in a file then.
+    /// The content of a file at the commit.
     pub fn read(&self, file: &str) -> Result<Vec<u8>, GitError> {
         self.ask(["cat-file", "blob", &format!("{}:./{file}", self.commit)])
     }

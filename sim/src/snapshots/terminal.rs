@@ -1,4 +1,4 @@
-//! What became of the snapshots, as people read it: file by file, then what happened to many of them at once.
+//! The comparison of snapshots as text: file by file, then the changes that several files have in common.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +10,10 @@ use super::classify::{Change, What};
 use super::comparison::{Compared, News, SnapshotNews};
 use crate::report::style::{BAD, GOOD, QUIET};
 
-/// Characters that are shown of an object or a list that came or went; a single value is shown whole.
+/// The maximum number of characters shown of an object or a list. Other values are shown in full.
 const VALUE_WIDTH: usize = 72;
 
-/// A change in a line: in which way, where, and what there was and is.
+/// A change in one line: its kind, its path, the old and the new value.
 pub fn line(change: &Change) -> String {
     let name = change.what.name();
     let place = place_of(change);
@@ -34,7 +34,7 @@ pub fn line(change: &Change) -> String {
 fn place_of(change: &Change) -> String {
     match (&change.what, change.place.as_str()) {
         (What::Renamed { to, .. }, place) => format!("{place} to {to}"),
-        (_, "") => "(all of it)".to_owned(),
+        (_, "") => "(the whole payload)".to_owned(),
         (_, place) => place.to_owned(),
     }
 }
@@ -51,22 +51,22 @@ fn short(value: &Value) -> String {
     }
 }
 
-/// Tells what became of the snapshots since `revision`.
+/// Writes the changes of the snapshots since `revision`.
 ///
 /// # Errors
 ///
-/// As the writer fails.
-pub fn tell(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Result<()> {
+/// If the writer fails.
+pub fn write_text(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Result<()> {
     let Compared { commit, news } = compared;
     for SnapshotNews { name, part, news } in news {
         match part {
             Some(part) => writeln!(out, "{name} ({})", part.name())?,
             None => writeln!(out, "{name}")?,
         }
-        tell_news(news, out)?;
+        write_news(news, out)?;
         writeln!(out)?;
     }
-    tell_often(news, out)?;
+    write_repeated(news, out)?;
     let since = if revision == commit {
         revision.to_owned()
     } else {
@@ -87,18 +87,15 @@ pub fn tell(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Re
     out.flush()
 }
 
-fn tell_news(news: &News, out: &mut impl Write) -> io::Result<()> {
+fn write_news(news: &News, out: &mut impl Write) -> io::Result<()> {
     match news {
         News::New => writeln!(out, "  {GOOD}compatible{GOOD:#}  new"),
         News::Deleted => writeln!(out, "  {BAD}BREAKING{BAD:#}    deleted"),
         News::OtherContract => {
-            writeln!(
-                out,
-                "  {QUIET}to be read{QUIET:#}  the contract says something else"
-            )
+            writeln!(out, "  {QUIET}review{QUIET:#}      the contract changed")
         }
         News::Changed(changes) if changes.is_empty() => {
-            writeln!(out, "  {QUIET}compatible  the payload is as it was{QUIET:#}")
+            writeln!(out, "  {QUIET}compatible  the payload did not change{QUIET:#}")
         }
         News::Changed(changes) => changes.iter().try_for_each(|change| {
             let line = line(change);
@@ -111,8 +108,8 @@ fn tell_news(news: &News, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Tells what happened in the same place of several files, the most frequent first.
-fn tell_often(news: &[SnapshotNews], out: &mut impl Write) -> io::Result<()> {
+/// Writes the changes that several files have in common, the most frequent first.
+fn write_repeated(news: &[SnapshotNews], out: &mut impl Write) -> io::Result<()> {
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for SnapshotNews { news, .. } in news {
         if let News::Changed(changes) = news {

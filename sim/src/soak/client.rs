@@ -1,5 +1,5 @@
-//! One client under load: it sends a message as soon as the one before has ended and called back, in one session after
-//! another.
+//! One client under load. It runs sessions one after another, and in each session sends a message once the previous
+//! one has ended and called back.
 
 use std::time::Duration;
 
@@ -20,46 +20,46 @@ use super::parties::Sandboxes;
 use crate::stage::client::{USER, draw_message_id};
 use crate::tokens;
 
-/// How long tokens are valid: longer than anybody soaks.
+/// Lifetime of tokens, longer than any soak.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24 * 7);
-/// How long a message may take until it has ended and called back.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
-/// What a turn asks for: an answer of one word.
+/// Time limit for a message to end and call back, and for a request.
+pub(super) const TURN_TIMEOUT: Duration = Duration::from_mins(1);
+/// Prompt of each turn; the answer is one word.
 const PROMPT: &str = "__fake__:echo:hello";
-/// What the events are called that tell the end of a message, before the status.
+/// Prefix of message events, before the status.
 const MESSAGE_EVENTS: &str = "cloud.message.";
 
-/// What all clients know.
+/// Everything a client needs to run. Each client has a clone.
 #[derive(Clone)]
-pub(super) struct Surroundings {
+pub(super) struct ClientContext {
     pub seams: Seams,
-    /// The authority of the server.
+    /// Authority of the server.
     pub server: String,
-    /// The authority of the receiver.
+    /// Authority of the callback receiver.
     pub receiver: String,
     pub secrets: Secrets,
     pub sandboxes: Sandboxes,
-    /// After how many turns a session is removed and another one takes its place.
+    /// Number of turns in a session; after them the session is deleted.
     pub turns_a_session: u64,
     pub ledger: Ledger,
-    /// Told how long each turn took.
+    /// Receives the duration of each completed turn.
     pub turns: tokio::sync::mpsc::UnboundedSender<Duration>,
-    /// True when no further message is to be sent.
-    pub enough: watch::Receiver<bool>,
+    /// True once clients must not send further messages.
+    pub stopped: watch::Receiver<bool>,
 }
 
-impl Surroundings {
-    /// Has one session after another, until it is enough.
+impl ClientContext {
+    /// Runs sessions until `stopped` is true or a session fails.
     pub(super) async fn run_sessions(self) {
-        while !*self.enough.borrow() {
+        while !*self.stopped.borrow() {
             if self.run_session().await.is_none() {
                 return;
             }
         }
     }
 
-    /// Makes a session, sends one message after another and removes the session. `None` if it came to no good end,
-    /// which is entered as a flaw.
+    /// Creates a session, sends its messages in turn and deletes it. Returns `None` after a failure, which is recorded in
+    /// the ledger.
     async fn run_session(&self) -> Option<()> {
         let id = self.draw_message_id();
         let input = json!({
@@ -72,35 +72,35 @@ impl Surroundings {
                 "callbackTarget": {"url": format!("http://{}/callback", self.receiver)},
             },
         });
-        let begun = self.seams.clock.now();
+        let started = self.seams.clock.now();
         let settled = self.ledger.open(&id);
         let data = self.send("start", &input, &id).await?;
         let Some(session) = data["cloudAgentSessionId"].as_str() else {
-            self.ledger.flaw(format!("start told no session: {data}"));
+            self.ledger.flaw(format!("start returned no session id: {data}"));
             return None;
         };
         let listening = tokio::spawn(self.clone().listen(session.to_owned()));
-        self.wait_for(&id, begun, settled).await;
+        self.wait_for(&id, started, settled).await;
         for _ in 1..self.turns_a_session {
-            if *self.enough.borrow() {
+            if *self.stopped.borrow() {
                 break;
             }
             let id = self.draw_message_id();
             let input = json!({"cloudAgentSessionId": session, "message": {"id": id, "prompt": PROMPT}});
-            let begun = self.seams.clock.now();
+            let started = self.seams.clock.now();
             let settled = self.ledger.open(&id);
             self.send("send", &input, &id).await?;
-            self.wait_for(&id, begun, settled).await;
+            self.wait_for(&id, started, settled).await;
         }
         let deletion = json!({"sessionId": session});
         if let Err(answer) = self.call("deleteSession", &deletion).await {
-            self.ledger.flaw(format!("{session} was not removed: {answer}"));
+            self.ledger.flaw(format!("{session} was not deleted: {answer}"));
             return None;
         }
-        // The server closes the streams of what it has removed.
-        if self.seams.clock.timeout(PATIENCE, listening).await.is_err() {
+        // The server closes the streams of a deleted session.
+        if self.seams.clock.timeout(TURN_TIMEOUT, listening).await.is_err() {
             self.ledger
-                .flaw(format!("{session} was removed, and its stream stayed open"));
+                .flaw(format!("{session} was deleted, but its stream stayed open"));
             return None;
         }
         self.sandboxes.release(session);
@@ -111,22 +111,22 @@ impl Surroundings {
         draw_message_id(self.seams.clock.now(), &self.seams.randomness)
     }
 
-    async fn wait_for(&self, message: &str, begun: Timestamp, settled: tokio::sync::oneshot::Receiver<()>) {
-        match self.seams.clock.timeout(PATIENCE, settled).await {
+    async fn wait_for(&self, message: &str, started: Timestamp, settled: tokio::sync::oneshot::Receiver<()>) {
+        match self.seams.clock.timeout(TURN_TIMEOUT, settled).await {
             Ok(Ok(())) => {
-                let took = self.seams.clock.now().duration_since(begun);
-                // Nobody listens any more when all is over.
+                let took = self.seams.clock.now().duration_since(started);
+                // The receiver is gone at the end of the soak.
                 let _ = self.turns.send(took.try_into().unwrap_or_default());
             }
             Ok(Err(_)) | Err(_) => {
-                let seconds = PATIENCE.as_secs();
+                let seconds = TURN_TIMEOUT.as_secs();
                 self.ledger
-                    .flaw(format!("{message} was not over within {seconds} s"));
+                    .flaw(format!("{message} did not end and call back within {seconds} s"));
             }
         }
     }
 
-    /// Sends a message. `None` if it was not acknowledged, which is entered as a flaw.
+    /// Sends a message. Returns `None` if it is not acknowledged, which is recorded in the ledger.
     async fn send(&self, procedure: &str, input: &Value, message: &str) -> Option<Value> {
         match self.call(procedure, input).await {
             Ok(data) => {
@@ -140,7 +140,7 @@ impl Surroundings {
         }
     }
 
-    /// Calls a procedure. What it returned; or in words what came instead.
+    /// Calls a procedure. Returns its data, or a description of the failure.
     async fn call(&self, procedure: &str, input: &Value) -> Result<Value, String> {
         let token = tokens::user_token(USER, self.expiry(), &self.secrets.api);
         let request = Request::builder()
@@ -155,7 +155,7 @@ impl Surroundings {
             let status = response.status();
             Ok::<_, HttpError>((status, http_client::read_body(response).await?))
         };
-        let answer = self.seams.clock.timeout(PATIENCE, answering).await;
+        let answer = self.seams.clock.timeout(TURN_TIMEOUT, answering).await;
         let answer = answer.map_err(|elapsed| elapsed.to_string())?;
         let (status, body) = answer.map_err(|error| turnstile_seams::error_chain::with_sources(&error))?;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -165,7 +165,7 @@ impl Surroundings {
         }
     }
 
-    /// Enters what the session's stream tells into the ledger, until the server ends it.
+    /// Records the ends of messages on the session's stream, until the server closes it.
     async fn listen(self, session: String) {
         let ticket = tokens::stream_ticket(USER, &session, self.expiry(), &self.secrets.ticket);
         let server = &self.server;
@@ -175,7 +175,7 @@ impl Surroundings {
             Err(error) => {
                 return self
                     .ledger
-                    .flaw(format!("the stream of {session} has no URL: {error}"));
+                    .flaw(format!("the stream URL of {session} is invalid: {error}"));
             }
         };
         let mut socket = match websocket::open(&*self.seams.network, &url, None).await {
@@ -183,18 +183,18 @@ impl Surroundings {
             Err(error) => {
                 return self
                     .ledger
-                    .flaw(format!("the stream of {session} was not opened: {error}"));
+                    .flaw(format!("the stream of {session} failed to open: {error}"));
             }
         };
         while let Some(Ok(message)) = socket.next().await {
             let Message::Text(text) = message else { continue };
             let frame: Value = serde_json::from_str(&text).unwrap_or_default();
             let name = frame["streamEventType"].as_str().unwrap_or_default();
-            // What is told again on connecting is not kept, and has no number.
+            // Snapshot events repeat earlier ones and have no event id.
             let is_kept = frame["eventId"].as_u64().is_some_and(|id| id > 0);
-            let told = name.strip_prefix(MESSAGE_EVENTS).filter(|_| is_kept);
+            let status = name.strip_prefix(MESSAGE_EVENTS).filter(|_| is_kept);
             let message = frame["data"]["messageId"].as_str();
-            if let (Some(status @ ("completed" | "failed")), Some(message)) = (told, message) {
+            if let (Some(status @ ("completed" | "failed")), Some(message)) = (status, message) {
                 self.ledger.ended(message, status);
             }
         }

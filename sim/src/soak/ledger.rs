@@ -1,4 +1,4 @@
-//! What was promised to clients under load, and what came of it: each message that was acknowledged ends once and
+//! Records of the messages under load. Each acknowledged message must end once and call back once.
 //! calls back once.
 
 use std::collections::BTreeMap;
@@ -6,146 +6,144 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// How many flaws are told in words; of more only the number is.
-const TOLD_FLAWS: usize = 20;
+/// Limit of flaws that are kept as text; further flaws are only counted.
+const MAX_FLAW_TEXTS: usize = 20;
 
-/// The book of all messages. Cheap to clone.
+/// Records of all messages. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Ledger(Arc<Mutex<Book>>);
+pub(super) struct Ledger(Arc<Mutex<Records>>);
 
 #[derive(Default)]
-struct Book {
-    /// Messages of which something is still to come.
+struct Records {
+    /// Messages that have not ended or not called back.
     open: BTreeMap<String, Entry>,
-    /// Messages that have ended and called back, with the key of their callback.
+    /// Messages that ended and called back, with the idempotency key of the callback.
     settled: BTreeMap<String, String>,
     counts: Counts,
     flaws: Vec<String>,
 }
 
-/// How much there was of what.
+/// Totals of a soak.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
-    /// Messages that the server has acknowledged.
+    /// Acknowledged messages.
     pub acked: u64,
-    /// Messages that ended as they should.
+    /// Messages that completed.
     pub completed: u64,
-    /// Messages that ended otherwise.
+    /// Messages that ended with another status.
     pub not_completed: u64,
     /// Messages that called back.
     pub called_back: u64,
-    /// Callbacks that came once more, with the same key.
+    /// Repeated callbacks with the same idempotency key.
     pub repeated_callbacks: u64,
-    /// What was not right.
+    /// Detected flaws: lost or repeated ends and callbacks, failed requests, leaks.
     pub flaws: u64,
 }
 
 #[derive(Default)]
 struct Entry {
     status: Option<String>,
-    /// The key of its callback.
+    /// Idempotency key of the callback, once received.
     key: Option<String>,
     waiter: Option<oneshot::Sender<()>>,
 }
 
 impl Ledger {
-    /// Notes a message that is about to be sent. What is waited for is that it has ended and called back.
+    /// Registers a message before it is sent. The receiver resolves once the message has ended and called back.
     pub(super) fn open(&self, message: &str) -> oneshot::Receiver<()> {
         let (waiter, settled) = oneshot::channel();
-        self.book().open.entry(message.to_owned()).or_default().waiter = Some(waiter);
+        self.records().open.entry(message.to_owned()).or_default().waiter = Some(waiter);
         settled
     }
 
-    /// The server has acknowledged a message.
+    /// Records an acknowledgement.
     pub(super) fn acked(&self) {
-        self.book().counts.acked += 1;
+        self.records().counts.acked += 1;
     }
 
-    /// The server has refused a message, or has not answered: nothing is waited for.
+    /// Records a refused or unanswered message and stops tracking it.
     pub(super) fn refused(&self, message: &str, answer: &str) {
-        let mut book = self.book();
-        book.open.remove(message);
-        book.flaw(format!("{message} was not taken: {answer}"));
+        let mut records = self.records();
+        records.open.remove(message);
+        records.flaw(format!("{message} was not acknowledged: {answer}"));
     }
 
-    /// A stream says that a message has ended.
+    /// Records that a stream reported the end of a message.
     pub(super) fn ended(&self, message: &str, status: &str) {
-        let mut book = self.book();
-        if book.settled.contains_key(message) {
-            return book.flaw(format!(
-                "{message} was said to have ended ({status}) when that was long over"
-            ));
+        let mut records = self.records();
+        if records.settled.contains_key(message) {
+            return records.flaw(format!("{message} ended again ({status}) after it was settled"));
         }
-        let entry = book.open.entry(message.to_owned()).or_default();
+        let entry = records.open.entry(message.to_owned()).or_default();
         if let Some(first) = entry.status.replace(status.to_owned()) {
-            return book.flaw(format!("{message} has ended twice: {first}, then {status}"));
+            return records.flaw(format!("{message} ended twice: {first}, then {status}"));
         }
         match status {
-            "completed" => book.counts.completed += 1,
+            "completed" => records.counts.completed += 1,
             _ => {
-                book.counts.not_completed += 1;
-                book.flaw(format!("{message} has ended as {status}"));
+                records.counts.not_completed += 1;
+                records.flaw(format!("{message} ended with status {status}"));
             }
         }
-        book.settle(message);
+        records.settle(message);
     }
 
-    /// The receiver was called about a message.
+    /// Records a callback for a message.
     pub(super) fn called_back(&self, message: &str, key: &str, status: &str) {
-        let mut book = self.book();
-        let known = book.settled.get(message);
-        let known = known.or_else(|| book.open.get(message).and_then(|entry| entry.key.as_ref()));
+        let mut records = self.records();
+        let known = records.settled.get(message);
+        let known = known.or_else(|| records.open.get(message).and_then(|entry| entry.key.as_ref()));
         if let Some(known) = known.cloned() {
             if known == key {
-                book.counts.repeated_callbacks += 1;
+                records.counts.repeated_callbacks += 1;
             } else {
-                book.flaw(format!(
-                    "{message} has called back under two keys, {known} and {key}"
+                records.flaw(format!(
+                    "{message} called back with two idempotency keys: {known} and {key}"
                 ));
             }
             return;
         }
         if status != "completed" {
-            book.flaw(format!("{message} called back with status {status}"));
+            records.flaw(format!("{message} called back with status {status}"));
         }
-        book.counts.called_back += 1;
-        book.open.entry(message.to_owned()).or_default().key = Some(key.to_owned());
-        book.settle(message);
+        records.counts.called_back += 1;
+        records.open.entry(message.to_owned()).or_default().key = Some(key.to_owned());
+        records.settle(message);
     }
 
-    /// Something else was not right.
+    /// Records any other flaw.
     pub(super) fn flaw(&self, text: String) {
-        self.book().flaw(text);
+        self.records().flaw(text);
     }
 
-    /// Everything that has not ended or has not called back is a flaw now.
+    /// Records a flaw for every message that has not ended or not called back.
     pub(super) fn close(&self) {
-        let mut book = self.book();
-        for (message, entry) in std::mem::take(&mut book.open) {
+        let mut records = self.records();
+        for (message, entry) in std::mem::take(&mut records.open) {
             let missing = match (&entry.status, &entry.key) {
                 (None, _) => "has not ended",
                 (Some(_), None) => "has not called back",
                 (Some(_), Some(_)) => continue,
             };
-            book.flaw(format!("{message} {missing}"));
+            records.flaw(format!("{message} {missing}"));
         }
     }
 
     pub(super) fn counts(&self) -> Counts {
-        self.book().counts
+        self.records().counts
     }
 
-    /// What was not right, in words, as far as it is told.
+    /// Returns the texts of the flaws, up to `MAX_FLAW_TEXTS`.
     pub(super) fn flaws(&self) -> Vec<String> {
-        self.book().flaws.clone()
+        self.records().flaws.clone()
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn records(&self) -> MutexGuard<'_, Records> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Book {
+impl Records {
     fn settle(&mut self, message: &str) {
         let is_settled = |entry: &Entry| entry.status.is_some() && entry.key.is_some();
         if !self.open.get(message).is_some_and(is_settled) {
@@ -155,7 +153,7 @@ impl Book {
             self.settled
                 .insert(message.to_owned(), entry.key.unwrap_or_default());
             if let Some(waiter) = entry.waiter {
-                // Whoever waited may have given up.
+                // The client may have timed out.
                 let _ = waiter.send(());
             }
         }
@@ -163,7 +161,7 @@ impl Book {
 
     fn flaw(&mut self, text: String) {
         self.counts.flaws += 1;
-        if self.flaws.len() < TOLD_FLAWS {
+        if self.flaws.len() < MAX_FLAW_TEXTS {
             self.flaws.push(text);
         }
     }
@@ -196,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_end_another_key_and_what_never_came_are_flaws() {
+    fn a_second_end_a_second_key_and_a_missing_end_are_flaws() {
         let ledger = Ledger::default();
         assert!(settled(&ledger));
         ledger.ended("m", "failed");

@@ -1,10 +1,10 @@
-//! A soak: many sessions at once for a while on real sockets, and whether anything was lost or left over.
+//! Load test on real sockets: runs many concurrent sessions for a while and checks for losses and leaks.
 //!
-//! The server is the reference server as a process of its own; the clients and the fakes are in this one. All of it
-//! is on the loopback. What is measured is both together, on one machine.
+//! The reference server runs in its own process; clients and fakes run in this one. All sockets are on the loopback,
+//! and the measurements include both processes.
 //!
-//! `ledger` is what was promised and kept, `client` one client, `parties` the fakes, `resources` what the server's
-//! process takes of the machine.
+//! `ledger` tracks messages, `client` is one client, `parties` are the fakes, `resources` measures the server's
+//! process.
 
 mod client;
 mod ledger;
@@ -22,55 +22,55 @@ use turnstile_judge::parties::Secrets;
 use turnstile_seams::{ClockExt as _, Seams, real};
 use turnstile_world::live::{Process, ServerError, StartedServer};
 
-use self::client::Surroundings;
+use self::client::ClientContext;
 pub use self::ledger::Counts;
 use self::ledger::Ledger;
 use self::parties::Fakes;
 pub use self::resources::Resources;
-use self::resources::Watch;
+use self::resources::Sampler;
 
-/// How often the server's resources are looked at.
+/// Interval at which the server's resources are sampled.
 const SAMPLING: Duration = Duration::from_secs(1);
-/// How long after the last session is gone the server may take to let go of what it held for it.
-const LETTING_GO: Duration = Duration::from_secs(3);
-/// So many more files than before the first session may be open after the last one: those of its database.
-const FILES_LEFT: u64 = 8;
+/// Time after the last session in which the server must release what it held for sessions.
+const RELEASE_TIME: Duration = Duration::from_secs(3);
+/// Allowed growth of open files from before the first session to the end: the files of the database.
+const MAX_EXTRA_FILES: u64 = 8;
 
-/// What is to be done. It has secrets in it, and so is not for printing.
+/// Settings of a soak. Contains secrets, so it does not implement `Debug`.
 #[derive(Clone)]
 pub struct Soak {
-    /// How many sessions at once.
+    /// Number of concurrent sessions.
     pub sessions: usize,
-    /// For how long messages are sent.
+    /// Duration of the load.
     pub length: Duration,
-    /// After how many turns a session is removed and another one takes its place; never if `None`.
+    /// Turns in a session before it is deleted and replaced; `None` keeps it until the end.
     pub turns_a_session: Option<u64>,
-    /// The server.
+    /// How the server is started.
     pub server: StartedServer,
-    /// What its parties know.
+    /// The secrets of the server.
     pub secrets: Secrets,
 }
 
-/// Why there was no soak.
+/// The soak failed to start.
 #[derive(Debug, thiserror::Error)]
 pub enum SoakError {
-    /// A fake has no address.
+    /// A fake failed to listen.
     #[error("a fake cannot listen on the loopback")]
     Listen(#[source] io::Error),
-    /// The server cannot be started.
+    /// The server failed to start.
     #[error(transparent)]
     Server(#[from] ServerError),
 }
 
-/// How it stands.
+/// A sample during the soak.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Standing {
-    /// How long it has been going on, in the report in seconds.
+    /// Time since the start, in seconds in the report.
     #[serde(rename = "seconds", serialize_with = "as_seconds")]
     pub elapsed: Duration,
-    /// How many turns are over.
+    /// Completed turns.
     pub turns: u64,
-    /// What the server takes.
+    /// Resources of the server.
     pub resources: Resources,
 }
 
@@ -78,54 +78,54 @@ fn as_seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result
     elapsed.as_secs_f64().serialize(serializer)
 }
 
-/// What came of it.
+/// The result of a soak.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// How many sessions there were.
+    /// Number of concurrent sessions.
     pub sessions: usize,
-    /// For how long messages were sent, in seconds.
+    /// Duration of the load, in seconds.
     pub seconds: f64,
-    /// How many turns were over in that time.
+    /// Turns completed in that time.
     pub turns: u64,
-    /// Turns a second.
+    /// Turns per second.
     pub turns_per_second: f64,
-    /// From sending a message to its callback.
+    /// Time from sending a message to its callback.
     pub turn_ms: Quantiles,
-    /// All that was counted, to the end.
+    /// Totals, including the time after the load.
     pub counts: Counts,
-    /// What the server took before the first session.
+    /// Resources of the server before the first session.
     pub before: Resources,
-    /// What it took when a quarter of the time was over.
+    /// Resources after a quarter of the load.
     pub early: Resources,
-    /// What it took when the time was over.
+    /// Resources at the end of the load.
     pub late: Resources,
-    /// What it took at most.
+    /// Maximum of each resource.
     pub peak: Resources,
-    /// What it took when all sessions were removed.
+    /// Resources after all sessions were deleted.
     pub after: Resources,
-    /// How it stood, second by second.
+    /// Samples, one per second.
     pub course: Vec<Standing>,
-    /// What was lost or left over, in words.
+    /// Texts of the first flaws: losses and leaks.
     pub flaws: Vec<String>,
 }
 
 impl Report {
-    /// Whether nothing was lost and nothing left over.
+    /// Returns whether there was no loss and no leak.
     pub fn is_clean(&self) -> bool {
         self.counts.flaws == 0
     }
 }
 
-/// How long something took, in milliseconds.
+/// Quantiles of durations, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
-    /// Half took no longer.
+    /// The 50th percentile.
     pub median: u64,
-    /// 95 of 100 took no longer.
+    /// The 95th percentile.
     pub p95: u64,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile.
     pub p99: u64,
-    /// Nothing took longer.
+    /// The maximum.
     pub longest: u64,
 }
 
@@ -147,15 +147,15 @@ impl Quantiles {
 }
 
 impl Soak {
-    /// Does it; to be run on a runtime with I/O and time. `told` gets the standing every second, and returns whether to
-    /// go on.
+    /// Runs the soak. Requires a tokio runtime with I/O and time. Calls `progress` with a sample every second, and ends
+    /// the load when it returns false.
     ///
     /// # Errors
     ///
-    /// If it could not begin. What goes wrong later is in the report.
-    pub async fn run(self, told: impl FnMut(Standing) -> bool) -> Result<Report, SoakError> {
+    /// Fails only if the server or a fake cannot be started. Later failures are flaws in the report.
+    pub async fn run(self, progress: impl FnMut(Standing) -> bool) -> Result<Report, SoakError> {
         let mut load = Load::start(&self).await?;
-        let measured = load.measure(self.length, told).await;
+        let measured = load.measure(self.length, progress).await;
         load.end().await;
         let after = load.after().await;
         let turns = measured.turns;
@@ -177,7 +177,7 @@ impl Soak {
     }
 }
 
-/// What was measured while messages were sent.
+/// Measurements during the load.
 struct Measured {
     seconds: f64,
     turns: u64,
@@ -187,20 +187,20 @@ struct Measured {
     course: Vec<Standing>,
 }
 
-/// The server with its clients and fakes.
+/// The running server, clients and fakes.
 struct Load {
     seams: Seams,
     ledger: Ledger,
     fakes: Fakes,
     process: Process,
-    watch: Watch,
+    sampler: Sampler,
     before: Resources,
     clients: JoinSet<()>,
-    /// The time of each turn, as it ends.
+    /// Receives the duration of each completed turn.
     taken: mpsc::UnboundedReceiver<Duration>,
-    /// Tells the clients to stop.
-    enough: watch::Sender<bool>,
-    /// The times of the turns that are over.
+    /// Tells clients to stop.
+    stop: watch::Sender<bool>,
+    /// Durations of completed turns.
     times: Vec<Duration>,
 }
 
@@ -211,12 +211,12 @@ impl Load {
         let fakes = Fakes::start(&seams, soak.sessions, &ledger).await?;
         let mut process = Process::new(soak.server.clone())?;
         let address = process.start(&["--wrapper-url".to_owned(), fakes.wrapper_url.clone()])?;
-        let mut watch = Watch::new(process.id());
-        let before = watch.look();
+        let mut sampler = Sampler::new(process.id());
+        let before = sampler.sample();
 
         let (turns, taken) = mpsc::unbounded_channel();
-        let (enough, is_enough) = watch::channel(false);
-        let surroundings = Surroundings {
+        let (stop, stopped) = watch::channel(false);
+        let context = ClientContext {
             seams: seams.clone(),
             server: address.to_string(),
             receiver: fakes.receiver.clone(),
@@ -225,36 +225,36 @@ impl Load {
             turns_a_session: soak.turns_a_session.unwrap_or(u64::MAX),
             ledger: ledger.clone(),
             turns,
-            enough: is_enough,
+            stopped,
         };
         let mut clients = JoinSet::new();
         for _ in 0..soak.sessions {
-            clients.spawn(surroundings.clone().run_sessions());
+            clients.spawn(context.clone().run_sessions());
         }
         Ok(Self {
             seams,
             ledger,
             fakes,
             process,
-            watch,
+            sampler,
             before,
             clients,
             taken,
-            enough,
+            stop,
             times: Vec::new(),
         })
     }
 
-    /// Looks at the server every second until `length` is over, `told` says so, or nothing is left to look at.
-    async fn measure(&mut self, length: Duration, mut told: impl FnMut(Standing) -> bool) -> Measured {
-        let begun = self.seams.clock.now();
+    /// Samples the server every second until `length` has passed, `progress` returns false, or no client is left.
+    async fn measure(&mut self, length: Duration, mut progress: impl FnMut(Standing) -> bool) -> Measured {
+        let started = self.seams.clock.now();
         let (mut course, mut early, mut peak) = (Vec::new(), None, self.before);
         let late = loop {
             self.seams.clock.sleep(SAMPLING).await;
             self.take_times();
-            let late = self.watch.look();
-            peak = peak.at_least(late);
-            let elapsed = since(begun, &self.seams);
+            let late = self.sampler.sample();
+            peak = peak.max(late);
+            let elapsed = since(started, &self.seams);
             if elapsed >= length / 4 {
                 early.get_or_insert(late);
             }
@@ -264,19 +264,19 @@ impl Load {
                 resources: late,
             };
             course.push(standing);
-            // First of all: what ends of the same signal has not ended by itself.
-            if !told(standing) || elapsed >= length || self.clients.is_empty() {
+            // Before the check of the process: a signal to the process group that ends the soak also ends the server.
+            if !progress(standing) || elapsed >= length || self.clients.is_empty() {
                 break late;
             }
             if let Some(how) = self.process.has_ended() {
                 self.ledger.flaw(how);
-                // No client has anything left to wait for.
+                // No client can make progress.
                 self.clients.abort_all();
                 break late;
             }
         };
         Measured {
-            seconds: since(begun, &self.seams).as_secs_f64(),
+            seconds: since(started, &self.seams).as_secs_f64(),
             turns: self.times.len() as u64,
             early: early.unwrap_or(late),
             late,
@@ -285,32 +285,32 @@ impl Load {
         }
     }
 
-    /// Lets the clients finish their turns, and closes the ledger.
+    /// Stops the clients after their current turns, and closes the ledger.
     async fn end(&mut self) {
-        self.enough.send_replace(true);
+        self.stop.send_replace(true);
         let ending = async { while self.clients.join_next().await.is_some() {} };
-        let ended = self.seams.clock.timeout(client::PATIENCE * 2, ending).await;
+        let ended = self.seams.clock.timeout(client::TURN_TIMEOUT * 2, ending).await;
         if ended.is_err() {
-            self.ledger
-                .flaw("some sessions did not come to their end".to_owned());
+            self.ledger.flaw("some sessions did not finish".to_owned());
         }
         self.take_times();
         self.ledger.close();
     }
 
-    /// What the server holds once it had time to release everything. What it should have released is a flaw.
+    /// Returns the server's resources after the release time, and records leaks as flaws.
     async fn after(&mut self) -> Resources {
-        self.seams.clock.sleep(LETTING_GO).await;
-        let after = self.watch.look();
-        if after.files > self.before.files + FILES_LEFT {
+        self.seams.clock.sleep(RELEASE_TIME).await;
+        let after = self.sampler.sample();
+        if after.files > self.before.files + MAX_EXTRA_FILES {
             let (after, before) = (after.files, self.before.files);
             self.ledger.flaw(format!(
-                "{after} files are open at the end, and {before} were before the first session"
+                "{after} files are open at the end, up from {before} before the first session"
             ));
         }
         let waiters = self.fakes.waiters().await.unwrap_or_default();
         if waiters["liveResponses"] != 0 {
-            self.ledger.flaw(format!("the gateway still has {waiters}"));
+            self.ledger
+                .flaw(format!("the gateway still has pending requests: {waiters}"));
         }
         after
     }
@@ -322,11 +322,11 @@ impl Load {
     }
 }
 
-fn since(begun: Timestamp, seams: &Seams) -> Duration {
+fn since(started: Timestamp, seams: &Seams) -> Duration {
     seams
         .clock
         .now()
-        .duration_since(begun)
+        .duration_since(started)
         .try_into()
         .unwrap_or_default()
 }

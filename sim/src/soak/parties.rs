@@ -1,4 +1,4 @@
-//! Who takes part in a soak: the server as a process of its own, and the fakes around it in this one.
+//! The fakes of a soak and the assignment of wrappers to sessions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,14 +19,14 @@ use turnstile_world::live::front;
 use super::SoakError;
 use super::ledger::Ledger;
 
-/// An address of the loopback with any free port: load goes nowhere else.
+/// A idle loopback port.
 const ANY_PORT: &str = "127.0.0.1:0";
 
-/// The fakes, at work on the runtime that they were started on.
+/// The running fakes, on the runtime that started them.
 pub(super) struct Fakes {
-    /// Where the server finds the wrapper of a session, with `{session}` in it.
+    /// URL template of a session's wrapper, with `{session}`.
     pub wrapper_url: String,
-    /// The authority of the receiver.
+    /// Authority of the callback receiver.
     pub receiver: String,
     pub sandboxes: Sandboxes,
     gateway: String,
@@ -34,15 +34,15 @@ pub(super) struct Fakes {
 }
 
 impl Fakes {
-    /// Starts a gateway, a receiver that tells `ledger`, and as many wrappers as there are sessions.
+    /// Starts a gateway, a receiver that records callbacks in `ledger`, and one wrapper per session.
     pub(super) async fn start(seams: &Seams, sessions: usize, ledger: &Ledger) -> Result<Self, SoakError> {
-        let unwatched = |party: &str| Probe::new(party, Arc::new(NoObserver));
+        let unobserved = |party: &str| Probe::new(party, Arc::new(NoObserver));
         let (listener, gateway) = listen(seams).await?;
-        let serving = Gateway::new(seams.clone(), unwatched(GATEWAY));
+        let serving = Gateway::new(seams.clone(), unobserved(GATEWAY));
         tokio::spawn(async move { serving.serve(listener).await });
 
         let (listener, receiver) = listen(seams).await?;
-        let serving = Receiver::new(Probe::new(RECEIVER, Arc::new(Clerk(ledger.clone()))));
+        let serving = Receiver::new(Probe::new(RECEIVER, Arc::new(CallbackRecorder(ledger.clone()))));
         tokio::spawn(serving.serve(listener));
 
         let sandboxes = Sandboxes::default();
@@ -51,15 +51,15 @@ impl Fakes {
             let config = WrapperConfig {
                 gateway_url: format!("http://{gateway}"),
             };
-            tokio::spawn(Wrapper::new(config, seams.clone(), unwatched(WRAPPER)).serve(listener));
+            tokio::spawn(Wrapper::new(config, seams.clone(), unobserved(WRAPPER)).serve(listener));
             sandboxes.add(authority);
         }
-        let (listener, door) = listen(seams).await?;
-        let tenants = sandboxes.clone();
-        let route: Route = Arc::new(move |session| tenants.authority_of(session));
+        let (listener, front) = listen(seams).await?;
+        let lookup = sandboxes.clone();
+        let route: Route = Arc::new(move |session| lookup.authority_of(session));
         tokio::spawn(front::serve(listener, Arc::clone(&seams.network), route));
         Ok(Self {
-            wrapper_url: format!("http://{door}/{{session}}"),
+            wrapper_url: format!("http://{front}/{{session}}"),
             receiver,
             sandboxes,
             gateway,
@@ -67,7 +67,7 @@ impl Fakes {
         })
     }
 
-    /// What the gateway says of who waits there.
+    /// Queries the pending requests of the gateway.
     pub(super) async fn waiters(&self) -> Option<Value> {
         let request = Request::builder()
             .method(Method::GET)
@@ -87,52 +87,52 @@ async fn listen(seams: &Seams) -> Result<(Box<dyn Listener>, String), SoakError>
     Ok((listener, authority))
 }
 
-/// Which session has which wrapper. Cheap to clone.
+/// Assignment of wrappers to sessions. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Sandboxes(Arc<Mutex<Tenancies>>);
+pub(super) struct Sandboxes(Arc<Mutex<Assignments>>);
 
 #[derive(Default)]
-struct Tenancies {
-    /// Authorities of wrappers that work for nobody.
-    free: Vec<String>,
-    /// Authorities of wrappers by session.
-    taken: BTreeMap<String, String>,
+struct Assignments {
+    /// Authorities of idle wrappers.
+    idle: Vec<String>,
+    /// Authorities of assigned wrappers by session.
+    assigned: BTreeMap<String, String>,
 }
 
 impl Sandboxes {
     fn add(&self, wrapper: String) {
-        self.tenancies().free.push(wrapper);
+        self.assignments().idle.push(wrapper);
     }
 
-    /// The wrapper of a session; nowhere if there is none left.
+    /// Returns the wrapper of a session and assigns one if needed. Returns an empty authority if none is idle.
     fn authority_of(&self, session: &str) -> String {
-        let mut tenancies = self.tenancies();
-        if let Some(taken) = tenancies.taken.get(session) {
-            return taken.clone();
+        let mut assignments = self.assignments();
+        if let Some(assigned) = assignments.assigned.get(session) {
+            return assigned.clone();
         }
-        let wrapper = tenancies.free.pop().unwrap_or_default();
-        tenancies.taken.insert(session.to_owned(), wrapper.clone());
+        let wrapper = assignments.idle.pop().unwrap_or_default();
+        assignments.assigned.insert(session.to_owned(), wrapper.clone());
         wrapper
     }
 
-    /// The session is gone, and its wrapper is free for another one.
+    /// Makes the wrapper of a deleted session idle.
     pub(super) fn release(&self, session: &str) {
-        let mut tenancies = self.tenancies();
-        // Whoever still looks for the wrapper of that session must not be given another one's.
-        if let Some(wrapper) = tenancies.taken.insert(session.to_owned(), String::new()) {
-            tenancies.free.push(wrapper);
+        let mut assignments = self.assignments();
+        // Keep the entry: a late lookup for the deleted session must not assign another wrapper.
+        if let Some(wrapper) = assignments.assigned.insert(session.to_owned(), String::new()) {
+            assignments.idle.push(wrapper);
         }
     }
 
-    fn tenancies(&self) -> std::sync::MutexGuard<'_, Tenancies> {
+    fn assignments(&self) -> std::sync::MutexGuard<'_, Assignments> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Enters what the receiver sees into the ledger.
-struct Clerk(Ledger);
+/// Records the callbacks of the receiver in the ledger.
+struct CallbackRecorder(Ledger);
 
-impl Observer for Clerk {
+impl Observer for CallbackRecorder {
     fn observe(&self, _: &str, observation: Observation) {
         let Observation::RequestReceived { body, .. } = observation else {
             return;

@@ -1,22 +1,22 @@
-//! What a process takes of the machine.
+//! Resource usage of a process.
 
 use std::fs;
 
 use serde::Serialize;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// What a process takes of the machine at a moment.
+/// Resource usage of a process at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Resources {
-    /// Memory that is its own and in use, in bytes.
+    /// Resident memory in bytes.
     pub memory: u64,
-    /// How many files and sockets it has open; 0 where that cannot be told.
+    /// Open files and sockets; 0 where the platform does not report them.
     pub files: u64,
 }
 
 impl Resources {
-    /// The larger of both, in each.
-    pub(super) fn at_least(self, other: Self) -> Self {
+    /// Returns the maximum of each resource.
+    pub(super) fn max(self, other: Self) -> Self {
         Self {
             memory: self.memory.max(other.memory),
             files: self.files.max(other.files),
@@ -24,13 +24,13 @@ impl Resources {
     }
 }
 
-/// Looks at one process again and again.
-pub(super) struct Watch {
+/// Samples the resources of one process.
+pub(super) struct Sampler {
     system: System,
     process: Option<Pid>,
 }
 
-impl Watch {
+impl Sampler {
     pub(super) fn new(process: Option<u32>) -> Self {
         Self {
             system: System::new(),
@@ -38,15 +38,15 @@ impl Watch {
         }
     }
 
-    /// What it takes now; nothing if it is gone.
-    pub(super) fn look(&mut self) -> Resources {
+    /// Returns the current usage, or zeros if the process is gone.
+    pub(super) fn sample(&mut self) -> Resources {
         let Some(process) = self.process else {
             return Resources::default();
         };
         let memory = ProcessRefreshKind::nothing().with_memory();
         self.system
             .refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), true, memory);
-        // Linux tells it there; elsewhere nobody does without further rights.
+        // Linux lists them there; other platforms require more privileges.
         let files = fs::read_dir(format!("/proc/{process}/fd")).map(Iterator::count);
         Resources {
             memory: self.system.process(process).map_or(0, sysinfo::Process::memory),

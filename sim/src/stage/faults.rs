@@ -5,14 +5,16 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use turnstile_events::world::DiskFault;
-use turnstile_fault::{ConnectionEnd, CrashPoint, DiskBehaviour, Fault, LinkEffect, Place, QueueBehaviour};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{CrashPoint, Fault, Place, QueueBehaviour};
 use turnstile_judge::parties::SERVER;
+use turnstile_judge::trace::{WORLD, What};
 use turnstile_reference::host::Checkpoint;
 use turnstile_world::{AnyWorld, WorldError};
 
 use super::checkpoints::CrashPlan;
 use super::queue::QueueControl;
+use super::recorder::Recorder;
 
 /// Applies faults and ends them. Cheap to clone; clones control the same stage.
 #[derive(Clone)]
@@ -22,6 +24,7 @@ pub struct Faults {
     /// How many behaviours the disk and the queue have been given.
     disk_orders: Rc<Cell<u64>>,
     queue_orders: Rc<Cell<u64>>,
+    recorder: Recorder,
 }
 
 /// A fault that was applied, and can be ended.
@@ -33,12 +36,13 @@ pub struct Applied {
 }
 
 impl Faults {
-    pub(super) fn new(queue: QueueControl, crash_plan: CrashPlan) -> Self {
+    pub(super) fn new(queue: QueueControl, crash_plan: CrashPlan, recorder: Recorder) -> Self {
         Self {
             queue,
             crash_plan,
             disk_orders: Rc::default(),
             queue_orders: Rc::default(),
+            recorder,
         }
     }
 
@@ -62,13 +66,14 @@ impl Faults {
             Fault::Queue { is } => {
                 order = next(&self.queue_orders);
                 self.queue.set(*is);
+                self.record(WorldEvent::of(fault));
             }
             Fault::Disk { .. } => {
                 order = next(&self.disk_orders);
-                apply_to_world(world, fault)?;
+                world.apply(fault)?;
             }
             Fault::Receiver { .. } | Fault::Wrapper(_) => unreachable!("a fake is sent its behaviour"),
-            of_world => apply_to_world(world, of_world)?,
+            of_world => world.apply(of_world)?,
         }
         let place = fault.place();
         Ok(Applied { place, order })
@@ -79,13 +84,11 @@ impl Faults {
     pub fn end(&self, world: &mut dyn AnyWorld, applied: &Applied) {
         match &applied.place {
             None => {}
-            Some(Place::Queue) if self.queue_orders.get() == applied.order => {
-                self.queue.set(QueueBehaviour::Works);
-            }
+            Some(Place::Queue) if self.queue_orders.get() == applied.order => self.end_queue(),
             Some(Place::Disk(_)) if self.disk_orders.get() != applied.order => {}
             Some(Place::Host(host)) if world.is_up(host) != Ok(false) => {}
             Some(Place::Queue | Place::Wrapper) => {}
-            Some(place) => heal(world, place).expect("a place that was struck can be healed"),
+            Some(place) => world.heal(place).expect("a place that was struck can be healed"),
         }
     }
 
@@ -96,12 +99,23 @@ impl Faults {
     /// As the world has them.
     pub fn end_all(&self, world: &mut dyn AnyWorld) -> Result<(), WorldError> {
         self.crash_plan.disarm();
-        self.queue.set(QueueBehaviour::Works);
-        heal(world, &Place::EveryLink)?;
+        self.end_queue();
+        world.heal(&Place::EveryLink)?;
         if self.disk_orders.get() > 0 {
-            heal(world, &Place::Disk(SERVER.to_owned()))?;
+            world.heal(&Place::disk(SERVER))?;
         }
         Ok(())
+    }
+
+    fn end_queue(&self) {
+        if self.queue.set(QueueBehaviour::Works) {
+            self.record(WorldEvent::Ended { place: Place::Queue });
+        }
+    }
+
+    /// Records what a world does not know of.
+    pub fn record(&self, event: WorldEvent) {
+        self.recorder.record(WORLD, What::World(event));
     }
 }
 
@@ -119,52 +133,6 @@ fn checkpoint(point: CrashPoint) -> Checkpoint {
     }
 }
 
-/// The verbs of a world, by fault.
-fn apply_to_world(world: &mut dyn AnyWorld, fault: &Fault) -> Result<(), WorldError> {
-    match fault {
-        Fault::Link { link, effect } => match effect {
-            LinkEffect::Cut => world.cut(link),
-            LinkEffect::BlackHole => world.black_hole(link),
-            LinkEffect::Delay { by } => world.delay(link, **by),
-        },
-        Fault::Connections { from, to, end } => match end {
-            ConnectionEnd::Reset => world.reset(from, to),
-            ConnectionEnd::Silence => world.silence(from, to),
-            ConnectionEnd::Finish => world.finish(from, to),
-        },
-        Fault::Host {
-            host,
-            power_loss: true,
-            ..
-        } => world.crash_silently(host),
-        Fault::Host { host, .. } => world.crash(host),
-        Fault::Disk { host, is } => match is {
-            DiskBehaviour::Works => world.heal_disk(host),
-            DiskBehaviour::Fails => world.fail_disk(host, DiskFault::WriteError),
-            DiskBehaviour::Full => world.fail_disk(host, DiskFault::Full),
-        },
-        Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => Ok(()),
-    }
-}
-
-/// Heals a place of a world.
-///
-/// # Errors
-///
-/// As the world has them.
-pub fn heal(world: &mut dyn AnyWorld, place: &Place) -> Result<(), WorldError> {
-    match place {
-        Place::Link(link) => world.heal(link),
-        Place::EveryLink => {
-            world.heal_everything();
-            Ok(())
-        }
-        Place::Host(host) => world.restart(host),
-        Place::Disk(host) => world.heal_disk(host),
-        Place::Queue | Place::Wrapper => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,8 +141,9 @@ mod tests {
     #[test]
     fn the_end_of_a_fault_does_not_end_a_later_one() {
         let queue = QueueControl::default();
-        let faults = Faults::new(queue.clone(), CrashPlan::default());
         let mut world = World::new(0, crate::stage::epoch());
+        let recorder = Recorder::new(crate::stage::epoch(), AnyWorld::clock(&world));
+        let faults = Faults::new(queue.clone(), CrashPlan::default(), recorder);
         let refuses = Fault::Queue {
             is: QueueBehaviour::Refuses,
         };

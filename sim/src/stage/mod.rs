@@ -10,7 +10,7 @@ mod queue;
 mod recorder;
 mod sandboxes;
 mod stored;
-mod stream;
+pub mod stream;
 mod subject;
 
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use turnstile_events::observation::Probe;
-use turnstile_events::world::WorldEvent;
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
 use turnstile_judge::trace::{WORLD, What};
+use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
@@ -33,7 +33,7 @@ use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 
 use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, USER};
-pub use self::faults::{Applied, Faults, heal};
+pub use self::faults::{Applied, Faults};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
 use self::queue::QueueControl;
@@ -70,6 +70,8 @@ pub struct Stage {
     pub receiver: String,
     /// What the parties know that nobody else may.
     pub secrets: Arc<Secrets>,
+    /// The durations, limits and numbers of attempts that the server has to keep.
+    pub profile: Arc<Profile>,
     observer: Client,
     epoch: Timestamp,
 }
@@ -107,6 +109,7 @@ impl Stage {
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
+        let profile = Arc::<Profile>::default();
         let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
@@ -127,6 +130,7 @@ impl Stage {
                 crash_plan: crash_plan.clone(),
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
+                profile: Arc::clone(&profile),
                 subject,
                 stored,
             };
@@ -139,7 +143,7 @@ impl Stage {
         world.set_listener(Box::new(move |_, event| {
             // A server that lost its power said goodbye to nobody. What a script shows must not depend on
             // whether the harness's own eye had noticed.
-            let is_new_server = matches!(&event, WorldEvent::Restarted { host } if host == SERVER);
+            let is_new_server = event.restarted() == Some(SERVER);
             told.record(WORLD, What::World(event));
             if is_new_server {
                 watcher.close_streams();
@@ -147,11 +151,12 @@ impl Stage {
         }));
         Ok(Self {
             world,
+            faults: Faults::new(queue, crash_plan, recorder.clone()),
             recorder,
-            faults: Faults::new(queue, crash_plan),
             sandboxes,
             receiver,
             secrets,
+            profile,
             observer,
             epoch,
         })
@@ -205,6 +210,7 @@ impl Stage {
             timing_tolerance: self.world.timing_tolerance(),
             in_real_time: self.world.is_in_real_time(),
             secrets: self.secrets.all().map(str::to_owned).into(),
+            profile: Arc::clone(&self.profile),
         }
     }
 
@@ -229,6 +235,7 @@ struct Wiring {
     crash_plan: CrashPlan,
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
+    profile: Arc<Profile>,
     subject: Subject,
     stored: Option<StoredSession>,
 }
@@ -249,7 +256,7 @@ impl Wiring {
                 ticket_secret: self.secrets.ticket.clone(),
                 internal_api_key: self.secrets.internal_api_key.clone(),
                 callback_queue: true,
-                profile: Arc::default(),
+                profile: Arc::clone(&self.profile),
             };
             self.subject.set_up(&mut config, &mut hooks);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);

@@ -21,9 +21,9 @@ impl Default for QueueControl {
 }
 
 impl QueueControl {
-    /// From now on the queue behaves like this.
-    pub fn set(&self, behaviour: QueueBehaviour) {
-        self.0.send_replace(behaviour);
+    /// From now on the queue behaves like this. Returns whether it behaved otherwise.
+    pub fn set(&self, behaviour: QueueBehaviour) -> bool {
+        self.0.send_replace(behaviour) != behaviour
     }
 
     /// How the queue behaves now.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use turnstile_scenarios::Scenario;
 
-pub use self::terminal::{tell_strip, tell_summary};
+pub use self::terminal::{write_strip, write_summary};
 use crate::report::finding::ToldFinding;
 use crate::script::{HarnessError, Options, Strike, StrikeKind, Verdict};
 use crate::suite;
@@ -20,40 +20,40 @@ use crate::workers;
 /// How long after what happens a fault strikes: before anything that follows from it can arrive.
 const AFTER: Duration = Duration::from_micros(1);
 
-/// What came of one fault at each moment of a script.
+/// The results of one fault at each moment of a script.
 #[derive(Debug)]
 pub struct Strip {
     /// The fault.
     pub kind: &'static StrikeKind,
-    /// What came of it, in order of the moments.
+    /// The results, in order of the moments.
     pub moments: Vec<Moment>,
 }
 
-/// What came of a fault at one moment.
+/// The result of a fault at one moment.
 #[derive(Debug)]
 pub struct Moment {
-    /// When it struck.
+    /// The time of the fault.
     pub at: Duration,
-    /// What had just happened.
+    /// The event right before the fault.
     pub after: String,
-    /// What came of it.
+    /// The outcome of the play.
     pub outcome: Outcome,
 }
 
-/// What came of one play.
+/// The outcome of one play.
 #[derive(Debug)]
 pub enum Outcome {
-    /// All held.
-    Held,
-    /// This oracle was broken, and how.
-    Broke {
-        /// Which.
+    /// No findings.
+    Passed,
+    /// Findings; the first of them.
+    Failed {
+        /// The violated oracle.
         rule: String,
-        /// How.
+        /// What happened.
         text: String,
     },
     /// The harness failed.
-    Failed(HarnessError),
+    HarnessFailed(HarnessError),
 }
 
 /// A moment at which something happens in a script.
@@ -118,7 +118,7 @@ pub fn sweep(
             let at = place.at + AFTER;
             let outcome = match strike(scenario, seed, Strike { at, kind }) {
                 Ok(verdict) => Outcome::of(&verdict),
-                Err(error) => Outcome::Failed(error),
+                Err(error) => Outcome::HarnessFailed(error),
             };
             let after = place.after.clone();
             (kind, Moment { at, after, outcome })
@@ -157,31 +157,31 @@ fn places(verdict: &Verdict) -> Vec<Place> {
 impl Outcome {
     fn of(verdict: &Verdict) -> Self {
         match ToldFinding::all(verdict).next() {
-            None => Self::Held,
-            Some(told) => Self::Broke {
-                rule: told.rule.to_owned(),
-                text: told.text,
+            None => Self::Passed,
+            Some(finding) => Self::Failed {
+                rule: finding.rule.to_owned(),
+                text: finding.text,
             },
         }
     }
 }
 
 impl Strip {
-    /// At how many moments all held.
-    pub fn held(&self) -> usize {
-        let held = self
+    /// The number of moments without findings.
+    pub fn passed(&self) -> usize {
+        let passed = self
             .moments
             .iter()
-            .filter(|moment| matches!(moment.outcome, Outcome::Held));
-        held.count()
+            .filter(|moment| matches!(moment.outcome, Outcome::Passed));
+        passed.count()
     }
 
-    /// At how many moments the harness failed.
+    /// The number of moments at which the harness failed.
     pub fn failed(&self) -> usize {
         let failed = self
             .moments
             .iter()
-            .filter(|moment| matches!(moment.outcome, Outcome::Failed(_)));
+            .filter(|moment| matches!(moment.outcome, Outcome::HarnessFailed(_)));
         failed.count()
     }
 }

@@ -1,68 +1,76 @@
-//! Telling a terminal what a sweep has found: a mark for each moment, and the first that did not hold.
+//! The report of a sweep on a terminal: a mark for each moment, and the first failure of each fault.
 
 use std::io::{self, Write};
 
 use super::{Outcome, Strip};
-use crate::report::style::{BAD, GOOD, QUIET};
+use crate::report::style::{BAD, GOOD, QUIET, counts};
 
-/// How many marks stand in one line.
+/// How many marks are printed in one line.
 const WIDTH: usize = 80;
 
-/// Tells what came of one fault.
+/// Writes the results of one fault at all moments.
 ///
 /// # Errors
 ///
-/// As `out` fails.
-pub fn tell_strip(
+/// If `out` fails.
+pub fn write_strip(
     out: &mut impl Write,
     strip: &Strip,
     replay: impl Fn(&Strip, usize) -> String,
 ) -> io::Result<()> {
-    let (held, count) = (strip.held(), strip.moments.len());
-    let style = if held == count { GOOD } else { BAD };
+    let (passed, count) = (strip.passed(), strip.moments.len());
+    let style = if passed == count { GOOD } else { BAD };
     writeln!(
         out,
-        "{style}{:<16}{style:#} {held} of {count} moments held {QUIET}({}){QUIET:#}",
+        "{style}{:<16}{style:#} {passed} of {count} moments passed {QUIET}({}){QUIET:#}",
         strip.kind.name, strip.kind.text
     )?;
     for line in strip.moments.chunks(WIDTH) {
         let marks: String = line.iter().map(|moment| mark(&moment.outcome)).collect();
         writeln!(out, "    {marks}")?;
     }
-    let is_held = |index: &usize| matches!(strip.moments[*index].outcome, Outcome::Held);
-    let Some(index) = (0..count).find(|index| !is_held(index)) else {
+    let has_failed = |index: &usize| !matches!(strip.moments[*index].outcome, Outcome::Passed);
+    let Some(index) = (0..count).find(has_failed) else {
         return Ok(());
     };
     let moment = &strip.moments[index];
     match &moment.outcome {
-        Outcome::Held => {}
-        Outcome::Broke { rule, text } => {
-            writeln!(out, "    {BAD}{rule}{BAD:#} first, when it strikes after")?;
+        Outcome::Passed => {}
+        Outcome::Failed { rule, text } => {
+            writeln!(
+                out,
+                "    first failure: {BAD}{rule}{BAD:#}, with the fault right after"
+            )?;
             writeln!(out, "      {QUIET}{}{QUIET:#}", moment.after)?;
             writeln!(out, "      {text}")?;
         }
-        Outcome::Failed(error) => writeln!(out, "    {BAD}the harness failed{BAD:#} first: {error}")?,
+        Outcome::HarnessFailed(error) => {
+            writeln!(out, "    first failure: {BAD}harness error{BAD:#}: {error}")?;
+        }
     }
     writeln!(out, "    replay: {}", replay(strip, index))
 }
 
-/// Tells of all strips together.
+/// Writes the counts of all plays.
 ///
 /// # Errors
 ///
-/// As `out` fails.
-pub fn tell_summary(out: &mut impl Write, strips: &[Strip]) -> io::Result<()> {
-    let held: usize = strips.iter().map(Strip::held).sum();
+/// If `out` fails.
+pub fn write_summary(out: &mut impl Write, strips: &[Strip]) -> io::Result<()> {
+    let passed: usize = strips.iter().map(Strip::passed).sum();
+    let errors: usize = strips.iter().map(Strip::failed).sum();
     let count: usize = strips.iter().map(|strip| strip.moments.len()).sum();
-    let style = if held == count { GOOD } else { BAD };
-    writeln!(out, "{style}{held} of {count} plays held{style:#}")?;
+    let style = if passed == count { GOOD } else { BAD };
+    let failed = count - passed - errors;
+    let counts = counts(passed as u64, failed as u64, errors as u64);
+    writeln!(out, "{style}{count} plays: {counts}{style:#}")?;
     out.flush()
 }
 
 fn mark(outcome: &Outcome) -> char {
     match outcome {
-        Outcome::Held => '.',
-        Outcome::Broke { .. } => 'X',
-        Outcome::Failed(_) => 'E',
+        Outcome::Passed => '.',
+        Outcome::Failed { .. } => 'X',
+        Outcome::HarnessFailed(_) => 'E',
     }
 }

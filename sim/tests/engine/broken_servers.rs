@@ -46,7 +46,7 @@ fn a_build_of_the_server_alone_cannot_break_a_rule() {
 }
 
 #[test]
-fn the_command_tells_whom_somebody_noticed_and_ends_with_1_if_nobody_did() {
+fn the_command_reports_detected_mutants_and_exits_with_1_for_a_missed_one() {
     let selftest = |arguments: &[&str]| {
         let output = turnstile(&[&["selftest"], arguments].concat());
         (output.status.code(), stdout(&output) + &stderr(&output))
@@ -63,11 +63,11 @@ fn the_command_tells_whom_somebody_noticed_and_ends_with_1_if_nobody_did() {
     let (status, told) = selftest(&["turn/cold", "--rule", "last-of-batch"]);
     assert_eq!(status, Some(1), "{told}");
     assert!(told.starts_with("MISSED  §8  "), "{told}");
-    assert!(told.contains("0 broken servers caught, 1 missed"), "{told}");
+    assert!(told.contains("0 mutants caught, 1 missed"), "{told}");
 
     for (arguments, told_of) in [
-        (&["turn/cold", "--rule", "gravity"], "no rule has that name"),
-        (&["no-such-scenario", "--seed", "1"], "no scenario has"),
+        (&["turn/cold", "--rule", "gravity"], "no rule matches"),
+        (&["no-such-scenario", "--seed", "1"], "no scenario matches"),
     ] {
         let (status, told) = selftest(arguments);
         assert_eq!(status, Some(2), "{told}");

@@ -1,4 +1,4 @@
-//! The tool as it is called: what it prints and how it ends.
+//! The command line of the tool: output and exit status.
 
 use std::path::PathBuf;
 
@@ -12,24 +12,25 @@ fn script(name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
-fn scenarios_that_hold_are_told_in_a_line_each_and_end_with_0() {
+fn passed_scenarios_are_lines_and_the_exit_status_is_0() {
     let output = turnstile(&["run", "suite/turn/cold"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.starts_with("held  suite/turn/cold"), "{text}");
-    assert!(text.contains("2 held in "), "{text}");
+    assert!(text.starts_with("        PASS ["), "{text}");
+    assert!(text.contains("s] suite/turn/cold "), "{text}");
+    assert!(text.contains("2 passed, 0 failed, 0 skipped in "), "{text}");
     assert!(!text.contains('\u{1b}'), "colours in a pipe: {text:?}");
 }
 
 #[test]
-fn a_filter_that_matches_nothing_ends_with_2() {
+fn a_filter_without_a_match_is_a_usage_error() {
     let output = turnstile(&["run", "no-such-scenario"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("no scenario has \"no-such-scenario\" in its id"));
+    assert!(stderr(&output).contains("no scenario matches \"no-such-scenario\""));
 }
 
 #[test]
-fn wrong_usage_ends_with_2() {
+fn wrong_usage_exits_with_2() {
     let calls: [&[&str]; 5] = [
         &["frobnicate", "x"],
         &["run", "--seed", "x"],
@@ -44,7 +45,7 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn a_script_with_a_mistake_is_told_with_file_line_and_column_and_ends_with_2() {
+fn an_invalid_script_is_reported_with_file_line_and_column() {
     let file = script(
         "mistake.yaml",
         "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: idle }\n  - frob: 1\n",
@@ -61,7 +62,7 @@ fn a_script_with_a_mistake_is_told_with_file_line_and_column_and_ends_with_2() {
 }
 
 #[test]
-fn what_did_not_hold_is_told_with_the_place_the_message_and_the_replay_and_ends_with_1() {
+fn a_failure_has_place_message_and_replay_command_and_exits_with_1() {
     let file = script(
         "wrong.yaml",
         "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n\
@@ -84,7 +85,7 @@ fn what_did_not_hold_is_told_with_the_place_the_message_and_the_replay_and_ends_
 
 #[cfg(feature = "witness")]
 #[test]
-fn a_replay_in_the_witness_comes_to_the_same_and_says_how_to_get_there_again() {
+fn a_replay_in_the_witness_has_the_same_finding_and_its_own_replay_command() {
     let file = script(
         "witnessed.yaml",
         "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n\
@@ -111,7 +112,7 @@ fn a_replay_in_the_witness_comes_to_the_same_and_says_how_to_get_there_again() {
 }
 
 #[test]
-fn a_replay_is_on_the_surface_that_is_asked_for_if_the_script_is_for_it() {
+fn a_replay_uses_the_requested_surface_if_the_script_supports_it() {
     let file = script(
         "both.yaml",
         "scenario: t\nabout: a\nseam: turn\napi: [unified, legacy]\nsteps:\n\
@@ -137,7 +138,7 @@ fn a_replay_is_on_the_surface_that_is_asked_for_if_the_script_is_for_it() {
     ]);
     let unknown = turnstile(&["replay", name, "--api", "newer"]);
     for (output, text) in [
-        (unified, "is not for the legacy surface"),
+        (unified, "does not support the legacy surface"),
         (unknown, "allowed: unified, legacy"),
     ] {
         assert_eq!(output.status.code(), Some(2));
@@ -146,7 +147,7 @@ fn a_replay_is_on_the_surface_that_is_asked_for_if_the_script_is_for_it() {
 }
 
 #[test]
-fn a_step_that_does_not_go_as_scripted_is_told_by_its_line() {
+fn a_failed_step_is_reported_with_its_line() {
     let file = script(
         "impatient.yaml",
         "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: hang }\n\
@@ -163,7 +164,7 @@ fn a_step_that_does_not_go_as_scripted_is_told_by_its_line() {
 }
 
 #[test]
-fn a_trace_can_be_had_as_json_lines() {
+fn a_trace_can_be_printed_as_json_lines() {
     let output = turnstile(&["replay", "--json", "scenarios/suite/turn/cold.yaml"]);
     assert_eq!(output.status.code(), Some(0));
     for line in stdout(&output).lines() {
@@ -199,7 +200,7 @@ fn library(name: &str, scripts: &[(&str, &str)]) -> PathBuf {
 }
 
 #[test]
-fn reports_are_written_also_when_something_broke() {
+fn reports_are_written_after_a_failure_too() {
     let good = WRONG.replace("is: failed", "is: completed");
     let folder = library("reports", &[("bad.yaml", WRONG), ("good.yaml", &good)]);
     let file = |name: &str| folder.join(name).display().to_string();
@@ -224,8 +225,8 @@ fn reports_are_written_also_when_something_broke() {
     assert_eq!(junit.test_suites[0].name.as_str(), "turn");
 
     let report: serde_json::Value = serde_json::from_str(&read(&json)).expect("it is JSON");
-    assert_eq!(report["counts"]["broke"], 1);
-    assert_eq!(report["plays"][0]["outcome"], "broke");
+    assert_eq!(report["counts"]["failed"], 1);
+    assert_eq!(report["plays"][0]["outcome"], "failed");
     assert_eq!(report["plays"][0]["findings"][0]["message"]["label"], "a");
     let replay = report["plays"][0]["replay"].as_str().expect("there is a command");
     let arguments: Vec<&str> = replay.split(' ').skip(1).collect();
@@ -238,7 +239,7 @@ fn reports_are_written_also_when_something_broke() {
     let page = read(&timeline);
     assert!(
         page.contains("suite/bad") && !page.contains("suite/good"),
-        "the one that broke is drawn"
+        "the failed one is drawn"
     );
 }
 
@@ -254,23 +255,23 @@ fn junit_of_seeds(name: &str, more: &[&str]) -> (quick_junit::Report, Option<i32
 }
 
 #[test]
-fn seeds_that_hold_are_one_case_that_passes_with_their_figures() {
-    let (report, code) = junit_of_seeds("held-seeds.xml", &["--seeds", "0..8", "--shard", "1/2"]);
+fn passed_seeds_are_one_junit_case_with_figures() {
+    let (report, code) = junit_of_seeds("passed-seeds.xml", &["--seeds", "0..8", "--shard", "1/2"]);
     assert_eq!(code, Some(0));
     assert_eq!((report.tests, report.failures, report.errors), (1, 0, 0));
     let suite = &report.test_suites[0];
     assert_eq!(suite.name.as_str(), "seeds");
     assert_eq!(suite.test_cases[0].name.as_str(), "seeds 1..8 by 2");
-    let held = suite
+    let passed = suite
         .properties
         .iter()
-        .find(|property| property.name.as_str() == "seeds_held");
-    assert_eq!(held.expect("it is told").value.as_str(), "4");
+        .find(|property| property.name.as_str() == "seeds_passed");
+    assert_eq!(passed.expect("it is reported").value.as_str(), "4");
 }
 
 #[cfg(feature = "selftest")]
 #[test]
-fn what_seeds_break_is_a_case_for_each_kind_with_its_replay_and_the_end_of_the_trace() {
+fn each_kind_of_finding_is_a_junit_case_with_replay_command_and_trace() {
     let breaking = ["--breaking", "last-of-batch-is-representative"];
     let arguments = [
         &["--seeds", "0..40", "--keep-going", "--trace-lines", "3"][..],
@@ -309,14 +310,14 @@ fn what_seeds_break_is_a_case_for_each_kind_with_its_replay_and_the_end_of_the_t
 }
 
 #[test]
-fn a_timeline_is_of_the_one_play_and_of_none_of_several_that_held() {
-    let file = scratch("held.html");
+fn a_timeline_shows_the_only_play_and_none_of_several_passed_plays() {
+    let file = scratch("passed.html");
     let _ = std::fs::remove_file(&file);
     let name = file.to_str().expect("a path of this test is UTF-8");
     let several = turnstile(&["run", "suite/turn/cold", "--timeline", name]);
     assert_eq!(several.status.code(), Some(0));
     assert!(
-        stderr(&several).contains("no timeline was written to "),
+        stderr(&several).contains("no timeline written to "),
         "{}",
         stderr(&several)
     );
@@ -332,7 +333,7 @@ fn a_timeline_is_of_the_one_play_and_of_none_of_several_that_held() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_refused_before_anything_is_played() {
+fn an_unwritable_report_path_is_refused_before_any_play() {
     let commands: [&[&str]; 4] = [
         &["run", "suite/turn/cold", "--junit"],
         &["explore", "--seeds", "0..1", "--json"],
@@ -354,7 +355,7 @@ const FULL: &str = "/dev/full";
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_report_that_is_not_written_after_all_ends_with_3_and_keeps_no_other_from_being_written() {
+fn a_report_that_fails_to_be_written_exits_with_3_and_others_are_written() {
     let json = library("unwritten", &[]).join("report.json");
     let _ = std::fs::remove_file(&json);
     let json_name = json.display().to_string();
@@ -363,8 +364,8 @@ fn a_report_that_is_not_written_after_all_ends_with_3_and_keeps_no_other_from_be
     let told = format!("error: cannot write the JUnit report to {FULL}: ");
     assert!(stderr(&output).contains(&told), "{}", stderr(&output));
     assert!(
-        stdout(&output).contains("2 held in "),
-        "what came of it is told all the same"
+        stdout(&output).contains("2 passed, 0 failed, 0 skipped in "),
+        "the result is printed nevertheless"
     );
     assert!(json.exists());
     let output = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", FULL]);
@@ -374,7 +375,7 @@ fn a_report_that_is_not_written_after_all_ends_with_3_and_keeps_no_other_from_be
 }
 
 #[test]
-fn a_run_can_be_had_as_a_diagram_that_stays_apart_from_the_verdict() {
+fn a_diagram_goes_to_standard_output_and_the_verdict_to_standard_error() {
     let file = script("diagram.yaml", WRONG);
     let name = file.to_str().expect("a path of this test is UTF-8");
     let output = turnstile(&["replay", name, "--mermaid"]);
@@ -386,7 +387,7 @@ fn a_run_can_be_had_as_a_diagram_that_stays_apart_from_the_verdict() {
         "{diagram}"
     );
     assert!(diagram.contains("✖ expectation at line 7"), "{diagram}");
-    assert!(!diagram.contains("BROKE") && stderr(&output).contains("BROKE"));
+    assert!(!diagram.contains("FAIL") && stderr(&output).contains("FAIL"));
     let both = turnstile(&["replay", name, "--mermaid", "--json"]);
     assert_eq!(both.status.code(), Some(2));
 }

@@ -1,4 +1,4 @@
-//! Same build, same seed, same script: the same trace, byte for byte, in one process and in two.
+//! The same build, seed and script give the same trace, byte for byte, within a process and across processes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,10 +10,10 @@ use turnstile_scenarios::Entry;
 use crate::library::library;
 use crate::tool::{command, stdout};
 
-/// A seed that no other test plays.
+/// A seed that no other test uses.
 const SEED: u64 = 20_260_101;
 
-/// Has `examine` look at every scenario, on all cores.
+/// Runs `examine` for every scenario on all cores.
 fn with_every_scenario(examine: impl Fn(&Entry) + Sync) {
     let library = library();
     let next = AtomicUsize::new(0);
@@ -40,7 +40,7 @@ fn play(entry: &Entry, seed: u64) -> turnstile_judge::trace::Trace {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
+fn equal_seeds_give_equal_traces_and_other_seeds_others() {
     with_every_scenario(|entry| {
         let (one, other) = (play(entry, SEED), play(entry, SEED));
         if let Some(difference) = one.first_difference(&other) {
@@ -51,7 +51,7 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
         assert_ne!(
             one.digest(),
             another.digest(),
-            "{}: the seed reaches nothing",
+            "{}: the seed has no effect",
             entry.id
         );
     });
@@ -76,7 +76,7 @@ fn two_processes_print_the_same_trace() {
         if let Some(line) = parts {
             let at = |text: &str| text.lines().nth(line).unwrap_or_default().to_owned();
             panic!(
-                "{}: the traces part at line {line}:\n  {}\n  {}",
+                "{}: the traces differ at line {line}:\n  {}\n  {}",
                 entry.id,
                 at(&one),
                 at(&other)

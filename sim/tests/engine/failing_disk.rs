@@ -1,5 +1,5 @@
-//! A store that fails: the request is refused, nothing of it is kept, and its id is free for another try
-//! once the disk is well again (protocol §3).
+//! A failing store: the request is refused, nothing is stored, and the id can be used again once the disk works
+//! (R3.16).
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use turnstile::stage::Stage;
 use turnstile::stage::Subject;
 use turnstile::stage::client::{Answer, Awaited, Client};
-use turnstile_events::world::DiskFault;
+use turnstile_fault::{DiskBehaviour, Fault, Place};
 use turnstile_judge::parties::SERVER;
 
-/// A client and the stage that it stands on.
+/// A stage with one client.
 struct Play {
     stage: Stage,
     client: Client,
@@ -20,7 +20,7 @@ impl Play {
     fn new() -> Self {
         let mut stage = Stage::new(0, Subject::default());
         let client = stage.add_client("client");
-        // The server opens its database on a disk that is well.
+        // The server opens its database before the disk fails.
         let started = stage.world.now() + Duration::from_secs(1);
         stage.world.run_until(Some(started), || false);
         Self { stage, client }
@@ -58,22 +58,25 @@ fn status(answer: &Answer) -> Option<u16> {
 }
 
 #[test]
-fn a_session_that_cannot_be_stored_is_refused_and_can_be_started_when_the_disk_is_well() {
+fn a_session_that_cannot_be_stored_is_refused_and_can_be_started_later() {
     let mut play = Play::new();
     play.stage
         .world
-        .fail_disk(SERVER, DiskFault::WriteError)
+        .apply(&Fault::disk(SERVER, DiskBehaviour::Fails))
         .expect("the server has a disk");
     let refused = play.start();
     assert_eq!(status(&refused), Some(500), "{refused:?}");
     let (_, body) = refused.expect("there was an answer");
     assert_eq!(body["error"]["data"]["code"], "INTERNAL_SERVER_ERROR");
-    play.stage.world.heal_disk(SERVER).expect("the server has a disk");
+    play.stage
+        .world
+        .heal(&Place::disk(SERVER))
+        .expect("the server has a disk");
     assert_eq!(status(&play.start()), Some(200));
 }
 
 #[test]
-fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_as_it_was() {
+fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_unchanged() {
     let mut play = Play::new();
     let (_, started) = play.start().expect("the session is started");
     let session = started["result"]["data"]["cloudAgentSessionId"].clone();
@@ -81,11 +84,14 @@ fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_as_it_was(
     let input = json!({"cloudAgentSessionId": session, "message": {"prompt": "__fake__:echo:x", "id": id}});
     play.stage
         .world
-        .fail_disk(SERVER, DiskFault::Full)
+        .apply(&Fault::disk(SERVER, DiskBehaviour::Full))
         .expect("the server has a disk");
     assert_eq!(status(&play.call("send", input.clone())), Some(500));
-    play.stage.world.heal_disk(SERVER).expect("the server has a disk");
-    // Had it been kept, another prompt under the same id would be another intent.
+    play.stage
+        .world
+        .heal(&Place::disk(SERVER))
+        .expect("the server has a disk");
+    // If the message had been stored, the same id with another prompt would be refused.
     let mut other = input;
     other["message"]["prompt"] = json!("__fake__:echo:y");
     let (status, body) = play.call("send", other).expect("there is an answer");

@@ -1,7 +1,7 @@
-//! A server with the fakes around it and one client, in a world of its own.
+//! A server with the fakes and one client in a simulated world.
 //!
-//! The client speaks HTTP and WebSocket as bytes and JSON; nothing of what it says or hears is a type of
-//! the server's. What is planted in the server's database beforehand is an older service's record.
+//! The client sends and receives bytes and JSON, and shares no type with the server. Imported sessions are planted in
+//! the server's database as records of an older service.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,32 +22,32 @@ use turnstile_world::{DiskFile, Machine, World};
 
 use crate::wire::{Answer, Asked, exchange};
 
-/// The server's host.
+/// Host of the server.
 pub const SERVER: &str = "server";
-/// The client's host.
+/// Host of the client.
 pub const CLIENT: &str = "client";
-/// Where the server listens.
+/// Authority of the server.
 pub const SERVER_AUTHORITY: &str = "server:8787";
-/// Where the callback receiver listens.
+/// Authority of the callback receiver.
 pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
-/// Where the wrapper listens.
+/// Authority of the wrapper.
 pub const WRAPPER_AUTHORITY: &str = "wrapper:9000";
 const GATEWAY_AUTHORITY: &str = "gateway:9100";
 const DATABASE: &str = "data/turnstile.redb";
-/// How long the client waits for an answer.
+/// Time limit of a request.
 const PATIENCE: Duration = Duration::from_secs(70);
 
-/// Secret under which users' tokens are signed.
+/// Secret that signs user tokens.
 pub const API_SECRET: &str = "Planted0ApiSecret0Planted";
-/// Secret under which stream tickets are signed.
+/// Secret that signs stream tickets.
 pub const TICKET_SECRET: &str = "Planted0TicketSecret0Planted";
-/// What callers of internal procedures know.
+/// Key of internal callers.
 pub const INTERNAL_API_KEY: &str = "Planted0InternalKey0Planted";
 
-/// A session that an older service left behind.
+/// A session imported from an older service.
 #[derive(Clone)]
 pub struct LeftBehind {
-    /// Whose it is.
+    /// Its owner.
     pub user: &'static str,
     /// The flat record.
     pub record: Value,
@@ -55,17 +55,17 @@ pub struct LeftBehind {
     pub executions: Vec<Value>,
 }
 
-/// What the fakes saw, with whose observation it is.
+/// Observations of the fakes, each with its party.
 #[derive(Clone, Default)]
 pub struct Observations(Arc<Mutex<Vec<(String, Observation)>>>);
 
 impl Observations {
-    /// All of it so far.
+    /// Returns all observations so far.
     pub fn all(&self) -> Vec<(String, Observation)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Bodies of the requests to a path that a party was sent, in order.
+    /// Bodies of the requests that a party received at a path, in order.
     pub fn bodies(&self, of: &str, to: &str) -> Vec<Value> {
         let received = self
             .all()
@@ -89,16 +89,16 @@ impl Observer for Observations {
 
 /// The parties in their world.
 pub struct House {
-    /// Where they live.
+    /// The world.
     pub world: World,
-    /// What the fakes saw.
+    /// Observations of the fakes.
     pub observations: Observations,
     client: Seams,
     writes: Arc<AtomicU64>,
 }
 
 impl House {
-    /// Sets everybody up and lets them come to rest.
+    /// Starts all parties and runs until the world is idle.
     pub fn open(left_behind: Vec<LeftBehind>) -> Self {
         let mut world = World::new(1, "2026-01-01T00:00:00Z".parse().expect("a timestamp"));
         let writes = Arc::<AtomicU64>::default();
@@ -162,37 +162,37 @@ impl House {
         house
     }
 
-    /// The client's seams.
+    /// The seams of the client's host.
     pub fn client(&self) -> Seams {
         self.client.clone()
     }
 
-    /// The present moment.
+    /// The current virtual time.
     pub fn now(&self) -> Timestamp {
         self.world.now()
     }
 
-    /// Lets that much time pass.
+    /// Advances virtual time.
     pub fn wait(&mut self, duration: Duration) {
         let until = self.now() + duration;
         self.world.run_until(Some(until), || false);
     }
 
-    /// How often the server changed its disk so far, or asked for what it changed to be kept.
+    /// Number of writes and syncs to the server's disk so far.
     pub fn writes(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request and waits for the answer.
     ///
     /// # Errors
     ///
-    /// Why there was none.
-    pub fn ask(&mut self, asked: &Asked) -> Result<Answer, String> {
+    /// Describes why there is no answer.
+    pub fn ask(&mut self, request: &Asked) -> Result<Answer, String> {
         let answer = Arc::new(Mutex::new(None));
-        let (seams, place, asked) = (self.client(), answer.clone(), asked.clone());
+        let (seams, place, request) = (self.client(), answer.clone(), request.clone());
         let asking = async move {
-            let answered = exchange(&seams, &asked).await;
+            let answered = exchange(&seams, &request).await;
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
         };
         self.world.spawn(CLIENT, asking).expect("the client is up");
@@ -248,10 +248,10 @@ fn take_over<B: StorageBackend>(
 
 async fn listen(machine: &Machine, authority: &str) -> Box<dyn Listener> {
     let listening = machine.seams.network.listen(authority).await;
-    listening.expect("nobody else listens there")
+    listening.expect("the address is free")
 }
 
-/// A file that counts whenever it is changed.
+/// A file that counts writes and syncs.
 #[derive(Debug)]
 struct Counted {
     file: DiskFile,

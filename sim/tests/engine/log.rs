@@ -1,8 +1,8 @@
-//! Everything that the server's crates log, at every level, as text.
+//! Captures everything that the server's crates log, at every level, as text.
 //!
-//! A world runs on one thread, so each thread keeps its own lines. One subscriber serves all threads: `tracing` asks
-//! whether a statement is of interest once for the process, on the thread that first reaches it. While the only
-//! subscriber is another thread's, the answer "no" would hold there too.
+//! A world runs on one thread, so lines are kept per thread. All threads share one subscriber: `tracing` caches whether
+//! a callsite is enabled for the whole process when a thread first reaches it. A subscriber of one thread only could
+//! disable the callsite for all others.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -15,11 +15,11 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
 thread_local! {
-    /// The lines logged on this thread, while they are kept.
+    /// The lines of this thread while capturing.
     static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Installs the subscriber of the process. A test that depends on `tracing` calls it first.
+/// Installs the subscriber of the process. Tests that depend on `tracing` call it first.
 pub fn subscribe() {
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
@@ -27,7 +27,7 @@ pub fn subscribe() {
     });
 }
 
-/// Runs `play` and returns its result with the lines that this thread logged meanwhile.
+/// Runs `play` and returns its result with the lines that this thread logged.
 pub fn kept<T>(play: impl FnOnce() -> T) -> (T, Vec<String>) {
     subscribe();
     LINES.set(Some(Vec::new()));
@@ -38,7 +38,7 @@ pub fn kept<T>(play: impl FnOnce() -> T) -> (T, Vec<String>) {
 /// The subscriber of all threads.
 struct Log;
 
-/// One line, field by field.
+/// One line under construction.
 struct Line(String);
 
 impl Line {
@@ -57,7 +57,7 @@ impl Visit for Line {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        // Subscribers differ in how much of an error they print.
+        // Error types differ in what `Display` and `Debug` show, so keep both.
         let _ = write!(self.0, " {field}={value} ({value:?})");
         let mut source = value.source();
         while let Some(error) = source {

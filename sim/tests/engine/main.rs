@@ -1,7 +1,7 @@
-//! Tests in virtual time: the suite, seeds, coverage, both worlds side by side, the server's answers to wrong input, to
-//! secrets and to a failing disk, and what the tool prints and writes.
+//! Tests in virtual time: the suite, seeds, coverage, the cross-check of both worlds, the server's handling of invalid
+//! input, secrets and failing disks, and the output of the tool.
 //!
-//! They share one binary because linking the engine takes longer than compiling a test.
+//! One binary, because linking the engine takes longer than compiling a test.
 
 #[path = "../support/library.rs"]
 mod library;
@@ -18,6 +18,8 @@ mod broken_servers;
 mod command_line;
 mod coverage;
 mod determinism;
+#[cfg(unix)]
+mod doc_examples;
 mod failing_disk;
 mod secrets;
 mod seeds;

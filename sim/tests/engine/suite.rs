@@ -1,4 +1,4 @@
-//! The whole suite: what must hold in every script, on every seed.
+//! Checks of the whole suite.
 
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
@@ -6,7 +6,7 @@ use turnstile::suite::{self, Play};
 use crate::library::library;
 
 #[test]
-fn every_script_holds_on_twenty_seeds() {
+fn every_script_passes_on_twenty_seeds() {
     let library = library();
     let plays: Vec<Play> = (0..20)
         .flat_map(|seed| {
@@ -17,7 +17,7 @@ fn every_script_holds_on_twenty_seeds() {
             library.entries().iter().map(move |entry| Play { entry, options })
         })
         .collect();
-    let mut broken = Vec::new();
+    let mut failures = Vec::new();
     suite::play_all(
         &plays,
         suite::all_cores(),
@@ -26,19 +26,19 @@ fn every_script_holds_on_twenty_seeds() {
             let Play { entry, options } = played.play;
             match played.verdict {
                 Ok(verdict) if verdict.findings.is_empty() => {}
-                Ok(verdict) => broken.push(format!(
+                Ok(verdict) => failures.push(format!(
                     "{} seed {}: {:#?}",
                     entry.id, options.seed, verdict.findings
                 )),
-                Err(error) => broken.push(format!("{} seed {}: {error}", entry.id, options.seed)),
+                Err(error) => failures.push(format!("{} seed {}: {error}", entry.id, options.seed)),
             }
         },
     );
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
-fn every_scenario_has_a_title_and_an_id_of_its_own() {
+fn every_scenario_has_a_unique_title_and_id() {
     let library = library();
     let mut titles: Vec<&str> = library
         .entries()

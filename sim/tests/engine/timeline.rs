@@ -1,8 +1,7 @@
-//! The page of a run in a browser: that it draws itself, that it draws no more than what is in view, and that
-//! nothing a run brings with it is taken for markup.
+//! Timeline pages in a browser: a page draws itself, draws only what is in view, and escapes all content of a run.
 //!
-//! The browser is the one that `CHROMIUM` names, or a Chromium on the path. Without one these tests say so
-//! and pass, unless `TURNSTILE_REQUIRE_CHROMIUM` is set.
+//! Uses the browser in `CHROMIUM`, or a Chromium on the path. Without one these tests print a note and pass, unless
+//! `TURNSTILE_REQUIRE_CHROMIUM` is set.
 
 use std::env;
 use std::fs;
@@ -16,8 +15,8 @@ use turnstile::script::{Options, Verdict};
 use turnstile::stage::epoch;
 use turnstile::suite::{self, Play};
 use turnstile_events::observation::Observation;
-use turnstile_events::world::{CrashCause, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Link, Place};
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::{Entry, Scenario, Surface};
@@ -25,62 +24,62 @@ use turnstile_scenarios::{Entry, Scenario, Surface};
 use crate::library::library;
 use crate::tool::scratch;
 
-/// The names that the browser goes by.
-const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-/// Set where the browser has to be there.
-const REQUIRED: &str = "TURNSTILE_REQUIRE_CHROMIUM";
-/// The most elements that one view may have, however long the run is.
-const BOUND: usize = 1500;
+/// Program names of the browser.
+const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// Makes a missing browser a failure.
+const REQUIRE_VARIABLE: &str = "TURNSTILE_REQUIRE_CHROMIUM";
+/// Maximum number of elements in a view, for runs of any length.
+const MAX_ELEMENTS: usize = 1500;
 
 fn browser() -> Option<PathBuf> {
     if let Some(named) = env::var_os("CHROMIUM") {
         return Some(named.into());
     }
     let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
-    let mut places = NAMES
+    let mut places = PROGRAMS
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     places.find(|place| place.is_file())
 }
 
-/// A page as it stands once it has drawn itself.
+/// The DOM of a page after it has drawn itself.
 struct Drawn(String);
 
 impl Drawn {
-    /// What a page says of itself under that name.
-    fn told(&self, name: &str) -> Option<&str> {
+    /// The value of a `data-` attribute of the body.
+    fn attribute(&self, name: &str) -> Option<&str> {
         let (_, body) = self.0.split_once("<body ")?;
         let (body, _) = body.split_once('>')?;
         let (_, value) = body.split_once(&format!("data-{name}=\""))?;
         value.split('"').next()
     }
 
-    /// The same, where it is a number.
+    /// The same as a number.
     fn count(&self, name: &str) -> usize {
-        let told = self.told(name).and_then(|told| told.parse().ok());
-        told.unwrap_or_else(|| panic!("the page does not say how many {name} it has"))
+        let attribute = self.attribute(name).and_then(|attribute| attribute.parse().ok());
+        attribute.unwrap_or_else(|| panic!("the page has no number of {name}"))
     }
 
-    /// How often something stands in what was drawn; the data and the script are no part of that.
+    /// Number of occurrences of a text in the drawing, without data and scripts.
     fn shows(&self, text: &str) -> usize {
         let (drawn, _) = self
             .0
             .split_once("id=\"data\"")
-            .expect("the page has its data after what is drawn");
-        let (drawn, _) = drawn.rsplit_once('<').expect("that is the tag of the data");
+            .expect("the data follows the drawing");
+        let (drawn, _) = drawn.rsplit_once('<').expect("the data has a tag");
         let (_, drawn) = drawn.split_once("<body").expect("the page has a body");
         drawn.matches(text).count()
     }
 }
 
-/// Opens a page and lets it draw itself. None if there is no browser and there need be none.
+/// Opens a page in the browser and returns its DOM, or `None` without a browser.
 fn drawn(name: &str, page: &str, address: &str) -> Option<Drawn> {
     let Some(browser) = browser() else {
         assert!(
-            env::var_os(REQUIRED).is_none(),
-            "{REQUIRED} is set, and there is no Chromium"
+            env::var_os(REQUIRE_VARIABLE).is_none(),
+            "{REQUIRE_VARIABLE} is set, but no Chromium was found"
         );
-        eprintln!("skipped: no Chromium, so the page was not looked at; name one with CHROMIUM");
+        eprintln!("skipped: no Chromium found; set CHROMIUM to its path");
         return None;
     };
     let folder = scratch("timeline").join(name);
@@ -100,12 +99,12 @@ fn drawn(name: &str, page: &str, address: &str) -> Option<Drawn> {
         .output()
         .unwrap_or_else(|error| panic!("cannot run {}: {error}", browser.display()));
     let drawn = Drawn(String::from_utf8_lossy(&output.stdout).into_owned());
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(drawn.told("error"), None, "a script of the page failed");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(drawn.attribute("error"), None, "a script of the page failed");
     assert_eq!(
-        drawn.told("ready"),
+        drawn.attribute("ready"),
         Some("yes"),
-        "the page did not draw itself: {complaint}"
+        "the page did not draw itself: {errors}"
     );
     Some(drawn)
 }
@@ -114,7 +113,7 @@ fn entry(id: &str) -> Entry {
     library().matching(Some(id))[0].clone()
 }
 
-/// The page of a play.
+/// Plays a scenario and renders its page.
 fn page_of(entry: &Entry, options: Options) -> (Verdict, String) {
     let played = suite::play_timed(Play { entry, options });
     let heading = Heading::of(&played.play, "turnstile replay some.yaml");
@@ -142,16 +141,13 @@ fn a_run_is_drawn_with_its_lanes_arrows_faults_steps_and_states() {
         ),
         (1, 2, 0)
     );
-    assert!(
-        drawn.count("arrows") > records / 2,
-        "most of what is seen travels"
-    );
-    assert!(drawn.count("drawn") < BOUND);
+    assert!(drawn.count("arrows") > records / 2, "most events have an arrow");
+    assert!(drawn.count("drawn") < MAX_ELEMENTS);
     assert_eq!(drawn.shows(&entry.scenario.title), 1);
     assert_eq!(
         drawn.shows("start: { as: first, say: gate:hold }"),
         1 + 1,
-        "in words and for a screen reader"
+        "as text and for a screen reader"
     );
     for look in [
         "wire request",
@@ -167,7 +163,7 @@ fn a_run_is_drawn_with_its_lanes_arrows_faults_steps_and_states() {
 }
 
 #[test]
-fn what_was_chosen_is_shown_alone_and_what_was_selected_in_full() {
+fn filtered_events_are_shown_alone_and_a_selected_event_in_full() {
     let (verdict, page) = page_of(&entry("suite/reconnect/inside-the-grace"), Options::default());
     let is_sent = |record: &Record| record.what.to_string().contains("cloud.message.sent");
     let sent = verdict
@@ -187,9 +183,9 @@ fn what_was_chosen_is_shown_alone_and_what_was_selected_in_full() {
 }
 
 #[test]
-fn keys_the_wheel_and_the_pointer_move_along_the_run() {
+fn keyboard_wheel_and_pointer_navigate_the_run() {
     let (_, page) = page_of(&entry("suite/reconnect/inside-the-grace"), Options::default());
-    // As somebody at the page would, one thing after another; what came of each is noted.
+    // Simulates user input step by step and notes each result.
     const TRIED: &str = r#"<script nonce="turnstile">
         const tried = [];
         const note = (name, isSo) => tried.push(`${name}: ${isSo ? "yes" : "no"}`);
@@ -244,14 +240,14 @@ fn keys_the_wheel_and_the_pointer_move_along_the_run() {
     let Some(drawn) = drawn("moved", &page, "") else {
         return;
     };
-    let tried = drawn.told("tried").expect("everything was tried");
+    let tried = drawn.attribute("tried").expect("everything was tried");
     assert_eq!(tried.matches(": yes").count(), 11, "{tried}");
     assert!(!tried.contains(": no"), "{tried}");
 }
 
 #[cfg(feature = "selftest")]
 #[test]
-fn a_broken_rule_is_marked_where_it_was_broken() {
+fn a_finding_is_marked_at_its_event() {
     use turnstile::stage::Subject;
     use turnstile_mutants::Rule;
     let options = Options {
@@ -276,16 +272,16 @@ fn a_broken_rule_is_marked_where_it_was_broken() {
     );
     assert!(
         drawn.shows("class=\"finding-flag\"") >= 1,
-        "the view begins where it broke"
+        "the view begins at the finding"
     );
     assert!(
         drawn.shows(">terminal-once<") >= 2,
-        "in the list above and at its place"
+        "in the list and at the event"
     );
 }
 
 #[test]
-fn of_twenty_thousand_events_only_what_is_in_view_is_drawn() {
+fn only_events_in_view_are_drawn() {
     const EVENTS: usize = 20_000;
     let verdict = long_run(EVENTS);
     let heading = Heading {
@@ -308,12 +304,15 @@ fn of_twenty_thousand_events_only_what_is_in_view_is_drawn() {
         assert!(drawn.count("arrows") > EVENTS / 2);
         assert!(drawn.count("faults") > 100);
         let elements = drawn.count("drawn");
-        assert!((50..BOUND).contains(&elements), "{name}: {elements} elements");
+        assert!(
+            (50..MAX_ELEMENTS).contains(&elements),
+            "{name}: {elements} elements"
+        );
     }
 }
 
 #[test]
-fn nothing_that_a_run_brings_with_it_is_taken_for_markup() {
+fn content_of_a_run_is_escaped() {
     const HOSTILE: &str = "</script><script>document.body.dataset.pwned = 1</script>\
                            <img src=x onerror=document.body.dataset.pwned=1><b>";
     let script = format!(
@@ -329,15 +328,15 @@ fn nothing_that_a_run_brings_with_it_is_taken_for_markup() {
     let Some(drawn) = drawn("hostile", &page, "#event=1") else {
         return;
     };
-    assert_eq!(drawn.told("pwned"), None);
+    assert_eq!(drawn.attribute("pwned"), None);
     assert_eq!(
         (drawn.shows("<img"), drawn.shows("<script"), drawn.shows("<b>")),
         (0, 0, 0)
     );
-    assert!(drawn.shows("&lt;/script&gt;") >= 2, "it is shown as what it is");
+    assert!(drawn.shows("&lt;/script&gt;") >= 2, "it is shown as text");
 }
 
-/// A run of so many events: turns of several messages, each with a fault, and something that does not hold.
+/// A run with `events` events: turns of several messages, each with a fault, and one finding.
 fn long_run(events: usize) -> Verdict {
     let mut trace = Trace::new(epoch());
     let mut labels = turnstile_judge::trace::Labels::new();
@@ -346,7 +345,7 @@ fn long_run(events: usize) -> Verdict {
         let message = format!("msg_{turn:026}");
         labels.insert(message.clone(), format!("m{turn}"));
         for (party, what) in turn_of(turn, &message) {
-            // A little time for each thing, and a long silence now and then.
+            // Short intervals with an occasional long pause.
             let number = trace.records().len() as u64;
             let at = Duration::from_micros(number * 700 + number / 997 * 90_000_000);
             let party = party.into();
@@ -429,7 +428,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 body: body(),
             }),
         ),
-        ("world", What::World(WorldEvent::Cut { link: link.clone() })),
+        ("world", What::World(WorldEvent::of(&Fault::cut(&link)))),
         (
             "gateway",
             What::Observation(Observation::RequestReceived {
@@ -456,17 +455,20 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 body: Value::Null,
             }),
         ),
-        ("world", What::World(WorldEvent::Healed { link })),
-        shown("cloud.message.sent"),
         (
             "world",
-            What::World(WorldEvent::Crashed {
-                host: host.clone(),
-                cause: CrashCause::Order,
-                silently: false,
+            What::World(WorldEvent::Ended {
+                place: Place::Link(link),
             }),
         ),
-        ("world", What::World(WorldEvent::Restarted { host })),
+        shown("cloud.message.sent"),
+        ("world", What::World(WorldEvent::of(&Fault::crash(&host)))),
+        (
+            "world",
+            What::World(WorldEvent::Ended {
+                place: Place::Host(host),
+            }),
+        ),
     ];
     if turn == 0 {
         let opened = Observation::SocketOpened {

@@ -1,4 +1,4 @@
-//! What the client puts on the wire and gets from it, as methods, paths, headers and bytes.
+//! HTTP and WebSocket requests of the client, as methods, paths, headers and bytes.
 
 use http::{Method, Request};
 use http_body_util::Full;
@@ -11,47 +11,43 @@ use turnstile_seams::{Seams, http_client, websocket};
 
 use crate::house::{API_SECRET, INTERNAL_API_KEY, SERVER_AUTHORITY, TICKET_SECRET};
 
-/// The user on whose behalf the client asks unless it says otherwise.
+/// The default user.
 pub const USER: &str = "user-1";
 
-/// The status of a WebSocket that was opened.
+/// The status of an opened WebSocket.
 pub const SWITCHING_PROTOCOLS: u16 = 101;
 
-/// A request, as it goes out.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// How.
     pub method: Method,
-    /// Host, path and query.
+    /// Authority, path and query.
     pub target: String,
-    /// Headers beside those that HTTP itself wants.
+    /// Headers, except those that HTTP requires.
     pub headers: Vec<(&'static str, Vec<u8>)>,
-    /// The body.
     pub body: Vec<u8>,
-    /// Whether it asks for a WebSocket; it has no body and no headers but `authorization` then.
+    /// Whether this is a WebSocket upgrade, which has no body and no header except `authorization`.
     pub is_upgrade: bool,
 }
 
-/// An answer, as it came in.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status.
     pub status: u16,
-    /// What the body says it is.
+    /// The `content-type` header.
     pub content_type: String,
-    /// The body.
     pub body: String,
 }
 
 impl Answer {
-    /// The body as JSON, null if it is none.
+    /// The body as JSON, or null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 }
 
 impl Asked {
-    /// A request to the server with neither headers nor a body.
+    /// A request to the server without headers and body.
     pub fn bare(method: Method, path: &str) -> Self {
         Self {
             method,
@@ -62,7 +58,7 @@ impl Asked {
         }
     }
 
-    /// A call of a procedure by nobody.
+    /// A procedure call without credentials.
     pub fn call(procedure: &str, input: &Value) -> Self {
         Self {
             body: input.to_string().into_bytes(),
@@ -70,26 +66,26 @@ impl Asked {
         }
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same by a bearer of that token.
+    /// Adds a bearer token.
     #[must_use]
     pub fn by(self, token: &str) -> Self {
         self.with("authorization", format!("Bearer {token}"))
     }
 
-    /// The same by somebody who knows the key of internal callers.
+    /// Adds the internal API key.
     #[must_use]
     pub fn internally(self) -> Self {
         self.with("x-internal-api-key", INTERNAL_API_KEY)
     }
 
-    /// The same asking for a WebSocket.
+    /// Makes the request a WebSocket upgrade.
     #[must_use]
     pub fn upgrading(mut self) -> Self {
         self.is_upgrade = true;
@@ -97,23 +93,23 @@ impl Asked {
     }
 }
 
-/// One exchange on a connection of its own.
+/// Sends a request on a new connection.
 ///
 /// # Errors
 ///
-/// Why there was no answer.
-pub async fn exchange(seams: &Seams, asked: &Asked) -> Result<Answer, String> {
-    if asked.is_upgrade {
-        return upgrade(seams, asked).await;
+/// Describes why there is no answer.
+pub async fn exchange(seams: &Seams, wanted: &Asked) -> Result<Answer, String> {
+    if wanted.is_upgrade {
+        return upgrade(seams, wanted).await;
     }
     let mut request = Request::builder()
-        .method(asked.method.clone())
-        .uri(format!("http://{}", asked.target));
-    for (name, value) in &asked.headers {
+        .method(wanted.method.clone())
+        .uri(format!("http://{}", wanted.target));
+    for (name, value) in &wanted.headers {
         request = request.header(*name, value.as_slice());
     }
-    let request = request.body(Full::new(asked.body.clone().into()));
-    let request = request.map_err(|error| format!("not to be asked: {error}"))?;
+    let request = request.body(Full::new(wanted.body.clone().into()));
+    let request = request.map_err(|error| format!("invalid request: {error}"))?;
     let response = http_client::send(&seams.network, request).await;
     let response = response.map_err(|error| format!("no answer: {error}"))?;
     let status = response.status().as_u16();
@@ -123,7 +119,7 @@ pub async fn exchange(seams: &Seams, asked: &Asked) -> Result<Answer, String> {
         .unwrap_or_default()
         .to_owned();
     let body = http_client::read_body(response).await;
-    let body = body.map_err(|error| format!("a broken answer: {error}"))?;
+    let body = body.map_err(|error| format!("invalid answer: {error}"))?;
     Ok(Answer {
         status,
         content_type,
@@ -131,11 +127,11 @@ pub async fn exchange(seams: &Seams, asked: &Asked) -> Result<Answer, String> {
     })
 }
 
-/// Asks for a WebSocket, and closes it at once if it is opened.
-async fn upgrade(seams: &Seams, asked: &Asked) -> Result<Answer, String> {
-    let url = format!("ws://{}", asked.target).parse();
-    let url = url.map_err(|error| format!("not to be asked: {error}"))?;
-    let authorization = asked.headers.iter().find(|(name, _)| *name == "authorization");
+/// Opens a WebSocket and closes it at once.
+async fn upgrade(seams: &Seams, request: &Asked) -> Result<Answer, String> {
+    let url = format!("ws://{}", request.target).parse();
+    let url = url.map_err(|error| format!("invalid request: {error}"))?;
+    let authorization = request.headers.iter().find(|(name, _)| *name == "authorization");
     let authorization = authorization.map(|(_, value)| String::from_utf8_lossy(value));
     let (status, body) = match websocket::open(&*seams.network, &url, authorization.as_deref()).await {
         Ok(_) => (SWITCHING_PROTOCOLS, Vec::new()),
@@ -149,12 +145,12 @@ async fn upgrade(seams: &Seams, asked: &Asked) -> Result<Answer, String> {
     })
 }
 
-/// A token's life: a year from now.
+/// One year after `now`, in Unix seconds.
 fn expiry(now: Timestamp) -> i64 {
     (now + (365 * 24).hours()).as_second()
 }
 
-/// Claims of a token of a user's.
+/// Claims of a user token.
 pub fn user_claims(user: &str, now: Timestamp) -> Value {
     json!({"kiloUserId": user, "version": 3, "exp": expiry(now)})
 }
@@ -164,7 +160,7 @@ pub fn ticket_claims(user: &str, session: &str, now: Timestamp) -> Value {
     json!({"type": "stream_ticket", "userId": user, "cloudAgentSessionId": session, "exp": expiry(now)})
 }
 
-/// A token of a user's.
+/// A user token.
 pub fn user_token(user: &str, now: Timestamp) -> String {
     sign(&user_claims(user, now), API_SECRET)
 }
@@ -174,12 +170,12 @@ pub fn ticket(user: &str, session: &str, now: Timestamp) -> String {
     sign(&ticket_claims(user, session, now), TICKET_SECRET)
 }
 
-/// A token with these claims, signed with HS256 as the server expects.
+/// Signs claims with HS256, as the server expects.
 pub fn sign(claims: &Value, secret: &str) -> String {
     sign_as(&Hs256, &Hs256Key::new(secret), claims)
 }
 
-/// A token with these claims, signed with that algorithm.
+/// Signs claims with another algorithm.
 pub fn sign_as<A: Algorithm>(algorithm: &A, key: &A::SigningKey, claims: &Value) -> String {
     let header = Header::empty().with_token_type("JWT");
     let token = algorithm.token(&header, &Claims::new(claims), key);

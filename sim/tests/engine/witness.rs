@@ -1,7 +1,7 @@
-//! The same scripts in a world on somebody else's loop: it must come to the same.
+//! Cross-check: every script has the same result in the event world and in the witness (`turmoil::Sim`).
 //!
-//! Usually the witness is asked about every script that takes it no more than [`PATIENCE`] of virtual time;
-//! with `TURNSTILE_WITNESS=all` about everything that takes no more than [`ALL_PATIENCE`].
+//! By default covers scripts of at most [`LIMIT`] of virtual time in the witness; with `TURNSTILE_WITNESS=all`
+//! scripts of at most [`FULL_LIMIT`].
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,107 +13,99 @@ use std::time::Duration;
 use turnstile::script::{self, Options, Settling};
 use turnstile::stage::Subject;
 use turnstile::suite;
-use turnstile::witness::{self, Question, TICK, Testimony};
+use turnstile::witness::{self, CompareOptions, Comparison, TICK};
 use turnstile_mutants::Rule;
 use turnstile_scenarios::Entry;
 use turnstile_world::WorldKind;
 
 use crate::library::library;
 
-/// The longest virtual time that the witness spends on a script.
-const PATIENCE: Duration = Duration::from_mins(5);
-/// As [`PATIENCE`], if it is to tell about all that it can.
-const ALL_PATIENCE: Duration = Duration::from_hours(24);
-/// How many scripts it must have told about, whatever it is spared: an account of nothing agrees with
-/// everything.
-const CARRIED_AT_LEAST: usize = 370;
+/// Limit on virtual time per script in the witness.
+const LIMIT: Duration = Duration::from_mins(5);
+/// Limit on virtual time per script with `TURNSTILE_WITNESS=all`.
+const FULL_LIMIT: Duration = Duration::from_hours(24);
+/// Minimum number of compared scripts, so that the test cannot pass by skipping.
+const MIN_COMPARED: usize = 370;
 
-fn question() -> Question {
-    let everything = env::var("TURNSTILE_WITNESS").is_ok_and(|wish| wish == "all");
-    Question {
+fn settings() -> CompareOptions {
+    let everything = env::var("TURNSTILE_WITNESS").is_ok_and(|value| value == "all");
+    CompareOptions {
         seed: 0,
         subject: Subject::default(),
         tick: TICK,
-        patience: if everything { ALL_PATIENCE } else { PATIENCE },
+        limit: if everything { FULL_LIMIT } else { LIMIT },
     }
 }
 
-/// What came of asking about one script, in words where it is not what it should be.
-enum Asked {
-    Agreed,
-    Withheld(String),
-    Differed(String),
+/// The result for one script.
+enum Compared {
+    Equal,
+    Unsupported(String),
+    Different(String),
 }
 
-fn ask(entry: &Entry, question: Question) -> Asked {
-    match witness::ask(&entry.scenario, question) {
-        Ok(Testimony::Given(first, witnessed)) if first == witnessed => Asked::Agreed,
-        Ok(Testimony::Given(first, witnessed)) => Asked::Differed(format!(
+fn compare(entry: &Entry, settings: CompareOptions) -> Compared {
+    match witness::compare(&entry.scenario, settings) {
+        Ok(Comparison::Compared(events, witness)) if events == witness => Compared::Equal,
+        Ok(Comparison::Compared(events, witness)) => Compared::Different(format!(
             "{}: {}",
             entry.id,
-            first.differences(&witnessed).join("; ")
+            events.differences(&witness).join("; ")
         )),
-        Ok(Testimony::Withheld(why)) => Asked::Withheld(why),
-        Err(error) => Asked::Differed(format!("{}: {error}", entry.id)),
+        Ok(Comparison::Unsupported(reason)) => Compared::Unsupported(reason),
+        Err(error) => Compared::Different(format!("{}: {error}", entry.id)),
     }
 }
 
-/// Asks about everything on all cores. What comes out comes in any order.
-fn ask_all(questions: &[(&Entry, Question)]) -> Vec<(String, Asked)> {
+/// Compares all scripts on all cores and returns the results in any order.
+fn compare_all(scripts: &[(&Entry, CompareOptions)]) -> Vec<(String, Compared)> {
     let next = AtomicUsize::new(0);
-    let (sender, asked) = mpsc::channel();
+    let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..suite::all_cores().get() {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                while let Some((entry, question)) = questions.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((entry, settings)) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     sender
-                        .send((entry.id.clone(), ask(entry, *question)))
-                        .expect("somebody listens until all have been asked about");
+                        .send((entry.id.clone(), compare(entry, *settings)))
+                        .expect("the receiver lives until the end of the scope");
                 }
             });
         }
         drop(sender);
-        asked.iter().collect()
+        results.iter().collect()
     })
 }
 
 #[test]
-fn both_worlds_come_to_the_same_in_every_script_that_the_witness_can_carry() {
+fn both_worlds_agree_on_every_script_that_the_witness_supports() {
     let library = library();
-    let questions: Vec<_> = library
+    let scripts: Vec<_> = library
         .entries()
         .iter()
-        .map(|entry| (entry, question()))
+        .map(|entry| (entry, settings()))
         .collect();
-    let mut agreed = 0;
-    let mut withheld: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut differed = Vec::new();
-    for (id, asked) in ask_all(&questions) {
-        match asked {
-            Asked::Agreed => agreed += 1,
-            Asked::Withheld(why) => withheld.entry(why).or_default().push(id),
-            Asked::Differed(how) => differed.push(how),
+    let mut equal = 0;
+    let mut unsupported: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut different = Vec::new();
+    for (id, result) in compare_all(&scripts) {
+        match result {
+            Compared::Equal => equal += 1,
+            Compared::Unsupported(reason) => unsupported.entry(reason).or_default().push(id),
+            Compared::Different(text) => different.push(text),
         }
     }
-    println!("{agreed} of {} scripts come to the same", questions.len());
-    for (why, mut ids) in withheld {
+    println!("{equal} of {} scripts have equal results", scripts.len());
+    for (reason, mut ids) in unsupported {
         ids.sort_unstable();
-        println!(
-            "{} not asked about, because {why}:\n  {}",
-            ids.len(),
-            ids.join("\n  ")
-        );
+        println!("{} skipped ({reason}):\n  {}", ids.len(), ids.join("\n  "));
     }
-    assert!(differed.is_empty(), "{}", differed.join("\n"));
-    assert!(
-        agreed >= CARRIED_AT_LEAST,
-        "the witness told about {agreed} scripts only"
-    );
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    assert!(equal >= MIN_COMPARED, "the witness played only {equal} scripts");
 }
 
-/// A script by which a server that breaks a rule is noticed.
-const NOTICED: [(Rule, &str); 18] = [
+/// For each mutant, a script that detects it.
+const DETECTED: [(Rule, &str); 18] = [
     (Rule::EnqueueIsAwaited, "suite/callback/queue-refuses-for-a-while"),
     (
         Rule::CallbackRetryIsDurable,
@@ -126,7 +118,7 @@ const NOTICED: [(Rule, &str); 18] = [
         Rule::CallbackNamesItsExecution,
         "regressions/interrupt-during-a-hanging-delivery",
     ),
-    (Rule::GateWaitIsOfItsRun, "suite/callback/gate-of-another-run"),
+    (Rule::GateWaitMatchesRun, "suite/callback/gate-of-another-run"),
     (
         Rule::RebindForgetsAbort,
         "suite/interrupt/never-says-that-it-stopped",
@@ -139,7 +131,7 @@ const NOTICED: [(Rule, &str); 18] = [
     (Rule::TerminalOnce, "suite/interrupt/end-on-its-way"),
     (Rule::TerminalBeforeRemoval, "suite/crash/wrapper-gone-for-good"),
     (Rule::LastSlotExhausts, "suite/crash/wrapper-never-there"),
-    (Rule::SnapshotTellsOfFailed, "regressions/kill-overtakes-a-feed"),
+    (Rule::SnapshotReportsFailed, "regressions/kill-overtakes-a-feed"),
     (Rule::ReplayIsWhole, "suite/crash/ack-lost"),
     (
         Rule::CallbackTargetIsSecret,
@@ -150,23 +142,23 @@ const NOTICED: [(Rule, &str); 18] = [
 ];
 
 #[test]
-fn both_worlds_notice_the_same_about_every_broken_server() {
+fn both_worlds_detect_every_mutant_alike() {
     let library = library();
     let find = |id: &str| {
         let found = library.entries().iter().find(|entry| entry.id == id);
-        found.unwrap_or_else(|| panic!("there is no {id}"))
+        found.unwrap_or_else(|| panic!("no scenario {id}"))
     };
     let mut missed = Vec::new();
-    for (rule, id) in NOTICED {
-        let question = Question {
+    for (rule, id) in DETECTED {
+        let settings = CompareOptions {
             subject: Subject::from(rule),
-            patience: Duration::from_mins(15),
-            ..question()
+            limit: Duration::from_mins(15),
+            ..settings()
         };
-        match witness::ask(&find(id).scenario, question) {
-            Ok(Testimony::Given(first, witnessed)) => {
-                let differences = first.differences(&witnessed);
-                if !differences.is_empty() || witnessed.broken.is_empty() {
+        match witness::compare(&find(id).scenario, settings) {
+            Ok(Comparison::Compared(events, witness)) => {
+                let differences = events.differences(&witness);
+                if !differences.is_empty() || witness.failed_rules.is_empty() {
                     missed.push(format!("{rule:?} in {id}: {}", differences.join("\n    ")));
                 }
             }
@@ -177,13 +169,13 @@ fn both_worlds_notice_the_same_about_every_broken_server() {
 }
 
 #[test]
-fn the_witness_tells_the_same_with_the_same_seed() {
+fn the_witness_is_deterministic_for_a_seed() {
     let library = library();
     let entry = library
         .entries()
         .iter()
         .find(|entry| entry.id == "suite/crash/server-mid-turn");
-    let entry = entry.expect("there is such a script");
+    let entry = entry.expect("the script exists");
     let play = |seed| {
         let options = Options {
             seed,
@@ -198,5 +190,5 @@ fn the_witness_tells_the_same_with_the_same_seed() {
     if let Some(difference) = one.first_difference(&other) {
         panic!("{difference}");
     }
-    assert_ne!(one.digest(), play(8).digest(), "the seed reaches nothing");
+    assert_ne!(one.digest(), play(8).digest(), "the seed has no effect");
 }

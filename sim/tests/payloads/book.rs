@@ -1,5 +1,5 @@
-//! Pages and chapters. A page is something that an old client gets, beside it what a client of the unified
-//! surface gets in its place, and the difference between the two in words.
+//! Pages and chapters. A page shows a payload that an old client receives, the counterpart on the unified surface,
+//! and the difference between the two as text.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use crate::library::top;
 use crate::plays::Plays;
 use crate::taken::{Pick, taken};
 
-/// What a difference says if there is none.
+/// The text for two equal payloads.
 const NO_DIFFERENCE: &str = "(none)";
 
 /// The folder with the reviewed snapshots.
@@ -25,36 +25,35 @@ pub fn folder() -> PathBuf {
 
 /// A folder of snapshots.
 pub struct Chapter {
-    /// Its name.
+    /// Name of the folder.
     pub name: &'static str,
-    /// What is in it.
     pub pages: Vec<Page>,
 }
 
-/// One snapshot: what an old client gets, its counterpart, and the difference.
+/// One snapshot: a V2 payload, its unified counterpart, and the difference.
 pub struct Page {
-    /// The name of the snapshot.
+    /// Name of the snapshot file, without extension.
     name: String,
-    /// What is to be seen, in words.
-    says: String,
-    /// Where an old client gets it.
+    /// What the page shows, as the snapshot's description.
+    description: String,
+    /// The payload of the old client.
     v2: Take,
-    /// Where a client of the unified surface gets what stands in its place; none if nothing does.
+    /// The counterpart on the unified surface, if there is one.
     unified: Option<Take>,
 }
 
 /// A place in the trace of a script.
 #[derive(Clone, Copy)]
 pub struct Take {
-    /// The script: one of the suite's by its id, or one of this test's own by its name.
+    /// The id of a suite script or the name of a script of this test.
     pub script: &'static str,
-    /// The surface that it is played on, if it is for that one.
+    /// The surface to play on, if the script supports it.
     pub surface: Surface,
-    /// What of the trace.
+    /// The part of the trace.
     pub pick: Pick,
 }
 
-/// What an old client gets in that script.
+/// Takes a payload from a script played on the legacy surface.
 pub fn v2(script: &'static str, pick: Pick) -> Take {
     let surface = Surface::Legacy;
     Take {
@@ -64,7 +63,7 @@ pub fn v2(script: &'static str, pick: Pick) -> Take {
     }
 }
 
-/// What a client of the unified surface gets in that script.
+/// Takes a payload from a script played on the unified surface.
 pub fn unified(script: &'static str, pick: Pick) -> Take {
     let surface = Surface::Unified;
     Take {
@@ -74,16 +73,13 @@ pub fn unified(script: &'static str, pick: Pick) -> Take {
     }
 }
 
-/// A series of calls of one procedure in a script, of which each page takes the next one's reply.
+/// Successive calls of one procedure in a script, one page for each reply.
 #[derive(Clone, Copy)]
 pub struct Calls {
-    /// The script.
     pub script: &'static str,
-    /// The surface.
     pub surface: Surface,
-    /// The procedure.
     pub procedure: &'static str,
-    /// The number of the first call that is taken, from 1.
+    /// Number of the first call, from 1.
     pub first: usize,
 }
 
@@ -97,11 +93,11 @@ impl Calls {
     }
 }
 
-/// Pages for one call after the other, each with its name and what it says.
+/// Makes a page for each of `pages`, a name and a description, from successive calls.
 pub fn in_turn(v2: Calls, unified: Option<Calls>, pages: &[(&str, &str)]) -> Vec<Page> {
-    let pages = pages.iter().enumerate().map(|(index, (name, says))| Page {
+    let pages = pages.iter().enumerate().map(|(index, (name, description))| Page {
         name: (*name).to_owned(),
-        says: (*says).to_owned(),
+        description: (*description).to_owned(),
         v2: v2.take(index),
         unified: unified.map(|calls| calls.take(index)),
     });
@@ -109,37 +105,42 @@ pub fn in_turn(v2: Calls, unified: Option<Calls>, pages: &[(&str, &str)]) -> Vec
 }
 
 impl Page {
-    /// What an old client gets, and what it is compared with.
-    pub fn new(name: impl Into<String>, says: impl Into<String>, v2: Take, unified: Take) -> Self {
+    /// Makes a page that compares two payloads.
+    pub fn new(name: impl Into<String>, description: impl Into<String>, v2: Take, unified: Take) -> Self {
         Self {
             name: name.into(),
-            says: says.into(),
+            description: description.into(),
             v2,
             unified: Some(unified),
         }
     }
 
-    /// The same place of the same script, played on either surface.
-    pub fn both(name: impl Into<String>, says: impl Into<String>, script: &'static str, pick: Pick) -> Self {
-        Self::new(name, says, v2(script, pick), unified(script, pick))
+    /// Makes a page that compares the same part of the same script on both surfaces.
+    pub fn both(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        script: &'static str,
+        pick: Pick,
+    ) -> Self {
+        Self::new(name, description, v2(script, pick), unified(script, pick))
     }
 
-    /// What only an old client can be told.
-    pub fn alone(name: impl Into<String>, says: impl Into<String>, v2: Take) -> Self {
+    /// Makes a page for a payload without a unified counterpart.
+    pub fn alone(name: impl Into<String>, description: impl Into<String>, v2: Take) -> Self {
         Self {
             name: name.into(),
-            says: says.into(),
+            description: description.into(),
             v2,
             unified: None,
         }
     }
 
-    /// The name of its snapshot's file.
+    /// File name of the snapshot.
     pub fn file(&self) -> String {
         format!("{}.snap", self.name)
     }
 
-    /// The scripts that it is taken from.
+    /// The scripts that the page reads.
     pub fn scripts(&self) -> impl Iterator<Item = &'static str> {
         [Some(self.v2), self.unified]
             .into_iter()
@@ -147,7 +148,7 @@ impl Page {
             .map(|take| take.script)
     }
 
-    /// The content of its snapshot.
+    /// Renders the content of the snapshot.
     fn content(&self, plays: &mut Plays) -> Result<String, String> {
         let payload = taken(&plays.of(self.v2), self.v2.pick)?;
         let Some(unified) = self.unified else {
@@ -160,7 +161,7 @@ impl Page {
 }
 
 impl Chapter {
-    /// Asserts that every page is as it was reviewed, and tells of all that are not.
+    /// Asserts that all pages match their snapshots, and lists those that do not.
     pub fn assert_reviewed(&self) {
         let mut plays = Plays::default();
         let mut wrong = BTreeSet::new();
@@ -174,33 +175,33 @@ impl Chapter {
             };
             let name = page.name.as_str();
             let assert = || {
-                self.settings(&page.says)
+                self.settings(&page.description)
                     .bind(|| insta::assert_snapshot!(name, content));
             };
-            // The next page is to be reviewed too.
+            // Check the remaining pages too.
             if catch_unwind(AssertUnwindSafe(assert)).is_err() {
-                wrong.insert(format!("{name} is not as it was reviewed"));
+                wrong.insert(format!("{name} does not match its snapshot"));
             }
         }
         assert!(wrong.is_empty(), "in {}: {wrong:#?}", self.name);
     }
 
-    fn settings(&self, says: &str) -> Settings {
+    fn settings(&self, description: &str) -> Settings {
         let mut settings = Settings::new();
         settings.set_snapshot_path(folder().join(self.name));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.set_description(says);
-        settings.set_comparator(Box::new(ToTheLetter));
+        settings.set_description(description);
+        settings.set_comparator(Box::new(ExactComparator));
         settings
     }
 }
 
-/// Compares what is above a payload too: what a snapshot says that it shows is what a reviewer goes by.
+/// Compares snapshot metadata too, because reviewers rely on the description.
 #[derive(Clone)]
-struct ToTheLetter;
+struct ExactComparator;
 
-impl Comparator for ToTheLetter {
+impl Comparator for ExactComparator {
     fn matches(&self, reference: &Snapshot, test: &Snapshot) -> bool {
         let is_text = matches!(reference.contents(), SnapshotContents::Text(_));
         is_text && DefaultComparator.matches_fully(reference, test)
@@ -211,8 +212,8 @@ impl Comparator for ToTheLetter {
     }
 }
 
-/// What is different from the unified payload to the V2 one. What was asked is no part of it, and neither is
-/// when it happened: the older surface takes a request more to begin a session.
+/// Describes the changes from the unified payload to the V2 payload. Ignores the request and shifts in time, because
+/// the V2 surface needs one more request to begin a session.
 fn difference(unified: Value, v2: Value) -> String {
     let changes = classify(&without_asked(unified), &without_asked(v2)).into_iter();
     let changes = changes.filter(|change| !matches!(change.what, What::Moved { .. }));

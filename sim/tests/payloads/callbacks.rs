@@ -1,4 +1,4 @@
-//! Chapter 9: what the receiver of callbacks is sent.
+//! Chapter 9: callbacks.
 
 use crate::book::{Chapter, Page, unified, v2};
 use crate::taken::{Pick, callback};
@@ -138,6 +138,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_the_receiver_of_an_old_clients_callbacks_gets_is_as_reviewed() {
+fn callbacks_match_snapshots() {
     chapter().assert_reviewed();
 }

@@ -1,6 +1,5 @@
-//! Contracts: what the receivers of callbacks and the old clients that we know rely on, as JSON Schemas in
-//! `snapshots/contracts`. They are held against everything that any script makes the server send, on every
-//! surface: the suite's and this test's own.
+//! Contracts: JSON Schemas in `snapshots/contracts` for what known receivers of callbacks and old clients rely on.
+//! Validates everything that the server sends in any script (the suite's and this test's) on every surface.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,11 +10,11 @@ use turnstile_judge::oracle::history::History;
 
 use crate::{book, plays};
 
-/// What the security-analysis callback takes.
+/// What the security-analysis receiver accepts.
 const CALLBACK: &str = "contracts/security-analysis-callback.schema.json";
-/// What an old client reads.
+/// What an old client can read.
 const REPLY: &str = "contracts/v2-reply.schema.json";
-/// The files of all contracts, below the folder with the snapshots.
+/// All contract files, relative to the snapshot folder.
 pub const FILES: [&str; 2] = [CALLBACK, REPLY];
 
 /// The procedures that only old clients call (protocol §2).
@@ -32,7 +31,7 @@ fn contract(file: &str) -> Validator {
     jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What of a payload is against a contract.
+/// Lists the violations of a contract by a payload.
 fn breaches(contract: &Validator, payload: &Value) -> Vec<String> {
     let errors = contract.iter_errors(payload);
     errors
@@ -40,17 +39,17 @@ fn breaches(contract: &Validator, payload: &Value) -> Vec<String> {
         .collect()
 }
 
-/// All that is ever sent to a receiver or answered to an old client.
+/// All payloads sent to receivers or to old clients.
 #[derive(Default)]
 struct Sent {
-    /// Bodies of callbacks, each with the titles of the scripts it was seen in.
+    /// Bodies of callbacks, each with the title of its script.
     callbacks: Vec<(String, Value)>,
     /// `{procedure, status, body}` of V2 replies.
     replies: Vec<(String, Value)>,
 }
 
 impl Sent {
-    fn of_everything() -> Self {
+    fn of_all_scripts() -> Self {
         let mut sent = Self::default();
         for scenario in plays::all() {
             let history = History::read(&plays::play(&scenario).trace);
@@ -72,7 +71,7 @@ impl Sent {
     }
 }
 
-/// How often each value of a field was seen.
+/// Counts the values of a field.
 fn count<'a>(payloads: &'a [(String, Value)], field: &str) -> BTreeMap<&'a str, usize> {
     let mut counts = BTreeMap::new();
     for (_, payload) in payloads {
@@ -84,20 +83,20 @@ fn count<'a>(payloads: &'a [(String, Value)], field: &str) -> BTreeMap<&'a str, 
 }
 
 #[test]
-fn nothing_that_any_script_makes_the_server_send_is_against_a_contract() {
-    let Sent { callbacks, replies } = Sent::of_everything();
-    let mut broken = Vec::new();
+fn payloads_of_all_scripts_satisfy_the_contracts() {
+    let Sent { callbacks, replies } = Sent::of_all_scripts();
+    let mut failures = Vec::new();
     for (contract, payloads) in [(contract(CALLBACK), &callbacks), (contract(REPLY), &replies)] {
         for (title, payload) in payloads {
             let breaches = breaches(&contract, payload);
             if !breaches.is_empty() {
-                broken.push(format!("{title}: {payload}\n  {}", breaches.join("\n  ")));
+                failures.push(format!("{title}: {payload}\n  {}", breaches.join("\n  ")));
             }
         }
     }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 
-    // What was never seen was never held against anything.
+    // Check that the payloads cover every kind, otherwise the validation above proves nothing.
     let seen = |counts: BTreeMap<&str, usize>| counts.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     assert_eq!(
@@ -119,7 +118,7 @@ fn nothing_that_any_script_makes_the_server_send_is_against_a_contract() {
 }
 
 #[test]
-fn a_callback_that_the_receiver_would_reject_is_against_its_contract() {
+fn a_callback_that_the_receiver_rejects_violates_the_contract() {
     let contract = contract(CALLBACK);
     let callback = json!({
         "sessionId": "agent_6f1b2c3d-0000-4000-8000-00000000abcd",
@@ -127,7 +126,7 @@ fn a_callback_that_the_receiver_would_reject_is_against_its_contract() {
         "executionId": "msg_9b76a2c00000AAAAAAAAAAAAAA",
         "status": "completed",
         "lastAssistantMessageText": "hello",
-        "more": "is passed over",
+        "more": "is ignored",
     });
     assert_eq!(breaches(&contract, &callback), Vec::<String>::new());
     for field in ["sessionId", "cloudAgentSessionId", "executionId", "status"] {
@@ -154,7 +153,7 @@ fn a_callback_that_the_receiver_would_reject_is_against_its_contract() {
 }
 
 #[test]
-fn a_reply_that_an_old_client_cannot_read_is_against_its_contract() {
+fn a_reply_that_an_old_client_cannot_read_violates_the_contract() {
     let contract = contract(REPLY);
     let data = json!({
         "cloudAgentSessionId": "agent_6f1b2c3d-0000-4000-8000-00000000abcd",

@@ -1,4 +1,4 @@
-//! Nothing lies in `snapshots/` that no page shows, and no script is played for nobody.
+//! Checks that `snapshots/` has no unused file and that every script of this test appears on a page.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,12 +8,12 @@ use crate::book::{self, Page};
 use crate::library::library;
 use crate::{chapters, contracts, plays};
 
-/// What tells a reader how to go about it.
+/// Instructions for reviewers.
 const README: &str = "README.md";
-/// The test that nothing waits to be reviewed.
+/// The test that no snapshot awaits review.
 const REVIEW: &str = "review.rs";
 
-/// Every file below a folder, by its path from there, with slashes.
+/// Collects all files below a folder as relative paths with slashes.
 fn files(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("the folder can be read") {
         let path = entry.expect("the folder can be read").path();
@@ -28,33 +28,30 @@ fn files(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_file_in_the_folder_is_one_that_a_test_asserts() {
-    let mut there = BTreeSet::new();
-    files(&book::folder(), "", &mut there);
-    // What waits to be reviewed has a test of its own.
-    there.retain(|name| !name.ends_with(".snap.new"));
+fn every_snapshot_file_is_used_by_a_test() {
+    let mut found = BTreeSet::new();
+    files(&book::folder(), "", &mut found);
+    // `review.rs` tests that no snapshot awaits review.
+    found.retain(|name| !name.ends_with(".snap.new"));
     let mut asserted = BTreeSet::from([README.to_owned(), REVIEW.to_owned()]);
     asserted.extend(contracts::FILES.map(str::to_owned));
     for chapter in chapters() {
         for file in chapter.pages.iter().map(Page::file) {
             let name = format!("{}/{file}", chapter.name);
-            assert!(asserted.insert(name.clone()), "two pages are called {name}");
+            assert!(asserted.insert(name.clone()), "two pages have the name {name}");
         }
     }
-    let stale: Vec<&String> = there.difference(&asserted).collect();
+    let stale: Vec<&String> = found.difference(&asserted).collect();
     assert!(
         stale.is_empty(),
-        "no test asserts these any more; delete them: {stale:#?}"
+        "no test uses these files; delete them: {stale:#?}"
     );
-    let missing: Vec<&String> = asserted.difference(&there).collect();
-    assert!(
-        missing.is_empty(),
-        "these are not there to be reviewed: {missing:#?}"
-    );
+    let missing: Vec<&String> = asserted.difference(&found).collect();
+    assert!(missing.is_empty(), "these snapshots are missing: {missing:#?}");
 }
 
 #[test]
-fn every_script_of_this_test_is_shown_by_a_page_and_has_a_title_of_its_own() {
+fn every_script_of_this_test_is_on_a_page_and_has_a_unique_title() {
     let chapters = chapters();
     let pages = chapters.iter().flat_map(|chapter| &chapter.pages);
     let shown: BTreeSet<&str> = pages.flat_map(Page::scripts).collect();
@@ -65,10 +62,10 @@ fn every_script_of_this_test_is_shown_by_a_page_and_has_a_title_of_its_own() {
         .map(|entry| entry.scenario.title.clone())
         .collect();
     for (name, scenario) in plays::own() {
-        assert!(shown.contains(name.as_str()), "no page shows anything of {name}");
+        assert!(shown.contains(name.as_str()), "no page uses {name}");
         assert!(
             titles.insert(scenario.title.clone()),
-            "another script is called {:?}",
+            "another script has the title {:?}",
             scenario.title
         );
     }
@@ -76,7 +73,7 @@ fn every_script_of_this_test_is_shown_by_a_page_and_has_a_title_of_its_own() {
 
 #[test]
 fn the_readme_names_every_chapter_and_every_contract() {
-    let readme = fs::read_to_string(book::folder().join(README)).expect("there is a README");
+    let readme = fs::read_to_string(book::folder().join(README)).expect("the README is readable");
     let chapters = chapters();
     let names = chapters
         .iter()

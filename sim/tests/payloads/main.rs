@@ -1,15 +1,15 @@
-//! What an old client and its callback's receiver get, page by page, as it was reviewed in `snapshots/`.
+//! Snapshots of what old clients and the receivers of their callbacks receive, reviewed in `snapshots/`.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `book` | pages and chapters: what there is to see, and asserting that it is as reviewed |
-//! | `plays` | the scripts that it is taken from: the suite's, and those in `scripts/` |
-//! | `taken` | finding it in the trace of a play |
-//! | `leftovers` | no snapshot, script or contract is there that nobody asks for |
-//! | `contracts` | what receivers and old clients rely on, over all that is ever played |
-//! | all others | a chapter each, as a table of contents |
+//! | `book` | pages and chapters, and the comparison with the snapshots |
+//! | `plays` | the scripts: the suite's, and those in `scripts/` |
+//! | `taken` | extracting payloads from traces |
+//! | `leftovers` | no unused snapshot, script or contract |
+//! | `contracts` | what receivers and old clients rely on, for all scripts |
+//! | all others | one chapter each |
 //!
-//! Nothing here shares a type with the server: what is reviewed is the JSON that crossed the wire.
+//! Shares no type with the server: reviewers see the JSON from the wire.
 
 #[path = "../support/library.rs"]
 mod library;

@@ -1,4 +1,4 @@
-//! Chapter 11: sessions that an older service left behind, and the executions in them.
+//! Chapter 11: sessions and executions imported from an older service.
 
 use crate::book::{Chapter, Page, unified, v2};
 use crate::taken::{callback, reply, streams};
@@ -7,13 +7,13 @@ const GET: &str = "getSession";
 const SEND: &str = "sendMessageV2";
 const INITIATE: &str = "initiateFromKilocodeSessionV2";
 
-/// An older session that was prepared there, and is used by clients of both surfaces.
+/// An imported session that was prepared, used by clients of both surfaces.
 const DRIVEN: &str = "older-session-that-was-prepared";
-/// A session of this service's in every stage.
+/// A session of this service in every stage.
 const STAGES: &str = "asked-in-every-stage";
-/// An older session with an execution that knows no message, asked in every stage.
+/// An imported session with an execution without a message id, in every stage.
 const EXECUTION: &str = "older-execution-in-every-stage";
-/// An older session with an execution that answers a message.
+/// An imported session with an execution that answers a message.
 const FOR_A_MESSAGE: &str = "older-execution-for-a-message";
 
 pub fn chapter() -> Chapter {
@@ -219,6 +219,6 @@ fn callbacks() -> Vec<Page> {
 }
 
 #[test]
-fn what_an_old_client_gets_of_an_older_services_session_is_as_reviewed() {
+fn payloads_of_imported_sessions_match_snapshots() {
     chapter().assert_reviewed();
 }

@@ -1,5 +1,5 @@
-//! The scripts that pages are taken from: those of the suite, and those in `scripts/`, which are there only
-//! to have something to take, and must hold as the suite's do.
+//! The scripts that pages use: those of the suite, and those in `scripts/`, which exist only for their payloads and
+//! must pass like the suite's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,14 +12,14 @@ use turnstile_scenarios::{Scenario, Surface};
 use crate::book::Take;
 use crate::library::{library, top};
 
-/// The folder with this test's own scripts.
+/// The folder of this test's scripts.
 fn own_folder() -> PathBuf {
     top().join("sim/tests/payloads/scripts")
 }
 
-/// This test's own scripts, by name.
+/// Loads this test's scripts by name.
 pub fn own() -> BTreeMap<String, Scenario> {
-    let files = fs::read_dir(own_folder()).expect("the folder with the scripts is there");
+    let files = fs::read_dir(own_folder()).expect("the folder of the scripts is readable");
     let read = |file: PathBuf| {
         let source = fs::read_to_string(&file).expect("scripts can be read");
         let scenario = Scenario::parse(&source, &file).unwrap_or_else(|errors| panic!("{errors}"));
@@ -31,7 +31,7 @@ pub fn own() -> BTreeMap<String, Scenario> {
         .collect()
 }
 
-/// Every script there is, on each of its surfaces.
+/// All scripts, on each of their surfaces.
 pub fn all() -> Vec<Scenario> {
     let entries = library();
     let entries = entries.entries().iter().map(|entry| entry.scenario.clone());
@@ -48,18 +48,18 @@ fn own_on_all_surfaces() -> Vec<Scenario> {
     own().into_values().flat_map(on_all).collect()
 }
 
-/// Plays a scenario. Whether it holds is not asked here: what is wrong with a payload is to be seen in it.
+/// Plays a scenario. Ignores findings: a page shows a wrong payload.
 pub fn play(scenario: &Scenario) -> Verdict {
     let verdict = script::play(scenario, Options::default());
     verdict.unwrap_or_else(|error| panic!("{}: {error}", scenario.title))
 }
 
-/// What was played so far, so that what several pages are taken from is played once.
+/// Cache of plays, so that a script of several pages is played once.
 #[derive(Default)]
 pub struct Plays(BTreeMap<(&'static str, Surface), Rc<Verdict>>);
 
 impl Plays {
-    /// The play that something is taken from.
+    /// Returns the play of `take`, from the cache if possible.
     pub fn of(&mut self, take: Take) -> Rc<Verdict> {
         let Take { script, surface, .. } = take;
         let played = self.0.entry((script, surface));
@@ -69,7 +69,7 @@ impl Plays {
     }
 }
 
-/// A script on the surface that is wanted, or on its own, if it is not for that one.
+/// The script on `surface`, or on its first surface if it does not support that one.
 fn scenario(script: &str, surface: Surface) -> Scenario {
     let Some(scenario) = own().remove(script) else {
         let suite = library();
@@ -80,16 +80,16 @@ fn scenario(script: &str, surface: Surface) -> Scenario {
         let entry = wanted
             .or(surfaces.first())
             .filter(|entry| entry.id.starts_with(script));
-        let entry = entry.unwrap_or_else(|| panic!("there is no script {script}"));
+        let entry = entry.unwrap_or_else(|| panic!("no script {script}"));
         return entry.scenario.clone();
     };
     let on_its_own = || scenario.on(scenario.api.first());
     let scenario = scenario.on(surface).or_else(on_its_own);
-    scenario.expect("a script is for the first of its surfaces")
+    scenario.expect("a script supports its first surface")
 }
 
 #[test]
-fn every_script_of_this_test_holds_on_each_of_its_surfaces() {
+fn every_script_of_this_test_passes_on_each_of_its_surfaces() {
     for scenario in own_on_all_surfaces() {
         let findings = play(&scenario).findings;
         assert!(findings.is_empty(), "{}: {findings:#?}", scenario.title);

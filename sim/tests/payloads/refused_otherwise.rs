@@ -1,4 +1,4 @@
-//! Chapter 8: what the other procedures refuse, which are the same on both surfaces.
+//! Chapter 8: refusals of the other procedures, which are the same on both surfaces.
 
 use crate::book::{Chapter, Page, v2};
 use crate::taken::reply;
@@ -6,9 +6,9 @@ use crate::taken::reply;
 const UPDATE: &str = "updateSession";
 const GET: &str = "getSession";
 
-/// The script in which most is refused.
+/// The script with most of the refusals.
 const REFUSED: &str = "refused-otherwise";
-/// The script in which it is for the right that is missing.
+/// The script with missing authorization.
 const NO_RIGHT: &str = "suite/legacy/no-right-to-ask";
 
 pub fn chapter() -> Chapter {
@@ -115,6 +115,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_asks_wrongly_is_as_reviewed() {
+fn refusals_of_other_procedures_match_snapshots() {
     chapter().assert_reviewed();
 }

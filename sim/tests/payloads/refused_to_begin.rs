@@ -1,4 +1,4 @@
-//! Chapter 6: what prepareSession and initiateFromKilocodeSessionV2 refuse, and in which words.
+//! Chapter 6: refusals of prepareSession and initiateFromKilocodeSessionV2.
 
 use turnstile_scenarios::Surface;
 
@@ -8,11 +8,11 @@ use crate::taken::reply;
 const PREPARE: &str = "prepareSession";
 const INITIATE: &str = "initiateFromKilocodeSessionV2";
 
-/// The script in which most is refused.
+/// The script with most of the refusals.
 const REFUSED: &str = "refused-to-begin";
-/// The script in which it is for the right that is missing.
+/// The script with missing authorization.
 const NO_RIGHT: &str = "suite/legacy/no-right-to-ask";
-/// The script in which the disk is full.
+/// The script with a full disk.
 const NOT_STORED: &str = "refused-by-the-store";
 
 pub fn chapter() -> Chapter {
@@ -22,7 +22,7 @@ pub fn chapter() -> Chapter {
         procedure,
         first,
     };
-    // The session that the script begins is the first that is prepared, and the first that is initiated.
+    // The first calls begin the script's session.
     let (prepare, initiate) = (calls(PREPARE, 2), calls(INITIATE, 2));
     let on_both = [
         ("prepare-prompt-is-empty", "prepareSession with an empty prompt"),
@@ -143,6 +143,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_may_not_begin_is_as_reviewed() {
+fn refusals_to_begin_a_session_match_snapshots() {
     chapter().assert_reviewed();
 }

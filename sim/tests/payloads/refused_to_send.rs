@@ -1,4 +1,4 @@
-//! Chapter 7: what sendMessageV2 refuses, and in which words.
+//! Chapter 7: refusals of sendMessageV2.
 
 use turnstile_scenarios::Surface;
 
@@ -7,15 +7,15 @@ use crate::taken::reply;
 
 const SEND: &str = "sendMessageV2";
 
-/// The script in which most is refused.
+/// The script with most of the refusals.
 const REFUSED: &str = "refused-to-send";
-/// The script in which it is for the right that is missing.
+/// The script with missing authorization.
 const NO_RIGHT: &str = "suite/legacy/no-right-to-ask";
-/// The script in which what is sent cannot be read.
+/// The script with malformed requests.
 const UNREADABLE: &str = "suite/queue/unreadable-requests";
-/// The script in which ten messages wait.
+/// The script with ten queued messages.
 const FULL: &str = "suite/queue/overflow-then-interrupt";
-/// The script in which the disk is full.
+/// The script with a full disk.
 const NOT_STORED: &str = "refused-by-the-store";
 
 pub fn chapter() -> Chapter {
@@ -84,7 +84,7 @@ pub fn chapter() -> Chapter {
         ),
         ("command-with-images", "sendMessageV2 with a command and images"),
     ];
-    // The message that runs meanwhile is the first that is sent.
+    // The first call sends the message that is running during the refusals.
     let mut pages = in_turn(calls(SEND, 2), Some(calls("send", 1)), &on_both);
     pages.extend(in_turn(calls(SEND, 2 + on_both.len()), None, &on_v2));
     pages.extend([
@@ -140,11 +140,11 @@ pub fn chapter() -> Chapter {
 }
 
 impl Page {
-    /// The call of that number, of sendMessageV2 and of send.
-    fn both_procedures(name: &str, says: &str, script: &'static str, number: usize) -> Self {
+    /// Makes a page that compares call `number` of sendMessageV2 with call `number` of send.
+    fn both_procedures(name: &str, description: &str, script: &'static str, number: usize) -> Self {
         Self::new(
             name,
-            says,
+            description,
             v2(script, reply(SEND, number)),
             unified(script, reply("send", number)),
         )
@@ -152,6 +152,6 @@ impl Page {
 }
 
 #[test]
-fn what_an_old_client_gets_whose_message_is_refused_is_as_reviewed() {
+fn refusals_to_send_a_message_match_snapshots() {
     chapter().assert_reviewed();
 }

@@ -1,4 +1,4 @@
-//! Chapter 4: asking what a session is about and how it is, in each stage of its life.
+//! Chapter 4: queries of a session in each stage of its life.
 
 use crate::book::{Chapter, Page, unified, v2};
 use crate::taken::reply;
@@ -7,7 +7,7 @@ const GET: &str = "getSession";
 const HEALTH: &str = "getSessionHealth";
 const LATEST: &str = "getLatestAssistantMessage";
 
-/// The script that goes through the stages, and asks in each of them.
+/// The script that queries the session in each stage.
 const STAGES: &str = "asked-in-every-stage";
 
 pub fn chapter() -> Chapter {
@@ -42,9 +42,9 @@ pub fn chapter() -> Chapter {
         (LATEST, "latest-answer"),
     ] {
         pages.extend(stages.iter().enumerate().map(|(index, (stage, when))| {
-            let says = format!("the reply to {procedure} {when}");
+            let description = format!("the reply to {procedure} {when}");
             let pick = reply(procedure, index + 1);
-            Page::both(format!("{name}-{stage}"), says, STAGES, pick)
+            Page::both(format!("{name}-{stage}"), description, STAGES, pick)
         }));
     }
     Chapter {
@@ -54,6 +54,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_asks_about_a_session_is_as_reviewed() {
+fn replies_to_session_queries_match_snapshots() {
     chapter().assert_reviewed();
 }

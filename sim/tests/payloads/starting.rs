@@ -46,6 +46,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_begins_a_session_is_as_reviewed() {
+fn replies_to_beginning_a_session_match_snapshots() {
     chapter().assert_reviewed();
 }

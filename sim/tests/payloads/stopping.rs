@@ -1,4 +1,4 @@
-//! Chapter 5: interrupting what goes on, and deleting a session.
+//! Chapter 5: interrupting work and deleting a session.
 
 use crate::book::{Chapter, Page};
 use crate::taken::reply;
@@ -45,6 +45,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_interrupts_or_deletes_is_as_reviewed() {
+fn replies_to_interrupting_and_deleting_match_snapshots() {
     chapter().assert_reviewed();
 }

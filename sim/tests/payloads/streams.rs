@@ -1,10 +1,10 @@
-//! Chapter 10: what a client's stream shows, from the moment that its session was begun.
+//! Chapter 10: the stream of a client, from the beginning of its session.
 
 use crate::book::{Chapter, Page};
 use crate::taken::streams;
 
 pub fn chapter() -> Chapter {
-    let phone = |name, says, script| Page::both(name, says, script, streams("phone"));
+    let phone = |name, description, script| Page::both(name, description, script, streams("phone"));
     Chapter {
         name: "10-streams",
         pages: vec![
@@ -45,6 +45,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_clients_stream_shows_is_as_reviewed() {
+fn streams_match_snapshots() {
     chapter().assert_reviewed();
 }

@@ -1,4 +1,4 @@
-//! Finding in a trace what a page shows, as raw JSON with what is volatile masked.
+//! Extracts the payload of a page from a trace, as raw JSON with volatile values masked.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -9,55 +9,55 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::RECEIVER;
 use turnstile_judge::trace::What;
 
-/// Where procedures are, before their names.
+/// Path prefix of procedures.
 const PROCEDURES: &str = "/trpc/";
-/// Where streams are.
+/// Path prefix of streams.
 const STREAM: &str = "/stream?";
-/// Characters of a text that are shown of what was asked; what was answered is shown whole.
-const ASKED_WIDTH: usize = 400;
+/// Longest text shown of a request, in characters; responses are shown whole.
+const REQUEST_TEXT_LIMIT: usize = 400;
 
-/// What of a trace is taken.
+/// The part of a trace that a page shows.
 #[derive(Clone, Copy)]
 pub enum Pick {
-    /// The reply to a procedure's call of that number, from 1.
+    /// The reply to a call of a procedure, by the number of the call, from 1.
     Reply(&'static str, usize),
-    /// The request of that number, from 1, by which the receiver is told of what the script calls so.
+    /// The callback request for a script label, by the number of the request, from 1.
     Callback(&'static str, usize),
-    /// All that a client's streams showed.
+    /// All frames of a client's streams.
     Streams(&'static str),
 }
 
-/// The reply to a procedure's call of that number.
+/// Picks the reply to call `number` of a procedure.
 pub fn reply(procedure: &'static str, number: usize) -> Pick {
     Pick::Reply(procedure, number)
 }
 
-/// The request by which the receiver is first told of what the script calls so.
+/// Picks the first callback request for a script label.
 pub fn callback(label: &'static str) -> Pick {
     Pick::Callback(label, 1)
 }
 
-/// All that a client's streams showed.
+/// Picks all frames of a client's streams.
 pub fn streams(client: &'static str) -> Pick {
     Pick::Streams(client)
 }
 
-/// What is taken from a play.
+/// Extracts `pick` from a play.
 ///
 /// # Errors
 ///
-/// What is not there.
+/// Describes what is missing from the trace.
 pub fn taken(verdict: &Verdict, pick: Pick) -> Result<Value, String> {
     let payload = match pick {
         Pick::Reply(procedure, number) => reply_of(verdict, procedure, number)
-            .ok_or_else(|| format!("{procedure} was not answered {number} times")),
+            .ok_or_else(|| format!("{procedure} has fewer than {number} replies")),
         Pick::Callback(label, number) => callback_of(verdict, label, number)
-            .ok_or_else(|| format!("`{label}` was not told of {number} times")),
+            .ok_or_else(|| format!("`{label}` has fewer than {number} callbacks")),
         Pick::Streams(client) => streams_of(verdict, client),
     };
     let payload = payload?;
     let mut redactor = Redactor::new(epoch());
-    // An id has its number from where it is read first: from what was asked.
+    // Number ids in the order of the request first.
     let asked = redactor.payload(&payload[ASKED]);
     let mut masked = redactor.payload(&payload);
     if !asked.is_null() {
@@ -107,7 +107,7 @@ fn reply_of(verdict: &Verdict, procedure: &str, number: usize) -> Option<Value> 
     None
 }
 
-/// With whose right a step asks, if not with the user's own.
+/// The caller that a step names, if it is not the user.
 fn caller_of(step: &str) -> Option<String> {
     let step: Value = serde_json::from_str(step).ok()?;
     Some(step["call"]["by"].as_str()?.to_owned())
@@ -128,10 +128,10 @@ fn asked(method: &str, path: &str, body: &Value, caller: Option<&str>) -> Value 
     asked
 }
 
-/// What was asked with texts no longer than a reader wants them.
+/// Replaces texts longer than `REQUEST_TEXT_LIMIT` by their length.
 fn shortened(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.len() > ASKED_WIDTH => {
+        Value::String(text) if text.len() > REQUEST_TEXT_LIMIT => {
             json!(format!("({} characters)", text.chars().count()))
         }
         Value::Object(fields) => {
@@ -145,7 +145,7 @@ fn shortened(value: &Value) -> Value {
 }
 
 fn callback_of(verdict: &Verdict, label: &str, number: usize) -> Option<Value> {
-    let is_called_so = |id: &Value| {
+    let has_label = |id: &Value| {
         id.as_str()
             .and_then(|id| verdict.labels.get(id))
             .is_some_and(|it| it == label)
@@ -160,9 +160,7 @@ fn callback_of(verdict: &Verdict, label: &str, number: usize) -> Option<Value> {
                 headers,
                 body,
                 ..
-            } if party == RECEIVER
-                && (is_called_so(&body["executionId"]) || is_called_so(&body["messageId"])) =>
-            {
+            } if party == RECEIVER && (has_label(&body["executionId"]) || has_label(&body["messageId"])) => {
                 Some(json!({"method": method, "path": path, "headers": headers, "body": body}))
             }
             _ => None,

@@ -1,4 +1,4 @@
-//! Chapter 3: changing where callbacks go to.
+//! Chapter 3: changing the callback target.
 
 use crate::book::{Chapter, Page};
 use crate::taken::reply;
@@ -32,6 +32,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_changes_the_target_is_as_reviewed() {
+fn replies_to_changing_the_target_match_snapshots() {
     chapter().assert_reviewed();
 }

@@ -52,6 +52,6 @@ pub fn chapter() -> Chapter {
 }
 
 #[test]
-fn what_an_old_client_gets_that_sends_a_message_is_as_reviewed() {
+fn replies_to_sending_a_message_match_snapshots() {
     chapter().assert_reviewed();
 }

@@ -1,6 +1,6 @@
-//! The suite in real time, against the reference server as a process of its own.
+//! The suite in real time, against the reference server in its own process.
 //!
-//! What is played here is what takes little time; everything is `turnstile run --live --slow`.
+//! Covers scenarios that take little time; `turnstile run --live --slow` plays all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -23,15 +23,14 @@ use turnstile_world::live::{LiveSetup, ServerUnderTest, StartedServer};
 use crate::library::library;
 use crate::tool::{command, stderr, stdout};
 
-/// How fast time passes: fast enough to be done soon, and slow beside what a machine is late by that builds something
-/// else meanwhile.
+/// Speed of time: fast enough for a short test, slow enough to tolerate delays on a loaded machine.
 const SPEED: u32 = 5;
-/// How long a scenario may take here.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Most of the time all wait.
-const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
+/// Time limit of a scenario.
+const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// Concurrent plays; most of the time each one waits.
+const JOBS: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
 
-/// The reference server, started anew for each scenario.
+/// The reference server, restarted for each scenario.
 fn live() -> Live {
     let secrets = Secrets::default();
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -64,19 +63,19 @@ fn live() -> Live {
             Capability::Sandboxes,
             Capability::StoredSession,
         ]),
-        patience: PATIENCE,
+        patience: TIME_LIMIT,
     }
 }
 
 #[test]
-fn the_fast_part_of_the_suite_holds_live_with_servers_killed_and_started_again_on_their_data() {
+fn short_scenarios_pass_live_including_server_restarts() {
     let library = library();
     let entries = library.matching(None);
     let live = live();
     let (mut played, mut with_kills, mut wrong) = (0, 0, Vec::new());
     workers::in_order(
         entries.iter(),
-        AT_ONCE,
+        JOBS,
         |entry| (entry, live.play(&entry.scenario, 0)),
         |_| {},
         |(entry, outcome)| {
@@ -99,12 +98,12 @@ fn the_fast_part_of_the_suite_holds_live_with_servers_killed_and_started_again_o
         },
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    assert!(played >= 150, "only {played} were fast enough");
+    assert!(played >= 150, "only {played} were short enough");
     assert!(with_kills >= 5, "only {with_kills} of them kill the server");
 }
 
 #[test]
-fn what_is_not_as_scripted_is_found_live_too() {
+fn failures_are_found_live_too() {
     let script = "
 scenario: a turn ends
 about: It does, and not as is expected here.
@@ -119,7 +118,7 @@ expect:
     let scenario =
         Scenario::parse(script, Path::new("wrong.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
     let Outcome::Played(verdict) = live().play(&scenario, 0) else {
-        panic!("it needs nothing, and takes no time");
+        panic!("the scenario must not be skipped");
     };
     let findings = verdict.expect("the harness does not fail").findings;
     let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
@@ -127,7 +126,7 @@ expect:
 }
 
 #[test]
-fn a_scenario_is_skipped_for_what_its_server_does_not_offer_and_for_its_length() {
+fn scenarios_are_skipped_for_missing_capabilities_and_for_their_length() {
     let reason = |live: &Live, steps: &str| {
         let script = format!(
             "scenario: a\nabout: b\nseam: crash\nsteps:\n  - start: {{ as: first, say: echo:a }}\n{steps}"
@@ -141,19 +140,19 @@ fn a_scenario_is_skipped_for_what_its_server_does_not_offer_and_for_its_length()
     };
     let mut live = live();
     let disk = "  - disk: { is: full, for: 1s }\n";
-    assert_eq!(reason(&live, disk), "it needs control over the server's disk");
+    assert_eq!(reason(&live, disk), "needs control over the server's disk");
     let hour = "  - wait: 1h\n";
-    assert_eq!(reason(&live, hour), "it takes 720 s here, and 3 s is the limit");
+    assert_eq!(reason(&live, hour), "takes 720 s, which exceeds the limit of 3 s");
     live.offers.clear();
     let crash = "  - crash: { party: server }\n";
     assert_eq!(
         reason(&live, crash),
-        "it needs a server that can be killed and restarted"
+        "needs a server that can be killed and restarted"
     );
 }
 
 #[test]
-fn a_server_that_does_not_start_is_a_failure_of_the_harness_that_says_why() {
+fn a_server_that_does_not_start_is_a_harness_error_with_a_reason() {
     let mut live = live();
     if let ServerUnderTest::Started(server) = &mut live.setup.server {
         server.environment.clear();
@@ -169,17 +168,17 @@ fn a_server_that_does_not_start_is_a_failure_of_the_harness_that_says_why() {
     assert!(text.contains("TURNSTILE_API_SECRET"), "{text}");
 }
 
-/// The reference server, as somebody else would have started it; killed when it is dropped.
-struct SomebodysServer {
+/// A reference server that the test started itself, as for `--target`; killed on drop.
+struct TargetServer {
     process: Child,
     url: String,
     data: tempfile::TempDir,
 }
 
-impl SomebodysServer {
-    /// Starts it with its wrapper at that address.
+impl TargetServer {
+    /// Starts the server with its wrapper at the address `wrapper`.
     fn start(wrapper: &str) -> Self {
-        let data = tempfile::tempdir().expect("there is room for a directory");
+        let data = tempfile::tempdir().expect("a directory can be created");
         let mut process = command(&["server", "--listen", "127.0.0.1:0", "--wrapper-url"])
             .arg(format!("http://{wrapper}"))
             .arg("--data")
@@ -193,11 +192,11 @@ impl SomebodysServer {
         let out = process.stdout.as_mut().expect("it was piped");
         BufReader::new(out)
             .read_line(&mut line)
-            .expect("it says where it listens");
+            .expect("it prints its address");
         let url = line
             .trim()
             .strip_prefix("listening on ")
-            .expect("it says where it listens");
+            .expect("it prints its address");
         Self {
             process,
             url: url.to_owned(),
@@ -206,27 +205,30 @@ impl SomebodysServer {
     }
 }
 
-impl Drop for SomebodysServer {
+impl Drop for TargetServer {
     fn drop(&mut self) {
-        // It may have ended already, which the test has noticed otherwise.
+        // It may have exited, which the test detects otherwise.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 const SECRETS: [(&str, &str); 3] = [
-    ("API_SECRET", "an-api-secret-of-somebody-else's"),
-    ("TICKET_SECRET", "a-ticket-secret-of-somebody-else's"),
-    ("INTERNAL_API_KEY", "an-internal-key-of-somebody-else's"),
+    ("API_SECRET", "an-api-secret-of-running-server"),
+    ("TICKET_SECRET", "a-ticket-secret-of-running-server"),
+    ("INTERNAL_API_KEY", "an-internal-key-of-running-server"),
 ];
 
-/// An address of the loopback at which nobody listens just now.
+/// A loopback address without a listener.
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-    listener.local_addr().expect("it is bound").to_string()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener
+        .local_addr()
+        .expect("the listener has an address")
+        .to_string()
 }
 
-/// Runs the tool from the top of the project.
+/// Runs the tool in the project root.
 fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = command(&["run", "--live"])
         .args(arguments)
@@ -241,9 +243,9 @@ fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, Strin
 }
 
 #[test]
-fn a_server_that_somebody_else_has_started_is_judged_with_its_own_secrets() {
+fn a_running_server_is_judged_with_its_own_secrets() {
     let (wrapper, receiver) = (free_address(), free_address());
-    let server = SomebodysServer::start(&wrapper);
+    let server = TargetServer::start(&wrapper);
     let target = [
         "--target",
         &server.url,
@@ -254,13 +256,13 @@ fn a_server_that_somebody_else_has_started_is_judged_with_its_own_secrets() {
     ];
     let file = server.data.path().join("junit.xml");
     let junit = file.to_string_lossy().into_owned();
-    let (code, out, complaints) = run_live(
+    let (code, out, errors) = run_live(
         &[&target[..], &["--junit", &junit, "suite/turn/cold"]].concat(),
         &SECRETS,
     );
-    assert_eq!(code, Some(0), "{out}{complaints}");
-    assert!(out.contains("2 held in "), "{out}");
-    assert!(out.contains("s at speed 1 "), "{out}");
+    assert_eq!(code, Some(0), "{out}{errors}");
+    assert!(out.contains("2 passed, 0 failed, 0 skipped in "), "{out}");
+    assert!(out.contains("s at speed 1\n"), "{out}");
     let report = std::fs::read_to_string(&file).expect("the report was written");
     assert!(report.contains("suite/turn/cold (legacy)"), "{report}");
 
@@ -270,7 +272,7 @@ fn a_server_that_somebody_else_has_started_is_judged_with_its_own_secrets() {
     );
     assert_eq!(code, Some(0), "{out}");
     assert!(
-        out.contains("it needs a server that can be killed and restarted"),
+        out.contains("needs a server that can be killed and restarted"),
         "{out}"
     );
 
@@ -284,38 +286,38 @@ fn a_server_that_somebody_else_has_started_is_judged_with_its_own_secrets() {
 }
 
 #[test]
-fn a_target_that_cannot_be_played_against_is_told_what_is_wrong_with_it() {
-    let nobody = format!("http://{}", free_address());
+fn an_unusable_target_is_reported_with_the_reason() {
+    let unreachable = format!("http://{}", free_address());
     let cases = [
         (
-            vec!["--target", &nobody],
+            vec!["--target", &unreachable],
             &SECRETS[..],
             "no server accepts connections at 127.0.0.1:",
         ),
         (
-            vec!["--target", &nobody],
+            vec!["--target", &unreachable],
             &SECRETS[..1],
             "or TURNSTILE_TARGET_TICKET_SECRET in the environment",
         ),
         (
             vec!["--target", "127.0.0.1:1"],
             &SECRETS[..],
-            "it is a URL such as http://127.0.0.1:8787",
+            "expected a URL without a path, such as http://127.0.0.1:8787",
         ),
         (vec!["--restart-command", "true"], &[], "--target"),
         (vec!["--speed", "0"], &[], "0 is not in 1..=100"),
     ];
     for (arguments, secrets, expected) in cases {
-        let (code, out, complaints) = run_live(&[&arguments[..], &["suite/turn/cold"]].concat(), secrets);
-        assert_eq!(code, Some(2), "{arguments:?}: {out}{complaints}");
-        assert!(complaints.contains(expected), "{arguments:?}: {complaints}");
+        let (code, out, errors) = run_live(&[&arguments[..], &["suite/turn/cold"]].concat(), secrets);
+        assert_eq!(code, Some(2), "{arguments:?}: {out}{errors}");
+        assert!(errors.contains(expected), "{arguments:?}: {errors}");
     }
 }
 
 #[test]
-fn a_restart_command_that_fails_is_a_failure_of_the_harness_and_not_of_the_server() {
+fn a_failing_restart_command_is_a_harness_error() {
     let (wrapper, receiver) = (free_address(), free_address());
-    let server = SomebodysServer::start(&wrapper);
+    let server = TargetServer::start(&wrapper);
     let target = [
         "--target",
         &server.url,
@@ -333,7 +335,7 @@ fn a_restart_command_that_fails_is_a_failure_of_the_harness_and_not_of_the_serve
     assert_eq!(
         code,
         Some(0),
-        "it is down for longer than such a command can say: {out}"
+        "a restart command does not control the length of the downtime: {out}"
     );
     let script = "
 scenario: a turn ends
@@ -346,18 +348,18 @@ steps:
   - release: hold
 ";
     let folder = server.data.path().join("scripts/suite");
-    std::fs::create_dir_all(&folder).expect("there is room for a folder");
-    std::fs::write(folder.join("one.yaml"), script).expect("there is room for a script");
+    std::fs::create_dir_all(&folder).expect("a folder can be created");
+    std::fs::write(folder.join("one.yaml"), script).expect("a script can be written");
     let scenarios = folder.with_file_name("").to_string_lossy().into_owned();
     let crash = ["--scenarios", &scenarios, crash[0], crash[1]];
-    let (code, out, complaints) = run_live(&[&target[..], &crash].concat(), &SECRETS);
-    assert_eq!(code, Some(3), "{out}{complaints}");
+    let (code, out, errors) = run_live(&[&target[..], &crash].concat(), &SECRETS);
+    assert_eq!(code, Some(3), "{out}{errors}");
     assert!(out.contains("last output: no such service"), "{out}");
 }
 
 #[test]
-fn whoever_asks_for_the_end_gets_the_summary_and_nothing_is_left_over() {
-    let folder = tempfile::tempdir().expect("there is room for a directory");
+fn a_terminated_run_prints_the_summary_and_removes_its_files() {
+    let folder = tempfile::tempdir().expect("a directory can be created");
     let mut process = command(&["run", "--live", "--jobs", "4"])
         .env("TMPDIR", folder.path())
         .stdout(Stdio::piped())
@@ -366,18 +368,17 @@ fn whoever_asks_for_the_end_gets_the_summary_and_nothing_is_left_over() {
         .expect("the tool can be run");
     let mut out = BufReader::new(process.stdout.take().expect("it was piped"));
     let mut text = String::new();
-    out.read_line(&mut text).expect("it tells of its first play");
-    let asked = Command::new("kill")
+    out.read_line(&mut text).expect("it prints its first play");
+    let killed = Command::new("kill")
         .args(["-TERM", &process.id().to_string()])
         .status();
-    assert!(asked.is_ok_and(|status| status.success()));
-    out.read_to_string(&mut text)
-        .expect("it tells of what it has played");
-    let status = process.wait().expect("it ends");
+    assert!(killed.is_ok_and(|status| status.success()));
+    out.read_to_string(&mut text).expect("it prints a summary");
+    let status = process.wait().expect("it exits");
     assert_eq!(status.code(), Some(3), "{text}");
-    assert!(text.contains(" held"), "{text}");
+    assert!(text.contains(" passed"), "{text}");
     let left = std::fs::read_dir(folder.path())
-        .expect("it is still there")
+        .expect("the folder exists")
         .count();
-    assert_eq!(left, 0, "directories of servers are left over");
+    assert_eq!(left, 0, "data directories of servers remain");
 }

@@ -1,7 +1,7 @@
 //! Tests in real time: live servers, load, `turnstile up`.
 //!
-//! They have a binary of their own because `cargo test` runs one binary after another: nothing else of this project
-//! takes the machine from them.
+//! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
+//! the machine.
 
 #[path = "../support/library.rs"]
 mod library;

@@ -1,4 +1,4 @@
-//! A soak, as short as it can be: whether it counts, and says what it found.
+//! `turnstile soak` with a short duration.
 
 use std::process::Output;
 
@@ -11,7 +11,7 @@ fn soak(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_short_soak_loses_nothing_and_leaves_nothing_over_when_its_sessions_come_and_go() {
+fn a_short_soak_with_replaced_sessions_has_no_loss_and_no_leak() {
     let file = scratch("soak.json");
     let json = file.to_string_lossy().into_owned();
     let output = soak(&[
@@ -26,11 +26,11 @@ fn a_short_soak_loses_nothing_and_leaves_nothing_over_when_its_sessions_come_and
     ]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
-    assert!(text.contains("nothing lost, nothing left over"), "{text}");
+    assert!(text.contains("no loss, no leak"), "{text}");
     let report = std::fs::read_to_string(&file).expect("the figures were written");
     let report: Value = serde_json::from_str(&report).expect("they are JSON");
     let counts = &report["counts"];
-    // A session that is begun anew every other turn makes more turns than there are sessions.
+    // Replacing sessions makes more messages than there are sessions and turns per session.
     assert!(counts["acked"].as_u64() > Some(8), "{report}");
     assert_eq!(counts["acked"], counts["completed"], "{report}");
     assert_eq!(counts["acked"], counts["called_back"], "{report}");
@@ -38,7 +38,7 @@ fn a_short_soak_loses_nothing_and_leaves_nothing_over_when_its_sessions_come_and
 }
 
 #[test]
-fn a_length_that_is_none_ends_with_2() {
+fn an_invalid_duration_exits_with_2() {
     for minutes in ["0", "-1", "NaN", "x"] {
         let output = soak(&[&format!("--minutes={minutes}")]);
         assert_eq!(output.status.code(), Some(2), "{minutes}");

@@ -1,4 +1,4 @@
-//! `turnstile up`, and what it says one can do with it: done as it stands there, on real sockets.
+//! `turnstile up`: executes the commands that it prints, on real sockets.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,9 +20,9 @@ use turnstile_seams::{http_client, real};
 
 use crate::tool::{command, scratch};
 
-/// Nothing here takes longer on any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The last line before it waits.
+/// Time limit for each line of output.
+const LINE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The last line of the instructions.
 const LAST_LINE: &str = "Ctrl-C here ends it.";
 
 fn output(command: &mut Command) -> (Option<i32>, String) {
@@ -31,12 +31,12 @@ fn output(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(both).unwrap())
 }
 
-/// All of it, at work. Dropping it kills it.
+/// A running `turnstile up`, killed on drop.
 struct Up {
     child: Child,
     lines: Receiver<String>,
-    /// What it says at first.
-    said: Vec<String>,
+    /// The printed instructions.
+    instructions: Vec<String>,
 }
 
 impl Up {
@@ -58,41 +58,44 @@ impl Up {
         let mut up = Self {
             child,
             lines,
-            said: Vec::new(),
+            instructions: Vec::new(),
         };
-        while up.said.last().is_none_or(|line| line != LAST_LINE) {
+        while up.instructions.last().is_none_or(|line| line != LAST_LINE) {
             let line = up.line();
-            up.said.push(line);
+            up.instructions.push(line);
         }
         up
     }
 
-    /// The next line that it prints.
+    /// Returns the next line of output.
     fn line(&self) -> String {
-        let line = self.lines.recv_timeout(PATIENCE);
-        line.expect("it goes on printing")
+        let line = self.lines.recv_timeout(LINE_TIMEOUT);
+        line.expect("another line is printed in time")
     }
 
-    /// What it says behind that.
+    /// Returns the rest of the instruction line with this prefix.
     fn word(&self, beginning: &str) -> &str {
-        let mut found = self.said.iter().filter_map(|line| line.strip_prefix(beginning));
+        let mut found = self
+            .instructions
+            .iter()
+            .filter_map(|line| line.strip_prefix(beginning));
         found
             .next()
             .unwrap_or_else(|| panic!("no line begins with {beginning:?}"))
     }
 
-    /// The commands, as they stand there.
+    /// The printed shell commands.
     fn commands(&self) -> String {
         let from = self
-            .said
+            .instructions
             .iter()
             .position(|line| line.starts_with("# Who asks"))
             .unwrap();
-        let lines = self.said[from..].iter().filter(|line| *line != LAST_LINE);
+        let lines = self.instructions[from..].iter().filter(|line| *line != LAST_LINE);
         lines.map(|line| format!("{line}\n")).collect()
     }
 
-    /// Ends it as Ctrl-C does, and gives back its exit status.
+    /// Sends SIGINT and returns the exit status.
     fn end(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(
@@ -108,7 +111,7 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // It may have ended.
+        // It may have exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -133,7 +136,7 @@ fn call(server: &str, procedure: &str, token: &str, input: &Value) -> (u16, Valu
 }
 
 #[test]
-fn a_streamed_reply_comes_by_what_it_prints_and_nothing_is_left_behind() {
+fn the_printed_settings_lead_to_a_streamed_reply_and_no_files_remain() {
     let up = Up::start(&[]);
     let server = up.word("export TURNSTILE_SERVER=").to_owned();
     let secret = up.word("export TURNSTILE_TICKET_SECRET=").to_owned();
@@ -183,9 +186,9 @@ fn a_streamed_reply_comes_by_what_it_prints_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn its_commands_can_be_copied_as_they_are() {
-    let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    if !is_there("curl") {
+fn the_printed_commands_run_unchanged() {
+    let is_installed = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !is_installed("curl") {
         println!("there is no curl: nothing was looked at");
         return;
     }
@@ -209,7 +212,7 @@ fn its_commands_can_be_copied_as_they_are() {
 }
 
 #[test]
-fn tokens_can_be_made_for_any_server_whose_secrets_are_known() {
+fn tokens_are_signed_with_given_secrets() {
     let data = scratch("up-with-secrets");
     let data_name = data.to_str().unwrap();
     let up = Up::start(&[
@@ -233,7 +236,10 @@ fn tokens_can_be_made_for_any_server_whose_secrets_are_known() {
     assert_eq!(status(&token(&["--valid-for=-1h"])), 401);
 
     let session = nowhere["cloudAgentSessionId"].as_str().unwrap();
-    for (secret, told) in [("it's t", "refused with 404"), ("another", "refused with 401")] {
+    for (secret, told) in [
+        ("it's t", "refused the stream: 404"),
+        ("another", "refused the stream: 401"),
+    ] {
         let arguments = ["stream", session, "--server", &server, "--ticket-secret", secret];
         let (code, text) = output(&mut command(&arguments));
         assert_eq!(code, Some(1));
@@ -253,7 +259,7 @@ fn tokens_can_be_made_for_any_server_whose_secrets_are_known() {
 }
 
 #[test]
-fn a_port_that_is_taken_ends_it_with_3() {
+fn a_port_in_use_exits_with_3() {
     let up = Up::start(&[]);
     let port = up.word("export TURNSTILE_SERVER=").rsplit_once(':').unwrap().1;
     let (code, text) = output(&mut command(&["up", "--port", port]));

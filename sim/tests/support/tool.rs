@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::library::top;
 
-/// The tool, to be run at the top of the project without colours and without settings from the environment.
+/// A command that runs the tool in the project root, without colours and without settings from the environment.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnstile"));
     command
@@ -23,7 +23,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the tool to its end.
+/// Runs the tool and waits for its output.
 pub fn turnstile(arguments: &[&str]) -> Output {
     command(arguments).output().expect("the tool can be run")
 }
@@ -38,7 +38,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A path in the folder for temporary files of tests.
+/// A path in the tests' temporary folder.
 pub fn scratch(name: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

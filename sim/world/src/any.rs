@@ -1,69 +1,39 @@
-//! What a stage needs of a world, whichever it stands in.
+//! The common interface of all worlds.
 //!
-//! [`World`] is one, the [witness](super::WitnessWorld) another. Here is only what both can be asked; how
-//! each does it is its own business.
+//! [`World`] is one implementation, the [witness](super::WitnessWorld) another. How they work is not the
+//! subject of this file.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use turnstile_events::world::{DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 use turnstile_seams::{BoxFuture, Clock};
 
 use super::error::WorldError;
 use super::host::Machine;
 use super::streams::Streams;
-#[cfg(feature = "witness")]
-use super::witness::WitnessWorld;
 use super::{Stopped, World};
 
-/// Makes the first task of a host, at each of its starts.
+/// Creates the first task of a host at each of its starts.
 pub type BootFunction = Box<dyn Fn(Machine) -> BoxFuture<'static, ()>>;
-/// Something that is done to a world at a moment.
-pub type Deed = Box<dyn FnOnce(&mut dyn AnyWorld)>;
-/// Tells at which authority the wrapper of a session is.
+/// An action that a world performs at a scheduled time.
+pub type ScheduledAction = Box<dyn FnOnce(&mut dyn AnyWorld)>;
+/// Returns the authority of the wrapper of a session.
 pub type Route = Arc<dyn Fn(&str) -> String + Send + Sync>;
-/// Who hears of what is done to a world.
+/// Receives the events of a world.
 pub type Listener = Box<dyn FnMut(Timestamp, WorldEvent)>;
 
-/// How far a time that a server reports may lie behind the moment of the report: servers report whole milliseconds.
+/// How much a time that a server reports may differ from the time of the report. Servers report whole
+/// milliseconds.
 pub const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
 
-/// Which world is played in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WorldKind {
-    /// [`World`], the engine of events.
-    #[default]
-    Events,
-    /// The [witness](WitnessWorld), somebody else's loop.
-    #[cfg(feature = "witness")]
-    Witness {
-        /// How far one turn of the loop moves the clock.
-        tick: Duration,
-    },
-}
-
-impl WorldKind {
-    /// An empty world of that kind at the moment `epoch`, whose every choice follows from `seed`.
-    ///
-    /// # Panics
-    ///
-    /// As [`World::new`], if it is one.
-    pub fn create(self, seed: u64, epoch: Timestamp) -> Box<dyn AnyWorld> {
-        match self {
-            Self::Events => Box::new(World::new(seed, epoch)),
-            #[cfg(feature = "witness")]
-            Self::Witness { tick } => Box::new(WitnessWorld::new(seed, epoch, tick)),
-        }
-    }
-}
-
-/// A world. Each operation means what the one of that name means on [`World`], and has its errors; one that a
-/// world cannot carry is refused with [`WorldError::NotCarried`].
+/// A world. Each method has the meaning and the errors of the method of the same name of [`World`]. A world
+/// refuses what it does not support with [`WorldError::Unsupported`].
 pub trait AnyWorld {
-    /// The clock that records of this world are dated by.
+    /// The clock for the times of records.
     fn clock(&self) -> Arc<dyn Clock>;
     /// As [`World::now`].
     fn now(&self) -> Timestamp;
@@ -77,22 +47,22 @@ pub trait AnyWorld {
         Duration::ZERO
     }
 
-    /// Whether time passes by itself here, whoever is done with what or not.
+    /// Whether time passes without [`World::run_until`].
     fn is_in_real_time(&self) -> bool {
         false
     }
 
-    /// Whether the server that this world brings is there when the world is over, with all that was done to it.
+    /// Whether the server of this world keeps running after the world ends, with its state.
     fn leaves_server_behind(&self) -> bool {
         false
     }
 
-    /// How far a time that a server reports may lie behind the moment of the report.
+    /// How much a time that a server reports may differ from the time of the report.
     fn reported_time_error(&self) -> Duration {
         REPORTED_TIME_ERROR
     }
 
-    /// The authority at which what is not in this world reaches what is reached at `authority` in it.
+    /// The authority at which processes outside of this world reach what `authority` reaches inside.
     ///
     /// # Errors
     ///
@@ -101,17 +71,17 @@ pub trait AnyWorld {
         Ok(authority.to_owned())
     }
 
-    /// Tells at which authority a session's wrapper is, for the server that this world brings.
+    /// Sets how to find the wrapper of a session, for the server of this world.
     fn route(&mut self, _: Route) {}
 
-    /// Whether this world has that host by itself, so that nobody is to add it.
+    /// Whether this world has that host from the start, so that it must not be added.
     fn brings(&self, _: &str) -> bool {
         false
     }
 
-    /// Puts a session of an older service's where the server that this world brings finds it when it first starts.
+    /// Stores a session of an older service for the server of this world, before its first start.
     fn store(&mut self, _user: &str, _record: &Value, _executions: &[Value]) -> Result<(), WorldError> {
-        Err(WorldError::NotCarried("a session that is stored before the run"))
+        Err(WorldError::Unsupported("a session that is stored before the run"))
     }
 
     /// As [`World::add_host`].
@@ -125,42 +95,17 @@ pub trait AnyWorld {
     /// As [`World::spawn`].
     fn spawn_boxed(&mut self, host: &str, task: BoxFuture<'static, ()>) -> Result<(), WorldError>;
     /// As [`World::schedule`].
-    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed);
+    fn schedule_boxed(&mut self, at: Timestamp, action: ScheduledAction);
     /// As [`World::run_until`].
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped;
 
-    /// As [`World::cut`].
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError>;
-    /// As [`World::black_hole`].
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError>;
-    /// As [`World::delay`].
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError>;
+    /// As [`World::apply`].
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError>;
     /// As [`World::heal`].
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError>;
-    /// As [`World::heal_everything`].
-    fn heal_everything(&mut self);
-
-    /// As [`World::reset`].
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError>;
-    /// As [`World::finish`].
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError>;
-    /// As [`World::silence`].
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError>;
-
-    /// As [`World::crash`].
-    fn crash(&mut self, host: &str) -> Result<(), WorldError>;
-    /// As [`World::crash_silently`].
-    fn crash_silently(&mut self, host: &str) -> Result<(), WorldError>;
-    /// As [`World::restart`].
-    fn restart(&mut self, host: &str) -> Result<(), WorldError>;
-
-    /// As [`World::fail_disk`].
-    fn fail_disk(&mut self, host: &str, fault: DiskFault) -> Result<(), WorldError>;
-    /// As [`World::heal_disk`].
-    fn heal_disk(&mut self, host: &str) -> Result<(), WorldError>;
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError>;
 }
 
-/// The same with closures and futures as they come.
+/// The same methods, generic over closures and futures.
 impl dyn AnyWorld + '_ {
     /// As [`World::add_host`].
     pub fn add_host(&mut self, name: &str, boot: impl Fn(Machine) -> BoxFuture<'static, ()> + 'static) {
@@ -181,8 +126,8 @@ impl dyn AnyWorld + '_ {
     }
 
     /// As [`World::schedule`].
-    pub fn schedule(&mut self, at: Timestamp, deed: impl FnOnce(&mut dyn AnyWorld) + 'static) {
-        self.schedule_boxed(at, Box::new(deed));
+    pub fn schedule(&mut self, at: Timestamp, action: impl FnOnce(&mut dyn AnyWorld) + 'static) {
+        self.schedule_boxed(at, Box::new(action));
     }
 
     /// As [`World::run_until`].
@@ -228,63 +173,19 @@ impl AnyWorld for World {
         self.spawn(host, task)
     }
 
-    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed) {
-        self.schedule(at, move |world| deed(world));
+    fn schedule_boxed(&mut self, at: Timestamp, action: ScheduledAction) {
+        self.schedule(at, move |world| action(world));
     }
 
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped {
         self.run_until(deadline, done)
     }
 
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.cut(link)
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
+        self.apply(fault)
     }
 
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.black_hole(link)
-    }
-
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
-        self.delay(link, extra)
-    }
-
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.heal(link)
-    }
-
-    fn heal_everything(&mut self) {
-        self.heal_everything();
-    }
-
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.reset(from, to)
-    }
-
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.finish(from, to)
-    }
-
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.silence(from, to)
-    }
-
-    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash(host)
-    }
-
-    fn crash_silently(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash_silently(host)
-    }
-
-    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
-        self.restart(host)
-    }
-
-    fn fail_disk(&mut self, host: &str, fault: DiskFault) -> Result<(), WorldError> {
-        self.fail_disk(host, fault)
-    }
-
-    fn heal_disk(&mut self, host: &str) -> Result<(), WorldError> {
-        self.heal_disk(host)
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
+        self.heal(place)
     }
 }

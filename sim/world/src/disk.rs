@@ -1,7 +1,7 @@
-//! A host's disk: files whose synced content outlives a crash, and disk faults.
+//! A host's disk: files whose synced content survives a crash, and disk faults.
 //!
-//! Every operation passes [`Disk::operate`], which is where a handle of a dead process is turned away and
-//! where a fault strikes. When a crash happens is not decided here.
+//! Every operation goes through [`Disk::operate`], which rejects handles of dead processes and applies
+//! faults. When a crash happens is decided elsewhere.
 
 use std::fmt;
 use std::io;
@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redb::StorageBackend;
 use turmoil_fs::Fs;
 use turmoil_fs::shim::std::fs::{File, OpenOptions, create_dir_all, sync_dir};
-use turnstile_events::world::DiskFault;
+use turnstile_fault::DiskBehaviour;
 
-/// What an operation asks of the disk, as far as faults care.
+/// Kinds of operations that faults distinguish.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Read,
@@ -23,41 +23,41 @@ enum Operation {
     Sync,
 }
 
-/// The disk as one run of a host sees it. Clones are the same disk; with the host's crash they are dead,
-/// and so is every file opened through them: all their operations fail and none changes the disk.
+/// The disk as one run of a host sees it. Clones share it. After a crash of the host, all operations through
+/// them and through files opened by them fail and do not change the disk.
 #[derive(Clone)]
 pub struct Disk {
     platter: Arc<Platter>,
     connection: u64,
 }
 
-/// The disk itself, which outlives the runs of its host.
+/// The persistent part of the disk, which survives crashes of its host.
 struct Platter {
     files: Fs,
-    /// The connection that is alive; older ones are dead.
+    /// Number of the current connection; older ones are dead.
     connection: AtomicU64,
-    fault: Mutex<Option<DiskFault>>,
+    behaviour: Mutex<DiskBehaviour>,
 }
 
 impl Disk {
-    /// An empty disk. `seed` is for the file system's own choices.
+    /// An empty disk. `seed` determines the choices of the file system.
     pub(super) fn new(seed: u64) -> Self {
         Self {
             platter: Arc::new(Platter {
                 files: Fs::builder().seed(seed).build(),
                 connection: AtomicU64::new(0),
-                fault: Mutex::new(None),
+                behaviour: Mutex::default(),
             }),
             connection: 0,
         }
     }
 
-    /// Opens the file at `path` for reading and writing. If it is not there it is created, empty, as are
-    /// its parent directories, and it will still be there after a crash.
+    /// Opens the file at `path` for reading and writing. A missing file is created, empty, with its parent
+    /// directories; the creation survives a crash.
     ///
     /// # Errors
     ///
-    /// If the host has crashed since, if the path names a directory, or by a fault of the disk.
+    /// If the host has crashed since, if the path is a directory, or because of a fault.
     pub fn open(&self, path: &str) -> io::Result<DiskFile> {
         let path = Path::new("/").join(path);
         let file = self.operate(Operation::Read, || {
@@ -76,29 +76,35 @@ impl Disk {
         })
     }
 
-    /// Lets every operation from now on meet `fault`, across crashes, until [`Disk::heal`].
-    pub fn fail(&self, fault: DiskFault) {
-        *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    /// Sets the behaviour of all operations from now on, across crashes.
+    pub fn behave(&self, behaviour: DiskBehaviour) {
+        *self
+            .platter
+            .behaviour
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = behaviour;
     }
 
-    /// Makes the disk well again.
-    pub fn heal(&self) {
-        *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Whether there is a fault that operations meet now.
+    /// Whether a fault is active.
     pub fn is_faulty(&self) -> bool {
-        let fault = self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.is_some()
+        self.behaviour() != DiskBehaviour::Works
     }
 
-    /// From now on no handle reaches the disk. The first half of a crash: whatever the dying process
-    /// still does on its way out, it does not do it to the disk.
+    fn behaviour(&self) -> DiskBehaviour {
+        *self
+            .platter
+            .behaviour
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Disconnects all handles, so that a dying process cannot change the disk. This is the first half of a
+    /// crash.
     pub(super) fn disconnect(&self) {
         self.platter.connection.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The second half of a crash: what was not synced is lost.
+    /// Discards unsynced data. This is the second half of a crash.
     pub(super) fn lose_unsynced(&self) {
         self.platter.files.crash();
     }
@@ -118,12 +124,11 @@ impl Disk {
                 "the host of this disk has crashed",
             ));
         }
-        let fault = *self.platter.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        match (fault, operation) {
-            (Some(DiskFault::WriteError), Operation::Write | Operation::Sync) => {
+        match (self.behaviour(), operation) {
+            (DiskBehaviour::Fails, Operation::Write | Operation::Sync) => {
                 Err(io::Error::other("the disk fails to write"))
             }
-            (Some(DiskFault::Full), Operation::Write) => {
+            (DiskBehaviour::Full, Operation::Write) => {
                 Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
             }
             _ => {
@@ -134,8 +139,8 @@ impl Disk {
     }
 }
 
-/// Creates an empty file and syncs every directory above it: a name is on the disk only once the
-/// directory that holds it is.
+/// Creates an empty file and syncs every directory above it, because a name is durable only once its
+/// directory is synced.
 fn create_durably(path: &Path) -> io::Result<File> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     create_dir_all(directory)?;
@@ -151,11 +156,11 @@ fn create_durably(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// An open file of a [`Disk`], fit to be a redb database.
+/// An open file of a [`Disk`], usable as the storage of a redb database.
 pub struct DiskFile {
     disk: Disk,
     path: PathBuf,
-    /// Taken when the file is closed, which is when it is dropped.
+    /// `None` once closed, which happens on drop.
     file: Option<File>,
 }
 
@@ -181,8 +186,8 @@ impl StorageBackend for DiskFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.operate(Operation::Write, |file| {
-            // The simulated file system would show a cut-off tail again if the file grew anew before the
-            // next sync.
+            // The simulated file system would restore a truncated tail if the file grew again before the next
+            // sync.
             if let Some(tail) = file.metadata()?.len().checked_sub(len) {
                 file.write_all_at(&vec![0; usize::try_from(tail).map_err(io::Error::other)?], len)?;
             }

@@ -1,13 +1,15 @@
-//! Why an order to a world was refused.
+//! Errors of calls to a world.
 
-/// Why an order to the world was refused. Nothing has changed then.
+use turnstile_fault::Fault;
+
+/// Why a call to a world failed. The world is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
     /// No host has that name.
-    #[error("there is no host `{0}`")]
+    #[error("unknown host `{0}`")]
     UnknownHost(String),
-    /// There is no link between a host and itself.
-    #[error("`{0}` is one host, and a link needs two")]
+    /// A network fault between a host and itself.
+    #[error("a link needs two hosts, but both ends are `{0}`")]
     OneHost(String),
     /// The host is down.
     #[error("`{0}` is down")]
@@ -15,10 +17,21 @@ pub enum WorldError {
     /// The host is up.
     #[error("`{0}` is up")]
     Up(String),
-    /// The machine has no address left.
-    #[error("this machine has no address left for `{0}`")]
+    /// The machine has no free address.
+    #[error("this machine has no free address for `{0}`")]
     NoAddress(String),
-    /// This kind of world has no way to do that.
-    #[error("this world cannot carry {0}")]
-    NotCarried(&'static str),
+    /// This kind of world does not support it.
+    #[error("this world does not support {0}")]
+    Unsupported(&'static str),
+}
+
+impl WorldError {
+    /// The error for a fault of a party instead of a world: a changed behaviour, or a crash at a point in its
+    /// code.
+    pub(crate) fn of_party(fault: &Fault) -> Self {
+        Self::Unsupported(match fault {
+            Fault::Host { .. } => "a crash at a point of the host's own code",
+            _ => "the behaviour of a party",
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! Carries packets between the hosts' socket stacks: takes them out of one stack, sends them over a link,
 //! delivers them to another, and forges packets for faults and dead hosts.
 //!
-//! [`Fabric::deliver`] and [`Fabric::bury`] correct differences between the simulated stack and a real one.
+//! [`Fabric::deliver`] and [`Fabric::clean_up_after`] correct differences between the simulated stack and a real one.
 //! The world decides when to deliver.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,9 @@ use turmoil_net::{
     EnterGuard, HostId, KernelConfig, Net, NetstatState, Packet, TcpFlags, TcpSegment, Transport,
 };
 
-use super::host::Death;
 use super::links::Direction;
 use super::network::{Departure, RECEIVE_BUFFER};
+use super::power::Death;
 use super::streams::Streams;
 
 /// Most hosts of a world. All stacks are created in advance, because the socket layer accepts no further ones
@@ -45,7 +45,7 @@ struct Departed {
     /// Its FIN is in flight or delivered.
     finished: bool,
     /// The socket no longer exists, because the process died.
-    buried: bool,
+    socket_removed: bool,
 }
 
 impl Fabric {
@@ -186,7 +186,7 @@ impl Fabric {
             }
             // A real stack survives its process and completes the closing handshake; this one no longer has
             // the socket.
-            if departed.is_some_and(|departed| departed.buried) && !segment.flags.syn {
+            if departed.is_some_and(|departed| departed.socket_removed) && !segment.flags.syn {
                 return;
             }
         }
@@ -241,7 +241,13 @@ impl Fabric {
 
     /// Cleans up after a host that has died and closed its sockets: sends its FINs if it still can, then
     /// frees its ports, which otherwise stay occupied until the peers answer.
-    pub(super) fn bury(&mut self, now: Timestamp, host: usize, death: Death, departures: Vec<Departure>) {
+    pub(super) fn clean_up_after(
+        &mut self,
+        now: Timestamp,
+        host: usize,
+        death: Death,
+        departures: Vec<Departure>,
+    ) {
         let own = |connection: &Connection| connection.0.ip() == address(host);
         match death {
             Death::Process => {
@@ -250,7 +256,7 @@ impl Fabric {
                 self.departed
                     .retain(|connection, departed| !own(connection) || departed.finished);
                 let dead = self.departed.iter_mut().filter(|(connection, _)| own(connection));
-                dead.for_each(|(_, departed)| departed.buried = true);
+                dead.for_each(|(_, departed)| departed.socket_removed = true);
             }
             Death::Power => {
                 self.departed.retain(|connection, _| !own(connection));
@@ -267,7 +273,7 @@ impl Fabric {
     pub(super) fn power_up(&mut self, now: Timestamp, host: usize) {
         if self.unpowered.remove(&host) {
             let towards = self.links.iter_mut().filter(|((_, to), _)| *to == host);
-            towards.for_each(|(_, direction)| direction.send_anew(now));
+            towards.for_each(|(_, direction)| direction.resend(now));
         }
     }
 }

@@ -1,50 +1,51 @@
 //! The simulated world: machines, links, disks and a clock, in one thread, from one seed.
 //!
-//! # How it is used
+//! # Usage
 //!
-//! 1. [`World::new`], then [`World::add_host`] for each host. A host is up at once, but nothing runs yet.
-//! 2. [`World::run_until`], again and again. Only in there do hosts run and does time move, and it only
-//!    ever moves forwards. When the world is idle it jumps.
-//! 3. Between two runs, or from an action that was left with [`World::schedule`]: [`World::spawn`] and the
-//!    faults, by what they strike: links ([`World::cut`],
-//!    [`World::black_hole`], [`World::delay`], [`World::heal`]), connections ([`World::reset`],
-//!    [`World::finish`], [`World::silence`]), hosts ([`World::crash`], [`World::crash_silently`],
-//!    [`World::restart`]) and disks ([`World::fail_disk`], [`World::heal_disk`]).
-//! 4. Dropping it ends all hosts, with their disks as they are.
+//! 1. [`World::new`], then [`World::add_host`] for each host. A host is up at once, but runs nothing yet.
+//! 2. [`World::run_until`], repeatedly. Hosts run and time advances only inside of it. Time never goes back,
+//!    and jumps to the next event when the world is idle.
+//! 3. Between two runs, or from an action of [`World::schedule`]: [`World::spawn`], [`World::apply`] for a
+//!    [fault](turnstile_fault::Fault) of a link, of connections, of a host or of its disk, and
+//!    [`World::heal`] for its end.
+//! 4. Dropping the world ends all hosts. Their disks stay as they are.
 //!
-//! # What holds
+//! # Guarantees
 //!
-//! At one instant, first the scheduled actions are performed, then packets arrive, then timers fire, each
-//! in the order in which they were asked for; then the hosts run, in the order of their adding, until none
-//! has anything left to do. Whatever they send arrives later, never at the same instant. `done` is
-//! asked when all are at rest.
+//! At one instant, the scheduled actions run first, then packets arrive, then timers fire, each in the order
+//! in which they were requested. Then the hosts run, in the order in which they were added, until none has
+//! work left. What they send arrives at a later instant. `done` is called when all hosts are idle.
 //!
-//! The same build, seed and calls make the same run, provided that what runs on the hosts asks nobody but
-//! its [`Machine`] for time, randomness and connections, iterates over nothing with a random order, and
-//! starts no threads (`spawn_blocking` does). Hosts may share memory, such as a record of what they see: a
-//! task that is woken by another host's task runs at the same instant.
+//! The same build, seed and calls give the same run, if the code on the hosts takes time, randomness and
+//! connections only from its [`Machine`], iterates over nothing in random order, and starts no threads (as
+//! `spawn_blocking` does). Hosts may share memory, such as a record of observations: a task that is woken by
+//! a task of another host runs at the same instant.
 //!
-//! A world lives on the thread that made it, one at a time, and outside any tokio runtime.
+//! A world must stay on the thread that created it. A thread has at most one world, and not inside of a tokio
+//! runtime.
 //!
-//! # What lives where
+//! # Modules
 //!
-//! This file is the loop. `host` lets one machine run, `network` is what it sees of the network, `fabric`
-//! carries packets from one machine to another over `links`, `timers` is the clock, `disk` the disks,
-//! `faults` all that can go wrong, `error` why it refuses, `streams` the randomness. `witness` is a second
-//! world, on somebody else's loop, `live` a third, in real time on the machine's sockets, and `any` what can be
-//! asked of each. This folder is the only place that names turmoil, and nothing in it knows the protocol that is
-//! played.
+//! This file is the loop. `host` runs one machine, `power` lets it crash itself, `network` is the network as a machine sees it, `fabric`
+//! carries packets between machines over `links`, `timers` is the clock, `disk` the disks, `faults` applies
+//! faults, `error` has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop;
+//! `live` is a third, in real time on real sockets; `any` is their common interface, `kind` creates
+//! the simulated ones. No other crate uses
+//! turmoil, and this crate does not know the protocol.
 
 mod any;
+mod condition;
 mod disk;
 mod error;
 mod fabric;
 mod faults;
 mod host;
+mod kind;
 mod links;
 pub mod live;
 mod network;
 mod panics;
+mod power;
 mod streams;
 mod timers;
 #[cfg(feature = "witness")]
@@ -53,10 +54,12 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use any::{AnyWorld, BootFunction, Deed, Listener, REPORTED_TIME_ERROR, Route, WorldKind};
+pub use any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 pub use disk::{Disk, DiskFile};
 pub use error::WorldError;
-pub use host::{Machine, PowerSwitch};
+pub use host::Machine;
+pub use kind::WorldKind;
+pub use power::PowerSwitch;
 pub use streams::Streams;
 #[cfg(feature = "witness")]
 pub use witness::WitnessWorld;
@@ -67,48 +70,48 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use turnstile_events::world::{CrashCause, WorldEvent};
+use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_seams::{BoxFuture, Clock as _};
 
 use fabric::{Fabric, ROOM_FOR_HOSTS, address};
-use host::{Boot, Death, Rested, Run, Surroundings};
+use host::{Boot, HostStop, Run, StartContext};
 use network::{Directory, Sockets};
+use power::Death;
 use timers::Timeline;
 
 thread_local! {
     static OCCUPIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Why [`World::run_until`] came back.
+/// Why [`World::run_until`] returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopped {
-    /// What was waited for has come about.
+    /// `done` returned true.
     Done,
-    /// It had not by the deadline, which is now.
+    /// `done` was still false at the deadline, which is now.
     DeadlinePassed,
-    /// It never will: nobody has anything left to do, no packet is on its way, no timer is set.
+    /// Nothing can happen any more: no host has work, no packet is in flight, no timer is set.
     Deadlock {
-        /// The hosts on which the boot task or a spawned task is not at its end, in the order of their
-        /// adding.
+        /// Hosts with an unfinished boot task or spawned task, in the order in which they were added.
         waiting: Vec<String>,
     },
-    /// A task of a host panicked. The host has crashed of it; the world can be run on.
+    /// A task of a host panicked. The host has crashed; the world can go on.
     Panicked {
-        /// The host's name.
+        /// Name of the host.
         host: String,
-        /// The panic's message and place.
+        /// Message and source location of the panic.
         message: String,
     },
-    /// What is to be tested in the world is not there, or not any more.
+    /// The server under test is missing or has ended.
     WithoutServer {
-        /// Why, in words.
+        /// The reason, in words.
         message: String,
     },
-    /// Somebody has asked for the end of everything.
+    /// The run was interrupted from outside.
     Interrupted,
-    /// A host does not come to rest at this instant. Until it is crashed, no run gets past this.
+    /// A host keeps running at this instant without end. No run gets past it until the host is crashed.
     Livelock {
-        /// The host's name.
+        /// Name of the host.
         host: String,
     },
 }
@@ -141,11 +144,11 @@ struct Host {
 }
 
 impl World {
-    /// An empty world at the moment `epoch`, whose every choice follows from `seed`.
+    /// An empty world at the time `epoch`. All its choices follow from `seed`.
     ///
     /// # Panics
     ///
-    /// If this thread has a world already.
+    /// If this thread already has a world.
     pub fn new(seed: u64, epoch: Timestamp) -> Self {
         assert!(
             !OCCUPIED.replace(true),
@@ -166,19 +169,19 @@ impl World {
         }
     }
 
-    /// Adds a host, which is up. `boot` makes its first task, now and at each restart; the host stays up
+    /// Adds a host, which is up. `boot` creates its first task, now and at each restart. The host stays up
     /// when that task ends.
     ///
     /// # Panics
     ///
-    /// If the name is taken or the world has 16 hosts already.
+    /// If the name is in use or the world already has 16 hosts.
     pub fn add_host(&mut self, name: &str, boot: impl Fn(Machine) -> BoxFuture<'static, ()> + 'static) {
         let index = self.hosts.len();
         assert!(
             index < ROOM_FOR_HOSTS,
             "a world has room for {ROOM_FOR_HOSTS} hosts"
         );
-        assert!(self.find(name).is_err(), "there is a host `{name}` already");
+        assert!(self.find(name).is_err(), "the host `{name}` already exists");
         let name: Arc<str> = name.into();
         let mut directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
         directory.insert(Arc::clone(&name), address(index));
@@ -203,7 +206,7 @@ impl World {
             address(index),
             Arc::clone(&self.directory),
         );
-        let surroundings = Surroundings {
+        let start_context = StartContext {
             streams: &self.streams,
             timeline: &self.timeline,
         };
@@ -213,12 +216,12 @@ impl World {
             &host.boot,
             host.disk.clone(),
             Arc::new(sockets),
-            &surroundings,
+            &start_context,
         );
         host.run = Some(run);
         if let Some(message) = panic {
             self.panics.push_back((index, message));
-            self.bring_down(index, Death::Process, CrashCause::Panic);
+            self.bring_down(index, Death::Process, Cause::Panic);
         }
     }
 
@@ -227,12 +230,12 @@ impl World {
         index.ok_or_else(|| WorldError::UnknownHost(name.to_owned()))
     }
 
-    /// The names of all hosts, in the order of their adding.
+    /// The names of all hosts, in the order in which they were added.
     pub fn host_names(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().map(|host| &*host.name)
     }
 
-    /// Whether a host is up, as it is from its adding or restart to its crash.
+    /// Whether a host is up: from its addition or restart until its crash.
     ///
     /// # Errors
     ///
@@ -241,7 +244,7 @@ impl World {
         Ok(self.hosts[self.find(host)?].run.is_some())
     }
 
-    /// What was given to a host at its latest start, for the tasks that are spawned on it.
+    /// The machine that the host got at its latest start, for tasks to spawn on it.
     ///
     /// # Errors
     ///
@@ -252,7 +255,7 @@ impl World {
         Ok(run.machine().clone())
     }
 
-    /// Starts one more task on a host. It ends with the host's crash.
+    /// Starts another task on a host. The task ends when the host crashes.
     ///
     /// # Errors
     ///
@@ -269,43 +272,42 @@ impl World {
         Ok(())
     }
 
-    /// The present moment.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.timeline.now()
     }
 
-    /// The streams of randomness that this world draws from, for whoever draws on its behalf. Labels that
-    /// begin with `host:`, `link:` or `disk:` are taken.
+    /// The streams of randomness of this world, for callers that draw on its behalf. Labels that begin with
+    /// `host:`, `link:` or `disk:` are reserved.
     pub fn streams(&self) -> Streams {
         self.streams
     }
 
-    /// How much work the world has done so far: how often it went to another instant, and how often it let
-    /// a host run.
+    /// A measure of work: how often time advanced, plus how often a host ran.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Lets `action` be performed at the moment `at`, or as soon as the world runs if that is past.
+    /// Schedules `action` for the time `at`; a time in the past means as soon as the world runs.
     pub fn schedule(&mut self, at: Timestamp, action: impl FnOnce(&mut World) + 'static) {
         self.scheduled += 1;
         self.agenda.insert((at, self.scheduled), Box::new(action));
     }
 
-    /// Lets `listener` hear of everything that is done to this world from now on, as it is done.
+    /// Calls `listener` for every event of this world from now on, as it happens.
     pub fn set_listener(&mut self, listener: EventListener) {
         self.listener = Some(listener);
     }
 
-    fn tell(&mut self, event: WorldEvent) {
+    fn report(&mut self, event: WorldEvent) {
         let now = self.now();
         if let Some(listener) = &mut self.listener {
             listener(now, event);
         }
     }
 
-    /// Lets the world run until `done`, which is asked whenever all hosts are at rest; at most up to
-    /// and including the moment `deadline`, if there is one.
+    /// Runs the world until `done` returns true, at most up to and including `deadline`. `done` is called
+    /// whenever all hosts are idle.
     pub fn run_until(&mut self, deadline: Option<Timestamp>, mut done: impl FnMut() -> bool) -> Stopped {
         loop {
             if let Err(stopped) = self.settle() {
@@ -330,7 +332,7 @@ impl World {
         }
     }
 
-    /// Lets every host run until none has anything left to do, and sends what they have to send.
+    /// Runs every host until none has work left, and sends their packets.
     fn settle(&mut self) -> Result<(), Stopped> {
         loop {
             self.run_hosts()?;
@@ -354,13 +356,13 @@ impl World {
             };
             self.steps += 1;
             match run.run() {
-                Rested::Idle => {}
-                Rested::Dying(death) => self.bring_down(index, death, CrashCause::Itself),
-                Rested::Panicked(message) => {
+                HostStop::Idle => {}
+                HostStop::Dying(death) => self.bring_down(index, death, Cause::Itself),
+                HostStop::Panicked(message) => {
                     self.panics.push_back((index, message));
-                    self.bring_down(index, Death::Process, CrashCause::Panic);
+                    self.bring_down(index, Death::Process, Cause::Panic);
                 }
-                Rested::Restless => {
+                HostStop::Livelocked => {
                     return Err(Stopped::Livelock {
                         host: self.hosts[index].name.to_string(),
                     });
@@ -388,7 +390,7 @@ impl World {
         self.fabric.collect(now);
     }
 
-    /// When something is due next: an action, a packet or a timer.
+    /// Time of the next action, packet or timer.
     fn next_instant(&self) -> Option<Timestamp> {
         let action = self.agenda.first_key_value().map(|((at, _), _)| *at);
         [action, self.fabric.next_arrival(), self.timeline.next_deadline()]
@@ -397,13 +399,13 @@ impl World {
             .min()
     }
 
-    /// Moves time on, and lets everything happen that is due then.
+    /// Advances time, and performs everything that is due then.
     fn go_to(&mut self, instant: Timestamp) {
         self.steps += 1;
         if instant > self.now() {
             self.timeline.move_to(instant);
             let running = self.hosts.iter().filter_map(|host| host.run.as_ref());
-            running.for_each(Run::forgive_polls);
+            running.for_each(Run::reset_polls);
         }
         let now = self.now();
         while let Some(next) = self.agenda.first_entry()

@@ -1,7 +1,7 @@
-//! The links between hosts: how long a packet takes, and what a fault does to it on its way.
+//! Links between hosts: latency, and effects of faults on packets in flight.
 //!
-//! A link has two directions, and each keeps the order of what is sent along it. Nothing here looks into a
-//! packet, nor knows when one is delivered.
+//! A link has two directions, and each preserves the order of its packets. This file does not inspect packets
+//! and does not decide when to deliver them.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -11,64 +11,55 @@ use jiff::Timestamp;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use turmoil_net::Packet;
+use turnstile_fault::LinkEffect;
 
-/// How long a packet is on its way, in microseconds.
+use super::condition::Condition;
+
+/// Latency of a packet, in microseconds.
 const LATENCY: RangeInclusive<u64> = 200..=2_000;
 
 /// One direction of a link.
 pub(super) struct Direction {
     jitter: ChaCha8Rng,
-    /// In the order of sending, which is the order of arrival.
+    /// In order of sending, which is the order of arrival.
     packets: VecDeque<Sent>,
-    fault: Option<LinkFault>,
-    /// Added to every packet's latency.
-    extra: Duration,
-}
-
-/// What a direction of a link does with packets instead of giving them on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LinkFault {
-    /// Keeps them.
-    Cut,
-    /// Loses them.
-    BlackHole,
+    condition: Condition,
 }
 
 struct Sent {
-    /// When it arrives, and its number, by which packets are told apart that arrive together.
+    /// Time of arrival, and a number that orders packets with the same time.
     arrival: (Timestamp, u64),
     packet: Packet,
 }
 
 impl Direction {
-    /// A direction that works; `jitter` is where its latencies are drawn from.
+    /// A working direction. Latencies are drawn from `jitter`.
     pub(super) fn new(jitter: ChaCha8Rng) -> Self {
         Self {
             jitter,
             packets: VecDeque::new(),
-            fault: None,
-            extra: Duration::ZERO,
+            condition: Condition::default(),
         }
     }
 
-    /// Takes a packet on its way. The latency is drawn in any case, so that a fault does not shift those
-    /// of later packets.
+    /// Sends a packet. The latency is drawn in any case, so that a fault does not change those of later
+    /// packets.
     pub(super) fn send(&mut self, now: Timestamp, number: u64, packet: Packet) {
         let arrival = self.arrival(now, number);
-        if self.fault != Some(LinkFault::BlackHole) {
+        if !self.condition.loses() {
             self.packets.push_back(Sent { arrival, packet });
         }
     }
 
     fn arrival(&mut self, now: Timestamp, number: u64) -> (Timestamp, u64) {
-        let latency = Duration::from_micros(self.jitter.random_range(LATENCY)) + self.extra;
+        let latency = Duration::from_micros(self.jitter.random_range(LATENCY)) + self.condition.extra;
         let ahead = self.packets.back().map(|sent| sent.arrival.0);
         ((now + latency).max(ahead.unwrap_or(now)), number)
     }
 
-    /// When the next packet arrives, if the fault lets one arrive.
+    /// Arrival of the next packet; `None` if a fault prevents it.
     pub(super) fn next_arrival(&self) -> Option<(Timestamp, u64)> {
-        let first = self.packets.front().filter(|_| self.fault.is_none());
+        let first = self.packets.front().filter(|_| self.condition.blockade.is_none());
         first.map(|sent| sent.arrival)
     }
 
@@ -76,38 +67,30 @@ impl Direction {
         self.packets.pop_front().map(|sent| sent.packet)
     }
 
-    /// Strikes with `fault`. What is on its way is struck too.
-    pub(super) fn strike(&mut self, fault: LinkFault) {
-        self.fault = Some(fault);
-        if fault == LinkFault::BlackHole {
+    /// Applies an effect. A black hole also drops packets in flight.
+    pub(super) fn apply(&mut self, effect: LinkEffect) {
+        self.condition.apply(effect);
+        if self.condition.loses() {
             self.packets.clear();
         }
     }
 
-    /// Makes every packet that is sent from now on take longer.
-    pub(super) fn delay(&mut self, extra: Duration) {
-        self.extra = extra;
-    }
-
-    /// Ends whatever is wrong with this direction. Says whether anything was.
-    pub(super) fn heal(&mut self, now: Timestamp) -> bool {
-        let ill = self.fault.take().is_some() || !self.extra.is_zero();
-        self.extra = Duration::ZERO;
-        if ill {
-            self.send_anew(now);
+    /// Ends all effects on this direction.
+    pub(super) fn heal(&mut self, now: Timestamp) {
+        if !std::mem::take(&mut self.condition).is_well() {
+            self.resend(now);
         }
-        ill
     }
 
-    /// Sends everything that is still on its way as if it had been handed in just now.
-    pub(super) fn send_anew(&mut self, now: Timestamp) {
+    /// Restarts all packets in flight as if they were sent now.
+    pub(super) fn resend(&mut self, now: Timestamp) {
         for sent in std::mem::take(&mut self.packets) {
             let arrival = self.arrival(now, sent.arrival.1);
             self.packets.push_back(Sent { arrival, ..sent });
         }
     }
 
-    /// Loses the packets that are `chosen`.
+    /// Drops the packets for which `chosen` is true.
     pub(super) fn lose(&mut self, chosen: impl Fn(&Packet) -> bool) {
         self.packets.retain(|sent| !chosen(&sent.packet));
     }

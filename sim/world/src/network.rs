@@ -1,6 +1,6 @@
 //! The network as a host sees it: implements the seams' [`Network`] on the simulated socket stack.
 //!
-//! All sockets of a host are in one table, [`Sockets`], so that a crash can close them whoever owns them, and
+//! All sockets of a host are in one table, [`Sockets`], so that a crash can close all of them, and
 //! so that a fault can reach a connection. Traffic between hosts is handled elsewhere.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use turmoil_net::HostId;
 use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 use turnstile_seams::{BoxFuture, ByteStream, Listener, Network};
 
-use super::host::PowerSwitch;
+use super::power::PowerSwitch;
 
 /// Receive buffer of a connection, in bytes.
 ///
@@ -55,7 +55,7 @@ struct Table {
     listeners: BTreeMap<u64, TcpListener>,
     departures: Vec<Departure>,
     /// Buffer for reads from the stack.
-    landing: Vec<u8>,
+    read_buffer: Vec<u8>,
 }
 
 struct Stream {
@@ -210,12 +210,12 @@ impl Stream {
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
-        landing: &mut Vec<u8>,
+        read_buffer: &mut Vec<u8>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.unread.is_empty() && !self.finished && out.remaining() > 0 {
-            landing.resize(RECEIVE_BUFFER, 0);
-            let mut landed = ReadBuf::new(landing);
+            read_buffer.resize(RECEIVE_BUFFER, 0);
+            let mut landed = ReadBuf::new(read_buffer);
             match Pin::new(&mut self.socket).poll_read(context, &mut landed) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -383,11 +383,13 @@ impl HostStream {
     ) -> Poll<io::Result<T>> {
         self.sockets.enter()?;
         let mut table = self.sockets.table();
-        let Table { streams, landing, .. } = &mut *table;
+        let Table {
+            streams, read_buffer, ..
+        } = &mut *table;
         let stream = streams
             .get_mut(&self.number)
             .expect("a stream is in the table until it is dropped");
-        operation(stream, landing)
+        operation(stream, read_buffer)
     }
 }
 
@@ -397,7 +399,7 @@ impl AsyncRead for HostStream {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.with(|stream, landing| stream.poll_read(context, landing, out))
+        self.with(|stream, read_buffer| stream.poll_read(context, read_buffer, out))
     }
 }
 

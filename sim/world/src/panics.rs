@@ -19,10 +19,10 @@ pub(super) fn recorded(code: impl FnOnce()) -> Option<String> {
     install();
     RECORD.set(Some(None));
     let outcome = panic::catch_unwind(AssertUnwindSafe(code));
-    let heard = RECORD.take().flatten();
+    let message = RECORD.take().flatten();
     match outcome {
-        Ok(()) => heard,
-        Err(_) => Some(heard.unwrap_or_else(|| "a panic that raised no message".to_owned())),
+        Ok(()) => message,
+        Err(_) => Some(message.unwrap_or_else(|| "a panic that raised no message".to_owned())),
     }
 }
 

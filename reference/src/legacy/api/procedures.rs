@@ -95,7 +95,7 @@ pub async fn update(app: &App, user: UserId, input: UpdateSession) -> Result<Val
             Row::ProcedureUpdateClears.reach();
         }
         if matches!(
-            handle.ask(Input::SetCallbackTarget(target)).await?,
+            handle.request(Input::SetCallbackTarget(target)).await?,
             Reply::NoSession
         ) {
             return Err(Refusal::unknown_session());

@@ -1,11 +1,11 @@
-//! A pure session with a clock that is a variable, a store, and a wrapper and a queue that do as they are
-//! told. It keeps the contract of a host: an input at a time, a commit before anything else of a decision.
+//! A pure session with a manual clock, a store, a scripted wrapper and a scripted queue. It keeps the contract of a
+//! host: one input at a time, and the commit before any effect.
 //!
-//! What to bring about, and what must come of it, is said by the tests.
+//! The tests decide what happens and check the results.
 
+pub mod frames;
 pub mod setting;
 mod store;
-pub mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,41 +25,41 @@ use turnstile_reference::session::{
 };
 use turnstile_seams::Randomness;
 
+use self::frames::Frame;
 use self::setting::Setting;
 use self::store::Store;
-use self::words::Frame;
 
-/// The longest that any delivery has to be waited for.
+/// The longest time until a delivery.
 const PATIENCE: Duration = Duration::from_secs(200);
 
-/// A session and its surroundings.
+/// A session and its environment.
 pub struct Bench {
-    /// What time it is.
+    /// The current time.
     pub now: Timestamp,
     session: Session,
     randomness: Randomness,
-    /// What breaks a rule, if one is broken.
+    /// The mutant, if any.
     interceptor: Option<Arc<dyn Interceptor>>,
     store: Store,
-    /// All that was done, with its time.
+    /// All effects, with their times.
     log: Vec<(Timestamp, Effect)>,
-    /// All that was written, in order.
+    /// All commits, in order.
     pub commits: Vec<Writes>,
-    /// Whether the wrapper answers a ping at once.
+    /// Whether the wrapper answers pings at once.
     pub answers_pings: bool,
-    /// Whether the queue takes callbacks at once; if not, it says nothing.
-    pub queue_takes: bool,
-    /// The delivery that has not been reported on.
+    /// Whether the queue accepts callbacks at once. Otherwise it does not answer.
+    pub queue_accepts: bool,
+    /// The delivery in progress.
     pub delivery: Option<Delivery>,
-    /// The run that the wrapper was told of last.
+    /// The last run that was delivered to.
     pub run: Option<Run>,
-    /// The socket that was opened last, and whether it is open still.
+    /// The last socket, and whether it is open.
     socket: SocketId,
     connected: bool,
 }
 
 impl Bench {
-    /// A session to which nothing has happened yet.
+    /// Creates a session.
     pub fn new(setting: Setting) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
@@ -74,7 +74,7 @@ impl Bench {
             log: Vec::new(),
             commits: Vec::new(),
             answers_pings: true,
-            queue_takes: true,
+            queue_accepts: true,
             delivery: None,
             run: None,
             socket: 0,
@@ -82,7 +82,7 @@ impl Bench {
         }
     }
 
-    /// Hands in an input, commits, and does what was decided.
+    /// Handles an input, commits and performs the effects.
     pub fn put(&mut self, input: Input) -> Reply {
         let (reply, effects) = self.decide(input);
         for effect in effects {
@@ -92,7 +92,7 @@ impl Bench {
         reply
     }
 
-    /// Decides and commits as a host does, with what breaks a rule in between.
+    /// Decides and commits as a host does, with the mutant in between.
     fn decide(&mut self, mut input: Input) -> (Reply, Vec<Effect>) {
         let interceptor = self.interceptor.clone();
         if let Some(interceptor) = &interceptor
@@ -131,7 +131,7 @@ impl Bench {
         (reply, effects)
     }
 
-    /// The session is what its records make it, but for what no store has.
+    /// Restores the session from its records, with its volatile state.
     fn reread(&mut self) {
         let volatile = self.session.volatile();
         self.session = self.restored();
@@ -153,20 +153,20 @@ impl Bench {
                 self.delivery = Some(*delivery);
             }
             Effect::Send(socket, ToWrapper::Ping) if self.answers_pings => {
-                self.say_on(socket, words::pong());
+                self.send_on(socket, frames::pong());
             }
-            Effect::Enqueue(job) if self.queue_takes => self.queue_answers(job.owner, Ok(())),
+            Effect::Enqueue(job) if self.queue_accepts => self.queue_answers(job.owner, Ok(())),
             Effect::Close(socket, _) => self.close(socket),
             _ => {}
         }
     }
 
-    /// Lets time pass, waking the session exactly when it wants to be woken.
+    /// Lets time pass, and wakes the session exactly at its deadlines.
     pub fn pass(&mut self, duration: Duration) {
         self.pass_until(self.now + duration);
     }
 
-    /// The same, up to that time.
+    /// Lets time pass until `end`.
     pub fn pass_until(&mut self, end: Timestamp) {
         while let Some(deadline) = self.session.next_deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
@@ -175,7 +175,7 @@ impl Bench {
         self.now = self.now.max(end);
     }
 
-    /// The server stops and starts: only what was committed is left.
+    /// Restarts the server: only the committed state remains.
     pub fn restart(&mut self) {
         self.session = self.restored();
         self.connected = false;
@@ -183,46 +183,45 @@ impl Bench {
         self.put(Input::Resume);
     }
 
-    /// An id that nobody has used.
+    /// Draws a message id.
     pub fn draw(&self) -> MessageId {
         MessageId::draw(self.now, &self.randomness)
     }
 
-    /// A user turn with that id is asked for.
+    /// Admits a turn with that id.
     pub fn admit_as(&mut self, id: &MessageId) {
         let reply = self.put(Input::Admit(Box::new(setting::admission(id))));
         assert!(matches!(reply, Reply::Admission(Ok(_))), "{reply:?}");
     }
 
-    /// A user turn is asked for.
+    /// Admits a turn.
     pub fn admit(&mut self) -> MessageId {
         let id = self.draw();
         self.admit_as(&id);
         id
     }
 
-    /// Waits for the next delivery. It is under way until it is reported on.
+    /// Waits for the next delivery, which stays in progress until it is reported.
     pub fn next_delivery(&mut self) -> Delivery {
         let end = self.now + PATIENCE;
         while self.delivery.is_none() {
             let next = self.session.next_deadline().filter(|next| *next <= end);
             self.pass_until(next.expect("a delivery is due"));
         }
-        self.delivery.clone().expect("this is what was waited for")
+        self.delivery.clone().expect("a delivery is in progress")
     }
 
-    /// The wrapper is made ready for the delivery that is under way, if it has to be, and connects, if it is
-    /// not connected.
-    pub fn take_up(&mut self) {
+    /// Makes the wrapper ready for the delivery if necessary, and connects it.
+    pub fn get_ready(&mut self) {
         self.prepare();
         if !self.connected {
-            assert!(self.connect(), "the run of a delivery is the current one");
+            assert!(self.connect(), "the run of a delivery is current");
         }
     }
 
-    /// The wrapper is made ready for the delivery that is under way, if it has to be.
+    /// Makes the wrapper ready for the delivery if necessary.
     pub fn prepare(&mut self) {
-        let delivery = self.delivery.clone().expect("a delivery is under way");
+        let delivery = self.delivery.clone().expect("a delivery is in progress");
         if delivery.ensure_ready {
             let reply = self.put(Input::Prepared {
                 run: delivery.run.id,
@@ -232,9 +231,9 @@ impl Bench {
         }
     }
 
-    /// The delivery that is under way is over.
+    /// Ends the delivery in progress.
     pub fn report(&mut self, result: Result<(), FailureCode>) {
-        let delivery = self.delivery.take().expect("a delivery is under way");
+        let delivery = self.delivery.take().expect("a delivery is in progress");
         self.put(Input::Delivered {
             message: delivery.message.id,
             run: delivery.run.id,
@@ -242,20 +241,20 @@ impl Bench {
         });
     }
 
-    /// Waits for the next delivery and has the wrapper take it.
+    /// Waits for the next delivery and accepts it.
     pub fn accept(&mut self) {
         self.next_delivery();
-        self.take_up();
+        self.get_ready();
         self.report(Ok(()));
     }
 
-    /// The wrapper opens a socket for the run that it was told of last. False if it is refused.
+    /// Opens a socket for the last run. Returns false if it is refused.
     pub fn connect(&mut self) -> bool {
         let Some(run) = self.run.clone() else { return false };
         self.connect_as(&run)
     }
 
-    /// A wrapper opens a socket for `run`. False if it is refused.
+    /// Opens a socket for `run`. Returns false if it is refused.
     pub fn connect_as(&mut self, run: &Run) -> bool {
         let socket = self.socket + 1;
         let claim = IngestClaim {
@@ -271,31 +270,31 @@ impl Bench {
         taken
     }
 
-    /// The socket that was opened last is over.
+    /// Closes the last socket.
     pub fn disconnect(&mut self) {
         self.close(self.socket);
     }
 
-    /// A socket is over.
+    /// Closes a socket.
     pub fn close(&mut self, socket: SocketId) {
         self.connected &= socket != self.socket;
         let closing = Closing::default();
         self.put(Input::IngestClosed { socket, closing });
     }
 
-    /// The wrapper says something on the socket that it opened last.
-    pub fn say(&mut self, frame: Frame) {
-        self.say_on(self.socket, frame);
+    /// Sends a frame on the last socket.
+    pub fn send(&mut self, frame: Frame) {
+        self.send_on(self.socket, frame);
     }
 
-    fn say_on(&mut self, socket: SocketId, (name, data): Frame) {
+    fn send_on(&mut self, socket: SocketId, (name, data): Frame) {
         self.put(Input::IngestEvent {
             socket,
             frame: frame::Frame::read(name.to_owned(), data),
         });
     }
 
-    /// The queue answers for a callback.
+    /// Answers a submitted callback.
     pub fn queue_answers(&mut self, owner: CallbackOwner, result: Result<(), &str>) {
         self.put(Input::Enqueued {
             owner,
@@ -303,26 +302,26 @@ impl Bench {
         });
     }
 
-    /// A message as the session has it.
+    /// The message in the session.
     pub fn message(&self, id: &MessageId) -> &Message {
         self.session.message(id).expect("the message was admitted")
     }
 
-    /// All that was done, with its time.
+    /// All effects, with their times.
     pub fn log(&self) -> &[(Timestamp, Effect)] {
         &self.log
     }
 
-    /// Events that clients were told of a message: names without what they all begin with, and data.
+    /// The broadcast events of a message: types without the common prefix, and data.
     pub fn broadcasts(&self, id: &MessageId) -> Vec<(&str, &Value)> {
-        let told = self.log.iter().filter_map(|(_, effect)| match effect {
+        let events = self.log.iter().filter_map(|(_, effect)| match effect {
             Effect::Broadcast(event) => Some((event.stream_event_type.as_str(), &event.data)),
             _ => None,
         });
-        of_message(told, id)
+        of_message(events, id)
     }
 
-    /// The same of those that were kept.
+    /// The kept events of a message, in the same form.
     pub fn kept(&self, id: &MessageId) -> Vec<(&str, &Value)> {
         let rows = self.commits.iter().flat_map(|writes| &writes.events);
         of_message(
@@ -331,7 +330,7 @@ impl Bench {
         )
     }
 
-    /// How often the callback of a message was handed to the queue.
+    /// How often the callback of a message was submitted.
     pub fn callbacks(&self, id: &MessageId) -> usize {
         let owner = CallbackOwner::Message(id.clone());
         let is_this = |effect: &Effect| matches!(effect, Effect::Enqueue(job) if job.owner == owner);

@@ -1,4 +1,4 @@
-//! What sessions, turns and workspaces look like here. Nothing depends on more of it than the setting says.
+//! The values of sessions, turns and workspaces in the tests. Tests depend only on the setting.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -11,21 +11,21 @@ use turnstile_reference::model::metadata::{
 };
 use turnstile_reference::session::admission::Admission;
 
-/// The root session of kilo's.
+/// kilo's root session.
 pub const KILO_SESSION: &str = "ses_root";
 
-/// What a session is like.
+/// The setting of a session.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Setting {
-    /// Its messages have a callback.
+    /// Whether its messages have a callback.
     pub callback: bool,
-    /// Its messages have a gate.
+    /// Whether its messages have a gate.
     pub gate: bool,
-    /// The rule that the server breaks, if any.
+    /// The mutant, if any.
     pub broken: Option<Rule>,
 }
 
-/// What a session is about.
+/// The metadata of a session.
 pub fn metadata(setting: Setting, now: Timestamp) -> Metadata {
     let mut metadata = json!({
         "metadataSchemaVersion": METADATA_SCHEMA_VERSION,
@@ -48,7 +48,7 @@ pub fn metadata(setting: Setting, now: Timestamp) -> Metadata {
     read(metadata)
 }
 
-/// A turn that says nothing but its prompt.
+/// A turn with a prompt only.
 pub fn admission(id: &MessageId) -> Admission {
     Admission {
         id: id.clone(),
@@ -61,7 +61,7 @@ pub fn admission(id: &MessageId) -> Admission {
     }
 }
 
-/// A workspace that is ready.
+/// A ready workspace.
 pub fn workspace() -> Workspace {
     read(json!({
         "workspacePath": "/w",

@@ -1,5 +1,5 @@
-//! What was committed, as JSON: only what a decision said it writes is written, and only what can be read
-//! back is there after a restart.
+//! The committed state as JSON: only declared writes are stored, and only what can be parsed again survives a
+//! restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use turnstile_reference::session::events::EventRow;
 use turnstile_reference::session::{Session, Stored};
 use turnstile_seams::Randomness;
 
-/// A session's records.
+/// The records of a session.
 #[derive(Debug, Clone)]
 pub struct Store {
     metadata: String,
     core: String,
     messages: BTreeMap<MessageId, String>,
-    /// The latest word on each entity.
+    /// The latest event of each entity.
     entities: BTreeMap<String, String>,
 }
 
 impl Store {
-    /// The records of a session that was just made.
+    /// The records of a new session.
     pub fn new(session: &Session) -> Self {
         Self {
             metadata: write(session.metadata()),
@@ -33,7 +33,7 @@ impl Store {
         }
     }
 
-    /// Writes what a decision wants written.
+    /// Writes a commit.
     pub fn commit(&mut self, commit: &Commit<'_>) {
         if let Some(metadata) = commit.metadata.as_deref() {
             self.metadata = write(metadata);
@@ -54,7 +54,7 @@ impl Store {
         }
     }
 
-    /// The session that these records make. They go through `read_records` first.
+    /// Restores the session, after `read_records` had access to the records.
     pub fn restore(&self, randomness: &Randomness, read_records: impl FnOnce(&mut Stored)) -> Session {
         let entities = self.entities.iter().map(|(entity, event)| EventRow {
             event: read(event),
@@ -73,9 +73,9 @@ impl Store {
 }
 
 fn write(record: &impl Serialize) -> String {
-    serde_json::to_string(record).expect("a record can be written as JSON")
+    serde_json::to_string(record).expect("records are serializable")
 }
 
 fn read<T: DeserializeOwned>(text: &String) -> T {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text} cannot be read back: {error}"))
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text} cannot be parsed: {error}"))
 }

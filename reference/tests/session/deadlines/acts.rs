@@ -6,7 +6,7 @@ use turnstile_reference::session::Input;
 use turnstile_reference::session::wrapper::Run;
 
 use crate::bench::Bench;
-use crate::bench::words::{self, Frame, Reply, kilo};
+use crate::bench::frames::{self, Frame, Reply, kilo};
 
 /// A named event. It gets the message that the deadline is about.
 pub struct Act {
@@ -32,32 +32,32 @@ macro_rules! acts {
 
 acts! {
     // Ends of the message.
-    ASSISTANT_COMPLETES: |bench, message| bench.say(words::assistant(message, Reply::Completed));
-    ASSISTANT_FAILS: |bench, message| bench.say(words::assistant(message, Reply::Failed));
-    WRAPPER_IS_INTERRUPTED: |bench, _message| bench.say(words::interrupted());
-    WRAPPER_FAILS: |bench, _message| bench.say(words::fatal_error());
+    ASSISTANT_COMPLETES: |bench, message| bench.send(frames::assistant(message, Reply::Completed));
+    ASSISTANT_FAILS: |bench, message| bench.send(frames::assistant(message, Reply::Failed));
+    WRAPPER_IS_INTERRUPTED: |bench, _message| bench.send(frames::interrupted());
+    WRAPPER_FAILS: |bench, _message| bench.send(frames::fatal_error());
     USER_INTERRUPTS: |bench, _message| bench.put(Input::Interrupt);
 
     // Output.
-    DELTA: |bench, _message| bench.say(kilo("message.part.delta", json!({"field": "text", "delta": "x"})));
-    PART: |bench, message| bench.say(part(message));
-    OPEN_REPLY: |bench, message| bench.say(words::assistant(message, Reply::Open));
-    STATUS: |bench, _message| bench.say(kilo("session.status", json!({"status": {"type": "busy"}})));
-    AUTOCOMMIT: |bench, _message| bench.say(("autocommit_started", json!({})));
-    SMALL_ERROR: |bench, _message| bench.say(("error", json!({"fatal": false, "error": "small"})));
-    COMPLETE: |bench, _message| bench.say(("complete", json!({"exitCode": 0})));
+    DELTA: |bench, _message| bench.send(kilo("message.part.delta", json!({"field": "text", "delta": "x"})));
+    PART: |bench, message| bench.send(part(message));
+    OPEN_REPLY: |bench, message| bench.send(frames::assistant(message, Reply::Open));
+    STATUS: |bench, _message| bench.send(kilo("session.status", json!({"status": {"type": "busy"}})));
+    AUTOCOMMIT: |bench, _message| bench.send(("autocommit_started", json!({})));
+    SMALL_ERROR: |bench, _message| bench.send(("error", json!({"fatal": false, "error": "small"})));
+    COMPLETE: |bench, _message| bench.send(("complete", json!({"exitCode": 0})));
 
     // Frames that are not meaningful output (R7.14).
-    UNASKED_PONG: |bench, _message| bench.say(words::pong());
-    HEARTBEAT: |bench, _message| bench.say(("heartbeat", json!({})));
-    RESUMED: |bench, _message| bench.say(("wrapper_resumed", json!({"bufferedEvents": 0, "eventsLost": 0})));
-    CHILD_IDLE: |bench, _message| bench.say(kilo("session.idle", json!({"sessionID": "ses_child"})));
-    ROOT_IDLE: |bench, _message| bench.say(words::root_idle());
+    UNASKED_PONG: |bench, _message| bench.send(frames::pong());
+    HEARTBEAT: |bench, _message| bench.send(("heartbeat", json!({})));
+    RESUMED: |bench, _message| bench.send(("wrapper_resumed", json!({"bufferedEvents": 0, "eventsLost": 0})));
+    CHILD_IDLE: |bench, _message| bench.send(kilo("session.idle", json!({"sessionID": "ses_child"})));
+    ROOT_IDLE: |bench, _message| bench.send(frames::root_idle());
 
     /// Answers the ping, and all later ones.
     PONG_COMES: |bench, _message| {
         bench.answers_pings = true;
-        bench.say(words::pong());
+        bench.send(frames::pong());
     };
 
     // Sockets.
@@ -68,7 +68,7 @@ acts! {
             assert!(!bench.connect_as(&stranger), "{stranger:?} is not current");
         }
     };
-    CLOSED_SOCKET_SPEAKS: |bench, message| bench.say(words::assistant(message, Reply::Completed));
+    CLOSED_SOCKET_SPEAKS: |bench, message| bench.send(frames::assistant(message, Reply::Completed));
 
     // Other messages.
     ANOTHER_IS_ADMITTED: |bench, _message| bench.admit();
@@ -83,7 +83,7 @@ acts! {
     ANOTHER_IS_ANSWERED: |bench, _message| {
         let another = bench.admit();
         bench.accept();
-        bench.say(words::assistant(&another, Reply::Completed));
+        bench.send(frames::assistant(&another, Reply::Completed));
     };
     ANOTHER_IS_ACCEPTED_WITHOUT_A_SOCKET: |bench, _message| {
         bench.admit();

@@ -10,8 +10,8 @@ use turnstile_reference::session::Effect;
 use turnstile_reference::session::wrapper::{FailureCode, Run};
 
 use crate::bench::Bench;
+use crate::bench::frames::{self, Reply};
 use crate::bench::setting::Setting;
-use crate::bench::words::{self, Reply};
 use crate::deadlines::acts::{Act, COMPLETE};
 use crate::deadlines::report;
 use crate::deadlines::rows::{accepted, is_delivery};
@@ -81,8 +81,8 @@ fn ways() -> [Way; 5] {
 /// A completed turn, after which the wrapper is idle.
 fn answered(bench: &mut Bench) -> MessageId {
     let message = accepted(bench);
-    bench.say(words::assistant(&message, Reply::Completed));
-    bench.say(words::root_idle());
+    bench.send(frames::assistant(&message, Reply::Completed));
+    bench.send(frames::root_idle());
     message
 }
 
@@ -138,7 +138,7 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
         }
         runs.extend(bench.run.clone());
         if way.gets_ready {
-            bench.take_up();
+            bench.get_ready();
         }
         bench.pass(way.takes);
         bench.report(Err(FailureCode::WrapperStartFailed));
@@ -292,7 +292,7 @@ fn deliveries_do_not_overlap_and_follow_each_other_after_one_second() {
     bench.next_delivery();
     let seen = bench.log().len();
     bench.pass(Duration::from_secs(600));
-    bench.take_up();
+    bench.get_ready();
     bench.pass(Duration::from_secs(20));
     assert_eq!(deliveries(&bench, seen), []);
     bench.report(Ok(()));
@@ -306,7 +306,7 @@ fn only_a_connected_wrapper_at_work_is_not_made_ready_again() {
     let mut bench = new_bench();
     let first = bench.admit();
     assert!(bench.next_delivery().ensure_ready, "there is no wrapper yet");
-    bench.take_up();
+    bench.get_ready();
     bench.report(Ok(()));
     let second = bench.admit();
     let fed = bench.next_delivery();
@@ -320,9 +320,9 @@ fn only_a_connected_wrapper_at_work_is_not_made_ready_again() {
     bench.connect();
     bench.report(Err(FailureCode::BadRequest));
     for message in [first, second] {
-        bench.say(words::assistant(&message, Reply::Completed));
+        bench.send(frames::assistant(&message, Reply::Completed));
     }
-    bench.say(words::root_idle());
+    bench.send(frames::root_idle());
     bench.admit();
     let idle = bench.next_delivery();
     assert!(idle.ensure_ready, "nothing is at work");
@@ -369,16 +369,16 @@ fn a_message_that_ended_before_its_turn_is_skipped() {
     let ways = [
         Act {
             name: "answered behind the head",
-            does: |bench, message| bench.say(words::assistant(message, Reply::Completed)),
+            does: |bench, message| bench.send(frames::assistant(message, Reply::Completed)),
         },
         Act {
             name: "failed behind the head",
-            does: |bench, message| bench.say(words::assistant(message, Reply::Failed)),
+            does: |bench, message| bench.send(frames::assistant(message, Reply::Failed)),
         },
         Act {
             name: "answered behind the head, and the server restarts",
             does: |bench, message| {
-                bench.say(words::assistant(message, Reply::Completed));
+                bench.send(frames::assistant(message, Reply::Completed));
                 bench.restart();
                 bench.connect();
             },
@@ -393,7 +393,7 @@ fn a_message_that_ended_before_its_turn_is_skipped() {
             bench.admit()
         });
         bench.next_delivery();
-        bench.take_up();
+        bench.get_ready();
         bench.report(Err(FailureCode::WrapperStartFailed));
         end(&mut bench, &skipped);
         let seen = bench.log().len();
@@ -417,11 +417,11 @@ fn a_message_that_ends_after_a_crash_is_not_delivered_again() {
     answered(&mut bench);
     let message = bench.admit();
     bench.next_delivery();
-    bench.take_up();
+    bench.get_ready();
     bench.restart();
     assert!(bench.connect());
     bench.pass(BOOT - MOMENT);
-    bench.say(words::assistant(&message, Reply::Completed));
+    bench.send(frames::assistant(&message, Reply::Completed));
     let seen = bench.log().len();
     bench.pass(LONG);
     assert_eq!(deliveries(&bench, seen), []);

@@ -7,8 +7,8 @@ use turnstile_reference::session::wrapper::FailureCode;
 use turnstile_reference::session::{Effect, ToWrapper};
 
 use crate::bench::Bench;
+use crate::bench::frames::{self, Reply};
 use crate::bench::setting::Setting;
-use crate::bench::words::{self, Reply};
 use crate::deadlines::acts::CHILD_IDLE;
 use crate::deadlines::report;
 use crate::deadlines::rows::{accepted, is_stop};
@@ -35,14 +35,14 @@ fn with_gate() -> Setting {
 /// A message that was just answered, without an idle.
 fn completed(bench: &mut Bench) -> MessageId {
     let message = accepted(bench);
-    bench.say(words::assistant(&message, Reply::Completed));
+    bench.send(frames::assistant(&message, Reply::Completed));
     message
 }
 
 /// A message that was answered by a wrapper that is now idle.
 fn idle(bench: &mut Bench) -> MessageId {
     let message = completed(bench);
-    bench.say(words::root_idle());
+    bench.send(frames::root_idle());
     message
 }
 
@@ -93,7 +93,7 @@ fn without_outstanding_work_no_deadline_fires() {
             arm: |bench| {
                 let message = accepted(bench);
                 bench.pass(READY_ONLY - SECOND);
-                bench.say(words::assistant(&message, Reply::Completed));
+                bench.send(frames::assistant(&message, Reply::Completed));
             },
             during: SECOND * 2,
             without: is_stop,
@@ -173,11 +173,11 @@ fn ready_only_does_not_run_while_a_message_is_accepted() {
     bench.disconnect();
     bench.admit();
     bench.next_delivery();
-    bench.take_up();
+    bench.get_ready();
     let ready_at = bench.now;
     bench.report(Err(FailureCode::BadRequest));
     bench.pass_until(ready_at + READY_ONLY - SECOND);
-    bench.say(words::assistant(&at_work, Reply::Completed));
+    bench.send(frames::assistant(&at_work, Reply::Completed));
     let seen = bench.log().len();
     bench.pass(SECOND);
     let stopped = bench.log()[seen..].iter().any(|(_, effect)| is_stop(effect));

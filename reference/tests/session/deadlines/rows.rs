@@ -9,8 +9,8 @@ use turnstile_reference::session::wrapper::FailureCode;
 use turnstile_reference::session::{CallbackOwner, Effect, Input, ToWrapper};
 
 use crate::bench::Bench;
+use crate::bench::frames::{self, Reply};
 use crate::bench::setting::Setting;
-use crate::bench::words::{self, Reply};
 use crate::deadlines::acts::*;
 use crate::deadlines::consequences::*;
 use crate::deadlines::times::*;
@@ -88,8 +88,8 @@ pub fn rows() -> Vec<Row> {
             unaffected_by: vec![OTHERS_CONNECT, CLOSED_SOCKET_SPEAKS],
             ..Row::new("grace while a gate result is awaited", GRACE, |bench| {
                 let message = accepted(bench);
-                bench.say(words::assistant(&message, Reply::Completed));
-                bench.say(words::root_idle());
+                bench.send(frames::assistant(&message, Reply::Completed));
+                bench.send(frames::root_idle());
                 bench.disconnect();
                 message
             })
@@ -223,7 +223,7 @@ pub fn rows() -> Vec<Row> {
             ],
             ..Row::new("reconciliation", RECONCILIATION, |bench| {
                 let message = accepted(bench);
-                bench.say(words::root_idle());
+                bench.send(frames::root_idle());
                 message
             })
         },
@@ -244,10 +244,10 @@ pub fn rows() -> Vec<Row> {
             ..Row::new("ready-only", READY_ONLY, |bench| {
                 let message = bench.admit();
                 bench.next_delivery();
-                bench.take_up();
+                bench.get_ready();
                 bench.put(Input::Interrupt);
                 bench.report(Ok(()));
-                bench.say(words::interrupted());
+                bench.send(frames::interrupted());
                 message
             })
         },
@@ -272,8 +272,8 @@ pub fn rows() -> Vec<Row> {
             ],
             ..Row::new("keep warm", KEEP_WARM, |bench| {
                 let message = accepted(bench);
-                bench.say(words::assistant(&message, Reply::Completed));
-                bench.say(words::root_idle());
+                bench.send(frames::assistant(&message, Reply::Completed));
+                bench.send(frames::root_idle());
                 message
             })
         },
@@ -309,12 +309,12 @@ pub fn rows() -> Vec<Row> {
             ],
             ..Row::new("warm retry", Duration::from_secs(8), |bench| {
                 let opening = accepted(bench);
-                bench.say(words::assistant(&opening, Reply::Completed));
-                bench.say(words::root_idle());
+                bench.send(frames::assistant(&opening, Reply::Completed));
+                bench.send(frames::root_idle());
                 let message = bench.admit();
                 for _ in 0..3 {
                     bench.next_delivery();
-                    bench.take_up();
+                    bench.get_ready();
                     bench.report(Err(FailureCode::WrapperStartFailed));
                 }
                 message
@@ -336,10 +336,10 @@ pub fn rows() -> Vec<Row> {
                 ANOTHER_IS_ACCEPTED,
             ],
             ..Row::new("callback retry", CALLBACK_RETRY, |bench| {
-                bench.queue_takes = false;
+                bench.queue_accepts = false;
                 let message = accepted(bench);
-                bench.say(words::assistant(&message, Reply::Completed));
-                bench.say(words::root_idle());
+                bench.send(frames::assistant(&message, Reply::Completed));
+                bench.send(frames::root_idle());
                 bench.queue_answers(CallbackOwner::Message(message.clone()), Err("full"));
                 message
             })

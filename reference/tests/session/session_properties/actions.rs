@@ -147,7 +147,7 @@ pub enum Action {
         closing: Option<(u16, &'static str)>,
     },
     /// A wrapper sends a frame.
-    Say { socket: Index, frame: Frame },
+    Send { socket: Index, frame: Frame },
     /// A wrapper answers a turn: a text part, the reply, and the frame after it.
     Answer {
         socket: Index,

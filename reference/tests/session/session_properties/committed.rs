@@ -1,5 +1,4 @@
-//! What was committed, as a store has it: only what a decision said it writes is written, and after a crash
-//! only what can be read back from JSON is there.
+//! The committed state: only declared writes are stored, and after a crash only what can be parsed from JSON remains.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,14 +17,13 @@ use turnstile_seams::Randomness;
 use crate::session_properties::laws::{Law, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
 
-/// Deadlines that follow the wrapper's output. They may be written later than they are set: a commit for
-/// every piece of a text would be too dear.
+/// Deadlines that depend on the wrapper's output. They may be written later than they are set, to save commits.
 const LAZY_DEADLINES: [&str; 2] = ["ping", "noOutput"];
 
-/// A session's records.
+/// The records of a session.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// None if there is no such session, not yet or not any more.
+    /// `None` if the session does not exist.
     metadata: Option<Metadata>,
     core: Core,
     messages: BTreeMap<MessageId, Message>,
@@ -35,7 +33,7 @@ pub struct Committed {
 }
 
 impl Committed {
-    /// The records that an older service left, as they are read.
+    /// The records of an imported session.
     pub fn left_behind(metadata: Metadata, executions: Vec<Execution>) -> Self {
         let executions = executions
             .into_iter()
@@ -47,7 +45,7 @@ impl Committed {
         }
     }
 
-    /// Writes what a decision wants written.
+    /// Writes a commit.
     pub fn commit(&mut self, commit: &Commit<'_>) {
         if commit.removal {
             *self = Self::default();
@@ -77,7 +75,7 @@ impl Committed {
         }
     }
 
-    /// The session that these records make, if there is one. They go through `read` first.
+    /// Restores the session, if it exists, after `read` had access to the records.
     pub fn restore(&self, randomness: &Randomness, read: impl FnOnce(&mut Stored)) -> Option<Session> {
         let rows = self.entities.iter().map(|(entity, id)| EventRow {
             event: through_json(&self.events[id]),
@@ -98,7 +96,7 @@ impl Committed {
         ))
     }
 
-    /// Whether `session` has nothing durable that was not written.
+    /// Checks that all durable state of `session` was written.
     pub fn agree_with(&self, session: &Session) -> Result<(), Violation> {
         ensure!(
             self.core == session.core() || without_lazy(&self.core) == without_lazy(&session.core()),
@@ -130,19 +128,19 @@ impl Committed {
         Ok(())
     }
 
-    /// Whether there is such a session.
+    /// Whether the session exists.
     pub fn has_session(&self) -> bool {
         self.metadata.is_some()
     }
 }
 
 fn through_json<T: Serialize + DeserializeOwned>(record: &T) -> T {
-    let text = serde_json::to_string(record).expect("a record can be written as JSON");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text} cannot be read back: {error}"))
+    let text = serde_json::to_string(record).expect("records are serializable");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text} cannot be parsed: {error}"))
 }
 
 fn without_lazy(core: &Core) -> Value {
-    let mut core = serde_json::to_value(core).expect("a record can be written as JSON");
+    let mut core = serde_json::to_value(core).expect("records are serializable");
     if let Some(deadlines) = core["deadlines"].as_array_mut() {
         deadlines.retain(|deadline| !LAZY_DEADLINES.iter().any(|lazy| deadline[0] == *lazy));
     }

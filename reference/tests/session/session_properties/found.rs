@@ -1,5 +1,5 @@
-//! The smallest plans that once broke a law, each for what it showed. Seeds draw other plans as soon as
-//! there is one more thing that can happen; these stay.
+//! Minimal plans that once violated a law. They are kept here because seeds draw other plans as soon as an action is
+//! added.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::session_properties::actions::{
 };
 use crate::session_properties::setting::PLAIN;
 use crate::session_properties::world::{Outlook, World};
-use crate::session_properties::{play, tale};
+use crate::session_properties::{describe, play};
 
 const TURN: Action = Action::Admit {
     count: 1,
@@ -22,8 +22,7 @@ const DONE: Frame = Frame::Complete {
     gate: None,
 };
 
-/// Whether every law holds while these things happen in a session of that origin, and for as long as
-/// something is owed then.
+/// Checks all laws while these actions happen in a session of that origin, and until nothing is pending.
 fn holds(origin: Origin, actions: &[Action]) {
     let setting = Setting {
         origin,
@@ -44,7 +43,7 @@ fn holds(origin: Origin, actions: &[Action]) {
     let outlook = Some(Outlook::Works);
     let (_, outcome) = play(World::new(&plan.setting, None), &plan, outlook);
     if let Err(violation) = outcome {
-        panic!("{violation}\n\n{}", tale(&plan, outlook));
+        panic!("{violation}\n\n{}", describe(&plan, outlook));
     }
 }
 
@@ -72,16 +71,16 @@ fn replies(end: ReplyEnd) -> Action {
         assistant: 0,
         end,
     };
-    Action::Say { socket: 0, frame }
+    Action::Send { socket: 0, frame }
 }
 
 #[test]
-fn an_old_session_whose_time_was_over_before_the_start_goes_a_moment_after_it() {
+fn an_imported_session_that_expired_before_the_start_is_removed_after_it() {
     holds(imported(Duration::from_hours(100 * 24), Vec::new()), &[]);
 }
 
 #[test]
-fn a_callback_of_a_deleted_session_that_was_due_while_the_server_was_away_waits_for_a_moment() {
+fn a_retry_that_passed_while_the_server_was_down_is_due_after_its_start() {
     let away = Duration::from_secs(45);
     let refuses = Action::Queue {
         job: 0,
@@ -94,8 +93,8 @@ fn a_callback_of_a_deleted_session_that_was_due_while_the_server_was_away_waits_
 }
 
 #[test]
-fn a_frame_of_a_let_go_wrapper_for_a_deleted_session_is_answered_with_a_close() {
-    let says = |frame| Action::Say { socket: 0, frame };
+fn a_frame_of_a_released_run_of_a_deleted_session_is_answered_with_a_close() {
+    let says = |frame| Action::Send { socket: 0, frame };
     let completes = [replies(ReplyEnd::Completed), says(DONE)];
     let start = [Action::NextDeadline, SERVE].into_iter().chain(completes);
     let actions: Vec<Action> = start.chain([TURN, Action::Delete, says(Frame::Delta)]).collect();
@@ -103,7 +102,7 @@ fn a_frame_of_a_let_go_wrapper_for_a_deleted_session_is_answered_with_a_close() 
 }
 
 #[test]
-fn a_reply_that_only_an_older_wrapper_finished_does_not_end_the_turn_of_a_run_that_has_it_open() {
+fn a_reply_finished_by_an_earlier_run_does_not_end_a_turn_of_the_current_run() {
     let actions = [
         TURN,
         OLD_WRAPPER,
@@ -116,7 +115,7 @@ fn a_reply_that_only_an_older_wrapper_finished_does_not_end_the_turn_of_a_run_th
 }
 
 #[test]
-fn how_an_older_wrapper_left_is_not_told_of_how_it_went_when_it_was_back() {
+fn the_close_of_an_earlier_socket_is_not_reported_for_a_later_one() {
     let closing = Some((1000, "bye"));
     let closes = Action::Close { socket: 0, closing };
     let actions = [OLD_WRAPPER, closes, OLD_WRAPPER, CRASH, Action::NextDeadline];

@@ -1,23 +1,22 @@
-//! Properties of the pure session: whatever happens around it, in whatever order and at whatever time,
-//! the laws of the protocol hold.
+//! Properties of a pure session: the laws of the protocol hold for all events in all orders and at all times.
 //!
-//! [`actions`] says what can happen, [`plans`] what does, [`world`] makes it happen, [`committed`] keeps
-//! what was committed, and [`laws`] judges every decision; [`found`] keeps the plans that once broke one.
-//! Here is how plans are played and how a failure is told.
+//! [`actions`] defines the events, [`plans`] draws them, [`world`] performs them, [`committed`] stores what was
+//! committed, and [`laws`] judges every decision. [`found`] has plans that once violated a law. This module runs
+//! plans and reports failures.
 //!
-//! `PROPTEST_CASES` sets the plans for each property, `PROPTEST_RNG_SEED` draws others than the usual
-//! ones. The seed of a plan that failed goes to `regressions/` beside this file, to be committed: its plan is
-//! played first from then on, for as long as plans are drawn in the same way.
+//! `PROPTEST_CASES` sets the number of plans for each property, and `PROPTEST_RNG_SEED` selects other plans. The seed
+//! of a failed plan is written to `regressions/` beside this file and should be committed: its plan is then played
+//! first, as long as plans are drawn in the same way.
 
 mod actions;
 mod committed;
 mod found;
+mod frames;
 mod laws;
 mod mutants;
 mod plans;
 mod protocol;
 mod setting;
-mod words;
 mod world;
 
 use std::collections::BTreeSet;
@@ -32,11 +31,11 @@ use self::laws::Violation;
 use self::plans::{Faults, plans};
 use self::world::{Outlook, World};
 
-/// Plans for each property, unless the environment says otherwise.
+/// The number of plans for each property, unless the environment sets it.
 const CASES: u32 = 1500;
-/// Steps of a plan at most.
+/// The maximum number of steps of a plan.
 const STEPS: usize = 80;
-/// The plans that are drawn, unless the environment says otherwise: the same ones every time.
+/// The seed, unless the environment sets it. The plans are always the same.
 const SEED: u64 = 1;
 
 const NO_FAULTS: Faults = Faults {
@@ -56,7 +55,7 @@ const ALL_FAULTS: Faults = Faults {
     crashes: 5,
 };
 
-/// A world in which a plan was played, and what came of it.
+/// Plays a plan in a world. Returns the world and the result.
 fn play(mut world: World, plan: &Plan, outlook: Option<Outlook>) -> (World, Result<(), Violation>) {
     let outcome = world.play(plan).and_then(|()| match outlook {
         Some(outlook) => world.settle(outlook),
@@ -65,8 +64,8 @@ fn play(mut world: World, plan: &Plan, outlook: Option<Outlook>) -> (World, Resu
     (world, outcome)
 }
 
-/// Draws plans with such faults, and finds the smallest that breaks a law when the world goes on with
-/// `outlook`. The server breaks a rule, if one is given.
+/// Draws plans with such faults and finds the smallest one that violates a law, continuing with `outlook` and with a
+/// mutant if given.
 fn search(
     config: Config,
     faults: Faults,
@@ -93,7 +92,7 @@ fn config() -> Config {
     config
 }
 
-/// Fails with the smallest plan that breaks a law, the law, and what happened.
+/// Fails with the smallest plan that violates a law, the law, and a timeline.
 fn holds(regressions: &'static str, faults: Faults, outlook: Option<Outlook>) {
     let config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
@@ -101,19 +100,19 @@ fn holds(regressions: &'static str, faults: Faults, outlook: Option<Outlook>) {
     };
     match search(config, faults, outlook, None) {
         Ok(()) => {}
-        Err(TestError::Fail(reason, plan)) => panic!("{reason}\n\n{}", tale(&plan, outlook)),
+        Err(TestError::Fail(reason, plan)) => panic!("{reason}\n\n{}", describe(&plan, outlook)),
         Err(aborted) => panic!("{aborted}"),
     }
 }
 
-/// A plan, and what happens in it.
-fn tale(plan: &Plan, outlook: Option<Outlook>) -> String {
-    let world = World::new(&plan.setting, None).narrated();
+/// A plan and its timeline.
+fn describe(plan: &Plan, outlook: Option<Outlook>) -> String {
+    let world = World::new(&plan.setting, None).with_timeline();
     let (world, _) = play(world, plan, outlook);
     format!("{plan:#?}, then {outlook:?}\n\n{}", world.timeline())
 }
 
-/// The file that seeds of a property go to when they fail.
+/// The file for the seeds of a failed property.
 macro_rules! regressions {
     ($name:literal) => {
         concat!(
@@ -126,42 +125,42 @@ macro_rules! regressions {
 }
 
 #[test]
-fn every_law_holds_whatever_happens_around_the_session() {
+fn laws_hold_without_faults() {
     holds(regressions!("no_faults"), NO_FAULTS, None);
 }
 
 #[test]
-fn every_law_holds_across_crashes_and_nothing_that_was_acked_is_lost() {
+fn laws_hold_across_crashes_and_acknowledged_messages_survive() {
     holds(regressions!("crashes"), CRASHES, Some(Outlook::Works));
 }
 
 #[test]
-fn a_decision_that_could_not_be_committed_never_happened() {
+fn laws_hold_across_failed_commits() {
     holds(regressions!("failing_commits"), FAILING_COMMITS, None);
 }
 
 #[test]
-fn once_everything_works_every_message_ends_and_every_callback_is_handed_over() {
+fn with_a_working_wrapper_all_messages_end_and_all_callbacks_are_submitted() {
     holds(regressions!("works"), ALL_FAULTS, Some(Outlook::Works));
 }
 
 #[test]
-fn without_any_wrapper_every_message_ends_and_every_callback_is_handed_over() {
+fn without_a_wrapper_all_messages_end_and_all_callbacks_are_submitted() {
     holds(regressions!("no_wrapper"), ALL_FAULTS, Some(Outlook::NoWrapper));
 }
 
 #[test]
-fn with_silent_wrappers_every_message_ends_and_every_callback_is_handed_over() {
+fn with_silent_wrappers_all_messages_end_and_all_callbacks_are_submitted() {
     holds(regressions!("silence"), ALL_FAULTS, Some(Outlook::Silence));
 }
 
 #[test]
-fn with_wrappers_that_only_answer_pings_every_message_ends() {
+fn with_wrappers_that_only_answer_pings_all_messages_end() {
     holds(regressions!("pongs_only"), ALL_FAULTS, Some(Outlook::PongsOnly));
 }
 
 #[test]
-fn the_plans_get_to_every_end_refusal_and_command_that_the_laws_are_about() {
+fn the_plans_cover_every_end_refusal_and_command() {
     let mut runner = TestRunner::new(config());
     let strategy = plans(ALL_FAULTS, STEPS);
     let mut reached = BTreeSet::new();

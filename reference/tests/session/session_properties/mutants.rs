@@ -1,4 +1,4 @@
-//! The properties notice a session that breaks a rule.
+//! The properties catch sessions that break a rule.
 
 use proptest::test_runner::{Config, TestError};
 use turnstile_mutants::Rule;
@@ -16,14 +16,14 @@ fn is_caught_as(rule: Rule, laws: &[Law]) {
     match search(config, ALL_FAULTS, Some(Outlook::Works), Some(rule)) {
         Err(TestError::Fail(reason, _)) => {
             let named = laws.iter().any(|law| reason.message().contains(&law.to_string()));
-            assert!(named, "{rule:?} was noticed as something else: {reason}");
+            assert!(named, "{rule:?} violated another law: {reason}");
         }
-        outcome => panic!("{rule:?} went unnoticed: {outcome:?}"),
+        outcome => panic!("{rule:?} was not caught: {outcome:?}"),
     }
 }
 
 #[test]
-fn a_session_that_forgets_the_retry_of_a_callback_in_a_restart_is_caught() {
+fn losing_the_retry_of_a_callback_in_a_restart_is_caught() {
     is_caught_as(
         Rule::CallbackRetryIsDurable,
         &[Law::DeadlineKept, Law::CallbackRetry],
@@ -31,16 +31,16 @@ fn a_session_that_forgets_the_retry_of_a_callback_in_a_restart_is_caught() {
 }
 
 #[test]
-fn a_session_that_listens_to_a_stale_fence_is_caught() {
+fn accepting_a_stale_fence_is_caught() {
     is_caught_as(Rule::StaleFenceIsRefused, &[Law::StaleFence]);
 }
 
 #[test]
-fn a_session_that_ends_a_message_twice_is_caught() {
+fn ending_a_message_twice_is_caught() {
     is_caught_as(Rule::TerminalOnce, &[Law::TerminalOnce]);
 }
 
 #[test]
-fn a_session_that_calls_back_for_the_first_of_a_batch_is_caught() {
+fn a_callback_for_the_first_message_of_a_batch_is_caught() {
     is_caught_as(Rule::LastOfBatchIsRepresentative, &[Law::Batch]);
 }

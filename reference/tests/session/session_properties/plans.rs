@@ -70,7 +70,7 @@ fn kind(action: &Action) -> Option<usize> {
         Action::Prepare { .. } | Action::Report { .. } => 6,
         Action::Serve { .. } => 7,
         Action::Connect { .. } | Action::ConnectImported { .. } | Action::Close { .. } => 8,
-        Action::Say { .. } => 9,
+        Action::Send { .. } => 9,
         Action::Answer { .. } => 10,
         Action::Queue { .. } => 11,
         Action::Initiate => 12,
@@ -170,16 +170,16 @@ fn long_times() -> impl Strategy<Value = Duration> {
 /// Boxed, because a drawn value is as large as all alternatives together.
 fn actions() -> impl Strategy<Value = Action> {
     prop_oneof![
-        110 => asked(),
+        110 => requests(),
         190 => passing(),
         110 => delivering(),
-        240 => saying(),
+        240 => frames_and_sockets(),
         40 => (index(), any::<bool>()).prop_map(|(job, accepts)| Action::Queue { job, accepts }),
     ]
 }
 
 /// Actions of users and their clients.
-fn asked() -> BoxedStrategy<Action> {
+fn requests() -> BoxedStrategy<Action> {
     let count = prop_oneof![8 => Just(1_u8), 1 => 2..12_u8];
     let intent = (0..4_u8, gates()).prop_map(|(variety, gate)| Intent { variety, gate });
     prop_oneof![
@@ -224,7 +224,7 @@ fn delivering() -> BoxedStrategy<Action> {
 }
 
 /// Actions on ingest sockets.
-fn saying() -> BoxedStrategy<Action> {
+fn frames_and_sockets() -> BoxedStrategy<Action> {
     let claim = prop_oneof![
         12 => Just(Claim::True),
         1 => Just(Claim::OtherGeneration),
@@ -237,7 +237,7 @@ fn saying() -> BoxedStrategy<Action> {
         1 => Just(ReplyEnd::Failed),
     ];
     prop_oneof![
-        100 => (index(), frames()).prop_map(|(socket, frame)| Action::Say { socket, frame }),
+        100 => (index(), frames()).prop_map(|(socket, frame)| Action::Send { socket, frame }),
         50 => (index(), index(), end, endings())
             .prop_map(|(socket, message, end, then)| Action::Answer { socket, message, end, then }),
         35 => (index(), claim).prop_map(|(run, claim)| Action::Connect { run, claim }),

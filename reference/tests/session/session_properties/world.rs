@@ -1,11 +1,11 @@
-//! What stands around a session: a clock, its records, wrappers, their sockets, the queue. All of it is a
-//! few lists; what happens in it is said by the actions of a plan.
+//! The environment of a session: a clock, its records, wrappers, their sockets, and the queue. The actions of a plan
+//! drive it.
 //!
-//! It keeps the contract of a host: an input at a time, a commit before anything else of a decision, and
-//! what a failed commit or a crash leaves.
+//! It keeps the contract of a host: one input at a time, the commit before any effect, and restoring after a failed
+//! commit or a crash.
 
-mod deeds;
 mod outlook;
+mod perform;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,41 +30,41 @@ use crate::session_properties::laws::{Law, Laws, Observation, Violation, ensure}
 use crate::session_properties::protocol::PROTOCOL;
 use crate::session_properties::setting::{PLAIN, executions, metadata};
 
-/// What is due within this is waited for; what is further away is nothing but the session's own end.
+/// The limit up to which deadlines are waited for. Later ones are only about the end of the session.
 const NEAR: Duration = Duration::from_hours(24);
 
-/// A session and its surroundings.
+/// A session and its environment.
 pub struct World {
     now: Timestamp,
     setting: Setting,
     session: Session,
-    /// The session was removed, and nobody knows it any more.
+    /// Whether the session was removed.
     gone: bool,
     randomness: Randomness,
-    /// What breaks a rule, if one is broken.
+    /// The mutant, if any.
     interceptor: Option<Arc<dyn Interceptor>>,
     committed: Committed,
     laws: Laws,
-    /// What becomes of the next decision.
+    /// The fate of the next decision.
     fate: Fate,
-    /// Deliveries that have not been reported on.
+    /// The deliveries in progress.
     deliveries: Vec<Delivery>,
-    /// Jobs that the queue has not answered for.
+    /// The submitted jobs without an answer.
     jobs: Vec<CallbackJob>,
-    /// Sockets whose end has not been reported, oldest first.
+    /// The sockets whose end was not reported, oldest first.
     sockets: Vec<SocketId>,
     last_socket: SocketId,
-    /// Every run a wrapper was ever told of, oldest first.
+    /// All runs that were delivered to, oldest first.
     runs: Vec<Run>,
-    /// Pings that the wrapper has not answered.
+    /// The number of unanswered pings.
     pings: usize,
     intents: BTreeMap<MessageId, Intent>,
-    /// What happened, if somebody wants to read it.
+    /// The timeline, if requested.
     timeline: Option<Vec<String>>,
 }
 
 impl World {
-    /// A world in which nothing has happened yet. The server breaks a rule, if one is given.
+    /// Creates a world, with a mutant if given.
     pub fn new(setting: &Setting, broken: Option<Rule>) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
@@ -77,7 +77,7 @@ impl World {
             Origin::Imported(_) => {
                 let committed = Committed::left_behind(metadata, executions(setting, now));
                 let session = committed.restore(&randomness, |_| {});
-                (session.expect("its records were left behind"), committed)
+                (session.expect("the imported records exist"), committed)
             }
         };
         Self {
@@ -101,23 +101,23 @@ impl World {
         }
     }
 
-    /// Kinds of things that the session told, did or refused.
+    /// The kinds of events, effects and refusals that occurred.
     pub fn reached(&self) -> &BTreeSet<String> {
         self.laws.reached()
     }
 
-    /// Has the world keep a timeline.
-    pub fn narrated(mut self) -> Self {
+    /// Records a timeline.
+    pub fn with_timeline(mut self) -> Self {
         self.timeline = Some(Vec::new());
         self
     }
 
-    /// What happened, line by line.
+    /// The timeline, one line for each event.
     pub fn timeline(&self) -> String {
         self.timeline.as_deref().unwrap_or_default().join("\n")
     }
 
-    /// Plays a plan, up to where nobody knows the session any more.
+    /// Plays a plan until its end or the removal of the session.
     pub fn play(&mut self, plan: &Plan) -> Result<(), Violation> {
         self.begin(plan.beginning)?;
         for Step { action, fate } in &plan.steps {
@@ -151,8 +151,8 @@ impl World {
         Ok(())
     }
 
-    /// Hands in an input, and does with the decision as its fate has it. None if whoever asked is not told
-    /// the reply, or nobody knows the session any more.
+    /// Handles an input, with the fate of the decision. `None` if the sender receives no reply, or the session does
+    /// not exist.
     fn put(&mut self, input: Input) -> Result<Option<Reply>, Violation> {
         if self.gone {
             return Ok(None);
@@ -164,7 +164,7 @@ impl World {
             self.restore();
             self.session.keep_volatile(volatile);
             self.laws.restore();
-            self.narrate(|| format!("commit fails: {input:?}"));
+            self.record(|| format!("commit fails: {input:?}"));
             if !self.committed.has_session() {
                 return Ok(None);
             }
@@ -175,9 +175,9 @@ impl World {
             self.now += PROTOCOL.commit_retry_delay;
         }
         let (reply, removal, effects, writes) = self.decide(&input);
-        self.narrate(|| {
-            let told = effects.iter().map(brief).collect::<Vec<_>>().join("\n        ");
-            format!("{input:?} → {reply:?}\n        {told}")
+        self.record(|| {
+            let effects = effects.iter().map(brief).collect::<Vec<_>>().join("\n        ");
+            format!("{input:?} → {reply:?}\n        {effects}")
         });
         if !removal {
             self.committed.agree_with(&self.session)?;
@@ -203,7 +203,7 @@ impl World {
         Ok(Some(reply))
     }
 
-    /// Decides and commits as a host does, with what breaks a rule in between.
+    /// Decides and commits as a host does, with the mutant in between.
     fn decide(&mut self, input: &Input) -> (Reply, bool, Vec<Effect>, Writes) {
         let mut input = input.clone();
         let interceptor = self.interceptor.clone();
@@ -247,15 +247,14 @@ impl World {
         (reply, removal, effects, writes)
     }
 
-    /// The session is what its records make it, but for what no store has.
+    /// Restores the session from its records, with its volatile state.
     fn reread(&mut self) {
         let volatile = self.session.volatile();
         self.restore();
         self.session.keep_volatile(volatile);
     }
 
-    /// Time has passed, and what is due now is done. That may make something else due, but not again and
-    /// again.
+    /// Wakes the session for what is due, which may make something else due, but not without end.
     fn wake(&mut self) -> Result<(), Violation> {
         self.put(Input::Wake)?;
         if self.is_due() {
@@ -264,7 +263,7 @@ impl World {
         ensure!(
             !self.is_due(),
             Law::Supervision,
-            "{:?} is due at {} still",
+            "{:?} is still due at {}",
             self.session.next_deadline(),
             self.now
         );
@@ -296,12 +295,12 @@ impl World {
         }
     }
 
-    /// The server crashes, and is started again after a while.
+    /// Crashes the server and restarts it after a while.
     fn crash(&mut self, away: Duration) -> Result<(), Violation> {
         if self.gone {
             return Ok(());
         }
-        self.narrate(|| format!("crash, away for {away:?}"));
+        self.record(|| format!("crash, away for {away:?}"));
         self.now += away;
         self.restore();
         self.deliveries.clear();
@@ -313,7 +312,7 @@ impl World {
         Ok(())
     }
 
-    /// The session is what its records make it; without any it was never made, and is made anew.
+    /// Restores the session from its records, or creates it again if there are none.
     fn restore(&mut self) {
         let restored = self.committed.restore(&self.randomness, |stored| {
             if let Some(interceptor) = &self.interceptor {
@@ -346,20 +345,20 @@ impl World {
         Ok(())
     }
 
-    /// The next deadline, if it is one of what is under way.
+    /// The next deadline, unless it is only about the end of the session.
     fn near_deadline(&self) -> Option<Timestamp> {
         let end = self.now + NEAR;
         self.session.next_deadline().filter(|deadline| *deadline <= end)
     }
 
-    fn narrate(&mut self, line: impl FnOnce() -> String) {
+    fn record(&mut self, line: impl FnOnce() -> String) {
         if let Some(timeline) = &mut self.timeline {
             timeline.push(format!("{} {}", self.now, line()));
         }
     }
 }
 
-/// Whether somebody waits for what becomes of the input and can be told that it came to nothing.
+/// Whether the sender of the input waits for the result and can be refused.
 fn may_be_refused(input: &Input) -> bool {
     match input {
         Input::Prepare

@@ -9,7 +9,7 @@ use turnstile_reference::session::Input;
 use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;
-use crate::bench::words::{self, ASSISTANT_ERROR, FATAL_ERROR, Reply};
+use crate::bench::frames::{self, ASSISTANT_ERROR, FATAL_ERROR, Reply};
 
 /// R7.1.
 const GRACE: Duration = Duration::from_secs(10);
@@ -107,7 +107,7 @@ impl Evidence {
     }
 
     /// Whether `outcome` is the outcome of this evidence.
-    pub fn made(self, outcome: Option<&Outcome>) -> bool {
+    pub fn matches(self, outcome: Option<&Outcome>) -> bool {
         outcome.is_some_and(|outcome| {
             (outcome.status, outcome.reason, outcome.source) == self.row()
                 && (self.text().is_none() || outcome.error.as_deref() == self.text())
@@ -125,27 +125,27 @@ impl Evidence {
     }
 
     /// Whether it requires a step before the message is admitted.
-    pub fn must_be_foretold(self) -> bool {
+    pub fn needs_preparation(self) -> bool {
         self == ReconciledWithError
     }
 
     /// Takes the step before admission that the evidence requires. After admission a failed reply would end the
     /// message, and nothing would be left to reconcile.
     /// that failed ends a message that is known, and leaves nothing to reconcile.
-    pub fn foretell(self, bench: &mut Bench, message: &MessageId) {
-        if self.must_be_foretold() {
-            bench.say(words::assistant(message, Reply::Failed));
+    pub fn prepare(self, bench: &mut Bench, message: &MessageId) {
+        if self.needs_preparation() {
+            bench.send(frames::assistant(message, Reply::Failed));
         }
     }
 
     /// Causes the evidence, for `message` if it is about one. Its preconditions, such as a socket or a delivery in
     /// progress, must hold.
-    pub fn bring(self, bench: &mut Bench, message: &MessageId) {
+    pub fn cause(self, bench: &mut Bench, message: &MessageId) {
         match self {
-            AssistantCompleted => bench.say(words::assistant(message, Reply::Completed)),
-            AssistantError => bench.say(words::assistant(message, Reply::Failed)),
-            InterruptedEvent => bench.say(words::interrupted()),
-            FatalError => bench.say(words::fatal_error()),
+            AssistantCompleted => bench.send(frames::assistant(message, Reply::Completed)),
+            AssistantError => bench.send(frames::assistant(message, Reply::Failed)),
+            InterruptedEvent => bench.send(frames::interrupted()),
+            FatalError => bench.send(frames::fatal_error()),
             GraceOver => {
                 bench.disconnect();
                 bench.pass(GRACE);
@@ -157,12 +157,12 @@ impl Evidence {
             }
             NoOutput => bench.pass(NO_OUTPUT),
             ReconciledWithReply => {
-                bench.say(words::assistant(message, Reply::Open));
-                bench.say(words::root_idle());
+                bench.send(frames::assistant(message, Reply::Open));
+                bench.send(frames::root_idle());
                 bench.pass(RECONCILIATION);
             }
             ReconciledWithError | ReconciledWithout => {
-                bench.say(words::root_idle());
+                bench.send(frames::root_idle());
                 bench.pass(RECONCILIATION);
             }
             Exhausted => bench.report(Err(FailureCode::SandboxConnectFailed)),

@@ -1,8 +1,8 @@
-//! Terminal once (protocol §6), by the table: every evidence that can end a message is followed by every
-//! other. The first one decides, and the second changes nothing and tells nothing.
+//! Terminal states are final (R6.1), tested with all pairs: every evidence that can end a message is followed by
+//! every other. The first decides; the second changes nothing and emits nothing.
 //!
-//! [`evidence`] has the rows, [`scene`] the ways to bring one after another and the reasons why some cannot
-//! be. Here is what must hold of every pair. What cannot be is tried as far as it goes, not left out.
+//! [`evidence`] has the evidence, and [`scene`] causes pairs and knows which pairs are impossible. Impossible pairs
+//! are attempted as far as possible, not skipped.
 
 mod evidence;
 mod scene;
@@ -17,16 +17,16 @@ use turnstile_reference::session::Effect;
 use self::evidence::{Evidence, WARM_ATTEMPTS};
 use self::scene::{Case, Company, Scene, Standing, cannot_end};
 
-/// Long enough for every deadline of a wrapper and of a delivery.
+/// Longer than every deadline of a wrapper and of a delivery.
 const LONG: Duration = Duration::from_secs(3600);
 const STANDINGS: [Standing; 3] = [Standing::Waiting, Standing::OnItsWay, Standing::Accepted];
 
-/// Fails with all that was found, if anything was.
+/// Fails if there are violations.
 fn report(found: &[String]) {
     assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
 }
 
-/// Plays every pair with and without company, and collects what is wrong with each.
+/// Plays every pair with and without company, and collects the violations.
 fn every_pair(restart: bool, broken: Option<Rule>) -> Vec<String> {
     let mut found = Vec::new();
     for standing in STANDINGS {
@@ -61,7 +61,7 @@ fn play(case: Case) -> Vec<String> {
     let callbacks = scene.bench.callbacks(&scene.subject);
     if case.company == Company::After && callbacks != 1 {
         wrong.push(format!(
-            "its batch is over, and it was called back {callbacks} times"
+            "its batch is finalized, and its callback was submitted {callbacks} times"
         ));
     }
 
@@ -72,7 +72,7 @@ fn play(case: Case) -> Vec<String> {
         Some(reason) => wrong.extend(judge_impossible(&mut scene, reason)),
         None => wrong.extend(scene.second().err()),
     }
-    // What is left of the second comes out, and once more what a restart would bring.
+    // Lets all deadlines pass, and repeats the effects of a restart.
     scene.bench.pass(LONG);
     scene.bench.restart();
     scene.bench.pass(LONG);
@@ -80,26 +80,26 @@ fn play(case: Case) -> Vec<String> {
     if scene.outcome() != outcome.as_ref() {
         wrong.push(format!("{outcome:?} became {:?}", scene.outcome()));
     }
-    let names = |told: Vec<(&str, &Value)>| told.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let told: Vec<String> = names(scene.bench.broadcasts(&scene.subject));
-    if told != told_by(case) {
-        wrong.push(format!("in the end clients were told {told:?}"));
+    let names = |events: Vec<(&str, &Value)>| events.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let events: Vec<String> = names(scene.bench.broadcasts(&scene.subject));
+    if events != expected_events(case) {
+        wrong.push(format!("the events at the end are {events:?}"));
     }
     let kept: Vec<String> = names(scene.bench.kept(&scene.subject));
-    if kept != told {
-        wrong.push(format!("clients were told {told:?}, and {kept:?} was kept"));
+    if kept != events {
+        wrong.push(format!("{events:?} was broadcast, and {kept:?} was kept"));
     }
     let called_back = scene.bench.callbacks(&scene.subject);
     if called_back != callbacks {
         wrong.push(format!(
-            "it was called back {callbacks} times, and then {called_back} times"
+            "its callback was submitted {callbacks} times, then {called_back} times"
         ));
     }
     wrong
 }
 
-/// What clients must have been told of the message, in order.
-fn told_by(case: Case) -> Vec<&'static str> {
+/// The expected events of the message, in order.
+fn expected_events(case: Case) -> Vec<&'static str> {
     let end = match case.first.row().0 {
         Status::Completed => "completed",
         Status::Failed | Status::Interrupted => "failed",
@@ -111,23 +111,23 @@ fn told_by(case: Case) -> Vec<&'static str> {
     }
 }
 
-/// Whether the message counts as accepted: the wrapper said so, or answered the turn.
+/// Whether the message was accepted: the wrapper confirmed it, or answered the turn.
 fn was_accepted(case: Case) -> bool {
     case.standing == Standing::Accepted || case.first.names_message()
 }
 
-/// Judges the end that the first evidence made.
+/// Judges the outcome of the first evidence.
 fn judge_end(scene: &Scene, case: Case) -> Vec<String> {
     let mut wrong = Vec::new();
-    if !case.first.made(scene.outcome()) {
-        wrong.push(format!("it made {:?}", scene.outcome()));
+    if !case.first.matches(scene.outcome()) {
+        wrong.push(format!("the outcome is {:?}", scene.outcome()));
     }
-    let told = scene.bench.broadcasts(&scene.subject);
-    let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
-    if names != told_by(case) {
-        wrong.push(format!("clients were told {names:?}"));
+    let events = scene.bench.broadcasts(&scene.subject);
+    let names: Vec<&str> = events.iter().map(|(name, _)| *name).collect();
+    if names != expected_events(case) {
+        wrong.push(format!("the events are {names:?}"));
     }
-    let Some((_, data)) = told.last() else {
+    let Some((_, data)) = events.last() else {
         return wrong;
     };
     let (status, reason, source) = case.first.row();
@@ -142,7 +142,7 @@ fn judge_end(scene: &Scene, case: Case) -> Vec<String> {
     });
     match case.first {
         Evidence::Exhausted => expected["attempts"] = json!(WARM_ATTEMPTS),
-        // One failed before, so that the message was on its way for the second time.
+        // One delivery failed before.
         Evidence::NotRetryable if case.second == Evidence::Exhausted => {
             expected["attempts"] = json!(WARM_ATTEMPTS);
         }
@@ -157,10 +157,10 @@ fn judge_end(scene: &Scene, case: Case) -> Vec<String> {
     wrong
 }
 
-/// Judges that a delivery of the message neither is under way nor ever will be.
+/// Judges that no delivery of the message is in progress or follows.
 fn judge_impossible(scene: &mut Scene, reason: &str) -> Option<String> {
     if scene.bench.delivery.is_some() {
-        return Some(format!("a delivery is under way although {reason}"));
+        return Some(format!("a delivery is in progress although {reason}"));
     }
     let before = scene.bench.log().len();
     scene.bench.pass(LONG);
@@ -176,24 +176,24 @@ fn judge_impossible(scene: &mut Scene, reason: &str) -> Option<String> {
 }
 
 #[test]
-fn the_first_evidence_decides_and_no_other_changes_or_tells_anything() {
+fn only_the_first_evidence_has_an_effect() {
     report(&every_pair(false, None));
 }
 
 #[test]
-fn an_end_that_a_restart_lies_behind_is_as_final() {
+fn an_end_is_final_after_a_restart() {
     report(&every_pair(true, None));
 }
 
 #[test]
-fn a_server_whose_ends_are_not_final_is_found_out() {
+fn a_mutant_without_final_ends_is_caught() {
     for restart in [false, true] {
         assert_ne!(every_pair(restart, Some(Rule::TerminalOnce)), [""; 0]);
     }
 }
 
 #[test]
-fn evidence_that_is_not_about_a_message_does_not_end_it() {
+fn unrelated_evidence_does_not_end_a_message() {
     let mut found = Vec::new();
     for standing in STANDINGS {
         for first in Evidence::ALL {
@@ -201,7 +201,7 @@ fn evidence_that_is_not_about_a_message_does_not_end_it() {
                 continue;
             };
             if first.is_of_delivery() {
-                // There is no delivery that it could be about; the pairs see to it that none follows.
+                // No delivery exists that the evidence could be about; the pairs check that none follows.
                 assert_ne!(standing, Standing::OnItsWay, "{reason}");
                 continue;
             }
@@ -213,10 +213,10 @@ fn evidence_that_is_not_about_a_message_does_not_end_it() {
                 restart: false,
                 broken: None,
             });
-            first.bring(&mut scene.bench, &scene.subject.clone());
+            first.cause(&mut scene.bench, &scene.subject.clone());
             if let Some(outcome) = scene.outcome() {
                 found.push(format!(
-                    "{first:?} made {outcome:?} of a message that is {standing:?}, although {reason}"
+                    "{first:?} caused {outcome:?} for a message that is {standing:?}, although {reason}"
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! A session with one message that is looked at, ended by a first evidence and then met by a second one.
+//! A session with a message under test, which a first evidence ends and a second one follows.
 
 use turnstile_mutants::Rule;
 use turnstile_reference::identity::MessageId;
@@ -6,60 +6,60 @@ use turnstile_reference::model::message::Outcome;
 use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;
+use crate::bench::frames::{self, Reply};
 use crate::bench::setting::Setting;
-use crate::bench::words::{self, Reply};
 use crate::settlement_pairs::evidence::{Evidence, WARM_ATTEMPTS};
 
-/// How far the message is when the first evidence comes.
+/// The state of the message before the first evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Its delivery failed, and it waits to be tried again.
+    /// Queued after a failed delivery.
     Waiting,
-    /// Its delivery is under way, and the wrapper is connected.
+    /// In delivery, with a connected wrapper.
     OnItsWay,
-    /// The wrapper said that it took it.
+    /// Accepted by the wrapper.
     Accepted,
 }
 
-/// What the message shares its session with. Most evidence is about whatever a run accepted: there has to be
-/// something for the second one to end.
+/// The company of the message. Most evidence is about all accepted messages of a run, so the second evidence needs
+/// another message to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Company {
-    /// Another message is at work on the same run all the while.
+    /// Another message is accepted by the same run all the time.
     Beside,
-    /// The message is alone, and its batch over, before the next one comes.
+    /// The message is alone and its batch finalized before the next one is admitted.
     After,
 }
 
-/// All that a pair is played with.
+/// The parameters of a pair.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// How far the message is.
+    /// The state of the message.
     pub standing: Standing,
-    /// What it shares its session with.
+    /// Its company.
     pub company: Company,
-    /// What ends it.
+    /// The evidence that ends it.
     pub first: Evidence,
-    /// What comes then.
+    /// The evidence that follows.
     pub second: Evidence,
-    /// The server restarts between the two.
+    /// Whether the server restarts between the two.
     pub restart: bool,
-    /// The rule that the server breaks, if it is to be found out.
+    /// The mutant, if any.
     pub broken: Option<Rule>,
 }
 
-/// Why the first evidence cannot be the one that ends a message that is so far.
+/// Why the first evidence cannot end a message in that state.
 pub fn cannot_end(standing: Standing, first: Evidence) -> Option<&'static str> {
     match (standing, first) {
         (Standing::Accepted, Evidence::Exhausted | Evidence::NotRetryable) => {
-            Some("the wrapper took it: its delivery is over, and it is not delivered again")
+            Some("the wrapper accepted it: its delivery has ended, and it is not delivered again")
         }
         (Standing::Accepted | Standing::OnItsWay | Standing::Waiting, Evidence::UserInterrupt)
         | (Standing::Accepted, _)
         | (Standing::OnItsWay | Standing::Waiting, Evidence::AssistantCompleted | Evidence::AssistantError)
         | (Standing::OnItsWay, Evidence::Exhausted | Evidence::NotRetryable) => None,
         (Standing::Waiting, Evidence::Exhausted | Evidence::NotRetryable) => {
-            Some("nothing can be said of a delivery that is not under way")
+            Some("no delivery is in progress")
         }
         (
             Standing::OnItsWay | Standing::Waiting,
@@ -71,54 +71,54 @@ pub fn cannot_end(standing: Standing, first: Evidence) -> Option<&'static str> {
             | Evidence::ReconciledWithReply
             | Evidence::ReconciledWithError
             | Evidence::ReconciledWithout,
-        ) => Some("it ends what a run accepted, and nobody has said that this was"),
+        ) => Some("it ends accepted messages, and this one was not accepted"),
     }
 }
 
 impl Case {
-    /// Why the second evidence cannot come after the first.
+    /// Why the second evidence cannot follow the first.
     pub fn cannot_follow(&self) -> Option<&'static str> {
         if !self.second.is_of_delivery() {
             return None; // A later message makes it come about, whatever became of the run.
         }
         if self.restart {
-            return Some("the server forgot the delivery, and does not deliver again what has ended");
+            return Some("the restart cancelled the delivery, and ended messages are not delivered");
         }
         match self.standing {
             Standing::Accepted => {
-                Some("the wrapper took it: its delivery is over, and it is not delivered again")
+                Some("the wrapper accepted it: its delivery has ended, and it is not delivered again")
             }
-            Standing::Waiting => Some("it was not being delivered, and what has ended is not delivered"),
+            Standing::Waiting => Some("it was not in delivery, and ended messages are not delivered"),
             Standing::OnItsWay if self.first.is_of_delivery() => {
-                Some("the delivery that failed was the last: what has ended is not delivered again")
+                Some("the failed delivery was the last one: ended messages are not delivered")
             }
             Standing::OnItsWay => None,
         }
     }
 }
 
-/// A case that is being played.
+/// A case in progress.
 pub struct Scene {
     /// The session.
     pub bench: Bench,
-    /// The message that is looked at.
+    /// The message under test.
     pub subject: MessageId,
     case: Case,
 }
 
 impl Scene {
-    /// The message is as far as the case says, and nothing has ended it.
+    /// Brings the message to the state of the case.
     pub fn new(case: Case) -> Self {
         let mut bench = Bench::new(Setting {
             callback: true,
             broken: case.broken,
             ..Setting::default()
         });
-        // A turn before all: there is a run and a socket, and the session has had a ready workspace.
+        // A first turn, so that there is a run and a socket, and the session is warm.
         let opening = bench.admit();
         bench.accept();
-        bench.say(words::assistant(&opening, Reply::Completed));
-        bench.say(words::root_idle());
+        bench.send(frames::assistant(&opening, Reply::Completed));
+        bench.send(frames::root_idle());
 
         let mut scene = Self {
             subject: bench.draw(),
@@ -126,16 +126,16 @@ impl Scene {
             case,
         };
         if case.company == Company::Beside {
-            scene.bring_company();
+            scene.prepare_company();
         }
-        scene.bring_subject();
+        scene.prepare_subject();
         scene
     }
 
-    fn bring_subject(&mut self) {
+    fn prepare_subject(&mut self) {
         let Self { bench, subject, case } = self;
         *subject = bench.draw();
-        case.first.foretell(bench, subject);
+        case.first.prepare(bench, subject);
         bench.admit_as(subject);
         if case.standing == Standing::Accepted {
             bench.accept();
@@ -145,74 +145,74 @@ impl Scene {
         let failures = if exhausts { WARM_ATTEMPTS - 1 } else { 1 };
         for _ in 0..failures {
             bench.next_delivery();
-            bench.take_up();
+            bench.get_ready();
             bench.report(Err(FailureCode::WrapperStartFailed));
         }
         if case.standing == Standing::OnItsWay {
             bench.next_delivery();
-            bench.take_up();
+            bench.get_ready();
         }
     }
 
-    /// Brings the first evidence about, and lets the batch come to its end if nothing else is at work.
+    /// Causes the first evidence, and lets the batch finalize if no other message is unfinished.
     pub fn first(&mut self) {
-        self.case.first.bring(&mut self.bench, &self.subject);
+        self.case.first.cause(&mut self.bench, &self.subject);
         if self.case.company == Company::After {
-            self.bench.say(words::root_idle());
+            self.bench.send(frames::root_idle());
         }
     }
 
-    /// The server restarts. A wrapper that may comes back.
+    /// Restarts the server. The wrapper reconnects if its run is current.
     pub fn restart(&mut self) {
         self.bench.restart();
         self.bench.connect();
     }
 
-    /// Brings the second evidence about, and says what it did not do to others that it should have.
+    /// Causes the second evidence, and checks its effect on other messages.
     pub fn second(&mut self) -> Result<(), String> {
         let second = self.case.second;
         if second.is_of_delivery() {
-            second.bring(&mut self.bench, &self.subject);
+            second.cause(&mut self.bench, &self.subject);
             return Ok(());
         }
-        // The wrapper that the first evidence left, whether or not it is listened to any more.
+        // From the wrapper of the first evidence, whether or not its run is still current.
         if second.names_message() {
-            second.bring(&mut self.bench, &self.subject);
+            second.cause(&mut self.bench, &self.subject);
         }
-        let target = self.bring_company();
+        let target = self.prepare_company();
         if second.names_message() {
-            second.bring(&mut self.bench, &self.subject);
+            second.cause(&mut self.bench, &self.subject);
         }
-        second.bring(&mut self.bench, &target);
+        second.cause(&mut self.bench, &target);
         let outcome = self.bench.message(&target).outcome();
-        if second.made(outcome) {
+        if second.matches(outcome) {
             Ok(())
         } else {
             Err(format!(
-                "{second:?} did not come about: it made {outcome:?} of the next message"
+                "{second:?} had no effect: the outcome of the next message is {outcome:?}"
             ))
         }
     }
 
-    /// Another message, accepted by the current run and such that the second evidence can end it.
-    fn bring_company(&mut self) -> MessageId {
+    /// Admits another message, accepted by the current run, that the second evidence can end.
+    fn prepare_company(&mut self) -> MessageId {
         let Self { bench, case, .. } = self;
         if bench.delivery.is_some() {
             bench.report(Ok(()));
         }
-        if case.second.must_be_foretold() {
-            // On a socket that is listened to, which takes a message that is at work.
+        if case.second.needs_preparation() {
+            // On a current socket, which requires an accepted message.
             bench.admit();
             bench.accept();
         }
         let message = bench.draw();
-        case.second.foretell(bench, &message);
+        case.second.prepare(bench, &message);
         bench.admit_as(&message);
         bench.accept();
         message
     }
 
-    /// How the message ended, if it did.
+    /// The outcome of the message, if it has ended.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.bench.message(&self.subject).outcome()
     }

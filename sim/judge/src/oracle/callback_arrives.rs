@@ -22,11 +22,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// Maximum number of requests of one callback (protocol §8).
-const ATTEMPTS: usize = 5;
-/// Sum of the delays between them: the shortest time from the first attempt to the last.
-const ALL_PAUSES: Duration = Duration::from_secs(60 + 120 + 240 + 480);
-
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut callbacks: BTreeMap<&str, Vec<&CallbackRequest>> = BTreeMap::new();
     let of_messages = session
@@ -69,8 +64,14 @@ pub(super) fn is_given_up(session: &SessionHistory, requests: &[&CallbackRequest
     let unreachable_until = session.run.faults.receiver_unreachable_until();
     let may_miss_some = unreachable_until.is_some_and(|until| until >= since);
     let last_seen = requests.iter().map(|request| request.at).max();
-    let last_attempt = since.saturating_add(ALL_PAUSES);
-    requests.len() >= ATTEMPTS
+    let profile = &session.run.context.profile;
+    let attempts = profile.callback_attempts.get();
+    // Each delay is twice as long as the one before.
+    let all_delays = profile
+        .callback_retry_base
+        .saturating_mul(2_u32.saturating_pow(attempts - 1) - 1);
+    let last_attempt = since.saturating_add(all_delays);
+    requests.len() >= attempts as usize
         || requests.iter().any(|request| is_definite_refusal(request.status))
         || may_miss_some && unreachable_until.max(last_seen) >= Some(last_attempt)
 }

@@ -23,15 +23,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// Delays between attempts in a session that never had a ready workspace, in seconds (protocol §4).
-const COLD_DELAYS: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
-/// The same in a session that has had one. Each is at most its cold counterpart.
-const WARM_DELAYS: [u64; 4] = [2, 4, 8, 15];
-/// Number of attempts in a session that never had a ready workspace.
-const COLD_ATTEMPTS: usize = COLD_DELAYS.len() + 1;
-/// Number of attempts in a session that has had one.
-const WARM_ATTEMPTS: usize = WARM_DELAYS.len() + 1;
-
 /// Codes of retryable failures (protocol §4).
 const RETRYABLE: [&str; 4] = [
     "SANDBOX_CONNECT_FAILED",
@@ -92,13 +83,7 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
         return Some(text);
     }
     let first = seen.and_then(|seen| seen.first().map(|first| first.from));
-    too_early(
-        first.unwrap_or(queued.at),
-        end,
-        reported,
-        least,
-        session.run.time_error(),
-    )
+    too_early(session, first.unwrap_or(queued.at), end, reported, least)
 }
 
 /// How the attempts that the wrapper received differ from the reported number, if it received all of them.
@@ -119,19 +104,24 @@ fn miscounted(seen: &[Attempt], reported: usize) -> Option<String> {
 
 /// How an end came earlier than the delays between its attempts allow, if it did.
 fn too_early(
+    session: &SessionHistory,
     first: Duration,
     end: &StreamEvent,
     reported: usize,
     least: usize,
-    error: Duration,
 ) -> Option<String> {
-    let is_cold = least == COLD_ATTEMPTS;
-    let mut delays = COLD_DELAYS;
-    if !is_cold {
-        delays[..WARM_DELAYS.len()].copy_from_slice(&WARM_DELAYS);
-    }
-    let delays = Duration::from_secs(delays[..reported - 1].iter().sum());
-    (end.at + error < first + delays).then(|| {
+    let profile = &session.run.context.profile;
+    let (cold, warm) = (
+        &profile.delivery_retry_delays_cold,
+        &profile.delivery_retry_delays_warm,
+    );
+    let is_cold = least == cold.len();
+    let delays = (0..reported - 1).map(|number| match warm.get(number) {
+        Some(delay) if !is_cold && number + 1 < warm.len() => *delay,
+        _ => cold.get(number).copied().unwrap_or_default(),
+    });
+    let delays: Duration = delays.sum();
+    (end.at + session.run.time_error() < first + delays).then(|| {
         format!(
             "it was exhausted at {} after {reported} attempts, the first at {} or later, but the delays between them \
              take {}",
@@ -219,10 +209,15 @@ struct Warmth {
     possible_from: Duration,
     /// The time by which it certainly had one: turns are delivered only then.
     certain_from: Duration,
+    /// Number of attempts in a session that never had one.
+    cold_attempts: usize,
+    /// Number of attempts in a session that has had one.
+    warm_attempts: usize,
 }
 
 impl Warmth {
     fn of(session: &SessionHistory) -> Self {
+        let profile = &session.run.context.profile;
         let is_made_here = session.calls.iter().any(|call| call.is_creation());
         let mut prepared = session.preparations.iter();
         let prepared = prepared.find(|prepared| prepared.is_ready());
@@ -235,6 +230,9 @@ impl Warmth {
                 Duration::ZERO
             },
             certain_from: first_turn.map_or(Duration::MAX, |turn| turn.at),
+            // The failure that uses the last delay exhausts the message (protocol §4).
+            cold_attempts: profile.delivery_retry_delays_cold.len(),
+            warm_attempts: profile.delivery_retry_delays_warm.len(),
         }
     }
 
@@ -243,14 +241,23 @@ impl Warmth {
         let is_cold = self.possible_from > ended_at;
         let is_warm = self.certain_from < queued_at;
         (
-            if is_cold { COLD_ATTEMPTS } else { WARM_ATTEMPTS },
-            if is_warm { WARM_ATTEMPTS } else { COLD_ATTEMPTS },
+            if is_cold {
+                self.cold_attempts
+            } else {
+                self.warm_attempts
+            },
+            if is_warm {
+                self.warm_attempts
+            } else {
+                self.cold_attempts
+            },
         )
     }
 
     /// The same for a message with these attempts: each failure decides again between cold and warm.
     fn allowed_after(&self, attempts: &[Attempt]) -> (usize, usize) {
-        let allowed = |cold: usize| (cold + 1).clamp(WARM_ATTEMPTS, COLD_ATTEMPTS);
+        let least = self.warm_attempts.min(self.cold_attempts);
+        let allowed = |cold: usize| (cold + 1).clamp(least, self.cold_attempts);
         let ends = attempts.iter().skip(1).map(|attempt| attempt.from);
         let ends = ends.chain([Duration::MAX]);
         let certainly_cold = ends.take_while(|end| *end <= self.possible_from).count();
@@ -265,13 +272,17 @@ impl Warmth {
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
+    use turnstile_fault::{ConnectionEnd, Fault};
 
-    use super::{COLD_DELAYS, WARM_DELAYS};
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
 
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["exhausted-by-its-tries"];
+    /// The delays between attempts in a session that never had a workspace, in seconds.
+    const COLD_DELAYS: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
+    /// The same in a session that has had one.
+    const WARM_DELAYS: [u64; 4] = [2, 4, 8, 15];
 
     fn queued(message: &str) -> Writer {
         let mut writer = Writer::started(message);
@@ -356,11 +367,8 @@ mod tests {
         assert_eq!(given_up(writer.clone(), "KILO_SERVER_FAILED", 10), FOUND);
 
         // A fault may have kept the last attempt from the wrapper.
-        writer.world(WorldEvent::Reset {
-            from: WRAPPER.to_owned(),
-            to: SERVER.to_owned(),
-            connections: 1,
-        });
+        let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+        writer.world(WorldEvent::ended_connections(&reset, 1));
         assert_eq!(given_up(writer, "KILO_SERVER_FAILED", 10), NOTHING);
     }
 
@@ -368,11 +376,8 @@ mod tests {
     fn delays_are_checked_also_if_no_attempt_is_visible() {
         for (waited, rules) in [(COLD_DELAYS.iter().sum(), &NOTHING[..]), (100, &FOUND)] {
             let mut writer = queued("m1");
-            writer.world(WorldEvent::Reset {
-                from: WRAPPER.to_owned(),
-                to: SERVER.to_owned(),
-                connections: 1,
-            });
+            let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+            writer.world(WorldEvent::ended_connections(&reset, 1));
             writer.wait(waited);
             assert_eq!(given_up(writer, "SANDBOX_CONNECT_FAILED", 10), rules, "{waited}");
         }

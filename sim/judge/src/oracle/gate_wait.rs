@@ -8,11 +8,6 @@ use std::time::Duration;
 
 use super::history::{Fence, SessionHistory, StreamEvent};
 
-/// The shortest time after which a wrapper without accepted messages is released (protocol §7).
-const SHORTEST_KEPT: Duration = Duration::from_secs(60);
-/// The shortest time from the last sign of life of a wrapper until it is unhealthy: the ping interval and the pong
-/// timeout (protocol §7).
-const SHORTEST_UNANSWERED: Duration = Duration::from_secs(60 + 30);
 /// The event that answers a ping.
 const PONG: &str = "pong";
 
@@ -31,7 +26,9 @@ pub(super) fn lasts_until(
     let Some(fence) = last.and_then(|delivery| delivery.fence.as_ref()) else {
         return end.at;
     };
-    let released_at = end.at + SHORTEST_KEPT;
+    // The shortest time after which a wrapper without accepted messages is released.
+    let profile = &session.run.context.profile;
+    let released_at = end.at + profile.ready_only_timeout.min(profile.keep_warm);
     let connected_until =
         connected_until(session, fence, released_at).saturating_sub(session.run.max_transit());
     let interrupted_at = interrupts
@@ -84,13 +81,18 @@ fn answers_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Dur
         .map(|(_, frame)| frame.at);
     let signs = bound.map(|binding| binding.at).into_iter().chain(answers);
     let last = signs.filter(|at| *at <= time).max();
-    last.map_or(Duration::ZERO, |at| at + SHORTEST_UNANSWERED)
+    // A ping is due first, and then its answer (protocol §7).
+    let profile = &session.run.context.profile;
+    last.map_or(Duration::ZERO, |at| {
+        at + profile.ping_interval + profile.pong_timeout
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::{CrashCause, WorldEvent};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::Fault;
 
     use crate::oracle::written::Writer;
     use crate::parties::WRAPPER;
@@ -140,11 +142,7 @@ mod tests {
         assert_eq!(calls_back(gone), NOTHING);
 
         let mut crashed = waiting();
-        crashed.world(WorldEvent::Crashed {
-            host: WRAPPER.to_owned(),
-            cause: CrashCause::Order,
-            silently: false,
-        });
+        crashed.world(WorldEvent::of(&Fault::crash(WRAPPER)));
         assert_eq!(calls_back(crashed), NOTHING);
 
         let mut replaced = waiting();

@@ -20,9 +20,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// How long a wrapper may be disconnected (protocol §7).
-const GRACE: Duration = Duration::from_secs(10);
-
 /// The reason of a message's end, and the name of an execution's event, after the loss of a wrapper.
 const DISCONNECTED: &str = "wrapper_disconnected";
 
@@ -83,11 +80,12 @@ fn violation<'a>(
     sockets: impl Iterator<Item = Socket<'a>>,
 ) -> Option<String> {
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
+    let grace = session.run.context.profile.disconnect_grace;
     let leeway = session.run.time_error() + session.run.max_transit();
     let (opened_at, until) = sockets.find_map(|socket| {
         let faults = &session.run.faults;
         let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
-        (until.saturating_add(GRACE) > event.at + leeway).then_some((socket.opened_at, until))
+        (until.saturating_add(grace) > event.at + leeway).then_some((socket.opened_at, until))
     })?;
     let state = if until > event.at {
         "was still open".to_owned()
@@ -106,7 +104,7 @@ fn violation<'a>(
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::Link;
+    use turnstile_fault::{ConnectionEnd, Fault, Link};
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
@@ -131,11 +129,8 @@ mod tests {
     }
 
     fn is_reset(writer: &mut Writer) {
-        writer.world(WorldEvent::Reset {
-            from: WRAPPER.to_owned(),
-            to: SERVER.to_owned(),
-            connections: 1,
-        });
+        let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+        writer.world(WorldEvent::ended_connections(&reset, 1));
         writer.ingest_ends(1);
     }
 
@@ -174,14 +169,14 @@ mod tests {
     fn a_socket_that_a_fault_may_have_ended_does_not_count() {
         let mut broken = at_work();
         let link = Link::one_way(WRAPPER, SERVER);
-        broken.world(WorldEvent::BlackHoled { link });
+        broken.world(WorldEvent::of(&Fault::black_hole(&link)));
         broken.wait(10);
         assert_eq!(is_lost(broken), NOTHING);
 
         // A cut link delays packets and ends no connection.
         let mut held_up = at_work();
         let link = Link::between(WRAPPER, SERVER);
-        held_up.world(WorldEvent::Cut { link });
+        held_up.world(WorldEvent::of(&Fault::cut(&link)));
         held_up.wait(10);
         assert_eq!(is_lost(held_up), FOUND);
     }

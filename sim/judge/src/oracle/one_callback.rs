@@ -80,7 +80,7 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::Link;
+    use turnstile_fault::{Fault, Link, Place};
 
     use crate::oracle::written::Writer;
     use crate::parties::{RECEIVER, SERVER};
@@ -221,9 +221,11 @@ mod tests {
             let mut writer = Writer::with_callback("m1");
             writer.turn("m1");
             let link = Link::between(SERVER, RECEIVER);
-            writer.world(WorldEvent::Cut { link });
+            writer.world(WorldEvent::of(&Fault::cut(&link)));
             writer.wait(minutes * 60);
-            writer.world(WorldEvent::HealedEverything);
+            writer.world(WorldEvent::Ended {
+                place: Place::EveryLink,
+            });
             assert_eq!(writer.judged(), rules);
         }
     }

@@ -19,8 +19,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// How many messages may be pending (protocol §3).
-const LIMIT: usize = 10;
 /// Part of the text of a refusal for lack of room (protocol §3).
 const QUEUE_FULL: &str = "PENDING_QUEUE_FULL";
 
@@ -28,6 +26,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let Some(log) = &session.log else {
         return Vec::new();
     };
+    let limit = session.run.context.profile.pending_limit;
     let mut findings = Vec::new();
     let mut pending = BTreeSet::new();
     // Number of pending messages, from each time on.
@@ -40,7 +39,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             pending.remove(message);
         }
         counts.push((event.at, pending.len()));
-        if event.is_queued() && pending.len() > LIMIT {
+        if event.is_queued() && pending.len() > limit {
             let text = format!("it was admitted as pending message number {}", pending.len());
             findings.push(ORACLE.finding_about(session.run.first_seen(event), message, text));
         }
@@ -59,7 +58,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             .iter()
             .map(|(_, count)| *count)
             .max();
-        if let Some(most) = most.filter(|most| *most < LIMIT) {
+        if let Some(most) = most.filter(|most| *most < limit) {
             let text = format!("it was refused for lack of room while at most {most} messages were pending");
             findings.push(ORACLE.finding(*at, call.requested_message(), text));
         }

@@ -238,7 +238,8 @@ impl<'a> View<'a> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::{CrashCause, WorldEvent};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::Fault;
 
     use crate::oracle::written::Writer;
     use crate::parties::{OBSERVER, SERVER};
@@ -291,11 +292,7 @@ mod tests {
     fn events_after_a_silent_death_of_the_connection_are_not_required() {
         let mut writer = ended();
         writer.client_replays("late", 0, 0..4);
-        writer.world(WorldEvent::Crashed {
-            host: SERVER.to_owned(),
-            cause: CrashCause::Order,
-            silently: true,
-        });
+        writer.world(WorldEvent::of(&Fault::power_loss(SERVER)));
         writer.idle();
         assert_eq!(writer.judged(), NOTHING);
     }

@@ -1,22 +1,22 @@
-//! The text of the assistant's replies, picked out of a stream's frames as it grows.
+//! Extracts the growing text of the assistant's replies from the frames of a stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// What was told of the replies so far.
+/// The text of replies so far.
 #[derive(Default)]
 pub(super) struct ReplyText {
-    /// Messages that are the assistant's.
+    /// Ids of the assistant's messages.
     replies: BTreeSet<String>,
-    /// What was told of each part of theirs.
-    told: BTreeMap<String, String>,
+    /// The printed text of each part.
+    printed: BTreeMap<String, String>,
 }
 
 impl ReplyText {
-    /// What a frame adds to what was told; nothing if it is about something else.
+    /// The text that a frame adds; empty if it adds none.
     ///
-    /// Pieces come once and live only; whoever comes late learns the whole of a part so far.
+    /// Chunks are sent once and only live. A late client gets the whole text of a part so far.
     pub(super) fn take(&mut self, frame: &Value) -> String {
         let data = &frame["data"];
         let properties = &data["properties"];
@@ -34,14 +34,14 @@ impl ReplyText {
             Some("message.part.delta") => self.add(properties, "partID", |_| properties["delta"].as_str()),
             Some("message.part.updated") => {
                 let part = &properties["part"];
-                self.add(part, "id", |told| part["text"].as_str()?.strip_prefix(told))
+                self.add(part, "id", |printed| part["text"].as_str()?.strip_prefix(printed))
             }
             _ if frame["streamEventType"] == "cloud.message.completed" => "\n".to_owned(),
             _ => String::new(),
         }
     }
 
-    /// Adds to a part what is new of it.
+    /// Appends new text to a part and returns it.
     fn add<'a>(&mut self, part: &Value, id: &str, news: impl FnOnce(&str) -> Option<&'a str>) -> String {
         let is_of_reply = part["messageID"]
             .as_str()
@@ -49,10 +49,10 @@ impl ReplyText {
         let Some(id) = part[id].as_str().filter(|_| is_of_reply) else {
             return String::new();
         };
-        let told = self.told.entry(id.to_owned()).or_default();
-        // What does not go on where it was cannot be taken back from a terminal.
-        let news = news(told).unwrap_or_default().to_owned();
-        told.push_str(&news);
+        let printed = self.printed.entry(id.to_owned()).or_default();
+        // A text that does not continue the printed one cannot be shown: a terminal cannot be rewritten.
+        let news = news(printed).unwrap_or_default().to_owned();
+        printed.push_str(&news);
         news
     }
 }
@@ -68,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_told_once_however_it_comes() {
+    fn a_reply_is_printed_once_from_chunks_and_updates() {
         let mut text = ReplyText::default();
-        let mut told = String::new();
+        let mut printed = String::new();
         for frame in [
             kilo("message.updated", &json!({"info": {"id": "u", "role": "user"}})),
             kilo(
@@ -99,8 +99,8 @@ mod tests {
             ),
             json!({"streamEventType": "cloud.message.completed", "data": {}}),
         ] {
-            told.push_str(&text.take(&frame));
+            printed.push_str(&text.take(&frame));
         }
-        assert_eq!(told, "one two three\n");
+        assert_eq!(printed, "one two three\n");
     }
 }

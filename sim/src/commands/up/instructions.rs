@@ -1,4 +1,4 @@
-//! How to talk to what is up: where everybody is, and commands that can be copied as they are.
+//! The instructions of `turnstile up`: addresses, and commands to copy.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -10,10 +10,10 @@ use turnstile::tokens;
 use super::super::tokens::now;
 use super::Fakes;
 
-/// How long the token is valid that is shown.
+/// The lifetime of the printed token.
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// What whoever wants to talk to them has to know.
+/// The values that the instructions contain.
 pub(super) struct Instructions<'a> {
     pub(super) server: &'a str,
     pub(super) fakes: &'a Fakes,
@@ -40,7 +40,7 @@ impl Instructions<'_> {
         } = self.fakes;
         let directory = self.directory.display();
         let kept = if self.is_temporary {
-            "removed at the end"
+            "removed on exit"
         } else {
             "kept"
         };
@@ -51,19 +51,19 @@ impl Instructions<'_> {
         let headers = r#"-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"#;
         format!(
             r##"server    http://{server}, state in {directory} ({kept})
-wrapper   http://{wrapper}, which works for one session at a time
-gateway   http://{gateway}, which answers as prompts say
-receiver  http://{receiver}, whose callbacks are shown here
+wrapper   http://{wrapper}, for one session at a time
+gateway   http://{gateway}, controlled by directives in prompts
+receiver  http://{receiver}, prints callbacks here
 
-In another terminal, from the same folder:
+In another terminal, in the same folder:
 
-# Who asks where; the token is valid for 24 h.
+# Settings; the token is valid for 24 h.
 export TURNSTILE_SERVER=http://{server}
 export TURNSTILE_USER={user}
 export TURNSTILE_TICKET_SECRET={ticket_secret}
 TOKEN={token}
 
-# Begin a session with a message. `slow:10:200` asks the gateway for 10 pieces, 200 ms apart.
+# Start a session with a message. `slow:10:200` makes the gateway reply in 10 chunks, 200 ms apart.
 SESSION=$(curl -sS "$TURNSTILE_SERVER/trpc/start" {headers} -d '{{
   "message": {{ "prompt": "__fake__:slow:10:200" }},
   "agent": {{ "mode": "code", "model": "fake-deterministic" }},
@@ -71,29 +71,29 @@ SESSION=$(curl -sS "$TURNSTILE_SERVER/trpc/start" {headers} -d '{{
   "options": {{ "callbackTarget": {{ "url": "http://{receiver}/done" }} }}
 }}' | sed 's/.*"cloudAgentSessionId":"\([^"]*\)".*/\1/') && echo "$SESSION"
 
-# Watch the reply come, piece by piece. Without --text you see the frames themselves, and without --until
-# it goes on until Ctrl-C.
+# Print the reply as it arrives. Without --text the frames are printed, and without --until the command runs
+# until Ctrl-C.
 {turnstile} stream "$SESSION" --text --until cloud.message.completed
 
 # Send another message.
 curl -sS "$TURNSTILE_SERVER/trpc/send" {headers} \
   -d '{{ "cloudAgentSessionId": "'"$SESSION"'", "message": {{ "prompt": "__fake__:echo:hello" }} }}'; echo
 
-# The stream from its beginning, if you have websocat.
+# Replay the stream from the beginning (needs websocat).
 TICKET=$({turnstile} ticket "$SESSION")
 websocat "ws://{server}/stream?cloudAgentSessionId=$SESSION&ticket=$TICKET"
 
-# The latest reply as a whole, without a stream.
+# Get the latest reply without a stream.
 curl -sS "$TURNSTILE_SERVER/trpc/getLatestAssistantMessage" {headers} \
   -d '{{ "cloudAgentSessionId": "'"$SESSION"'" }}'; echo
 
-Ctrl-C here ends it.
+Press Ctrl-C here to stop.
 "##
         )
     }
 }
 
-/// A text as a shell takes it for one word, whatever is in it.
+/// Quotes a text as one shell word.
 fn quoted(text: &str) -> String {
     let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if is_plain {

@@ -4,13 +4,16 @@
 
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place as Healed};
 use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use turnstile_judge::trace::What;
 use turnstile_scenarios::Moment;
 
 use super::syntax::wrapped;
 use super::{Shape, Weight};
-use crate::report::picture::{Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, words};
+use crate::report::picture::{
+    Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, struck, words,
+};
 
 /// How far messages got with this record.
 pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, String)> {
@@ -48,7 +51,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
     let words = || event.headline.clone();
     match (&event.record.what, &event.arrow) {
         (What::World(told), _) => {
-            let (from, to) = struck(picture, told)?;
+            let (from, to) = place_of(picture, told)?;
             Some((Weight::Much, Shape::Note(from, to), words()))
         }
         (What::Step { step, .. }, _) => order(picture, step).map(|place| (Weight::Much, place, words())),
@@ -142,23 +145,25 @@ fn mermaid_arrow(arrow: &Arrow, kind: EventKind) -> &'static str {
     }
 }
 
-/// Where something was done to the world; none if it changed nothing there.
-fn struck(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
+/// Where something was done to the world; `None` if it changed nothing there, or if the step itself is shown.
+fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
     let lane = |name: &str| picture.lanes.find(name);
-    let both = |one: &str, other: &str| Some((lane(one)?, lane(other)?));
-    match event {
-        WorldEvent::Cut { link }
-        | WorldEvent::BlackHoled { link }
-        | WorldEvent::Delayed { link, .. }
-        | WorldEvent::Healed { link } => both(&link.from, &link.to),
-        WorldEvent::Reset { from, to, .. }
-        | WorldEvent::Finished { from, to, .. }
-        | WorldEvent::Silenced { from, to, .. } => both(from, to),
-        WorldEvent::Crashed { host, .. }
-        | WorldEvent::Restarted { host }
-        | WorldEvent::DiskFailed { host, .. }
-        | WorldEvent::DiskHealed { host } => both(host, host),
-        WorldEvent::HealedEverything => {
+    let is_of_party = match event {
+        WorldEvent::Began { fault, .. } => {
+            matches!(
+                fault,
+                Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_)
+            )
+        }
+        WorldEvent::Ended { place } => matches!(place, Healed::Queue | Healed::Wrapper),
+    };
+    if is_of_party {
+        return None;
+    }
+    match struck(event)[..] {
+        [one, other] => Some((lane(one)?, lane(other)?)),
+        [host] => Some((lane(host)?, lane(host)?)),
+        _ => {
             let faults = picture.faults.iter();
             let healed = |place: &Place| match place {
                 Place::Between { from, to, .. } => Some((*from, *to)),
@@ -166,7 +171,7 @@ fn struck(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
             };
             let is_it = |at: usize| {
                 let healing = picture.events.get(at).map(|event| &event.record.what);
-                matches!(healing, Some(What::World(WorldEvent::HealedEverything)))
+                matches!(healing, Some(What::World(healing)) if struck(healing).is_empty())
             };
             let mut ended = faults.filter(|fault| fault.ends.is_some_and(is_it));
             ended.find_map(|fault| healed(&fault.place))

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place as Healed};
 use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER, ingest_party};
 use turnstile_judge::trace::{SCRIPT, Trace, WORLD, What};
 
@@ -72,20 +73,23 @@ fn rank(name: &str) -> u8 {
     }
 }
 
-/// Whom something that is done to the world concerns.
-fn struck(event: &WorldEvent) -> Vec<&str> {
+/// The parties that an event of the world concerns; none if it concerns every link.
+pub(in crate::report) fn struck(event: &WorldEvent) -> Vec<&str> {
     match event {
-        WorldEvent::Cut { link }
-        | WorldEvent::BlackHoled { link }
-        | WorldEvent::Delayed { link, .. }
-        | WorldEvent::Healed { link } => vec![&link.from, &link.to],
-        WorldEvent::Reset { from, to, .. }
-        | WorldEvent::Finished { from, to, .. }
-        | WorldEvent::Silenced { from, to, .. } => vec![from, to],
-        WorldEvent::Crashed { host, .. }
-        | WorldEvent::Restarted { host }
-        | WorldEvent::DiskFailed { host, .. }
-        | WorldEvent::DiskHealed { host } => vec![host],
-        WorldEvent::HealedEverything => Vec::new(),
+        WorldEvent::Began { fault, .. } => match fault {
+            Fault::Link { link, .. } => vec![&link.from, &link.to],
+            Fault::Connections { from, to, .. } => vec![from, to],
+            Fault::Host { host, .. } | Fault::Disk { host, .. } => vec![host],
+            Fault::Queue { .. } => vec![SERVER],
+            Fault::Receiver { .. } => vec![RECEIVER],
+            Fault::Wrapper(_) => vec![WRAPPER],
+        },
+        WorldEvent::Ended { place } => match place {
+            Healed::Link(link) => vec![&link.from, &link.to],
+            Healed::EveryLink => Vec::new(),
+            Healed::Host(host) | Healed::Disk(host) => vec![host],
+            Healed::Queue => vec![SERVER],
+            Healed::Wrapper => vec![WRAPPER],
+        },
     }
 }

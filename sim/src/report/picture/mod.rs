@@ -26,8 +26,9 @@ use serde::Serialize;
 use turnstile_judge::trace::{Record, What};
 
 pub(super) use self::arrows::{Arrow, ArrowKind, Fate};
-pub(super) use self::faults::{Fault, Place};
+pub(super) use self::faults::{FaultSpan, Place};
 pub(super) use self::lanes::Lanes;
+pub(super) use self::lanes::struck;
 pub(super) use self::messages::{Message, Messages};
 use crate::script::Verdict;
 
@@ -41,7 +42,7 @@ pub(super) struct Picture<'a> {
     /// Every record, in order.
     pub events: Vec<Event<'a>>,
     /// What was broken, in order of beginning.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FaultSpan>,
 }
 
 /// A record as it is drawn.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnstile_events::observation::Observation;
-use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
-use turnstile_fault::Link;
-use turnstile_judge::trace::{SCRIPT, Trace, WORLD};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{
+    DiskBehaviour, Fault, FaultKind, Link, Place as Healed, QueueBehaviour, WrapperBehaviour,
+};
+use turnstile_judge::trace::{Trace, WORLD};
 use turnstile_scenarios::Moment;
 
-use super::faults::FaultKind;
 use super::*;
 use crate::report::played::{entry, played};
 use crate::stage::epoch;
@@ -61,11 +62,6 @@ fn is_answered(exchange: u64, status: u16) -> What {
         status,
         body,
     })
-}
-
-fn step(step: Value) -> What {
-    let step = step.to_string();
-    What::Step { line: 1, step }
 }
 
 /// Each arrow in a few words: from whom, to whom, with which record it arrives, what became of it.
@@ -201,34 +197,20 @@ fn what_never_arrives_is_lost_and_a_repetition_is_not_taken_for_what_was_given_u
 #[test]
 fn a_fault_lasts_until_what_ends_it_and_a_healed_direction_leaves_the_other() {
     let link = || Link::between("wrapper", "server");
-    let crashed = WorldEvent::Crashed {
-        host: "server".to_owned(),
-        cause: CrashCause::Order,
-        silently: true,
-    };
-    let fault = DiskFault::Full;
-    let disk = || "server".to_owned();
+    let began = |fault: Fault| WorldEvent::of(&fault);
+    let ended = |place| WorldEvent::Ended { place };
     let trace = trace(
         vec![
-            WorldEvent::Cut { link: link() },
-            WorldEvent::Delayed {
-                link: link(),
-                extra: Duration::from_millis(300),
-            },
-            WorldEvent::Healed {
-                link: Link::one_way("server", "wrapper"),
-            },
-            crashed,
-            WorldEvent::DiskFailed { host: disk(), fault },
-            WorldEvent::BlackHoled { link: link() },
-            WorldEvent::Restarted {
-                host: "server".to_owned(),
-            },
-            WorldEvent::HealedEverything,
-            WorldEvent::DiskHealed { host: disk() },
-            WorldEvent::Cut {
-                link: Link::one_way("server", "receiver"),
-            },
+            began(Fault::cut(&link())),
+            began(Fault::delay(&link(), Duration::from_millis(300))),
+            ended(Healed::Link(Link::one_way("server", "wrapper"))),
+            began(Fault::power_loss("server")),
+            began(Fault::disk("server", DiskBehaviour::Full)),
+            began(Fault::black_hole(&link())),
+            ended(Healed::host("server")),
+            ended(Healed::EveryLink),
+            ended(Healed::disk("server")),
+            began(Fault::cut(&Link::one_way("server", "receiver"))),
         ]
         .into_iter()
         .map(|event| (WORLD, What::World(event)))
@@ -250,35 +232,34 @@ fn a_fault_lasts_until_what_ends_it_and_a_healed_direction_leaves_the_other() {
 }
 
 #[test]
-fn an_order_to_the_queue_or_the_wrapper_lasts_as_long_as_the_script_says() {
+fn a_behaviour_of_the_queue_or_the_wrapper_lasts_until_another_one_or_its_end() {
+    let queue = |is| (WORLD, What::World(WorldEvent::of(&Fault::Queue { is })));
+    let wrapper = |deaf| {
+        let behaviour = WrapperBehaviour {
+            deaf,
+            ..WrapperBehaviour::default()
+        };
+        let fault = Fault::Wrapper(Box::new(behaviour));
+        (WORLD, What::World(WorldEvent::of(&fault)))
+    };
     let nothing = || ("client", asks(1, "server", "/trpc/health"));
     let trace = trace(vec![
-        (
-            SCRIPT,
-            step(json!({"queue": {"is": "loses-ack", "for": "1s 500ms"}})),
-        ),
+        queue(QueueBehaviour::LosesAck),
         ("wrapper", asks(1, "server", "/")),
         nothing(),
-        (SCRIPT, step(json!({"queue": "refuses"}))),
-        (SCRIPT, step(json!({"wrapper": {"deaf": true}}))),
-        (SCRIPT, step(json!({"queue": "works"}))),
-        (SCRIPT, step(json!({"wrapper": {}}))),
-        (SCRIPT, step(json!({"queue": {"is": "away", "for": "10m"}}))),
-        (
-            SCRIPT,
-            What::Step {
-                line: 0,
-                step: "all is over".to_owned(),
-            },
-        ),
+        queue(QueueBehaviour::Refuses),
+        wrapper(true),
+        queue(QueueBehaviour::Works),
+        wrapper(false),
+        queue(QueueBehaviour::Away),
     ]);
     assert_eq!(
         faults(&trace),
         [
-            "queue loses ack server 0..1500000 us",
+            "queue loses ack server 0..3",
             "queue refuses server 3..5",
             "deaf wrapper 4..6",
-            "queue away server 7..8",
+            "queue away server 7..ever",
         ]
     );
 }
@@ -317,7 +298,7 @@ fn a_played_run_is_drawn_with_its_messages_and_nothing_is_taken_for_lost_that_ar
     );
     assert!(matches!(
         &picture.faults[..],
-        [Fault {
+        [FaultSpan {
             kind: FaultKind::Cut,
             ..
         }]

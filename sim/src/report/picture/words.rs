@@ -5,10 +5,9 @@
 
 use serde_json::Value;
 use turnstile_events::observation::{ClosedBy, Observation};
-use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::{Cause, WorldEvent};
+use turnstile_fault::Place;
 use turnstile_judge::trace::{Labels, What};
-use turnstile_scenarios::Lapse;
 
 /// Where procedures are, before their names (protocol §2).
 const PROCEDURES: &str = "/trpc/";
@@ -196,65 +195,32 @@ fn of_frame(frame: &Value) -> String {
 
 /// What was done to the world.
 fn world(event: &WorldEvent) -> String {
-    let ends = |Link { from, to, one_way }: &Link| {
-        let way = if *one_way { "→" } else { "↔" };
-        format!("{from} {way} {to}")
-    };
-    let counted = |connections: &usize| match connections {
-        1 => "1 connection".to_owned(),
-        count => format!("{count} connections"),
-    };
     match event {
-        WorldEvent::Cut { link } => format!("cut {}", ends(link)),
-        WorldEvent::BlackHoled { link } => format!("black hole {}", ends(link)),
-        WorldEvent::Delayed { link, extra } => format!("delay {} by {}", ends(link), Lapse::from(*extra)),
-        WorldEvent::Healed { link } => format!("healed {}", ends(link)),
-        WorldEvent::HealedEverything => "all links healed".to_owned(),
-        WorldEvent::Reset {
-            from,
-            to,
-            connections,
-        } => {
-            format!("reset {from} ↔ {to}, {}", counted(connections))
-        }
-        WorldEvent::Finished {
-            from,
-            to,
-            connections,
-        } => {
-            format!("FIN {from} → {to}, {}", counted(connections))
-        }
-        WorldEvent::Silenced {
-            from,
-            to,
-            connections,
-        } => {
-            format!("silence {from} ↔ {to}, {}", counted(connections))
-        }
-        WorldEvent::Crashed {
-            host,
+        WorldEvent::Began {
+            fault,
             cause,
-            silently,
+            connections,
         } => {
-            let how = if *silently { "loses its power" } else { "crashes" };
-            let cause = match cause {
-                CrashCause::Order => "",
-                CrashCause::Itself => " at the point where it was to",
-                CrashCause::Panic => " by a panic",
+            let counted = match connections {
+                None => String::new(),
+                Some(1) => ", 1 connection".to_owned(),
+                Some(count) => format!(", {count} connections"),
             };
-            format!("{host} {how}{cause}")
+            let cause = match cause {
+                Cause::Order => "",
+                Cause::Itself => " at the point where it was to",
+                Cause::Panic => " by a panic",
+            };
+            format!("{fault}{counted}{cause}")
         }
-        WorldEvent::Restarted { host } => format!("{host} restarts"),
-        WorldEvent::DiskFailed { host, fault } => format!("{host}: {}", disk_fault(*fault)),
-        WorldEvent::DiskHealed { host } => format!("{host}: disk healed"),
-    }
-}
-
-/// What is wrong with a disk.
-pub(in crate::report) fn disk_fault(fault: DiskFault) -> &'static str {
-    match fault {
-        DiskFault::WriteError => "disk fails",
-        DiskFault::Full => "disk full",
+        WorldEvent::Ended { place } => match place {
+            Place::Link(link) => format!("healed {link}"),
+            Place::EveryLink => "all links healed".to_owned(),
+            Place::Host(host) => format!("{host} restarts"),
+            Place::Disk(host) => format!("{host}: disk healed"),
+            Place::Queue => "queue works".to_owned(),
+            Place::Wrapper => "wrapper behaves".to_owned(),
+        },
     }
 }
 

@@ -149,7 +149,7 @@ class Drawing {
         continue;
       }
       this.add("rect", { ...box, class: `hatch-ground ${fault.kind}` });
-      this.add("rect", { ...box, class: "fault", fill: `url(#hatch-${fault.kind})` });
+      this.add("rect", { ...box, class: "fault", fill: `url(#hatch-${patternOf(fault.kind)})` });
       if (top > -2) this.trace("fault-edge", `M${left} ${top}H${right}`);
       if (bottom < this.view.height + 2) this.trace("fault-edge", `M${left} ${bottom}H${right}`);
       this.worded.push({ fault, left, right, top: box.y, bottom: box.y + box.height });
@@ -173,7 +173,7 @@ class Drawing {
       return [Math.min(...ends), Math.max(...ends)];
     }
     const middle = lanes.get(fault.place.at.lane);
-    const half = { down: 0.42, disk: 0.3, queue: 0.36, wrapper: 0.36 }[fault.kind] * pitch;
+    const half = { crash: 0.42, disk: 0.3, queue: 0.36, wrapper: 0.36 }[fault.kind] * pitch;
     return middle === undefined ? [] : [middle - half, middle + half];
   }
 

@@ -1,10 +1,11 @@
 // The head of the page, the filters, and what the page's address asks for.
 
 function fillHeader() {
-  const isBroken = run.findings.length > 0;
-  document.title = `${isBroken ? "broke" : "held"}: ${run.title}`;
-  page.outcome.textContent = isBroken ? "broke" : "held";
-  page.outcome.classList.toggle("broke", isBroken);
+  const hasFailed = run.findings.length > 0;
+  const outcome = hasFailed ? "failed" : "passed";
+  document.title = `${outcome}: ${run.title}`;
+  page.outcome.textContent = outcome;
+  page.outcome.classList.toggle("failed", hasFailed);
   page.title.textContent = run.title;
   const fact = (text, code, look = "") => {
     const made = Object.assign(document.createElement("span"), { className: look });

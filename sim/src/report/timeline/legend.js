@@ -4,21 +4,28 @@
 const SIGNS = { completed: "✓", failed: "✕", interrupted: "–" };
 const ENDS = ["completed", "failed", "interrupted"];
 
-/** The patterns of the faults, each of its own, so that no colour has to tell them apart. */
+/** The patterns of the faults, so that no colour has to tell them apart. */
+const PATTERNS = {
+  cut: "M-2 10L10 -2M6 10L10 6M-2 2L2 -2",
+  "black-hole": "M-2 10L10 -2M-2 -2L10 10",
+  delay: "M0 4H8",
+  crash: "M-2 10L10 -2M6 10L10 6M-2 2L2 -2M-2 -2L10 10",
+  disk: "M4 0V8",
+  queue: "M2 4H4",
+  wrapper: "M4 2V4",
+};
+/** The pattern of a kind without one. */
+const OTHER_PATTERN = "delay";
+
+function patternOf(kind) {
+  return kind in PATTERNS ? kind : OTHER_PATTERN;
+}
+
 function patterns() {
-  const shapes = {
-    cut: "M-2 10L10 -2M6 10L10 6M-2 2L2 -2",
-    "black-hole": "M-2 10L10 -2M-2 -2L10 10",
-    delay: "M0 4H8",
-    down: "M-2 10L10 -2M6 10L10 6M-2 2L2 -2M-2 -2L10 10",
-    disk: "M4 0V8",
-    queue: "M2 4H4",
-    wrapper: "M4 2V4",
-  };
   const all = element("defs", {});
-  for (const kind in shapes) {
+  for (const kind in PATTERNS) {
     const pattern = element("pattern", { id: `hatch-${kind}`, width: 8, height: 8, patternUnits: "userSpaceOnUse" });
-    pattern.append(element("path", { class: "hatch", d: shapes[kind] }));
+    pattern.append(element("path", { class: "hatch", d: PATTERNS[kind] }));
     all.append(pattern);
   }
   return all;

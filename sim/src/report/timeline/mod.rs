@@ -84,7 +84,7 @@ impl Document for TimelineReport {
         match (&self.page, self.is_only_play) {
             (Some(_), _) => None,
             (None, true) => Some("the harness failed, so there is nothing to draw"),
-            (None, false) => Some("no play broke, and of several only one that broke is drawn"),
+            (None, false) => Some("no play failed, and of several plays only a failed one is drawn"),
         }
     }
 
@@ -93,7 +93,7 @@ impl Document for TimelineReport {
     }
 }
 
-/// All that a page knows of its run.
+/// The data of a page.
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,

@@ -1,23 +1,30 @@
 //! Steps that bring faults, and those that end them.
 
 use serde_json::{Value, json};
+use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Place, WireAnswer};
 use turnstile_judge::parties::WRAPPER;
 use turnstile_scenarios::{Answer as ReceiverAnswer, Injection, Spot};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::{RECEIVER_AUTHORITY, heal, wrapper_authority};
+use crate::stage::{RECEIVER_AUTHORITY, wrapper_authority};
 
 impl Player<'_> {
     /// Applies a fault, and arranges its end if it lasts only for a while.
     pub(super) fn inject(&mut self, injection: &Injection, spot: Spot) -> Result<(), Halt> {
         let Injection { fault, lasts, .. } = injection;
         match fault {
-            Fault::Receiver { answers } => return self.script_receiver(answers, spot),
+            Fault::Receiver { answers } => {
+                self.script_receiver(answers, spot)?;
+                self.stage.faults.record(WorldEvent::of(fault));
+                return Ok(());
+            }
             Fault::Wrapper(behaviour) => {
                 self.wrapper_is_scripted = true;
                 let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
-                return self.script_fake("wrapper", url, json!(behaviour), spot);
+                self.script_fake("wrapper", url, json!(behaviour), spot)?;
+                self.stage.faults.record(WorldEvent::of(fault));
+                return Ok(());
             }
             _ => {}
         }
@@ -41,7 +48,7 @@ impl Player<'_> {
 
     /// Heals a link.
     pub(super) fn heal(&mut self, link: &turnstile_scenarios::Link) -> Result<(), Halt> {
-        Ok(heal(&mut *self.stage.world, &Place::Link(link.clone()))?)
+        Ok(self.stage.world.heal(&Place::link(link))?)
     }
 
     /// Starts a party that is down.
@@ -50,7 +57,7 @@ impl Player<'_> {
             // Another fault may have had it restarted, or its crash point was never reached.
             return Ok(());
         }
-        Ok(heal(&mut *self.stage.world, &Place::Host(host.to_owned()))?)
+        Ok(self.stage.world.heal(&Place::host(host))?)
     }
 
     pub(in crate::script) fn script_receiver(

@@ -9,16 +9,12 @@ use turnstile_scenarios::{
 };
 
 use super::requests::contains;
+use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::script::player::{Halt, Player};
-use crate::script::stored::callback_target;
 use crate::stage::client::{Answer, Client, Content, Right};
 
-/// The repository that every session works on.
-pub(in crate::script) const REPOSITORY: &str = "turnstile/example";
 /// Where every session says that it was made.
 const PLATFORM: &str = "turnstile";
-/// The path that the receiver has in the beginning.
-pub(in crate::script) const CALLBACK_PATH: &str = "/callback";
 /// Procedures that change nothing, and so are asked with GET.
 const QUERIES: [&str; 4] = [
     "health",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use turnstile_scenarios::{At, ClientName, Open, ReadingSpeed, Resume};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::client::{From, StreamWish};
+use crate::stage::stream::{From, StreamWish};
 
 /// How long a client that reads slowly rests after each frame.
 const SLOW_READER_REST: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Who asks: nobody, somebody who cannot prove it, somebody else.
+//! Missing, invalid and insufficient credentials.
 
 use http::Method;
 use jwt_compact::alg::{Hs384, Hs384Key};
@@ -9,7 +9,7 @@ use super::sweep::{NOT_FOUND, OTHER_USER, Sweep, UNAUTHORIZED, UNKNOWN};
 use crate::house::{API_SECRET, INTERNAL_API_KEY, TICKET_SECRET};
 use crate::wire::{Asked, USER, sign, sign_as, ticket, user_claims, user_token};
 
-/// Values of `Authorization` that prove nothing, in words.
+/// Values of `Authorization` that must be refused, each with a description.
 fn unproven(session: &str, now: jiff::Timestamp) -> Vec<(&'static str, Vec<u8>)> {
     let right = user_token(USER, now);
     let with = |key: &str, value: Value| {
@@ -90,7 +90,7 @@ fn unproven(session: &str, now: jiff::Timestamp) -> Vec<(&'static str, Vec<u8>)>
     values
 }
 
-/// The first form of each procedure.
+/// The first form of each procedure's input.
 fn forms() -> Vec<Input> {
     let mut forms = inputs::all();
     forms.dedup_by_key(|input| input.procedure.name);
@@ -98,19 +98,19 @@ fn forms() -> Vec<Input> {
 }
 
 #[test]
-fn whoever_cannot_prove_who_they_are_is_refused() {
+fn invalid_credentials_are_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     for form in forms() {
         let input = form.maximal(&sweep.session);
         let name = form.procedure.name;
         let call = || {
-            let asked = Asked::call(name, &input);
+            let request = Asked::call(name, &input);
             match form.procedure.access {
-                Access::Internal => asked.internally(),
-                _ => asked,
+                Access::Internal => request.internally(),
+                _ => request,
             }
         };
-        sweep.refused(name, "nobody asks", &call(), UNAUTHORIZED, &[]);
+        sweep.refused(name, "no credentials", &call(), UNAUTHORIZED, &[]);
         for (what, value) in unproven(&sweep.session, sweep.house.now()) {
             let what = format!("an authorization {what}");
             sweep.refused(
@@ -123,11 +123,11 @@ fn whoever_cannot_prove_who_they_are_is_refused() {
         }
     }
     let path = format!("/trpc/{}?input=%7B", GET_SESSION.name);
-    let asked = Asked::bare(Method::GET, &path);
+    let request = Asked::bare(Method::GET, &path);
     sweep.refused(
         GET_SESSION.name,
-        "nobody asks with GET",
-        &asked,
+        "GET without credentials",
+        &request,
         UNAUTHORIZED,
         &[],
     );
@@ -135,7 +135,7 @@ fn whoever_cannot_prove_who_they_are_is_refused() {
 }
 
 #[test]
-fn whoever_does_not_know_the_internal_key_is_refused() {
+fn a_wrong_internal_key_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     let keys = [
         String::new(),
@@ -155,38 +155,38 @@ fn whoever_does_not_know_the_internal_key_is_refused() {
         let call = Asked::call(name, &form.maximal(&sweep.session)).by(&token);
         sweep.refused(name, "no key", &call, UNAUTHORIZED, &[]);
         for key in &keys {
-            let asked = call.clone().with("x-internal-api-key", key.as_bytes());
-            sweep.refused(name, &format!("the key {key:?}"), &asked, UNAUTHORIZED, &[]);
+            let request = call.clone().with("x-internal-api-key", key.as_bytes());
+            sweep.refused(name, &format!("the key {key:?}"), &request, UNAUTHORIZED, &[]);
         }
-        let asked = call.with("x-internal-api-key", b"\xff".to_vec());
-        sweep.refused(name, "a key that is not text", &asked, UNAUTHORIZED, &[]);
+        let request = call.with("x-internal-api-key", b"\xff".to_vec());
+        sweep.refused(name, "a key that is not text", &request, UNAUTHORIZED, &[]);
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn the_internal_key_proves_nothing_about_a_user() {
+fn the_internal_key_does_not_replace_a_user_token() {
     let mut sweep = Sweep::begin(Vec::new());
     for form in forms() {
         let input = form.maximal(&sweep.session);
         let name = form.procedure.name;
-        let asked = Asked::call(name, &input).internally();
-        sweep.refused(name, "a key and no token", &asked, UNAUTHORIZED, &[]);
-        let asked = Asked::call(name, &input).by(INTERNAL_API_KEY).internally();
-        sweep.refused(name, "the key as a token", &asked, UNAUTHORIZED, &[]);
+        let request = Asked::call(name, &input).internally();
+        sweep.refused(name, "a key and no token", &request, UNAUTHORIZED, &[]);
+        let request = Asked::call(name, &input).by(INTERNAL_API_KEY).internally();
+        sweep.refused(name, "the key as a token", &request, UNAUTHORIZED, &[]);
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn a_session_of_another_user_is_told_as_little_of_as_one_that_never_was() {
+fn another_users_session_is_answered_like_an_unknown_one() {
     let mut sweep = Sweep::begin(Vec::new());
     for form in inputs::all() {
         if !form.names_session() {
             continue;
         }
         let title = form.title();
-        let mut asked = Vec::new();
+        let mut request = Vec::new();
         for (what, session) in [
             ("unknown", UNKNOWN.to_owned()),
             ("another user's", sweep.foreign.clone()),
@@ -194,10 +194,10 @@ fn a_session_of_another_user_is_told_as_little_of_as_one_that_never_was() {
             for (way, call) in sweep.ways(form.procedure, &form.maximal(&session)) {
                 let what = format!("{what} session by {way}");
                 sweep.refused(&title, &what, &call, NOT_FOUND, &[]);
-                asked.push(call);
+                request.push(call);
             }
         }
-        let (unknown, foreign) = asked.split_at(asked.len() / 2);
+        let (unknown, foreign) = request.split_at(request.len() / 2);
         for (unknown, foreign) in unknown.iter().zip(foreign) {
             sweep.same(&title, "another user's session", unknown, foreign);
         }

@@ -1,5 +1,4 @@
-//! Bodies and queries that are no input at all, whatever they were meant for, and ways of asking that nobody
-//! offers.
+//! Bodies and queries that are not an input, unsupported methods, and unknown procedures.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -10,10 +9,10 @@ use super::sweep::{
 };
 use crate::wire::{Asked, USER};
 
-/// More than any input can have to say.
+/// Above the size limit of a body.
 const HUGE: usize = 3 * 1024 * 1024;
 
-/// Each procedure that takes an input, with one that is right.
+/// Each procedure with an input, and a valid input.
 fn procedures(session: &str) -> Vec<(Procedure, Value)> {
     let mut procedures: Vec<(Procedure, Value)> = Vec::new();
     for input in inputs::all() {
@@ -27,7 +26,7 @@ fn procedures(session: &str) -> Vec<(Procedure, Value)> {
     procedures
 }
 
-/// Bytes that are not JSON, in words.
+/// Bytes that are not JSON, each with a description.
 fn broken() -> Vec<(&'static str, Vec<u8>)> {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     vec![
@@ -48,88 +47,94 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn a_body_that_is_no_object_is_refused() {
+fn a_body_that_is_not_an_object_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     for (procedure, _) in procedures(&sweep.session) {
         for body in ["", "null", "[]", "[[]]", "7", "true", "\"text\""] {
-            let asked = sweep.call_with(procedure, body.as_bytes());
+            let request = sweep.call_with(procedure, body.as_bytes());
             sweep.refused(
                 procedure.name,
                 &format!("the body is {body:?}"),
-                &asked,
+                &request,
                 BAD_REQUEST,
                 &[],
             );
         }
     }
     for input in inputs::all() {
-        // A list that is taken for an input may change the session, which the next ones need.
+        // A list accepted as an input may change the session, so each input gets its own.
         let session = prepared(&mut sweep.house, USER);
-        sweep.take_stock();
+        sweep.record_baseline();
         let whole = input.maximal(&session);
         let list: Value = input
             .fields_in("")
             .map(|field| whole[field.name()].clone())
             .collect();
-        for (way, asked) in sweep.ways(input.procedure, &list) {
+        for (way, request) in sweep.ways(input.procedure, &list) {
             let title = format!("{} by {way}", input.title());
-            sweep.refused(&title, "the values are in a list", &asked, BAD_REQUEST, &[]);
+            sweep.refused(&title, "the values are in a list", &request, BAD_REQUEST, &[]);
         }
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn a_body_that_is_not_json_is_refused_as_that() {
+fn a_body_that_is_not_json_is_a_parse_error() {
     let mut sweep = Sweep::begin(Vec::new());
     for (procedure, _) in procedures(&sweep.session) {
         for (what, body) in broken() {
-            let asked = sweep.call_with(procedure, &body);
-            sweep.refused(procedure.name, what, &asked, PARSE_ERROR, &[]);
+            let request = sweep.call_with(procedure, &body);
+            sweep.refused(procedure.name, what, &request, PARSE_ERROR, &[]);
         }
     }
-    let asked = sweep.call_with(HEALTH, b"{");
-    sweep.refused(HEALTH.name, "a beginning only", &asked, PARSE_ERROR, &[]);
+    let request = sweep.call_with(HEALTH, b"{");
+    sweep.refused(HEALTH.name, "a beginning only", &request, PARSE_ERROR, &[]);
     sweep.end_unchanged();
 }
 
 #[test]
-fn a_body_that_is_huge_is_refused_as_that() {
+fn a_body_above_the_size_limit_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     for (procedure, input) in procedures(&sweep.session) {
         let padded = format!("{input}{}", " ".repeat(HUGE));
-        let asked = sweep.call_with(procedure, padded.as_bytes());
-        sweep.refused(procedure.name, "right but padded", &asked, PAYLOAD_TOO_LARGE, &[]);
-        let asked = sweep.call_with(procedure, "[".repeat(HUGE).as_bytes());
-        sweep.refused(procedure.name, "huge rubbish", &asked, PAYLOAD_TOO_LARGE, &[]);
+        let request = sweep.call_with(procedure, padded.as_bytes());
+        sweep.refused(
+            procedure.name,
+            "right but padded",
+            &request,
+            PAYLOAD_TOO_LARGE,
+            &[],
+        );
+        let request = sweep.call_with(procedure, "[".repeat(HUGE).as_bytes());
+        sweep.refused(procedure.name, "huge rubbish", &request, PAYLOAD_TOO_LARGE, &[]);
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn the_input_of_a_query_is_looked_at_as_closely() {
+fn the_input_of_a_query_is_validated_too() {
     let mut sweep = Sweep::begin(Vec::new());
     for (procedure, _) in procedures(&sweep.session) {
         if !procedure.is_query {
             continue;
         }
         let name = procedure.name;
-        let asked = sweep.get(procedure, None);
-        sweep.refused(name, "GET without an input", &asked, BAD_REQUEST, &[]);
+        let request = sweep.get(procedure, None);
+        sweep.refused(name, "GET without an input", &request, BAD_REQUEST, &[]);
         for input in ["null", "7", "%5B%5D", "%22text%22"] {
-            let asked = sweep.get(procedure, Some(input));
-            sweep.refused(name, &format!("GET with {input}"), &asked, BAD_REQUEST, &[]);
+            let request = sweep.get(procedure, Some(input));
+            sweep.refused(name, &format!("GET with {input}"), &request, BAD_REQUEST, &[]);
         }
         for input in ["", "%7B", "{", "%FF", "%", "%zz", "undefined"] {
-            let asked = sweep.get(procedure, Some(input));
-            sweep.refused(name, &format!("GET with {input:?}"), &asked, PARSE_ERROR, &[]);
+            let request = sweep.get(procedure, Some(input));
+            sweep.refused(name, &format!("GET with {input:?}"), &request, PARSE_ERROR, &[]);
         }
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn a_method_that_is_not_offered_is_refused_as_that() {
+fn an_unsupported_method_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     let health = (HEALTH, json!({}));
     for (procedure, input) in procedures(&sweep.session).into_iter().chain([health]) {
@@ -138,19 +143,25 @@ fn a_method_that_is_not_offered_is_refused_as_that() {
             methods.push(Method::GET);
         }
         for method in methods {
-            let mut asked = sweep.get(procedure, Some(&encoded(&input)));
-            asked.method = method.clone();
-            sweep.refused(procedure.name, method.as_str(), &asked, METHOD_NOT_SUPPORTED, &[]);
-            asked.body = input.to_string().into_bytes();
+            let mut request = sweep.get(procedure, Some(&encoded(&input)));
+            request.method = method.clone();
+            sweep.refused(
+                procedure.name,
+                method.as_str(),
+                &request,
+                METHOD_NOT_SUPPORTED,
+                &[],
+            );
+            request.body = input.to_string().into_bytes();
             let what = format!("{method} with a body");
-            sweep.refused(procedure.name, &what, &asked, METHOD_NOT_SUPPORTED, &[]);
+            sweep.refused(procedure.name, &what, &request, METHOD_NOT_SUPPORTED, &[]);
         }
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn a_procedure_that_does_not_exist_is_not_found() {
+fn an_unknown_procedure_is_not_found() {
     let mut sweep = Sweep::begin(Vec::new());
     let body = json!({"cloudAgentSessionId": sweep.session});
     for name in [
@@ -163,17 +174,17 @@ fn a_procedure_that_does_not_exist_is_not_found() {
         "sessions",
     ] {
         for method in [Method::POST, Method::GET, Method::DELETE] {
-            let mut asked = Asked::bare(method.clone(), &format!("/trpc/{name}"));
-            asked.body = body.to_string().into_bytes();
-            let asked = sweep.authorized(inputs::UPDATE, asked);
-            // The path of the envelope is what the caller meant, which is not always what stood in the URL.
-            let meant = match name {
+            let mut request = Asked::bare(method.clone(), &format!("/trpc/{name}"));
+            request.body = body.to_string().into_bytes();
+            let request = sweep.authorized(inputs::UPDATE, request);
+            // The path in the envelope is the decoded name.
+            let decoded = match name {
                 "start%20" => "start ",
                 "%E2%82%AC" => "€",
                 plain => plain,
             };
             let what = format!("{method} of {name:?}");
-            sweep.refused_at(meant, &what, &asked, NOT_FOUND);
+            sweep.refused_at(decoded, &what, &request, NOT_FOUND);
         }
     }
     for (name, path) in [
@@ -181,8 +192,8 @@ fn a_procedure_that_does_not_exist_is_not_found() {
         ("", "/trpc/"),
         ("start/now", "/trpc/start/now"),
     ] {
-        let asked = sweep.authorized(inputs::UPDATE, Asked::bare(Method::POST, path));
-        let answer = sweep.house.ask(&asked);
+        let request = sweep.authorized(inputs::UPDATE, Asked::bare(Method::POST, path));
+        let answer = sweep.house.ask(&request);
         let status = answer.as_ref().map(|answer| answer.status);
         let is_refused = matches!(status, Ok(400 | 404));
         let has_envelope = answer

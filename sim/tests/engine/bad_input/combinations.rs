@@ -1,4 +1,4 @@
-//! Fields that are right each for itself and wrong together, or wrong for what the session is.
+//! Fields that are valid alone but invalid together or invalid in the session's state.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::sweep::{BAD_REQUEST, Sweep, TOO_MANY_REQUESTS, prepared};
 use crate::house::LeftBehind;
 use crate::wire::USER;
 
-/// A session that an older service left without saying what it is to do, nor with which model.
-const WORDLESS: &str = "agent_6f1b2c3d-0000-4000-8000-00000000aaaa";
+/// An imported session without a prompt and a model.
+const WITHOUT_PROMPT: &str = "agent_6f1b2c3d-0000-4000-8000-00000000aaaa";
 
-fn wordless() -> Vec<LeftBehind> {
+fn without_prompt() -> Vec<LeftBehind> {
     vec![LeftBehind {
         user: USER,
         record: json!({
             "version": 1_767_225_600_000_i64, "timestamp": 1_767_225_600_000_i64,
-            "sessionId": WORDLESS, "userId": USER, "githubRepo": "o/r",
+            "sessionId": WITHOUT_PROMPT, "userId": USER, "githubRepo": "o/r",
         }),
         executions: Vec::new(),
     }]
@@ -29,7 +29,7 @@ fn form(procedure: &str, form: &str) -> Input {
     found.next().expect("the table has it")
 }
 
-/// `base` with other values at its top.
+/// `base` with other values for some top-level fields.
 fn with(mut base: Value, more: &Value) -> Value {
     for (key, value) in more.as_object().expect("fields") {
         base[key] = value.clone();
@@ -38,8 +38,8 @@ fn with(mut base: Value, more: &Value) -> Value {
 }
 
 #[test]
-fn fields_that_do_not_go_together_are_refused() {
-    let mut sweep = Sweep::begin(wordless());
+fn incompatible_fields_are_refused() {
+    let mut sweep = Sweep::begin(without_prompt());
     let session = sweep.session.clone();
     let start = form("start", "github").minimal(&session);
     let prepare = form("prepareSession", "github").minimal(&session);
@@ -116,7 +116,7 @@ fn fields_that_do_not_go_together_are_refused() {
         (
             SEND,
             "no model, neither here nor in the session",
-            with(send, &json!({"cloudAgentSessionId": WORDLESS})),
+            with(send, &json!({"cloudAgentSessionId": WITHOUT_PROMPT})),
             &["model"],
         ),
         (
@@ -153,13 +153,13 @@ fn fields_that_do_not_go_together_are_refused() {
         (
             SEND_V2,
             "no model, neither here nor in the session",
-            with(prompt, &json!({"cloudAgentSessionId": WORDLESS})),
+            with(prompt, &json!({"cloudAgentSessionId": WITHOUT_PROMPT})),
             &["model"],
         ),
         (
             INITIATE,
-            "a session that nothing was ever said to",
-            json!({"cloudAgentSessionId": WORDLESS}),
+            "a session without a prompt",
+            json!({"cloudAgentSessionId": WITHOUT_PROMPT}),
             &["message"],
         ),
         (
@@ -171,8 +171,8 @@ fn fields_that_do_not_go_together_are_refused() {
     ];
     for (procedure, what, input, names) in cases {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let asked = sweep.call(procedure, &input);
-        sweep.refused(procedure.name, what, &asked, BAD_REQUEST, &names);
+        let request = sweep.call(procedure, &input);
+        sweep.refused(procedure.name, what, &request, BAD_REQUEST, &names);
     }
     sweep.end_unchanged();
 }
@@ -182,12 +182,12 @@ fn payload_of_illustrated(illustrated: &Value) -> Value {
 }
 
 #[test]
-fn a_message_that_is_known_cannot_be_another_one() {
+fn a_known_message_id_with_another_intent_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     let session = prepared(&mut sweep.house, USER);
     let input = form("send", "").maximal(&session);
-    let asked = sweep.call(SEND, &input);
-    sweep.accepted("send", "a message", &asked);
+    let request = sweep.call(SEND, &input);
+    sweep.accepted("send", "a message", &request);
     let other = |path: &str, value: Value| {
         let mut other = input.clone();
         *other.pointer_mut(path).expect("the input has every field") = value;
@@ -200,19 +200,19 @@ fn a_message_that_is_known_cannot_be_another_one() {
         ("another model", other("/agent/model", json!("other"))),
         ("another variant", other("/agent/variant", json!("other"))),
         (
-            "another wish to commit",
+            "another autoCommit",
             other("/finalization/autoCommit", json!(true)),
         ),
         (
-            "another wish to condense",
+            "another condenseOnComplete",
             other("/finalization/condenseOnComplete", json!(true)),
         ),
     ] {
-        let asked = sweep.call(SEND, &other);
+        let request = sweep.call(SEND, &other);
         sweep.refused(
             "send",
             &format!("the id of a queued message with {what}"),
-            &asked,
+            &request,
             BAD_REQUEST,
             &[],
         );
@@ -221,24 +221,24 @@ fn a_message_that_is_known_cannot_be_another_one() {
         "cloudAgentSessionId": session, "messageId": MESSAGE,
         "payload": {"type": "command", "command": "review"},
     });
-    let asked = sweep.call(SEND_V2, &command);
+    let request = sweep.call(SEND_V2, &command);
     sweep.refused(
         "sendMessageV2",
         "the id of a queued prompt for a command",
-        &asked,
+        &request,
         BAD_REQUEST,
         &[],
     );
 
-    let asked = sweep.call(INTERRUPT, &json!({"sessionId": session}));
-    sweep.accepted("interruptSession", "what waits", &asked);
+    let request = sweep.call(INTERRUPT, &json!({"sessionId": session}));
+    sweep.accepted("interruptSession", "a queued message", &request);
     sweep.house.wait(Duration::from_secs(3));
-    let asked = sweep.call(SEND, &input);
+    let request = sweep.call(SEND, &input);
     let terminal = ["terminal".to_owned()];
     sweep.refused(
         "send",
         "the id of an ended message",
-        &asked,
+        &request,
         BAD_REQUEST,
         &terminal,
     );
@@ -246,7 +246,7 @@ fn a_message_that_is_known_cannot_be_another_one() {
 }
 
 #[test]
-fn an_eleventh_message_is_one_too_many() {
+fn the_eleventh_pending_message_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     let session = prepared(&mut sweep.house, USER);
     let call = |sweep: &Sweep, number: u32| {
@@ -254,11 +254,11 @@ fn an_eleventh_message_is_one_too_many() {
         sweep.call(SEND, &json!({"cloudAgentSessionId": session, "message": message}))
     };
     for number in 0..10 {
-        let asked = call(&sweep, number);
-        sweep.accepted("send", "a message of the first ten", &asked);
+        let request = call(&sweep, number);
+        sweep.accepted("send", "a message of the first ten", &request);
     }
-    let asked = call(&sweep, 10);
+    let request = call(&sweep, 10);
     let full = ["PENDING_QUEUE_FULL".to_owned()];
-    sweep.refused("send", "an eleventh message", &asked, TOO_MANY_REQUESTS, &full);
+    sweep.refused("send", "an eleventh message", &request, TOO_MANY_REQUESTS, &full);
     sweep.end();
 }

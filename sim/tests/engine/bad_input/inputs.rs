@@ -1,33 +1,31 @@
-//! What each procedure takes, field by field (protocol §2), and a sample of every kind of field.
+//! The inputs of all procedures, field by field (protocol §2), with a sample value for each kind of field.
 //!
-//! A table and nothing else: what is made of it is the business of `mechanical` and of the tests.
+//! Data only: `mechanical` derives cases from it.
 
 use serde_json::{Map, Value, json};
 
-/// A message id of the right form.
+/// A valid message id.
 pub const MESSAGE: &str = "msg_0123456789abABCDEFGHIJKLMN";
-/// A model that the gateway has.
+/// A model that the gateway serves.
 pub const MODEL: &str = "kilo/fake-deterministic";
 
-/// Who may call a procedure.
+/// The callers that a procedure accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Anyone, without credentials.
     Anybody,
-    /// A user.
+    /// A user with a token.
     User,
-    /// A service that acts for a user.
+    /// An internal service that acts for a user.
     Internal,
 }
 
-/// A procedure.
 #[derive(Debug, Clone, Copy)]
 pub struct Procedure {
-    /// Its name.
+    /// Name in the URL.
     pub name: &'static str,
-    /// Whether it may be called with GET.
+    /// Whether GET is supported.
     pub is_query: bool,
-    /// Who may call it.
     pub access: Access,
 }
 
@@ -49,67 +47,67 @@ const fn query(name: &'static str, access: Access) -> Procedure {
     }
 }
 
-/// The one that asks for nothing.
+/// The health check, without input.
 pub const HEALTH: Procedure = query("health", Access::Anybody);
 const START: Procedure = mutation("start", Access::User);
-/// A further message.
+/// Sends a further message.
 pub const SEND: Procedure = mutation("send", Access::User);
-/// A session that begins later.
+/// Creates a session whose first message is sent later.
 pub const PREPARE: Procedure = mutation("prepareSession", Access::Internal);
-/// Its beginning.
+/// Sends the first message of a prepared session.
 pub const INITIATE: Procedure = mutation("initiateFromKilocodeSessionV2", Access::User);
-/// A further message of an old client.
+/// Sends a further message, for old clients.
 pub const SEND_V2: Procedure = mutation("sendMessageV2", Access::User);
-/// Another target for callbacks.
+/// Changes the callback target.
 pub const UPDATE: Procedure = mutation("updateSession", Access::Internal);
-/// The end of what runs.
+/// Interrupts all work of a session.
 pub const INTERRUPT: Procedure = mutation("interruptSession", Access::User);
 const DELETE: Procedure = mutation("deleteSession", Access::User);
-/// What a session is about.
+/// Returns the view of a session.
 pub const GET_SESSION: Procedure = query("getSession", Access::User);
 const GET_HEALTH: Procedure = query("getSessionHealth", Access::User);
 const GET_LATEST: Procedure = query("getLatestAssistantMessage", Access::User);
 
-/// What a field holds.
+/// The kind of value in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
     Text,
-    /// Any text, but best this one.
+    /// Any text; the sample is this one.
     Word(&'static str),
-    /// True or false.
+    /// A boolean.
     Flag,
-    /// The id of a session.
+    /// A session id.
     Session,
-    /// The id of a message.
+    /// A message id.
     Message,
-    /// An agent's mode.
+    /// An agent mode.
     Mode,
-    /// A model's id.
+    /// A model id.
     Model,
     /// A prompt.
     Prompt,
-    /// A command's name.
+    /// The name of a command.
     Command,
-    /// Findings from which on a gate fails.
+    /// A gate threshold.
     Gate,
     /// Images: a list or an object.
     Images,
-    /// Texts by name.
+    /// An object with text values.
     Texts,
     /// A list of texts.
     List,
     /// An https URL.
     GitUrl,
-    /// The URL of a callback's receiver.
+    /// The URL of a callback receiver.
     CallbackUrl,
     /// HTTP headers.
     Headers,
-    /// What tells kinds of an object apart.
+    /// The tag of a variant object.
     Tag(&'static str),
-    /// Fields of its own.
+    /// An object.
     Object {
-        /// Whether it has no others.
+        /// Whether unknown fields are refused.
         is_strict: bool,
     },
 }
@@ -120,21 +118,21 @@ const STRICT: Kind = Kind::Object { is_strict: true };
 /// One field of an input.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// Where it is, with dots between the names.
+    /// Path, with dots between names.
     pub path: String,
-    /// What it holds.
+    /// Kind of value.
     pub kind: Kind,
-    /// Whether the object that it is in is nothing without it.
+    /// Whether the containing object requires it.
     pub is_required: bool,
 }
 
 impl Field {
-    /// Its own name.
+    /// Last name of the path.
     pub fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
 
-    /// The path of the object that it is in; empty for the input itself.
+    /// Path of the containing object; empty for the input itself.
     pub fn parent(&self) -> &str {
         self.path.rsplit_once('.').map_or("", |(parent, _)| parent)
     }
@@ -143,13 +141,13 @@ impl Field {
 /// One form of a procedure's input.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Whose input it is.
+    /// The procedure.
     pub procedure: Procedure,
-    /// Which form.
+    /// Name of the form; empty if the procedure has only one.
     pub form: &'static str,
-    /// Whether it has no fields but these.
+    /// Whether unknown fields are refused.
     pub is_strict: bool,
-    /// Its fields, each object before what is in it.
+    /// All fields; an object comes before its fields.
     pub fields: Vec<Field>,
 }
 
@@ -168,7 +166,7 @@ fn may(path: &str, kind: Kind) -> Field {
     }
 }
 
-/// Fields of an object as fields of what it is in.
+/// Prefixes the paths of `fields` with the path of `object`.
 fn within(object: Field, fields: Vec<Field>) -> Vec<Field> {
     let path = object.path.clone();
     let inner = fields.into_iter().map(|field| Field {
@@ -294,7 +292,7 @@ fn payload_command() -> Vec<Field> {
     ]
 }
 
-/// All inputs, in all their forms.
+/// All forms of all inputs.
 pub fn all() -> Vec<Input> {
     let branch = || may("branch", Kind::Text);
     let tag = |name| must("type", Kind::Tag(name));
@@ -381,7 +379,7 @@ pub fn all() -> Vec<Input> {
 }
 
 impl Input {
-    /// What it is called in a list of failures.
+    /// Name in failure lists.
     pub fn title(&self) -> String {
         let name = self.procedure.name;
         if self.form.is_empty() {
@@ -391,12 +389,12 @@ impl Input {
         }
     }
 
-    /// With every field there is.
+    /// A valid input with every field.
     pub fn maximal(&self, session: &str) -> Value {
         self.sample(session, |_| true)
     }
 
-    /// With no field but those that must be there.
+    /// A valid input with required fields only.
     pub fn minimal(&self, session: &str) -> Value {
         self.sample(session, |field| field.is_required)
     }
@@ -404,7 +402,7 @@ impl Input {
     fn sample(&self, session: &str, is_wanted: impl Fn(&Field) -> bool) -> Value {
         let mut input = json!({});
         for field in self.fields.iter().filter(|field| is_wanted(field)) {
-            // A field of an object that is left out is left out with it.
+            // Skip fields of a skipped object.
             if let Some(parent) = input.pointer_mut(&pointer(field.parent())) {
                 parent[field.name()] = field.kind.sample(session);
             }
@@ -412,18 +410,18 @@ impl Input {
         input
     }
 
-    /// The session that the input names, if it names one.
+    /// Returns whether the input names a session.
     pub fn names_session(&self) -> bool {
         self.fields.iter().any(|field| field.kind == Kind::Session)
     }
 
-    /// The fields directly in an object.
+    /// The direct fields of an object.
     pub fn fields_in<'a>(&'a self, parent: &'a str) -> impl Iterator<Item = &'a Field> {
         self.fields.iter().filter(move |field| field.parent() == parent)
     }
 }
 
-/// A path with dots as a JSON pointer.
+/// Converts a path with dots to a JSON pointer.
 pub fn pointer(path: &str) -> String {
     if path.is_empty() {
         String::new()
@@ -432,7 +430,7 @@ pub fn pointer(path: &str) -> String {
     }
 }
 
-/// The object that has a field, in an input that has all.
+/// The containing object of `field` in an input with every field.
 pub fn object_of<'a>(input: &'a mut Value, field: &Field) -> &'a mut Map<String, Value> {
     let parent = input.pointer_mut(&pointer(field.parent()));
     let object = parent.and_then(Value::as_object_mut);
@@ -440,7 +438,7 @@ pub fn object_of<'a>(input: &'a mut Value, field: &Field) -> &'a mut Map<String,
 }
 
 impl Kind {
-    /// A value that such a field may have.
+    /// A valid value.
     pub fn sample(self, session: &str) -> Value {
         match self {
             Self::Text => json!("text"),

@@ -1,22 +1,21 @@
-//! Cases that follow from the table of `inputs`: each field missing, of every wrong type and of every wrong
-//! form, each object with a surplus field; and the mirror, each input that is right.
+//! Cases derived from the table in `inputs`: each field missing, of a wrong type or in a wrong form, and unknown
+//! fields in each object; and the valid variants of each input.
 
 use serde_json::{Value, json};
 
 use super::inputs::{Field, Input, Kind, object_of, pointer};
 
-/// Characters a prompt has at most (protocol §2).
+/// Maximum length of a prompt in characters (protocol §2).
 pub const PROMPT_LIMIT: usize = 100_000;
-/// A field that nobody knows.
+/// A field name that no input has.
 const SURPLUS: &str = "surplusField";
 
-/// An input and what is special about it.
+/// An input and its deviation.
 pub struct Case {
-    /// In words.
+    /// Description of the deviation.
     pub what: String,
-    /// The input.
     pub input: Value,
-    /// Words of which the refusal has to have one, if there is to be a refusal.
+    /// The message of a refusal must contain one of these names.
     pub names: Vec<String>,
 }
 
@@ -25,10 +24,10 @@ impl Case {
         let path = &field.path;
         let mut names = vec![field.name().to_owned()];
         match field.kind {
-            // Which kind an object is of is not so much a field of it as the object itself.
+            // A refusal may name the variant object instead of its tag.
             Kind::Tag(_) => names.push(field.parent().to_owned()),
             Kind::Headers => names.push("header".to_owned()),
-            // Without it there is no form at all, and the plain one is as good a guess.
+            // Without a payload the server may read the flat form.
             _ if path == "payload" => names.push("prompt".to_owned()),
             _ => {}
         }
@@ -40,8 +39,8 @@ impl Case {
     }
 }
 
-/// Everything that can be wrong with one field of an input.
-pub fn wrong(input: &Input, session: &str) -> Vec<Case> {
+/// All invalid variants of an input with one wrong field.
+pub fn invalid(input: &Input, session: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     let whole = input.maximal(session);
     for field in &input.fields {
@@ -50,12 +49,12 @@ pub fn wrong(input: &Input, session: &str) -> Vec<Case> {
             cases.push(Case::of(field, "is null", with(&whole, field, Value::Null)));
         }
         let positional = positional(input, field, session);
-        let values = wrong_types(field.kind).into_iter().chain(positional);
+        let values = invalid_types(field.kind).into_iter().chain(positional);
         for value in values {
             let what = format!("is of a wrong type: {value}");
             cases.push(Case::of(field, what, with(&whole, field, value)));
         }
-        for (what, value) in wrong_forms(field.kind) {
+        for (what, value) in invalid_forms(field.kind) {
             cases.push(Case::of(field, what, with(&whole, field, value)));
         }
         if field.kind == (Kind::Object { is_strict: true }) {
@@ -68,8 +67,8 @@ pub fn wrong(input: &Input, session: &str) -> Vec<Case> {
     cases
 }
 
-/// Inputs that are as they should be, although not everybody would think of them.
-pub fn right(input: &Input, session: &str) -> Vec<Case> {
+/// Valid but unusual variants of an input.
+pub fn valid(input: &Input, session: &str) -> Vec<Case> {
     let whole = input.maximal(session);
     let case = |what: String, input| Case {
         what,
@@ -84,7 +83,7 @@ pub fn right(input: &Input, session: &str) -> Vec<Case> {
         if !field.is_required {
             cases.push(Case::of(field, "is absent", without(&whole, field)));
         }
-        for (what, value) in right_forms(field.kind, session) {
+        for (what, value) in valid_forms(field.kind, session) {
             cases.push(Case::of(field, what, with(&whole, field, value)));
         }
         if field.kind == (Kind::Object { is_strict: false }) {
@@ -97,7 +96,7 @@ pub fn right(input: &Input, session: &str) -> Vec<Case> {
     cases
 }
 
-/// Each field that may be absent, as null.
+/// For each optional field, the input with null as its value.
 pub fn nulls(input: &Input, session: &str) -> Vec<Case> {
     let whole = input.maximal(session);
     let optional = input.fields.iter().filter(|field| !field.is_required);
@@ -124,13 +123,13 @@ fn surplus(whole: &Value, path: &str) -> Case {
     object.expect("the input has every object of its table")[SURPLUS] = json!(1);
     let place = if path.is_empty() { "the input" } else { path };
     Case {
-        what: format!("`{place}` has a field that nobody knows"),
+        what: format!("`{place}` has an unknown field"),
         input,
         names: vec![SURPLUS.to_owned()],
     }
 }
 
-/// For an object, the list of what is in it: the same values, but not the same thing.
+/// Replaces an object by the list of its values.
 fn positional(input: &Input, field: &Field, session: &str) -> Option<Value> {
     matches!(field.kind, Kind::Object { .. }).then(|| {
         let inner = input.fields_in(&field.path);
@@ -138,7 +137,7 @@ fn positional(input: &Input, field: &Field, session: &str) -> Option<Value> {
     })
 }
 
-fn wrong_types(kind: Kind) -> Vec<Value> {
+fn invalid_types(kind: Kind) -> Vec<Value> {
     let (text, number, fraction, flag) = (json!("text"), json!(7), json!(1.5), json!(true));
     let (list, object) = (json!([]), json!({}));
     match kind {
@@ -164,14 +163,14 @@ fn wrong_types(kind: Kind) -> Vec<Value> {
             json!([["make"]]),
         ],
         Kind::Object { .. } => vec![text, number, flag, list],
-        // A choice between words can be written as an object in some notations.
+        // Some formats write a choice between words as an object.
         Kind::Gate => vec![number, flag, list, object, json!({"off": null}), json!(["off"])],
         Kind::Tag(name) => vec![number, flag, list, object, json!({name: null}), json!([name])],
         _ => vec![number, fraction, flag, list, object, json!(["text"])],
     }
 }
 
-fn wrong_forms(kind: Kind) -> Vec<(String, Value)> {
+fn invalid_forms(kind: Kind) -> Vec<(String, Value)> {
     let uuid = "6f1b2c3d-0000-4000-8000-00000000abcd";
     let texts: Vec<String> = match kind {
         Kind::Session => vec![
@@ -256,7 +255,7 @@ fn wrong_forms(kind: Kind) -> Vec<(String, Value)> {
             ];
             return headers
                 .into_iter()
-                .map(|headers| (format!("is no HTTP: {headers}"), headers))
+                .map(|headers| (format!("is not valid HTTP: {headers}"), headers))
                 .collect();
         }
         _ => Vec::new(),
@@ -267,7 +266,7 @@ fn wrong_forms(kind: Kind) -> Vec<(String, Value)> {
         .collect()
 }
 
-fn right_forms(kind: Kind, session: &str) -> Vec<(String, Value)> {
+fn valid_forms(kind: Kind, session: &str) -> Vec<(String, Value)> {
     let values = match kind {
         Kind::Prompt => {
             let longest = |character: &str| json!(character.repeat(PROMPT_LIMIT));

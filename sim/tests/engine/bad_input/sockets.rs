@@ -1,5 +1,4 @@
-//! The two WebSockets: the clients' stream and the wrappers' ingest, with everything in their URLs that can
-//! be wrong (protocol §5, §9).
+//! Invalid URLs and credentials for the two WebSockets: the clients' stream and the wrappers' ingest (protocol §5, §9).
 
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use crate::wire::{Asked, USER, sign, ticket, ticket_claims, user_claims, user_to
 
 const STREAM: &str = "/stream";
 const INGEST: &str = "ingest";
-/// A session of an older service's, with executions.
+/// An imported session with executions.
 const OLD: &str = "agent_6f1b2c3d-0000-4000-8000-00000000bbbb";
 
-/// A query in the order in which it is written; a value may be changed, and a parameter left out.
+/// A query with ordered parameters that can be changed or removed.
 #[derive(Clone)]
 struct Query(Vec<(&'static str, String)>);
 
@@ -52,7 +51,7 @@ fn stream_query(session: &str, now: Timestamp) -> Query {
 }
 
 #[test]
-fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
+fn an_invalid_stream_request_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     let (session, now) = (sweep.session.clone(), sweep.house.now());
     let right = stream_query(&session, now);
@@ -63,7 +62,7 @@ fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
         claims[key] = value;
         signed(&claims)
     };
-    let silent_on = |key: &str| {
+    let omitting = |key: &str| {
         let mut claims = claims.clone();
         claims.as_object_mut().expect("claims are an object").remove(key);
         signed(&claims)
@@ -77,13 +76,13 @@ fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
         ("no session", right.without("cloudAgentSessionId"), 400),
         ("an empty session", right.with("cloudAgentSessionId", ""), 400),
         (
-            "a session of no form",
+            "a session in a wrong form",
             right.with("cloudAgentSessionId", "agent_1"),
             400,
         ),
         ("no ticket", right.without("ticket"), 401),
         ("an empty ticket", right.with("ticket", ""), 401),
-        ("a ticket of no form", right.with("ticket", "ticket"), 401),
+        ("a ticket in a wrong form", right.with("ticket", "ticket"), 401),
         (
             "a user's token for a ticket",
             right.with("ticket", user_token(USER, now)),
@@ -100,11 +99,11 @@ fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
             401,
         ),
         ("a ticket of another type", claiming("type", json!("worker")), 401),
-        ("a ticket of no type", silent_on("type"), 401),
-        ("a ticket for no user", silent_on("userId"), 401),
-        ("a ticket for no session", silent_on("cloudAgentSessionId"), 401),
+        ("a ticket without a type", omitting("type"), 401),
+        ("a ticket without a user", omitting("userId"), 401),
+        ("a ticket without a session", omitting("cloudAgentSessionId"), 401),
         (
-            "a ticket for a session of no form",
+            "a ticket for a session in a wrong form",
             claiming("cloudAgentSessionId", json!("x")),
             401,
         ),
@@ -118,29 +117,25 @@ fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
             claiming("exp", json!(now.as_second())),
             401,
         ),
-        ("a ticket that never expires", silent_on("exp"), 401),
+        ("a ticket that never expires", omitting("exp"), 401),
         (
             "a ticket for another session",
             right.with("ticket", ticket(USER, UNKNOWN, now)),
             403,
         ),
-        ("a session that never was", elsewhere(USER, UNKNOWN), 404),
+        ("an unknown session", elsewhere(USER, UNKNOWN), 404),
+        ("another user's session", elsewhere(USER, &sweep.foreign), 404),
         (
-            "a session of another user's",
-            elsewhere(USER, &sweep.foreign),
-            404,
-        ),
-        (
-            "a ticket of another user's",
+            "another user's ticket",
             right.with("ticket", ticket(OTHER_USER, &session, now)),
             404,
         ),
         ("fromId in words", right.with("fromId", "first"), 400),
         ("an empty fromId", right.with("fromId", ""), 400),
         ("a negative fromId", right.with("fromId", "-1"), 400),
-        ("a broken fromId", right.with("fromId", "1.5"), 400),
+        ("a fractional fromId", right.with("fromId", "1.5"), 400),
         (
-            "a fromId beyond all numbers",
+            "a fromId above the maximum",
             right.with("fromId", "99999999999999999999"),
             400,
         ),
@@ -156,9 +151,9 @@ fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
     twice.0.push(("ticket", "second".into()));
     sweep.refused_with(STREAM, "two tickets", &twice.of(STREAM).upgrading(), 400);
     for method in [Method::POST, Method::PUT, Method::DELETE] {
-        let mut asked = right.of(STREAM);
-        asked.method = method.clone();
-        let answer = sweep.house.ask(&asked);
+        let mut request = right.of(STREAM);
+        request.method = method.clone();
+        let answer = sweep.house.ask(&request);
         let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == 405);
         sweep.check(STREAM, method.as_str(), &answer, is_refused, "405");
     }
@@ -173,7 +168,7 @@ fn a_stream_is_opened_only_for_whoever_may_listen_to_what_there_is() {
 }
 
 #[test]
-fn a_stream_is_opened_however_much_is_said_of_it() {
+fn a_stream_opens_with_all_optional_parameters() {
     let mut sweep = Sweep::begin(Vec::new());
     let (session, now) = (sweep.session.clone(), sweep.house.now());
     let right = stream_query(&session, now);
@@ -208,19 +203,19 @@ fn a_stream_is_opened_however_much_is_said_of_it() {
     sweep.end();
 }
 
-/// A running session of the user's and what its wrapper was told to say at the ingest.
-fn at_work(sweep: &mut Sweep) -> (String, Value) {
+/// Starts a session and returns its id with the binding that its wrapper received.
+fn running_session(sweep: &mut Sweep) -> (String, Value) {
     let input = json!({
         "message": {"prompt": "__fake__:hang"},
         "agent": {"mode": "code", "model": MODEL},
         "repository": {"type": "github", "repo": "o/r"},
     });
-    let asked = Asked::call("start", &input).by(&user_token(USER, sweep.house.now()));
-    let reply = sweep.accepted("start", "a turn that never ends", &asked);
+    let request = Asked::call("start", &input).by(&user_token(USER, sweep.house.now()));
+    let reply = sweep.accepted("start", "a turn that never ends", &request);
     sweep.house.wait(Duration::from_secs(5));
     let prompts = sweep.house.observations.bodies("wrapper", "/job/prompt");
     let binding = prompts.first().expect("the wrapper was given the turn")["session"].clone();
-    sweep.take_stock();
+    sweep.record_baseline();
     let session = reply["cloudAgentSessionId"].as_str().expect("a session");
     (session.to_owned(), binding)
 }
@@ -243,15 +238,15 @@ fn ingest_query(session: &str, binding: &Value) -> Query {
     ])
 }
 
-/// The wrapper's token, for another session or user perhaps, or until then.
+/// Claims of a wrapper's token.
 fn worker(user: &str, session: &str, exp: i64) -> Value {
     json!({"type": "worker", "kiloUserId": user, "cloudAgentSessionId": session, "exp": exp})
 }
 
 #[test]
-fn an_ingest_is_opened_only_for_the_wrapper_that_the_session_has() {
+fn an_ingest_opens_only_for_the_current_run() {
     let mut sweep = Sweep::begin(Vec::new());
-    let (session, binding) = at_work(&mut sweep);
+    let (session, binding) = running_session(&mut sweep);
     let now = sweep.house.now();
     let token = binding["workerAuthToken"].as_str().expect("a token").to_owned();
     let here = path(USER, &session);
@@ -271,40 +266,40 @@ fn an_ingest_is_opened_only_for_the_wrapper_that_the_session_has() {
         "wrapperGeneration",
         "wrapperConnectionId",
     ] {
-        let asked = |query: Query| query.of(&here).by(&token).upgrading();
-        sweep.refused_with(INGEST, &format!("no {name}"), &asked(right.without(name)), 400);
+        let request = |query: Query| query.of(&here).by(&token).upgrading();
+        sweep.refused_with(INGEST, &format!("no {name}"), &request(right.without(name)), 400);
         sweep.refused_with(
             INGEST,
             &format!("an empty {name}"),
-            &asked(right.with(name, "")),
+            &request(right.with(name, "")),
             400,
         );
         let mut twice = right.clone();
         twice.0.push((name, "second".into()));
-        sweep.refused_with(INGEST, &format!("two of {name}"), &asked(twice), 400);
+        sweep.refused_with(INGEST, &format!("two of {name}"), &request(twice), 400);
     }
     let of_path = |user: &str, session: &str| (path(user, session), right.clone());
     let with = |name, value: &str| (here.clone(), right.with(name, value));
     let generation_after = (generation + 1).to_string();
     let of_both = |session: &str| (path(USER, session), right.with("sessionId", session));
     let cases = [
-        ("a run of no form", with("wrapperRunId", "run"), 400),
+        ("a run in a wrong form", with("wrapperRunId", "run"), 400),
         ("a run that is too short", with("wrapperRunId", "wr_12"), 400),
         (
-            "a run that is no hex",
+            "a run that is not hexadecimal",
             with("wrapperRunId", &format!("wr_{}", "g".repeat(32))),
             400,
         ),
         ("a generation in words", with("wrapperGeneration", "first"), 400),
         ("a negative generation", with("wrapperGeneration", "-1"), 400),
-        ("a broken generation", with("wrapperGeneration", "0.5"), 400),
+        ("a fractional generation", with("wrapperGeneration", "0.5"), 400),
         (
-            "a generation beyond all numbers",
+            "a generation above the maximum",
             with("wrapperGeneration", "99999999999999999999"),
             400,
         ),
         (
-            "a connection of no form",
+            "a connection in a wrong form",
             with("wrapperConnectionId", "connection"),
             400,
         ),
@@ -318,8 +313,12 @@ fn an_ingest_is_opened_only_for_the_wrapper_that_the_session_has() {
             with("wrapperConnectionId", &connection.replace('-', "")),
             400,
         ),
-        ("a session of no form", with("sessionId", "session"), 400),
-        ("a session of no form in the path", of_path(USER, "session"), 400),
+        ("a session in a wrong form", with("sessionId", "session"), 400),
+        (
+            "a session in a wrong form in the path",
+            of_path(USER, "session"),
+            400,
+        ),
         ("another session", with("sessionId", UNKNOWN), 401),
         ("another session in the path", of_path(USER, UNKNOWN), 401),
         ("a session that the token is not for", of_both(UNKNOWN), 401),
@@ -354,7 +353,7 @@ fn an_ingest_is_opened_only_for_the_wrapper_that_the_session_has() {
     let mut untyped = worker(USER, &session, exp);
     untyped["type"] = json!("stream_ticket");
     let tokens = [
-        ("a token of no form", "token".to_owned(), 401),
+        ("a token in a wrong form", "token".to_owned(), 401),
         ("an empty token", String::new(), 401),
         (
             "a token signed with another secret",
@@ -395,26 +394,26 @@ fn an_ingest_is_opened_only_for_the_wrapper_that_the_session_has() {
     sweep.refused_with(INGEST, "another scheme", &basic.upgrading(), 401);
     let unknown = right.with("sessionId", UNKNOWN).of(&path(USER, UNKNOWN));
     let unknown = unknown.by(&user_token(USER, now));
-    sweep.refused_with(INGEST, "a session that never was", &unknown.upgrading(), 404);
+    sweep.refused_with(INGEST, "an unknown session", &unknown.upgrading(), 404);
     let foreign = right.with("sessionId", sweep.foreign.clone());
     let foreign = foreign.of(&path(USER, &sweep.foreign)).by(&user_token(USER, now));
-    sweep.refused_with(INGEST, "a session of another user's", &foreign.upgrading(), 404);
+    sweep.refused_with(INGEST, "another user's session", &foreign.upgrading(), 404);
     let idle = right.with("sessionId", sweep.session.clone());
     let idle = idle.of(&path(USER, &sweep.session)).by(&user_token(USER, now));
-    sweep.refused_with(INGEST, "a session that has no wrapper", &idle.upgrading(), 409);
+    sweep.refused_with(INGEST, "a session without a wrapper", &idle.upgrading(), 409);
     sweep.end_unchanged();
 }
 
 #[test]
-fn an_ingest_is_opened_for_the_wrapper_that_the_session_has() {
+fn an_ingest_opens_for_the_current_run() {
     let mut sweep = Sweep::begin(Vec::new());
-    let (session, binding) = at_work(&mut sweep);
+    let (session, binding) = running_session(&mut sweep);
     let now = sweep.house.now();
     let token = binding["workerAuthToken"].as_str().expect("a token").to_owned();
     let here = path(USER, &session);
     let right = ingest_query(&session, &binding);
     let upper = |text: &str| format!("agent_{}", text[6..].to_uppercase());
-    for (what, asked) in [
+    for (what, request) in [
         ("the token of the wrapper", right.of(&here).by(&token)),
         (
             "the token of its user",
@@ -437,7 +436,7 @@ fn an_ingest_is_opened_for_the_wrapper_that_the_session_has() {
             right.with("executionId", "exc_1").of(&here).by(&token),
         ),
     ] {
-        sweep.opened(INGEST, what, &asked.upgrading());
+        sweep.opened(INGEST, what, &request.upgrading());
     }
     sweep.end();
 }
@@ -461,7 +460,7 @@ fn with_executions() -> Vec<LeftBehind> {
 }
 
 #[test]
-fn an_older_wrapper_is_let_in_only_for_the_execution_that_is_under_way() {
+fn an_ingest_opens_only_for_the_current_execution() {
     let mut sweep = Sweep::begin(with_executions());
     let now = sweep.house.now();
     let token = user_token(USER, now);
@@ -469,7 +468,7 @@ fn an_older_wrapper_is_let_in_only_for_the_execution_that_is_under_way() {
     let right = Query(vec![("executionId", "exc_now".into())]);
     let with = |name, value: &str| right.with(name, value).of(&here).by(&token).upgrading();
     let cases = [
-        ("an execution of no form", with("executionId", "run"), 400),
+        ("an execution in a wrong form", with("executionId", "run"), 400),
         ("an execution without a name", with("executionId", "exc_"), 400),
         ("an empty execution", with("executionId", ""), 400),
         (
@@ -479,13 +478,9 @@ fn an_older_wrapper_is_let_in_only_for_the_execution_that_is_under_way() {
         ),
         ("a session of no form", with("sessionId", "session"), 400),
         ("another session", with("sessionId", UNKNOWN), 401),
+        ("an unknown execution", with("executionId", "exc_never"), 404),
         (
-            "an execution that never was",
-            with("executionId", "exc_never"),
-            404,
-        ),
-        (
-            "an execution that is not under way",
+            "an execution that is not the current one",
             with("executionId", "exc_earlier"),
             401,
         ),
@@ -508,12 +503,12 @@ fn an_older_wrapper_is_let_in_only_for_the_execution_that_is_under_way() {
             403,
         ),
         (
-            "a session that never was",
+            "an unknown session",
             right.of(&path(USER, UNKNOWN)).by(&token).upgrading(),
             404,
         ),
         (
-            "a session of another user's",
+            "another user's session",
             right.of(&path(USER, &sweep.foreign)).by(&token).upgrading(),
             404,
         ),
@@ -524,14 +519,14 @@ fn an_older_wrapper_is_let_in_only_for_the_execution_that_is_under_way() {
         ),
         ("no upgrade", right.of(&here).by(&token), 426),
     ];
-    for (what, asked, status) in cases {
-        sweep.refused_with("ingest of an execution", what, &asked, status);
+    for (what, request, status) in cases {
+        sweep.refused_with("ingest of an execution", what, &request, status);
     }
     sweep.end_unchanged();
 }
 
 #[test]
-fn an_older_wrapper_is_let_in_for_the_execution_that_is_under_way() {
+fn an_ingest_opens_for_the_current_execution() {
     let mut sweep = Sweep::begin(with_executions());
     let token = user_token(USER, sweep.house.now());
     let right = Query(vec![("executionId", "exc_now".into())]);
@@ -542,8 +537,8 @@ fn an_older_wrapper_is_let_in_for_the_execution_that_is_under_way() {
             right.with("sessionId", OLD).with("kiloSessionId", "ses_1"),
         ),
     ] {
-        let asked = query.of(&path(USER, OLD)).by(&token).upgrading();
-        sweep.opened("ingest of an execution", what, &asked);
+        let request = query.of(&path(USER, OLD)).by(&token).upgrading();
+        sweep.opened("ingest of an execution", what, &request);
     }
     sweep.end();
 }

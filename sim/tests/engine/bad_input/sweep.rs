@@ -1,6 +1,6 @@
-//! A sweep over many requests: each answer is judged, every failure is kept, and all are told at the end.
+//! Checks the answers to many requests, and reports all failures at the end.
 //!
-//! A refusal has one envelope (protocol §2), and leaves the server's disk as it was.
+//! A refusal must have the documented envelope (protocol §2) and must not write to the server's disk.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,51 +13,51 @@ use super::inputs::{Access, GET_SESSION, PREPARE, Procedure};
 use crate::house::{House, LeftBehind};
 use crate::wire::{Answer, Asked, USER, user_token};
 
-/// Somebody else.
+/// A user without access to `Sweep::session`.
 pub const OTHER_USER: &str = "user-2";
-/// A session that never was.
+/// The id of a session that does not exist.
 pub const UNKNOWN: &str = "agent_00000000-0000-4000-8000-000000000000";
-/// How much of an answer a list of failures shows.
+/// Characters of an answer that a failure shows.
 const SHOWN: usize = 300;
 
-/// What a refusal says it is: the name of its code, its status and its number (protocol §2).
+/// The code of a refusal: name, HTTP status and number (protocol §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code(&'static str, u16, i32);
 
 /// The body is not JSON.
 pub const PARSE_ERROR: Code = Code("PARSE_ERROR", 400, -32700);
-/// The input is not what is taken.
+/// The input is invalid.
 pub const BAD_REQUEST: Code = Code("BAD_REQUEST", 400, -32600);
-/// Nobody known asks.
+/// The credentials are missing or invalid.
 pub const UNAUTHORIZED: Code = Code("UNAUTHORIZED", 401, -32001);
-/// There is no such thing.
+/// The session or procedure does not exist.
 pub const NOT_FOUND: Code = Code("NOT_FOUND", 404, -32004);
-/// It is not asked for in this way.
+/// The procedure does not support the method.
 pub const METHOD_NOT_SUPPORTED: Code = Code("METHOD_NOT_SUPPORTED", 405, -32005);
-/// There is too much of it.
+/// The body exceeds the size limit.
 pub const PAYLOAD_TOO_LARGE: Code = Code("PAYLOAD_TOO_LARGE", 413, -32013);
-/// There is too much already.
+/// The queue is full.
 pub const TOO_MANY_REQUESTS: Code = Code("TOO_MANY_REQUESTS", 429, -32029);
 
-/// A sweep under way.
+/// A running sweep.
 pub struct Sweep {
-    /// Where.
+    /// The server and the client.
     pub house: House,
-    /// A session of the user's that was prepared and then left alone.
+    /// A prepared session of `USER`.
     pub session: String,
-    /// A session of another user's.
+    /// A prepared session of `OTHER_USER`.
     pub foreign: String,
     failures: Vec<String>,
-    judged: usize,
-    /// Whether something was accepted that should not have been. What it leads to would be laid at the door
-    /// of others.
+    checks: usize,
+    /// Whether a request that should be refused was accepted. Later differences may follow from it, so they are not
+    /// checked.
     is_spoiled: bool,
-    /// What all sessions look like to their owners, and how often the disk was changed, at the beginning.
+    /// Views of all sessions and the number of disk writes, from the last `record_baseline`.
     before: (Vec<String>, u64),
 }
 
 impl Sweep {
-    /// In a house with a session of either user's, where all is at rest.
+    /// Opens a house with a prepared session of each user.
     pub fn begin(left_behind: Vec<LeftBehind>) -> Self {
         let mut house = House::open(left_behind);
         let session = prepared(&mut house, USER);
@@ -68,16 +68,16 @@ impl Sweep {
             session,
             foreign,
             failures: Vec::new(),
-            judged: 0,
+            checks: 0,
             is_spoiled: false,
             before: Default::default(),
         };
-        sweep.take_stock();
+        sweep.record_baseline();
         sweep
     }
 
-    /// What is there now is what must be there at the end.
-    pub fn take_stock(&mut self) {
+    /// Records the current state as the one that must not change.
+    pub fn record_baseline(&mut self) {
         self.before = (self.state(), self.house.writes());
     }
 
@@ -85,42 +85,42 @@ impl Sweep {
         let sessions = [(USER, self.session.clone()), (OTHER_USER, self.foreign.clone())];
         let looks = sessions.map(|(user, session)| {
             let input = json!({"cloudAgentSessionId": session});
-            let asked = Asked::call(GET_SESSION.name, &input).by(&user_token(user, self.house.now()));
-            self.house.ask(&asked).expect("the server answers").body
+            let request = Asked::call(GET_SESSION.name, &input).by(&user_token(user, self.house.now()));
+            self.house.ask(&request).expect("the server answers").body
         });
         looks.into()
     }
 
-    /// A call of a procedure by those who may call it, on behalf of the user.
+    /// A call of a procedure on behalf of `USER`, with the required credentials.
     pub fn call(&self, procedure: Procedure, input: &Value) -> Asked {
         self.authorized(procedure, Asked::call(procedure.name, input))
     }
 
-    /// The same as the caller's own bytes.
+    /// The same with a raw body.
     pub fn call_with(&self, procedure: Procedure, body: &[u8]) -> Asked {
-        let mut asked = Asked::call(procedure.name, &Value::Null);
-        asked.body = body.to_vec();
-        self.authorized(procedure, asked)
+        let mut request = Asked::call(procedure.name, &Value::Null);
+        request.body = body.to_vec();
+        self.authorized(procedure, request)
     }
 
-    /// The same as a GET, with an input that is encoded already; without any if it is none.
+    /// The same as GET, with an encoded input or none.
     pub fn get(&self, procedure: Procedure, input: Option<&str>) -> Asked {
         let query = input.map(|input| format!("?input={input}")).unwrap_or_default();
-        let asked = Asked::bare(Method::GET, &format!("/trpc/{}{query}", procedure.name));
-        self.authorized(procedure, asked)
+        let request = Asked::bare(Method::GET, &format!("/trpc/{}{query}", procedure.name));
+        self.authorized(procedure, request)
     }
 
-    /// A request by those who may make it.
-    pub fn authorized(&self, procedure: Procedure, asked: Asked) -> Asked {
+    /// Adds the credentials that a procedure requires.
+    pub fn authorized(&self, procedure: Procedure, request: Asked) -> Asked {
         let token = user_token(USER, self.house.now());
         match procedure.access {
-            Access::Anybody => asked,
-            Access::User => asked.by(&token),
-            Access::Internal => asked.by(&token).internally(),
+            Access::Anybody => request,
+            Access::User => request.by(&token),
+            Access::Internal => request.by(&token).internally(),
         }
     }
 
-    /// Every way there is to call a procedure with an input.
+    /// The supported methods of calling a procedure with an input.
     pub fn ways(&self, procedure: Procedure, input: &Value) -> Vec<(&'static str, Asked)> {
         let mut ways = vec![("POST", self.call(procedure, input))];
         if procedure.is_query {
@@ -129,21 +129,21 @@ impl Sweep {
         ways
     }
 
-    /// It has to be refused in the documented form, and to change nothing. If it is a field that is wrong, the
-    /// message has one of the words in `names`.
-    pub fn refused(&mut self, title: &str, what: &str, asked: &Asked, code: Code, names: &[String]) {
-        let path = asked
+    /// Checks that a request is refused in the documented form and changes nothing. If `names` is not empty, the message
+    /// must contain one of them.
+    pub fn refused(&mut self, title: &str, what: &str, request: &Asked, code: Code, names: &[String]) {
+        let path = request
             .target
             .split(['/', '?'])
             .nth(2)
             .unwrap_or_default()
             .to_owned();
-        self.refused_as(&path, title, what, asked, code, names);
+        self.refused_as(&path, title, what, request, code, names);
     }
 
-    /// The same for something whose name does not stand in the URL as it is meant.
-    pub fn refused_at(&mut self, path: &str, what: &str, asked: &Asked, code: Code) {
-        self.refused_as(path, path, what, asked, code, &[]);
+    /// The same for a path whose name differs in its decoded form.
+    pub fn refused_at(&mut self, path: &str, what: &str, request: &Asked, code: Code) {
+        self.refused_as(path, path, what, request, code, &[]);
     }
 
     fn refused_as(
@@ -151,7 +151,7 @@ impl Sweep {
         path: &str,
         title: &str,
         what: &str,
-        asked: &Asked,
+        request: &Asked,
         code: Code,
         names: &[String],
     ) {
@@ -173,49 +173,55 @@ impl Sweep {
             }
             wrong
         };
-        self.unchanged(title, what, asked, wrong);
+        self.unchanged(title, what, request, wrong);
     }
 
-    /// It has to be refused with one of these statuses, and to change nothing.
-    pub fn refused_with(&mut self, title: &str, what: &str, asked: &Asked, status: u16) {
-        self.unchanged(title, what, asked, |answer| {
+    /// Checks that a request is refused with a status and a text, and changes nothing.
+    pub fn refused_with(&mut self, title: &str, what: &str, request: &Asked, status: u16) {
+        self.unchanged(title, what, request, |answer| {
             if answer.status == status && !answer.body.is_empty() {
                 Vec::new()
             } else {
-                vec![format!("{status} and a text")]
+                vec![format!("{status} with a text")]
             }
         });
     }
 
-    fn unchanged(&mut self, title: &str, what: &str, asked: &Asked, judge: impl Fn(&Answer) -> Vec<String>) {
+    fn unchanged(
+        &mut self,
+        title: &str,
+        what: &str,
+        request: &Asked,
+        check_answer: impl Fn(&Answer) -> Vec<String>,
+    ) {
         let writes = self.house.writes();
-        let answer = self.house.ask(asked);
+        let answer = self.house.ask(request);
         let mut expected = match &answer {
-            Ok(answer) => judge(answer),
+            Ok(answer) => check_answer(answer),
             Err(_) => vec!["an answer".to_owned()],
         };
         let written = self.house.writes() - writes;
         self.is_spoiled |= answer.as_ref().is_ok_and(|answer| answer.status < 400);
         if written > 0 && !self.is_spoiled {
-            expected.push(format!("nothing written, and not {written} times something"));
+            expected.push(format!("no disk write instead of {written}"));
         }
-        self.note(title, what, &answer, expected);
+        self.record(title, what, &answer, expected);
     }
 
-    /// It has to be accepted.
-    pub fn accepted(&mut self, title: &str, what: &str, asked: &Asked) -> Value {
-        let answer = self.house.ask(asked);
+    /// Checks that a request is accepted, and returns the reply's data.
+    pub fn accepted(&mut self, title: &str, what: &str, request: &Asked) -> Value {
+        let answer = self.house.ask(request);
         let data = answer.as_ref().ok().map(|answer| (answer.status, answer.json()));
         let expected = match &data {
             Some((200, body)) if body["result"]["data"].is_object() => Vec::new(),
             _ => vec!["200, {\"result\": {\"data\": …}}".to_owned()],
         };
-        self.note(title, what, &answer, expected);
+        self.record(title, what, &answer, expected);
         data.map(|(_, body)| body["result"]["data"].clone())
             .unwrap_or_default()
     }
 
-    /// Something else has to hold of an answer.
+    /// Checks another property of an answer.
     pub fn check(
         &mut self,
         title: &str,
@@ -225,10 +231,10 @@ impl Sweep {
         expected: &str,
     ) {
         let expected = if holds { None } else { Some(expected.to_owned()) };
-        self.note(title, what, answer, expected.into_iter().collect());
+        self.record(title, what, answer, expected.into_iter().collect());
     }
 
-    /// Two requests have to get the same answer.
+    /// Checks that two requests get the same answer.
     pub fn same(&mut self, title: &str, what: &str, one: &Asked, other: &Asked) {
         let first = self.house.ask(one);
         let second = self.house.ask(other);
@@ -238,54 +244,54 @@ impl Sweep {
         } else {
             vec![format!("the same as {first:?}")]
         };
-        self.note(title, what, &second, expected);
+        self.record(title, what, &second, expected);
     }
 
-    /// A WebSocket has to be opened.
-    pub fn opened(&mut self, title: &str, what: &str, asked: &Asked) {
-        let answer = self.house.ask(asked);
+    /// Checks that a WebSocket opens.
+    pub fn opened(&mut self, title: &str, what: &str, request: &Asked) {
+        let answer = self.house.ask(request);
         let is_open = matches!(&answer, Ok(answer) if answer.status == crate::wire::SWITCHING_PROTOCOLS);
         let expected = if is_open {
             Vec::new()
         } else {
             vec!["an open WebSocket".to_owned()]
         };
-        self.note(title, what, &answer, expected);
+        self.record(title, what, &answer, expected);
     }
 
-    fn note(&mut self, title: &str, what: &str, came: &Result<Answer, String>, expected: Vec<String>) {
-        self.judged += 1;
+    fn record(&mut self, title: &str, what: &str, actual: &Result<Answer, String>, expected: Vec<String>) {
+        self.checks += 1;
         if expected.is_empty() {
             return;
         }
-        let came = match came {
+        let actual = match actual {
             Ok(answer) => format!("{} {}", answer.status, cut(&answer.body)),
             Err(error) => error.clone(),
         };
         let expected = expected.join("; ");
         let what = cut(what);
         self.failures.push(format!(
-            "{title}: {what}\n      came: {came}\n  expected: {expected}"
+            "{title}: {what}\n    actual: {actual}\n  expected: {expected}"
         ));
     }
 
-    /// Ends a sweep of refusals: besides all else, what was there is as it was.
+    /// Ends a sweep of refusals, and checks that nothing has changed.
     pub fn end_unchanged(mut self) {
         self.house.wait(Duration::from_secs(3));
         let (state, writes) = (self.state(), self.house.writes());
         if !self.is_spoiled && (&state, writes) != (&self.before.0, self.before.1) {
             let (before, changed) = (&self.before.0, writes - self.before.1);
-            let failure = format!("the disk was changed {changed} times:\n  {before:?}\n  {state:?}");
+            let failure = format!("{changed} disk writes, expected none:\n  {before:?}\n  {state:?}");
             self.failures.push(failure);
         }
         self.end();
     }
 
-    /// Ends a sweep.
+    /// Ends the sweep.
     ///
     /// # Panics
     ///
-    /// If anything was not as it should be; it tells of all that was not.
+    /// A check failed. The message lists all failures.
     pub fn end(self) {
         let mut list = String::new();
         for failure in &self.failures {
@@ -295,25 +301,25 @@ impl Sweep {
             self.failures.is_empty(),
             "{} failures in {} cases:\n{list}",
             self.failures.len(),
-            self.judged
+            self.checks
         );
-        assert!(self.judged > 0, "nothing was judged");
+        assert!(self.checks > 0, "no check ran");
     }
 }
 
-/// A session that waits for its beginning.
+/// Prepares a session that is not initiated.
 pub fn prepared(house: &mut House, user: &str) -> String {
     let input = json!({
         "prompt": "__fake__:echo:hello", "mode": "code", "model": "fake-deterministic", "githubRepo": "o/r",
     });
-    let asked = Asked::call(PREPARE.name, &input).by(&user_token(user, house.now()));
-    let answer = house.ask(&asked.internally()).expect("the server answers");
+    let request = Asked::call(PREPARE.name, &input).by(&user_token(user, house.now()));
+    let answer = house.ask(&request.internally()).expect("the server answers");
     let session = answer.json()["result"]["data"]["cloudAgentSessionId"].clone();
     let session = session.as_str().unwrap_or_else(|| panic!("{answer:?}"));
     session.to_owned()
 }
 
-/// An input as it stands in a query.
+/// URL-encodes an input for a query.
 pub fn encoded(input: &Value) -> String {
     utf8_percent_encode(&input.to_string(), NON_ALPHANUMERIC).to_string()
 }

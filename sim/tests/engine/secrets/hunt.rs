@@ -1,4 +1,4 @@
-//! What everybody is told while a server is driven, collected and searched.
+//! Drives a server, collects everything that it sends and logs, and searches it for secrets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::house::{
 };
 use crate::wire::{Asked, USER, ticket, user_token};
 
-/// What a stream showed, with the frames in order.
+/// Frames of a stream, in order.
 type Frames = Arc<Mutex<Vec<String>>>;
 
-/// A server that is driven, and all that is heard of it.
+/// A driven server and everything that it sends.
 pub struct Hunt {
-    /// Where it is driven.
+    /// The server and the client.
     pub house: House,
-    /// What may not be heard.
+    /// The secrets to search for.
     pub planted: Planted,
-    /// What was logged, once all is over.
+    /// Log lines, set at the end.
     pub log: Vec<String>,
     frames: Frames,
     token: String,
@@ -33,7 +33,7 @@ pub struct Hunt {
 }
 
 impl Hunt {
-    /// Begins with a server that takes over what an older service left behind.
+    /// Starts a server that imports sessions of an older service.
     pub fn begin(mut planted: Planted, left_behind: Vec<LeftBehind>) -> Self {
         let house = House::open(left_behind);
         planted.add("the API's secret", API_SECRET, Belongs::Nobody);
@@ -51,17 +51,17 @@ impl Hunt {
         }
     }
 
-    /// The user's token.
+    /// The token of `USER`.
     pub fn token(&self) -> String {
         self.token.clone()
     }
 
-    /// Lets so many seconds pass.
+    /// Advances virtual time.
     pub fn wait(&mut self, seconds: u64) {
         self.house.wait(Duration::from_secs(seconds));
     }
 
-    /// Asks, and listens to the answer.
+    /// Sends a request, and searches the answer.
     pub fn ask(&mut self, what: &str, asked: &Asked) -> Value {
         let answer = self.house.ask(asked);
         let text = match &answer {
@@ -73,13 +73,13 @@ impl Hunt {
         answer.map(|answer| answer.json()).unwrap_or_default()
     }
 
-    /// Calls a procedure, as one who may call any.
+    /// Calls a procedure with credentials for every procedure.
     pub fn call(&mut self, procedure: &str, input: &Value) -> Value {
         let asked = Asked::call(procedure, input).by(&self.token).internally();
         self.ask(procedure, &asked)
     }
 
-    /// Makes a session and gives its id.
+    /// Creates a session and returns its id.
     pub fn begin_session(&mut self, procedure: &str, input: &Value) -> String {
         let reply = self.call(procedure, input);
         let session = reply["result"]["data"]["cloudAgentSessionId"].as_str();
@@ -88,7 +88,7 @@ impl Hunt {
             .to_owned()
     }
 
-    /// Asks for everything that can be asked of a session.
+    /// Queries all views of a session.
     pub fn look(&mut self, session: &str) {
         let input = json!({"cloudAgentSessionId": session});
         for procedure in ["getSession", "getSessionHealth", "getLatestAssistantMessage"] {
@@ -101,7 +101,7 @@ impl Hunt {
         self.call("health", &json!({}));
     }
 
-    /// Listens to a session from its beginning and for as long as the stream lasts.
+    /// Follows the stream of a session from the beginning until it ends.
     pub fn follow(&mut self, session: &str) {
         let ticket = ticket(USER, session, self.house.now());
         self.planted.token("a stream ticket", &ticket, Belongs::Nobody);
@@ -125,18 +125,17 @@ impl Hunt {
             .expect("the client is up");
     }
 
-    /// What the receiver was sent.
+    /// Bodies of the callbacks.
     pub fn callbacks(&self) -> Vec<Value> {
         self.house.observations.bodies("receiver", "/")
     }
 
-    /// A secret has to have come to where it belongs: else nothing would have been proved by its absence
-    /// elsewhere.
-    pub fn expect_told(&self, place: &str, belongs: Belongs) {
+    /// Checks that a secret reached its recipient. Otherwise its absence elsewhere proves nothing.
+    pub fn expect_received(&self, place: &str, belongs: Belongs) {
         let party = match belongs {
             Belongs::Wrapper => "wrapper",
             Belongs::Receiver => "receiver",
-            Belongs::Nobody => unreachable!("it does not belong anywhere"),
+            Belongs::Nobody => unreachable!("it has no recipient"),
         };
         let mut received = self
             .house
@@ -144,7 +143,7 @@ impl Hunt {
             .all()
             .into_iter()
             .filter(|(of, _)| of == party);
-        let is_told = received.any(|(_, observation)| {
+        let is_received = received.any(|(_, observation)| {
             let Observation::RequestReceived {
                 path, headers, body, ..
             } = observation
@@ -153,15 +152,15 @@ impl Hunt {
             };
             self.planted.is_in(place, &format!("{path} {headers} {body}"))
         });
-        assert!(is_told, "the {party} was not told the {place}");
+        assert!(is_received, "the {party} did not receive the {place}");
     }
 
-    /// Something has to have been logged by the end.
+    /// Checks at the end that a log line contains `what`.
     pub fn expect_logged(&mut self, what: &'static str) {
         self.expected_of_log.push(what);
     }
 
-    /// Searches all that was told meanwhile, and ends.
+    /// Searches everything that was collected, and ends.
     pub fn end(mut self) {
         for what in &self.expected_of_log {
             assert!(
@@ -173,7 +172,7 @@ impl Hunt {
         let observations = self.house.observations.all();
         self.plant_worker_tokens(&observations);
         let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        assert!(!frames.is_empty(), "no stream showed anything");
+        assert!(!frames.is_empty(), "no stream received a frame");
         for frame in frames {
             self.planted
                 .search("a frame of the stream", &frame, Belongs::Nobody);
@@ -197,7 +196,7 @@ impl Hunt {
         }
     }
 
-    /// What the server told the wrapper and the receiver.
+    /// Searches what the server sent to the wrapper or the receiver.
     fn search_observation(&mut self, party: &str, observation: &Observation) {
         match (party, observation) {
             ("wrapper", Observation::RequestReceived { path, body, .. }) => {

@@ -1,4 +1,4 @@
-//! Mistakes that have a secret in them: the refusal may say what is wrong, and not what it was.
+//! Invalid requests that contain secrets. A refusal names the field, but does not repeat its value.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::hunt::Hunt;
 use super::planted::Belongs;
 use crate::wire::{Asked, USER, sign, user_claims};
 
-/// Makes every mistake once.
+/// Sends every invalid request once.
 pub fn make_all(hunt: &mut Hunt, session: &str) {
     targets(hunt, session);
     starts(hunt);
@@ -28,7 +28,7 @@ pub fn make_all(hunt: &mut Hunt, session: &str) {
     }
 }
 
-/// A secret of nobody's, for a mistake.
+/// Plants a secret without a recipient.
 fn text(hunt: &mut Hunt, place: &str) -> String {
     hunt.planted.text(place, Belongs::Nobody)
 }
@@ -71,7 +71,7 @@ fn targets(hunt: &mut Hunt, session: &str) {
         prepare["callbackTarget"] = target;
         refused(hunt, "prepareSession", &prepare);
     }
-    let surplus = text(hunt, "value of a field that nobody knows");
+    let surplus = text(hunt, "value of an unknown field");
     let update = json!({"cloudAgentSessionId": session, "gitToken": surplus});
     refused(hunt, "updateSession", &update);
 }
@@ -87,7 +87,7 @@ fn prepare() -> Value {
     json!({"prompt": "x", "mode": "code", "model": "m", "gitUrl": "https://git.example/a.git"})
 }
 
-/// What can be wrong with the setup of a sandbox, in either procedure.
+/// Invalid sandbox settings, for either procedure.
 fn setups(hunt: &mut Hunt) -> Vec<(&'static str, Value)> {
     vec![
         ("envVars", json!(text(hunt, "environment as one text"))),
@@ -149,7 +149,7 @@ fn starts(hunt: &mut Hunt) {
     input["profile"] = json!(text(hunt, "profile as one text"));
     refused(hunt, "start", &input);
     let mut input = start();
-    input["options"] = json!({"gitToken": text(hunt, "value of an option that nobody knows")});
+    input["options"] = json!({"gitToken": text(hunt, "value of an unknown option")});
     refused(hunt, "start", &input);
 }
 
@@ -169,7 +169,7 @@ fn preparations(hunt: &mut Hunt) {
         input[field] = value;
         refused(hunt, "prepareSession", &input);
     }
-    // Both repositories, and so neither.
+    // Two repositories are as invalid as none.
     let userinfo = text(hunt, "userinfo of one repository of two");
     let mut input = prepare();
     input["gitUrl"] = json!(format!("https://u:{userinfo}@git.example/"));

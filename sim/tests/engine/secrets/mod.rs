@@ -1,8 +1,7 @@
-//! A secret that is planted wherever one can be given is told to whom it belongs and to nobody else: not in a
-//! reply, not on a stream, not in the body of a callback, not in a log, not by printing a type of the
-//! server's (protocol §9).
+//! Secrets reach their recipients and no other party: no reply, stream, callback body, log line or `Debug` output
+//! contains one (R9.68).
 //!
-//! `record` plants them, `hunt` collects what everybody is told, `planted` searches it.
+//! `record` plants secrets, `hunt` collects what the server sends, `planted` searches it.
 
 mod hunt;
 mod mistakes;
@@ -12,7 +11,7 @@ mod record;
 
 use http::Method;
 use serde_json::{Value, json};
-use turnstile_events::world::DiskFault;
+use turnstile_fault::{DiskBehaviour, Fault, Place};
 
 use self::hunt::Hunt;
 use self::planted::{Belongs, Planted};
@@ -21,29 +20,29 @@ use crate::house::{LeftBehind, RECEIVER_AUTHORITY, SERVER, WRAPPER_AUTHORITY};
 use crate::log;
 use crate::wire::{Asked, USER};
 
-/// A session of an older service's in which an execution was left running.
+/// An imported session with a running execution.
 const RUNNING: &str = "agent_6f1b2c3d-0000-4000-8000-00000000beef";
-/// A session of an older service's whose GitLab is known by a place without a scheme.
+/// An imported session with a GitLab URL without a scheme.
 const AT_GITLAB: &str = "agent_6f1b2c3d-0000-4000-8000-00000000cafe";
 
-/// Plays the whole hunt while everything that is logged is kept.
+/// Runs a hunt and keeps everything that is logged.
 fn hunt(play: impl FnOnce(Planted) -> Hunt) {
     let (mut hunt, lines) = log::kept(|| play(Planted::default()));
     hunt.log = lines;
     hunt.end();
 }
 
-/// Lets the receiver answer the next callbacks so.
+/// Sets the receiver's next answers.
 fn answers(hunt: &mut Hunt, answers: &Value) {
-    side_door(hunt, RECEIVER_AUTHORITY, "/test/answers", answers);
+    post_to_fake(hunt, RECEIVER_AUTHORITY, "/test/answers", answers);
 }
 
-/// Lets the wrapper behave so.
+/// Sets the wrapper's behaviour.
 fn behave(hunt: &mut Hunt, behaviour: &Value) {
-    side_door(hunt, WRAPPER_AUTHORITY, "/test/behaviour", behaviour);
+    post_to_fake(hunt, WRAPPER_AUTHORITY, "/test/behaviour", behaviour);
 }
 
-fn side_door(hunt: &mut Hunt, authority: &str, path: &str, body: &Value) {
+fn post_to_fake(hunt: &mut Hunt, authority: &str, path: &str, body: &Value) {
     let asked = Asked {
         method: Method::POST,
         target: format!("{authority}{path}"),
@@ -51,7 +50,7 @@ fn side_door(hunt: &mut Hunt, authority: &str, path: &str, body: &Value) {
         body: body.to_string().into_bytes(),
         is_upgrade: false,
     };
-    let answer = hunt.house.ask(&asked).expect("a side door answers");
+    let answer = hunt.house.ask(&asked).expect("the test endpoint answers");
     assert!(answer.status < 300, "{path}: {answer:?}");
 }
 
@@ -86,7 +85,7 @@ fn initiate(hunt: &mut Hunt, session: &str) {
 }
 
 #[test]
-fn a_turn_that_completes_tells_no_secret() {
+fn a_completed_turn_leaks_no_secret() {
     hunt(|planted| {
         let mut hunt = Hunt::begin(planted, Vec::new());
         let session = start(&mut hunt, "start", "http://receiver:9200/a");
@@ -94,11 +93,11 @@ fn a_turn_that_completes_tells_no_secret() {
         hunt.wait(30);
         hunt.look(&session);
         assert_eq!(hunt.callbacks().len(), 1, "the receiver was called back");
-        hunt.expect_told("start: git token", Belongs::Wrapper);
-        hunt.expect_told("start: value of the environment", Belongs::Wrapper);
-        hunt.expect_told("start: setup command", Belongs::Wrapper);
-        hunt.expect_told("start: query of the callback's URL", Belongs::Receiver);
-        hunt.expect_told("start: header of the callback", Belongs::Receiver);
+        hunt.expect_received("start: git token", Belongs::Wrapper);
+        hunt.expect_received("start: value of the environment", Belongs::Wrapper);
+        hunt.expect_received("start: setup command", Belongs::Wrapper);
+        hunt.expect_received("start: query of the callback's URL", Belongs::Receiver);
+        hunt.expect_received("start: header of the callback", Belongs::Receiver);
 
         let message = json!({
             "cloudAgentSessionId": session, "prompt": "__fake__:echo:again", "mode": "code",
@@ -119,7 +118,7 @@ fn a_turn_that_completes_tells_no_secret() {
 }
 
 #[test]
-fn a_callback_that_fails_tells_no_secret() {
+fn a_failing_callback_leaks_no_secret() {
     hunt(|planted| {
         let mut hunt = Hunt::begin(planted, Vec::new());
         answers(
@@ -153,7 +152,7 @@ fn a_callback_that_fails_tells_no_secret() {
 }
 
 #[test]
-fn a_message_that_is_never_delivered_tells_no_secret() {
+fn an_undelivered_message_leaks_no_secret() {
     hunt(|planted| {
         let mut hunt = Hunt::begin(planted, Vec::new());
         for (tag, code) in [
@@ -183,18 +182,21 @@ fn a_message_that_is_never_delivered_tells_no_secret() {
         );
         hunt.wait(60);
         hunt.look(&session);
-        assert_eq!(hunt.callbacks().len(), 4, "every end was told");
-        hunt.house.world.crash("wrapper").expect("it is up");
+        assert_eq!(hunt.callbacks().len(), 4, "every end was called back");
+        hunt.house
+            .world
+            .apply(&Fault::crash("wrapper"))
+            .expect("it is up");
         let session = start(&mut hunt, "wrapper is down", "http://receiver:9200/j");
         hunt.wait(700);
         hunt.look(&session);
-        assert_eq!(hunt.callbacks().len(), 5, "every end was told");
+        assert_eq!(hunt.callbacks().len(), 5, "every end was called back");
         hunt
     });
 }
 
 #[test]
-fn what_an_older_service_left_behind_tells_no_secret() {
+fn imported_sessions_leak_no_secret() {
     hunt(|mut planted| {
         let prepared = flat(&mut planted, "imported", "http://receiver:9200/k");
         let mut running = flat(&mut planted, "imported and running", "http://receiver:9200/l");
@@ -236,23 +238,23 @@ fn what_an_older_service_left_behind_tells_no_secret() {
         for session in [OLD, RUNNING, AT_GITLAB] {
             hunt.look(session);
         }
-        assert_eq!(hunt.callbacks().len(), 3, "every end was told");
-        hunt.expect_told("imported: git token", Belongs::Wrapper);
-        hunt.expect_told("imported: setup command", Belongs::Wrapper);
+        assert_eq!(hunt.callbacks().len(), 3, "every end was called back");
+        hunt.expect_received("imported: git token", Belongs::Wrapper);
+        hunt.expect_received("imported: setup command", Belongs::Wrapper);
         hunt
     });
 }
 
 #[test]
-fn a_failing_disk_and_a_crash_tell_no_secret() {
+fn a_failing_disk_and_a_crash_leak_no_secret() {
     hunt(|planted| {
         let mut hunt = Hunt::begin(planted, Vec::new());
         let session = prepare(&mut hunt, "before the disk fails", "http://receiver:9200/n");
         hunt.follow(&session);
-        for fault in [DiskFault::WriteError, DiskFault::Full] {
+        for fault in [DiskBehaviour::Fails, DiskBehaviour::Full] {
             hunt.house
                 .world
-                .fail_disk(SERVER, fault)
+                .apply(&Fault::disk(SERVER, fault))
                 .expect("the server has a disk");
             let input = flat(
                 &mut hunt.planted,
@@ -278,10 +280,13 @@ fn a_failing_disk_and_a_crash_tell_no_secret() {
             initiate(&mut hunt, &session);
             hunt.wait(3);
             hunt.look(&session);
-            hunt.house.world.heal_disk(SERVER).expect("the server has a disk");
+            hunt.house
+                .world
+                .heal(&Place::disk(SERVER))
+                .expect("the server has a disk");
         }
         hunt.expect_logged("commit failed");
-        // What was asked for meanwhile may have been done since; this is another session.
+        // Pending changes from before may be applied now, so use another session.
         let session = prepare(&mut hunt, "after the disk failed", "http://receiver:9200/n");
         let target = target(&mut hunt.planted, "another target", "http://receiver:9200/r");
         hunt.call(
@@ -290,21 +295,21 @@ fn a_failing_disk_and_a_crash_tell_no_secret() {
         );
         initiate(&mut hunt, &session);
         hunt.wait(1);
-        hunt.house.world.crash(SERVER).expect("it is up");
+        hunt.house.world.apply(&Fault::crash(SERVER)).expect("it is up");
         hunt.wait(1);
-        hunt.house.world.restart(SERVER).expect("it is down");
+        hunt.house.world.heal(&Place::host(SERVER)).expect("it is down");
         hunt.wait(1);
         hunt.follow(&session);
         hunt.look(&session);
         hunt.wait(60);
         hunt.look(&session);
-        hunt.expect_told("another target: header of the callback", Belongs::Receiver);
+        hunt.expect_received("another target: header of the callback", Belongs::Receiver);
         hunt
     });
 }
 
 #[test]
-fn a_mistake_is_refused_without_repeating_a_secret() {
+fn a_refusal_does_not_repeat_a_secret() {
     hunt(|planted| {
         let mut hunt = Hunt::begin(planted, Vec::new());
         let session = prepare(&mut hunt, "rightly prepared", "http://receiver:9200/s");

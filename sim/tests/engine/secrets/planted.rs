@@ -1,19 +1,19 @@
-//! Secrets that are planted, and the search for them.
+//! Planted secrets, and the search for them.
 
 use std::fmt::Write as _;
 
-/// To whom a secret may be told.
+/// The recipient that may receive a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belongs {
-    /// To the wrapper, which works with it.
+    /// The wrapper, which needs it for its work.
     Wrapper,
-    /// To the receiver of callbacks.
+    /// The receiver of callbacks.
     Receiver,
-    /// To nobody.
+    /// No recipient.
     Nobody,
 }
 
-/// What has been planted so far.
+/// All planted secrets, and the leaks found.
 #[derive(Default)]
 pub struct Planted {
     secrets: Vec<(String, String, Belongs)>,
@@ -22,27 +22,27 @@ pub struct Planted {
 }
 
 impl Planted {
-    /// A new secret for a place, which tells the place if it turns up elsewhere.
+    /// Plants a text secret that contains the name of its place.
     pub fn text(&mut self, place: &str, belongs: Belongs) -> String {
         let word: String = place.chars().filter(char::is_ascii_alphanumeric).collect();
         let secret = format!("Planted0{word}0{}", self.secrets.len());
         self.add(place, &secret, belongs)
     }
 
-    /// A new secret that is a number.
+    /// Plants a secret number.
     pub fn number(&mut self, place: &str) -> u64 {
         let secret = 7_310_000_000_000_000 + self.secrets.len() as u64;
         self.add(place, &secret.to_string(), Belongs::Nobody);
         secret
     }
 
-    /// A secret that somebody else made.
+    /// Registers an existing secret.
     pub fn add(&mut self, place: &str, secret: &str, belongs: Belongs) -> String {
         self.secrets.push((place.to_owned(), secret.to_owned(), belongs));
         secret.to_owned()
     }
 
-    /// A token: what is secret of it is its signature, for all that comes before could be anybody's.
+    /// Registers the signature of a token, which is its only secret part.
     pub fn token(&mut self, place: &str, token: &str, belongs: Belongs) {
         let signature = token.rsplit('.').next().unwrap_or(token);
         if !self.secrets.iter().any(|(_, known, _)| known == signature) {
@@ -50,7 +50,7 @@ impl Planted {
         }
     }
 
-    /// Looks for secrets in something that was told to somebody.
+    /// Searches a text for secrets that `told_to` may not receive.
     pub fn search(&mut self, where_: &str, text: &str, told_to: Belongs) {
         self.searched += 1;
         let found = self.secrets.iter().filter(|(_, secret, belongs)| {
@@ -66,7 +66,7 @@ impl Planted {
         }
     }
 
-    /// Whether a text has the secret of a place in it.
+    /// Returns whether a text contains the secret of a place.
     pub fn is_in(&self, place: &str, text: &str) -> bool {
         let mut secrets = self.secrets.iter().filter(|(known, _, _)| known == place);
         secrets.any(|(_, secret, _)| text.contains(secret.as_str()))
@@ -76,7 +76,7 @@ impl Planted {
     ///
     /// # Panics
     ///
-    /// If any secret was found; it tells of all that were.
+    /// A leak was found. The message lists all leaks.
     pub fn end(mut self) {
         self.leaks.sort();
         self.leaks.dedup();
@@ -89,11 +89,11 @@ impl Planted {
             self.leaks.is_empty(),
             "{leaks} leaks in {searched} texts:\n{list}"
         );
-        assert!(searched > 0, "nothing was searched");
+        assert!(searched > 0, "no text was searched");
     }
 }
 
-/// A secret in a text with a little of what stands around it.
+/// The secret with some of the text around it.
 fn around(text: &str, secret: &str) -> String {
     let at = text.find(secret).unwrap_or(0);
     let before = text[..at].chars().rev().take(80).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! What the server's own types show of themselves when somebody prints them: into a log, a panic, an error.
+//! `Debug` and `Display` of the server's types contain no secret, because logs, panics and errors print them.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -19,14 +19,14 @@ use turnstile_seams::Randomness;
 use super::planted::{Belongs, Planted};
 use super::record::flat;
 
-/// How something prints, in either way.
+/// Searches both `Debug` forms of a value.
 fn search(planted: &mut Planted, what: &str, value: &impl Debug) {
     let where_ = format!("{{:?}} of {what}");
     planted.search(&where_, &format!("{value:?}"), Belongs::Nobody);
     planted.search(&where_, &format!("{value:#?}"), Belongs::Nobody);
 }
 
-/// How an error reads, with everything that led to it.
+/// Searches the `Debug` and `Display` forms of an error and its sources.
 fn search_error(planted: &mut Planted, what: &str, error: &(dyn Error + 'static)) {
     planted.search(
         &format!("{{:?}} of {what}"),
@@ -79,7 +79,7 @@ fn no_type_of_the_server_prints_a_secret() {
     planted.end();
 }
 
-/// A session from its beginning to a callback, and everything that it decides on the way.
+/// Drives a session until its callback, and searches all its inputs and decisions.
 fn search_session(planted: &mut Planted, metadata: Metadata, target: CallbackTarget) {
     let mut now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
     let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(1));
@@ -105,8 +105,8 @@ fn search_session(planted: &mut Planted, metadata: Metadata, target: CallbackTar
         Effect::Enqueue(job) => Some(*job),
         _ => None,
     });
-    let job = job.expect("the session owes a callback");
-    search(planted, "a callback on its way", &job);
+    let job = job.expect("the session has a pending callback");
+    search(planted, "a pending callback", &job);
     let stored = StoredJob {
         owner: job.owner,
         target: job.target,
@@ -153,7 +153,7 @@ fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
         let mut record = flat(&mut Planted::default(), "other", "http://receiver:9200/");
         record[field] = value;
         let Err(error) = record::read(record.to_string().as_bytes()) else {
-            panic!("{field} is not read: {record}");
+            panic!("{field} is not validated: {record}");
         };
         search_error(
             &mut planted,
@@ -161,7 +161,7 @@ fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
             &error,
         );
     }
-    // The same in the grouped form.
+    // The same values in the grouped form of a record.
     let grouped = metadata(&flat(&mut Planted::default(), "other", "http://receiver:9200/"));
     let grouped = serde_json::to_value(grouped).expect("a record is JSON");
     let values = [
@@ -194,7 +194,7 @@ fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
         let mut record = grouped.clone();
         *record.pointer_mut(place).expect("the record has it") = value;
         let Err(error) = record::read(record.to_string().as_bytes()) else {
-            panic!("{place} is not read: {record}");
+            panic!("{place} is not validated: {record}");
         };
         search_error(
             &mut planted,

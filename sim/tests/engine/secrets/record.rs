@@ -1,14 +1,13 @@
-//! Sessions with a secret wherever one can be given, as an older service wrote them and as clients ask for
-//! them.
+//! Session records and inputs with a secret in every field that can have one.
 
 use serde_json::{Value, json};
 
 use super::planted::{Belongs, Planted};
 
-/// A session of an older service's.
+/// The id of an imported session.
 pub const OLD: &str = "agent_6f1b2c3d-0000-4000-8000-00000000abcd";
 
-/// A target for callbacks; `place` is an absolute URL without a query.
+/// A callback target with secrets. `place` is an absolute URL without a query.
 pub fn target(planted: &mut Planted, tag: &str, place: &str) -> Value {
     let query = planted.text(&format!("{tag}: query of the callback's URL"), Belongs::Receiver);
     let header = planted.text(&format!("{tag}: header of the callback"), Belongs::Receiver);
@@ -22,14 +21,14 @@ pub fn target(planted: &mut Planted, tag: &str, place: &str) -> Value {
     })
 }
 
-/// Where a git repository is, with all that a person can write into such a URL.
+/// A git URL with secrets in every part that can have one.
 pub fn git_url(planted: &mut Planted, tag: &str) -> String {
     let userinfo = planted.text(&format!("{tag}: userinfo of the git URL"), Belongs::Wrapper);
     let query = planted.text(&format!("{tag}: query of the git URL"), Belongs::Wrapper);
     format!("https://user:{userinfo}@git.example/a.git?private_token={query}")
 }
 
-/// What a sandbox is set up with.
+/// Sandbox settings with secrets.
 pub fn profile(planted: &mut Planted, tag: &str) -> Value {
     let value = planted.text(&format!("{tag}: value of the environment"), Belongs::Wrapper);
     let command = planted.text(&format!("{tag}: setup command"), Belongs::Wrapper);
@@ -39,7 +38,7 @@ pub fn profile(planted: &mut Planted, tag: &str) -> Value {
     })
 }
 
-/// The flat record of a session that was prepared, and so also an input of `prepareSession`.
+/// The flat record of a prepared session, which is also an input of `prepareSession`.
 pub fn flat(planted: &mut Planted, tag: &str, callback: &str) -> Value {
     let mut record = profile(planted, tag);
     let fields = json!({

@@ -1,4 +1,4 @@
-//! What is asked of any world, done to the one in real time.
+//! The common interface of worlds for the world in real time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{BoxFuture, Clock};
 
 use super::host::Host;
-use super::line::{Direction, Fate, Links};
-use super::{LiveWorld, Server, crashed};
+use super::line::{Fate, Links};
+use super::{LiveWorld, Server};
 use crate::Stopped;
-use crate::any::{AnyWorld, BootFunction, Deed, Listener, REPORTED_TIME_ERROR, Route};
+use crate::any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
+use crate::condition::Condition;
 use crate::error::WorldError;
 use crate::host::Machine;
-use crate::links::LinkFault;
 use crate::streams::Streams;
 
-/// How long the world looks away between two looks at what has happened, by the machine's clock.
-const GLANCE: Duration = Duration::from_millis(2);
-/// What the machine may be late by, by its own clock: the way, the work and whoever else is at work on it.
+/// How often the world checks for events, by the machine's clock.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// Tolerated delay of the machine, by its own clock: transmission, processing, and other load.
 const LATENESS: Duration = Duration::from_millis(150);
 
 impl AnyWorld for LiveWorld {
@@ -49,9 +49,9 @@ impl AnyWorld for LiveWorld {
 
     fn reported_time_error(&self) -> Duration {
         match self.server {
-            // Its clock is the parties'.
+            // It uses the clock of the parties.
             Server::Started { .. } => REPORTED_TIME_ERROR,
-            // What it says by a clock that all others' run ahead of is as much less exact.
+            // Its clock is slower than the others by this factor, and its error grows accordingly.
             Server::Given(_) => REPORTED_TIME_ERROR * self.setup.speed,
         }
     }
@@ -68,7 +68,7 @@ impl AnyWorld for LiveWorld {
         if let Some(advertised) = self.setup.reached_at.get(authority) {
             return Ok(advertised.clone());
         }
-        let address = self.neighbourhood.address_of(authority);
+        let address = self.shared_network.address_of(authority);
         let address = address.map_err(|_| WorldError::NoAddress(authority.to_owned()))?;
         Ok(address.to_string())
     }
@@ -87,7 +87,7 @@ impl AnyWorld for LiveWorld {
 
     fn add_host_boxed(&mut self, name: &str, boot: BootFunction) {
         let is_free = self.find(name).is_err() && !self.is_server(name);
-        assert!(is_free, "there is a host `{name}` already");
+        assert!(is_free, "the host `{name}` already exists");
         self.hosts.push(Host {
             name: name.into(),
             boot,
@@ -126,9 +126,9 @@ impl AnyWorld for LiveWorld {
         Ok(())
     }
 
-    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed) {
+    fn schedule_boxed(&mut self, at: Timestamp, action: ScheduledAction) {
         self.scheduled += 1;
-        self.agenda.insert((at, self.scheduled), deed);
+        self.agenda.insert((at, self.scheduled), action);
     }
 
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped {
@@ -137,7 +137,7 @@ impl AnyWorld for LiveWorld {
             return Stopped::WithoutServer { message };
         }
         loop {
-            // First of all: what ends of the same signal has not ended by itself.
+            // Checked first: hosts that end because of the same signal did not fail.
             if self.setup.interruption.load(Ordering::Relaxed) {
                 return Stopped::Interrupted;
             }
@@ -145,7 +145,7 @@ impl AnyWorld for LiveWorld {
             if let Some(message) = self.without_server.take() {
                 return Stopped::WithoutServer { message };
             }
-            self.notice_deaths();
+            self.handle_ended_hosts();
             if let Some((host, message)) = self.panics.pop_front() {
                 return Stopped::Panicked { host, message };
             }
@@ -159,130 +159,57 @@ impl AnyWorld for LiveWorld {
             let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
             let next = [deadline, due].into_iter().flatten().min();
             let left = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
-            let left = left.map_or(GLANCE, |left| self.pace.on_the_machine(left).min(GLANCE));
-            glance_away(left);
+            let left = left.map_or(POLL_INTERVAL, |left| {
+                self.pace.on_the_machine(left).min(POLL_INTERVAL)
+            });
+            sleep(left);
         }
     }
 
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::Cut))?;
-        self.tell(WorldEvent::Cut { link: link.clone() });
-        Ok(())
-    }
-
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::BlackHole))?;
-        self.tell(WorldEvent::BlackHoled { link: link.clone() });
-        Ok(())
-    }
-
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.extra = extra)?;
-        let link = link.clone();
-        self.tell(WorldEvent::Delayed { link, extra });
-        Ok(())
-    }
-
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| *direction = Direction::default())?;
-        self.tell(WorldEvent::Healed { link: link.clone() });
-        Ok(())
-    }
-
-    fn heal_everything(&mut self) {
-        self.neighbourhood.change_links(Links::heal_everything);
-        self.tell(WorldEvent::HealedEverything);
-    }
-
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, |_| Fate::Reset);
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.tell(WorldEvent::Reset {
-            from,
-            to,
-            connections,
-        });
-        Ok(())
-    }
-
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.pair(from, to)?;
-        let connections = self
-            .neighbourhood
-            .strike(from, to, |by_host| Fate::Finished { by_host });
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.tell(WorldEvent::Finished {
-            from,
-            to,
-            connections,
-        });
-        Ok(())
-    }
-
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        self.pair(from, to)?;
-        let connections = self.neighbourhood.strike(from, to, |_| Fate::Silenced);
-        let (from, to) = (from.to_owned(), to.to_owned());
-        self.tell(WorldEvent::Silenced {
-            from,
-            to,
-            connections,
-        });
-        Ok(())
-    }
-
-    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
-        if self.is_server(host) {
-            return self.crash_server();
-        }
-        let index = self.find(host)?;
-        let run = self.hosts[index]
-            .run
-            .take()
-            .ok_or_else(|| WorldError::Down(host.to_owned()))?;
-        // What its tasks still say on their way out is nobody's: the crash is told first.
-        self.tell(crashed(host, CrashCause::Order));
-        if let Some(message) = run.end() {
-            self.panics.push_back((host.to_owned(), message));
-        }
-        Ok(())
-    }
-
-    fn crash_silently(&mut self, _: &str) -> Result<(), WorldError> {
-        Err(WorldError::NotCarried("a loss of power"))
-    }
-
-    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
-        if self.is_up(host)? {
-            return Err(WorldError::Up(host.to_owned()));
-        }
-        if self.is_server(host) {
-            if let Err(error) = self.start_server() {
-                self.without_server = Some(with_sources(&error));
-                return Ok(());
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
+        let event = match fault {
+            Fault::Link { link, effect } => {
+                self.on_link(link, |condition| condition.apply(*effect))?;
+                WorldEvent::of(fault)
             }
-        } else {
-            let index = self.find(host)?;
-            self.hosts[index].restarts += 1;
-            self.start(index);
-        }
-        self.tell(WorldEvent::Restarted {
-            host: host.to_owned(),
-        });
+            Fault::Connections { from, to, end } => {
+                self.pair(from, to)?;
+                let connections = self
+                    .shared_network
+                    .strike(from, to, |is_first| Fate::of(*end, is_first));
+                WorldEvent::ended_connections(fault, connections)
+            }
+            Fault::Host {
+                host,
+                power_loss: false,
+                at: None,
+            } => return self.crash(host),
+            Fault::Host { at: None, .. } => return Err(WorldError::Unsupported("a loss of power")),
+            Fault::Disk { .. } if !fault.is_none() => {
+                return Err(WorldError::Unsupported("a fault of a disk"));
+            }
+            Fault::Disk { .. } => return Ok(()),
+            of_party => return Err(WorldError::of_party(of_party)),
+        };
+        self.report(event);
         Ok(())
     }
 
-    fn fail_disk(&mut self, _: &str, _: DiskFault) -> Result<(), WorldError> {
-        Err(WorldError::NotCarried("a fault of a disk"))
-    }
-
-    fn heal_disk(&mut self, _: &str) -> Result<(), WorldError> {
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
+        match place {
+            Place::Link(link) => self.on_link(link, |condition| *condition = Condition::default())?,
+            Place::EveryLink => self.shared_network.change_links(Links::heal_everything),
+            Place::Host(host) => return self.restart(host),
+            // Disks have no faults in this world.
+            Place::Disk(_) => return Ok(()),
+            Place::Queue | Place::Wrapper => return Err(WorldError::Unsupported("the behaviour of a party")),
+        }
+        self.report(WorldEvent::Ended { place: place.clone() });
         Ok(())
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "in this world time passes by itself")]
-fn glance_away(time: Duration) {
+fn sleep(time: Duration) {
     std::thread::sleep(time);
 }

@@ -1,8 +1,8 @@
-//! One connection between a party of the harness and a peer, and what faults do to it on its way.
+//! A connection between a party of the harness and a peer, and the effects of faults on it.
 //!
-//! The party holds one end of a pipe; at the other end is the machine's socket. What is written into one comes
-//! out of the other for as long as the link is well. A link is held, lossy or slow here, at the party's own end,
-//! so that a peer that knows nothing of any of it is struck all the same.
+//! The party has one end of a pipe; the other end is connected to the machine's socket, and data is copied
+//! both ways while the link works. Cuts, losses and delays are applied at the party's end, so the peer needs
+//! no support for them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -14,34 +14,26 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, sink};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use turnstile_fault::ConnectionEnd;
 use turnstile_seams::{Clock, ClockExt as _};
 
-use crate::links::LinkFault;
+use crate::condition::{Blockade, Condition};
 
-/// How much of a connection a party may have written, or not have read, while nothing passes, in bytes.
+/// How much a party may write, or leave unread, on a blocked connection, in bytes.
 pub(super) const ROOM: usize = 256 * 1024;
-/// How much is read from either end at once, in bytes.
-const PARCEL: usize = 16 * 1024;
+/// Size of one read, in bytes.
+const CHUNK: usize = 16 * 1024;
 
-/// What is wrong with each direction between two hosts: what the first one sends to the second.
+/// State of each direction between two hosts, by sender and receiver.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Links(BTreeMap<(String, String), Direction>);
-
-/// One direction of a link.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Direction {
-    /// What it does instead of giving on what it is given.
-    pub fault: Option<LinkFault>,
-    /// How much longer it takes.
-    pub extra: Duration,
-}
+pub(super) struct Links(BTreeMap<(String, String), Condition>);
 
 impl Links {
-    pub(super) fn direction(&self, way: &Way) -> Direction {
+    pub(super) fn direction(&self, way: &Way) -> Condition {
         self.0.get(way).copied().unwrap_or_default()
     }
 
-    pub(super) fn change(&mut self, way: Way, change: impl FnOnce(&mut Direction)) {
+    pub(super) fn change(&mut self, way: Way, change: impl FnOnce(&mut Condition)) {
         change(self.0.entry(way).or_default());
     }
 
@@ -49,21 +41,21 @@ impl Links {
         self.0.clear();
     }
 
-    /// How long a connection takes to come about.
+    /// How long opening a connection takes.
     pub(super) fn opening(&self, ways: &Ways) -> Duration {
         self.direction(&ways.out).extra + self.direction(&ways.back).extra
     }
 
-    /// Whether a connection can come about: that takes both directions.
+    /// Whether a connection can be opened, which needs both directions.
     pub(super) fn let_through(&self, ways: &Ways) -> bool {
-        [&ways.out, &ways.back].map(|way| self.direction(way).fault.is_none()) == [true, true]
+        [&ways.out, &ways.back].map(|way| self.direction(way).blockade.is_none()) == [true, true]
     }
 }
 
-/// Who sends, and to whom.
+/// Sender and receiver.
 type Way = (String, String);
 
-/// Both directions of a connection, as the party that holds it sees them.
+/// Both directions of a connection, from the view of the party that holds it.
 #[derive(Debug, Clone)]
 pub(super) struct Ways {
     out: Way,
@@ -79,38 +71,49 @@ impl Ways {
     }
 }
 
-/// How a connection ends before its parties end it.
+/// How a connection is ended by a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It does not.
+    /// No fault has ended it.
     Whole,
-    /// Both ends are told that it is gone.
+    /// Both ends get a reset.
     Reset,
-    /// One side says that it is done, behind all that it has said before: this host if `by_host`, else its peer.
+    /// One side sends a FIN after everything that it sent before: this host if `by_host`, otherwise its peer.
     Finished {
-        /// Which side.
+        /// Whether this host sends the FIN.
         by_host: bool,
     },
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing passes any more, and neither end is notified.
     Silenced,
 }
 
-/// A connection, seen from its middle.
+impl Fate {
+    /// The fate of a connection with this end. `is_first` if its holder is the closing host.
+    pub(super) fn of(end: ConnectionEnd, is_first: bool) -> Self {
+        match end {
+            ConnectionEnd::Reset => Self::Reset,
+            ConnectionEnd::Silence => Self::Silenced,
+            ConnectionEnd::Finish => Self::Finished { by_host: is_first },
+        }
+    }
+}
+
+/// The middle of a connection.
 pub(super) struct Line {
-    /// What the party's own end is connected with.
+    /// Connected to the party's end.
     pub pipe: DuplexStream,
-    /// The way to the peer.
+    /// Connected to the peer.
     pub socket: TcpStream,
     pub ways: Ways,
     pub links: watch::Receiver<Links>,
     pub fate: watch::Receiver<Fate>,
     pub clock: Arc<dyn Clock>,
-    /// Whether the peer believes that it is there, and what opens it is still on its way.
+    /// Whether the peer regards it as open while its opening is still in flight.
     pub is_opening: bool,
 }
 
 impl Line {
-    /// Passes on what either side sends until both are done, or until its fate strikes.
+    /// Copies data in both directions until both are done or a fault ends the connection.
     pub(super) async fn run(self) {
         let Self {
             pipe,
@@ -135,14 +138,14 @@ impl Line {
             let back = direction(&ways.back, false).carry(&mut socket_reader, &mut pipe_writer);
             let passing = async {
                 if is_opening {
-                    come_about(&ways, links.clone(), &*clock).await;
+                    wait_for_opening(&ways, links.clone(), &*clock).await;
                 }
                 tokio::join!(out, back)
             };
             tokio::select! {
                 biased;
                 struck = fate.wait_for(|fate| matches!(fate, Fate::Reset | Fate::Silenced)) => {
-                    // Whoever decides over its fate has gone: then nothing strikes it.
+                    // Without a sender no fault can end it.
                     struck.map_or(Fate::Whole, |fate| *fate)
                 }
                 _ = passing => Fate::Whole,
@@ -151,23 +154,24 @@ impl Line {
         match struck {
             Fate::Whole | Fate::Finished { .. } => {}
             Fate::Reset => {
-                // Without it the peer would read an end of stream.
+                // Otherwise the peer would read an end of stream.
                 if let Err(error) = socket.set_zero_linger() {
                     tracing::warn!(%error, "a connection could not be reset, and is closed");
                 }
             }
             Fate::Silenced => {
-                swallow_both(&mut pipe_reader, &mut socket_reader).await;
-                // The party has let go of it, and the peer must not hear of that either: it ends with its host.
+                discard_both(&mut pipe_reader, &mut socket_reader).await;
+                // The party has dropped its end, and the peer must not be notified: the connection ends with
+                // its host.
                 pending::<()>().await;
             }
         }
     }
 }
 
-/// Waits for as long as it takes until a connection is there: what opens it is on the way in both directions before
-/// anything else is. When the link is healed it is sent once more.
-pub(super) async fn come_about(ways: &Ways, mut links: watch::Receiver<Links>, clock: &dyn Clock) {
+/// Waits for the time that opening takes: the handshake travels in both directions before any data. After a
+/// heal the handshake is sent again.
+pub(super) async fn wait_for_opening(ways: &Ways, mut links: watch::Receiver<Links>, clock: &dyn Clock) {
     let opening = links.borrow_and_update().opening(ways);
     let healed = links.wait_for(|links| links.opening(ways).is_zero() && links.let_through(ways));
     tokio::select! {
@@ -177,21 +181,21 @@ pub(super) async fn come_about(ways: &Ways, mut links: watch::Receiver<Links>, c
     }
 }
 
-/// Takes what either side sends and gives it to nobody, until both are done.
-async fn swallow_both(one: &mut (impl AsyncRead + Unpin), other: &mut (impl AsyncRead + Unpin)) {
-    tokio::join!(swallow(one), swallow(other));
+/// Discards data from both sides until both are done.
+async fn discard_both(one: &mut (impl AsyncRead + Unpin), other: &mut (impl AsyncRead + Unpin)) {
+    tokio::join!(discard(one), discard(other));
 }
 
-/// Takes what one side sends and gives it to nobody, until it is done.
-async fn swallow(from: &mut (impl AsyncRead + Unpin)) {
-    // Whichever way it ends, nobody is told.
+/// Discards data from one side until it is done.
+async fn discard(from: &mut (impl AsyncRead + Unpin)) {
+    // Neither side is notified of the end.
     let _ = tokio::io::copy(from, &mut sink()).await;
 }
 
-/// What carries one direction of a connection.
+/// Copies one direction of a connection.
 struct Carrier<'a> {
     way: &'a Way,
-    /// Whether it is the host that sends.
+    /// Whether the host is the sender.
     is_out: bool,
     links: watch::Receiver<Links>,
     fate: watch::Receiver<Fate>,
@@ -199,19 +203,19 @@ struct Carrier<'a> {
 }
 
 impl Carrier<'_> {
-    /// Carries what `from` gives to `to`, in order, as the state of the link lets it. Ends when `from` has and all of
-    /// it is there, or when `to` takes no more.
+    /// Copies data from `from` to `to`, in order and subject to the link's state. Ends when everything from
+    /// `from` has arrived, or when `to` accepts no more.
     async fn carry(mut self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) {
-        let mut travelling = Travelling::default();
+        let mut in_flight = InFlight::default();
         let mut buffer = BytesMut::new();
         let mut can_be_finished = true;
         loop {
             let direction = self.links.borrow_and_update().direction(self.way);
-            travelling.meet(direction, self.clock.now());
-            if travelling.is_over() {
+            in_flight.apply(direction, self.clock.now());
+            if in_flight.is_over() {
                 return;
             }
-            let arrival = travelling.next_arrival(direction);
+            let arrival = in_flight.next_arrival(direction);
             tokio::select! {
                 biased;
                 changed = self.links.changed() => {
@@ -224,55 +228,55 @@ impl Carrier<'_> {
                     let Fate::Finished { by_host } = *self.fate.borrow() else { continue };
                     can_be_finished = false;
                     if by_host == self.is_out {
-                        travelling.send(Bytes::new(), direction, self.clock.now());
+                        in_flight.send(Bytes::new(), direction, self.clock.now());
                     } else {
-                        // It says nothing that anybody reads any more, and its peer is told at once.
+                        // The receiver accepts no more data, so the sender is notified at once.
                         let _ = to.shutdown().await;
-                        return swallow(from).await;
+                        return discard(from).await;
                     }
                 }
                 () = arrives(arrival, self.clock) => {
-                    let Some(parcel) = travelling.take() else { continue };
-                    let given = match parcel.is_empty() {
+                    let Some(chunk) = in_flight.take() else { continue };
+                    let given = match chunk.is_empty() {
                         true => to.shutdown().await,
-                        false => to.write_all(&parcel).await,
+                        false => to.write_all(&chunk).await,
                     };
                     if given.is_err() {
                         return;
                     }
                 }
-                _ = from.read_buf(&mut buffer), if travelling.has_room() => {
-                    // Nothing read is the end of the stream, and so is what cannot be read.
-                    travelling.send(buffer.split().freeze(), direction, self.clock.now());
-                    buffer.reserve(PARCEL);
+                _ = from.read_buf(&mut buffer), if in_flight.has_room() => {
+                    // An empty read is the end of the stream, and so is a failed one.
+                    in_flight.send(buffer.split().freeze(), direction, self.clock.now());
+                    buffer.reserve(CHUNK);
                 }
             }
         }
     }
 }
 
-/// What is on its way in one direction.
+/// Data in flight in one direction.
 #[derive(Default)]
-struct Travelling {
-    /// With the moment of its arrival; nothing at all is the end of the stream.
-    parcels: VecDeque<(Timestamp, Bytes)>,
+struct InFlight {
+    /// With the time of arrival; an empty one is the end of the stream.
+    chunks: VecDeque<(Timestamp, Bytes)>,
     size: usize,
     is_at_end: bool,
-    /// It misses something: the rest can never be read, and not even its end.
-    is_torn: bool,
+    /// Data was lost, so nothing after it can be read, including the end.
+    has_gap: bool,
 }
 
-impl Travelling {
-    /// Lets the state of the link work on what is on its way.
-    fn meet(&mut self, direction: Direction, now: Timestamp) {
-        match direction.fault {
-            Some(LinkFault::BlackHole) if !self.parcels.is_empty() => {
-                self.is_torn = true;
-                self.parcels.clear();
+impl InFlight {
+    /// Applies the link's state to data in flight.
+    fn apply(&mut self, direction: Condition, now: Timestamp) {
+        match direction.blockade {
+            Some(Blockade::BlackHole) if !self.chunks.is_empty() => {
+                self.has_gap = true;
+                self.chunks.clear();
                 self.size = 0;
             }
-            None if direction.extra.is_zero() => {
-                self.parcels
+            None if direction.is_well() => {
+                self.chunks
                     .iter_mut()
                     .for_each(|(arrival, _)| *arrival = now.min(*arrival));
             }
@@ -280,33 +284,33 @@ impl Travelling {
         }
     }
 
-    fn send(&mut self, parcel: Bytes, direction: Direction, now: Timestamp) {
-        self.is_at_end |= parcel.is_empty();
-        self.is_torn |= direction.fault == Some(LinkFault::BlackHole);
-        if !self.is_torn {
-            self.size += parcel.len();
-            self.parcels.push_back((now + direction.extra, parcel));
+    fn send(&mut self, chunk: Bytes, direction: Condition, now: Timestamp) {
+        self.is_at_end |= chunk.is_empty();
+        self.has_gap |= direction.loses();
+        if !self.has_gap {
+            self.size += chunk.len();
+            self.chunks.push_back((now + direction.extra, chunk));
         }
     }
 
-    fn next_arrival(&self, direction: Direction) -> Option<Timestamp> {
-        let next = self.parcels.front().filter(|_| direction.fault.is_none());
+    fn next_arrival(&self, direction: Condition) -> Option<Timestamp> {
+        let next = self.chunks.front().filter(|_| direction.blockade.is_none());
         next.map(|(arrival, _)| *arrival)
     }
 
     fn take(&mut self) -> Option<Bytes> {
-        let (_, parcel) = self.parcels.pop_front()?;
-        self.size -= parcel.len();
-        Some(parcel)
+        let (_, chunk) = self.chunks.pop_front()?;
+        self.size -= chunk.len();
+        Some(chunk)
     }
 
     fn has_room(&self) -> bool {
         !self.is_at_end && self.size < ROOM
     }
 
-    /// Whether all that was sent has arrived, its end with it.
+    /// Whether everything has arrived, including the end.
     fn is_over(&self) -> bool {
-        self.is_at_end && self.parcels.is_empty() && !self.is_torn
+        self.is_at_end && self.chunks.is_empty() && !self.has_gap
     }
 }
 

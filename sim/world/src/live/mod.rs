@@ -1,22 +1,22 @@
-//! A world in real time: the harness's own parties on threads of this process, on the machine's sockets and by its
-//! clock, around a server under test that is a process of its own.
+//! A world in real time: the parties of the harness run on threads of this process and use the machine's
+//! sockets and clock. The server under test is a separate process.
 //!
-//! # What is the same as in the other worlds
+//! # Common with the other worlds
 //!
-//! The parties, their names and the authorities that they are reached at; links and connections fail by the same
-//! verbs. Of every connection at least one end is the harness's, and faults strike it there (`line`), so a server
-//! needs to know nothing of them.
+//! The parties, their names and their authorities, and the faults of links and connections. At least one end
+//! of every connection belongs to the harness, and faults are applied there (`line`), so a server needs no
+//! support for them.
 //!
-//! # What differs
+//! # Differences
 //!
-//! * Time passes by itself, at a [`Pace`] that the server is told. How exact a moment is depends on the machine: see
-//!   [`AnyWorld::timing_tolerance`].
-//! * The same seed does not make the same run: sockets and threads have an order of their own.
-//! * What is done inside of a server cannot be done here: its disk, its callback queue, the points of its work.
-//!   It loses no power either, only its process: a kill leaves to the operating system what it has written.
+//! * Time passes on its own, at a [`Pace`] that the server is configured with. How exact a time is depends on
+//!   the machine: see [`AnyWorld::timing_tolerance`](super::AnyWorld::timing_tolerance).
+//! * The same seed does not give the same run, because the order of sockets and threads varies.
+//! * Faults inside of a server are not possible: of its disk, its callback queue, or at points of its work.
+//!   It cannot lose power either: when its process is killed, the operating system keeps what it has written.
 //!
-//! `any` is what is asked of any world, `host` is a party's thread, `network` what it sees of the machine's sockets, `line` one connection, `server`
-//! the process under test.
+//! `any` implements the common interface of worlds, `host` is a party's thread, `network` the network as a
+//! party sees it, `line` one connection, `server` the process under test.
 
 mod any;
 pub mod front;
@@ -35,57 +35,59 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use turnstile_events::world::{CrashCause, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::{Cause, WorldEvent};
+use turnstile_fault::{Fault, Link, Place};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real::{MachineClock, Pace};
 use turnstile_seams::{Clock, Randomness, Seams};
 
 use self::host::{Host, Run};
-use self::line::Direction;
-use self::network::{HostNetwork, Neighbourhood};
+use self::network::{HostNetwork, SharedNetwork};
 pub use self::server::{GivenServer, Process, ServerError, StartedServer};
-use super::any::{BootFunction, Deed, Listener, Route};
+use super::any::{AnyWorld as _, BootFunction, Listener, Route, ScheduledAction};
+use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
-use super::host::{Machine, PowerSwitch};
+use super::host::Machine;
+use super::power::PowerSwitch;
 use super::streams::Streams;
 
-/// The authority of the front of all sandboxes.
+/// Authority of the front of all sandboxes.
 const FRONT: &str = "sandboxes:9000";
 
-/// A server under test, and what it is to know of the harness.
+/// The server under test, and its environment.
 #[derive(Debug, Clone)]
 pub struct LiveSetup {
-    /// Who is tested.
+    /// The server under test.
     pub server: ServerUnderTest,
-    /// What the harness calls it, as a party.
+    /// Name of the server as a party.
     pub party: String,
-    /// The authority under which parties reach it.
+    /// Authority at which parties reach the server.
     pub authority: String,
-    /// Another authority by which the server itself calls itself towards wrappers, if it does.
+    /// Another authority that the server uses for itself towards wrappers.
     pub alias: Option<String>,
-    /// The authority of the one wrapper that the server is told of, unless there is a front.
+    /// Authority of the only wrapper that the server is configured with, unless there is a front.
     pub wrapper: String,
-    /// Where the front of all sandboxes listens, if each session is to have one of its own: the server reaches a
-    /// session's wrapper at a path that begins with the session's id.
+    /// Where the front of all sandboxes listens, if each session has its own sandbox: the server reaches a
+    /// session's wrapper at a path that begins with the session id.
     pub front: Option<SocketAddr>,
-    /// Where parties of the harness listen, by authority; on a free port of the loopback if it is not said.
+    /// Where parties of the harness listen, by authority; default a free port of the loopback.
     pub listening: BTreeMap<String, SocketAddr>,
-    /// Authorities at which the server reaches parties of the harness where those are not what they listen at.
+    /// Authorities at which the server reaches parties of the harness, where they differ from the addresses
+    /// that they listen on.
     pub reached_at: BTreeMap<String, String>,
-    /// True when everything is to end.
+    /// When true, runs end with [`Stopped::Interrupted`](super::Stopped::Interrupted).
     pub interruption: Arc<AtomicBool>,
-    /// How fast time passes for everybody beside the machine's clock.
+    /// How much faster than the machine's clock time passes for all parties.
     pub speed: u32,
 }
 
-/// Where the server under test comes from.
+/// Origin of the server under test.
 #[derive(Debug, Clone)]
 pub enum ServerUnderTest {
-    /// The harness starts it, anew for each world.
+    /// The harness starts a new process for each world.
     Started(StartedServer),
-    /// Somebody has started it.
+    /// It is already running.
     Given(GivenServer),
 }
 
@@ -100,12 +102,12 @@ pub struct LiveWorld {
     /// The front of all sandboxes.
     front: Option<Run>,
     route: Option<Route>,
-    neighbourhood: Neighbourhood,
-    agenda: BTreeMap<(Timestamp, u64), Deed>,
+    shared_network: SharedNetwork,
+    agenda: BTreeMap<(Timestamp, u64), ScheduledAction>,
     scheduled: u64,
-    /// Why there is no server to test any more.
+    /// Why the server is missing, once it is.
     without_server: Option<String>,
-    /// Parties that ended of a panic, which no run has reported yet.
+    /// Parties that ended with a panic that no run has reported yet.
     panics: VecDeque<(String, String)>,
     listener: Option<Listener>,
 }
@@ -120,11 +122,11 @@ enum Server {
 }
 
 impl LiveWorld {
-    /// A world with nobody in it but the server, which is started with the first run. The clock of all starts now.
+    /// A world with only the server, which starts with the first run. The clock of all parties starts now.
     ///
     /// # Errors
     ///
-    /// If there is no room for the server's data, or a party cannot listen where it is to.
+    /// If the server's data folder cannot be created, or a party cannot listen on its address.
     pub fn new(seed: u64, setup: LiveSetup) -> Result<Self, ServerError> {
         let machine = MachineClock::default();
         let pace = Pace {
@@ -132,10 +134,10 @@ impl LiveWorld {
             times: setup.speed,
         };
         let clock = MachineClock::new(pace);
-        let neighbourhood = Neighbourhood::new(&setup.party, Arc::new(clock));
+        let shared_network = SharedNetwork::new(&setup.party, Arc::new(clock));
         for (authority, address) in &setup.listening {
             let (party, address) = (authority.clone(), *address);
-            neighbourhood
+            shared_network
                 .reserve(authority, address)
                 .map_err(|source| ServerError::Address {
                     party,
@@ -144,7 +146,7 @@ impl LiveWorld {
                 })?;
         }
         if let Some(alias) = &setup.alias {
-            neighbourhood.add_alias(alias);
+            shared_network.add_alias(alias);
         }
         let server = match &setup.server {
             ServerUnderTest::Started(server) => Server::Started {
@@ -153,7 +155,7 @@ impl LiveWorld {
                 has_begun: false,
             },
             ServerUnderTest::Given(server) => {
-                neighbourhood.set_address(&setup.authority, server.address);
+                shared_network.set_address(&setup.authority, server.address);
                 Server::Given(server.clone())
             }
         };
@@ -166,7 +168,7 @@ impl LiveWorld {
             hosts: Vec::new(),
             front: None,
             route: None,
-            neighbourhood,
+            shared_network,
             agenda: BTreeMap::new(),
             scheduled: 0,
             without_server: None,
@@ -175,22 +177,22 @@ impl LiveWorld {
         })
     }
 
-    /// Has the server take over a session of an older service's before it first starts.
+    /// Stores a session of an older service for the server, before its first start.
     ///
     /// # Errors
     ///
-    /// [`WorldError::NotCarried`] if it is not the harness that starts it.
+    /// [`WorldError::Unsupported`] if the harness does not start the server.
     pub fn import(&mut self, session: Value) -> Result<(), WorldError> {
         match &mut self.server {
             Server::Started { import, .. } => {
                 *import = Some(session);
                 Ok(())
             }
-            Server::Given(_) => Err(WorldError::NotCarried("a session that is stored before the run")),
+            Server::Given(_) => Err(WorldError::Unsupported("a session that is stored before the run")),
         }
     }
 
-    /// Starts the server, if that has not been done and is the harness's to do.
+    /// Starts the server, unless it runs already or the harness does not start it.
     fn begin(&mut self) -> Result<(), ServerError> {
         if let (Some(address), Some(route), None) = (self.setup.front, &self.route, &self.front) {
             let route = Arc::clone(route);
@@ -204,9 +206,9 @@ impl LiveWorld {
                 })
             });
             if address.port() != 0 {
-                self.neighbourhood.set_address(FRONT, address);
+                self.shared_network.set_address(FRONT, address);
             }
-            // What is passed on is the server's: links and connections fail for it as if it had come itself.
+            // Forwarded requests count as the server's: faults of its links and connections apply to them.
             let machine = self.machine_of(&self.setup.party, 0);
             self.front = Some(Run::start(machine, &boot).map_err(ServerError::Folder)?);
         }
@@ -222,7 +224,7 @@ impl LiveWorld {
             None => (&*self.setup.wrapper, ""),
         };
         let wrapper = self
-            .neighbourhood
+            .shared_network
             .address_of(wrapper)
             .map_err(ServerError::Folder)?;
         let Server::Started {
@@ -250,7 +252,7 @@ impl LiveWorld {
         }
         *has_begun = true;
         let address = process.start(&arguments)?;
-        self.neighbourhood.set_address(&self.setup.authority, address);
+        self.shared_network.set_address(&self.setup.authority, address);
         Ok(())
     }
 
@@ -275,14 +277,14 @@ impl LiveWorld {
         }
     }
 
-    fn tell(&mut self, event: WorldEvent) {
+    fn report(&mut self, event: WorldEvent) {
         let now = self.clock.now();
         if let Some(listener) = &mut self.listener {
             listener(now, event);
         }
     }
 
-    /// Starts the host at that place, which is down.
+    /// Starts the host at this index, which is down.
     fn start(&mut self, index: usize) {
         let host = &self.hosts[index];
         let machine = self.machine_of(&host.name, host.restarts);
@@ -296,7 +298,7 @@ impl LiveWorld {
     }
 
     fn machine_of(&self, name: &str, restarts: u32) -> Machine {
-        // Parties of the harness keep nothing on a disk.
+        // Parties of the harness have no data on a disk.
         let disk = Disk::new(0);
         let name: Arc<str> = name.into();
         let label = format!("host:{name}:{restarts}");
@@ -305,7 +307,7 @@ impl LiveWorld {
             seams: Seams {
                 network: Arc::new(HostNetwork {
                     host: Arc::clone(&name),
-                    neighbourhood: self.neighbourhood.clone(),
+                    shared_network: self.shared_network.clone(),
                 }),
                 clock: Arc::new(self.clock),
                 randomness: Randomness::new(self.streams.stream(&label)),
@@ -325,14 +327,14 @@ impl LiveWorld {
         }
     }
 
-    /// Who has ended without having been told to, and how.
-    fn notice_deaths(&mut self) {
+    /// Handles hosts that ended without being stopped.
+    fn handle_ended_hosts(&mut self) {
         let party = self.setup.party.clone();
         if let Server::Started { process, .. } = &mut self.server
             && let Some(how) = process.has_ended()
         {
             self.panics.push_back((party.clone(), how));
-            self.tell(crashed(&party, CrashCause::Panic));
+            self.report(crashed(&party, Cause::Panic));
         }
         for index in 0..self.hosts.len() {
             let Some(run) = self.hosts[index].run.take_if(|run| run.has_died()) else {
@@ -340,19 +342,55 @@ impl LiveWorld {
             };
             let name = self.hosts[index].name.to_string();
             let message = run.end().unwrap_or_else(|| "its thread ended".to_owned());
-            self.tell(crashed(&name, CrashCause::Panic));
+            self.report(crashed(&name, Cause::Panic));
             self.panics.push_back((name, message));
         }
     }
 
-    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Direction)) -> Result<(), WorldError> {
+    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Condition)) -> Result<(), WorldError> {
         self.pair(&link.from, &link.to)?;
-        self.neighbourhood.change_links(|links| {
+        self.shared_network.change_links(|links| {
             links.change((link.from.clone(), link.to.clone()), &change);
             if !link.one_way {
                 links.change((link.to.clone(), link.from.clone()), &change);
             }
         });
+        Ok(())
+    }
+
+    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
+        if self.is_server(host) {
+            return self.crash_server();
+        }
+        let index = self.find(host)?;
+        let run = self.hosts[index]
+            .run
+            .take()
+            .ok_or_else(|| WorldError::Down(host.to_owned()))?;
+        // Whatever its tasks still send while they end belongs to no party, so the crash is reported first.
+        self.report(crashed(host, Cause::Order));
+        if let Some(message) = run.end() {
+            self.panics.push_back((host.to_owned(), message));
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
+        if self.is_up(host)? {
+            return Err(WorldError::Up(host.to_owned()));
+        }
+        if self.is_server(host) {
+            if let Err(error) = self.start_server() {
+                self.without_server = Some(with_sources(&error));
+                return Ok(());
+            }
+        } else {
+            let index = self.find(host)?;
+            self.hosts[index].restarts += 1;
+            self.start(index);
+        }
+        let place = Place::Host(host.to_owned());
+        self.report(WorldEvent::Ended { place });
         Ok(())
     }
 
@@ -364,19 +402,21 @@ impl LiveWorld {
                     return Err(WorldError::Down(party));
                 }
                 process.kill();
-                self.tell(crashed(&party, CrashCause::Order));
+                self.report(crashed(&party, Cause::Order));
                 Ok(())
             }
             Server::Given(server) => {
                 let server = server.clone();
-                self.tell(crashed(&party, CrashCause::Order));
+                self.report(crashed(&party, Cause::Order));
                 let Some(restarted) = server.restart() else {
-                    return Err(WorldError::NotCarried(
+                    return Err(WorldError::Unsupported(
                         "a crash of a server that it cannot start again",
                     ));
                 };
                 match restarted {
-                    Ok(()) => self.tell(WorldEvent::Restarted { host: party }),
+                    Ok(()) => self.report(WorldEvent::Ended {
+                        place: Place::Host(party),
+                    }),
                     Err(error) => self.without_server = Some(with_sources(&error)),
                 }
                 Ok(())
@@ -385,12 +425,8 @@ impl LiveWorld {
     }
 }
 
-fn crashed(host: &str, cause: CrashCause) -> WorldEvent {
-    WorldEvent::Crashed {
-        host: host.to_owned(),
-        cause,
-        silently: false,
-    }
+fn crashed(host: &str, cause: Cause) -> WorldEvent {
+    WorldEvent::began(Fault::crash(host), cause)
 }
 
 impl Drop for LiveWorld {
@@ -401,7 +437,7 @@ impl Drop for LiveWorld {
             .filter_map(|host| host.run.take())
             .chain(self.front.take())
         {
-            // Nobody is left to hear of a panic now.
+            // The world is ending, so a panic is not reported.
             let _ = run.end();
         }
     }

@@ -10,19 +10,19 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 
-use super::line::{Fate, Line, Links, ROOM, Ways, come_about};
+use super::line::{Fate, Line, Links, ROOM, Ways, wait_for_opening};
 use crate::network::split;
 
 /// State shared by the networks of all parties. Clones share it.
 #[derive(Clone)]
-pub(super) struct Neighbourhood(Arc<Shared>);
+pub(super) struct SharedNetwork(Arc<Shared>);
 
 struct Shared {
     /// State of the links.
     links: watch::Sender<Links>,
     clock: Arc<dyn Clock>,
     /// The party outside of the harness: the server under test.
-    stranger: Arc<str>,
+    external: Arc<str>,
     directory: Mutex<Directory>,
 }
 
@@ -50,13 +50,13 @@ struct Registered {
     fate: watch::Sender<Fate>,
 }
 
-impl Neighbourhood {
-    /// An empty network. The party `stranger` is not on a machine of the harness.
-    pub(super) fn new(stranger: &str, clock: Arc<dyn Clock>) -> Self {
+impl SharedNetwork {
+    /// An empty network. The party `external` is not on a machine of the harness.
+    pub(super) fn new(external: &str, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Shared {
             links: watch::Sender::new(Links::default()),
             clock,
-            stranger: stranger.into(),
+            external: external.into(),
             directory: Mutex::default(),
         }))
     }
@@ -143,8 +143,8 @@ impl Neighbourhood {
         if let Some(address) = directory.addresses.get(authority) {
             return Ok((host.to_owned(), *address));
         }
-        let is_stranger = directory.aliases.contains(authority);
-        let known_as = if is_stranger { &self.0.stranger } else { host };
+        let is_external = directory.aliases.contains(authority);
+        let known_as = if is_external { &self.0.external } else { host };
         let addresses = directory.addresses.iter();
         let mut addresses =
             addresses.filter(|(authority, _)| split(authority).is_ok_and(|(name, _)| *name == *known_as));
@@ -167,7 +167,7 @@ impl Neighbourhood {
     ) -> io::Result<Box<dyn ByteStream>> {
         socket.set_nodelay(true)?;
         let (near, far) = tokio::io::duplex(ROOM);
-        let (fate, told) = watch::channel(Fate::Whole);
+        let (fate, fate_receiver) = watch::channel(Fate::Whole);
         let number = {
             let mut directory = self.directory();
             directory.numbered += 1;
@@ -181,7 +181,7 @@ impl Neighbourhood {
             number
         };
         let entry = Entry {
-            neighbourhood: self.clone(),
+            shared_network: self.clone(),
             number,
         };
         let line = Line {
@@ -189,7 +189,7 @@ impl Neighbourhood {
             socket,
             ways: Ways::between(host, peer),
             links: self.0.links.subscribe(),
-            fate: told,
+            fate: fate_receiver,
             clock: Arc::clone(&self.0.clock),
             is_opening,
         };
@@ -203,13 +203,13 @@ impl Neighbourhood {
 
 /// A connection's entry in the table; dropping it removes the entry.
 struct Entry {
-    neighbourhood: Neighbourhood,
+    shared_network: SharedNetwork,
     number: u64,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.neighbourhood.directory().lines.remove(&self.number);
+        self.shared_network.directory().lines.remove(&self.number);
     }
 }
 
@@ -234,49 +234,49 @@ fn claim(address: SocketAddr) -> io::Result<(TcpSocket, StdListener)> {
 /// The [`Network`] of one run of a host.
 pub(super) struct HostNetwork {
     pub host: Arc<str>,
-    pub neighbourhood: Neighbourhood,
+    pub shared_network: SharedNetwork,
 }
 
 impl Network for HostNetwork {
     fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
         Box::pin(async move {
-            let listener = self.neighbourhood.listener(authority)?;
+            let listener = self.shared_network.listener(authority)?;
             Ok(Box::new(HostListener {
                 listener: TcpListener::from_std(listener)?,
                 authority: authority.to_owned(),
                 host: Arc::clone(&self.host),
-                neighbourhood: self.neighbourhood.clone(),
+                shared_network: self.shared_network.clone(),
             }) as Box<dyn Listener>)
         })
     }
 
     fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
-            let (peer, address) = self.neighbourhood.resolve(authority)?;
+            let (peer, address) = self.shared_network.resolve(authority)?;
             let ways = Ways::between(&self.host, &peer);
-            let mut links = self.neighbourhood.0.links.subscribe();
+            let mut links = self.shared_network.0.links.subscribe();
             // A handshake is held, or lost and sent again, like other packets.
             let open = links.wait_for(|links| links.let_through(&ways)).await;
             open.map_err(|_| io::Error::other("this world is over"))?;
-            come_about(&ways, links, &*self.neighbourhood.0.clock).await;
+            wait_for_opening(&ways, links, &*self.shared_network.0.clock).await;
             let socket = match address {
                 SocketAddr::V4(_) => TcpSocket::new_v4()?,
                 SocketAddr::V6(_) => TcpSocket::new_v6()?,
             };
-            let is_ours = *peer != *self.neighbourhood.0.stranger;
+            let is_ours = *peer != *self.shared_network.0.external;
             let mut opened = None;
             if is_ours {
                 // The other end must be able to identify the connection as soon as it accepts it.
                 socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
                 let local = socket.local_addr()?;
-                self.neighbourhood.directory().opened_here.insert(local);
+                self.shared_network.directory().opened_here.insert(local);
                 opened = Some(local);
             }
             let connected = socket.connect(address).await;
             if let (Err(_), Some(local)) = (&connected, opened) {
-                self.neighbourhood.directory().opened_here.remove(&local);
+                self.shared_network.directory().opened_here.remove(&local);
             }
-            self.neighbourhood.adopt(&self.host, &peer, connected?, false)
+            self.shared_network.adopt(&self.host, &peer, connected?, false)
         })
     }
 }
@@ -285,20 +285,20 @@ struct HostListener {
     listener: TcpListener,
     authority: String,
     host: Arc<str>,
-    neighbourhood: Neighbourhood,
+    shared_network: SharedNetwork,
 }
 
 impl Listener for HostListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
             let (socket, from) = self.listener.accept().await?;
-            if self.neighbourhood.directory().opened_here.remove(&from) {
+            if self.shared_network.directory().opened_here.remove(&from) {
                 socket.set_nodelay(true)?;
                 return Ok(Box::new(socket) as Box<dyn ByteStream>);
             }
-            let stranger = Arc::clone(&self.neighbourhood.0.stranger);
+            let external = Arc::clone(&self.shared_network.0.external);
             // For the opener it was open at once, so its data arrives with the delay of the handshake.
-            self.neighbourhood.adopt(&self.host, &stranger, socket, true)
+            self.shared_network.adopt(&self.host, &external, socket, true)
         })
     }
 

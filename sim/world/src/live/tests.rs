@@ -1,4 +1,4 @@
-//! What faults do to connections with a peer that is not the harness's, on the machine's own sockets.
+//! Tests of faults on connections with a peer outside of the harness, on real sockets.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::Link;
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 use turnstile_seams::ByteStream;
 
 use super::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
@@ -17,16 +17,16 @@ use crate::{AnyWorld, Stopped};
 const SERVER: &str = "server";
 const AUTHORITY: &str = "server:1";
 const CLIENT: &str = "client";
-/// Longer than anything here takes, by far.
+/// Much longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// For so long nothing must happen where nothing is to.
+/// How long to wait to see that nothing happens.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// What somebody has read, and how it ended.
+/// Bytes read so far, and how the connection ended.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<(Vec<u8>, Option<String>)>>);
+struct Received(Arc<Mutex<(Vec<u8>, Option<String>)>>);
 
-impl Heard {
+impl Received {
     fn add(&self, bytes: &[u8]) {
         self.0
             .lock()
@@ -48,16 +48,16 @@ impl Heard {
     }
 }
 
-/// A server that answers each byte with itself and tells what it heard.
-fn echoing() -> (GivenServer, Heard) {
+/// A server that echoes each byte and records what it receives.
+fn echoing() -> (GivenServer, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let heard = Heard::default();
-    let told = heard.clone();
+    let address = listener.local_addr().expect("the listener is bound");
+    let received = Received::default();
+    let recorded = received.clone();
     thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
-            echo(&mut stream, &told);
+            echo(&mut stream, &recorded);
         }
     });
     let restart_command = None;
@@ -66,41 +66,41 @@ fn echoing() -> (GivenServer, Heard) {
             address,
             restart_command,
         },
-        heard,
+        received,
     )
 }
 
-fn echo(stream: &mut TcpStream, heard: &Heard) {
+fn echo(stream: &mut TcpStream, received: &Received) {
     let mut buffer = [0; 64];
     loop {
         match stream.read(&mut buffer) {
-            Ok(0) => return heard.end("end of stream"),
+            Ok(0) => return received.end("end of stream"),
             Ok(count) => {
-                heard.add(&buffer[..count]);
-                // Whoever sent it may be gone.
+                received.add(&buffer[..count]);
+                // The sender may have disconnected.
                 let _ = stream.write_all(&buffer[..count]);
             }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return heard.end("reset"),
-            Err(error) => return heard.end(&error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return received.end("reset"),
+            Err(error) => return received.end(&error.to_string()),
         }
     }
 }
 
-/// A world with an echoing server and one client in it.
+/// A world with an echo server and one client.
 struct Play {
     world: Box<dyn AnyWorld>,
-    /// What the server heard.
-    server: Heard,
-    /// What the client heard.
-    client: Heard,
-    /// What the client is to say; when it is dropped, the client lets go of its connection.
-    words: Option<tokio::sync::mpsc::UnboundedSender<&'static str>>,
+    /// What the server received.
+    server: Received,
+    /// What the client received.
+    client: Received,
+    /// What the client sends; dropping it makes the client close its connection.
+    outgoing: Option<tokio::sync::mpsc::UnboundedSender<&'static str>>,
 }
 
 impl Play {
-    /// Has the client connected, and has heard the server answer to that.
+    /// Connects the client and waits for the first answer.
     fn connected() -> Self {
-        let (server, heard) = echoing();
+        let (server, received) = echoing();
         let setup = LiveSetup {
             server: ServerUnderTest::Given(server),
             party: SERVER.to_owned(),
@@ -113,45 +113,52 @@ impl Play {
             interruption: Arc::default(),
             speed: 1,
         };
-        let world = LiveWorld::new(0, setup).expect("a server that was given needs nothing");
+        let world = LiveWorld::new(0, setup).expect("a given server needs no setup");
         let mut world: Box<dyn AnyWorld> = Box::new(world);
         world.add_host(CLIENT, |_| Box::pin(async {}));
-        let (words, mut said) = tokio::sync::mpsc::unbounded_channel::<&str>();
-        let client = Heard::default();
-        let (told, seams) = (client.clone(), world.machine(CLIENT).expect("it is up").seams);
+        let (outgoing, mut to_send) = tokio::sync::mpsc::unbounded_channel::<&str>();
+        let client = Received::default();
+        let (recorded, seams) = (
+            client.clone(),
+            world.machine(CLIENT).expect("the client is up").seams,
+        );
         let conversation = async move {
-            let mut stream: Box<dyn ByteStream> = seams.network.connect(AUTHORITY).await.expect("it listens");
+            let mut stream: Box<dyn ByteStream> = seams
+                .network
+                .connect(AUTHORITY)
+                .await
+                .expect("the server listens");
             let mut buffer = [0; 64];
             loop {
                 tokio::select! {
                     biased;
-                    word = said.recv() => match word {
-                        // It may be too late for it.
+                    word = to_send.recv() => match word {
+                        // The connection may have ended.
                         Some(word) => drop(stream.write_all(word.as_bytes()).await),
                         None => return,
                     },
                     read = stream.read(&mut buffer) => match read {
-                        Ok(count) if count > 0 => told.add(&buffer[..count]),
-                        _ => return told.end("end of stream"),
+                        Ok(count) if count > 0 => recorded.add(&buffer[..count]),
+                        _ => return recorded.end("end of stream"),
                     },
                 }
             }
         };
-        world.spawn(CLIENT, conversation).expect("it is up");
+        world.spawn(CLIENT, conversation).expect("the client is up");
         let mut play = Self {
             world,
-            server: heard,
+            server: received,
             client,
-            words: Some(words),
+            outgoing: Some(outgoing),
         };
-        play.say("a");
+        play.send("a");
         play.wait_until(|play| play.client.text() == "a");
         play
     }
 
-    fn say(&self, word: &'static str) {
-        let words = self.words.as_ref().expect("the client is still there");
-        words.send(word).expect("the client listens");
+    fn send(&self, word: &'static str) {
+        let outgoing = self.outgoing.as_ref().expect("the client is connected");
+        outgoing.send(word).expect("the client listens");
     }
 
     fn wait_until(&mut self, done: impl Fn(&Self) -> bool) {
@@ -163,7 +170,7 @@ impl Play {
             let (server, client) = (self.server.text(), self.client.text());
             assert!(
                 step < deadline,
-                "the server heard {server:?}, the client {client:?}"
+                "the server received {server:?}, the client {client:?}"
             );
         }
     }
@@ -175,40 +182,44 @@ impl Play {
 }
 
 #[test]
-fn what_a_cut_holds_arrives_whole_and_in_order_when_it_is_healed() {
+fn data_held_by_a_cut_arrives_complete_and_in_order_after_healing() {
     let mut play = Play::connected();
     let link = Link::between(CLIENT, SERVER);
-    play.world.cut(&link).expect("both are there");
-    play.say("b");
-    play.say("c");
+    play.world.apply(&Fault::cut(&link)).expect("both hosts exist");
+    play.send("b");
+    play.send("c");
     play.rest();
     assert_eq!(play.server.text(), "a");
-    play.world.heal(&link).expect("both are there");
+    play.world.heal(&Place::link(&link)).expect("both hosts exist");
     play.wait_until(|play| play.client.text() == "abc");
 }
 
 #[test]
-fn a_connection_that_lost_something_is_never_read_on() {
+fn a_connection_that_lost_data_never_recovers() {
     let mut play = Play::connected();
     let link = Link::one_way(CLIENT, SERVER);
-    play.world.black_hole(&link).expect("both are there");
-    play.say("b");
+    play.world
+        .apply(&Fault::black_hole(&link))
+        .expect("both hosts exist");
+    play.send("b");
     play.rest();
-    play.world.heal(&link).expect("both are there");
-    play.say("c");
-    play.words = None;
+    play.world.heal(&Place::link(&link)).expect("both hosts exist");
+    play.send("c");
+    play.outgoing = None;
     play.rest();
     assert_eq!((play.server.text().as_str(), play.server.ended()), ("a", None));
 }
 
 #[test]
-fn what_is_sent_on_a_slow_link_arrives_so_much_later() {
+fn data_on_a_slow_link_arrives_later() {
     let mut play = Play::connected();
     let link = Link::one_way(SERVER, CLIENT);
     let extra = Duration::from_millis(400);
-    play.world.delay(&link, extra).expect("both are there");
+    play.world
+        .apply(&Fault::delay(&link, extra))
+        .expect("both hosts exist");
     let begun = play.world.now();
-    play.say("b");
+    play.send("b");
     play.wait_until(|play| play.client.text() == "ab");
     let took: Duration = play
         .world
@@ -220,44 +231,50 @@ fn what_is_sent_on_a_slow_link_arrives_so_much_later() {
 }
 
 #[test]
-fn a_reset_is_a_reset_for_the_peer() {
+fn the_peer_observes_a_reset() {
     let mut play = Play::connected();
-    play.world.reset(CLIENT, SERVER).expect("both are there");
+    play.world
+        .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Reset))
+        .expect("both hosts exist");
     play.wait_until(|play| play.server.ended().is_some() && play.client.ended().is_some());
     assert_eq!(play.server.ended().as_deref(), Some("reset"));
 }
 
 #[test]
-fn who_is_said_to_be_done_is_done_behind_what_it_said_before() {
+fn a_fin_follows_the_data_sent_before() {
     let mut play = Play::connected();
     let link = Link::one_way(CLIENT, SERVER);
-    play.world.cut(&link).expect("both are there");
-    play.say("b");
+    play.world.apply(&Fault::cut(&link)).expect("both hosts exist");
+    play.send("b");
     play.rest();
-    play.world.finish(CLIENT, SERVER).expect("both are there");
-    play.world.heal(&link).expect("both are there");
+    play.world
+        .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Finish))
+        .expect("both hosts exist");
+    play.world.heal(&Place::link(&link)).expect("both hosts exist");
     play.wait_until(|play| play.server.ended().is_some() && play.client.ended().is_some());
     assert_eq!(play.server.text(), "ab");
     assert_eq!(play.server.ended().as_deref(), Some("end of stream"));
 }
 
 #[test]
-fn a_silenced_connection_tells_nobody_and_a_new_one_works() {
+fn a_silenced_connection_gives_no_sign_and_a_new_one_works() {
     let mut play = Play::connected();
-    play.world.silence(CLIENT, SERVER).expect("both are there");
-    play.say("b");
-    play.words = None;
+    play.world
+        .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Silence))
+        .expect("both hosts exist");
+    play.send("b");
+    play.outgoing = None;
     play.rest();
     assert_eq!((play.server.text().as_str(), play.server.ended()), ("a", None));
     assert_eq!(play.client.ended(), None);
 }
 
 #[test]
-fn the_connections_of_a_party_that_crashes_end() {
+fn a_crash_ends_the_connections_of_its_party() {
     let mut play = Play::connected();
-    play.world.crash(CLIENT).expect("it is up");
+    play.world.apply(&Fault::crash(CLIENT)).expect("the client is up");
     play.wait_until(|play| play.server.ended().is_some());
     assert_eq!(play.world.is_up(CLIENT), Ok(false));
-    play.world.restart(CLIENT).expect("it is down");
+    play.world.heal(&Place::host(CLIENT)).expect("the client is down");
     assert_eq!(play.world.is_up(CLIENT), Ok(true));
 }

@@ -1,6 +1,7 @@
-//! Bytes between hosts, and what faults do to them.
+//! Tests of data between hosts and the effects of faults on it.
 
 use super::*;
+use turnstile_fault::{ConnectionEnd, Fault, Place};
 
 const MEGABYTES: usize = 8 << 20;
 
@@ -9,7 +10,7 @@ fn pattern(index: usize) -> u8 {
 }
 
 #[test]
-fn bytes_sent_through_a_cut_come_late_and_whole_and_in_order() {
+fn bytes_sent_during_a_cut_arrive_complete_and_in_order() {
     let mut world = world(1);
     add_server(&mut world, "server", |_, mut stream| async move {
         let bytes: Vec<u8> = (0..MEGABYTES).map(pattern).collect();
@@ -41,10 +42,14 @@ fn bytes_sent_through_a_cut_come_late_and_whole_and_in_order() {
         })
         .unwrap();
     world.schedule(start + Duration::from_millis(50), |world| {
-        world.cut(&Link::between("server", "client")).unwrap();
+        world
+            .apply(&Fault::cut(&Link::between("server", "client")))
+            .unwrap();
     });
     world.schedule(start + Duration::from_millis(4_050), |world| {
-        world.heal(&Link::between("server", "client")).unwrap();
+        world
+            .heal(&Place::link(&Link::between("server", "client")))
+            .unwrap();
     });
     assert_eq!(world.run_until(None, || log.has("received")), Stopped::Done);
     let taken = clock.now().duration_since(start);
@@ -74,57 +79,57 @@ fn a_slow_reader_does_not_stall_a_full_connection() {
     assert_eq!(world.run_until(None, || log.has("300000")), Stopped::Done);
 }
 
-/// Says `one` over a good connection, then `two` while a black hole is in `link`; returns what the server
-/// heard and what the client did.
-fn talk_into_a_black_hole(link: &Link) -> Vec<String> {
+/// Sends `one` over a working connection, then `two` during a black hole in `link`. Returns what the server
+/// received and the result of the client.
+fn send_into_a_black_hole(link: &Link) -> Vec<String> {
     let mut world = world(2);
     let log = Log::default();
-    let heard = log.clone();
+    let received = log.clone();
     world.add_host("server", move |machine| {
-        let heard = heard.clone();
+        let received = received.clone();
         Box::pin(async move {
             let mut listener = machine.seams.network.listen("server:80").await.unwrap();
             let mut stream = listener.accept().await.unwrap();
             let mut bytes = [0; 3];
             while stream.read_exact(&mut bytes).await.is_ok() {
-                heard.add(format!("server hears {}", String::from_utf8_lossy(&bytes)));
+                received.add(format!("server receives {}", String::from_utf8_lossy(&bytes)));
                 stream.write_all(&bytes).await.unwrap();
             }
         })
     });
     let client = add_client(&mut world, "client");
-    let heard = log.clone();
+    let received = log.clone();
     world
         .spawn("client", async move {
             let mut stream = client.seams.network.connect("server:80").await.unwrap();
             for question in ["one", "two"] {
                 let answer = ask(&mut stream, question).await.unwrap();
-                heard.add(format!("client hears {answer}"));
+                received.add(format!("client receives {answer}"));
                 client.seams.clock.sleep(Duration::from_secs(1)).await;
             }
         })
         .unwrap();
     assert_eq!(
-        world.run_until(None, || log.has("client hears one")),
+        world.run_until(None, || log.has("client receives one")),
         Stopped::Done
     );
-    world.black_hole(link).unwrap();
+    world.apply(&Fault::black_hole(link)).unwrap();
     let deadline = after(&world, Duration::from_secs(10));
     assert_eq!(world.run_until(deadline, || false), Stopped::DeadlinePassed);
-    world.heal(link).unwrap();
+    world.heal(&Place::link(link)).unwrap();
     let waiting = vec!["server".to_owned(), "client".to_owned()];
     assert_eq!(world.run_until(None, || false), Stopped::Deadlock { waiting });
     log.all()
 }
 
 #[test]
-fn a_black_hole_loses_for_good_in_the_directions_it_is_in() {
-    let before = ["server hears one", "client hears one"];
-    let both_ways = talk_into_a_black_hole(&Link::between("client", "server"));
+fn a_black_hole_loses_data_permanently_in_its_directions() {
+    let before = ["server receives one", "client receives one"];
+    let both_ways = send_into_a_black_hole(&Link::between("client", "server"));
     assert_eq!(both_ways, before);
-    assert_eq!(talk_into_a_black_hole(&Link::one_way("client", "server")), before);
-    let answers_only = talk_into_a_black_hole(&Link::one_way("server", "client"));
-    assert_eq!(answers_only, [before[0], before[1], "server hears two"]);
+    assert_eq!(send_into_a_black_hole(&Link::one_way("client", "server")), before);
+    let answers_only = send_into_a_black_hole(&Link::one_way("server", "client"));
+    assert_eq!(answers_only, [before[0], before[1], "server receives two"]);
 }
 
 #[test]
@@ -150,17 +155,17 @@ fn a_delay_lasts_until_it_is_healed() {
         .unwrap();
     let link = Link::one_way("server", "client");
     assert_eq!(world.run_until(None, || log.all() == ["0"]), Stopped::Done);
-    world.delay(&link, Duration::from_secs(3)).unwrap();
+    world.apply(&Fault::delay(&link, Duration::from_secs(3))).unwrap();
     assert_eq!(world.run_until(None, || log.all() == ["0", "3"]), Stopped::Done);
-    world.heal_everything();
+    world.heal(&Place::EveryLink).unwrap();
     assert_eq!(
         world.run_until(None, || log.all() == ["0", "3", "0"]),
         Stopped::Done
     );
 }
 
-/// Connects a client to a server that only reads, strikes, and tells what both see within an hour, as well
-/// as whether a new connection works then.
+/// Connects a client to a server that only reads, applies `fault`, and returns what both observe within an
+/// hour, and whether a new connection works afterwards.
 fn strike(fault: impl FnOnce(&mut World)) -> Vec<String> {
     async fn watch(mut stream: Stream, who: &str, log: &Log) {
         let mut bytes = [0; 64];
@@ -217,9 +222,13 @@ fn strike(fault: impl FnOnce(&mut World)) -> Vec<String> {
 }
 
 #[test]
-fn a_fin_an_rst_and_silence_are_three_ways_to_lose_a_peer() {
-    let finished = strike(|world| world.finish("client", "server").unwrap());
-    // What the server writes after that meets a client that listens no more, but has not left.
+fn a_fin_an_rst_and_silence_differ_for_the_peer() {
+    let finished = strike(|world| {
+        world
+            .apply(&Fault::end_of("client", "server", ConnectionEnd::Finish))
+            .unwrap()
+    });
+    // Later data of the server meets a client that has ended its reads but not closed the connection.
     let ends = [
         "client reads the end",
         "client cannot write: BrokenPipe",
@@ -227,17 +236,25 @@ fn a_fin_an_rst_and_silence_are_three_ways_to_lose_a_peer() {
     ];
     assert_eq!(finished, [&ends[..], &["server reads 7"]].concat());
 
-    let reset = strike(|world| world.reset("client", "server").unwrap());
+    let reset = strike(|world| {
+        world
+            .apply(&Fault::end_of("client", "server", ConnectionEnd::Reset))
+            .unwrap()
+    });
     let ends = ["server: ConnectionReset", "server cannot write: ConnectionReset"];
     let other = ["client: ConnectionReset", "client cannot write: ConnectionReset"];
     assert_eq!(reset, [&ends[..], &other, &["server reads 7"]].concat());
 
-    let silent = strike(|world| world.silence("client", "server").unwrap());
+    let silent = strike(|world| {
+        world
+            .apply(&Fault::end_of("client", "server", ConnectionEnd::Silence))
+            .unwrap()
+    });
     assert_eq!(silent, ["server reads 7"]);
 }
 
 #[test]
-fn leaving_with_unread_bytes_resets_the_peer_and_so_does_writing_to_a_host_that_left() {
+fn closing_with_unread_data_and_writing_to_a_closed_connection_cause_a_reset() {
     let mut world = world(5);
     add_server(&mut world, "rude", |_, mut stream| async move {
         stream.read_u8().await.unwrap();
@@ -275,7 +292,7 @@ fn leaving_with_unread_bytes_resets_the_peer_and_so_does_writing_to_a_host_that_
 }
 
 #[test]
-fn a_name_without_a_host_a_port_without_a_listener_and_a_foreign_address_are_errors() {
+fn unknown_hosts_closed_ports_and_foreign_addresses_are_errors() {
     let mut world = world(6);
     let client = add_client(&mut world, "client");
     add_client(&mut world, "server");
@@ -309,6 +326,14 @@ fn a_name_without_a_host_a_port_without_a_listener_and_a_foreign_address_are_err
         "AddrInUse",
     ];
     assert_eq!(log.all(), expected);
-    assert!(world.cut(&Link::between("client", "nobody")).is_err());
-    assert!(world.cut(&Link::between("client", "client")).is_err());
+    assert!(
+        world
+            .apply(&Fault::cut(&Link::between("client", "nobody")))
+            .is_err()
+    );
+    assert!(
+        world
+            .apply(&Fault::cut(&Link::between("client", "client")))
+            .is_err()
+    );
 }

@@ -1,7 +1,8 @@
-//! Hosts that go down and come up again, and what is left on their disks.
+//! Tests of crashes and restarts, and of what is left on the disks.
 
 use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
-use turnstile_events::world::{CrashCause, DiskFault};
+use turnstile_events::world::Cause;
+use turnstile_fault::{DiskBehaviour, Fault, Place};
 
 use super::*;
 use crate::Disk;
@@ -29,27 +30,35 @@ fn has(database: &Database, key: &str) -> bool {
 }
 
 #[test]
-fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
+fn a_restarted_host_listens_on_its_old_port() {
     let ways: [(&str, BringDown, &str); 4] = [
-        ("process", |world| world.crash("server").unwrap(), "UnexpectedEof"),
+        (
+            "process",
+            |world| world.apply(&Fault::crash("server")).unwrap(),
+            "UnexpectedEof",
+        ),
         (
             "power",
-            |world| world.crash_silently("server").unwrap(),
+            |world| world.apply(&Fault::power_loss("server")).unwrap(),
             "silence",
         ),
         (
             "process behind a cut",
             |world| {
-                world.cut(&Link::between("server", "client")).unwrap();
-                world.crash("server").unwrap();
+                world
+                    .apply(&Fault::cut(&Link::between("server", "client")))
+                    .unwrap();
+                world.apply(&Fault::crash("server")).unwrap();
             },
             "silence",
         ),
         (
             "power behind a one-way black hole",
             |world| {
-                world.black_hole(&Link::one_way("client", "server")).unwrap();
-                world.crash_silently("server").unwrap();
+                world
+                    .apply(&Fault::black_hole(&Link::one_way("client", "server")))
+                    .unwrap();
+                world.apply(&Fault::power_loss("server")).unwrap();
             },
             "silence",
         ),
@@ -66,7 +75,7 @@ fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
                 seen.add(ask(&mut stream, "hello").await.unwrap());
                 let loss = stream.read_u8().await.unwrap_err();
                 seen.add(format!("{:?}", loss.kind()));
-                // A goodbye is the last that is heard of a dead process.
+                // A FIN is the last packet of a dead process.
                 machine.seams.clock.sleep(Duration::from_secs(1)).await;
                 assert_eq!(stream.read_u8().await.unwrap_err().kind(), loss.kind());
             })
@@ -78,10 +87,10 @@ fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
         let loss = log.all().get(1).cloned();
         assert_eq!(loss.as_deref().unwrap_or("silence"), seen_by_peer, "{way}");
 
-        world.restart("server").unwrap();
+        world.heal(&Place::host("server")).unwrap();
         let deadline = after(&world, Duration::from_secs(60));
         world.run_until(deadline, || false);
-        world.heal_everything();
+        world.heal(&Place::EveryLink).unwrap();
         let seen = log.clone();
         world
             .spawn("client", async move {
@@ -94,7 +103,7 @@ fn a_restarted_host_listens_on_its_old_port_however_it_went_down() {
 }
 
 #[test]
-fn a_dead_process_refuses_and_a_dead_machine_lets_wait() {
+fn a_dead_process_refuses_connections_and_a_dead_machine_does_not_answer() {
     let mut world = world(8);
     add_server(&mut world, "server", echo);
     let client = add_client(&mut world, "client");
@@ -110,33 +119,35 @@ fn a_dead_process_refuses_and_a_dead_machine_lets_wait() {
         };
         world.spawn("client", attempt).unwrap();
     };
-    world.crash("server").unwrap();
+    world.apply(&Fault::crash("server")).unwrap();
     connect(&mut world);
     assert_eq!(
         world.run_until(None, || log.has("ConnectionRefused")),
         Stopped::Done
     );
-    world.restart("server").unwrap();
+    world.heal(&Place::host("server")).unwrap();
     world.run_until(None, || true);
-    world.crash_silently("server").unwrap();
+    world.apply(&Fault::power_loss("server")).unwrap();
     connect(&mut world);
     let deadline = after(&world, Duration::from_secs(60));
     assert_eq!(
         world.run_until(deadline, || log.has("connected")),
         Stopped::DeadlinePassed
     );
-    world.restart("server").unwrap();
+    world.heal(&Place::host("server")).unwrap();
     assert_eq!(world.run_until(None, || log.has("connected")), Stopped::Done);
 }
 
 #[test]
-fn a_connection_given_up_behind_a_cut_does_not_keep_the_port() {
+fn a_connection_abandoned_during_a_cut_frees_its_port() {
     let mut world = world(9);
     add_server(&mut world, "server", echo);
     let client = add_client(&mut world, "client");
     let log = Log::default();
     let seen = log.clone();
-    world.cut(&Link::one_way("server", "client")).unwrap();
+    world
+        .apply(&Fault::cut(&Link::one_way("server", "client")))
+        .unwrap();
     world
         .spawn("client", async move {
             let attempt = client.seams.network.connect("server:80");
@@ -145,17 +156,17 @@ fn a_connection_given_up_behind_a_cut_does_not_keep_the_port() {
         })
         .unwrap();
     assert_eq!(world.run_until(None, || log.has("given up: true")), Stopped::Done);
-    world.heal_everything();
+    world.heal(&Place::EveryLink).unwrap();
     let deadline = after(&world, Duration::from_secs(1));
     world.run_until(deadline, || false);
-    world.crash("server").unwrap();
-    world.restart("server").unwrap();
+    world.apply(&Fault::crash("server")).unwrap();
+    world.heal(&Place::host("server")).unwrap();
     let deadline = after(&world, Duration::from_secs(1));
     assert_eq!(world.run_until(deadline, || false), Stopped::DeadlinePassed);
 }
 
 #[test]
-fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
+fn only_synced_data_survives_a_crash() {
     let mut world = world(10);
     let client = add_client(&mut world, "host");
     let old = open(&client.disk);
@@ -165,7 +176,7 @@ fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
     let scratch = client.disk.open("scratch").unwrap();
     scratch.write(0, b"never synced").unwrap();
 
-    world.crash("host").unwrap();
+    world.apply(&Fault::crash("host")).unwrap();
     assert!(put(&old, "posthumous", Durability::Immediate).is_err());
     assert!(scratch.write(0, b"posthumous").is_err() && scratch.len().is_err());
     assert!(client.disk.open("data/test.redb").is_err());
@@ -184,7 +195,7 @@ fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
         ));
         Box::pin(async {})
     });
-    world.restart("host").unwrap();
+    world.heal(&Place::host("host")).unwrap();
     assert_eq!(
         found.all(),
         ["synced true", "unsynced false", "posthumous false", "scratch 0"]
@@ -192,7 +203,7 @@ fn what_was_synced_outlives_a_crash_and_nothing_else_does() {
 }
 
 #[test]
-fn a_shrunk_file_that_grows_again_is_zero_there() {
+fn a_file_that_shrinks_and_grows_is_zero_in_the_new_part() {
     let file = Disk::new(0).open("file").unwrap();
     file.write(0, b"abcdef").unwrap();
     file.sync_data().unwrap();
@@ -210,23 +221,23 @@ fn a_faulty_disk_refuses_writes_until_it_is_healed() {
     let client = add_client(&mut world, "host");
     let database = open(&client.disk);
     put(&database, "before", Durability::Immediate).unwrap();
-    for fault in [DiskFault::Full, DiskFault::WriteError] {
-        world.fail_disk("host", fault).unwrap();
+    for fault in [DiskBehaviour::Full, DiskBehaviour::Fails] {
+        world.apply(&Fault::disk("host", fault)).unwrap();
         let database = client.disk.open("data/test.redb").unwrap();
         assert!(database.len().unwrap() > 0);
         assert!(database.write(0, b"x").is_err());
-        assert_eq!(database.sync_data().is_ok(), fault == DiskFault::Full);
+        assert_eq!(database.sync_data().is_ok(), fault == DiskBehaviour::Full);
     }
     assert!(put(&database, "during", Durability::Immediate).is_err());
     drop(database);
-    world.heal_disk("host").unwrap();
+    world.heal(&Place::disk("host")).unwrap();
     let database = open(&client.disk);
     put(&database, "after", Durability::Immediate).unwrap();
     assert!(has(&database, "before") && !has(&database, "during") && has(&database, "after"));
 }
 
 #[test]
-fn a_host_that_pulls_its_switch_gets_no_further() {
+fn a_host_that_pulls_its_power_switch_stops_at_once() {
     let mut world = world(12);
     let log = Log::default();
     let seen = log.clone();
@@ -259,25 +270,21 @@ fn a_host_that_pulls_its_switch_gets_no_further() {
         })
         .unwrap();
     let events: Arc<Mutex<Vec<WorldEvent>>> = Arc::default();
-    let told = Arc::clone(&events);
-    world.set_listener(Box::new(move |_, event| told.lock().unwrap().push(event)));
+    let recorded = Arc::clone(&events);
+    world.set_listener(Box::new(move |_, event| recorded.lock().unwrap().push(event)));
     assert_eq!(world.run_until(None, || log.all().len() == 1), Stopped::Done);
     assert_eq!(log.all(), ["before"]);
     assert!(!world.is_up("server").unwrap());
-    assert!(world.crash("server").is_err());
+    assert!(world.apply(&Fault::crash("server")).is_err());
     assert!(world.machine("server").is_err());
-    world.restart("server").unwrap();
-    assert!(world.restart("server").is_err());
+    world.heal(&Place::host("server")).unwrap();
+    assert!(world.heal(&Place::host("server")).is_err());
     world.machine("server").unwrap().power.crash_silently();
     assert_eq!(world.run_until(None, || true), Stopped::Done);
     assert!(!world.is_up("server").unwrap());
-    let crashed = WorldEvent::Crashed {
-        host: "server".to_owned(),
-        cause: CrashCause::Itself,
-        silently: false,
-    };
-    let restarted = WorldEvent::Restarted {
-        host: "server".to_owned(),
+    let crashed = WorldEvent::began(Fault::crash("server"), Cause::Itself);
+    let restarted = WorldEvent::Ended {
+        place: Place::host("server"),
     };
     assert_eq!(events.lock().unwrap()[..2], [crashed, restarted]);
 }

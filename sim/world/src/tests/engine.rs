@@ -1,9 +1,10 @@
-//! The loop: when it ends, what it costs, and that it always goes the same way.
+//! Tests of the loop: when it ends, what it costs, and that it is deterministic.
 
 use super::*;
+use turnstile_fault::{ConnectionEnd, Fault, Place};
 
 #[test]
-fn a_deadlock_is_reported_with_the_names_of_those_who_wait() {
+fn a_deadlock_is_reported_with_the_waiting_hosts() {
     let mut world = world(1);
     add_server(&mut world, "server", echo);
     add_client(&mut world, "idler");
@@ -19,13 +20,13 @@ fn a_deadlock_is_reported_with_the_names_of_those_who_wait() {
 }
 
 #[test]
-fn a_panic_in_any_task_of_a_host_is_reported_and_takes_the_host_down() {
+fn a_panic_in_any_task_of_a_host_is_reported_and_crashes_the_host() {
     let mut world = world(1);
     world.add_host("server", |machine| {
         Box::pin(async move {
             machine.seams.clock.sleep(Duration::from_secs(1)).await;
-            let nobody_joins = tokio::spawn(async { panic!("a bug") });
-            drop(nobody_joins);
+            let unjoined = tokio::spawn(async { panic!("a bug") });
+            drop(unjoined);
         })
     });
     let Stopped::Panicked { host, message } = world.run_until(None, || false) else {
@@ -41,7 +42,7 @@ fn a_panic_in_any_task_of_a_host_is_reported_and_takes_the_host_down() {
 }
 
 #[test]
-fn a_panic_in_a_boot_function_or_in_a_destructor_is_reported_too() {
+fn a_panic_in_a_boot_function_or_in_a_destructor_is_reported() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -64,13 +65,13 @@ fn a_panic_in_a_boot_function_or_in_a_destructor_is_reported_too() {
         );
         if world.is_up("late").unwrap() {
             world.run_until(None, || true);
-            world.crash("late").unwrap();
+            world.apply(&Fault::crash("late")).unwrap();
         }
     }
 }
 
 #[test]
-fn a_host_that_never_rests_is_reported_and_others_can_go_on_without_it() {
+fn a_livelocked_host_is_reported_and_others_can_continue() {
     let mut world = world(1);
     world.add_host("restless", |_| {
         Box::pin(async {
@@ -81,7 +82,7 @@ fn a_host_that_never_rests_is_reported_and_others_can_go_on_without_it() {
     });
     let host = "restless".to_owned();
     assert_eq!(world.run_until(None, || false), Stopped::Livelock { host });
-    world.crash("restless").unwrap();
+    world.apply(&Fault::crash("restless")).unwrap();
     assert_eq!(world.run_until(None, || true), Stopped::Done);
 }
 
@@ -105,13 +106,13 @@ fn an_idle_hour_costs_a_few_steps() {
     assert!(world.steps() < 40, "{} steps", world.steps());
 }
 
-/// Two clients ask at random moments, through all kinds of trouble; everything seen is written down.
+/// Two clients send at random times during many faults. Returns all entries.
 fn eventful_run(seed: u64) -> Vec<String> {
     let mut world = world(seed);
     let log = Log::default();
-    let told = log.clone();
+    let recorded = log.clone();
     world.set_listener(Box::new(move |now, event| {
-        told.add(format!("{now} {}", serde_json::to_string(&event).unwrap()));
+        recorded.add(format!("{now} {}", serde_json::to_string(&event).unwrap()));
     }));
     add_server(&mut world, "server", echo);
     for name in ["one", "two"] {
@@ -137,7 +138,7 @@ fn eventful_run(seed: u64) -> Vec<String> {
         let dice = dice.clone();
         Box::pin(async move {
             for _ in 0..100 {
-                // A choice of tokio's own, which nothing in Turnstile should leave to it.
+                // tokio's own random choice, which Turnstile's code should not depend on.
                 let number = tokio::select! { () = async {} => 1, () = async {} => 2 };
                 dice.add(format!("{number}"));
             }
@@ -146,12 +147,16 @@ fn eventful_run(seed: u64) -> Vec<String> {
     let start = world.now();
     let at = |millis| start + Duration::from_millis(millis);
     world.schedule(at(1_000), |world| {
-        world.cut(&Link::one_way("server", "one")).unwrap();
+        world.apply(&Fault::cut(&Link::one_way("server", "one"))).unwrap();
     });
-    world.schedule(at(3_000), World::heal_everything);
-    world.schedule(at(4_000), |world| world.crash("server").unwrap());
-    world.schedule(at(5_000), |world| world.restart("server").unwrap());
-    world.schedule(at(6_000), |world| world.reset("one", "server").unwrap());
+    world.schedule(at(3_000), |world| world.heal(&Place::EveryLink).unwrap());
+    world.schedule(at(4_000), |world| world.apply(&Fault::crash("server")).unwrap());
+    world.schedule(at(5_000), |world| world.heal(&Place::host("server")).unwrap());
+    world.schedule(at(6_000), |world| {
+        world
+            .apply(&Fault::end_of("one", "server", ConnectionEnd::Reset))
+            .unwrap()
+    });
     assert_eq!(
         world.run_until(Some(at(10_000)), || false),
         Stopped::DeadlinePassed
@@ -160,18 +165,18 @@ fn eventful_run(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_always_gives_the_same_run_and_another_seed_another() {
+fn equal_seeds_give_equal_runs_and_different_seeds_different_runs() {
     let run = eventful_run(42);
     assert!(run.len() > 140, "{run:#?}");
     assert!(run.iter().any(|entry| {
-        entry.contains(r#"{"event":"cut","link":{"from":"server","to":"one","one_way":true}}"#)
+        entry.contains(r#""link":{"from":"server","to":"one","one_way":true},"effect":"cut"}"#)
     }));
     assert_eq!(run, eventful_run(42));
     assert_ne!(run, eventful_run(43));
 }
 
 #[test]
-fn hosts_wake_each_other_through_what_they_share() {
+fn hosts_wake_each_other_through_shared_memory() {
     let mut world = world(1);
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let log = Log::default();
@@ -198,7 +203,7 @@ fn a_second_world_on_a_thread_is_refused() {
 }
 
 #[test]
-fn a_world_ends_quietly_whoever_still_holds_what_was_in_it() {
+fn a_world_can_be_dropped_while_its_parts_are_in_use() {
     let held: Arc<Mutex<Vec<Box<dyn Send>>>> = Arc::default();
     for seed in 0..2 {
         let mut world = world(seed);

@@ -1,4 +1,4 @@
-//! HTTP and WebSockets over a world, as the parties will use them.
+//! Tests of HTTP and WebSockets over a world.
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
 use http_body_util::Full;
+use turnstile_fault::Fault;
 use turnstile_seams::websocket::Message;
 use turnstile_seams::{http_client, http_server, websocket};
 
@@ -53,7 +54,7 @@ fn an_axum_server_answers_requests_and_websockets() {
         })
         .unwrap();
     assert_eq!(world.run_until(None, || log.has("200000")), Stopped::Done);
-    world.crash("server").unwrap();
+    world.apply(&Fault::crash("server")).unwrap();
     assert_eq!(world.run_until(None, || log.has("true")), Stopped::Done);
     assert_eq!(log.all(), ["body", "200000", "true"]);
 }

@@ -89,7 +89,7 @@ impl Steward {
         while let Some(order) = self.orders.recv().await {
             match order {
                 Order::Run(task) => drop(tokio::spawn(task)),
-                Order::Finish(line) => drop(tokio::spawn(line.say_goodbye())),
+                Order::Finish(line) => drop(tokio::spawn(line.send_fin())),
             }
         }
         std::future::pending().await

@@ -1,8 +1,8 @@
-//! What is wrong with each link of the witness, and getting turmoil to do that.
+//! The state of each link of the witness, and its implementation with turmoil's functions.
 //!
-//! turmoil's own verbs are for both directions of a link at once, except for losing. A direction that works
-//! beside one that does not is made of them: the link is held or slow, and what goes the other way is sent
-//! on by hand before each tick.
+//! Except for losing packets, turmoil's functions affect both directions of a link. So if only one direction
+//! is affected, the whole link is held or slow, and packets of the other direction are released before each
+//! tick.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,35 +11,27 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use crate::WorldError;
-use crate::links::LinkFault;
+use crate::condition::{Blockade, Condition};
 
-/// How long a packet is on its way: not the same tick.
+/// Latency of a packet: it arrives in a later tick.
 pub(super) const LATENCY: Duration = Duration::from_millis(1);
 
-/// What is wrong with what one host sends to another.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Direction {
-    pub fault: Option<LinkFault>,
-    /// Added to every packet's latency.
-    pub extra: Duration,
-}
-
-/// All directions that anything is or was wrong with, by the numbers of sender and receiver.
+/// All directions that are or were affected, by the indexes of sender and receiver.
 #[derive(Default)]
-pub(super) struct Links(BTreeMap<(usize, usize), Direction>);
+pub(super) struct Links(BTreeMap<(usize, usize), Condition>);
 
 impl Links {
-    pub(super) fn direction(&self, from: usize, to: usize) -> Direction {
+    pub(super) fn direction(&self, from: usize, to: usize) -> Condition {
         self.0.get(&(from, to)).copied().unwrap_or_default()
     }
 
-    /// Changes some directions between two hosts, if turmoil can carry what comes of it.
+    /// Changes directions between two hosts, if turmoil can implement the result.
     pub(super) fn change(
         &mut self,
         sim: &Sim<'_>,
         hosts: &[IpAddr],
         directions: &[(usize, usize)],
-        change: impl Fn(&mut Direction),
+        change: impl Fn(&mut Condition),
     ) -> Result<(), WorldError> {
         let mut changed = self.0.clone();
         for direction in directions {
@@ -56,50 +48,50 @@ impl Links {
         Ok(())
     }
 
-    fn can_carry([there, back]: [Direction; 2]) -> Result<(), WorldError> {
-        let faults = [there.fault, back.fault];
-        if faults.contains(&Some(LinkFault::Cut)) && faults.contains(&Some(LinkFault::BlackHole)) {
-            return Err(WorldError::NotCarried(
+    fn can_carry([there, back]: [Condition; 2]) -> Result<(), WorldError> {
+        let blockades = [there.blockade, back.blockade];
+        if blockades.contains(&Some(Blockade::Cut)) && blockades.contains(&Some(Blockade::BlackHole)) {
+            return Err(WorldError::Unsupported(
                 "a link that is cut one way and loses the other way",
             ));
         }
         let slow = [there, back].map(|direction| !direction.extra.is_zero());
         if slow == [true, true] && there.extra != back.extra {
-            return Err(WorldError::NotCarried(
+            return Err(WorldError::Unsupported(
                 "a link with another delay in each direction",
             ));
         }
         Ok(())
     }
 
-    /// Directions that work although turmoil has been told that their link does not.
-    fn spared(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.0.iter().filter_map(|(&(from, to), ill)| {
+    /// Working directions of links that are affected in turmoil.
+    fn working(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.0.iter().filter_map(|(&(from, to), affected)| {
             let back = self.direction(to, from);
-            let spared = *ill != Direction::default() && back == Direction::default();
-            spared.then_some((to, from))
+            let working = *affected != Condition::default() && back == Condition::default();
+            working.then_some((to, from))
         })
     }
 
-    /// Sends on what goes along a direction that works, on a link that as a whole does not.
+    /// Releases packets of the working directions of affected links.
     pub(super) fn let_through(&self, sim: &Sim<'_>, hosts: &[IpAddr]) {
-        let spared: Vec<(usize, usize)> = self.spared().collect();
-        if !spared.is_empty() {
-            send_on(sim, hosts, &spared);
+        let working: Vec<(usize, usize)> = self.working().collect();
+        if !working.is_empty() {
+            send_on(sim, hosts, &working);
         }
     }
 
-    /// All directions that something is wrong with.
-    pub(super) fn ill(&self) -> Vec<(usize, usize)> {
-        let ill = self
+    /// All affected directions.
+    pub(super) fn affected(&self) -> Vec<(usize, usize)> {
+        let affected = self
             .0
             .iter()
-            .filter(|(_, direction)| **direction != Direction::default());
-        ill.map(|(direction, _)| *direction).collect()
+            .filter(|(_, direction)| **direction != Condition::default());
+        affected.map(|(direction, _)| *direction).collect()
     }
 }
 
-/// Has what is on its way along some directions arrive next.
+/// Makes packets in flight on these directions arrive next.
 pub(super) fn send_on(sim: &Sim<'_>, hosts: &[IpAddr], directions: &[(usize, usize)]) {
     let chosen: Vec<(IpAddr, IpAddr)> = directions
         .iter()
@@ -115,17 +107,17 @@ pub(super) fn send_on(sim: &Sim<'_>, hosts: &[IpAddr], directions: &[(usize, usi
     });
 }
 
-/// Tells turmoil how a link is, there and back.
-fn enforce(sim: &Sim<'_>, (one, other): (IpAddr, IpAddr), [there, back]: [Direction; 2]) {
+/// Sets the state of a link in turmoil, in both directions.
+fn enforce(sim: &Sim<'_>, (one, other): (IpAddr, IpAddr), [there, back]: [Condition; 2]) {
     sim.set_link_latency(one, other, LATENCY + there.extra.max(back.extra));
-    match (there.fault, back.fault) {
-        (Some(LinkFault::Cut), _) | (_, Some(LinkFault::Cut)) => sim.hold(one, other),
-        (Some(LinkFault::BlackHole), Some(LinkFault::BlackHole)) => sim.partition(one, other),
-        (Some(LinkFault::BlackHole), None) => {
+    match (there.blockade, back.blockade) {
+        (Some(Blockade::Cut), _) | (_, Some(Blockade::Cut)) => sim.hold(one, other),
+        (Some(Blockade::BlackHole), Some(Blockade::BlackHole)) => sim.partition(one, other),
+        (Some(Blockade::BlackHole), None) => {
             sim.release(one, other);
             sim.partition_oneway(one, other);
         }
-        (None, Some(LinkFault::BlackHole)) => {
+        (None, Some(Blockade::BlackHole)) => {
             sim.release(one, other);
             sim.partition_oneway(other, one);
         }

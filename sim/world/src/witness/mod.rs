@@ -1,25 +1,25 @@
-//! The witness: the same machines on somebody else's loop, [`turmoil::Sim`].
+//! The witness: a second simulated world for the same machines, on [`turmoil::Sim`].
 //!
-//! Whether [`World`](super::World) is to be believed cannot be seen from inside. So the same server, fakes and
-//! clients are run here once more, on a loop, a scheduler and a TCP that are not ours, and must tell the
-//! same story. It is slow, and knows time only by ticks; nothing is played here for its own sake.
+//! It cross-checks [`World`](super::World), whose errors cannot be detected from inside. The same server,
+//! fakes and clients run on a loop, a scheduler and a TCP of another library, and must give the same results.
+//! It is slow, and its time has the resolution of ticks, so it is used for nothing else.
 //!
-//! # What is turmoil's and what is not
+//! # Parts from turmoil
 //!
-//! turmoil's: the loop, the runtimes and their timers, the sockets, the links; holding, losing and delaying
-//! what is sent; crashing and starting hosts. Made up for at its edge, because no verb of turmoil's does it:
-//! one direction of a link that works beside one that does not (`links`), connections that are reset,
-//! finished or silenced, and what opening a connection to a host that is down comes to (`network`). Shared
-//! with the other world, which it therefore says nothing about: the [`Disk`].
+//! From turmoil: the loop, the runtimes and their timers, the sockets, the links; holding, losing and
+//! delaying packets; crashing and starting hosts. Added here, because turmoil has no function for it: faults
+//! of one direction of a link (`links`); connections that are reset, finished or silenced, and the result of
+//! connecting to a host that is down (`network`). Shared with the other world, and therefore not
+//! cross-checked: the [`Disk`].
 //!
-//! # What differs
+//! # Differences
 //!
-//! * All that happens within a tick happens at its beginning, in the order in which hosts were added.
-//! * A host that pulls its power switch still computes to the end of the tick. It writes to nobody, and its
-//!   disk is dead.
-//! * Nobody notices that nothing can ever happen any more, or that a host never comes to rest.
-//! * After a panic, clocks of turmoil's own differ by a tick among the hosts.
-//! * A fault that turmoil cannot carry is refused with [`WorldError::NotCarried`].
+//! * Everything within a tick happens at its start, in the order in which hosts were added.
+//! * A host that pulls its power switch computes to the end of the tick. Its writes are lost and its disk is
+//!   disconnected.
+//! * Deadlocks and livelocks are not detected.
+//! * After a panic, turmoil's own clocks differ by a tick among the hosts.
+//! * A fault that turmoil cannot implement is refused with [`WorldError::Unsupported`].
 
 mod clock;
 mod host;
@@ -37,27 +37,30 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use turmoil::Sim;
-use turnstile_events::world::{CrashCause, DiskFault, WorldEvent};
-use turnstile_fault::Link;
+use turnstile_events::world::{Cause, WorldEvent};
+use turnstile_fault::{ConnectionEnd, DiskBehaviour, Fault, FaultKind, Link, Place};
 use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
 
 use self::clock::TickClock;
 use self::host::{Host, Order, Run};
-use self::links::{Direction, LATENCY, send_on};
-use self::network::{Fate, HostNetwork, Neighbour, Neighbourhood, SEGMENTS, Shared};
-use super::any::{AnyWorld, BootFunction, Deed, Listener};
+use self::links::{LATENCY, send_on};
+use self::network::{Fate, HostNetwork, HostState, SEGMENTS, Shared, SharedNetwork};
+use super::any::{AnyWorld, BootFunction, Listener, ScheduledAction};
+use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
-use super::host::{Death, Machine, PowerSwitch};
-use super::links::LinkFault;
+use super::host::Machine;
+use super::power::{Death, PowerSwitch};
 use super::streams::Streams;
 use super::{Stopped, panics};
 
-/// How many ticks the way and the work take: between two attempts to deliver, say, lie a connection and two
-/// exchanges, each of which takes some ticks.
+/// Ticks for transmission and processing: between two attempts to deliver, for example, there are a
+/// connection and two exchanges, each of which takes some ticks.
 const TICKS_ON_THE_WAY: u32 = 8;
-/// Which stream of randomness turmoil's own is seeded from.
+/// Label of the stream of randomness that seeds turmoil's.
 const TURMOIL: &str = "turmoil";
+/// Effects on links that turmoil can implement.
+const CARRIED: [FaultKind; 3] = [FaultKind::Cut, FaultKind::BlackHole, FaultKind::Delay];
 
 /// A world on [`turmoil::Sim`]. See the [module](self).
 pub struct WitnessWorld {
@@ -65,8 +68,8 @@ pub struct WitnessWorld {
     clock: TickClock,
     streams: Streams,
     hosts: Vec<Host>,
-    neighbourhood: Neighbourhood,
-    agenda: BTreeMap<(Timestamp, u64), Deed>,
+    shared_network: SharedNetwork,
+    agenda: BTreeMap<(Timestamp, u64), ScheduledAction>,
     scheduled: u64,
     has_begun: bool,
     /// Panics that no run has reported yet, by host.
@@ -75,19 +78,20 @@ pub struct WitnessWorld {
 }
 
 impl WitnessWorld {
-    /// An empty world at the moment `epoch`, whose every choice follows from `seed` and whose clock moves by
-    /// `tick`, which is a number of whole milliseconds.
+    /// An empty world at the time `epoch`. All its choices follow from `seed`, and its clock advances by
+    /// `tick`, a number of whole milliseconds.
     ///
     /// # Panics
     ///
-    /// If `tick` is none or has a fraction: turmoil's timers know milliseconds only.
+    /// If `tick` is zero or not a whole number of milliseconds: turmoil's timers have a resolution of
+    /// milliseconds.
     pub fn new(seed: u64, epoch: Timestamp, tick: Duration) -> Self {
         let whole = tick.subsec_nanos().is_multiple_of(1_000_000) && !tick.is_zero();
         assert!(whole, "a tick is a number of whole milliseconds, not {tick:?}");
         let streams = Streams::new(seed);
         let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = streams.seed_of(TURMOIL);
         let sim = turmoil::Builder::new()
-            // Left alone, turmoil takes these from the operating system and the wall clock.
+            // By default, turmoil takes these from the operating system and the wall clock.
             .rng_seed(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]))
             .epoch(SystemTime::from(epoch))
             .tick_duration(tick)
@@ -101,7 +105,7 @@ impl WitnessWorld {
             clock: TickClock::new(epoch, tick),
             streams,
             hosts: Vec::new(),
-            neighbourhood: Neighbourhood::default(),
+            shared_network: SharedNetwork::default(),
             agenda: BTreeMap::new(),
             scheduled: 0,
             has_begun: false,
@@ -128,14 +132,14 @@ impl WitnessWorld {
         run.ok_or_else(|| WorldError::Down(host.to_owned()))
     }
 
-    fn tell(&mut self, event: WorldEvent) {
+    fn report(&mut self, event: WorldEvent) {
         let now = self.clock.now();
         if let Some(listener) = &mut self.listener {
             listener(now, event);
         }
     }
 
-    /// Lays out what turmoil is to pick up when it starts the host.
+    /// Prepares what turmoil takes when it starts the host.
     fn prepare(&mut self, index: usize) {
         let host = &mut self.hosts[index];
         host.disk = host.disk.reconnected();
@@ -143,7 +147,7 @@ impl WitnessWorld {
         let label = format!("host:{}:{}", host.name, host.restarts);
         let network = HostNetwork {
             host: index,
-            neighbourhood: self.neighbourhood.clone(),
+            shared_network: self.shared_network.clone(),
             clock: self.clock.clone(),
             power: power.clone(),
         };
@@ -171,10 +175,10 @@ impl WitnessWorld {
         }
     }
 
-    /// Lets turmoil turn its loop once.
+    /// Runs one step of turmoil's loop.
     fn step(&mut self) {
         self.has_begun = true;
-        let shared = self.neighbourhood.lock();
+        let shared = self.shared_network.lock();
         shared.links.let_through(&self.sim, &shared.addresses);
         drop(shared);
         let sim = &mut self.sim;
@@ -188,22 +192,22 @@ impl WitnessWorld {
             let index = self.hosts.iter().position(died);
             let index = index.expect("a panic takes its host with it");
             self.panics.push_back((index, message));
-            self.bring_down(index, Death::Process, CrashCause::Panic);
+            self.bring_down(index, Death::Process, Cause::Panic);
         }
         for index in 0..self.hosts.len() {
             let run = self.hosts[index].run.as_ref();
             if let Some(death) = run.and_then(|run| run.machine.power.pulled()) {
-                self.bring_down(index, death, CrashCause::Itself);
+                self.bring_down(index, death, Cause::Itself);
             }
         }
     }
 
-    /// Ends a host's run, which there is.
-    fn bring_down(&mut self, index: usize, death: Death, cause: CrashCause) {
+    /// Ends the run of a host that is up.
+    fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
         let host = &mut self.hosts[index];
         host.run = None;
         host.disk.disconnect();
-        let mut shared = self.neighbourhood.lock();
+        let mut shared = self.shared_network.lock();
         shared.hosts[index].down = Some(death);
         if death == Death::Power {
             shared.abandon(index);
@@ -215,46 +219,69 @@ impl WitnessWorld {
             self.panics.push_back((index, message));
         }
         self.hosts[index].disk.lose_unsynced();
-        self.tell(WorldEvent::Crashed {
-            host: name,
-            cause,
-            silently: death == Death::Power,
-        });
+        self.report(WorldEvent::began(death.fault(&name), cause));
     }
 
-    fn crash_by_order(&mut self, host: &str, death: Death) -> Result<(), WorldError> {
-        self.run(host)?;
-        self.bring_down(self.find(host)?, death, CrashCause::Order);
+    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
+        let index = self.find(host)?;
+        if self.is_up(host)? {
+            return Err(WorldError::Up(host.to_owned()));
+        }
+        self.hosts[index].restarts += 1;
+        self.shared_network.lock().hosts[index].down = None;
+        let place = Place::Host(host.to_owned());
+        self.report(WorldEvent::Ended { place });
+        self.prepare(index);
+        self.sim.bounce(host);
         Ok(())
     }
 
-    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Direction)) -> Result<(), WorldError> {
+    fn on_link(&mut self, link: &Link, change: impl Fn(&mut Condition)) -> Result<(), WorldError> {
         let (from, to) = self.pair(&link.from, &link.to)?;
         let directions: &[_] = match link.one_way {
             true => &[(from, to)],
             false => &[(from, to), (to, from)],
         };
-        let Shared { links, addresses, .. } = &mut *self.neighbourhood.lock();
+        let Shared { links, addresses, .. } = &mut *self.shared_network.lock();
         links.change(&self.sim, addresses, directions, change)
     }
 
     fn heal_directions(&mut self, directions: &[(usize, usize)]) -> Result<(), WorldError> {
-        let Shared { links, addresses, .. } = &mut *self.neighbourhood.lock();
+        let Shared { links, addresses, .. } = &mut *self.shared_network.lock();
         for direction in directions {
-            let healed = |direction: &mut Direction| *direction = Direction::default();
+            let healed = |condition: &mut Condition| *condition = Condition::default();
             links.change(&self.sim, addresses, &[*direction], healed)?;
         }
         send_on(&self.sim, addresses, directions);
         Ok(())
     }
 
-    /// Ends the connections between two hosts in some way at both ends. Returns how many there were.
-    fn end_connections(&mut self, one: usize, other: usize, fate: Fate) -> usize {
-        let shared = self.neighbourhood.lock();
+    /// Ends the connections between two hosts. Returns how many there were.
+    fn end_connections(&mut self, from: &str, to: &str, end: ConnectionEnd) -> Result<usize, WorldError> {
+        let (one, other) = self.pair(from, to)?;
+        let fate = match end {
+            ConnectionEnd::Reset => Fate::Reset,
+            ConnectionEnd::Silence => Fate::Silenced,
+            ConnectionEnd::Finish => return Ok(self.finish(one, other)),
+        };
+        let shared = self.shared_network.lock();
         let (here, there) = (shared.lines(one, other), shared.lines(other, one));
         drop(shared);
         here.iter().chain(&there).for_each(|line| line.end(fate));
-        here.len().max(there.len())
+        Ok(here.len().max(there.len()))
+    }
+
+    /// Makes a host send a FIN on its connections with another. Returns how many there were.
+    fn finish(&mut self, one: usize, other: usize) -> usize {
+        let lines = self.shared_network.lock().lines(one, other);
+        let connections = lines.len();
+        for line in lines {
+            line.finish();
+            let run = self.hosts[one].run.as_ref();
+            run.expect("only a host that is up has connections")
+                .order(Order::Finish(line));
+        }
+        connections
     }
 }
 
@@ -280,7 +307,7 @@ impl AnyWorld for WitnessWorld {
     }
 
     fn add_host_boxed(&mut self, name: &str, boot: BootFunction) {
-        assert!(self.find(name).is_err(), "there is a host `{name}` already");
+        assert!(self.find(name).is_err(), "the host `{name}` already exists");
         let index = self.hosts.len();
         let name: Arc<str> = name.into();
         let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = self.streams.seed_of(&format!("disk:{name}"));
@@ -292,9 +319,9 @@ impl AnyWorld for WitnessWorld {
             next: Rc::clone(&next),
             run: None,
         });
-        let mut shared = self.neighbourhood.lock();
+        let mut shared = self.shared_network.lock();
         shared.addresses.push(self.sim.lookup(&*name));
-        shared.hosts.push(Neighbour {
+        shared.hosts.push(HostState {
             name: Arc::clone(&name),
             down: None,
         });
@@ -325,9 +352,9 @@ impl AnyWorld for WitnessWorld {
         Ok(())
     }
 
-    fn schedule_boxed(&mut self, at: Timestamp, deed: Deed) {
+    fn schedule_boxed(&mut self, at: Timestamp, action: ScheduledAction) {
         self.scheduled += 1;
-        self.agenda.insert((at, self.scheduled), deed);
+        self.agenda.insert((at, self.scheduled), action);
     }
 
     fn run_until_dyn(&mut self, deadline: Option<Timestamp>, done: &mut dyn FnMut() -> bool) -> Stopped {
@@ -340,7 +367,7 @@ impl AnyWorld for WitnessWorld {
             if done() {
                 return Stopped::Done;
             }
-            // Before its first tick no host has done anything.
+            // Before the first tick no host has run.
             if self.has_begun && deadline.is_some_and(|deadline| self.clock.now() >= deadline) {
                 return Stopped::DeadlinePassed;
             }
@@ -348,130 +375,69 @@ impl AnyWorld for WitnessWorld {
         }
     }
 
-    fn cut(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::Cut))?;
-        self.tell(WorldEvent::Cut { link: link.clone() });
+    fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
+        let event = match fault {
+            Fault::Link { link, effect } => {
+                if !CARRIED.contains(&effect.kind()) {
+                    return Err(WorldError::Unsupported("this effect on a link"));
+                }
+                self.on_link(link, |condition| condition.apply(*effect))?;
+                WorldEvent::of(fault)
+            }
+            Fault::Connections { from, to, end } => {
+                let connections = self.end_connections(from, to, *end)?;
+                WorldEvent::ended_connections(fault, connections)
+            }
+            Fault::Disk { host, is } => {
+                let index = self.find(host)?;
+                self.hosts[index].disk.behave(*is);
+                WorldEvent::of(fault)
+            }
+            Fault::Host {
+                host,
+                power_loss,
+                at: None,
+            } => {
+                self.run(host)?;
+                // `bring_down` reports the crash.
+                self.bring_down(self.find(host)?, Death::of(*power_loss), Cause::Order);
+                return Ok(());
+            }
+            of_party => return Err(WorldError::of_party(of_party)),
+        };
+        self.report(event);
         Ok(())
     }
 
-    fn black_hole(&mut self, link: &Link) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.fault = Some(LinkFault::BlackHole))?;
-        self.tell(WorldEvent::BlackHoled { link: link.clone() });
-        Ok(())
-    }
-
-    fn delay(&mut self, link: &Link, extra: Duration) -> Result<(), WorldError> {
-        self.on_link(link, |direction| direction.extra = extra)?;
-        self.tell(WorldEvent::Delayed {
-            link: link.clone(),
-            extra,
-        });
-        Ok(())
-    }
-
-    fn heal(&mut self, link: &Link) -> Result<(), WorldError> {
-        let (from, to) = self.pair(&link.from, &link.to)?;
-        match link.one_way {
-            true => self.heal_directions(&[(from, to)])?,
-            false => self.heal_directions(&[(from, to), (to, from)])?,
+    fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
+        match place {
+            Place::Link(link) => {
+                let (from, to) = self.pair(&link.from, &link.to)?;
+                match link.one_way {
+                    true => self.heal_directions(&[(from, to)])?,
+                    false => self.heal_directions(&[(from, to), (to, from)])?,
+                }
+            }
+            Place::EveryLink => {
+                let affected = self.shared_network.lock().links.affected();
+                self.heal_directions(&affected)
+                    .expect("links that work can be carried by any world");
+            }
+            Place::Disk(host) => {
+                let index = self.find(host)?;
+                self.hosts[index].disk.behave(DiskBehaviour::Works);
+            }
+            Place::Host(host) => return self.restart(host),
+            Place::Queue | Place::Wrapper => return Err(WorldError::Unsupported("the behaviour of a party")),
         }
-        self.tell(WorldEvent::Healed { link: link.clone() });
-        Ok(())
-    }
-
-    fn heal_everything(&mut self) {
-        let ill = self.neighbourhood.lock().links.ill();
-        self.heal_directions(&ill)
-            .expect("links that work can be carried by any world");
-        self.tell(WorldEvent::HealedEverything);
-    }
-
-    fn reset(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        let (one, other) = self.pair(from, to)?;
-        let connections = self.end_connections(one, other, Fate::Reset);
-        self.tell(WorldEvent::Reset {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            connections,
-        });
-        Ok(())
-    }
-
-    fn finish(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        let (one, other) = self.pair(from, to)?;
-        let lines = self.neighbourhood.lock().lines(one, other);
-        let connections = lines.len();
-        for line in lines {
-            line.finish();
-            let run = self.hosts[one].run.as_ref();
-            run.expect("only a host that is up has connections")
-                .order(Order::Finish(line));
-        }
-        self.tell(WorldEvent::Finished {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            connections,
-        });
-        Ok(())
-    }
-
-    fn silence(&mut self, from: &str, to: &str) -> Result<(), WorldError> {
-        let (one, other) = self.pair(from, to)?;
-        let connections = self.end_connections(one, other, Fate::Silenced);
-        self.tell(WorldEvent::Silenced {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            connections,
-        });
-        Ok(())
-    }
-
-    fn crash(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash_by_order(host, Death::Process)
-    }
-
-    fn crash_silently(&mut self, host: &str) -> Result<(), WorldError> {
-        self.crash_by_order(host, Death::Power)
-    }
-
-    fn restart(&mut self, host: &str) -> Result<(), WorldError> {
-        let index = self.find(host)?;
-        if self.is_up(host)? {
-            return Err(WorldError::Up(host.to_owned()));
-        }
-        self.hosts[index].restarts += 1;
-        self.neighbourhood.lock().hosts[index].down = None;
-        self.tell(WorldEvent::Restarted {
-            host: host.to_owned(),
-        });
-        self.prepare(index);
-        self.sim.bounce(host);
-        Ok(())
-    }
-
-    fn fail_disk(&mut self, host: &str, fault: DiskFault) -> Result<(), WorldError> {
-        let index = self.find(host)?;
-        self.hosts[index].disk.fail(fault);
-        self.tell(WorldEvent::DiskFailed {
-            host: host.to_owned(),
-            fault,
-        });
-        Ok(())
-    }
-
-    fn heal_disk(&mut self, host: &str) -> Result<(), WorldError> {
-        let index = self.find(host)?;
-        self.hosts[index].disk.heal();
-        self.tell(WorldEvent::DiskHealed {
-            host: host.to_owned(),
-        });
+        self.report(WorldEvent::Ended { place: place.clone() });
         Ok(())
     }
 }
 
 impl Drop for WitnessWorld {
     fn drop(&mut self) {
-        // What still runs ends with turmoil, and must not touch the disks on its way out.
+        // Tasks that still run end with turmoil, and must not change the disks while they end.
         self.hosts.iter().for_each(|host| host.disk.disconnect());
     }
 }

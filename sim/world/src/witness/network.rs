@@ -1,7 +1,7 @@
-//! The network as a host of the witness sees it: the seams' [`Network`] over turmoil's sockets.
+//! The network as a host of the witness sees it: implements the seams' [`Network`] on turmoil's sockets.
 //!
-//! Every connection has a [`Line`] at each end, through which a fault reaches into it. Where turmoil's TCP
-//! leaves out something that a party could notice, it is made up for here: see [`reach`] and [`SEGMENT`].
+//! Every connection has a [`Line`] at each end, where faults are applied. [`reach`] and [`SEGMENT`] add what
+//! turmoil's TCP leaves out and a party could notice.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -19,52 +19,52 @@ use turnstile_seams::{BoxFuture, ByteStream, Clock as _, ClockExt as _, Listener
 
 use super::clock::TickClock;
 use super::links::Links;
-use crate::host::{Death, PowerSwitch};
-use crate::links::LinkFault;
+use crate::condition::Blockade;
 use crate::network::{RECEIVE_BUFFER, split};
+use crate::power::{Death, PowerSwitch};
 
-/// How many writes turmoil lets a connection hold that its peer has not read.
+/// Most unread writes that turmoil holds for a connection.
 pub(super) const SEGMENTS: usize = 64;
 
-/// The most that one write takes. turmoil counts writes, not bytes; this makes the room for unread ones that
-/// of the other world.
+/// Largest write. turmoil counts writes instead of bytes; this gives unread data the same limit as in the
+/// other world.
 const SEGMENT: usize = RECEIVE_BUFFER / SEGMENTS;
 
-/// What all hosts of a world share: who there is, how the links are, which connections there are.
+/// State shared by all hosts of a world: the hosts, the links, the connections.
 #[derive(Clone, Default)]
-pub(super) struct Neighbourhood(Arc<Mutex<Shared>>);
+pub(super) struct SharedNetwork(Arc<Mutex<Shared>>);
 
 #[derive(Default)]
 pub(super) struct Shared {
-    pub hosts: Vec<Neighbour>,
-    /// Where the hosts are, in the same order.
+    pub hosts: Vec<HostState>,
+    /// Addresses of the hosts, in the same order.
     pub addresses: Vec<IpAddr>,
     pub links: Links,
     opened: u64,
     lines: BTreeMap<u64, Arc<Line>>,
 }
 
-/// A host as its neighbours know it.
-pub(super) struct Neighbour {
+/// A host as seen by others.
+pub(super) struct HostState {
     pub name: Arc<str>,
-    /// How it went down, if it is down.
+    /// How it went down, while it is down.
     pub down: Option<Death>,
 }
 
-impl Neighbourhood {
+impl SharedNetwork {
     pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
-    /// The ends that `host` has of its connections with `peer`.
+    /// The ends at `host` of its connections with `peer`.
     pub(super) fn lines(&self, host: usize, peer: usize) -> Vec<Arc<Line>> {
         let between = |line: &&Arc<Line>| line.host == host && line.peer == peer;
         self.lines.values().filter(between).cloned().collect()
     }
 
-    /// Lets a host's ends of all connections go without a word: turmoil is not told.
+    /// Drops a host's ends of all connections without notifying turmoil.
     pub(super) fn abandon(&mut self, host: usize) {
         let lines = std::mem::take(&mut self.lines);
         let (abandoned, others) = lines.into_iter().partition(|(_, line)| line.host == host);
@@ -79,14 +79,14 @@ impl Shared {
     }
 }
 
-/// What has become of a connection, at one end.
+/// How a connection was ended, at one end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Nothing special.
+    /// Not ended.
     Whole,
     /// It was reset.
     Reset,
-    /// This end was made to say goodbye.
+    /// This end was made to send a FIN.
     Finished,
     /// Nothing passes any more.
     Silenced,
@@ -102,11 +102,11 @@ pub(super) struct Line {
 
 struct LineState {
     fate: Fate,
-    /// Gone as soon as nothing is to pass any more.
+    /// `None` as soon as nothing may pass any more.
     socket: Option<TcpStream>,
-    has_said_goodbye: bool,
-    /// How much was written after the line fell silent.
-    swallowed: usize,
+    fin_sent: bool,
+    /// Bytes written after the connection was silenced.
+    discarded: usize,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -116,22 +116,22 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the connection at this end, in one of the ways in which nothing passes any more.
+    /// Ends the connection at this end so that no more data passes.
     pub(super) fn end(&self, fate: Fate) {
         let mut state = self.state();
-        // Outside of a running world turmoil takes no notice of a socket that goes.
+        // Outside of a running world turmoil does not notice a dropped socket.
         state.socket = None;
         state.turn_to(fate);
     }
 
-    /// Has nothing more read or written at this end. [`Line::say_goodbye`] must follow.
+    /// Ends reads and writes at this end. [`Line::send_fin`] must follow.
     pub(super) fn finish(&self) {
         self.state().turn_to(Fate::Finished);
     }
 
-    /// Sends the FIN, as soon as there is room for it; to be run on the host.
-    pub(super) async fn say_goodbye(self: Arc<Self>) {
-        // A connection that is reset already has nothing left to finish.
+    /// Sends the FIN as soon as there is room for it. Must run on the host.
+    pub(super) async fn send_fin(self: Arc<Self>) {
+        // A connection that was reset already needs no FIN.
         let _ = poll_fn(|context| self.state().poll_shutdown(context)).await;
     }
 }
@@ -166,8 +166,8 @@ impl LineState {
                 Pin::new(socket).poll_write(context, &bytes[..bytes.len().min(SEGMENT)])
             }
             (Fate::Finished, _) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            (Fate::Silenced, _) if self.swallowed < RECEIVE_BUFFER => {
-                self.swallowed += bytes.len();
+            (Fate::Silenced, _) if self.discarded < RECEIVE_BUFFER => {
+                self.discarded += bytes.len();
                 return Poll::Ready(Ok(bytes.len()));
             }
             (Fate::Silenced, _) => Poll::Pending,
@@ -183,24 +183,24 @@ impl LineState {
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.socket {
-            // turmoil takes a second goodbye for a mistake.
-            Some(socket) if !self.has_said_goodbye => {
+            // turmoil panics on a second FIN.
+            Some(socket) if !self.fin_sent => {
                 if is_full(socket, context) {
                     self.writer = Some(context.waker().clone());
                     return Poll::Pending;
                 }
-                self.has_said_goodbye = true;
+                self.fin_sent = true;
                 Pin::new(socket).poll_shutdown(context)
             }
             _ => Poll::Ready(Ok(())),
         }
     }
 
-    /// Lets go of the socket. If the world still runs, turmoil says goodbye for it.
-    fn let_go(&mut self) {
+    /// Drops the socket. If the world still runs, turmoil sends a FIN for it.
+    fn drop_socket(&mut self) {
         let Some(socket) = self.socket.take() else { return };
         let mut context = Context::from_waker(Waker::noop());
-        if !self.has_said_goodbye
+        if !self.fin_sent
             && is_full(&socket, &mut context)
             && let Ok(runtime) = Handle::try_current()
         {
@@ -211,7 +211,7 @@ impl LineState {
     }
 }
 
-/// Whether the peer has so much to read that there is no room for a goodbye behind it: turmoil would lose it.
+/// Whether the peer has so much unread data that turmoil would lose a FIN.
 fn is_full(socket: &TcpStream, context: &mut Context<'_>) -> bool {
     pin!(socket.writable()).poll(context).is_pending()
 }
@@ -220,14 +220,14 @@ fn is_full(socket: &TcpStream, context: &mut Context<'_>) -> bool {
 #[derive(Clone)]
 pub(super) struct HostNetwork {
     pub host: usize,
-    pub neighbourhood: Neighbourhood,
+    pub shared_network: SharedNetwork,
     pub clock: TickClock,
     pub power: PowerSwitch,
 }
 
 impl HostNetwork {
     fn adopt(&self, peer: usize, socket: TcpStream) -> Box<dyn ByteStream> {
-        let mut shared = self.neighbourhood.lock();
+        let mut shared = self.shared_network.lock();
         shared.opened += 1;
         let line = Arc::new(Line {
             number: shared.opened,
@@ -236,8 +236,8 @@ impl HostNetwork {
             state: Mutex::new(LineState {
                 fate: Fate::Whole,
                 socket: Some(socket),
-                has_said_goodbye: false,
-                swallowed: 0,
+                fin_sent: false,
+                discarded: 0,
                 reader: None,
                 writer: None,
             }),
@@ -245,33 +245,34 @@ impl HostNetwork {
         shared.lines.insert(line.number, Arc::clone(&line));
         Box::new(HostStream {
             line,
-            neighbourhood: self.neighbourhood.clone(),
+            shared_network: self.shared_network.clone(),
             power: self.power.clone(),
         })
     }
 }
 
-/// Whether an attempt to connect gets anywhere.
+/// Whether an attempt to connect succeeds.
 enum Reach {
-    /// As far as turmoil is concerned.
+    /// Yes, as far as turmoil decides.
     Open,
-    /// The process is dead, and its machine says so.
+    /// The process is dead, and its machine refuses.
     Refused,
-    /// Not now; perhaps later.
+    /// Not yet; perhaps later.
     NotYet,
-    /// Its packets are lost, and it is told nothing.
+    /// Its packets are lost without notice.
     Never,
 }
 
-/// turmoil leaves an opening to a host that is down lying until it is up, refuses one that a partition
-/// swallows at once, and lets the answer to an opening arrive whatever the way back is like.
+/// Corrects three differences from TCP: turmoil keeps a SYN to a host that is down until the host is up,
+/// refuses a SYN that a partition drops at once, and delivers the answer to a SYN whatever the state of the
+/// reverse direction.
 fn reach(shared: &Shared, from: usize, to: usize) -> Reach {
-    let way = shared.links.direction(from, to).fault;
+    let way = shared.links.direction(from, to).blockade;
     match (shared.hosts[to].down, way) {
-        (_, Some(LinkFault::BlackHole)) => Reach::Never,
+        (_, Some(Blockade::BlackHole)) => Reach::Never,
         (Some(Death::Power), _) => Reach::NotYet,
         (Some(Death::Process), None) => Reach::Refused,
-        (None, None) | (_, Some(LinkFault::Cut)) => Reach::Open,
+        (None, None) | (_, Some(Blockade::Cut)) => Reach::Open,
     }
 }
 
@@ -292,14 +293,14 @@ impl Network for HostNetwork {
     fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
             let (host, port) = split(authority)?;
-            let peer = self.neighbourhood.lock().find(host).ok_or_else(|| {
+            let peer = self.shared_network.lock().find(host).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::NotFound, format!("there is no host `{host}`"))
             })?;
             if self.power.pulled().is_some() {
                 std::future::pending::<()>().await;
             }
             loop {
-                let reach = reach(&self.neighbourhood.lock(), self.host, peer);
+                let reach = reach(&self.shared_network.lock(), self.host, peer);
                 match reach {
                     Reach::Open => break,
                     Reach::Refused => {
@@ -311,16 +312,16 @@ impl Network for HostNetwork {
                 }
             }
             let socket = TcpStream::connect((host, port)).await?;
-            self.await_way_back(peer).await;
+            self.wait_for_answer(peer).await;
             Ok(self.adopt(peer, socket))
         })
     }
 }
 
 impl HostNetwork {
-    /// Waits for as long as the answer to an opening takes.
-    async fn await_way_back(&self, peer: usize) {
-        let way_back = || self.neighbourhood.lock().links.direction(peer, self.host);
+    /// Waits for the time that the answer to a SYN takes.
+    async fn wait_for_answer(&self, peer: usize) {
+        let way_back = || self.shared_network.lock().links.direction(peer, self.host);
         let extra = way_back().extra;
         if extra > Duration::ZERO {
             let arrival = self.clock.now() + extra;
@@ -329,10 +330,10 @@ impl HostNetwork {
             }
         }
         loop {
-            match way_back().fault {
+            match way_back().blockade {
                 None => return,
-                Some(LinkFault::Cut) => self.clock.sleep(self.clock.tick()).await,
-                Some(LinkFault::BlackHole) => std::future::pending().await,
+                Some(Blockade::Cut) => self.clock.sleep(self.clock.tick()).await,
+                Some(Blockade::BlackHole) => std::future::pending().await,
             }
         }
     }
@@ -348,13 +349,13 @@ impl Listener for HostListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async {
             let (socket, origin) = self.listener.accept().await?;
-            let shared = self.network.neighbourhood.lock();
+            let shared = self.network.shared_network.lock();
             let peer = shared
                 .addresses
                 .iter()
                 .position(|address| *address == origin.ip());
             drop(shared);
-            let peer = peer.expect("whoever connects is a host of this world");
+            let peer = peer.expect("the peer is a host of this world");
             Ok(self.network.adopt(peer, socket))
         })
     }
@@ -364,10 +365,10 @@ impl Listener for HostListener {
     }
 }
 
-/// One end of a connection, as its host holds it.
+/// One end of a connection, as its host owns it.
 struct HostStream {
     line: Arc<Line>,
-    neighbourhood: Neighbourhood,
+    shared_network: SharedNetwork,
     power: PowerSwitch,
 }
 
@@ -390,7 +391,7 @@ impl AsyncWrite for HostStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What was written is turmoil's already.
+        // Written data is already with turmoil.
         Poll::Ready(Ok(()))
     }
 
@@ -404,10 +405,10 @@ impl AsyncWrite for HostStream {
 
 impl Drop for HostStream {
     fn drop(&mut self) {
-        // Without power nobody says goodbye: the world lets go of these itself.
+        // Without power no FIN is sent; the world drops these connections.
         if self.power.pulled() != Some(Death::Power) {
-            self.neighbourhood.lock().lines.remove(&self.line.number);
-            self.line.state().let_go();
+            self.shared_network.lock().lines.remove(&self.line.number);
+            self.line.state().drop_socket();
         }
     }
 }

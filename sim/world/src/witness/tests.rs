@@ -1,4 +1,5 @@
-//! What a party can notice of a fault is the same in both worlds: small plays, each in either.
+//! Checks that a party observes the same effects of a fault in both worlds, with small plays that run in
+//! each.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::Link;
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
 use crate::{AnyWorld, Machine, Stopped, WorldError, WorldKind};
@@ -15,7 +16,7 @@ type Stream = Box<dyn ByteStream>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// What was seen so far, by anybody.
+/// Entries of all hosts so far.
 #[derive(Clone)]
 struct Log {
     start: Timestamp,
@@ -27,7 +28,7 @@ impl Log {
         self.entries.lock().unwrap().push(entry.into());
     }
 
-    /// Adds an entry with its time in tenths of seconds: the ticks of one world do not show in them.
+    /// Adds an entry with its time in tenths of a second, which hides the ticks of one world.
     fn add_at(&self, machine: &Machine, entry: &str) {
         let elapsed = machine.seams.clock.now().duration_since(self.start);
         self.add(format!("{:.1} s: {entry}", elapsed.as_secs_f64()));
@@ -38,8 +39,8 @@ impl Log {
     }
 }
 
-/// A world with a log and two hosts: `server`, which answers what it hears at port 80 and logs how each
-/// conversation ends, and `client`, on which nothing runs by itself.
+/// A world with a log and two hosts: `server`, which echoes at port 80 and logs the end of each connection,
+/// and `client`, which runs nothing by default.
 struct Play {
     world: Box<dyn AnyWorld>,
     log: Log,
@@ -75,7 +76,7 @@ impl Play {
         assert_eq!(self.world.run_until(Some(end), || false), Stopped::DeadlinePassed);
     }
 
-    /// Has the client do something.
+    /// Runs a task on the client.
     fn client<F>(&mut self, act: impl FnOnce(Machine, Log) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -86,8 +87,8 @@ impl Play {
             .unwrap();
     }
 
-    /// Opens a connection and says something every second, for as long as there is an answer.
-    fn chatter(&mut self) {
+    /// Opens a connection and sends something every second while answers arrive.
+    fn send_every_second(&mut self) {
         self.client(|machine, log| async move {
             let mut stream = match machine.seams.network.connect("server:80").await {
                 Ok(stream) => stream,
@@ -104,7 +105,7 @@ impl Play {
         });
     }
 
-    /// What was seen, sorted: within a tick, or an instant, the order is the world's own.
+    /// All entries, sorted, because the order within a tick or an instant depends on the world.
     fn finish(self) -> Vec<String> {
         let mut entries = self.log.entries.lock().unwrap().clone();
         entries.sort();
@@ -118,7 +119,7 @@ async fn answer(machine: Machine, mut stream: Stream, log: Log) {
         match stream.read(&mut bytes).await {
             Ok(0) => return log.add_at(&machine, "server reads the end"),
             Ok(count) => {
-                log.add_at(&machine, &format!("server hears {count}"));
+                log.add_at(&machine, &format!("server receives {count}"));
                 let _ = stream.write_all(&bytes[..count]).await;
             }
             Err(error) => return log.add_at(&machine, &format!("server: {:?}", error.kind())),
@@ -133,7 +134,7 @@ async fn ask(stream: &mut Stream, question: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Plays in both worlds, demands that both see the same, and gives that back.
+/// Runs a play in both worlds, asserts that the entries are equal, and returns them.
 fn in_both(what: &str, play: impl Fn(&mut Play)) -> Vec<String> {
     let [first, witnessed] = [WorldKind::Events, WorldKind::Witness { tick: TICK }].map(|kind| {
         let mut playing = Play::new(kind);
@@ -148,11 +149,13 @@ type Boot = fn(Machine) -> BoxFuture<'static, ()>;
 type Strike = fn(&mut dyn AnyWorld, &Link) -> Result<(), WorldError>;
 
 #[test]
-fn a_link_that_is_struck_for_a_while_shows_the_same_whichever_way_and_however() {
+fn link_faults_look_the_same_in_both_worlds() {
     let strikes: [(&str, Strike); 3] = [
-        ("cut", |world, link| world.cut(link)),
-        ("black hole", |world, link| world.black_hole(link)),
-        ("delay", |world, link| world.delay(link, Duration::from_secs(3))),
+        ("cut", |world, link| world.apply(&Fault::cut(link))),
+        ("black hole", |world, link| world.apply(&Fault::black_hole(link))),
+        ("delay", |world, link| {
+            world.apply(&Fault::delay(link, Duration::from_secs(3)))
+        }),
     ];
     let links = [
         Link::between("client", "server"),
@@ -162,19 +165,19 @@ fn a_link_that_is_struck_for_a_while_shows_the_same_whichever_way_and_however() 
     let mut seen = Vec::new();
     for (name, strike) in strikes {
         for link in &links {
-            // Struck with a connection in use, and before one is opened.
+            // With a connection in use, and before one is opened.
             for from in [0, 1500] {
                 let struck = |play: &mut Play| {
                     if from > 0 {
-                        play.chatter();
+                        play.send_every_second();
                         play.run_for(Duration::from_millis(from));
                     }
                     strike(&mut *play.world, link).unwrap();
                     if from == 0 {
-                        play.chatter();
+                        play.send_every_second();
                     }
                     play.run_for(Duration::from_secs(10));
-                    play.world.heal(link).unwrap();
+                    play.world.heal(&Place::link(link)).unwrap();
                     play.run_for(Duration::from_secs(20));
                 };
                 seen.push(in_both(&format!("{name} on {link:?} from {from} ms on"), struck));
@@ -189,19 +192,24 @@ fn a_link_that_is_struck_for_a_while_shows_the_same_whichever_way_and_however() 
 #[test]
 fn two_faults_that_turmoil_cannot_combine_are_refused_and_change_nothing() {
     let mut play = Play::new(WorldKind::Witness { tick: TICK });
-    play.chatter();
+    play.send_every_second();
     play.run_for(Duration::from_millis(500));
     let (there, back) = (
         Link::one_way("client", "server"),
         Link::one_way("server", "client"),
     );
-    play.world.cut(&there).unwrap();
-    let refused = play.world.black_hole(&back).unwrap_err();
-    assert!(matches!(refused, WorldError::NotCarried(_)), "{refused}");
-    play.world.heal(&there).unwrap();
-    play.world.delay(&there, Duration::from_millis(10)).unwrap();
-    let refused = play.world.delay(&back, Duration::from_millis(20)).unwrap_err();
-    assert!(matches!(refused, WorldError::NotCarried(_)), "{refused}");
+    play.world.apply(&Fault::cut(&there)).unwrap();
+    let refused = play.world.apply(&Fault::black_hole(&back)).unwrap_err();
+    assert!(matches!(refused, WorldError::Unsupported(_)), "{refused}");
+    play.world.heal(&Place::link(&there)).unwrap();
+    play.world
+        .apply(&Fault::delay(&there, Duration::from_millis(10)))
+        .unwrap();
+    let refused = play
+        .world
+        .apply(&Fault::delay(&back, Duration::from_millis(20)))
+        .unwrap_err();
+    assert!(matches!(refused, WorldError::Unsupported(_)), "{refused}");
     play.run_for(Duration::from_secs(9));
     assert!(
         play.finish()
@@ -211,21 +219,29 @@ fn two_faults_that_turmoil_cannot_combine_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn a_fin_an_rst_and_silence_look_the_same_from_either_end() {
+fn connection_faults_look_the_same_in_both_worlds() {
     let strikes: [(&str, Strike); 4] = [
-        ("fin of the client", |world, _| world.finish("client", "server")),
-        ("fin of the server", |world, _| world.finish("server", "client")),
-        ("rst", |world, _| world.reset("client", "server")),
-        ("silence", |world, _| world.silence("client", "server")),
+        ("fin of the client", |world, _| {
+            world.apply(&Fault::end_of("client", "server", ConnectionEnd::Finish))
+        }),
+        ("fin of the server", |world, _| {
+            world.apply(&Fault::end_of("server", "client", ConnectionEnd::Finish))
+        }),
+        ("rst", |world, _| {
+            world.apply(&Fault::end_of("client", "server", ConnectionEnd::Reset))
+        }),
+        ("silence", |world, _| {
+            world.apply(&Fault::end_of("client", "server", ConnectionEnd::Silence))
+        }),
     ];
     let link = Link::between("client", "server");
     for (name, strike) in strikes {
         let seen = in_both(name, |play| {
-            play.chatter();
+            play.send_every_second();
             play.run_for(Duration::from_millis(500));
             strike(&mut *play.world, &link).unwrap();
             play.run_for(Duration::from_secs(2));
-            play.chatter();
+            play.send_every_second();
             play.run_for(Duration::from_secs(10));
         });
         assert!(
@@ -237,43 +253,43 @@ fn a_fin_an_rst_and_silence_look_the_same_from_either_end() {
 }
 
 #[test]
-fn a_host_that_goes_down_looks_the_same_to_those_who_talk_to_it_and_to_those_who_want_to() {
+fn a_crash_looks_the_same_to_open_and_to_new_connections() {
     let strikes: [(&str, Strike); 4] = [
-        ("process", |world, _| world.crash("server")),
-        ("power", |world, _| world.crash_silently("server")),
+        ("process", |world, _| world.apply(&Fault::crash("server"))),
+        ("power", |world, _| world.apply(&Fault::power_loss("server"))),
         ("process behind a cut", |world, link| {
-            world.cut(link)?;
-            world.crash("server")
+            world.apply(&Fault::cut(link))?;
+            world.apply(&Fault::crash("server"))
         }),
         ("power behind a black hole", |world, link| {
-            world.black_hole(link)?;
-            world.crash_silently("server")
+            world.apply(&Fault::black_hole(link))?;
+            world.apply(&Fault::power_loss("server"))
         }),
     ];
     let link = Link::between("client", "server");
     for (name, strike) in strikes {
         in_both(name, |play| {
-            play.chatter();
+            play.send_every_second();
             play.run_for(Duration::from_millis(500));
             strike(&mut *play.world, &link).unwrap();
             assert_eq!(play.world.is_up("server"), Ok(false));
             play.run_for(Duration::from_secs(2));
             if name != "process behind a cut" {
-                play.chatter();
+                play.send_every_second();
             }
             play.run_for(Duration::from_secs(2));
-            play.world.restart("server").unwrap();
+            play.world.heal(&Place::host("server")).unwrap();
             play.run_for(Duration::from_secs(2));
-            play.world.heal_everything();
+            play.world.heal(&Place::EveryLink).unwrap();
             play.run_for(Duration::from_secs(2));
-            play.chatter();
+            play.send_every_second();
             play.run_for(Duration::from_secs(10));
         });
     }
 }
 
 #[test]
-fn a_slow_reader_gets_all_of_it_through_a_cut_and_then_the_end() {
+fn a_slow_reader_gets_all_data_and_the_end_after_a_cut() {
     const BYTES: usize = 300_000;
     let seen = in_both("300 000 bytes", |play| {
         play.world.add_host("source", |machine| {
@@ -300,16 +316,16 @@ fn a_slow_reader_gets_all_of_it_through_a_cut_and_then_the_end() {
         });
         play.run_for(Duration::from_millis(300));
         let link = Link::between("source", "client");
-        play.world.cut(&link).unwrap();
+        play.world.apply(&Fault::cut(&link)).unwrap();
         play.run_for(Duration::from_secs(4));
-        play.world.heal(&link).unwrap();
+        play.world.heal(&Place::link(&link)).unwrap();
         play.run_for(Duration::from_secs(30));
     });
     assert_eq!(seen, [format!("{BYTES} bytes, in order: true")]);
 }
 
 #[test]
-fn a_host_that_pulls_its_switch_says_no_more_and_others_hear_it_go_or_do_not() {
+fn a_host_that_pulls_its_power_switch_looks_the_same_to_its_peers() {
     for power_loss in [false, true] {
         let seen = in_both("switch", |play| {
             play.world.add_host("doomed", move |machine| {
@@ -336,7 +352,7 @@ fn a_host_that_pulls_its_switch_says_no_more_and_others_hear_it_go_or_do_not() {
 }
 
 #[test]
-fn a_panic_wherever_it_is_is_reported_with_its_host_and_takes_that_host_down_only() {
+fn a_panic_is_reported_with_its_host_and_crashes_only_that_host() {
     let doomed: [(&str, Boot); 3] = [
         ("in boot", |_| panic!("a bug")),
         ("in the first task", |_| Box::pin(async { panic!("a bug") })),
@@ -358,7 +374,7 @@ fn a_panic_wherever_it_is_is_reported_with_its_host_and_takes_that_host_down_onl
             assert_eq!(host, "doomed");
             assert!(message.starts_with("a bug (at "), "{message}");
             assert_eq!(play.world.is_up("doomed"), Ok(false));
-            play.chatter();
+            play.send_every_second();
             play.run_for(Duration::from_secs(9));
         });
         assert!(
@@ -370,7 +386,7 @@ fn a_panic_wherever_it_is_is_reported_with_its_host_and_takes_that_host_down_onl
 }
 
 #[test]
-fn the_clock_of_the_witness_is_exact_to_the_tick_and_its_deeds_are_done_in_order() {
+fn the_witness_runs_scheduled_actions_in_order_and_exact_to_the_tick() {
     let mut play = Play::new(WorldKind::Witness {
         tick: Duration::from_millis(10),
     });

@@ -83,7 +83,7 @@ impl World {
             && let Some((execution, socket)) = self.laws.active_execution()
         {
             return match socket {
-                Some(socket) => self.say(socket, &done()),
+                Some(socket) => self.send(socket, &done()),
                 None => self.connect_imported(execution),
             };
         }
@@ -91,16 +91,16 @@ impl World {
         match (outlook, socket, self.laws.current_run().cloned()) {
             (Outlook::Works | Outlook::PongsOnly, Some(socket), _) if self.pings > 0 => {
                 self.pings = 0;
-                self.say(socket, &Frame::Other("heartbeat"))?;
-                self.say(socket, &Frame::ChildIdle)?;
-                self.say(socket, &Frame::Pong)
+                self.send(socket, &Frame::Other("heartbeat"))?;
+                self.send(socket, &Frame::ChildIdle)?;
+                self.send(socket, &Frame::Pong)
             }
             (Outlook::Works, Some(socket), _) => {
                 for _ in self.laws.accepted() {
                     self.answer(socket, 0, ReplyEnd::Completed, Some(Frame::RootIdle))?;
                 }
-                self.say(socket, &Frame::RootIdle)?;
-                self.say(socket, &done())?;
+                self.send(socket, &Frame::RootIdle)?;
+                self.send(socket, &done())?;
                 self.pass_on()
             }
             (Outlook::Works, None, Some(run))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::Link;
+use turnstile_fault::{Fault, Link, Place};
 
 use crate::parties::{RECEIVER, SERVER};
 
@@ -122,27 +122,15 @@ impl Faults {
 
     pub(super) fn take(&mut self, at: Duration, event: &WorldEvent) {
         match event {
-            WorldEvent::Cut { link } | WorldEvent::Delayed { link, .. } => self.link_fails(at, link, false),
-            WorldEvent::BlackHoled { link } => self.link_fails(at, link, true),
-            WorldEvent::Healed { link } => {
-                for direction in directions(link) {
-                    self.ends(at, &direction);
-                }
-                if other_end(&link.from, &link.to) == Some(RECEIVER) {
-                    self.reconnect_receiver(at);
-                }
-            }
-            WorldEvent::HealedEverything => {
-                for disruption in &mut self.disruptions {
-                    if matches!(disruption.location, Location::Direction { .. }) {
-                        disruption.until.get_or_insert(at);
-                    }
-                }
-                self.reconnect_receiver(at);
-            }
-            WorldEvent::Reset { from, to, .. }
-            | WorldEvent::Finished { from, to, .. }
-            | WorldEvent::Silenced { from, to, .. } => {
+            WorldEvent::Began { fault, .. } => self.begins(at, fault),
+            WorldEvent::Ended { place } => self.is_healed(at, place),
+        }
+    }
+
+    fn begins(&mut self, at: Duration, fault: &Fault) {
+        match fault {
+            Fault::Link { link, effect } => self.link_fails(at, link, effect.loses()),
+            Fault::Connections { from, to, .. } => {
                 if let Some(party) = other_end(from, to) {
                     self.disruptions.push(Disruption {
                         party: Some(party.to_owned()),
@@ -156,7 +144,7 @@ impl Faults {
                     }
                 }
             }
-            WorldEvent::Crashed { host, .. } => {
+            Fault::Host { host, .. } => {
                 self.disruptions.push(Disruption {
                     party: (host != SERVER).then(|| host.clone()),
                     location: Location::Host(host.clone()),
@@ -166,14 +154,36 @@ impl Faults {
                 });
                 self.receiver.is_down |= host == RECEIVER;
             }
-            WorldEvent::Restarted { host } => {
+            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => {}
+        }
+    }
+
+    fn is_healed(&mut self, at: Duration, place: &Place) {
+        match place {
+            Place::Link(link) => {
+                for direction in directions(link) {
+                    self.ends(at, &direction);
+                }
+                if other_end(&link.from, &link.to) == Some(RECEIVER) {
+                    self.reconnect_receiver(at);
+                }
+            }
+            Place::EveryLink => {
+                for disruption in &mut self.disruptions {
+                    if matches!(disruption.location, Location::Direction { .. }) {
+                        disruption.until.get_or_insert(at);
+                    }
+                }
+                self.reconnect_receiver(at);
+            }
+            Place::Host(host) => {
                 self.ends(at, &Location::Host(host.clone()));
                 if host == RECEIVER {
                     self.receiver.is_down = false;
                     self.receiver.until = Some(at);
                 }
             }
-            WorldEvent::DiskFailed { .. } | WorldEvent::DiskHealed { .. } => {}
+            Place::Disk(_) | Place::Queue | Place::Wrapper => {}
         }
     }
 
@@ -222,15 +232,11 @@ impl Disruption {
 
 /// The directions that a fault of a link affects.
 fn directions(link: &Link) -> Vec<Location> {
-    let direction = |from: &str, to: &str| Location::Direction {
+    let direction = |(from, to): (&str, &str)| Location::Direction {
         from: from.to_owned(),
         to: to.to_owned(),
     };
-    let mut directions = vec![direction(&link.from, &link.to)];
-    if !link.one_way {
-        directions.push(direction(&link.to, &link.from));
-    }
-    directions
+    link.directions().map(direction).collect()
 }
 
 /// The other party of a link of the server; `None` for a link without the server.
@@ -244,7 +250,7 @@ fn other_end<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use turnstile_events::world::CrashCause;
+    use turnstile_events::world::Cause;
 
     use super::*;
     use crate::parties::WRAPPER;
@@ -257,12 +263,12 @@ mod tests {
         faults
     }
 
+    fn ended(place: Place) -> WorldEvent {
+        WorldEvent::Ended { place }
+    }
+
     fn crashed(host: &str) -> WorldEvent {
-        WorldEvent::Crashed {
-            host: host.to_owned(),
-            cause: CrashCause::Order,
-            silently: false,
-        }
+        WorldEvent::began(Fault::crash(host), Cause::Order)
     }
 
     fn secs(seconds: [u64; 2]) -> [Duration; 2] {
@@ -274,9 +280,9 @@ mod tests {
         let link = Link::between(WRAPPER, SERVER);
         let one_way = Link::one_way(SERVER, WRAPPER);
         let faults = faults([
-            (10, WorldEvent::BlackHoled { link: link.clone() }),
-            (20, WorldEvent::Healed { link: one_way }),
-            (30, WorldEvent::Healed { link }),
+            (10, WorldEvent::of(&Fault::black_hole(&link))),
+            (20, ended(Place::Link(one_way))),
+            (30, ended(Place::Link(link))),
         ]);
         for (since, broken_from) in [[5, 10], [15, 15], [25, 25]].map(secs).map(Into::into) {
             assert_eq!(faults.broken_from(WRAPPER, since), broken_from);
@@ -293,15 +299,10 @@ mod tests {
     fn a_cut_delays_packets_and_a_crash_of_the_server_breaks_connections() {
         let link = Link::between(WRAPPER, SERVER);
         let faults = faults([
-            (10, WorldEvent::Cut { link }),
-            (20, WorldEvent::HealedEverything),
+            (10, WorldEvent::of(&Fault::cut(&link))),
+            (20, ended(Place::EveryLink)),
             (30, crashed(SERVER)),
-            (
-                40,
-                WorldEvent::Restarted {
-                    host: SERVER.to_owned(),
-                },
-            ),
+            (40, ended(Place::host(SERVER))),
         ]);
         for (span, is_disrupted) in [
             ([0, 9], false),

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use turnstile_profile::Profile;
 
 pub use self::faults::Faults;
 pub use self::reader::CONNECTED;
@@ -48,6 +49,8 @@ pub struct RunContext {
     pub in_real_time: bool,
     /// The secrets that only the server and its services know.
     pub secrets: Vec<String>,
+    /// The durations, limits and numbers of attempts that the server has to keep.
+    pub profile: Arc<Profile>,
 }
 
 impl Default for RunContext {
@@ -58,6 +61,7 @@ impl Default for RunContext {
             timing_tolerance: Duration::ZERO,
             in_real_time: false,
             secrets: Secrets::default().all().map(str::to_owned).into(),
+            profile: Arc::default(),
         }
     }
 }

@@ -10,9 +10,6 @@ use super::{
 };
 use crate::parties::OBSERVER;
 
-/// Time without activity after which a session is removed (protocol §7).
-const LIFETIME: Duration = Duration::from_hours(90 * 24);
-
 /// Longest pause of a slow client between two events. The observer of the harness never pauses.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
@@ -64,7 +61,8 @@ fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
     active_at.extend(kept.iter().map(|event| event.at));
     active_at.push(run.end);
     active_at.sort_unstable();
-    active_at.windows(2).any(|pair| pair[1] - pair[0] >= LIFETIME)
+    let lifetime = run.context.profile.session_lifetime;
+    active_at.windows(2).any(|pair| pair[1] - pair[0] >= lifetime)
 }
 
 impl<'a> SessionHistory<'a> {

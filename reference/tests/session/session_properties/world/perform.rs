@@ -10,9 +10,9 @@ use turnstile_reference::session::{EnqueueError, Input, Reply, SocketId, frame};
 
 use super::World;
 use crate::session_properties::actions::{Action, Claim, Fate, Frame, Index, Intent, ReplyEnd, Report};
+use crate::session_properties::frames::to_json;
 use crate::session_properties::laws::Violation;
 use crate::session_properties::setting::{PLAIN, admission, target, workspace};
-use crate::session_properties::words::words;
 
 /// The pause between two text deltas.
 const STREAM_PAUSE: Duration = Duration::from_secs(20);
@@ -101,9 +101,9 @@ impl World {
                     self.put(Input::IngestClosed { socket, closing })?;
                 }
             }
-            Action::Say { socket, frame } => {
+            Action::Send { socket, frame } => {
                 if let Some(place) = place(*socket, self.sockets.len()) {
-                    self.say(self.sockets[place], frame)?;
+                    self.send(self.sockets[place], frame)?;
                 }
             }
             Action::Answer {
@@ -143,10 +143,10 @@ impl World {
             };
             if self.pings > 0 {
                 self.pings = 0;
-                self.say(socket, &Frame::Pong)?;
+                self.send(socket, &Frame::Pong)?;
             }
             if shows && self.laws.current_socket() == Some(socket) {
-                self.say(socket, &Frame::Delta)?;
+                self.send(socket, &Frame::Delta)?;
             }
         }
         Ok(())
@@ -218,8 +218,8 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn say(&mut self, socket: SocketId, frame: &Frame) -> Result<(), Violation> {
-        let Some((stream_event_type, data)) = words(frame, |index| self.message(index)) else {
+    pub(super) fn send(&mut self, socket: SocketId, frame: &Frame) -> Result<(), Violation> {
+        let Some((stream_event_type, data)) = to_json(frame, |index| self.message(index)) else {
             return Ok(());
         };
         self.put(Input::IngestEvent {
@@ -251,7 +251,7 @@ impl World {
         let frames = [Some(part), Some(reply), then];
         for frame in frames.iter().flatten() {
             if self.sockets.contains(&socket) {
-                self.say(socket, frame)?;
+                self.send(socket, frame)?;
             }
         }
         Ok(())

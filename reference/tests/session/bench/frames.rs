@@ -1,30 +1,30 @@
-//! What a wrapper says, as the JSON that it says it in (protocol §11).
+//! The frames of a wrapper as JSON (protocol §11).
 
 use serde_json::{Value, json};
 use turnstile_reference::identity::MessageId;
 
 use super::setting::KILO_SESSION;
 
-/// What the assistant says in a reply that failed.
+/// The error text of a failed reply.
 pub const ASSISTANT_ERROR: &str = "402 no credit";
-/// What a wrapper says in a fatal error.
+/// The error text of a fatal error.
 pub const FATAL_ERROR: &str = "the agent broke";
 
-/// A frame on an ingest socket: its name and its data.
+/// A frame on an ingest socket: its type and data.
 pub type Frame = (&'static str, Value);
 
-/// How far an assistant's message is.
+/// The state of an assistant message.
 #[derive(Debug, Clone, Copy)]
 pub enum Reply {
-    /// It is being written.
+    /// Not finished.
     Open,
-    /// It is complete.
+    /// Completed.
     Completed,
-    /// It carries an error.
+    /// Failed.
     Failed,
 }
 
-/// The assistant's message that answers `message`.
+/// The assistant message that answers `message`.
 pub fn assistant(message: &MessageId, reply: Reply) -> Frame {
     let mut info = json!({"id": format!("a-{message}"), "role": "assistant", "sessionID": KILO_SESSION,
         "parentID": message, "time": {"created": 1}});
@@ -38,27 +38,27 @@ pub fn assistant(message: &MessageId, reply: Reply) -> Frame {
     kilo("message.updated", json!({"info": info}))
 }
 
-/// The root session is idle.
+/// The idle of the root session.
 pub fn root_idle() -> Frame {
     kilo("session.idle", json!({"sessionID": KILO_SESSION}))
 }
 
-/// The wrapper stopped on demand.
+/// `interrupted`.
 pub fn interrupted() -> Frame {
     ("interrupted", json!({}))
 }
 
-/// The wrapper cannot go on.
+/// A fatal `error`.
 pub fn fatal_error() -> Frame {
     ("error", json!({"fatal": true, "error": FATAL_ERROR}))
 }
 
-/// The answer to a ping.
+/// `pong`.
 pub fn pong() -> Frame {
     ("pong", json!({}))
 }
 
-/// An event of kilo's.
+/// An event of kilo.
 pub fn kilo(event: &str, properties: Value) -> Frame {
     let mut data = properties.clone();
     data["event"] = json!(event);
