@@ -10,7 +10,7 @@ use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
 
-use super::run::Explored;
+use crate::report::finding::Flaw;
 use crate::script::Verdict;
 
 /// The maximum number of seeds that a cluster lists.
@@ -64,20 +64,14 @@ pub struct Shape {
 pub struct Clusters(BTreeMap<(String, String), Cluster>);
 
 impl Clusters {
-    /// Adds the first finding of a seed. Returns whether it opens a new cluster.
-    pub fn add(&mut self, explored: &Explored) -> bool {
-        let Some(broken) = explored.broken() else {
-            return false;
-        };
-        let Some(first) = broken.flaws.first() else {
-            return false;
-        };
+    /// Adds the first finding of a seed, with the shape of the trace around it. Returns whether it is a new cluster.
+    pub fn add(&mut self, seed: u64, first: &Flaw, shape: &Shape) -> bool {
         self.merge(Cluster {
             rule: first.rule.clone(),
-            shape: broken.shape.moments.clone(),
-            faults: broken.shape.faults.clone(),
+            shape: shape.moments.clone(),
+            faults: shape.faults.clone(),
             count: 1,
-            seeds: vec![explored.seed],
+            seeds: vec![seed],
             text: first.text.clone(),
         })
     }

@@ -18,6 +18,7 @@ use turnstile_scenarios::{
     QueueBehaviour, Status, Step,
 };
 
+use super::fault_group::{AfterWork, FaultGroup, at_any_time};
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
@@ -28,26 +29,8 @@ const CLIENT: &str = "client";
 /// Two parties by name.
 type Ends = (&'static str, &'static str);
 
-/// One fault, or two related faults.
-#[derive(Debug, Clone)]
-pub(super) struct Blow {
-    /// Steps that inject the first fault.
-    pub(super) steps: Vec<Step>,
-    /// What happens after the work of the first session.
-    pub(super) after_work: Option<AfterWork>,
-}
-
-/// Steps that follow the end of the work. The wrapper then has no unfinished turn, but may still send its last event;
-/// the server has no unfinished turn, but may have a pending callback.
-#[derive(Debug, Clone)]
-pub(super) struct AfterWork {
-    /// Time limit for the wait.
-    pub(super) within: Lapse,
-    pub(super) steps: Vec<Step>,
-}
-
 /// Generates one fault of the kinds with a rate above 0, or `None` if there are none.
-pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
+pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
         (
@@ -89,13 +72,6 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
         kinds.push((rates.queue.min(rates.server_crash), forgetting().boxed()));
     }
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
-}
-
-pub(super) fn at_any_time(steps: Vec<Step>) -> Blow {
-    Blow {
-        steps,
-        after_work: None,
-    }
 }
 
 /// Two parties that communicate.
@@ -199,18 +175,20 @@ fn crash_point() -> BoxedStrategy<Step> {
 
 /// A queue that refuses callbacks until the work ends, and a crash of the server while a callback is pending: the
 /// pending retry must be stored.
-fn forgetting() -> impl Strategy<Value = Blow> {
+fn forgetting() -> impl Strategy<Value = FaultGroup> {
     let queue = prop_oneof![Just(QueueBehaviour::Refuses), Just(QueueBehaviour::Away)];
     // Covers the work and the time until the callback is due.
     let lasts = between(20_000, 40_000);
     let pause = between(500, 10_000);
     let crash = crash(Just(SERVER), any::<bool>());
-    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| Blow {
-        steps: vec![queue_that(is, lasts)],
-        after_work: Some(AfterWork {
-            within,
-            steps: vec![Step::Wait(pause), crash],
-        }),
+    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| {
+        FaultGroup {
+            steps: vec![queue_that(is, lasts)],
+            after_work: Some(AfterWork {
+                within,
+                steps: vec![Step::Wait(pause), crash],
+            }),
+        }
     })
 }
 

@@ -10,7 +10,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 use turnstile_world::Streams;
 
-use super::faults::{self, Blow};
+use super::fault_group::FaultGroup;
+use super::faults;
 use super::layout::Layout;
 use super::swarm::swarm;
 use super::workload;
@@ -35,7 +36,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let blows: Vec<(Index, Blow)> = match faults::fault(&swarm.fault) {
+    let groups: Vec<(Index, FaultGroup)> = match faults::fault(&swarm.fault) {
         Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
         None => Vec::new(),
     };
@@ -46,16 +47,16 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.push(misbehaving(verdict));
     }
     layout.begin(&first);
-    let mut blows_before: Vec<Vec<Blow>> = vec![Vec::new(); acts.len() + 1];
-    for (place, blow) in blows {
-        blows_before[place.index(acts.len() + 1)].push(blow);
+    let mut faults_before: Vec<Vec<FaultGroup>> = vec![Vec::new(); acts.len() + 1];
+    for (place, group) in groups {
+        faults_before[place.index(acts.len() + 1)].push(group);
     }
-    let last_blows = blows_before.pop().unwrap_or_default();
-    for (blows, act) in blows_before.into_iter().zip(&acts) {
-        layout.strike(blows);
+    let last_faults = faults_before.pop().unwrap_or_default();
+    for (groups, act) in faults_before.into_iter().zip(&acts) {
+        layout.strike(groups);
         layout.act(act);
     }
-    layout.strike(last_blows);
+    layout.strike(last_faults);
     layout.finish(seed, settings, receiver)
 }
 

@@ -9,7 +9,7 @@ use turnstile_scenarios::{
     SuccessReply, Surface, Tag, Update,
 };
 
-use super::faults::{AfterWork, Blow};
+use super::fault_group::{AfterWork, FaultGroup};
 use super::swarm::Swarm;
 use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 
@@ -295,8 +295,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Adds faults, except for those of a client that does not exist yet.
-    pub(super) fn strike(&mut self, blows: Vec<Blow>) {
-        for Blow { steps, after_work } in blows {
+    pub(super) fn strike(&mut self, groups: Vec<FaultGroup>) {
+        for FaultGroup { steps, after_work } in groups {
             self.strike_with(steps);
             if let Some(AfterWork { within, steps }) = after_work {
                 self.await_work(within);

@@ -5,6 +5,7 @@
 //! | `generate` | the scenario of a seed |
 //! | `swarm` | the operations and faults of a seed, with their rates |
 //! | `workload` | what users do |
+//! | `fault_group` | related faults |
 //! | `faults` | faults, and the budget that keeps runs recoverable |
 //! | `layout` | the order of steps, and what each refers to |
 //! | `wrapper_faults` | misbehaving wrappers and impostors |
@@ -17,6 +18,7 @@
 //! | `junit` | JUnit report |
 
 mod cluster;
+mod fault_group;
 mod faults;
 mod generate;
 mod junit;

@@ -111,7 +111,10 @@ impl Tally {
                 error: error.to_string(),
             });
         }
-        self.clusters.add(explored)
+        explored.broken().is_some_and(|broken| {
+            let first = broken.flaws.first();
+            first.is_some_and(|first| self.clusters.add(explored.seed, first, &broken.shape))
+        })
     }
 
     /// The number of seeds played.

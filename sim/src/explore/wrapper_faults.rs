@@ -10,7 +10,7 @@ use turnstile_scenarios::{
     JobBehaviour, JobCode, Json, ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
 };
 
-use super::faults::{AfterWork, Blow, at_any_time};
+use super::fault_group::{AfterWork, FaultGroup, at_any_time};
 use super::times::between;
 
 /// A wrapper that fails to start or to accept turns.
@@ -118,7 +118,7 @@ pub(super) fn misbehaving(behaviour: WrapperBehaviour) -> Step {
 }
 
 /// An impostor with a stale fence that sends frames like a wrapper.
-pub(super) fn intruder() -> impl Strategy<Value = Blow> {
+pub(super) fn intruder() -> impl Strategy<Value = FaultGroup> {
     let socket = || -> At<IngestName> { At::from("intruder".parse::<IngestName>().expect("it is a name")) };
     let fence = prop_oneof![3 => Just(Fence::StaleRun), 2 => Just(Fence::StaleConnection)];
     let words = prop_oneof![
@@ -144,7 +144,7 @@ pub(super) fn intruder() -> impl Strategy<Value = Blow> {
             }),
         ];
         match within {
-            Some(within) => Blow {
+            Some(within) => FaultGroup {
                 steps: Vec::new(),
                 after_work: Some(AfterWork { within, steps }),
             },

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod expectations;
+mod inputs;
 mod length;
 mod player;
 mod settling;

@@ -16,7 +16,8 @@ use turnstile_judge::trace::{Record, What};
 
 use super::player::Player;
 use super::{HarnessError, Settling};
-use crate::stage::client::{Awaited, From};
+use crate::stage::client::Awaited;
+use crate::stage::stream::From;
 use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// Text of the trace record at the start of settling.

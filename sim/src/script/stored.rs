@@ -8,12 +8,10 @@ use serde_json::{Map, Value, json};
 use turnstile_scenarios::{Label, Session, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
-use super::steps::{CALLBACK_PATH, REPOSITORY};
+use super::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::stage::StoredSession;
 use crate::stage::client::{USER, draw_message_id};
 
-/// Header of callback requests; a secret of the receiver.
-const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
 /// Age of the session at the start of the run, by default.
 const AGE: Duration = Duration::from_secs(60 * 60);
 /// First prompt, by default.
@@ -128,10 +126,4 @@ fn execution_record(execution: &StoredExecution, ids: &BTreeMap<Label, String>, 
         record["messageId"] = json!(ids[&message.value]);
     }
     record
-}
-
-/// The callback target for the receiver at an authority.
-pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
-    let (header, secret) = CALLBACK_HEADER;
-    json!({"url": format!("http://{receiver}{path}"), "headers": {header: secret}})
 }

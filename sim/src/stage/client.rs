@@ -21,7 +21,6 @@ use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 use super::SERVER_AUTHORITY;
 use super::recorder::Recorder;
-pub use super::stream::{From, StreamRequest};
 use crate::tokens;
 
 /// The user of all clients.

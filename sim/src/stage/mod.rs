@@ -10,7 +10,7 @@ mod queue;
 mod recorder;
 mod sandboxes;
 mod stored;
-mod stream;
+pub mod stream;
 mod subject;
 
 use std::sync::Arc;

@@ -35,7 +35,7 @@ pub const WRAPPER_AUTHORITY: &str = "wrapper:9000";
 const GATEWAY_AUTHORITY: &str = "gateway:9100";
 const DATABASE: &str = "data/turnstile.redb";
 /// Time limit of a request.
-const PATIENCE: Duration = Duration::from_secs(70);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 
 /// Secret that signs user tokens.
 pub const API_SECRET: &str = "Planted0ApiSecret0Planted";
@@ -196,7 +196,7 @@ impl TestBed {
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
         };
         self.world.spawn(CLIENT, asking).expect("the client is up");
-        let deadline = self.now() + PATIENCE;
+        let deadline = self.now() + REQUEST_TIMEOUT;
         let take = || answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut answered = None;
         let stopped = self.world.run_until(Some(deadline), || {

@@ -8,16 +8,12 @@ use turnstile_scenarios::{
 };
 
 use super::requests::contains;
+use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::script::player::{Halt, Player};
-use crate::script::stored::callback_target;
 use crate::stage::client::{Answer, Client, Content, Right};
 
-/// Repository of all sessions.
-pub(in crate::script) const REPOSITORY: &str = "turnstile/example";
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
-/// Initial path of callbacks.
-pub(in crate::script) const CALLBACK_PATH: &str = "/callback";
 /// Read-only procedures, called with GET.
 const QUERIES: [&str; 4] = [
     "health",

@@ -9,7 +9,6 @@ mod streams;
 
 use turnstile_scenarios::{At, ClientName, Step};
 
-pub(super) use self::messages::{CALLBACK_PATH, REPOSITORY};
 use super::player::{Halt, Player};
 use crate::stage::client::Client;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use turnstile_scenarios::{At, ClientName, Open, ReadingSpeed, Resume};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::client::{From, StreamRequest};
+use crate::stage::stream::{From, StreamRequest};
 
 /// Pause of a slow reader after each frame.
 const SLOW_READER_REST: Duration = Duration::from_secs(1);
