@@ -34,7 +34,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// What its findings have in common, in words.
+    /// Describes what the findings have in common.
     pub fn circumstances(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
         let faults = if faults.is_empty() {
@@ -111,7 +111,7 @@ impl Clusters {
 pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
     let mut faults = BTreeSet::new();
     let mut moments: Vec<&str> = Vec::new();
-    let played = &verdict.trace.records()[..verdict.looked_back_at];
+    let played = &verdict.trace.records()[..verdict.inspection_start];
     for record in played.iter().take_while(|record| record.at <= finding.at) {
         faults.extend(fault(record));
         moments.extend(moment(record, finding));
@@ -123,7 +123,7 @@ pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
     }
 }
 
-/// What struck somebody, in a word or two.
+/// Describes the fault that a record injects, in a word or two.
 fn fault(record: &Record) -> Option<String> {
     let What::World(event) = &record.what else {
         return None;
@@ -137,7 +137,7 @@ fn fault(record: &Record) -> Option<String> {
     }
 }
 
-/// Every link but one is the server's.
+/// Returns the end of the link that is not the server.
 fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
     if one == turnstile_judge::parties::SERVER {
         other
@@ -146,7 +146,7 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
     }
 }
 
-/// An event of the message that a finding is about, as the harness's own stream received it.
+/// Returns the event of the finding's message that a record shows to the harness's own client.
 fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
     let What::Observation(Observation::FrameReceived { frame, .. }) = &record.what else {
         return None;

@@ -1,26 +1,26 @@
-//! Faults that belong together, as the steps of a generated scenario.
+//! Related faults, as steps of a generated scenario.
 
 use turnstile_scenarios::{Lapse, Step};
 
-/// One fault, or two that belong together.
+/// One fault, or two related faults.
 #[derive(Debug, Clone)]
 pub(super) struct FaultGroup {
-    /// What happens first; it may take more than one step.
+    /// Steps that inject the first fault.
     pub(super) steps: Vec<Step>,
-    /// What happens once the work of the first session is done.
+    /// What happens after the work of the first session.
     pub(super) after_work: Option<AfterWork>,
 }
 
-/// What waits for work to be done: it meets a wrapper that owes no end any more, but perhaps its last word, and a
-/// server that owes no turn any more, but perhaps a callback.
+/// Steps that follow the end of the work. The wrapper then has no unfinished turn, but may still send its last event;
+/// the server has no unfinished turn, but may have a pending callback.
 #[derive(Debug, Clone)]
 pub(super) struct AfterWork {
-    /// How long the work is waited for, at most.
+    /// Time limit for the wait.
     pub(super) within: Lapse,
     pub(super) steps: Vec<Step>,
 }
 
-/// Steps that may come at any time.
+/// Steps without a condition.
 pub(super) fn at_any_time(steps: Vec<Step>) -> FaultGroup {
     FaultGroup {
         steps,

@@ -1,11 +1,11 @@
-//! What goes wrong in a generated run, and the budget that keeps it recoverable.
+//! Faults of generated runs, and the budget that keeps runs recoverable.
 //!
-//! The budget: whatever is struck heals, restarts or works again, at the latest when the steps are over. Left out
-//! is what the protocol has no remedy for, so that a run in which it happened would say nothing about the server:
+//! Every fault heals, restarts or ends when the steps end, at the latest. Faults that the protocol cannot recover from
+//! are not generated, because such a run says nothing about the server:
 //!
-//! - what is acknowledged is on one disk, so a disk loses what was not synced, and never what was;
-//! - the gateway is told of a request's end by its connection only, so nothing between the wrapper and the
-//!   gateway is lost in silence: no black hole and no silence there, and no lost power at either end.
+//! - Acknowledged data is on one disk, so a disk loses unsynced data only.
+//! - The gateway detects the end of a request by its connection only, so nothing between wrapper and gateway is lost
+//!   silently: no black hole, no silent connection loss, and no power loss at either end.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
 
-/// The client that makes requests.
+/// The client that sends requests.
 const CLIENT: &str = "client";
 
-/// Two parties by their names.
+/// Two parties by name.
 type Ends = (&'static str, &'static str);
 
-/// One fault, of the kinds that a seed goes in for; none if it goes in for none.
+/// Generates one fault of the kinds with a rate above 0, or `None` if there are none.
 pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
@@ -74,7 +74,7 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGro
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }
 
-/// Two parties that speak to each other.
+/// Two parties that communicate.
 fn ends() -> impl Strategy<Value = Ends> {
     prop_oneof![
         1 => Just((WRAPPER, GATEWAY)),
@@ -82,7 +82,7 @@ fn ends() -> impl Strategy<Value = Ends> {
     ]
 }
 
-/// Two parties of which neither waits for ever if what they say to each other is lost in silence.
+/// Two communicating parties that both detect silent loss by a timeout.
 fn quiet_ends() -> impl Strategy<Value = Ends> {
     let other = prop_oneof![
         4 => Just(WRAPPER),
@@ -117,7 +117,7 @@ fn quiet_link() -> impl Strategy<Value = Link> {
     link_between(quiet_ends())
 }
 
-/// An effect on a link, for a while.
+/// A temporary effect on a link.
 fn on_link(
     link: impl Strategy<Value = Link> + 'static,
     effect: impl Strategy<Value = LinkEffect> + 'static,
@@ -173,11 +173,11 @@ fn crash_point() -> BoxedStrategy<Step> {
         .boxed()
 }
 
-/// A queue that takes no callbacks until the work is done, and a server that crashes while it owes one: what it has to
-/// try again it must have written down.
+/// A queue that refuses callbacks until the work ends, and a crash of the server while a callback is pending: the
+/// pending retry must be stored.
 fn forgetting() -> impl Strategy<Value = FaultGroup> {
     let queue = prop_oneof![Just(QueueBehaviour::Refuses), Just(QueueBehaviour::Away)];
-    // The work, and what follows it until the callback is due.
+    // Covers the work and the time until the callback is due.
     let lasts = between(20_000, 40_000);
     let pause = between(500, 10_000);
     let crash = crash(Just(SERVER), any::<bool>());
@@ -192,7 +192,7 @@ fn forgetting() -> impl Strategy<Value = FaultGroup> {
     })
 }
 
-/// What a receiver does with its next requests.
+/// Answers of a receiver to its next requests.
 pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
     let status = |code: u16| Status::try_from(code).expect("the codes here are those of answers");
     let answer = prop_oneof![

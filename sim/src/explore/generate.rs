@@ -1,8 +1,6 @@
-//! From a seed to a scenario: an ordinary script of the script language, with all that a person could have
-//! written, that can be printed, checked, edited and played.
+//! Generates a scenario from a seed. The result is an ordinary script that can be printed, checked, edited and played.
 //!
-//! What users do and what goes wrong come from streams of randomness of their own, as everything in a run does:
-//! one fault more does not make the users do something else.
+//! The workload and the faults use separate streams of randomness, so that adding a fault does not change what users do.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,16 +17,16 @@ use super::swarm::swarm;
 use super::workload;
 use super::wrapper_faults::misbehaving;
 
-/// What the streams of randomness are called that a scenario is drawn from.
+/// Labels of the streams of randomness.
 const SWARM: &str = "explore:swarm";
 const WORKLOAD: &str = "explore:workload";
 const FAULTS: &str = "explore:faults";
 
-/// The scenario of a seed.
+/// Generates the scenario of a seed.
 ///
 /// # Panics
 ///
-/// If a strategy here gives up, which none does: none of them filters.
+/// A strategy rejects its values. No strategy here filters, so this does not happen.
 pub fn scenario(seed: u64) -> Scenario {
     let streams = Streams::new(seed);
     let swarm = draw(streams, SWARM, swarm());
@@ -66,7 +64,7 @@ fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {
     Drawer::new(streams, label).draw(strategy)
 }
 
-/// Draws from one stream of randomness, one thing after another.
+/// Draws values from one stream of randomness.
 struct Drawer(TestRunner);
 
 impl Drawer {
@@ -92,7 +90,7 @@ fn settings() -> impl Strategy<Value = Session> {
     })
 }
 
-/// What a wrapper says of the gate when it is asked for a verdict; nothing that is special if none.
+/// Generates a wrapper's gate result; `None` is the default behaviour.
 fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
     let gate = prop_oneof![
         1 => Just(Some(GateVerdict::Pass)),
@@ -101,7 +99,7 @@ fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
     ];
     let completion = gate.prop_map(|gate| Completion {
         gate,
-        // One that gives no verdict is one that is waited for.
+        // Without a result, the server waits for one.
         never: gate.is_none(),
         ..Completion::default()
     });

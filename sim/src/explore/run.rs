@@ -1,7 +1,6 @@
-//! Playing many seeds.
+//! Plays many seeds.
 //!
-//! A trace is large, and the trace of a passed seed is not needed. So each worker summarizes the result of a seed and drops
-//! its trace.
+//! Traces are large and only needed for failures. Each worker evaluates the trace of its seed and then drops it.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -16,12 +15,12 @@ use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
 use crate::workers;
 
-/// Settings for playing seeds.
+/// Settings of plays, and what to keep of each.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Playing {
-    /// Which server is put to the test.
+    /// The server under test.
     pub subject: Subject,
-    /// The number of trace lines kept for a failed seed.
+    /// Number of last trace lines to keep for a failed seed.
     pub trace_lines: usize,
     /// Whether to compute the digest of each trace.
     pub with_digest: bool,
@@ -39,7 +38,7 @@ pub struct Explored {
 /// The outcome of a seed.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Virtual time from the beginning to the judgement.
+    /// Virtual time from the start to the judgement.
     pub elapsed: Duration,
     /// The digest of its trace, if requested.
     pub digest: Option<TraceDigest>,
@@ -71,7 +70,7 @@ impl Explored {
             .is_ok_and(|outcome| outcome.failure.is_none())
     }
 
-    /// Virtual time from the beginning to the judgement.
+    /// Virtual time from the start to the judgement; zero after an error of the harness.
     pub fn elapsed(&self) -> Duration {
         self.outcome
             .as_ref()

@@ -1,15 +1,15 @@
-//! Values in the inputs of sessions that scripts do not choose.
+//! Values of session inputs that scripts cannot set.
 
 use serde_json::{Value, json};
 
-/// The repository that every session works on.
+/// Repository of all sessions.
 pub(super) const REPOSITORY: &str = "turnstile/example";
-/// The path of the callback receiver, unless a script names another one.
+/// Default path of callbacks.
 pub(super) const CALLBACK_PATH: &str = "/callback";
-/// A header of callbacks with a secret that only the receiver may see.
+/// Header of callback requests; a secret of the receiver.
 const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
 
-/// A callback target at the receiver, which the server reaches at that authority.
+/// The callback target for the receiver at an authority.
 pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
     let (header, secret) = CALLBACK_HEADER;
     json!({"url": format!("http://{receiver}{path}"), "headers": {header: secret}})

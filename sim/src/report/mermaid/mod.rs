@@ -112,7 +112,7 @@ impl<'a> Diagram<'a> {
         let mut findings = LabelledFinding::all(verdict).take(FINDINGS).peekable();
         let mut times: BTreeMap<(Shape, String), usize> = BTreeMap::new();
         let arrivals: BTreeSet<usize> = arrivals(picture).collect();
-        for (index, event) in picture.events[..verdict.looked_back_at].iter().enumerate() {
+        for (index, event) in picture.events[..verdict.inspection_start].iter().enumerate() {
             while let Some(finding) = findings.next_if(|finding| finding.at < event.record.at) {
                 lines.push(broken(&finding));
             }

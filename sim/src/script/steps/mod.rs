@@ -1,4 +1,4 @@
-//! What each step does, by subject. What can be waited for is in `conditions`.
+//! The steps by subject. Conditions of waits are in `conditions`.
 
 mod faults;
 mod gateway;
@@ -36,7 +36,7 @@ impl Player<'_> {
         }
     }
 
-    /// The client of that name; new ones come into the world when they are first spoken of.
+    /// Returns the client of that name; adds it on first use.
     fn client(&mut self, name: &ClientName) -> Client {
         let name = name.to_string();
         if let Some(client) = self.clients.get(&name) {
