@@ -6,13 +6,13 @@ use serde::de::DeserializeSeed;
 use serde::ser::{SerializeMap as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use turnstile_fault::{
-    Answer, CrashPoint, DiskBehaviour, Fault, FaultKind, Lapse, Link, LinkEffect, QueueBehaviour,
-    WrapperBehaviour, is_default,
+    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, FaultKind, Lapse, Link, LinkEffect,
+    QueueBehaviour, WrapperBehaviour, is_default,
 };
 
 use crate::lasting::Lasting;
+use crate::machine::Machine;
 use crate::network::{Ends, NetworkArguments, NetworkStep, write_ends};
-use crate::party::Machine;
 use crate::place::{At, Spot};
 
 /// A fault that a step injects.
@@ -81,7 +81,7 @@ fn in_network(kind: FaultKind, arguments: NetworkArguments) -> Injection {
         effect,
         lasts,
     } = arguments;
-    let fault = match (effect, kind.connection_end()) {
+    let fault = match (effect, ConnectionEnd::of(kind)) {
         (Some(effect), _) => Fault::on(&link, effect),
         (None, Some(end)) => Fault::end_of(&link.from, &link.to, end),
         (None, None) => unreachable!("a fault of the network strikes a link or connections"),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use crate::party::Machine;
+use crate::machine::Machine;
 use crate::text::listed;
 use turnstile_fault::{read_from_text, write_as_text};
 

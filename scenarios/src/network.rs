@@ -163,7 +163,7 @@ impl<'de> Visitor<'de> for NetworkStep {
         }
         Ok(NetworkArguments {
             ends: self.ends(between, from, to)?,
-            effect: effect.or_else(|| self.0?.plain_effect()),
+            effect: effect.or_else(|| LinkEffect::without_parameter(self.0?)),
             lasts,
         })
     }

@@ -1,4 +1,4 @@
-//! Parses a script's text into a draft of a scenario.
+//! Parses a script's text into a draft, and into a scenario if it has no error.
 //!
 //! A deserializer stops at its first error, but authors need all errors at once. So an unreadable part is
 //! recorded and the text is parsed again without it, until no new error appears. An unreadable step stays in
@@ -9,25 +9,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::Path;
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
 
-use crate::expectation::Expectation;
+use crate::check::check;
+use crate::draft::{Draft, Element, STEPS};
 use crate::place::{At, Spot};
-use crate::problem::Report;
-use crate::rule_name::RuleName;
-use crate::scenario::{Scenario, Seam};
+use crate::problem::{Report, ScriptErrors};
+use crate::scenario::Scenario;
 use crate::session::Session;
-use crate::step::Step;
 use crate::surface::Surfaces;
 use crate::text::listed;
-use turnstile_fault::Answer;
 
-/// Key of the steps.
-pub(crate) const STEPS: &str = "steps";
 /// The key of the protocol's rules.
 const RULES: &str = "rules";
 /// Key of the surfaces.
@@ -48,77 +44,28 @@ const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
 /// Error for a step or expectation that is not a map.
 const ONE_KEY: &str = "expected a map with one key, such as `wait: 4s` or `interrupt: {}`";
 
-/// The readable parts of a script.
-#[derive(Default)]
-pub(crate) struct Draft {
-    pub title: Option<At<String>>,
-    pub about: Option<At<String>>,
-    pub seam: Option<Seam>,
-    pub rules: Vec<At<RuleName>>,
-    /// `None` if present but unreadable.
-    pub api: Option<Surfaces>,
-    pub tolerant: bool,
-    /// `None` if present but unreadable.
-    pub session: Option<Session>,
-    pub receiver: Vec<Answer>,
-    pub steps: Option<Vec<Element<Step>>>,
-    pub expect: Vec<Element<Expectation>>,
-    /// All keys in the script, readable or not.
-    pub present: BTreeMap<String, Spot>,
-}
-
-/// A list element, readable or not.
-pub(crate) enum Element<T> {
-    Read(At<T>),
-    Unreadable(At<Value>),
-}
-
-impl Draft {
-    /// Corrects the position of errors about elements that are not maps; the deserializer reports the
-    /// position of the next token.
-    fn relocate(&self, unreadable: &mut BTreeMap<Place, (Spot, String)>) {
-        fn bare<T>((index, element): (usize, &Element<T>)) -> Option<(usize, Spot)> {
-            match element {
-                Element::Unreadable(At { value, spot }) if !value.is_object() => Some((index, *spot)),
-                _ => None,
-            }
+impl Scenario {
+    /// Parses and checks a script. `file` is the path in error messages.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the script, in order of position. If one step has several syntax errors, only the first
+    /// is reported.
+    pub fn parse(source: &str, file: &Path) -> Result<Self, ScriptErrors> {
+        let mut report = Report::new(source, file);
+        let draft = read(&mut report);
+        if let Some(draft) = &draft {
+            check(draft, &mut report);
         }
-        let steps = self.steps.iter().flatten().enumerate().filter_map(bare);
-        let expect = self.expect.iter().enumerate().filter_map(bare);
-        let places = steps.map(|(index, spot)| (Place::Element(STEPS, index), spot));
-        for (place, spot) in places.chain(expect.map(|(index, spot)| (Place::Element(EXPECT, index), spot))) {
-            unreadable.insert(place, (spot, ONE_KEY.to_owned()));
-        }
-    }
-
-    /// The scenario, if everything was readable.
-    pub fn finish(self) -> Option<Scenario> {
-        fn whole<T>(elements: Vec<Element<T>>) -> Option<Vec<At<T>>> {
-            let read = |element| match element {
-                Element::Read(value) => Some(value),
-                Element::Unreadable(_) => None,
-            };
-            elements.into_iter().map(read).collect()
-        }
-        Some(Scenario {
-            title: self.title?.value,
-            about: self.about?.value,
-            seam: self.seam?,
-            rules: self.rules,
-            api: self.api?,
-            tolerant: self.tolerant,
-            session: self.session?,
-            receiver: self.receiver,
-            steps: whole(self.steps?)?,
-            expect: whole(self.expect)?,
-        })
+        let scenario = draft.and_then(Draft::finish);
+        report.conclude(scenario)
     }
 }
 
 /// Parses as much of the script as possible, and reports the rest.
 ///
 /// Returns `None` if the text is not valid YAML or not a map.
-pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
+fn read(report: &mut Report<'_>) -> Option<Draft> {
     let mut unreadable: BTreeMap<Place, (Spot, String)> = BTreeMap::new();
     let mut duplicate_keys = DuplicateKeyPolicy::Error;
     let draft = loop {
@@ -164,12 +111,29 @@ pub(crate) fn read(report: &mut Report<'_>) -> Option<Draft> {
                 format_args!("missing key `{key}`; required: {required}"),
             );
         }
-        draft.relocate(&mut unreadable);
+        relocate(draft, &mut unreadable);
     }
     for (spot, message) in unreadable.into_values() {
         report.add(spot, message);
     }
     draft
+}
+
+/// Corrects the position of errors about elements that are not maps; the deserializer reports the
+/// position of the next token.
+fn relocate(draft: &Draft, unreadable: &mut BTreeMap<Place, (Spot, String)>) {
+    fn bare<T>((index, element): (usize, &Element<T>)) -> Option<(usize, Spot)> {
+        match element {
+            Element::Unreadable(At { value, spot }) if !value.is_object() => Some((index, *spot)),
+            _ => None,
+        }
+    }
+    let steps = draft.steps.iter().flatten().enumerate().filter_map(bare);
+    let expect = draft.expect.iter().enumerate().filter_map(bare);
+    let places = steps.map(|(index, spot)| (Place::Element(STEPS, index), spot));
+    for (place, spot) in places.chain(expect.map(|(index, spot)| (Place::Element(EXPECT, index), spot))) {
+        unreadable.insert(place, (spot, ONE_KEY.to_owned()));
+    }
 }
 
 /// A part of a script that can be left out.

@@ -1,18 +1,14 @@
 //! A whole script.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use turnstile_fault::{Answer, Capability, is_default};
 
-use crate::check::check;
 use crate::expectation::Expectation;
 use crate::name::SessionName;
-use crate::parse::{Draft, read};
 use crate::place::At;
-use crate::problem::{Report, ScriptErrors};
 use crate::rule_name::RuleName;
 use crate::session::Session;
 use crate::step::Step;
@@ -87,22 +83,6 @@ pub enum Seam {
 }
 
 impl Scenario {
-    /// Parses and checks a script. `file` is the path in error messages.
-    ///
-    /// # Errors
-    ///
-    /// All errors of the script, in order of position. If one step has several syntax errors, only the first
-    /// is reported.
-    pub fn parse(source: &str, file: &Path) -> Result<Self, ScriptErrors> {
-        let mut report = Report::new(source, file);
-        let draft = read(&mut report);
-        if let Some(draft) = &draft {
-            check(draft, &mut report);
-        }
-        let scenario = draft.and_then(Draft::finish);
-        report.conclude(scenario)
-    }
-
     /// Capabilities that it needs of a server under test, beyond the protocol.
     pub fn needs(&self) -> BTreeSet<Capability> {
         let of_steps = self.steps.iter().filter_map(|step| match &step.value {

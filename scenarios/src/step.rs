@@ -18,10 +18,10 @@ use crate::client::{Close, Interrupt, Open};
 use crate::ingest::Ingest;
 use crate::injection::{Injection, OfKind, schema_of};
 use crate::legacy::{Delete, Initiate, Prepare, Update};
+use crate::machine::Machine;
 use crate::message::{SendMessage, Start};
 use crate::name::Tag;
 use crate::network::Heal;
-use crate::party::Machine;
 use crate::place::At;
 use crate::wait::Await;
 

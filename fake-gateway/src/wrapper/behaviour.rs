@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use turnstile_fault::{Failure, JobCode, Lapse, ReadyCode, WrapperBehaviour};
 
-use super::request::Refusal;
+use super::reply::Refusal;
 
 /// Message of a configured failure.
 const STAGED: &str = "the side door asked for this failure";

@@ -5,6 +5,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+/// The branch to report if the request names none.
+pub(super) const DEFAULT_BRANCH: &str = "main";
 /// Characters to encode in a query value: all but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

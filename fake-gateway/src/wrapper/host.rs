@@ -16,7 +16,8 @@ use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
-use super::request::{Reply, Request};
+use super::reply::Reply;
+use super::request::Request;
 
 /// The reply to a request; `None` closes the connection without an answer.
 pub(super) type Answer = Option<Reply>;

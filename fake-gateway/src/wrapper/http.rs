@@ -16,7 +16,8 @@ use turnstile_events::observation::Probe;
 
 use super::behaviour::Behaviour;
 use super::host::Arrival;
-use super::request::{self, Refusal, Reply, Request};
+use super::reply::{Refusal, Reply};
+use super::request::{self, Request};
 use crate::coverage::FakeEvent;
 use crate::cut;
 use crate::edge::{Headers, recorded};

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `http`, `request` | HTTP routes; parsed requests and shapes of replies |
+//! | `http`, `request`, `reply` | HTTP routes; parsed requests; shapes of replies |
 //! | `behaviour` | configured misbehaviour |
 //! | `binding` | the session, its fence, and the ingest URL |
 //! | `lifecycle` | all decisions, pure; `turns` and `buffer` hold its state, `events` the shapes of its frames |
@@ -19,6 +19,7 @@ mod identifiers;
 mod ingest;
 mod kilo;
 mod lifecycle;
+mod reply;
 mod request;
 mod turns;
 

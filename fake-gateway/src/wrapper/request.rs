@@ -1,17 +1,14 @@
-//! Requests of the session server to a wrapper, and their answers (R5.26–R5.40).
+//! Requests of the session server to a wrapper (R5.26–R5.40).
 //!
-//! Parsing and shapes only. Code outside of this file sees only complete requests.
+//! Parsing only; the answers are in `reply`. Code outside of this file sees only complete requests.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 
 use super::behaviour::Behaviour;
-use super::binding::{Binding, IncompleteBinding, SentBinding, Session};
+use super::binding::{Binding, SentBinding};
+use super::reply::Refusal;
 use crate::gateway::{IDLE_DIRECTIVE, has_directive};
-
-/// The branch to report if the request names none.
-pub(super) const DEFAULT_BRANCH: &str = "main";
 
 /// A parsed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,122 +54,6 @@ pub(super) struct Finalization {
     pub(super) auto_commit: Option<bool>,
     /// The gate to run (R11.25); `off` means none.
     pub(super) gate_threshold: Option<String>,
-}
-
-/// An error answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    /// MalformedRequest request.
-    #[error("{0}")]
-    Invalid(String),
-    /// The wrapper was not made ready, dropped its binding, or is bound to another run.
-    #[error("the wrapper is not ready for that")]
-    NoSession,
-    /// The ingest is not open.
-    #[error("no ingest connection: {0}")]
-    Connection(String),
-    /// Kilo did not accept the turn.
-    #[error("kilo was not reached: {0}")]
-    Send(String),
-    /// The workspace could not be set up.
-    #[error("the workspace was not set up: {0}")]
-    WorkspaceSetup(String),
-    /// Kilo could not be started.
-    #[error("kilo did not start: {0}")]
-    KiloServer(String),
-}
-
-impl Refusal {
-    /// HTTP status.
-    fn status(&self) -> u16 {
-        match self {
-            Self::Invalid(_) | Self::NoSession => 400,
-            Self::Connection(_) | Self::Send(_) | Self::WorkspaceSetup(_) | Self::KiloServer(_) => 500,
-        }
-    }
-
-    /// `error` or `error.code` in the body.
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) => "INVALID_REQUEST",
-            Self::NoSession => "NO_SESSION",
-            Self::Connection(_) => "CONNECTION_ERROR",
-            Self::Send(_) => "SEND_ERROR",
-            Self::WorkspaceSetup(_) => "WORKSPACE_SETUP_FAILED",
-            Self::KiloServer(_) => "KILO_SERVER_FAILED",
-        }
-    }
-
-    /// The answer to a `/job/…` request or a control request (R5.40).
-    pub(super) fn of_job(&self) -> Reply {
-        Reply {
-            status: self.status(),
-            body: json!({ "error": self.code(), "message": self.to_string() }),
-        }
-    }
-
-    /// The answer to `/session/ready`: status 200 with the error in the body (R5.29).
-    pub(super) fn of_ready(&self) -> Reply {
-        Reply::ok(json!({
-            "status": "error",
-            "error": { "code": self.code(), "message": self.to_string() },
-        }))
-    }
-}
-
-impl From<IncompleteBinding> for Refusal {
-    fn from(incomplete: IncompleteBinding) -> Self {
-        Self::Invalid(incomplete.to_string())
-    }
-}
-
-/// Answer to a request.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Reply {
-    /// HTTP status.
-    pub(super) status: u16,
-    /// JSON body; null for none.
-    pub(super) body: Value,
-}
-
-impl Reply {
-    /// A 200 with this body.
-    pub(super) fn ok(body: Value) -> Self {
-        Self { status: 200, body }
-    }
-
-    /// A 204 without a body.
-    pub(super) fn done() -> Self {
-        Self {
-            status: 204,
-            body: Value::Null,
-        }
-    }
-
-    /// The turn was accepted, now or earlier (R5.32).
-    pub(super) fn sent(message_id: &str) -> Self {
-        Self::ok(json!({ "status": "sent", "messageId": message_id }))
-    }
-
-    /// The wrapper is ready for `session` (R5.29). The paths are made up.
-    pub(super) fn ready(session: &Session) -> Self {
-        let Session {
-            session_id,
-            kilo_session_id,
-            binding,
-        } = session;
-        Self::ok(json!({
-            "status": "ready",
-            "kiloSessionId": kilo_session_id,
-            "workspaceReady": {
-                "workspacePath": format!("/workspace/{session_id}"),
-                "sandboxId": format!("sandbox-{session_id}"),
-                "sessionHome": format!("/home/{session_id}"),
-                "branchName": binding.upstream_branch.as_deref().unwrap_or(DEFAULT_BRANCH),
-                "kiloSessionId": kilo_session_id,
-            },
-        }))
-    }
 }
 
 #[derive(Deserialize)]
@@ -298,6 +179,8 @@ fn required(name: &str, value: Option<String>) -> Result<String, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -103,6 +103,16 @@ pub enum Place {
 }
 
 impl ConnectionEnd {
+    /// How a kind of fault ends connections, if it does.
+    pub fn of(kind: FaultKind) -> Option<Self> {
+        match kind {
+            FaultKind::Reset => Some(Self::Reset),
+            FaultKind::Silence => Some(Self::Silence),
+            FaultKind::Fin => Some(Self::Finish),
+            _ => None,
+        }
+    }
+
     /// The kind of fault.
     pub fn kind(self) -> FaultKind {
         match self {

@@ -2,9 +2,6 @@
 
 use serde::Serialize;
 
-use crate::fault::ConnectionEnd;
-use crate::link::LinkEffect;
-
 /// The kinds of [`Fault`](crate::Fault), one for each word in scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,25 +115,6 @@ impl FaultKind {
             Self::Reset | Self::Silence => &["between"],
             Self::Fin => &["from", "to"],
             Self::Crash | Self::Wrapper | Self::Receiver | Self::Queue | Self::Disk => &[],
-        }
-    }
-
-    /// Effect on a link, for a link fault without a parameter.
-    pub fn plain_effect(self) -> Option<LinkEffect> {
-        match self {
-            Self::Cut => Some(LinkEffect::Cut),
-            Self::BlackHole => Some(LinkEffect::BlackHole),
-            _ => None,
-        }
-    }
-
-    /// How it ends connections, for a connection fault.
-    pub fn connection_end(self) -> Option<ConnectionEnd> {
-        match self {
-            Self::Reset => Some(ConnectionEnd::Reset),
-            Self::Silence => Some(ConnectionEnd::Silence),
-            Self::Fin => Some(ConnectionEnd::Finish),
-            _ => None,
         }
     }
 }

@@ -184,6 +184,15 @@ impl LinkEffect {
         }
     }
 
+    /// The effect of a kind of fault that affects a link and needs no parameter.
+    pub fn without_parameter(kind: FaultKind) -> Option<Self> {
+        match kind {
+            FaultKind::Cut => Some(Self::Cut),
+            FaultKind::BlackHole => Some(Self::BlackHole),
+            _ => None,
+        }
+    }
+
     /// Key and value of its parameter in scripts.
     pub fn parameter(self) -> Option<(&'static str, String)> {
         let value = match self {

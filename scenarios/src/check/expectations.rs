@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
+use crate::draft::Element;
 use crate::expectation::{
     BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Terminal, Watcher,
 };
 use crate::name::Label;
-use crate::parse::Element;
 use crate::place::{At, Spot};
 use crate::wait::Moment;
 

@@ -2,8 +2,8 @@
 
 use super::{Checker, IngestSocket};
 use crate::ingest::{Credentials, Ingest, IngestFrame};
+use crate::machine::Machine;
 use crate::name::{IngestName, Label, SessionName};
-use crate::party::Machine;
 use crate::place::{At, Spot};
 use crate::stored::ExecutionId;
 use crate::text::listed;

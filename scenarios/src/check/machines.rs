@@ -4,7 +4,7 @@ use turnstile_fault::Fault;
 
 use super::{Checker, Running};
 use crate::injection::Injection;
-use crate::party::Machine;
+use crate::machine::Machine;
 use crate::place::{At, Spot};
 
 impl<'a> Checker<'a, '_> {

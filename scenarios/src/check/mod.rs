@@ -13,9 +13,9 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::draft::{Draft, STEPS};
+use crate::machine::Machine;
 use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
-use crate::parse::{Draft, STEPS};
-use crate::party::Machine;
 use crate::place::{At, Spot};
 use crate::problem::Report;
 use crate::surface::Surface;

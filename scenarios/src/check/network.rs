@@ -4,8 +4,8 @@ use turnstile_fault::{Fault, Link};
 
 use super::Checker;
 use crate::injection::Injection;
+use crate::machine::Machine;
 use crate::network::Heal;
-use crate::party::Machine;
 use crate::place::{At, Spot};
 
 impl<'a> Checker<'a, '_> {

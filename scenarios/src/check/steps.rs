@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Checker, Running};
+use crate::draft::Element;
+use crate::machine::Machine;
 use crate::name::Tag;
-use crate::parse::Element;
-use crate::party::Machine;
 use crate::place::{At, Spot};
 use crate::step::Step;
 use crate::text::listed;

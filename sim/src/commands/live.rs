@@ -19,12 +19,13 @@ use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_scenarios::Entry;
 use turnstile_seams::error_chain::with_sources;
-use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest, StartedServer};
+use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
+use super::reference_server::reference_server;
 use super::report_files::ReportArguments;
 use super::reporting::{Reporting, now};
 
@@ -228,21 +229,6 @@ impl LiveArguments {
         }
         flags
     }
-}
-
-/// The reference server as a process of this program.
-pub(crate) fn reference_server(secrets: &Secrets) -> Result<StartedServer, String> {
-    let program = std::env::current_exe();
-    let secret = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Ok(StartedServer {
-        program: program.map_err(|error| format!("cannot find the path of this program: {error}"))?,
-        arguments: vec!["server".to_owned()],
-        environment: vec![
-            secret("TURNSTILE_API_SECRET", &secrets.api),
-            secret("TURNSTILE_TICKET_SECRET", &secrets.ticket),
-            secret("TURNSTILE_INTERNAL_API_KEY", &secrets.internal_api_key),
-        ],
-    })
 }
 
 /// The host and port of a target's URL.

@@ -7,6 +7,7 @@
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
+//! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
@@ -29,6 +30,7 @@ pub(crate) mod man;
 pub(crate) mod merge;
 mod output_file;
 mod progress;
+mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;

@@ -13,8 +13,8 @@ use turnstile_seams::error_chain::with_sources;
 
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
-use super::live::reference_server;
 use super::output_file::OutputFile;
+use super::reference_server::reference_server;
 
 /// The interval of progress lines, in seconds.
 const REPORT_INTERVAL_S: u64 = 10;

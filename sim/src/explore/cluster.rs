@@ -10,7 +10,7 @@ use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
 
-use super::run::Explored;
+use crate::report::finding::LabelledFinding;
 use crate::script::Verdict;
 
 /// The maximum number of seeds that a cluster lists.
@@ -34,7 +34,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// What its findings have in common, in words.
+    /// Describes what the findings have in common.
     pub fn circumstances(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
         let faults = if faults.is_empty() {
@@ -64,20 +64,14 @@ pub struct Shape {
 pub struct Clusters(BTreeMap<(String, String), Cluster>);
 
 impl Clusters {
-    /// Adds the first finding of a seed. Returns whether it opens a new cluster.
-    pub fn add(&mut self, explored: &Explored) -> bool {
-        let Some(broken) = explored.broken() else {
-            return false;
-        };
-        let Some(first) = broken.flaws.first() else {
-            return false;
-        };
+    /// Adds the first finding of a seed, with the shape of the trace around it. Returns whether it is a new cluster.
+    pub fn add(&mut self, seed: u64, first: &LabelledFinding, shape: &Shape) -> bool {
         self.merge(Cluster {
             rule: first.rule.clone(),
-            shape: broken.shape.moments.clone(),
-            faults: broken.shape.faults.clone(),
+            shape: shape.moments.clone(),
+            faults: shape.faults.clone(),
             count: 1,
-            seeds: vec![explored.seed],
+            seeds: vec![seed],
             text: first.text.clone(),
         })
     }
@@ -117,7 +111,7 @@ impl Clusters {
 pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
     let mut faults = BTreeSet::new();
     let mut moments: Vec<&str> = Vec::new();
-    let played = &verdict.trace.records()[..verdict.looked_back_at];
+    let played = &verdict.trace.records()[..verdict.inspection_start];
     for record in played.iter().take_while(|record| record.at <= finding.at) {
         faults.extend(fault(record));
         moments.extend(moment(record, finding));
@@ -129,7 +123,7 @@ pub(super) fn shape(verdict: &Verdict, finding: &Finding) -> Shape {
     }
 }
 
-/// What struck somebody, in a word or two.
+/// Describes the fault that a record injects, in a word or two.
 fn fault(record: &Record) -> Option<String> {
     let What::World(event) = &record.what else {
         return None;
@@ -143,7 +137,7 @@ fn fault(record: &Record) -> Option<String> {
     }
 }
 
-/// Every link but one is the server's.
+/// Returns the end of the link that is not the server.
 fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
     if one == turnstile_judge::parties::SERVER {
         other
@@ -152,7 +146,7 @@ fn other_than_server<'a>(one: &'a str, other: &'a str) -> &'a str {
     }
 }
 
-/// An event of the message that a finding is about, as the harness's own stream received it.
+/// Returns the event of the finding's message that a record shows to the harness's own client.
 fn moment<'a>(record: &'a Record, finding: &Finding) -> Option<&'a str> {
     let What::Observation(Observation::FrameReceived { frame, .. }) = &record.what else {
         return None;

@@ -1,11 +1,11 @@
-//! What goes wrong in a generated run, and the budget that keeps it recoverable.
+//! Faults of generated runs, and the budget that keeps runs recoverable.
 //!
-//! The budget: whatever is struck heals, restarts or works again, at the latest when the steps are over. Left out
-//! is what the protocol has no remedy for, so that a run in which it happened would say nothing about the server:
+//! Every fault heals, restarts or ends when the steps end, at the latest. Faults that the protocol cannot recover from
+//! are not generated, because such a run says nothing about the server:
 //!
-//! - what is acknowledged is on one disk, so a disk loses what was not synced, and never what was;
-//! - the gateway is told of a request's end by its connection only, so nothing between the wrapper and the
-//!   gateway is lost in silence: no black hole and no silence there, and no lost power at either end.
+//! - Acknowledged data is on one disk, so a disk loses unsynced data only.
+//! - The gateway detects the end of a request by its connection only, so nothing between wrapper and gateway is lost
+//!   silently: no black hole, no silent connection loss, and no power loss at either end.
 
 use std::time::Duration;
 
@@ -19,36 +19,19 @@ use turnstile_scenarios::{
     QueueBehaviour, Status, Step,
 };
 
+use super::fault_group::{AfterWork, FaultGroup, at_any_time};
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
 
-/// The client that makes requests.
+/// The client that sends requests.
 const CLIENT: &str = "client";
 
-/// Two parties by their names.
+/// Two parties by name.
 type Ends = (&'static str, &'static str);
 
-/// One fault, or two that belong together.
-#[derive(Debug, Clone)]
-pub(super) struct Blow {
-    /// What happens first; it may take more than one step.
-    pub(super) steps: Vec<Step>,
-    /// What happens once the work of the first session is done.
-    pub(super) after_work: Option<AfterWork>,
-}
-
-/// What waits for work to be done: it meets a wrapper that owes no end any more, but perhaps its last word, and a
-/// server that owes no turn any more, but perhaps a callback.
-#[derive(Debug, Clone)]
-pub(super) struct AfterWork {
-    /// How long the work is waited for, at most.
-    pub(super) within: Lapse,
-    pub(super) steps: Vec<Step>,
-}
-
-/// One fault, of the kinds that a seed goes in for; none if it goes in for none.
-pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
+/// Generates one fault of the kinds with a rate above 0, or `None` if there are none.
+pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
         (
@@ -98,14 +81,7 @@ pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Blow>> {
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }
 
-pub(super) fn at_any_time(steps: Vec<Step>) -> Blow {
-    Blow {
-        steps,
-        after_work: None,
-    }
-}
-
-/// Two parties that speak to each other.
+/// Two parties that communicate.
 fn ends() -> impl Strategy<Value = Ends> {
     prop_oneof![
         1 => Just((WRAPPER, GATEWAY)),
@@ -113,7 +89,7 @@ fn ends() -> impl Strategy<Value = Ends> {
     ]
 }
 
-/// Two parties of which neither waits for ever if what they say to each other is lost in silence.
+/// Two communicating parties that both detect silent loss by a timeout.
 fn quiet_ends() -> impl Strategy<Value = Ends> {
     let other = prop_oneof![
         4 => Just(WRAPPER),
@@ -148,7 +124,7 @@ fn quiet_link() -> impl Strategy<Value = Link> {
     link_between(quiet_ends())
 }
 
-/// An effect on a link, for a while.
+/// A temporary effect on a link.
 fn on_link(
     link: impl Strategy<Value = Link> + 'static,
     effect: impl Strategy<Value = LinkEffect> + 'static,
@@ -211,24 +187,26 @@ fn crash_point() -> BoxedStrategy<Step> {
         .boxed()
 }
 
-/// A queue that takes no callbacks until the work is done, and a server that crashes while it owes one: what it has to
-/// try again it must have written down.
-fn forgetting() -> impl Strategy<Value = Blow> {
+/// A queue that refuses callbacks until the work ends, and a crash of the server while a callback is pending: the
+/// pending retry must be stored.
+fn forgetting() -> impl Strategy<Value = FaultGroup> {
     let queue = prop_oneof![Just(QueueBehaviour::Refuses), Just(QueueBehaviour::Away)];
-    // The work, and what follows it until the callback is due.
+    // Covers the work and the time until the callback is due.
     let lasts = between(20_000, 40_000);
     let pause = between(500, 10_000);
     let crash = crash(Just(SERVER), any::<bool>());
-    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| Blow {
-        steps: vec![queue_that(is, lasts)],
-        after_work: Some(AfterWork {
-            within,
-            steps: vec![Step::Wait(pause), crash],
-        }),
+    (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| {
+        FaultGroup {
+            steps: vec![queue_that(is, lasts)],
+            after_work: Some(AfterWork {
+                within,
+                steps: vec![Step::Wait(pause), crash],
+            }),
+        }
     })
 }
 
-/// What a receiver does with its next requests.
+/// Answers of a receiver to its next requests.
 pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
     let status = |code: u16| Status::try_from(code).expect("the codes here are those of answers");
     let answer = prop_oneof![

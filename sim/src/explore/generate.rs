@@ -1,8 +1,6 @@
-//! From a seed to a scenario: an ordinary script of the script language, with all that a person could have
-//! written, that can be printed, checked, edited and played.
+//! Generates a scenario from a seed. The result is an ordinary script that can be printed, checked, edited and played.
 //!
-//! What users do and what goes wrong come from streams of randomness of their own, as everything in a run does:
-//! one fault more does not make the users do something else.
+//! The workload and the faults use separate streams of randomness, so that adding a fault does not change what users do.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,22 +10,23 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 use turnstile_world::Streams;
 
-use super::faults::{self, Blow};
+use super::fault_group::FaultGroup;
+use super::faults;
 use super::layout::Layout;
 use super::swarm::swarm;
 use super::workload;
 use super::wrapper_faults::misbehaving;
 
-/// What the streams of randomness are called that a scenario is drawn from.
+/// Labels of the streams of randomness.
 const SWARM: &str = "explore:swarm";
 const WORKLOAD: &str = "explore:workload";
 const FAULTS: &str = "explore:faults";
 
-/// The scenario of a seed.
+/// Generates the scenario of a seed.
 ///
 /// # Panics
 ///
-/// If a strategy here gives up, which none does: none of them filters.
+/// A strategy rejects its values. No strategy here filters, so this does not happen.
 pub fn scenario(seed: u64) -> Scenario {
     let streams = Streams::new(seed);
     let swarm = draw(streams, SWARM, swarm());
@@ -37,7 +36,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let blows: Vec<(Index, Blow)> = match faults::fault(&swarm.fault) {
+    let groups: Vec<(Index, FaultGroup)> = match faults::fault(&swarm.fault) {
         Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
         None => Vec::new(),
     };
@@ -48,16 +47,16 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.push(misbehaving(verdict));
     }
     layout.begin(&first);
-    let mut blows_before: Vec<Vec<Blow>> = vec![Vec::new(); acts.len() + 1];
-    for (place, blow) in blows {
-        blows_before[place.index(acts.len() + 1)].push(blow);
+    let mut faults_before: Vec<Vec<FaultGroup>> = vec![Vec::new(); acts.len() + 1];
+    for (place, group) in groups {
+        faults_before[place.index(acts.len() + 1)].push(group);
     }
-    let last_blows = blows_before.pop().unwrap_or_default();
-    for (blows, act) in blows_before.into_iter().zip(&acts) {
-        layout.strike(blows);
+    let last_faults = faults_before.pop().unwrap_or_default();
+    for (groups, act) in faults_before.into_iter().zip(&acts) {
+        layout.strike(groups);
         layout.act(act);
     }
-    layout.strike(last_blows);
+    layout.strike(last_faults);
     layout.finish(seed, settings, receiver)
 }
 
@@ -65,7 +64,7 @@ fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {
     Drawer::new(streams, label).draw(strategy)
 }
 
-/// Draws from one stream of randomness, one thing after another.
+/// Draws values from one stream of randomness.
 struct Drawer(TestRunner);
 
 impl Drawer {
@@ -91,7 +90,7 @@ fn settings() -> impl Strategy<Value = Session> {
     })
 }
 
-/// What a wrapper says of the gate when it is asked for a verdict; nothing that is special if none.
+/// Generates a wrapper's gate result; `None` is the default behaviour.
 fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
     let gate = prop_oneof![
         1 => Just(Some(GateVerdict::Pass)),
@@ -100,7 +99,7 @@ fn verdict() -> impl Strategy<Value = Option<WrapperBehaviour>> {
     ];
     let completion = gate.prop_map(|gate| Completion {
         gate,
-        // One that gives no verdict is one that is waited for.
+        // Without a result, the server waits for one.
         never: gate.is_none(),
         ..Completion::default()
     });

@@ -1,7 +1,5 @@
-//! The steps of a generated scenario, laid out one after another: what was drawn speaks of "any message" or "some
-//! session", and here that becomes one that there is by then.
-//!
-//! Nothing is drawn here.
+//! Lays out the steps of a generated scenario. Resolves references such as "any message" or "some session" to items that
+//! exist at that step. Uses no randomness.
 
 use proptest::sample::Index;
 use turnstile_scenarios::{
@@ -11,30 +9,30 @@ use turnstile_scenarios::{
     SuccessReply, Surface, Tag, Update,
 };
 
-use super::faults::{AfterWork, Blow};
+use super::fault_group::{AfterWork, FaultGroup};
 use super::swarm::Swarm;
 use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 
-/// Where `updateSession` sends callbacks to.
+/// Path that `updateSession` sets for callbacks.
 const OTHER_PATH: &str = "/other";
-/// Questions that change nothing.
+/// Read-only procedures.
 const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistantMessage"];
-/// The command that commands run.
+/// Name of the command in command messages.
 const COMMAND: &str = "review";
 
-/// The steps as far as they are laid out, and what there is to speak of by then.
+/// The steps laid out so far, and the items that later steps can refer to.
 pub(super) struct Layout<'a> {
     swarm: &'a Swarm,
     steps: Vec<At<Step>>,
-    /// Sessions that were made, in order.
+    /// Created sessions, in order.
     sessions: Vec<SessionName>,
-    /// Labels that can be awaited and repeated: of messages, each with its session and what it says.
+    /// Labels of messages that can be awaited and repeated, each with its session and prompt.
     messages: Vec<(Label, SessionName, Prompt)>,
-    /// Tags that are said and not released.
+    /// Gateway tags that are in use and not released.
     tags: Vec<Tag>,
     /// Clients with a stream, and whether it is open.
     streams: Vec<(ClientName, bool)>,
-    /// How many ingest sockets of its own it has opened.
+    /// Number of ingest sockets that the script has opened.
     intruders: u32,
 }
 
@@ -72,7 +70,7 @@ impl<'a> Layout<'a> {
         }));
     }
 
-    /// A new message's label, and what it says.
+    /// Draws up the label and the prompt of a new message.
     fn message(&mut self, saying: &Saying, session: &SessionName) -> (Label, Prompt) {
         let number = self.messages.len() + 1;
         let label: Label = name(&format!("m{number}"));
@@ -97,7 +95,7 @@ impl<'a> Layout<'a> {
         (label, prompt)
     }
 
-    /// The session that an act is about: one that is there, or the next one to come if there may be more.
+    /// Resolves a session: an existing one, or the next one if more are allowed.
     fn session(&self, index: Index) -> SessionName {
         index.get(&self.sessions).clone()
     }
@@ -160,7 +158,7 @@ impl<'a> Layout<'a> {
                 let (label, session, prompt) = message.get(&self.messages).clone();
                 let again: Label = name(&format!("r{}", self.steps.len()));
                 let surface = match prompt {
-                    // Only one surface has a place for it.
+                    // Only the legacy surface supports this.
                     Prompt::Command(_) => Some(Surface::Legacy),
                     _ => self.surface(*on_other_surface),
                 };
@@ -277,7 +275,7 @@ impl<'a> Layout<'a> {
         }));
     }
 
-    /// The surface to be named for a message that need not be on the seed's own.
+    /// The surface to name in a step, or `None` for the seed's own.
     fn surface(&self, is_other: bool) -> Option<Surface> {
         let other = match self.swarm.surface {
             Surface::Unified => Surface::Legacy,
@@ -286,7 +284,7 @@ impl<'a> Layout<'a> {
         is_other.then_some(other)
     }
 
-    /// Who sends: the viewer only if it has been there.
+    /// The client that sends: the viewer only if it exists.
     fn sender(&self, by_viewer: bool) -> ClientName {
         let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
         if by_viewer && has_viewer {
@@ -296,9 +294,9 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Lays faults out, but for those that would fall on a client that has never been there.
-    pub(super) fn strike(&mut self, blows: Vec<Blow>) {
-        for Blow { steps, after_work } in blows {
+    /// Adds faults, except for those of a client that does not exist yet.
+    pub(super) fn strike(&mut self, groups: Vec<FaultGroup>) {
+        for FaultGroup { steps, after_work } in groups {
             self.strike_with(steps);
             if let Some(AfterWork { within, steps }) = after_work {
                 self.await_work(within);
@@ -319,7 +317,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Waits for the end of what the first session was asked last.
+    /// Waits for the end of the first session's last message.
     fn await_work(&mut self, within: Lapse) {
         let of_first = |(_, session, _): &&(Label, SessionName, Prompt)| *session == SessionName::default();
         if let Some((label, ..)) = self.messages.iter().rev().find(of_first) {
@@ -332,7 +330,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Gives an ingest socket a name that no other one has: each is opened first, and then spoken on.
+    /// Gives an ingest socket a unique name, in the step that opens it and in the steps that use it.
     fn name_intruder(&mut self, ingest: &mut Ingest) {
         self.intruders += u32::from(matches!(ingest, Ingest::Open { .. }));
         let (Ingest::Open { name: socket, .. }
@@ -360,7 +358,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// A message that is sent in the plainest way.
+/// A message with default settings.
 fn plain(label: Label, prompt: Prompt, session: &SessionName) -> SendMessage {
     SendMessage {
         label: label.into(),
@@ -377,7 +375,7 @@ fn plain(label: Label, prompt: Prompt, session: &SessionName) -> SendMessage {
     }
 }
 
-/// The seam that a generated scenario is about: that of its first fault.
+/// The seam of a generated scenario: the one of its first fault.
 fn seam(steps: &[At<Step>]) -> Seam {
     let seam = |step: &At<Step>| match &step.value {
         Step::Fault(Injection { fault, .. }) => Some(match fault {
@@ -402,7 +400,7 @@ fn viewer() -> ClientName {
     name(VIEWER)
 }
 
-/// A name of the generator's own making.
+/// A generated name.
 fn name<N: std::str::FromStr>(text: &str) -> N
 where
     N::Err: std::fmt::Debug,

@@ -1,23 +1,24 @@
-//! Runs that nobody thought of: from a seed to a scenario, what comes of playing many of them, and from one in
-//! which something broke to a short script.
+//! Generated runs: from a seed to a scenario, playing many seeds, and shrinking a failing scenario.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `generate` | the scenario of a seed |
-//! | `swarm` | what one seed goes in for, and what not |
+//! | `swarm` | the operations and faults of a seed, with their rates |
 //! | `workload` | what users do |
-//! | `faults` | what goes wrong, and the budget that keeps it recoverable |
-//! | `layout` | the steps in their order, each about what there is by then |
-//! | `wrapper_faults` | what a wrapper does wrong, and who speaks in its place |
-//! | `times` | lengths of time that are worth trying |
+//! | `fault_group` | related faults |
+//! | `faults` | faults, and the budget that keeps runs recoverable |
+//! | `layout` | the order of steps, and what each refers to |
+//! | `wrapper_faults` | misbehaving wrappers and impostors |
+//! | `times` | durations near the protocol's deadlines |
 //! | `run` | playing many seeds |
-//! | `cluster` | which findings are one and the same |
-//! | `result` | what came of it, for a file, and put together with that of others |
-//! | `shrink` | the smallest scenario that breaks the same oracle |
-//! | `terminal` | telling people |
-//! | `junit` | telling CI systems |
+//! | `cluster` | grouping findings by kind |
+//! | `result` | the result file, and merging of results |
+//! | `shrink` | reduction to the smallest scenario that violates the same oracle |
+//! | `terminal` | terminal report |
+//! | `junit` | JUnit report |
 
 mod cluster;
+mod fault_group;
 mod faults;
 mod generate;
 mod junit;
@@ -35,6 +36,6 @@ pub use self::cluster::Cluster;
 pub use self::generate::scenario;
 pub use self::junit::JunitOfSeeds;
 pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
-pub use self::run::{BrokenSeed, Explored, Outcome, Playing, explore, play_seed};
+pub use self::run::{Explored, FailedSeed, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
 pub use self::terminal::{write_exploration, write_seed};

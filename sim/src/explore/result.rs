@@ -111,7 +111,10 @@ impl Tally {
                 error: error.to_string(),
             });
         }
-        self.clusters.add(explored)
+        explored.failure().is_some_and(|failure| {
+            let first = failure.findings.first();
+            first.is_some_and(|first| self.clusters.add(explored.seed, first, &failure.shape))
+        })
     }
 
     /// The number of seeds played.

@@ -1,7 +1,6 @@
-//! Playing many seeds.
+//! Plays many seeds.
 //!
-//! A trace is large, and nobody looks at that of a seed in which all held: what a seed has come to is worked out
-//! where it was played, and its trace is dropped there.
+//! Traces are large and only needed for failures. Each worker evaluates the trace of its seed and then drops it.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -11,67 +10,67 @@ use crate::stage::Subject;
 use turnstile_judge::trace::TraceDigest;
 
 use super::{cluster, generate};
-use crate::report::finding::{Flaw, ToldFinding};
+use crate::report::finding::LabelledFinding;
 use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
 use crate::workers;
 
-/// How seeds are played, and what is kept of each.
+/// Settings of plays, and what to keep of each.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Playing {
-    /// Which server is put to the test.
+    /// The server under test.
     pub subject: Subject,
-    /// How many last lines of the trace are kept of a seed in which something did not hold.
+    /// Number of last trace lines to keep for a failed seed.
     pub trace_lines: usize,
-    /// Whether the digest of each trace is worked out.
+    /// Whether to compute the digest of each trace.
     pub with_digest: bool,
 }
 
-/// What came of one seed.
+/// The result of one seed.
 #[derive(Debug)]
 pub struct Explored {
     /// The seed.
     pub seed: u64,
-    /// What came of it, or why nothing did.
+    /// The outcome, or the error of the harness.
     pub outcome: Result<Outcome, HarnessError>,
 }
 
-/// What is left of a seed that was played.
+/// The outcome of a seed.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Virtual time from the beginning to the judgement.
+    /// Virtual time from the start to the judgement.
     pub elapsed: Duration,
-    /// The digest of its trace, if it was asked for.
+    /// The digest of its trace, if requested.
     pub digest: Option<TraceDigest>,
-    /// What did not hold; none if all did.
-    pub broken: Option<Box<BrokenSeed>>,
+    /// The findings; `None` if it passed.
+    pub failure: Option<Box<FailedSeed>>,
 }
 
-/// What did not hold in a seed.
+/// The findings of a seed.
 #[derive(Debug)]
-pub struct BrokenSeed {
-    /// All of it, in order of time: at least one thing.
-    pub flaws: Vec<Flaw>,
-    /// What had happened before the first of them.
+pub struct FailedSeed {
+    /// All findings, in order of time: at least one.
+    pub findings: Vec<LabelledFinding>,
+    /// The state of the run at the first finding.
     pub shape: cluster::Shape,
-    /// The end of the trace up to the first of them, as lines.
+    /// The last lines of the trace up to the first finding.
     pub tail: Vec<String>,
 }
 
 impl Explored {
-    /// What did not hold, if something did not.
-    pub fn broken(&self) -> Option<&BrokenSeed> {
-        self.outcome.as_ref().ok()?.broken.as_deref()
+    /// The findings; `None` if it passed or the harness failed.
+    pub fn failure(&self) -> Option<&FailedSeed> {
+        self.outcome.as_ref().ok()?.failure.as_deref()
     }
 
-    /// Whether all held.
+    /// Whether there are no findings.
     pub fn passed(&self) -> bool {
         self.outcome
             .as_ref()
-            .is_ok_and(|outcome| outcome.broken.is_none())
+            .is_ok_and(|outcome| outcome.failure.is_none())
     }
 
-    /// Virtual time from the beginning to the judgement.
+    /// Virtual time from the start to the judgement; zero after an error of the harness.
     pub fn elapsed(&self) -> Duration {
         self.outcome
             .as_ref()
@@ -81,9 +80,9 @@ impl Explored {
 
 impl Outcome {
     fn of(verdict: &Verdict, playing: &Playing) -> Self {
-        let broken = verdict.findings.first().map(|first| {
-            Box::new(BrokenSeed {
-                flaws: ToldFinding::all(verdict).map(Flaw::from).collect(),
+        let failure = verdict.findings.first().map(|first| {
+            Box::new(FailedSeed {
+                findings: LabelledFinding::all(verdict).collect(),
                 shape: cluster::shape(verdict, first),
                 tail: verdict.tail(playing.trace_lines),
             })
@@ -91,7 +90,7 @@ impl Outcome {
         Self {
             elapsed: verdict.elapsed,
             digest: playing.with_digest.then(|| verdict.trace.digest()),
-            broken,
+            failure,
         }
     }
 }
@@ -110,7 +109,7 @@ pub fn play_seed(seed: u64, playing: &Playing) -> Explored {
     }
 }
 
-/// Plays seeds on `jobs` threads and tells `done` of each, in their order, until that has had enough.
+/// Plays seeds on `jobs` threads and yields the results to `done` in order until it breaks.
 pub fn explore(
     seeds: impl Iterator<Item = u64> + Send,
     jobs: NonZeroUsize,

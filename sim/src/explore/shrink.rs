@@ -1,8 +1,8 @@
-//! From a scenario in which something breaks to the smallest one in which the same oracle still does.
+//! Reduces a failing scenario to a small one that violates the same oracle.
 //!
-//! What is made smaller is the script itself: whoever wrote it, a seed or a person, and what comes out is a script
-//! again. First steps are left out, many at a time and then one by one, with whatever cannot be done without
-//! them; then what is left is made simpler. That is repeated until nothing helps any more.
+//! Works on scripts, whether generated or written by hand, and the result is a script. Removes steps, first many at a
+//! time and then one by one, together with the steps that depend on them; then simplifies the remaining steps. Repeats
+//! both until neither makes progress.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,43 +10,43 @@ use std::path::Path;
 use serde_json::{Value, json};
 use turnstile_scenarios::{At, Scenario, Session, Step};
 
-use crate::report::finding::ToldFinding;
+use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
 use crate::suite;
 
-/// What simple lengths of time are, simplest first.
+/// Replacement durations, simplest first.
 const SIMPLE_LAPSES: [&str; 6] = ["1s", "2s", "5s", "10s", "30s", "1m"];
-/// What simple prompts are, simplest first.
+/// Replacement prompts, simplest first.
 const SIMPLE_PROMPTS: [&str; 3] = ["echo:a", "idle", "slow:2:300"];
-/// Parts of a step without which it would be another one.
+/// Fields that identify a step, which are not simplified.
 const IDENTITY: [&str; 3] = ["as", "session", "repeat"];
 
-/// How far it is.
+/// Progress of a reduction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Steps that are left.
+    /// Remaining steps.
     pub steps: usize,
-    /// Scenarios that were tried.
+    /// Scenarios tried so far.
     pub tried: usize,
 }
 
-/// The smallest scenario that was found.
+/// The result of a reduction.
 #[derive(Debug)]
 pub struct Shrunk {
-    /// The scenario.
+    /// The smallest failing scenario.
     pub scenario: Scenario,
-    /// What came of playing it.
+    /// The verdict of its play.
     pub verdict: Verdict,
-    /// The oracle that it breaks.
+    /// The violated oracle.
     pub rule: String,
-    /// How many scenarios were tried.
+    /// Number of scenarios tried.
     pub tried: usize,
-    /// Whether it was told to stop before it was done.
+    /// Whether `progress` stopped the reduction early.
     pub is_stopped: bool,
 }
 
-/// Makes a scenario smaller in which `verdict` found that something is broken, as long as `progress` says to go
-/// on. None if nothing is.
+/// Reduces a scenario for which `verdict` has a finding, while `progress` returns true. Returns `None` without a
+/// finding.
 pub fn shrink(
     scenario: &Scenario,
     verdict: Verdict,
@@ -92,7 +92,7 @@ struct Shrinker<P> {
 }
 
 impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
-    /// Takes a scenario for the best if the same oracle is still broken in it.
+    /// Plays a candidate and keeps it as the best if it violates the same oracle.
     fn try_out(&mut self, candidate: Scenario) -> bool {
         if self.is_stopped || candidate == self.best || candidate.steps.is_empty() {
             return false;
@@ -111,18 +111,18 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
             self.best = candidate;
             self.verdict = verdict;
         }
-        let told = Progress {
+        let progress = Progress {
             steps: self.best.steps.len(),
             tried: self.tried,
         };
-        self.is_stopped = (self.progress)(told).is_break();
+        self.is_stopped = (self.progress)(progress).is_break();
         is_better
     }
 
     fn leave_steps_out(&mut self) {
         let mut size = (self.best.steps.len() / 2).max(1);
         loop {
-            // From the end, where what nobody needs any more is.
+            // From the end, because no later step depends on the last ones.
             let mut end = self.best.steps.len();
             while end > 0 && !self.is_stopped {
                 let start = end.saturating_sub(size);
@@ -168,7 +168,7 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
 
     fn simplify_steps(&mut self) {
         let mut index = 0;
-        // A step that is said more simply may leave others without sense, which are gone then.
+        // Simplifying a step may remove later steps that depend on it.
         while let Some(step) = self.best.steps.get(index) {
             let written = json!(step.value);
             self.simplify_step(index, &written);
@@ -189,7 +189,7 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
                 };
                 *place = At::from(step);
                 if self.try_out(candidate) {
-                    // What is left of it is looked at in the next round.
+                    // The rest of this step is simplified in the next round.
                     break;
                 }
             }
@@ -197,7 +197,7 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
     }
 }
 
-/// Simpler ways to say what a step says, the simplest first.
+/// Simpler variants of a value, the simplest first.
 fn simpler(said: &Value) -> Vec<Value> {
     match said {
         Value::String(text) => simpler_text(text),
@@ -245,14 +245,14 @@ fn simpler_text(text: &str) -> Vec<Value> {
     simpler.map(|way| json!(way)).collect()
 }
 
-/// The scenario without the steps that make no sense in it; none if it makes none at all.
+/// Removes steps that are invalid without the removed ones. Returns `None` if the scenario cannot be repaired.
 fn playable(mut scenario: Scenario) -> Option<Scenario> {
     loop {
         let text = scenario.to_yaml();
         let Err(errors) = Scenario::parse(&text, Path::new("shrinking.yaml")) else {
             return Some(scenario);
         };
-        // Every step is one line, behind the line that says where they begin.
+        // Each step is one line after the line `steps:`.
         let first_line = text.lines().position(|line| line == "steps:")? + 2;
         let mut senseless: Vec<usize> = errors
             .problems
@@ -271,10 +271,10 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
     }
 }
 
-/// The script of what was shrunk, with a sentence that says what breaks; `origin` says where it is from.
+/// Makes a script of the result, with the finding in its description; `origin` names the source.
 pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
-    let told = ToldFinding::all(&shrunk.verdict).next();
-    let text = told.map_or(String::new(), |told| told.text);
+    let finding = LabelledFinding::all(&shrunk.verdict).next();
+    let text = finding.map_or(String::new(), |finding| finding.text);
     let about = format!("{origin} violated {}: {text}.", shrunk.rule);
     Scenario {
         title: format!("{} holds in what is left of {origin}", shrunk.rule),
@@ -283,7 +283,7 @@ pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
     }
 }
 
-/// As a sentence begins.
+/// Capitalizes the first letter.
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);

@@ -1,32 +1,32 @@
-//! What one seed goes in for: each seed switches some operations and some faults off and leans towards others.
+//! The operations and faults of a seed: each seed disables some of them and prefers others.
 //!
-//! A mixture of everything all the time rarely does one thing often, and some bugs need just that: ten messages
-//! and no interrupt, or nothing but crashes.
+//! A uniform mix rarely repeats one operation often enough. Some bugs need ten messages without an interrupt, or crashes
+//! only.
 
 use proptest::prelude::*;
 use turnstile_scenarios::Surface;
 
-/// How much of each there is, against the others; 0 is none at all.
+/// Relative frequency; 0 disables.
 pub(super) type Rate = u32;
 
-/// What a seed goes in for.
+/// The settings of a seed.
 #[derive(Debug, Clone)]
 pub(super) struct Swarm {
-    /// The surface of the clients, but for requests that are made on the other one on purpose.
+    /// The surface of the clients, except for deliberate requests on the other one.
     pub surface: Surface,
-    /// How many sessions there may be.
+    /// Maximum number of sessions.
     pub sessions: usize,
-    /// How much is done.
+    /// Number of user actions.
     pub length: usize,
-    /// What the users do.
+    /// Rates of user actions.
     pub workload: WorkloadRates,
-    /// How many faults there may be.
+    /// Maximum number of faults.
     pub faults: usize,
-    /// What goes wrong.
+    /// Rates of faults.
     pub fault: FaultRates,
 }
 
-/// How often users do what.
+/// Rates of user actions.
 #[derive(Debug, Clone)]
 pub(super) struct WorkloadRates {
     pub send: Rate,
@@ -40,13 +40,13 @@ pub(super) struct WorkloadRates {
     pub wait: Rate,
     pub sync: Rate,
     pub delete: Rate,
-    /// Of prompts that hang, against those that do not.
+    /// Rate of hanging prompts among all prompts.
     pub hang: Rate,
-    /// Of requests on the surface that is not the seed's own, against those that are.
+    /// Rate of requests on the other surface among all requests.
     pub other_surface: Rate,
 }
 
-/// How often what goes wrong.
+/// Rates of faults.
 #[derive(Debug, Clone)]
 pub(super) struct FaultRates {
     pub cut: Rate,
@@ -67,12 +67,12 @@ pub(super) struct FaultRates {
     pub disk: Rate,
 }
 
-/// On at some rate, or off.
+/// Generates a rate, or 0.
 fn rate() -> impl Strategy<Value = Rate> {
     prop_oneof![2 => Just(0), 3 => 1..=3_u32, 1 => Just(8)]
 }
 
-/// What a seed may go in for.
+/// Generates the settings of a seed.
 pub(super) fn swarm() -> impl Strategy<Value = Swarm> {
     let surface = prop_oneof![Just(Surface::Unified), Just(Surface::Legacy)];
     let sessions = prop_oneof![8 => Just(1_usize), 3 => Just(2), 1 => Just(3)];
@@ -97,7 +97,7 @@ fn workload() -> impl Strategy<Value = WorkloadRates> {
         let (repeat, interrupt, update, stream, query, release) = first;
         let (wait, sync, delete, hang, other_surface, burst) = second;
         WorkloadRates {
-            // There is always something to do, and time to do it in.
+            // Never 0, so that every seed has messages and time for them.
             send: 6,
             burst: burst.min(1),
             repeat,
@@ -136,7 +136,7 @@ fn fault() -> impl Strategy<Value = FaultRates> {
             other_crash: other_crash.min(2),
             wrapper_start,
             wrapper_behaviour,
-            // Each has one of several stale fences and one of several words, and most moments do it no harm.
+            // An intruder has several variants, and most are harmless at most times, so it needs a higher rate.
             intruder: 2 * intruder,
             receiver,
             queue,

@@ -1,5 +1,4 @@
-//! What the users of a generated run do. What they speak of (which message, which tag, which client) is chosen
-//! when the run is laid out, out of what there is by then.
+//! User actions of generated runs. References to messages, tags and clients are resolved when the run is laid out.
 
 use std::time::Duration;
 
@@ -11,16 +10,16 @@ use turnstile_scenarios::{Lapse, Moment};
 use super::swarm::{Rate, WorkloadRates};
 use super::times::{between, moment};
 
-/// The client that comes and goes beside the one that sends.
+/// The client that connects and disconnects while the other one sends.
 pub(super) const VIEWER: &str = "viewer";
 
-/// How many messages come at once at most: more than a queue takes (protocol §3).
+/// Maximum number of messages in a burst, above the queue limit (protocol §3).
 const LARGEST_BURST: usize = 12;
 
-/// Something that a user does.
+/// A user action.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    /// Sends a message; the first of a session makes it.
+    /// Sends a message. The first message of a session creates it.
     Send {
         session: Index,
         saying: Saying,
@@ -29,12 +28,12 @@ pub(super) enum Act {
         on_other_surface: bool,
         is_command: bool,
     },
-    /// Sends so many messages at once that they have to wait for each other, and perhaps for room.
+    /// Sends several messages at once, so that they queue up and may exceed the limit.
     Burst {
         session: Index,
         count: usize,
     },
-    /// Sends a message's id once more.
+    /// Repeats a message id.
     Repeat {
         message: Index,
         on_other_surface: bool,
@@ -44,7 +43,7 @@ pub(super) enum Act {
         session: Index,
         target: TargetChoice,
     },
-    /// A client opens its stream, or closes it if it is open.
+    /// Opens a client's stream, or closes it if it is open.
     Stream {
         session: Index,
         by_viewer: bool,
@@ -57,7 +56,7 @@ pub(super) enum Act {
     },
     Release(Index),
     Wait(Lapse),
-    /// Waits until something has come about, for a while.
+    /// Waits for an event, up to a limit.
     Sync {
         message: Index,
         is: Moment,
@@ -66,7 +65,7 @@ pub(super) enum Act {
     Delete(Index),
 }
 
-/// What a message asks of the gateway.
+/// The directive of a message to the gateway.
 #[derive(Debug, Clone)]
 pub(super) enum Saying {
     Echo,
@@ -77,7 +76,7 @@ pub(super) enum Saying {
     Gate,
 }
 
-/// Where callbacks go from now on.
+/// The new callback target.
 #[derive(Debug, Clone)]
 pub(super) enum TargetChoice {
     Nowhere,
@@ -85,16 +84,16 @@ pub(super) enum TargetChoice {
     Elsewhere,
 }
 
-/// From where a stream is asked for.
+/// The start of a stream's replay.
 #[derive(Debug, Clone)]
 pub(super) enum ResumeChoice {
     Start,
-    /// The last event that was seen, if any was.
+    /// The last event seen, if any.
     Last,
     Live,
 }
 
-/// Something to do, of the kinds that a seed goes in for.
+/// Generates an action of the kinds with a rate above 0.
 pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
     let any_index = any::<Index>;
     let kinds: [(Rate, BoxedStrategy<Act>); 11] = [
@@ -157,7 +156,7 @@ fn send(rates: &WorkloadRates) -> impl Strategy<Value = Act> + use<> {
     )
 }
 
-/// What a message says.
+/// Generates the prompt of a message.
 pub(super) fn saying(hang: Rate) -> impl Strategy<Value = Saying> {
     let slow = (1..=6_u32, prop_oneof![Just(20_u32), Just(300), Just(2_500)]);
     let mut kinds = vec![
@@ -177,7 +176,7 @@ pub(super) fn saying(hang: Rate) -> impl Strategy<Value = Saying> {
     Union::new_weighted(kinds)
 }
 
-/// Never at a rate of 0, and seldom at any other.
+/// Generates true never at rate 0, and seldom at any other rate.
 fn rarely(rate: Rate) -> impl Strategy<Value = bool> {
     (0..20_u32).prop_map(move |drawn| drawn < 2 * rate)
 }

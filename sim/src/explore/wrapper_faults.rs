@@ -1,4 +1,4 @@
-//! What a wrapper does wrong, of itself and not by a fault of its machine or its links; and who speaks in its place.
+//! Misbehaving wrappers whose machine and links work, and impostors that act for a wrapper.
 
 use std::num::NonZeroU32;
 
@@ -10,10 +10,10 @@ use turnstile_scenarios::{
     JobBehaviour, JobCode, Json, ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
 };
 
-use super::faults::{AfterWork, Blow, at_any_time};
+use super::fault_group::{AfterWork, FaultGroup, at_any_time};
 use super::times::between;
 
-/// A wrapper that has trouble with its start or with taking turns.
+/// A wrapper that fails to start or to accept turns.
 pub(super) fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
     let times = || prop_oneof![4 => 1..=4_u32, 1 => 5..=11_u32].prop_map(NonZeroU32::new);
     let ready_code = prop_oneof![
@@ -66,7 +66,7 @@ pub(super) fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
     )
 }
 
-/// A wrapper that says other things than it should, or not when it should.
+/// A wrapper that sends wrong or untimely events.
 pub(super) fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
     fn with(change: impl Fn(&mut WrapperBehaviour) + 'static) -> BoxedStrategy<WrapperBehaviour> {
         Just(())
@@ -112,13 +112,13 @@ pub(super) fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
     ])
 }
 
-/// The step after which the wrapper behaves like this.
+/// A step that sets the wrapper's behaviour.
 pub(super) fn misbehaving(behaviour: WrapperBehaviour) -> Step {
     Step::fault(Fault::Wrapper(Box::new(behaviour)), None)
 }
 
-/// Somebody with a stale fence, who speaks as a wrapper would.
-pub(super) fn intruder() -> impl Strategy<Value = Blow> {
+/// An impostor with a stale fence that sends frames like a wrapper.
+pub(super) fn intruder() -> impl Strategy<Value = FaultGroup> {
     let socket = || -> At<IngestName> { At::from("intruder".parse::<IngestName>().expect("it is a name")) };
     let fence = prop_oneof![3 => Just(Fence::StaleRun), 2 => Just(Fence::StaleConnection)];
     let words = prop_oneof![
@@ -144,7 +144,7 @@ pub(super) fn intruder() -> impl Strategy<Value = Blow> {
             }),
         ];
         match within {
-            Some(within) => Blow {
+            Some(within) => FaultGroup {
                 steps: Vec::new(),
                 after_work: Some(AfterWork { within, steps }),
             },

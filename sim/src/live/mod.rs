@@ -70,7 +70,7 @@ impl Live {
         let at_least = rehearsed.settling();
         let options = Options {
             seed,
-            settling: Settling::UntilNothingIsOwed {
+            settling: Settling::UntilSettled {
                 at_least,
                 at_most: at_least + AFTERMATH,
             },

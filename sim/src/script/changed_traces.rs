@@ -1,5 +1,5 @@
-//! Traces of real plays in which one thing was changed afterwards: what the parties really say must be looked
-//! at where an oracle looks, or it would never find anything.
+//! Changes one detail in the trace of a real play and checks that an oracle detects it. This shows that oracles look where
+//! the parties' data is.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use turnstile_scenarios::Scenario;
 
 use super::{Options, play};
 
-/// Two messages that are answered in one batch, before the eyes of a client that comes late.
+/// Two messages in one batch, with a client that connects late.
 const SCRIPT: &str = "\
 scenario: mutations
 about: a play whose trace is changed afterwards
@@ -31,7 +31,7 @@ steps:
 
 type Mutation = fn(&mut Vec<Record>);
 
-/// What is changed, and which oracle has to notice.
+/// The changes, and the oracle that must detect each.
 const MUTATIONS: [(&str, Mutation); 20] = [
     ("terminal-once", |records| {
         let end = seen(records, OBSERVER, "cloud.message.completed");
@@ -47,7 +47,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
         }
     }),
     ("first-in-first-out", |records| {
-        // The two turns change places.
+        // Swap the two turns.
         let messages = messages(records);
         for record in records.iter_mut() {
             if let Some(Observation::RequestReceived { path, body, .. }) = observation(record)
@@ -152,7 +152,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
             let frame = frame(&records[*place]).unwrap();
             frame["data"]["messageId"] == second && frame["streamEventType"] == "cloud.message.queued"
         });
-        // It is told once more when it should know better.
+        // The event is repeated after the end of the message.
         let last = *kept_by(records, "late").last().unwrap();
         let mut again = records[place.unwrap()].clone();
         again.at = records[last].at;
@@ -200,12 +200,12 @@ fn frame(record: &Record) -> Option<&Value> {
     }
 }
 
-/// Only frames that are wanted are received, by anybody.
+/// Keeps only the received frames that satisfy `is_wanted`.
 fn frames(records: &mut Vec<Record>, is_wanted: impl Fn(&Value) -> bool) {
     records.retain(|record| frame(record).is_none_or(&is_wanted));
 }
 
-/// Where a party is shown kept events.
+/// Indices of records that show a kept event to a party.
 fn kept_by(records: &[Record], party: &str) -> Vec<usize> {
     let is_kept = |record: &Record| {
         *record.party == *party && frame(record).is_some_and(|frame| frame["eventId"].as_u64() > Some(0))
@@ -215,14 +215,14 @@ fn kept_by(records: &[Record], party: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Where a party is first shown an event of that name.
+/// Index of the record that first shows an event to a party.
 fn seen(records: &[Record], party: &str, name: &str) -> usize {
     let places = kept_by(records, party).into_iter();
     let mut named = places.filter(|place| frame(&records[*place]).unwrap()["streamEventType"] == name);
     named.next().unwrap()
 }
 
-/// An event is told once more to the same party, as the last that happens.
+/// Appends a record that repeats an event with the next id.
 fn with_next_id(records: &mut Vec<Record>, place: usize) {
     let last = records
         .iter()
@@ -233,15 +233,15 @@ fn with_next_id(records: &mut Vec<Record>, place: usize) {
         return;
     };
     let mut again = records[reading].clone();
-    let told = frame(&records[place]).unwrap().clone();
+    let repeated = frame(&records[place]).unwrap().clone();
     if let Some(Observation::FrameReceived { frame, .. }) = observation(&mut again) {
-        *frame = told;
+        *frame = repeated;
         frame["eventId"] = json!(last.unwrap_or_default() + 1);
     }
     records.push(again);
 }
 
-/// The messages, in order of admission.
+/// Message ids in order of admission.
 fn messages(records: &[Record]) -> Vec<Value> {
     let mut messages = Vec::new();
     for frame in records.iter().filter_map(frame) {
@@ -253,7 +253,7 @@ fn messages(records: &[Record]) -> Vec<Value> {
     messages
 }
 
-/// Messages that complete fail instead, with what `tell` adds.
+/// Turns completed messages into failed ones, and applies `change` to the event.
 fn fails(records: &mut [Record], tell: fn(&mut Value)) {
     for record in records.iter_mut() {
         if let Some(Observation::FrameReceived { frame, .. }) = observation(record)

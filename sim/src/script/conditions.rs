@@ -1,4 +1,4 @@
-//! Waiting for something: the conditions of `await`.
+//! The conditions of `await`.
 
 use turnstile_scenarios::{Await, Condition, Label, Spot};
 
@@ -22,7 +22,7 @@ impl Player<'_> {
                 self.run_until(deadline, |view| view.delivered(&message) >= times.get())?
             }
             Condition::Quiet(lapse) => {
-                // Quiet begins where it is asked for: what was seen long before does not count.
+                // Silence counts from the beginning of the step.
                 let asked_at = self.elapsed();
                 let clock_start = self.stage.world.now();
                 let mut quiet_at = clock_start + **lapse;
@@ -41,41 +41,41 @@ impl Player<'_> {
             }
         };
         if came_about {
-            return Ok(self.let_follow()?);
+            return Ok(self.await_consequences()?);
         }
-        let (message, text) = self.what_is_missing(&wait.condition);
+        let (message, text) = self.unmet_condition(&wait.condition);
         let text = format!("within {} {text}", wait.within);
-        Err(self.break_off(spot, message.as_deref(), text))
+        Err(self.fail_step(spot, message.as_deref(), text))
     }
 
-    /// Where time passes by itself, lets happen what follows at once from what was waited for: the one who is heard
-    /// last is not always the one who is done last. Not for long: a wrapper that is done leaves soon after.
-    fn let_follow(&mut self) -> Result<(), HarnessError> {
+    /// In real time, waits shortly for direct consequences of the condition, because the parties observe events at slightly
+    /// different times. Must stay short: an idle wrapper leaves soon.
+    fn await_consequences(&mut self) -> Result<(), HarnessError> {
         if self.stage.world.is_in_real_time() {
             self.run_for(self.stage.world.timing_tolerance() / 15)?;
         }
         Ok(())
     }
 
-    /// The id of a message that is waited for. A tolerant script may wait for one that nobody has an id of.
+    /// Returns the id of an awaited message. In a tolerant script the label may have none.
     fn awaited(&mut self, label: &Label, spot: Spot) -> Result<String, Halt> {
         self.id(label)
-            .ok_or_else(|| self.break_off(spot, None, format!("nobody knows the id of `{label}`")))
+            .ok_or_else(|| self.fail_step(spot, None, format!("the id of `{label}` is unknown")))
     }
 
-    /// In words, what has not come about, and which message it is about.
-    fn what_is_missing(&self, condition: &Condition) -> (Option<String>, String) {
+    /// Describes a condition that was not met, with the message that it is about.
+    fn unmet_condition(&self, condition: &Condition) -> (Option<String>, String) {
         match condition {
             Condition::Gate(tag) => (
                 None,
-                format!("nobody was parked at the gateway under `{}`", tag.value),
+                format!("no request was parked at the gateway under `{}`", tag.value),
             ),
             Condition::Quiet(lapse) => (None, format!("there were no {lapse} of quiet")),
             Condition::Message { of, is } => {
                 let message = &self.messages[&of.value];
                 let last = match self.view.last_moment(message) {
                     Some(moment) => format!("it was last seen {moment}"),
-                    None => "nothing was ever seen of it".to_owned(),
+                    None => "it was never seen".to_owned(),
                 };
                 (
                     Some(message.clone()),

@@ -1,4 +1,4 @@
-//! How long a play takes of the time that its parties go by, as far as anything happens in it.
+//! The virtual time that a play needs, up to its last relevant event.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use turnstile_judge::trace::{SCRIPT, What};
 use super::Verdict;
 use super::settling::LEFT_ALONE;
 
-/// The moments of a play that tell how long another world needs for it.
+/// Times of a play from which its duration in another world follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Length {
-    /// When all was healed and nobody did anything any more.
-    left_alone: Duration,
-    /// When the last happened that an account of it would tell: something of a message, or a callback.
-    last_of_note: Duration,
+    /// End of the steps, after all faults were healed.
+    steps_end: Duration,
+    /// Last relevant event: a message event or a callback.
+    last_relevant: Duration,
 }
 
 impl Length {
-    /// The length of a play.
+    /// Measures a play.
     pub fn of(verdict: &Verdict) -> Self {
         let is_it = |what: &What| matches!(what, What::Step { step, .. } if step == LEFT_ALONE);
         let records = verdict.trace.records().iter();
@@ -31,24 +31,24 @@ impl Length {
         let messages = messages.map(|event| event.at);
         let callbacks = history.callbacks.iter().map(|request| request.at);
         Self {
-            left_alone: record
+            steps_end: record
                 .expect("every play comes to the point where everything is left alone")
                 .at,
-            last_of_note: messages.chain(callbacks).max().unwrap_or_default(),
+            last_relevant: messages.chain(callbacks).max().unwrap_or_default(),
         }
     }
 
-    /// From the beginning to the point where everything is left alone.
+    /// Time from the start to the end of the steps.
     pub fn steps(self) -> Duration {
-        self.left_alone
+        self.steps_end
     }
 
-    /// From there to the last of note; none if that is before.
+    /// Time from the end of the steps to the last relevant event; zero if that event is earlier.
     pub fn settling(self) -> Duration {
-        self.last_of_note.saturating_sub(self.left_alone)
+        self.last_relevant.saturating_sub(self.steps_end)
     }
 
-    /// Both together.
+    /// Time from the start to the last relevant event or the end of the steps.
     pub fn whole(self) -> Duration {
         self.steps() + self.settling()
     }

@@ -1,7 +1,8 @@
-//! Playing a scenario: its steps in a world, then everything healed and time passed, then the judgement.
+//! Plays a scenario: runs its steps in a world, heals all faults, lets the world settle, and judges the trace.
 
 mod conditions;
 mod expectations;
+mod inputs;
 mod length;
 mod player;
 mod settling;
@@ -34,72 +35,72 @@ use crate::stage::{self, RECEIVER_AUTHORITY, Stage};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
 
-/// Which stream of randomness a stored session's ids are drawn from.
+/// Label of the randomness stream for ids of a stored session.
 const STORED_SESSION: &str = "stored-session";
 
-/// What a scenario is played with.
+/// Settings of a play.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Every choice of the run follows from this.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Which server is put to the test.
+    /// The server under test.
     pub subject: Subject,
-    /// One more fault, beside those of the script.
+    /// One fault in addition to those of the script.
     pub strike: Option<Strike>,
-    /// Which world it is played in.
+    /// The kind of world.
     pub world: WorldKind,
-    /// How long everything is left alone after the last step.
+    /// Settling time after the last step.
     pub settling: Settling,
 }
 
-/// How long everything is left alone after the last step, with all faults healed.
+/// Settling time after the last step, with all faults healed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Settling {
-    /// For as long as anything may be owed.
+    /// The longest time in which the protocol can still require an action.
     #[default]
     Longest,
-    /// For so long.
+    /// A fixed time.
     For(Duration),
-    /// Until nothing is owed any more, as far as anybody can tell.
-    UntilNothingIsOwed {
-        /// But for so long in any case.
+    /// Until no party waits for the server.
+    UntilSettled {
+        /// Minimum time.
         at_least: Duration,
-        /// And no longer than this: what is still owed then will not come.
+        /// Maximum time.
         at_most: Duration,
     },
 }
 
-/// A fault that strikes at a moment of its own, whatever step is being played.
+/// A fault at a fixed time, independent of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strike {
-    /// When, since the beginning of the run.
+    /// Time since the start of the run.
     pub at: Duration,
-    /// What.
+    /// The kind of fault.
     pub kind: &'static StrikeKind,
 }
 
-/// What came of playing a scenario.
+/// The result of a play.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Everything that did not hold, in order of time; empty if all held.
+    /// Findings in order of time; empty if the scenario passed.
     pub findings: Vec<Finding>,
-    /// Everything that was observed.
+    /// Everything that the parties observed.
     pub trace: Trace,
-    /// How many records of it are older than the harness's own look at what is left.
-    pub looked_back_at: usize,
-    /// What the script calls the messages.
+    /// Index of the first record of the final inspection.
+    pub inspection_start: usize,
+    /// Labels of messages and executions by id.
     pub labels: Labels,
-    /// Virtual time from the beginning to the end of the last step.
+    /// Virtual time from the start to the end of the last step.
     pub played: Duration,
-    /// Virtual time from the beginning to the judgement.
+    /// Virtual time from the start to the judgement.
     pub elapsed: Duration,
 }
 
 impl Verdict {
-    /// The last `count` records before the first finding, or before the harness looked at what was left, as
+    /// Returns the last `count` records before the first finding, or before the final inspection without a finding, as
     /// lines.
     pub fn tail(&self, count: usize) -> Vec<String> {
-        let played = &self.trace.records()[..self.looked_back_at];
+        let played = &self.trace.records()[..self.inspection_start];
         let broken_at = self.findings.first().map_or(Duration::MAX, |finding| finding.at);
         let end = played.partition_point(|record| record.at <= broken_at);
         played[end.saturating_sub(count)..end]
@@ -109,61 +110,60 @@ impl Verdict {
     }
 }
 
-/// The harness itself failed: the run says nothing about the server.
+/// An error of the harness. The run says nothing about the server.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
-    /// One of the harness's own parties panicked.
+    /// A party of the harness panicked.
     #[error("the harness's own {party} panicked: {message}")]
     Panicked {
-        /// Which.
+        /// The party.
         party: String,
-        /// With what.
+        /// The panic message.
         message: String,
     },
-    /// One of the harness's own parties never comes to rest.
+    /// A party of the harness runs without advancing time.
     #[error("the harness's own {party} does not come to rest")]
     Restless {
-        /// Which.
+        /// The party.
         party: String,
     },
-    /// Nothing can ever happen any more, in the middle of a step.
-    #[error("nothing can ever happen any more; waiting: {}", waiting.join(", "))]
+    /// No task can make progress during a step.
+    #[error("deadlock; waiting: {}", waiting.join(", "))]
     Deadlock {
-        /// Parties that are not done.
+        /// Tasks that are not finished.
         waiting: Vec<String>,
     },
-    /// Somebody has asked for its end.
-    #[error("it was interrupted")]
+    /// The run was interrupted from outside.
+    #[error("interrupted")]
     Interrupted,
-    /// There is no server to test.
-    #[error("there is no server to test: {0}")]
+    /// No server is available for the test.
+    #[error("no server to test: {0}")]
     NoServer(String),
-    /// The world refused an order that the script's checks should have refused.
-    #[error("the world refused an order")]
+    /// The world refused an operation that the checks of the script should have refused.
+    #[error("the world refused an operation")]
     World(#[from] turnstile_world::WorldError),
 }
 
-/// Plays a scenario from beginning to end and judges it, in a world of its own, on the first of its
-/// surfaces.
+/// Plays a scenario on its first surface in a new world, and judges it.
 ///
 /// # Errors
 ///
-/// If the harness failed; what the server does wrong is a finding.
+/// The harness failed. Faults of the server are findings.
 ///
 /// # Panics
 ///
-/// If this thread is inside of another world.
+/// The thread already runs inside a world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
     let world = options.world.create(options.seed, stage::epoch());
     play_in(world, Secrets::default(), scenario, options)
 }
 
-/// As [`play`], in a world that is at its beginning, with nobody in it but whom it brings, among parties that know
-/// these secrets. Which world `options` name counts for nothing.
+/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the
+/// kind of world in `options`.
 ///
 /// # Errors
 ///
-/// If the harness failed, or the world cannot carry what the scenario asks for.
+/// The harness failed, or the world does not support the scenario.
 pub fn play_in(
     world: Box<dyn AnyWorld>,
     secrets: Secrets,
@@ -181,14 +181,14 @@ pub fn play_in(
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
-        player.take_for_granted(laid_out)?;
+        player.register_stored(laid_out)?;
     }
     if let Some(Strike { at, kind }) = options.strike {
         player.arrange_strike(at, kind);
     }
     let gone = player.play().and_then(|()| {
         let played = player.elapsed();
-        player.let_everything_settle(options.settling).map(|()| played)
+        player.settle_and_inspect(options.settling).map(|()| played)
     });
     let recorded = player.finish();
     let removed = player.remove_sessions();
@@ -196,7 +196,7 @@ pub fn play_in(
     removed?;
     let Recorded {
         trace,
-        looked_back_at,
+        inspection_start,
         messages,
         labels,
         mut findings,
@@ -214,15 +214,14 @@ pub fn play_in(
     Ok(Verdict {
         findings,
         trace,
-        looked_back_at,
+        inspection_start,
         labels,
         played,
         elapsed,
     })
 }
 
-/// The rules of the protocol that a script names. Ids that the protocol does not have are left out: `turnstile check`
-/// reports them.
+/// The protocol rules that a script names. Skips unknown ids, which `turnstile check` reports.
 fn rules_of(scenario: &Scenario) -> Vec<RuleId> {
     let rules = scenario.rules.iter();
     rules.filter_map(|name| name.value.parse().ok()).collect()

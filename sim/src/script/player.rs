@@ -1,7 +1,6 @@
-//! The one who plays: it lets the world run between steps and notes what went otherwise than scripted.
+//! Runs the steps of a scenario and collects deviations from the script.
 //!
-//! What each step does is in `steps`, what can be waited for in `conditions`, what comes after the last step in
-//! `settling`.
+//! `steps` implements the steps, `conditions` the waits, and `settling` everything after the last step.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use super::{HarnessError, rules_of};
 use crate::stage::client::{Answer, Awaited, Client};
 use crate::stage::{Ingest, Stage};
 
-/// The longest that a step can wait for an answer: a client gives up before.
+/// Time limit for an answer, above the client's own time limit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
 /// Plays one scenario on one stage.
@@ -30,44 +29,44 @@ pub(super) struct Player<'a> {
     pub(super) stage: Stage,
     pub(super) view: View,
     pub(super) clients: BTreeMap<String, Client>,
-    /// Ids of sessions by what the script calls them.
+    /// Session ids by script name.
     pub(super) sessions: BTreeMap<SessionName, String>,
-    /// Ids of messages and executions by label. A repeated message has several.
+    /// Ids of messages and executions by label. A repeated message has several labels.
     pub(super) messages: BTreeMap<Label, String>,
-    /// Ingest sockets of the script's own.
+    /// Ingest sockets that the script opened.
     pub(super) ingests: BTreeMap<IngestName, Ingest>,
-    /// What reports call messages: their first label, by id.
+    /// Labels for reports: the first label of each id.
     labels: Labels,
     pub(super) findings: Vec<Finding>,
-    /// After how long parties that crash by themselves start again.
+    /// Restart delays of hosts that crash at a crash point.
     pub(super) restart_after: BTreeMap<String, Option<Lapse>>,
-    /// Whether the wrapper was told how to behave.
+    /// Whether the script has set the wrapper's behaviour.
     pub(super) wrapper_is_scripted: bool,
-    /// When the last thing happens that the script has arranged for: a heal or a start.
+    /// Time of the last scheduled action: the end of a fault or a restart.
     pub(super) arranged_until: Timestamp,
-    /// How much of the record was looked through for crashes.
+    /// Number of records already searched for crashes.
     crashes_read: usize,
-    /// How long the record was when all was over and the harness began to look at what is left.
-    pub(super) looked_back_at: usize,
+    /// Number of records when the final inspection began.
+    pub(super) inspection_start: usize,
 }
 
-/// What is left of a play.
+/// The output of a player.
 pub(super) struct Recorded {
     pub trace: Trace,
-    /// How many records are older than the harness's look at what is left.
-    pub looked_back_at: usize,
+    /// Index of the first record of the final inspection.
+    pub inspection_start: usize,
     /// Ids of messages and executions by label.
     pub messages: BTreeMap<Label, String>,
-    /// What reports call messages.
+    /// Labels for reports, by id.
     pub labels: Labels,
-    /// What was not as scripted.
+    /// Deviations from the script.
     pub findings: Vec<Finding>,
 }
 
-/// What ends the steps.
+/// Why the steps stopped.
 pub(super) enum Halt {
-    /// Something is not as scripted.
-    Broken,
+    /// A step failed.
+    StepFailed,
     /// The harness failed.
     Harness(HarnessError),
 }
@@ -98,28 +97,28 @@ impl<'a> Player<'a> {
             restart_after: BTreeMap::new(),
             wrapper_is_scripted: false,
             crashes_read: 0,
-            looked_back_at: 0,
+            inspection_start: 0,
         }
     }
 
-    /// Plays all steps, or as many as go as scripted.
+    /// Plays the steps until the end or the first failure.
     pub fn play(&mut self) -> Result<(), HarnessError> {
         match self.play_steps() {
-            Ok(()) | Err(Halt::Broken) => Ok(()),
+            Ok(()) | Err(Halt::StepFailed) => Ok(()),
             Err(Halt::Harness(error)) => Err(error),
         }
     }
 
-    /// Takes a session for granted that was there before the script began.
-    pub fn take_for_granted(&mut self, laid_out: LaidOut) -> Result<(), HarnessError> {
+    /// Registers a session that was stored before the run.
+    pub fn register_stored(&mut self, laid_out: LaidOut) -> Result<(), HarnessError> {
         for (label, id) in laid_out.ids {
             self.name(&label, id);
         }
-        self.take_session(&SessionName::default(), laid_out.session_id)
+        self.register_session(&SessionName::default(), laid_out.session_id)
     }
 
-    /// Takes in which session the script speaks of by that name, and looks at it from now on.
-    pub(super) fn take_session(&mut self, name: &SessionName, id: String) -> Result<(), HarnessError> {
+    /// Registers the id of a session and starts observing its stream.
+    pub(super) fn register_session(&mut self, name: &SessionName, id: String) -> Result<(), HarnessError> {
         self.stage
             .sandboxes
             .settle(&self.wrapper_host(name), Some(id.as_str()));
@@ -131,7 +130,7 @@ impl<'a> Player<'a> {
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
     }
 
-    /// The host of the wrapper of what the script calls so.
+    /// Host of the wrapper of a session.
     pub(super) fn wrapper_host(&self, name: &SessionName) -> String {
         if *name == SessionName::default() {
             WRAPPER.to_owned()
@@ -140,13 +139,13 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The id of what the script calls so, as far as anybody was told.
+    /// Returns the id of a session, if it is known.
     pub(super) fn session(&self, name: &SessionName) -> Option<&str> {
         self.sessions.get(name).map(String::as_str)
     }
 
     fn play_steps(&mut self) -> Result<(), Halt> {
-        // All parties have started before anything is done to one of them.
+        // Start all parties before the first step.
         self.run_for(Duration::ZERO)?;
         if !self.scenario.receiver.is_empty() {
             self.script_receiver(&self.scenario.receiver, Spot::default())?;
@@ -154,8 +153,8 @@ impl<'a> Player<'a> {
         for step in &self.scenario.steps {
             self.note_step(step);
             match self.step(step) {
-                // Nor can a machine that is down be told anything.
-                Err(Halt::Broken | Halt::Harness(HarnessError::World(_))) if self.scenario.tolerant => {}
+                // Tolerant scripts also ignore operations on hosts that are down.
+                Err(Halt::StepFailed | Halt::Harness(HarnessError::World(_))) if self.scenario.tolerant => {}
                 gone => gone?,
             }
         }
@@ -172,45 +171,45 @@ impl<'a> Player<'a> {
         self.stage.recorder.record(SCRIPT, What::Step { line, step });
     }
 
-    /// The id of what the script calls by that label.
+    /// Returns the id of a label, if it is known.
     pub(super) fn id(&self, label: &Label) -> Option<String> {
         self.messages.get(label).cloned()
     }
 
-    /// As [`Self::id`], for a label in the middle of something.
+    /// The same for a label as text.
     pub(super) fn id_of(&self, label: &str) -> Option<String> {
         self.messages.get(label).cloned()
     }
 
-    /// Gives a message or an execution a label.
+    /// Assigns a label to a message or an execution.
     pub(super) fn name(&mut self, label: &Label, id: String) {
         self.labels.entry(id.clone()).or_insert_with(|| label.to_string());
         self.messages.insert(label.clone(), id);
     }
 
-    /// What was played.
+    /// Takes the output of the player.
     pub fn finish(&mut self) -> Recorded {
         Recorded {
             trace: self.stage.recorder.take(),
-            looked_back_at: self.looked_back_at,
+            inspection_start: self.inspection_start,
             messages: std::mem::take(&mut self.messages),
             labels: std::mem::take(&mut self.labels),
             findings: std::mem::take(&mut self.findings),
         }
     }
 
-    /// How much virtual time has passed.
+    /// Virtual time since the start.
     pub fn elapsed(&self) -> Duration {
         self.stage.elapsed()
     }
 
-    /// Lets time pass.
+    /// Advances virtual time.
     pub(super) fn run_for(&mut self, duration: Duration) -> Result<(), HarnessError> {
         let end = self.stage.world.now() + duration;
         self.run_until(end, |_| false).map(|_| ())
     }
 
-    /// Lets the world run until `done`, but not beyond `deadline`. Whether it came about.
+    /// Runs the world until `done` or `deadline`. Returns whether `done` was reached.
     pub(super) fn run_until(
         &mut self,
         deadline: Timestamp,
@@ -254,7 +253,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Has parties that have crashed by themselves started again when the script says so.
+    /// Schedules restarts of hosts that crashed at a crash point.
     fn plan_restarts(&mut self) -> Result<(), HarnessError> {
         let start = self.crashes_read;
         let crashed: Vec<String> = self.stage.recorder.read(|trace| {
@@ -269,7 +268,7 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Starts a host again after a while, unless it is up by then.
+    /// Schedules a restart, which does nothing if the host is up by then.
     pub(super) fn restart_later(&mut self, host: String, after: Duration) {
         self.arrange(after, move |world| {
             if world.is_up(&host) == Ok(false) {
@@ -280,21 +279,21 @@ impl<'a> Player<'a> {
         });
     }
 
-    /// Has something done to the world after a while.
+    /// Schedules an action on the world.
     pub(super) fn arrange(&mut self, after: Duration, action: impl FnOnce(&mut dyn AnyWorld) + 'static) {
         let at = self.stage.world.now() + after;
         self.arranged_until = self.arranged_until.max(at);
         self.stage.world.schedule(at, action);
     }
 
-    /// Lets the world run until a request is over.
+    /// Runs the world until a request has ended.
     pub(super) fn answer(&mut self, awaited: &Awaited) -> Result<Answer, HarnessError> {
         let deadline = self.stage.world.now() + ANSWER_LIMIT;
         self.run_until(deadline, |_| awaited.get().is_some())?;
         Ok(awaited.get().flatten())
     }
 
-    /// Notes that something is not as scripted.
+    /// Adds a finding.
     pub(super) fn find(&mut self, rule: &str, message: Option<&str>, text: String) {
         let finding = Finding {
             rule: rule.to_owned(),
@@ -306,12 +305,12 @@ impl<'a> Player<'a> {
         self.findings.push(finding);
     }
 
-    /// Notes that a step did not go as scripted, which ends the steps.
-    pub(super) fn break_off(&mut self, spot: Spot, message: Option<&str>, text: String) -> Halt {
+    /// Adds a finding for a failed step. The result ends the steps.
+    pub(super) fn fail_step(&mut self, spot: Spot, message: Option<&str>, text: String) -> Halt {
         if !self.scenario.tolerant {
             self.find(&format!("step at line {}", spot.line), message, text);
         }
-        Halt::Broken
+        Halt::StepFailed
     }
 }
 

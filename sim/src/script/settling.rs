@@ -1,4 +1,4 @@
-//! The end of a play: everything is healed and left alone, and then the harness looks at what is left.
+//! The end of a play: heals all faults, lets the world settle, and inspects the final state.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,65 +16,64 @@ use turnstile_judge::trace::{Record, What};
 
 use super::player::Player;
 use super::{HarnessError, Settling};
-use crate::stage::client::{Awaited, From};
+use crate::stage::client::Awaited;
+use crate::stage::stream::From;
 use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
-/// What the record says when the script is over and nothing is broken any more.
+/// Text of the trace record at the start of settling.
 pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
-/// How long everything is left alone after the last step, with all faults healed: longer than every
-/// retry, time-out and deadline of the protocol takes one after another.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
-/// So much longer for each further message: none ends later than by the longest silence of its wrapper
-/// (protocol §7), and they come one after another.
-const LONGEST_OF_A_MESSAGE: Duration = Duration::from_secs(6 * 60);
-/// How long the log is read when all is over.
-const READING: Duration = Duration::from_secs(5);
-/// The longest that it is read where time passes by itself: nobody waits for longer than it takes.
-const READING_IN_REAL_TIME: Duration = Duration::from_mins(2);
-/// What the path of a stream has that is read from its first event on.
-const FROM_THE_BEGINNING: &str = "fromId=0";
-/// How long a server may take to remove a session of a play that is over.
-const REMOVAL: Duration = Duration::from_secs(10);
-/// How long passes between two looks at whether anything is still owed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Settling time: longer than all retries, timeouts and deadlines of the protocol in sequence.
+const SETTLING_TIME: Duration = Duration::from_secs(30 * 60);
+/// Additional settling time per further message: messages end one after another, each within the longest silence of its
+/// wrapper (protocol §7).
+const SETTLING_TIME_PER_MESSAGE: Duration = Duration::from_secs(6 * 60);
+/// Time to read the logs.
+const LOG_READ_TIME: Duration = Duration::from_secs(5);
+/// Time limit for reading the logs in real time.
+const LOG_READ_LIMIT_IN_REAL_TIME: Duration = Duration::from_mins(2);
+/// Part of a stream's URL that requests all events.
+const ALL_EVENTS: &str = "fromId=0";
+/// Time limit for the deletion of a session after a play.
+const DELETION_LIMIT: Duration = Duration::from_secs(10);
+/// Interval of checks for pending work.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Player<'_> {
-    /// Lets what the script has arranged for happen, heals everything, lets so much time pass, and has the
-    /// harness look at what is left.
-    pub fn let_everything_settle(&mut self, settling: Settling) -> Result<(), HarnessError> {
+    /// Runs scheduled actions, heals all faults, lets the world settle, and inspects the final state.
+    pub fn settle_and_inspect(&mut self, settling: Settling) -> Result<(), HarnessError> {
         self.run_until(self.arranged_until, |_| false)?;
         self.note(0, LEFT_ALONE);
-        self.heal_everything()?;
+        self.heal_all()?;
         match settling {
             Settling::Longest => {
                 let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-                self.run_for(LONGEST + LONGEST_OF_A_MESSAGE * further)?;
-                self.look_at_what_is_left()?;
-                self.run_for(READING)
+                self.run_for(SETTLING_TIME + SETTLING_TIME_PER_MESSAGE * further)?;
+                self.inspect_final_state()?;
+                self.run_for(LOG_READ_TIME)
             }
             Settling::For(duration) => {
                 self.run_for(duration)?;
-                self.look_at_what_is_left()?;
-                self.run_for(READING)
+                self.inspect_final_state()?;
+                self.run_for(LOG_READ_TIME)
             }
-            Settling::UntilNothingIsOwed { at_least, at_most } => {
+            Settling::UntilSettled { at_least, at_most } => {
                 let end = self.stage.world.now() + at_most;
                 self.run_for(at_least)?;
-                while self.is_anything_owed() && self.stage.world.now() < end {
-                    self.run_for(BETWEEN_LOOKS)?;
+                while self.has_pending_work() && self.stage.world.now() < end {
+                    self.run_for(CHECK_INTERVAL)?;
                 }
-                let counted = self.look_at_what_is_left()?;
+                let counted = self.inspect_final_state()?;
                 self.read_until(end, counted)
             }
         }
     }
 
-    /// Removes the sessions from a server that goes on when this play is over: what they still owe would come to the
-    /// parties of the next one. How the server takes it is not this play's business any more.
+    /// Deletes the play's sessions on a server that continues to run, because their pending work would reach the parties of
+    /// the next play. Ignores the server's answers.
     ///
     /// # Errors
     ///
-    /// If the harness failed.
+    /// The harness failed.
     pub fn remove_sessions(&mut self) -> Result<(), HarnessError> {
         if !self.stage.world.leaves_server_behind() {
             return Ok(());
@@ -85,8 +84,8 @@ impl Player<'_> {
                 let asking = self.stage.observer();
                 let asking = asking.call(procedure, json!({"sessionId": session}), done.clone());
                 self.stage.world.spawn(OBSERVER, asking)?;
-                // Nothing of it is looked at any more.
-                let deadline = self.stage.world.now() + REMOVAL;
+                // The trace is no longer evaluated.
+                let deadline = self.stage.world.now() + DELETION_LIMIT;
                 self.stage
                     .world
                     .run_until(Some(deadline), || done.get().is_some());
@@ -95,7 +94,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    fn heal_everything(&mut self) -> Result<(), HarnessError> {
+    fn heal_all(&mut self) -> Result<(), HarnessError> {
         let faults = self.stage.faults.clone();
         faults.end_all(&mut *self.stage.world)?;
         let hosts: Vec<String> = self.stage.world.host_names().map(str::to_owned).collect();
@@ -117,9 +116,9 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Asks the gateway who is left there, and reads every session's log. Where the gateway's answer will lie.
-    fn look_at_what_is_left(&mut self) -> Result<Awaited, HarnessError> {
-        self.looked_back_at = self.stage.recorder.read(|trace| trace.records().len());
+    /// Queries the gateway's pending requests, and reads the log of every session. Returns the gateway's pending answer.
+    fn inspect_final_state(&mut self) -> Result<Awaited, HarnessError> {
+        self.inspection_start = self.stage.recorder.read(|trace| trace.records().len());
         self.note(0, "the harness looks at what is left");
         let counted = self.count_waiters()?;
         let observer = self.stage.observer();
@@ -139,12 +138,13 @@ impl Player<'_> {
         Ok(counted)
     }
 
-    /// Where time passes by itself: waits for what was asked. Who has just gone may still be counted at the gateway, which is asked again until nobody is there, or until `end`.
+    /// In real time, waits for the logs and the gateway. A request that has just ended may still be counted, so the gateway
+    /// is queried until it has none or until `end`.
     fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
-        let (sessions, from) = (self.sessions.len(), self.looked_back_at);
+        let (sessions, from) = (self.sessions.len(), self.inspection_start);
         let recorder = self.stage.recorder.clone();
         loop {
-            let deadline = self.stage.world.now() + READING_IN_REAL_TIME;
+            let deadline = self.stage.world.now() + LOG_READ_LIMIT_IN_REAL_TIME;
             self.run_until(deadline, |_| {
                 let is_read = recorder.read(|trace| logs_read(&trace.records()[from..])) >= sessions;
                 is_read && counted.get().is_some()
@@ -154,25 +154,25 @@ impl Player<'_> {
                 _ => false,
             };
             if !is_somebody_left || self.stage.world.now() >= end {
-                // Streams that were open all the time may not have shown yet what the readings have.
+                // Long-lived streams may be slightly behind the logs.
                 return self.run_for(self.stage.world.timing_tolerance() / 3);
             }
-            self.run_for(BETWEEN_LOOKS)?;
+            self.run_for(CHECK_INTERVAL)?;
             counted = self.count_waiters()?;
         }
     }
 
-    /// Whether somebody still waits for what the server has to bring about.
-    fn is_anything_owed(&self) -> bool {
+    /// Returns whether a party waits for the server.
+    fn has_pending_work(&self) -> bool {
         let context = self.stage.context();
         let reading = |trace: &_| History::read_under(trace, context);
         oracle::is_anything_pending(&self.stage.recorder.read(reading))
     }
 }
 
-/// How many of the readings of logs that were begun in these records are at their end, or came to nothing.
+/// Number of log readings in these records that have ended or failed.
 fn logs_read(records: &[Record]) -> usize {
-    let is_reading = |path: &str| path.contains(FROM_THE_BEGINNING);
+    let is_reading = |path: &str| path.contains(ALL_EVENTS);
     let records = records.iter().filter(|record| *record.party == *OBSERVER);
     let mut under_way = BTreeSet::new();
     let mut read = 0;

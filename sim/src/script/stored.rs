@@ -1,5 +1,4 @@
-//! A session that an older service left behind, as a script describes it: the record with all that the
-//! script does not care about, and the ids that it does not give.
+//! Builds the record of an imported session from its description in a script, with default fields and generated ids.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,28 +8,26 @@ use serde_json::{Map, Value, json};
 use turnstile_scenarios::{Label, Session, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
-use super::steps::{CALLBACK_PATH, REPOSITORY};
+use super::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::stage::StoredSession;
 use crate::stage::client::{USER, draw_message_id};
 
-/// A header that the receiver wants, secret to everybody else.
-const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
-/// How long before the run's beginning the session was made, unless its record says otherwise.
+/// Age of the session at the start of the run, by default.
 const AGE: Duration = Duration::from_secs(60 * 60);
-/// What the session was first asked, unless its record says otherwise.
+/// First prompt, by default.
 const PROMPT: &str = "__fake__:echo:stored";
 
-/// A stored session with all ids in it.
+/// A stored session with all ids.
 pub(super) struct LaidOut {
-    /// What goes onto the server's disk.
+    /// The content of the server's disk.
     pub session: StoredSession,
-    /// The session's id.
+    /// Id of the session.
     pub session_id: String,
-    /// What the script's labels stand for.
+    /// Ids of the script's labels.
     pub ids: Vec<(Label, String)>,
 }
 
-/// Lays out what a script says was stored when the run begins at `epoch`.
+/// Builds the stored session for a run that starts at `epoch`.
 pub(super) fn lay_out(
     session: &Session,
     stored: &Stored,
@@ -76,7 +73,7 @@ pub(super) fn lay_out(
     }
 }
 
-/// The record of a session that was prepared and used (protocol §10).
+/// The record of a prepared and initiated session (protocol §10).
 fn ordinary_record(
     session: &Session,
     made_at: Timestamp,
@@ -129,10 +126,4 @@ fn execution_record(execution: &StoredExecution, ids: &BTreeMap<Label, String>, 
         record["messageId"] = json!(ids[&message.value]);
     }
     record
-}
-
-/// A callback target at the receiver, which the server reaches at that authority.
-pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
-    let (header, secret) = CALLBACK_HEADER;
-    json!({"url": format!("http://{receiver}{path}"), "headers": {header: secret}})
 }

@@ -1,4 +1,4 @@
-//! Faults that strike at a moment, without a step that asks for them, and are over some time later.
+//! Temporary faults that sweeps inject at a fixed time, without a step.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use turnstile_judge::parties::{SERVER, WRAPPER};
 
 use super::player::Player;
 
-/// After how long most of them are over.
+/// Duration of most faults.
 const RECOVERY: Duration = Duration::from_secs(2);
-/// How long the link between the server and its wrapper is cut: shorter than the grace (protocol §7).
+/// Duration of a cut between server and wrapper, below the disconnect grace (R7.1).
 const CUT: Duration = Duration::from_secs(4);
 
-/// A fault that a sweep injects.
+/// A kind of fault that a sweep injects.
 pub struct StrikeKind {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it does, in a few words.
+    /// Short description.
     pub text: &'static str,
     fault: fn() -> Fault,
     lasts: Duration,
 }
 
 impl StrikeKind {
-    /// Every one of them.
+    /// All kinds.
     pub const ALL: &[Self] = &[
         Self {
             name: "server-crash",
@@ -91,13 +91,13 @@ impl PartialEq for StrikeKind {
 impl Eq for StrikeKind {}
 
 impl Player<'_> {
-    /// Arranges for a fault to strike when the run is `at`.
+    /// Schedules a fault for the time `at` of the run.
     pub(super) fn arrange_strike(&mut self, at: Duration, kind: &'static StrikeKind) {
         let faults = self.stage.faults.clone();
         let lasts = kind.lasts;
         self.arranged_until = self.arranged_until.max(self.stage.world.now() + at + lasts);
         self.arrange(at, move |world| {
-            // The script may have brought its host down already.
+            // The host may already be down.
             let Ok(applied) = faults.apply(world, &(kind.fault)()) else {
                 return;
             };

@@ -1,5 +1,4 @@
-//! That what a script says is done and looked at: what does not hold is told, in words that say what was
-//! there instead.
+//! Steps and expectations of scripts are executed, and deviations are reported with the actual value.
 
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use turnstile_scenarios::{Scenario, Surface};
 
 use super::{Options, Verdict, play};
 
-/// Plays a script whose head says only what is given.
+/// Plays a script with these header fields, steps and expectations.
 fn played(head: &str, steps: &str, expect: &str) -> Verdict {
     let expect = match expect {
         "" => String::new(),
@@ -19,8 +18,8 @@ fn played(head: &str, steps: &str, expect: &str) -> Verdict {
     play(&scenario, Options::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What is told of it, one line a finding.
-fn told(verdict: &Verdict) -> String {
+/// Formats the findings, one per line.
+fn findings_of(verdict: &Verdict) -> String {
     let name = |text: &str| {
         let labels = verdict.labels.iter();
         labels.fold(text.to_owned(), |text, (id, label)| {
@@ -35,7 +34,7 @@ fn told(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn an_expectation_of_a_callback_that_does_not_hold_is_told() {
+fn failed_expectations_about_callbacks_are_reported() {
     let verdict = played(
         "session: { callback: true, gate: all }",
         "- start: { as: first, say: echo:one }\n- await: { callback: first }",
@@ -48,7 +47,7 @@ fn an_expectation_of_a_callback_that_does_not_hold_is_told() {
          - callback: { for: first, after: 1h }\n\
          - callback: { for: first, at: 30s }",
     );
-    insta::assert_snapshot!(told(&verdict), @r#"
+    insta::assert_snapshot!(findings_of(&verdict), @r#"
     expectation at line 10: the callback of `first` has gateResult "pass", not null
     expectation at line 11: the callback of `first` came to /callback, not /other
     expectation at line 12: the callback of `first` has the header x-callback-secret: secret-of-the-receiver, not guess
@@ -60,7 +59,7 @@ fn an_expectation_of_a_callback_that_does_not_hold_is_told() {
 }
 
 #[test]
-fn an_expectation_of_what_clients_and_the_wrapper_see_that_does_not_hold_is_told() {
+fn failed_expectations_about_clients_and_wrappers_are_reported() {
     let verdict = played(
         "",
         "- wrapper: { ready: { fail: { code: WORKSPACE_SETUP_FAILED } } }\n\
@@ -75,23 +74,23 @@ fn an_expectation_of_what_clients_and_the_wrapper_see_that_does_not_hold_is_told
          - snapshot: { client: phone, shows: [queued first] }\n\
          - ingest: { of: ghost, refused: 404 }",
     );
-    insta::assert_snapshot!(told(&verdict), @r#"
-    expectation at line 13: it was tried 10 times to deliver `first`, not 9: at 1.012 s, 3.016 s, 7.020 s, 15.025 s, 31.030 s, 63.037 s, 123.043 s, 183.049 s, 243.053 s, 363.059 s
+    insta::assert_snapshot!(findings_of(&verdict), @r#"
+    expectation at line 13: delivery of `first` was attempted 10 times, not 9: at 1.012 s, 3.016 s, 7.020 s, 15.025 s, 31.030 s, 63.037 s, 123.043 s, 183.049 s, 243.053 s, 363.059 s
     expectation at line 14: `first` was tried again 120.006 s after the attempt before, not 121.000 s: at 1.012 s, 3.016 s, 7.020 s, 15.025 s, 31.030 s, 63.037 s, 123.043 s, 183.049 s, 243.053 s, 363.059 s
     expectation at line 15: phone shows Failed to deliver for `first`, not no badge
-    expectation at line 16: phone was told [queued first, failed first] when it connected, not [queued first]
+    expectation at line 16: phone received [queued first, failed first] on connecting, not [queued first]
     expectation at line 17: the ingest socket `ghost` was refused with 409, not with 404
     "#);
 }
 
 #[test]
-fn an_answer_that_is_not_as_scripted_is_told_with_what_is_wrong_about_it() {
+fn an_unexpected_answer_is_reported_with_the_difference() {
     let asked = |reply: &str| {
         let steps = format!(
             "- start: {{ as: first, say: idle }}\n- call: {{ procedure: getSession, reply: {reply} }}"
         );
         let verdict = played("", &steps, "");
-        let text = told(&verdict);
+        let text = findings_of(&verdict);
         let wrong = text.rsplit_once("}: ").map_or(text.as_str(), |(_, wrong)| wrong);
         wrong.to_owned()
     };
@@ -108,7 +107,7 @@ fn an_answer_that_is_not_as_scripted_is_told_with_what_is_wrong_about_it() {
 }
 
 #[test]
-fn a_script_speaks_the_procedures_of_the_surface_that_it_is_played_on() {
+fn a_script_uses_the_procedures_of_its_surface() {
     let text = "scenario: t\nabout: a\nseam: turn\napi: [unified, legacy]\nsteps:\n\
                 - start: { as: first, say: idle }\n\
                 - send: { as: second, say: idle }\n\
@@ -161,5 +160,5 @@ fn a_disk_is_well_again_when_its_last_fault_was_to_end_and_a_server_that_died_of
          - await: { message: first, is: completed }",
         "",
     );
-    assert_eq!(told(&verdict), "");
+    assert_eq!(findings_of(&verdict), "");
 }

@@ -1,7 +1,6 @@
-//! What a script can wait for, as far as the record has it: how far messages are, who is parked at the
-//! gateway, which callbacks were delivered.
+//! The state of a run that scripts can wait for: progress of messages, parked requests, delivered callbacks.
 //!
-//! It is fed the record bit by bit, so that asking it often costs little.
+//! Reads each record once, so that conditions can be checked often.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,29 +11,29 @@ use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, WRAPPER};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::Moment;
 
-/// How the gateway finds a directive in a prompt (protocol §11).
+/// Prefix of a gate directive in a prompt (protocol §11).
 const GATE_DIRECTIVE: &str = "__fake__:gate:";
 
-/// The record so far, as a script looks at it.
+/// State derived from the records so far.
 #[derive(Debug, Default)]
 pub(super) struct View {
     read: usize,
     moments: BTreeMap<String, BTreeSet<Moment>>,
-    /// Requests that were parked under a tag since its last release.
+    /// Number of requests parked under each tag since its last release.
     parked: BTreeMap<String, u32>,
-    /// Whom the requests that the receiver has not answered yet are about: messages and executions.
+    /// Ids of messages and executions of unanswered callback requests, by exchange.
     callbacks: BTreeMap<u64, BTreeSet<String>>,
     delivered: BTreeMap<String, u32>,
-    /// What the server bound the wrapper to last.
+    /// The last binding that the server sent to the wrapper.
     binding: Option<Value>,
-    /// What kilo's side of the session is called.
+    /// Id of the kilo session.
     kilo_session: Option<String>,
-    /// When anything was last seen by anybody but the observer.
+    /// Time of the last observation by any party except the observer.
     last_seen: Duration,
 }
 
 impl View {
-    /// Takes in what the trace has that it had not when this was last called.
+    /// Reads the records that are new since the last call.
     pub fn catch_up(&mut self, trace: &Trace) {
         let new = &trace.records()[self.read..];
         self.read += new.len();
@@ -43,44 +42,44 @@ impl View {
         }
     }
 
-    /// Whether the message of that id has been there.
+    /// Returns whether a message has reached a moment.
     pub fn has_reached(&self, message: &str, moment: Moment) -> bool {
         self.moments
             .get(message)
             .is_some_and(|moments| moments.contains(&moment))
     }
 
-    /// The last that was heard of a message.
+    /// The last moment that a message has reached.
     pub fn last_moment(&self, message: &str) -> Option<Moment> {
         self.moments.get(message)?.last().copied()
     }
 
-    /// Whether anybody is parked under `tag`.
+    /// Returns whether a request is parked under `tag`.
     pub fn is_parked(&self, tag: &str) -> bool {
         self.parked.get(tag).is_some_and(|count| *count > 0)
     }
 
-    /// The tag was released.
+    /// Resets a tag after its release.
     pub fn released(&mut self, tag: &str) {
         self.parked.remove(tag);
     }
 
-    /// How many callbacks for a message or an execution were delivered.
+    /// Number of delivered callbacks for a message or an execution.
     pub fn delivered(&self, message: &str) -> u32 {
         self.delivered.get(message).copied().unwrap_or_default()
     }
 
-    /// What the server bound the wrapper to last: the `session` of its request.
+    /// The last binding: the `session` of the server's request to the wrapper.
     pub fn binding(&self) -> Option<&Value> {
         self.binding.as_ref()
     }
 
-    /// What kilo's side of the session is called, if the server has told the wrapper.
+    /// Id of the kilo session, if the server has sent it to the wrapper.
     pub fn kilo_session(&self) -> Option<&str> {
         self.kilo_session.as_deref()
     }
 
-    /// When anything was last seen on a wire by anybody but the observer.
+    /// Time of the last observation by any party except the observer.
     pub fn last_seen(&self) -> Duration {
         self.last_seen
     }
@@ -128,12 +127,12 @@ impl View {
     }
 }
 
-/// The moment of a message that an event of the stream tells of.
+/// The moment of a message that a stream event marks.
 fn moment_of(frame: &Value) -> Option<Moment> {
     moment_of_event(frame["streamEventType"].as_str()?, &frame["data"])
 }
 
-/// As [`moment_of`], of an event by its name and data.
+/// The same from the name and data of an event.
 pub(crate) fn moment_of_event(name: &str, data: &Value) -> Option<Moment> {
     match name.strip_prefix("cloud.message.")? {
         "queued" => Some(Moment::Queued),
@@ -145,7 +144,7 @@ pub(crate) fn moment_of_event(name: &str, data: &Value) -> Option<Moment> {
     }
 }
 
-/// The tag under which the gateway parks a request, if it does.
+/// The tag under which the gateway parks a request, if any.
 fn gate_tag(request: &Value) -> Option<&str> {
     let messages = request["messages"].as_array()?;
     let last = messages.iter().rev().find(|message| message["role"] == "user")?;

@@ -1,4 +1,4 @@
-//! Crashing the server at a named point of its work.
+//! Crashes the server at a checkpoint.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use turnstile_reference::host::{Checkpoint, Checkpoints};
 use turnstile_seams::BoxFuture;
 use turnstile_world::PowerSwitch;
 
-/// Where the server is to crash when it next comes there, if anywhere. Cheap to clone.
+/// The planned crash, if any. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct CrashPlan(Arc<Mutex<Option<Planned>>>);
 
@@ -17,12 +17,12 @@ struct Planned {
 }
 
 impl CrashPlan {
-    /// Plans a crash; it happens once.
+    /// Plans a crash for the next time the server passes a checkpoint. It happens once.
     pub fn arm(&self, at: Checkpoint, power_loss: bool) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Planned { at, power_loss });
     }
 
-    /// Calls off what is planned.
+    /// Cancels the planned crash.
     pub fn disarm(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -32,7 +32,7 @@ impl CrashPlan {
         plan.take_if(|planned| planned.at == checkpoint)
     }
 
-    /// What tells a server with that switch that it is to crash.
+    /// The checkpoints of a server, which crash it through `power`.
     pub(super) fn checkpoints(&self, power: PowerSwitch) -> Arc<dyn Checkpoints> {
         Arc::new(Watched {
             plan: self.clone(),

@@ -1,7 +1,7 @@
-//! A client of the server: who it is, and its requests, in raw JSON. Its streams are in `stream`.
+//! A client of the server: identity and requests, in raw JSON. Streams are in `stream`.
 //!
-//! It shares no type with the server, mints its own tokens and reads what it is given without believing
-//! any of it. It records what it sends and what it gets, as every party does.
+//! Shares no type with the server, signs its own tokens and does not validate answers. Records what it sends and
+//! receives, like every party.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,52 +21,51 @@ use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 use super::SERVER_AUTHORITY;
 use super::recorder::Recorder;
-pub use super::stream::{From, StreamWish};
 use crate::tokens;
 
-/// The user on whose behalf all clients act.
+/// The user of all clients.
 pub const USER: &str = "user-1";
-/// How long a client waits for an answer before it takes it as lost.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// How long its tokens are valid: longer than any run.
+/// Time limit of a request.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Lifetime of tokens, longer than any run.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(365 * 24);
-/// Where procedures are, before their names.
+/// Path prefix of procedures.
 const PROCEDURES: &str = "/trpc/";
-/// Another user, who has nothing to do with any session.
+/// Another user, without sessions.
 const STRANGER: &str = "user-2";
-/// Procedures for services that act for a user; their callers need a key besides (protocol §2).
+/// Procedures that also require the internal API key (protocol §2).
 const INTERNAL_PROCEDURES: [&str; 2] = ["prepareSession", "updateSession"];
-/// The header of that key.
+/// The header with the internal API key.
 const INTERNAL_API_KEY_HEADER: &str = "x-internal-api-key";
-/// What a query value may carry as it is: the unreserved characters of RFC 3986.
+/// Characters that need no encoding in a query: the unreserved ones of RFC 3986.
 pub(super) const QUERY: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// A client. Clones are the same client.
+/// A client. Clones share their state.
 #[derive(Clone)]
 pub struct Client {
     name: Arc<str>,
     pub(super) seams: Seams,
     pub(super) probe: Probe,
     secrets: Arc<Secrets>,
-    /// Ids of the last kept events that any of its streams showed, by session.
+    /// Id of the last kept event that any stream showed, by session.
     pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
-    /// Told when its streams are to be closed.
+    /// Signals that the open streams must close.
     pub(super) closing: Arc<watch::Sender<u64>>,
 }
 
-/// What became of a request. `None` if it got no answer: anything may have become of it.
+/// Status and body of an answer. `None` if there was none; the request may still have had an effect.
 pub type Answer = Option<(u16, Value)>;
 
-/// Where an answer will lie.
+/// The pending answer to a request.
 #[derive(Clone, Default)]
 pub struct Awaited(Arc<Mutex<Option<Answer>>>);
 
 impl Awaited {
-    /// The answer, if the request is over.
+    /// Returns the answer once the request has ended.
     pub fn get(&self) -> Option<Answer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -76,32 +75,32 @@ impl Awaited {
     }
 }
 
-/// With whose right a client asks (protocol §2).
+/// The credentials of a request (protocol §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
-    /// The user's, with the key of internal callers where one is needed.
+    /// The user's token, and the internal API key where required.
     Owner,
-    /// The user's, without that key.
+    /// The user's token without the internal API key.
     Outsider,
-    /// The user's, by a token that has expired.
+    /// An expired token of the user.
     Latecomer,
-    /// Another user's.
+    /// Another user's token.
     Stranger,
-    /// Nobody's.
+    /// No token.
     Nobody,
 }
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// JSON; null is no body at all.
+    /// JSON; null means no body.
     Json(Value),
-    /// Text that need not be JSON.
+    /// Text, not necessarily JSON.
     Text(String),
 }
 
 impl Content {
-    /// What is put onto the wire.
+    /// The bytes on the wire.
     fn bytes(&self) -> Bytes {
         match self {
             Self::Json(Value::Null) => Bytes::new(),
@@ -110,7 +109,7 @@ impl Content {
         }
     }
 
-    /// What is recorded of it, as of every body.
+    /// The value in the trace.
     fn as_value(&self) -> Value {
         match self {
             Self::Json(body) => body.clone(),
@@ -131,29 +130,29 @@ impl Client {
         }
     }
 
-    /// Its name, which is its host's too.
+    /// The name of the client and its host.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A message id of its own making.
+    /// Draws a message id.
     pub fn draw_message_id(&self) -> String {
         draw_message_id(self.seams.clock.now(), &self.seams.randomness)
     }
 
-    /// Calls a procedure of the server; to be run on the client's host.
+    /// Calls a procedure. Runs on the client's host.
     pub async fn call(self, procedure: impl Into<String>, input: Value, awaited: Awaited) {
         self.call_with(procedure.into(), Content::Json(input), Right::Owner, awaited)
             .await;
     }
 
-    /// As [`Self::call`], with any body and anybody's right.
+    /// Calls a procedure with any body and credentials. Runs on the client's host.
     pub async fn call_with(self, procedure: String, content: Content, right: Right, awaited: Awaited) {
         let url = format!("http://{SERVER_AUTHORITY}{PROCEDURES}{procedure}");
         awaited.set(self.request(Method::POST, &url, &content, right).await);
     }
 
-    /// Calls a procedure of the server with GET and anybody's right; to be run on the client's host.
+    /// Calls a procedure with GET and any credentials. Runs on the client's host.
     pub async fn query(self, procedure: String, input: Value, right: Right, awaited: Awaited) {
         let input = input.to_string();
         let input = utf8_percent_encode(&input, &QUERY);
@@ -162,7 +161,7 @@ impl Client {
         awaited.set(self.request(Method::GET, &url, &nothing, right).await);
     }
 
-    /// Asks at any URL; to be run on the client's host.
+    /// Sends a request to any URL. Runs on the client's host.
     pub async fn ask(self, method: Method, url: String, body: Value, awaited: Awaited) {
         let body = Content::Json(body);
         awaited.set(self.request(method, &url, &body, Right::Owner).await);
@@ -198,7 +197,7 @@ impl Client {
             let status = response.status().as_u16();
             Ok::<_, HttpError>((status, http_client::read_body(response).await?))
         };
-        let error = match self.seams.clock.timeout(PATIENCE, answering).await {
+        let error = match self.seams.clock.timeout(REQUEST_TIMEOUT, answering).await {
             Ok(Ok((status, body))) => {
                 let body = body_as_value(&body);
                 self.probe.observe(Observation::ReplyReceived {
@@ -215,7 +214,7 @@ impl Client {
         None
     }
 
-    /// A token that says on whose behalf it asks.
+    /// A token of the client's user.
     pub(super) fn user_token(&self) -> String {
         self.token_of(USER, self.expiry())
     }
@@ -224,7 +223,7 @@ impl Client {
         tokens::user_token(user, expiry, &self.secrets.api)
     }
 
-    /// The token that it shows for such a right, if any.
+    /// The token for these credentials, if any.
     fn token(&self, right: Right) -> Option<String> {
         match right {
             Right::Owner | Right::Outsider => Some(self.user_token()),
@@ -243,7 +242,7 @@ impl Client {
     }
 }
 
-/// A message id as clients make it (protocol §1).
+/// Draws a message id in the format of clients (protocol §1).
 pub(crate) fn draw_message_id(now: Timestamp, randomness: &Randomness) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let time = (now.as_millisecond() as u64 * 4096) & ((1 << 48) - 1);

@@ -1,6 +1,6 @@
-//! Applying faults to a stage: to its world, and to the parts that the stage itself controls.
+//! Applies faults to the world of a stage and to the parts that the stage controls.
 //!
-//! Not here: how a world carries out a fault, and the fakes' behaviour, which they are sent over the wire.
+//! Worlds implement the faults. Fakes receive their behaviour over the wire.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -21,17 +21,17 @@ use super::recorder::Recorder;
 pub struct Faults {
     queue: QueueControl,
     crash_plan: CrashPlan,
-    /// How many behaviours the disk and the queue have been given.
+    /// Number of behaviours set for disk and queue.
     disk_orders: Rc<Cell<u64>>,
     queue_orders: Rc<Cell<u64>>,
     recorder: Recorder,
 }
 
-/// A fault that was applied, and can be ended.
+/// An applied fault, which can be ended.
 #[derive(Debug)]
 pub struct Applied {
     place: Option<Place>,
-    /// The number of its order, for a disk or a queue.
+    /// Sequence number of a disk or queue behaviour.
     order: u64,
 }
 
@@ -46,15 +46,15 @@ impl Faults {
         }
     }
 
-    /// Applies a fault, or arms it if it is a crash at a point.
+    /// Applies a fault, or arms it if it is a crash at a crash point.
     ///
     /// # Errors
     ///
-    /// As the world has them.
+    /// The world refused the fault.
     ///
     /// # Panics
     ///
-    /// If the fault is one of a fake, which has to be sent to it.
+    /// The fault is for a fake. It must be sent to the fake.
     pub fn apply(&self, world: &mut dyn AnyWorld, fault: &Fault) -> Result<Applied, WorldError> {
         let mut order = 0;
         match fault {
@@ -79,8 +79,7 @@ impl Faults {
         Ok(Applied { place, order })
     }
 
-    /// Ends a fault. A disk or a queue that was given another behaviour since keeps that one, and a host that is up
-    /// stays up.
+    /// Ends a fault. Does not change a disk or queue with a later behaviour, or a host that is up.
     pub fn end(&self, world: &mut dyn AnyWorld, applied: &Applied) {
         match &applied.place {
             None => {}
@@ -92,11 +91,11 @@ impl Faults {
         }
     }
 
-    /// Ends everything, except for hosts that are down and fakes that misbehave.
+    /// Ends all faults, except for hosts that are down and behaviours of fakes.
     ///
     /// # Errors
     ///
-    /// As the world has them.
+    /// The world refused to end a fault.
     pub fn end_all(&self, world: &mut dyn AnyWorld) -> Result<(), WorldError> {
         self.crash_plan.disarm();
         self.end_queue();
@@ -113,7 +112,7 @@ impl Faults {
         }
     }
 
-    /// Records what a world does not know of.
+    /// Records faults that the world does not record.
     pub fn record(&self, event: WorldEvent) {
         self.recorder.record(WORLD, What::World(event));
     }
@@ -124,7 +123,7 @@ fn next(orders: &Cell<u64>) -> u64 {
     orders.get()
 }
 
-/// The point in the server's code that scripts call so.
+/// The server's checkpoint for a crash point in scripts.
 fn checkpoint(point: CrashPoint) -> Checkpoint {
     match point {
         CrashPoint::BetweenCommits => Checkpoint::BeforeCommit,

@@ -1,7 +1,6 @@
-//! An ingest socket that the harness opens itself, on the wrapper's machine: as the wrapper of an older
-//! service, or as one that nobody asked for.
+//! An ingest socket that the harness opens from the wrapper's host, as the wrapper of an older service or as an impostor.
 //!
-//! It sends what it is told to and answers nothing by itself.
+//! It sends only what the script orders, and answers nothing.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
@@ -12,41 +11,41 @@ use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError, WebSocket
 use turnstile_seams::{ClockExt as _, Seams};
 
 use super::SERVER_AUTHORITY;
-use super::client::{Awaited, PATIENCE};
+use super::client::{Awaited, REQUEST_TIMEOUT};
 
-/// The status of an ingest that opened.
+/// The status of an opened ingest.
 pub const SWITCHING_PROTOCOLS: u16 = 101;
 
-/// What is done on an open socket.
+/// An operation on an open socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IngestOrder {
     /// Sends a text frame.
     Text(String),
     /// Sends a binary frame.
     Binary(Vec<u8>),
-    /// Says goodbye with this code.
+    /// Closes the socket with this code.
     Close(u16),
 }
 
-/// A socket that was opened, or is being.
+/// A socket that is open or opening.
 pub struct Ingest {
     orders: mpsc::UnboundedSender<IngestOrder>,
 }
 
 impl Ingest {
-    /// Has something done on it. Whether there still is a socket.
+    /// Queues an operation. Returns false if the socket has ended.
     pub fn order(&self, order: IngestOrder) -> bool {
         self.orders.send(order).is_ok()
     }
 
-    /// A socket and the end at which its task takes its orders.
+    /// A handle, and the receiver for the task of the socket.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<IngestOrder>) {
         let (orders, taken) = mpsc::unbounded_channel();
         (Self { orders }, taken)
     }
 }
 
-/// Who opens a socket, and as whom.
+/// Opens a socket with a party's seams and identity.
 pub(super) struct Opener {
     pub seams: Seams,
     pub probe: Probe,
@@ -54,8 +53,7 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    /// Opens a socket at `path` of the server, tells `opened` what came of it, and does as it is ordered
-    /// until one side ends it.
+    /// Opens a socket at `path` of the server, sets `opened` to the answer, and executes orders until either side closes.
     pub(super) async fn run(
         self,
         path: String,
@@ -81,7 +79,7 @@ impl Opener {
         let to = url.host().unwrap_or_default().to_owned();
         let authorization = format!("Bearer {}", self.token);
         let opening = websocket::open(&*self.seams.network, &url, Some(&authorization));
-        let (answer, error) = match self.seams.clock.timeout(PATIENCE, opening).await {
+        let (answer, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {
             Ok(Ok(socket)) => {
                 self.probe.observe(Observation::SocketOpened {
                     socket: number,
@@ -111,7 +109,7 @@ impl Opener {
         None
     }
 
-    /// How the socket ended: with which code, and by whom.
+    /// Runs an open socket. Returns the close code and the side that closed.
     async fn converse(
         &self,
         number: u64,
@@ -127,7 +125,7 @@ impl Opener {
                         Some(IngestOrder::Binary(bytes)) => Message::binary(bytes),
                         Some(IngestOrder::Close(code)) => {
                             let frame = CloseFrame { code: code.into(), reason: "".into() };
-                            // The server may have gone first; either way this side is done.
+                            // The server may have closed first.
                             let _ = socket.send(Message::Close(Some(frame))).await;
                             return (Some(code), ClosedBy::Itself);
                         }

@@ -1,6 +1,6 @@
-//! The parties of a run, put into a world: the server under test, the fakes, the clients.
+//! The parties of a run in a world: the server under test, the fakes and the clients.
 //!
-//! Here is who listens where and who holds which secret. What they do is up to them and to the script.
+//! Defines authorities and secrets. The parties and the script define behaviour.
 
 mod checkpoints;
 pub mod client;
@@ -10,7 +10,7 @@ mod queue;
 mod recorder;
 mod sandboxes;
 mod stored;
-mod stream;
+pub mod stream;
 mod subject;
 
 use std::sync::Arc;
@@ -42,66 +42,66 @@ pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
 pub use self::subject::Subject;
 
-/// Where the server listens.
+/// Authority of the server.
 pub const SERVER_AUTHORITY: &str = "server:8787";
-/// Where the receiver listens.
+/// Authority of the callback receiver.
 pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
-/// Where the gateway listens.
+/// Authority of the gateway.
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
-/// The port that every wrapper listens at.
+/// Port of every wrapper.
 const WRAPPER_PORT: u16 = 9000;
 
-/// The server's database on its simulated disk.
+/// Path of the server's database on its disk.
 const DATABASE: &str = "data/turnstile.redb";
-/// When every simulated run begins.
+/// Start of every simulated run.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
 /// The parties in their world.
 pub struct Stage {
-    /// Where they live.
+    /// The world.
     pub world: Box<dyn AnyWorld>,
-    /// What they see.
+    /// The trace of the run.
     pub recorder: Recorder,
-    /// Applies faults to it.
+    /// Applies faults to the stage.
     pub faults: Faults,
-    /// Which session has which wrapper.
+    /// Assignment of wrappers to sessions.
     pub sandboxes: SandboxPlan,
-    /// The authority at which the server reaches the receiver.
+    /// Authority at which the server reaches the receiver.
     pub receiver: String,
-    /// What the parties know that nobody else may.
+    /// The secrets of the parties.
     pub secrets: Arc<Secrets>,
-    /// The durations, limits and numbers of attempts that the server has to keep.
+    /// Durations, limits and numbers of attempts that the server must observe.
     pub profile: Arc<Profile>,
     observer: Client,
     epoch: Timestamp,
 }
 
 impl Stage {
-    /// Sets up all parties, in a world of its own whose every choice follows from `seed`.
+    /// Creates all parties in a new event world. All random choices follow from `seed`.
     ///
     /// # Panics
     ///
-    /// If this thread has a world already.
+    /// The thread already has a world.
     pub fn new(seed: u64, subject: Subject) -> Self {
         Self::with_stored(seed, subject, None)
     }
 
-    /// As [`Stage::new`], with a session on the server's disk if one is given.
+    /// The same with an optional session on the server's disk.
     ///
     /// # Panics
     ///
-    /// If this thread has a world already.
+    /// The thread already has a world.
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
         Self::in_world(world, Secrets::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
-    /// As [`Stage::with_stored`], in a world that is at its beginning, with nobody in it but whom it brings.
+    /// Creates all parties in a given world, which must be new and empty except for a server that it provides.
     ///
     /// # Errors
     ///
-    /// If the world brings a server that no stored session can be given to, or has no address for the receiver.
+    /// The world provides a server that cannot import a session, or has no address for the receiver.
     pub fn in_world(
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
@@ -139,12 +139,12 @@ impl Stage {
         add_wrapper_host(&mut *world, &recorder, WRAPPER);
         add_gateway_host(&mut *world, &recorder);
         add_receiver_host(&mut *world, &recorder);
-        let (told, watcher) = (recorder.clone(), observer.clone());
+        let (records, watcher) = (recorder.clone(), observer.clone());
         world.set_listener(Box::new(move |_, event| {
-            // A server that lost its power said goodbye to nobody. What a script shows must not depend on
-            // whether the harness's own eye had noticed.
+            // A server without power closes no connection. Reconnect the observer explicitly, so that findings do not depend
+            // on when it detects the loss.
             let is_new_server = event.restarted() == Some(SERVER);
-            told.record(WORLD, What::World(event));
+            records.record(WORLD, What::World(event));
             if is_new_server {
                 watcher.close_streams();
             }
@@ -162,36 +162,36 @@ impl Stage {
         })
     }
 
-    /// The harness's own client.
+    /// The harness's own client, which observes every session.
     pub fn observer(&self) -> Client {
         self.observer.clone()
     }
 
-    /// A wrapper of its own for the session that scripts call `name`.
+    /// Adds a wrapper for the session that scripts call `name`.
     ///
     /// # Panics
     ///
-    /// If it has one already.
+    /// The session already has a wrapper.
     pub fn add_wrapper(&mut self, name: &str) {
         add_wrapper_host(&mut *self.world, &self.recorder, &wrapper_of(name));
     }
 
-    /// A new client, on a host of its own.
+    /// Adds a client on a new host.
     ///
     /// # Panics
     ///
-    /// If the name is taken.
+    /// The name is taken.
     pub fn add_client(&mut self, name: &str) -> Client {
         let seams = add_client_host(&mut *self.world, name);
         Client::new(name, seams, self.recorder.clone(), Arc::clone(&self.secrets))
     }
 
-    /// Opens an ingest socket from the wrapper's machine, at `path` of the server and with the user's own
-    /// token. What came of it will lie in `opened`: an answer with [`SWITCHING_PROTOCOLS`] if it is open.
+    /// Opens an ingest socket from the wrapper's host, at `path` of the server and with the user's token. Sets `opened` to
+    /// the answer, with status [`SWITCHING_PROTOCOLS`] if it is open.
     ///
     /// # Errors
     ///
-    /// If the wrapper's machine is down.
+    /// The wrapper's host is down.
     pub fn open_ingest(&mut self, name: &str, path: String, opened: Awaited) -> Result<Ingest, WorldError> {
         let opener = Opener {
             seams: self.world.machine(WRAPPER)?.seams,
@@ -203,7 +203,7 @@ impl Stage {
         Ok(ingest)
     }
 
-    /// What a judge of this run has to know beside the trace.
+    /// The context that judges need in addition to the trace.
     pub fn context(&self) -> RunContext {
         RunContext {
             time_error: self.world.reported_time_error(),
@@ -214,12 +214,12 @@ impl Stage {
         }
     }
 
-    /// The moment that lies so long after the run's beginning.
+    /// Converts time since the start to a timestamp.
     pub fn moment(&self, elapsed: std::time::Duration) -> Timestamp {
         self.epoch + elapsed
     }
 
-    /// How much virtual time has passed.
+    /// Virtual time since the start.
     pub fn elapsed(&self) -> std::time::Duration {
         self.world
             .now()
@@ -229,7 +229,7 @@ impl Stage {
     }
 }
 
-/// What a server in a simulated world is made with, at each of its starts.
+/// Everything that a simulated server is started with.
 struct Wiring {
     queue: QueueControl,
     crash_plan: CrashPlan,
@@ -277,7 +277,7 @@ async fn run_server(machine: Machine, config: Config, hooks: Hooks, stored: Opti
     let Err(error) = Server::run(config, machine.seams, database, hooks).await else {
         return;
     };
-    // A server that cannot read its state ends; it is started again when the disk is well.
+    // A server that cannot read its state exits; it is restarted once the disk works.
     assert!(
         disk.is_faulty(),
         "the server did not start: {}",
@@ -286,12 +286,12 @@ async fn run_server(machine: Machine, config: Config, hooks: Hooks, stored: Opti
     machine.power.crash();
 }
 
-/// When every simulated run begins.
+/// Start of every simulated run.
 pub fn epoch() -> Timestamp {
     EPOCH.parse().expect("the epoch is a timestamp")
 }
 
-/// Where the wrapper on `host` listens.
+/// Authority of the wrapper on `host`.
 pub fn wrapper_authority(host: &str) -> String {
     format!("{host}:{WRAPPER_PORT}")
 }
@@ -334,13 +334,13 @@ fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
     });
 }
 
-/// A party's probe at each of its starts: numbers of exchanges and sockets go on across restarts.
+/// Makes a probe for each start of a party. Numbers of exchanges and sockets continue across restarts.
 fn probe_maker(recorder: &Recorder, party: &str) -> impl Fn() -> Probe + 'static {
     let probe = Probe::new(party, Arc::new(recorder.clone()));
     move || probe.clone()
 }
 
-/// Adds a host that does nothing of its own, and gives back its seams.
+/// Adds a host without a process, and returns its seams.
 fn add_client_host(world: &mut dyn AnyWorld, name: &str) -> Seams {
     world.add_host(name, |_| Box::pin(async {}));
     world.machine(name).expect("the host was just added").seams

@@ -1,5 +1,4 @@
-//! The callback queue between a session and its job, as a fault sees it: it can refuse a job, take it and
-//! not say so, take it twice, or say nothing at all.
+//! Faults of the callback queue: it refuses jobs, loses answers, duplicates jobs, or does not answer.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use turnstile_reference::server::WrapQueue;
 use turnstile_reference::session::{CallbackJob, EnqueueError};
 use turnstile_seams::BoxFuture;
 
-/// Sets how the queue behaves, now and after any restart. Cheap to clone.
+/// Sets the behaviour of the queue, which survives restarts. Cheap to clone.
 #[derive(Clone)]
 pub struct QueueControl(Arc<watch::Sender<QueueBehaviour>>);
 
@@ -21,18 +20,18 @@ impl Default for QueueControl {
 }
 
 impl QueueControl {
-    /// From now on the queue behaves like this. Returns whether it behaved otherwise.
+    /// Sets the behaviour. Returns whether it changed.
     pub fn set(&self, behaviour: QueueBehaviour) -> bool {
         self.0.send_replace(behaviour) != behaviour
     }
 
-    /// How the queue behaves now.
+    /// The current behaviour.
     #[cfg(test)]
     pub(super) fn current(&self) -> QueueBehaviour {
         *self.0.borrow()
     }
 
-    /// How the queue behaves towards a job, as soon as it behaves somehow.
+    /// Waits until the queue does not hang, and returns its behaviour.
     async fn behaviour(&self) -> QueueBehaviour {
         let mut behaviours = self.0.subscribe();
         let behaviour = behaviours
@@ -41,7 +40,7 @@ impl QueueControl {
         *behaviour.expect("the control that sends behaviours is held here")
     }
 
-    /// What the server is to put around its queue.
+    /// Wraps the queue of the server.
     pub(super) fn wrap(&self) -> WrapQueue {
         let control = self.clone();
         Box::new(move |queue| Arc::new(FaultyQueue { control, queue }))

@@ -1,4 +1,4 @@
-//! The trace of a run while it is being written, by all parties of a world.
+//! Records the trace of a run.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use turnstile_events::observation::{Observation, Observer};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_seams::Clock;
 
-/// Appends what happens to a shared [`Trace`], dated by a clock. Cheap to clone; clones write the same trace.
+/// Appends records to a shared [`Trace`] with times of a clock. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
     epoch: Timestamp,
@@ -16,7 +16,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts an empty trace that begins at `epoch` and takes the time from `clock`.
+    /// Creates an empty trace that starts at `epoch` and takes times from `clock`.
     pub fn new(epoch: Timestamp, clock: Arc<dyn Clock>) -> Self {
         Self {
             epoch,
@@ -25,10 +25,10 @@ impl Recorder {
         }
     }
 
-    /// Adds what happens to `party` now.
+    /// Records an event of `party` at the current time.
     pub fn record(&self, party: &str, what: What) {
         self.lock(|trace| {
-            // Parties may run on threads of their own; the lock decides their order.
+            // Parties may run on several threads; the lock determines the order.
             let at = trace
                 .since_beginning(self.clock.now())
                 .expect("time does not go back behind the beginning");
@@ -41,7 +41,7 @@ impl Recorder {
         });
     }
 
-    /// Takes the trace so far; later records begin an empty one.
+    /// Takes the trace so far. Later records start an empty one.
     pub fn take(&self) -> Trace {
         self.lock(|trace| std::mem::replace(trace, Trace::new(self.epoch)))
     }

@@ -1,8 +1,7 @@
-//! Which session has which wrapper: each has a sandbox of its own, as a service has that gives every session
-//! a container.
+//! Assigns wrappers to sessions. Each session has its own sandbox, as each session of a service has its own container.
 //!
-//! The server asks for a session's wrapper by an id that it has made itself, perhaps before anybody else knows
-//! that id. So whoever is about to make a session says beforehand which sandbox is meant for it.
+//! The server asks for a wrapper by the session id, which it may have generated before any client knows it. So the script
+//! registers the sandbox before it creates the session.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,25 +12,25 @@ use turnstile_reference::store::SessionKey;
 
 use super::wrapper_authority;
 
-/// The sandboxes of all sessions. Cheap to clone; it outlives every crash of the server.
+/// The sandboxes of all sessions. Cheap to clone; survives crashes of the server.
 #[derive(Clone, Default)]
 pub struct SandboxPlan(Arc<Mutex<Plan>>);
 
 #[derive(Default)]
 struct Plan {
-    /// The host of each session's wrapper.
+    /// Host of the wrapper by session id.
     hosts: BTreeMap<String, String>,
-    /// Hosts of wrappers of sessions that were asked for, and whose ids nobody knows yet.
+    /// Hosts registered for sessions whose ids are not known yet.
     expected: VecDeque<String>,
 }
 
 impl SandboxPlan {
-    /// The next session that nobody has heard of has its wrapper on `host`.
+    /// Registers `host` for the next unknown session.
     pub fn expect(&self, host: &str) {
         self.locked().expected.push_back(host.to_owned());
     }
 
-    /// What came of a session that was expected: it has this id, or there is none.
+    /// Resolves a registration: the session has this id, or was not created.
     pub fn settle(&self, host: &str, session: Option<&str>) {
         let mut plan = self.locked();
         if let Some(session) = session {
@@ -45,7 +44,7 @@ impl SandboxPlan {
         }
     }
 
-    /// Where the wrapper of a session is reached.
+    /// Authority of a session's wrapper.
     pub fn authority_of(&self, session: &str) -> String {
         wrapper_authority(&self.host_of(session))
     }
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_keeps_the_sandbox_that_was_meant_for_it_whoever_names_it_first() {
+    fn a_session_keeps_its_registered_sandbox() {
         let plan = SandboxPlan::default();
         plan.expect("wrapper");
         plan.expect("wrapper.other");
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_was_refused_leaves_its_sandbox_to_nobody_else() {
+    fn the_sandbox_of_a_refused_session_is_not_reused() {
         let plan = SandboxPlan::default();
         plan.expect("wrapper.other");
         plan.settle("wrapper.other", None);

@@ -1,4 +1,4 @@
-//! Putting a session on the server's disk as an older service left it, before the server first starts.
+//! Imports a session of an older service to the server's disk before the first start.
 
 use serde_json::Value;
 use turnstile_reference::identity::UserId;
@@ -8,16 +8,16 @@ use turnstile_world::Disk;
 use super::DATABASE;
 use super::client::USER;
 
-/// A session of an older service's (protocol §10).
+/// A session of an older service (protocol §10).
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSession {
     /// The flat record.
     pub record: Value,
-    /// The executions beside it.
+    /// Its executions.
     pub executions: Vec<Value>,
 }
 
-/// Has a store take it over.
+/// Imports a session into the store on `disk`.
 pub(super) fn import(disk: Disk, session: &StoredSession) -> Result<(), StoreError> {
     let user: UserId = USER.parse().expect("the harness's user has a valid id");
     let store = Store::open(move || disk.open(DATABASE))?;

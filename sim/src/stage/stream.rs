@@ -1,4 +1,4 @@
-//! A client's streams: what it asks for, and following them.
+//! The streams of a client.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -14,40 +14,40 @@ use turnstile_seams::ClockExt as _;
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 
 use super::SERVER_AUTHORITY;
-use super::client::{Client, PATIENCE, QUERY};
+use super::client::{Client, QUERY, REQUEST_TIMEOUT};
 
-/// How long a client that follows a session waits before it opens its stream again.
+/// Delay before a client that watches a session reopens its stream.
 const REOPEN_DELAY: Duration = Duration::from_secs(1);
 
-/// From where a stream is replayed.
+/// Where the replay of a stream starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
-    /// After the event of that id; 0 is the beginning.
+    /// After the event with this id; 0 replays everything.
     After(u64),
     /// After the last event that this client has seen.
     Last,
-    /// Nothing is replayed.
+    /// No replay.
     Nowhere,
 }
 
-/// What a client asks of a stream, and how it takes it (protocol §9).
+/// Parameters of a stream, and how the client reads it (protocol §9).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamWish {
-    /// From where it is replayed.
+pub struct StreamRequest {
+    /// Start of the replay.
     pub from: From,
-    /// Only events of these types; of all if there are none here.
+    /// Event types to receive; empty for all.
     pub event_types: Vec<String>,
-    /// Only events of the executions with these ids; no matter whose if there are none here.
+    /// Ids of executions to receive; empty for all.
     pub executions: Vec<String>,
-    /// Only events from this moment on.
+    /// Earliest time of events.
     pub since: Option<Timestamp>,
-    /// Only events up to this moment.
+    /// Latest time of events.
     pub until: Option<Timestamp>,
-    /// How long the client rests after each frame.
+    /// Pause of the client after each frame.
     pub pause: Duration,
 }
 
-impl std::convert::From<From> for StreamWish {
+impl std::convert::From<From> for StreamRequest {
     fn from(from: From) -> Self {
         Self {
             from,
@@ -60,8 +60,8 @@ impl std::convert::From<From> for StreamWish {
     }
 }
 
-impl StreamWish {
-    /// The parameters that ask for it, for a client that has seen up to `last_event`.
+impl StreamRequest {
+    /// The query for a client that has seen events up to `last_event`.
     fn query(&self, last_event: u64) -> String {
         let mut query = match self.from {
             From::After(event) => format!("&fromId={event}"),
@@ -85,29 +85,29 @@ impl StreamWish {
     }
 }
 
-/// What came of opening a stream.
+/// The result of opening a stream.
 enum Opened {
-    /// It is open, and has this number.
+    /// Open, with the number of the socket.
     Open(u64, Box<WebSocket>),
-    /// The server refused it.
+    /// Refused by the server.
     Refused(StatusCode),
-    /// There was no answer.
+    /// No answer.
     Lost,
 }
 
 impl Client {
-    /// Opens the stream of a session and follows it until it ends or is closed.
-    pub async fn stream(self, session: String, wish: impl Into<StreamWish>) {
-        let wish = wish.into();
+    /// Opens the stream of a session and reads it until it ends or is closed.
+    pub async fn stream(self, session: String, request: impl Into<StreamRequest>) {
+        let request = request.into();
         let mut closing = self.closing.subscribe();
-        if let Opened::Open(number, socket) = self.open(&session, &wish).await {
-            self.follow(&session, number, socket, wish.pause, &mut closing)
+        if let Opened::Open(number, socket) = self.open(&session, &request).await {
+            self.follow(&session, number, socket, request.pause, &mut closing)
                 .await;
         }
     }
 
-    /// Follows a session for ever: a stream that ends is opened again, from where it ended, after a while or
-    /// when its closing is asked for. Only a session that is not there any more is given up.
+    /// Watches a session: reopens its stream where it ended, after a delay or when the stream is closed on request. Stops
+    /// if the session does not exist.
     pub async fn watch(self, session: String) {
         let mut closing = self.closing.subscribe();
         loop {
@@ -128,25 +128,25 @@ impl Client {
         }
     }
 
-    /// Closes all its open streams; to be run on the client's host.
+    /// Closes all open streams. Runs on the client's host.
     pub async fn close(self) {
         self.close_streams();
     }
 
-    /// Closes all its open streams; one that is watched is opened again.
+    /// Closes all open streams; watched ones are reopened.
     pub(super) fn close_streams(&self) {
         self.closing.send_modify(|times| *times += 1);
     }
 
-    async fn open(&self, session: &str, wish: &StreamWish) -> Opened {
+    async fn open(&self, session: &str, request: &StreamRequest) -> Opened {
         let number = self.probe.next_socket();
-        let query = wish.query(self.last_event(session));
+        let query = request.query(self.last_event(session));
         let path = format!("/stream?cloudAgentSessionId={session}{query}");
         let url = format!("ws://{SERVER_AUTHORITY}{path}&ticket={}", self.ticket(session));
         let url: Uri = url.parse().expect("the harness makes valid URLs");
         let to = url.host().unwrap_or_default().to_owned();
         let opening = websocket::open(&*self.seams.network, &url, None);
-        let (status, error) = match self.seams.clock.timeout(PATIENCE, opening).await {
+        let (status, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {
             Ok(Ok(socket)) => {
                 self.probe.observe(Observation::SocketOpened {
                     socket: number,
@@ -170,7 +170,7 @@ impl Client {
         status.map_or(Opened::Lost, Opened::Refused)
     }
 
-    /// Takes what a stream brings, with a pause after each frame.
+    /// Reads frames, with a pause after each.
     async fn follow(
         &self,
         session: &str,
@@ -184,7 +184,7 @@ impl Client {
                 biased;
                 _ = closing.changed() => {
                     let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-                    // The server may have gone first; either way this side is done.
+                    // The server may have closed first.
                     let _ = socket.send(Message::Close(Some(frame))).await;
                     break (Some(CloseCode::Normal.into()), ClosedBy::Itself);
                 }
@@ -208,7 +208,7 @@ impl Client {
         });
     }
 
-    /// Id of the last kept event of a session that any of its streams showed; 0 if none has.
+    /// Id of the last kept event of a session that any stream showed; 0 if none.
     fn last_event(&self, session: &str) -> u64 {
         let last_events = self.last_events.lock().unwrap_or_else(PoisonError::into_inner);
         last_events.get(session).copied().unwrap_or_default()

@@ -1,11 +1,11 @@
-//! Which server is put to the test: the reference server, or one that breaks a rule.
+//! The server under test: the reference server or a mutant of it.
 
 use turnstile_reference::server::{Config, Hooks};
 
-/// Which server is put to the test. Only a build with the feature `selftest` has another than the reference server.
+/// The server under test. Mutants require the feature `selftest`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subject {
-    /// The rule that the server breaks.
+    /// The rule that the mutant violates.
     #[cfg(feature = "selftest")]
     broken: Option<turnstile_mutants::Rule>,
 }
@@ -18,7 +18,7 @@ impl From<turnstile_mutants::Rule> for Subject {
 }
 
 impl Subject {
-    /// Makes what a server is started with into what this one is started with.
+    /// Applies the mutant to the settings of a server.
     #[cfg(feature = "selftest")]
     pub(super) fn set_up(self, config: &mut Config, hooks: &mut Hooks) {
         if let Some(rule) = self.broken {
@@ -26,7 +26,7 @@ impl Subject {
         }
     }
 
-    /// Makes what a server is started with into what this one is started with.
+    /// Leaves the settings unchanged.
     #[cfg(not(feature = "selftest"))]
     pub(super) fn set_up(self, _: &mut Config, _: &mut Hooks) {}
 }

@@ -1,7 +1,7 @@
-//! One script, again and again, each time with one fault more: at the first thing that happens in it, at the
-//! second, and so on to the last.
+//! Plays a script repeatedly, each time with one additional fault at another moment: after the first event, after the
+//! second, and so on.
 //!
-//! What a script expects was written without that fault, so only what must hold in every run is judged.
+//! The script's expectations do not apply with the fault, so only the oracles judge.
 
 mod terminal;
 
@@ -12,12 +12,12 @@ use std::time::Duration;
 use turnstile_scenarios::Scenario;
 
 pub use self::terminal::{write_strip, write_summary};
-use crate::report::finding::ToldFinding;
+use crate::report::finding::LabelledFinding;
 use crate::script::{HarnessError, Options, Strike, StrikeKind, Verdict};
 use crate::suite;
 use crate::workers;
 
-/// How long after what happens a fault strikes: before anything that follows from it can arrive.
+/// Delay of the fault after the event: shorter than any consequence of the event takes.
 const AFTER: Duration = Duration::from_micros(1);
 
 /// The results of one fault at each moment of a script.
@@ -56,14 +56,14 @@ pub enum Outcome {
     HarnessFailed(HarnessError),
 }
 
-/// A moment at which something happens in a script.
+/// A moment with an event.
 #[derive(Debug, Clone)]
 struct Place {
     at: Duration,
     after: String,
 }
 
-/// A script as it is swept: steps that go otherwise because of a fault are passed over.
+/// The script without expectations, and with failing steps ignored.
 fn tolerant(scenario: &Scenario) -> Scenario {
     Scenario {
         tolerant: true,
@@ -86,12 +86,12 @@ pub fn strike(scenario: &Scenario, seed: u64, strike: Strike) -> Result<Verdict,
     suite::play_safely(&tolerant(scenario), options)
 }
 
-/// Sweeps a script with each of `kinds`, on `jobs` threads, and tells `progress` of how many of how many plays are
-/// done.
+/// Sweeps a script with each of `kinds` on `jobs` threads. Calls `progress` with the number of finished plays and the
+/// total.
 ///
 /// # Errors
 ///
-/// If the harness failed in the script as it is; what fails with a fault in it is in the strips.
+/// The harness failed without a fault. Failures with a fault are part of the strips.
 pub fn sweep(
     scenario: &Scenario,
     seed: u64,
@@ -138,10 +138,10 @@ pub fn sweep(
     Ok(strips)
 }
 
-/// All moments at which something happens, until the harness looks at what is left.
+/// All moments with an event before the final inspection.
 fn places(verdict: &Verdict) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
-    for record in &verdict.trace.records()[..verdict.looked_back_at] {
+    for record in &verdict.trace.records()[..verdict.inspection_start] {
         let place = Place {
             at: record.at,
             after: record.line(&verdict.labels),
@@ -156,10 +156,10 @@ fn places(verdict: &Verdict) -> Vec<Place> {
 
 impl Outcome {
     fn of(verdict: &Verdict) -> Self {
-        match ToldFinding::all(verdict).next() {
+        match LabelledFinding::all(verdict).next() {
             None => Self::Passed,
             Some(finding) => Self::Failed {
-                rule: finding.rule.to_owned(),
+                rule: finding.rule,
                 text: finding.text,
             },
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::tool::{scratch, stderr, stdout, turnstile};
 
-/// A script of the test's own.
+/// Writes a script for this test.
 fn script(name: &str, text: &str) -> PathBuf {
     let file = scratch(name);
     std::fs::write(&file, text).expect("the folder for tests can be written to");
@@ -35,7 +35,7 @@ fn wrong_usage_exits_with_2() {
         &["frobnicate", "x"],
         &["run", "--seed", "x"],
         &["replay"],
-        // What would count for nothing.
+        // Options without an effect in this mode.
         &["run", "--live", "--seed", "1"],
         &["run", "--live", "--target", "http://127.0.0.1:9", "--jobs", "2"],
     ];
@@ -184,11 +184,11 @@ fn scenarios_are_listed_with_their_titles_and_the_schema_is_json() {
     assert!(serde_json::from_str::<serde_json::Value>(&schema).is_ok());
 }
 
-/// The script of a turn that is expected to fail, and does not.
+/// A script with an expectation that fails.
 const WRONG: &str = "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n\
                      expect:\n  - message: { of: a, is: failed }\n";
 
-/// A library of the test's own, with scripts in its suite.
+/// Writes a library whose suite has these scripts.
 fn library(name: &str, scripts: &[(&str, &str)]) -> PathBuf {
     let folder = scratch(name);
     let suite = folder.join("suite");
@@ -243,7 +243,7 @@ fn reports_are_written_after_a_failure_too() {
     );
 }
 
-/// What `explore` writes for a CI system, and how it ended.
+/// Runs `explore` with a JUnit report; returns the report and the exit status.
 fn junit_of_seeds(name: &str, more: &[&str]) -> (quick_junit::Report, Option<i32>) {
     let file = scratch(name);
     let _ = std::fs::remove_file(&file);
@@ -302,7 +302,7 @@ fn each_kind_of_finding_is_a_junit_case_with_replay_command_and_trace() {
     let rule = ty.as_ref().expect("it has the rule that was broken").as_str();
     assert!(case.name.as_str().starts_with(&format!("{rule}: ")));
     assert!(message.as_ref().is_some_and(|message| message.starts_with(rule)));
-    let description = description.as_ref().expect("all is told").as_str();
+    let description = description.as_ref().expect("the case has a description").as_str();
     assert!(description.contains(" of 40 seeds: "), "{description}");
     assert!(description.contains("replay: turnstile replay "), "{description}");
     let tail = case.system_out.as_ref().expect("the end of the trace is there");
@@ -343,13 +343,13 @@ fn an_unwritable_report_path_is_refused_before_any_play() {
     for command in commands {
         let output = turnstile(&[command, &["no/such/folder/report"]].concat());
         assert_eq!(output.status.code(), Some(2), "{command:?}");
-        let told = "invalid value 'no/such/folder/report'";
-        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+        let expected = "invalid value 'no/such/folder/report'";
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
         assert!(stdout(&output).is_empty(), "{command:?}");
     }
 }
 
-/// A file that can be opened, and has no room.
+/// A device without free space.
 #[cfg(target_os = "linux")]
 const FULL: &str = "/dev/full";
 
@@ -361,8 +361,8 @@ fn a_report_that_fails_to_be_written_exits_with_3_and_others_are_written() {
     let json_name = json.display().to_string();
     let output = turnstile(&["run", "suite/turn/cold", "--junit", FULL, "--json", &json_name]);
     assert_eq!(output.status.code(), Some(3));
-    let told = format!("error: cannot write the JUnit report to {FULL}: ");
-    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
+    let expected = format!("error: cannot write the JUnit report to {FULL}: ");
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
     assert!(
         stdout(&output).contains("2 passed, 0 failed, 0 skipped in "),
         "the result is printed nevertheless"
@@ -370,8 +370,8 @@ fn a_report_that_fails_to_be_written_exits_with_3_and_others_are_written() {
     assert!(json.exists());
     let output = turnstile(&["replay", "scenarios/suite/turn/cold.yaml", "--timeline", FULL]);
     assert_eq!(output.status.code(), Some(3));
-    let told = format!("cannot write the timeline to {FULL}: ");
-    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
+    let expected = format!("cannot write the timeline to {FULL}: ");
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
 }
 
 #[test]
@@ -395,14 +395,14 @@ fn a_diagram_goes_to_standard_output_and_the_verdict_to_standard_error() {
 #[test]
 fn the_server_of_the_tool_is_the_program_with_its_settings_and_exit_status() {
     let help = stdout(&turnstile(&["server", "--help"]));
-    for told in [
+    for expected in [
         "--listen <HOST:PORT>",
         "TURNSTILE_WRAPPER_URL",
         "--speed-since <TIMESTAMP>",
         "listening on http://HOST:PORT",
-        "Exit status: 0 ended by a signal, 1 it could not start",
+        "Exit status: 0 ended by a signal, 1 failed to start",
     ] {
-        assert!(help.contains(told), "{told} is not in:\n{help}");
+        assert!(help.contains(expected), "{expected} is not in:\n{help}");
     }
     let output = turnstile(&["server", "--listen", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(2));

@@ -39,7 +39,7 @@ const NOT_EXECUTED: &[(&str, &str)] = &[
     ("turnstile stream", "needs a running server; see tests/real_time"),
     (
         "turnstile selftest",
-        "takes minutes in a debug build; see broken_servers.rs",
+        "takes minutes in a debug build; see mutants.rs",
     ),
     (
         "turnstile explore --seeds 0..2000",

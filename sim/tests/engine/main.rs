@@ -8,19 +8,19 @@ mod library;
 #[path = "../support/tool.rs"]
 mod tool;
 
-mod house;
 mod log;
+mod test_bed;
 mod wire;
 
 mod bad_input;
-#[cfg(feature = "selftest")]
-mod broken_servers;
 mod command_line;
 mod coverage;
 mod determinism;
 #[cfg(unix)]
 mod doc_examples;
 mod failing_disk;
+#[cfg(feature = "selftest")]
+mod mutants;
 mod secrets;
 mod seeds;
 mod snapshots;

@@ -1,4 +1,4 @@
-//! Seeds as they are explored, replayed, shrunk and put together, by the tool as it is called.
+//! Exploring, replaying, shrinking and merging seeds with the command line.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -10,7 +10,7 @@ use turnstile_scenarios::Scenario;
 use crate::library::library;
 use crate::tool::{command, scratch, stderr, stdout, turnstile};
 
-/// As many seeds as are compared.
+/// Number of compared seeds.
 const SEEDS: u64 = 200;
 
 fn digests(jobs: &str) -> Vec<String> {
@@ -30,7 +30,7 @@ fn digests(jobs: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_is_the_same_run_in_every_process_and_with_any_number_of_jobs() {
+fn a_seed_gives_the_same_run_in_every_process_and_with_any_number_of_jobs() {
     let alone = digests("1");
     assert_eq!(alone.len() as u64, SEEDS);
     assert_eq!(alone, digests("3"));
@@ -43,7 +43,7 @@ fn a_seed_is_the_same_run_in_every_process_and_with_any_number_of_jobs() {
 }
 
 #[test]
-fn a_replay_says_the_seed_and_the_scenario_first_which_is_a_script_like_any_other() {
+fn a_replay_of_a_seed_prints_its_scenario_as_a_valid_script() {
     for seed in 0..SEEDS {
         let scenario = explore::scenario(seed);
         let text = scenario.to_yaml();
@@ -61,7 +61,7 @@ fn a_replay_says_the_seed_and_the_scenario_first_which_is_a_script_like_any_othe
 
 #[cfg(feature = "selftest")]
 #[test]
-fn shards_put_together_find_what_the_whole_finds() {
+fn merged_shards_equal_the_whole_run() {
     let explore = |name: &str, shard: &str| {
         let file = scratch(name);
         let arguments = ["explore", "--seeds", "0..60", "--keep-going", "--shard", shard];
@@ -102,7 +102,7 @@ fn shards_put_together_find_what_the_whole_finds() {
 
 #[cfg(feature = "selftest")]
 #[test]
-fn what_a_seed_breaks_is_shrunk_to_a_short_script_that_breaks_it_too() {
+fn a_failing_seed_is_shrunk_to_a_short_failing_script() {
     let breaking = ["--breaking", "last-of-batch-is-representative"];
     let found = turnstile(&[&["explore", "--trace-lines", "0"], &breaking[..]].concat());
     assert_eq!(found.status.code(), Some(1));
@@ -121,7 +121,7 @@ fn what_a_seed_breaks_is_shrunk_to_a_short_script_that_breaks_it_too() {
     let script = Scenario::parse(&text, &file).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(script.steps.len() <= 10, "{text}");
     assert!(script.about.contains("one-callback-per-batch"), "{text}");
-    // It is about the rule that is broken there, and about nothing that is as it should be.
+    // The script expects the violated rule only.
     let file = file.to_str().unwrap();
     assert_eq!(
         turnstile(&["replay", file, "--seed", seed]).status.code(),
@@ -132,10 +132,10 @@ fn what_a_seed_breaks_is_shrunk_to_a_short_script_that_breaks_it_too() {
     assert!(stderr(&nothing).contains("nothing to shrink"));
 }
 
-/// What is simpler can leave a step without sense that comes after it, and so be shorter than it was.
+/// A simplified step can make later steps invalid, which are then removed.
 #[cfg(feature = "selftest")]
 #[test]
-fn a_scenario_may_lose_steps_while_another_is_made_simpler() {
+fn simplifying_a_step_may_remove_others() {
     let output = turnstile(&["shrink", "29", "--breaking", "terminal-once"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(stdout(&output).starts_with("scenario: terminal-once holds in"));
@@ -143,7 +143,7 @@ fn a_scenario_may_lose_steps_while_another_is_made_simpler() {
 
 #[cfg(feature = "selftest")]
 #[test]
-fn whoever_stops_listening_changes_neither_the_files_nor_the_exit_status() {
+fn a_closed_pipe_changes_neither_files_nor_exit_status() {
     let file = scratch("unheard.json");
     let _ = std::fs::remove_file(&file);
     let name = file.to_str().expect("a path of this test is UTF-8");
@@ -162,7 +162,7 @@ fn whoever_stops_listening_changes_neither_the_files_nor_the_exit_status() {
 }
 
 #[test]
-fn who_interrupts_an_exploration_gets_its_summary() {
+fn an_interrupted_exploration_prints_its_summary() {
     let mut child = command(&["explore", "--minutes", "30", "--digest"])
         .stdout(Stdio::piped())
         .spawn()
@@ -204,11 +204,11 @@ fn a_script_is_swept_with_a_fault_at_each_of_its_moments() {
     assert!(stderr(&unknown).contains("wrapper-crash"));
 }
 
-/// Takes a quarter of an hour on two cores; shows how far it is with
+/// Takes a quarter of an hour on two cores. Show its progress with
 /// `cargo test --release -p turnstile --test engine -- --ignored --nocapture`.
 #[test]
 #[ignore = "the whole suite, with a crash of the server at each moment of each script"]
-fn the_whole_suite_holds_with_the_server_crashing_at_any_moment() {
+fn the_suite_passes_with_a_server_crash_at_any_moment() {
     use turnstile::script::StrikeKind;
     use turnstile::{sweep, workers};
 

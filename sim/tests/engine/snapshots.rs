@@ -1,4 +1,4 @@
-//! `turnstile snapshots` as it is called: what it says of a repository with a history, and how it ends.
+//! `turnstile snapshots` in a git repository: output and exit status.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 
 use crate::tool::{command, scratch};
 
-/// Where the snapshots of these tests lie in their repositories.
+/// Path of the snapshots in the repositories of these tests.
 const FOLDER: &str = "snapshots";
 
-/// A repository of a test's own, with the given snapshots in its only commit.
+/// A git repository with the given snapshots in its only commit.
 struct Repository(PathBuf);
 
 impl Repository {
@@ -39,7 +39,7 @@ impl Repository {
         assert!(git.expect("there is git").success(), "git {words:?}");
     }
 
-    /// Writes a file below the folder. A snapshot gets a header.
+    /// Writes a file below the snapshot folder. Adds a header to snapshots.
     fn write(&self, name: &str, content: &str) {
         let path = self.0.join(FOLDER).join(name);
         fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
@@ -61,7 +61,7 @@ impl Repository {
     }
 }
 
-/// An empty folder, which git takes to be in no repository.
+/// An empty folder outside of any repository for git.
 fn fresh_folder(name: &str) -> PathBuf {
     let folder = scratch("snapshots").join(name);
     if folder.exists() {
@@ -79,8 +79,8 @@ fn diff(folder: &Path, revision: &str) -> Output {
         .expect("the tool can be run")
 }
 
-/// What was said, with the commit's name taken out, and how it ended.
-fn told(output: &Output) -> (String, Option<i32>) {
+/// Returns the output with the commit's name masked, and the exit status.
+fn output_of(output: &Output) -> (String, Option<i32>) {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let text = match (text.find("HEAD ("), text.rfind(')')) {
@@ -90,13 +90,13 @@ fn told(output: &Output) -> (String, Option<i32>) {
     (text, output.status.code())
 }
 
-fn complaint(output: &Output) -> String {
+fn error_of(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A page with these payloads.
+/// A page with a V2 payload and optionally a unified one.
 fn page(v2: &str, unified: Option<&str>) -> String {
     let unified = unified.map(|unified| {
         format!("\n# Unified\n\n{unified}\n\n# From the unified payload to the V2 payload\n\n(none)\n")
@@ -104,7 +104,7 @@ fn page(v2: &str, unified: Option<&str>) -> String {
     format!("# V2\n\n{v2}\n{}", unified.unwrap_or_default())
 }
 
-/// A page with a V2 payload alone.
+/// A page without a unified payload.
 fn alone(v2: &str) -> String {
     page(v2, None)
 }
@@ -113,7 +113,7 @@ const ACK: &str =
     r#"{"reply": {"messageId": "msg_1", "executionId": "msg_1", "delivery": "queued", "runs": 2}}"#;
 
 #[test]
-fn what_breaks_an_old_client_is_told_field_by_field_and_ends_with_1() {
+fn breaking_changes_are_listed_by_field_and_exit_with_1() {
     let repository = Repository::new(
         "breaking",
         &[("send/ack.snap", &alone(ACK)), ("send/gone.snap", &alone(ACK))],
@@ -121,7 +121,7 @@ fn what_breaks_an_old_client_is_told_field_by_field_and_ends_with_1() {
     let changed = r#"{"reply": {"messageId": null, "runId": "msg_1", "runs": "2", "more": true}}"#;
     repository.write("send/ack.snap", &alone(changed));
     repository.remove("send/gone.snap");
-    let (text, code) = told(&repository.diff("HEAD"));
+    let (text, code) = output_of(&repository.diff("HEAD"));
     insta::assert_snapshot!(text, @r#"
     send/ack.snap (V2)
       BREAKING    newly null  reply.messageId: "msg_1" -> null
@@ -139,7 +139,7 @@ fn what_breaks_an_old_client_is_told_field_by_field_and_ends_with_1() {
 }
 
 #[test]
-fn what_an_old_client_passes_over_is_told_and_ends_with_0() {
+fn compatible_changes_are_listed_and_exit_with_0() {
     let repository = Repository::new(
         "compatible",
         &[("ack.snap", &page(ACK, Some(ACK))), ("stop.snap", &alone(ACK))],
@@ -149,7 +149,7 @@ fn what_an_old_client_passes_over_is_told_and_ends_with_0() {
     repository.write("new.snap", &alone(ACK));
     repository.write("stop.snap", &page(ACK, Some(ACK)));
     repository.write("README.md", "words");
-    let (text, code) = told(&repository.diff("HEAD"));
+    let (text, code) = output_of(&repository.diff("HEAD"));
     insta::assert_snapshot!(text, @r"
     ack.snap (V2)
       compatible  added       reply.more: 1
@@ -171,10 +171,10 @@ fn what_an_old_client_passes_over_is_told_and_ends_with_0() {
 }
 
 #[test]
-fn a_snapshot_that_says_the_same_in_other_words_is_no_change_of_its_payload() {
+fn reformatting_a_snapshot_is_not_a_change_of_its_payload() {
     let contract = "contracts/callback.schema.json";
     let repository = Repository::new("words", &[("ack.snap", &alone(ACK)), (contract, "{}")]);
-    let (text, code) = told(&repository.diff("HEAD"));
+    let (text, code) = output_of(&repository.diff("HEAD"));
     assert_eq!(
         (text.as_str(), code),
         ("no snapshot changed since HEAD\n", Some(0))
@@ -187,7 +187,7 @@ fn a_snapshot_that_says_the_same_in_other_words_is_no_change_of_its_payload() {
         ),
     );
     repository.write(contract, r#"{"type": "object"}"#);
-    let (text, code) = told(&repository.diff("HEAD"));
+    let (text, code) = output_of(&repository.diff("HEAD"));
     insta::assert_snapshot!(text, @r"
     ack.snap
       compatible  the payload did not change
@@ -201,7 +201,7 @@ fn a_snapshot_that_says_the_same_in_other_words_is_no_change_of_its_payload() {
 }
 
 #[test]
-fn what_was_committed_since_a_revision_is_told_like_what_was_not() {
+fn committed_changes_since_a_revision_are_listed_too() {
     let repository = Repository::new("committed", &[("ack.snap", &alone(ACK))]);
     repository.write("ack.snap", &alone(&ACK.replace("queued", "sent")));
     let commit = ["commit", "--quiet", "--all", "--no-gpg-sign", "--message", "m"];
@@ -217,15 +217,15 @@ fn what_was_committed_since_a_revision_is_told_like_what_was_not() {
 }
 
 #[test]
-fn where_there_is_no_repository_it_says_so() {
+fn a_missing_repository_is_reported() {
     let folder = fresh_folder("no-repository");
-    let missing = complaint(&diff(&folder, "HEAD"));
+    let missing = error_of(&diff(&folder, "HEAD"));
     assert!(
         missing.contains("no such folder: snapshots; run from the top of the project"),
         "{missing}"
     );
     fs::create_dir(folder.join(FOLDER)).expect("folders can be made");
-    let outside = complaint(&diff(&folder, "HEAD"));
+    let outside = error_of(&diff(&folder, "HEAD"));
     assert!(
         outside.contains("snapshots is not in a git repository"),
         "{outside}"
@@ -233,34 +233,34 @@ fn where_there_is_no_repository_it_says_so() {
 }
 
 #[test]
-fn a_revision_that_git_does_not_know_is_named() {
+fn an_unknown_revision_is_reported() {
     let repository = Repository::new("no-revision", &[("ack.snap", &alone(ACK))]);
     for revision in ["no-such-branch", "HEAD~1", "HEAD:snapshots"] {
-        let told = complaint(&repository.diff(revision));
+        let error = error_of(&repository.diff(revision));
         assert!(
-            told.contains(&format!("no such revision: {revision:?}")),
-            "{told}"
+            error.contains(&format!("no such revision: {revision:?}")),
+            "{error}"
         );
     }
 }
 
 #[test]
-fn a_snapshot_that_cannot_be_read_is_named_with_what_is_wrong_and_when() {
+fn an_invalid_snapshot_is_reported_with_its_error_and_revision() {
     let repository = Repository::new("unreadable", &[("ack.snap", &alone(ACK))]);
     repository.write("ack.snap", "---\nsource: t\n---\n# V2\n\n<<<<<<< HEAD\n");
-    let told = complaint(&repository.diff("HEAD"));
+    let error = error_of(&repository.diff("HEAD"));
     assert!(
-        told.contains("snapshots/ack.snap (now) is not a valid snapshot"),
-        "{told}"
+        error.contains("snapshots/ack.snap (now) is not a valid snapshot"),
+        "{error}"
     );
     assert!(
-        told.contains("its V2 payload is not JSON: expected value at line 1 column 1"),
-        "{told}"
+        error.contains("its V2 payload is not JSON: expected value at line 1 column 1"),
+        "{error}"
     );
 
     let repository = Repository::new("unreadable-then", &[("ack.snap", "---\nno head")]);
     repository.write("ack.snap", &alone(ACK));
-    let told = complaint(&repository.diff("HEAD"));
-    assert!(told.contains("ack.snap (at "), "{told}");
-    assert!(told.contains("does not begin with a header"), "{told}");
+    let error = error_of(&repository.diff("HEAD"));
+    assert!(error.contains("ack.snap (at "), "{error}");
+    assert!(error.contains("does not begin with a header"), "{error}");
 }

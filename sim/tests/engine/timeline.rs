@@ -365,7 +365,7 @@ fn long_run(events: usize) -> Verdict {
     };
     Verdict {
         findings: vec![finding],
-        looked_back_at: trace.records().len(),
+        inspection_start: trace.records().len(),
         trace,
         labels,
         played: end,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use turnstile_seams::websocket::OpenError;
 use turnstile_seams::{Seams, http_client, websocket};
 
-use crate::house::{API_SECRET, INTERNAL_API_KEY, SERVER_AUTHORITY, TICKET_SECRET};
+use crate::test_bed::{API_SECRET, INTERNAL_API_KEY, SERVER_AUTHORITY, TICKET_SECRET};
 
 /// The default user.
 pub const USER: &str = "user-1";
@@ -19,7 +19,7 @@ pub const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// A request.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RequestSpec {
     pub method: Method,
     /// Authority, path and query.
     pub target: String,
@@ -46,7 +46,7 @@ impl Answer {
     }
 }
 
-impl Asked {
+impl RequestSpec {
     /// A request to the server without headers and body.
     pub fn bare(method: Method, path: &str) -> Self {
         Self {
@@ -98,7 +98,7 @@ impl Asked {
 /// # Errors
 ///
 /// Describes why there is no answer.
-pub async fn exchange(seams: &Seams, wanted: &Asked) -> Result<Answer, String> {
+pub async fn exchange(seams: &Seams, wanted: &RequestSpec) -> Result<Answer, String> {
     if wanted.is_upgrade {
         return upgrade(seams, wanted).await;
     }
@@ -128,7 +128,7 @@ pub async fn exchange(seams: &Seams, wanted: &Asked) -> Result<Answer, String> {
 }
 
 /// Opens a WebSocket and closes it at once.
-async fn upgrade(seams: &Seams, request: &Asked) -> Result<Answer, String> {
+async fn upgrade(seams: &Seams, request: &RequestSpec) -> Result<Answer, String> {
     let url = format!("ws://{}", request.target).parse();
     let url = url.map_err(|error| format!("invalid request: {error}"))?;
     let authorization = request.headers.iter().find(|(name, _)| *name == "authorization");

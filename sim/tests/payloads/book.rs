@@ -38,7 +38,7 @@ pub struct Page {
     description: String,
     /// The payload of the old client.
     v2: Take,
-    /// The counterpart on the unified surface, if there is one.
+    /// The counterpart on the unified surface, if any.
     unified: Option<Take>,
 }
 

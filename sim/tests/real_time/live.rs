@@ -164,7 +164,7 @@ fn a_server_that_does_not_start_is_a_harness_error_with_a_reason() {
         panic!("a server without secrets cannot be played against");
     };
     let text = error.to_string();
-    assert!(text.starts_with("there is no server to test: "), "{text}");
+    assert!(text.starts_with("no server to test: "), "{text}");
     assert!(text.contains("TURNSTILE_API_SECRET"), "{text}");
 }
 

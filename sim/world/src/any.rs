@@ -15,8 +15,6 @@ use turnstile_seams::{BoxFuture, Clock};
 use super::error::WorldError;
 use super::host::Machine;
 use super::streams::Streams;
-#[cfg(feature = "witness")]
-use super::witness::WitnessWorld;
 use super::{Stopped, World};
 
 /// Creates the first task of a host at each of its starts.
@@ -31,35 +29,6 @@ pub type Listener = Box<dyn FnMut(Timestamp, WorldEvent)>;
 /// How much a time that a server reports may differ from the time of the report. Servers report whole
 /// milliseconds.
 pub const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
-
-/// A kind of simulated world.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WorldKind {
-    /// [`World`], driven by events.
-    #[default]
-    Events,
-    /// The [witness](WitnessWorld), driven by [`turmoil::Sim`].
-    #[cfg(feature = "witness")]
-    Witness {
-        /// How far one step of the loop advances the clock.
-        tick: Duration,
-    },
-}
-
-impl WorldKind {
-    /// An empty world of this kind at the time `epoch`. All its choices follow from `seed`.
-    ///
-    /// # Panics
-    ///
-    /// As [`World::new`].
-    pub fn create(self, seed: u64, epoch: Timestamp) -> Box<dyn AnyWorld> {
-        match self {
-            Self::Events => Box::new(World::new(seed, epoch)),
-            #[cfg(feature = "witness")]
-            Self::Witness { tick } => Box::new(WitnessWorld::new(seed, epoch, tick)),
-        }
-    }
-}
 
 /// A world. Each method has the meaning and the errors of the method of the same name of [`World`]. A world
 /// refuses what it does not support with [`WorldError::Unsupported`].

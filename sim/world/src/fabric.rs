@@ -12,9 +12,9 @@ use turmoil_net::{
     EnterGuard, HostId, KernelConfig, Net, NetstatState, Packet, TcpFlags, TcpSegment, Transport,
 };
 
-use super::host::Death;
 use super::links::Direction;
 use super::network::{Departure, RECEIVE_BUFFER};
+use super::power::Death;
 use super::streams::Streams;
 
 /// Most hosts of a world. All stacks are created in advance, because the socket layer accepts no further ones

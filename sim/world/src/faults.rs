@@ -10,9 +10,9 @@ use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 use super::World;
 use super::error::WorldError;
 use super::fabric::address;
-use super::host::Death;
 use super::links::Direction;
 use super::panics;
+use super::power::Death;
 
 impl World {
     /// Applies a fault.

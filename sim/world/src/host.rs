@@ -2,26 +2,20 @@
 //!
 //! Time, links and other machines are not the subject of this file.
 
-use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, RngSeed, Runtime, RuntimeMetrics, UnhandledPanic};
 use tokio::task::JoinHandle;
-use turnstile_fault::Fault;
 use turnstile_seams::{BoxFuture, Randomness, Seams};
 
 use super::disk::Disk;
 use super::network::{HostNetwork, Sockets};
 use super::panics;
+use super::power::{Death, PowerSwitch, Rest};
 use super::streams::Streams;
 use super::timers::Timeline;
-
-/// Most polls of one host's tasks at one instant. A host that exceeds it is in an endless loop.
-const POLLS_AT_ONE_INSTANT: u64 = 1_000_000;
 
 /// What a host receives at each start.
 #[derive(Clone)]
@@ -40,129 +34,6 @@ pub struct Machine {
 
 /// Creates the first task of a host at each start.
 pub(super) type Boot = Rc<dyn Fn(Machine) -> BoxFuture<'static, ()>>;
-
-/// How a host goes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Death {
-    /// The process dies. Its machine closes its connections with a FIN and refuses new ones.
-    Process,
-    /// The power goes. Nothing leaves the machine any more.
-    Power,
-}
-
-impl Death {
-    /// The death by a crash with or without loss of power.
-    pub(super) fn of(power_loss: bool) -> Self {
-        match power_loss {
-            true => Self::Power,
-            false => Self::Process,
-        }
-    }
-
-    /// The fault of a host that goes down like this.
-    pub(super) fn fault(self, host: &str) -> Fault {
-        match self {
-            Self::Process => Fault::crash(host),
-            Self::Power => Fault::power_loss(host),
-        }
-    }
-}
-
-/// Lets a host crash itself at a point in its code that cannot be hit from outside.
-///
-/// The disk is disconnected at once. No other task of the host runs any more. The caller's task runs until
-/// its next await, but its writes to streams are lost.
-#[derive(Clone)]
-pub struct PowerSwitch {
-    request: Arc<AtomicU8>,
-    rest: Arc<Rest>,
-    disk: Disk,
-}
-
-const RUNNING: u8 = 0;
-const PROCESS_DIES: u8 = 1;
-const POWER_GOES: u8 = 2;
-
-impl PowerSwitch {
-    /// A switch that only records the request; the owner of the machine checks it.
-    pub(super) fn new(disk: &Disk) -> Self {
-        Self {
-            request: Arc::default(),
-            rest: Arc::default(),
-            disk: disk.clone(),
-        }
-    }
-
-    /// Crashes the process as soon as the caller awaits.
-    pub fn crash(&self) {
-        self.pull(PROCESS_DIES);
-    }
-
-    /// Removes the power as soon as the caller awaits.
-    pub fn crash_silently(&self) {
-        self.pull(POWER_GOES);
-    }
-
-    fn pull(&self, request: u8) {
-        let first = self
-            .request
-            .compare_exchange(RUNNING, request, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            self.disk.disconnect();
-            self.rest.begin();
-        }
-    }
-
-    /// The requested death, if any.
-    pub(super) fn pulled(&self) -> Option<Death> {
-        match self.request.load(Ordering::Relaxed) {
-            PROCESS_DIES => Some(Death::Process),
-            POWER_GOES => Some(Death::Power),
-            _ => None,
-        }
-    }
-}
-
-/// Tells the future that drives a runtime when the host should pause.
-#[derive(Default)]
-struct Rest {
-    begun: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-    /// Polls of tasks since time last advanced.
-    polls: AtomicU64,
-}
-
-impl Rest {
-    fn begin(&self) {
-        self.begun.store(true, Ordering::Relaxed);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waker) = &*waker {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn count_poll(&self) {
-        if self.polls.fetch_add(1, Ordering::Relaxed) == POLLS_AT_ONE_INSTANT {
-            self.begin();
-        }
-    }
-
-    /// Drops the waker. It holds the runtime, whose hooks hold this value, so neither would be freed.
-    fn drop_waker(&self) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    async fn begun(&self) {
-        poll_fn(|context| {
-            if self.begun.swap(false, Ordering::Relaxed) {
-                return Poll::Ready(());
-            }
-            *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-}
 
 /// Why a host stopped running.
 pub(super) enum HostStop {
@@ -208,11 +79,7 @@ impl Run {
             &rest,
             &start_context.streams.seed_of(&format!("{label}:scheduler")),
         );
-        let power = PowerSwitch {
-            request: Arc::default(),
-            rest: Arc::clone(&rest),
-            disk: disk.clone(),
-        };
+        let power = PowerSwitch::with_rest(&disk, &rest);
         let machine = Machine {
             name: Arc::clone(name),
             restarts,
@@ -269,12 +136,12 @@ impl Run {
     }
 
     fn is_livelocked(&self) -> bool {
-        self.rest.polls.load(Ordering::Relaxed) > POLLS_AT_ONE_INSTANT
+        self.rest.is_exhausted()
     }
 
     /// Resets the limit of polls, because time has advanced.
     pub(super) fn reset_polls(&self) {
-        self.rest.polls.store(0, Ordering::Relaxed);
+        self.rest.forgive_polls();
     }
 
     /// Runs this host until it is idle.

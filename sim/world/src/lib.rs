@@ -26,10 +26,11 @@
 //!
 //! # Modules
 //!
-//! This file is the loop. `host` runs one machine, `network` is the network as a machine sees it, `fabric`
+//! This file is the loop. `host` runs one machine, `power` lets it crash itself, `network` is the network as a machine sees it, `fabric`
 //! carries packets between machines over `links`, `timers` is the clock, `disk` the disks, `faults` applies
 //! faults, `error` has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop;
-//! `live` is a third, in real time on real sockets; `any` is their common interface. No other crate uses
+//! `live` is a third, in real time on real sockets; `any` is their common interface, `kind` creates
+//! the simulated ones. No other crate uses
 //! turmoil, and this crate does not know the protocol.
 
 mod any;
@@ -39,10 +40,12 @@ mod error;
 mod fabric;
 mod faults;
 mod host;
+mod kind;
 mod links;
 pub mod live;
 mod network;
 mod panics;
+mod power;
 mod streams;
 mod timers;
 #[cfg(feature = "witness")]
@@ -51,10 +54,12 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction, WorldKind};
+pub use any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 pub use disk::{Disk, DiskFile};
 pub use error::WorldError;
-pub use host::{Machine, PowerSwitch};
+pub use host::Machine;
+pub use kind::WorldKind;
+pub use power::PowerSwitch;
 pub use streams::Streams;
 #[cfg(feature = "witness")]
 pub use witness::WitnessWorld;
@@ -69,8 +74,9 @@ use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_seams::{BoxFuture, Clock as _};
 
 use fabric::{Fabric, ROOM_FOR_HOSTS, address};
-use host::{Boot, Death, HostStop, Run, StartContext};
+use host::{Boot, HostStop, Run, StartContext};
 use network::{Directory, Sockets};
+use power::Death;
 use timers::Timeline;
 
 thread_local! {

@@ -18,7 +18,7 @@ use turmoil_net::HostId;
 use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 use turnstile_seams::{BoxFuture, ByteStream, Listener, Network};
 
-use super::host::PowerSwitch;
+use super::power::PowerSwitch;
 
 /// Receive buffer of a connection, in bytes.
 ///

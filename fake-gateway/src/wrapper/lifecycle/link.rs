@@ -10,7 +10,7 @@ use super::{Action, Command, Lifecycle, Link, LinkFailure, LinkId};
 use crate::coverage::FakeEvent;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
-use crate::wrapper::request::Refusal;
+use crate::wrapper::reply::Refusal;
 
 /// Pause before each attempt to reconnect. The wrapper gives up after the last attempt (R11.29).
 const RECONNECT_PAUSES: [Duration; 3] = [

@@ -11,7 +11,8 @@ use super::{Action, Lifecycle, Link, RequestId};
 use crate::coverage::FakeEvent;
 use crate::wrapper::behaviour::Behaviour;
 use crate::wrapper::binding::{Binding, Session};
-use crate::wrapper::request::{Prompt, Ready, Refusal, Reply, Request};
+use crate::wrapper::reply::{Refusal, Reply};
+use crate::wrapper::request::{Prompt, Ready, Request};
 
 /// Reason of `interrupted` after `/job/abort`.
 const ABORTED: &str = "aborted over HTTP";

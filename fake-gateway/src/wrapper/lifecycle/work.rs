@@ -7,8 +7,9 @@ use turnstile_fault::GateVerdict;
 
 use super::{Action, Lifecycle, Progress};
 use crate::coverage::FakeEvent;
+use crate::wrapper::binding::DEFAULT_BRANCH;
 use crate::wrapper::events::{self, Event, Kilo};
-use crate::wrapper::request::{DEFAULT_BRANCH, Prompt};
+use crate::wrapper::request::Prompt;
 use crate::wrapper::turns::{Assistant, Turn, TurnId};
 
 /// How long the ingest stays open after `complete` (R11.23).

@@ -134,12 +134,12 @@ fn a_cancelled_delivery_does_not_block_the_queue() {
     let mut bench = Bench::new();
     bench.admit();
     bench.pass(bench.profile.drain_delay);
-    let called_off = bench.delivery();
+    let cancelled = bench.delivery();
     bench.put(Input::Interrupt);
     let next = bench.admit();
     bench.pass(bench.profile.drain_delay);
     let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "cancelled");
-    let (message, run) = (called_off.message.id, called_off.run.id);
+    let (message, run) = (cancelled.message.id, cancelled.run.id);
     bench.put(Input::Delivered {
         message,
         run,

@@ -1,4 +1,4 @@
-//! What reached the receiver.
+//! Expectations about callbacks.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use turnstile_scenarios::{Callback, GateResult, Label, has_field};
 
 use super::{Checker, Wrong, secs, terminal_name};
 
-/// The value of a header that may have any.
+/// Matches any header value.
 const PRESENT: &str = "present";
 
 impl Checker<'_> {
@@ -35,15 +35,15 @@ impl Checker<'_> {
             return self.wrong(Some(label), text);
         }
         let moments = requests.iter().map(|request| request.at);
-        let text = untimely(expected, moments, self.tolerance).or_else(|| {
+        let text = time_mismatch(expected, moments, self.tolerance).or_else(|| {
             let delivered = requests.iter().find(|request| request.is_delivered())?;
-            self.unlike_payload(expected, &delivered.body)
-                .or_else(|| unlike_request(expected, delivered))
+            self.payload_mismatch(expected, &delivered.body)
+                .or_else(|| request_mismatch(expected, delivered))
         })?;
         self.wrong(Some(label), format!("the callback of `{label}` {text}"))
     }
 
-    /// Requests about a message or an execution, in order of arrival.
+    /// Requests for a message or an execution, in order of arrival.
     fn requests_for(&self, label: &Label) -> Vec<&CallbackRequest> {
         let Some(id) = self.id(label) else {
             return Vec::new();
@@ -54,8 +54,8 @@ impl Checker<'_> {
         self.history.callbacks.iter().filter(is_about).collect()
     }
 
-    /// In words, what a payload has otherwise.
-    fn unlike_payload(&self, expected: &Callback, body: &Value) -> Option<String> {
+    /// Describes how a payload differs from the expected one.
+    fn payload_mismatch(&self, expected: &Callback, body: &Value) -> Option<String> {
         let wanted = [
             (
                 "status",
@@ -111,8 +111,8 @@ impl Checker<'_> {
     }
 }
 
-/// In words, what a request has otherwise around its payload.
-fn unlike_request(expected: &Callback, request: &CallbackRequest) -> Option<String> {
+/// Describes how path and headers of a request differ from the expected ones.
+fn request_mismatch(expected: &Callback, request: &CallbackRequest) -> Option<String> {
     if let Some(path) = expected.path.as_ref().filter(|path| **path != request.path) {
         return Some(format!("came to {}, not {path}", request.path));
     }
@@ -125,8 +125,8 @@ fn unlike_request(expected: &Callback, request: &CallbackRequest) -> Option<Stri
     })
 }
 
-/// In words, what is wrong about the moment of the first of some requests.
-fn untimely(
+/// Describes how the time of the first request differs from the expected one.
+fn time_mismatch(
     expected: &Callback,
     mut moments: impl Iterator<Item = Duration>,
     tolerance: Duration,
@@ -136,7 +136,7 @@ fn untimely(
         return None;
     }
     let Some(first) = moments.next() else {
-        return Some("was never asked for".to_owned());
+        return Some("was never requested".to_owned());
     };
     let text = |what: &str, moment: Duration| {
         Some(format!(

@@ -1,4 +1,4 @@
-//! Moments and ends of messages, and attempts to deliver them.
+//! Expectations about message events, ends and delivery attempts.
 
 use std::time::Duration;
 
@@ -11,15 +11,14 @@ use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
 use super::{Checker, Wrong, secs, terminal_name};
 use crate::script::view::moment_of_event;
 
-/// How far a time that the server tells may be behind the time at which it was told: it tells whole
-/// milliseconds.
+/// Maximum rounding error of times that the server reports in whole milliseconds.
 const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
 
 impl Checker<'_> {
     pub(super) fn order(&self, milestones: &[At<Milestone>]) -> Option<Wrong> {
         let mut events = self.history.kept_events();
         events.retain(|event| event.message().is_some());
-        // Each session has a log of its own; only time puts them in one order.
+        // Each session has its own log, so order events of several sessions by time.
         events.sort_by_key(|event| event.at);
         let mut from = 0;
         for At {
@@ -65,7 +64,7 @@ impl Checker<'_> {
                 expected.delivery.map(|delivery: Delivery| json!(delivery)),
             ),
         ];
-        // Noticed when it ended, whatever came afterwards.
+        // The finding has the time of the end.
         let wrong = |text: String| {
             Some(Wrong {
                 at: self.history.first_seen(end),
@@ -94,17 +93,17 @@ impl Checker<'_> {
     pub(super) fn deliveries(&self, expected: &Deliveries) -> Option<Wrong> {
         let label = &expected.of.value;
         let attempts = self.attempts(label);
-        let told = || attempts.iter().map(|at| secs(*at)).collect::<Vec<_>>().join(", ");
+        let times = || attempts.iter().map(|at| secs(*at)).collect::<Vec<_>>().join(", ");
         if attempts.len() != expected.times as usize {
             let text = format!(
-                "it was tried {} times to deliver `{label}`, not {}: at {}",
+                "delivery of `{label}` was attempted {} times, not {}: at {}",
                 attempts.len(),
                 expected.times,
-                told()
+                times()
             );
             return self.wrong(Some(label), text);
         }
-        // What one attempt takes must not add up over all of them: each is measured from the one before.
+        // Compare the distance to the previous attempt, so that the durations of attempts do not add up.
         let mut wanted_before = Duration::ZERO;
         for (pair, wanted) in attempts.windows(2).zip(&expected.at) {
             let (gap, wanted_gap) = (pair[1] - pair[0], **wanted - wanted_before);
@@ -113,7 +112,7 @@ impl Checker<'_> {
                     "`{label}` was tried again {} after the attempt before, not {}: at {}",
                     secs(gap),
                     secs(wanted_gap),
-                    told()
+                    times()
                 );
                 return self.wrong(Some(label), text);
             }
@@ -122,8 +121,8 @@ impl Checker<'_> {
         None
     }
 
-    /// When the wrapper saw an attempt to deliver a message: a turn handed over, or a failed attempt to get it
-    /// ready while that message was the first that waited.
+    /// Times of delivery attempts at the wrapper: a turn, or a failed preparation while that message was first in the
+    /// queue.
     fn attempts(&self, label: &Label) -> Vec<Duration> {
         let Some(id) = self.id(label) else {
             return Vec::new();
@@ -156,7 +155,7 @@ impl Checker<'_> {
         attempts
     }
 
-    /// The first message of a session that waited at a moment.
+    /// The first queued message of a session at a moment.
     fn first_waiting(&self, session: &Value, at: Duration) -> Option<&str> {
         let mut waiting: Vec<&str> = Vec::new();
         let events = self.history.kept_events().into_iter();

@@ -1,11 +1,11 @@
-//! What a script expects beside what must hold in every run, read off the trace when all is over.
+//! Checks the expectations of a script against the trace of the finished run.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `messages` | moments and ends of messages, attempts to deliver them |
-//! | `callbacks` | what reached the receiver |
-//! | `streams` | what clients saw and show |
-//! | `wires` | ingest sockets of the script's own, the gateway |
+//! | `messages` | message events, ends and delivery attempts |
+//! | `callbacks` | requests at the receiver |
+//! | `streams` | what clients received and show |
+//! | `wires` | the script's own ingest sockets, the gateway |
 
 mod callbacks;
 mod messages;
@@ -22,9 +22,9 @@ use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
 
 use super::rules_of;
 
-/// How far a moment may be from where it is expected: what the way and the work take.
+/// Allowed difference from an expected time: network latency and processing.
 const TOLERANCE: Duration = Duration::from_millis(50);
-/// Everything that differs from what a scenario expects, in a world whose moments are that inexact.
+/// Returns all deviations from the expectations. `timing_tolerance` is added to the allowed difference of times.
 pub(super) fn check(
     scenario: &Scenario,
     trace: &Trace,
@@ -70,7 +70,7 @@ struct Checker<'a> {
     history: &'a History,
     /// Ids of messages and executions by label.
     ids: &'a BTreeMap<Label, String>,
-    /// How far a moment may be from where it is expected.
+    /// Allowed difference from an expected time.
     tolerance: Duration,
 }
 
@@ -81,13 +81,12 @@ struct Wrong {
 }
 
 impl Checker<'_> {
-    /// The id of a message or an execution. A message that was refused has none that anybody could have
-    /// seen.
+    /// Returns the id of a label. A refused message has none.
     fn id(&self, label: &str) -> Option<&str> {
         self.ids.get(label).map(String::as_str)
     }
 
-    /// What the script calls something by its id; the id, if it calls it nothing.
+    /// Returns the label of an id, or the id itself.
     fn label<'a>(&'a self, id: &'a str) -> &'a str {
         let found = self.ids.iter().find(|(_, known)| *known == id);
         found.map_or(id, |(label, _)| label)
@@ -111,7 +110,7 @@ fn terminal_name(terminal: Terminal) -> &'static str {
     }
 }
 
-/// A moment as it is told.
+/// Formats a time.
 fn secs(moment: Duration) -> String {
     format!("{:.3} s", moment.as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! What clients saw on their streams, and what they show of it.
+//! Expectations about streams and about what clients show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use turnstile_scenarios::{BadgeShown, BadgeWord, Snapshot, StreamCount, Watcher}
 use super::{Checker, Wrong};
 use crate::script::view::moment_of_event;
 
-/// The event after which a stream tells how messages are.
+/// The first event of a stream, before the snapshot.
 const CONNECTED: &str = "connected";
 
 impl Checker<'_> {
@@ -22,7 +22,7 @@ impl Checker<'_> {
         };
         let about = expected.of.as_ref().map(|label| &label.value);
         let id = about.and_then(|label| self.id(label));
-        // What the harness reads when all is over is not what the script's stream showed.
+        // Ignore the streams of the final inspection.
         let last_readings: BTreeSet<u64> = if party == OBSERVER {
             let seen = self.history.seen.iter().filter(|seen| seen.party == OBSERVER);
             let last: BTreeMap<&str, u64> = seen.map(|seen| (&*seen.event.session, seen.socket)).collect();
@@ -68,8 +68,8 @@ impl Checker<'_> {
         (!within).then(|| self.wrong(about, text))?
     }
 
-    /// Whether a client may have been without a stream when an event was told that is not kept. Where time passes by
-    /// itself, nobody can say that it must have been back by then.
+    /// Returns whether a client may have had no stream when an event was sent that is not kept. In real time a reconnecting
+    /// client has no exact time of return.
     fn may_have_missed(&self, party: &str, event: &str) -> bool {
         let mut streams = self.history.streams.iter();
         let was_without = streams.any(|stream| *stream.party == *party && stream.closed_at.is_some());
@@ -117,7 +117,7 @@ impl Checker<'_> {
             .collect();
         let wanted: Vec<String> = expected.shows.iter().map(|it| it.value.to_string()).collect();
         let text = format!(
-            "{client} was told [{}] when it connected, not [{}]",
+            "{client} received [{}] on connecting, not [{}]",
             shown.join(", "),
             wanted.join(", ")
         );
@@ -125,7 +125,7 @@ impl Checker<'_> {
     }
 }
 
-/// The kilo message that a kilo event is about.
+/// The kilo message of a kilo event.
 fn kilo_message(properties: &Value) -> Option<&str> {
     properties["messageID"]
         .as_str()

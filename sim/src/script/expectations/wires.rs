@@ -1,4 +1,4 @@
-//! What became of ingest sockets of the script's own, and what the gateway is left with.
+//! Expectations about the script's own ingest sockets and about requests at the gateway.
 
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::ingest_party;
@@ -26,11 +26,12 @@ impl Checker<'_> {
                 _ => {}
             }
         }
-        let told = |code: Option<u16>| code.map_or("not at all".to_owned(), |code| format!("with {code}"));
+        let close_text =
+            |code: Option<u16>| code.map_or("not at all".to_owned(), |code| format!("with {code}"));
         let wrong = |what: &str, actual: Option<u16>, wanted: u16| {
             let text = format!(
                 "the ingest socket `{name}` was {what} {}, not with {wanted}",
-                told(actual)
+                close_text(actual)
             );
             self.wrong(None, text)
         };

@@ -1,4 +1,4 @@
-//! Steps that bring faults, and those that end them.
+//! Steps that inject and end faults.
 
 use serde_json::{Value, json};
 use turnstile_events::world::WorldEvent;
@@ -10,7 +10,7 @@ use crate::script::player::{Halt, Player};
 use crate::stage::{RECEIVER_AUTHORITY, wrapper_authority};
 
 impl Player<'_> {
-    /// Applies a fault, and arranges its end if it lasts only for a while.
+    /// Injects a fault, and schedules its end if it has a duration.
     pub(super) fn inject(&mut self, injection: &Injection, spot: Spot) -> Result<(), Halt> {
         let Injection { fault, lasts, .. } = injection;
         match fault {
@@ -31,7 +31,7 @@ impl Player<'_> {
         let faults = self.stage.faults.clone();
         let applied = faults.apply(&mut *self.stage.world, fault)?;
         match fault {
-            // It lasts from the crash on, which comes at its point.
+            // The duration begins at the crash, not at this step.
             Fault::Host {
                 host, at: Some(_), ..
             } => {
@@ -54,7 +54,7 @@ impl Player<'_> {
     /// Starts a party that is down.
     pub(super) fn restart(&mut self, host: &str) -> Result<(), Halt> {
         if self.stage.world.is_up(host)? {
-            // Another fault may have had it restarted, or its crash point was never reached.
+            // Another fault may have restarted it, or its crash point was never reached.
             return Ok(());
         }
         Ok(self.stage.world.heal(&Place::host(host))?)
@@ -71,9 +71,9 @@ impl Player<'_> {
     }
 
     fn script_fake(&mut self, fake: &str, url: String, script: Value, spot: Spot) -> Result<(), Halt> {
-        match self.side_door(url, script)? {
+        match self.post_to_fake(url, script)? {
             Some((status, _)) if (200..300).contains(&status) => Ok(()),
-            other => Err(self.break_off(
+            other => Err(self.fail_step(
                 spot,
                 None,
                 format!("the {fake} answered its script with {other:?}"),

@@ -1,4 +1,4 @@
-//! The step that releases requests at the gateway.
+//! The step that releases parked requests.
 
 use serde_json::Value;
 use turnstile_scenarios::Spot;
@@ -7,15 +7,15 @@ use crate::script::player::{Halt, Player};
 use crate::stage::GATEWAY_AUTHORITY;
 
 impl Player<'_> {
-    /// Releases what is parked at the gateway under a tag.
+    /// Releases the requests parked under a tag.
     pub(super) fn release(&mut self, tag: &str, spot: Spot) -> Result<(), Halt> {
         let url = format!("http://{GATEWAY_AUTHORITY}/test/release?tag={tag}");
-        let status = self.side_door(url, Value::Null)?.map(|(status, _)| status);
+        let status = self.post_to_fake(url, Value::Null)?.map(|(status, _)| status);
         self.view.released(tag);
         match status {
             Some(204) => Ok(()),
-            Some(404) => Err(self.break_off(spot, None, format!("nobody is parked under `{tag}`"))),
-            other => Err(self.break_off(
+            Some(404) => Err(self.fail_step(spot, None, format!("no request is parked under `{tag}`"))),
+            other => Err(self.fail_step(
                 spot,
                 None,
                 format!("the gateway answered the release with {other:?}"),

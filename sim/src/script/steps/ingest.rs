@@ -1,5 +1,4 @@
-//! Steps at the server's ingest, where the harness itself is the wrapper of an older service, or one that
-//! nobody asked for.
+//! Ingest steps: the harness acts as the wrapper of an older service or as an impostor.
 
 use serde_json::json;
 use turnstile_scenarios::{
@@ -11,9 +10,9 @@ use crate::script::player::{Halt, Player};
 use crate::stage::client::{Awaited, USER};
 use crate::stage::{IngestOrder, SWITCHING_PROTOCOLS};
 
-/// What is in a binary frame: bytes that are no text.
+/// Content of binary frames: not valid UTF-8.
 const BINARY: [u8; 4] = [0, 159, 146, 150];
-/// What stands for kilo's side of the session where nobody has said what it is.
+/// Default kilo session id.
 const SOME_KILO_SESSION: &str = "ses_00000000000000000000000000";
 
 impl Player<'_> {
@@ -62,7 +61,7 @@ impl Player<'_> {
                 Some(query) => query,
                 None => {
                     let text = "the server has not bound the wrapper to anything yet";
-                    return Err(self.break_off(spot, None, text.to_owned()));
+                    return Err(self.fail_step(spot, None, text.to_owned()));
                 }
             },
         };
@@ -75,7 +74,7 @@ impl Player<'_> {
             (None, true) => return Ok(()),
             (None, false) => format!("the ingest socket `{}` got no answer", name.value),
             (Some((status, body)), lost) => {
-                // What switches protocols has no status of success.
+                // The status of an upgrade is not 2xx.
                 let is_expected = if reply.status.is_success() {
                     status == SWITCHING_PROTOCOLS
                 } else {
@@ -85,15 +84,15 @@ impl Player<'_> {
                     return Ok(());
                 }
                 format!(
-                    "the ingest socket `{}` was answered {status} {body}, which is not as scripted",
+                    "the ingest socket `{}` was answered {status} {body}, which the script does not expect",
                     name.value
                 )
             }
         };
-        Err(self.break_off(spot, None, text))
+        Err(self.fail_step(spot, None, text))
     }
 
-    /// The parameters of a fence, made from what the server told the wrapper last.
+    /// Query parameters of a fence, based on the wrapper's last binding.
     fn fence_query(&self, fence: Fence) -> Option<String> {
         let binding = self.view.binding()?;
         let text = |field: &str| binding[field].as_str().unwrap_or_default().to_owned();
@@ -121,11 +120,11 @@ impl Player<'_> {
             return Ok(());
         }
         let text = format!("the ingest socket `{}` is over already", name.value);
-        Err(self.break_off(spot, None, text))
+        Err(self.fail_step(spot, None, text))
     }
 }
 
-/// Another id of the same form: its last digit is another one.
+/// Changes the last digit of an id.
 fn altered(id: &str) -> String {
     let mut altered = id.to_owned();
     let last = altered.pop();

@@ -1,5 +1,4 @@
-//! Steps that make the session, bring messages to it or ask something of it, in the words of either
-//! surface (protocol §2).
+//! Steps that create sessions, send messages, and query or interrupt sessions, on either surface (protocol §2).
 
 use http::Method;
 use serde_json::{Value, json};
@@ -9,26 +8,22 @@ use turnstile_scenarios::{
 };
 
 use super::requests::contains;
+use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::script::player::{Halt, Player};
-use crate::script::stored::callback_target;
 use crate::stage::client::{Answer, Client, Content, Right};
 
-/// The repository that every session works on.
-pub(in crate::script) const REPOSITORY: &str = "turnstile/example";
-/// Where every session says that it was made.
+/// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
-/// The path that the receiver has in the beginning.
-pub(in crate::script) const CALLBACK_PATH: &str = "/callback";
-/// Procedures that change nothing, and so are asked with GET.
+/// Read-only procedures, called with GET.
 const QUERIES: [&str; 4] = [
     "health",
     "getSession",
     "getSessionHealth",
     "getLatestAssistantMessage",
 ];
-/// Procedures that are about no session, or make one.
+/// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
-/// Procedures that call the session by its older name.
+/// Procedures that name the session `sessionId`.
 const WITH_OLDER_NAME: [&str; 2] = ["interruptSession", "deleteSession"];
 
 impl Player<'_> {
@@ -118,7 +113,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Has a client call a procedure that makes a session, and learns from the answer which it is.
+    /// Calls a procedure that creates a session, and registers the id in the answer.
     fn make_session(
         &mut self,
         client: &Client,
@@ -131,7 +126,7 @@ impl Player<'_> {
         let answer = self.call(client, procedure, input)?;
         if let Some((_, body)) = &answer {
             match body["result"]["data"]["cloudAgentSessionId"].as_str() {
-                Some(session) => self.take_session(name, session.to_owned())?,
+                Some(session) => self.register_session(name, session.to_owned())?,
                 None => self.stage.sandboxes.settle(&host, None),
             }
         }
@@ -156,8 +151,8 @@ impl Player<'_> {
             (Some(repeated), _) => match self.id(&repeated.value) {
                 Some(id) => Some(id),
                 None => {
-                    let text = format!("nobody knows the id of `{}`", repeated.value);
-                    return Err(self.break_off(spot, None, text));
+                    let text = format!("the id of `{}` is unknown", repeated.value);
+                    return Err(self.fail_step(spot, None, text));
                 }
             },
             (None, IdMaker::Client) => Some(client.draw_message_id()),
@@ -172,7 +167,7 @@ impl Player<'_> {
         let acked = answer
             .as_ref()
             .and_then(|(_, body)| body["result"]["data"]["messageId"].as_str());
-        // A repetition that is refused is no message: its label must not stand for the one that it repeats.
+        // A refused repeat is not a message, so its label must not get the repeated id.
         let is_message = send.repeat.is_none() || send.reply.lost || send.reply.status.is_success();
         if let Some(id) = id.or(acked.map(str::to_owned)).filter(|_| is_message) {
             self.name(&send.label, id);
@@ -276,32 +271,36 @@ impl Player<'_> {
             };
             self.call_with(&client, procedure, content, right)?
         };
-        match self.unlike(&answer, &call.reply) {
+        match self.answer_mismatch(&answer, &call.reply) {
             None => Ok(()),
-            Some(text) => Err(self.break_off(spot, None, format!("`{procedure}` {text}"))),
+            Some(text) => Err(self.fail_step(spot, None, format!("`{procedure}` {text}"))),
         }
     }
 
-    /// In words, what an answer has otherwise than scripted.
-    fn unlike(&self, answer: &Answer, expected: &CallReply) -> Option<String> {
+    /// Describes how an answer differs from the expected one.
+    fn answer_mismatch(&self, answer: &Answer, expected: &CallReply) -> Option<String> {
         let (status, body) = match (answer, expected.lost) {
             (None, true) => return None,
             (None, false) => return Some("got no answer".to_owned()),
             (Some((status, body)), true) => {
-                return Some(format!("was answered {status} {body}, and no answer was to come"));
+                return Some(format!(
+                    "was answered {status} {body}, but no answer was expected"
+                ));
             }
             (Some((status, body)), false) => (*status, body),
         };
         if status != expected.status.code() || !contains(body, expected.contains.as_deref()) {
-            return Some(format!("was answered {status} {body}, which is not as scripted"));
+            return Some(format!(
+                "was answered {status} {body}, which the script does not expect"
+            ));
         }
-        let told = match body.get("error") {
+        let content = match body.get("error") {
             Some(error) => error,
             None => &body["result"]["data"],
         };
         let mismatch = expected.has.as_ref();
-        let mismatch = mismatch.and_then(|has| has.mismatch(told, |label| self.id_of(label)));
-        let superfluous = || expected.lacks.iter().find(|field| has_field(told, field));
+        let mismatch = mismatch.and_then(|has| has.mismatch(content, |label| self.id_of(label)));
+        let superfluous = || expected.lacks.iter().find(|field| has_field(content, field));
         let wrong = mismatch.or_else(|| superfluous().map(|field| format!("it has `{field}`")))?;
         Some(format!("was answered {status} {body}: {wrong}"))
     }
@@ -317,12 +316,12 @@ fn right(caller: Caller) -> Right {
     }
 }
 
-/// A JSON text of so many characters, at least two.
+/// A JSON text with `count` characters, at least two.
 fn json_of(count: usize) -> String {
     format!("\"{}\"", "x".repeat(count.saturating_sub(2)))
 }
 
-/// The parts of a unified message.
+/// The `message` of a unified input.
 fn message(prompt: &Prompt, id: Option<&str>) -> Value {
     let mut message = json!({"prompt": prompt.text()});
     if let Some(id) = id {
@@ -331,7 +330,7 @@ fn message(prompt: &Prompt, id: Option<&str>) -> Value {
     message
 }
 
-/// What is asked for as a `payload`, with what it is run with where there is a place for it.
+/// The `payload` of a legacy input, with the agent's settings where the form has them.
 fn payload(prompt: &Prompt, agent: Option<Value>) -> Value {
     let Prompt::Command(command) = prompt else {
         let mut payload = json!({"type": "prompt", "prompt": prompt.text()});

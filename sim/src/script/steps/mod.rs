@@ -1,4 +1,4 @@
-//! What each step does, by subject. What can be waited for is in `conditions`.
+//! The steps by subject. Conditions of waits are in `conditions`.
 
 mod faults;
 mod gateway;
@@ -9,7 +9,6 @@ mod streams;
 
 use turnstile_scenarios::{At, ClientName, Step};
 
-pub(super) use self::messages::{CALLBACK_PATH, REPOSITORY};
 use super::player::{Halt, Player};
 use crate::stage::client::Client;
 
@@ -37,7 +36,7 @@ impl Player<'_> {
         }
     }
 
-    /// The client of that name; new ones come into the world when they are first spoken of.
+    /// Returns the client of that name; adds it on first use.
     fn client(&mut self, name: &ClientName) -> Client {
         let name = name.to_string();
         if let Some(client) = self.clients.get(&name) {

@@ -1,4 +1,4 @@
-//! Asking the server and the fakes, and looking at what they answer.
+//! Sends requests to the server and the fakes, and checks the answers.
 
 use http::Method;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::script::player::{Halt, Player};
 use crate::stage::client::{Answer, Awaited, Client, Content, Right};
 
 impl Player<'_> {
-    /// Has a client call a procedure, and waits for the answer.
+    /// Calls a procedure as a client, and waits for the answer.
     pub(super) fn call(
         &mut self,
         client: &Client,
@@ -19,7 +19,7 @@ impl Player<'_> {
         self.call_with(client, procedure, Content::Json(input), Right::Owner)
     }
 
-    /// As [`Self::call`], with any body and anybody's right.
+    /// The same with any body and any credentials.
     pub(super) fn call_with(
         &mut self,
         client: &Client,
@@ -36,7 +36,7 @@ impl Player<'_> {
         Ok(self.answer(&awaited)?)
     }
 
-    /// As [`Self::call`], with GET and anybody's right.
+    /// The same with GET and any credentials.
     pub(super) fn query(
         &mut self,
         client: &Client,
@@ -51,8 +51,8 @@ impl Player<'_> {
         Ok(self.answer(&awaited)?)
     }
 
-    /// Asks a fake at its side door.
-    pub(in crate::script) fn side_door(&mut self, url: String, body: Value) -> Result<Answer, Halt> {
+    /// Posts to a test endpoint of a fake.
+    pub(in crate::script) fn post_to_fake(&mut self, url: String, body: Value) -> Result<Answer, Halt> {
         let awaited = Awaited::default();
         let asking = self
             .stage
@@ -62,7 +62,7 @@ impl Player<'_> {
         Ok(self.answer(&awaited)?)
     }
 
-    /// The data of an answer that is as scripted; null if it is a scripted refusal or loss.
+    /// Checks the reply to a message step. Returns its data, or null for an expected refusal or loss.
     pub(super) fn check_reply(
         &mut self,
         answer: &Answer,
@@ -73,7 +73,7 @@ impl Player<'_> {
         self.check_answer(&format!("`{label}`"), answer, expected, spot)
     }
 
-    /// As [`Self::check_reply`], for something that has no label.
+    /// The same for a request without a label.
     pub(super) fn check_answer(
         &mut self,
         what: &str,
@@ -85,19 +85,19 @@ impl Player<'_> {
             (None, true) => return Ok(Value::Null),
             (None, false) => format!("{what} got no answer"),
             (Some((status, body)), true) => {
-                format!("{what} was answered {status} {body}, and no answer was to come")
+                format!("{what} was answered {status} {body}, but no answer was expected")
             }
             (Some((status, body)), false) => {
                 if *status == expected.status.code() && contains(body, expected.contains.as_deref()) {
                     return Ok(body["result"]["data"].clone());
                 }
-                format!("{what} was answered {status} {body}, which is not as scripted")
+                format!("{what} was answered {status} {body}, which the script does not expect")
             }
         };
-        Err(self.break_off(spot, None, text))
+        Err(self.fail_step(spot, None, text))
     }
 
-    /// Whether an answer to something that is not a message is as scripted.
+    /// Checks the answer to a request that is not a message.
     pub(super) fn check_success(
         &mut self,
         what: &str,
@@ -109,7 +109,7 @@ impl Player<'_> {
             if expected.lost {
                 return Ok(());
             }
-            return Err(self.break_off(spot, None, format!("the {what} got no answer")));
+            return Err(self.fail_step(spot, None, format!("the {what} got no answer")));
         };
         let success = &body["result"]["data"]["success"];
         let as_expected = !expected.lost
@@ -121,8 +121,8 @@ impl Player<'_> {
         if as_expected {
             return Ok(());
         }
-        let text = format!("the {what} was answered {status} {body}, which is not as scripted");
-        Err(self.break_off(spot, None, text))
+        let text = format!("the {what} was answered {status} {body}, which the script does not expect");
+        Err(self.fail_step(spot, None, text))
     }
 }
 

@@ -1,13 +1,13 @@
-//! Steps about clients' streams.
+//! Steps for client streams.
 
 use std::time::Duration;
 
 use turnstile_scenarios::{At, ClientName, Open, ReadingSpeed, Resume};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::client::{From, StreamWish};
+use crate::stage::stream::{From, StreamRequest};
 
-/// How long a client that reads slowly rests after each frame.
+/// Pause of a slow reader after each frame.
 const SLOW_READER_REST: Duration = Duration::from_secs(1);
 
 impl Player<'_> {
@@ -20,7 +20,7 @@ impl Player<'_> {
             Resume::After(event) => From::After(event),
         };
         let executions = open.executions.iter();
-        let wish = StreamWish {
+        let wish = StreamRequest {
             from,
             event_types: open.event_types.clone(),
             executions: executions.filter_map(|label| self.id(label)).collect(),

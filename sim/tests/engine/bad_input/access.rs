@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::inputs::{self, Access, GET_SESSION, Input};
 use super::sweep::{NOT_FOUND, OTHER_USER, Sweep, UNAUTHORIZED, UNKNOWN};
-use crate::house::{API_SECRET, INTERNAL_API_KEY, TICKET_SECRET};
-use crate::wire::{Asked, USER, sign, sign_as, ticket, user_claims, user_token};
+use crate::test_bed::{API_SECRET, INTERNAL_API_KEY, TICKET_SECRET};
+use crate::wire::{RequestSpec, USER, sign, sign_as, ticket, user_claims, user_token};
 
 /// Values of `Authorization` that must be refused, each with a description.
 fn unproven(session: &str, now: jiff::Timestamp) -> Vec<(&'static str, Vec<u8>)> {
@@ -104,14 +104,14 @@ fn invalid_credentials_are_refused() {
         let input = form.maximal(&sweep.session);
         let name = form.procedure.name;
         let call = || {
-            let request = Asked::call(name, &input);
+            let request = RequestSpec::call(name, &input);
             match form.procedure.access {
                 Access::Internal => request.internally(),
                 _ => request,
             }
         };
         sweep.refused(name, "no credentials", &call(), UNAUTHORIZED, &[]);
-        for (what, value) in unproven(&sweep.session, sweep.house.now()) {
+        for (what, value) in unproven(&sweep.session, sweep.test_bed.now()) {
             let what = format!("an authorization {what}");
             sweep.refused(
                 name,
@@ -123,7 +123,7 @@ fn invalid_credentials_are_refused() {
         }
     }
     let path = format!("/trpc/{}?input=%7B", GET_SESSION.name);
-    let request = Asked::bare(Method::GET, &path);
+    let request = RequestSpec::bare(Method::GET, &path);
     sweep.refused(
         GET_SESSION.name,
         "GET without credentials",
@@ -151,8 +151,8 @@ fn a_wrong_internal_key_is_refused() {
             continue;
         }
         let name = form.procedure.name;
-        let token = user_token(USER, sweep.house.now());
-        let call = Asked::call(name, &form.maximal(&sweep.session)).by(&token);
+        let token = user_token(USER, sweep.test_bed.now());
+        let call = RequestSpec::call(name, &form.maximal(&sweep.session)).by(&token);
         sweep.refused(name, "no key", &call, UNAUTHORIZED, &[]);
         for key in &keys {
             let request = call.clone().with("x-internal-api-key", key.as_bytes());
@@ -170,9 +170,9 @@ fn the_internal_key_does_not_replace_a_user_token() {
     for form in forms() {
         let input = form.maximal(&sweep.session);
         let name = form.procedure.name;
-        let request = Asked::call(name, &input).internally();
+        let request = RequestSpec::call(name, &input).internally();
         sweep.refused(name, "a key and no token", &request, UNAUTHORIZED, &[]);
-        let request = Asked::call(name, &input).by(INTERNAL_API_KEY).internally();
+        let request = RequestSpec::call(name, &input).by(INTERNAL_API_KEY).internally();
         sweep.refused(name, "the key as a token", &request, UNAUTHORIZED, &[]);
     }
     sweep.end_unchanged();

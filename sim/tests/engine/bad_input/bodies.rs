@@ -7,7 +7,7 @@ use super::inputs::{self, HEALTH, Procedure};
 use super::sweep::{
     BAD_REQUEST, METHOD_NOT_SUPPORTED, NOT_FOUND, PARSE_ERROR, PAYLOAD_TOO_LARGE, Sweep, encoded, prepared,
 };
-use crate::wire::{Asked, USER};
+use crate::wire::{RequestSpec, USER};
 
 /// Above the size limit of a body.
 const HUGE: usize = 3 * 1024 * 1024;
@@ -63,7 +63,7 @@ fn a_body_that_is_not_an_object_is_refused() {
     }
     for input in inputs::all() {
         // A list accepted as an input may change the session, so each input gets its own.
-        let session = prepared(&mut sweep.house, USER);
+        let session = prepared(&mut sweep.test_bed, USER);
         sweep.record_baseline();
         let whole = input.maximal(&session);
         let list: Value = input
@@ -174,7 +174,7 @@ fn an_unknown_procedure_is_not_found() {
         "sessions",
     ] {
         for method in [Method::POST, Method::GET, Method::DELETE] {
-            let mut request = Asked::bare(method.clone(), &format!("/trpc/{name}"));
+            let mut request = RequestSpec::bare(method.clone(), &format!("/trpc/{name}"));
             request.body = body.to_string().into_bytes();
             let request = sweep.authorized(inputs::UPDATE, request);
             // The path in the envelope is the decoded name.
@@ -192,8 +192,8 @@ fn an_unknown_procedure_is_not_found() {
         ("", "/trpc/"),
         ("start/now", "/trpc/start/now"),
     ] {
-        let request = sweep.authorized(inputs::UPDATE, Asked::bare(Method::POST, path));
-        let answer = sweep.house.ask(&request);
+        let request = sweep.authorized(inputs::UPDATE, RequestSpec::bare(Method::POST, path));
+        let answer = sweep.test_bed.ask(&request);
         let status = answer.as_ref().map(|answer| answer.status);
         let is_refused = matches!(status, Ok(400 | 404));
         let has_envelope = answer

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::inputs::{INITIATE, INTERRUPT, Input, MESSAGE, PREPARE, SEND, SEND_V2, UPDATE, all};
 use super::sweep::{BAD_REQUEST, Sweep, TOO_MANY_REQUESTS, prepared};
-use crate::house::LeftBehind;
+use crate::test_bed::LeftBehind;
 use crate::wire::USER;
 
 /// An imported session without a prompt and a model.
@@ -184,7 +184,7 @@ fn payload_of_illustrated(illustrated: &Value) -> Value {
 #[test]
 fn a_known_message_id_with_another_intent_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
-    let session = prepared(&mut sweep.house, USER);
+    let session = prepared(&mut sweep.test_bed, USER);
     let input = form("send", "").maximal(&session);
     let request = sweep.call(SEND, &input);
     sweep.accepted("send", "a message", &request);
@@ -232,7 +232,7 @@ fn a_known_message_id_with_another_intent_is_refused() {
 
     let request = sweep.call(INTERRUPT, &json!({"sessionId": session}));
     sweep.accepted("interruptSession", "a queued message", &request);
-    sweep.house.wait(Duration::from_secs(3));
+    sweep.test_bed.wait(Duration::from_secs(3));
     let request = sweep.call(SEND, &input);
     let terminal = ["terminal".to_owned()];
     sweep.refused(
@@ -248,7 +248,7 @@ fn a_known_message_id_with_another_intent_is_refused() {
 #[test]
 fn the_eleventh_pending_message_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
-    let session = prepared(&mut sweep.house, USER);
+    let session = prepared(&mut sweep.test_bed, USER);
     let call = |sweep: &Sweep, number: u32| {
         let message = json!({"prompt": "__fake__:echo:hello", "id": format!("msg_0123456789ab{number:014}")});
         sweep.call(SEND, &json!({"cloudAgentSessionId": session, "message": message}))

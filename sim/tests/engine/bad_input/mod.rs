@@ -18,7 +18,7 @@ use turnstile_fault::{Fault, Link};
 
 use self::inputs::{Input, MESSAGE};
 use self::sweep::{BAD_REQUEST, Sweep, prepared};
-use crate::house;
+use crate::test_bed;
 use crate::wire::USER;
 
 #[test]
@@ -48,9 +48,9 @@ fn null_is_accepted_for_every_optional_field() {
 fn accept_all(cases: fn(&Input, &str) -> Vec<mechanical::Case>) {
     let mut sweep = Sweep::begin(Vec::new());
     // Cut the link so that accepted messages are not delivered.
-    let link = Link::between(house::SERVER, "wrapper");
+    let link = Link::between(test_bed::SERVER, "wrapper");
     sweep
-        .house
+        .test_bed
         .world
         .apply(&Fault::cut(&link))
         .expect("both are there");
@@ -59,7 +59,7 @@ fn accept_all(cases: fn(&Input, &str) -> Vec<mechanical::Case>) {
         for index in 0..cases(&input, &sweep.session).len() {
             // A new session for each case, so that cases do not affect each other.
             let session = if input.names_session() {
-                prepared(&mut sweep.house, USER)
+                prepared(&mut sweep.test_bed, USER)
             } else {
                 sweep.session.clone()
             };
@@ -71,7 +71,7 @@ fn accept_all(cases: fn(&Input, &str) -> Vec<mechanical::Case>) {
                 sweep.accepted(&title, &case.what, &asked);
             }
         }
-        sweep.house.wait(Duration::from_millis(10));
+        sweep.test_bed.wait(Duration::from_millis(10));
     }
     sweep.end();
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::inputs::MODEL;
 use super::sweep::{OTHER_USER, Sweep, UNKNOWN};
-use crate::house::{API_SECRET, LeftBehind, TICKET_SECRET};
-use crate::wire::{Asked, USER, sign, ticket, ticket_claims, user_claims, user_token};
+use crate::test_bed::{API_SECRET, LeftBehind, TICKET_SECRET};
+use crate::wire::{RequestSpec, USER, sign, ticket, ticket_claims, user_claims, user_token};
 
 const STREAM: &str = "/stream";
 const INGEST: &str = "ingest";
@@ -33,13 +33,13 @@ impl Query {
         Self(kept.cloned().collect())
     }
 
-    fn of(&self, path: &str) -> Asked {
+    fn of(&self, path: &str) -> RequestSpec {
         let pairs = self.0.iter().map(|(name, value)| {
             let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
             format!("{name}={value}")
         });
         let query = pairs.collect::<Vec<_>>().join("&");
-        Asked::bare(Method::GET, &format!("{path}?{query}"))
+        RequestSpec::bare(Method::GET, &format!("{path}?{query}"))
     }
 }
 
@@ -53,7 +53,7 @@ fn stream_query(session: &str, now: Timestamp) -> Query {
 #[test]
 fn an_invalid_stream_request_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
-    let (session, now) = (sweep.session.clone(), sweep.house.now());
+    let (session, now) = (sweep.session.clone(), sweep.test_bed.now());
     let right = stream_query(&session, now);
     let signed = |claims: &Value| right.with("ticket", sign(claims, TICKET_SECRET));
     let claims = ticket_claims(USER, &session, now);
@@ -153,7 +153,7 @@ fn an_invalid_stream_request_is_refused() {
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let mut request = right.of(STREAM);
         request.method = method.clone();
-        let answer = sweep.house.ask(&request);
+        let answer = sweep.test_bed.ask(&request);
         let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == 405);
         sweep.check(STREAM, method.as_str(), &answer, is_refused, "405");
     }
@@ -170,7 +170,7 @@ fn an_invalid_stream_request_is_refused() {
 #[test]
 fn a_stream_opens_with_all_optional_parameters() {
     let mut sweep = Sweep::begin(Vec::new());
-    let (session, now) = (sweep.session.clone(), sweep.house.now());
+    let (session, now) = (sweep.session.clone(), sweep.test_bed.now());
     let right = stream_query(&session, now);
     let upper = format!("agent_{}", session[6..].to_uppercase());
     let maximal = right
@@ -210,10 +210,10 @@ fn running_session(sweep: &mut Sweep) -> (String, Value) {
         "agent": {"mode": "code", "model": MODEL},
         "repository": {"type": "github", "repo": "o/r"},
     });
-    let request = Asked::call("start", &input).by(&user_token(USER, sweep.house.now()));
+    let request = RequestSpec::call("start", &input).by(&user_token(USER, sweep.test_bed.now()));
     let reply = sweep.accepted("start", "a turn that never ends", &request);
-    sweep.house.wait(Duration::from_secs(5));
-    let prompts = sweep.house.observations.bodies("wrapper", "/job/prompt");
+    sweep.test_bed.wait(Duration::from_secs(5));
+    let prompts = sweep.test_bed.observations.bodies("wrapper", "/job/prompt");
     let binding = prompts.first().expect("the wrapper was given the turn")["session"].clone();
     sweep.record_baseline();
     let session = reply["cloudAgentSessionId"].as_str().expect("a session");
@@ -247,7 +247,7 @@ fn worker(user: &str, session: &str, exp: i64) -> Value {
 fn an_ingest_opens_only_for_the_current_run() {
     let mut sweep = Sweep::begin(Vec::new());
     let (session, binding) = running_session(&mut sweep);
-    let now = sweep.house.now();
+    let now = sweep.test_bed.now();
     let token = binding["workerAuthToken"].as_str().expect("a token").to_owned();
     let here = path(USER, &session);
     let right = ingest_query(&session, &binding);
@@ -408,7 +408,7 @@ fn an_ingest_opens_only_for_the_current_run() {
 fn an_ingest_opens_for_the_current_run() {
     let mut sweep = Sweep::begin(Vec::new());
     let (session, binding) = running_session(&mut sweep);
-    let now = sweep.house.now();
+    let now = sweep.test_bed.now();
     let token = binding["workerAuthToken"].as_str().expect("a token").to_owned();
     let here = path(USER, &session);
     let right = ingest_query(&session, &binding);
@@ -462,7 +462,7 @@ fn with_executions() -> Vec<LeftBehind> {
 #[test]
 fn an_ingest_opens_only_for_the_current_execution() {
     let mut sweep = Sweep::begin(with_executions());
-    let now = sweep.house.now();
+    let now = sweep.test_bed.now();
     let token = user_token(USER, now);
     let here = path(USER, OLD);
     let right = Query(vec![("executionId", "exc_now".into())]);
@@ -528,7 +528,7 @@ fn an_ingest_opens_only_for_the_current_execution() {
 #[test]
 fn an_ingest_opens_for_the_current_execution() {
     let mut sweep = Sweep::begin(with_executions());
-    let token = user_token(USER, sweep.house.now());
+    let token = user_token(USER, sweep.test_bed.now());
     let right = Query(vec![("executionId", "exc_now".into())]);
     for (what, query) in [
         ("nothing more", right.clone()),

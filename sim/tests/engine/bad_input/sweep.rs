@@ -10,8 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::inputs::{Access, GET_SESSION, PREPARE, Procedure};
-use crate::house::{House, LeftBehind};
-use crate::wire::{Answer, Asked, USER, user_token};
+use crate::test_bed::{LeftBehind, TestBed};
+use crate::wire::{Answer, RequestSpec, USER, user_token};
 
 /// A user without access to `Sweep::session`.
 pub const OTHER_USER: &str = "user-2";
@@ -42,7 +42,7 @@ pub const TOO_MANY_REQUESTS: Code = Code("TOO_MANY_REQUESTS", 429, -32029);
 /// A running sweep.
 pub struct Sweep {
     /// The server and the client.
-    pub house: House,
+    pub test_bed: TestBed,
     /// A prepared session of `USER`.
     pub session: String,
     /// A prepared session of `OTHER_USER`.
@@ -57,14 +57,14 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Opens a house with a prepared session of each user.
+    /// Opens a test bed with a prepared session of each user.
     pub fn begin(left_behind: Vec<LeftBehind>) -> Self {
-        let mut house = House::open(left_behind);
-        let session = prepared(&mut house, USER);
-        let foreign = prepared(&mut house, OTHER_USER);
-        house.wait(Duration::from_secs(3));
+        let mut test_bed = TestBed::open(left_behind);
+        let session = prepared(&mut test_bed, USER);
+        let foreign = prepared(&mut test_bed, OTHER_USER);
+        test_bed.wait(Duration::from_secs(3));
         let mut sweep = Self {
-            house,
+            test_bed,
             session,
             foreign,
             failures: Vec::new(),
@@ -78,41 +78,42 @@ impl Sweep {
 
     /// Records the current state as the one that must not change.
     pub fn record_baseline(&mut self) {
-        self.before = (self.state(), self.house.writes());
+        self.before = (self.state(), self.test_bed.writes());
     }
 
     fn state(&mut self) -> Vec<String> {
         let sessions = [(USER, self.session.clone()), (OTHER_USER, self.foreign.clone())];
         let looks = sessions.map(|(user, session)| {
             let input = json!({"cloudAgentSessionId": session});
-            let request = Asked::call(GET_SESSION.name, &input).by(&user_token(user, self.house.now()));
-            self.house.ask(&request).expect("the server answers").body
+            let request =
+                RequestSpec::call(GET_SESSION.name, &input).by(&user_token(user, self.test_bed.now()));
+            self.test_bed.ask(&request).expect("the server answers").body
         });
         looks.into()
     }
 
     /// A call of a procedure on behalf of `USER`, with the required credentials.
-    pub fn call(&self, procedure: Procedure, input: &Value) -> Asked {
-        self.authorized(procedure, Asked::call(procedure.name, input))
+    pub fn call(&self, procedure: Procedure, input: &Value) -> RequestSpec {
+        self.authorized(procedure, RequestSpec::call(procedure.name, input))
     }
 
     /// The same with a raw body.
-    pub fn call_with(&self, procedure: Procedure, body: &[u8]) -> Asked {
-        let mut request = Asked::call(procedure.name, &Value::Null);
+    pub fn call_with(&self, procedure: Procedure, body: &[u8]) -> RequestSpec {
+        let mut request = RequestSpec::call(procedure.name, &Value::Null);
         request.body = body.to_vec();
         self.authorized(procedure, request)
     }
 
     /// The same as GET, with an encoded input or none.
-    pub fn get(&self, procedure: Procedure, input: Option<&str>) -> Asked {
+    pub fn get(&self, procedure: Procedure, input: Option<&str>) -> RequestSpec {
         let query = input.map(|input| format!("?input={input}")).unwrap_or_default();
-        let request = Asked::bare(Method::GET, &format!("/trpc/{}{query}", procedure.name));
+        let request = RequestSpec::bare(Method::GET, &format!("/trpc/{}{query}", procedure.name));
         self.authorized(procedure, request)
     }
 
     /// Adds the credentials that a procedure requires.
-    pub fn authorized(&self, procedure: Procedure, request: Asked) -> Asked {
-        let token = user_token(USER, self.house.now());
+    pub fn authorized(&self, procedure: Procedure, request: RequestSpec) -> RequestSpec {
+        let token = user_token(USER, self.test_bed.now());
         match procedure.access {
             Access::Anybody => request,
             Access::User => request.by(&token),
@@ -121,7 +122,7 @@ impl Sweep {
     }
 
     /// The supported methods of calling a procedure with an input.
-    pub fn ways(&self, procedure: Procedure, input: &Value) -> Vec<(&'static str, Asked)> {
+    pub fn ways(&self, procedure: Procedure, input: &Value) -> Vec<(&'static str, RequestSpec)> {
         let mut ways = vec![("POST", self.call(procedure, input))];
         if procedure.is_query {
             ways.push(("GET", self.get(procedure, Some(&encoded(input)))));
@@ -131,7 +132,7 @@ impl Sweep {
 
     /// Checks that a request is refused in the documented form and changes nothing. If `names` is not empty, the message
     /// must contain one of them.
-    pub fn refused(&mut self, title: &str, what: &str, request: &Asked, code: Code, names: &[String]) {
+    pub fn refused(&mut self, title: &str, what: &str, request: &RequestSpec, code: Code, names: &[String]) {
         let path = request
             .target
             .split(['/', '?'])
@@ -142,7 +143,7 @@ impl Sweep {
     }
 
     /// The same for a path whose name differs in its decoded form.
-    pub fn refused_at(&mut self, path: &str, what: &str, request: &Asked, code: Code) {
+    pub fn refused_at(&mut self, path: &str, what: &str, request: &RequestSpec, code: Code) {
         self.refused_as(path, path, what, request, code, &[]);
     }
 
@@ -151,7 +152,7 @@ impl Sweep {
         path: &str,
         title: &str,
         what: &str,
-        request: &Asked,
+        request: &RequestSpec,
         code: Code,
         names: &[String],
     ) {
@@ -177,7 +178,7 @@ impl Sweep {
     }
 
     /// Checks that a request is refused with a status and a text, and changes nothing.
-    pub fn refused_with(&mut self, title: &str, what: &str, request: &Asked, status: u16) {
+    pub fn refused_with(&mut self, title: &str, what: &str, request: &RequestSpec, status: u16) {
         self.unchanged(title, what, request, |answer| {
             if answer.status == status && !answer.body.is_empty() {
                 Vec::new()
@@ -191,16 +192,16 @@ impl Sweep {
         &mut self,
         title: &str,
         what: &str,
-        request: &Asked,
+        request: &RequestSpec,
         check_answer: impl Fn(&Answer) -> Vec<String>,
     ) {
-        let writes = self.house.writes();
-        let answer = self.house.ask(request);
+        let writes = self.test_bed.writes();
+        let answer = self.test_bed.ask(request);
         let mut expected = match &answer {
             Ok(answer) => check_answer(answer),
             Err(_) => vec!["an answer".to_owned()],
         };
-        let written = self.house.writes() - writes;
+        let written = self.test_bed.writes() - writes;
         self.is_spoiled |= answer.as_ref().is_ok_and(|answer| answer.status < 400);
         if written > 0 && !self.is_spoiled {
             expected.push(format!("no disk write instead of {written}"));
@@ -209,8 +210,8 @@ impl Sweep {
     }
 
     /// Checks that a request is accepted, and returns the reply's data.
-    pub fn accepted(&mut self, title: &str, what: &str, request: &Asked) -> Value {
-        let answer = self.house.ask(request);
+    pub fn accepted(&mut self, title: &str, what: &str, request: &RequestSpec) -> Value {
+        let answer = self.test_bed.ask(request);
         let data = answer.as_ref().ok().map(|answer| (answer.status, answer.json()));
         let expected = match &data {
             Some((200, body)) if body["result"]["data"].is_object() => Vec::new(),
@@ -235,9 +236,9 @@ impl Sweep {
     }
 
     /// Checks that two requests get the same answer.
-    pub fn same(&mut self, title: &str, what: &str, one: &Asked, other: &Asked) {
-        let first = self.house.ask(one);
-        let second = self.house.ask(other);
+    pub fn same(&mut self, title: &str, what: &str, one: &RequestSpec, other: &RequestSpec) {
+        let first = self.test_bed.ask(one);
+        let second = self.test_bed.ask(other);
         let is_same = first == second && first.is_ok();
         let expected = if is_same {
             Vec::new()
@@ -248,8 +249,8 @@ impl Sweep {
     }
 
     /// Checks that a WebSocket opens.
-    pub fn opened(&mut self, title: &str, what: &str, request: &Asked) {
-        let answer = self.house.ask(request);
+    pub fn opened(&mut self, title: &str, what: &str, request: &RequestSpec) {
+        let answer = self.test_bed.ask(request);
         let is_open = matches!(&answer, Ok(answer) if answer.status == crate::wire::SWITCHING_PROTOCOLS);
         let expected = if is_open {
             Vec::new()
@@ -275,10 +276,10 @@ impl Sweep {
         ));
     }
 
-    /// Ends a sweep of refusals, and checks that nothing has changed.
+    /// Ends a sweep of refusals, and checks that state and disk are unchanged.
     pub fn end_unchanged(mut self) {
-        self.house.wait(Duration::from_secs(3));
-        let (state, writes) = (self.state(), self.house.writes());
+        self.test_bed.wait(Duration::from_secs(3));
+        let (state, writes) = (self.state(), self.test_bed.writes());
         if !self.is_spoiled && (&state, writes) != (&self.before.0, self.before.1) {
             let (before, changed) = (&self.before.0, writes - self.before.1);
             let failure = format!("{changed} disk writes, expected none:\n  {before:?}\n  {state:?}");
@@ -308,12 +309,12 @@ impl Sweep {
 }
 
 /// Prepares a session that is not initiated.
-pub fn prepared(house: &mut House, user: &str) -> String {
+pub fn prepared(test_bed: &mut TestBed, user: &str) -> String {
     let input = json!({
         "prompt": "__fake__:echo:hello", "mode": "code", "model": "fake-deterministic", "githubRepo": "o/r",
     });
-    let request = Asked::call(PREPARE.name, &input).by(&user_token(user, house.now()));
-    let answer = house.ask(&request.internally()).expect("the server answers");
+    let request = RequestSpec::call(PREPARE.name, &input).by(&user_token(user, test_bed.now()));
+    let answer = test_bed.ask(&request.internally()).expect("the server answers");
     let session = answer.json()["result"]["data"]["cloudAgentSessionId"].clone();
     let session = session.as_str().unwrap_or_else(|| panic!("{answer:?}"));
     session.to_owned()

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use turnstile_events::observation::Observation;
 use turnstile_seams::websocket::{self, Message};
 
-use super::planted::{Belongs, Planted};
-use crate::house::{
-    API_SECRET, CLIENT, House, INTERNAL_API_KEY, LeftBehind, SERVER_AUTHORITY, TICKET_SECRET,
+use super::planted::{Audience, Planted};
+use crate::test_bed::{
+    API_SECRET, CLIENT, INTERNAL_API_KEY, LeftBehind, SERVER_AUTHORITY, TICKET_SECRET, TestBed,
 };
-use crate::wire::{Asked, USER, ticket, user_token};
+use crate::wire::{RequestSpec, USER, ticket, user_token};
 
 /// Frames of a stream, in order.
 type Frames = Arc<Mutex<Vec<String>>>;
@@ -22,7 +22,7 @@ type Frames = Arc<Mutex<Vec<String>>>;
 /// A driven server and everything that it sends.
 pub struct Hunt {
     /// The server and the client.
-    pub house: House,
+    pub test_bed: TestBed,
     /// The secrets to search for.
     pub planted: Planted,
     /// Log lines, set at the end.
@@ -35,14 +35,14 @@ pub struct Hunt {
 impl Hunt {
     /// Starts a server that imports sessions of an older service.
     pub fn begin(mut planted: Planted, left_behind: Vec<LeftBehind>) -> Self {
-        let house = House::open(left_behind);
-        planted.add("the API's secret", API_SECRET, Belongs::Nobody);
-        planted.add("the tickets' secret", TICKET_SECRET, Belongs::Nobody);
-        planted.add("the internal key", INTERNAL_API_KEY, Belongs::Nobody);
-        let token = user_token(USER, house.now());
-        planted.token("the user's token", &token, Belongs::Nobody);
+        let test_bed = TestBed::open(left_behind);
+        planted.add("the API's secret", API_SECRET, Audience::None);
+        planted.add("the tickets' secret", TICKET_SECRET, Audience::None);
+        planted.add("the internal key", INTERNAL_API_KEY, Audience::None);
+        let token = user_token(USER, test_bed.now());
+        planted.token("the user's token", &token, Audience::None);
         Self {
-            house,
+            test_bed,
             planted,
             log: Vec::new(),
             frames: Frames::default(),
@@ -58,24 +58,24 @@ impl Hunt {
 
     /// Advances virtual time.
     pub fn wait(&mut self, seconds: u64) {
-        self.house.wait(Duration::from_secs(seconds));
+        self.test_bed.wait(Duration::from_secs(seconds));
     }
 
     /// Sends a request, and searches the answer.
-    pub fn ask(&mut self, what: &str, asked: &Asked) -> Value {
-        let answer = self.house.ask(asked);
+    pub fn ask(&mut self, what: &str, asked: &RequestSpec) -> Value {
+        let answer = self.test_bed.ask(asked);
         let text = match &answer {
             Ok(answer) => format!("{} {} {}", answer.status, answer.content_type, answer.body),
             Err(error) => error.clone(),
         };
         self.planted
-            .search(&format!("the reply to {what}"), &text, Belongs::Nobody);
+            .search(&format!("the reply to {what}"), &text, Audience::None);
         answer.map(|answer| answer.json()).unwrap_or_default()
     }
 
     /// Calls a procedure with credentials for every procedure.
     pub fn call(&mut self, procedure: &str, input: &Value) -> Value {
-        let asked = Asked::call(procedure, input).by(&self.token).internally();
+        let asked = RequestSpec::call(procedure, input).by(&self.token).internally();
         self.ask(procedure, &asked)
     }
 
@@ -94,7 +94,7 @@ impl Hunt {
         for procedure in ["getSession", "getSessionHealth", "getLatestAssistantMessage"] {
             self.call(procedure, &input);
             let query = utf8_percent_encode(&input.to_string(), NON_ALPHANUMERIC).to_string();
-            let asked = Asked::bare(Method::GET, &format!("/trpc/{procedure}?input={query}"));
+            let asked = RequestSpec::bare(Method::GET, &format!("/trpc/{procedure}?input={query}"));
             let asked = asked.by(&self.token);
             self.ask(&format!("GET {procedure}"), &asked);
         }
@@ -103,10 +103,10 @@ impl Hunt {
 
     /// Follows the stream of a session from the beginning until it ends.
     pub fn follow(&mut self, session: &str) {
-        let ticket = ticket(USER, session, self.house.now());
-        self.planted.token("a stream ticket", &ticket, Belongs::Nobody);
+        let ticket = ticket(USER, session, self.test_bed.now());
+        self.planted.token("a stream ticket", &ticket, Audience::None);
         let url = format!("ws://{SERVER_AUTHORITY}/stream?cloudAgentSessionId={session}&ticket={ticket}");
-        let (seams, frames) = (self.house.client(), self.frames.clone());
+        let (seams, frames) = (self.test_bed.client(), self.frames.clone());
         let following = async move {
             let url = url.parse().expect("a valid URL");
             let Ok(mut socket) = websocket::open(&*seams.network, &url, None).await else {
@@ -119,7 +119,7 @@ impl Hunt {
                 }
             }
         };
-        self.house
+        self.test_bed
             .world
             .spawn(CLIENT, following)
             .expect("the client is up");
@@ -127,18 +127,18 @@ impl Hunt {
 
     /// Bodies of the callbacks.
     pub fn callbacks(&self) -> Vec<Value> {
-        self.house.observations.bodies("receiver", "/")
+        self.test_bed.observations.bodies("receiver", "/")
     }
 
     /// Checks that a secret reached its recipient. Otherwise its absence elsewhere proves nothing.
-    pub fn expect_received(&self, place: &str, belongs: Belongs) {
-        let party = match belongs {
-            Belongs::Wrapper => "wrapper",
-            Belongs::Receiver => "receiver",
-            Belongs::Nobody => unreachable!("it has no recipient"),
+    pub fn expect_received(&self, place: &str, audience: Audience) {
+        let party = match audience {
+            Audience::Wrapper => "wrapper",
+            Audience::Receiver => "receiver",
+            Audience::None => unreachable!("it has no recipient"),
         };
         let mut received = self
-            .house
+            .test_bed
             .observations
             .all()
             .into_iter()
@@ -169,16 +169,16 @@ impl Hunt {
                 self.log
             );
         }
-        let observations = self.house.observations.all();
+        let observations = self.test_bed.observations.all();
         self.plant_worker_tokens(&observations);
         let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assert!(!frames.is_empty(), "no stream received a frame");
         for frame in frames {
             self.planted
-                .search("a frame of the stream", &frame, Belongs::Nobody);
+                .search("a frame of the stream", &frame, Audience::None);
         }
         for line in std::mem::take(&mut self.log) {
-            self.planted.search("the log", &line, Belongs::Nobody);
+            self.planted.search("the log", &line, Audience::None);
         }
         for (party, observation) in observations {
             self.search_observation(&party, &observation);
@@ -191,7 +191,7 @@ impl Hunt {
             if let Observation::RequestReceived { body, .. } = observation
                 && let Some(token) = body["session"]["workerAuthToken"].as_str()
             {
-                self.planted.token("a wrapper's token", token, Belongs::Wrapper);
+                self.planted.token("a wrapper's token", token, Audience::Wrapper);
             }
         }
     }
@@ -201,11 +201,11 @@ impl Hunt {
         match (party, observation) {
             ("wrapper", Observation::RequestReceived { path, body, .. }) => {
                 let what = format!("a request to the wrapper at {path}");
-                self.planted.search(&what, &body.to_string(), Belongs::Wrapper);
+                self.planted.search(&what, &body.to_string(), Audience::Wrapper);
             }
             ("wrapper", Observation::FrameReceived { frame, .. }) => {
                 let what = "a frame to the wrapper";
-                self.planted.search(what, &frame.to_string(), Belongs::Nobody);
+                self.planted.search(what, &frame.to_string(), Audience::None);
             }
             (
                 "receiver",
@@ -215,9 +215,9 @@ impl Hunt {
             ) => {
                 let head = format!("{path} {headers}");
                 self.planted
-                    .search("the head of a callback", &head, Belongs::Receiver);
+                    .search("the head of a callback", &head, Audience::Receiver);
                 self.planted
-                    .search("the body of a callback", &body.to_string(), Belongs::Nobody);
+                    .search("the body of a callback", &body.to_string(), Audience::None);
             }
             _ => {}
         }

@@ -4,8 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::hunt::Hunt;
-use super::planted::Belongs;
-use crate::wire::{Asked, USER, sign, user_claims};
+use super::planted::Audience;
+use crate::wire::{RequestSpec, USER, sign, user_claims};
 
 /// Sends every invalid request once.
 pub fn make_all(hunt: &mut Hunt, session: &str) {
@@ -13,7 +13,7 @@ pub fn make_all(hunt: &mut Hunt, session: &str) {
     starts(hunt);
     preparations(hunt);
     credentials(hunt, session);
-    let text = hunt.planted.text("a token in broken JSON", Belongs::Nobody);
+    let text = hunt.planted.text("a token in broken JSON", Audience::None);
     for body in [
         format!("{{\"gitToken\": \"{text}\""),
         format!("{{\"gitToken\": {text}}}"),
@@ -21,7 +21,7 @@ pub fn make_all(hunt: &mut Hunt, session: &str) {
         format!("\"{text}\""),
         format!("[\"{text}\"]"),
     ] {
-        let mut asked = Asked::call("prepareSession", &Value::Null);
+        let mut asked = RequestSpec::call("prepareSession", &Value::Null);
         asked.body = body.into_bytes();
         let asked = asked.by(&hunt.token()).internally();
         hunt.ask("broken JSON", &asked);
@@ -30,7 +30,7 @@ pub fn make_all(hunt: &mut Hunt, session: &str) {
 
 /// Plants a secret without a recipient.
 fn text(hunt: &mut Hunt, place: &str) -> String {
-    hunt.planted.text(place, Belongs::Nobody)
+    hunt.planted.text(place, Audience::None)
 }
 
 fn refused(hunt: &mut Hunt, procedure: &str, input: &Value) {
@@ -179,15 +179,15 @@ fn preparations(hunt: &mut Hunt) {
 
 fn credentials(hunt: &mut Hunt, session: &str) {
     let input = json!({"cloudAgentSessionId": session});
-    let call = || Asked::call("getSession", &input);
+    let call = || RequestSpec::call("getSession", &input);
     let (bad_token, bad_key) = (
         text(hunt, "a token of no form"),
         text(hunt, "a wrong internal key"),
     );
-    let mut expired = user_claims(USER, hunt.house.now());
+    let mut expired = user_claims(USER, hunt.test_bed.now());
     expired["exp"] = json!(1);
-    let expired = sign(&expired, crate::house::API_SECRET);
-    hunt.planted.token("an expired token", &expired, Belongs::Nobody);
+    let expired = sign(&expired, crate::test_bed::API_SECRET);
+    hunt.planted.token("an expired token", &expired, Audience::None);
     let token = hunt.token();
     for (what, asked) in [
         ("a token of no form", call().by(&bad_token)),
@@ -203,7 +203,7 @@ fn credentials(hunt: &mut Hunt, session: &str) {
     ] {
         hunt.ask(what, &asked);
     }
-    let update = Asked::call("updateSession", &input).by(&token);
+    let update = RequestSpec::call("updateSession", &input).by(&token);
     hunt.ask(
         "a wrong internal key",
         &update.with("x-internal-api-key", bad_key),
@@ -231,7 +231,7 @@ fn credentials(hunt: &mut Hunt, session: &str) {
             format!("{ingest}?executionId=exc_never"),
         ),
     ] {
-        let bearing = |token: &str| Asked::bare(Method::GET, &path).by(token).upgrading();
+        let bearing = |token: &str| RequestSpec::bare(Method::GET, &path).by(token).upgrading();
         let asked = [bearing(&token), bearing(&bad_token), bearing(&expired)];
         for asked in asked {
             hunt.ask(what, &asked);

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use turnstile_fault::{DiskBehaviour, Fault, Place};
 
 use self::hunt::Hunt;
-use self::planted::{Belongs, Planted};
+use self::planted::{Audience, Planted};
 use self::record::{OLD, flat, git_url, profile, target};
-use crate::house::{LeftBehind, RECEIVER_AUTHORITY, SERVER, WRAPPER_AUTHORITY};
 use crate::log;
-use crate::wire::{Asked, USER};
+use crate::test_bed::{LeftBehind, RECEIVER_AUTHORITY, SERVER, WRAPPER_AUTHORITY};
+use crate::wire::{RequestSpec, USER};
 
 /// An imported session with a running execution.
 const RUNNING: &str = "agent_6f1b2c3d-0000-4000-8000-00000000beef";
@@ -43,14 +43,14 @@ fn behave(hunt: &mut Hunt, behaviour: &Value) {
 }
 
 fn post_to_fake(hunt: &mut Hunt, authority: &str, path: &str, body: &Value) {
-    let asked = Asked {
+    let asked = RequestSpec {
         method: Method::POST,
         target: format!("{authority}{path}"),
         headers: vec![("content-type", b"application/json".to_vec())],
         body: body.to_string().into_bytes(),
         is_upgrade: false,
     };
-    let answer = hunt.house.ask(&asked).expect("the test endpoint answers");
+    let answer = hunt.test_bed.ask(&asked).expect("the test endpoint answers");
     assert!(answer.status < 300, "{path}: {answer:?}");
 }
 
@@ -65,7 +65,7 @@ fn start_input(planted: &mut Planted, tag: &str, callback: &str) -> Value {
         "agent": {"mode": "code", "model": "fake-deterministic"},
         "repository": {
             "type": "git", "url": git_url(planted, tag),
-            "token": planted.text(&format!("{tag}: git token"), Belongs::Wrapper),
+            "token": planted.text(&format!("{tag}: git token"), Audience::Wrapper),
         },
         "profile": profile(planted, tag),
         "options": {"callbackTarget": target(planted, tag, callback)},
@@ -93,17 +93,17 @@ fn a_completed_turn_leaks_no_secret() {
         hunt.wait(30);
         hunt.look(&session);
         assert_eq!(hunt.callbacks().len(), 1, "the receiver was called back");
-        hunt.expect_received("start: git token", Belongs::Wrapper);
-        hunt.expect_received("start: value of the environment", Belongs::Wrapper);
-        hunt.expect_received("start: setup command", Belongs::Wrapper);
-        hunt.expect_received("start: query of the callback's URL", Belongs::Receiver);
-        hunt.expect_received("start: header of the callback", Belongs::Receiver);
+        hunt.expect_received("start: git token", Audience::Wrapper);
+        hunt.expect_received("start: value of the environment", Audience::Wrapper);
+        hunt.expect_received("start: setup command", Audience::Wrapper);
+        hunt.expect_received("start: query of the callback's URL", Audience::Receiver);
+        hunt.expect_received("start: header of the callback", Audience::Receiver);
 
         let message = json!({
             "cloudAgentSessionId": session, "prompt": "__fake__:echo:again", "mode": "code",
             "model": "fake-deterministic",
-            "gitToken": hunt.planted.text("git token of a V2 message", Belongs::Nobody),
-            "githubToken": hunt.planted.text("GitHub token of a V2 message", Belongs::Nobody),
+            "gitToken": hunt.planted.text("git token of a V2 message", Audience::None),
+            "githubToken": hunt.planted.text("GitHub token of a V2 message", Audience::None),
         });
         hunt.call("sendMessageV2", &message);
         hunt.wait(1);
@@ -183,7 +183,7 @@ fn an_undelivered_message_leaks_no_secret() {
         hunt.wait(60);
         hunt.look(&session);
         assert_eq!(hunt.callbacks().len(), 4, "every end was called back");
-        hunt.house
+        hunt.test_bed
             .world
             .apply(&Fault::crash("wrapper"))
             .expect("it is up");
@@ -206,7 +206,7 @@ fn imported_sessions_leak_no_secret() {
             "executionId": "exc_1", "status": "running", "startedAt": "2026-01-01T00:00:00Z",
         });
         let mut at_gitlab = flat(&mut planted, "imported from a GitLab", "http://receiver:9200/m");
-        let userinfo = planted.text("imported from a GitLab: userinfo of a place", Belongs::Wrapper);
+        let userinfo = planted.text("imported from a GitLab: userinfo of a place", Audience::Wrapper);
         at_gitlab["sessionId"] = json!(AT_GITLAB);
         at_gitlab["platform"] = json!("gitlab");
         at_gitlab["gitUrl"] = json!(format!("oauth2:{userinfo}@gitlab.example/a.git"));
@@ -228,7 +228,9 @@ fn imported_sessions_leak_no_secret() {
         let worker = format!("/sessions/{USER}/{RUNNING}/ingest?executionId=exc_1");
         hunt.ask(
             "the ingest of an execution",
-            &Asked::bare(Method::GET, &worker).by(&hunt.token()).upgrading(),
+            &RequestSpec::bare(Method::GET, &worker)
+                .by(&hunt.token())
+                .upgrading(),
         );
         for session in [OLD, AT_GITLAB] {
             initiate(&mut hunt, session);
@@ -239,8 +241,8 @@ fn imported_sessions_leak_no_secret() {
             hunt.look(session);
         }
         assert_eq!(hunt.callbacks().len(), 3, "every end was called back");
-        hunt.expect_received("imported: git token", Belongs::Wrapper);
-        hunt.expect_received("imported: setup command", Belongs::Wrapper);
+        hunt.expect_received("imported: git token", Audience::Wrapper);
+        hunt.expect_received("imported: setup command", Audience::Wrapper);
         hunt
     });
 }
@@ -252,7 +254,7 @@ fn a_failing_disk_and_a_crash_leak_no_secret() {
         let session = prepare(&mut hunt, "before the disk fails", "http://receiver:9200/n");
         hunt.follow(&session);
         for fault in [DiskBehaviour::Fails, DiskBehaviour::Full] {
-            hunt.house
+            hunt.test_bed
                 .world
                 .apply(&Fault::disk(SERVER, fault))
                 .expect("the server has a disk");
@@ -280,7 +282,7 @@ fn a_failing_disk_and_a_crash_leak_no_secret() {
             initiate(&mut hunt, &session);
             hunt.wait(3);
             hunt.look(&session);
-            hunt.house
+            hunt.test_bed
                 .world
                 .heal(&Place::disk(SERVER))
                 .expect("the server has a disk");
@@ -295,15 +297,21 @@ fn a_failing_disk_and_a_crash_leak_no_secret() {
         );
         initiate(&mut hunt, &session);
         hunt.wait(1);
-        hunt.house.world.apply(&Fault::crash(SERVER)).expect("it is up");
+        hunt.test_bed
+            .world
+            .apply(&Fault::crash(SERVER))
+            .expect("it is up");
         hunt.wait(1);
-        hunt.house.world.heal(&Place::host(SERVER)).expect("it is down");
+        hunt.test_bed
+            .world
+            .heal(&Place::host(SERVER))
+            .expect("it is down");
         hunt.wait(1);
         hunt.follow(&session);
         hunt.look(&session);
         hunt.wait(60);
         hunt.look(&session);
-        hunt.expect_received("another target: header of the callback", Belongs::Receiver);
+        hunt.expect_received("another target: header of the callback", Audience::Receiver);
         hunt
     });
 }

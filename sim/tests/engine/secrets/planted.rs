@@ -4,57 +4,57 @@ use std::fmt::Write as _;
 
 /// The recipient that may receive a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Belongs {
+pub enum Audience {
     /// The wrapper, which needs it for its work.
     Wrapper,
     /// The receiver of callbacks.
     Receiver,
     /// No recipient.
-    Nobody,
+    None,
 }
 
 /// All planted secrets, and the leaks found.
 #[derive(Default)]
 pub struct Planted {
-    secrets: Vec<(String, String, Belongs)>,
+    secrets: Vec<(String, String, Audience)>,
     leaks: Vec<String>,
     searched: usize,
 }
 
 impl Planted {
     /// Plants a text secret that contains the name of its place.
-    pub fn text(&mut self, place: &str, belongs: Belongs) -> String {
+    pub fn text(&mut self, place: &str, audience: Audience) -> String {
         let word: String = place.chars().filter(char::is_ascii_alphanumeric).collect();
         let secret = format!("Planted0{word}0{}", self.secrets.len());
-        self.add(place, &secret, belongs)
+        self.add(place, &secret, audience)
     }
 
     /// Plants a secret number.
     pub fn number(&mut self, place: &str) -> u64 {
         let secret = 7_310_000_000_000_000 + self.secrets.len() as u64;
-        self.add(place, &secret.to_string(), Belongs::Nobody);
+        self.add(place, &secret.to_string(), Audience::None);
         secret
     }
 
     /// Registers an existing secret.
-    pub fn add(&mut self, place: &str, secret: &str, belongs: Belongs) -> String {
-        self.secrets.push((place.to_owned(), secret.to_owned(), belongs));
+    pub fn add(&mut self, place: &str, secret: &str, audience: Audience) -> String {
+        self.secrets.push((place.to_owned(), secret.to_owned(), audience));
         secret.to_owned()
     }
 
     /// Registers the signature of a token, which is its only secret part.
-    pub fn token(&mut self, place: &str, token: &str, belongs: Belongs) {
+    pub fn token(&mut self, place: &str, token: &str, audience: Audience) {
         let signature = token.rsplit('.').next().unwrap_or(token);
         if !self.secrets.iter().any(|(_, known, _)| known == signature) {
-            self.add(place, signature, belongs);
+            self.add(place, signature, audience);
         }
     }
 
-    /// Searches a text for secrets that `told_to` may not receive.
-    pub fn search(&mut self, where_: &str, text: &str, told_to: Belongs) {
+    /// Searches a text for secrets that `recipient` may not receive.
+    pub fn search(&mut self, where_: &str, text: &str, recipient: Audience) {
         self.searched += 1;
-        let found = self.secrets.iter().filter(|(_, secret, belongs)| {
-            let may_know = *belongs == told_to && told_to != Belongs::Nobody;
+        let found = self.secrets.iter().filter(|(_, secret, audience)| {
+            let may_know = *audience == recipient && recipient != Audience::None;
             !may_know && text.contains(secret.as_str())
         });
         let found = found.map(|(place, secret, _)| (place.clone(), secret.clone()));

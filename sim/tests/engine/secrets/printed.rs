@@ -16,14 +16,14 @@ use turnstile_reference::session::{Decision, Effect, Input, Session};
 use turnstile_reference::store::StoredJob;
 use turnstile_seams::Randomness;
 
-use super::planted::{Belongs, Planted};
+use super::planted::{Audience, Planted};
 use super::record::flat;
 
 /// Searches both `Debug` forms of a value.
 fn search(planted: &mut Planted, what: &str, value: &impl Debug) {
     let where_ = format!("{{:?}} of {what}");
-    planted.search(&where_, &format!("{value:?}"), Belongs::Nobody);
-    planted.search(&where_, &format!("{value:#?}"), Belongs::Nobody);
+    planted.search(&where_, &format!("{value:?}"), Audience::None);
+    planted.search(&where_, &format!("{value:#?}"), Audience::None);
 }
 
 /// Searches the `Debug` and `Display` forms of an error and its sources.
@@ -31,11 +31,11 @@ fn search_error(planted: &mut Planted, what: &str, error: &(dyn Error + 'static)
     planted.search(
         &format!("{{:?}} of {what}"),
         &format!("{error:?}"),
-        Belongs::Nobody,
+        Audience::None,
     );
     let mut error = Some(error);
     while let Some(cause) = error {
-        planted.search(what, &cause.to_string(), Belongs::Nobody);
+        planted.search(what, &cause.to_string(), Audience::None);
         error = cause.source();
     }
 }
@@ -56,7 +56,7 @@ fn no_type_of_the_server_prints_a_secret() {
         ("a session's authorisation", format!("{:?}", metadata.auth)),
         ("a callback's target", format!("{:?}", metadata.callback)),
     ] {
-        planted.search(what, &printed, Belongs::Nobody);
+        planted.search(what, &printed, Audience::None);
     }
 
     let mut input = record.clone();
@@ -120,7 +120,7 @@ fn search_session(planted: &mut Planted, metadata: Metadata, target: CallbackTar
 #[test]
 fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
     let mut planted = Planted::default();
-    let mut planted_text = |place: &str| planted.text(place, Belongs::Nobody);
+    let mut planted_text = |place: &str| planted.text(place, Audience::None);
     let texts = [
         ("envVars", json!(planted_text("environment as one text"))),
         ("envVars", json!([planted_text("environment as a list")])),
@@ -167,11 +167,11 @@ fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
     let values = [
         (
             "/profile/envVars",
-            json!(planted.text("grouped environment as one text", Belongs::Nobody)),
+            json!(planted.text("grouped environment as one text", Audience::None)),
         ),
         (
             "/profile/setupCommands",
-            json!(planted.text("grouped setup as one text", Belongs::Nobody)),
+            json!(planted.text("grouped setup as one text", Audience::None)),
         ),
         (
             "/repository/token",
@@ -179,7 +179,7 @@ fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
         ),
         (
             "/repository",
-            json!(planted.text("grouped repository as one text", Belongs::Nobody)),
+            json!(planted.text("grouped repository as one text", Audience::None)),
         ),
         (
             "/auth/kilocodeToken",
@@ -187,7 +187,7 @@ fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
         ),
         (
             "/callback",
-            json!(planted.text("grouped target as one text", Belongs::Nobody)),
+            json!(planted.text("grouped target as one text", Audience::None)),
         ),
     ];
     for (place, value) in values {

@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::planted::{Belongs, Planted};
+use super::planted::{Audience, Planted};
 
 /// The id of an imported session.
 pub const OLD: &str = "agent_6f1b2c3d-0000-4000-8000-00000000abcd";
 
 /// A callback target with secrets. `place` is an absolute URL without a query.
 pub fn target(planted: &mut Planted, tag: &str, place: &str) -> Value {
-    let query = planted.text(&format!("{tag}: query of the callback's URL"), Belongs::Receiver);
-    let header = planted.text(&format!("{tag}: header of the callback"), Belongs::Receiver);
+    let query = planted.text(&format!("{tag}: query of the callback's URL"), Audience::Receiver);
+    let header = planted.text(&format!("{tag}: header of the callback"), Audience::Receiver);
     let bearer = planted.text(
         &format!("{tag}: authorization of the callback"),
-        Belongs::Receiver,
+        Audience::Receiver,
     );
     json!({
         "url": format!("{place}?token={query}"),
@@ -23,15 +23,15 @@ pub fn target(planted: &mut Planted, tag: &str, place: &str) -> Value {
 
 /// A git URL with secrets in every part that can have one.
 pub fn git_url(planted: &mut Planted, tag: &str) -> String {
-    let userinfo = planted.text(&format!("{tag}: userinfo of the git URL"), Belongs::Wrapper);
-    let query = planted.text(&format!("{tag}: query of the git URL"), Belongs::Wrapper);
+    let userinfo = planted.text(&format!("{tag}: userinfo of the git URL"), Audience::Wrapper);
+    let query = planted.text(&format!("{tag}: query of the git URL"), Audience::Wrapper);
     format!("https://user:{userinfo}@git.example/a.git?private_token={query}")
 }
 
 /// Sandbox settings with secrets.
 pub fn profile(planted: &mut Planted, tag: &str) -> Value {
-    let value = planted.text(&format!("{tag}: value of the environment"), Belongs::Wrapper);
-    let command = planted.text(&format!("{tag}: setup command"), Belongs::Wrapper);
+    let value = planted.text(&format!("{tag}: value of the environment"), Audience::Wrapper);
+    let command = planted.text(&format!("{tag}: setup command"), Audience::Wrapper);
     json!({
         "envVars": {"KEY": value},
         "setupCommands": [format!("export TOKEN={command}")],
@@ -46,9 +46,9 @@ pub fn flat(planted: &mut Planted, tag: &str, callback: &str) -> Value {
         "timestamp": 1_767_225_600_000_i64,
         "sessionId": OLD,
         "userId": crate::wire::USER,
-        "kilocodeToken": planted.text(&format!("{tag}: kilo token"), Belongs::Nobody),
-        "githubToken": planted.text(&format!("{tag}: GitHub token"), Belongs::Nobody),
-        "gitToken": planted.text(&format!("{tag}: git token"), Belongs::Wrapper),
+        "kilocodeToken": planted.text(&format!("{tag}: kilo token"), Audience::None),
+        "githubToken": planted.text(&format!("{tag}: GitHub token"), Audience::None),
+        "gitToken": planted.text(&format!("{tag}: git token"), Audience::Wrapper),
         "gitUrl": git_url(planted, tag),
         "callbackTarget": target(planted, tag, callback),
         "prompt": "__fake__:echo:hello",

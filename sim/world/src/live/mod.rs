@@ -48,7 +48,8 @@ use super::any::{AnyWorld as _, BootFunction, Listener, Route, ScheduledAction};
 use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
-use super::host::{Machine, PowerSwitch};
+use super::host::Machine;
+use super::power::PowerSwitch;
 use super::streams::Streams;
 
 /// Authority of the front of all sandboxes.

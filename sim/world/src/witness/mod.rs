@@ -49,7 +49,8 @@ use super::any::{AnyWorld, BootFunction, Listener, ScheduledAction};
 use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
-use super::host::{Death, Machine, PowerSwitch};
+use super::host::Machine;
+use super::power::{Death, PowerSwitch};
 use super::streams::Streams;
 use super::{Stopped, panics};
 

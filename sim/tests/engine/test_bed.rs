@@ -20,7 +20,7 @@ use turnstile_reference::store::Store;
 use turnstile_seams::{Listener, Seams};
 use turnstile_world::{DiskFile, Machine, World};
 
-use crate::wire::{Answer, Asked, exchange};
+use crate::wire::{Answer, RequestSpec, exchange};
 
 /// Host of the server.
 pub const SERVER: &str = "server";
@@ -35,7 +35,7 @@ pub const WRAPPER_AUTHORITY: &str = "wrapper:9000";
 const GATEWAY_AUTHORITY: &str = "gateway:9100";
 const DATABASE: &str = "data/turnstile.redb";
 /// Time limit of a request.
-const PATIENCE: Duration = Duration::from_secs(70);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 
 /// Secret that signs user tokens.
 pub const API_SECRET: &str = "Planted0ApiSecret0Planted";
@@ -88,7 +88,7 @@ impl Observer for Observations {
 }
 
 /// The parties in their world.
-pub struct House {
+pub struct TestBed {
     /// The world.
     pub world: World,
     /// Observations of the fakes.
@@ -97,7 +97,7 @@ pub struct House {
     writes: Arc<AtomicU64>,
 }
 
-impl House {
+impl TestBed {
     /// Starts all parties and runs until the world is idle.
     pub fn open(left_behind: Vec<LeftBehind>) -> Self {
         let mut world = World::new(1, "2026-01-01T00:00:00Z".parse().expect("a timestamp"));
@@ -152,14 +152,14 @@ impl House {
         });
         world.add_host(CLIENT, |_| Box::pin(async {}));
         let client = world.machine(CLIENT).expect("the host was just added").seams;
-        let mut house = Self {
+        let mut test_bed = Self {
             world,
             observations,
             client,
             writes,
         };
-        house.wait(Duration::from_secs(3));
-        house
+        test_bed.wait(Duration::from_secs(3));
+        test_bed
     }
 
     /// The seams of the client's host.
@@ -188,7 +188,7 @@ impl House {
     /// # Errors
     ///
     /// Describes why there is no answer.
-    pub fn ask(&mut self, request: &Asked) -> Result<Answer, String> {
+    pub fn ask(&mut self, request: &RequestSpec) -> Result<Answer, String> {
         let answer = Arc::new(Mutex::new(None));
         let (seams, place, request) = (self.client(), answer.clone(), request.clone());
         let asking = async move {
@@ -196,7 +196,7 @@ impl House {
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
         };
         self.world.spawn(CLIENT, asking).expect("the client is up");
-        let deadline = self.now() + PATIENCE;
+        let deadline = self.now() + REQUEST_TIMEOUT;
         let take = || answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut answered = None;
         let stopped = self.world.run_until(Some(deadline), || {

@@ -1,0 +1,45 @@
+//! The parties that have their own machine.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A party with its own machine, which can crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Machine {
+    /// The session server under test.
+    Server,
+    /// The wrapper in its sandbox, with its agent.
+    Wrapper,
+    /// The LLM gateway.
+    Gateway,
+    /// The callback receiver.
+    Receiver,
+}
+
+impl Machine {
+    /// All machines.
+    pub const ALL: [Self; 4] = [Self::Server, Self::Wrapper, Self::Gateway, Self::Receiver];
+
+    /// Name in scripts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Wrapper => "wrapper",
+            Self::Gateway => "gateway",
+            Self::Receiver => "receiver",
+        }
+    }
+
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|machine| machine.name() == text)
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
