@@ -29,6 +29,7 @@ pub struct Playing {
 /// The result of one seed.
 #[derive(Debug)]
 pub struct Explored {
+    /// The seed.
     pub seed: u64,
     /// The outcome, or the error of the harness.
     pub outcome: Result<Outcome, HarnessError>,

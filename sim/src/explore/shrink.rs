@@ -274,7 +274,7 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
 /// Makes a script of the result, with the finding in its description; `origin` names the source.
 pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
     let finding = ToldFinding::all(&shrunk.verdict).next();
-    let text = finding.map_or(String::new(), |told| told.text);
+    let text = finding.map_or(String::new(), |finding| finding.text);
     let about = format!("{origin} violated {}: {text}.", shrunk.rule);
     Scenario {
         title: format!("{} holds in what is left of {origin}", shrunk.rule),
