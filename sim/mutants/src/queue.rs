@@ -61,6 +61,15 @@ impl Interceptor for KeepsEndedPending {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let session = id_of(decided.session);
+        let was_queued = |message: &&Cow<'_, Message>| {
+            let before = moment.before.message(&message.id);
+            message.is_terminal() && before.is_some_and(Message::is_queued)
+        };
+        let ended = decided.commit.messages.iter().filter(was_queued);
+        if let Some(first) = ended.min_by_key(|message| message.created_at) {
+            kept.entry(session.clone())
+                .or_insert_with(|| first.clone().into_owned());
+        }
         if let Some(head) = kept.get(session) {
             decided
                 .effects
@@ -70,15 +79,6 @@ impl Interceptor for KeepsEndedPending {
                     delivery.message = head.clone();
                 }
             }
-        }
-        let was_queued = |message: &&Cow<'_, Message>| {
-            let before = moment.before.message(&message.id);
-            message.is_terminal() && before.is_some_and(Message::is_queued)
-        };
-        let ended = decided.commit.messages.iter().filter(was_queued);
-        if let Some(first) = ended.min_by_key(|message| message.created_at) {
-            kept.entry(session.clone())
-                .or_insert_with(|| first.clone().into_owned());
         }
         Memory::Stays
     }

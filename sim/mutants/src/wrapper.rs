@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::SessionId;
 use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::wrapper::IngestClaim;
-use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId};
+use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Stored};
 
 use crate::core_row::{CoreRow, change_core};
 
@@ -64,37 +64,64 @@ impl Interceptor for LetsGraceRunOn {
     }
 }
 
-/// Accepts any fence, so a wrapper of an earlier run acts for the current one; violates R5.50 and R5.61.
+/// Accepts any fence, so a wrapper of an earlier run acts for the current one. If there is none, its own run becomes
+/// current again. Violates R5.50 and R5.61.
 #[derive(Default)]
 pub struct AcceptsStaleFence {
     /// Open sockets, each with the run that it claims.
     sockets: Mutex<BTreeMap<(SessionId, SocketId), Value>>,
+    /// Runs that are to be current again.
+    revived: Mutex<BTreeMap<SessionId, Value>>,
 }
 
-impl Interceptor for AcceptsStaleFence {
-    fn before(&self, session: &Session, input: &mut Input) -> Memory {
-        let run = CoreRow::of(session).0["run"].take();
-        if run.is_null() {
-            return Memory::Stays;
-        }
+impl AcceptsStaleFence {
+    /// Has an input come from a wrapper of the current run. Returns the run that has to be revived for that.
+    fn pass_off(&self, run: &Value, session: &SessionId, input: &mut Input) -> Option<Value> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = &session.metadata().identity.session_id;
         match input {
-            Input::IngestOpened { claim, .. } => *claim = claim_of(&run),
+            Input::IngestOpened { claim, .. } if run.is_null() => {
+                return Some(json!({"id": claim.run, "fence": claim.fence}));
+            }
+            Input::IngestOpened { claim, .. } => *claim = claim_of(run),
             Input::IngestClosed { socket, .. } => {
                 sockets.remove(&(session.clone(), *socket));
             }
             Input::IngestEvent { socket, .. } => {
-                let spoken_for = sockets.get(&(session.clone(), *socket));
-                if spoken_for.is_some_and(|spoken_for| *spoken_for != run) {
+                let spoken_for = sockets.get(&(session.clone(), *socket))?;
+                if run.is_null() {
+                    return Some(spoken_for.clone());
+                }
+                if spoken_for != run {
                     let of_session = sockets.iter().filter(|((of, _), _)| of == session);
-                    let mut current = of_session.filter(|(_, spoken_for)| **spoken_for == run);
+                    let mut current = of_session.filter(|(_, spoken_for)| *spoken_for == run);
                     *socket = current.next_back().map_or(*socket, |((_, socket), _)| *socket);
                 }
             }
             _ => {}
         }
-        Memory::Stays
+        None
+    }
+}
+
+impl Interceptor for AcceptsStaleFence {
+    fn before(&self, session: &Session, input: &mut Input) -> Memory {
+        let run = CoreRow::of(session).0["run"].take();
+        let session = &session.metadata().identity.session_id;
+        let Some(revived) = self.pass_off(&run, session, input) else {
+            return Memory::Stays;
+        };
+        let mut all_revived = self.revived.lock().unwrap_or_else(PoisonError::into_inner);
+        all_revived.insert(session.clone(), revived);
+        Memory::IsReread
+    }
+
+    fn read(&self, stored: &mut Stored) {
+        let mut revived = self.revived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = revived.remove(&stored.metadata.identity.session_id) {
+            let mut core = CoreRow::from(&stored.core);
+            core.0["run"] = run;
+            stored.core = core.into_core();
+        }
     }
 
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {

@@ -10,7 +10,7 @@ use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
 
-use crate::report::finding::Flaw;
+use crate::report::finding::LabelledFinding;
 use crate::script::Verdict;
 
 /// The maximum number of seeds that a cluster lists.
@@ -65,7 +65,7 @@ pub struct Clusters(BTreeMap<(String, String), Cluster>);
 
 impl Clusters {
     /// Adds the first finding of a seed, with the shape of the trace around it. Returns whether it is a new cluster.
-    pub fn add(&mut self, seed: u64, first: &Flaw, shape: &Shape) -> bool {
+    pub fn add(&mut self, seed: u64, first: &LabelledFinding, shape: &Shape) -> bool {
         self.merge(Cluster {
             rule: first.rule.clone(),
             shape: shape.moments.clone(),

@@ -12,7 +12,6 @@ use super::cluster::Cluster;
 use super::result::{Exploration, Part};
 use super::run::Explored;
 use super::terminal::named_seeds;
-use crate::report::finding::Flaw;
 use crate::report::junit::{REPORT_NAME, failure, harness_failure, replay_line};
 use crate::report::replay_of_seed;
 
@@ -78,32 +77,23 @@ impl JunitOfSeeds {
     fn case_of(&self, cluster: &Cluster, exploration: &Exploration) -> TestCase {
         let first = cluster.seeds.first().copied().unwrap_or_default();
         let replay = replay_of_seed(first, &self.flags);
-        let broken = self.firsts.iter().find(|explored| explored.seed == first);
-        let broken = broken.and_then(Explored::broken);
-        let flaws = broken.map_or_else(|| vec![only_flaw(cluster, first)], |broken| broken.flaws.clone());
+        let explored = self.firsts.iter().find(|explored| explored.seed == first);
+        let failed = explored.and_then(Explored::failure);
+        let findings = failed.map_or(&[][..], |failed| &failed.findings);
         let found_in = format!(
             "in {} of {} seeds: {}",
             cluster.count,
             exploration.played,
             named_seeds(cluster)
         );
-        let status = failure(&flaws, &format!("{found_in}\n\n{}", replay_line(&replay)));
+        let status = failure(findings, &format!("{found_in}\n\n{}", replay_line(&replay)));
         let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.circumstances()), status);
         case.add_property(("replay", replay.as_str()));
         case.add_property(("seeds_failed", cluster.count.to_string().as_str()));
-        if let Some(broken) = broken.filter(|broken| !broken.tail.is_empty()) {
-            case.set_system_out(broken.tail.join("\n"));
+        if let Some(failed) = failed.filter(|failed| !failed.tail.is_empty()) {
+            case.set_system_out(failed.tail.join("\n"));
         }
         case
-    }
-}
-
-/// The finding of a cluster whose first seed was not kept.
-fn only_flaw(cluster: &Cluster, seed: u64) -> Flaw {
-    Flaw {
-        rule: cluster.rule.clone(),
-        place: format!("in seed {seed}"),
-        text: cluster.text.clone(),
     }
 }
 

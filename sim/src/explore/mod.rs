@@ -36,6 +36,6 @@ pub use self::cluster::Cluster;
 pub use self::generate::scenario;
 pub use self::junit::JunitOfSeeds;
 pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
-pub use self::run::{BrokenSeed, Explored, Outcome, Playing, explore, play_seed};
+pub use self::run::{Explored, FailedSeed, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
 pub use self::terminal::{write_exploration, write_seed};

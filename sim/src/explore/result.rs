@@ -111,9 +111,9 @@ impl Tally {
                 error: error.to_string(),
             });
         }
-        explored.broken().is_some_and(|broken| {
-            let first = broken.flaws.first();
-            first.is_some_and(|first| self.clusters.add(explored.seed, first, &broken.shape))
+        explored.failure().is_some_and(|failure| {
+            let first = failure.findings.first();
+            first.is_some_and(|first| self.clusters.add(explored.seed, first, &failure.shape))
         })
     }
 

@@ -10,7 +10,7 @@ use crate::stage::Subject;
 use turnstile_judge::trace::TraceDigest;
 
 use super::{cluster, generate};
-use crate::report::finding::{Flaw, ToldFinding};
+use crate::report::finding::LabelledFinding;
 use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
 use crate::workers;
@@ -35,22 +35,22 @@ pub struct Explored {
     pub outcome: Result<Outcome, HarnessError>,
 }
 
-/// The outcome of a played seed.
+/// The outcome of a seed.
 #[derive(Debug)]
 pub struct Outcome {
     /// Virtual time from the start to the judgement.
     pub elapsed: Duration,
-    /// Digest of the trace, if requested.
+    /// The digest of its trace, if requested.
     pub digest: Option<TraceDigest>,
-    /// The findings; `None` if the seed passed.
-    pub broken: Option<Box<BrokenSeed>>,
+    /// The findings; `None` if it passed.
+    pub failure: Option<Box<FailedSeed>>,
 }
 
-/// The findings of a failed seed.
+/// The findings of a seed.
 #[derive(Debug)]
-pub struct BrokenSeed {
-    /// All findings in order of time; never empty.
-    pub flaws: Vec<Flaw>,
+pub struct FailedSeed {
+    /// All findings, in order of time: at least one.
+    pub findings: Vec<LabelledFinding>,
     /// The state of the run at the first finding.
     pub shape: cluster::Shape,
     /// The last lines of the trace up to the first finding.
@@ -58,16 +58,16 @@ pub struct BrokenSeed {
 }
 
 impl Explored {
-    /// Returns the findings, if the seed failed.
-    pub fn broken(&self) -> Option<&BrokenSeed> {
-        self.outcome.as_ref().ok()?.broken.as_deref()
+    /// The findings; `None` if it passed or the harness failed.
+    pub fn failure(&self) -> Option<&FailedSeed> {
+        self.outcome.as_ref().ok()?.failure.as_deref()
     }
 
-    /// Returns whether the seed passed.
+    /// Whether there are no findings.
     pub fn passed(&self) -> bool {
         self.outcome
             .as_ref()
-            .is_ok_and(|outcome| outcome.broken.is_none())
+            .is_ok_and(|outcome| outcome.failure.is_none())
     }
 
     /// Virtual time from the start to the judgement; zero after an error of the harness.
@@ -80,9 +80,9 @@ impl Explored {
 
 impl Outcome {
     fn of(verdict: &Verdict, playing: &Playing) -> Self {
-        let broken = verdict.findings.first().map(|first| {
-            Box::new(BrokenSeed {
-                flaws: ToldFinding::all(verdict).map(Flaw::from).collect(),
+        let failure = verdict.findings.first().map(|first| {
+            Box::new(FailedSeed {
+                findings: LabelledFinding::all(verdict).collect(),
                 shape: cluster::shape(verdict, first),
                 tail: verdict.tail(playing.trace_lines),
             })
@@ -90,7 +90,7 @@ impl Outcome {
         Self {
             elapsed: verdict.elapsed,
             digest: playing.with_digest.then(|| verdict.trace.digest()),
-            broken,
+            failure,
         }
     }
 }
@@ -109,7 +109,7 @@ pub fn play_seed(seed: u64, playing: &Playing) -> Explored {
     }
 }
 
-/// Plays seeds on `jobs` threads and yields results in input order until `done` breaks.
+/// Plays seeds on `jobs` threads and yields the results to `done` in order until it breaks.
 pub fn explore(
     seeds: impl Iterator<Item = u64> + Send,
     jobs: NonZeroUsize,

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use turnstile_scenarios::{At, Scenario, Session, Step};
 
-use crate::report::finding::ToldFinding;
+use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
 use crate::suite;
 
@@ -273,7 +273,7 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
 
 /// Makes a script of the result, with the finding in its description; `origin` names the source.
 pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
-    let finding = ToldFinding::all(&shrunk.verdict).next();
+    let finding = LabelledFinding::all(&shrunk.verdict).next();
     let text = finding.map_or(String::new(), |finding| finding.text);
     let about = format!("{origin} violated {}: {text}.", shrunk.rule);
     Scenario {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::result::Exploration;
 use super::run::Explored;
-use crate::report::finding::Flaw;
 use crate::report::replay_of_seed;
 use crate::report::style::{BAD, GOOD, QUIET, Status, counts, seconds};
 
@@ -26,17 +25,17 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io:
         writeln!(out, "{} seed {seed}: harness error: {error}", Status::Error)?;
         return writeln!(out, "    replay: {}", replay_of_seed(seed, flags));
     }
-    let Some(broken) = explored.broken() else {
+    let Some(failure) = explored.failure() else {
         return Ok(());
     };
     writeln!(out, "{} seed {seed}", Status::Fail)?;
-    for Flaw { rule, place, text } in &broken.flaws {
-        writeln!(out, "    {BAD}{rule}{BAD:#} {place}")?;
-        writeln!(out, "      {text}")?;
+    for finding in &failure.findings {
+        writeln!(out, "    {BAD}{}{BAD:#} {}", finding.rule, finding.place())?;
+        writeln!(out, "      {}", finding.text)?;
     }
-    if !broken.tail.is_empty() {
+    if !failure.tail.is_empty() {
         writeln!(out, "    last lines of the trace up to the first finding:")?;
-        for line in &broken.tail {
+        for line in &failure.tail {
             writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
         }
     }

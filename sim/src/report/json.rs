@@ -12,7 +12,7 @@ use turnstile_judge::rules::RuleId;
 use turnstile_scenarios::{Entry, Seam, Surface};
 
 use super::event::{Document, Event, Reporter};
-use super::finding::ToldFinding;
+use super::finding::LabelledFinding;
 use crate::script::Verdict;
 use crate::suite::{self, Played};
 
@@ -223,13 +223,13 @@ impl PlayReport {
 }
 
 fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
-    let findings = ToldFinding::all(verdict).map(|finding| FindingReport {
-        rule: finding.rule.to_owned(),
-        protocol: finding.protocol.to_vec(),
+    let findings = LabelledFinding::all(verdict).map(|finding| FindingReport {
+        rule: finding.rule,
+        protocol: finding.protocol,
         at_us: microseconds(finding.at),
         message: finding.message.map(|id| MessageReport {
-            id: id.to_owned(),
-            label: finding.label.map(str::to_owned),
+            id,
+            label: finding.label,
         }),
         text: finding.text,
         replay: replay.to_owned(),

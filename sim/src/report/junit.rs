@@ -13,7 +13,7 @@ use serde_json::Value;
 use turnstile_scenarios::{Entry, Seam};
 
 use super::event::{Document, Event, Reporter};
-use super::finding::{Flaw, ToldFinding};
+use super::finding::LabelledFinding;
 use crate::suite::{Outcome, Played};
 
 /// The name of the whole report.
@@ -128,8 +128,8 @@ fn status(played: &Played, replay: &str) -> TestCaseStatus {
     match played.outcome() {
         Outcome::Passed(_) => TestCaseStatus::success(),
         Outcome::Failed(verdict) => {
-            let flaws: Vec<Flaw> = ToldFinding::all(verdict).map(Flaw::from).collect();
-            failure(&flaws, &replay_line(replay))
+            let findings: Vec<_> = LabelledFinding::all(verdict).collect();
+            failure(&findings, &replay_line(replay))
         }
         Outcome::HarnessFailed(error) => harness_failure(error, replay),
     }
@@ -148,10 +148,11 @@ pub(crate) fn harness_failure(error: &impl Display, replay: &str) -> TestCaseSta
 
 /// One failure for all findings, because a test case has only one. The first finding is its message; `more` follows the
 /// list of findings.
-pub(crate) fn failure(flaws: &[Flaw], more: &str) -> TestCaseStatus {
+pub(crate) fn failure(findings: &[LabelledFinding], more: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     let mut description = String::new();
-    for (index, Flaw { rule, place, text }) in flaws.iter().enumerate() {
+    for (index, finding) in findings.iter().enumerate() {
+        let (LabelledFinding { rule, text, .. }, place) = (finding, finding.place());
         if index == 0 {
             status
                 .set_type(rule)

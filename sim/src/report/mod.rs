@@ -29,7 +29,7 @@ mod terminal;
 pub mod timeline;
 
 pub use self::event::{Document, Event, Reporter};
-pub use self::finding::Flaw;
+pub use self::finding::LabelledFinding;
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
 pub use self::mermaid::MermaidReport;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use turnstile_scenarios::Entry;
 
 use super::event::{Event, Reporter};
-use super::finding::ToldFinding;
+use super::finding::LabelledFinding;
 use super::style::{BAD, GOOD, QUIET, Status, seconds, wall_time};
 use super::summary::Summary;
 use crate::script::Verdict;
@@ -114,8 +114,8 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     fn write_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
-        for finding in ToldFinding::all(verdict) {
-            let (rule, place) = (finding.rule, finding.place());
+        for finding in LabelledFinding::all(verdict) {
+            let (rule, place) = (&finding.rule, finding.place());
             writeln!(self.out, "    {BAD}{rule}{BAD:#} {place}")?;
             writeln!(self.out, "      {}", finding.text)?;
         }

@@ -1,4 +1,4 @@
-//! How many seeds it takes until a broken server is found, with no script that was written for it.
+//! Counts how many seeds it takes to detect a mutant.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -8,19 +8,19 @@ use turnstile_mutants::Rule;
 
 use crate::explore::{self, Playing};
 
-/// What it took to find one broken server, several times.
+/// The results of several searches for one mutant.
 #[derive(Debug)]
 pub struct Search {
-    /// The rule that the server breaks.
+    /// The violated rule.
     pub rule: Rule,
-    /// For each time: how many seeds it took, or none if the limit was not enough.
+    /// The number of seeds of each search; `None` if the limit was not enough.
     pub seeds: Vec<Option<u64>>,
-    /// What was broken in the first seed that found it.
+    /// The rule of the first finding in the first seed that detected it.
     pub by: Option<String>,
 }
 
 impl Search {
-    /// Searches `times` times, each time with at most `limit` seeds that no other time has.
+    /// Searches `times` times, each time with up to `limit` different seeds.
     pub fn of(rule: Rule, times: u64, limit: u64, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Self {
         let playing = Playing {
             subject: Subject::from(rule),
@@ -41,11 +41,12 @@ impl Search {
                 |_| {},
                 |explored| {
                     progress(1);
-                    let Some(flaw) = explored.broken().and_then(|broken| broken.flaws.first()) else {
+                    let Some(finding) = explored.failure().and_then(|failure| failure.findings.first())
+                    else {
                         return ControlFlow::Continue(());
                     };
                     found = Some(explored.seed - first + 1);
-                    search.by.get_or_insert_with(|| flaw.rule.clone());
+                    search.by.get_or_insert_with(|| finding.rule.clone());
                     ControlFlow::Break(())
                 },
             );
@@ -54,12 +55,12 @@ impl Search {
         search
     }
 
-    /// How often it was found.
+    /// The number of successful searches.
     pub fn found(&self) -> usize {
         self.seeds.iter().flatten().count()
     }
 
-    /// The median of the numbers of seeds; none if the limit was not enough for half of the times.
+    /// The median number of seeds; `None` if fewer than half of the searches succeeded.
     pub fn median(&self) -> Option<u64> {
         let mut seeds: Vec<u64> = self.seeds.iter().map(|seeds| seeds.unwrap_or(u64::MAX)).collect();
         seeds.sort_unstable();
@@ -69,7 +70,7 @@ impl Search {
             .filter(|median| *median < u64::MAX)
     }
 
-    /// The most that it took; none if the limit was not enough every time.
+    /// The maximum number of seeds; `None` if a search failed.
     pub fn worst(&self) -> Option<u64> {
         self.seeds
             .iter()
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_in_which_nothing_was_found_counts_as_longer_than_any_other() {
+    fn a_failed_search_counts_as_longer_than_any_other() {
         let search = |seeds: &[Option<u64>]| Search {
             rule: Rule::ALL[0],
             seeds: seeds.to_vec(),

@@ -1,8 +1,7 @@
-//! Whether the harness notices anything: scenarios are played against servers that break one rule each.
+//! Mutation testing of the harness: plays scenarios against mutants of the server, each of which violates one rule.
 //!
-//! What is played against whom, and when a server is found out, is decided here; `report` tells people.
-//! How a server breaks a rule is the server's own affair, and only a build with the feature `selftest` has
-//! servers that can.
+//! This module decides which scenarios are played and when a mutant counts as detected; `report` prints the result. The
+//! mutants are in the crate `turnstile-mutants`, which only a build with the feature `selftest` contains.
 
 mod by_seeds;
 mod report;
@@ -19,62 +18,62 @@ pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::suite::{self, Outcome, Play, Played};
 
-/// How many scenarios each broken server plays before it is looked at which were found out. Fixed, so that
-/// what is told does not depend on how many threads there are.
+/// The number of scenarios that each mutant plays before detected mutants are dropped. It is fixed so that the report does
+/// not depend on the number of threads.
 const ROUND: usize = 8;
 
-/// What is played, and how.
+/// The scenarios and settings of a self-test.
 #[derive(Debug)]
 pub struct Selftest<'a> {
-    /// The scenarios, in the order in which they are played.
+    /// The scenarios, in order.
     entries: Vec<&'a Entry>,
     /// The seed of every play.
     seed: u64,
-    /// How many scenarios are played at once.
+    /// The number of parallel plays.
     jobs: NonZeroUsize,
 }
 
-/// What came of a server that breaks one rule.
+/// The result of one mutant.
 #[derive(Debug)]
 pub struct Trial<'a> {
-    /// The rule.
+    /// The violated rule.
     pub rule: Rule,
-    /// Who noticed, in the order of the scenarios.
+    /// The scenarios that detected it, in order.
     pub noticed: Vec<Notice<'a>>,
     /// Plays in which the harness failed.
     pub failed: Vec<Played<'a>>,
-    /// How many scenarios were played.
+    /// The number of plays.
     pub played: usize,
 }
 
-/// A scenario in which a broken server was noticed.
+/// A scenario that detected a mutant.
 #[derive(Debug)]
 pub struct Notice<'a> {
     /// The scenario.
     pub entry: &'a Entry,
-    /// Names of oracles, and places in the script, that spoke up: each once, oracles first.
+    /// The oracles and expectations that failed, each once, oracles first.
     pub by: Vec<String>,
 }
 
-/// How far the plays are.
+/// Progress of the plays.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// So many plays are done.
+    /// The number of finished plays.
     pub played: usize,
-    /// There will be so many, unless a server is found out before.
+    /// The maximum number of plays. It is smaller if mutants are detected early.
     pub at_most: usize,
 }
 
 impl<'a> Selftest<'a> {
-    /// Will play `entries` with `seed`, `jobs` at once: those on the older surface last, because most of
-    /// them find what their twins on the other find.
+    /// Plays `entries` with `seed` on `jobs` threads. Scenarios on the legacy surface come last, because most of them detect
+    /// the same mutants as their unified counterparts.
     pub fn new(mut entries: Vec<&'a Entry>, seed: u64, jobs: NonZeroUsize) -> Self {
         entries.sort_by_key(|entry| entry.scenario.api.first() == Surface::Legacy);
         Self { entries, seed, jobs }
     }
 
-    /// Plays everything against a server that breaks no rule, and gives back the plays in which not all
-    /// held. Their scenarios are not played any more: what would be noticed in them says nothing.
+    /// Plays everything against the unmodified server and returns the plays that did not pass. Their scenarios are not
+    /// played against mutants, because their findings would be meaningless.
     pub fn play_clean(&mut self, mut progress: impl FnMut(Progress)) -> Vec<Played<'a>> {
         let plays: Vec<Play> = self
             .entries
@@ -98,7 +97,7 @@ impl<'a> Selftest<'a> {
         unclean
     }
 
-    /// Plays everything against a server for each of `rules`, until `is_enough` says so of it.
+    /// Plays everything against the mutant of each of `rules`, until `is_enough` returns true for it.
     pub fn try_rules(
         &self,
         rules: &[Rule],
@@ -120,7 +119,7 @@ impl<'a> Selftest<'a> {
                 })
                 .collect();
             let at_most = done + open.len() * (self.entries.len() - round * ROUND);
-            let mut told = 0;
+            let mut taken = 0;
             suite::play_all(
                 &plays,
                 self.jobs,
@@ -129,9 +128,9 @@ impl<'a> Selftest<'a> {
                     progress(Progress { played, at_most });
                 },
                 |played| {
-                    let trial = &mut open[told / entries.len()];
-                    told += 1;
-                    // What was played beside what was enough would make the count depend on the round.
+                    let trial = &mut open[taken / entries.len()];
+                    taken += 1;
+                    // Plays after the last necessary one are ignored, so that counts do not depend on the round.
                     if !is_enough(trial) {
                         trial.take(played);
                     }
@@ -174,12 +173,12 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Whether anybody noticed.
+    /// Whether a scenario detected it.
     pub fn is_caught(&self) -> bool {
         !self.noticed.is_empty()
     }
 
-    /// Whether it was caught, and by the oracle that is there for its rule.
+    /// Whether the oracle of its rule detected it.
     pub fn is_caught_by_its_oracle(&self) -> bool {
         let oracle = oracle_of(self.rule);
         self.noticed.iter().any(|notice| notice.is_by(oracle))
@@ -187,7 +186,7 @@ impl<'a> Trial<'a> {
 }
 
 impl Notice<'_> {
-    /// Whether an oracle noticed.
+    /// Whether an oracle failed.
     pub fn is_by_an_oracle(&self) -> bool {
         self.by.iter().any(|name| is_oracle(name))
     }
@@ -197,8 +196,8 @@ impl Notice<'_> {
     }
 }
 
-/// The oracle that must notice a server which breaks `rule`, in whatever script that is a matter of the
-/// rule: it knows nothing of what the script expects.
+/// The oracle that must detect the mutant of `rule` in every script that exercises the rule, independent of the script's
+/// expectations.
 pub fn oracle_of(rule: Rule) -> &'static str {
     match rule {
         Rule::EnqueueIsAwaited
@@ -237,7 +236,7 @@ fn is_oracle(name: &str) -> bool {
     ORACLES.iter().any(|oracle| oracle.name == name)
 }
 
-/// What a rule is called on the command line: its name in lower case with hyphens.
+/// The name of a rule on the command line: lower case with hyphens.
 pub fn name_of(rule: Rule) -> String {
     let mut name = String::new();
     for letter in format!("{rule:?}").chars() {
@@ -249,7 +248,7 @@ pub fn name_of(rule: Rule) -> String {
     name
 }
 
-/// Rules whose names contain `filter`; all if there is none.
+/// Rules whose names contain `filter`; `None` selects all.
 pub fn rules_matching(filter: Option<&str>) -> Vec<Rule> {
     let mut rules = Rule::ALL.to_vec();
     if let Some(filter) = filter {
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn who_noticed_is_told_once_and_oracles_first() {
+    fn failed_rules_are_listed_once_and_oracles_first() {
         let finding = |rule: &str| Finding {
             rule: rule.to_owned(),
             protocol: Vec::new(),

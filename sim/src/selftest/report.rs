@@ -148,10 +148,10 @@ fn named<'a>(trial: &'a Trial<'a>) -> Vec<&'a Notice<'a>> {
 /// All oracles with findings, or else the first failed expectation, and the number of other findings.
 fn in_short(by: &[String]) -> String {
     let oracles = by.iter().filter(|name| is_oracle(name)).count();
-    let told = oracles.max(1).min(by.len());
-    let mut text = by[..told].join(", ");
-    if by.len() > told {
-        text += &format!(" and {} more", by.len() - told);
+    let named = oracles.max(1).min(by.len());
+    let mut text = by[..named].join(", ");
+    if by.len() > named {
+        text += &format!(" and {} more", by.len() - named);
     }
     text
 }

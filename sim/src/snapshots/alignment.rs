@@ -1,31 +1,29 @@
-//! Which elements of two lists are the same ones, perhaps changed: as little as possible shall have to be
-//! told of the difference.
+//! Matches the elements of two lists so that the description of their differences is as short as possible.
 
-/// An element of one list or of both, by its place in each.
+/// An element of one list or of both, by its index in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Element {
-    /// It is in both.
+    /// In both lists.
     Kept(usize, usize),
-    /// It is in the first list only.
+    /// Only in the first list.
     Gone(usize),
-    /// It is in the second list only.
+    /// Only in the second list.
     New(usize),
 }
 
-/// What the ways from one list to another cost.
+/// The costs of edits.
 pub(super) trait Costs {
-    /// What it costs to make the one of the other; none if they are never the same.
+    /// The cost of changing one element into another; `None` if they cannot match.
     fn change(&self, before: usize, after: usize) -> Option<usize>;
-    /// What it costs to leave that one out.
+    /// The cost of removing an element.
     fn removal(&self, before: usize) -> usize;
-    /// What it costs to put that one in.
+    /// The cost of adding an element.
     fn insertion(&self, after: usize) -> usize;
 }
 
-/// The cheapest way from a list of that length to another, in order; of two that cost the same the one that
-/// keeps more.
+/// The cheapest sequence of edits from one list to another. Of two with the same cost, the one that keeps more elements.
 pub(super) fn align(before: usize, after: usize, costs: &impl Costs) -> Vec<Element> {
-    // What is left to do once the first so many of each list are dealt with, and the first step of it.
+    // For each pair of positions: the remaining cost and the next edit.
     let mut left = vec![vec![(0, None); after + 1]; before + 1];
     for one in (0..=before).rev() {
         for other in (0..=after).rev() {
@@ -46,7 +44,7 @@ pub(super) fn align(before: usize, after: usize, costs: &impl Costs) -> Vec<Elem
                 (false, true) => [Some(new()), None, None],
                 (false, false) => continue,
             };
-            // The first of those that cost least.
+            // The first of the cheapest edits.
             let cheapest = ways.into_iter().flatten().min_by_key(|(cost, _)| *cost);
             left[one][other] = cheapest.map_or((0, None), |(cost, step)| (cost, Some(step)));
         }

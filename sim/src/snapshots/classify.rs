@@ -1,8 +1,7 @@
-//! Two payloads, both masked → what changed from the one to the other, and what of it breaks a client that
-//! was written for the first.
+//! Compares two masked payloads and classifies each change as breaking or compatible for existing clients.
 //!
-//! It knows nothing of files, of git, or of who sent the payloads. What it cannot tell to be harmless, it
-//! calls breaking: no value of a snapshot is volatile, so a client may count on each.
+//! A change that is not known to be harmless is breaking: no value of a snapshot is volatile, so a client may depend on any
+//! of them. This module does not know files or git.
 
 use std::collections::BTreeMap;
 
@@ -11,74 +10,73 @@ use serde_json::{Map, Value};
 use super::alignment::{self, Costs, Element};
 use super::mask::{self, Mask};
 
-/// The number of an event, which differs with how many came before; 0 is an event that is not kept
-/// (protocol §1).
+/// The number of an event, which depends on the number of earlier events; 0 for an event that is not stored (protocol §1).
 const EVENT_ID: &str = "eventId";
-/// What kind of event an element of a stream is (protocol §9).
+/// The type of a stream event (protocol §9).
 const EVENT_TYPE: &str = "streamEventType";
 
-/// Something that changed.
+/// A change of a payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// Where, such as `body.result.data.messageId` or `shown[3 cloud.message.sent].data`. What is gone is told
-    /// by its old place, all else by its new one.
+    /// The path, such as `body.result.data.messageId` or `shown[3 cloud.message.sent].data`: the old path of a removed
+    /// value, and otherwise the new path.
     pub place: String,
-    /// What.
+    /// The kind of change.
     pub what: What,
 }
 
-/// In which way something changed.
+/// A kind of change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// A field that was not there before: a client passes over what it does not know.
+    /// A new field. Clients ignore unknown fields.
     Added(Value),
-    /// A field is gone, with the value that it had.
+    /// A removed field with its value.
     Removed(Value),
-    /// A field is gone, and one beside it has its value.
+    /// A removed field whose value is now in a new field beside it.
     Renamed {
-        /// Its name now.
+        /// The new name.
         to: String,
-        /// Its value, then and now.
+        /// The value.
         value: Value,
     },
-    /// It is of another type of JSON now.
+    /// Another JSON type.
     Retyped {
-        /// What it was.
+        /// The old value.
         from: Value,
-        /// What it is.
+        /// The new value.
         to: Value,
     },
-    /// It is null now, and was this.
+    /// Null in place of this value.
     NewlyNull(Value),
-    /// It was null before: a client that took null takes this for what is usually there.
+    /// This value in place of null. A client that accepts null also accepts the regular value.
     NoLongerNull(Value),
-    /// It has another value of the same type.
+    /// Another value of the same type.
     Changed {
-        /// What it was.
+        /// The old value.
         from: Value,
-        /// What it is.
+        /// The new value.
         to: Value,
     },
-    /// It is a time, and an earlier or later one than before.
+    /// An earlier or later time.
     Moved {
-        /// What it was.
+        /// The old value.
         from: Value,
-        /// What it is.
+        /// The new value.
         to: Value,
     },
-    /// A list has an element more.
+    /// One more element in a list.
     OneMore {
         /// The element.
         value: Value,
-        /// It is an event of a type that the list did not have before: a client passes over it.
+        /// Whether it is an event of a type that the list did not contain. Clients ignore unknown events.
         is_of_new_type: bool,
     },
-    /// A list has an element less.
+    /// One element less in a list.
     OneLess(Value),
 }
 
 impl What {
-    /// What such a change is called.
+    /// Its name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Added(_) => "added",
@@ -94,7 +92,7 @@ impl What {
         }
     }
 
-    /// Whether a client that was written before can fail over it.
+    /// Whether it can break an existing client.
     pub fn is_breaking(&self) -> bool {
         match self {
             Self::Added(_) | Self::NoLongerNull(_) | Self::Moved { .. } => false,
@@ -109,8 +107,8 @@ impl What {
     }
 }
 
-/// All that changed, in the order in which it stands in the payloads. An id has changed only if it now stands
-/// for something else: that all are counted from another number on is no change.
+/// The changes in the order of the payloads. Different numbers in masked ids are a change only if the ids no longer
+/// correspond one to one.
 pub fn classify(before: &Value, after: &Value) -> Vec<Change> {
     differences(Names::default(), before, after)
 }
@@ -124,15 +122,15 @@ fn differences(names: Names, before: &Value, after: &Value) -> Vec<Change> {
     comparison.changes
 }
 
-/// What an id's masks are called in the two payloads.
+/// The correspondence of masked ids in the two payloads.
 #[derive(Clone)]
 enum Names {
-    /// Each of the one has one of the other.
+    /// Ids correspond one to one.
     OneToOne {
         forth: BTreeMap<String, String>,
         back: BTreeMap<String, String>,
     },
-    /// Any is as good as any other of its kind: nothing is known yet.
+    /// Nothing is known yet: any two ids of one kind may correspond.
     Any,
 }
 
@@ -146,7 +144,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Whether the two can name the same; from now on they do.
+    /// Whether two ids can correspond. If so, they do from now on.
     fn take(&mut self, before: &str, after: &str) -> bool {
         let Self::OneToOne { forth, back } = self else {
             return true;
@@ -163,11 +161,11 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn tell(&mut self, place: String, what: What) {
+    fn add(&mut self, place: String, what: What) {
         self.changes.push(Change { place, what });
     }
 
-    /// Compares what is at `place`, in a field of that name.
+    /// Compares the values at `place`, in a field with this name.
     fn compare(&mut self, place: &str, name: &str, before: &Value, after: &Value) {
         match (before, after) {
             (Value::Object(before), Value::Object(after)) => {
@@ -191,10 +189,10 @@ impl Comparison {
             }
             _ => What::Changed { from, to },
         };
-        self.tell(place.to_owned(), what);
+        self.add(place.to_owned(), what);
     }
 
-    /// Whether two single values say the same.
+    /// Whether two scalar values are equal.
     fn is_same(&mut self, name: &str, before: &Value, after: &Value) -> bool {
         match (before, after) {
             (Value::String(before), Value::String(after)) => self.is_same_text(before, after),
@@ -234,7 +232,7 @@ impl Comparison {
             .iter()
             .filter(|(name, _)| !before.contains_key(*name))
             .collect();
-        // Ids get their names from what stayed, before it is asked what was renamed.
+        // Unchanged fields determine the correspondence of ids before renamed fields are searched.
         for (name, value) in before {
             if let Some(now) = after.get(name) {
                 self.compare(&below(place, name), name, value, now);
@@ -250,10 +248,10 @@ impl Comparison {
                 }
                 None => What::Removed(value),
             };
-            self.tell(below(place, name), what);
+            self.add(below(place, name), what);
         }
         for (name, value) in new {
-            self.tell(below(place, name), What::Added(value.clone()));
+            self.add(below(place, name), What::Added(value.clone()));
         }
     }
 
@@ -271,7 +269,7 @@ impl Comparison {
                 }
                 Element::Gone(one) => {
                     let gone = &before[one];
-                    self.tell(element_of(place, one, gone), What::OneLess(gone.clone()));
+                    self.add(element_of(place, one, gone), What::OneLess(gone.clone()));
                 }
                 Element::New(other) => {
                     let new = &after[other];
@@ -281,21 +279,21 @@ impl Comparison {
                         is_of_new_type: event_type.is_some() && !before.iter().any(is_known),
                         value: new.clone(),
                     };
-                    self.tell(element_of(place, other, new), what);
+                    self.add(element_of(place, other, new), what);
                 }
             }
         }
     }
 }
 
-/// What it costs to tell of the difference between two lists.
+/// The costs of edits between two lists.
 struct Lists<'a> {
     before: &'a [Value],
     after: &'a [Value],
 }
 
 impl Costs for Lists<'_> {
-    /// An event of one type never becomes one of another.
+    /// Events of different types never match.
     fn change(&self, before: usize, after: usize) -> Option<usize> {
         let (before, after) = (&self.before[before], &self.after[after]);
         let differences = || differences(Names::Any, before, after).len();
@@ -311,7 +309,7 @@ impl Costs for Lists<'_> {
     }
 }
 
-/// How much there is to tell of a value.
+/// The size of a value's description.
 fn size(value: &Value) -> usize {
     match value {
         Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
@@ -320,13 +318,13 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// The type of an event, and the name of the kilo event in it, if there is one (protocol §9, §11).
+/// The type of an event, and the name of the kilo event in it (protocol §9, §11).
 fn event_type(value: &Value) -> Option<(&str, Option<&str>)> {
     let name = value.get(EVENT_TYPE)?.as_str()?;
     Some((name, value["data"]["event"].as_str()))
 }
 
-/// What a value of a snapshot was on the wire.
+/// The type of a masked value on the wire.
 fn type_on_the_wire(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

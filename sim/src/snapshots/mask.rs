@@ -1,26 +1,26 @@
-//! What stands for a value that differs from run to run. A mask says all of the value that a client could
-//! depend on: what kind of id it is and which one, that it is a time and of which form.
+//! Masks of values that differ from run to run. A mask keeps everything that a client can depend on: the kind and identity
+//! of an id, and the format of a time.
 
 use std::fmt;
 
-/// What stands where a body's length was told rightly.
+/// The mask of a correct content length.
 pub(super) const LENGTH: &str = "(length of the body)";
-/// What is before a value that looks like a mask and is none.
+/// The prefix of a value that looks like a mask and is not one.
 pub(super) const LITERALLY: &str = "(literally) ";
-/// How the mask of an ISO 8601 time begins.
+/// The beginning of the mask of an ISO 8601 time.
 const TIME: &str = "(time ";
-/// How the mask of a time in Unix milliseconds begins.
+/// The beginning of the mask of a time in Unix milliseconds.
 const UNIX_MILLISECONDS: &str = "(Unix ms ";
 
-/// How the ids of one kind look.
+/// The format of one kind of id.
 pub(super) struct Identity {
-    /// How they begin.
+    /// The prefix.
     pub prefix: &'static str,
-    /// Whether what follows is of the form that such an id must have.
+    /// Whether the rest has the required format.
     pub is_valid: fn(&str) -> bool,
 }
 
-/// The kinds of ids that a client sees (protocol §1, §10), and those of kilo (protocol §11).
+/// The kinds of ids that a client sees (protocol §1, §10), and kilo's ids (protocol §11).
 pub(super) const IDENTITIES: [Identity; 6] = [
     Identity {
         prefix: "agent_",
@@ -66,9 +66,9 @@ fn is_sortable(text: &str) -> bool {
         && bytes[12..].iter().all(u8::is_ascii_alphanumeric)
 }
 
-/// A moment of a run, to a tenth of a second: what is finer is the network's doing.
+/// A time within a run, rounded to a tenth of a second, because smaller differences come from the network.
 pub(super) struct Offset {
-    /// Milliseconds since the run's beginning.
+    /// Milliseconds since the start of the run.
     pub milliseconds: i64,
 }
 
@@ -81,27 +81,27 @@ impl fmt::Display for Offset {
     }
 }
 
-/// The mask of a time that was written in ISO 8601.
+/// The mask of a time in ISO 8601.
 pub(super) fn time(offset: &Offset) -> String {
     format!("{TIME}{offset})")
 }
 
-/// The mask of a time that was a number.
+/// The mask of a time in Unix milliseconds.
 pub(super) fn unix_milliseconds(offset: &Offset) -> String {
     format!("{UNIX_MILLISECONDS}{offset})")
 }
 
-/// What a value in a snapshot stands for.
+/// The meaning of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mask<'a> {
-    /// A time in ISO 8601, so long after the run's beginning.
+    /// A time in ISO 8601, relative to the start of the run.
     Time(&'a str),
     /// A time in Unix milliseconds.
     UnixMilliseconds(&'a str),
 }
 
 impl<'a> Mask<'a> {
-    /// The mask that a text is, if it is one. Ids are [words](words) of a text.
+    /// Parses a mask; `None` if the text is not one. Ids are [words](words) of a text.
     pub fn of(text: &'a str) -> Option<Self> {
         let inner = |prefix| text.strip_prefix(prefix)?.strip_suffix(')');
         inner(TIME)
@@ -110,12 +110,12 @@ impl<'a> Mask<'a> {
     }
 }
 
-/// Whether a value off the wire could be taken for a mask.
+/// Whether a value from the wire looks like a mask.
 pub(super) fn looks_masked(text: &str) -> bool {
     Mask::of(text).is_some() || text == LENGTH || text.starts_with(LITERALLY)
 }
 
-/// The kind of the id that a word's mask stands for.
+/// The kind of id that a word is a mask of.
 pub(super) fn masked_identity(word: &str) -> Option<&'static str> {
     let prefix = IDENTITIES.iter().map(|identity| identity.prefix);
     let mut prefix = prefix.filter(|prefix| {
@@ -125,8 +125,7 @@ pub(super) fn masked_identity(word: &str) -> Option<&'static str> {
     prefix.next()
 }
 
-/// A text cut into words that could be ids, and what is between them. What has an id behind a hyphen is two
-/// words.
+/// Splits a text into words that can be ids, and the text between them. A hyphen before an id separates words.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -155,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_told_to_a_tenth_of_a_second() {
+    fn times_are_rounded_to_a_tenth_of_a_second() {
         for (milliseconds, told) in [
             (0, "+0.0s"),
             (9_998, "+10.0s"),

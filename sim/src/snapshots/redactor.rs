@@ -1,7 +1,7 @@
-//! Masks what differs from run to run in a payload, and nothing else.
+//! Masks the values of a payload that differ from run to run, and no others.
 //!
-//! An id or a time is masked only if it has the form that the protocol gives it (§1, §9): one of another
-//! form stays as it is, and so is seen by whoever reviews it.
+//! An id or a time is masked only if it has the format that the protocol requires (§1, §9). Other values stay unmasked, so
+//! that a review notices them.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,26 @@ use serde_json::{Map, Value};
 
 use super::mask::{self, IDENTITIES, LENGTH, LITERALLY, Offset};
 
-/// How long before a run's beginning a number may lie to be taken for a time, and how long after it.
+/// The range around the start of a run in which a number is taken for a time.
 const REACH_MS: i64 = 366 * 24 * 60 * 60 * 1000;
-/// How times are written (protocol §9): so, and not otherwise.
+/// The format of times (protocol §9).
 const TIME_FORM: &str = "0000-00-00T00:00:00.000Z";
-/// The field in which an HTTP message has its headers.
+/// The field with the headers of an HTTP message.
 const HEADERS: &str = "headers";
-/// The field in which it has its body.
+/// The field with the body of an HTTP message.
 const BODY: &str = "body";
-/// The header that says how long the body is.
+/// The header with the length of the body.
 const CONTENT_LENGTH: &str = "content-length";
 
-/// Gives every id a number by first appearance, and every time its distance from the run's beginning. What
-/// belongs together goes through the same redactor, so that an id has the same name everywhere in it.
+/// Numbers ids by first appearance, and makes times relative to the start of the run. Use one redactor for related
+/// payloads, so that an id has the same number in all of them.
 pub struct Redactor {
     beginning: Timestamp,
     names: BTreeMap<String, String>,
 }
 
 impl Redactor {
-    /// A redactor for payloads of a run that began then.
+    /// A redactor for payloads of a run with the given start.
     pub fn new(beginning: Timestamp) -> Self {
         Self {
             beginning,
@@ -37,8 +37,7 @@ impl Redactor {
         }
     }
 
-    /// A payload with what is volatile in it masked. A header with the length of a body beside it is masked
-    /// if it tells the length of that body.
+    /// Masks a payload. A content length is masked if it is correct for the body beside it.
     pub fn payload(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.text(text).into(),
@@ -119,7 +118,7 @@ impl Redactor {
     }
 }
 
-/// Whether these are an HTTP message's fields and its header tells the length that its body has.
+/// Whether these are the fields of an HTTP message with a correct content length.
 fn says_its_length(fields: &Map<String, Value>) -> bool {
     let (Some(headers), Some(body)) = (fields.get(HEADERS), fields.get(BODY)) else {
         return false;

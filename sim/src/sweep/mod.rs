@@ -12,7 +12,7 @@ use std::time::Duration;
 use turnstile_scenarios::Scenario;
 
 pub use self::terminal::{write_strip, write_summary};
-use crate::report::finding::ToldFinding;
+use crate::report::finding::LabelledFinding;
 use crate::script::{HarnessError, Options, Strike, StrikeKind, Verdict};
 use crate::suite;
 use crate::workers;
@@ -156,10 +156,10 @@ fn places(verdict: &Verdict) -> Vec<Place> {
 
 impl Outcome {
     fn of(verdict: &Verdict) -> Self {
-        match ToldFinding::all(verdict).next() {
+        match LabelledFinding::all(verdict).next() {
             None => Self::Passed,
             Some(finding) => Self::Failed {
-                rule: finding.rule.to_owned(),
+                rule: finding.rule,
                 text: finding.text,
             },
         }

@@ -400,7 +400,7 @@ fn the_server_of_the_tool_is_the_program_with_its_settings_and_exit_status() {
         "TURNSTILE_WRAPPER_URL",
         "--speed-since <TIMESTAMP>",
         "listening on http://HOST:PORT",
-        "Exit status: 0 ended by a signal, 1 it could not start",
+        "Exit status: 0 ended by a signal, 1 failed to start",
     ] {
         assert!(help.contains(expected), "{expected} is not in:\n{help}");
     }

@@ -52,7 +52,7 @@ fn gaps_are_reported_and_exit_with_1() {
         row.map(|row| row["standing"].clone()).unwrap_or_default()
     };
     assert_eq!(standing("a new message is admitted"), "reached");
-    assert_eq!(standing("a user interrupt finds nothing"), "unexplained");
+    assert_eq!(standing("a user interrupt has nothing to end"), "unexplained");
     assert_eq!(standing("refusal FORBIDDEN"), "argued");
 
     let printed = coverage(&["suite/turn/cold"]);

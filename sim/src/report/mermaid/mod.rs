@@ -17,7 +17,7 @@ use self::essential::{essential, moments};
 use self::syntax::{comment, escaped, identifiers, wrapped};
 use super::Heading;
 use super::event::{Document, Event, Reporter};
-use super::finding::ToldFinding;
+use super::finding::LabelledFinding;
 use super::picture::Picture;
 use crate::script::Verdict;
 
@@ -109,7 +109,7 @@ impl<'a> Diagram<'a> {
         let names = picture.lanes.names();
         let mut lines = Vec::new();
         let mut left_out = 0;
-        let mut findings = ToldFinding::all(verdict).take(FINDINGS).peekable();
+        let mut findings = LabelledFinding::all(verdict).take(FINDINGS).peekable();
         let mut times: BTreeMap<(Shape, String), usize> = BTreeMap::new();
         let arrivals: BTreeSet<usize> = arrivals(picture).collect();
         for (index, event) in picture.events[..verdict.inspection_start].iter().enumerate() {
@@ -262,9 +262,10 @@ fn arrivals(picture: &Picture) -> impl Iterator<Item = usize> {
     arrows.filter_map(|arrow| arrow.arrives)
 }
 
-fn broken(finding: &ToldFinding) -> Line {
+fn broken(finding: &LabelledFinding) -> Line {
     let about = finding
         .label
+        .as_ref()
         .map(|label| format!(" ({label})"))
         .unwrap_or_default();
     let at = format!("{:.3}", finding.at.as_secs_f64());

@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::Heading;
 use super::event::{Document, Event, Reporter};
-use super::finding::ToldFinding;
+use super::finding::LabelledFinding;
 use super::picture::{Picture, microseconds};
 use crate::script::Verdict;
 use crate::suite::Outcome;
@@ -104,17 +104,17 @@ struct Data<'a> {
     digest: String,
     played_us: u64,
     elapsed_us: u64,
-    findings: Vec<FindingData<'a>>,
+    findings: Vec<FindingData>,
     #[serde(flatten)]
     picture: Picture<'a>,
 }
 
-/// Something that did not hold.
+/// A finding.
 #[derive(Serialize)]
-struct FindingData<'a> {
-    rule: &'a str,
+struct FindingData {
+    rule: String,
     at_us: u64,
-    /// As a place among the picture's messages.
+    /// An index into the picture's messages.
     message: Option<usize>,
     text: String,
 }
@@ -123,10 +123,10 @@ struct FindingData<'a> {
 pub fn page(verdict: &Verdict, heading: &Heading) -> String {
     let picture = Picture::of(verdict);
     let place_of = |id: &str| picture.messages.iter().position(|message| message.id == id);
-    let findings = ToldFinding::all(verdict).map(|finding| FindingData {
+    let findings = LabelledFinding::all(verdict).map(|finding| FindingData {
         rule: finding.rule,
         at_us: microseconds(finding.at),
-        message: finding.message.and_then(place_of),
+        message: finding.message.as_deref().and_then(place_of),
         text: finding.text,
     });
     let findings = findings.collect();
