@@ -149,11 +149,11 @@ impl Player<'_> {
                 let is_read = recorder.read(|trace| logs_read(&trace.records()[from..])) >= sessions;
                 is_read && counted.get().is_some()
             })?;
-            let is_somebody_left = match counted.get() {
+            let has_waiters = match counted.get() {
                 Some(Some((_, waiters))) => waiters["liveResponses"] != 0,
                 _ => false,
             };
-            if !is_somebody_left || self.stage.world.now() >= end {
+            if !has_waiters || self.stage.world.now() >= end {
                 // Long-lived streams may be slightly behind the logs.
                 return self.run_for(self.stage.world.timing_tolerance() / 3);
             }

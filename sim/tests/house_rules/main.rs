@@ -12,7 +12,7 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every Rust file below a folder of the project.
+/// All Rust files below a folder.
 fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![top().join(folder)];
@@ -31,8 +31,8 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Files below `folder` that have `word` in them, but for those below `home`.
-fn strays(folder: &str, word: &str, home: &str) -> Vec<PathBuf> {
+/// Files below `folder` that contain `word`, except for those below `home`.
+fn files_with(folder: &str, word: &str, home: &str) -> Vec<PathBuf> {
     let home = top().join(home);
     let is_stray = |path: &PathBuf| {
         !path.starts_with(&home)
@@ -43,7 +43,7 @@ fn strays(folder: &str, word: &str, home: &str) -> Vec<PathBuf> {
     sources(folder).into_iter().filter(is_stray).collect()
 }
 
-/// The crates of the project that each crate may depend on, besides in its tests.
+/// The project crates that each crate may depend on, except in its tests.
 const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("reference/profile", &[]),
     ("reference/seams", &[]),
@@ -87,40 +87,43 @@ fn crates_depend_only_on_listed_crates_of_the_project() {
 }
 
 #[test]
-fn only_the_legacy_part_of_the_server_knows_the_word_for_executions() {
+fn only_the_legacy_module_of_the_server_mentions_executions() {
     for word in ["executionId", "execution_id", "ExecutionId"] {
         assert_eq!(
-            strays("reference/src", word, "reference/src/legacy"),
+            files_with("reference/src", word, "reference/src/legacy"),
             Vec::<PathBuf>::new()
         );
     }
 }
 
 #[test]
-fn the_server_does_not_know_that_its_rules_can_be_broken() {
+fn the_server_does_not_mention_mutants() {
     let home = "sim/mutants";
     for folder in ["session", "store", "legacy", "api"] {
         for word in ["mutant", "Mutant", "sabotage", "Sabotage"] {
             let folder = format!("reference/src/{folder}");
-            assert_eq!(strays(&folder, word, home), Vec::<PathBuf>::new(), "{word}");
+            assert_eq!(files_with(&folder, word, home), Vec::<PathBuf>::new(), "{word}");
         }
     }
 }
 
 #[test]
-fn what_judges_the_server_shares_no_type_with_it() {
+fn judges_share_no_type_with_the_server() {
     let home = "sim/src/nowhere";
     for folder in ["sim/src/snapshots", "sim/tests/payloads"] {
-        assert_eq!(strays(folder, "turnstile_reference", home), Vec::<PathBuf>::new());
+        assert_eq!(
+            files_with(folder, "turnstile_reference", home),
+            Vec::<PathBuf>::new()
+        );
     }
 }
 
 #[test]
-fn sockets_and_timers_of_the_machine_are_named_behind_the_seams_only() {
+fn only_the_seams_use_sockets_and_timers() {
     let seam = "reference/seams/src/real.rs";
     for folder in ["reference", "fake-gateway/src"] {
         for word in ["tokio::net", "tokio::time"] {
-            assert_eq!(strays(folder, word, seam), Vec::<PathBuf>::new(), "{word}");
+            assert_eq!(files_with(folder, word, seam), Vec::<PathBuf>::new(), "{word}");
         }
     }
 }

@@ -24,17 +24,16 @@ const CRATES: [&str; 11] = [
     "sim/src",
 ];
 
-/// Folders at a crate's root whose modules count as modules of the root, because each belongs to another level of the
-/// crate.
+/// Folders at a crate root whose modules count as root modules, because each belongs to another level of the crate.
 const LAYERED: [&str; 1] = ["legacy"];
 
-/// The names of a module, from the crate's root on.
+/// Names of a module from the crate root.
 type Path = Vec<String>;
 
-/// Which modules use which of their siblings.
+/// The sibling modules that each module uses.
 type Uses = BTreeMap<Path, BTreeSet<Path>>;
 
-/// The modules of a crate, with the code in each.
+/// The modules of a crate, with their code.
 struct Crate {
     modules: Vec<(Path, String)>,
     /// The modules of names that the root re-exports.
@@ -95,7 +94,7 @@ impl Crate {
     }
 }
 
-/// The module of that path below `base` modules, which stands beside others there.
+/// The module of `path` at the level of `base`.
 fn sibling(path: &[String], base: usize) -> &[String] {
     let is_layered = base == 0
         && path
@@ -108,7 +107,7 @@ fn sibling(path: &[String], base: usize) -> &[String] {
     }
 }
 
-/// The names that a root takes from its modules, each with its module.
+/// Names that a root re-exports, each with its module.
 fn exports(code: &str) -> Vec<(String, String)> {
     let mut exports = Vec::new();
     for line in code.split("use ").skip(1) {
@@ -122,7 +121,7 @@ fn exports(code: &str) -> Vec<(String, String)> {
     exports
 }
 
-/// Whether `to` is used by `from`, if only by way of others.
+/// Returns whether `from` uses `to`, directly or indirectly.
 fn reaches(uses: &Uses, from: &Path, to: &Path) -> bool {
     let mut seen = BTreeSet::new();
     let mut open = vec![from];
@@ -137,7 +136,7 @@ fn reaches(uses: &Uses, from: &Path, to: &Path) -> bool {
     false
 }
 
-/// The uses that lie on a cycle, as `one -> other`.
+/// Uses that are part of a cycle, as `one -> other`.
 fn on_cycles(uses: &Uses) -> Vec<String> {
     let all = uses
         .iter()

@@ -7,7 +7,7 @@ use super::{sources, top};
 
 const LONGEST_FILE: usize = 500;
 
-/// Files that may be longer, and why. One that is not any more is an error.
+/// Files that may be longer, with the reason. An unneeded entry is an error.
 const MAY_BE_LONGER: [(&str, &str); 2] = [
     (
         "scenarios/tests/scripts/invalid.rs",
@@ -43,7 +43,7 @@ fn files_are_short() {
     for file in excused {
         if !longer.iter().any(|(long, _)| *long == file) {
             wrong.push(format!(
-                "{} is short enough: take it off the list",
+                "{} is short enough: remove it from the list",
                 file.display()
             ));
         }

@@ -1,21 +1,21 @@
-//! Rust sources as text, without what does not count for a rule: comments, literals and tests.
+//! Rust sources as text, without comments, literals and tests.
 
-/// The source without comments, with its strings and characters emptied, and without what only tests have.
+/// Source code without comments, literal contents and test-only items.
 pub(super) struct Source {
-    /// What is left.
+    /// The remaining code.
     pub code: String,
-    /// Modules in files of their own that only tests have.
+    /// Test-only modules in separate files.
     pub test_modules: Vec<String>,
 }
 
 impl Source {
-    /// Reads a file's text.
+    /// Reads the text of a file.
     pub(super) fn read(text: &str) -> Self {
         without_tests(&without_literals(text))
     }
 }
 
-/// The text without comments, with every string and character emptied.
+/// Removes comments and the contents of strings and characters.
 fn without_literals(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -49,7 +49,7 @@ fn is_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
-/// The length of the raw string at the beginning of `text`, if one is there.
+/// Length of the raw string at the start of `text`, if any.
 fn raw_string(text: &str) -> Option<usize> {
     let hashes = text.strip_prefix('r')?;
     let opening = hashes
@@ -62,7 +62,7 @@ fn raw_string(text: &str) -> Option<usize> {
         .map(|end| content + end + closing.len())
 }
 
-/// The length of the literal at the beginning of `text` that ends with `quote`.
+/// Length of the literal at the start of `text` that ends with `quote`.
 fn escaped(text: &str, quote: char) -> Option<usize> {
     let mut letters = text.char_indices().skip(1);
     while let Some((place, letter)) = letters.next() {
@@ -75,7 +75,7 @@ fn escaped(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// The length of the character at the beginning of `text`; none if a lifetime is there.
+/// Length of the character literal at the start of `text`; `None` for a lifetime.
 fn character(text: &str) -> Option<usize> {
     let is_escaped = text[1..].starts_with('\\');
     let has_one = text.chars().nth(2) == Some('\'');
@@ -86,7 +86,7 @@ fn character(text: &str) -> Option<usize> {
     }
 }
 
-/// The code without the items under `#[cfg(test)]`.
+/// Removes the items under `#[cfg(test)]`.
 fn without_tests(code: &str) -> Source {
     const MARKS: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test"];
     let mut kept = String::with_capacity(code.len());
@@ -106,7 +106,7 @@ fn without_tests(code: &str) -> Source {
     }
 }
 
-/// The length of the item at the beginning of `code`: up to its semicolon, or to the end of its braces.
+/// Length of the item at the start of `code`: up to its semicolon or closing brace.
 fn item_length(code: &str) -> usize {
     let mut depth = 0_usize;
     for (place, letter) in code.char_indices() {
@@ -126,23 +126,23 @@ fn item_length(code: &str) -> usize {
     code.len()
 }
 
-/// The name of the module in a file of its own that this item declares.
+/// Name of the module that this item declares in a separate file.
 fn declared_module(item: &str) -> Option<String> {
     let words: Vec<&str> = item.trim_end_matches(';').split_whitespace().collect();
     let is_declaration = item.ends_with(';') && words.iter().rev().nth(1) == Some(&"mod");
     is_declaration.then(|| words.last().copied().unwrap_or_default().to_owned())
 }
 
-/// A path of a `use` line or of an expression.
+/// A path in a `use` line or an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UsedPath {
-    /// Where it begins: at the crate's root, or so many modules above the one that it is in.
+    /// Start of the path: the crate root, or the number of parent modules.
     pub levels_above: Option<usize>,
-    /// The first names of it: two, or fewer if it is shorter or branches before.
+    /// The first names: two, or fewer if the path is shorter or branches earlier.
     pub names: Vec<String>,
 }
 
-/// The paths that begin with `crate::` or `super::`. A group of names is several paths.
+/// The paths that start with `crate::` or `super::`. A group of names gives several paths.
 pub(super) fn paths(code: &str) -> Vec<UsedPath> {
     const CRATE: &str = "crate::";
     const SUPER: &str = "super::";
@@ -168,7 +168,7 @@ pub(super) fn paths(code: &str) -> Vec<UsedPath> {
     paths
 }
 
-/// The first two names of the path, or of each path of the group, at the beginning of `code`.
+/// The first two names of each path at the start of `code`.
 fn leaves(code: &str) -> Vec<Vec<String>> {
     let names = |part: &str| {
         let mut names = part.trim_start().split("::").map(first_word);
@@ -188,7 +188,7 @@ fn leaves(code: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The parts of a group, in which a comma inside of braces does not part anything.
+/// Splits a group at its top-level commas.
 fn split_at_commas(group: &str) -> Vec<&str> {
     let mut depth = 0_usize;
     let is_separator = |letter: char| {
