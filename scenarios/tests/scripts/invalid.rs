@@ -121,6 +121,7 @@ fn files_that_are_not_scripts_are_rejected() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn errors_in_steps_say_what_is_allowed() {
     let scripts = [
         "- frob: 1",
@@ -345,6 +346,7 @@ fn errors_in_steps_say_what_is_allowed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn impossible_steps_are_rejected() {
     let scripts = [
         "- start: { as: second, say: idle }",
@@ -536,6 +538,7 @@ steps:
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn impossible_expectations_are_rejected() {
     let scripts = [
         "- order: [sent first]",

@@ -38,7 +38,7 @@ impl Rule {
             Self::EnqueueIsAwaited => Arc::new(callbacks::CountsEnqueueAtOnce),
             Self::CallbackRetryIsDurable => Arc::new(callbacks::ForgetsRetry),
             Self::LastOfBatchIsRepresentative => Arc::new(callbacks::CallsBackForFirst),
-            Self::GateWaitMatchesRun => Arc::new(callbacks::AnyRunReleasesGate),
+            Self::GateWaitIsOfItsRun => Arc::new(callbacks::AnyRunReleasesGate),
             Self::QueuedIsPending => Arc::<queue::LosesPending>::default(),
             Self::PendingIsQueued => Arc::<queue::KeepsEndedPending>::default(),
             Self::TerminalBeforeRemoval => Arc::<queue::DropsExhausted>::default(),
@@ -47,7 +47,7 @@ impl Rule {
             Self::ReconnectCancelsGrace => Arc::new(wrapper::LetsGraceRunOn),
             Self::StaleFenceIsRefused => Arc::<wrapper::AcceptsStaleFence>::default(),
             Self::TerminalOnce => Arc::<settlement::EndsAgain>::default(),
-            Self::SnapshotReportsFailed => Arc::new(stream::HidesFailed),
+            Self::SnapshotTellsOfFailed => Arc::new(stream::HidesFailed),
             Self::CallbackNamesItsExecution
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole

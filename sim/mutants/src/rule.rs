@@ -16,7 +16,7 @@ pub enum Rule {
     /// A callback has the `executionId` that legacy receivers require (R8.12).
     CallbackNamesItsExecution,
     /// Only the run that is awaited ends the wait for its gate result (R8.6).
-    GateWaitMatchesRun,
+    GateWaitIsOfItsRun,
     /// A new run does not inherit the stop of an earlier run (R6.26, R6.27).
     RebindForgetsAbort,
     /// A reconnect with the same fence cancels the disconnect grace (R7.1).
@@ -30,7 +30,7 @@ pub enum Rule {
     /// The failure that uses the last delay exhausts the message, and no earlier one does (R4.9).
     LastSlotExhausts,
     /// The snapshot reports messages that failed in the queue to a connecting client (R9.57).
-    SnapshotReportsFailed,
+    SnapshotTellsOfFailed,
     /// A replay begins with the event after `fromId` (R9.3).
     ReplayIsWhole,
     /// `getSession` does not show the callback target (R9.68).
@@ -50,14 +50,14 @@ impl Rule {
         Self::PendingIsQueued,
         Self::LastOfBatchIsRepresentative,
         Self::CallbackNamesItsExecution,
-        Self::GateWaitMatchesRun,
+        Self::GateWaitIsOfItsRun,
         Self::RebindForgetsAbort,
         Self::ReconnectCancelsGrace,
         Self::StaleFenceIsRefused,
         Self::TerminalOnce,
         Self::TerminalBeforeRemoval,
         Self::LastSlotExhausts,
-        Self::SnapshotReportsFailed,
+        Self::SnapshotTellsOfFailed,
         Self::ReplayIsWhole,
         Self::CallbackTargetIsSecret,
         Self::QueueLimitIsExact,
@@ -79,7 +79,7 @@ impl Rule {
                 "A callback has the `executionId` that legacy receivers require",
                 "§8",
             ),
-            Self::GateWaitMatchesRun => ("Only the awaited run ends the wait for its gate result", "§8"),
+            Self::GateWaitIsOfItsRun => ("Only the awaited run ends the wait for its gate result", "§8"),
             Self::RebindForgetsAbort => ("A new run does not inherit the stop of an earlier run", "§5"),
             Self::ReconnectCancelsGrace => (
                 "A reconnect with the same fence cancels the disconnect grace",
@@ -95,7 +95,7 @@ impl Rule {
                 "The failure that uses the last delay exhausts the message, and no earlier one does",
                 "§4",
             ),
-            Self::SnapshotReportsFailed => ("The snapshot reports messages that failed in the queue", "§9"),
+            Self::SnapshotTellsOfFailed => ("The snapshot reports messages that failed in the queue", "§9"),
             Self::ReplayIsWhole => ("A replay begins with the event after `fromId`", "§9"),
             Self::CallbackTargetIsSecret => ("`getSession` does not show the callback target", "§9"),
             Self::QueueLimitIsExact => ("The queue accepts exactly as many messages as its limit", "§3"),

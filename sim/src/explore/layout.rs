@@ -95,6 +95,22 @@ impl<'a> Layout<'a> {
         (label, prompt)
     }
 
+    /// A new message that runs a command, in place of what it would say: its label and its prompt.
+    fn command(&mut self, saying: &Saying, session: &SessionName) -> (Label, Prompt) {
+        let (label, said) = self.message(saying, session);
+        if let Prompt::Say(Directive::Gate(_)) = said {
+            self.tags.pop();
+        }
+        let prompt = Prompt::Command(turnstile_scenarios::Command {
+            name: COMMAND.to_owned(),
+            arguments: None,
+        });
+        if let Some((_, _, said)) = self.messages.last_mut() {
+            said.clone_from(&prompt);
+        }
+        (label, prompt)
+    }
+
     /// Resolves a session: an existing one, or the next one if more are allowed.
     fn session(&self, index: Index) -> SessionName {
         index.get(&self.sessions).clone()
@@ -117,29 +133,20 @@ impl<'a> Layout<'a> {
                 }
                 let session = self.sessions[which].clone();
                 let surface = self.surface(*on_other_surface);
-                let (label, mut prompt) = self.message(saying, &session);
                 let is_legacy = surface.unwrap_or(self.swarm.surface) == Surface::Legacy;
-                if *is_command && is_legacy {
-                    if let Prompt::Say(Directive::Gate(_)) = prompt {
-                        self.tags.pop();
-                    }
-                    prompt = Prompt::Command(turnstile_scenarios::Command {
-                        name: COMMAND.to_owned(),
-                        arguments: None,
-                    });
-                    if let Some((_, _, said)) = self.messages.last_mut() {
-                        said.clone_from(&prompt);
-                    }
-                }
+                let (label, prompt) = match *is_command && is_legacy {
+                    true => self.command(saying, &session),
+                    false => self.message(saying, &session),
+                };
                 let client = self.sender(*by_viewer);
+                let id = match id_by_server {
+                    true => IdMaker::Server,
+                    false => IdMaker::Client,
+                };
                 self.push(Step::Send(SendMessage {
                     form: matches!(prompt, Prompt::Command(_)).then(|| Form::Payload.into()),
                     client: client.into(),
-                    id: if *id_by_server {
-                        IdMaker::Server
-                    } else {
-                        IdMaker::Client
-                    },
+                    id,
                     surface: surface.map(At::from),
                     ..plain(label, prompt, &session)
                 }));
@@ -154,20 +161,7 @@ impl<'a> Layout<'a> {
             Act::Repeat {
                 message,
                 on_other_surface,
-            } => {
-                let (label, session, prompt) = message.get(&self.messages).clone();
-                let again: Label = name(&format!("r{}", self.steps.len()));
-                let surface = match prompt {
-                    // Only the legacy surface supports this.
-                    Prompt::Command(_) => Some(Surface::Legacy),
-                    _ => self.surface(*on_other_surface),
-                };
-                self.push(Step::Send(SendMessage {
-                    repeat: Some(label.into()),
-                    surface: surface.map(At::from),
-                    ..plain(again, prompt, &session)
-                }));
-            }
+            } => self.repeat(*message, *on_other_surface),
             Act::Interrupt(session) => {
                 let session = self.session(*session).into();
                 self.push(Step::Interrupt(Interrupt {
@@ -175,55 +169,22 @@ impl<'a> Layout<'a> {
                     ..Interrupt::default()
                 }));
             }
-            Act::Update { session, target } => {
-                let callback = match target {
-                    TargetChoice::Nowhere => CallbackTarget::None,
-                    TargetChoice::Receiver => CallbackTarget::Receiver,
-                    TargetChoice::Elsewhere => CallbackTarget::Path(OTHER_PATH.to_owned()),
-                };
-                let session = self.session(*session).into();
-                self.push(Step::Update(Update {
-                    callback,
-                    session,
-                    client: At::default(),
-                    reply: SuccessReply::default(),
-                }));
-            }
+            Act::Update { session, target } => self.update(*session, target),
             Act::Stream {
                 session,
                 by_viewer,
                 from,
                 reads_slowly,
             } => self.stream(*session, *by_viewer, from, *reads_slowly),
-            Act::Query { session, which } => {
-                let session = self.session(*session).into();
-                self.push(Step::Call(Call {
-                    procedure: (*which.get(&QUERIES)).to_owned(),
-                    input: None,
-                    body: None,
-                    by: Caller::default(),
-                    method: None,
-                    session,
-                    client: At::default(),
-                    reply: CallReply::default(),
-                }));
-            }
-            Act::Release(which) => {
-                if !self.tags.is_empty() {
-                    let tag = self.tags.remove(which.index(self.tags.len()));
-                    self.push(Step::Release(tag.into()));
-                }
-            }
+            Act::Query { session, which } => self.query(*session, *which),
+            Act::Release(which) => self.release(*which),
             Act::Wait(lapse) => self.push(Step::Wait(*lapse)),
             Act::Sync { message, is, within } => {
                 let (label, ..) = message.get(&self.messages).clone();
-                self.push(Step::Await(Await {
-                    condition: Condition::Message {
-                        of: label.into(),
-                        is: *is,
-                    },
-                    within: *within,
-                }));
+                let of = label.into();
+                let condition = Condition::Message { of, is: *is };
+                let within = *within;
+                self.push(Step::Await(Await { condition, within }));
             }
             Act::Delete(session) => {
                 let session = self.session(*session).into();
@@ -233,6 +194,58 @@ impl<'a> Layout<'a> {
                 }));
             }
         }
+    }
+
+    /// Sends an earlier message again, under a label of its own.
+    fn repeat(&mut self, message: Index, on_other_surface: bool) {
+        let (label, session, prompt) = message.get(&self.messages).clone();
+        let again: Label = name(&format!("r{}", self.steps.len()));
+        let surface = match prompt {
+            // Only the legacy surface supports this.
+            Prompt::Command(_) => Some(Surface::Legacy),
+            _ => self.surface(on_other_surface),
+        };
+        self.push(Step::Send(SendMessage {
+            repeat: Some(label.into()),
+            surface: surface.map(At::from),
+            ..plain(again, prompt, &session)
+        }));
+    }
+
+    fn update(&mut self, session: Index, target: &TargetChoice) {
+        let callback = match target {
+            TargetChoice::Nowhere => CallbackTarget::None,
+            TargetChoice::Receiver => CallbackTarget::Receiver,
+            TargetChoice::Elsewhere => CallbackTarget::Path(OTHER_PATH.to_owned()),
+        };
+        let session = self.session(session).into();
+        self.push(Step::Update(Update {
+            callback,
+            session,
+            client: At::default(),
+            reply: SuccessReply::default(),
+        }));
+    }
+
+    fn release(&mut self, which: Index) {
+        if !self.tags.is_empty() {
+            let tag = self.tags.remove(which.index(self.tags.len()));
+            self.push(Step::Release(tag.into()));
+        }
+    }
+
+    fn query(&mut self, session: Index, which: Index) {
+        let session = self.session(session).into();
+        self.push(Step::Call(Call {
+            procedure: (*which.get(&QUERIES)).to_owned(),
+            input: None,
+            body: None,
+            by: Caller::default(),
+            method: None,
+            session,
+            client: At::default(),
+            reply: CallReply::default(),
+        }));
     }
 
     fn stream(&mut self, session: Index, by_viewer: bool, from: &ResumeChoice, reads_slowly: bool) {

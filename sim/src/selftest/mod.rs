@@ -203,14 +203,14 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::EnqueueIsAwaited
         | Rule::CallbackRetryIsDurable
         | Rule::LastOfBatchIsRepresentative
-        | Rule::GateWaitMatchesRun => "one-callback-per-batch",
+        | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
         Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
             "every-acked-message-ends"
         }
         Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
         Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
         Rule::TerminalOnce => "terminal-once",
-        Rule::SnapshotReportsFailed => "clients-show-the-same-badges",
+        Rule::SnapshotTellsOfFailed => "clients-show-the-same-badges",
         Rule::ReplayIsWhole => "replay-is-exact",
         Rule::CallbackTargetIsSecret => "no-secret-leaves",
         Rule::QueueLimitIsExact => "ten-pending-at-most",

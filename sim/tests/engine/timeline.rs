@@ -373,6 +373,7 @@ fn long_run(events: usize) -> Verdict {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the trace of one turn")]
 fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
     let body = || json!({"message": {"id": message, "prompt": "x"}});
     let frame = |name: &str| json!({"eventId": turn, "streamEventType": name, "data": {"messageId": message, "delivery": "sent"}});

@@ -118,7 +118,7 @@ const DETECTED: [(Rule, &str); 18] = [
         Rule::CallbackNamesItsExecution,
         "regressions/interrupt-during-a-hanging-delivery",
     ),
-    (Rule::GateWaitMatchesRun, "suite/callback/gate-of-another-run"),
+    (Rule::GateWaitIsOfItsRun, "suite/callback/gate-of-another-run"),
     (
         Rule::RebindForgetsAbort,
         "suite/interrupt/never-says-that-it-stopped",
@@ -131,7 +131,7 @@ const DETECTED: [(Rule, &str); 18] = [
     (Rule::TerminalOnce, "suite/interrupt/end-on-its-way"),
     (Rule::TerminalBeforeRemoval, "suite/crash/wrapper-gone-for-good"),
     (Rule::LastSlotExhausts, "suite/crash/wrapper-never-there"),
-    (Rule::SnapshotReportsFailed, "regressions/kill-overtakes-a-feed"),
+    (Rule::SnapshotTellsOfFailed, "regressions/kill-overtakes-a-feed"),
     (Rule::ReplayIsWhole, "suite/crash/ack-lost"),
     (
         Rule::CallbackTargetIsSecret,

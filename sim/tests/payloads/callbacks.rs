@@ -3,6 +3,7 @@
 use crate::book::{Chapter, Page, unified, v2};
 use crate::taken::{Pick, callback};
 
+#[expect(clippy::too_many_lines, reason = "the pages of one chapter")]
 pub fn chapter() -> Chapter {
     let first = |name, says, script| Page::both(name, says, script, callback("first"));
     Chapter {

@@ -40,6 +40,7 @@ pub fn chapter() -> Chapter {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the pages of one chapter")]
 fn replies() -> Vec<Page> {
     let (waiting, running, completed) = (reply(GET, 1), reply(GET, 2), reply(GET, 3));
     vec![

@@ -11,6 +11,7 @@ const REFUSED: &str = "refused-otherwise";
 /// The script with missing authorization.
 const NO_RIGHT: &str = "suite/legacy/no-right-to-ask";
 
+#[expect(clippy::too_many_lines, reason = "the pages of one chapter")]
 pub fn chapter() -> Chapter {
     let refused =
         |name: &str, says: &str, procedure, number| Page::both(name, says, REFUSED, reply(procedure, number));

@@ -15,6 +15,7 @@ const NO_RIGHT: &str = "suite/legacy/no-right-to-ask";
 /// The script with a full disk.
 const NOT_STORED: &str = "refused-by-the-store";
 
+#[expect(clippy::too_many_lines, reason = "the pages of one chapter")]
 pub fn chapter() -> Chapter {
     let calls = |procedure, first| Calls {
         script: REFUSED,

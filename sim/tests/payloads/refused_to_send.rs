@@ -18,6 +18,7 @@ const FULL: &str = "suite/queue/overflow-then-interrupt";
 /// The script with a full disk.
 const NOT_STORED: &str = "refused-by-the-store";
 
+#[expect(clippy::too_many_lines, reason = "the pages of one chapter")]
 pub fn chapter() -> Chapter {
     let calls = |procedure, first| Calls {
         script: REFUSED,

@@ -7,6 +7,7 @@ use crate::session_properties::actions::{Frame, Index, ReplyEnd};
 use crate::session_properties::setting::KILO_SESSION;
 
 /// The type and the data of a frame. `None` if it refers to a message and there is none.
+#[expect(clippy::too_many_lines, reason = "one arm for each frame")]
 pub fn to_json(
     frame: &Frame,
     message_at: impl Fn(Index) -> Option<MessageId>,

@@ -38,6 +38,7 @@ fn with(mut base: Value, more: &Value) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn incompatible_fields_are_refused() {
     let mut sweep = Sweep::begin(without_prompt());
     let session = sweep.session.clone();

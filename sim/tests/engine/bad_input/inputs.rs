@@ -293,6 +293,7 @@ fn payload_command() -> Vec<Field> {
 }
 
 /// All forms of all inputs.
+#[expect(clippy::too_many_lines, reason = "a table of inputs")]
 pub fn all() -> Vec<Input> {
     let branch = || may("branch", Kind::Text);
     let tag = |name| must("type", Kind::Tag(name));

@@ -170,6 +170,7 @@ fn invalid_types(kind: Kind) -> Vec<Value> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of forms")]
 fn invalid_forms(kind: Kind) -> Vec<(String, Value)> {
     let uuid = "6f1b2c3d-0000-4000-8000-00000000abcd";
     let texts: Vec<String> = match kind {

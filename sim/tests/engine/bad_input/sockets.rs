@@ -51,6 +51,7 @@ fn stream_query(session: &str, now: Timestamp) -> Query {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_invalid_stream_request_is_refused() {
     let mut sweep = Sweep::begin(Vec::new());
     let (session, now) = (sweep.session.clone(), sweep.test_bed.now());
@@ -244,6 +245,7 @@ fn worker(user: &str, session: &str, exp: i64) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_ingest_opens_only_for_the_current_run() {
     let mut sweep = Sweep::begin(Vec::new());
     let (session, binding) = running_session(&mut sweep);

@@ -118,6 +118,7 @@ fn search_session(planted: &mut Planted, metadata: Metadata, target: CallbackTar
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_record_that_cannot_be_read_is_refused_without_a_secret() {
     let mut planted = Planted::default();
     let mut planted_text = |place: &str| planted.text(place, Audience::None);

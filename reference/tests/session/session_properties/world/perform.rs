@@ -18,6 +18,7 @@ use crate::session_properties::setting::{PLAIN, admission, target, workspace};
 const STREAM_PAUSE: Duration = Duration::from_secs(20);
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "one arm for each action")]
     pub(super) fn act(&mut self, action: &Action) -> Result<(), Violation> {
         match action {
             Action::Admit { count, intent } => {

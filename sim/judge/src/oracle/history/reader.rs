@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
                 self.reading_refused(path);
             }
             Observation::FrameReceived { socket, frame, .. } => {
-                self.frame_received(at, (party, *socket), frame)
+                self.frame_received(at, (party, *socket), frame);
             }
             Observation::FrameSent { socket, frame, .. } => self.frame_sent(at, (party, *socket), frame),
             Observation::SocketClosed { socket, .. } => self.closed(at, (party, *socket)),
