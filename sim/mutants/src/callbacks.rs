@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use turnstile_reference::callbacks::CallbackQueue;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::model::message::Message;
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::wrapper::IngestRefusal;
 use turnstile_reference::session::{CallbackJob, EnqueueError, Input, Reply, Session, Stored};
@@ -79,7 +80,7 @@ impl Interceptor for AnyRunReleasesGate {
         if !is_of_another_run || !waits {
             return Memory::Stays;
         }
-        let has_accepted = decided.session.messages().any(|message| message.is_accepted());
+        let has_accepted = decided.session.messages().any(Message::is_accepted);
         let now = json!(moment.now);
         change_core(decided, |core| {
             core.0["batch"]["gateWaived"] = json!(true);
