@@ -19,7 +19,7 @@ fn faults() -> Vec<Fault> {
         Fault::on(
             &link,
             LinkEffect::Throttle {
-                rate: "10KB/s".parse().unwrap(),
+                rate: "10KB/s".parse().expect("it is a rate"),
             },
         ),
         Fault::end_of("server", "wrapper", ConnectionEnd::Reset),
@@ -165,6 +165,6 @@ fn a_bandwidth_is_written_in_the_largest_unit_that_fits() {
     ] {
         assert!(text.parse::<Bandwidth>().is_err(), "{text}");
     }
-    let narrow: Bandwidth = "10KB/s".parse().unwrap();
+    let narrow: Bandwidth = "10KB/s".parse().expect("it is a rate");
     assert_eq!(narrow.time_for(25_000), Duration::from_millis(2_500));
 }

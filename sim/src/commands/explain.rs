@@ -26,7 +26,7 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     };
     let entries = library
         .as_ref()
-        .map(|library| library.entries())
+        .map(turnstile_scenarios::Library::entries)
         .unwrap_or_default();
     match explain::explain(&arguments.id, entries) {
         Ok(text) => {

@@ -34,7 +34,7 @@ impl LabelledFinding {
         });
         Self {
             rule: finding.rule.clone(),
-            protocol: finding.protocol.to_vec(),
+            protocol: finding.protocol.clone(),
             at: finding.at,
             message: finding.message.clone(),
             label,

@@ -183,7 +183,7 @@ fn logs_read(records: &[Record]) -> usize {
             }
             What::Observation(Observation::SocketRefused { path, .. }) if is_reading(path) => read += 1,
             What::Observation(Observation::SocketClosed { socket, .. }) => {
-                read += usize::from(under_way.remove(socket))
+                read += usize::from(under_way.remove(socket));
             }
             What::Observation(Observation::FrameReceived { socket, frame })
                 if frame["streamEventType"] == CONNECTED =>

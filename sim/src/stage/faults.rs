@@ -82,11 +82,10 @@ impl Faults {
     /// Ends a fault. Does not change a disk or queue with a later behaviour, or a host that is up.
     pub fn end(&self, world: &mut dyn AnyWorld, applied: &Applied) {
         match &applied.place {
-            None => {}
             Some(Place::Queue) if self.queue_orders.get() == applied.order => self.end_queue(),
             Some(Place::Disk(_)) if self.disk_orders.get() != applied.order => {}
             Some(Place::Host(host)) if world.is_up(host) != Ok(false) => {}
-            Some(Place::Queue | Place::Wrapper) => {}
+            None | Some(Place::Queue | Place::Wrapper) => {}
             Some(place) => world.heal(place).expect("a place that was struck can be healed"),
         }
     }

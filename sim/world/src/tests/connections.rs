@@ -263,7 +263,7 @@ fn a_fin_an_rst_and_silence_differ_for_the_peer() {
     let finished = strike(|world| {
         world
             .apply(&Fault::end_of("client", "server", ConnectionEnd::Finish))
-            .unwrap()
+            .unwrap();
     });
     // Later data of the server meets a client that has ended its reads but not closed the connection.
     let ends = [
@@ -276,7 +276,7 @@ fn a_fin_an_rst_and_silence_differ_for_the_peer() {
     let reset = strike(|world| {
         world
             .apply(&Fault::end_of("client", "server", ConnectionEnd::Reset))
-            .unwrap()
+            .unwrap();
     });
     let ends = ["server: ConnectionReset", "server cannot write: ConnectionReset"];
     let other = ["client: ConnectionReset", "client cannot write: ConnectionReset"];
@@ -285,7 +285,7 @@ fn a_fin_an_rst_and_silence_differ_for_the_peer() {
     let silent = strike(|world| {
         world
             .apply(&Fault::end_of("client", "server", ConnectionEnd::Silence))
-            .unwrap()
+            .unwrap();
     });
     assert_eq!(silent, ["server reads 7"]);
 }

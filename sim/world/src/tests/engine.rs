@@ -155,7 +155,7 @@ fn eventful_run(seed: u64) -> Vec<String> {
     world.schedule(at(6_000), |world| {
         world
             .apply(&Fault::end_of("one", "server", ConnectionEnd::Reset))
-            .unwrap()
+            .unwrap();
     });
     assert_eq!(
         world.run_until(Some(at(10_000)), || false),
