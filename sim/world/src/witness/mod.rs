@@ -62,7 +62,7 @@ const TURMOIL: &str = "turmoil";
 /// Effects on links that turmoil can implement.
 const CARRIED: [FaultKind; 3] = [FaultKind::Cut, FaultKind::BlackHole, FaultKind::Delay];
 
-/// A world on [`turmoil::Sim`]. See the [module](self).
+/// A world on [`turmoil::Sim`]. See the module.
 pub struct WitnessWorld {
     sim: Sim<'static>,
     clock: TickClock,
