@@ -1,7 +1,7 @@
 //! The edges of the server: HTTP procedures, the clients' stream, the wrappers' ingest.
 //!
 //! This module parses requests into valid values and serializes replies. It decides nothing. What the procedures do
-//! is in [`procedures`](crate::procedures) and [`legacy::api`](crate::legacy::api).
+//! is in `procedures` and [`legacy::api`](crate::legacy::api).
 
 mod bad_parameter;
 mod ingest;

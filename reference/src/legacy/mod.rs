@@ -5,7 +5,7 @@
 //!
 //! - [`model`]: executions as values. Below the session.
 //! - [`record`]: the stored form of an older service. Below the store.
-//! - [`api`]: procedures and parameters of old clients and wrappers. Above [`procedures`](crate::procedures).
+//! - [`api`]: procedures and parameters of old clients and wrappers. Above `procedures`.
 
 pub mod api;
 pub mod model;

@@ -1,6 +1,6 @@
 //! The rows that a decision writes.
 //!
-//! A decision only names what changed ([`Writes`](super::Writes)). A [`Commit`] has the values, so that the store
+//! A decision only names what changed ([`Writes`]). A [`Commit`] has the values, so that the store
 //! does not depend on sessions, and a host can inspect the rows before they are written.
 
 use std::borrow::Cow;

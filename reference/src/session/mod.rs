@@ -18,11 +18,11 @@
 //! [`Input::Resume`] repeats the effects that would be missed: deliveries and callbacks. Clients recover broadcasts
 //! by the replay, and a wrapper receives commands again when it opens a new socket.
 //!
-//! A session consists of parts, each a struct with private fields in its own module: [`queue`], [`outbox`],
-//! [`wrapper_run`], [`supervision`], [`imported`], [`stream`]. A part changes only itself, and records writes and
-//! effects in the [`step`]. [`Session`] decides what involves several parts, in one module for each subject:
+//! A session consists of parts, each a struct with private fields in its own module: `queue`, `outbox`,
+//! `wrapper_run`, `supervision`, `imported`, `stream`. A part changes only itself, and records writes and
+//! effects in the `step`. [`Session`] decides what involves several parts, in one module for each subject:
 //! `admission`, `delivering`, `ingest`, `settlement`, `batch`, `calling_back`, `executions`, `timing`, `deletion`.
-//! [`state`] has the stored form of a session.
+//! `state` has the stored form of a session.
 
 pub mod admission;
 mod batch;
