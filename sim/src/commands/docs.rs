@@ -96,7 +96,7 @@ fn oracles(moment: Moment) -> String {
 
 fn mutants() -> String {
     let rows = rules_matching(None).into_iter().map(|rule| {
-        let (section, text) = rule.text();
+        let (text, section) = rule.text();
         [
             format!("`{}`", name_of(rule)),
             format!("{text} ({section})"),
