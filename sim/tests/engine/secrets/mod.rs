@@ -146,7 +146,7 @@ fn a_failing_callback_leaks_no_secret() {
             hunt.look(&session);
         }
         hunt.expect_logged("callback given up");
-        hunt.expect_logged("tried again");
+        hunt.expect_logged("retry scheduled");
         hunt
     });
 }
