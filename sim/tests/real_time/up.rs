@@ -23,7 +23,7 @@ use crate::tool::{command, scratch};
 /// Time limit for each line of output.
 const LINE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The last line of the instructions.
-const LAST_LINE: &str = "Ctrl-C here ends it.";
+const LAST_LINE: &str = "Press Ctrl-C here to stop.";
 
 fn output(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
@@ -89,7 +89,7 @@ impl Up {
         let from = self
             .instructions
             .iter()
-            .position(|line| line.starts_with("# Who asks"))
+            .position(|line| line.starts_with("# Settings"))
             .unwrap();
         let lines = self.instructions[from..].iter().filter(|line| *line != LAST_LINE);
         lines.map(|line| format!("{line}\n")).collect()
