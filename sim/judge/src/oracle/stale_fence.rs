@@ -190,10 +190,11 @@ impl Cause {
     }
 }
 
+/// Whether a user had interrupted the session by then. A deletion begins with an interrupt.
 fn is_interrupted_by_user(session: &SessionHistory, reported_at: Duration) -> bool {
+    let is_interrupt = |procedure: &str| matches!(procedure, "interruptSession" | "deleteSession");
     let mut calls = session.calls.iter();
-    calls
-        .any(|call| call.procedure == "interruptSession" && call.at <= reported_at + session.run.time_error())
+    calls.any(|call| is_interrupt(&call.procedure) && call.at <= reported_at + session.run.time_error())
 }
 
 /// Findings about events that a stream contains more often than they were sent under a current fence.
@@ -360,6 +361,28 @@ mod tests {
             is_lost(&mut writer);
             writer.wrapper_sends(generation, "kilocode", reply("m2"));
             assert_eq!(writer.ended("m2"), rules);
+        }
+    }
+
+    #[test]
+    fn an_interrupt_after_a_stale_frame_needs_a_user_who_interrupted_or_deleted() {
+        for (procedure, is_found) in [
+            ("getSession", true),
+            ("interruptSession", false),
+            ("deleteSession", false),
+        ] {
+            let mut writer = second_run();
+            is_lost(&mut writer);
+            writer.wrapper_sends(1, "interrupted", json!({"reason": "killed"}));
+            writer.answered(
+                procedure,
+                json!({}),
+                200,
+                json!({"result": {"data": {"success": true}}}),
+            );
+            writer.interrupted("m2");
+            let found = writer.judged().iter().any(|name| name == FOUND[0]);
+            assert_eq!(found, is_found, "{procedure}");
         }
     }
 
