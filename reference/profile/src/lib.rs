@@ -71,6 +71,9 @@ with_defaults! {
         pub delivery_retry_delays_cold: Vec<Duration> =
             [2, 4, 8, 16, 32, 60, 60, 60, 120, 120].map(seconds).into(),
 
+        /// The codes of a wrapper's refusals after which a delivery is not tried again (R4.12).
+        pub permanent_refusals: Vec<String> = Vec::new(),
+
         /// The time-out for connecting to a wrapper (R5.11).
         #[serde(with = "duration")]
         pub wrapper_connect_timeout: Duration = seconds(10),
@@ -130,6 +133,21 @@ with_defaults! {
         /// The delay after the first failed request for a callback job, which doubles with each failure (R8.30).
         #[serde(with = "duration")]
         pub callback_retry_base: Duration = seconds(60),
+
+        /// The maximum size of a callback job, in bytes of JSON (R8.35).
+        pub callback_job_limit: usize = 127_000,
+        /// The time by which the queue of callbacks may delay a request (R8.39).
+        #[serde(with = "duration")]
+        pub callback_latency: Duration = Duration::ZERO,
+
+        /// Whether `start` accepts a callback target (R2.118).
+        pub callback_at_start: bool = true,
+        /// Whether a deletion still delivers the callbacks that are owed (R2.122).
+        pub delete_keeps_callbacks: bool = true,
+        /// Whether an assistant message that never finished counts as a reply at reconciliation (R7.23).
+        pub unfinished_reply_counts: bool = false,
+        /// Whether the filters of a stream apply to the snapshot that is shown on connect (R9.9).
+        pub filters_hide_snapshot: bool = true,
 
         /// The size of the portions in which a replay reads events, in bytes (R9.18).
         pub replay_round_bytes: usize = 1024 * 1024,
