@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _};
 use turnstile::docs::{self, Region, table};
 use turnstile::selftest::{name_of, oracle_of, rules_matching};
+use turnstile_fault::{Capability, FaultKind};
 use turnstile_judge::oracle::{Moment, ORACLES};
 use turnstile_profile::Profile;
 
@@ -26,6 +27,14 @@ const REGIONS: &[Region] = &[
     Region {
         name: "mutants",
         write: mutants,
+    },
+    Region {
+        name: "faults",
+        write: faults,
+    },
+    Region {
+        name: "capabilities",
+        write: capabilities,
     },
     Region {
         name: "commands",
@@ -96,14 +105,40 @@ fn oracles(moment: Moment) -> String {
 
 fn mutants() -> String {
     let rows = rules_matching(None).into_iter().map(|rule| {
-        let (text, section) = rule.text();
         [
             format!("`{}`", name_of(rule)),
-            format!("{text} ({section})"),
+            rule.text().to_owned(),
+            rule.ids().join(" "),
             format!("`{}`", oracle_of(rule)),
         ]
     });
-    table(["mutant", "broken rule", "oracle that finds it"], rows)
+    table(
+        ["mutant", "broken rule", "protocol", "oracle that finds it"],
+        rows,
+    )
+}
+
+fn faults() -> String {
+    let rows = FaultKind::ALL.iter().map(|kind| {
+        let needs: Vec<String> = kind
+            .needs()
+            .iter()
+            .map(|capability| format!("`{}`", capability.name()))
+            .collect();
+        [
+            format!("`{}`", kind.name()),
+            kind.about().to_owned(),
+            needs.join(" "),
+        ]
+    });
+    table(["fault", "effect", "may need of a live server"], rows)
+}
+
+fn capabilities() -> String {
+    let rows = Capability::ALL
+        .iter()
+        .map(|capability| [format!("`{}`", capability.name()), capability.text().to_owned()]);
+    table(["capability", "meaning"], rows)
 }
 
 fn commands() -> String {
