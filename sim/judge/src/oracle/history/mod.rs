@@ -28,7 +28,9 @@ pub use self::faults::Faults;
 pub use self::reader::CONNECTED;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
-pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
+pub use self::wrapper::{
+    Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperAnswer, WrapperFrame,
+};
 use crate::parties::Secrets;
 use crate::trace::Trace;
 
