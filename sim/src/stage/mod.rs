@@ -92,11 +92,12 @@ impl Stage {
     /// The thread already has a world.
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
-        Self::in_world(world, Secrets::default(), subject, stored)
+        Self::in_world(world, Secrets::default(), Profile::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
-    /// Creates all parties in a given world, which must be new and empty except for a server that it provides.
+    /// Creates all parties in a given world, which must be new and empty except for a server that it provides. A
+    /// server that the world does not provide gets `profile`; one that it provides has it already.
     ///
     /// # Errors
     ///
@@ -104,11 +105,12 @@ impl Stage {
     pub fn in_world(
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
+        profile: Profile,
         subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
-        let profile = Arc::<Profile>::default();
+        let profile = Arc::new(profile);
         let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
