@@ -308,7 +308,7 @@ impl Laws {
                 self.reached.insert(format!("close {code}"));
                 Ok(())
             }
-            Effect::EndStreams => Ok(()),
+            Effect::EndStreams | Effect::CancelDelivery(_) => Ok(()),
             Effect::StopWrapper(run) => {
                 if matches!(seen.input, Input::Wake) {
                     self.supervision.justify_loss(seen, &self.ledger)?;
