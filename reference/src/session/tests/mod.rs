@@ -44,6 +44,14 @@ impl Bench {
     }
 
     fn with_gate(gate_threshold: Option<GateThreshold>) -> Self {
+        Self::with(gate_threshold, Profile::default())
+    }
+
+    fn with_profile(profile: Profile) -> Self {
+        Self::with(None, profile)
+    }
+
+    fn with(gate_threshold: Option<GateThreshold>, profile: Profile) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
         let session = "agent_00000000-0000-4000-8000-000000000001".parse().unwrap();
@@ -55,7 +63,7 @@ impl Bench {
             url: "http://receiver/".to_owned(),
             headers: BTreeMap::new(),
         });
-        let profile = Arc::new(Profile::default());
+        let profile = Arc::new(profile);
         let session = Session::create(metadata, randomness.clone(), profile.clone());
         Self {
             now,
