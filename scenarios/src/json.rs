@@ -76,6 +76,30 @@ pub fn has_field(value: &Value, name: &str) -> bool {
     }
 }
 
+/// Replaces every part such as `<first>` whose name has an id.
+pub fn text_with_ids(text: &str, id: impl Fn(&str) -> Option<String>) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        let (before, marked) = rest.split_at(start);
+        replaced.push_str(before);
+        let found = marked
+            .find('>')
+            .and_then(|end| Some((id(label(&marked[..=end])?)?, end)));
+        rest = match found {
+            Some((id, end)) => {
+                replaced.push_str(&id);
+                &marked[end + 1..]
+            }
+            None => {
+                replaced.push('<');
+                &marked[1..]
+            }
+        };
+    }
+    replaced + rest
+}
+
 /// The label in a string such as `<first>`.
 fn label(text: &str) -> Option<&str> {
     let label = text.strip_prefix('<')?.strip_suffix('>')?;
@@ -154,6 +178,14 @@ mod tests {
         actual["a"] = json!({"b": null});
         let text = wanted.mismatch(&actual, id).unwrap();
         assert_eq!(text, r#"a.b is null, not "present""#);
+    }
+
+    #[test]
+    fn only_names_with_an_id_are_replaced_in_a_text() {
+        let id = |label: &str| (label == "first").then(|| "msg_1".to_owned());
+        let text = r#"{"id":"<first>","other":"<<first>> < <second> <first"#;
+        let expected = r#"{"id":"msg_1","other":"<msg_1> < <second> <first"#;
+        assert_eq!(text_with_ids(text, id), expected);
     }
 
     #[test]

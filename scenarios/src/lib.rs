@@ -48,7 +48,7 @@ pub use expectation::{
 };
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
 pub use injection::Injection;
-pub use json::{Json, JsonObject, Subset, has_field};
+pub use json::{Json, JsonObject, Subset, has_field, text_with_ids};
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
 pub use machine::Machine;

@@ -43,6 +43,9 @@ impl Checker<'_, '_> {
                     Some(label) => self.admitted(label),
                     None => {}
                 }
+                if let Some(has) = &count.has {
+                    self.check_labels(has.labels(), has.spot);
+                }
             }
             Expectation::Badge(badge) => {
                 self.check_watcher(&badge.client, badge.client.spot);

@@ -16,7 +16,7 @@ use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 
 /// Path that `updateSession` sets for callbacks.
 const OTHER_PATH: &str = "/other";
-/// Read-only procedures.
+/// Procedures that change nothing.
 const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistantMessage"];
 /// Name of the command in command messages.
 const COMMAND: &str = "review";

@@ -31,6 +31,8 @@ pub(super) struct Player<'a> {
     pub(super) clients: BTreeMap<String, Client>,
     /// Session ids by script name.
     pub(super) sessions: BTreeMap<SessionName, String>,
+    /// Ids of sessions that calls created, for which the script has no name.
+    unnamed_sessions: Vec<String>,
     /// Ids of messages and executions by label. A repeated message has several labels.
     pub(super) messages: BTreeMap<Label, String>,
     /// Ingest sockets that the script opened.
@@ -90,6 +92,7 @@ impl<'a> Player<'a> {
             view: View::default(),
             clients: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            unnamed_sessions: Vec::new(),
             messages: BTreeMap::new(),
             ingests: BTreeMap::new(),
             labels: Labels::new(),
@@ -128,6 +131,18 @@ impl<'a> Player<'a> {
         let watching = self.stage.observer().watch(id.clone());
         self.sessions.insert(name.clone(), id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
+    }
+
+    /// Starts observing the stream of a session for which the script has no name.
+    pub(super) fn watch_unnamed(&mut self, id: String) -> Result<(), HarnessError> {
+        let watching = self.stage.observer().watch(id.clone());
+        self.unnamed_sessions.push(id);
+        Ok(self.stage.world.spawn(OBSERVER, watching)?)
+    }
+
+    /// Ids of all sessions that the script has created.
+    pub(super) fn all_sessions(&self) -> impl Iterator<Item = &String> {
+        self.sessions.values().chain(&self.unnamed_sessions)
     }
 
     /// Host of the wrapper of a session.

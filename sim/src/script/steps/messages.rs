@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 use turnstile_scenarios::{
     Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker, Initiate,
     Interrupt, Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update, has_field,
+    text_with_ids,
 };
 
 use super::requests::contains;
-use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
+use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target, https_target, target_out_of_reach};
 use crate::script::player::{Halt, Player};
 use crate::stage::client::{Answer, Client, Content, Right};
 
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
 /// Read-only procedures, called with GET.
-const QUERIES: [&str; 4] = [
-    "health",
-    "getSession",
-    "getSessionHealth",
-    "getLatestAssistantMessage",
-];
+const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
+/// Procedures that create a session.
+const CREATING: [&str; 2] = ["start", "prepareSession"];
+/// The name in a raw body that stands for the session's id.
+const SESSION_NAME: &str = "session";
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
@@ -30,7 +30,12 @@ impl Player<'_> {
     pub(super) fn start(&mut self, start: &Start, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&start.client);
         let id = client.draw_message_id();
-        let answer = match self.surface {
+        // A server whose `start` takes no callback target creates such sessions as the legacy surface does (R2.118).
+        let surface = match self.scenario.session.callback && !self.stage.profile.callback_at_start {
+            true => Surface::Legacy,
+            false => self.surface,
+        };
+        let answer = match surface {
             Surface::Unified => {
                 let input = self.start_input(start, &id);
                 self.make_session(&client, "start", input, &start.session)?
@@ -217,6 +222,8 @@ impl Player<'_> {
             CallbackTarget::None => Value::Null,
             CallbackTarget::Receiver => callback_target(&self.stage.receiver, CALLBACK_PATH),
             CallbackTarget::Path(path) => callback_target(&self.stage.receiver, path),
+            CallbackTarget::OutOfReach => target_out_of_reach(&self.stage.receiver),
+            CallbackTarget::Https => https_target(&self.stage.receiver),
         };
         let session = self.session(&update.session);
         let input = json!({"cloudAgentSessionId": session, "callbackTarget": target});
@@ -266,15 +273,37 @@ impl Player<'_> {
         } else {
             let content = match call.body.as_ref().map(|body| &body.value) {
                 None => Content::Json(input),
-                Some(Body::Text(text)) => Content::Text(text.clone()),
+                Some(Body::Text(text)) => Content::Text(self.raw_body(text, call)),
                 Some(Body::Characters(count)) => Content::Text(json_of(*count)),
             };
             self.call_with(&client, procedure, content, right)?
         };
+        self.watch_created(call, &answer)?;
         match self.answer_mismatch(&answer, &call.reply) {
             None => Ok(()),
             Some(text) => Err(self.fail_step(spot, None, format!("`{procedure}` {text}"))),
         }
+    }
+
+    /// A raw body with ids in place of names.
+    fn raw_body(&self, text: &str, call: &Call) -> String {
+        text_with_ids(text, |name| {
+            let session = || self.session(&call.session).filter(|_| name == SESSION_NAME);
+            self.id_of(name).or_else(|| session().map(str::to_owned))
+        })
+    }
+
+    /// Watches a session of the user that a call has created, for which the script has no name.
+    fn watch_created(&mut self, call: &Call, answer: &Answer) -> Result<(), Halt> {
+        let is_of_user = matches!(call.by, Caller::Owner | Caller::Outsider | Caller::Latecomer);
+        if let Some((_, body)) = answer
+            && let Some(session) = body["result"]["data"]["cloudAgentSessionId"].as_str()
+            && is_of_user
+            && CREATING.contains(&call.procedure.as_str())
+        {
+            self.watch_unnamed(session.to_owned())?;
+        }
+        Ok(())
     }
 
     /// Describes how an answer differs from the expected one.
