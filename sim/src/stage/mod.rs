@@ -21,6 +21,7 @@ use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use turnstile_events::observation::Probe;
 use turnstile_judge::oracle::history::RunContext;
+pub use turnstile_judge::parties::RECEIVER_AUTHORITY;
 use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
@@ -44,8 +45,6 @@ pub use self::subject::Subject;
 
 /// Authority of the server.
 pub const SERVER_AUTHORITY: &str = "server:8787";
-/// Authority of the callback receiver.
-pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
 /// Authority of the gateway.
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
 /// Port of every wrapper.
@@ -212,6 +211,7 @@ impl Stage {
             timing_tolerance: self.world.timing_tolerance(),
             in_real_time: self.world.is_in_real_time(),
             secrets: self.secrets.all().map(str::to_owned).into(),
+            receiver: self.receiver.clone(),
             profile: Arc::clone(&self.profile),
         }
     }
@@ -305,9 +305,7 @@ fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
         let (probe, authority) = (probe(), authority.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
-            let config = WrapperConfig {
-                gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
-            };
+            let config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });
