@@ -10,7 +10,9 @@ use turnstile_fault::{Fault, Place};
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
-use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
+use turnstile_scenarios::{
+    At, IngestName, Label, Lapse, SESSION_NAME, Scenario, SessionName, Spot, Step, Surface,
+};
 use turnstile_world::{AnyWorld, Stopped};
 
 use super::stored::LaidOut;
@@ -194,6 +196,12 @@ impl<'a> Player<'a> {
     /// The same for a label as text.
     pub(super) fn id_of(&self, label: &str) -> Option<String> {
         self.messages.get(label).cloned()
+    }
+
+    /// The same, and the id of the session for its name in JSON.
+    pub(super) fn id_or_session(&self, name: &str, session: &SessionName) -> Option<String> {
+        let session = || self.session(session).filter(|_| name == SESSION_NAME);
+        self.id_of(name).or_else(|| session().map(str::to_owned))
     }
 
     /// Assigns a label to a message or an execution.

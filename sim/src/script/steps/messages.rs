@@ -19,8 +19,6 @@ const PLATFORM: &str = "turnstile";
 const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
 /// Procedures that create a session.
 const CREATING: [&str; 2] = ["start", "prepareSession"];
-/// The name in a raw body that stands for the session's id.
-const SESSION_NAME: &str = "session";
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
@@ -249,7 +247,7 @@ impl Player<'_> {
         let client = self.client(&call.client);
         let procedure = call.procedure.as_str();
         let mut input = match &call.input {
-            Some(input) => input.with_ids(|label| self.id_of(label)),
+            Some(input) => input.with_ids(|name| self.id_or_session(name, &call.session)),
             None => json!({}),
         };
         let name = if WITH_OLDER_NAME.contains(&procedure) {
@@ -273,24 +271,18 @@ impl Player<'_> {
         } else {
             let content = match call.body.as_ref().map(|body| &body.value) {
                 None => Content::Json(input),
-                Some(Body::Text(text)) => Content::Text(self.raw_body(text, call)),
+                Some(Body::Text(text)) => Content::Text(text_with_ids(text, |name| {
+                    self.id_or_session(name, &call.session)
+                })),
                 Some(Body::Characters(count)) => Content::Text(json_of(*count)),
             };
             self.call_with(&client, procedure, content, right)?
         };
         self.watch_created(call, &answer)?;
-        match self.answer_mismatch(&answer, &call.reply) {
+        match self.answer_mismatch(&answer, &call.reply, &call.session) {
             None => Ok(()),
             Some(text) => Err(self.fail_step(spot, None, format!("`{procedure}` {text}"))),
         }
-    }
-
-    /// A raw body with ids in place of names.
-    fn raw_body(&self, text: &str, call: &Call) -> String {
-        text_with_ids(text, |name| {
-            let session = || self.session(&call.session).filter(|_| name == SESSION_NAME);
-            self.id_of(name).or_else(|| session().map(str::to_owned))
-        })
     }
 
     /// Watches a session of the user that a call has created, for which the script has no name.
@@ -307,7 +299,12 @@ impl Player<'_> {
     }
 
     /// Describes how an answer differs from the expected one.
-    fn answer_mismatch(&self, answer: &Answer, expected: &CallReply) -> Option<String> {
+    fn answer_mismatch(
+        &self,
+        answer: &Answer,
+        expected: &CallReply,
+        session: &SessionName,
+    ) -> Option<String> {
         let (status, body) = match (answer, expected.lost) {
             (None, true) => return None,
             (None, false) => return Some("got no answer".to_owned()),
@@ -328,7 +325,8 @@ impl Player<'_> {
             None => &body["result"]["data"],
         };
         let mismatch = expected.has.as_ref();
-        let mismatch = mismatch.and_then(|has| has.mismatch(content, |label| self.id_of(label)));
+        let mismatch =
+            mismatch.and_then(|has| has.mismatch(content, |name| self.id_or_session(name, session)));
         let superfluous = || expected.lacks.iter().find(|field| has_field(content, field));
         let wrong = mismatch.or_else(|| superfluous().map(|field| format!("it has `{field}`")))?;
         Some(format!("was answered {status} {body}: {wrong}"))
