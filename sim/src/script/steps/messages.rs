@@ -185,7 +185,7 @@ impl Player<'_> {
             "message": message(&send.prompt, id),
         });
         if let Some(model) = &send.model {
-            input["agent"] = json!({"model": model});
+            input["agent"] = json!({"mode": self.scenario.session.mode, "model": model});
         }
         if let Some(finalization) = &send.finalization {
             input["finalization"] = finalization_fields(finalization);
