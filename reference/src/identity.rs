@@ -115,6 +115,11 @@ impl SessionId {
     pub fn draw(randomness: &Randomness) -> Self {
         Self(format!("agent_{}", randomness.uuid()))
     }
+
+    /// The UUID in the id.
+    pub fn uuid(&self) -> &str {
+        self.0.strip_prefix("agent_").unwrap_or(&self.0)
+    }
 }
 
 impl WrapperRunId {
