@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::bad_parameter::BadParameter;
 use super::{going_away, trpc};
@@ -19,10 +19,12 @@ use crate::app::App;
 use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, Malformed, SessionId, UserId, hyphenated_uuid};
+use crate::json::{self, NotJson};
 use crate::legacy::api as legacy;
 use crate::legacy::model::execution::Closing;
 use crate::refusal::{Code, Refusal};
 use crate::session::ToWrapper;
+use crate::session::events::name;
 use crate::session::frame::Frame;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::store::SessionKey;
@@ -171,22 +173,25 @@ fn required<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, B
 }
 
 /// A malformed frame. Its text is in the answer (R5.54).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 enum BadFrame {
     #[error("Frames are text")]
     Binary,
-    #[error("The frame is not JSON")]
-    Json,
+    #[error("The frame is not JSON: {0}")]
+    Json(#[from] NotJson),
     #[error("The frame has no streamEventType")]
     Type,
+    #[error("The name of the event is reserved for the server")]
+    Reserved,
 }
 
 impl BadFrame {
-    fn row(self) -> Row {
+    fn row(&self) -> Row {
         match self {
             Self::Binary => Row::BadFrameBinary,
-            Self::Json => Row::BadFrameJson,
+            Self::Json(_) => Row::BadFrameJson,
             Self::Type => Row::BadFrameType,
+            Self::Reserved => Row::BadFrameReserved,
         }
     }
 }
@@ -215,9 +220,9 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
                         socket.take(frame);
                         continue;
                     }
-                    Err(wrong) => error_frame(wrong),
+                    Err(wrong) => error_frame(&wrong),
                 },
-                Some(Ok(Message::Binary(_))) => error_frame(BadFrame::Binary),
+                Some(Ok(Message::Binary(_))) => error_frame(&BadFrame::Binary),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Close(frame))) => {
                     socket.closing = frame.map(Closing::from).unwrap_or_default();
@@ -232,11 +237,14 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
     }
 }
 
-/// Parses a frame.
+/// Parses a frame. A frame with a name of the server's own events has no effect (R5.83).
 fn read_frame(text: &str) -> Result<Frame, BadFrame> {
-    let mut frame: Value = serde_json::from_str(text).map_err(|_| BadFrame::Json)?;
+    let mut frame = json::parse(text.as_bytes())?;
     let stream_event_type = frame["streamEventType"].as_str().map(str::to_owned);
     let stream_event_type = stream_event_type.ok_or(BadFrame::Type)?;
+    if name::is_reserved(&stream_event_type) {
+        return Err(BadFrame::Reserved);
+    }
     let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
     Ok(Frame::read(stream_event_type, data))
 }
@@ -256,7 +264,7 @@ fn command_frame(command: ToWrapper) -> Message {
         ToWrapper::Kill => "kill",
         ToWrapper::RequestSnapshot => "request_snapshot",
     };
-    Message::text(json!({"type": name}).to_string())
+    Message::text(serde_json::json!({"type": name}).to_string())
 }
 
 fn close_frame(code: u16) -> Message {
@@ -266,8 +274,8 @@ fn close_frame(code: u16) -> Message {
     }))
 }
 
-fn error_frame(wrong: BadFrame) -> Message {
+fn error_frame(wrong: &BadFrame) -> Message {
     wrong.row().reach();
-    let error = json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
+    let error = serde_json::json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
     Message::text(error.to_string())
 }
