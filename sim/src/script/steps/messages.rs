@@ -15,12 +15,7 @@ use crate::stage::client::{Answer, Client, Content, Right};
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
 /// Read-only procedures, called with GET.
-const QUERIES: [&str; 4] = [
-    "health",
-    "getSession",
-    "getSessionHealth",
-    "getLatestAssistantMessage",
-];
+const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
