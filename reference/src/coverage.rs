@@ -49,7 +49,7 @@ turnstile_seams::marks! {
         RetriedCold: 4, "a failed delivery is retried, cold";
         ExhaustedWarm: 4, "the last failure exhausts, warm";
         ExhaustedCold: 4, "the last failure exhausts, cold";
-        ExhaustedAtOnce: 4, "a failure that is not retryable exhausts at once";
+        ExhaustedAtOnce: 4, "a permanent refusal exhausts at once";
         DeliveryMoot: 4, "a delivery ends whose message is no longer queued";
         EvidenceBeforeReply: 4, "the end is seen before the answer to the delivery";
         FailedSandboxConnect: 5, "delivery fails with SANDBOX_CONNECT_FAILED";

@@ -4,6 +4,7 @@
 //! `wrapper_run` and `delivering` have the logic.
 
 use serde::{Deserialize, Serialize};
+use turnstile_profile::Profile;
 
 use crate::coverage::Row;
 use crate::identity::{Fence, WrapperRunId};
@@ -137,8 +138,12 @@ impl DeliveryFailure {
         }
     }
 
-    /// Whether the delivery is retried (R4.13–R4.20).
-    pub fn is_retryable(&self) -> bool {
-        self.code != FailureCode::BadRequest
+    /// Whether the delivery is not tried again (R4.12).
+    pub fn is_permanent(&self, profile: &Profile) -> bool {
+        let code = self.code.as_str();
+        profile
+            .permanent_refusals
+            .iter()
+            .any(|permanent| permanent == code)
     }
 }

@@ -22,7 +22,10 @@ fn with_execution() -> (Bench, SocketId) {
     bench.session = Session::restore(stored, bench.randomness.clone(), bench.profile.clone());
     bench.put(Input::Resume);
     let socket = 1;
-    bench.put(Input::ImportedIngestOpened { socket, execution: id });
+    bench.put(Input::ImportedIngestOpened {
+        socket,
+        execution: id,
+    });
     (bench, socket)
 }
 
@@ -59,7 +62,10 @@ fn the_message_of_an_interrupted_execution_has_an_error_text() {
     let Reply::Interrupt(report) = reply else {
         panic!("{reply:?}");
     };
-    assert_eq!((report.interrupted, report.imported, report.imported_stopped), (0, 1, true));
+    assert_eq!(
+        (report.interrupted, report.imported, report.imported_stopped),
+        (0, 1, true)
+    );
     let expected = json!({"messageId": MESSAGE, "status": "interrupted", "delivery": "sent", "accepted": true,
         "completionSource": "interrupt", "reason": "interrupted", "error": "Interrupted by the user"});
     assert_eq!(*end(&bench), expected);
@@ -79,5 +85,8 @@ fn the_message_of_a_lost_or_late_execution_fails_with_its_reason() {
     let (mut bench, socket) = with_execution();
     bench.wrapper_says(socket, "error", json!({"fatal": true, "error": "no disk"}));
     let data = end(&bench);
-    assert_eq!((&data["reason"], &data["error"]), (&json!("wrapper_error"), &json!("no disk")));
+    assert_eq!(
+        (&data["reason"], &data["error"]),
+        (&json!("wrapper_error"), &json!("no disk"))
+    );
 }
