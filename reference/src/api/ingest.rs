@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bad_parameter::BadParameter;
 use super::{going_away, trpc};
@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, Malformed, SessionId, UserId, hyphenated_uuid};
-use crate::json::{self, NotJson};
+use crate::json::{NotJson, parse};
 use crate::legacy::api as legacy;
 use crate::legacy::model::execution::Closing;
 use crate::refusal::{Code, Refusal};
@@ -239,13 +239,18 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
 
 /// Parses a frame. A frame with a name of the server's own events has no effect (R5.83).
 fn read_frame(text: &str) -> Result<Frame, BadFrame> {
-    let mut frame = json::parse(text.as_bytes())?;
+    let mut frame = parse(text.as_bytes())?;
     let stream_event_type = frame["streamEventType"].as_str().map(str::to_owned);
     let stream_event_type = stream_event_type.ok_or(BadFrame::Type)?;
     if name::is_reserved(&stream_event_type) {
         return Err(BadFrame::Reserved);
     }
-    let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
+    let data = frame.get_mut("data").map(Value::take);
+    // A missing value is the same as one without fields (R5.53).
+    let data = data.unwrap_or_else(|| match stream_event_type.as_str() {
+        name::INTERRUPTED => json!({}),
+        _ => Value::Null,
+    });
     Ok(Frame::read(stream_event_type, data))
 }
 
@@ -264,7 +269,7 @@ fn command_frame(command: ToWrapper) -> Message {
         ToWrapper::Kill => "kill",
         ToWrapper::RequestSnapshot => "request_snapshot",
     };
-    Message::text(serde_json::json!({"type": name}).to_string())
+    Message::text(json!({"type": name}).to_string())
 }
 
 fn close_frame(code: u16) -> Message {
@@ -276,6 +281,62 @@ fn close_frame(code: u16) -> Message {
 
 fn error_frame(wrong: &BadFrame) -> Message {
     wrong.row().reach();
-    let error = serde_json::json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
+    let error = json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
     Message::text(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        read_frame(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_reserved_name_is_refused() {
+        for name in [
+            "connected",
+            "cloud.message.completed",
+            "cloud.status",
+            "cloud.anything",
+        ] {
+            let error = refusal(&json!({"streamEventType": name, "data": {}}).to_string());
+            assert!(error.contains("reserved"), "{name}: {error}");
+        }
+        for name in [
+            "preparing",
+            "commands.available",
+            "connected.again",
+            "cloudy",
+            "Connected",
+        ] {
+            let frame = read_frame(&json!({"streamEventType": name, "data": {}}).to_string());
+            assert_eq!(frame.unwrap().stream_event_type(), name);
+        }
+    }
+
+    #[test]
+    fn the_refusal_of_a_frame_names_the_reason() {
+        assert!(refusal(r#"{"streamEventType":"pong","data":1e400}"#).contains("range"));
+        let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
+        assert!(refusal(&format!(r#"{{"streamEventType":"pong","data":{deep}}}"#)).contains("nesting"));
+        assert_eq!(refusal("{}"), "The frame has no streamEventType");
+        assert!(refusal("{").starts_with("The frame is not JSON: "));
+    }
+
+    #[test]
+    fn missing_data_is_null_and_that_of_an_interrupt_an_empty_object() {
+        let data = |text: &str| read_frame(text).unwrap().data().clone();
+        assert_eq!(data(r#"{"streamEventType":"pong"}"#), Value::Null);
+        assert_eq!(data(r#"{"streamEventType":"interrupted"}"#), json!({}));
+        assert_eq!(
+            data(r#"{"streamEventType":"interrupted","data":null}"#),
+            Value::Null
+        );
+        assert_eq!(
+            data(r#"{"streamEventType":"pong","data":"\ud800"}"#),
+            json!("\u{fffd}")
+        );
+    }
 }
