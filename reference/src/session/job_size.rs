@@ -106,14 +106,14 @@ mod tests {
 
     #[test]
     fn a_job_of_exactly_the_limit_is_unchanged() {
-        let body = json!({"messageId": "m", TEXT: "é\"".repeat(10)});
+        let body = json!({"messageId": "m", TEXT: "é\"".repeat(100)});
         let limit = size(&body, &target());
         assert_eq!(fit(&body, &target(), limit), Ok(body.clone()));
         let smaller = fit(&body, &target(), limit - 1).unwrap();
         assert_eq!(smaller[TEXT], Value::Null);
         assert_eq!(
             smaller["lastAssistantMessageTextTruncation"],
-            json!({"originalUtf8ByteLength": 30, "retainedUtf8ByteLength": 0})
+            json!({"originalUtf8ByteLength": 300, "retainedUtf8ByteLength": 0})
         );
         assert_eq!(smaller["errorMessageTruncation"], Value::Null);
     }
