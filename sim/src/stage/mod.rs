@@ -309,9 +309,7 @@ fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
         let (probe, authority) = (probe(), authority.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
-            let config = WrapperConfig {
-                gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
-            };
+            let config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });

@@ -166,7 +166,7 @@ pub(super) fn wants_gate(session: &SessionHistory, message: &str) -> Likely {
         [] => {
             let mut deliveries = session.deliveries.iter();
             let delivery = deliveries.find(|delivery| delivery.message == message);
-            let threshold = delivery.map(|delivery| &delivery.body["finalization"]["gateThreshold"]);
+            let threshold = delivery.map(|delivery| delivery.gate_threshold());
             likely(threshold.is_some_and(is_on))
         }
         _ => Likely::Perhaps,

@@ -30,7 +30,9 @@ pub use self::reader::CONNECTED;
 pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
-pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
+pub use self::wrapper::{
+    Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperAnswer, WrapperFrame,
+};
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
 
