@@ -268,6 +268,12 @@ fn errors_in_steps_say_what_is_allowed() {
         6:23: `error` needs a message, such as error:no credit
     - send: { as: a, say: 'gate:' }
         6:23: `gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not ``
+    - send: { as: a, say: 'tools:3' }
+        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `3`
+    - send: { as: a, say: 'tools:0:done' }
+        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
+    - send: { as: a, characters: 100000000 }
+        6:9: 100000000 characters are too many: the maximum is 16777216
     - send: { as: a, say: idle, repeat: first, id: server }
         6:9: `id` is not allowed with `repeat`: the id is that of the repeated message
     - send: { as: a, say: idle, reply: { status: 42 } }
@@ -365,7 +371,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - wrapper: { sulks: true }
         6:14: unknown word `sulks`; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal
     - wrapper: { ready: { fail: { code: SEND_ERROR } } }
-        6:37: unknown word `SEND_ERROR`; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST
+        6:37: unknown word `SEND_ERROR`; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST, NOT_READY
     - wrapper: { job: { fail: { code: SEND_ERROR, times: 0 } } }
         6:47: expected a number above 0
     - queue: sulks
