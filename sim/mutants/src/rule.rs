@@ -43,7 +43,7 @@ rules! {
     StaleFenceIsRefused: "Ingest sockets and frames with a stale fence are refused", ["R5.50", "R5.61"];
     TerminalOnce: "A terminal state is final", ["R6.1"];
     TerminalBeforeRemoval: "An exhausted message becomes terminal before it leaves the queue", ["R4.10"];
-    LastSlotExhausts: "The failure that uses the last delay exhausts the message, and no earlier one does", ["R4.9"];
+    LastSlotExhausts: "The failure after which no delay is left exhausts the message, and no earlier one does", ["R4.9"];
     SnapshotTellsOfFailed: "The snapshot reports messages that failed in the queue", ["R9.57"];
     ReplayIsWhole: "A replay begins with the event after `fromId`", ["R9.3"];
     CallbackTargetIsSecret: "`getSession` does not show the callback target", ["R9.68"];
