@@ -208,7 +208,9 @@ fn only_synced_data_survives_a_crash() {
 
 #[test]
 fn a_file_that_shrinks_and_grows_is_zero_in_the_new_part() {
-    let file = add_client(&mut world(12), "host").disk.open("file").unwrap();
+    let mut world = world(12);
+    let client = add_client(&mut world, "host");
+    let file = client.disk.open("file").unwrap();
     file.write(0, b"abcdef").unwrap();
     file.sync_data().unwrap();
     file.set_len(2).unwrap();
