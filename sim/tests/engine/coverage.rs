@@ -67,3 +67,16 @@ fn gaps_are_reported_and_exit_with_1() {
     }
     assert_eq!(coverage(&["no-such-scenario"]).status.code(), Some(2));
 }
+
+#[cfg(feature = "selftest")]
+#[test]
+fn generated_regions_of_all_documents_are_up_to_date() {
+    let printed = turnstile(&["docs", "--check"]);
+    let diff = String::from_utf8_lossy(&printed.stdout);
+    assert_eq!(
+        printed.status.code(),
+        Some(0),
+        "run `turnstile docs` and review its changes:\n{diff}{}",
+        String::from_utf8_lossy(&printed.stderr)
+    );
+}
