@@ -274,6 +274,11 @@ impl StreamEvent {
         )
     }
 
+    /// Whether it is an event of an imported execution (R9.16).
+    pub fn is_of_execution(&self) -> bool {
+        self.others.contains_key("executionId")
+    }
+
     /// The kilo event's name and properties, if it carries one.
     pub fn kilo(&self) -> Option<(&str, &Value)> {
         kilo(&self.name, &self.data)
