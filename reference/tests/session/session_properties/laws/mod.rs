@@ -308,7 +308,7 @@ impl Laws {
                 self.reached.insert(format!("close {code}"));
                 Ok(())
             }
-            Effect::EndStreams => Ok(()),
+            Effect::EndStreams | Effect::CancelDelivery(_) => Ok(()),
             Effect::CallbackGivenUp(owner, too_large) => Err(Violation::new(
                 Law::CallbackBody,
                 format!("the callback of {owner} is given up, and no job is large: {too_large}"),
