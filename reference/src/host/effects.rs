@@ -29,7 +29,16 @@ impl SessionHost {
                 Effect::Deliver(delivery) => {
                     let Some(handle) = self.handle() else { continue };
                     let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    let run = delivery.run.id.clone();
+                    let task =
+                        tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    self.delivery = Some((run, task.abort_handle()));
+                }
+                Effect::CancelDelivery(run) => {
+                    if let Some((_, task)) = self.delivery.take_if(|(delivered_to, _)| *delivered_to == run) {
+                        tracing::info!(session = %self.key.session, %run, "delivery cut short");
+                        task.abort();
+                    }
                 }
                 Effect::StopWrapper(run) => {
                     tracing::info!(session = %self.key.session, %run, "wrapper run released");
@@ -91,9 +100,7 @@ async fn deliver(services: &Services, key: &SessionKey, delivery: Delivery, sess
     let message = delivery.message.id.clone();
     let run = delivery.run.id.clone();
     let generation = delivery.run.fence.generation;
-    if delivery.ensure_ready {
-        tracing::info!(session = %key.session, message_id = %message, %run, generation, "making the wrapper ready");
-    }
+    tracing::info!(session = %key.session, message_id = %message, %run, generation, "making the wrapper ready");
     let result = prepare_and_submit(services, &delivery, session).await;
     if let Err(failure) = &result {
         // The failure's text is not logged, because it may repeat secrets that the wrapper received.
@@ -108,22 +115,20 @@ async fn prepare_and_submit(
     delivery: &Delivery,
     session: &SessionHandle,
 ) -> Result<(), DeliveryFailure> {
-    if delivery.ensure_ready {
-        let workspace = services.wrapper.ensure_ready(delivery).await?;
-        let run = delivery.run.id.clone();
-        let prepared = Input::Prepared { run, workspace };
-        // The workspace is ready, so a failing store only delays its record.
-        let proceed = loop {
-            match session.request(prepared.clone()).await {
-                Err(Unanswered::NotStored) => {
-                    services.clock.sleep(services.profile.commit_retry_delay).await;
-                }
-                answered => break matches!(answered, Ok(Reply::Proceed(true))),
+    let workspace = services.wrapper.ensure_ready(delivery).await?;
+    let run = delivery.run.id.clone();
+    let prepared = Input::Prepared { run, workspace };
+    // The workspace is ready, so a failing store only delays its record.
+    let proceed = loop {
+        match session.request(prepared.clone()).await {
+            Err(Unanswered::NotStored) => {
+                services.clock.sleep(services.profile.commit_retry_delay).await;
             }
-        };
-        if !proceed {
-            return Err(cancelled());
+            answered => break matches!(answered, Ok(Reply::Proceed(true))),
         }
+    };
+    if !proceed {
+        return Err(cancelled());
     }
     services.wrapper.submit(delivery).await
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use turnstile_profile::Profile;
 use turnstile_seams::{BoxFuture, Clock};
 
@@ -21,6 +22,7 @@ use self::interception::{Decided, Interceptor, Memory, Moment};
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
+use crate::identity::WrapperRunId;
 use crate::legacy::model::execution::Closing;
 use crate::session::events::Event;
 use crate::session::{Decision, Effect, Input, Reply, Session, SocketId, Volatile};
@@ -81,6 +83,8 @@ struct SessionHost {
     subscribers: Vec<mpsc::Sender<Arc<Event>>>,
     ingests: BTreeMap<SocketId, mpsc::UnboundedSender<ToIngest>>,
     last_socket: SocketId,
+    /// The run and the task of the last delivery, which may have ended.
+    delivery: Option<(WrapperRunId, AbortHandle)>,
 }
 
 /// Starts the task of a session.
@@ -98,6 +102,7 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
         subscribers: Vec::new(),
         ingests: BTreeMap::new(),
         last_socket: 0,
+        delivery: None,
     };
     tokio::spawn(host.run(commands));
     SessionHandle { mailbox }

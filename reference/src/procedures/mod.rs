@@ -140,8 +140,8 @@ pub(crate) async fn interrupt(app: &App, user: UserId, input: input::OfSessionId
     let Reply::Interrupt(report) = handle.request(Input::Interrupt).await? else {
         return Err(Refusal::unknown_session());
     };
-    let success = report.interrupted > 0 || report.command_sent;
-    let mut reply = json!({"success": success, "processesFound": report.command_sent});
+    let success = report.is_anything_interrupted();
+    let mut reply = json!({"success": success, "processesFound": report.imported_stopped});
     if !success {
         reply["message"] = json!("Nothing was running and nothing was waiting");
     }

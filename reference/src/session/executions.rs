@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::deadline::Deadline;
 use super::events::{Persistence, name};
 use super::frame::{Frame, Meaning};
+use super::settlement::INTERRUPTED_BY_USER;
 use super::step::Step;
 use super::timing::WRAPPER_DISCONNECTED;
 use super::wrapper::CLOSE_STALE;
@@ -51,9 +52,9 @@ impl Session {
                 self.note_branch(branch.as_deref(), step);
                 self.settle(id, Status::Completed, None, *gate_result, step);
             }
-            Meaning::Interrupted => {
+            Meaning::Interrupted { text } => {
                 Row::ImportedInterrupted.reach();
-                self.settle(id, Status::Interrupted, None, None, step);
+                self.settle(id, Status::Interrupted, Some(text.clone()), None, step);
             }
             Meaning::FatalError { text } => {
                 Row::ImportedFailed.reach();
@@ -133,7 +134,8 @@ impl Session {
             Row::ImportedInterrupted.reach();
             kill_sent |= self.imported.stop(id, step);
             self.emit_end(id, name::INTERRUPTED, json!({}), step);
-            self.settle(id, Status::Interrupted, None, None, step);
+            let error = Some(INTERRUPTED_BY_USER.to_owned());
+            self.settle(id, Status::Interrupted, error, None, step);
         }
         (unfinished.len(), kill_sent)
     }

@@ -183,12 +183,21 @@ pub enum Reply {
 }
 
 /// The result of an interrupt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InterruptReport {
-    /// The number of interrupted messages and executions.
+    /// The number of interrupted messages.
     pub interrupted: usize,
-    /// Whether a kill was sent.
-    pub command_sent: bool,
+    /// The number of interrupted executions.
+    pub imported: usize,
+    /// Whether the wrapper of an execution was ordered to stop (R2.61).
+    pub imported_stopped: bool,
+}
+
+impl InterruptReport {
+    /// Whether a message or an execution was interrupted (R2.60).
+    pub fn is_anything_interrupted(&self) -> bool {
+        self.interrupted + self.imported > 0
+    }
 }
 
 /// An effect, to be carried out after the commit.
@@ -198,6 +207,8 @@ pub enum Effect {
     Broadcast(Event),
     /// Deliver a message. Reports with [`Input::Prepared`] and [`Input::Delivered`].
     Deliver(Box<Delivery>),
+    /// Cut the delivery to that run short. It does not report any more.
+    CancelDelivery(WrapperRunId),
     /// Send a command on an ingest socket.
     Send(SocketId, ToWrapper),
     /// Close an ingest socket with this code.

@@ -197,7 +197,7 @@ impl Executions {
             }
             Input::Interrupt | Input::Delete => End {
                 status: "interrupted",
-                error: None,
+                error: Some("Interrupted by the user".to_owned()),
                 gate: None,
             },
             _ => End {
@@ -342,7 +342,7 @@ fn terminal_end(event: &Event) -> End {
         },
         "interrupted" => End {
             status: "interrupted",
-            error: None,
+            error: text("reason").or(Some("Interrupted by the wrapper".to_owned())),
             gate: None,
         },
         _ => End {
