@@ -33,8 +33,9 @@ macro_rules! with_defaults {
         }
 
         impl $name {
-            /// Names and descriptions of all fields, in order.
-            const FIELDS: &[(&str, &[&str])] = &[$((stringify!($field), &[$($doc),+])),*];
+            /// Names, kinds and descriptions of all fields, in order.
+            const FIELDS: &[(&str, Kind, &[&str])] =
+                &[$((stringify!($field), <$type as HasKind>::KIND, &[$($doc),+])),*];
         }
 
         impl Default for $name {
@@ -162,15 +163,63 @@ with_defaults! {
     }
 }
 
-/// A field of a [`Profile`], for documents.
+/// A field of a [`Profile`], for documents and for other notations of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Its name.
     pub name: &'static str,
+    /// The kind of its values.
+    pub kind: Kind,
     /// Its default value, as in a file.
     pub default: String,
     /// Its description.
     pub doc: String,
+}
+
+/// The kind of values of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from 0.
+    Number,
+    /// A whole number from 1.
+    PositiveNumber,
+    /// A duration.
+    Duration,
+    /// A list of durations.
+    Durations,
+    /// A list of texts.
+    Texts,
+}
+
+/// A type of fields.
+trait HasKind {
+    const KIND: Kind;
+}
+
+impl HasKind for bool {
+    const KIND: Kind = Kind::Flag;
+}
+
+impl HasKind for usize {
+    const KIND: Kind = Kind::Number;
+}
+
+impl HasKind for NonZeroU32 {
+    const KIND: Kind = Kind::PositiveNumber;
+}
+
+impl HasKind for Duration {
+    const KIND: Kind = Kind::Duration;
+}
+
+impl HasKind for Vec<Duration> {
+    const KIND: Kind = Kind::Durations;
+}
+
+impl HasKind for Vec<String> {
+    const KIND: Kind = Kind::Texts;
 }
 
 impl Profile {
@@ -181,8 +230,9 @@ impl Profile {
     /// Never: a profile is plain data, which can be written.
     pub fn fields() -> Vec<Field> {
         let values = serde_json::to_value(Self::default()).expect("a profile is plain data");
-        let field = |(name, doc): &(&'static str, &[&str])| Field {
+        let field = |(name, kind, doc): &(&'static str, Kind, &[&str])| Field {
             name,
+            kind: *kind,
             default: shown(&values[*name]),
             doc: doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
         };

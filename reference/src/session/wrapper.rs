@@ -9,7 +9,7 @@ use turnstile_profile::Profile;
 use crate::coverage::Row;
 use crate::identity::{Fence, WrapperRunId};
 use crate::model::message::Message;
-use crate::model::metadata::{Metadata, Repository};
+use crate::model::metadata::Metadata;
 
 /// The close code for a socket that a newer one with the same fence replaces (R5.60).
 pub const CLOSE_REPLACED: u16 = 1000;
@@ -69,11 +69,6 @@ impl Delivery {
     /// The requested branch.
     pub fn upstream_branch(&self) -> Option<&str> {
         self.metadata.branch()
-    }
-
-    /// The repository.
-    pub fn repository(&self) -> Option<&Repository> {
-        self.metadata.repository.as_ref()
     }
 }
 

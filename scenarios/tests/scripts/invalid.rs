@@ -79,7 +79,7 @@ expect:
     1:1: missing key `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: write a sentence
     2:7: unknown word `recconnect`; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, tolerant, session, receiver, steps, expect
+    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, tolerant, profile, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
@@ -90,6 +90,49 @@ expect:
     17:27: `done fifth` is not a moment of a message; allowed: queued, sent, completed, failed or interrupted, then the message's label
     18:22: unknown label `sixth`; known: fifth, first
     "#);
+}
+
+#[test]
+fn errors_in_the_profile_name_the_similar_value_or_the_expected_kind() {
+    fn script(profile: &str) -> String {
+        steps(&format!("profile:\n{profile}"))
+    }
+    let profiles = [
+        "  delivery-retry-delay-cold: [2s]",
+        "  callback_at_start: false",
+        "  callback-at-start: maybe",
+        "  pending-limit: -1",
+        "  callback-attempts: 0",
+        "  disconnect-grace: 10",
+        "  pending-limit: 3\n  delivery-retry-delays-cold: [2s, soon]",
+        "  permanent-refusals: INVALID_REQUEST",
+        "  pending-limit: 3\n  pending-limit: 4",
+        "  [pending-limit]",
+    ];
+    insta::assert_snapshot!(errors_of(script, &profiles), @r"
+    delivery-retry-delay-cold: [2s]
+      7:3: `delivery-retry-delay-cold` is not a value of the profile; did you mean `delivery-retry-delays-cold`?
+    callback_at_start: false
+      7:3: `callback_at_start` is not a value of the profile; did you mean `callback-at-start`?
+    callback-at-start: maybe
+      7:22: expected true or false
+    pending-limit: -1
+      7:18: expected a whole number, 0 or above
+    callback-attempts: 0
+      7:22: expected a whole number above 0
+    disconnect-grace: 10
+      7:21: expected a duration, such as 2s
+    pending-limit: 3
+    delivery-retry-delays-cold: [2s, soon]
+      8:31: expected a list of durations, such as [2s, 4s]
+    permanent-refusals: INVALID_REQUEST
+      7:23: expected a list of texts, such as [INVALID_REQUEST]
+    pending-limit: 3
+    pending-limit: 4
+      8:3: duplicate key `pending-limit`
+    [pending-limit]
+      7:3: expected a map, such as { key: value }
+    ");
 }
 
 #[test]

@@ -13,12 +13,14 @@ use turnstile_world::Streams;
 use super::fault_group::FaultGroup;
 use super::faults;
 use super::layout::Layout;
+use super::profile::profile;
 use super::swarm::swarm;
 use super::workload;
 use super::wrapper_faults::misbehaving;
 
 /// Labels of the streams of randomness.
 const SWARM: &str = "explore:swarm";
+const PROFILE: &str = "explore:profile";
 const WORKLOAD: &str = "explore:workload";
 const FAULTS: &str = "explore:faults";
 
@@ -30,6 +32,7 @@ const FAULTS: &str = "explore:faults";
 pub fn scenario(seed: u64) -> Scenario {
     let streams = Streams::new(seed);
     let swarm = draw(streams, SWARM, swarm());
+    let profile = draw(streams, PROFILE, profile());
     let mut workload = Drawer::new(streams, WORKLOAD);
     let settings = workload.draw(settings());
     let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
@@ -57,7 +60,7 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.act(act);
     }
     layout.strike(last_faults);
-    layout.finish(seed, settings, receiver)
+    layout.finish(seed, &profile, settings, receiver)
 }
 
 fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {

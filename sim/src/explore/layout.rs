@@ -2,11 +2,12 @@
 //! exist at that step. Uses no randomness.
 
 use proptest::sample::Index;
+use turnstile_profile::Profile;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
     Directive, Fault, Form, IdMaker, Ingest, IngestName, Injection, Interrupt, Label, Lapse, Moment, Open,
-    Prompt, ReadingSpeed, Reply, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start, Step,
-    SuccessReply, Surface, Tag, Update,
+    Prompt, ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session, SessionName,
+    Start, Step, SuccessReply, Surface, Tag, Update,
 };
 
 use super::fault_group::{AfterWork, FaultGroup};
@@ -352,7 +353,13 @@ impl<'a> Layout<'a> {
         *socket = name::<IngestName>(&format!("intruder{}", self.intruders)).into();
     }
 
-    pub(super) fn finish(mut self, seed: u64, session: Session, receiver: Vec<Answer>) -> Scenario {
+    pub(super) fn finish(
+        mut self,
+        seed: u64,
+        profile: &Profile,
+        session: Session,
+        receiver: Vec<Answer>,
+    ) -> Scenario {
         for tag in std::mem::take(&mut self.tags) {
             self.push(Step::Release(tag.into()));
         }
@@ -363,6 +370,7 @@ impl<'a> Layout<'a> {
             rules: Vec::new(),
             api: self.swarm.surface.into(),
             tolerant: true,
+            profile: RequiredProfile::differing(profile),
             session,
             receiver,
             steps: self.steps,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `generate` | the scenario of a seed |
 //! | `swarm` | the operations and faults of a seed, with their rates |
+//! | `profile` | the server's retry delays and limits |
 //! | `workload` | what users do |
 //! | `fault_group` | related faults |
 //! | `faults` | faults, and the budget that keeps runs recoverable |
@@ -23,6 +24,7 @@ mod faults;
 mod generate;
 mod junit;
 mod layout;
+mod profile;
 mod result;
 mod run;
 mod shrink;

@@ -161,6 +161,7 @@ pub fn is_anything_pending(history: &History) -> bool {
     pending
         .iter()
         .any(|oracle| !oracle.check(history, &sessions).is_empty())
+        || sessions.iter().any(one_callback::is_awaited)
 }
 
 /// A time of the run, as findings show it.

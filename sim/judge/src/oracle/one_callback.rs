@@ -1,7 +1,9 @@
 //! Each finalized idle batch has one callback (protocol §8), for its last message and not before it is finalized.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::admissions::CallbackTargets;
 use super::batches::{Batch, batches};
 use super::callback_arrives::is_given_up;
 use super::history::{CallbackRequest, SessionHistory};
@@ -16,7 +18,7 @@ pub(super) const ORACLE: Oracle = Oracle {
         early or additional callback starts it never, too soon or twice.",
     moment: Moment::Always,
     protocol: &ids([
-        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24",
+        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24", "R8.39", "R8.40",
     ]),
     check: Check::Sessions(check),
 };
@@ -64,9 +66,31 @@ pub(super) fn first_requests<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a s
     firsts
 }
 
+/// Whether the callback of a finalized batch may still be on its way.
+pub(super) fn is_awaited(session: &SessionHistory) -> bool {
+    let firsts = first_requests(session);
+    let batches = batches(session).all;
+    batches.iter().any(|batch| {
+        batch.is_certain && !firsts.contains_key(batch.message) && session.run.end <= due_at(session, batch)
+    })
+}
+
+/// The time by which the first request of a batch's callback reaches a receiver that is reachable.
+fn due_at(session: &SessionHistory, batch: &Batch) -> Duration {
+    let latency = session.run.context.profile.callback_latency;
+    batch
+        .not_before
+        .saturating_add(latency)
+        .saturating_add(session.run.max_transit())
+}
+
 /// The finding about a batch whose callback never reached the receiver.
 fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
-    if !batch.is_certain || is_given_up(session, &[], batch.not_before) {
+    if !batch.is_certain
+        || session.run.end <= due_at(session, batch)
+        || is_given_up(session, &[], batch.not_before)
+        || !is_for_receiver(session, batch.message)
+    {
         return None;
     }
     let text = format!(
@@ -74,6 +98,14 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
         secs(batch.not_before)
     );
     Some(ORACLE.finding_about(session.run.end, batch.message, text))
+}
+
+/// Whether every target that the message may have been admitted with is at the receiver.
+fn is_for_receiver(session: &SessionHistory, message: &str) -> bool {
+    let mut queued = session.kept.iter().filter(|event| event.is_queued());
+    let queued = queued.find(|event| event.message() == Some(message));
+    let receiver = &session.run.context.receiver;
+    queued.is_none_or(|queued| CallbackTargets::of(session).reach(receiver, queued.at))
 }
 
 #[cfg(test)]
@@ -198,6 +230,20 @@ mod tests {
             writer.sent("m1");
             writer.completed("m1");
             assert_eq!(writer.judged(), rules);
+        }
+    }
+
+    #[test]
+    fn a_callback_whose_target_is_not_the_receiver_need_not_reach_it() {
+        for (url, rules) in [
+            ("http://receiver:9200/elsewhere", &FOUND[..]),
+            ("http://receiver:9/callback", &NOTHING),
+            ("http://receiver/callback", &NOTHING),
+            ("https://receiver:9200/callback", &NOTHING),
+        ] {
+            let mut writer = Writer::with_target("m1", json!({"url": url}));
+            writer.turn("m1");
+            assert_eq!(writer.judged(), rules, "{url}");
         }
     }
 

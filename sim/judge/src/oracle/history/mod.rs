@@ -26,10 +26,13 @@ use turnstile_profile::Profile;
 
 pub use self::faults::Faults;
 pub use self::reader::CONNECTED;
+pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
-pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
-use crate::parties::Secrets;
+pub use self::wrapper::{
+    Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperAnswer, WrapperFrame,
+};
+use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
 
 /// Maximum transit time of a frame in a simulated world without a fault of the link.
@@ -49,6 +52,8 @@ pub struct RunContext {
     pub in_real_time: bool,
     /// The secrets that only the server and its services know.
     pub secrets: Vec<String>,
+    /// Authority at which the server reaches the callback receiver.
+    pub receiver: String,
     /// The durations, limits and numbers of attempts that the server has to keep.
     pub profile: Arc<Profile>,
 }
@@ -61,6 +66,7 @@ impl Default for RunContext {
             timing_tolerance: Duration::ZERO,
             in_real_time: false,
             secrets: Secrets::default().all().map(str::to_owned).into(),
+            receiver: RECEIVER_AUTHORITY.to_owned(),
             profile: Arc::default(),
         }
     }
