@@ -24,7 +24,7 @@ impl Session {
             step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        self.stream.relay(Origin::default(), frame, step);
+        self.relay(Origin::default(), frame, step);
         if !frame.is_sign_of_life_only() {
             self.supervision.note_output(step);
         }
@@ -56,7 +56,6 @@ impl Session {
     }
 
     fn take_kilo_event(&mut self, run: &WrapperRunId, event: &KiloEvent, step: &mut Step) {
-        self.transcript.observe(event);
         let root = self.metadata.identity.kilo_session_id.as_ref();
         let is_root = |session: &Option<String>| root.is_some() && session.as_ref() == root;
         match event {

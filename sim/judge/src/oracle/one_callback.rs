@@ -154,26 +154,23 @@ mod tests {
 
     #[test]
     fn a_callback_before_the_idle_is_found_unless_the_user_interrupted() {
-        let early = |interrupts: bool| {
+        let early = |interrupts: Option<bool>| {
             let mut writer = Writer::with_callback("m1");
             writer.queued("m1");
             writer.delivered("m1");
             writer.sent("m1");
             writer.completed("m1");
-            if interrupts {
-                writer.answered(
-                    "interruptSession",
-                    json!({}),
-                    200,
-                    json!({"result": {"data": {}}}),
-                );
+            if let Some(success) = interrupts {
+                let body = json!({"result": {"data": {"success": success}}});
+                writer.answered("interruptSession", json!({}), 200, body);
             }
             writer.called_back("m1", json!({}), 200);
             writer.idle();
             writer.judged()
         };
-        assert_eq!(early(false), FOUND);
-        assert_eq!(early(true), NOTHING);
+        assert_eq!(early(None), FOUND);
+        assert_eq!(early(Some(false)), FOUND, "it found nothing to interrupt");
+        assert_eq!(early(Some(true)), NOTHING);
     }
 
     #[test]
@@ -215,6 +212,50 @@ mod tests {
             }
             assert_eq!(writer.judged(), rules);
         }
+    }
+
+    #[test]
+    fn an_invalid_complete_finalizes_nothing() {
+        for (complete, rules) in [
+            (json!({"exitCode": 0}), &NOTHING[..]),
+            (json!({"gateResult": "pass"}), &FOUND),
+            (json!({"exitCode": 0, "gateResult": "maybe"}), &FOUND),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.completed("m1");
+            writer.event("complete", complete.clone());
+            writer.called_back("m1", json!({}), 200);
+            writer.idle();
+            assert_eq!(writer.judged(), rules, "{complete}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_complete_settles_needs_neither_idle_nor_gate_result() {
+        let mut writer = Writer::with_callback("m1");
+        writer.acked(
+            "send",
+            "m2",
+            json!({"message": {"id": "m2"}, "finalization": {"gateThreshold": "all"}}),
+        );
+        writer.bound(1);
+        writer.opens_ingest(1);
+        for message in ["m1", "m2"] {
+            writer.queued(message);
+            writer.delivered_to(message, 1);
+            writer.sent(message);
+        }
+        writer.at_once(|writer| {
+            writer.event("complete", json!({"exitCode": 0}));
+            for message in ["m1", "m2"] {
+                writer.completed_with(message, json!({"completionSource": "idle_reconciliation"}));
+            }
+        });
+        writer.called_back("m2", json!({}), 200);
+        assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]
