@@ -32,18 +32,18 @@ impl SessionHost {
                     let run = delivery.run.id.clone();
                     let task =
                         tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
-                    self.delivery = Some((run, task.abort_handle()));
+                    self.requests.delivery_begins(run, task.abort_handle());
                 }
                 Effect::CancelDelivery(run) => {
-                    if let Some((_, task)) = self.delivery.take_if(|(delivered_to, _)| *delivered_to == run) {
-                        tracing::info!(session = %self.key.session, %run, "delivery cut short");
-                        task.abort();
-                    }
+                    tracing::info!(session = %self.key.session, %run, "delivery cancelled");
+                    self.requests.cancel_delivery(&run);
                 }
                 Effect::StopWrapper(run) => {
                     tracing::info!(session = %self.key.session, %run, "wrapper run released");
                     let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
+                    let stopped = run.clone();
+                    let task = tokio::spawn(async move { services.wrapper.abort(&key, &stopped).await });
+                    self.requests.stop_begins(run, task.abort_handle());
                 }
                 Effect::CallbackGivenUp(owner, too_large) => {
                     let error: &dyn std::error::Error = &too_large;
