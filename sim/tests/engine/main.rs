@@ -28,6 +28,7 @@ mod mutants;
 mod secrets;
 mod seeds;
 mod snapshots;
+mod streams;
 mod suite;
 mod suite_plays;
 mod timeline;
