@@ -61,6 +61,7 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
         world,
         Secrets::default(),
         Profile::default(),
+        Duration::ZERO,
         Subject::default(),
         None,
     );

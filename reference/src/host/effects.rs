@@ -30,7 +30,8 @@ impl SessionHost {
                     let Some(handle) = self.handle() else { continue };
                     let (services, key) = (self.services.clone(), self.key.clone());
                     let run = delivery.run.id.clone();
-                    let task = tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    let task =
+                        tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
                     self.requests.delivery_begins(run, task.abort_handle());
                 }
                 Effect::CancelDelivery(run) => {

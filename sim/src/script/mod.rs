@@ -22,7 +22,7 @@ use crate::stage::Subject;
 use player::{Player, Recorded};
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{self, Finding};
-use turnstile_judge::parties::Secrets;
+use turnstile_judge::parties::{SERVER, Secrets};
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
 use turnstile_profile::Profile;
@@ -145,6 +145,9 @@ pub enum HarnessError {
     World(#[from] turnstile_world::WorldError),
 }
 
+/// The agents' latency with a server that the world provides, unless the scenario has one (R11.51).
+const LIVE_LATENCY: Duration = Duration::from_millis(200);
+
 /// Plays a scenario on its first surface in a new world, and judges it. The server has the profile of the scenario.
 ///
 /// # Errors
@@ -184,7 +187,12 @@ pub fn play_in(
         stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let stage = Stage::in_world(world, secrets, profile, options.subject, session)?;
+    let latency = match &scenario.latency {
+        Some(latency) => **latency,
+        None if world.brings(SERVER) => LIVE_LATENCY,
+        None => Duration::ZERO,
+    };
+    let stage = Stage::in_world(world, secrets, profile, latency, options.subject, session)?;
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);

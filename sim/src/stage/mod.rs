@@ -14,6 +14,7 @@ pub mod stream;
 mod subject;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fake_gateway::gateway::Gateway;
 use fake_gateway::receiver::Receiver;
@@ -71,6 +72,8 @@ pub struct Stage {
     pub secrets: Arc<Secrets>,
     /// Durations, limits and numbers of attempts that the server must observe.
     pub profile: Arc<Profile>,
+    /// The latency of the agents.
+    latency: Duration,
     observer: Client,
     epoch: Timestamp,
 }
@@ -92,12 +95,14 @@ impl Stage {
     /// The thread already has a world.
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
-        Self::in_world(world, Secrets::default(), Profile::default(), subject, stored)
+        let (secrets, profile) = (Secrets::default(), Profile::default());
+        Self::in_world(world, secrets, profile, Duration::ZERO, subject, stored)
             .expect("a world of events carries everything")
     }
 
     /// Creates all parties in a given world, which must be new and empty except for a server that it provides. A
-    /// server that the world does not provide gets `profile`; one that it provides has it already.
+    /// server that the world does not provide gets `profile`; one that it provides has it already. `latency` is the time
+    /// between the acceptance of a turn and its first event, of every wrapper.
     ///
     /// # Errors
     ///
@@ -106,6 +111,7 @@ impl Stage {
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
         profile: Profile,
+        latency: Duration,
         subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
@@ -138,7 +144,7 @@ impl Stage {
             };
             wiring.add_server(&mut *world);
         }
-        add_wrapper_host(&mut *world, &recorder, WRAPPER);
+        add_wrapper_host(&mut *world, &recorder, WRAPPER, latency);
         add_gateway_host(&mut *world, &recorder);
         add_receiver_host(&mut *world, &recorder);
         let (records, watcher) = (recorder.clone(), observer.clone());
@@ -159,6 +165,7 @@ impl Stage {
             receiver,
             secrets,
             profile,
+            latency,
             observer,
             epoch,
         })
@@ -175,7 +182,7 @@ impl Stage {
     ///
     /// The session already has a wrapper.
     pub fn add_wrapper(&mut self, name: &str) {
-        add_wrapper_host(&mut *self.world, &self.recorder, &wrapper_of(name));
+        add_wrapper_host(&mut *self.world, &self.recorder, &wrapper_of(name), self.latency);
     }
 
     /// Adds a client on a new host.
@@ -218,12 +225,12 @@ impl Stage {
     }
 
     /// Converts time since the start to a timestamp.
-    pub fn moment(&self, elapsed: std::time::Duration) -> Timestamp {
+    pub fn moment(&self, elapsed: Duration) -> Timestamp {
         self.epoch + elapsed
     }
 
     /// Virtual time since the start.
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.world
             .now()
             .duration_since(self.epoch)
@@ -302,14 +309,17 @@ pub fn wrapper_authority(host: &str) -> String {
     format!("{host}:{WRAPPER_PORT}")
 }
 
-fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
+fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, latency: Duration) {
     let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
     world.add_host(host, move |machine| {
         let (probe, authority) = (probe(), authority.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
-            let config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
+            let config = WrapperConfig {
+                latency,
+                ..WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"))
+            };
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });
