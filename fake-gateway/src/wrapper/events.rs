@@ -27,20 +27,23 @@ pub(super) fn cut_in_the_middle_of_a_character() -> String {
     format!("cut {LONE_SURROGATE}")
 }
 
-/// The text of a frame on the wire.
-pub(super) fn written(frame: &Value) -> String {
-    frame.to_string().replace(LONE_SURROGATE, ESCAPED_SURROGATE)
+/// The text of a frame on the wire, and the frame as its receiver reads it (R1.13).
+pub(super) fn on_the_wire(frame: Value) -> (String, Value) {
+    let text = frame.to_string();
+    if text.contains(LONE_SURROGATE) {
+        (text.replace(LONE_SURROGATE, ESCAPED_SURROGATE), as_read(frame))
+    } else {
+        (text, frame)
+    }
 }
 
-/// A frame as its receiver reads it (R1.13).
-pub(super) fn as_read(frame: Value) -> Value {
-    let replaced = |text: String| text.replace(LONE_SURROGATE, "\u{fffd}");
-    match frame {
-        Value::String(text) => Value::String(replaced(text)),
+fn as_read(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace(LONE_SURROGATE, "\u{fffd}")),
         Value::Array(values) => values.into_iter().map(as_read).collect(),
         Value::Object(fields) => fields
             .into_iter()
-            .map(|(name, value)| (replaced(name), as_read(value)))
+            .map(|(name, value)| (name, as_read(value)))
             .collect(),
         other => other,
     }

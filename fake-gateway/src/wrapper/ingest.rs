@@ -185,10 +185,10 @@ impl<R: Fn(Input)> IngestSocket<R> {
         frames: &mut UnboundedReceiver<Value>,
     ) -> End {
         while let Some(frame) = frames.recv().await {
-            if sink.send(Message::text(events::written(&frame))).await.is_err() {
+            let (text, frame) = events::on_the_wire(frame);
+            if sink.send(Message::text(text)).await.is_err() {
                 return End::Broken;
             }
-            let frame = events::as_read(frame);
             self.probe.observe(Observation::FrameSent { socket, frame });
             (self.report)(Input::FrameWritten(self.link));
         }

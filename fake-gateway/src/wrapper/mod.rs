@@ -31,6 +31,9 @@ use turnstile_seams::{Listener, Seams};
 
 use crate::cut;
 
+/// The time between the acceptance of a turn and its first event, unless it is configured (R11.51).
+const AGENT_LATENCY: Duration = Duration::ZERO;
+
 /// Settings of a wrapper.
 #[derive(Debug, Clone)]
 pub struct WrapperConfig {
@@ -51,7 +54,7 @@ impl WrapperConfig {
         Self {
             gateway_url: gateway_url.into(),
             version: Self::VERSION.to_owned(),
-            latency: Duration::ZERO,
+            latency: AGENT_LATENCY,
         }
     }
 }

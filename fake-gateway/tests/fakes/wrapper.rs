@@ -336,7 +336,7 @@ async fn an_odd_answer_is_not_json_and_an_endless_one_never_ends() {
     let body = stage.job(json!({ "id": "msg_1", "prompt": "__fake__:idle" }), MODEL);
     for (kind, status, text) in [
         ("html-502", 502, "<html>"),
-        ("truncated", 200, r#"{"messageId":"msg_1""#),
+        ("truncated", 200, "{"),
         ("empty", 200, ""),
     ] {
         stage.behave(&json!({ "job": { "answer": kind } })).await;
@@ -346,10 +346,7 @@ async fn an_odd_answer_is_not_json_and_an_endless_one_never_ends() {
         assert_eq!(response.status().as_u16(), status, "{kind}");
         let read = http_client::read_body(response).await.unwrap();
         let read = String::from_utf8(read.to_vec()).unwrap();
-        assert!(
-            read.starts_with(text) || text.starts_with(&read),
-            "{kind}: {read}"
-        );
+        assert!(read.starts_with(text), "{kind}: {read}");
         assert!(serde_json::from_str::<Value>(&read).is_err(), "{kind}: {read}");
     }
     stage
