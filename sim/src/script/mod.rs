@@ -32,7 +32,7 @@ use turnstile_world::{AnyWorld, Streams, WorldKind};
 
 pub use self::length::Length;
 pub use self::strike::StrikeKind;
-use crate::stage::{self, RECEIVER_AUTHORITY, Stage};
+use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
 
@@ -159,25 +159,32 @@ const LIVE_LATENCY: Duration = Duration::from_millis(200);
 /// The thread already runs inside a world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
     let world = options.world.create(options.seed, stage::epoch());
-    play_in(
-        world,
-        Secrets::default(),
-        scenario.profile.complete(),
-        scenario,
-        options,
-    )
+    let target = Target {
+        profile: scenario.profile.complete(),
+        ..Target::default()
+    };
+    play_in(world, target, scenario, options)
 }
 
-/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. The server is
-/// judged by `profile`. Ignores the kind of world in `options`.
+/// What is known of the server under test.
+#[derive(Clone, Default)]
+pub struct Target {
+    /// Its secrets.
+    pub secrets: Secrets,
+    /// Its profile, by which it is judged.
+    pub profile: Profile,
+    /// The version of wrappers that it expects; `None` for the fake's own.
+    pub wrapper_version: Option<String>,
+}
+
+/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the kind of world in `options`.
 ///
 /// # Errors
 ///
 /// The harness failed, or the world does not support the scenario.
 pub fn play_in(
     world: Box<dyn AnyWorld>,
-    secrets: Secrets,
-    profile: Profile,
+    target: Target,
     scenario: &Scenario,
     options: Options,
 ) -> Result<Verdict, HarnessError> {
@@ -192,7 +199,13 @@ pub fn play_in(
         None if world.brings(SERVER) => LIVE_LATENCY,
         None => Duration::ZERO,
     };
-    let stage = Stage::in_world(world, secrets, profile, latency, options.subject, session)?;
+    let Target {
+        secrets,
+        profile,
+        wrapper_version: version,
+    } = target;
+    let wrappers = Wrappers { latency, version };
+    let stage = Stage::in_world(world, secrets, profile, wrappers, options.subject, session)?;
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);

@@ -56,6 +56,15 @@ const DATABASE: &str = "data/turnstile.redb";
 /// Start of every simulated run.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
+/// Settings of every wrapper.
+#[derive(Debug, Clone, Default)]
+pub struct Wrappers {
+    /// The time between the acceptance of a turn and its first event.
+    pub latency: Duration,
+    /// The version that `/health` reports; `None` for the fake's own.
+    pub version: Option<String>,
+}
+
 /// The parties in their world.
 pub struct Stage {
     /// The world.
@@ -72,8 +81,7 @@ pub struct Stage {
     pub secrets: Arc<Secrets>,
     /// Durations, limits and numbers of attempts that the server must observe.
     pub profile: Arc<Profile>,
-    /// The latency of the agents.
-    latency: Duration,
+    wrappers: Wrappers,
     observer: Client,
     epoch: Timestamp,
 }
@@ -96,13 +104,12 @@ impl Stage {
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
         let (secrets, profile) = (Secrets::default(), Profile::default());
-        Self::in_world(world, secrets, profile, Duration::ZERO, subject, stored)
+        Self::in_world(world, secrets, profile, Wrappers::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
     /// Creates all parties in a given world, which must be new and empty except for a server that it provides. A
-    /// server that the world does not provide gets `profile`; one that it provides has it already. `latency` is the time
-    /// between the acceptance of a turn and its first event, of every wrapper.
+    /// server that the world does not provide gets `profile`; one that it provides has it already.
     ///
     /// # Errors
     ///
@@ -111,7 +118,7 @@ impl Stage {
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
         profile: Profile,
-        latency: Duration,
+        wrappers: Wrappers,
         subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
@@ -144,7 +151,7 @@ impl Stage {
             };
             wiring.add_server(&mut *world);
         }
-        add_wrapper_host(&mut *world, &recorder, WRAPPER, latency);
+        add_wrapper_host(&mut *world, &recorder, WRAPPER, &wrappers);
         add_gateway_host(&mut *world, &recorder);
         add_receiver_host(&mut *world, &recorder);
         let (records, watcher) = (recorder.clone(), observer.clone());
@@ -165,7 +172,7 @@ impl Stage {
             receiver,
             secrets,
             profile,
-            latency,
+            wrappers,
             observer,
             epoch,
         })
@@ -182,7 +189,12 @@ impl Stage {
     ///
     /// The session already has a wrapper.
     pub fn add_wrapper(&mut self, name: &str) {
-        add_wrapper_host(&mut *self.world, &self.recorder, &wrapper_of(name), self.latency);
+        add_wrapper_host(
+            &mut *self.world,
+            &self.recorder,
+            &wrapper_of(name),
+            &self.wrappers,
+        );
     }
 
     /// Adds a client on a new host.
@@ -309,17 +321,17 @@ pub fn wrapper_authority(host: &str) -> String {
     format!("{host}:{WRAPPER_PORT}")
 }
 
-fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, latency: Duration) {
+fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, wrappers: &Wrappers) {
     let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
+    let wrappers = wrappers.clone();
     world.add_host(host, move |machine| {
-        let (probe, authority) = (probe(), authority.clone());
+        let (probe, authority, wrappers) = (probe(), authority.clone(), wrappers.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
-            let config = WrapperConfig {
-                latency,
-                ..WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"))
-            };
+            let mut config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
+            config.latency = wrappers.latency;
+            config.version = wrappers.version.unwrap_or(config.version);
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });
