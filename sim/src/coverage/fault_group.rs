@@ -94,6 +94,18 @@ fault_groups! {
     OwnExitCode: "wrapper: set exit code",
     NeverCompletes: "wrapper: never completes",
     Fatal: "wrapper: fatal error",
+    KeepsIngest: "wrapper: keeps its ingest after complete",
+    OddReadyAnswer: "wrapper: odd answer to session/ready",
+    OddJobAnswer: "wrapper: odd answer to a job",
+    AgentLatency: "wrapper: latency of the agent",
+    Heartbeats: "wrapper: heartbeats",
+    FinalizingTakesTime: "wrapper: slow finalization",
+    LongText: "wrapper: long text",
+    PartsChange: "wrapper: parts change",
+    LoneSurrogate: "wrapper: lone surrogate",
+    Commands: "wrapper: catalogue of commands",
+    PreparingReported: "wrapper: reports preparation",
+    AbandonsOpening: "wrapper: gives up opening its ingest",
     SecondSocket: "ingest: second socket",
     StaleRun: "ingest: stale run",
     StaleConnection: "ingest: stale connection",
@@ -255,6 +267,15 @@ impl<'a> Found<'a> {
             keeps_old_socket,
             complete,
             fatal,
+            latency,
+            heartbeat,
+            finalize,
+            long_text,
+            parts,
+            lone_surrogate,
+            commands,
+            preparing,
+            abandons_opening,
         } = behaviour;
         let ready = ready.clone().unwrap_or_default();
         let job = job.clone().unwrap_or_default();
@@ -263,6 +284,7 @@ impl<'a> Found<'a> {
             branch,
             never,
             exit_code,
+            stays,
         } = complete.clone().unwrap_or_default();
         for (is_there, kind) in [
             (ready.delay.is_some(), F::ReadyLate),
@@ -286,6 +308,18 @@ impl<'a> Found<'a> {
             (exit_code.is_some(), F::OwnExitCode),
             (never, F::NeverCompletes),
             (fatal.is_some(), F::Fatal),
+            (stays, F::KeepsIngest),
+            (ready.answer.is_some(), F::OddReadyAnswer),
+            (job.answer.is_some(), F::OddJobAnswer),
+            (latency.is_some(), F::AgentLatency),
+            (heartbeat.is_some(), F::Heartbeats),
+            (finalize.is_some(), F::FinalizingTakesTime),
+            (*long_text > 0, F::LongText),
+            (parts.is_some(), F::PartsChange),
+            (*lone_surrogate, F::LoneSurrogate),
+            (!commands.is_empty(), F::Commands),
+            (preparing.is_some(), F::PreparingReported),
+            (*abandons_opening > 0, F::AbandonsOpening),
         ] {
             self.add_if(is_there, kind);
         }

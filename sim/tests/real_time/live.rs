@@ -59,6 +59,7 @@ fn live() -> Live {
         },
         secrets,
         profile: Profile::default(),
+        wrapper_version: None,
         offers: BTreeSet::from([
             Capability::Crash,
             Capability::Downtime,
