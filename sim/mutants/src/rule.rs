@@ -39,11 +39,52 @@ pub enum Rule {
     QueueLimitIsExact,
     /// A repeated message id is acknowledged and not admitted again (R3.7, R3.8).
     RepeatIsAdmittedOnce,
+
+    // Bugs that services of this kind have had and fixed.
+    /// The callback has the text of the latest finished assistant message of the turn (R8.18).
+    LatestAnswerIsCalledBack,
+    /// `complete` settles the accepted messages of its run at once (R6.17).
+    CompleteSettles,
+    /// Output after root idle does not cancel idle reconciliation (R7.5).
+    OutputKeepsReconciliation,
+    /// The pong and no-output deadlines do not fire inside the disconnect grace (R7.19).
+    GraceSuspendsDeadlines,
+    /// A ping that was lost with the old socket does not count after a reconnect (R7.20).
+    ReconnectForgetsPing,
+    /// The snapshot leaves out a failure in the queue once a later message was accepted (R9.69).
+    SupersededIsLeftOut,
+    /// The delay of a retry counts from the failure (R4.23).
+    DelayFollowsFailure,
+    /// A delivery that the server cut short does not use up an attempt (R4.24).
+    CutShortIsNoAttempt,
+    /// A callback job over the limit of the queue is made smaller or given up once (R8.36, R8.38).
+    JobFitsTheQueue,
+    /// The deadlines of an accepted message survive a crash (R7.28).
+    DeadlinesSurviveCrash,
+    /// The last failed delivery and the end of its message are stored together (R4.10).
+    ExhaustionIsOneCommit,
+    /// Queued messages stay pending when a run is lost (R6.15).
+    QueueOutlivesRun,
+    /// Unknown fields of a stored record do not make its session unreadable (R10.42).
+    UnknownFieldsAreIgnored,
+    /// An interrupt that reports success has ended the accepted messages (R6.24, R6.25).
+    InterruptEndsAccepted,
+    /// A heartbeat does not postpone the no-output deadline (R7.14).
+    HeartbeatIsNoOutput,
+    /// A heartbeat does not postpone the ping (R7.14).
+    HeartbeatKeepsPing,
+    /// Frames of an interrupted run do not reach clients (R6.25).
+    InterruptSilencesRun,
+    /// A client whose cursor is higher than every event gets `connected` and live events (R9.3).
+    FutureCursorIsAnswered,
 }
+
+/// The position of the first historic mutant in [`Rule::ALL`].
+const FIRST_HISTORIC: usize = 18;
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 36] = [
         Self::EnqueueIsAwaited,
         Self::CallbackRetryIsDurable,
         Self::QueuedIsPending,
@@ -62,7 +103,30 @@ impl Rule {
         Self::CallbackTargetIsSecret,
         Self::QueueLimitIsExact,
         Self::RepeatIsAdmittedOnce,
+        Self::LatestAnswerIsCalledBack,
+        Self::CompleteSettles,
+        Self::OutputKeepsReconciliation,
+        Self::GraceSuspendsDeadlines,
+        Self::ReconnectForgetsPing,
+        Self::SupersededIsLeftOut,
+        Self::DelayFollowsFailure,
+        Self::CutShortIsNoAttempt,
+        Self::JobFitsTheQueue,
+        Self::DeadlinesSurviveCrash,
+        Self::ExhaustionIsOneCommit,
+        Self::QueueOutlivesRun,
+        Self::UnknownFieldsAreIgnored,
+        Self::InterruptEndsAccepted,
+        Self::HeartbeatIsNoOutput,
+        Self::HeartbeatKeepsPing,
+        Self::InterruptSilencesRun,
+        Self::FutureCursorIsAnswered,
     ];
+
+    /// Whether the mutant is a bug that a service of this kind has had and fixed.
+    pub fn is_historic(self) -> bool {
+        Self::ALL.iter().position(|rule| *rule == self) >= Some(FIRST_HISTORIC)
+    }
 
     /// Returns the rule as a sentence without a full stop, and its section of the protocol.
     pub fn text(self) -> (&'static str, &'static str) {
@@ -102,6 +166,59 @@ impl Rule {
             Self::RepeatIsAdmittedOnce => (
                 "A repeated message id is acknowledged and not admitted again",
                 "§3",
+            ),
+            Self::LatestAnswerIsCalledBack => (
+                "The callback has the text of the latest finished assistant message of the turn",
+                "§8",
+            ),
+            Self::CompleteSettles => (
+                "`complete` settles the accepted messages of its run at once",
+                "§6",
+            ),
+            Self::OutputKeepsReconciliation => {
+                ("Output after root idle does not cancel idle reconciliation", "§7")
+            }
+            Self::GraceSuspendsDeadlines => (
+                "The pong and no-output deadlines do not fire inside the disconnect grace",
+                "§7",
+            ),
+            Self::ReconnectForgetsPing => (
+                "A ping that was lost with the old socket does not count after a reconnect",
+                "§7",
+            ),
+            Self::SupersededIsLeftOut => (
+                "The snapshot leaves out a failure in the queue once a later message was accepted",
+                "§9",
+            ),
+            Self::DelayFollowsFailure => ("The delay of a retry counts from the failure", "§4"),
+            Self::CutShortIsNoAttempt => (
+                "A delivery that the server cut short does not use up an attempt",
+                "§4",
+            ),
+            Self::JobFitsTheQueue => (
+                "A callback job over the limit of the queue is made smaller or given up once",
+                "§8",
+            ),
+            Self::DeadlinesSurviveCrash => ("The deadlines of an accepted message survive a crash", "§7"),
+            Self::ExhaustionIsOneCommit => (
+                "The last failed delivery and the end of its message are stored together",
+                "§4",
+            ),
+            Self::QueueOutlivesRun => ("Queued messages stay pending when a run is lost", "§6"),
+            Self::UnknownFieldsAreIgnored => (
+                "Unknown fields of a stored record do not make its session unreadable",
+                "§10",
+            ),
+            Self::InterruptEndsAccepted => (
+                "An interrupt that reports success has ended the accepted messages",
+                "§6",
+            ),
+            Self::HeartbeatIsNoOutput => ("A heartbeat does not postpone the no-output deadline", "§7"),
+            Self::HeartbeatKeepsPing => ("A heartbeat does not postpone the ping", "§7"),
+            Self::InterruptSilencesRun => ("Frames of an interrupted run do not reach clients", "§6"),
+            Self::FutureCursorIsAnswered => (
+                "A client whose cursor is higher than every event gets `connected` and live events",
+                "§9",
             ),
         }
     }

@@ -204,9 +204,10 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::CallbackRetryIsDurable
         | Rule::LastOfBatchIsRepresentative
         | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
-        Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
-            "every-acked-message-ends"
-        }
+        Rule::QueuedIsPending
+        | Rule::PendingIsQueued
+        | Rule::TerminalBeforeRemoval
+        | Rule::ExhaustionIsOneCommit => "every-acked-message-ends",
         Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
         Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
         Rule::TerminalOnce => "terminal-once",
@@ -214,10 +215,25 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::ReplayIsWhole => "replay-is-exact",
         Rule::CallbackTargetIsSecret => "no-secret-leaves",
         Rule::QueueLimitIsExact => "ten-pending-at-most",
-        Rule::RepeatIsAdmittedOnce => "states-go-forward",
+        Rule::RepeatIsAdmittedOnce | Rule::QueueOutlivesRun => "states-go-forward",
         Rule::RebindForgetsAbort => "interrupted-only-if-asked",
+        Rule::LatestAnswerIsCalledBack => "callbacks-tell-the-outcome",
+        Rule::CompleteSettles => "complete-settles",
+        Rule::OutputKeepsReconciliation
+        | Rule::DeadlinesSurviveCrash
+        | Rule::HeartbeatIsNoOutput
+        | Rule::HeartbeatKeepsPing => "no-turn-outlives-its-deadlines",
+        Rule::GraceSuspendsDeadlines | Rule::ReconnectForgetsPing => "no-deadline-inside-the-grace",
+        Rule::SupersededIsLeftOut => "snapshot-is-exact",
+        Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
+            "exhausted-by-its-tries"
+        }
+        Rule::JobFitsTheQueue => "job-fits-the-queue",
+        Rule::UnknownFieldsAreIgnored => "no-error-without-a-cause",
+        Rule::InterruptEndsAccepted => "interrupts-settle",
+        Rule::InterruptSilencesRun => "nothing-after-the-end-of-a-run",
+        Rule::FutureCursorIsAnswered => "stream-opens",
         Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
-        Rule::LastSlotExhausts => "exhausted-by-its-tries",
     }
 }
 
