@@ -10,16 +10,16 @@ use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use turnstile_profile::Profile;
-use turnstile_seams::http_client::{self, HttpError};
+use turnstile_seams::http_client;
 use turnstile_seams::{ClockExt as _, Seams};
 
 use crate::coverage::Row;
-use crate::session::{CallbackJob, EnqueueError};
+use crate::session::{CallbackJob, EnqueueError, job_size};
 use crate::store::{Store, StoredJob};
 
 /// The queue to which sessions submit callbacks.
 pub trait CallbackQueue: Send + Sync + 'static {
-    /// Accepts a job durably. Completes when the queue has accepted or rejected it.
+    /// Accepts a job durably, if it is not too large (R8.35). Completes when the queue has accepted or rejected it.
     fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>>;
 }
 
@@ -123,9 +123,7 @@ impl DurableQueue {
             .await
         {
             Ok(Ok(response)) => response.status(),
-            Ok(Err(error @ (HttpError::Url(_) | HttpError::Scheme(_)))) => {
-                return Attempt::GiveUp(error.to_string());
-            }
+            // A request that cannot be sent counts as one without an answer (R8.40).
             Ok(Err(error)) => return Attempt::TryAgain(error.to_string()),
             Err(elapsed) => return Attempt::TryAgain(elapsed.to_string()),
         };
@@ -156,7 +154,8 @@ impl CallbackQueue for DurableQueue {
         let queue = self.clone();
         Box::pin(async move {
             let CallbackJob { owner, target, body } = job;
-            let due_at = queue.seams.clock.now();
+            job_size::check(&body, &target, queue.profile.callback_job_limit)?;
+            let due_at = queue.seams.clock.now() + queue.profile.callback_latency;
             let job = StoredJob {
                 owner,
                 target,

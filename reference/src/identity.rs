@@ -63,6 +63,9 @@ macro_rules! identity {
     };
 }
 
+/// The beginning of a session id.
+const SESSION_PREFIX: &str = "agent_";
+
 identity! {
     /// A user id from a token: any text except the empty one.
     UserId, "user id", "a text that is not empty", |text| (!text.is_empty()).then(|| text.to_owned())
@@ -71,7 +74,7 @@ identity! {
 identity! {
     /// A session id (R1.2), stored in lower case.
     SessionId, "session id", "`agent_` and a UUID", |text| {
-        let uuid = text.strip_prefix("agent_")?;
+        let uuid = text.strip_prefix(SESSION_PREFIX)?;
         hyphenated_uuid(uuid).map(|_| text.to_ascii_lowercase())
     }
 }
@@ -113,7 +116,12 @@ pub struct Fence {
 impl SessionId {
     /// Draws a session id.
     pub fn draw(randomness: &Randomness) -> Self {
-        Self(format!("agent_{}", randomness.uuid()))
+        Self(format!("{SESSION_PREFIX}{}", randomness.uuid()))
+    }
+
+    /// The UUID, as text.
+    pub fn uuid(&self) -> &str {
+        self.0.strip_prefix(SESSION_PREFIX).unwrap_or(&self.0)
     }
 }
 

@@ -7,6 +7,7 @@ use turnstile_fault::Answer;
 
 use crate::expectation::Expectation;
 use crate::place::{At, Spot};
+use crate::profile::RequiredProfile;
 use crate::rule_name::RuleName;
 use crate::scenario::{Scenario, Seam};
 use crate::session::Session;
@@ -26,6 +27,7 @@ pub(crate) struct Draft {
     /// `None` if present but unreadable.
     pub api: Option<Surfaces>,
     pub tolerant: bool,
+    pub profile: RequiredProfile,
     /// `None` if present but unreadable.
     pub session: Option<Session>,
     pub receiver: Vec<Answer>,
@@ -58,6 +60,7 @@ impl Draft {
             rules: self.rules,
             api: self.api?,
             tolerant: self.tolerant,
+            profile: self.profile,
             session: self.session?,
             receiver: self.receiver,
             steps: whole(self.steps?)?,

@@ -26,6 +26,7 @@ mod parse;
 mod party;
 mod place;
 mod problem;
+mod profile;
 mod prompt;
 mod reply;
 mod rule_name;
@@ -47,7 +48,7 @@ pub use expectation::{
 };
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
 pub use injection::Injection;
-pub use json::{Json, JsonObject, Subset, has_field};
+pub use json::{Json, JsonObject, SESSION_NAME, Subset, has_field, text_with_ids};
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
 pub use machine::Machine;
@@ -57,13 +58,14 @@ pub use network::Heal;
 pub use party::Party;
 pub use place::{At, Spot};
 pub use problem::{Problem, ScriptErrors};
+pub use profile::RequiredProfile;
 pub use prompt::{Command, Finalization, Prompt};
 pub use reply::{Reply, SuccessReply};
 pub use rule_name::{RuleName, RuleNameError};
 pub use scenario::{Scenario, Seam, schema};
 pub use session::{Gate, Session};
 pub use step::Step;
-pub use stored::{ExecutionId, ExecutionStatus, Stored, StoredExecution};
+pub use stored::{ExecutionId, ExecutionStatus, RecordForm, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
 pub use turnstile_fault::{
     Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict,

@@ -30,13 +30,15 @@ const RULES: &str = "rules";
 const API: &str = "api";
 /// Key of tolerance.
 const TOLERANT: &str = "tolerant";
+/// Key of the protocol profile.
+const PROFILE: &str = "profile";
 /// Key of the session's settings.
 const SESSION: &str = "session";
 /// Key of the expectations.
 const EXPECT: &str = "expect";
 /// All keys of a script.
 const KEYS: &[&str] = &[
-    "scenario", "about", "seam", RULES, API, TOLERANT, SESSION, "receiver", STEPS, EXPECT,
+    "scenario", "about", "seam", RULES, API, TOLERANT, PROFILE, SESSION, "receiver", STEPS, EXPECT,
 ];
 /// Required keys.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
@@ -169,6 +171,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             if self.unreadable.contains_key(&place) {
                 match key.as_str() {
                     API => draft.api = None,
+                    PROFILE => draft.profile = map.next_value()?,
                     SESSION => draft.session = None,
                     _ => {}
                 }
@@ -183,6 +186,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 RULES => draft.rules = map.next_value()?,
                 API => draft.api = Some(map.next_value()?),
                 TOLERANT => draft.tolerant = map.next_value()?,
+                PROFILE => draft.profile = map.next_value()?,
                 SESSION => draft.session = Some(map.next_value()?),
                 "receiver" => draft.receiver = map.next_value()?,
                 STEPS => draft.steps = Some(map.next_value_seed(self.elements(STEPS))?),

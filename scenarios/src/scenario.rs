@@ -9,6 +9,7 @@ use turnstile_fault::{Answer, Capability, is_default};
 use crate::expectation::Expectation;
 use crate::name::SessionName;
 use crate::place::At;
+use crate::profile::RequiredProfile;
 use crate::rule_name::RuleName;
 use crate::session::Session;
 use crate::step::Step;
@@ -40,6 +41,9 @@ pub struct Scenario {
     /// generated scripts, whose faults occur at unpredictable times.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tolerant: bool,
+    /// Values of the protocol profile. A simulated server gets them; a server in a process of its own must declare them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub profile: RequiredProfile,
     /// Settings of the session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: Session,

@@ -16,6 +16,7 @@ use turnstile::stage::{self, Stage};
 use turnstile_events::observation::Observation;
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::trace::What;
+use turnstile_profile::Profile;
 use turnstile_world::{Stopped, WorldKind};
 
 /// The allocator of the tool, so that results are comparable.
@@ -56,7 +57,13 @@ fn idle(kind: WorldKind) -> Duration {
 /// Starts a session with a prompt; a client follows its stream until the turn ends.
 fn busy(kind: WorldKind, prompt: &str) -> Duration {
     let world = kind.create(1, stage::epoch());
-    let stage = Stage::in_world(world, Secrets::default(), Subject::default(), None);
+    let stage = Stage::in_world(
+        world,
+        Secrets::default(),
+        Profile::default(),
+        Subject::default(),
+        None,
+    );
     let mut stage = stage.expect("both worlds carry it");
     let client = stage.add_client("client");
     let input = json!({

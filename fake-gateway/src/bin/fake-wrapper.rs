@@ -26,6 +26,9 @@ struct Program {
     /// Base URL of the gateway, without a path
     #[arg(long, value_name = "URL", value_parser = gateway_url)]
     gateway: String,
+    /// Version that `GET /health` reports
+    #[arg(long, value_name = "VERSION", default_value = WrapperConfig::VERSION)]
+    reported_version: String,
     #[command(flatten)]
     arguments: Arguments,
 }
@@ -46,8 +49,15 @@ fn gateway_url(text: &str) -> Result<String, &'static str> {
 }
 
 fn main() -> ExitCode {
-    let Program { gateway, arguments } = Program::parse();
-    let config = WrapperConfig { gateway_url: gateway };
+    let Program {
+        gateway,
+        reported_version,
+        arguments,
+    } = Program::parse();
+    let config = WrapperConfig {
+        version: reported_version,
+        ..WrapperConfig::new(gateway)
+    };
     program::run("wrapper", arguments, |listener, seams, probe| {
         Box::pin(Wrapper::new(config, seams, probe).serve(listener))
     })

@@ -24,6 +24,7 @@ impl From<ReadyCode> for Refusal {
             ReadyCode::WorkspaceSetupFailed => Self::WorkspaceSetup(text),
             ReadyCode::KiloServerFailed => Self::KiloServer(text),
             ReadyCode::InvalidRequest => Self::Invalid(text),
+            ReadyCode::NotReady => Self::NotReady(text),
         }
     }
 }

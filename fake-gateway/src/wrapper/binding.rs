@@ -1,4 +1,4 @@
-//! The session that a wrapper works for, and the fence under which the server admits its ingest (R5.27).
+//! The session that a wrapper works for, and the fence under which the server admits its ingest (R5.72).
 //!
 //! Data only: the lifecycle decides when a binding begins and ends.
 
@@ -14,7 +14,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The binding in the field `session` of a request (R5.27).
+/// The binding in the field `session` of a request (R5.72).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binding {
     /// Absolute `ws://…` URL of the session's ingest, without a query.
@@ -28,6 +28,15 @@ pub(super) struct Binding {
     pub(super) wrapper_connection_id: String,
     /// The branch to work on.
     pub(super) upstream_branch: Option<String>,
+}
+
+/// The places that the server chose for a session (R5.73).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Places {
+    pub(super) sandbox_id: String,
+    pub(super) workspace_path: String,
+    pub(super) session_home: String,
+    pub(super) branch_name: String,
 }
 
 /// A binding as received, possibly incomplete.
@@ -92,12 +101,13 @@ pub(super) struct Session {
     pub(super) session_id: String,
     /// `ses_…`.
     pub(super) kilo_session_id: String,
+    pub(super) places: Places,
     pub(super) binding: Binding,
 }
 
 impl Session {
-    /// Whether `other` has the same session and fence, so that an open ingest can be kept. Token and branch
-    /// may differ.
+    /// Whether `other` has the same session and fence, so that an open ingest can be kept. Token, places
+    /// and branch may differ.
     pub(super) fn is_bound_like(&self, other: &Self) -> bool {
         self.identity() == other.identity()
     }
@@ -156,6 +166,12 @@ mod tests {
         let session = Session {
             session_id: "agent_1".to_owned(),
             kilo_session_id: "ses_1".to_owned(),
+            places: Places {
+                sandbox_id: "sandbox-1".to_owned(),
+                workspace_path: "/w".to_owned(),
+                session_home: "/h".to_owned(),
+                branch_name: "main".to_owned(),
+            },
             binding: sent(
                 r#"{"ingestUrl":"ws://server:80/sessions/user%2F1/agent_1/ingest","workerAuthToken":"t",
                     "wrapperRunId":"wr_1&x","wrapperGeneration":7,"wrapperConnectionId":"c-1"}"#,

@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use turnstile_events::observation::Probe;
 use turnstile_seams::Seams;
 
+use super::WrapperConfig;
 use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
@@ -55,15 +56,15 @@ pub(super) struct Host {
 
 impl Host {
     /// A wrapper without a session, and the sender for its requests.
-    pub(super) fn new(seams: Seams, probe: Probe, gateway_url: String) -> (Self, UnboundedSender<Arrival>) {
+    pub(super) fn new(seams: Seams, probe: Probe, config: WrapperConfig) -> (Self, UnboundedSender<Arrival>) {
         let (reports, arrivals) = mpsc::unbounded_channel();
         let host = Self {
             gateway: GatewayClient {
-                url: gateway_url,
+                url: config.gateway_url,
                 seams: seams.clone(),
                 probe: probe.clone(),
             },
-            lifecycle: Lifecycle::new(Identifiers::new(seams.randomness.clone())),
+            lifecycle: Lifecycle::new(Identifiers::new(seams.randomness.clone()), config.version),
             seams,
             probe,
             arrivals,

@@ -1,4 +1,4 @@
-//! The wrapper's HTTP routes (R5.24–R5.40) and its control route: parses requests for the host and sends its
+//! The wrapper's HTTP routes (R5.24–R5.40, R5.71–R5.82) and its control route: parses requests for the host and sends its
 //! replies.
 //!
 //! It makes no decisions.
@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use turnstile_events::observation::Probe;
@@ -36,14 +36,15 @@ pub(super) fn router(host: UnboundedSender<Arrival>, probe: Probe) -> Router {
         .route("/job/command", post(command))
         .route("/job/abort", post(abort))
         .with_state(host.clone());
-    let control_routes = Router::new()
+    // Health is polled; recording it would flood the record.
+    let other_routes = Router::new()
+        .route(
+            "/health",
+            get(async |State(host): HostSender| submit(&host, Request::Health).await),
+        )
         .route("/test/behaviour", post(set_behaviour))
         .with_state(host);
-    // Health is polled; recording it would flood the record.
-    let health = Router::new().route("/health", get(async || Json(json!({ "status": "ok" }))));
-    recorded(session_routes, probe, Headers::Ignored)
-        .merge(control_routes)
-        .merge(health)
+    recorded(session_routes, probe, Headers::Ignored).merge(other_routes)
 }
 
 async fn ready(State(host): HostSender, body: Bytes) -> Response {

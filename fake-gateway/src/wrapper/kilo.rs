@@ -21,6 +21,9 @@ use super::lifecycle::Progress;
 use super::request::Prompt;
 use crate::gateway::{COMPLETIONS_PATH, END_MARK, MODELS_PATH};
 
+/// The name of the model of a turn that names none, for errors.
+const DEFAULT_MODEL: &str = "default";
+
 /// Why a turn has no complete answer.
 #[derive(Debug, thiserror::Error)]
 enum TurnError {
@@ -63,12 +66,10 @@ impl GatewayClient {
     }
 
     async fn run_turn(&self, prompt: &Prompt, report: &impl Fn(Progress)) -> Result<(), TurnError> {
-        if !self.catalogue_has(&prompt.model).await? {
-            return Err(TurnError::UnknownModel(prompt.model.clone()));
-        }
+        let model = self.model_for(prompt.model.as_deref()).await?;
         report(Progress::Begun);
         let body = json!({
-            "model": prompt.model,
+            "model": model,
             "stream": true,
             "messages": [{ "role": "user", "content": prompt.text }],
         });
@@ -85,15 +86,22 @@ impl GatewayClient {
         streamed
     }
 
-    async fn catalogue_has(&self, model: &str) -> Result<bool, TurnError> {
+    /// The model to use: `wanted`, which must be in the catalogue, or the first one in it (R11.27, R11.34).
+    async fn model_for(&self, wanted: Option<&str>) -> Result<String, TurnError> {
         let answer = self.request(Method::GET, MODELS_PATH, &Value::Null).await?;
         let is_refused = !answer.response.status().is_success();
         let body = self.whole_body(answer).await?;
         if is_refused {
             return Err(refusal(&body));
         }
-        let models = body["data"].as_array().map_or(&[][..], Vec::as_slice);
-        Ok(models.iter().any(|listed| listed["id"] == model))
+        let listed = body["data"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut models = listed.iter().filter_map(|model| model["id"].as_str());
+        let found = match wanted {
+            Some(wanted) => models.find(|model| *model == wanted),
+            None => models.next(),
+        };
+        let unknown = || TurnError::UnknownModel(wanted.unwrap_or(DEFAULT_MODEL).to_owned());
+        found.map(str::to_owned).ok_or_else(unknown)
     }
 
     async fn request(&self, method: Method, path: &str, body: &Value) -> Result<Answer, TurnError> {

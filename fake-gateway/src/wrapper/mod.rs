@@ -1,4 +1,4 @@
-//! The wrapper of a session's sandbox, with its kilo (R5.24–R5.40, R11.19–R11.44).
+//! The wrapper of a session's sandbox, with its kilo (R5.24–R5.40, R5.71–R5.82, R11.19–R11.44).
 //!
 //! | file | content |
 //! |---|---|
@@ -34,6 +34,21 @@ use crate::cut;
 pub struct WrapperConfig {
     /// Base URL of the gateway, `http://host:port`, without a path.
     pub gateway_url: String,
+    /// The version that `/health` reports (R11.53).
+    pub version: String,
+}
+
+impl WrapperConfig {
+    /// The default of [`WrapperConfig::version`].
+    pub const VERSION: &str = "1.0.0";
+
+    /// Settings with the defaults, for a gateway with that base URL.
+    pub fn new(gateway_url: impl Into<String>) -> Self {
+        Self {
+            gateway_url: gateway_url.into(),
+            version: Self::VERSION.to_owned(),
+        }
+    }
 }
 
 /// A newly started wrapper process, without a session.
@@ -51,7 +66,7 @@ impl Wrapper {
 
     /// Serves every connection of `listener` and performs its requests, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
-        let (host, door) = Host::new(self.seams, self.probe.clone(), self.config.gateway_url);
+        let (host, door) = Host::new(self.seams, self.probe.clone(), self.config);
         let router = http::router(door, self.probe);
         tokio::select! {
             biased;

@@ -1,10 +1,11 @@
-//! Answers of a wrapper to requests (R5.26–R5.40), and why a request is refused.
+//! Answers of a wrapper to requests (R5.24–R5.40, R5.74–R5.82), and why a request is refused.
 //!
 //! Shapes only.
 
 use serde_json::{Value, json};
 
-use super::binding::{DEFAULT_BRANCH, IncompleteBinding, Session};
+use super::binding::{IncompleteBinding, Session};
+use super::request::Kind;
 
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,15 +19,21 @@ pub(super) enum Refusal {
     /// The ingest is not open.
     #[error("no ingest connection: {0}")]
     Connection(String),
-    /// Kilo did not accept the turn.
+    /// Kilo did not accept the prompt.
     #[error("kilo was not reached: {0}")]
     Send(String),
+    /// Kilo did not accept the command.
+    #[error("kilo was not reached: {0}")]
+    Command(String),
     /// The workspace could not be set up.
     #[error("the workspace was not set up: {0}")]
     WorkspaceSetup(String),
     /// Kilo could not be started.
     #[error("kilo did not start: {0}")]
     KiloServer(String),
+    /// The wrapper cannot get ready now.
+    #[error("not ready: {0}")]
+    NotReady(String),
 }
 
 impl Refusal {
@@ -34,19 +41,22 @@ impl Refusal {
     fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) | Self::NoSession => 400,
-            Self::Connection(_) | Self::Send(_) | Self::WorkspaceSetup(_) | Self::KiloServer(_) => 500,
+            Self::Connection(_) | Self::Send(_) | Self::Command(_) => 500,
+            Self::WorkspaceSetup(_) | Self::KiloServer(_) | Self::NotReady(_) => 503,
         }
     }
 
-    /// `error` or `error.code` in the body.
+    /// `error` in the body.
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::NoSession => "NO_SESSION",
             Self::Connection(_) => "CONNECTION_ERROR",
             Self::Send(_) => "SEND_ERROR",
+            Self::Command(_) => "COMMAND_ERROR",
             Self::WorkspaceSetup(_) => "WORKSPACE_SETUP_FAILED",
             Self::KiloServer(_) => "KILO_SERVER_FAILED",
+            Self::NotReady(_) => "NOT_READY",
         }
     }
 
@@ -58,12 +68,19 @@ impl Refusal {
         }
     }
 
-    /// The answer to `/session/ready`: status 200 with the error in the body (R5.29).
+    /// The answer to `/session/ready` (R5.74). A malformed request is not worth repeating.
     pub(super) fn of_ready(&self) -> Reply {
-        Reply::ok(json!({
-            "status": "error",
-            "error": { "code": self.code(), "message": self.to_string() },
-        }))
+        let mut reply = self.of_job();
+        reply.body["retryable"] = json!(!matches!(self, Self::Invalid(_)));
+        reply
+    }
+
+    /// The refusal with the code for a job of that kind (R5.39, R5.82).
+    pub(super) fn of_kind(self, kind: Kind) -> Self {
+        match (self, kind) {
+            (Self::Send(text), Kind::Command) => Self::Command(text),
+            (refusal, _) => refusal,
+        }
     }
 }
 
@@ -96,26 +113,29 @@ impl Reply {
         }
     }
 
-    /// The turn was accepted, now or earlier (R5.32).
-    pub(super) fn sent(message_id: &str) -> Self {
-        Self::ok(json!({ "status": "sent", "messageId": message_id }))
+    /// The job was accepted, now or earlier (R5.32, R5.81).
+    pub(super) fn sent(kind: Kind, message_id: &str) -> Self {
+        Self::ok(match kind {
+            Kind::Prompt => json!({ "status": "sent", "messageId": message_id }),
+            Kind::Command => json!({ "status": "sent", "result": {} }),
+        })
     }
 
-    /// The wrapper is ready for `session` (R5.29). The paths are made up.
+    /// The wrapper is ready for `session` (R5.29).
     pub(super) fn ready(session: &Session) -> Self {
         let Session {
-            session_id,
             kilo_session_id,
-            binding,
+            places,
+            ..
         } = session;
         Self::ok(json!({
             "status": "ready",
             "kiloSessionId": kilo_session_id,
             "workspaceReady": {
-                "workspacePath": format!("/workspace/{session_id}"),
-                "sandboxId": format!("sandbox-{session_id}"),
-                "sessionHome": format!("/home/{session_id}"),
-                "branchName": binding.upstream_branch.as_deref().unwrap_or(DEFAULT_BRANCH),
+                "workspacePath": places.workspace_path,
+                "sandboxId": places.sandbox_id,
+                "sessionHome": places.session_home,
+                "branchName": places.branch_name,
                 "kiloSessionId": kilo_session_id,
             },
         }))

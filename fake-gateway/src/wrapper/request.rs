@@ -1,4 +1,4 @@
-//! Requests of the session server to a wrapper (R5.26–R5.40).
+//! Requests of the session server to a wrapper (R5.24–R5.40, R5.71–R5.82).
 //!
 //! Parsing only; the answers are in `reply`. Code outside of this file sees only complete requests.
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::behaviour::Behaviour;
-use super::binding::{Binding, SentBinding};
+use super::binding::{Binding, Places, SentBinding};
 use super::reply::Refusal;
 use crate::gateway::{IDLE_DIRECTIVE, has_directive};
 
@@ -21,6 +21,8 @@ pub(super) enum Request {
     Abort(Option<String>),
     /// `GET /job/status`.
     Status,
+    /// `GET /health`.
+    Health,
     /// `POST /test/behaviour`.
     SetBehaviour(Behaviour),
 }
@@ -31,17 +33,29 @@ pub(super) struct Ready {
     pub(super) session_id: String,
     /// Kilo's session id, if the server knows it from an earlier wrapper.
     pub(super) kilo_session_id: Option<String>,
+    pub(super) places: Places,
     pub(super) binding: Binding,
+}
+
+/// The kind of a job, which decides the form of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `POST /job/prompt`.
+    Prompt,
+    /// `POST /job/command`.
+    Command,
 }
 
 /// Content of one delivered turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Prompt {
+    pub(super) kind: Kind,
     /// The user message to answer.
     pub(super) message_id: String,
     /// The prompt for the model.
     pub(super) text: String,
-    pub(super) model: String,
+    /// The model; `None` for the model of the catalogue.
+    pub(super) model: Option<String>,
     /// Work after the turn.
     pub(super) finalization: Finalization,
 }
@@ -59,10 +73,22 @@ pub(super) struct Finalization {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SentReady {
-    cloud_agent_session_id: Option<String>,
+    agent_session_id: Option<String>,
+    user_id: Option<String>,
+    sandbox_id: Option<String>,
     kilo_session_id: Option<String>,
     #[serde(default)]
+    workspace: SentWorkspace,
+    #[serde(default)]
     session: SentBinding,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SentWorkspace {
+    workspace_path: Option<String>,
+    session_home: Option<String>,
+    branch_name: Option<String>,
 }
 
 /// Parses the body of `POST /session/ready`.
@@ -72,21 +98,30 @@ struct SentReady {
 /// [`Refusal::Invalid`] names the invalid or missing field.
 pub(super) fn parse_ready(body: &[u8]) -> Result<Request, Refusal> {
     let sent: SentReady = parse(body)?;
+    let session_id = required("agentSessionId", sent.agent_session_id)?;
+    required("userId", sent.user_id)?;
+    let workspace = sent.workspace;
     Ok(Request::Ready(Ready {
-        session_id: required("cloudAgentSessionId", sent.cloud_agent_session_id)?,
+        session_id,
         kilo_session_id: sent.kilo_session_id.filter(|id| !id.is_empty()),
+        places: Places {
+            sandbox_id: required("sandboxId", sent.sandbox_id)?,
+            workspace_path: required("workspace.workspacePath", workspace.workspace_path)?,
+            session_home: required("workspace.sessionHome", workspace.session_home)?,
+            branch_name: required("workspace.branchName", workspace.branch_name)?,
+        },
         binding: sent.session.complete()?,
     }))
 }
 
 #[derive(Deserialize)]
-struct SentTurn {
+struct SentPrompt {
     #[serde(default)]
     message: SentMessage,
     #[serde(default)]
     agent: SentAgent,
     #[serde(default)]
-    finalization: Option<Finalization>,
+    finalization: Finalization,
     #[serde(default)]
     session: SentBinding,
 }
@@ -96,14 +131,33 @@ struct SentTurn {
 struct SentMessage {
     id: Option<String>,
     prompt: Option<String>,
-    command: Option<String>,
-    arguments: String,
+    parts: Vec<SentPart>,
+}
+
+impl SentMessage {
+    /// The prompt, or the texts of the parts, one a line.
+    fn text(&mut self) -> Option<String> {
+        let parts = self.parts.iter().filter_map(|part| part.text.as_deref());
+        let of_parts = || parts.collect::<Vec<_>>().join("\n");
+        self.prompt.take().or_else(|| Some(of_parts()))
+    }
+}
+
+#[derive(Deserialize)]
+struct SentPart {
+    text: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SentAgent {
-    model: Option<String>,
+    model: Option<SentModel>,
+}
+
+#[derive(Deserialize)]
+struct SentModel {
+    #[serde(rename = "modelID")]
+    model_id: String,
 }
 
 /// Parses the body of `POST /job/prompt`.
@@ -112,39 +166,51 @@ struct SentAgent {
 ///
 /// [`Refusal::Invalid`] names the invalid or missing field.
 pub(super) fn parse_prompt(body: &[u8]) -> Result<Request, Refusal> {
-    let mut sent: SentTurn = parse(body)?;
-    let text = required("message.prompt", sent.message.prompt.take())?;
-    sent.into_request(text)
+    let mut sent: SentPrompt = parse(body)?;
+    let prompt = Prompt {
+        kind: Kind::Prompt,
+        text: required("message.prompt", sent.message.text())?,
+        message_id: required("message.id", sent.message.id)?,
+        model: sent.agent.model.map(|model| model.model_id),
+        finalization: sent.finalization,
+    };
+    Ok(Request::Prompt(prompt, sent.session.complete()?))
 }
 
-/// Parses the body of `POST /job/command`, which has `command` and `arguments` in place of `prompt`. The text
-/// for the model follows R11.26 and R11.27.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SentCommand {
+    command: Option<String>,
+    #[serde(default)]
+    args: String,
+    message_id: Option<String>,
+    #[serde(flatten)]
+    finalization: Finalization,
+    #[serde(default)]
+    session: SentBinding,
+}
+
+/// Parses the body of `POST /job/command`. The text for the model follows R11.26 and R11.27.
 ///
 /// # Errors
 ///
 /// [`Refusal::Invalid`] names the invalid or missing field.
 pub(super) fn parse_command(body: &[u8]) -> Result<Request, Refusal> {
-    let mut sent: SentTurn = parse(body)?;
-    let command = required("message.command", sent.message.command.take())?;
-    let arguments = std::mem::take(&mut sent.message.arguments);
-    let text = if has_directive(&arguments) {
-        arguments
+    let sent: SentCommand = parse(body)?;
+    let command = required("command", sent.command)?;
+    let text = if has_directive(&sent.args) {
+        sent.args
     } else {
-        format!("/{command} {arguments} {IDLE_DIRECTIVE}")
+        format!("/{command} {} {IDLE_DIRECTIVE}", sent.args)
     };
-    sent.into_request(text)
-}
-
-impl SentTurn {
-    fn into_request(self, text: String) -> Result<Request, Refusal> {
-        let prompt = Prompt {
-            message_id: required("message.id", self.message.id)?,
-            text,
-            model: required("agent.model", self.agent.model)?,
-            finalization: self.finalization.unwrap_or_default(),
-        };
-        Ok(Request::Prompt(prompt, self.session.complete()?))
-    }
+    let prompt = Prompt {
+        kind: Kind::Command,
+        text,
+        message_id: required("messageId", sent.message_id)?,
+        model: None,
+        finalization: sent.finalization,
+    };
+    Ok(Request::Prompt(prompt, sent.session.complete()?))
 }
 
 #[derive(Default, Deserialize)]
@@ -190,8 +256,7 @@ mod tests {
             ("the tests", "/review the tests __fake__:idle"),
         ] {
             let body = json!({
-                "message": { "id": "msg_1", "command": "review", "arguments": arguments },
-                "agent": { "model": "m" },
+                "command": "review", "args": arguments, "messageId": "msg_1", "autoCommit": true,
                 "session": {
                     "ingestUrl": "ws://server", "workerAuthToken": "t",
                     "wrapperRunId": "wr_1", "wrapperGeneration": 0, "wrapperConnectionId": "c",
@@ -201,32 +266,51 @@ mod tests {
                 panic!("the command is complete");
             };
             assert_eq!(prompt.text, expected);
+            assert_eq!(prompt.finalization.auto_commit, Some(true));
         }
+    }
+
+    #[test]
+    fn the_texts_of_parts_are_the_prompt() {
+        let body = json!({
+            "message": { "id": "msg_1", "parts": [{ "type": "text", "text": "a" }, { "type": "file" }, { "text": "b" }] },
+            "session": {
+                "ingestUrl": "ws://server", "workerAuthToken": "t",
+                "wrapperRunId": "wr_1", "wrapperGeneration": 0, "wrapperConnectionId": "c",
+            },
+        });
+        let Ok(Request::Prompt(prompt, _)) = parse_prompt(body.to_string().as_bytes()) else {
+            panic!("the prompt is complete");
+        };
+        assert_eq!((prompt.text.as_str(), prompt.model), ("a\nb", None));
     }
 
     #[test]
     fn a_malformed_request_is_refused_with_the_reason() {
         type Parse = fn(&[u8]) -> Result<Request, Refusal>;
-        let cases: [(Parse, &str, &str); 7] = [
+        let cases: [(Parse, &str, &str); 9] = [
             (parse_ready, "", "unreadable body"),
-            (parse_ready, "{}", "cloudAgentSessionId"),
+            (parse_ready, "{}", "agentSessionId"),
             (
                 parse_ready,
-                r#"{"cloudAgentSessionId":"agent_1"}"#,
+                r#"{"agentSessionId":"agent_1","userId":"u","sandboxId":"s"}"#,
+                "workspace.workspacePath",
+            ),
+            (
+                parse_ready,
+                r#"{"agentSessionId":"agent_1","userId":"u","sandboxId":"s",
+                    "workspace":{"workspacePath":"/w","sessionHome":"/h","branchName":"main"}}"#,
                 "wrapperRunId",
             ),
             (parse_prompt, r#"{"message":{"id":"msg_1"}}"#, "message.prompt"),
             (parse_prompt, r#"{"message":{"prompt":"hi"}}"#, "message.id"),
             (
                 parse_prompt,
-                r#"{"message":{"id":"msg_1","prompt":"hi"},"agent":{"model":"m"},"session":{"wrapperGeneration":"1"}}"#,
+                r#"{"message":{"id":"msg_1","prompt":"hi"},"session":{"wrapperGeneration":"1"}}"#,
                 "unreadable body",
             ),
-            (
-                parse_command,
-                r#"{"message":{"id":"msg_1"},"agent":{"model":"m"}}"#,
-                "message.command",
-            ),
+            (parse_command, r#"{"messageId":"msg_1"}"#, "command"),
+            (parse_command, r#"{"command":"review"}"#, "messageId"),
         ];
         for (parse, body, named) in cases {
             let refusal = parse(body.as_bytes()).unwrap_err();

@@ -114,18 +114,12 @@ impl Turns {
         self.running.is_none() && self.waiting.is_empty()
     }
 
-    /// The message of the running turn.
-    pub(super) fn running_message(&self) -> Option<&str> {
-        self.running
-            .as_ref()
-            .map(|running| running.prompt.message_id.as_str())
-    }
-
-    /// The messages whose turns wait, in order.
-    pub(super) fn waiting_messages(&self) -> Vec<&str> {
-        self.waiting
-            .iter()
+    /// The message of the running turn and those of the waiting ones, in order.
+    pub(super) fn pending(&self) -> impl Iterator<Item = &str> {
+        let running = self.running.as_ref().map(|running| &running.prompt);
+        running
+            .into_iter()
+            .chain(&self.waiting)
             .map(|prompt| prompt.message_id.as_str())
-            .collect()
     }
 }

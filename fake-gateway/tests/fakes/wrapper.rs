@@ -89,9 +89,7 @@ impl Stage {
 
         let (listener, wrapper) = listen().await;
         let record = Record::default();
-        let config = WrapperConfig {
-            gateway_url: format!("http://{gateway}"),
-        };
+        let config = WrapperConfig::new(format!("http://{gateway}"));
         tokio::spawn(Wrapper::new(config, real::seams(), record.probe()).serve(listener));
 
         let stage = Self {
@@ -103,16 +101,30 @@ impl Stage {
             generation: 3,
             ingests,
         };
-        let ready = json!({
-            "cloudAgentSessionId": "agent_1",
-            "userId": "u",
-            "agent": { "mode": "code", "model": MODEL },
-            "session": stage.binding(),
-        });
-        let (status, reply) = post(&stage.wrapper, "/session/ready", &ready).await;
+        let (status, mut reply) = post(&stage.wrapper, "/session/ready", &stage.ready_body()).await;
         assert_eq!((status, &reply["status"]), (200, &json!("ready")));
+        let kilo_session_id = reply["kiloSessionId"].clone();
+        assert_eq!(
+            reply["workspaceReady"].take(),
+            json!({
+                "workspacePath": "/w", "sandboxId": "sandbox-1", "sessionHome": "/h", "branchName": "topic",
+                "kiloSessionId": kilo_session_id,
+            })
+        );
         assert_eq!(reply["kiloSessionId"].as_str().unwrap().len(), "ses_".len() + 26);
         stage
+    }
+
+    /// The body of `/session/ready`.
+    fn ready_body(&self) -> Value {
+        json!({
+            "agentSessionId": "agent_1",
+            "userId": "u",
+            "sandboxId": "sandbox-1",
+            "workspace": { "workspacePath": "/w", "sessionHome": "/h", "branchName": "topic" },
+            "materialized": { "env": {} },
+            "session": self.binding(),
+        })
     }
 
     fn binding(&self) -> Value {
@@ -125,11 +137,11 @@ impl Stage {
         })
     }
 
-    /// The body of a `/job/…` request.
+    /// The body of `/job/prompt`.
     fn job(&self, message: Value, model: &str) -> Value {
         json!({
             "message": message,
-            "agent": { "mode": "code", "model": model },
+            "agent": { "mode": "code", "model": { "providerID": "kilo", "modelID": model } },
             "finalization": { "autoCommit": true, "gateThreshold": "all" },
             "session": self.binding(),
         })
@@ -196,7 +208,9 @@ async fn a_prompt_causes_the_events_of_a_turn_and_then_the_ingest_is_closed() {
             _ => None,
         });
     assert_eq!(sent.collect::<Vec<_>>(), expected);
-    assert_eq!(get(&stage.wrapper, "/job/status").await["status"], "idle");
+    let status = get(&stage.wrapper, "/job/status").await;
+    let expected = json!({ "state": "idle", "sessionId": "agent_1", "pendingMessages": [] });
+    assert_eq!(status, expected);
 }
 
 #[tokio::test]
@@ -347,9 +361,11 @@ async fn a_kept_socket_gets_the_turns_of_the_next_binding() {
 async fn a_command_runs_like_a_prompt() {
     for (arguments, expected) in [("__fake__:echo:hi", Some("hi")), ("the tests", None)] {
         let mut stage = Stage::ready().await;
-        let message = json!({ "id": "msg_1", "command": "review", "arguments": arguments });
-        let reply = post(&stage.wrapper, "/job/command", &stage.job(message, MODEL)).await;
-        assert_eq!(reply, (200, json!({ "status": "sent", "messageId": "msg_1" })));
+        let command = json!({
+            "command": "review", "args": arguments, "messageId": "msg_1", "session": stage.binding(),
+        });
+        let reply = post(&stage.wrapper, "/job/command", &command).await;
+        assert_eq!(reply, (200, json!({ "status": "sent", "result": {} })));
         let mut ingest = stage.ingests.recv().await.unwrap();
         let (mut text, mut error) = (None, Value::Null);
         loop {
@@ -363,6 +379,52 @@ async fn a_command_runs_like_a_prompt() {
         }
         assert_eq!((text.as_deref(), error), (expected, Value::Null), "{arguments}");
     }
+}
+
+#[tokio::test]
+async fn a_failed_command_and_a_failed_preparation_have_codes_of_their_own() {
+    let stage = Stage::ready().await;
+    let behaviour = json!({
+        "job": { "fail": { "code": "SEND_ERROR" } }, "ready": { "fail": { "code": "WORKSPACE_SETUP_FAILED" } },
+    });
+    stage.behave(&behaviour).await;
+    let command = json!({ "command": "review", "messageId": "msg_1", "session": stage.binding() });
+    let (status, refusal) = post(&stage.wrapper, "/job/command", &command).await;
+    assert_eq!((status, &refusal["error"]), (500, &json!("COMMAND_ERROR")));
+
+    let (status, refusal) = post(&stage.wrapper, "/session/ready", &stage.ready_body()).await;
+    assert_eq!(
+        (status, &refusal["error"], &refusal["retryable"]),
+        (503, &json!("WORKSPACE_SETUP_FAILED"), &json!(true))
+    );
+    let (status, refusal) = post(&stage.wrapper, "/session/ready", &json!({})).await;
+    assert_eq!(
+        (status, &refusal["error"], &refusal["retryable"]),
+        (400, &json!("INVALID_REQUEST"), &json!(false))
+    );
+}
+
+#[tokio::test]
+async fn health_and_status_name_the_work() {
+    let mut stage = Stage::ready().await;
+    let idle = get(&stage.wrapper, "/health").await;
+    let expected = json!({
+        "healthy": true, "state": "idle", "version": WrapperConfig::VERSION, "sessionId": "agent_1", "pendingMessages": 0,
+    });
+    assert_eq!(idle, expected);
+
+    stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;
+    stage.prompt("msg_2", "__fake__:idle", MODEL).await;
+    let active = get(&stage.wrapper, "/health").await;
+    assert_eq!(
+        (&active["state"], &active["pendingMessages"]),
+        (&json!("active"), &json!(2))
+    );
+    let status = get(&stage.wrapper, "/job/status").await;
+    let expected = json!({
+        "state": "active", "sessionId": "agent_1", "pendingMessages": ["msg_1", "msg_2"],
+    });
+    assert_eq!(status, expected);
 }
 
 #[tokio::test]

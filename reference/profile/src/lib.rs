@@ -33,8 +33,9 @@ macro_rules! with_defaults {
         }
 
         impl $name {
-            /// Names and descriptions of all fields, in order.
-            const FIELDS: &[(&str, &[&str])] = &[$((stringify!($field), &[$($doc),+])),*];
+            /// Names, kinds and descriptions of all fields, in order.
+            const FIELDS: &[(&str, Kind, &[&str])] =
+                &[$((stringify!($field), <$type as HasKind>::KIND, &[$($doc),+])),*];
         }
 
         impl Default for $name {
@@ -61,15 +62,14 @@ with_defaults! {
         /// The delay between an admission and its drain (R3.14), and between a delivery and the next drain (R4.3).
         #[serde(with = "duration")]
         pub drain_delay: Duration = seconds(1),
-        /// The delays after failed deliveries in a warm session (R4.7). The failure that uses the last delay exhausts
-        /// the message (R4.9).
+        /// The delays after failed deliveries in a warm session (R4.7). With n delays there are n + 1 attempts
+        /// (R4.9).
         #[serde(with = "duration::list")]
-        pub delivery_retry_delays_warm: Vec<Duration> = [2, 4, 8, 15, 15].map(seconds).into(),
-        /// The delays after failed deliveries in a cold session (R4.8). The failure that uses the last delay exhausts
-        /// the message (R4.9).
+        pub delivery_retry_delays_warm: Vec<Duration> = vec![seconds(2)],
+        /// The delays after failed deliveries in a cold session (R4.8). With n delays there are n + 1 attempts
+        /// (R4.9).
         #[serde(with = "duration::list")]
-        pub delivery_retry_delays_cold: Vec<Duration> =
-            [2, 4, 8, 16, 32, 60, 60, 60, 120, 120].map(seconds).into(),
+        pub delivery_retry_delays_cold: Vec<Duration> = vec![seconds(2)],
 
         /// The codes of a wrapper's refusals after which a delivery is not tried again (R4.12).
         pub permanent_refusals: Vec<String> = Vec::new(),
@@ -163,15 +163,63 @@ with_defaults! {
     }
 }
 
-/// A field of a [`Profile`], for documents.
+/// A field of a [`Profile`], for documents and for other notations of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Its name.
     pub name: &'static str,
+    /// The kind of its values.
+    pub kind: Kind,
     /// Its default value, as in a file.
     pub default: String,
     /// Its description.
     pub doc: String,
+}
+
+/// The kind of values of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from 0.
+    Number,
+    /// A whole number from 1.
+    PositiveNumber,
+    /// A duration.
+    Duration,
+    /// A list of durations.
+    Durations,
+    /// A list of texts.
+    Texts,
+}
+
+/// A type of fields.
+trait HasKind {
+    const KIND: Kind;
+}
+
+impl HasKind for bool {
+    const KIND: Kind = Kind::Flag;
+}
+
+impl HasKind for usize {
+    const KIND: Kind = Kind::Number;
+}
+
+impl HasKind for NonZeroU32 {
+    const KIND: Kind = Kind::PositiveNumber;
+}
+
+impl HasKind for Duration {
+    const KIND: Kind = Kind::Duration;
+}
+
+impl HasKind for Vec<Duration> {
+    const KIND: Kind = Kind::Durations;
+}
+
+impl HasKind for Vec<String> {
+    const KIND: Kind = Kind::Texts;
 }
 
 impl Profile {
@@ -182,8 +230,9 @@ impl Profile {
     /// Never: a profile is plain data, which can be written.
     pub fn fields() -> Vec<Field> {
         let values = serde_json::to_value(Self::default()).expect("a profile is plain data");
-        let field = |(name, doc): &(&'static str, &[&str])| Field {
+        let field = |(name, kind, doc): &(&'static str, Kind, &[&str])| Field {
             name,
+            kind: *kind,
             default: shown(&values[*name]),
             doc: doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
         };
@@ -223,12 +272,12 @@ mod tests {
     #[test]
     fn a_file_overrides_defaults_and_durations_are_text() {
         let written =
-            r#"{"pending_limit": 3, "disconnect_grace": "1m 30s", "delivery_retry_delays_warm": ["2s"]}"#;
+            r#"{"pending_limit": 3, "disconnect_grace": "1m 30s", "delivery_retry_delays_warm": ["4s"]}"#;
         let profile: Profile = serde_json::from_str(written).unwrap();
         let expected = Profile {
             pending_limit: 3,
             disconnect_grace: seconds(90),
-            delivery_retry_delays_warm: vec![seconds(2)],
+            delivery_retry_delays_warm: vec![seconds(4)],
             ..Profile::default()
         };
         assert_eq!(profile, expected);
@@ -238,7 +287,7 @@ mod tests {
     fn a_profile_survives_serialization() {
         let written = serde_json::to_value(Profile::default()).unwrap();
         assert_eq!(written["drain_delay"], "1s");
-        assert_eq!(written["delivery_retry_delays_warm"][3], "15s");
+        assert_eq!(written["delivery_retry_delays_warm"][0], "2s");
         let read: Profile = serde_json::from_value(written).unwrap();
         assert_eq!(read, Profile::default());
     }

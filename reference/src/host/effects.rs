@@ -12,7 +12,7 @@ use crate::coverage::Row;
 use crate::delivery::cancelled;
 use crate::session::events::{Event, name};
 use crate::session::wrapper::{Delivery, DeliveryFailure};
-use crate::session::{CallbackJob, Effect, Input, Reply, SocketId};
+use crate::session::{CallbackJob, Effect, EnqueueError, Input, Reply, SocketId};
 use crate::store::SessionKey;
 
 impl SessionHost {
@@ -35,6 +35,10 @@ impl SessionHost {
                     tracing::info!(session = %self.key.session, %run, "wrapper run released");
                     let (services, key) = (self.services.clone(), self.key.clone());
                     tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
+                }
+                Effect::CallbackGivenUp(owner, too_large) => {
+                    let error: &dyn std::error::Error = &too_large;
+                    tracing::error!(session = %self.key.session, %owner, error, "callback given up");
                 }
                 Effect::EndStreams => self.subscribers.clear(),
                 Effect::Enqueue(job) => {
@@ -91,9 +95,7 @@ async fn deliver(services: &Services, key: &SessionKey, delivery: Delivery, sess
     let message = delivery.message.id.clone();
     let run = delivery.run.id.clone();
     let generation = delivery.run.fence.generation;
-    if delivery.ensure_ready {
-        tracing::info!(session = %key.session, message_id = %message, %run, generation, "making the wrapper ready");
-    }
+    tracing::info!(session = %key.session, message_id = %message, %run, generation, "making the wrapper ready");
     let result = prepare_and_submit(services, &delivery, session).await;
     if let Err(failure) = &result {
         // The failure's text is not logged, because it may repeat secrets that the wrapper received.
@@ -108,22 +110,20 @@ async fn prepare_and_submit(
     delivery: &Delivery,
     session: &SessionHandle,
 ) -> Result<(), DeliveryFailure> {
-    if delivery.ensure_ready {
-        let workspace = services.wrapper.ensure_ready(delivery).await?;
-        let run = delivery.run.id.clone();
-        let prepared = Input::Prepared { run, workspace };
-        // The workspace is ready, so a failing store only delays its record.
-        let proceed = loop {
-            match session.request(prepared.clone()).await {
-                Err(Unanswered::NotStored) => {
-                    services.clock.sleep(services.profile.commit_retry_delay).await;
-                }
-                answered => break matches!(answered, Ok(Reply::Proceed(true))),
+    let workspace = services.wrapper.ensure_ready(delivery).await?;
+    let run = delivery.run.id.clone();
+    let prepared = Input::Prepared { run, workspace };
+    // The workspace is ready, so a failing store only delays its record.
+    let proceed = loop {
+        match session.request(prepared.clone()).await {
+            Err(Unanswered::NotStored) => {
+                services.clock.sleep(services.profile.commit_retry_delay).await;
             }
-        };
-        if !proceed {
-            return Err(cancelled());
+            answered => break matches!(answered, Ok(Reply::Proceed(true))),
         }
+    };
+    if !proceed {
+        return Err(cancelled());
     }
     services.wrapper.submit(delivery).await
 }
@@ -134,7 +134,9 @@ async fn enqueue(services: &Services, job: CallbackJob, session: &SessionHandle)
     let result = services.queue.enqueue(job).await;
     match &result {
         Ok(()) => services.checkpoints.pass(Checkpoint::AfterEnqueue).await,
-        Err(error) => {
+        // The session decides and logs it.
+        Err(EnqueueError::TooLarge(_)) => {}
+        Err(error @ EnqueueError::Rejected(_)) => {
             let error = error.to_string();
             tracing::warn!(%owner, error, "callback stored: rejected by the queue, retry scheduled");
         }

@@ -190,8 +190,8 @@ impl SessionHost {
         }
         Ok(Description {
             metadata: self.session.metadata().clone(),
-            turn: self.session.turn_health(),
-            latest_reply: self.session.latest_reply(),
+            work: self.session.current_work(self.services.clock.now()),
+            latest_assistant_message: self.session.latest_assistant_message(),
             execution: self.session.active_execution().cloned(),
         })
     }
@@ -217,6 +217,7 @@ impl SessionHost {
             replay,
             snapshot: self.session.delivery_snapshot(),
             cloud_status: self.session.cloud_status(),
+            commands: self.session.commands(),
             live,
         };
         if let Some(interceptor) = &self.services.interceptor {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 pub use super::agent::{Agent, AgentChoice, Mode, Model};
@@ -17,6 +18,9 @@ use crate::secret::Secret;
 
 /// The version of the grouped form (R10.1).
 pub const METADATA_SCHEMA_VERSION: u32 = 2;
+
+/// The branch of a session whose user requested none (R5.73).
+const DEFAULT_BRANCH: &str = "main";
 
 /// The metadata of a session, shared by its turns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +52,9 @@ pub struct Metadata {
     pub workspace: Option<Workspace>,
     /// The times of events in the session's life.
     pub lifecycle: Lifecycle,
+    /// The commands that the wrapper last offered, unchanged (R5.84). Absent before the first offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands: Option<Value>,
 }
 
 impl Metadata {
@@ -76,7 +83,9 @@ impl Metadata {
                 updated_at: now,
                 prepared_at: None,
                 initiated_at: None,
+                changes: 0,
             },
+            commands: None,
         }
     }
 
@@ -84,6 +93,48 @@ impl Metadata {
     pub fn branch(&self) -> Option<&str> {
         self.repository.as_ref().and_then(Repository::branch)
     }
+
+    /// The sandbox of the session (R5.73).
+    pub fn sandbox_id(&self) -> String {
+        let recorded = self
+            .workspace
+            .as_ref()
+            .and_then(|workspace| workspace.sandbox_id.clone());
+        recorded.unwrap_or_else(|| format!("sandbox-{}", self.identity.session_id.uuid()))
+    }
+
+    /// Whether the session has had a ready workspace: *warm* in the protocol (§4).
+    pub fn had_workspace(&self) -> bool {
+        self.workspace.is_some() || self.lifecycle.prepared_at.is_some()
+    }
+
+    /// The places of the session's work: those of its workspace, else the server's choice (R5.73).
+    pub fn places(&self) -> Places {
+        let session = &self.identity.session_id;
+        let workspace = self.workspace.as_ref();
+        let recorded = |place: fn(&Workspace) -> &Option<String>| workspace.and_then(|of| place(of).clone());
+        Places {
+            sandbox_id: self.sandbox_id(),
+            workspace_path: recorded(|of| &of.workspace_path)
+                .unwrap_or_else(|| format!("/workspace/{session}")),
+            session_home: recorded(|of| &of.session_home).unwrap_or_else(|| format!("/home/{session}")),
+            branch_name: recorded(|of| &of.branch_name)
+                .unwrap_or_else(|| self.branch().unwrap_or(DEFAULT_BRANCH).to_owned()),
+        }
+    }
+}
+
+/// The places that a wrapper works at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The sandbox.
+    pub sandbox_id: String,
+    /// The path of the repository.
+    pub workspace_path: String,
+    /// The agent's home directory.
+    pub session_home: String,
+    /// The branch to check out.
+    pub branch_name: String,
 }
 
 /// The ids of a session, and its owner.
@@ -290,6 +341,13 @@ pub struct Lifecycle {
     pub prepared_at: Option<Timestamp>,
     /// A wrapper first accepted a message (R9.63).
     pub initiated_at: Option<Timestamp>,
+    /// The number of changes of the metadata (R9.65). Older records have been changed once, as far as known.
+    #[serde(default = "one")]
+    pub changes: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 #[cfg(test)]

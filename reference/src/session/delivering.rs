@@ -118,12 +118,12 @@ impl Session {
         if !self.queue.message(id).is_queued() {
             return;
         }
-        self.queue.change(id, step, |message| message.accept(run));
+        let now = step.now;
+        self.queue.change(id, step, |message| message.accept(run, now));
         Row::TurnAccepted.reach();
         let data = events::sent(self.queue.message(id));
         self.stream.emit_kept(name::SENT, data, step);
         if self.metadata.lifecycle.initiated_at.is_none() {
-            let now = step.now;
             self.change_metadata(step).lifecycle.initiated_at = Some(now);
         }
         self.supervision.forget_idle(step);
@@ -149,10 +149,8 @@ impl Session {
             message.failed_deliveries += 1;
             message.failed_deliveries as usize
         });
-        match self
-            .retry_delay(failures, step)
-            .filter(|_| failure.is_retryable())
-        {
+        let is_permanent = failure.is_permanent(&step.profile);
+        match self.retry_delay(failures, step).filter(|_| !is_permanent) {
             Some(delay) => {
                 self.warm_or_cold(Row::RetriedWarm, Row::RetriedCold).reach();
                 let retry_at = step.now + delay;
@@ -165,10 +163,10 @@ impl Session {
 
     /// Ends a message whose delivery is exhausted (R4.10).
     fn exhaust(&mut self, id: &MessageId, failure: &DeliveryFailure, step: &mut Step) {
-        if failure.is_retryable() {
-            self.warm_or_cold(Row::ExhaustedWarm, Row::ExhaustedCold).reach();
-        } else {
+        if failure.is_permanent(&step.profile) {
             Row::ExhaustedAtOnce.reach();
+        } else {
+            self.warm_or_cold(Row::ExhaustedWarm, Row::ExhaustedCold).reach();
         }
         let outcome = Outcome {
             status: Status::Failed,
@@ -186,13 +184,14 @@ impl Session {
         if self.is_warm() { warm } else { cold }
     }
 
-    /// The delay after that number of failures. `None` if the last one exhausts the message (R4.9).
+    /// The delay from the last of that number of failures to the next delivery. `None` if it exhausts the message
+    /// (R4.9).
     fn retry_delay(&self, failures: usize, step: &Step) -> Option<Duration> {
         let delays = if self.is_warm() {
             &step.profile.delivery_retry_delays_warm
         } else {
             &step.profile.delivery_retry_delays_cold
         };
-        (failures < delays.len()).then(|| delays[failures - 1])
+        delays.get(failures - 1).copied()
     }
 }

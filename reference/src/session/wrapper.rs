@@ -4,11 +4,12 @@
 //! `wrapper_run` and `delivering` have the logic.
 
 use serde::{Deserialize, Serialize};
+use turnstile_profile::Profile;
 
 use crate::coverage::Row;
 use crate::identity::{Fence, WrapperRunId};
 use crate::model::message::Message;
-use crate::model::metadata::{Metadata, Repository};
+use crate::model::metadata::Metadata;
 
 /// The close code for a socket that a newer one with the same fence replaces (R5.60).
 pub const CLOSE_REPLACED: u16 = 1000;
@@ -71,11 +72,6 @@ impl Delivery {
     pub fn upstream_branch(&self) -> Option<&str> {
         self.metadata.branch()
     }
-
-    /// The repository.
-    pub fn repository(&self) -> Option<&Repository> {
-        self.metadata.repository.as_ref()
-    }
 }
 
 /// Why a delivery failed.
@@ -137,8 +133,12 @@ impl DeliveryFailure {
         }
     }
 
-    /// Whether the delivery is retried (R4.13–R4.20).
-    pub fn is_retryable(&self) -> bool {
-        self.code != FailureCode::BadRequest
+    /// Whether the delivery is not tried again (R4.12).
+    pub fn is_permanent(&self, profile: &Profile) -> bool {
+        let code = self.code.as_str();
+        profile
+            .permanent_refusals
+            .iter()
+            .any(|permanent| permanent == code)
     }
 }

@@ -117,7 +117,7 @@ impl<C: Copy> Failure<C> {
     }
 }
 
-/// Error codes of `/session/ready` (R5.29).
+/// Error codes of `/session/ready` (R5.74).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "names of the protocol")]
@@ -125,9 +125,10 @@ pub enum ReadyCode {
     WorkspaceSetupFailed,
     KiloServerFailed,
     InvalidRequest,
+    NotReady,
 }
 
-/// Error codes of `/job/…` (R5.36–R5.39).
+/// Error codes of `/job/…` (R5.36–R5.39). A command that meets `SEND_ERROR` is answered with `COMMAND_ERROR` (R5.82).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "names of the protocol")]

@@ -133,7 +133,7 @@ fn the_examples_in_the_readme_are_valid() {
             Scenario::parse(block, Path::new("README.md"))
                 .map(drop)
                 .map_err(|errors| errors.to_string())
-        } else if block.starts_with("session:") {
+        } else if block.starts_with("session:") || block.starts_with("profile:") {
             let step = if block.contains("stored:") {
                 "wait: 1s"
             } else {

@@ -12,6 +12,8 @@ pub const WRAPPER: &str = "wrapper";
 pub const GATEWAY: &str = "gateway";
 /// The callback receiver.
 pub const RECEIVER: &str = "receiver";
+/// Authority of the callback receiver in a simulated world.
+pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
 
 /// Prefix of the party names of ingest sockets that a script opens itself.
 const INGEST_PREFIX: &str = "ingest:";

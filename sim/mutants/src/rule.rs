@@ -27,7 +27,7 @@ pub enum Rule {
     TerminalOnce,
     /// An exhausted message becomes terminal before it leaves the queue (R4.10).
     TerminalBeforeRemoval,
-    /// The failure that uses the last delay exhausts the message, and no earlier one does (R4.9).
+    /// The failure after which no delay is left exhausts the message, and no earlier one does (R4.9).
     LastSlotExhausts,
     /// The snapshot reports messages that failed in the queue to a connecting client (R9.57).
     SnapshotTellsOfFailed,
@@ -156,7 +156,7 @@ impl Rule {
                 "§4",
             ),
             Self::LastSlotExhausts => (
-                "The failure that uses the last delay exhausts the message, and no earlier one does",
+                "The failure after which no delay is left exhausts the message, and no earlier one does",
                 "§4",
             ),
             Self::SnapshotTellsOfFailed => ("The snapshot reports messages that failed in the queue", "§9"),

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -17,6 +18,7 @@ use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
+use turnstile_profile::Profile;
 use turnstile_scenarios::Entry;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest};
@@ -62,6 +64,9 @@ pub(crate) struct LiveArguments {
     /// Shell command that kills the target and restarts it on the same data
     #[arg(long, value_name = "COMMAND", requires = "target")]
     restart_command: Option<String>,
+    /// JSON file with the values of the target's protocol profile that are not the defaults of the protocol
+    #[arg(long, value_name = "FILE", requires = "target")]
+    profile: Option<PathBuf>,
     /// Secret of the target's user tokens
     #[arg(
         long,
@@ -130,6 +135,7 @@ impl LiveArguments {
         let mut reached_at = BTreeMap::new();
         let mut offers = BTreeSet::new();
         let secrets = self.secrets()?;
+        let profile = self.declared_profile()?;
         let (mut alias, mut front) = (None, None);
         let server = match &self.target {
             Some(target) => {
@@ -177,9 +183,21 @@ impl LiveArguments {
                 speed,
             },
             secrets,
+            profile,
             offers,
             patience: if self.slow { LONG_PATIENCE } else { PATIENCE },
         })
+    }
+
+    /// The profile of the server under test.
+    fn declared_profile(&self) -> Result<Profile, String> {
+        let Some(file) = &self.profile else {
+            return Ok(Profile::default());
+        };
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("cannot read {} (--profile): {error}", file.display()))?;
+        serde_json::from_str(&text)
+            .map_err(|error| format!("{} is not a profile (--profile): {error}", file.display()))
     }
 
     fn secrets(&self) -> Result<Secrets, String> {
@@ -215,6 +233,10 @@ impl LiveArguments {
         );
         add("target", self.target.clone());
         add("speed", self.speed.map(|speed| speed.to_string()));
+        add(
+            "profile",
+            self.profile.as_ref().map(|file| file.display().to_string()),
+        );
         add("restart-command", self.restart_command.clone());
         if self.target.is_some() {
             add("wrapper", Some(self.wrapper.to_string()));

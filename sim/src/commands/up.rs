@@ -203,9 +203,7 @@ impl Fakes {
         tokio::spawn(fake.serve(listener));
 
         let (listener, wrapper) = listen().await?;
-        let config = WrapperConfig {
-            gateway_url: format!("http://{gateway}"),
-        };
+        let config = WrapperConfig::new(format!("http://{gateway}"));
         let fake = Wrapper::new(config, real::seams(), Probe::new(WRAPPER, unwatched));
         tokio::spawn(fake.serve(listener));
 

@@ -10,15 +10,17 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 use turnstile_world::Streams;
 
-use super::fault_group::FaultGroup;
+use super::fault_group::Disturbance;
 use super::faults;
 use super::layout::Layout;
+use super::profile::profile;
 use super::swarm::swarm;
 use super::workload;
 use super::wrapper_faults::misbehaving;
 
 /// Labels of the streams of randomness.
 const SWARM: &str = "explore:swarm";
+const PROFILE: &str = "explore:profile";
 const WORKLOAD: &str = "explore:workload";
 const FAULTS: &str = "explore:faults";
 
@@ -30,14 +32,15 @@ const FAULTS: &str = "explore:faults";
 pub fn scenario(seed: u64) -> Scenario {
     let streams = Streams::new(seed);
     let swarm = draw(streams, SWARM, swarm());
+    let profile = draw(streams, PROFILE, profile());
     let mut workload = Drawer::new(streams, WORKLOAD);
     let settings = workload.draw(settings());
     let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let groups: Vec<(Index, FaultGroup)> = match faults::fault(&swarm.fault) {
-        Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
+    let disturbances: Vec<(Index, Disturbance)> = match faults::disturbance(&swarm.fault) {
+        Some(disturbance) => struck.draw(vec((any::<Index>(), disturbance), swarm.faults)),
         None => Vec::new(),
     };
     let mut layout = Layout::new(&swarm);
@@ -47,17 +50,17 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.push(misbehaving(verdict));
     }
     layout.begin(&first);
-    let mut faults_before: Vec<Vec<FaultGroup>> = vec![Vec::new(); acts.len() + 1];
-    for (place, group) in groups {
-        faults_before[place.index(acts.len() + 1)].push(group);
+    let mut before: Vec<Vec<Disturbance>> = vec![Vec::new(); acts.len() + 1];
+    for (place, disturbance) in disturbances {
+        before[place.index(acts.len() + 1)].push(disturbance);
     }
-    let last_faults = faults_before.pop().unwrap_or_default();
-    for (groups, act) in faults_before.into_iter().zip(&acts) {
-        layout.strike(groups);
+    let last = before.pop().unwrap_or_default();
+    for (disturbances, act) in before.into_iter().zip(&acts) {
+        layout.disturb(disturbances);
         layout.act(act);
     }
-    layout.strike(last_faults);
-    layout.finish(seed, settings, receiver)
+    layout.disturb(last);
+    layout.finish(seed, &profile, settings, receiver)
 }
 
 fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {

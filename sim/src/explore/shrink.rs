@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use turnstile_scenarios::{At, Scenario, Session, Step};
+use turnstile_scenarios::{At, RequiredProfile, Scenario, Session, Step};
 
 use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
@@ -140,13 +140,15 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
 
     fn simplify_settings(&mut self) {
         let mut candidate = self.best.clone();
+        candidate.profile = RequiredProfile::default();
         candidate.session = Session::default();
         candidate.receiver.clear();
         candidate.expect.clear();
         if self.try_out(candidate) {
             return;
         }
-        let changes: [fn(&mut Scenario); 4] = [
+        let changes: [fn(&mut Scenario); 5] = [
+            |scenario| scenario.profile = RequiredProfile::default(),
             |scenario| scenario.expect.clear(),
             |scenario| scenario.receiver.clear(),
             |scenario| scenario.session.gate = None,

@@ -1,7 +1,7 @@
 //! Plays scenarios in real time against a server in a separate process.
 //!
-//! A scenario is skipped if the server lacks a capability that it [needs](Scenario::needs), or if it takes too long. Its
-//! length is measured by playing it in the simulated world first.
+//! A scenario is skipped if the server lacks a capability that it [needs](Scenario::needs), if the server's profile lacks
+//! a value that it requires, or if it takes too long. Its length is measured by playing it in the simulated world first.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use turnstile_fault::Capability;
 use turnstile_judge::parties::Secrets;
+use turnstile_profile::Profile;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{LiveSetup, LiveWorld};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
+use crate::stage;
 use crate::suite;
 
 /// How much longer than in the simulated world the server may take to settle, on the parties' clock: retries can be
@@ -30,6 +32,8 @@ pub struct Live {
     pub setup: LiveSetup,
     /// The secrets of the server.
     pub secrets: Secrets,
+    /// The declared profile of the server.
+    pub profile: Profile,
     /// Optional capabilities of the server.
     pub offers: BTreeSet<Capability>,
     /// The maximum wall time of a scenario.
@@ -52,11 +56,14 @@ impl Live {
         if let Some(need) = needs.difference(&self.offers).next() {
             return Outcome::Skipped(format!("needs {}", need.text()));
         }
+        if let Some(value) = scenario.profile.first_missing_in(&self.profile) {
+            return Outcome::Skipped(format!("needs a server whose profile has {value}"));
+        }
         let mut setup = self.setup.clone();
         if needs.contains(&Capability::Sandboxes) {
             setup.front = setup.front.or(Some(ANY_PORT));
         }
-        let rehearsed = match suite::play_safely(scenario, Options::default()) {
+        let rehearsed = match self.rehearse(scenario) {
             Ok(verdict) => Length::of(&verdict),
             Err(error) => return Outcome::Played(Err(error)),
         };
@@ -79,7 +86,18 @@ impl Live {
         Outcome::Played(suite::safely(|| {
             let world = LiveWorld::new(seed, setup);
             let world = world.map_err(|error| HarnessError::NoServer(with_sources(&error)))?;
-            script::play_in(Box::new(world), self.secrets.clone(), scenario, options)
+            let (secrets, profile) = (self.secrets.clone(), self.profile.clone());
+            script::play_in(Box::new(world), secrets, profile, scenario, options)
         }))
+    }
+
+    /// Plays a scenario in the simulated world, with a server of the declared profile.
+    fn rehearse(&self, scenario: &Scenario) -> Result<Verdict, HarnessError> {
+        suite::safely(|| {
+            let options = Options::default();
+            let world = options.world.create(options.seed, stage::epoch());
+            let profile = self.profile.clone();
+            script::play_in(world, Secrets::default(), profile, scenario, options)
+        })
     }
 }

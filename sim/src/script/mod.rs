@@ -25,6 +25,7 @@ use turnstile_judge::oracle::{self, Finding};
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
+use turnstile_profile::Profile;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
 use turnstile_world::{AnyWorld, Streams, WorldKind};
@@ -144,7 +145,7 @@ pub enum HarnessError {
     World(#[from] turnstile_world::WorldError),
 }
 
-/// Plays a scenario on its first surface in a new world, and judges it.
+/// Plays a scenario on its first surface in a new world, and judges it. The server has the profile of the scenario.
 ///
 /// # Errors
 ///
@@ -155,11 +156,17 @@ pub enum HarnessError {
 /// The thread already runs inside a world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
     let world = options.world.create(options.seed, stage::epoch());
-    play_in(world, Secrets::default(), scenario, options)
+    play_in(
+        world,
+        Secrets::default(),
+        scenario.profile.complete(),
+        scenario,
+        options,
+    )
 }
 
-/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the
-/// kind of world in `options`.
+/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. The server is
+/// judged by `profile`. Ignores the kind of world in `options`.
 ///
 /// # Errors
 ///
@@ -167,6 +174,7 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessErr
 pub fn play_in(
     world: Box<dyn AnyWorld>,
     secrets: Secrets,
+    profile: Profile,
     scenario: &Scenario,
     options: Options,
 ) -> Result<Verdict, HarnessError> {
@@ -176,7 +184,7 @@ pub fn play_in(
         stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let stage = Stage::in_world(world, secrets, options.subject, session)?;
+    let stage = Stage::in_world(world, secrets, profile, options.subject, session)?;
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);

@@ -13,6 +13,7 @@ use turnstile_judge::oracle;
 use turnstile_judge::oracle::history::{CONNECTED, History};
 use turnstile_judge::parties::{OBSERVER, WRAPPER};
 use turnstile_judge::trace::{Record, What};
+use turnstile_profile::Profile;
 
 use super::player::Player;
 use super::{HarnessError, Settling};
@@ -22,11 +23,13 @@ use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// Text of the trace record at the start of settling.
 pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
-/// Settling time: longer than all retries, timeouts and deadlines of the protocol in sequence.
+/// Settling time with the protocol's profile: longer than all retries, timeouts and deadlines in sequence.
 const SETTLING_TIME: Duration = Duration::from_secs(30 * 60);
 /// Additional settling time per further message: messages end one after another, each within the longest silence of its
 /// wrapper (protocol §7).
 const SETTLING_TIME_PER_MESSAGE: Duration = Duration::from_secs(6 * 60);
+/// Maximum of the settling time that a profile with longer waits adds.
+const LONGEST_EXTRA_TIME: Duration = Duration::from_hours(7 * 24);
 /// Time to read the logs.
 const LOG_READ_TIME: Duration = Duration::from_secs(5);
 /// Time limit for reading the logs in real time.
@@ -47,7 +50,8 @@ impl Player<'_> {
         match settling {
             Settling::Longest => {
                 let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-                self.run_for(SETTLING_TIME + SETTLING_TIME_PER_MESSAGE * further)?;
+                let extra = longer_waits(&self.stage.profile);
+                self.run_for(SETTLING_TIME + extra + (SETTLING_TIME_PER_MESSAGE + extra) * further)?;
                 self.inspect_final_state()?;
                 self.run_for(LOG_READ_TIME)
             }
@@ -78,7 +82,8 @@ impl Player<'_> {
         if !self.stage.world.leaves_server_behind() {
             return Ok(());
         }
-        for session in std::mem::take(&mut self.sessions).into_values() {
+        let sessions: Vec<String> = self.all_sessions().cloned().collect();
+        for session in sessions {
             for procedure in ["interruptSession", "deleteSession"] {
                 let done = Awaited::default();
                 let asking = self.stage.observer();
@@ -122,8 +127,9 @@ impl Player<'_> {
         self.note(0, "the harness looks at what is left");
         let counted = self.count_waiters()?;
         let observer = self.stage.observer();
-        for session in self.sessions.values() {
-            let reading = observer.clone().stream(session.clone(), From::After(0));
+        let sessions: Vec<String> = self.all_sessions().cloned().collect();
+        for session in sessions {
+            let reading = observer.clone().stream(session, From::After(0));
             self.stage.world.spawn(OBSERVER, reading)?;
         }
         Ok(counted)
@@ -141,7 +147,7 @@ impl Player<'_> {
     /// In real time, waits for the logs and the gateway. A request that has just ended may still be counted, so the gateway
     /// is queried until it has none or until `end`.
     fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
-        let (sessions, from) = (self.sessions.len(), self.inspection_start);
+        let (sessions, from) = (self.all_sessions().count(), self.inspection_start);
         let recorder = self.stage.recorder.clone();
         loop {
             let deadline = self.stage.world.now() + LOG_READ_LIMIT_IN_REAL_TIME;
@@ -168,6 +174,47 @@ impl Player<'_> {
         let reading = |trace: &_| History::read_under(trace, context);
         oracle::is_anything_pending(&self.stage.recorder.read(reading))
     }
+}
+
+/// How much longer than with the protocol's profile a message and its callback can take.
+fn longer_waits(profile: &Profile) -> Duration {
+    let longer = waits(profile).saturating_sub(waits(&Profile::default()));
+    longer.min(LONGEST_EXTRA_TIME)
+}
+
+/// All retries, timeouts and deadlines of a message and its callback in sequence.
+fn waits(profile: &Profile) -> Duration {
+    let retries = profile.delivery_retry_delays_cold.iter();
+    let retries: Duration = retries.chain(&profile.delivery_retry_delays_warm).sum();
+    // Each delay of a callback is twice the one before.
+    let doublings = profile
+        .callback_attempts
+        .get()
+        .saturating_sub(1)
+        .min(u32::BITS - 1);
+    let callback_retries = profile
+        .callback_retry_base
+        .saturating_mul(2_u32.pow(doublings) - 1);
+    let callback_timeouts = profile
+        .callback_timeout
+        .saturating_mul(profile.callback_attempts.get());
+    [
+        retries,
+        profile.drain_delay,
+        profile.disconnect_grace,
+        profile.ping_interval,
+        profile.pong_timeout,
+        profile.no_output_timeout,
+        profile.idle_reconciliation_delay,
+        profile.ready_only_timeout,
+        profile.keep_warm,
+        profile.enqueue_retry_delay,
+        profile.callback_latency,
+        callback_retries,
+        callback_timeouts,
+    ]
+    .into_iter()
+    .fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// Number of log readings in these records that have ended or failed.

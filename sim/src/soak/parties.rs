@@ -48,9 +48,7 @@ impl Fakes {
         let sandboxes = Sandboxes::default();
         for _ in 0..sessions {
             let (listener, authority) = listen(seams).await?;
-            let config = WrapperConfig {
-                gateway_url: format!("http://{gateway}"),
-            };
+            let config = WrapperConfig::new(format!("http://{gateway}"));
             tokio::spawn(Wrapper::new(config, seams.clone(), unobserved(WRAPPER)).serve(listener));
             sandboxes.add(authority);
         }

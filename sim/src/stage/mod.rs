@@ -21,6 +21,7 @@ use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
 use turnstile_events::observation::Probe;
 use turnstile_judge::oracle::history::RunContext;
+pub use turnstile_judge::parties::RECEIVER_AUTHORITY;
 use turnstile_judge::parties::{
     GATEWAY, OBSERVER, RECEIVER, SERVER, Secrets, WRAPPER, ingest_party, wrapper_of,
 };
@@ -44,8 +45,6 @@ pub use self::subject::Subject;
 
 /// Authority of the server.
 pub const SERVER_AUTHORITY: &str = "server:8787";
-/// Authority of the callback receiver.
-pub const RECEIVER_AUTHORITY: &str = "receiver:9200";
 /// Authority of the gateway.
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
 /// Port of every wrapper.
@@ -93,11 +92,12 @@ impl Stage {
     /// The thread already has a world.
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
-        Self::in_world(world, Secrets::default(), subject, stored)
+        Self::in_world(world, Secrets::default(), Profile::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
-    /// Creates all parties in a given world, which must be new and empty except for a server that it provides.
+    /// Creates all parties in a given world, which must be new and empty except for a server that it provides. A
+    /// server that the world does not provide gets `profile`; one that it provides has it already.
     ///
     /// # Errors
     ///
@@ -105,11 +105,12 @@ impl Stage {
     pub fn in_world(
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
+        profile: Profile,
         subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
         let (epoch, secrets) = (world.now(), Arc::new(secrets));
-        let profile = Arc::<Profile>::default();
+        let profile = Arc::new(profile);
         let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
         let (queue, crash_plan) = (QueueControl::default(), CrashPlan::default());
         let sandboxes = SandboxPlan::default();
@@ -131,6 +132,7 @@ impl Stage {
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
                 profile: Arc::clone(&profile),
+                recorder: recorder.clone(),
                 subject,
                 stored,
             };
@@ -210,6 +212,7 @@ impl Stage {
             timing_tolerance: self.world.timing_tolerance(),
             in_real_time: self.world.is_in_real_time(),
             secrets: self.secrets.all().map(str::to_owned).into(),
+            receiver: self.receiver.clone(),
             profile: Arc::clone(&self.profile),
         }
     }
@@ -236,6 +239,7 @@ struct Wiring {
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
     profile: Arc<Profile>,
+    recorder: Recorder,
     subject: Subject,
     stored: Option<StoredSession>,
 }
@@ -244,7 +248,9 @@ impl Wiring {
     fn add_server(self, world: &mut dyn AnyWorld) {
         world.add_host(SERVER, move |machine| {
             let mut hooks = Hooks {
-                queue: self.queue.wrap(),
+                queue: self
+                    .queue
+                    .wrap(self.profile.callback_job_limit, self.recorder.clone()),
                 checkpoints: self.crash_plan.checkpoints(machine.power.clone()),
                 ..Hooks::default()
             };
@@ -303,9 +309,7 @@ fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
         let (probe, authority) = (probe(), authority.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
-            let config = WrapperConfig {
-                gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
-            };
+            let config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });

@@ -130,9 +130,7 @@ impl TestBed {
             let probe = wrapper.clone();
             Box::pin(async move {
                 let listener = listen(&machine, WRAPPER_AUTHORITY).await;
-                let config = WrapperConfig {
-                    gateway_url: format!("http://{GATEWAY_AUTHORITY}"),
-                };
+                let config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
                 Wrapper::new(config, machine.seams, probe).serve(listener).await;
             })
         });

@@ -49,7 +49,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("reference/seams", &[]),
     ("reference", &["turnstile-profile", "turnstile-seams"]),
     ("scenarios/fault", &[]),
-    ("scenarios", &["turnstile-fault"]),
+    ("scenarios", &["turnstile-fault", "turnstile-profile"]),
     ("sim/events", &["turnstile-fault"]),
     (
         "fake-gateway",

@@ -17,6 +17,7 @@ use turnstile::stage::{SERVER_AUTHORITY, wrapper_authority};
 use turnstile::workers;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
+use turnstile_profile::Profile;
 use turnstile_scenarios::Scenario;
 use turnstile_world::live::{LiveSetup, ServerUnderTest, StartedServer};
 
@@ -57,6 +58,7 @@ fn live() -> Live {
             speed: SPEED,
         },
         secrets,
+        profile: Profile::default(),
         offers: BTreeSet::from([
             Capability::Crash,
             Capability::Downtime,
@@ -126,7 +128,7 @@ expect:
 }
 
 #[test]
-fn scenarios_are_skipped_for_missing_capabilities_and_for_their_length() {
+fn scenarios_are_skipped_for_missing_capabilities_other_profiles_and_their_length() {
     let reason = |live: &Live, steps: &str| {
         let script = format!(
             "scenario: a\nabout: b\nseam: crash\nsteps:\n  - start: {{ as: first, say: echo:a }}\n{steps}"
@@ -143,6 +145,11 @@ fn scenarios_are_skipped_for_missing_capabilities_and_for_their_length() {
     assert_eq!(reason(&live, disk), "needs control over the server's disk");
     let hour = "  - wait: 1h\n";
     assert_eq!(reason(&live, hour), "takes 720 s, which exceeds the limit of 3 s");
+    let patient = "profile: { delivery-retry-delays-cold: [2s, 4s] }\n";
+    assert_eq!(
+        reason(&live, patient),
+        "needs a server whose profile has delivery-retry-delays-cold: [2s, 4s]"
+    );
     live.offers.clear();
     let crash = "  - crash: { party: server }\n";
     assert_eq!(

@@ -176,6 +176,7 @@ impl Lifecycle {
         let ended = self.turns.forget();
         self.stop(ended);
         self.buffer = Buffer::default();
+        self.last_error = None;
         self.leave_at = None;
         self.refuse_pending_prompts(why);
     }

@@ -135,6 +135,8 @@ enum Link {
 /// State of a wrapper. See the module documentation.
 pub(in crate::wrapper) struct Lifecycle {
     identifiers: Identifiers,
+    /// The version for `/health`.
+    version: String,
     behaviour: Behaviour,
     session: Option<Session>,
     link: Link,
@@ -144,6 +146,8 @@ pub(in crate::wrapper) struct Lifecycle {
     /// Prompts to accept and answer once the ingest is open.
     pending_prompts: Vec<(RequestId, Prompt)>,
     turns: Turns,
+    /// The error of the last turn that ended with one.
+    last_error: Option<String>,
     /// When to close the ingest, unless a turn begins first (R11.23).
     leave_at: Option<Timestamp>,
     /// Delayed answers by due time.
@@ -153,9 +157,10 @@ pub(in crate::wrapper) struct Lifecycle {
 
 impl Lifecycle {
     /// A wrapper without a session.
-    pub(in crate::wrapper) fn new(identifiers: Identifiers) -> Self {
+    pub(in crate::wrapper) fn new(identifiers: Identifiers, version: String) -> Self {
         Self {
             identifiers,
+            version,
             behaviour: Behaviour::default(),
             session: None,
             link: Link::Closed,
@@ -164,6 +169,7 @@ impl Lifecycle {
             buffer: Buffer::default(),
             pending_prompts: Vec::new(),
             turns: Turns::default(),
+            last_error: None,
             leave_at: None,
             late_answers: BTreeMap::new(),
             actions: Vec::new(),

@@ -1,4 +1,4 @@
-//! Handles requests, and decides when to answer them (R5.24–R5.40).
+//! Handles requests, and decides when to answer them (R5.24–R5.40, R5.71–R5.82).
 //!
 //! The effects of accepted turns are decided elsewhere.
 
@@ -29,6 +29,10 @@ impl Lifecycle {
             Request::Status => {
                 FakeEvent::StatusReported.reach();
                 let reply = self.status();
+                self.answer(id, reply);
+            }
+            Request::Health => {
+                let reply = self.health();
                 self.answer(id, reply);
             }
             Request::SetBehaviour(behaviour) => {
@@ -98,6 +102,7 @@ impl Lifecycle {
                 .kilo_session_id
                 .or(known)
                 .unwrap_or_else(|| self.identifiers.kilo_session()),
+            places: ready.places,
             binding: ready.binding,
         }
     }
@@ -126,7 +131,7 @@ impl Lifecycle {
     fn handle_prompt(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
         if let Some(refusal) = self.behaviour.next_job_refusal() {
             FakeEvent::JobFails.reach();
-            let answer = Action::Answer(request, refusal.of_job());
+            let answer = Action::Answer(request, refusal.of_kind(prompt.kind).of_job());
             self.answer_after(now, self.behaviour.job_delay(), answer);
             return;
         }
@@ -157,7 +162,7 @@ impl Lifecycle {
                 FakeEvent::JobReplyLost.reach();
                 Action::HangUp(request)
             } else {
-                Action::Answer(request, Reply::sent(&prompt.message_id))
+                Action::Answer(request, Reply::sent(prompt.kind, &prompt.message_id))
             };
             self.answer_after(now, delay, answer);
             self.turns.take(prompt);
@@ -179,14 +184,33 @@ impl Lifecycle {
         Reply::ok(json!({ "status": "aborted" }))
     }
 
-    fn status(&self) -> Reply {
+    /// The answer to `/health` (R5.24).
+    fn health(&self) -> Reply {
         Reply::ok(json!({
-            "status": if self.turns.is_idle() { "idle" } else { "busy" },
-            "running": self.turns.running_message(),
-            "waiting": self.turns.waiting_messages(),
-            "connected": matches!(self.link, Link::Open(_)),
-            "kiloSessionId": self.session.as_ref().map(|session| &session.kilo_session_id),
-            "wrapperRunId": self.session.as_ref().map(|session| &session.binding.wrapper_run_id),
+            "healthy": true,
+            "state": self.state(),
+            "version": self.version,
+            "sessionId": self.session.as_ref().map(|session| &session.session_id),
+            "pendingMessages": self.turns.pending().count(),
         }))
+    }
+
+    /// The answer to `/job/status` (R5.26).
+    fn status(&self) -> Reply {
+        let mut status = json!({
+            "state": self.state(),
+            "pendingMessages": self.turns.pending().collect::<Vec<_>>(),
+        });
+        if let Some(session) = &self.session {
+            status["sessionId"] = json!(session.session_id);
+        }
+        if let Some(error) = &self.last_error {
+            status["lastError"] = json!(error);
+        }
+        Reply::ok(status)
+    }
+
+    fn state(&self) -> &'static str {
+        if self.turns.is_idle() { "idle" } else { "active" }
     }
 }

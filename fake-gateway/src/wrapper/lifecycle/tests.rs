@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::binding::{Binding, SentBinding};
-use super::super::request::{Finalization, Ready};
+use super::super::binding::{Binding, Places, SentBinding};
+use super::super::request::{Finalization, Kind, Ready};
 use super::*;
 
 const REQUEST: RequestId = RequestId(1);
@@ -23,7 +23,10 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         Self {
-            lifecycle: Lifecycle::new(Identifiers::new(turnstile_seams::real::seams().randomness)),
+            lifecycle: Lifecycle::new(
+                Identifiers::new(turnstile_seams::real::seams().randomness),
+                "1.0.0".to_owned(),
+            ),
             now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             actions: Vec::new(),
         }
@@ -57,6 +60,12 @@ impl Stage {
         let ready = Ready {
             session_id: "agent_1".to_owned(),
             kilo_session_id: Some("ses_1".to_owned()),
+            places: Places {
+                sandbox_id: "sandbox-1".to_owned(),
+                workspace_path: "/w".to_owned(),
+                session_home: "/h".to_owned(),
+                branch_name: "topic".to_owned(),
+            },
             binding: binding(generation),
         };
         self.input(Input::Request(REQUEST, Request::Ready(ready)));
@@ -64,9 +73,10 @@ impl Stage {
 
     fn prompt(&mut self, message: &str, generation: u64) {
         let prompt = Prompt {
+            kind: Kind::Prompt,
             message_id: message.to_owned(),
             text: "gate-result=fail".to_owned(),
-            model: "some".to_owned(),
+            model: Some("some".to_owned()),
             finalization: Finalization {
                 auto_commit: Some(true),
                 gate_threshold: Some("all".to_owned()),
@@ -131,10 +141,7 @@ fn name(action: &Action) -> String {
     match action {
         Action::Answer(_, reply) => match &reply.body["error"] {
             Value::Null => format!("answer {}", reply.status),
-            error => {
-                let code = error.as_str().or(error["code"].as_str()).unwrap();
-                format!("answer {} {code}", reply.status)
-            }
+            error => format!("answer {} {}", reply.status, error.as_str().unwrap()),
         },
         Action::HangUp(_) => "hang up".to_owned(),
         Action::Open { .. } => "open".to_owned(),

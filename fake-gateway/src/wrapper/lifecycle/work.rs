@@ -44,6 +44,7 @@ impl Lifecycle {
             FakeEvent::Fatal.reach();
             self.turns.end_all();
             self.emit(now, events::fatal(&text));
+            self.last_error = Some(text);
             self.fall_idle(now);
             return;
         }
@@ -66,6 +67,7 @@ impl Lifecycle {
                 self.turns.end_all();
                 self.emit_kilo(now, |kilo| kilo.unknown_model(&message));
                 self.emit(now, events::fatal(&message));
+                self.last_error = Some(message);
                 self.fall_idle(now);
             }
         }
@@ -132,6 +134,7 @@ impl Lifecycle {
         event.reach();
         assistant.completed = (!self.behaviour.unfinished_reply).then_some(now);
         assistant.error = error.map(str::to_owned);
+        self.last_error = assistant.error.clone().or(self.last_error.take());
         let running = self.turns.running(turn).expect("the turn is running");
         running.assistant = Some(assistant);
         let ended = self.turns.end().cloned().expect("the turn is running");

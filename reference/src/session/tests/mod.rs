@@ -1,9 +1,11 @@
 //! Tests of a session as a whole, with inputs and a manual clock. The bench is here; the tests are in one file for
 //! each subject.
 
+mod executions;
 mod outbox;
 mod queue;
 mod settlement;
+mod views;
 mod wrapper;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ struct Bench {
     randomness: Randomness,
     profile: Arc<Profile>,
     events: Vec<Event>,
+    /// The rows of entities, which a restart reads again.
+    entities: BTreeMap<String, EventRow>,
     effects: Vec<Effect>,
     sockets: SocketId,
 }
@@ -43,7 +47,15 @@ impl Bench {
         Self::with_gate(None)
     }
 
+    fn with_profile(profile: Profile) -> Self {
+        Self::with(None, profile)
+    }
+
     fn with_gate(gate_threshold: Option<GateThreshold>) -> Self {
+        Self::with(gate_threshold, Profile::default())
+    }
+
+    fn with(gate_threshold: Option<GateThreshold>, profile: Profile) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
         let session = "agent_00000000-0000-4000-8000-000000000001".parse().unwrap();
@@ -55,7 +67,7 @@ impl Bench {
             url: "http://receiver/".to_owned(),
             headers: BTreeMap::new(),
         });
-        let profile = Arc::new(Profile::default());
+        let profile = Arc::new(profile);
         let session = Session::create(metadata, randomness.clone(), profile.clone());
         Self {
             now,
@@ -63,6 +75,7 @@ impl Bench {
             randomness,
             profile,
             events: Vec::new(),
+            entities: BTreeMap::new(),
             effects: Vec::new(),
             sockets: 0,
         }
@@ -70,6 +83,11 @@ impl Bench {
 
     fn put(&mut self, input: Input) -> Reply {
         let decision = self.session.handle(self.now, input);
+        for row in &decision.writes.events {
+            if let Some(entity) = &row.entity {
+                self.entities.insert(entity.clone(), row.clone());
+            }
+        }
         for effect in decision.effects {
             match effect {
                 Effect::Broadcast(event) => self.events.push(event),
@@ -96,7 +114,8 @@ impl Bench {
             core: serde_json::from_value(serde_json::to_value(self.session.core()).unwrap()).unwrap(),
             messages: self.session.messages().cloned().collect(),
             executions: Vec::new(),
-            entities: Vec::new(),
+            // By the names of the entities, as the store returns them.
+            entities: self.entities.values().cloned().collect(),
         };
         self.session = Session::restore(stored, self.randomness.clone(), self.profile.clone());
         self.put(Input::Resume);

@@ -62,28 +62,31 @@ fn a_repeated_id_is_acknowledged_only_with_the_same_intent_before_its_end() {
 }
 
 #[test]
-fn failed_deliveries_follow_both_schedules_and_the_last_one_exhausts() {
-    let Profile {
-        delivery_retry_delays_cold: cold,
-        delivery_retry_delays_warm: warm,
-        ..
-    } = Profile::default();
+fn a_message_has_one_attempt_more_than_its_list_has_delays() {
+    let profile = Profile {
+        delivery_retry_delays_cold: [2, 4, 8].map(Duration::from_secs).into(),
+        delivery_retry_delays_warm: [3].map(Duration::from_secs).into(),
+        ..Profile::default()
+    };
+    let (cold, warm) = (
+        profile.delivery_retry_delays_cold.clone(),
+        profile.delivery_retry_delays_warm.clone(),
+    );
     for (warm, delays) in [(false, cold), (true, warm)] {
-        let mut bench = Bench::new();
+        let mut bench = Bench::with_profile(profile.clone());
         if warm {
             bench.session.metadata.workspace = Some(workspace());
         }
         let message = bench.admit();
-        let mut delivered_at = bench.now + bench.profile.drain_delay;
-        for (count, delay) in delays.iter().enumerate() {
-            bench.pass(
-                Duration::try_from(delivered_at.duration_since(bench.now)).unwrap()
-                    - Duration::from_millis(1),
-            );
+        let mut delay = bench.profile.drain_delay;
+        for count in 0..=delays.len() {
+            bench.pass(delay - Duration::from_millis(1));
             assert_eq!(bench.deliveries(), 0, "delivery {count} came early");
             bench.pass(Duration::from_millis(1));
+            // The delay counts from the failure, however long the attempt took (R4.23).
+            bench.pass(Duration::from_secs(20));
             bench.fail_delivery(DeliveryFailure::new(FailureCode::SandboxConnectFailed, "no"));
-            delivered_at += *delay;
+            delay = delays.get(count).copied().unwrap_or_default();
         }
         assert_eq!(bench.end_of(&message).reason, Some(message::Reason::Exhausted));
         let last = bench
@@ -91,21 +94,49 @@ fn failed_deliveries_follow_both_schedules_and_the_last_one_exhausts() {
             .iter()
             .rfind(|event| event.stream_event_type == events::name::FAILED)
             .unwrap();
-        assert_eq!(last.data["attempts"], delays.len());
+        assert_eq!(last.data["attempts"], delays.len() + 1);
         assert_eq!(last.data["delivery"], "queued");
         assert_eq!(bench.jobs().len(), 1, "exhaustion needs no idle");
     }
 }
 
 #[test]
-fn a_permanent_failure_exhausts_at_once_and_the_next_message_is_delivered() {
+fn no_refusal_is_permanent_by_default() {
     let mut bench = Bench::new();
+    let message = bench.admit();
+    bench.pass(bench.profile.drain_delay);
+    bench.fail_delivery(DeliveryFailure::new(FailureCode::BadRequest, "no"));
+    bench.pass(Duration::from_secs(2));
+    bench.fail_delivery(DeliveryFailure::new(FailureCode::BadRequest, "no"));
+    assert_eq!(bench.end_of(&message).error.as_deref(), Some("BAD_REQUEST: no"));
+}
+
+#[test]
+fn a_permanent_refusal_exhausts_at_once_and_the_next_message_is_delivered() {
+    let mut bench = Bench::with_profile(Profile {
+        permanent_refusals: vec!["BAD_REQUEST".to_owned()],
+        ..Profile::default()
+    });
     let (first, second) = (bench.admit(), bench.admit());
     bench.pass(bench.profile.drain_delay);
     bench.fail_delivery(DeliveryFailure::new(FailureCode::BadRequest, "no"));
     assert_eq!(bench.end_of(&first).status, message::Status::Failed);
     bench.pass(bench.profile.drain_delay);
     assert_eq!(bench.delivery().message.id, second);
+}
+
+#[test]
+fn an_attempt_that_a_restart_cuts_short_does_not_count() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    bench.pass(bench.profile.drain_delay);
+    bench.delivery();
+    bench.restart();
+    bench.pass(bench.profile.resume_delay);
+    bench.fail_delivery(DeliveryFailure::new(FailureCode::SandboxConnectFailed, "no"));
+    let message = bench.session.message(&message).unwrap();
+    assert!(message.is_queued());
+    assert_eq!(message.failed_deliveries, 1);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Bench {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("this is a time");
         let randomness = Randomness::new(ChaCha8Rng::seed_from_u64(7));
         let metadata = setting::metadata(setting, now);
-        let session = Session::create(metadata, randomness.clone(), Arc::default());
+        let session = Session::create(metadata, randomness.clone(), Arc::clone(&setting::PROFILE));
         Self {
             now,
             store: Store::new(&session),

@@ -1,15 +1,38 @@
 //! The values of sessions, turns and workspaces in the tests. Tests depend only on the setting.
 
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use turnstile_mutants::Rule;
+use turnstile_profile::Profile;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::model::message::Turn;
 use turnstile_reference::model::metadata::{
     AgentChoice, Finalization, METADATA_SCHEMA_VERSION, Metadata, Workspace,
 };
 use turnstile_reference::session::admission::Admission;
+use turnstile_reference::session::wrapper::FailureCode;
+
+/// The delays after failed deliveries in a cold session, in seconds.
+pub const COLD: [u64; 10] = [2, 4, 8, 16, 32, 60, 60, 60, 120, 120];
+/// The delays after failed deliveries in a warm session, in seconds.
+pub const WARM: [u64; 5] = [2, 4, 8, 15, 15];
+/// The code of a permanent refusal.
+pub const PERMANENT: FailureCode = FailureCode::BadRequest;
+
+/// The profile of the sessions. Its lists of delays are long and different, so that no delay can be mistaken for
+/// another.
+pub static PROFILE: LazyLock<Arc<Profile>> = LazyLock::new(|| {
+    Arc::new(Profile {
+        delivery_retry_delays_cold: COLD.map(Duration::from_secs).into(),
+        delivery_retry_delays_warm: WARM.map(Duration::from_secs).into(),
+        permanent_refusals: vec![PERMANENT.as_str().to_owned()],
+        ..Profile::default()
+    })
+});
 
 /// kilo's root session.
 pub const KILO_SESSION: &str = "ses_root";

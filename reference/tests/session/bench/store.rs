@@ -12,6 +12,8 @@ use turnstile_reference::session::events::EventRow;
 use turnstile_reference::session::{Session, Stored};
 use turnstile_seams::Randomness;
 
+use super::setting::PROFILE;
+
 /// The records of a session.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -68,7 +70,7 @@ impl Store {
             entities: entities.collect(),
         };
         read_records(&mut stored);
-        Session::restore(stored, randomness.clone(), Arc::default())
+        Session::restore(stored, randomness.clone(), Arc::clone(&PROFILE))
     }
 }
 

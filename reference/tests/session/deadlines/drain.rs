@@ -11,7 +11,7 @@ use turnstile_reference::session::wrapper::{FailureCode, Run};
 
 use crate::bench::Bench;
 use crate::bench::frames::{self, Reply};
-use crate::bench::setting::Setting;
+use crate::bench::setting::{COLD, PERMANENT, Setting, WARM};
 use crate::deadlines::acts::{Act, COMPLETE};
 use crate::deadlines::report;
 use crate::deadlines::rows::{accepted, is_delivery};
@@ -105,7 +105,7 @@ fn deliveries(bench: &Bench, since: usize) -> Vec<(Timestamp, MessageId)> {
 }
 
 #[test]
-fn failures_follow_the_schedule_and_the_last_delay_exhausts() {
+fn failures_follow_the_schedule_and_the_one_after_the_last_delay_exhausts() {
     let mut found = Vec::new();
     for way in ways() {
         found.extend(
@@ -124,7 +124,8 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
     let next = bench.admit();
     let mut due = bench.now + DRAIN;
     let mut runs: Vec<Run> = Vec::new();
-    for (count, delay) in (1..).zip(way.delays) {
+    let delays = way.delays.iter().copied().map(Some).chain([None]);
+    for (count, delay) in (1..).zip(delays) {
         let seen = bench.log().len();
         bench.pass_until(due);
         let delivered = deliveries(&bench, seen);
@@ -142,7 +143,7 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
         }
         bench.pass(way.takes);
         bench.report(Err(FailureCode::WrapperStartFailed));
-        due = bench.now + Duration::from_secs(*delay);
+        due = bench.now + Duration::from_secs(delay.unwrap_or_default());
     }
     let outcome = bench.message(&message).outcome().cloned();
     let end = outcome.as_ref().map(|outcome| (outcome.reason, outcome.source));
@@ -152,7 +153,7 @@ fn fail_to_the_end(way: &Way) -> Result<(), String> {
     let reported = bench.broadcasts(&message);
     if !reported
         .last()
-        .is_some_and(|(name, data)| *name == "failed" && data["attempts"] == way.delays.len())
+        .is_some_and(|(name, data)| *name == "failed" && data["attempts"] == way.delays.len() + 1)
     {
         return Err(format!("the events were {reported:?}"));
     }
@@ -195,13 +196,13 @@ fn a_drain_scheduled_before_a_failure_does_not_shorten_its_delay() {
 }
 
 #[test]
-fn retryable_failures_are_retried_and_others_exhaust_at_once() {
+fn failures_are_retried_and_a_permanent_refusal_exhausts_at_once() {
     let codes = [
         ("SANDBOX_CONNECT_FAILED", FailureCode::SandboxConnectFailed, true),
         ("WORKSPACE_SETUP_FAILED", FailureCode::WorkspaceSetupFailed, true),
         ("KILO_SERVER_FAILED", FailureCode::KiloServerFailed, true),
         ("WRAPPER_START_FAILED", FailureCode::WrapperStartFailed, true),
-        ("BAD_REQUEST", FailureCode::BadRequest, false),
+        ("BAD_REQUEST", PERMANENT, false),
     ];
     let mut found = Vec::new();
     for (name, code, retried) in codes {
@@ -257,7 +258,7 @@ fn exhaustion_finalizes_the_batch_without_an_idle() {
     let mut bench = new_bench();
     let message = bench.admit();
     bench.next_delivery();
-    bench.report(Err(FailureCode::BadRequest));
+    bench.report(Err(PERMANENT));
     assert_eq!(bench.callbacks(&message), 1);
 }
 
@@ -318,7 +319,7 @@ fn only_a_connected_wrapper_at_work_is_not_made_ready_again() {
     assert!(unconnected.ensure_ready, "the wrapper is not connected");
     assert_eq!(fed.run, unconnected.run);
     bench.connect();
-    bench.report(Err(FailureCode::BadRequest));
+    bench.report(Err(PERMANENT));
     for message in [first, second] {
         bench.send(frames::assistant(&message, Reply::Completed));
     }
@@ -333,7 +334,7 @@ fn only_a_connected_wrapper_at_work_is_not_made_ready_again() {
 fn exhaustion_ends_and_dequeues_a_message_in_one_commit() {
     let mut bench = new_bench();
     let message = bench.admit();
-    for _ in 1..COLD.len() {
+    for _ in COLD {
         bench.next_delivery();
         bench.report(Err(FailureCode::SandboxConnectFailed));
     }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use turnstile_reference::identity::MessageId;
-use turnstile_reference::session::wrapper::FailureCode;
 use turnstile_reference::session::{Effect, ToWrapper};
 
 use crate::bench::Bench;
 use crate::bench::frames::{self, Reply};
-use crate::bench::setting::Setting;
+use crate::bench::setting::{PERMANENT, Setting};
 use crate::deadlines::acts::CHILD_IDLE;
 use crate::deadlines::report;
 use crate::deadlines::rows::{accepted, is_stop};
@@ -175,7 +174,7 @@ fn ready_only_does_not_run_while_a_message_is_accepted() {
     bench.next_delivery();
     bench.get_ready();
     let ready_at = bench.now;
-    bench.report(Err(FailureCode::BadRequest));
+    bench.report(Err(PERMANENT));
     bench.pass_until(ready_at + READY_ONLY - SECOND);
     bench.send(frames::assistant(&at_work, Reply::Completed));
     let seen = bench.log().len();

@@ -4,10 +4,6 @@ use std::time::Duration;
 
 /// R3.14, R4.3: from an admission to its drain, and between drains.
 pub const DRAIN: Duration = Duration::from_secs(1);
-/// R4.8: the delays after failed deliveries in a cold session, in seconds.
-pub const COLD: [u64; 10] = [2, 4, 8, 16, 32, 60, 60, 60, 120, 120];
-/// R4.7: the delays after failed deliveries in a warm session, in seconds.
-pub const WARM: [u64; 5] = [2, 4, 8, 15, 15];
 /// R7.1.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// R7.2.

@@ -175,7 +175,7 @@ pub enum Report {
     Taken,
     /// A retryable failure.
     Retryable,
-    /// A failure that is not retryable.
+    /// A permanent refusal.
     Permanent,
 }
 

@@ -1,8 +1,16 @@
-//! The profile of the protocol, which the session uses and the laws check.
+//! The profile which the session uses and the laws check.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use turnstile_profile::Profile;
 
-/// The default profile.
-pub static PROTOCOL: LazyLock<Arc<Profile>> = LazyLock::new(Arc::default);
+/// The default profile, except that cold sessions have more attempts than warm ones, and that one refusal is
+/// permanent.
+pub static PROTOCOL: LazyLock<Arc<Profile>> = LazyLock::new(|| {
+    Arc::new(Profile {
+        delivery_retry_delays_cold: [2, 4].map(Duration::from_secs).into(),
+        permanent_refusals: vec!["BAD_REQUEST".to_owned()],
+        ..Profile::default()
+    })
+});

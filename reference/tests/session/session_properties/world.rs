@@ -290,6 +290,7 @@ impl World {
                 | Effect::Close(..)
                 | Effect::Broadcast(_)
                 | Effect::StopWrapper(_)
+                | Effect::CallbackGivenUp(..)
                 | Effect::EndStreams => {}
             }
         }

@@ -10,6 +10,7 @@ use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;
 use crate::bench::frames::{self, ASSISTANT_ERROR, FATAL_ERROR, Reply};
+use crate::bench::setting::{PERMANENT, WARM};
 
 /// R7.1.
 const GRACE: Duration = Duration::from_secs(10);
@@ -17,8 +18,8 @@ const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(30);
 const NO_OUTPUT: Duration = Duration::from_secs(300);
 const RECONCILIATION: Duration = Duration::from_secs(15);
-/// The number of failed deliveries that exhaust a message of a warm session (R4.7).
-pub const WARM_ATTEMPTS: u32 = 5;
+/// The number of failed deliveries that exhaust a message of a warm session (R4.9).
+pub const WARM_ATTEMPTS: u32 = WARM.len() as u32 + 1;
 
 /// Evidence for the end of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Evidence {
     ReconciledWithError,
     ReconciledWithout,
     Exhausted,
-    NotRetryable,
+    Refused,
     UserInterrupt,
 }
 
@@ -54,7 +55,7 @@ impl Evidence {
         ReconciledWithError,
         ReconciledWithout,
         Exhausted,
-        NotRetryable,
+        Refused,
         UserInterrupt,
     ];
 
@@ -92,7 +93,7 @@ impl Evidence {
                 Some(Reason::MissingAssistantReply),
                 Source::IdleReconciliation,
             ),
-            Exhausted | NotRetryable => (Status::Failed, Some(Reason::Exhausted), Source::DeliveryFailure),
+            Exhausted | Refused => (Status::Failed, Some(Reason::Exhausted), Source::DeliveryFailure),
         }
     }
 
@@ -116,7 +117,7 @@ impl Evidence {
 
     /// Whether it requires a delivery in progress.
     pub fn is_of_delivery(self) -> bool {
-        matches!(self, Exhausted | NotRetryable)
+        matches!(self, Exhausted | Refused)
     }
 
     /// Whether it is about one message; other evidence is about all accepted messages of a run.
@@ -131,7 +132,6 @@ impl Evidence {
 
     /// Takes the step before admission that the evidence requires. After admission a failed reply would end the
     /// message, and nothing would be left to reconcile.
-    /// that failed ends a message that is known, and leaves nothing to reconcile.
     pub fn prepare(self, bench: &mut Bench, message: &MessageId) {
         if self.needs_preparation() {
             bench.send(frames::assistant(message, Reply::Failed));
@@ -166,7 +166,7 @@ impl Evidence {
                 bench.pass(RECONCILIATION);
             }
             Exhausted => bench.report(Err(FailureCode::SandboxConnectFailed)),
-            NotRetryable => bench.report(Err(FailureCode::BadRequest)),
+            Refused => bench.report(Err(PERMANENT)),
             UserInterrupt => {
                 bench.put(Input::Interrupt);
             }

@@ -143,10 +143,10 @@ fn judge_end(scene: &Scene, case: Case) -> Vec<String> {
     match case.first {
         Evidence::Exhausted => expected["attempts"] = json!(WARM_ATTEMPTS),
         // One delivery failed before.
-        Evidence::NotRetryable if case.second == Evidence::Exhausted => {
+        Evidence::Refused if case.second == Evidence::Exhausted => {
             expected["attempts"] = json!(WARM_ATTEMPTS);
         }
-        Evidence::NotRetryable => expected["attempts"] = json!(2),
+        Evidence::Refused => expected["attempts"] = json!(2),
         _ => {}
     }
     for (key, value) in expected.as_object().into_iter().flatten() {

@@ -51,16 +51,14 @@ pub struct Case {
 /// Why the first evidence cannot end a message in that state.
 pub fn cannot_end(standing: Standing, first: Evidence) -> Option<&'static str> {
     match (standing, first) {
-        (Standing::Accepted, Evidence::Exhausted | Evidence::NotRetryable) => {
+        (Standing::Accepted, Evidence::Exhausted | Evidence::Refused) => {
             Some("the wrapper accepted it: its delivery has ended, and it is not delivered again")
         }
         (Standing::Accepted | Standing::OnItsWay | Standing::Waiting, Evidence::UserInterrupt)
         | (Standing::Accepted, _)
         | (Standing::OnItsWay | Standing::Waiting, Evidence::AssistantCompleted | Evidence::AssistantError)
-        | (Standing::OnItsWay, Evidence::Exhausted | Evidence::NotRetryable) => None,
-        (Standing::Waiting, Evidence::Exhausted | Evidence::NotRetryable) => {
-            Some("no delivery is in progress")
-        }
+        | (Standing::OnItsWay, Evidence::Exhausted | Evidence::Refused) => None,
+        (Standing::Waiting, Evidence::Exhausted | Evidence::Refused) => Some("no delivery is in progress"),
         (
             Standing::OnItsWay | Standing::Waiting,
             Evidence::InterruptedEvent

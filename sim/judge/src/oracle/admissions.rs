@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use http::Uri;
 use serde_json::Value;
 
 use super::history::{Call, SessionHistory};
@@ -95,6 +96,15 @@ impl<'a> CallbackTargets<'a> {
             .collect()
     }
 
+    /// Whether a request to every target that may have been in force at a reported time of admission reaches the
+    /// receiver at `authority`. A request that cannot be sent counts as one without an answer (protocol §8).
+    pub(super) fn reach(&self, authority: &str, admitted_at: Duration) -> bool {
+        self.at(admitted_at).into_iter().all(|target| match target {
+            Target::At(target) => is_at(target, authority),
+            Target::Nowhere | Target::Unknown => true,
+        })
+    }
+
     /// Whether a message that was admitted at that time has a callback.
     pub(super) fn calls_back(&self, admitted_at: Duration) -> Likely {
         let targets = self.at(admitted_at);
@@ -116,6 +126,21 @@ fn first_target<'a>(session: &SessionHistory<'a>) -> Target<'a> {
         } else {
             &call.input["callbackTarget"]
         })
+    })
+}
+
+/// Whether the url of a target is at `authority`, without TLS.
+fn is_at(target: &Value, authority: &str) -> bool {
+    let url = target["url"].as_str().and_then(|url| url.parse::<Uri>().ok());
+    url.is_some_and(|url| {
+        let host_and_port = url
+            .authority()
+            .map(|place| match place.as_str().rsplit_once('@') {
+                Some((_, host_and_port)) => host_and_port,
+                None => place.as_str(),
+            });
+        url.scheme_str() == Some("http")
+            && host_and_port.is_some_and(|place| place.eq_ignore_ascii_case(authority))
     })
 }
 
@@ -141,7 +166,7 @@ pub(super) fn wants_gate(session: &SessionHistory, message: &str) -> Likely {
         [] => {
             let mut deliveries = session.deliveries.iter();
             let delivery = deliveries.find(|delivery| delivery.message == message);
-            let threshold = delivery.map(|delivery| &delivery.body["finalization"]["gateThreshold"]);
+            let threshold = delivery.map(|delivery| delivery.gate_threshold());
             likely(threshold.is_some_and(is_on))
         }
         _ => Likely::Perhaps,

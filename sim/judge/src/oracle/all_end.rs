@@ -19,7 +19,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
-    if session.is_removed {
+    if session.is_removed || !session.is_watched() {
         return Vec::new();
     }
     let mut ended = BTreeSet::new();
@@ -88,6 +88,16 @@ mod tests {
     use serde_json::json;
 
     use crate::oracle::written::Writer;
+
+    #[test]
+    fn a_session_that_the_harness_did_not_follow_is_not_judged() {
+        let mut writer = Writer::started("m1");
+        writer.turn("m1");
+        writer.in_session("other");
+        writer.acked("start", "m2", json!({}));
+        writer.in_session("s");
+        assert_eq!(writer.judged(), [""; 0]);
+    }
 
     #[test]
     fn an_acked_message_that_never_ends_is_found_with_what_it_waits_for() {

@@ -17,7 +17,9 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "Every view derives the state of a message from these events in this order. An event out of order \
         makes views disagree, and a message that is queued twice runs twice.",
     moment: Moment::Always,
-    protocol: &ids(["R3.7", "R3.13", "R4.22", "R5.4", "R5.5", "R9.34", "R9.35"]),
+    protocol: &ids([
+        "R3.7", "R3.13", "R4.22", "R5.4", "R5.5", "R6.15", "R9.34", "R9.35", "R10.43", "R10.44",
+    ]),
     check: Check::Sessions(check),
 };
 
@@ -41,6 +43,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 states.insert(message, State::default());
                 None
             }
+            None if may_be_of_execution(session, event, message) => None,
             None => Some(format!(
                 "event {} ({}) is about it, but it was never queued",
                 event.id, event.name
@@ -73,6 +76,26 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     findings
 }
 
+/// Whether an event may be the end of a message that an imported execution belongs to: an older service admitted it,
+/// so no event queued it (protocol §10).
+fn may_be_of_execution(session: &SessionHistory, event: &StreamEvent, message: &str) -> bool {
+    let source = event.data["completionSource"].as_str();
+    let is_made_here = session.calls.iter().any(|call| call.is_creation());
+    let was_requested = session
+        .calls
+        .iter()
+        .any(|call| call.requested_message() == Some(message) && !call.is_refused());
+    event.is_end()
+        && event.data["accepted"] == true
+        && event.data["delivery"] == "sent"
+        && matches!(
+            source,
+            Some("idle_reconciliation" | "interrupt" | "wrapper_failure")
+        )
+        && !is_made_here
+        && !was_requested
+}
+
 /// The time at which each message first reached a wrapper, by its delivery or by the wrapper's answer to it.
 fn first_reached_wrapper<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
     let delivered = session.deliveries.iter();
@@ -93,11 +116,16 @@ fn first_reached_wrapper<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, 
 fn contradiction(end: &StreamEvent, is_sent: bool) -> Option<String> {
     let accepted = end.data["accepted"] == true;
     let (id, delivery) = (end.id, &end.data["delivery"]);
+    let source = end.data["completionSource"].as_str();
     if is_sent && !accepted {
         Some(format!("event {id} ends it as never accepted, but it was sent"))
     } else if end.data["status"] == "completed" && !accepted {
         Some(format!(
             "event {id} completes it, but reports that it was never accepted"
+        ))
+    } else if !accepted && !matches!(source, Some("delivery_failure" | "interrupt")) {
+        Some(format!(
+            "event {id} ends it as never accepted, but only an exhausted delivery or an interrupt ends such a message"
         ))
     } else if *delivery != json!(if accepted { "sent" } else { "queued" }) {
         Some(format!(
@@ -113,6 +141,7 @@ mod tests {
     use serde_json::json;
 
     use crate::oracle::written::Writer;
+    use crate::parties::OBSERVER;
 
     #[test]
     fn an_event_out_of_order_is_found() {
@@ -171,6 +200,42 @@ mod tests {
             let found = writer.judged();
             assert!(found.iter().any(|rule| rule == "states-go-forward"), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_message_that_is_ended_in_the_queue_by_something_else_is_found() {
+        for (source, rules) in [
+            ("delivery_failure", &[][..]),
+            ("wrapper_failure", &["states-go-forward"]),
+            ("idle_reconciliation", &["states-go-forward"]),
+        ] {
+            let mut writer = Writer::started("m1");
+            writer.queued("m1");
+            let data = json!({"status": "failed", "completionSource": source, "reason": "wrapper_disconnected",
+                "accepted": false, "delivery": "queued"});
+            writer.message_event("failed", "m1", data);
+            assert_eq!(writer.judged(), rules, "{source}");
+        }
+    }
+
+    #[test]
+    fn only_a_message_of_an_older_service_may_end_without_having_been_queued() {
+        for (accepted, rules) in [(true, &[][..]), (false, &["states-go-forward"])] {
+            let mut writer = Writer::started("m1");
+            writer.turn("m1");
+            writer.in_session("imported");
+            writer.client_opens(OBSERVER, 0);
+            writer.client_is_connected(OBSERVER);
+            let data = json!({"status": "completed", "completionSource": "idle_reconciliation",
+                "accepted": accepted, "delivery": "sent"});
+            writer.message_event("completed", "m0", data);
+            assert_eq!(writer.judged(), rules, "{accepted}");
+        }
+        let mut made_here = Writer::started("m1");
+        made_here.turn("m1");
+        let data = json!({"completionSource": "idle_reconciliation"});
+        made_here.completed_with("m0", data);
+        assert_eq!(made_here.judged(), ["states-go-forward"]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `batches` and `gate_wait` derive what several oracles
-//! need. Where the wire leaves open what happened, every possible outcome is accepted: an oracle reports a finding
-//! only if no possible outcome satisfies its rule.
+//! file; all read the trace through [`history`]. `admissions`, `batches`, `fences`, `frames`, `gate_wait` and `transcript`
+//! derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted: an oracle
+//! reports a finding only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;
@@ -16,7 +16,9 @@ mod callback_target;
 mod event_ids;
 mod execution_id;
 mod exhaustion;
+mod fences;
 mod fifo;
+mod frames;
 mod gate_wait;
 mod gateway_is_empty;
 mod grace;
@@ -30,6 +32,7 @@ mod replay;
 mod same_badges;
 mod stale_fence;
 mod terminal_once;
+mod transcript;
 
 #[cfg(test)]
 mod written;
@@ -161,6 +164,7 @@ pub fn is_anything_pending(history: &History) -> bool {
     pending
         .iter()
         .any(|oracle| !oracle.check(history, &sessions).is_empty())
+        || sessions.iter().any(one_callback::is_awaited)
 }
 
 /// A time of the run, as findings show it.

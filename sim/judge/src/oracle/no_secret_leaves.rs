@@ -1,7 +1,7 @@
 //! No reply, stream or callback body contains a secret (protocol §9).
 //!
 //! Secrets are the planted texts of scripts, the fields of inputs that carry secrets, and the tokens that the server
-//! issues to wrappers. The headers of a callback and the requests to the wrapper may contain them.
+//! issues to wrappers. The headers of a callback may contain them, and some places of a request to the wrapper (§5).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,11 @@ use crate::rules::ids;
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-secret-leaves",
     rule: "No reply, stream or callback body contains a secret: a token, a header of the callback target, or an \
-        environment value.",
+        environment value. A request to the wrapper contains one only in `repo`, `materialized` and `session`.",
     why: "Replies, streams and callbacks are read and logged by parties that must not be able to act for the \
         user.",
     moment: Moment::Always,
-    protocol: &ids(["R2.35", "R2.47", "R9.59", "R9.68"]),
+    protocol: &ids(["R2.35", "R2.47", "R5.27", "R5.71", "R9.59", "R9.68"]),
     check: Check::Run(check),
 };
 
@@ -34,6 +34,8 @@ pub const PLANTED_SECRETS: [&str; 3] = [
 const TOKENS: [&str; 3] = ["gitToken", "githubToken", "token"];
 /// Fields of inputs whose values are all secrets.
 const SECRET_MAPS: [&str; 2] = ["headers", "envVars"];
+/// Fields of a request to the wrapper that may contain secrets (R5.27).
+const PLACES_FOR_SECRETS: [&str; 3] = ["repo", "materialized", "session"];
 /// Shortest text that counts as a secret, in bytes: a shorter one may occur by chance.
 const SHORTEST_SECRET: usize = 16;
 /// Length of the end of a token that identifies it, in bytes.
@@ -86,6 +88,21 @@ fn check(history: &History) -> Vec<Finding> {
             findings.push(ORACLE.finding(request.at, request.body["messageId"].as_str(), text));
         }
     }
+    let preparations = history
+        .preparations
+        .iter()
+        .map(|sent| (sent.at, None, &sent.body));
+    let deliveries = history.deliveries.iter();
+    let deliveries = deliveries.map(|sent| (sent.at, Some(sent.message.as_str()), &sent.body));
+    for (at, message, body) in preparations.chain(deliveries) {
+        if search.finds_one_outside_of(&PLACES_FOR_SECRETS, body) {
+            let text = format!(
+                "a request to the wrapper contains a secret outside of {}",
+                PLACES_FOR_SECRETS.join(", ")
+            );
+            findings.push(ORACLE.finding(at, message, text));
+        }
+    }
     findings
 }
 
@@ -136,6 +153,21 @@ impl Search<'_> {
     fn finds_one_in(&mut self, value: &Value) -> bool {
         self.text.clear();
         write_texts(value, &mut self.text);
+        self.has_found_one()
+    }
+
+    /// Searches an object without the values of these fields.
+    fn finds_one_outside_of(&mut self, places: &[&str], object: &Value) -> bool {
+        self.text.clear();
+        for (name, value) in object.as_object().into_iter().flatten() {
+            if !places.contains(&name.as_str()) {
+                write_texts(value, &mut self.text);
+            }
+        }
+        self.has_found_one()
+    }
+
+    fn has_found_one(&self) -> bool {
         self.secrets.iter().any(|secret| self.text.contains(secret))
     }
 }
@@ -188,8 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_allowed_in_headers_of_callbacks_and_requests_to_the_wrapper() {
+    fn secrets_are_allowed_in_headers_of_callbacks_and_in_some_places_of_requests_to_the_wrapper() {
         assert_eq!(called_back(ended()), NOTHING);
+        let mut ready = ended();
+        ready.bound_with(2, json!({"materialized": {"env": {"A": PLANTED_SECRETS[2]}}, "repo": {"token": PLANTED_SECRETS[1]}}));
+        assert_eq!(called_back(ready), NOTHING);
+        let mut elsewhere = ended();
+        elsewhere.bound_with(2, json!({"workspace": {"note": PLANTED_SECRETS[2]}}));
+        assert_eq!(called_back(elsewhere), FOUND);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Each finalized idle batch has one callback (protocol §8), for its last message and not before it is finalized.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::admissions::CallbackTargets;
 use super::batches::{Batch, batches};
 use super::callback_arrives::is_given_up;
 use super::history::{CallbackRequest, SessionHistory};
@@ -16,7 +18,7 @@ pub(super) const ORACLE: Oracle = Oracle {
         early or additional callback starts it never, too soon or twice.",
     moment: Moment::Always,
     protocol: &ids([
-        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24",
+        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24", "R8.39", "R8.40",
     ]),
     check: Check::Sessions(check),
 };
@@ -64,9 +66,31 @@ pub(super) fn first_requests<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a s
     firsts
 }
 
+/// Whether the callback of a finalized batch may still be on its way.
+pub(super) fn is_awaited(session: &SessionHistory) -> bool {
+    let firsts = first_requests(session);
+    let batches = batches(session).all;
+    batches.iter().any(|batch| {
+        batch.is_certain && !firsts.contains_key(batch.message) && session.run.end <= due_at(session, batch)
+    })
+}
+
+/// The time by which the first request of a batch's callback reaches a receiver that is reachable.
+fn due_at(session: &SessionHistory, batch: &Batch) -> Duration {
+    let latency = session.run.context.profile.callback_latency;
+    batch
+        .not_before
+        .saturating_add(latency)
+        .saturating_add(session.run.max_transit())
+}
+
 /// The finding about a batch whose callback never reached the receiver.
 fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
-    if !batch.is_certain || is_given_up(session, &[], batch.not_before) {
+    if !batch.is_certain
+        || session.run.end <= due_at(session, batch)
+        || is_given_up(session, &[], batch.not_before)
+        || !is_for_receiver(session, batch.message)
+    {
         return None;
     }
     let text = format!(
@@ -74,6 +98,14 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
         secs(batch.not_before)
     );
     Some(ORACLE.finding_about(session.run.end, batch.message, text))
+}
+
+/// Whether every target that the message may have been admitted with is at the receiver.
+fn is_for_receiver(session: &SessionHistory, message: &str) -> bool {
+    let mut queued = session.kept.iter().filter(|event| event.is_queued());
+    let queued = queued.find(|event| event.message() == Some(message));
+    let receiver = &session.run.context.receiver;
+    queued.is_none_or(|queued| CallbackTargets::of(session).reach(receiver, queued.at))
 }
 
 #[cfg(test)]
@@ -122,26 +154,23 @@ mod tests {
 
     #[test]
     fn a_callback_before_the_idle_is_found_unless_the_user_interrupted() {
-        let early = |interrupts: bool| {
+        let early = |interrupts: Option<bool>| {
             let mut writer = Writer::with_callback("m1");
             writer.queued("m1");
             writer.delivered("m1");
             writer.sent("m1");
             writer.completed("m1");
-            if interrupts {
-                writer.answered(
-                    "interruptSession",
-                    json!({}),
-                    200,
-                    json!({"result": {"data": {}}}),
-                );
+            if let Some(success) = interrupts {
+                let body = json!({"result": {"data": {"success": success}}});
+                writer.answered("interruptSession", json!({}), 200, body);
             }
             writer.called_back("m1", json!({}), 200);
             writer.idle();
             writer.judged()
         };
-        assert_eq!(early(false), FOUND);
-        assert_eq!(early(true), NOTHING);
+        assert_eq!(early(None), FOUND);
+        assert_eq!(early(Some(false)), FOUND, "it found nothing to interrupt");
+        assert_eq!(early(Some(true)), NOTHING);
     }
 
     #[test]
@@ -186,6 +215,50 @@ mod tests {
     }
 
     #[test]
+    fn an_invalid_complete_finalizes_nothing() {
+        for (complete, rules) in [
+            (json!({"exitCode": 0}), &NOTHING[..]),
+            (json!({"gateResult": "pass"}), &FOUND),
+            (json!({"exitCode": 0, "gateResult": "maybe"}), &FOUND),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.completed("m1");
+            writer.event("complete", complete.clone());
+            writer.called_back("m1", json!({}), 200);
+            writer.idle();
+            assert_eq!(writer.judged(), rules, "{complete}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_complete_settles_needs_neither_idle_nor_gate_result() {
+        let mut writer = Writer::with_callback("m1");
+        writer.acked(
+            "send",
+            "m2",
+            json!({"message": {"id": "m2"}, "finalization": {"gateThreshold": "all"}}),
+        );
+        writer.bound(1);
+        writer.opens_ingest(1);
+        for message in ["m1", "m2"] {
+            writer.queued(message);
+            writer.delivered_to(message, 1);
+            writer.sent(message);
+        }
+        writer.at_once(|writer| {
+            writer.event("complete", json!({"exitCode": 0}));
+            for message in ["m1", "m2"] {
+                writer.completed_with(message, json!({"completionSource": "idle_reconciliation"}));
+            }
+        });
+        writer.called_back("m2", json!({}), 200);
+        assert_eq!(writer.judged(), NOTHING);
+    }
+
+    #[test]
     fn a_batch_whose_wrapper_is_connected_and_never_idle_is_not_finalized() {
         for (is_there, rules) in [(true, &NOTHING[..]), (false, &FOUND[..])] {
             let mut writer = Writer::with_callback("m1");
@@ -198,6 +271,20 @@ mod tests {
             writer.sent("m1");
             writer.completed("m1");
             assert_eq!(writer.judged(), rules);
+        }
+    }
+
+    #[test]
+    fn a_callback_whose_target_is_not_the_receiver_need_not_reach_it() {
+        for (url, rules) in [
+            ("http://receiver:9200/elsewhere", &FOUND[..]),
+            ("http://receiver:9/callback", &NOTHING),
+            ("http://receiver/callback", &NOTHING),
+            ("https://receiver:9200/callback", &NOTHING),
+        ] {
+            let mut writer = Writer::with_target("m1", json!({"url": url}));
+            writer.turn("m1");
+            assert_eq!(writer.judged(), rules, "{url}");
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::history::SessionHistory;
+use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::ids;
 
@@ -15,12 +15,12 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "The limit bounds what a session stores. A limit that is off by one either loses an admissible \
         message or does not bound the queue.",
     moment: Moment::Always,
-    protocol: &ids(["R2.16", "R3.11"]),
+    protocol: &ids(["R2.16", "R3.11", "R3.12"]),
     check: Check::Sessions(check),
 };
 
-/// Part of the text of a refusal for lack of room (protocol §3).
-const QUEUE_FULL: &str = "PENDING_QUEUE_FULL";
+/// The code of a refusal for lack of room (protocol §2). Its text is free.
+const QUEUE_FULL: &str = "TOO_MANY_REQUESTS";
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let Some(log) = &session.log else {
@@ -48,10 +48,18 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let Some((at, 429, body)) = &call.reply else {
             continue;
         };
-        if !body.to_string().contains(QUEUE_FULL) {
+        if body["error"]["data"]["code"] != QUEUE_FULL {
             continue;
         }
         let asked_at = call.at.saturating_sub(session.run.time_error());
+        let is_known = |event: &&&StreamEvent| {
+            event.is_queued() && event.message() == call.requested_message() && event.at < asked_at
+        };
+        if log.iter().any(|event| is_known(&event)) {
+            let text = "it was refused for lack of room, although it had been admitted before";
+            findings.push(ORACLE.finding(*at, call.requested_message(), text));
+            continue;
+        }
         let before = counts.partition_point(|(from, _)| *from < asked_at);
         let until = counts.partition_point(|(from, _)| from <= at);
         let most = counts[before.saturating_sub(1)..until]
@@ -88,7 +96,7 @@ mod tests {
     }
 
     fn refuse(writer: &mut Writer) {
-        let body = json!({"error": {"message": "PENDING_QUEUE_FULL: no room"}});
+        let body = json!({"error": {"message": "no room", "data": {"code": "TOO_MANY_REQUESTS"}}});
         writer.answered("send", json!({"message": {"id": "late"}}), 429, body);
     }
 
@@ -96,6 +104,14 @@ mod tests {
     fn the_eleventh_pending_message_is_found() {
         assert_eq!(interrupted(queued(10), 10), [""; 0]);
         assert_eq!(interrupted(queued(11), 11), ["ten-pending-at-most"]);
+    }
+
+    #[test]
+    fn a_refusal_of_a_message_that_was_admitted_before_is_found() {
+        let mut writer = queued(10);
+        let body = json!({"error": {"data": {"code": "TOO_MANY_REQUESTS"}}});
+        writer.answered("send", json!({"message": {"id": "m3"}}), 429, body);
+        assert_eq!(interrupted(writer, 10), ["ten-pending-at-most"]);
     }
 
     #[test]

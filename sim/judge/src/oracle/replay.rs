@@ -9,29 +9,31 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, StreamStart};
+use super::history::{
+    CONNECTED, LONGEST_OPENING, SeenEvent, SessionHistory, Stream, StreamEvent, StreamStart,
+};
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
-    rule: "A stream contains every kept event after its starting point, in its last version, none twice, and no \
-        event of another session.",
+    rule: "A stream contains every kept event after its starting point, in its last version, none twice, then \
+        `connected`, and no event of another session.",
     why: "A client shows only what its stream contains. A gap, a duplicate or an outdated version stays on its \
         screen until it reconnects.",
     moment: Moment::Always,
     protocol: &ids([
-        "R9.3", "R9.4", "R9.15", "R9.18", "R9.19", "R9.22", "R9.23", "R9.27",
+        "R9.3", "R9.4", "R9.15", "R9.18", "R9.19", "R9.22", "R9.20", "R9.23", "R9.27", "R9.70",
     ]),
     check: Check::Sessions(check),
 };
 
-/// The longest time that a stream takes to open: a client gives up after it.
-const LONGEST_OPENING: Duration = Duration::from_secs(60);
+/// The event that shows the commands of the wrapper.
+const CATALOGUE: &str = "commands.available";
 
 /// Whether an event ends the replay.
 pub(super) fn is_connected(event: &StreamEvent) -> bool {
-    event.name == "connected"
+    event.name == CONNECTED
 }
 
 /// Live versions of entities by the id of their row, in the order of the times that the server reports.
@@ -59,6 +61,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let versions = versions(&views);
     for view in &views {
         findings.extend(view.foreign_events());
+        findings.extend(view.silence(session));
         if view.stream.is_filtered {
             continue;
         }
@@ -116,6 +119,32 @@ impl<'a> View<'a> {
         ORACLE.finding(seen.seen_at, seen.event.message(), text)
     }
 
+    /// The finding about a stream that opened and did not show that it is connected.
+    fn silence(&self, session: &SessionHistory) -> Option<Finding> {
+        if self.connected < self.shown.len() {
+            return None;
+        }
+        let (run, stream) = (session.run, self.stream);
+        let quiet_from = self.shown.last().map_or(stream.opened_at, |last| last.seen_at);
+        let overdue_at = quiet_from + session.longest_pause(stream) + run.context.timing_tolerance;
+        let is_silent = match stream.closed_at {
+            None => session.is_alive(stream) && run.end >= overdue_at,
+            Some(closed_at) => {
+                closed_at >= overdue_at
+                    && !run
+                        .faults
+                        .may_have_disrupted(&stream.party, stream.opened_at, overdue_at)
+            }
+        };
+        is_silent.then(|| {
+            let text = format!(
+                "{} opened a stream, which never showed `{CONNECTED}`",
+                stream.party
+            );
+            ORACLE.finding(overdue_at, None, text)
+        })
+    }
+
     /// Findings about events of other sessions.
     fn foreign_events(&self) -> Vec<Finding> {
         let foreign = self
@@ -133,6 +162,8 @@ impl<'a> View<'a> {
         for seen in self.replayed() {
             let event = &seen.event;
             let what = match self.stream.from {
+                // The catalogue may come before or after the end of the replay.
+                _ if event.id == 0 && event.name == CATALOGUE => continue,
                 _ if event.id == 0 => "in its replay, but it is not kept",
                 StreamStart::Live => "in a replay, but it requested none",
                 StreamStart::After(from) if event.id <= from => "in its replay, but requested a later start",
@@ -325,6 +356,30 @@ mod tests {
         writer.client_replays("late", 0, 0..5);
         writer.client_receives("late", 0);
         assert_eq!(writer.judged(), FOUND);
+    }
+
+    #[test]
+    fn the_catalogue_may_come_before_the_end_of_the_replay() {
+        let mut writer = ended();
+        writer.client_opens("late", 4);
+        writer.client_receives_unkept("late", "commands.available", json!({"commands": []}));
+        writer.client_is_connected("late");
+        assert_eq!(writer.judged(), NOTHING);
+    }
+
+    #[test]
+    fn a_stream_that_opens_and_stays_silent_is_found() {
+        let mut silent = ended();
+        silent.client_opens("late", 1_000_000);
+        assert_eq!(silent.clone().judged(), FOUND);
+        // The connection may have died silently.
+        silent.world(WorldEvent::of(&Fault::power_loss(SERVER)));
+        assert_eq!(silent.judged(), NOTHING);
+
+        let mut live = ended();
+        live.client_opens("late", 1_000_000);
+        live.client_is_connected("late");
+        assert_eq!(live.judged(), NOTHING);
     }
 
     #[test]

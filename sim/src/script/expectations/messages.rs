@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use turnstile_events::observation::Observation;
+use serde_json::json;
 use turnstile_judge::oracle::history::StreamEvent;
-use turnstile_judge::parties::is_wrapper;
 use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
 
 use super::{Checker, Wrong, secs, terminal_name};
@@ -63,6 +61,7 @@ impl Checker<'_> {
                 "delivery",
                 expected.delivery.map(|delivery: Delivery| json!(delivery)),
             ),
+            ("attempts", expected.attempts.map(|attempts| json!(attempts))),
         ];
         // The finding has the time of the end.
         let wrong = |text: String| {
@@ -127,39 +126,26 @@ impl Checker<'_> {
         let Some(id) = self.id(label) else {
             return Vec::new();
         };
-        let mut attempts = Vec::new();
-        let mut getting_ready = Vec::new();
-        for (at, party, observation) in self.trace.observations() {
-            match observation {
-                Observation::RequestReceived {
-                    exchange, path, body, ..
-                } if is_wrapper(party) => {
-                    if path == "/session/ready"
-                        && self.first_waiting(&body["cloudAgentSessionId"], at) == Some(id)
-                    {
-                        getting_ready.push(((party, *exchange), at));
-                    } else if path.starts_with("/job/") && body["message"]["id"].as_str() == Some(id) {
-                        attempts.push(at);
-                    }
-                }
-                Observation::ReplySent { exchange, body, .. }
-                    if is_wrapper(party) && body["status"] == "ready" =>
-                {
-                    getting_ready.retain(|(asked, _)| *asked != (party, *exchange));
-                }
-                _ => {}
-            }
-        }
-        attempts.extend(getting_ready.into_iter().map(|(_, at)| at));
+        let turns = self.history.deliveries.iter();
+        let turns = turns
+            .filter(|delivery| delivery.message == *id)
+            .map(|delivery| delivery.at);
+        let preparations = self.history.preparations.iter();
+        let failed = preparations.filter(|preparation| {
+            let session = preparation.session.as_deref();
+            !preparation.is_ready()
+                && session.is_some_and(|session| self.first_waiting(session, preparation.at) == Some(id))
+        });
+        let mut attempts: Vec<_> = turns.chain(failed.map(|preparation| preparation.at)).collect();
         attempts.sort_unstable();
         attempts
     }
 
     /// The first queued message of a session at a moment.
-    fn first_waiting(&self, session: &Value, at: Duration) -> Option<&str> {
+    fn first_waiting(&self, session: &str, at: Duration) -> Option<&str> {
         let mut waiting: Vec<&str> = Vec::new();
         let events = self.history.kept_events().into_iter();
-        for event in events.filter(|event| *session == *event.session) {
+        for event in events.filter(|event| *event.session == *session) {
             match (event.message(), event.is_queued()) {
                 (Some(message), true) if event.at <= at => waiting.push(message),
                 (Some(message), false) if event.at + REPORTED_TIME_ERROR <= at => {

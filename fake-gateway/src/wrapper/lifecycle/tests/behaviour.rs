@@ -74,7 +74,7 @@ fn a_failed_workspace_setup_is_reported_late_and_binds_nothing() {
     stage.request_ready(1);
     assert_eq!(stage.take_actions(), [""; 0]);
     assert_eq!(stage.wait(), Duration::from_millis(500));
-    assert_eq!(stage.take_actions(), ["answer 200 WORKSPACE_SETUP_FAILED"]);
+    assert_eq!(stage.take_actions(), ["answer 503 WORKSPACE_SETUP_FAILED"]);
     stage.prompt("a", 1);
     assert_eq!(stage.take_actions(), ["answer 400 NO_SESSION"]);
 

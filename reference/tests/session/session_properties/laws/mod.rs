@@ -309,6 +309,10 @@ impl Laws {
                 Ok(())
             }
             Effect::EndStreams => Ok(()),
+            Effect::CallbackGivenUp(owner, too_large) => Err(Violation::new(
+                Law::CallbackBody,
+                format!("the callback of {owner} is given up, and no job is large: {too_large}"),
+            )),
             Effect::StopWrapper(run) => {
                 if matches!(seen.input, Input::Wake) {
                     self.supervision.justify_loss(seen, &self.ledger)?;
@@ -335,6 +339,9 @@ impl Laws {
         let Some((message, event)) = MessageEvent::read(event) else {
             return Ok(());
         };
+        if self.executions.answers(&message) {
+            return self.executions.take_message_end(&message, &event);
+        }
         self.reached.insert(event.summary());
         if matches!(seen.input, Input::Wake) {
             self.supervision

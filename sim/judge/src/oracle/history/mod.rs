@@ -22,14 +22,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
 pub use self::faults::Faults;
 pub use self::reader::CONNECTED;
+pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
-pub use self::wrapper::{Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperFrame};
-use crate::parties::Secrets;
+pub use self::wrapper::{
+    Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperAnswer, WrapperFrame,
+};
+use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
 
 /// Maximum transit time of a frame in a simulated world without a fault of the link.
@@ -49,6 +53,8 @@ pub struct RunContext {
     pub in_real_time: bool,
     /// The secrets that only the server and its services know.
     pub secrets: Vec<String>,
+    /// Authority at which the server reaches the callback receiver.
+    pub receiver: String,
     /// The durations, limits and numbers of attempts that the server has to keep.
     pub profile: Arc<Profile>,
 }
@@ -61,6 +67,7 @@ impl Default for RunContext {
             timing_tolerance: Duration::ZERO,
             in_real_time: false,
             secrets: Secrets::default().all().map(str::to_owned).into(),
+            receiver: RECEIVER_AUTHORITY.to_owned(),
             profile: Arc::default(),
         }
     }
@@ -95,6 +102,8 @@ pub struct History {
     pub wrapper_frames: Vec<WrapperFrame>,
     /// Requests that reached the receiver, in order of arrival.
     pub callbacks: Vec<CallbackRequest>,
+    /// Jobs that a simulated server submitted to its callback queue, with the times of the queue's answers, in order.
+    pub submissions: Vec<(Duration, Submission)>,
     /// The faults of the run.
     pub faults: Faults,
     /// The requests that the gateway reported at the end of the run; `None` if it did not answer.
@@ -263,6 +272,11 @@ impl StreamEvent {
             self.name.as_str(),
             "cloud.message.completed" | "cloud.message.failed"
         )
+    }
+
+    /// Whether it is an event of an imported execution (R9.16).
+    pub fn is_of_execution(&self) -> bool {
+        self.others.contains_key("executionId")
     }
 
     /// The kilo event's name and properties, if it carries one.

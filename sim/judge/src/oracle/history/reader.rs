@@ -11,7 +11,7 @@ use turnstile_events::observation::Observation;
 use super::wire::{self, Fence};
 use super::{
     Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
-    SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperFrame,
+    SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Trace, What};
@@ -36,6 +36,7 @@ pub(super) fn read(trace: &Trace) -> History {
         match &record.what {
             What::Observation(observation) => reader.take(record.at, &record.party, observation),
             What::World(event) => reader.history.faults.take(record.at, event),
+            What::Queue(submission) => reader.history.submissions.push((record.at, submission.clone())),
             What::Step { .. } => {}
         }
     }
@@ -199,7 +200,7 @@ impl<'a> Reader<'a> {
     /// A request to a wrapper, or to a party whose requests are not judged.
     fn wrapper_requested(&mut self, at: Duration, exchange: (&'a str, u64), path: &str, body: &Value) {
         let binding = &body["session"];
-        let named = body["cloudAgentSessionId"]
+        let named = body["agentSessionId"]
             .as_str()
             .or_else(|| wire::ingest_session(binding["ingestUrl"].as_str()?));
         let session = named.map(|id| self.session(id));
@@ -215,7 +216,7 @@ impl<'a> Reader<'a> {
         if path == "/job/abort" {
             let run = body["wrapperRunId"].as_str().map(str::to_owned);
             self.history.stops.push(Stop { at, run });
-        } else if let (true, Some(message)) = (path.starts_with("/job/"), body["message"]["id"].as_str()) {
+        } else if let (true, Some(message)) = (path.starts_with("/job/"), wire::delivered_message(body)) {
             let place = self.history.deliveries.len();
             self.exchanges.insert(exchange, Exchange::Delivery(place));
             self.history.deliveries.push(Delivery {
@@ -224,7 +225,7 @@ impl<'a> Reader<'a> {
                 message: message.to_owned(),
                 fence,
                 body: body.clone(),
-                status: None,
+                answer: None,
             });
         } else if path == "/session/ready" {
             if let Some(session) = &session {
@@ -235,6 +236,8 @@ impl<'a> Reader<'a> {
             self.history.preparations.push(Preparation {
                 at,
                 session,
+                fence,
+                body: body.clone(),
                 answer: None,
             });
         }
@@ -255,12 +258,14 @@ impl<'a> Reader<'a> {
             Some(Exchange::Waiters) => self.history.waiters = Some(body.clone()),
             Some(Exchange::Preparation(place)) => {
                 let preparation = &mut self.history.preparations[place];
-                preparation.answer = Some(body.clone());
+                preparation.answer = Some(wrapper_answer(at, status, body));
                 if let Some(session) = preparation.session.clone() {
                     self.learn_root(&session, &body["kiloSessionId"]);
                 }
             }
-            Some(Exchange::Delivery(place)) => self.history.deliveries[place].status = Some(status),
+            Some(Exchange::Delivery(place)) => {
+                self.history.deliveries[place].answer = Some(wrapper_answer(at, status, body));
+            }
             Some(Exchange::Callback(place)) => self.history.callbacks[place].status = Some(status),
             None => {}
         }
@@ -384,6 +389,14 @@ impl<'a> Reader<'a> {
             }
         }
         last_versions.into_values().collect()
+    }
+}
+
+fn wrapper_answer(at: Duration, status: u16, body: &Value) -> WrapperAnswer {
+    WrapperAnswer {
+        at,
+        status,
+        body: body.clone(),
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
+    Binding, Call, CallbackRequest, Delivery, Fence, History, ImportedIngest, Ingest, LogUnread, Preparation,
     SeenEvent, Stream, StreamEvent, WrapperFrame,
 };
 use crate::parties::OBSERVER;
 
+/// The longest time that a stream takes to open, and then to show that it is connected: a client gives up after it.
+pub(in crate::oracle) const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// Longest pause of a slow client between two events. The observer of the harness never pauses.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
@@ -123,6 +125,12 @@ impl<'a> SessionHistory<'a> {
         matches!(self.run.sessions[self.id].log, Some(Err(LogUnread)))
     }
 
+    /// Whether the harness followed its stream, so that its events are known. A session that a script makes with a
+    /// call of its own may have no reader.
+    pub fn is_watched(&self) -> bool {
+        self.log.is_some() || self.is_unread() || self.streams.iter().any(|stream| stream.party == OBSERVER)
+    }
+
     /// Acknowledged messages, with the time and the call of the first acknowledgement.
     pub fn acked(&self) -> BTreeMap<&'a str, (Duration, &'a Call)> {
         let mut acked = BTreeMap::new();
@@ -132,6 +140,17 @@ impl<'a> SessionHistory<'a> {
             }
         }
         acked
+    }
+
+    /// The fence of the run that a message was delivered to last, up to `by`; `None` if the wire does not show it.
+    ///
+    /// Generations rise. A request that was held up may arrive after one of a later generation.
+    pub fn run_of(&self, message: &str, by: Duration) -> Option<&'a Fence> {
+        self.deliveries
+            .iter()
+            .filter(|delivery| delivery.message == message && delivery.at <= by)
+            .filter_map(|delivery| delivery.fence.as_ref())
+            .max_by_key(|fence| fence.generation)
     }
 
     /// The ids of its root kilo session that were on the wire.
@@ -188,5 +207,14 @@ impl<'a> SessionHistory<'a> {
         let last = self.run.shown(stream).next_back();
         let last_at = last.map_or(stream.opened_at, |seen| seen.seen_at);
         stream.party == OBSERVER || last_at + LONGEST_PAUSE <= self.run.end
+    }
+
+    /// The longest time that the client of a stream that has something to show does not read it.
+    pub fn longest_pause(&self, stream: &Stream) -> Duration {
+        if stream.party == OBSERVER {
+            LONGEST_OPENING
+        } else {
+            LONGEST_PAUSE
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions, starting points and fences in paths and queries (protocol §1, §5, §9).
+//! Sessions, starting points and fences in paths, queries and bodies (protocol §1, §5, §9).
 
 use serde_json::Value;
 
@@ -36,6 +36,12 @@ impl Fence {
             connection: parameter(path, "wrapperConnectionId")?.to_owned(),
         })
     }
+}
+
+/// The message of a `/job/…` request: a prompt names it in `message`, a command at the top.
+pub(super) fn delivered_message(body: &Value) -> Option<&str> {
+    let named = [&body["message"]["id"], &body["messageId"]];
+    named.into_iter().find_map(Value::as_str)
 }
 
 /// A parameter of a path's query, not decoded.

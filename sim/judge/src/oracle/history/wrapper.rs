@@ -27,22 +27,47 @@ pub struct Preparation {
     pub at: Duration,
     /// The session.
     pub session: Option<Arc<str>>,
-    /// Body of the answer; `None` without an answer.
-    pub answer: Option<Value>,
+    /// The fence of its run; `None` if the request does not contain all of it.
+    pub fence: Option<Fence>,
+    /// Body of the request.
+    pub body: Value,
+    /// The answer, if there was one.
+    pub answer: Option<WrapperAnswer>,
 }
 
 impl Preparation {
     /// Whether the wrapper answered that it is ready.
     pub fn is_ready(&self) -> bool {
-        self.answer
-            .as_ref()
-            .is_some_and(|answer| answer["status"] == "ready")
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.is_success() && answer.body["status"] == "ready")
     }
 
-    /// Whether the wrapper refused the request as invalid, which is not retryable (protocol §5).
+    /// Whether the wrapper refused the request as invalid.
     pub fn is_refused(&self) -> bool {
-        let code = self.answer.as_ref().map(|answer| &answer["error"]["code"]);
-        code.is_some_and(|code| *code == "INVALID_REQUEST")
+        self.answer.as_ref().is_some_and(|answer| answer.status == 400)
+    }
+}
+
+/// The answer of a wrapper to a request.
+#[derive(Debug)]
+pub struct WrapperAnswer {
+    /// Time of sending.
+    pub at: Duration,
+    /// HTTP status.
+    pub status: u16,
+    /// Body.
+    pub body: Value,
+}
+
+impl WrapperAnswer {
+    /// Whether it has a 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The code of a refusal (protocol §5).
+    pub fn code(&self) -> Option<&str> {
+        self.body["error"].as_str()
     }
 }
 
@@ -59,19 +84,33 @@ pub struct Delivery {
     pub fence: Option<Fence>,
     /// Body of the request.
     pub body: Value,
-    /// Status of the answer; `None` without an answer.
-    pub status: Option<u16>,
+    /// The answer, if there was one.
+    pub answer: Option<WrapperAnswer>,
 }
 
 impl Delivery {
-    /// Whether the wrapper accepted it.
-    pub fn is_accepted(&self) -> bool {
-        self.status == Some(200)
+    /// Status of the answer; `None` without an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.answer.as_ref().map(|answer| answer.status)
     }
 
-    /// Whether the wrapper refused the request as invalid, which is not retryable (protocol §5).
+    /// Whether the wrapper accepted it.
+    pub fn is_accepted(&self) -> bool {
+        self.status() == Some(200)
+    }
+
+    /// Whether the wrapper refused the request as invalid.
     pub fn is_refused(&self) -> bool {
-        self.status == Some(400)
+        self.status() == Some(400)
+    }
+
+    /// The gate threshold of the turn, null if it has none.
+    pub fn gate_threshold(&self) -> &Value {
+        // A prompt has an object of its own for what follows the turn, a command does not.
+        match &self.body["finalization"] {
+            Value::Null => &self.body["gateThreshold"],
+            finalization => &finalization["gateThreshold"],
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Writer {
     trace: Trace,
     epoch: Timestamp,
     now: Duration,
+    /// Whether all observations happen at the same time.
+    is_at_once: bool,
     exchange: u64,
     socket: u64,
     /// The current session.
@@ -89,6 +91,7 @@ impl Writer {
             trace: Trace::new(epoch),
             epoch,
             now: Duration::ZERO,
+            is_at_once: false,
             exchange: 0,
             socket: 0,
             session: SESSION.to_owned(),
@@ -129,13 +132,23 @@ impl Writer {
     }
 
     fn observes(&mut self, party: &str, observation: Observation) {
-        self.now += Duration::from_secs(1);
+        if !self.is_at_once {
+            self.now += Duration::from_secs(1);
+        }
         self.push(party, What::Observation(observation));
     }
 
     /// A change of the world.
     pub(super) fn world(&mut self, event: WorldEvent) {
         self.push("world", What::World(event));
+    }
+
+    /// All that `happens` writes happens at the same time.
+    pub(super) fn at_once(&mut self, happens: impl FnOnce(&mut Self)) {
+        self.now += Duration::from_secs(1);
+        self.is_at_once = true;
+        happens(self);
+        self.is_at_once = false;
     }
 
     /// Time passes, in seconds.

@@ -56,15 +56,22 @@ impl Writer {
 
     /// The wrapper receives the fence of that generation and is ready.
     pub(in crate::oracle) fn bound(&mut self, generation: u64) {
-        let body = json!({"cloudAgentSessionId": self.session, "session": self.binding(generation)});
+        self.bound_with(generation, json!({}));
+    }
+
+    /// The same with more fields in the request.
+    pub(in crate::oracle) fn bound_with(&mut self, generation: u64, more: Value) {
+        let body = json!({"agentSessionId": self.session, "session": self.binding(generation)});
+        let body = merged(body, more);
         self.wrapper_requested("/session/ready", body, 200, json!({"status": "ready"}));
     }
 
     /// The wrapper is requested to get ready and fails.
     pub(in crate::oracle) fn fails_to_get_ready(&mut self, code: &str) {
-        let body = json!({"cloudAgentSessionId": self.session});
-        let answer = json!({"status": "error", "error": {"code": code, "message": "no"}});
-        self.wrapper_requested("/session/ready", body, 200, answer);
+        let body = json!({"agentSessionId": self.session});
+        let status = if code == "INVALID_REQUEST" { 400 } else { 503 };
+        let answer = json!({"error": code, "message": "no"});
+        self.wrapper_requested("/session/ready", body, status, answer);
     }
 
     fn binding(&self, generation: u64) -> Value {

@@ -185,8 +185,9 @@ impl Ledger {
 
     fn take_interrupt(&mut self, seen: &Observation, executions: &Executions) -> Result<(), Violation> {
         let report = InterruptReport {
-            interrupted: self.expect_interrupted() + executions.unfinished(),
-            command_sent: self.current_socket().is_some() || !executions.sockets_to_stop().is_empty(),
+            interrupted: self.expect_interrupted(),
+            imported: executions.unfinished(),
+            imported_stopped: !executions.sockets_to_stop().is_empty(),
         };
         ensure!(
             matches!(seen.reply, Reply::Interrupt(given) if *given == report),
@@ -259,10 +260,13 @@ impl Ledger {
                     return;
                 }
                 turn.failures += 1;
-                if failure.code.as_str() != "BAD_REQUEST" && turn.failures < delays.len() {
-                    turn.retry_at = Some(seen.now + delays[turn.failures - 1]);
-                } else {
-                    self.expect(id, "failed exhausted delivery_failure");
+                let is_permanent = PROTOCOL
+                    .permanent_refusals
+                    .iter()
+                    .any(|code| code == failure.code.as_str());
+                match delays.get(turn.failures - 1).filter(|_| !is_permanent) {
+                    Some(delay) => turn.retry_at = Some(seen.now + *delay),
+                    None => self.expect(id, "failed exhausted delivery_failure"),
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! The HTTP requests to a wrapper, their time-outs, and the codes of their failures (R4.13–R4.19, R5.11–R5.18).
 //!
-//! Nothing here depends on sessions: `host` decides the order of the requests and records their results.
+//! Nothing here depends on sessions: `host` decides the order of the requests and records their results. `bodies` has
+//! the shapes of the requests.
+
+mod bodies;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use turnstile_profile::Profile;
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
 use crate::identity::WrapperRunId;
+use crate::json::parse;
 use crate::model::message::Turn;
 use crate::model::metadata::Workspace;
 use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
@@ -127,48 +131,33 @@ impl WrapperClient {
     ///
     /// The failure of the delivery. A lost answer is a failure too (R4.21).
     pub async fn ensure_ready(&self, delivery: &Delivery) -> Result<Workspace, DeliveryFailure> {
-        let metadata = &delivery.metadata;
-        let body = json!({
-            "cloudAgentSessionId": metadata.identity.session_id,
-            "userId": metadata.identity.user_id,
-            "kiloSessionId": metadata.identity.kilo_session_id,
-            "agent": delivery.message.agent,
-            "repository": delivery.repository(),
-            "profile": metadata.profile,
-            "session": self.binding(delivery),
-        });
+        let body = bodies::ready(&delivery.metadata, &self.binding(delivery));
         let wrapper = self.wrapper_of(delivery);
-        let answer = self
-            .call(
-                &wrapper,
-                "/session/ready",
-                &body,
-                self.profile.wrapper_ready_timeout,
-            )
-            .await?;
-        match answer["status"].as_str() {
-            Some("ready") => match WorkspaceReady::deserialize(&answer["workspaceReady"]) {
-                Ok(ready) => Ok(ready.into()),
-                Err(error) => Err(failure(
+        let allowed = self.profile.wrapper_ready_timeout;
+        let answer = self.call(&wrapper, "/session/ready", &body, allowed).await?;
+        let code = match answer.error() {
+            Some("WORKSPACE_SETUP_FAILED") => Some(FailureCode::WorkspaceSetupFailed),
+            Some("KILO_SERVER_FAILED") => Some(FailureCode::KiloServerFailed),
+            _ => None,
+        };
+        if let Some(code) = code {
+            return Err(failure(code, answer.text()));
+        }
+        let body = answer.accepted()?;
+        if body["status"] != "ready" {
+            return Err(failure(
+                FailureCode::WrapperStartFailed,
+                "the wrapper's answer is neither ready nor an error",
+            ));
+        }
+        WorkspaceReady::deserialize(&body["workspaceReady"])
+            .map(Workspace::from)
+            .map_err(|error| {
+                failure(
                     FailureCode::WrapperStartFailed,
                     format!("unreadable readiness: {error}"),
-                )),
-            },
-            Some("error") => {
-                let text = answer["error"]["message"].as_str().unwrap_or("no reason given");
-                let code = match answer["error"]["code"].as_str() {
-                    Some("WORKSPACE_SETUP_FAILED") => FailureCode::WorkspaceSetupFailed,
-                    Some("KILO_SERVER_FAILED") => FailureCode::KiloServerFailed,
-                    Some("INVALID_REQUEST") => FailureCode::BadRequest,
-                    _ => FailureCode::WrapperStartFailed,
-                };
-                Err(failure(code, text))
-            }
-            _ => Err(failure(
-                FailureCode::WrapperStartFailed,
-                "the wrapper's answer is neither ready nor error",
-            )),
-        }
+                )
+            })
     }
 
     /// Submits a turn with `POST /job/prompt` or `/job/command`.
@@ -178,30 +167,17 @@ impl WrapperClient {
     /// The failure of the delivery. A lost answer is a failure too (R4.21).
     pub async fn submit(&self, delivery: &Delivery) -> Result<(), DeliveryFailure> {
         let message = &delivery.message;
-        let (path, content) = match &message.turn {
-            Turn::Prompt { prompt, images } => {
-                let mut content = json!({"id": message.id, "prompt": prompt});
-                if let Some(images) = images {
-                    content["images"] = images.clone();
-                }
-                ("/job/prompt", content)
-            }
-            Turn::Command { command, arguments } => (
-                "/job/command",
-                json!({"id": message.id, "command": command, "arguments": arguments}),
-            ),
-        };
-        let body = json!({
-            "message": content,
-            "agent": message.agent,
-            "finalization": message.finalization,
-            "session": self.binding(delivery),
-        });
+        let (path, body) = bodies::job(message, &delivery.metadata, &self.binding(delivery));
         let wrapper = self.wrapper_of(delivery);
-        let answer = self
-            .call(&wrapper, path, &body, self.profile.wrapper_job_timeout)
-            .await?;
-        if answer["status"] == "sent" && answer["messageId"] == json!(message.id) {
+        let allowed = self.profile.wrapper_job_timeout;
+        let answer = self.call(&wrapper, path, &body, allowed).await?;
+        let body = answer.accepted()?;
+        let names_message = match &message.turn {
+            Turn::Prompt { .. } => body["messageId"] == json!(message.id),
+            // The answer to a command does not name the message (R5.81).
+            Turn::Command { .. } => true,
+        };
+        if body["status"] == "sent" && names_message {
             Ok(())
         } else {
             Err(failure(
@@ -219,7 +195,7 @@ impl WrapperClient {
         })
     }
 
-    /// The `session` of a request's body (R5.27).
+    /// The `session` of a request's body (R5.72).
     fn binding(&self, delivery: &Delivery) -> Value {
         let identity = &delivery.metadata.identity;
         let user = utf8_percent_encode(identity.user_id.as_str(), &NOT_IN_PATHS);
@@ -237,14 +213,14 @@ impl WrapperClient {
         binding
     }
 
-    /// Sends one request and returns the answer, which must be JSON.
+    /// Sends one request and returns the answer.
     async fn call(
         &self,
         wrapper: &str,
         path: &str,
         body: &Value,
         allowed: Duration,
-    ) -> Result<Value, DeliveryFailure> {
+    ) -> Result<Answer, DeliveryFailure> {
         let unusable = |error: &dyn std::fmt::Display| failure(FailureCode::SandboxConnectFailed, error);
         let url: Uri = format!("{wrapper}{path}")
             .parse()
@@ -274,17 +250,41 @@ impl WrapperClient {
             Ok(Err(error)) => return Err(failure(FailureCode::WrapperStartFailed, error)),
             Err(elapsed) => return Err(failure(FailureCode::WrapperStartFailed, elapsed)),
         };
-        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        let text = || answer["message"].as_str().unwrap_or("no reason given").to_owned();
+        Ok(Answer {
+            status,
+            body: parse(&answer).unwrap_or_default(),
+        })
+    }
+}
+
+/// The answer of a wrapper.
+struct Answer {
+    status: StatusCode,
+    /// The body; null if it is not JSON.
+    body: Value,
+}
+
+impl Answer {
+    /// The code of a refusal.
+    fn error(&self) -> Option<&str> {
+        self.body["error"].as_str()
+    }
+
+    /// The text of a refusal.
+    fn text(&self) -> &str {
+        self.body["message"].as_str().unwrap_or("no reason given")
+    }
+
+    /// The body of an answer with a 2xx (R5.14, R5.15).
+    fn accepted(&self) -> Result<&Value, DeliveryFailure> {
+        let (status, text) = (self.status, self.text());
         if status == StatusCode::BAD_REQUEST {
-            Err(failure(FailureCode::BadRequest, text()))
+            Err(failure(FailureCode::BadRequest, text))
         } else if status.is_success() {
-            Ok(answer)
+            Ok(&self.body)
         } else {
-            Err(failure(
-                FailureCode::WrapperStartFailed,
-                format!("{status}: {}", text()),
-            ))
+            let text = format!("{status}: {text}");
+            Err(failure(FailureCode::WrapperStartFailed, text))
         }
     }
 }
