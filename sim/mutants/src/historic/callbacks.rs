@@ -46,11 +46,11 @@ fn rewrite_jobs(hooks: &mut Hooks, rewrite: Rewrite) {
     hooks.interceptor = Some(answers.clone());
     let wrap = std::mem::replace(&mut hooks.queue, Box::new(|queue| queue));
     hooks.queue = Box::new(move |queue| {
-        wrap(Arc::new(RewritesJobs {
-            queue,
+        Arc::new(RewritesJobs {
+            queue: wrap(queue),
             answers,
             rewrite,
-        }))
+        })
     });
 }
 
