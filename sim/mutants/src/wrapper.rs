@@ -10,24 +10,24 @@ use turnstile_reference::session::wrapper::IngestClaim;
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Stored, ToWrapper};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::id_of;
 
-/// Sends the stop of an interrupted run to the run that follows it; violates R6.26.
+/// Sends the kill of an interrupted run to the next run, too; violates R6.26.
 #[derive(Default)]
 pub struct KeepsAbort {
-    owing: Mutex<BTreeSet<SessionId>>,
+    /// Sessions whose next run is to be killed.
+    interrupted: Mutex<BTreeSet<SessionId>>,
 }
 
 impl Interceptor for KeepsAbort {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = id_of(decided.session);
-        let is_given_up = |effect: &Effect| matches!(effect, Effect::StopWrapper(_));
+        let mut interrupted = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = &decided.session.metadata().identity.session_id;
+        let is_released = |effect: &Effect| matches!(effect, Effect::StopWrapper(_));
         match (moment.input, &decided.reply) {
-            (Input::Interrupt, _) if decided.effects.iter().any(is_given_up) => {
-                owing.insert(session.clone());
+            (Input::Interrupt, _) if decided.effects.iter().any(is_released) => {
+                interrupted.insert(session.clone());
             }
-            (Input::IngestOpened { socket, .. }, Reply::Ingest(Ok(()))) if owing.remove(session) => {
+            (Input::IngestOpened { socket, .. }, Reply::Ingest(Ok(()))) if interrupted.remove(session) => {
                 decided.effects.push(Effect::Send(*socket, ToWrapper::Kill));
             }
             _ => {}
