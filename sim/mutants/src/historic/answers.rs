@@ -61,12 +61,12 @@ impl Interceptor for Answers {
         };
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match frame.meaning() {
-            Meaning::Kilo(KiloEvent::PartUpdated {
-                part: Some(part),
-                text: Some(text),
-            }) => {
-                let parts = heard.parts.entry(part.message.clone()).or_default();
-                parts.insert(part.part.clone(), text.clone());
+            Meaning::Kilo(KiloEvent::PartUpdated { part: Some(part) }) => {
+                let content = &frame.data()["properties"]["part"];
+                if let Some(text) = content["text"].as_str().filter(|_| content["type"] == "text") {
+                    let parts = heard.parts.entry(part.message.clone()).or_default();
+                    parts.insert(part.part.clone(), text.to_owned());
+                }
             }
             Meaning::Kilo(KiloEvent::MessageUpdated {
                 reply: Some(reply), ..
