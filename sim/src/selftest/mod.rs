@@ -1,9 +1,10 @@
 //! Mutation testing of the harness: plays scenarios against mutants of the server, each of which violates one rule.
 //!
-//! This module decides which scenarios are played and when a mutant counts as detected; `report` prints the result. The
-//! mutants are in the crate `turnstile-mutants`, which only a build with the feature `selftest` contains.
+//! This module decides which scenarios are played and when a mutant counts as detected; `detection` states which oracle
+//! and script must detect each mutant; `report` prints the result. The mutants are in the crate `turnstile-mutants`, which only a build with the feature `selftest` contains.
 
 mod by_seeds;
+mod detection;
 mod report;
 
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::Search;
+pub use self::detection::{mutant_named, oracle_of, script_of};
 pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::suite::{self, Outcome, Play, Played};
@@ -196,47 +198,6 @@ impl Notice<'_> {
     }
 }
 
-/// The oracle that must detect the mutant of `rule` in every script that exercises the rule, independent of the script's
-/// expectations.
-pub fn oracle_of(rule: Rule) -> &'static str {
-    match rule {
-        Rule::EnqueueIsAwaited
-        | Rule::CallbackRetryIsDurable
-        | Rule::LastOfBatchIsRepresentative
-        | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
-        Rule::QueuedIsPending
-        | Rule::PendingIsQueued
-        | Rule::TerminalBeforeRemoval
-        | Rule::ExhaustionIsOneCommit => "every-acked-message-ends",
-        Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
-        Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
-        Rule::TerminalOnce => "terminal-once",
-        Rule::SnapshotTellsOfFailed => "clients-show-the-same-badges",
-        Rule::ReplayIsWhole => "replay-is-exact",
-        Rule::CallbackTargetIsSecret => "no-secret-leaves",
-        Rule::QueueLimitIsExact => "ten-pending-at-most",
-        Rule::RepeatIsAdmittedOnce | Rule::QueueOutlivesRun => "states-go-forward",
-        Rule::RebindForgetsAbort => "interrupted-only-if-asked",
-        Rule::LatestAnswerIsCalledBack => "callbacks-tell-the-outcome",
-        Rule::CompleteSettles => "complete-settles",
-        Rule::OutputKeepsReconciliation
-        | Rule::DeadlinesSurviveCrash
-        | Rule::HeartbeatIsNoOutput
-        | Rule::HeartbeatKeepsPing => "no-turn-outlives-its-deadlines",
-        Rule::GraceSuspendsDeadlines | Rule::ReconnectForgetsPing => "no-deadline-inside-the-grace",
-        Rule::SupersededIsLeftOut => "snapshot-is-exact",
-        Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
-            "exhausted-by-its-tries"
-        }
-        Rule::JobFitsTheQueue => "job-fits-the-queue",
-        Rule::UnknownFieldsAreIgnored => "no-error-without-a-cause",
-        Rule::InterruptEndsAccepted => "interrupts-settle",
-        Rule::InterruptSilencesRun => "nothing-after-the-end-of-a-run",
-        Rule::FutureCursorIsAnswered => "stream-opens",
-        Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
-    }
-}
-
 fn who_noticed(findings: &[Finding]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for finding in findings {
@@ -276,13 +237,6 @@ pub fn rules_matching(filter: Option<&str>) -> Vec<Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_oracle_of_a_rule_is_one_that_exists() {
-        for rule in Rule::ALL {
-            assert!(is_oracle(oracle_of(rule)), "{rule:?}");
-        }
-    }
 
     #[test]
     fn a_rule_is_found_by_a_part_of_its_name() {
