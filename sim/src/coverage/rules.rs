@@ -265,6 +265,22 @@ const OF_FAKES: &[(FakeEvent, &[RuleId])] = &[
     (FakeEvent::CompleteBranch, &ids(["R11.28"])),
     (FakeEvent::CompleteExitCode, &ids(["R11.28"])),
     (FakeEvent::Fatal, &ids(["R11.28"])),
+    (FakeEvent::OddAnswer, &ids(["R11.28"])),
+    (FakeEvent::OpeningAbandoned, &ids(["R11.28"])),
+    (FakeEvent::Heartbeat, &ids(["R11.54"])),
+    (FakeEvent::FinalizingTakesTime, &ids(["R11.22"])),
+    (FakeEvent::PromptWhileFinalizing, &ids(["R11.52"])),
+    (FakeEvent::CompleteDropped, &ids(["R11.52"])),
+    (FakeEvent::CompleteStays, &ids(["R11.28"])),
+    (FakeEvent::CommandsAnnounced, &ids(["R5.84"])),
+    (FakeEvent::PreparingReported, &ids(["R5.87"])),
+    (FakeEvent::ToolCalled, &ids(["R11.21"])),
+    (FakeEvent::AnswerContinued, &ids(["R11.50"])),
+    (FakeEvent::LongText, &ids(["R11.28"])),
+    (FakeEvent::LoneSurrogate, &ids(["R11.28"])),
+    (FakeEvent::PartReordered, &ids(["R11.28"])),
+    (FakeEvent::PartUpdated, &ids(["R11.39"])),
+    (FakeEvent::PartRemoved, &ids(["R11.40"])),
 ];
 
 /// The rules that a mark is about.

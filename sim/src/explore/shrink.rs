@@ -141,14 +141,16 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
     fn simplify_settings(&mut self) {
         let mut candidate = self.best.clone();
         candidate.profile = RequiredProfile::default();
+        candidate.latency = None;
         candidate.session = Session::default();
         candidate.receiver.clear();
         candidate.expect.clear();
         if self.try_out(candidate) {
             return;
         }
-        let changes: [fn(&mut Scenario); 5] = [
+        let changes: [fn(&mut Scenario); 6] = [
             |scenario| scenario.profile = RequiredProfile::default(),
+            |scenario| scenario.latency = None,
             |scenario| scenario.expect.clear(),
             |scenario| scenario.receiver.clear(),
             |scenario| scenario.session.gate = None,
