@@ -10,7 +10,7 @@ use turnstile_events::observation::Observation;
 
 use super::wire::{self, Fence};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Ping, Preparation,
     SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
@@ -150,6 +150,9 @@ impl<'a> Reader<'a> {
             Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
                 let run = Some(self.history.ingests[*ingest].fence.run.clone());
                 self.history.stops.push(Stop { at, run });
+            }
+            Some(Socket::Ingest(ingest)) if frame["type"] == "ping" => {
+                self.history.pings.push(Ping { at, ingest: *ingest });
             }
             _ => {}
         }
