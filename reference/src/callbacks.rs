@@ -169,3 +169,61 @@ impl CallbackQueue for DurableQueue {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use redb::backends::InMemoryBackend;
+    use serde_json::json;
+    use turnstile_seams::real;
+
+    use super::*;
+    use crate::identity::MessageId;
+    use crate::model::metadata::CallbackTarget;
+
+    fn queue(profile: Profile) -> DurableQueue {
+        let store = Store::open(|| Ok(InMemoryBackend::new())).unwrap();
+        DurableQueue::new(Arc::new(store), real::seams(), Arc::new(profile))
+    }
+
+    fn job(url: &str) -> CallbackJob {
+        let message: MessageId = "msg_0123456789abABCDEFGHIJKLMN".parse().unwrap();
+        CallbackJob {
+            owner: message.into(),
+            target: CallbackTarget {
+                url: url.to_owned(),
+                headers: BTreeMap::new(),
+            },
+            body: json!({"status": "completed"}),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_be_sent_counts_as_one_without_an_answer() {
+        let queue = queue(Profile::default());
+        // No TLS, and nobody listens at port 1.
+        for url in ["https://127.0.0.1/", "http://127.0.0.1:1/"] {
+            let CallbackJob { owner, target, body } = job(url);
+            let job = StoredJob {
+                owner,
+                target,
+                body,
+                failed_attempts: 0,
+                due_at: queue.seams.clock.now(),
+            };
+            assert!(matches!(queue.request(&job).await, Attempt::TryAgain(_)), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_above_the_limit_is_refused_and_not_stored() {
+        let queue = queue(Profile {
+            callback_job_limit: 20,
+            ..Profile::default()
+        });
+        let refused = queue.enqueue(job("http://receiver/")).await;
+        assert!(matches!(refused, Err(EnqueueError::TooLarge(_))), "{refused:?}");
+        assert_eq!(queue.store.jobs().unwrap(), []);
+    }
+}

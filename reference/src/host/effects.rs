@@ -29,12 +29,21 @@ impl SessionHost {
                 Effect::Deliver(delivery) => {
                     let Some(handle) = self.handle() else { continue };
                     let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    let run = delivery.run.id.clone();
+                    let task =
+                        tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    self.requests.delivery_begins(run, task.abort_handle());
+                }
+                Effect::CancelDelivery(run) => {
+                    tracing::info!(session = %self.key.session, %run, "delivery cancelled");
+                    self.requests.cancel_delivery(&run);
                 }
                 Effect::StopWrapper(run) => {
                     tracing::info!(session = %self.key.session, %run, "wrapper run released");
                     let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
+                    let stopped = run.clone();
+                    let task = tokio::spawn(async move { services.wrapper.abort(&key, &stopped).await });
+                    self.requests.stop_begins(run, task.abort_handle());
                 }
                 Effect::CallbackGivenUp(owner, too_large) => {
                     let error: &dyn std::error::Error = &too_large;

@@ -1,11 +1,13 @@
 //! Runs one task per session, which is the only place that acts: input → decide → commit → act.
 //!
 //! The host decides nothing about messages. It guarantees the order: one input at a time, the commit before any
-//! visible effect, and effects in order. `effects` carries out effects, and `handle` has the interface of the task.
+//! visible effect, and effects in order. `effects` carries out effects, `wrapper_requests` keeps those to the wrapper in
+//! order, and `handle` has the interface of the task.
 
 mod effects;
 mod handle;
 pub mod interception;
+mod wrapper_requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use self::handle::Unanswered::NotStored;
 pub use self::handle::{Claim, Description, IngestSocket, SessionHandle, Subscription, ToIngest, Unanswered};
 use self::handle::{Command, IngestAnswer};
 use self::interception::{Decided, Interceptor, Memory, Moment};
+use self::wrapper_requests::WrapperRequests;
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
@@ -81,6 +84,7 @@ struct SessionHost {
     subscribers: Vec<mpsc::Sender<Arc<Event>>>,
     ingests: BTreeMap<SocketId, mpsc::UnboundedSender<ToIngest>>,
     last_socket: SocketId,
+    requests: WrapperRequests,
 }
 
 /// Starts the task of a session.
@@ -98,6 +102,7 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
         subscribers: Vec::new(),
         ingests: BTreeMap::new(),
         last_socket: 0,
+        requests: WrapperRequests::default(),
     };
     tokio::spawn(host.run(commands));
     SessionHandle { mailbox }

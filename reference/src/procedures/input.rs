@@ -344,3 +344,57 @@ impl StartOptions {
         Ok(self.callback_target.take())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn start(change: impl FnOnce(&mut Value)) -> Result<Start, Refusal> {
+        let mut input = json!({
+            "message": {"prompt": "hello"},
+            "agent": {"mode": "code", "model": "fake"},
+            "repository": {"type": "github", "repo": "o/r"},
+        });
+        change(&mut input);
+        read_with_null_at(&["message", "id"], input)
+    }
+
+    #[test]
+    fn a_message_id_may_be_null_in_send_only() {
+        let send = json!({
+            "cloudAgentSessionId": "agent_6f1b2c3d-0000-4000-8000-00000000abcd",
+            "message": {"prompt": "hello", "id": null}, "agent": null,
+        });
+        let send: Send = read(send).unwrap();
+        assert!(send.message.id.is_none() && send.agent.is_none());
+        let refused = start(|input| input["message"]["id"] = Value::Null).unwrap_err();
+        assert!(refused.text.contains("message.id"), "{refused}");
+        // Everywhere else null is the same as absent.
+        start(|input| input["message"]["images"] = Value::Null).unwrap();
+    }
+
+    #[test]
+    fn a_target_at_the_start_is_refused_if_the_profile_says_so() {
+        let with_target = |input: &mut Value| {
+            input["options"] = json!({"callbackTarget": {"url": "http://receiver/"}});
+        };
+        let mut options = start(with_target).unwrap().options;
+        assert!(options.take_callback_target(true).unwrap().is_some());
+        let mut options = start(with_target).unwrap().options;
+        let refused = options.take_callback_target(false).unwrap_err();
+        assert!(refused.text.contains("callbackTarget"), "{refused}");
+        let mut options = start(|_| ()).unwrap().options;
+        assert!(options.take_callback_target(false).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_the_first_prompt_is_limited() {
+        let long = |input: &mut Value| input["message"]["prompt"] = json!("é".repeat(11));
+        let message = start(long).unwrap().message;
+        assert!(message.into_turn_within(10).is_err());
+        assert!(start(long).unwrap().message.into_turn_within(11).is_ok());
+        start(long).unwrap().message.into_turn();
+    }
+}

@@ -208,11 +208,14 @@ pub enum Effect {
     Broadcast(Event),
     /// Deliver a message. Reports with [`Input::Prepared`] and [`Input::Delivered`].
     Deliver(Box<Delivery>),
+    /// Cut the delivery to that run short, which then reports nothing: its requests must not reach the wrapper after
+    /// those of a later run (R5.10, R6.28).
+    CancelDelivery(WrapperRunId),
     /// Send a command on an ingest socket.
     Send(SocketId, ToWrapper),
     /// Close an ingest socket with this code.
     Close(SocketId, u16),
-    /// Send an abort to the wrapper of that run, without waiting.
+    /// Send an abort to the wrapper of that run, without waiting, unless a delivery to a later run begins first (R5.35).
     StopWrapper(WrapperRunId),
     /// Submit a callback to the queue. Reports with [`Input::Enqueued`].
     Enqueue(Box<CallbackJob>),

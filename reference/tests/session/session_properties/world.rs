@@ -286,7 +286,9 @@ impl World {
                 }
                 Effect::Enqueue(job) => self.jobs.push(*job),
                 Effect::Send(_, ToWrapper::Ping) => self.pings += 1,
-                Effect::Send(..)
+                // The report of a cancelled delivery may be on its way.
+                Effect::CancelDelivery(_)
+                | Effect::Send(..)
                 | Effect::Close(..)
                 | Effect::Broadcast(_)
                 | Effect::StopWrapper(_)
