@@ -161,6 +161,12 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
             change(&mut candidate);
             self.try_out(candidate);
         }
+        let names: Vec<String> = self.best.profile.names().map(str::to_owned).collect();
+        for name in names {
+            let mut candidate = self.best.clone();
+            candidate.profile = candidate.profile.without(&name);
+            self.try_out(candidate);
+        }
         while self.best.receiver.len() > 1 {
             let mut candidate = self.best.clone();
             candidate.receiver.pop();
