@@ -381,8 +381,8 @@ impl<'a> Layout<'a> {
             self.commit_after_turns();
         }
         Scenario {
-            title: format!("what seed {seed} does"),
-            about: "Generated: whatever goes wrong here, what must hold in every run has to hold.".to_owned(),
+            title: format!("seed {seed}"),
+            about: "Generated. Judged by the rules for all runs.".to_owned(),
             seam: seam(&self.steps),
             rules: Vec::new(),
             api: self.swarm.surface.into(),
