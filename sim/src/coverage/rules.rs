@@ -65,7 +65,7 @@ const OF_SERVER: &[(ServerMark, &[RuleId])] = &[
         ServerMark::FailedWrapperStart,
         &ids(["R4.16", "R5.12", "R5.13", "R5.15"]),
     ),
-    (ServerMark::FailedBadRequest, &ids(["R4.17", "R5.14", "R5.17"])),
+    (ServerMark::FailedBadRequest, &ids(["R4.17", "R5.14"])),
     (ServerMark::RunAllocated, &ids(["R1.12", "R5.1"])),
     (ServerMark::RunReused, &ids(["R5.1"])),
     (ServerMark::RunGivenUp, &ids(["R5.9"])),

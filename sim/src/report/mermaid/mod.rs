@@ -335,7 +335,7 @@ mod tests {
             Note over server: 4.028 s server restarts
             server->>receiver: 63.031 s callback first completed
             receiver-->>server: 63.031 s 200
-            Note over client,gateway: 39 minor events omitted
+            Note over client,gateway: 42 minor events omitted
         "#);
     }
 
