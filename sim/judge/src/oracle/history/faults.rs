@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Link, Place};
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 
 use crate::parties::{RECEIVER, SERVER};
 
@@ -13,6 +13,8 @@ use crate::parties::{RECEIVER, SERVER};
 pub struct Faults {
     /// In order of their beginning.
     disruptions: Vec<Disruption>,
+    /// The times at which the server's disk failed, each with its end.
+    disk_failures: Vec<(Duration, Option<Duration>)>,
     receiver: ReceiverDisruption,
 }
 
@@ -22,8 +24,10 @@ struct Disruption {
     /// The party whose connections with the server it affects; `None` for all parties.
     party: Option<String>,
     location: Location,
-    /// Whether it may have ended connections silently. Otherwise it only delayed packets.
+    /// Whether it may have ended connections. Otherwise it only delayed packets.
     is_fatal: bool,
+    /// Whether it may have ended connections without a sign for the server or the party.
+    is_silent: bool,
     from: Duration,
     /// Time of its end; `None` while it lasts.
     until: Option<Duration>,
@@ -89,11 +93,74 @@ impl Faults {
 
     /// Whether a fault may have disrupted or delayed packets between `party` and the server in that time.
     pub fn may_have_disrupted(&self, party: &str, from: Duration, until: Duration) -> bool {
-        let mut disruptions = self
+        self.in_span(party, from, until).next().is_some()
+    }
+
+    fn in_span(&self, party: &str, from: Duration, until: Duration) -> impl Iterator<Item = &Disruption> {
+        let is_in_span = move |disruption: &&Disruption| {
+            disruption.affects(party) && disruption.from <= until && !disruption.is_over_at(from)
+        };
+        self.disruptions.iter().filter(is_in_span)
+    }
+
+    /// Whether a connection that `party` had with the server in that time may have ended without a sign for one of them.
+    pub fn may_have_ended_silently(&self, party: &str, from: Duration, until: Duration) -> bool {
+        self.in_span(party, from, until)
+            .any(|disruption| disruption.is_silent)
+    }
+
+    /// Whether packets between `party` and the server may have been held up or lost in that time. A connection that was
+    /// reset holds nothing up.
+    pub fn may_have_held_up(&self, party: &str, from: Duration, until: Duration) -> bool {
+        let mut disruptions = self.in_span(party, from, until);
+        disruptions.any(|disruption| disruption.location != Location::Connections)
+    }
+
+    /// Whether the server may have been down, or its disk may have failed, in that time.
+    pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
+        let server = Location::Host(SERVER.to_owned());
+        let is_down = |disruption: &Disruption| {
+            disruption.location == server && disruption.from <= until && !disruption.is_over_at(from)
+        };
+        let fails = |(began, ended): &(Duration, Option<Duration>)| {
+            *began <= until && ended.is_none_or(|ended| ended >= from)
+        };
+        self.disruptions.iter().any(is_down) || self.disk_failures.iter().any(fails)
+    }
+
+    /// The time of the last restart of the server up to `by`; `None` if there was none.
+    pub fn server_restarted_at(&self, by: Duration) -> Option<Duration> {
+        let server = Location::Host(SERVER.to_owned());
+        let of_server = self
             .disruptions
             .iter()
-            .filter(|disruption| disruption.affects(party));
-        disruptions.any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
+            .filter(|disruption| disruption.location == server);
+        of_server
+            .filter_map(|disruption| disruption.until)
+            .filter(|until| *until <= by)
+            .max()
+    }
+
+    /// The spans between `from` and `until` in which no fault affects the server, its disk, or its connections with
+    /// `party`, in order. The first one begins at `from` if no fault lasts then.
+    pub fn calm_spans(&self, party: &str, from: Duration, until: Duration) -> Vec<(Duration, Duration)> {
+        let disruptions = self
+            .in_span(party, from, until)
+            .map(|disruption| (disruption.from, disruption.until));
+        let failures = self.disk_failures.iter().copied();
+        let mut faults: Vec<_> = disruptions.chain(failures).collect();
+        faults.sort_unstable();
+        let mut spans = Vec::new();
+        let mut calm_from = from;
+        for (began, ended) in faults {
+            if began > calm_from {
+                spans.push((calm_from, began.min(until)));
+            }
+            calm_from = calm_from.max(ended.unwrap_or(Duration::MAX));
+        }
+        spans.push((calm_from, until));
+        spans.retain(|(from, until)| from < until);
+        spans
     }
 
     /// Whether any disruption had begun at that time.
@@ -130,12 +197,13 @@ impl Faults {
     fn begins(&mut self, at: Duration, fault: &Fault) {
         match fault {
             Fault::Link { link, effect } => self.link_fails(at, link, effect.loses()),
-            Fault::Connections { from, to, .. } => {
+            Fault::Connections { from, to, end } => {
                 if let Some(party) = other_end(from, to) {
                     self.disruptions.push(Disruption {
                         party: Some(party.to_owned()),
                         location: Location::Connections,
                         is_fatal: true,
+                        is_silent: *end != ConnectionEnd::Reset,
                         from: at,
                         until: Some(at),
                     });
@@ -149,11 +217,13 @@ impl Faults {
                     party: (host != SERVER).then(|| host.clone()),
                     location: Location::Host(host.clone()),
                     is_fatal: true,
+                    is_silent: true,
                     from: at,
                     until: None,
                 });
                 self.receiver.is_down |= host == RECEIVER;
             }
+            Fault::Disk { host, .. } if host == SERVER => self.disk_failures.push((at, None)),
             Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => {}
         }
     }
@@ -183,6 +253,11 @@ impl Faults {
                     self.receiver.until = Some(at);
                 }
             }
+            Place::Disk(host) if host == SERVER => {
+                for (_, until) in &mut self.disk_failures {
+                    until.get_or_insert(at);
+                }
+            }
             Place::Disk(_) | Place::Queue | Place::Wrapper => {}
         }
     }
@@ -197,6 +272,7 @@ impl Faults {
                 party: Some(party.to_owned()),
                 location,
                 is_fatal,
+                is_silent: is_fatal,
                 from: at,
                 until: None,
             });
@@ -251,6 +327,7 @@ fn other_end<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use turnstile_events::world::Cause;
+    use turnstile_fault::DiskBehaviour;
 
     use super::*;
     use crate::parties::WRAPPER;
@@ -293,6 +370,37 @@ mod tests {
         );
         assert_eq!(faults.broken_until(WRAPPER), Duration::from_secs(30));
         assert_eq!(faults.broken_until("phone"), Duration::ZERO);
+    }
+
+    #[test]
+    fn calm_spans_lie_between_faults() {
+        let link = Link::between(WRAPPER, SERVER);
+        let disk = Fault::Disk {
+            host: SERVER.to_owned(),
+            is: DiskBehaviour::Full,
+        };
+        let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+        let faults = faults([
+            (10, WorldEvent::of(&Fault::cut(&link))),
+            (15, WorldEvent::of(&disk)),
+            (20, ended(Place::EveryLink)),
+            (25, ended(Place::Disk(SERVER.to_owned()))),
+            (30, WorldEvent::ended_connections(&reset, 1)),
+            (40, crashed(SERVER)),
+        ]);
+        let spans = |party: &str, from: u64| {
+            let [from, until] = secs([from, 60]);
+            let spans = faults.calm_spans(party, from, until).into_iter();
+            let spans = spans.map(|(from, until)| (from.as_secs(), until.as_secs()));
+            spans.collect::<Vec<_>>()
+        };
+        assert_eq!(spans(WRAPPER, 0), [(0, 10), (25, 30), (30, 40)]);
+        assert_eq!(spans(WRAPPER, 12), [(25, 30), (30, 40)]);
+        assert_eq!(spans("phone", 0), [(0, 15), (25, 40)]);
+        let [from, until] = secs([28, 35]);
+        assert!(!faults.may_have_ended_silently(WRAPPER, from, until));
+        assert!(!faults.may_have_held_up(WRAPPER, from, until));
+        assert!(!faults.may_have_stopped_server(from, until));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use turnstile_events::observation::Observation;
 
 use super::wire::{self, Fence};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening,
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening, Ping,
     Preparation, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperAnswer,
     WrapperFrame,
 };
@@ -167,6 +167,9 @@ impl<'a> Reader<'a> {
             Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
                 let run = Some(self.history.ingests[*ingest].fence.run.clone());
                 self.history.stops.push(Stop { at, run });
+            }
+            Some(Socket::Ingest(ingest)) if frame["type"] == "ping" => {
+                self.history.pings.push(Ping { at, ingest: *ingest });
             }
             _ => {}
         }
