@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod attempts;
 mod batches;
 mod callback_arrives;
 mod callback_content;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Link, Place};
 
-use crate::parties::{RECEIVER, SERVER};
+use crate::parties::{RECEIVER, SERVER, is_wrapper};
 
 /// The times at which parties were unreachable for the server. A fault that may have had an effect is assumed to have
 /// had it.
@@ -96,9 +96,16 @@ impl Faults {
         disruptions.any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
     }
 
-    /// Whether any disruption had begun at that time.
-    pub fn have_begun(&self, by: Duration) -> bool {
-        self.disruptions.first().is_some_and(|first| first.from <= by)
+    /// Whether a fault may have disrupted or delayed packets between any wrapper and the server in that time.
+    pub fn may_have_disrupted_wrappers(&self, from: Duration, until: Duration) -> bool {
+        self.of_wrappers()
+            .any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
+    }
+
+    /// The disruptions between the server and wrappers.
+    fn of_wrappers(&self) -> impl Iterator<Item = &Disruption> {
+        let is_of_wrapper = |disruption: &&Disruption| disruption.party.as_deref().is_none_or(is_wrapper);
+        self.disruptions.iter().filter(is_of_wrapper)
     }
 
     /// The time until which the receiver may have been unreachable; `None` if it always was reachable.
@@ -322,9 +329,9 @@ mod tests {
             Duration::from_secs(30)
         );
         assert_eq!(faults.broken_until("phone"), Duration::from_secs(40));
-        assert_eq!(
-            [9, 10].map(|by| faults.have_begun(Duration::from_secs(by))),
-            [false, true]
-        );
+        for (span, is_disrupted) in [([21, 29], false), ([29, 30], true), ([41, 50], false)] {
+            let [from, until] = secs(span);
+            assert_eq!(faults.may_have_disrupted_wrappers(from, until), is_disrupted);
+        }
     }
 }

@@ -14,15 +14,17 @@ mod events;
 mod parties;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
+use turnstile_profile::Profile;
 
 use self::events::entity;
-use super::history::History;
+use super::history::{History, RunContext};
 use super::{Finding, judge};
 use crate::parties::{GATEWAY, OBSERVER, SERVER};
 use crate::trace::{Record, Trace, What};
@@ -52,6 +54,7 @@ pub(super) struct Writer {
     session: String,
     books: BTreeMap<String, Book>,
     waiters: Value,
+    profile: Profile,
 }
 
 /// The state of one session.
@@ -94,9 +97,15 @@ impl Writer {
             session: SESSION.to_owned(),
             books: BTreeMap::new(),
             waiters: json!({"tags": [], "liveResponses": 0}),
+            profile: Profile::default(),
         };
         writer.starts_with(message, target);
         writer
+    }
+
+    /// Sets the profile that the server is judged by.
+    pub(super) fn judged_by(&mut self, profile: Profile) {
+        self.profile = profile;
     }
 
     /// Makes another session the current one.
@@ -233,7 +242,11 @@ impl Writer {
             };
             self.observes(OBSERVER, reply);
         }
-        judge(&History::read(&self.trace))
+        let context = RunContext {
+            profile: Arc::new(self.profile),
+            ..RunContext::default()
+        };
+        judge(&History::read_under(&self.trace, context))
     }
 }
 

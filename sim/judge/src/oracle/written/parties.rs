@@ -9,6 +9,12 @@ use crate::parties::{RECEIVER, WRAPPER};
 
 impl Writer {
     fn wrapper_requested(&mut self, path: &str, body: Value, status: u16, answer: Value) {
+        let exchange = self.wrapper_receives(path, body);
+        self.wrapper_answers(exchange, status, answer);
+    }
+
+    /// The wrapper receives a request.
+    pub(in crate::oracle) fn wrapper_receives(&mut self, path: &str, body: Value) -> u64 {
         let exchange = self.next_exchange();
         let request = Observation::RequestReceived {
             exchange,
@@ -18,10 +24,15 @@ impl Writer {
             body,
         };
         self.observes(WRAPPER, request);
+        exchange
+    }
+
+    /// The wrapper answers a request.
+    pub(in crate::oracle) fn wrapper_answers(&mut self, exchange: u64, status: u16, body: Value) {
         let reply = Observation::ReplySent {
             exchange,
             status,
-            body: answer,
+            body,
         };
         self.observes(WRAPPER, reply);
     }
@@ -68,10 +79,17 @@ impl Writer {
 
     /// The wrapper is requested to get ready and fails.
     pub(in crate::oracle) fn fails_to_get_ready(&mut self, code: &str) {
+        self.fails_to_get_ready_after(0, code);
+    }
+
+    /// The same after that many seconds more.
+    pub(in crate::oracle) fn fails_to_get_ready_after(&mut self, seconds: u64, code: &str) {
         let body = json!({"agentSessionId": self.session});
         let status = if code == "INVALID_REQUEST" { 400 } else { 503 };
         let answer = json!({"error": code, "message": "no"});
-        self.wrapper_requested("/session/ready", body, status, answer);
+        let exchange = self.wrapper_receives("/session/ready", body);
+        self.wait(seconds);
+        self.wrapper_answers(exchange, status, answer);
     }
 
     fn binding(&self, generation: u64) -> Value {
