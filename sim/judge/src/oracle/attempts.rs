@@ -48,6 +48,13 @@ impl<'a> Queue<'a> {
         Self { queued }
     }
 
+    /// The times at which messages were interrupted in the queue, by a user.
+    pub(super) fn interrupted_at(&self) -> impl Iterator<Item = Duration> {
+        let left = self.queued.iter().filter_map(|queued| queued.left);
+        left.filter(|left| left.is_end() && left.data["completionSource"] == "interrupt")
+            .map(|left| left.at)
+    }
+
     /// All messages, each with the time from which it was the head of the queue. The time is `None` if an earlier
     /// message never left the queue, or if the log does not show which of two messages was earlier.
     pub(super) fn heads(

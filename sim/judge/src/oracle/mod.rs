@@ -22,15 +22,21 @@ mod gate_wait;
 mod gateway_is_empty;
 mod grace;
 pub mod history;
+mod internal_errors;
 mod interrupts;
 mod message_states;
 pub mod no_secret_leaves;
 mod one_callback;
+mod own_names;
 mod pending_limit;
+mod preparing;
+mod queue_moves;
 mod replay;
 mod same_badges;
+mod snapshot;
 mod stale_fence;
 mod terminal_once;
+mod wrapper_promises;
 
 #[cfg(test)]
 mod written;
@@ -115,17 +121,23 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 21] = [
+pub static ORACLES: [Oracle; 27] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
     pending_limit::ORACLE,
     exhaustion::ORACLE,
+    queue_moves::ORACLE,
     interrupts::ORACLE,
     grace::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
     replay::ORACLE,
+    snapshot::ORACLE,
+    preparing::ORACLE,
+    own_names::ORACLE,
+    internal_errors::ORACLE,
+    wrapper_promises::ORACLE,
     execution_id::ORACLE,
     no_secret_leaves::ORACLE,
     one_callback::ORACLE,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Link, Place};
+use turnstile_fault::{Fault, Link, Place, WrapperBehaviour};
 
 use crate::parties::{RECEIVER, SERVER, is_wrapper};
 
@@ -14,6 +14,12 @@ pub struct Faults {
     /// In order of their beginning.
     disruptions: Vec<Disruption>,
     receiver: ReceiverDisruption,
+    /// The times at which the server's disk failed, each with its end.
+    disk_failures: Vec<(Duration, Option<Duration>)>,
+    /// The times at which the server was started again.
+    server_restarts: Vec<Duration>,
+    /// The behaviours of wrappers that a script set, each with its end.
+    misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
 }
 
 /// A disruption between the server and one party or all parties.
@@ -102,6 +108,67 @@ impl Faults {
             .any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
     }
 
+    /// Whether the server was down at some time in that span.
+    pub fn server_was_down(&self, from: Duration, until: Duration) -> bool {
+        let mut of_server = self
+            .disruptions
+            .iter()
+            .filter(|disruption| disruption.party.is_none());
+        of_server.any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
+    }
+
+    /// Whether the server's disk failed at some time in that span.
+    pub fn disk_may_have_failed(&self, from: Duration, until: Duration) -> bool {
+        let mut failures = self.disk_failures.iter();
+        failures.any(|(began, ended)| *began <= until && ended.is_none_or(|ended| ended >= from))
+    }
+
+    /// Whether the server's store may have failed at some time in that span. A store whose disk has failed may need a
+    /// restart.
+    pub fn store_may_have_failed(&self, from: Duration, until: Duration) -> bool {
+        let is_repaired = |ended: Duration| {
+            let mut restarts = self.server_restarts.iter();
+            restarts.any(|at| (ended..=from).contains(at))
+        };
+        let mut failures = self.disk_failures.iter();
+        failures.any(|(began, ended)| *began <= until && !ended.is_some_and(is_repaired))
+    }
+
+    /// The behaviours that a script had set for wrappers at some time in that span.
+    pub fn misbehaviours(&self, from: Duration, until: Duration) -> impl Iterator<Item = &WrapperBehaviour> {
+        let is_then = move |(began, ended, _): &&(Duration, Option<Duration>, Box<WrapperBehaviour>)| {
+            *began <= until && ended.is_none_or(|ended| ended >= from)
+        };
+        self.misbehaviours
+            .iter()
+            .filter(is_then)
+            .map(|(.., behaviour)| &**behaviour)
+    }
+
+    /// The spans of time in which a delivery may have failed without a sign. A fault that may have ended connections
+    /// silently lasts until `hidden` after its end, because the server may wait for an answer; a stop of the server
+    /// lasts until `resumed` after its start.
+    pub fn spans_without_delivery(
+        &self,
+        hidden: Duration,
+        resumed: Duration,
+    ) -> impl Iterator<Item = (Duration, Duration)> {
+        let disruptions = self.of_wrappers().map(move |disruption| {
+            let after = match (disruption.is_fatal, &disruption.party) {
+                (true, Some(_)) => hidden,
+                (true, None) => resumed,
+                (false, _) => Duration::ZERO,
+            };
+            (disruption.from, disruption.until, after)
+        });
+        let disk = self
+            .disk_failures
+            .iter()
+            .map(move |(from, until)| (*from, *until, resumed));
+        let spans = disruptions.chain(disk);
+        spans.map(|(from, until, after)| (from, until.unwrap_or(Duration::MAX).saturating_add(after)))
+    }
+
     /// The disruptions between the server and wrappers.
     fn of_wrappers(&self) -> impl Iterator<Item = &Disruption> {
         let is_of_wrapper = |disruption: &&Disruption| disruption.party.as_deref().is_none_or(is_wrapper);
@@ -161,7 +228,12 @@ impl Faults {
                 });
                 self.receiver.is_down |= host == RECEIVER;
             }
-            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => {}
+            Fault::Disk { host, .. } if host == SERVER => self.disk_failures.push((at, None)),
+            Fault::Wrapper(behaviour) => {
+                self.behaves_again(at);
+                self.misbehaviours.push((at, None, behaviour.clone()));
+            }
+            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } => {}
         }
     }
 
@@ -188,9 +260,23 @@ impl Faults {
                 if host == RECEIVER {
                     self.receiver.is_down = false;
                     self.receiver.until = Some(at);
+                } else if host == SERVER {
+                    self.server_restarts.push(at);
                 }
             }
-            Place::Disk(_) | Place::Queue | Place::Wrapper => {}
+            Place::Disk(host) if host == SERVER => {
+                for (_, until) in &mut self.disk_failures {
+                    until.get_or_insert(at);
+                }
+            }
+            Place::Wrapper => self.behaves_again(at),
+            Place::Disk(_) | Place::Queue => {}
+        }
+    }
+
+    fn behaves_again(&mut self, at: Duration) {
+        for (_, until, _) in &mut self.misbehaviours {
+            until.get_or_insert(at);
         }
     }
 

@@ -30,7 +30,7 @@ pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{
-    Binding, Delivery, ImportedIngest, Ingest, Preparation, Stop, WrapperAnswer, WrapperFrame,
+    Binding, Delivery, ImportedIngest, Ingest, Preparation, ProtocolError, Stop, WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
@@ -97,6 +97,8 @@ pub struct History {
     pub imported_ingests: Vec<ImportedIngest>,
     /// Orders to stop that reached the wrapper, in order of arrival.
     pub stops: Vec<Stop>,
+    /// Errors that the server sent on ingest sockets, in order of arrival.
+    pub protocol_errors: Vec<ProtocolError>,
     /// Frames of the wrapper on its ingest sockets, in order of sending.
     pub wrapper_frames: Vec<WrapperFrame>,
     /// Requests that reached the receiver, in order of arrival.

@@ -208,6 +208,13 @@ impl Writer {
             }
         }
         self.client_is_connected(OBSERVER);
+        let is_acceptance = |frame: &&Value| {
+            frame["streamEventType"] == "cloud.message.sent" || frame["data"]["accepted"] == true
+        };
+        let accepted = log.iter().filter(is_acceptance);
+        let last_accepted = accepted
+            .filter_map(|frame| queued_at(&log, &frame["data"]["messageId"]))
+            .max();
         for frame in &log {
             let message = &frame["data"]["messageId"];
             let is_last = |frame: &&Value| frame["data"]["messageId"] == *message;
@@ -217,7 +224,8 @@ impl Writer {
                 &last["streamEventType"],
             );
             let was_never_sent = end == "cloud.message.queued" || last["data"]["delivery"] == "queued";
-            if name.starts_with("cloud.message.") && was_never_sent {
+            let is_superseded = end == "cloud.message.failed" && queued_at(&log, message) < last_accepted;
+            if name.starts_with("cloud.message.") && was_never_sent && !is_superseded {
                 self.client_receives_unkept(OBSERVER, name, frame["data"].clone());
             }
         }
@@ -248,6 +256,13 @@ impl Writer {
         };
         judge(&History::read_under(&self.trace, context))
     }
+}
+
+/// The place of the event that queued a message.
+fn queued_at(log: &[Value], message: &Value) -> Option<usize> {
+    log.iter().position(|frame| {
+        frame["streamEventType"] == "cloud.message.queued" && frame["data"]["messageId"] == *message
+    })
 }
 
 fn names(findings: Vec<Finding>) -> Vec<String> {

@@ -140,6 +140,13 @@ impl Writer {
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
+    /// The wrapper receives an error on its socket of that generation.
+    pub(in crate::oracle) fn wrapper_receives_error(&mut self, generation: u64, code: &str) {
+        let socket = self.book().ingests[&generation];
+        let frame = json!({"type": "error", "code": code, "message": "no"});
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
+    }
+
     /// The wrapper sends an event on its socket of that generation.
     pub(in crate::oracle) fn wrapper_sends(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];
