@@ -13,12 +13,13 @@ turnstile_seams::marks! {
         Hang: 11, "gateway: `hang`, an answer that never ends";
         Error: 11, "gateway: `error`, a 402";
         Gate: 11, "gateway: `gate`, an answer that waits";
+        Tools: 11, "gateway: `tools`, answers with tool calls";
+        Plain: 11, "gateway: no directive, an echo of the prompt";
         GateOpened: 11, "gateway: a release frees one request";
         GateOpenedForSeveral: 11, "gateway: a release frees several requests";
         GatePassed: 11, "gateway: one more request passes after a release";
         GateAbandoned: 11, "gateway: a waiting request disconnects";
         UnknownDirective: 11, "gateway: unknown directive, a 402";
-        UnknownModel: 11, "gateway: model outside of the catalogue, a 404";
         MalformedCompletionRequest: 11, "gateway: malformed request, a 400";
         ReceiverAccepts: 11, "receiver: 200 by default";
         ReceiverStatus: 11, "receiver: configured status";

@@ -10,16 +10,16 @@ use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use turnstile_profile::Profile;
-use turnstile_seams::http_client::{self, HttpError};
+use turnstile_seams::http_client;
 use turnstile_seams::{ClockExt as _, Seams};
 
 use crate::coverage::Row;
-use crate::session::{CallbackJob, EnqueueError};
+use crate::session::{CallbackJob, EnqueueError, job_size};
 use crate::store::{Store, StoredJob};
 
 /// The queue to which sessions submit callbacks.
 pub trait CallbackQueue: Send + Sync + 'static {
-    /// Accepts a job durably. Completes when the queue has accepted or rejected it.
+    /// Accepts a job durably, if it is not too large (R8.35). Completes when the queue has accepted or rejected it.
     fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>>;
 }
 
@@ -123,9 +123,7 @@ impl DurableQueue {
             .await
         {
             Ok(Ok(response)) => response.status(),
-            Ok(Err(error @ (HttpError::Url(_) | HttpError::Scheme(_)))) => {
-                return Attempt::GiveUp(error.to_string());
-            }
+            // A request that cannot be sent counts as one without an answer (R8.40).
             Ok(Err(error)) => return Attempt::TryAgain(error.to_string()),
             Err(elapsed) => return Attempt::TryAgain(elapsed.to_string()),
         };
@@ -156,7 +154,8 @@ impl CallbackQueue for DurableQueue {
         let queue = self.clone();
         Box::pin(async move {
             let CallbackJob { owner, target, body } = job;
-            let due_at = queue.seams.clock.now();
+            job_size::check(&body, &target, queue.profile.callback_job_limit)?;
+            let due_at = queue.seams.clock.now() + queue.profile.callback_latency;
             let job = StoredJob {
                 owner,
                 target,
@@ -168,5 +167,63 @@ impl CallbackQueue for DurableQueue {
             tokio::spawn(queue.consume(number, job));
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use redb::backends::InMemoryBackend;
+    use serde_json::json;
+    use turnstile_seams::real;
+
+    use super::*;
+    use crate::identity::MessageId;
+    use crate::model::metadata::CallbackTarget;
+
+    fn queue(profile: Profile) -> DurableQueue {
+        let store = Store::open(|| Ok(InMemoryBackend::new())).unwrap();
+        DurableQueue::new(Arc::new(store), real::seams(), Arc::new(profile))
+    }
+
+    fn job(url: &str) -> CallbackJob {
+        let message: MessageId = "msg_0123456789abABCDEFGHIJKLMN".parse().unwrap();
+        CallbackJob {
+            owner: message.into(),
+            target: CallbackTarget {
+                url: url.to_owned(),
+                headers: BTreeMap::new(),
+            },
+            body: json!({"status": "completed"}),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_be_sent_counts_as_one_without_an_answer() {
+        let queue = queue(Profile::default());
+        // No TLS, and nobody listens at port 1.
+        for url in ["https://127.0.0.1/", "http://127.0.0.1:1/"] {
+            let CallbackJob { owner, target, body } = job(url);
+            let job = StoredJob {
+                owner,
+                target,
+                body,
+                failed_attempts: 0,
+                due_at: queue.seams.clock.now(),
+            };
+            assert!(matches!(queue.request(&job).await, Attempt::TryAgain(_)), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_above_the_limit_is_refused_and_not_stored() {
+        let queue = queue(Profile {
+            callback_job_limit: 20,
+            ..Profile::default()
+        });
+        let refused = queue.enqueue(job("http://receiver/")).await;
+        assert!(matches!(refused, Err(EnqueueError::TooLarge(_))), "{refused:?}");
+        assert_eq!(queue.store.jobs().unwrap(), []);
     }
 }

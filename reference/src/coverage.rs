@@ -18,7 +18,7 @@ turnstile_seams::marks! {
         ProcedureUpdateClears: 2, "procedure updateSession clears the target";
         ProcedureInterruptSession: 2, "procedure interruptSession";
         ProcedureDeleteSession: 2, "procedure deleteSession";
-        ProcedureDeleteAgain: 2, "procedure deleteSession, repeated";
+        ProcedureDeleteAgain: 2, "procedure deleteSession, without a session";
         ProcedureGetSession: 2, "procedure getSession";
         ProcedureGetSessionHealth: 2, "procedure getSessionHealth";
         ProcedureGetLatestAssistantMessage: 2, "procedure getLatestAssistantMessage";
@@ -64,6 +64,8 @@ turnstile_seams::marks! {
         StatusPreparing: 5, "clients receive the status preparing";
         StatusReady: 5, "clients receive the status ready";
         StatusError: 5, "clients receive the status error";
+        StatusByWrapper: 5, "clients receive a status after an event of the wrapper";
+        CommandsRemembered: 5, "the commands of a wrapper are remembered";
         IngestAdmitted: 5, "an ingest socket is admitted";
         IngestReplaced: 5, "a socket with the same fence replaces an older one (1000)";
         IngestNoUpgrade: 5, "ingest refused: no upgrade (426)";
@@ -78,6 +80,7 @@ turnstile_seams::marks! {
         BadFrameBinary: 5, "a binary frame is answered with an error";
         BadFrameJson: 5, "a frame that is not JSON is answered with an error";
         BadFrameType: 5, "a frame without a type is answered with an error";
+        BadFrameReserved: 5, "a frame with a reserved name is answered with an error";
         SentPing: 5, "a ping is sent";
         SentKill: 5, "a kill is sent";
         SentRequestSnapshot: 5, "a snapshot is requested when a client connects";
@@ -145,6 +148,9 @@ turnstile_seams::marks! {
         GatePassed: 8, "the gate passes";
         GateFailed: 8, "the gate fails";
         GateReleased: 8, "a gate wait is released because its run is over";
+        CallbackWithoutText: 8, "a callback that is too large is sent without its text";
+        CallbackErrorCut: 8, "the error of a callback that is too large is cut";
+        CallbackGivenUp: 8, "a callback that is too large is given up";
         Enqueued: 8, "the queue accepts a callback";
         EnqueueFailed: 8, "the queue rejects a callback";
         EnqueueRepeated: 8, "a callback that may have been accepted is submitted again after a restart";
@@ -165,6 +171,7 @@ turnstile_seams::marks! {
         StreamNoSession: 9, "stream refused: no such session (404)";
         SnapshotQueued: 9, "the snapshot has a pending message";
         SnapshotFailed: 9, "the snapshot has a message that failed in the queue";
+        SnapshotSuperseded: 9, "the snapshot leaves out a superseded failure";
         ConnectedReady: 9, "connected: ready";
         ConnectedPreparing: 9, "connected: preparing";
         ConnectedNothing: 9, "connected: neither";

@@ -1,8 +1,10 @@
-//! Parses JSON from outside by the rules of the protocol: a list is never accepted as an object (R2.34), `null`
+//! Parses JSON from outside by the rules of the protocol: text as JavaScript writes it ([`parse`]), and then its values: a list is never accepted as an object (R2.34), `null`
 //! equals absent (R2.33), and an error names the expected form and never repeats the value, which may be a secret
 //! (R2.35).
 //!
 //! The types that are parsed check the values.
+
+mod text;
 
 use std::fmt;
 
@@ -10,6 +12,8 @@ use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
+
+pub use self::text::{NotJson, parse};
 
 /// What a value should have been. The text does not repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,47 +76,45 @@ impl Invalid {
 ///
 /// The first invalid value.
 pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
-    read_with(value, Nulls::Absent)
+    read_with_null_at(&[], value)
 }
 
-/// Parses an object in whose own fields `null` is kept. In nested objects it means absent.
+/// Parses a value in which `null` means absent, except in the field at `path`, where it is kept.
 ///
 /// # Errors
 ///
 /// The first invalid value.
-pub fn read_with_nulls<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
-    read_with(value, Nulls::Kept)
-}
-
-fn read_with<T: DeserializeOwned>(value: Value, nulls: Nulls) -> Result<T, Invalid> {
-    serde_path_to_error::deserialize(JsonValue { value, nulls }).map_err(|error| Invalid {
+pub fn read_with_null_at<T: DeserializeOwned>(
+    path: &'static [&'static str],
+    value: Value,
+) -> Result<T, Invalid> {
+    let value = JsonValue { value, null_at: path };
+    serde_path_to_error::deserialize(value).map_err(|error| Invalid {
         path: error.path().to_string(),
         source: error.into_inner(),
     })
 }
 
-/// The meaning of `null` in the fields of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nulls {
-    Absent,
-    Kept,
-}
-
 /// A JSON value as a deserializer.
 struct JsonValue {
     value: Value,
-    nulls: Nulls,
+    /// The path from here to the field whose `null` is kept. Empty if there is none.
+    null_at: &'static [&'static str],
 }
 
 impl JsonValue {
     fn visit_object<'de, V: Visitor<'de>>(
+        null_at: &'static [&'static str],
         object: Map<String, Value>,
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        let nulls = Nulls::Absent;
-        let fields = object
-            .into_iter()
-            .map(|(name, value)| (name, Self { value, nulls }));
+        let fields = object.into_iter().map(|(name, value)| {
+            let null_at = match null_at {
+                [first, rest @ ..] if *first == name => rest,
+                _ => &[],
+            };
+            (name, Self { value, null_at })
+        });
         visitor.visit_map(MapDeserializer::new(fields))
     }
 
@@ -140,16 +142,15 @@ impl<'de> Deserializer<'de> for JsonValue {
     type Error = Mismatch;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let nulls = self.nulls;
         match self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(value),
             Value::String(text) => visitor.visit_string(text),
             Value::Array(values) => {
-                let elements = values.into_iter().map(|value| Self { value, nulls });
+                let elements = values.into_iter().map(|value| Self { value, null_at: &[] });
                 visitor.visit_seq(SeqDeserializer::new(elements))
             }
-            Value::Object(object) => Self::visit_object(object, visitor),
+            Value::Object(object) => Self::visit_object(self.null_at, object, visitor),
             Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
                 (Some(number), _, _) => visitor.visit_u64(number),
                 (None, Some(number), _) => visitor.visit_i64(number),
@@ -181,10 +182,9 @@ impl<'de> Deserializer<'de> for JsonValue {
     ) -> Result<V::Value, Mismatch> {
         match self.value {
             Value::Object(mut object) => {
-                if self.nulls == Nulls::Absent {
-                    object.retain(|_, value| !value.is_null());
-                }
-                Self::visit_object(object, visitor)
+                let kept = |name: &str| matches!(self.null_at, [kept] if *kept == name);
+                object.retain(|name, value| !value.is_null() || kept(name));
+                Self::visit_object(self.null_at, object, visitor)
             }
             value => Err(serde::de::Error::invalid_type(
                 Self::unexpected(&value),
@@ -257,6 +257,17 @@ mod tests {
                 inner: None
             }
         );
+    }
+
+    #[test]
+    fn null_is_kept_only_where_it_is_wanted() {
+        let read = |value| read_with_null_at::<Value>(&["inner", "number"], value);
+        // A value of any type keeps all fields; only a struct has absent ones.
+        assert_eq!(read(json!({"inner": null})), Ok(json!({"inner": null})));
+        let number = |value| read_with_null_at::<Thing>(&["inner", "number"], value).unwrap_err();
+        let error = number(json!({"name": "a", "inner": {"number": null}})).to_string();
+        assert!(error.contains("null"), "{error}");
+        assert!(refusal(json!({"name": "a", "inner": {"number": null}})).contains("missing"));
     }
 
     #[test]

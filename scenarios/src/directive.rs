@@ -1,4 +1,4 @@
-//! Directives in a prompt, which select the answer of the fake gateway (R11.3–R11.10).
+//! Directives in a prompt, which select the answer of the fake gateway (R11.3–R11.10, R11.47).
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +29,13 @@ pub enum Directive {
     Error(String),
     /// `gate:<tag>`: waits until the tag is released.
     Gate(Tag),
+    /// `tools:<n>:<text>`: `calls` answers that each call a tool, then one with the text.
+    Tools {
+        /// Number of tool calls, at least 1.
+        calls: u32,
+        /// Text of the last answer.
+        text: String,
+    },
 }
 
 impl Directive {
@@ -43,7 +50,7 @@ impl Directive {
 pub enum DirectiveError {
     #[error(
         "`{0}` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, \
-         error:<message>, gate:<tag>; write any other prompt with `text`"
+         error:<message>, gate:<tag>, tools:<calls>:<text>; write any other prompt with `text`"
     )]
     Unknown(String),
     #[error("`echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `{0}`")]
@@ -56,6 +63,11 @@ pub enum DirectiveError {
     Error,
     #[error("`gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not `{0}`")]
     Gate(String),
+    #[error(
+        "`tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, \
+         not `{0}`"
+    )]
+    Tools(String),
 }
 
 impl FromStr for Directive {
@@ -93,6 +105,19 @@ impl FromStr for Directive {
                 tag.map(Self::Gate)
                     .map_err(|_| DirectiveError::Gate(argument.to_owned()))
             }
+            ("tools", argument) => {
+                let argument = argument.unwrap_or_default();
+                let parts = argument
+                    .split_once(':')
+                    .and_then(|(calls, text)| Some((calls.parse().ok()?, text)));
+                match parts {
+                    Some((calls, text)) if calls > 0 && is_plain(text) => Ok(Self::Tools {
+                        calls,
+                        text: text.to_owned(),
+                    }),
+                    _ => Err(DirectiveError::Tools(argument.to_owned())),
+                }
+            }
             _ => Err(DirectiveError::Unknown(text.to_owned())),
         }
     }
@@ -107,13 +132,14 @@ impl fmt::Display for Directive {
             Self::Hang => formatter.write_str("hang"),
             Self::Error(message) => write!(formatter, "error:{message}"),
             Self::Gate(tag) => write!(formatter, "gate:{tag}"),
+            Self::Tools { calls, text } => write!(formatter, "tools:{calls}:{text}"),
         }
     }
 }
 
 read_from_text!(Directive, {
     "type": "string",
-    "pattern": "^(echo:[A-Za-z0-9_-]+|slow:[0-9]+:[0-9]+|idle|hang|error:.+|gate:[A-Za-z0-9_-]+)$",
-    "description": "Directive for the gateway: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>",
+    "pattern": "^(echo:[A-Za-z0-9_-]+|slow:[0-9]+:[0-9]+|idle|hang|error:.+|gate:[A-Za-z0-9_-]+|tools:[0-9]+:[A-Za-z0-9_-]+)$",
+    "description": "Directive for the gateway: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>, tools:<calls>:<text>",
 });
 write_as_text!(Directive);

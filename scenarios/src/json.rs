@@ -7,12 +7,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::name::is_plain;
+use crate::prompt::LONGEST_PROMPT;
 
 /// Pattern for any value except null.
 const PRESENT: &str = "present";
 
+/// Name in a call or an ingest frame that stands for the id of the session.
+pub const SESSION_NAME: &str = "session";
+
+/// End of a string such as `<5000 characters>`, which is replaced by a text of that length.
+const CHARACTERS: &str = " characters";
+
 /// JSON in which a string such as `<first>` is replaced by the id of the message or execution with that
-/// label.
+/// label, and a string such as `<5000 characters>` by a text of that length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Json(pub Value);
@@ -76,10 +83,44 @@ pub fn has_field(value: &Value, name: &str) -> bool {
     }
 }
 
+/// Replaces every part such as `<first>` whose name has an id.
+pub fn text_with_ids(text: &str, id: impl Fn(&str) -> Option<String>) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        let (before, marked) = rest.split_at(start);
+        replaced.push_str(before);
+        let found = marked
+            .find('>')
+            .and_then(|end| Some((id(label(&marked[..=end])?)?, end)));
+        rest = match found {
+            Some((id, end)) => {
+                replaced.push_str(&id);
+                &marked[end + 1..]
+            }
+            None => {
+                replaced.push('<');
+                &marked[1..]
+            }
+        };
+    }
+    replaced + rest
+}
+
 /// The label in a string such as `<first>`.
 fn label(text: &str) -> Option<&str> {
     let label = text.strip_prefix('<')?.strip_suffix('>')?;
     is_plain(label).then_some(label)
+}
+
+/// The text for a string such as `<5000 characters>`.
+fn long_text(text: &str) -> Option<String> {
+    let length = text
+        .strip_prefix('<')?
+        .strip_suffix('>')?
+        .strip_suffix(CHARACTERS)?;
+    let length = length.parse().ok().filter(|length| *length <= LONGEST_PROMPT)?;
+    Some("x".repeat(length))
 }
 
 fn labels(value: &Value) -> BTreeSet<&str> {
@@ -95,6 +136,7 @@ fn with_ids(value: &Value, id: &dyn Fn(&str) -> Option<String>) -> Value {
     match value {
         Value::String(text) => label(text)
             .and_then(id)
+            .or_else(|| long_text(text))
             .map_or_else(|| value.clone(), Value::String),
         Value::Array(values) => values.iter().map(|value| with_ids(value, id)).collect(),
         Value::Object(fields) => Value::Object(fields_with_ids(fields, id)),
@@ -154,6 +196,21 @@ mod tests {
         actual["a"] = json!({"b": null});
         let text = wanted.mismatch(&actual, id).unwrap();
         assert_eq!(text, r#"a.b is null, not "present""#);
+    }
+
+    #[test]
+    fn only_names_with_an_id_are_replaced_in_a_text() {
+        let id = |label: &str| (label == "first").then(|| "msg_1".to_owned());
+        let text = r#"{"id":"<first>","other":"<<first>> < <second> <first"#;
+        let expected = r#"{"id":"msg_1","other":"<msg_1> < <second> <first"#;
+        assert_eq!(text_with_ids(text, id), expected);
+    }
+
+    #[test]
+    fn a_length_is_replaced_by_a_text() {
+        let json = Json(json!({"a": ["<3 characters>", "<three characters>", "3 characters"]}));
+        let expected = json!({"a": ["xxx", "<three characters>", "3 characters"]});
+        assert_eq!(json.with_ids(|_| None), expected);
     }
 
     #[test]

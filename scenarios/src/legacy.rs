@@ -11,7 +11,7 @@ use turnstile_fault::{is_default, read_from_text, write_as_text};
 use crate::directive::Directive;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
-use crate::prompt::{Command, Prompt, PromptError};
+use crate::prompt::{Command, LONGEST_PROMPT, Prompt, PromptError, PromptKeys};
 use crate::reply::{Reply, SuccessReply};
 
 /// Creates the session and stores its first message (`prepareSession`).
@@ -38,6 +38,7 @@ pub struct Prepare {
 #[schemars(extend("oneOf" = [
     { "required": ["say"] },
     { "required": ["text"] },
+    { "required": ["characters"] },
     { "required": ["command"] },
 ]))]
 struct WrittenPrepare {
@@ -49,6 +50,10 @@ struct WrittenPrepare {
     /// A raw prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// A prompt of this length, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = LONGEST_PROMPT))]
+    characters: Option<usize>,
     /// A command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<Command>,
@@ -70,9 +75,15 @@ impl TryFrom<WrittenPrepare> for Prepare {
     type Error = PromptError;
 
     fn try_from(written: WrittenPrepare) -> Result<Self, PromptError> {
+        let prompt = Prompt::written_or_command(PromptKeys {
+            say: written.say,
+            text: written.text,
+            characters: written.characters,
+            command: written.command,
+        });
         Ok(Self {
             label: written.r#as,
-            prompt: Prompt::written_or_command(written.say, written.text, written.command)?,
+            prompt: prompt?,
             auto_initiate: written.auto_initiate,
             session: written.session,
             client: written.client,
@@ -83,12 +94,13 @@ impl TryFrom<WrittenPrepare> for Prepare {
 
 impl From<Prepare> for WrittenPrepare {
     fn from(prepare: Prepare) -> Self {
-        let (say, text, command) = prepare.prompt.keys();
+        let keys = prepare.prompt.keys();
         Self {
             r#as: prepare.label,
-            say,
-            text,
-            command,
+            say: keys.say,
+            text: keys.text,
+            characters: keys.characters,
+            command: keys.command,
             auto_initiate: prepare.auto_initiate,
             session: prepare.session,
             client: prepare.client,
@@ -153,11 +165,17 @@ pub enum CallbackTarget {
     Receiver,
     /// The receiver, at this path.
     Path(String),
+    /// A port of the receiver's host at which nothing listens.
+    OutOfReach,
+    /// The receiver's address with the scheme `https`, which the receiver does not speak.
+    Https,
 }
 
 /// Invalid text for [`CallbackTarget`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a callback target; allowed: none, receiver, a path of the receiver such as /other")]
+#[error(
+    "`{0}` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, out-of-reach, https"
+)]
 pub struct CallbackTargetError(String);
 
 impl FromStr for CallbackTarget {
@@ -168,6 +186,8 @@ impl FromStr for CallbackTarget {
         match text {
             "none" => Ok(Self::None),
             "receiver" => Ok(Self::Receiver),
+            "out-of-reach" => Ok(Self::OutOfReach),
+            "https" => Ok(Self::Https),
             path if is_path => Ok(Self::Path(path.to_owned())),
             other => Err(CallbackTargetError(other.to_owned())),
         }
@@ -180,13 +200,15 @@ impl fmt::Display for CallbackTarget {
             Self::None => formatter.write_str("none"),
             Self::Receiver => formatter.write_str("receiver"),
             Self::Path(path) => formatter.write_str(path),
+            Self::OutOfReach => formatter.write_str("out-of-reach"),
+            Self::Https => formatter.write_str("https"),
         }
     }
 }
 
 read_from_text!(CallbackTarget, {
     "type": "string",
-    "pattern": "^(none|receiver|/.*)$",
-    "description": "none, receiver, or a path of the receiver such as /other",
+    "pattern": "^(none|receiver|/.*|out-of-reach|https)$",
+    "description": "none, receiver, a path of the receiver such as /other, out-of-reach, or https",
 });
 write_as_text!(CallbackTarget);

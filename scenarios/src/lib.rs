@@ -48,7 +48,7 @@ pub use expectation::{
 };
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
 pub use injection::Injection;
-pub use json::{Json, JsonObject, Subset, has_field};
+pub use json::{Json, JsonObject, SESSION_NAME, Subset, has_field, text_with_ids};
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
 pub use machine::Machine;
@@ -65,7 +65,7 @@ pub use rule_name::{RuleName, RuleNameError};
 pub use scenario::{Scenario, Seam, schema};
 pub use session::{Gate, Session};
 pub use step::Step;
-pub use stored::{ExecutionId, ExecutionStatus, Stored, StoredExecution};
+pub use stored::{ExecutionId, ExecutionStatus, RecordForm, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
 pub use turnstile_fault::{
     Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict,

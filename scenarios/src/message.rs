@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::directive::Directive;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
-use crate::prompt::{Command, Finalization, Prompt, PromptError};
+use crate::prompt::{Command, Finalization, LONGEST_PROMPT, Prompt, PromptError, PromptKeys};
 use crate::reply::Reply;
 use crate::surface::Surface;
 use turnstile_fault::is_default;
@@ -32,7 +32,11 @@ pub struct Start {
 /// A [`Start`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("oneOf" = [{ "required": ["say"] }, { "required": ["text"] }]))]
+#[schemars(extend("oneOf" = [
+    { "required": ["say"] },
+    { "required": ["text"] },
+    { "required": ["characters"] },
+]))]
 struct WrittenStart {
     /// Label of the message.
     r#as: At<Label>,
@@ -42,6 +46,10 @@ struct WrittenStart {
     /// A raw prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// A prompt of this length, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = LONGEST_PROMPT))]
+    characters: Option<usize>,
     /// Overrides the model in the session's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
@@ -60,9 +68,15 @@ impl TryFrom<WrittenStart> for Start {
     type Error = PromptError;
 
     fn try_from(written: WrittenStart) -> Result<Self, PromptError> {
+        let prompt = Prompt::written(PromptKeys {
+            say: written.say,
+            text: written.text,
+            characters: written.characters,
+            command: None,
+        });
         Ok(Self {
             label: written.r#as,
-            prompt: Prompt::written(written.say, written.text)?,
+            prompt: prompt?,
             model: written.model,
             session: written.session,
             client: written.client,
@@ -73,11 +87,12 @@ impl TryFrom<WrittenStart> for Start {
 
 impl From<Start> for WrittenStart {
     fn from(start: Start) -> Self {
-        let (say, text, _) = start.prompt.keys();
+        let keys = start.prompt.keys();
         Self {
             r#as: start.label,
-            say,
-            text,
+            say: keys.say,
+            text: keys.text,
+            characters: keys.characters,
             model: start.model,
             session: start.session,
             client: start.client,
@@ -152,6 +167,7 @@ impl SendMessage {
 #[schemars(extend("oneOf" = [
     { "required": ["say"] },
     { "required": ["text"] },
+    { "required": ["characters"] },
     { "required": ["command"] },
 ]))]
 struct WrittenSend {
@@ -163,6 +179,10 @@ struct WrittenSend {
     /// A raw prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// A prompt of this length, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = LONGEST_PROMPT))]
+    characters: Option<usize>,
     /// A command; only on the legacy surface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<Command>,
@@ -202,7 +222,12 @@ impl TryFrom<WrittenSend> for SendMessage {
         if written.repeat.is_some() && written.id.is_some() {
             return Err(PromptError::RepeatedId);
         }
-        let prompt = Prompt::written_or_command(written.say, written.text, written.command)?;
+        let prompt = Prompt::written_or_command(PromptKeys {
+            say: written.say,
+            text: written.text,
+            characters: written.characters,
+            command: written.command,
+        })?;
         let is_flat = written.form.is_some_and(|form| form.value == Form::Flat);
         if matches!(prompt, Prompt::Command(_)) && (is_flat || written.model.is_some()) {
             return Err(PromptError::Command);
@@ -225,12 +250,13 @@ impl TryFrom<WrittenSend> for SendMessage {
 
 impl From<SendMessage> for WrittenSend {
     fn from(send: SendMessage) -> Self {
-        let (say, text, command) = send.prompt.keys();
+        let keys = send.prompt.keys();
         Self {
             r#as: send.label,
-            say,
-            text,
-            command,
+            say: keys.say,
+            text: keys.text,
+            characters: keys.characters,
+            command: keys.command,
             repeat: send.repeat,
             model: send.model,
             finalization: send.finalization,

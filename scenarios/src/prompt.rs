@@ -8,6 +8,9 @@ use crate::name::Tag;
 use crate::session::Gate;
 use turnstile_fault::is_default;
 
+/// Maximum length of [`Prompt::Characters`]: above every limit of a request's body.
+pub(crate) const LONGEST_PROMPT: usize = 16 << 20;
+
 /// The prompt of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
@@ -15,6 +18,8 @@ pub enum Prompt {
     Say(Directive),
     /// A raw prompt.
     Text(String),
+    /// A prompt of this length, in characters, without a directive.
+    Characters(usize),
     /// A command. Only the legacy surface supports commands.
     Command(Command),
 }
@@ -37,6 +42,7 @@ impl Prompt {
         match self {
             Self::Say(directive) => directive.prompt(),
             Self::Text(text) => text.clone(),
+            Self::Characters(count) => "x".repeat(*count),
             Self::Command(Command { name, arguments }) => match arguments {
                 Some(arguments) => format!("/{name} {arguments}"),
                 None => format!("/{name}"),
@@ -53,34 +59,49 @@ impl Prompt {
     }
 
     /// Combines the keys of a step without `command`.
-    pub(crate) fn written(say: Option<Directive>, text: Option<String>) -> Result<Self, PromptError> {
-        match (say, text) {
-            (Some(directive), None) => Ok(Self::Say(directive)),
-            (None, Some(text)) => Ok(Self::Text(text)),
-            _ => Err(PromptError::Alternative),
-        }
+    pub(crate) fn written(keys: PromptKeys) -> Result<Self, PromptError> {
+        keys.combined().ok_or(PromptError::Alternative)?
     }
 
     /// Combines the keys of a step with `command`.
-    pub(crate) fn written_or_command(
-        say: Option<Directive>,
-        text: Option<String>,
-        command: Option<Command>,
-    ) -> Result<Self, PromptError> {
-        match (say, text, command) {
-            (Some(directive), None, None) => Ok(Self::Say(directive)),
-            (None, Some(text), None) => Ok(Self::Text(text)),
-            (None, None, Some(command)) => Ok(Self::Command(command)),
-            _ => Err(PromptError::AlternativeWithCommand),
-        }
+    pub(crate) fn written_or_command(keys: PromptKeys) -> Result<Self, PromptError> {
+        keys.combined().ok_or(PromptError::AlternativeWithCommand)?
     }
 
-    /// Splits it into the keys `say`, `text` and `command`.
-    pub(crate) fn keys(self) -> (Option<Directive>, Option<String>, Option<Command>) {
+    /// Splits it into the keys of a step.
+    pub(crate) fn keys(self) -> PromptKeys {
+        let mut keys = PromptKeys::default();
         match self {
-            Self::Say(directive) => (Some(directive), None, None),
-            Self::Text(text) => (None, Some(text), None),
-            Self::Command(command) => (None, None, Some(command)),
+            Self::Say(directive) => keys.say = Some(directive),
+            Self::Text(text) => keys.text = Some(text),
+            Self::Characters(count) => keys.characters = Some(count),
+            Self::Command(command) => keys.command = Some(command),
+        }
+        keys
+    }
+}
+
+/// The keys of a step that state a prompt.
+#[derive(Default)]
+pub(crate) struct PromptKeys {
+    pub say: Option<Directive>,
+    pub text: Option<String>,
+    pub characters: Option<usize>,
+    pub command: Option<Command>,
+}
+
+impl PromptKeys {
+    /// The prompt; `None` unless exactly one key is present.
+    fn combined(self) -> Option<Result<Prompt, PromptError>> {
+        match (self.say, self.text, self.characters, self.command) {
+            (Some(directive), None, None, None) => Some(Ok(Prompt::Say(directive))),
+            (None, Some(text), None, None) => Some(Ok(Prompt::Text(text))),
+            (None, None, Some(count), None) if count > LONGEST_PROMPT => {
+                Some(Err(PromptError::Length(count)))
+            }
+            (None, None, Some(count), None) => Some(Ok(Prompt::Characters(count))),
+            (None, None, None, Some(command)) => Some(Ok(Prompt::Command(command))),
+            _ => None,
         }
     }
 }
@@ -88,10 +109,18 @@ impl Prompt {
 /// Invalid keys of a message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PromptError {
-    #[error("a message needs exactly one of `say` (a directive) and `text` (a raw prompt)")]
+    #[error(
+        "a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `characters` (the length of a \
+         prompt)"
+    )]
     Alternative,
-    #[error("a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`")]
+    #[error(
+        "a message needs exactly one of `say` (a directive), `text` (a raw prompt), `characters` (the length of a \
+         prompt) and `command`"
+    )]
     AlternativeWithCommand,
+    #[error("{0} characters are too many: the maximum is {LONGEST_PROMPT}")]
+    Length(usize),
     #[error("`id` is not allowed with `repeat`: the id is that of the repeated message")]
     RepeatedId,
     #[error("a command has only the form `payload` and no `model`")]

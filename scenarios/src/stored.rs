@@ -18,7 +18,10 @@ const EXECUTION_PREFIX: &str = "exc_";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stored {
-    /// Fields of the flat record, merged over the default record; null removes a field.
+    /// Form of the record; default `flat`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub form: RecordForm,
+    /// Fields of the record, merged over the default record; null removes a field.
     #[serde(skip_serializing_if = "is_default")]
     pub record: At<JsonObject>,
     /// Label of the message in the record's `initialMessageId`.
@@ -27,6 +30,17 @@ pub struct Stored {
     /// Executions of the session.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub executions: Vec<StoredExecution>,
+}
+
+/// Form of a stored record (PROTOCOL.md §10).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordForm {
+    /// All fields at the top.
+    #[default]
+    Flat,
+    /// Fields in groups, with `metadataSchemaVersion: 2`. A group is merged field by field.
+    Grouped,
 }
 
 /// An execution of an older service.

@@ -1,4 +1,5 @@
-//! The LLM gateway: an OpenRouter-shaped API that takes its answers from the prompts (R11.1–R11.18).
+//! The LLM gateway: an OpenRouter-shaped API that takes its answers from the prompts (R11.1–R11.18,
+//! R11.47–R11.49).
 //!
 //! This file has the HTTP routes and streams the answers. `directive` parses prompts, `parking_lot` tracks
 //! requests that wait at a gate, `openai` has the JSON shapes.
@@ -134,36 +135,25 @@ async fn complete(
                 StatusCode::BAD_REQUEST,
                 &message,
                 "invalid_request_error",
-                "invalid_request",
+                &json!("invalid_request"),
             );
         }
     };
-    if request.model != MODEL {
-        FakeEvent::UnknownModel.reach();
-        let message = format!("the model `{}` does not exist", request.model);
-        return refuse(
-            StatusCode::NOT_FOUND,
-            &message,
-            "invalid_request_error",
-            "model_not_found",
-        );
-    }
-    let answer = Directive::parse(&request.last_user_text())
+    let prompt = request.last_user_text();
+    let answer = Directive::parse(&prompt)
         .inspect_err(|_| FakeEvent::UnknownDirective.reach())
         .map_err(|unknown| unknown.to_string())
-        .and_then(Directive::answer);
+        .and_then(|directive| directive.answer(request.tool_results()));
     match answer {
-        Ok(steps) => Sse::new(stream_answer(gateway, exchange, steps)).into_response(),
-        Err(message) => refuse(
-            StatusCode::PAYMENT_REQUIRED,
-            &message,
-            "insufficient_quota",
-            "payment_required",
-        ),
+        Ok(steps) => Sse::new(stream_answer(gateway, exchange, &prompt, steps)).into_response(),
+        Err(message) => {
+            let status = StatusCode::PAYMENT_REQUIRED;
+            refuse(status, &message, "insufficient_quota", &json!(status.as_u16()))
+        }
     }
 }
 
-fn refuse(status: StatusCode, message: &str, kind: &str, code: &str) -> Response {
+fn refuse(status: StatusCode, message: &str, kind: &str, code: &Value) -> Response {
     (status, Json(openai::error(message, kind, code))).into_response()
 }
 
@@ -181,11 +171,12 @@ struct StreamedAnswer {
 fn stream_answer(
     gateway: Gateway,
     exchange: Exchange,
+    prompt: &str,
     steps: Steps,
-) -> impl Stream<Item = Result<Event, Infallible>> {
+) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     gateway.live_answers.fetch_add(1, Ordering::Relaxed);
     let answer = StreamedAnswer {
-        completion: Completion::new(exchange.number(), gateway.seams.clock.now()),
+        completion: Completion::new(exchange.number(), gateway.seams.clock.now(), prompt),
         gateway,
         exchange,
         steps,
@@ -210,7 +201,8 @@ impl StreamedAnswer {
                 Step::Pause(pause) => self.gateway.seams.clock.sleep(pause).await,
                 Step::Park(tag) => self.gateway.park(&tag).await,
                 Step::Hang => future::pending().await,
-                Step::Stop => return Some(self.completion.stop()),
+                Step::ToolCall(number) => return Some(self.completion.tool_call(number)),
+                Step::Finish(reason) => return Some(self.completion.finish(reason)),
                 Step::Done => {
                     self.exchange.over();
                     return Some(Value::from(END_MARK));

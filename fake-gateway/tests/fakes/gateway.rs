@@ -59,6 +59,10 @@ async fn an_answer_is_a_stream_of_openai_chunks_that_are_recorded() {
         .collect();
     let chunk: Value = serde_json::from_str(events[1]).unwrap();
     assert_eq!(chunk["choices"][0]["delta"]["content"], "chunk-2 ");
+    let last: Value = serde_json::from_str(events[2]).unwrap();
+    assert_eq!(last["choices"][0]["finish_reason"], "stop");
+    let usage = json!({ "prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9 });
+    assert_eq!(last["usage"], usage);
     assert_eq!((events.len(), events[3]), (4, "[DONE]"));
 
     let sent = record
@@ -77,18 +81,52 @@ async fn an_answer_is_a_stream_of_openai_chunks_that_are_recorded() {
 async fn unanswerable_requests_are_refused_in_the_openai_format() {
     let (_, gateway) = start().await;
     for (body, expected, code) in [
-        (completion_request("hello"), 402, "payment_required"),
-        (completion_request("__fake__:error:boom"), 402, "payment_required"),
-        (json!({ "model": "other" }), 404, "model_not_found"),
-        (json!("hello"), 400, "invalid_request"),
+        (completion_request("__fake__:nonsense"), 402, json!(402)),
+        (completion_request("__fake__:error:boom"), 402, json!(402)),
+        (json!("hello"), 400, json!("invalid_request")),
     ] {
         let (status, answer) = post(&gateway, COMPLETIONS_PATH, &body).await;
-        assert_eq!(
-            (status, &answer["error"]["code"]),
-            (expected, &json!(code)),
-            "{body}"
-        );
+        assert_eq!((status, &answer["error"]["code"]), (expected, &code), "{body}");
     }
+}
+
+/// The chunks of an answer, without its end mark.
+async fn chunks(gateway: &str, body: &Value) -> Vec<Value> {
+    let (status, answer) = post(gateway, COMPLETIONS_PATH, body).await;
+    assert_eq!(status, 200, "{body}");
+    let events = answer.as_str().unwrap().split_terminator("\n\n");
+    let chunks = events.filter_map(|event| event.strip_prefix("data: "));
+    let chunks = chunks.filter(|data| *data != "[DONE]");
+    chunks.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_prompt_without_a_directive_is_echoed_for_any_model() {
+    let (_, gateway) = start().await;
+    let mut body = completion_request("hello you");
+    body["model"] = json!("other");
+    let chunks = chunks(&gateway, &body).await;
+    assert_eq!(chunks[0]["choices"][0]["delta"]["content"], "hello you");
+    assert_eq!(chunks.len(), 2);
+}
+
+#[tokio::test]
+async fn tool_calls_are_counted_since_the_last_prompt() {
+    let (_, gateway) = start().await;
+    let mut body = completion_request("__fake__:tools:1:all");
+    let first = chunks(&gateway, &body).await;
+    assert_eq!(first[0]["choices"][0]["delta"]["content"], "step-1 ");
+    let call = &first[1]["choices"][0]["delta"]["tool_calls"][0];
+    assert_eq!(call["type"], "function");
+    assert_eq!(first[2]["choices"][0]["finish_reason"], "tool_calls");
+
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.insert(0, json!({ "role": "tool", "content": "of an earlier prompt" }));
+    messages.push(json!({ "role": "assistant", "content": "step-1 ", "tool_calls": [call] }));
+    messages.push(json!({ "role": "tool", "tool_call_id": call["id"], "content": "" }));
+    let last = chunks(&gateway, &body).await;
+    assert_eq!(last[0]["choices"][0]["delta"]["content"], "all");
+    assert_eq!(last[1]["choices"][0]["finish_reason"], "stop");
 }
 
 #[tokio::test]

@@ -19,10 +19,12 @@ use crate::app::App;
 use crate::coverage::Row;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, Malformed, SessionId, UserId, hyphenated_uuid};
+use crate::json::{NotJson, parse};
 use crate::legacy::api as legacy;
 use crate::legacy::model::execution::Closing;
 use crate::refusal::{Code, Refusal};
 use crate::session::ToWrapper;
+use crate::session::events::name;
 use crate::session::frame::Frame;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::store::SessionKey;
@@ -171,22 +173,25 @@ fn required<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, B
 }
 
 /// A malformed frame. Its text is in the answer (R5.54).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 enum BadFrame {
     #[error("Frames are text")]
     Binary,
-    #[error("The frame is not JSON")]
-    Json,
+    #[error("The frame is not JSON: {0}")]
+    Json(#[from] NotJson),
     #[error("The frame has no streamEventType")]
     Type,
+    #[error("The name of the event is reserved for the server")]
+    Reserved,
 }
 
 impl BadFrame {
-    fn row(self) -> Row {
+    fn row(&self) -> Row {
         match self {
             Self::Binary => Row::BadFrameBinary,
-            Self::Json => Row::BadFrameJson,
+            Self::Json(_) => Row::BadFrameJson,
             Self::Type => Row::BadFrameType,
+            Self::Reserved => Row::BadFrameReserved,
         }
     }
 }
@@ -215,9 +220,9 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
                         socket.take(frame);
                         continue;
                     }
-                    Err(wrong) => error_frame(wrong),
+                    Err(wrong) => error_frame(&wrong),
                 },
-                Some(Ok(Message::Binary(_))) => error_frame(BadFrame::Binary),
+                Some(Ok(Message::Binary(_))) => error_frame(&BadFrame::Binary),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Close(frame))) => {
                     socket.closing = frame.map(Closing::from).unwrap_or_default();
@@ -232,12 +237,20 @@ async fn converse(mut socket: IngestSocket, mut websocket: WebSocket, mut stop: 
     }
 }
 
-/// Parses a frame.
+/// Parses a frame. A frame with a name of the server's own events has no effect (R5.83).
 fn read_frame(text: &str) -> Result<Frame, BadFrame> {
-    let mut frame: Value = serde_json::from_str(text).map_err(|_| BadFrame::Json)?;
+    let mut frame = parse(text.as_bytes())?;
     let stream_event_type = frame["streamEventType"].as_str().map(str::to_owned);
     let stream_event_type = stream_event_type.ok_or(BadFrame::Type)?;
-    let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
+    if name::is_reserved(&stream_event_type) {
+        return Err(BadFrame::Reserved);
+    }
+    let data = frame.get_mut("data").map(Value::take);
+    // A missing value is the same as one without fields (R5.53).
+    let data = data.unwrap_or_else(|| match stream_event_type.as_str() {
+        name::INTERRUPTED => json!({}),
+        _ => Value::Null,
+    });
     Ok(Frame::read(stream_event_type, data))
 }
 
@@ -266,8 +279,64 @@ fn close_frame(code: u16) -> Message {
     }))
 }
 
-fn error_frame(wrong: BadFrame) -> Message {
+fn error_frame(wrong: &BadFrame) -> Message {
     wrong.row().reach();
     let error = json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
     Message::text(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        read_frame(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_reserved_name_is_refused() {
+        for name in [
+            "connected",
+            "cloud.message.completed",
+            "cloud.status",
+            "cloud.anything",
+        ] {
+            let error = refusal(&json!({"streamEventType": name, "data": {}}).to_string());
+            assert!(error.contains("reserved"), "{name}: {error}");
+        }
+        for name in [
+            "preparing",
+            "commands.available",
+            "connected.again",
+            "cloudy",
+            "Connected",
+        ] {
+            let frame = read_frame(&json!({"streamEventType": name, "data": {}}).to_string());
+            assert_eq!(frame.unwrap().stream_event_type(), name);
+        }
+    }
+
+    #[test]
+    fn the_refusal_of_a_frame_names_the_reason() {
+        assert!(refusal(r#"{"streamEventType":"pong","data":1e400}"#).contains("range"));
+        let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
+        assert!(refusal(&format!(r#"{{"streamEventType":"pong","data":{deep}}}"#)).contains("nesting"));
+        assert_eq!(refusal("{}"), "The frame has no streamEventType");
+        assert!(refusal("{").starts_with("The frame is not JSON: "));
+    }
+
+    #[test]
+    fn missing_data_is_null_and_that_of_an_interrupt_an_empty_object() {
+        let data = |text: &str| read_frame(text).unwrap().data().clone();
+        assert_eq!(data(r#"{"streamEventType":"pong"}"#), Value::Null);
+        assert_eq!(data(r#"{"streamEventType":"interrupted"}"#), json!({}));
+        assert_eq!(
+            data(r#"{"streamEventType":"interrupted","data":null}"#),
+            Value::Null
+        );
+        assert_eq!(
+            data(r#"{"streamEventType":"pong","data":"\ud800"}"#),
+            json!("\u{fffd}")
+        );
+    }
 }

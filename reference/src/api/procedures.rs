@@ -10,6 +10,11 @@ use crate::procedures::{self as unified, input};
 use crate::refusal::{Code, Refusal};
 use crate::tokens::BadToken;
 
+/// The field of `start` in which `null` is refused, although it may be absent (R2.33).
+const NULL_AT_START: &[&str] = &["message", "id"];
+/// The field of `updateSession` in which `null` differs from absent (R2.88).
+const NULL_AT_UPDATE: &[&str] = &["callbackTarget"];
+
 /// A procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Procedure {
@@ -33,7 +38,7 @@ pub enum Procedure {
     DeleteSession,
     /// Returns the session's metadata.
     GetSession,
-    /// Returns the state of the sandbox and of the oldest unfinished message.
+    /// Returns the state of the sandbox and of the current message work. A mutation, because it may ask the sandbox.
     GetSessionHealth,
     /// Returns the last assistant message.
     GetLatestAssistantMessage,
@@ -72,7 +77,7 @@ impl Procedure {
     pub fn is_query(self) -> bool {
         matches!(
             self,
-            Self::Health | Self::GetSession | Self::GetSessionHealth | Self::GetLatestAssistantMessage
+            Self::Health | Self::GetSession | Self::GetLatestAssistantMessage
         )
     }
 
@@ -137,14 +142,18 @@ pub async fn perform(
     match (procedure, caller) {
         (Procedure::Health, _) => Ok(unified::health(app)),
         (_, None) => Err(unauthorized(BadToken::Missing)),
-        (Procedure::Start, Some(user)) => unified::start(app, user, input::read(input)?).await,
+        (Procedure::Start, Some(user)) => {
+            unified::start(app, user, input::read_with_null_at(NULL_AT_START, input)?).await
+        }
         (Procedure::Send, Some(user)) => unified::send(app, user, input::read(input)?).await,
         (Procedure::PrepareSession, Some(user)) => v2::prepare(app, user, input::read(input)?).await,
         (Procedure::InitiateFromKilocodeSessionV2, Some(user)) => {
             v2::initiate(app, user, input::read(input)?).await
         }
         (Procedure::SendMessageV2, Some(user)) => v2::send(app, user, input::read(input)?).await,
-        (Procedure::UpdateSession, Some(user)) => v2::update(app, user, input::read_with_nulls(input)?).await,
+        (Procedure::UpdateSession, Some(user)) => {
+            v2::update(app, user, input::read_with_null_at(NULL_AT_UPDATE, input)?).await
+        }
         (Procedure::InterruptSession, Some(user)) => unified::interrupt(app, user, input::read(input)?).await,
         (Procedure::DeleteSession, Some(user)) => unified::delete(app, user, input::read(input)?).await,
         (Procedure::GetSession, Some(user)) => unified::get_session(app, user, input::read(input)?).await,

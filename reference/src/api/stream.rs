@@ -27,12 +27,7 @@ use crate::identity::{Malformed, SessionId};
 use crate::legacy::model::Origin;
 use crate::procedures::iso;
 use crate::refusal::Refusal;
-use crate::session::events::Event;
-
-/// The event after the replay (R9.36).
-const CONNECTED: &str = "connected";
-/// The event that lists the commands a client may offer (R9.37).
-const COMMANDS_AVAILABLE: &str = "commands.available";
+use crate::session::events::{Event, name};
 
 /// The query parameters of a stream.
 #[derive(Debug, Deserialize)]
@@ -154,6 +149,7 @@ impl Client {
             replay,
             snapshot,
             cloud_status,
+            commands,
             mut live,
         } = subscription;
         let mut rounds = 0;
@@ -177,12 +173,16 @@ impl Client {
         // long.
         drop(replay);
         let now = self.app.now();
-        self.send_synthetic(now, CONNECTED, connected(cloud_status))
+        self.send(&synthetic(now, name::CONNECTED, connected(cloud_status)))
             .await?;
-        self.send_synthetic(now, COMMANDS_AVAILABLE, json!({"commands": []}))
-            .await?;
-        for (name, data) in snapshot {
-            self.send_synthetic(now, name, data).await?;
+        let commands = (name::COMMANDS_AVAILABLE, json!({"commands": commands}));
+        for (name, data) in std::iter::once(commands).chain(snapshot) {
+            let event = synthetic(now, name, data);
+            if self.app.profile().filters_hide_snapshot {
+                self.send_filtered(&event).await?;
+            } else {
+                self.send(&event).await?;
+            }
         }
         loop {
             tokio::select! {
@@ -202,18 +202,6 @@ impl Client {
                 },
             }
         }
-    }
-
-    /// Sends an event that exists for this client only. It has id 0.
-    async fn send_synthetic(&mut self, now: Timestamp, name: &str, data: Value) -> Result<(), Disconnected> {
-        self.send(&Event {
-            id: 0,
-            stream_event_type: name.to_owned(),
-            timestamp: now,
-            origin: Origin::default(),
-            data,
-        })
-        .await
     }
 
     /// Sends an event of the session, unless the filter excludes it.
@@ -239,6 +227,17 @@ impl Client {
             .send(Message::text(envelope.to_string()))
             .await
             .map_err(|_| Disconnected)
+    }
+}
+
+/// An event that exists for one client only. It has id 0.
+fn synthetic(now: Timestamp, name: &str, data: Value) -> Event {
+    Event {
+        id: 0,
+        stream_event_type: name.to_owned(),
+        timestamp: now,
+        origin: Origin::default(),
+        data,
     }
 }
 

@@ -100,8 +100,8 @@ fn input_from_query(query: Option<&str>) -> Result<Value, Refusal> {
     }
 }
 
-fn parse(json: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(json)
+fn parse(text: &[u8]) -> Result<Value, Refusal> {
+    crate::json::parse(text)
         .map_err(|error| Refusal::new(Code::ParseError, format!("The input is not JSON: {error}")))
 }
 

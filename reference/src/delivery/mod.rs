@@ -18,6 +18,7 @@ use turnstile_profile::Profile;
 use turnstile_seams::{ClockExt as _, Seams, http_client};
 
 use crate::identity::WrapperRunId;
+use crate::json::parse;
 use crate::model::message::Turn;
 use crate::model::metadata::Workspace;
 use crate::session::wrapper::{Delivery, DeliveryFailure, FailureCode};
@@ -251,7 +252,7 @@ impl WrapperClient {
         };
         Ok(Answer {
             status,
-            body: serde_json::from_slice(&answer).unwrap_or_default(),
+            body: parse(&answer).unwrap_or_default(),
         })
     }
 }

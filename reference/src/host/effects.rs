@@ -12,7 +12,7 @@ use crate::coverage::Row;
 use crate::delivery::cancelled;
 use crate::session::events::{Event, name};
 use crate::session::wrapper::{Delivery, DeliveryFailure};
-use crate::session::{CallbackJob, Effect, Input, Reply, SocketId};
+use crate::session::{CallbackJob, Effect, EnqueueError, Input, Reply, SocketId};
 use crate::store::SessionKey;
 
 impl SessionHost {
@@ -29,12 +29,25 @@ impl SessionHost {
                 Effect::Deliver(delivery) => {
                     let Some(handle) = self.handle() else { continue };
                     let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    let run = delivery.run.id.clone();
+                    let task =
+                        tokio::spawn(async move { deliver(&services, &key, *delivery, &handle).await });
+                    self.requests.delivery_begins(run, task.abort_handle());
+                }
+                Effect::CancelDelivery(run) => {
+                    tracing::info!(session = %self.key.session, %run, "delivery cancelled");
+                    self.requests.cancel_delivery(&run);
                 }
                 Effect::StopWrapper(run) => {
                     tracing::info!(session = %self.key.session, %run, "wrapper run released");
                     let (services, key) = (self.services.clone(), self.key.clone());
-                    tokio::spawn(async move { services.wrapper.abort(&key, &run).await });
+                    let stopped = run.clone();
+                    let task = tokio::spawn(async move { services.wrapper.abort(&key, &stopped).await });
+                    self.requests.stop_begins(run, task.abort_handle());
+                }
+                Effect::CallbackGivenUp(owner, too_large) => {
+                    let error: &dyn std::error::Error = &too_large;
+                    tracing::error!(session = %self.key.session, %owner, error, "callback given up");
                 }
                 Effect::EndStreams => self.subscribers.clear(),
                 Effect::Enqueue(job) => {
@@ -130,7 +143,9 @@ async fn enqueue(services: &Services, job: CallbackJob, session: &SessionHandle)
     let result = services.queue.enqueue(job).await;
     match &result {
         Ok(()) => services.checkpoints.pass(Checkpoint::AfterEnqueue).await,
-        Err(error) => {
+        // The session decides and logs it.
+        Err(EnqueueError::TooLarge(_)) => {}
+        Err(error @ EnqueueError::Rejected(_)) => {
             let error = error.to_string();
             tracing::warn!(%owner, error, "callback stored: rejected by the queue, retry scheduled");
         }

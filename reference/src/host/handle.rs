@@ -12,7 +12,8 @@ use crate::model::metadata::Metadata;
 use crate::refusal::Refusal;
 use crate::session::events::Event;
 use crate::session::frame::Frame;
-use crate::session::health::{LatestReply, TurnHealth};
+use crate::session::health::CurrentWork;
+use crate::session::transcript::AssistantMessage;
 use crate::session::wrapper::{IngestClaim, IngestRefusal};
 use crate::session::{Input, Reply, SocketId, ToWrapper};
 use crate::store::Replay;
@@ -42,10 +43,10 @@ impl From<Unanswered> for Refusal {
 pub struct Description {
     /// The metadata.
     pub metadata: Metadata,
-    /// The oldest unfinished message, if any.
-    pub turn: Option<TurnHealth>,
-    /// The latest assistant message.
-    pub latest_reply: Option<LatestReply>,
+    /// The current message work, if any.
+    pub work: Option<CurrentWork>,
+    /// The latest assistant message, if any.
+    pub latest_assistant_message: Option<AssistantMessage>,
     /// The current execution of an older service, if any.
     pub execution: Option<execution::Execution>,
 }
@@ -70,6 +71,8 @@ pub struct Subscription {
     pub snapshot: Vec<(&'static str, Value)>,
     /// The `cloudStatus` of `connected`, if any (R9.36).
     pub cloud_status: Option<&'static str>,
+    /// The commands that the wrapper last offered: a list (R9.20).
+    pub commands: Value,
     /// The events since the subscription. Ends early if the receiver falls too far behind; the client must then
     /// reconnect and replay (R9.25).
     pub live: mpsc::Receiver<Arc<Event>>,

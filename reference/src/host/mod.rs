@@ -1,11 +1,13 @@
 //! Runs one task per session, which is the only place that acts: input → decide → commit → act.
 //!
 //! The host decides nothing about messages. It guarantees the order: one input at a time, the commit before any
-//! visible effect, and effects in order. `effects` carries out effects, and `handle` has the interface of the task.
+//! visible effect, and effects in order. `effects` carries out effects, `wrapper_requests` keeps those to the wrapper in
+//! order, and `handle` has the interface of the task.
 
 mod effects;
 mod handle;
 pub mod interception;
+mod wrapper_requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use self::handle::Unanswered::NotStored;
 pub use self::handle::{Claim, Description, IngestSocket, SessionHandle, Subscription, ToIngest, Unanswered};
 use self::handle::{Command, IngestAnswer};
 use self::interception::{Decided, Interceptor, Memory, Moment};
+use self::wrapper_requests::WrapperRequests;
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
@@ -81,6 +84,7 @@ struct SessionHost {
     subscribers: Vec<mpsc::Sender<Arc<Event>>>,
     ingests: BTreeMap<SocketId, mpsc::UnboundedSender<ToIngest>>,
     last_socket: SocketId,
+    requests: WrapperRequests,
 }
 
 /// Starts the task of a session.
@@ -98,6 +102,7 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
         subscribers: Vec::new(),
         ingests: BTreeMap::new(),
         last_socket: 0,
+        requests: WrapperRequests::default(),
     };
     tokio::spawn(host.run(commands));
     SessionHandle { mailbox }
@@ -190,8 +195,8 @@ impl SessionHost {
         }
         Ok(Description {
             metadata: self.session.metadata().clone(),
-            turn: self.session.turn_health(),
-            latest_reply: self.session.latest_reply(),
+            work: self.session.current_work(self.services.clock.now()),
+            latest_assistant_message: self.session.latest_assistant_message(),
             execution: self.session.active_execution().cloned(),
         })
     }
@@ -217,6 +222,7 @@ impl SessionHost {
             replay,
             snapshot: self.session.delivery_snapshot(),
             cloud_status: self.session.cloud_status(),
+            commands: self.session.commands(),
             live,
         };
         if let Some(interceptor) = &self.services.interceptor {

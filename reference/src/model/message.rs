@@ -30,6 +30,9 @@ pub struct Message {
     pub state: State,
     /// The run that accepted it, if any.
     pub accepted_by: Option<WrapperRunId>,
+    /// The time of its acceptance, if it was accepted. Absent in rows of older servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
     /// The number of failed deliveries.
     pub failed_deliveries: u32,
     /// The earliest time of the next delivery.
@@ -193,10 +196,11 @@ impl Message {
             && self.finalization.condense_on_complete == other.finalization.condense_on_complete
     }
 
-    /// Records that `run` accepted the message.
-    pub(crate) fn accept(&mut self, run: &WrapperRunId) {
+    /// Records that `run` accepted the message at the time `now`.
+    pub(crate) fn accept(&mut self, run: &WrapperRunId, now: Timestamp) {
         self.state = State::Accepted;
         self.accepted_by = Some(run.clone());
+        self.accepted_at = Some(now);
         self.retry_at = None;
     }
 

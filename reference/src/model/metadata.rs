@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 pub use super::agent::{Agent, AgentChoice, Mode, Model};
@@ -51,6 +52,9 @@ pub struct Metadata {
     pub workspace: Option<Workspace>,
     /// The times of events in the session's life.
     pub lifecycle: Lifecycle,
+    /// The commands that the wrapper last offered, unchanged (R5.84). Absent before the first offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands: Option<Value>,
 }
 
 impl Metadata {
@@ -79,7 +83,9 @@ impl Metadata {
                 updated_at: now,
                 prepared_at: None,
                 initiated_at: None,
+                changes: 0,
             },
+            commands: None,
         }
     }
 
@@ -95,6 +101,11 @@ impl Metadata {
             .as_ref()
             .and_then(|workspace| workspace.sandbox_id.clone());
         recorded.unwrap_or_else(|| format!("sandbox-{}", self.identity.session_id.uuid()))
+    }
+
+    /// Whether the session has had a ready workspace: *warm* in the protocol (§4).
+    pub fn had_workspace(&self) -> bool {
+        self.workspace.is_some() || self.lifecycle.prepared_at.is_some()
     }
 
     /// The places of the session's work: those of its workspace, else the server's choice (R5.73).
@@ -330,6 +341,13 @@ pub struct Lifecycle {
     pub prepared_at: Option<Timestamp>,
     /// A wrapper first accepted a message (R9.63).
     pub initiated_at: Option<Timestamp>,
+    /// The number of changes of the metadata (R9.65). Older records have been changed once, as far as known.
+    #[serde(default = "one")]
+    pub changes: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 #[cfg(test)]

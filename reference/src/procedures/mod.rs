@@ -13,13 +13,14 @@ use crate::app::App;
 use crate::coverage::Row;
 use crate::host::Description;
 use crate::identity::{MessageId, SessionId, UserId, draw_kilo_session_id};
-use crate::model::metadata::{InitialMessage, Metadata};
+use crate::model::metadata::{Agent, InitialMessage, Metadata};
 use crate::refusal::{Code, Refusal};
 use crate::session::admission::{Ack, Admission};
-use crate::session::{Input, Reply};
+use crate::session::{Input, InterruptReport, Reply};
 use crate::store::SessionKey;
+use view::SandboxStatus;
 
-/// Formats a time for the wire: ISO 8601 with milliseconds (R9.67).
+/// Formats a time as `health` and streams have it: ISO 8601 with milliseconds (R9.17).
 pub(crate) fn iso(time: Timestamp) -> String {
     format!("{time:.3}")
 }
@@ -62,18 +63,20 @@ pub(crate) async fn create(app: &App, metadata: Metadata, first: Input) -> Resul
     }
 }
 
-pub(crate) async fn start(app: &App, user: UserId, input: input::Start) -> Result<Value, Refusal> {
+pub(crate) async fn start(app: &App, user: UserId, mut input: input::Start) -> Result<Value, Refusal> {
+    let profile = app.profile();
+    let callback = input.options.take_callback_target(profile.callback_at_start)?;
     let id = input.message.id.clone();
     let id = id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness()));
-    let turn = input.message.into_turn(app.profile().prompt_limit)?;
+    let turn = input.message.into_turn_within(profile.prompt_limit)?;
     let mut metadata = new_metadata(app, user);
-    metadata.identity.org_id = input.options.kilocode_organization_id;
+    metadata.identity.org_id = input.options.kilocode_organization_id.map(Into::into);
     metadata.identity.created_on_platform = input.options.created_on_platform;
     metadata.repository = Some(input.repository.try_into()?);
-    metadata.agent = input.agent.into();
+    metadata.agent = Agent::from(input.agent).into();
     metadata.finalization = input.finalization;
     metadata.profile = input.profile;
-    metadata.callback = input.options.callback_target;
+    metadata.callback = callback;
     metadata.initial_message = Some(InitialMessage { id: Some(id), turn });
 
     let mut reply = new_session_reply(&metadata);
@@ -86,8 +89,11 @@ pub(crate) async fn send(app: &App, user: UserId, input: input::Send) -> Result<
     let id = input.message.id.clone();
     let admission = Admission {
         id: id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness())),
-        turn: input.message.into_turn(app.profile().prompt_limit)?,
-        agent: input.agent,
+        turn: input.message.into_turn(),
+        agent: input
+            .agent
+            .map(|agent| Agent::from(agent).into())
+            .unwrap_or_default(),
         finalization: input.finalization,
     };
     let session = input.cloud_agent_session_id;
@@ -135,45 +141,62 @@ fn add_ack(reply: &mut Value, ack: &Ack) {
 }
 
 pub(crate) async fn interrupt(app: &App, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
-    let session = input.session_id;
-    let handle = app.session(&SessionKey { user, session })?;
-    let Reply::Interrupt(report) = handle.request(Input::Interrupt).await? else {
-        return Err(Refusal::unknown_session());
+    let reply = request_if_exists(app, user, input.session_id, Input::Interrupt).await?;
+    let (report, message) = match reply {
+        Some(Reply::Interrupt(report)) => (report, interrupted(&report)),
+        _ => (InterruptReport::default(), "Session not found".to_owned()),
     };
-    let success = report.interrupted > 0 || report.command_sent;
-    let mut reply = json!({"success": success, "processesFound": report.command_sent});
-    if !success {
-        reply["message"] = json!("Nothing was running and nothing was waiting");
-    }
-    Ok(reply)
+    Ok(json!({
+        "success": report.is_anything_interrupted(),
+        "processesFound": report.imported_stopped,
+        "message": message,
+    }))
 }
 
-pub(crate) async fn delete(app: &App, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
-    let key = SessionKey {
-        user,
-        session: input.session_id,
+/// The text about an interrupt.
+fn interrupted(report: &InterruptReport) -> String {
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
     };
-    let deleted = match app.session(&key) {
-        Ok(handle) => handle.request(Input::Delete).await.map_err(Refusal::from),
+    let counts = [
+        counted(report.interrupted, "message"),
+        counted(report.imported, "execution"),
+    ];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    if counts.is_empty() {
+        return "Nothing to interrupt".to_owned();
+    }
+    format!("{} interrupted", counts.join(" and "))
+}
+
+/// Deletes a session. A session that does not exist is deleted already (R2.96).
+pub(crate) async fn delete(app: &App, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
+    let reply = request_if_exists(app, user, input.session_id, Input::Delete).await?;
+    if reply.is_none() {
+        Row::ProcedureDeleteAgain.reach();
+    }
+    Ok(json!({"success": true}))
+}
+
+/// Sends an input to a session and waits for its reply. `None` if there is no such session for this user.
+async fn request_if_exists(
+    app: &App,
+    user: UserId,
+    session: SessionId,
+    input: Input,
+) -> Result<Option<Reply>, Refusal> {
+    let answered = match app.session(&SessionKey { user, session }) {
+        Ok(handle) => handle.request(input).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
-    let is_there = match deleted {
-        Ok(reply) => !matches!(reply, Reply::NoSession),
-        Err(refusal) if refusal.code == Code::NotFound => {
-            let was_there = app.store().was_removed(&key);
-            if !was_there.map_err(|_| Refusal::store_failed())? {
-                return Err(refusal);
-            }
-            false
-        }
-        Err(refusal) => return Err(refusal),
-    };
-    let mut reply = json!({"success": true});
-    if !is_there {
-        Row::ProcedureDeleteAgain.reach();
-        reply["message"] = json!("The session was deleted before");
+    match answered {
+        Ok(Reply::NoSession) => Ok(None),
+        Ok(reply) => Ok(Some(reply)),
+        Err(refusal) if refusal.code == Code::NotFound => Ok(None),
+        Err(refusal) => Err(refusal),
     }
-    Ok(reply)
 }
 
 async fn describe(app: &App, user: UserId, session: SessionId) -> Result<(SessionKey, Description), Refusal> {
@@ -193,12 +216,14 @@ pub(crate) async fn get_session_health(
     input: input::OfSession,
 ) -> Result<Value, Refusal> {
     let (key, description) = describe(app, user, input.cloud_agent_session_id).await?;
-    let workspace = description.metadata.workspace.as_ref();
-    let is_healthy = match workspace {
-        Some(_) => Some(app.wrapper().is_healthy(&key).await),
-        None => None,
+    let sandbox = if !description.metadata.had_workspace() {
+        SandboxStatus::Unknown
+    } else if app.wrapper().is_healthy(&key).await {
+        SandboxStatus::Healthy
+    } else {
+        SandboxStatus::Unreachable
     };
-    Ok(view::health(&key.session, &description, is_healthy))
+    Ok(view::health(&description, sandbox))
 }
 
 pub(crate) async fn get_latest_assistant_message(
@@ -206,6 +231,6 @@ pub(crate) async fn get_latest_assistant_message(
     user: UserId,
     input: input::OfSession,
 ) -> Result<Value, Refusal> {
-    let (key, description) = describe(app, user, input.cloud_agent_session_id).await?;
-    Ok(view::latest_assistant_message(&key.session, &description))
+    let (_, description) = describe(app, user, input.cloud_agent_session_id).await?;
+    Ok(view::latest_assistant_message(&description))
 }

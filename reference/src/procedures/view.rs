@@ -1,36 +1,45 @@
-//! The replies of queries (protocol §2, §9). They contain no callback target, token, environment value or set-up
+//! The replies about a session (protocol §2, §9). They contain no callback target, token, environment value or set-up
 //! command (R9.68).
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::iso;
 use crate::host::Description;
-use crate::identity::SessionId;
 use crate::model::metadata::{GITLAB_PLATFORM, Repository};
-use crate::session::health::WrapperHealth;
-use crate::session::kilo::ReplyEnd;
+use crate::session::health::{CurrentWork, WorkHealth};
 
-/// The reply of `getSession`.
+/// The state of a session's sandbox (R2.98–R2.124).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxStatus {
+    /// Its wrapper answers.
+    Healthy,
+    /// A workspace was ready, and the wrapper does not answer.
+    Unreachable,
+    /// No workspace was ever ready.
+    Unknown,
+}
+
+impl SandboxStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unreachable => "unreachable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The reply of `getSession` (R9.58).
 pub fn session(description: &Description) -> Value {
     let metadata = &description.metadata;
     let (identity, lifecycle) = (&metadata.identity, &metadata.lifecycle);
-    let execution = description.execution.as_ref().map(|execution| {
-        let mut view = json!({
-            "id": execution.id(),
-            "status": execution.status(),
-            "startedAt": iso(execution.started_at),
-        });
-        if let Some(message) = &execution.message_id {
-            view["messageId"] = json!(message);
-        }
-        view
-    });
     let mut view = json!({
         "sessionId": identity.session_id,
         "userId": identity.user_id,
-        "execution": execution,
-        "timestamp": iso(lifecycle.updated_at),
-        "version": metadata.metadata_schema_version,
+        "sandboxId": metadata.sandbox_id(),
+        "execution": execution(description),
+        "timestamp": milliseconds(lifecycle.updated_at),
+        "version": lifecycle.changes,
     });
     let mut add = |key: &str, value: Value| {
         if !value.is_null() {
@@ -39,11 +48,6 @@ pub fn session(description: &Description) -> Value {
     };
     add("kiloSessionId", json!(identity.kilo_session_id));
     add("orgId", json!(identity.org_id));
-    let workspace = metadata.workspace.as_ref();
-    add(
-        "sandboxId",
-        json!(workspace.map(|workspace| &workspace.sandbox_id)),
-    );
     match &metadata.repository {
         Some(Repository::Github { repo, .. }) => add("githubRepo", json!(repo)),
         Some(Repository::Gitlab { url, .. }) => {
@@ -62,56 +66,83 @@ pub fn session(description: &Description) -> Value {
     add("model", json!(metadata.agent.model));
     add("variant", json!(metadata.agent.variant));
     add("autoCommit", json!(metadata.finalization.auto_commit));
-    add("preparedAt", json!(lifecycle.prepared_at.map(iso)));
-    add("initiatedAt", json!(lifecycle.initiated_at.map(iso)));
+    add("preparedAt", json!(lifecycle.prepared_at.map(milliseconds)));
+    add("initiatedAt", json!(lifecycle.initiated_at.map(milliseconds)));
     view
 }
 
-/// The reply of `getSessionHealth`. `is_healthy` is the result of the wrapper's health check, `None` without a
-/// sandbox.
-pub fn health(session: &SessionId, description: &Description, is_healthy: Option<bool>) -> Value {
-    let status = match is_healthy {
-        None => "none",
-        Some(true) => "healthy",
-        Some(false) => "unreachable",
-    };
-    let mut sandbox = json!({"status": status});
-    let workspace = description.metadata.workspace.as_ref();
-    if let Some(id) = workspace.and_then(|workspace| workspace.sandbox_id.as_ref()) {
-        sandbox["sandboxId"] = json!(id);
+/// The current work: a message, else an execution of an older service (R9.61). `null` without either.
+fn execution(description: &Description) -> Value {
+    match (&description.work, &description.execution) {
+        (Some(work), _) => {
+            let is_stale = work.running == Some(WorkHealth::Stale);
+            let health = if is_stale { "stale" } else { "healthy" };
+            current(json!(work.message), status(work), work.started_at, health)
+        }
+        (None, Some(execution)) => {
+            let (id, started_at) = (json!(execution.id()), execution.started_at);
+            current(id, execution.status(), started_at, "healthy")
+        }
+        (None, None) => Value::Null,
     }
-    let execution = description.turn.as_ref().map(|turn| match &turn.running {
-        None => json!({"messageId": turn.message, "status": "queued"}),
-        Some((run, health)) => json!({
-            "messageId": turn.message,
-            "status": "running",
-            "wrapperRunId": run,
-            "health": match health {
-                WrapperHealth::Healthy => "healthy",
-                WrapperHealth::Disconnected => "disconnected",
-                WrapperHealth::Stale => "stale",
-            },
-        }),
-    });
-    json!({"cloudAgentSessionId": session, "sandbox": sandbox, "execution": execution})
 }
 
-/// The reply of `getLatestAssistantMessage`.
-pub fn latest_assistant_message(session: &SessionId, description: &Description) -> Value {
-    let message = description.latest_reply.as_ref().map(|latest| {
-        let reply = &latest.reply;
-        let mut view = json!({
-            "messageId": reply.answers,
-            "assistantMessageId": reply.assistant_message_id,
-            "completed": reply.end == Some(ReplyEnd::Completed),
-        });
-        if let Some(text) = &latest.text {
-            view["text"] = json!(text);
-        }
-        if let Some(ReplyEnd::Failed(error)) = &reply.end {
-            view["error"] = json!(error);
-        }
-        view
+/// The fields of `execution` (R9.73–R9.77).
+fn current(id: Value, status: &str, started_at: Timestamp, health: &str) -> Value {
+    json!({
+        "id": id,
+        "status": status,
+        "startedAt": milliseconds(started_at),
+        "lastHeartbeat": null,
+        "processId": null,
+        "error": null,
+        "health": health,
+    })
+}
+
+/// The status of a message's work (R9.74).
+fn status(work: &CurrentWork) -> &'static str {
+    match work.running {
+        Some(_) => "running",
+        None => "pending",
+    }
+}
+
+/// The reply of `getSessionHealth` (R2.97).
+pub fn health(description: &Description, sandbox: SandboxStatus) -> Value {
+    let metadata = &description.metadata;
+    let mut view = json!({
+        "cloudAgentSessionId": metadata.identity.session_id,
+        "sandboxId": metadata.sandbox_id(),
+        "sandboxStatus": sandbox.as_str(),
+        "executionHealth": "none",
     });
-    json!({"cloudAgentSessionId": session, "message": message})
+    if let Some(work) = &description.work {
+        view["executionHealth"] = json!(match work.running {
+            Some(WorkHealth::Stale) => "stale",
+            Some(WorkHealth::Unknown) => "unknown",
+            Some(WorkHealth::Healthy) | None => "healthy",
+        });
+        view["activeExecutionId"] = json!(work.message);
+        view["activeExecutionStatus"] = json!(status(work));
+    }
+    view
+}
+
+/// The reply of `getLatestAssistantMessage` (R2.109).
+pub fn latest_assistant_message(description: &Description) -> Value {
+    let message = description.latest_assistant_message.as_ref().map(|latest| {
+        json!({
+            "eventId": latest.row.event_id,
+            "timestamp": milliseconds(latest.row.at),
+            "info": latest.info,
+            "parts": latest.parts,
+        })
+    });
+    json!({"cloudAgentSessionId": description.metadata.identity.session_id, "message": message})
+}
+
+/// A time as numbers in replies have it: Unix milliseconds.
+fn milliseconds(time: Timestamp) -> i64 {
+    time.as_millisecond()
 }

@@ -58,10 +58,9 @@ pub enum ImportError {
 pub(super) fn import_file(file: &Path, database: &DatabaseFile) -> Result<(), ImportError> {
     let name = || file.display().to_string();
     let text = fs::read(file).map_err(|source| ImportError::Read { file: name(), source })?;
-    let content: Value = serde_json::from_slice(&text).map_err(|error| ImportError::Json {
-        file: name(),
-        line: error.line(),
-        column: error.column(),
+    let content = json::parse(&text).map_err(|error| {
+        let ((line, column), file) = (error.position(), name());
+        ImportError::Json { file, line, column }
     })?;
     let session: ImportFile =
         json::read(content).map_err(|source| ImportError::Form { file: name(), source })?;

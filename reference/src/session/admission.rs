@@ -131,6 +131,7 @@ impl Session {
             callback_target: metadata.callback.clone(),
             state: State::Queued,
             accepted_by: None,
+            accepted_at: None,
             failed_deliveries: 0,
             retry_at: None,
             gate_result: None,

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::deadline::Deadline;
+use super::job_size::fit;
 use super::step::Step;
 use super::{CallbackJob, CallbackOwner, Effect, EnqueueError, Reply, Session};
 use crate::coverage::Row;
@@ -15,7 +16,8 @@ use crate::model::message::{Callback, GateResult, Message, Status};
 use crate::model::metadata::CallbackTarget;
 
 impl Session {
-    /// Creates a callback and submits it. Body and target are frozen, so repeated jobs are identical (R8.9).
+    /// Creates a callback and submits it. Body and target are frozen, so repeated jobs are identical (R8.9). A job that
+    /// no queue takes because of its size is given up (R8.38).
     pub(super) fn create_callback(
         &mut self,
         owner: CallbackOwner,
@@ -23,15 +25,22 @@ impl Session {
         body: Value,
         step: &mut Step,
     ) {
+        let fitting = fit(&body, &target, step.profile.callback_job_limit);
+        let too_large = fitting.as_ref().err().copied();
         let callback = Callback {
             target,
-            body,
+            body: fitting.unwrap_or(body),
             callback_attempts: 0,
-            callback_last_error: None,
+            callback_last_error: too_large.as_ref().map(ToString::to_string),
             callback_retry_at: None,
             callback_enqueued_at: None,
         };
         self.change_callback(&owner, step, |owed| *owed = Some(callback));
+        if let Some(too_large) = too_large {
+            Row::CallbackGivenUp.reach();
+            step.effect(Effect::CallbackGivenUp(owner, too_large));
+            return;
+        }
         self.outbox.add(&owner, step);
         self.enqueue_callback(&owner, step);
     }
@@ -100,7 +109,12 @@ impl Session {
             return Reply::None;
         }
         let now = step.now;
-        let retry_at = result.is_err().then(|| now + step.profile.enqueue_retry_delay);
+        let is_retried = matches!(result, Err(EnqueueError::Rejected(_)));
+        let retry_at = is_retried.then(|| now + step.profile.enqueue_retry_delay);
+        if let Err(EnqueueError::TooLarge(too_large)) = &result {
+            Row::CallbackGivenUp.reach();
+            step.effect(Effect::CallbackGivenUp(owner.clone(), *too_large));
+        }
         self.change_callback(owner, step, |callback| {
             let Some(callback) = callback else { return };
             callback.callback_retry_at = retry_at;
@@ -126,10 +140,10 @@ impl Session {
     /// The body of a message's callback (R8.10–R8.18).
     pub(super) fn callback_body(&self, message: &Message) -> Value {
         let outcome = message.outcome().expect("a representative has ended");
-        let text = outcome
-            .assistant_message_id
-            .as_deref()
-            .and_then(|id| self.transcript.text(id));
+        let latest = self
+            .transcript
+            .latest_reply_where(|answered| *answered == message.id);
+        let text = latest.map(|reply| self.transcript.text(&reply.assistant_message_id));
         let mut body = self.body(
             outcome.status,
             outcome.error.as_deref(),
@@ -164,7 +178,7 @@ impl Session {
         let reply = self
             .transcript
             .latest_reply_where(|answered| !is_others(answered));
-        let text = reply.and_then(|reply| self.transcript.text(&reply.assistant_message_id));
+        let text = reply.map(|reply| self.transcript.text(&reply.assistant_message_id));
         let mut body = self.body(*status, error.as_deref(), *gate_result, text);
         if let Some(message) = &execution.message_id {
             body["messageId"] = json!(message);

@@ -1,7 +1,8 @@
 //! The end of a session: deletion by the user, or expiry (protocol §2, §7).
 //!
 //! Every acknowledged message gets an end, so a deletion begins with an interrupt (R2.93). The session's record
-//! remains until the queue has accepted the resulting callbacks; for all other parties the session is gone at once.
+//! remains until the queue has accepted the resulting callbacks, unless the profile drops them (R2.122); for all other
+//! parties the session is gone at once.
 
 use std::time::Duration;
 
@@ -76,6 +77,9 @@ impl Session {
         self.interrupt(step);
         self.stop_wrapper(step);
         self.finalize_batch_without_run(step);
+        if !step.profile.delete_keeps_callbacks {
+            self.outbox.drop_pending(step);
+        }
         self.wrapper.close_all_sockets(step);
         self.imported.close_all_sockets(step);
         step.effect(Effect::EndStreams);

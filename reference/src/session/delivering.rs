@@ -118,12 +118,12 @@ impl Session {
         if !self.queue.message(id).is_queued() {
             return;
         }
-        self.queue.change(id, step, |message| message.accept(run));
+        let now = step.now;
+        self.queue.change(id, step, |message| message.accept(run, now));
         Row::TurnAccepted.reach();
         let data = events::sent(self.queue.message(id));
         self.stream.emit_kept(name::SENT, data, step);
         if self.metadata.lifecycle.initiated_at.is_none() {
-            let now = step.now;
             self.change_metadata(step).lifecycle.initiated_at = Some(now);
         }
         self.supervision.forget_idle(step);

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::identity::MessageId;
 use crate::legacy::model::Origin;
-use crate::model::message::{Message, Source, Status};
+use crate::model::message::{GateResult, Message, Outcome, Source, Status};
 
 /// The values of `streamEventType`.
 pub mod name {
@@ -23,6 +24,16 @@ pub mod name {
     pub const PREPARING: &str = "preparing";
     /// The status of the session's environment.
     pub const CLOUD_STATUS: &str = "cloud.status";
+    /// The commands that the wrapper offers.
+    pub const COMMANDS_AVAILABLE: &str = "commands.available";
+    /// The wrapper begins to commit.
+    pub const AUTOCOMMIT_STARTED: &str = "autocommit_started";
+    /// The wrapper has committed.
+    pub const AUTOCOMMIT_COMPLETED: &str = "autocommit_completed";
+    /// The first event of a stream after its replay.
+    pub const CONNECTED: &str = "connected";
+    /// The prefix of the types of the server's own events.
+    pub const CLOUD_PREFIX: &str = "cloud.";
     /// An event of kilo.
     pub const KILOCODE: &str = "kilocode";
     /// The run has finished.
@@ -41,6 +52,11 @@ pub mod name {
     pub const WRAPPER_RESUMED: &str = "wrapper_resumed";
     /// The prefix of the types of events about commits.
     pub const AUTOCOMMIT_PREFIX: &str = "autocommit_";
+
+    /// Whether only the server may send events of this type (R5.83).
+    pub fn is_reserved(stream_event_type: &str) -> bool {
+        stream_event_type == CONNECTED || stream_event_type.starts_with(CLOUD_PREFIX)
+    }
 }
 
 /// An event of a stream.
@@ -96,30 +112,69 @@ pub fn sent(message: &Message) -> Value {
 ///
 /// If the message has not ended.
 pub fn ended(message: &Message) -> (&'static str, Value) {
-    let outcome = message.outcome().expect("the message has ended");
-    let accepted = message.accepted_by.is_some();
-    let completed = outcome.status == Status::Completed;
-    let mut data = json!({
-        "messageId": message.id,
-        "status": outcome.status,
-        "delivery": if accepted { "sent" } else { "queued" },
-        "accepted": accepted,
-        "completionSource": outcome.source,
-    });
-    let mut add = |key: &str, value: Value| {
-        if !value.is_null() {
-            data[key] = value;
-        }
-    };
-    if completed {
-        add("assistantMessageId", json!(outcome.assistant_message_id));
-        add("gateResult", json!(message.gate_result));
-    } else {
-        add("reason", json!(outcome.reason));
-        add("error", json!(outcome.error));
-        if outcome.source == Source::DeliveryFailure {
-            add("attempts", json!(message.failed_deliveries));
-        }
+    End {
+        message: &message.id,
+        accepted: message.accepted_by.is_some(),
+        outcome: message.outcome().expect("the message has ended"),
+        gate_result: message.gate_result,
+        attempts: message.failed_deliveries,
     }
-    (if completed { name::COMPLETED } else { name::FAILED }, data)
+    .event()
+}
+
+/// The type and data of the event for the end of `message`, which an execution of an older service ran (R10.43).
+pub fn ended_by_execution(
+    message: &MessageId,
+    outcome: &Outcome,
+    gate_result: Option<GateResult>,
+) -> (&'static str, Value) {
+    End {
+        message,
+        accepted: true,
+        outcome,
+        gate_result,
+        attempts: 0,
+    }
+    .event()
+}
+
+/// The end of a message.
+struct End<'a> {
+    message: &'a MessageId,
+    /// Whether a wrapper accepted it.
+    accepted: bool,
+    outcome: &'a Outcome,
+    gate_result: Option<GateResult>,
+    /// The number of failed deliveries.
+    attempts: u32,
+}
+
+impl End<'_> {
+    fn event(&self) -> (&'static str, Value) {
+        let (outcome, accepted) = (self.outcome, self.accepted);
+        let completed = outcome.status == Status::Completed;
+        let mut data = json!({
+            "messageId": self.message,
+            "status": outcome.status,
+            "delivery": if accepted { "sent" } else { "queued" },
+            "accepted": accepted,
+            "completionSource": outcome.source,
+        });
+        let mut add = |key: &str, value: Value| {
+            if !value.is_null() {
+                data[key] = value;
+            }
+        };
+        if completed {
+            add("assistantMessageId", json!(outcome.assistant_message_id));
+            add("gateResult", json!(self.gate_result));
+        } else {
+            add("reason", json!(outcome.reason));
+            add("error", json!(outcome.error));
+            if outcome.source == Source::DeliveryFailure {
+                add("attempts", json!(self.attempts));
+            }
+        }
+        (if completed { name::COMPLETED } else { name::FAILED }, data)
+    }
 }

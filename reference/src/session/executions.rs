@@ -1,13 +1,13 @@
 //! The end of executions of an older service (protocol §5, §10).
 //!
-//! An execution ends by its wrapper's terminal event, the grace after a disconnection, its time-out, or the user.
-//! Messages are not involved.
+//! An execution ends by its wrapper's terminal event, the grace after a disconnection, its time-out, or the user. If it
+//! ran a message of the older service, that message ends with it; it is not a message of this session.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::deadline::Deadline;
-use super::events::{Persistence, name};
+use super::events::{self, Persistence, name};
 use super::frame::{Frame, Meaning};
 use super::step::Step;
 use super::timing::WRAPPER_DISCONNECTED;
@@ -16,12 +16,58 @@ use super::{CallbackOwner, Effect, Reply, Session, SocketId};
 use crate::coverage::Row;
 use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
-use crate::model::message::{GateResult, Status};
+use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
 
 /// The close code that stands for a missing close frame.
 const CLOSED_WITHOUT_A_WORD: u16 = 1006;
 /// The error text of a time-out.
 const TIMED_OUT: &str = "Execution timed out";
+/// The error text of an interrupt by the user.
+const STOPPED_BY_USER: &str = "Interrupted by the user";
+/// The error text of an interrupt by the wrapper.
+const STOPPED_BY_WRAPPER: &str = "Interrupted by the wrapper";
+
+/// The end of an execution, with the source and the reason for its message (R10.44).
+struct End {
+    outcome: Outcome,
+    gate_result: Option<GateResult>,
+}
+
+impl End {
+    fn completed(gate_result: Option<GateResult>) -> Self {
+        Self {
+            outcome: Outcome {
+                status: Status::Completed,
+                source: Source::IdleReconciliation,
+                reason: None,
+                error: None,
+                assistant_message_id: None,
+            },
+            gate_result,
+        }
+    }
+
+    fn failed(reason: Reason, error: &str) -> Self {
+        Self::unsuccessful(Status::Failed, Source::WrapperFailure, reason, error)
+    }
+
+    fn interrupted(error: &str) -> Self {
+        Self::unsuccessful(Status::Interrupted, Source::Interrupt, Reason::Interrupted, error)
+    }
+
+    fn unsuccessful(status: Status, source: Source, reason: Reason, error: &str) -> Self {
+        Self {
+            outcome: Outcome {
+                status,
+                source,
+                reason: Some(reason),
+                error: Some(error.to_owned()),
+                assistant_message_id: None,
+            },
+            gate_result: None,
+        }
+    }
+}
 
 impl Session {
     pub(super) fn open_imported_ingest(&mut self, socket: SocketId, id: &Id, step: &mut Step) -> Reply {
@@ -43,23 +89,22 @@ impl Session {
             step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         }
-        self.stream.relay(Origin::of(id), frame, step);
+        self.relay(Origin::of(id), frame, step);
         match frame.meaning() {
-            Meaning::Kilo(event) => self.transcript.observe(event),
             Meaning::Complete { branch, gate_result } => {
                 Row::ImportedCompleted.reach();
                 self.note_branch(branch.as_deref(), step);
-                self.settle(id, Status::Completed, None, *gate_result, step);
+                self.settle(id, End::completed(*gate_result), step);
             }
             Meaning::Interrupted => {
                 Row::ImportedInterrupted.reach();
-                self.settle(id, Status::Interrupted, None, None, step);
+                self.settle(id, End::interrupted(STOPPED_BY_WRAPPER), step);
             }
             Meaning::FatalError { text } => {
                 Row::ImportedFailed.reach();
-                self.settle(id, Status::Failed, Some(text.clone()), None, step);
+                self.settle(id, End::failed(Reason::WrapperError, text), step);
             }
-            Meaning::Pong | Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
+            Meaning::Kilo(_) | Meaning::Pong | Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
         }
         Reply::None
     }
@@ -109,8 +154,8 @@ impl Session {
             Persistence::Volatile,
             step,
         );
-        let error = Some(WRAPPER_DISCONNECTED.to_owned());
-        self.settle(id, Status::Failed, error, None, step);
+        let end = End::failed(Reason::WrapperDisconnected, WRAPPER_DISCONNECTED);
+        self.settle(id, end, step);
     }
 
     /// Ends an execution that exceeded its time-out (R10.31).
@@ -118,7 +163,7 @@ impl Session {
         let data = json!({"error": TIMED_OUT, "fatal": true});
         self.emit_end(id, name::ERROR, data, step);
         self.imported.stop(id, step);
-        self.settle(id, Status::Failed, Some(TIMED_OUT.to_owned()), None, step);
+        self.settle(id, End::failed(Reason::WrapperFailure, TIMED_OUT), step);
     }
 
     /// Interrupts all unfinished executions. Returns their number, and whether a kill was sent.
@@ -133,32 +178,37 @@ impl Session {
             Row::ImportedInterrupted.reach();
             kill_sent |= self.imported.stop(id, step);
             self.emit_end(id, name::INTERRUPTED, json!({}), step);
-            self.settle(id, Status::Interrupted, None, None, step);
+            self.settle(id, End::interrupted(STOPPED_BY_USER), step);
         }
         (unfinished.len(), kill_sent)
     }
 
-    /// Ends an execution and creates its callback.
-    fn settle(
-        &mut self,
-        id: &Id,
-        status: Status,
-        error: Option<String>,
-        gate_result: Option<GateResult>,
-        step: &mut Step,
-    ) {
+    /// Ends an execution and the message that it ran, and creates its callback.
+    fn settle(&mut self, id: &Id, end: End, step: &mut Step) {
         for deadline in [
             Deadline::ImportedGrace(id.clone()),
             Deadline::ImportedTimeout(id.clone()),
         ] {
             self.supervision.clear(&deadline, step);
         }
-        let end = State::Ended {
-            status,
-            error,
+        let End {
+            mut outcome,
+            gate_result,
+        } = end;
+        let state = State::Ended {
+            status: outcome.status,
+            error: outcome.error.clone(),
             gate_result,
         };
-        self.imported.end(id, end, step);
+        self.imported.end(id, state, step);
+        if let Some(message) = self.imported.execution(id).message_id.clone() {
+            let reply = self
+                .transcript
+                .latest_reply_where(|answered| *answered == message);
+            outcome.assistant_message_id = reply.map(|reply| reply.assistant_message_id);
+            let (name, data) = events::ended_by_execution(&message, &outcome, gate_result);
+            self.stream.emit_kept(name, data, step);
+        }
         if let Some(target) = self.metadata.callback.clone() {
             let body = self.imported_callback_body(self.imported.execution(id));
             self.create_callback(CallbackOwner::Imported(id.clone()), target, body, step);

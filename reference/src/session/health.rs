@@ -1,86 +1,91 @@
-//! The views of a session for queries and connecting clients: health, latest answer, and the snapshot of messages.
-//! Nothing is decided here.
+//! The views of a session for queries and connecting clients: the current work, the latest assistant message, and the
+//! snapshot of messages. Nothing is decided here.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Session;
 use super::deadline::Deadline;
 use super::events;
-use super::kilo::Reply as AssistantReply;
+use super::transcript::AssistantMessage;
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::Message;
 
-/// The oldest unfinished message and its state (R2.102–R2.108).
+/// The current message work: the oldest accepted message, else the first pending one (R9.61).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnHealth {
+pub struct CurrentWork {
     /// The message id.
     pub message: MessageId,
-    /// The run that accepted it, with the health of its wrapper. `None` while it is queued.
-    pub running: Option<(WrapperRunId, WrapperHealth)>,
+    /// The time of its acceptance, or of its admission while it is pending (R9.75).
+    pub started_at: Timestamp,
+    /// The health of its run. `None` while it is pending.
+    pub running: Option<WorkHealth>,
 }
 
-/// The health of a wrapper at work.
+/// The health of the run that accepted a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WrapperHealth {
+pub enum WorkHealth {
     /// Connected, with no outstanding pong (R2.106).
     Healthy,
-    /// Without an ingest socket (R2.107).
-    Disconnected,
-    /// With an outstanding pong (R2.108).
+    /// Without an ingest socket, or with an outstanding pong (R2.107).
+    Unknown,
+    /// Not current, or past one of its deadlines (R9.77).
     Stale,
 }
 
-/// The latest assistant message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LatestReply {
-    /// Its id, turn and end.
-    pub reply: AssistantReply,
-    /// Its text, unless empty.
-    pub text: Option<String>,
-}
-
 impl Session {
-    /// The oldest unfinished message, if any.
-    pub fn turn_health(&self) -> Option<TurnHealth> {
-        let message = self.queue.unfinished().next()?;
-        let running = message.accepted_by.clone().map(|run| {
-            let health = if !self.wrapper.is_connected() {
-                WrapperHealth::Disconnected
-            } else if self.supervision.is_set(&Deadline::Pong) {
-                WrapperHealth::Stale
-            } else {
-                WrapperHealth::Healthy
-            };
-            (run, health)
-        });
-        Some(TurnHealth {
+    /// The current message work at the time `now`, if any.
+    pub fn current_work(&self, now: Timestamp) -> Option<CurrentWork> {
+        let message = self.queue.accepted().next().or_else(|| self.queue.head())?;
+        let run = message.accepted_by.as_ref().filter(|_| message.is_accepted());
+        Some(CurrentWork {
             message: message.id.clone(),
-            running,
+            started_at: message.accepted_at.unwrap_or(message.created_at),
+            running: run.map(|run| self.work_health(run, now)),
         })
     }
 
-    /// The latest assistant message, finished or not.
-    pub fn latest_reply(&self) -> Option<LatestReply> {
-        let reply = self.transcript.latest_reply()?;
-        let text = self.transcript.text(&reply.assistant_message_id);
-        Some(LatestReply { reply, text })
+    fn work_health(&self, run: &WrapperRunId, now: Timestamp) -> WorkHealth {
+        let liveness = [Deadline::Grace, Deadline::Pong, Deadline::NoOutput];
+        let deadlines = self.supervision.deadlines();
+        let has_passed = |deadline| deadlines.get(deadline).is_some_and(|at| at <= now);
+        if !self.wrapper.is_current(run) || liveness.iter().any(has_passed) {
+            WorkHealth::Stale
+        } else if !self.wrapper.is_connected() || self.supervision.is_set(&Deadline::Pong) {
+            WorkHealth::Unknown
+        } else {
+            WorkHealth::Healthy
+        }
+    }
+
+    /// The latest assistant message, finished or not (R2.110).
+    pub fn latest_assistant_message(&self) -> Option<AssistantMessage> {
+        self.transcript.latest_assistant_message()
     }
 
     /// The snapshot for a connecting client (R9.21), as types and data: queued messages, and messages that ended in
-    /// the queue.
+    /// the queue and are not superseded.
     pub fn delivery_snapshot(&self) -> Vec<(&'static str, Value)> {
-        let mut shown: Vec<&Message> = self
-            .queue
-            .messages()
-            .filter(|message| {
-                let failed_in_queue = message.is_terminal() && message.accepted_by.is_none();
-                message.is_queued() || failed_in_queue && !message.is_completed()
-            })
-            .collect();
-        shown.sort_by_key(|message| (message.created_at, &message.id));
+        let order = |message: &Message| (message.created_at, message.id.clone());
+        let mut messages: Vec<&Message> = self.queue.messages().collect();
+        messages.sort_by_key(|message| order(message));
+        // A failure before this place is superseded (R9.69).
+        let last_taken = messages
+            .iter()
+            .rposition(|message| message.accepted_by.is_some() || message.is_completed());
+        let is_shown = |place: usize, message: &Message| {
+            let was_taken = message.accepted_by.is_some() || message.is_completed();
+            let is_superseded = last_taken.is_some_and(|last| place < last);
+            if message.is_terminal() && !was_taken && is_superseded {
+                Row::SnapshotSuperseded.reach();
+            }
+            message.is_queued() || message.is_terminal() && !was_taken && !is_superseded
+        };
+        let shown = messages.iter().enumerate();
+        let shown = shown.filter(|(place, message)| is_shown(*place, message));
         let mut snapshot = Vec::new();
-        for message in shown {
+        for (_, message) in shown {
             snapshot.push((events::name::QUEUED, events::queued(message)));
             Row::SnapshotQueued.reach();
             if message.is_terminal() {

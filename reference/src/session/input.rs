@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::admission::{Ack, Admission};
 use super::events::{Event, EventRow};
 use super::frame::Frame;
+use super::job_size::TooLarge;
 use super::wrapper::{Delivery, DeliveryFailure, IngestClaim, IngestRefusal};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
@@ -183,12 +184,21 @@ pub enum Reply {
 }
 
 /// The result of an interrupt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InterruptReport {
-    /// The number of interrupted messages and executions.
+    /// The number of interrupted messages.
     pub interrupted: usize,
-    /// Whether a kill was sent.
-    pub command_sent: bool,
+    /// The number of interrupted executions.
+    pub imported: usize,
+    /// Whether the wrapper of an execution was ordered to stop (R2.61).
+    pub imported_stopped: bool,
+}
+
+impl InterruptReport {
+    /// Whether a message or an execution was interrupted (R2.60).
+    pub fn is_anything_interrupted(&self) -> bool {
+        self.interrupted + self.imported > 0
+    }
 }
 
 /// An effect, to be carried out after the commit.
@@ -198,14 +208,19 @@ pub enum Effect {
     Broadcast(Event),
     /// Deliver a message. Reports with [`Input::Prepared`] and [`Input::Delivered`].
     Deliver(Box<Delivery>),
+    /// Cut the delivery to that run short, which then reports nothing: its requests must not reach the wrapper after
+    /// those of a later run (R5.10, R6.28).
+    CancelDelivery(WrapperRunId),
     /// Send a command on an ingest socket.
     Send(SocketId, ToWrapper),
     /// Close an ingest socket with this code.
     Close(SocketId, u16),
-    /// Send an abort to the wrapper of that run, without waiting.
+    /// Send an abort to the wrapper of that run, without waiting, unless a delivery to a later run begins first (R5.35).
     StopWrapper(WrapperRunId),
     /// Submit a callback to the queue. Reports with [`Input::Enqueued`].
     Enqueue(Box<CallbackJob>),
+    /// Log that a callback is given up, because the queue takes no job of its size (R8.38).
+    CallbackGivenUp(CallbackOwner, TooLarge),
     /// Close all streams of the session.
     EndStreams,
 }
@@ -268,13 +283,19 @@ impl std::fmt::Display for CallbackOwner {
 
 /// The queue did not accept a job, or failed to answer.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the callback queue rejected the job: {0}")]
-pub struct EnqueueError(#[source] Arc<dyn Error + Send + Sync>);
+pub enum EnqueueError {
+    /// The queue may accept the job later.
+    #[error("the callback queue rejected the job: {0}")]
+    Rejected(#[source] Arc<dyn Error + Send + Sync>),
+    /// The queue never accepts the job, because it is too large (R8.35).
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
 
 impl EnqueueError {
-    /// Creates an error with this cause.
+    /// The rejection with this cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Arc::from(cause.into()))
+        Self::Rejected(Arc::from(cause.into()))
     }
 }
 

@@ -23,8 +23,6 @@ pub enum KiloEvent {
     PartUpdated {
         /// The part.
         part: Option<PartId>,
-        /// The text, if it is a text part.
-        text: Option<String>,
     },
     /// `message.part.removed`.
     PartRemoved {
@@ -84,14 +82,13 @@ impl KiloEvent {
         let properties = &data["properties"];
         match data["event"].as_str().or_else(|| data["type"].as_str()) {
             Some("message.updated") => Self::MessageUpdated {
-                id: text(&properties["info"]["id"]),
-                reply: Reply::read(&properties["info"]),
+                id: text(&message_info(data)["id"]),
+                reply: Reply::read(message_info(data)),
             },
             Some("message.part.updated") => {
-                let part = &properties["part"];
+                let part = part(data);
                 Self::PartUpdated {
                     part: PartId::read(&part["messageID"], &part["id"]),
-                    text: text(&part["text"]).filter(|_| part["type"] == "text"),
                 }
             }
             Some("message.part.removed") => Self::PartRemoved {
@@ -140,6 +137,16 @@ impl Reply {
             end,
         })
     }
+}
+
+/// The message in the data of a `message.updated`.
+pub(super) fn message_info(data: &Value) -> &Value {
+    &data["properties"]["info"]
+}
+
+/// The part in the data of a `message.part.updated`.
+pub(super) fn part(data: &Value) -> &Value {
+    &data["properties"]["part"]
 }
 
 fn text(value: &Value) -> Option<String> {

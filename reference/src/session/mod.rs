@@ -38,6 +38,7 @@ pub mod health;
 mod imported;
 mod ingest;
 mod input;
+pub mod job_size;
 pub mod kilo;
 mod outbox;
 mod queue;
@@ -57,10 +58,13 @@ mod tests;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use turnstile_profile::Profile;
 use turnstile_seams::Randomness;
 
 use self::deletion::Lifetime;
+use self::events::EventRow;
+use self::frame::{Frame, Meaning};
 use self::imported::Imported;
 pub use self::input::{
     CalendarMove, CallbackJob, CallbackOwner, Decision, Effect, EnqueueError, Input, InterruptReport, Reply,
@@ -73,9 +77,11 @@ pub use self::state::{Core, Stored, Volatile};
 use self::step::Step;
 use self::stream::Stream;
 use self::supervision::Supervision;
-use self::transcript::Transcript;
+use self::transcript::{LogRow, Transcript};
 use self::wrapper_run::WrapperRun;
+use crate::coverage::Row;
 use crate::identity::MessageId;
+use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{self, Execution};
 use crate::model::message::{Message, Outcome};
 use crate::model::metadata::Metadata;
@@ -126,10 +132,7 @@ impl Session {
             executions,
             entities,
         } = stored;
-        let mut transcript = Transcript::default();
-        for row in &entities {
-            transcript.observe(&KiloEvent::read(&row.event.data));
-        }
+        let transcript = transcript_of(&entities);
         Self {
             metadata,
             is_new: false,
@@ -220,6 +223,32 @@ impl Session {
         step.finish(reply)
     }
 
+    /// Relays a frame of a wrapper, and records what clients and callbacks learn from it later.
+    fn relay(&mut self, origin: Origin, frame: &Frame, step: &mut Step) {
+        let event_id = self.stream.relay(origin, frame, step);
+        match frame.meaning() {
+            Meaning::Kilo(event) => {
+                let row = LogRow {
+                    event_id,
+                    at: step.now,
+                };
+                self.transcript.observe(event, frame.data(), row);
+            }
+            Meaning::Other if frame.stream_event_type() == events::name::COMMANDS_AVAILABLE => {
+                self.note_commands(&frame.data()["commands"], step);
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers the commands that the wrapper offers, for clients that connect later (R5.84).
+    fn note_commands(&mut self, commands: &Value, step: &mut Step) {
+        if commands.is_array() && self.metadata.commands.as_ref() != Some(commands) {
+            Row::CommandsRemembered.reach();
+            self.change_metadata(step).commands = Some(commands.clone());
+        }
+    }
+
     fn handle_living(&mut self, input: Input, step: &mut Step) -> Reply {
         match input {
             Input::Prepare => Reply::None,
@@ -257,6 +286,11 @@ impl Session {
         self.supervision.deadlines().next()
     }
 
+    /// The commands that the wrapper last offered: a list.
+    pub fn commands(&self) -> Value {
+        self.metadata.commands.clone().unwrap_or_else(|| json!([]))
+    }
+
     /// The metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -289,13 +323,14 @@ impl Session {
 
     /// Whether the session has had a ready workspace: *warm* in the protocol (§4).
     fn is_warm(&self) -> bool {
-        self.metadata.workspace.is_some() || self.metadata.lifecycle.prepared_at.is_some()
+        self.metadata.had_workspace()
     }
 
     /// Changes the metadata.
     fn change_metadata(&mut self, step: &mut Step) -> &mut Metadata {
         step.write_metadata();
         self.metadata.lifecycle.updated_at = step.now;
+        self.metadata.lifecycle.changes += 1;
         &mut self.metadata
     }
 
@@ -317,4 +352,20 @@ impl Session {
             self.outbox.represent_batch(id, step);
         }
     }
+}
+
+/// The transcript by the stored events of entities, in the order in which the entities appeared.
+fn transcript_of(entities: &[EventRow]) -> Transcript {
+    let mut rows: Vec<&EventRow> = entities.iter().collect();
+    rows.sort_by_key(|row| row.event.id);
+    let mut transcript = Transcript::default();
+    for EventRow { event, .. } in rows {
+        let (event_id, at) = (event.id, event.timestamp);
+        transcript.observe(
+            &KiloEvent::read(&event.data),
+            &event.data,
+            LogRow { event_id, at },
+        );
+    }
+    transcript
 }

@@ -113,6 +113,14 @@ impl Outbox {
         self.pending.remove(owner);
     }
 
+    /// Drops all pending callbacks, also those whose submission this step has begun (R2.122).
+    pub fn drop_pending(&mut self, step: &mut Step) {
+        step.write_core();
+        self.pending.clear();
+        self.enqueueing.clear();
+        step.cancel_submissions();
+    }
+
     /// Begins a submission. Returns false if the callback is not pending, or its submission is in progress.
     pub fn begin_enqueue(&mut self, owner: &CallbackOwner) -> bool {
         self.pending.contains(owner) && self.enqueueing.insert(owner.clone())

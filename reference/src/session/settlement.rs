@@ -19,7 +19,7 @@ impl Session {
             step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
-        self.stream.relay(Origin::default(), frame, step);
+        self.relay(Origin::default(), frame, step);
         self.supervision.note_output(!frame.is_sign_of_life_only(), step);
         match frame.meaning() {
             Meaning::Pong => self.supervision.note_pong(step),
@@ -52,7 +52,6 @@ impl Session {
     }
 
     fn take_kilo_event(&mut self, run: &WrapperRunId, event: &KiloEvent, step: &mut Step) {
-        self.transcript.observe(event);
         let root = self.metadata.identity.kilo_session_id.as_ref();
         let is_root = |session: &Option<String>| root.is_some() && session.as_ref() == root;
         match event {
@@ -164,7 +163,7 @@ impl Session {
         if to_end.is_empty() {
             Row::UserInterruptNothing.reach();
         }
-        let (imported, imported_told) = self.interrupt_imported(step);
+        let (imported, imported_stopped) = self.interrupt_imported(step);
         let command_sent = if to_end.is_empty() {
             self.wrapper.send(ToWrapper::Kill, step)
         } else {
@@ -177,8 +176,9 @@ impl Session {
         self.stream.report_ready_if_preparing(step);
         self.finalize_batch_without_idle(step);
         Reply::Interrupt(InterruptReport {
-            interrupted: to_end.len() + imported,
-            command_sent: command_sent || imported_told,
+            interrupted: to_end.len(),
+            imported,
+            imported_stopped,
         })
     }
 

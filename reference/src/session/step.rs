@@ -103,6 +103,12 @@ impl Step {
         self.decision.writes.removal = true;
     }
 
+    /// Removes the submissions of callbacks from the effects.
+    pub fn cancel_submissions(&mut self) {
+        let effects = &mut self.decision.effects;
+        effects.retain(|effect| !matches!(effect, Effect::Enqueue(_)));
+    }
+
     /// Adds an effect, after the previous ones.
     pub fn effect(&mut self, effect: Effect) {
         self.decision.effects.push(effect);

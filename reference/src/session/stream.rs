@@ -34,8 +34,12 @@ impl Preparation {
 pub(super) enum CloudStatus {
     Preparing,
     Ready,
+    Finalizing,
     Error,
 }
+
+/// The text of the status while the wrapper commits.
+const COMMITTING: &str = "Committing the changes";
 
 /// The stream of a session.
 #[derive(Debug, Clone, Default)]
@@ -87,8 +91,9 @@ impl Stream {
         );
     }
 
-    /// Relays an event of a wrapper, and keeps it if it is of a kept type.
-    pub fn relay(&mut self, origin: Origin, frame: &Frame, step: &mut Step) {
+    /// Relays an event of a wrapper, and keeps it if it is of a kept type. Adds the status that follows from it
+    /// (R5.85–R5.87). Returns the id of the event; 0 if it is not kept.
+    pub fn relay(&mut self, origin: Origin, frame: &Frame, step: &mut Step) -> u64 {
         if let Meaning::Kilo(KiloEvent::PartRemoved { part }) = frame.meaning() {
             Row::PartRemoved.reach();
             if let Some(part) = part {
@@ -98,10 +103,36 @@ impl Stream {
             }
         }
         let (name, data) = (frame.stream_event_type(), frame.data().clone());
-        self.emit(origin, name, data, frame.persistence(), step);
+        let id = self.emit(origin, name, data, frame.persistence(), step);
+        self.report_status_after(frame, step);
+        id
     }
 
-    /// Emits an event, and keeps it according to `persistence`.
+    /// Emits the status that follows from an event of a wrapper.
+    fn report_status_after(&mut self, frame: &Frame, step: &mut Step) {
+        let data = frame.data();
+        let (status, view) = match frame.stream_event_type() {
+            name::AUTOCOMMIT_STARTED => {
+                let message = data["message"].as_str().unwrap_or(COMMITTING);
+                let view = json!({"type": "finalizing", "step": "committing", "message": message});
+                (CloudStatus::Finalizing, view)
+            }
+            name::AUTOCOMMIT_COMPLETED => (CloudStatus::Ready, json!({"type": "ready"})),
+            name::PREPARING => {
+                let (Some(stage), Some(message)) = (data["step"].as_str(), data["message"].as_str()) else {
+                    return;
+                };
+                let view = json!({"type": "preparing", "step": stage, "message": message});
+                (CloudStatus::Preparing, view)
+            }
+            _ => return,
+        };
+        Row::StatusByWrapper.reach();
+        self.status = Some(status);
+        self.report_status(&view, step);
+    }
+
+    /// Emits an event, and keeps it according to `persistence`. Returns its id; 0 if it is not kept.
     pub fn emit(
         &mut self,
         origin: Origin,
@@ -109,7 +140,7 @@ impl Stream {
         data: Value,
         persistence: Persistence,
         step: &mut Step,
-    ) {
+    ) -> u64 {
         let (id, entity) = match persistence {
             Persistence::Volatile => (0, None),
             Persistence::Insert => (self.next_event_id(step), None),
@@ -139,6 +170,7 @@ impl Stream {
             });
         }
         step.effect(Effect::Broadcast(event));
+        id
     }
 
     fn next_event_id(&mut self, step: &mut Step) -> u64 {

@@ -158,7 +158,9 @@ impl WrapperRun {
         step.write_core();
         self.kill_owed = None;
         let run = self.run.take()?;
-        self.delivery.take_if(|delivery| delivery.run == run.id);
+        if self.delivery.take_if(|delivery| delivery.run == run.id).is_some() {
+            step.effect(Effect::CancelDelivery(run.id.clone()));
+        }
         Some(run)
     }
 

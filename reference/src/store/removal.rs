@@ -1,7 +1,7 @@
-//! Removes sessions. A removal is remembered for a time, so that deleting the session again is not an error (R2.94,
-//! R2.95).
+//! Removes sessions. A removal is remembered for a time, so that the import of an older record at a later start does not
+//! bring the session back (R2.92).
 
-use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 
 use super::{
     CORES, ENTITIES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, WAKING, calendar,
@@ -15,6 +15,7 @@ pub(super) fn make_table(transaction: &WriteTransaction) -> Result<(), StoreErro
     Ok(())
 }
 
+/// Whether the session was removed and the removal is not forgotten yet.
 pub(super) fn was_removed(transaction: &WriteTransaction, key: &SessionKey) -> Result<bool, StoreError> {
     Ok(transaction.open_table(REMOVED)?.get(key.parts())?.is_some())
 }
@@ -42,18 +43,6 @@ pub(super) fn remove(transaction: &WriteTransaction, key: &SessionKey) -> Result
 }
 
 impl Store {
-    /// Whether the session was removed and the removal is not forgotten yet.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails.
-    pub fn was_removed(&self, key: &SessionKey) -> Result<bool, StoreError> {
-        self.with(|database| {
-            let removed = database.begin_read()?.open_table(REMOVED)?;
-            Ok(removed.get(key.parts())?.is_some())
-        })
-    }
-
     /// Forgets the removal of a session. Returns false if the session was not removed.
     ///
     /// # Errors

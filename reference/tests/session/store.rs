@@ -106,7 +106,7 @@ fn an_unreadable_record_is_not_imported() {
 }
 
 #[test]
-fn a_removal_is_remembered_until_the_day_of_expiry() {
+fn a_removed_session_is_not_imported_again_until_the_day_of_its_expiry() {
     let store = store();
     let mut session = stored_session(&store);
     put(&store, &mut session, Input::Delete);
@@ -120,14 +120,19 @@ fn a_removal_is_remembered_until_the_day_of_expiry() {
             .unwrap(),
         []
     );
-    assert!(store.was_removed(&key()).unwrap());
+    store.import(&key().user, &flat_record(), &[]).unwrap();
+    assert!(
+        store.load(&key()).unwrap().is_none(),
+        "the import brought it back"
+    );
 
     let day = calendar_day(now() + Profile::default().session_lifetime);
     assert_eq!(store.expiring(day - 1).unwrap(), []);
     assert_eq!(store.expiring(day).unwrap(), [(day, key())]);
     assert!(store.forget_removed(&key(), day).unwrap());
-    assert!(!store.was_removed(&key()).unwrap());
     assert_eq!(store.expiring(day).unwrap(), []);
+    store.import(&key().user, &flat_record(), &[]).unwrap();
+    assert!(store.load(&key()).unwrap().is_some());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Checker;
 use crate::draft::Element;
 use crate::expectation::{
-    BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Terminal, Watcher,
+    BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Source, Terminal, Watcher,
 };
 use crate::name::Label;
 use crate::place::{At, Spot};
@@ -42,6 +42,9 @@ impl Checker<'_, '_> {
                     Some(label) if count.bounds.at_most == Some(0) => _ = self.known(label),
                     Some(label) => self.admitted(label),
                     None => {}
+                }
+                if let Some(has) = &count.has {
+                    self.check_labels(has.labels(), has.spot);
                 }
             }
             Expectation::Badge(badge) => {
@@ -170,6 +173,12 @@ fn contradiction(outcome: &Outcome) -> Option<&'static str> {
     }
     if completed && (outcome.accepted == Some(false) || outcome.delivery == Some(Delivery::Queued)) {
         return Some("a completed message was accepted, and its `delivery` is `sent`");
+    }
+    let is_exhausted = outcome
+        .source
+        .is_none_or(|source| source == Source::DeliveryFailure);
+    if outcome.attempts.is_some() && (outcome.is != Terminal::Failed || !is_exhausted) {
+        return Some("only a message that failed with `source: delivery_failure` has `attempts`");
     }
     match (outcome.accepted, outcome.delivery) {
         (Some(false), Some(Delivery::Sent)) | (Some(true), Some(Delivery::Queued)) => {

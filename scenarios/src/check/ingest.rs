@@ -40,7 +40,7 @@ impl<'a> Checker<'a, '_> {
             Ingest::Send { name, frame } => {
                 self.open_ingest(name);
                 if let IngestFrame::Event { data, .. } = frame {
-                    self.check_labels(data.labels(), data.spot);
+                    self.check_labels_and_session(data.labels(), data.spot);
                 }
             }
             Ingest::Close { name, .. } => {

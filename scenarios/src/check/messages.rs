@@ -11,19 +11,25 @@ use crate::name::{ClientName, Label, SessionName};
 use crate::place::{At, Spot};
 use crate::prompt::Prompt;
 use crate::reply::Reply;
-use crate::stored::Stored;
+use crate::stored::{RecordForm, Stored};
 use crate::surface::Surface;
 use crate::text::listed;
 
-/// Field of a legacy record that enables callbacks.
-const CALLBACK_TARGET: &str = "callbackTarget";
+/// Field of a flat record that enables callbacks.
+const FLAT_TARGET: &str = "callbackTarget";
+/// Field of a grouped record that enables callbacks.
+const GROUPED_TARGET: &str = "callback";
 
 impl<'a> Checker<'a, '_> {
     /// Records what is on the server's disk.
     pub(super) fn stored(&mut self, stored: Option<&'a Stored>) {
         let Some(stored) = stored else { return };
         self.note_session(SessionName::default(), SessionState::Stored);
-        if let Some(target) = stored.record.value.0.get(CALLBACK_TARGET) {
+        let field = match stored.form {
+            RecordForm::Flat => FLAT_TARGET,
+            RecordForm::Grouped => GROUPED_TARGET,
+        };
+        if let Some(target) = stored.record.value.0.get(field) {
             self.callbacks = !target.is_null();
         }
         if let Some(label) = &stored.initial_message {
@@ -184,7 +190,7 @@ impl<'a> Checker<'a, '_> {
             self.request(&call.session, spot);
         }
         if let Some(input) = &call.input {
-            self.check_labels(input.labels(), input.spot);
+            self.check_labels_and_session(input.labels(), input.spot);
         }
         if let Some(body) = &call.body {
             if call.input.is_some() || call.method == Some(CallMethod::Get) {
@@ -197,7 +203,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         if let Some(has) = &call.reply.has {
-            self.check_labels(has.labels(), has.spot);
+            self.check_labels_and_session(has.labels(), has.spot);
         }
     }
 

@@ -14,6 +14,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::draft::{Draft, STEPS};
+use crate::json::SESSION_NAME;
 use crate::machine::Machine;
 use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
 use crate::place::{At, Spot};
@@ -195,6 +196,12 @@ impl Checker<'_, '_> {
                 );
             }
         }
+    }
+
+    /// As [`Self::check_labels`], where the session has a name too.
+    fn check_labels_and_session(&mut self, mut labels: BTreeSet<&str>, spot: Spot) {
+        labels.remove(SESSION_NAME);
+        self.check_labels(labels, spot);
     }
 
     /// Reports an unknown client.

@@ -81,6 +81,9 @@ pub struct Outcome {
     /// Text that the event's `error` contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The event's `attempts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
 }
 
 /// Final states of a message (PROTOCOL.md §6).

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use turnstile_fault::{is_default, read_from_text, write_as_text};
 
 use super::message::Milestone;
+use crate::json::Subset;
 use crate::name::{ClientName, Label, NameError, OBSERVER};
 use crate::place::At;
 
@@ -21,6 +22,8 @@ pub struct StreamCount {
     pub event: String,
     /// Counts only events about this message.
     pub of: Option<At<Label>>,
+    /// Counts only events whose data has these fields.
+    pub has: Option<At<Subset>>,
     /// How often.
     pub bounds: Bounds,
 }
@@ -88,6 +91,9 @@ struct WrittenStreamCount {
     /// Counts only events about this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of: Option<At<Label>>,
+    /// Counts only events whose data has these fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    has: Option<At<Subset>>,
     /// Lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at_least: Option<u32>,
@@ -138,6 +144,7 @@ impl TryFrom<WrittenStreamCount> for StreamCount {
             client: written.client,
             event: written.event,
             of: written.of,
+            has: written.has,
             bounds,
         })
     }
@@ -152,6 +159,7 @@ impl From<StreamCount> for WrittenStreamCount {
             client: count.client,
             event: count.event,
             of: count.of,
+            has: count.has,
             at_least: (bounded && (at_least > 0 || at_most.is_none())).then_some(at_least),
             exactly,
             at_most: at_most.filter(|_| bounded),

@@ -83,7 +83,7 @@ expect:
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
-    9:11: a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`
+    9:11: a message needs exactly one of `say` (a directive), `text` (a raw prompt), `characters` (the length of a prompt) and `command`
     12:23: unknown label `third`; known: first
     13:25: duplicate key `as`
     15:5: an element has one key: begin the next element with `-`
@@ -179,6 +179,9 @@ fn errors_in_steps_say_what_is_allowed() {
         "- send: { as: a, say: slow:0:1 }",
         "- send: { as: a, say: 'error:' }",
         "- send: { as: a, say: 'gate:' }",
+        "- send: { as: a, say: 'tools:3' }",
+        "- send: { as: a, say: 'tools:0:done' }",
+        "- send: { as: a, characters: 100000000 }",
         "- send: { as: a, say: idle, repeat: first, id: server }",
         "- send: { as: a, say: idle, reply: { status: 42 } }",
         "- send: { as: a, say: idle, reply: { success: true } }",
@@ -252,11 +255,11 @@ fn errors_in_steps_say_what_is_allowed() {
     - send: { as: a b, say: idle }
         6:15: `a b` is not a valid name: use letters, digits, `-` and `_`
     - send: { as: a }
-        6:9: a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`
+        6:9: a message needs exactly one of `say` (a directive), `text` (a raw prompt), `characters` (the length of a prompt) and `command`
     - send: { say: idle }
         6:11: `as` is missing
     - send: { as: a, say: shout:hi }
-        6:23: `shout:hi` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>; write any other prompt with `text`
+        6:23: `shout:hi` is not a directive; allowed: echo:<text>, slow:<chunks>:<milliseconds>, idle, hang, error:<message>, gate:<tag>, tools:<calls>:<text>; write any other prompt with `text`
     - send: { as: a, say: 'echo:a b' }
         6:23: `echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `a b`
     - send: { as: a, say: slow:0:1 }
@@ -265,6 +268,12 @@ fn errors_in_steps_say_what_is_allowed() {
         6:23: `error` needs a message, such as error:no credit
     - send: { as: a, say: 'gate:' }
         6:23: `gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not ``
+    - send: { as: a, say: 'tools:3' }
+        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `3`
+    - send: { as: a, say: 'tools:0:done' }
+        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
+    - send: { as: a, characters: 100000000 }
+        6:9: 100000000 characters are too many: the maximum is 16777216
     - send: { as: a, say: idle, repeat: first, id: server }
         6:9: `id` is not allowed with `repeat`: the id is that of the repeated message
     - send: { as: a, say: idle, reply: { status: 42 } }
@@ -330,7 +339,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - receiver: { answers: [{ delay: 1s }] }
         6:27: `status` is missing
     - send: { as: a, command: { name: x }, say: idle }
-        6:9: a message needs exactly one of `say` (a directive), `text` (a raw prompt) and `command`
+        6:9: a message needs exactly one of `say` (a directive), `text` (a raw prompt), `characters` (the length of a prompt) and `command`
     - send: { as: a, command: { name: x }, form: flat }
         6:9: a command has only the form `payload` and no `model`
     - send: { as: a, command: { name: x }, model: m }
@@ -342,7 +351,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - prepare: { say: idle }
         6:14: `as` is missing
     - update: { callback: other }
-        6:23: `other` is not a callback target; allowed: none, receiver, a path of the receiver such as /other
+        6:23: `other` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, out-of-reach, https
     - call: { input: {} }
         6:11: `procedure` is missing
     - call: { procedure: health, method: put }
@@ -362,7 +371,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - wrapper: { sulks: true }
         6:14: unknown word `sulks`; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal
     - wrapper: { ready: { fail: { code: SEND_ERROR } } }
-        6:37: unknown word `SEND_ERROR`; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST
+        6:37: unknown word `SEND_ERROR`; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST, NOT_READY
     - wrapper: { job: { fail: { code: SEND_ERROR, times: 0 } } }
         6:47: expected a number above 0
     - queue: sulks

@@ -53,10 +53,6 @@ const WAIVERS: &[(Mark, &str)] = &[
     (Mark::of_server(Row::StreamBadTicket), SOCKETS),
     (Mark::of_server(Row::StreamOtherSession), SOCKETS),
     (
-        Mark::of_fakes(FakeEvent::UnknownModel),
-        "the wrapper checks the catalogue first and never requests an unknown model",
-    ),
-    (
         Mark::of_fakes(FakeEvent::MalformedCompletionRequest),
         "the only client of the gateway is the wrapper, which sends valid requests",
     ),

@@ -15,11 +15,11 @@ use proptest::strategy::Union;
 use turnstile_fault::Bandwidth;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
-    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
-    QueueBehaviour, Status, Step,
+    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, JobBehaviour, Lapse, LateAnswer, Link,
+    LinkEffect, QueueBehaviour, ReadyBehaviour, Status, Step, WrapperBehaviour,
 };
 
-use super::fault_group::{AfterWork, FaultGroup, at_any_time};
+use super::fault_group::{AfterWork, Disturbance, FaultGroup, InDelivery, InTurn, at_any_time};
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
@@ -27,11 +27,69 @@ use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_st
 /// The client that sends requests.
 const CLIENT: &str = "client";
 
+/// Weight of faults at any time, compared with each kind of fault at a point of a message's life.
+const OF_FAULTS: Rate = 8;
+
 /// Two parties by name.
 type Ends = (&'static str, &'static str);
 
+/// Generates one disturbance of the kinds with a rate above 0, or `None` if there are none.
+pub(super) fn disturbance(rates: &FaultRates) -> Option<impl Strategy<Value = Disturbance>> {
+    let faults = fault(rates)?.prop_map(Disturbance::Faults).boxed();
+    let mut kinds = vec![(OF_FAULTS, faults)];
+    if rates.reset > 0 {
+        kinds.push((1, in_turn().boxed()));
+    }
+    if rates.wrapper_start > 0 {
+        kinds.push((1, in_delivery().boxed()));
+    }
+    Some(Union::new_weighted(kinds))
+}
+
+/// A connection that is lost and restored within the grace, close to a deadline of its turn.
+fn in_turn() -> impl Strategy<Value = Disturbance> {
+    // Around the ping and its pong, or the limit of silence.
+    let hold = prop_oneof![5 => between(55_000, 95_000), 1 => between(290_000, 299_900)];
+    (hold, between(1_000, 9_500), any::<bool>()).prop_map(|(hold, away, is_deaf)| {
+        let first = is_deaf.then(|| {
+            let lost = Fault::black_hole(&Link::one_way(SERVER, WRAPPER));
+            Step::fault(lost, Some(Lapse::from(*hold + *away)))
+        });
+        Disturbance::InTurn(InTurn {
+            first: first.into_iter().collect(),
+            hold,
+            then: vec![
+                Step::fault(Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset), None),
+                Step::fault(Fault::cut(&Link::between(WRAPPER, SERVER)), Some(away)),
+            ],
+        })
+    })
+}
+
+/// An interrupt while the wrapper gets ready or accepts a turn.
+fn in_delivery() -> impl Strategy<Value = Disturbance> {
+    let pause = between(1_000, 9_000);
+    (between(5_000, 40_000), any::<bool>(), pause).prop_map(|(delay, is_ready, pause)| {
+        let delay = Some(delay);
+        let mut behaviour = WrapperBehaviour::default();
+        if is_ready {
+            behaviour.ready = Some(ReadyBehaviour {
+                delay,
+                ..ReadyBehaviour::default()
+            });
+        } else {
+            behaviour.job = Some(JobBehaviour {
+                delay,
+                ..JobBehaviour::default()
+            });
+        }
+        let slow = misbehaving(behaviour);
+        Disturbance::InDelivery(InDelivery { slow, pause })
+    })
+}
+
 /// Generates one fault of the kinds with a rate above 0, or `None` if there are none.
-pub(super) fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup>> {
+fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup> + use<>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
         (

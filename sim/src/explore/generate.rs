@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 use turnstile_world::Streams;
 
-use super::fault_group::FaultGroup;
+use super::fault_group::Disturbance;
 use super::faults;
 use super::layout::Layout;
 use super::profile::profile;
@@ -39,8 +39,8 @@ pub fn scenario(seed: u64) -> Scenario {
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let groups: Vec<(Index, FaultGroup)> = match faults::fault(&swarm.fault) {
-        Some(fault) => struck.draw(vec((any::<Index>(), fault), swarm.faults)),
+    let disturbances: Vec<(Index, Disturbance)> = match faults::disturbance(&swarm.fault) {
+        Some(disturbance) => struck.draw(vec((any::<Index>(), disturbance), swarm.faults)),
         None => Vec::new(),
     };
     let mut layout = Layout::new(&swarm);
@@ -50,16 +50,16 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.push(misbehaving(verdict));
     }
     layout.begin(&first);
-    let mut faults_before: Vec<Vec<FaultGroup>> = vec![Vec::new(); acts.len() + 1];
-    for (place, group) in groups {
-        faults_before[place.index(acts.len() + 1)].push(group);
+    let mut before: Vec<Vec<Disturbance>> = vec![Vec::new(); acts.len() + 1];
+    for (place, disturbance) in disturbances {
+        before[place.index(acts.len() + 1)].push(disturbance);
     }
-    let last_faults = faults_before.pop().unwrap_or_default();
-    for (groups, act) in faults_before.into_iter().zip(&acts) {
-        layout.strike(groups);
+    let last = before.pop().unwrap_or_default();
+    for (disturbances, act) in before.into_iter().zip(&acts) {
+        layout.disturb(disturbances);
         layout.act(act);
     }
-    layout.strike(last_faults);
+    layout.disturb(last);
     layout.finish(seed, &profile, settings, receiver)
 }
 

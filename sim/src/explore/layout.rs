@@ -1,23 +1,28 @@
 //! Lays out the steps of a generated scenario. Resolves references such as "any message" or "some session" to items that
 //! exist at that step. Uses no randomness.
 
+mod disturbances;
+
 use proptest::sample::Index;
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
-    Directive, Fault, Form, IdMaker, Ingest, IngestName, Injection, Interrupt, Label, Lapse, Moment, Open,
-    Prompt, ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session, SessionName,
-    Start, Step, SuccessReply, Surface, Tag, Update,
+    Directive, Fault, Finalization, Form, IdMaker, Injection, Interrupt, Label, Lapse, Moment, Open, Prompt,
+    ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start,
+    Step, SuccessReply, Surface, Tag, Update,
 };
 
-use super::fault_group::{AfterWork, FaultGroup};
 use super::swarm::Swarm;
 use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
 
 /// Path that `updateSession` sets for callbacks.
 const OTHER_PATH: &str = "/other";
-/// Read-only procedures.
+/// Procedures that change nothing.
 const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistantMessage"];
+/// Id of an event that no session has yet.
+const FUTURE_EVENT: u64 = 1_000_000;
+/// How long to wait for the end of a short turn.
+const TURN: Lapse = Lapse::from_secs(20);
 /// Name of the command in command messages.
 const COMMAND: &str = "review";
 
@@ -84,6 +89,10 @@ impl<'a> Layout<'a> {
             Saying::Idle => Directive::Idle,
             Saying::Hang => Directive::Hang,
             Saying::Error => Directive::Error("refused".to_owned()),
+            Saying::Tools { calls } => Directive::Tools {
+                calls: *calls,
+                text: format!("m{number}"),
+            },
             Saying::Gate => {
                 let tag: Tag = name(&format!("t{number}"));
                 self.tags.push(tag.clone());
@@ -152,12 +161,11 @@ impl<'a> Layout<'a> {
                     ..plain(label, prompt, &session)
                 }));
             }
-            Act::Burst { session, count } => {
+            Act::Burst { session, count } => self.burst(&self.session(*session), *count),
+            Act::BurstWhileFinalizing { session, count } => {
                 let session = self.session(*session);
-                for _ in 0..*count {
-                    let (label, prompt) = self.message(&Saying::Echo, &session);
-                    self.push(Step::Send(plain(label, prompt, &session)));
-                }
+                self.finalize(&session);
+                self.burst(&session, *count);
             }
             Act::Repeat {
                 message,
@@ -182,19 +190,39 @@ impl<'a> Layout<'a> {
             Act::Wait(lapse) => self.push(Step::Wait(*lapse)),
             Act::Sync { message, is, within } => {
                 let (label, ..) = message.get(&self.messages).clone();
-                let of = label.into();
-                let condition = Condition::Message { of, is: *is };
-                let within = *within;
-                self.push(Step::Await(Await { condition, within }));
+                self.push(await_message(label, *is, *within));
             }
-            Act::Delete(session) => {
-                let session = self.session(*session).into();
-                self.push(Step::Delete(Delete {
-                    session,
-                    ..Delete::default()
-                }));
+            Act::Delete { session, times } => {
+                let session = self.session(*session);
+                for _ in 0..*times {
+                    self.push(Step::Delete(Delete {
+                        session: session.clone().into(),
+                        ..Delete::default()
+                    }));
+                }
             }
         }
+    }
+
+    /// Sends several messages at once.
+    fn burst(&mut self, session: &SessionName, count: usize) {
+        for _ in 0..count {
+            let (label, prompt) = self.message(&Saying::Echo, session);
+            self.push(Step::Send(plain(label, prompt, session)));
+        }
+    }
+
+    /// Sends a message after which the wrapper commits, and waits for the end of its turn.
+    fn finalize(&mut self, session: &SessionName) {
+        let (label, prompt) = self.message(&Saying::Echo, session);
+        self.push(Step::Send(SendMessage {
+            finalization: Some(Finalization {
+                auto_commit: Some(true),
+                ..Finalization::default()
+            }),
+            ..plain(label.clone(), prompt, session)
+        }));
+        self.push(await_message(label, Moment::Completed, TURN));
     }
 
     /// Sends an earlier message again, under a label of its own.
@@ -218,6 +246,8 @@ impl<'a> Layout<'a> {
             TargetChoice::Nowhere => CallbackTarget::None,
             TargetChoice::Receiver => CallbackTarget::Receiver,
             TargetChoice::Elsewhere => CallbackTarget::Path(OTHER_PATH.to_owned()),
+            TargetChoice::OutOfReach => CallbackTarget::OutOfReach,
+            TargetChoice::Https => CallbackTarget::Https,
         };
         let session = self.session(session).into();
         self.push(Step::Update(Update {
@@ -271,6 +301,7 @@ impl<'a> Layout<'a> {
             ResumeChoice::Last if was_open => Resume::Last,
             ResumeChoice::Start | ResumeChoice::Last => Resume::Start,
             ResumeChoice::Live => Resume::None,
+            ResumeChoice::Future => Resume::After(FUTURE_EVENT),
         };
         let session = self.session(session).into();
         self.push(Step::Open(Open {
@@ -308,51 +339,6 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Adds faults, except for those of a client that does not exist yet.
-    pub(super) fn strike(&mut self, groups: Vec<FaultGroup>) {
-        for FaultGroup { steps, after_work } in groups {
-            self.strike_with(steps);
-            if let Some(AfterWork { within, steps }) = after_work {
-                self.await_work(within);
-                self.strike_with(steps);
-            }
-        }
-    }
-
-    fn strike_with(&mut self, steps: Vec<Step>) {
-        let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
-        for mut step in steps {
-            if let Step::Ingest(ingest) = &mut step {
-                self.name_intruder(ingest);
-            }
-            if has_viewer || !mentions_viewer(&step) {
-                self.push(step);
-            }
-        }
-    }
-
-    /// Waits for the end of the first session's last message.
-    fn await_work(&mut self, within: Lapse) {
-        let of_first = |(_, session, _): &&(Label, SessionName, Prompt)| *session == SessionName::default();
-        if let Some((label, ..)) = self.messages.iter().rev().find(of_first) {
-            let of = label.clone().into();
-            let is = Moment::Completed;
-            self.push(Step::Await(Await {
-                condition: Condition::Message { of, is },
-                within,
-            }));
-        }
-    }
-
-    /// Gives an ingest socket a unique name, in the step that opens it and in the steps that use it.
-    fn name_intruder(&mut self, ingest: &mut Ingest) {
-        self.intruders += u32::from(matches!(ingest, Ingest::Open { .. }));
-        let (Ingest::Open { name: socket, .. }
-        | Ingest::Send { name: socket, .. }
-        | Ingest::Close { name: socket, .. }) = ingest;
-        *socket = name::<IngestName>(&format!("intruder{}", self.intruders)).into();
-    }
-
     pub(super) fn finish(
         mut self,
         seed: u64,
@@ -377,6 +363,13 @@ impl<'a> Layout<'a> {
             expect: Vec::new(),
         }
     }
+}
+
+/// Waits until a message is in this state.
+fn await_message(label: Label, is: Moment, within: Lapse) -> Step {
+    let of = label.into();
+    let condition = Condition::Message { of, is };
+    Step::Await(Await { condition, within })
 }
 
 /// A message with default settings.
@@ -408,13 +401,6 @@ fn seam(steps: &[At<Step>]) -> Seam {
         _ => None,
     };
     steps.iter().find_map(seam).unwrap_or(Seam::Turn)
-}
-
-fn mentions_viewer(step: &Step) -> bool {
-    let Step::Fault(Injection { fault, .. }) = step else {
-        return false;
-    };
-    fault.ends().is_some_and(|ends| ends.contains(&VIEWER))
 }
 
 fn viewer() -> ClientName {

@@ -6,7 +6,7 @@
 //! | `swarm` | the operations and faults of a seed, with their rates |
 //! | `profile` | the server's retry delays and limits |
 //! | `workload` | what users do |
-//! | `fault_group` | related faults |
+//! | `fault_group` | related faults, and faults at a point of a message's life |
 //! | `faults` | faults, and the budget that keeps runs recoverable |
 //! | `layout` | the order of steps, and what each refers to |
 //! | `wrapper_faults` | misbehaving wrappers and impostors |

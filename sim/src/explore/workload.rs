@@ -33,6 +33,11 @@ pub(super) enum Act {
         session: Index,
         count: usize,
     },
+    /// Sends several messages while the wrapper commits the work of an earlier one.
+    BurstWhileFinalizing {
+        session: Index,
+        count: usize,
+    },
     /// Repeats a message id.
     Repeat {
         message: Index,
@@ -62,18 +67,29 @@ pub(super) enum Act {
         is: Moment,
         within: Lapse,
     },
-    Delete(Index),
+    /// Deletes a session, possibly once more.
+    Delete {
+        session: Index,
+        times: u32,
+    },
 }
 
 /// The directive of a message to the gateway.
 #[derive(Debug, Clone)]
 pub(super) enum Saying {
     Echo,
-    Slow { chunks: u32, milliseconds: u32 },
+    Slow {
+        chunks: u32,
+        milliseconds: u32,
+    },
     Idle,
     Hang,
     Error,
     Gate,
+    /// A tool loop.
+    Tools {
+        calls: u32,
+    },
 }
 
 /// The new callback target.
@@ -82,6 +98,10 @@ pub(super) enum TargetChoice {
     Nowhere,
     Receiver,
     Elsewhere,
+    /// A port at which nothing listens.
+    OutOfReach,
+    /// A scheme that the receiver does not speak.
+    Https,
 }
 
 /// The start of a stream's replay.
@@ -91,17 +111,25 @@ pub(super) enum ResumeChoice {
     /// The last event seen, if any.
     Last,
     Live,
+    /// After an event that does not exist yet.
+    Future,
 }
 
 /// Generates an action of the kinds with a rate above 0.
 pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
     let any_index = any::<Index>;
-    let kinds: [(Rate, BoxedStrategy<Act>); 11] = [
+    let kinds: [(Rate, BoxedStrategy<Act>); 12] = [
         (rates.send, send(rates).boxed()),
         (
             rates.burst,
             (any_index(), 2..=LARGEST_BURST)
                 .prop_map(|(session, count)| Act::Burst { session, count })
+                .boxed(),
+        ),
+        (
+            rates.burst,
+            (any_index(), 1..=4_usize)
+                .prop_map(|(session, count)| Act::BurstWhileFinalizing { session, count })
                 .boxed(),
         ),
         (
@@ -130,7 +158,12 @@ pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
         (rates.release, any_index().prop_map(Act::Release).boxed()),
         (rates.wait, moment().prop_map(Act::Wait).boxed()),
         (rates.sync, sync().boxed()),
-        (rates.delete, any_index().prop_map(Act::Delete).boxed()),
+        (
+            rates.delete,
+            (any_index(), 1..=2_u32)
+                .prop_map(|(session, times)| Act::Delete { session, times })
+                .boxed(),
+        ),
     ];
     Union::new_weighted(kinds.into_iter().filter(|(rate, _)| *rate > 0).collect())
 }
@@ -169,6 +202,7 @@ pub(super) fn saying(hang: Rate) -> impl Strategy<Value = Saying> {
         (4, Just(Saying::Gate).boxed()),
         (1, Just(Saying::Idle).boxed()),
         (1, Just(Saying::Error).boxed()),
+        (2, (1..=3_u32).prop_map(|calls| Saying::Tools { calls }).boxed()),
     ];
     if hang > 0 {
         kinds.push((2, Just(Saying::Hang).boxed()));
@@ -186,14 +220,17 @@ fn target() -> impl Strategy<Value = TargetChoice> {
         1 => Just(TargetChoice::Nowhere),
         1 => Just(TargetChoice::Receiver),
         2 => Just(TargetChoice::Elsewhere),
+        1 => Just(TargetChoice::OutOfReach),
+        1 => Just(TargetChoice::Https),
     ]
 }
 
 fn stream() -> impl Strategy<Value = Act> {
     let from = prop_oneof![
-        2 => Just(ResumeChoice::Start),
+        3 => Just(ResumeChoice::Start),
         3 => Just(ResumeChoice::Last),
         1 => Just(ResumeChoice::Live),
+        1 => Just(ResumeChoice::Future),
     ];
     let reads_slowly = prop_oneof![9 => Just(false), 1 => Just(true)];
     (any::<Index>(), any::<bool>(), from, reads_slowly).prop_map(

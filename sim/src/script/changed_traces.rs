@@ -189,7 +189,7 @@ fn trace(records: Vec<Record>) -> Trace {
 fn observation(record: &mut Record) -> Option<&mut Observation> {
     match &mut record.what {
         What::Observation(observation) => Some(observation),
-        What::World(_) | What::Step { .. } => None,
+        What::World(_) | What::Queue(_) | What::Step { .. } => None,
     }
 }
 

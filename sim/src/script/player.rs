@@ -10,7 +10,9 @@ use turnstile_fault::{Fault, Place};
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
-use turnstile_scenarios::{At, IngestName, Label, Lapse, Scenario, SessionName, Spot, Step, Surface};
+use turnstile_scenarios::{
+    At, IngestName, Label, Lapse, SESSION_NAME, Scenario, SessionName, Spot, Step, Surface,
+};
 use turnstile_world::{AnyWorld, Stopped};
 
 use super::stored::LaidOut;
@@ -31,6 +33,8 @@ pub(super) struct Player<'a> {
     pub(super) clients: BTreeMap<String, Client>,
     /// Session ids by script name.
     pub(super) sessions: BTreeMap<SessionName, String>,
+    /// Ids of sessions that calls created, for which the script has no name.
+    unnamed_sessions: Vec<String>,
     /// Ids of messages and executions by label. A repeated message has several labels.
     pub(super) messages: BTreeMap<Label, String>,
     /// Ingest sockets that the script opened.
@@ -90,6 +94,7 @@ impl<'a> Player<'a> {
             view: View::default(),
             clients: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            unnamed_sessions: Vec::new(),
             messages: BTreeMap::new(),
             ingests: BTreeMap::new(),
             labels: Labels::new(),
@@ -128,6 +133,18 @@ impl<'a> Player<'a> {
         let watching = self.stage.observer().watch(id.clone());
         self.sessions.insert(name.clone(), id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
+    }
+
+    /// Starts observing the stream of a session for which the script has no name.
+    pub(super) fn watch_unnamed(&mut self, id: String) -> Result<(), HarnessError> {
+        let watching = self.stage.observer().watch(id.clone());
+        self.unnamed_sessions.push(id);
+        Ok(self.stage.world.spawn(OBSERVER, watching)?)
+    }
+
+    /// Ids of all sessions that the script has created.
+    pub(super) fn all_sessions(&self) -> impl Iterator<Item = &String> {
+        self.sessions.values().chain(&self.unnamed_sessions)
     }
 
     /// Host of the wrapper of a session.
@@ -179,6 +196,12 @@ impl<'a> Player<'a> {
     /// The same for a label as text.
     pub(super) fn id_of(&self, label: &str) -> Option<String> {
         self.messages.get(label).cloned()
+    }
+
+    /// The same, and the id of the session for its name in JSON.
+    pub(super) fn id_or_session(&self, name: &str, session: &SessionName) -> Option<String> {
+        let session = || self.session(session).filter(|_| name == SESSION_NAME);
+        self.id_of(name).or_else(|| session().map(str::to_owned))
     }
 
     /// Assigns a label to a message or an execution.

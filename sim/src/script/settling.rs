@@ -82,7 +82,8 @@ impl Player<'_> {
         if !self.stage.world.leaves_server_behind() {
             return Ok(());
         }
-        for session in std::mem::take(&mut self.sessions).into_values() {
+        let sessions: Vec<String> = self.all_sessions().cloned().collect();
+        for session in sessions {
             for procedure in ["interruptSession", "deleteSession"] {
                 let done = Awaited::default();
                 let asking = self.stage.observer();
@@ -126,8 +127,9 @@ impl Player<'_> {
         self.note(0, "the harness looks at what is left");
         let counted = self.count_waiters()?;
         let observer = self.stage.observer();
-        for session in self.sessions.values() {
-            let reading = observer.clone().stream(session.clone(), From::After(0));
+        let sessions: Vec<String> = self.all_sessions().cloned().collect();
+        for session in sessions {
+            let reading = observer.clone().stream(session, From::After(0));
             self.stage.world.spawn(OBSERVER, reading)?;
         }
         Ok(counted)
@@ -145,7 +147,7 @@ impl Player<'_> {
     /// In real time, waits for the logs and the gateway. A request that has just ended may still be counted, so the gateway
     /// is queried until it has none or until `end`.
     fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
-        let (sessions, from) = (self.sessions.len(), self.inspection_start);
+        let (sessions, from) = (self.all_sessions().count(), self.inspection_start);
         let recorder = self.stage.recorder.clone();
         loop {
             let deadline = self.stage.world.now() + LOG_READ_LIMIT_IN_REAL_TIME;

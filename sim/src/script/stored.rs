@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use turnstile_scenarios::{Label, Session, Stored, StoredExecution};
+use turnstile_scenarios::{Label, RecordForm, Session, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
 use super::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
@@ -14,6 +14,8 @@ use crate::stage::client::{USER, draw_message_id};
 
 /// Age of the session at the start of the run, by default.
 const AGE: Duration = Duration::from_secs(60 * 60);
+/// `metadataSchemaVersion` of the grouped form (R10.1).
+const GROUPED_VERSION: u32 = 2;
 /// First prompt, by default.
 const PROMPT: &str = "__fake__:echo:stored";
 
@@ -52,14 +54,19 @@ pub(super) fn lay_out(
     if let Some(label) = &stored.initial_message {
         record.insert("initialMessageId".to_owned(), json!(ids[&label.value]));
     }
-    for (name, value) in stored.record.with_ids(|label| ids.get(label).cloned()) {
-        if value.is_null() {
-            record.remove(&name);
-        } else {
-            record.insert(name, value);
+    let fields = stored.record.with_ids(|label| ids.get(label).cloned());
+    let session_id = match stored.form {
+        RecordForm::Flat => {
+            replace_fields(&mut record, fields);
+            &record["sessionId"]
         }
-    }
-    let session_id = record["sessionId"].as_str().unwrap_or_default().to_owned();
+        RecordForm::Grouped => {
+            record = grouped_record(&record, made_at);
+            merge_groups(&mut record, fields);
+            &record["identity"]["sessionId"]
+        }
+    };
+    let session_id = session_id.as_str().unwrap_or_default().to_owned();
     let executions = stored.executions.iter();
     LaidOut {
         session: StoredSession {
@@ -113,6 +120,74 @@ fn ordinary_record(
             callback_target(receiver, CALLBACK_PATH),
         );
     }
+    record
+}
+
+/// Sets the fields of a flat record; null removes one.
+fn replace_fields(record: &mut Map<String, Value>, fields: Map<String, Value>) {
+    for (name, value) in fields {
+        if value.is_null() {
+            record.remove(&name);
+        } else {
+            record.insert(name, value);
+        }
+    }
+}
+
+/// Merges groups field by field; null removes a field or a group.
+fn merge_groups(record: &mut Map<String, Value>, groups: Map<String, Value>) {
+    for (name, value) in groups {
+        match (record.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(fields)) => replace_fields(known, fields),
+            (_, Value::Object(fields)) => {
+                let mut group = Map::new();
+                replace_fields(&mut group, fields);
+                record.insert(name, Value::Object(group));
+            }
+            (_, value) => replace_fields(record, Map::from_iter([(name, value)])),
+        }
+    }
+}
+
+/// The grouped form of an ordinary flat record (R10.4–R10.21).
+fn grouped_record(flat: &Map<String, Value>, made_at: Timestamp) -> Map<String, Value> {
+    let field = |name: &str| flat.get(name).cloned().unwrap_or_default();
+    let made_at = made_at.to_string();
+    let groups = json!({
+        "metadataSchemaVersion": GROUPED_VERSION,
+        "identity": {
+            "sessionId": field("sessionId"),
+            "userId": field("userId"),
+            "kiloSessionId": field("kiloSessionId"),
+        },
+        "repository": { "type": "github", "repo": field("githubRepo"), "branch": field("upstreamBranch") },
+        "initialMessage": {
+            "id": field("initialMessageId"),
+            "turn": { "type": "prompt", "prompt": field("prompt") },
+        },
+        "agent": { "mode": field("mode"), "model": field("model") },
+        "finalization": { "gateThreshold": field("gateThreshold") },
+        "callback": field("callbackTarget"),
+        "workspace": {
+            "workspacePath": field("workspacePath"),
+            "sandboxId": field("sandboxId"),
+            "sessionHome": field("sessionHome"),
+            "branchName": field("branchName"),
+            "kiloSessionId": field("kiloSessionId"),
+        },
+        "lifecycle": {
+            "createdAt": made_at,
+            "updatedAt": made_at,
+            "preparedAt": made_at,
+            "initiatedAt": made_at,
+        },
+    });
+    let Value::Object(groups) = groups else {
+        unreachable!("an object was just made")
+    };
+    let mut record = Map::new();
+    // Leaves out what the flat record lacks.
+    merge_groups(&mut record, groups);
     record
 }
 

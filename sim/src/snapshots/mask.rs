@@ -21,9 +21,13 @@ pub(super) struct Identity {
 }
 
 /// The kinds of ids that a client sees (protocol §1, §10), and kilo's ids (protocol §11).
-pub(super) const IDENTITIES: [Identity; 6] = [
+pub(super) const IDENTITIES: [Identity; 7] = [
     Identity {
         prefix: "agent_",
+        is_valid: is_uuid,
+    },
+    Identity {
+        prefix: "sandbox-",
         is_valid: is_uuid,
     },
     Identity {

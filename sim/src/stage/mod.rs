@@ -132,6 +132,7 @@ impl Stage {
                 sandboxes: sandboxes.clone(),
                 secrets: Arc::clone(&secrets),
                 profile: Arc::clone(&profile),
+                recorder: recorder.clone(),
                 subject,
                 stored,
             };
@@ -238,6 +239,7 @@ struct Wiring {
     sandboxes: SandboxPlan,
     secrets: Arc<Secrets>,
     profile: Arc<Profile>,
+    recorder: Recorder,
     subject: Subject,
     stored: Option<StoredSession>,
 }
@@ -246,7 +248,9 @@ impl Wiring {
     fn add_server(self, world: &mut dyn AnyWorld) {
         world.add_host(SERVER, move |machine| {
             let mut hooks = Hooks {
-                queue: self.queue.wrap(),
+                queue: self
+                    .queue
+                    .wrap(self.profile.callback_job_limit, self.recorder.clone()),
                 checkpoints: self.crash_plan.checkpoints(machine.power.clone()),
                 ..Hooks::default()
             };

@@ -24,6 +24,7 @@ mod mutants;
 mod secrets;
 mod seeds;
 mod snapshots;
+mod streams;
 mod suite;
 mod timeline;
 #[cfg(all(feature = "selftest", feature = "witness"))]

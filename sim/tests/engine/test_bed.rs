@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use redb::StorageBackend;
 use serde_json::Value;
 use turnstile_events::observation::{Observation, Observer, Probe};
+use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
 use turnstile_reference::store::Store;
 use turnstile_seams::{Listener, Seams};
@@ -100,11 +101,17 @@ pub struct TestBed {
 impl TestBed {
     /// Starts all parties and runs until the world is idle.
     pub fn open(left_behind: Vec<LeftBehind>) -> Self {
+        Self::with_profile(Profile::default(), left_behind)
+    }
+
+    /// The same with another profile of the server.
+    pub fn with_profile(profile: Profile, left_behind: Vec<LeftBehind>) -> Self {
+        let profile = Arc::new(profile);
         let mut world = World::new(1, "2026-01-01T00:00:00Z".parse().expect("a timestamp"));
         let writes = Arc::<AtomicU64>::default();
         let counter = writes.clone();
         world.add_host(SERVER, move |machine| {
-            let (left_behind, counter) = (left_behind.clone(), counter.clone());
+            let (left_behind, counter, profile) = (left_behind.clone(), counter.clone(), profile.clone());
             Box::pin(async move {
                 let disk = machine.disk;
                 let open = move || {
@@ -116,7 +123,7 @@ impl TestBed {
                 if machine.restarts == 0 {
                     take_over(&open, &left_behind);
                 }
-                let running = Server::run(config(), machine.seams, open, Hooks::default()).await;
+                let running = Server::run(config(profile), machine.seams, open, Hooks::default()).await;
                 running.expect("the server starts");
             })
         });
@@ -211,7 +218,7 @@ impl Observations {
     }
 }
 
-fn config() -> Config {
+fn config(profile: Arc<Profile>) -> Config {
     Config {
         listen: SERVER_AUTHORITY.to_owned(),
         ingest_url: format!("ws://{SERVER_AUTHORITY}"),
@@ -220,7 +227,7 @@ fn config() -> Config {
         ticket_secret: TICKET_SECRET.to_owned(),
         internal_api_key: INTERNAL_API_KEY.to_owned(),
         callback_queue: true,
-        profile: Arc::default(),
+        profile,
     }
 }
 

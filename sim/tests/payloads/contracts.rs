@@ -129,6 +129,9 @@ fn a_callback_that_the_receiver_rejects_violates_the_contract() {
         "more": "is ignored",
     });
     assert_eq!(breaches(&contract, &callback), Vec::<String>::new());
+    let mut empty = callback.clone();
+    empty["lastAssistantMessageText"] = json!("");
+    assert_eq!(breaches(&contract, &empty), Vec::<String>::new());
     for field in ["sessionId", "cloudAgentSessionId", "executionId", "status"] {
         for wrong in [None, Some(json!(null)), Some(json!(1)), Some(json!(""))] {
             let mut callback = callback.clone();
@@ -145,6 +148,10 @@ fn a_callback_that_the_receiver_rejects_violates_the_contract() {
         ("errorMessage", json!(null)),
         ("lastAssistantMessageText", json!(["hello"])),
         ("gateResult", json!("maybe")),
+        (
+            "lastAssistantMessageTextTruncation",
+            json!({"originalUtf8ByteLength": 5}),
+        ),
     ] {
         let mut callback = callback.clone();
         callback[field] = wrong;

@@ -82,18 +82,6 @@ pub fn chapter() -> Chapter {
                 v2(NO_RIGHT, reply(GET, 2)),
             ),
             refused(
-                "interrupt-session-is-unknown",
-                "interruptSession of a session that never was",
-                "interruptSession",
-                1,
-            ),
-            Page::both(
-                "delete-session-is-unknown",
-                "deleteSession of a session that never was",
-                "suite/deletion/unknown",
-                reply("deleteSession", 1),
-            ),
-            refused(
                 "health-session-is-unknown",
                 "getSessionHealth of a session that never was",
                 "getSessionHealth",

@@ -29,6 +29,12 @@ pub fn chapter() -> Chapter {
                 reply(INTERRUPT, 1),
             ),
             Page::both(
+                "interrupt-session-is-unknown",
+                "the reply to interruptSession for a session that never was",
+                "refused-otherwise",
+                reply(INTERRUPT, 1),
+            ),
+            Page::both(
                 "delete",
                 "the reply to deleteSession",
                 "suite/deletion/unknown",
@@ -39,6 +45,12 @@ pub fn chapter() -> Chapter {
                 "the reply to deleteSession for a session that was deleted before",
                 "suite/deletion/unknown",
                 reply(DELETE, 3),
+            ),
+            Page::both(
+                "delete-session-is-unknown",
+                "the reply to deleteSession for a session that never was",
+                "suite/deletion/unknown",
+                reply(DELETE, 1),
             ),
         ],
     }

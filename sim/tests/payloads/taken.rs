@@ -101,7 +101,7 @@ fn reply_of(verdict: &Verdict, procedure: &str, number: usize) -> Option<Value> 
                     return Some(json!({ASKED: asked, "reply": {"status": status, "body": body}}));
                 }
             }
-            What::Observation(_) | What::World(_) => {}
+            What::Observation(_) | What::World(_) | What::Queue(_) => {}
         }
     }
     None

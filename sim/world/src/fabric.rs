@@ -22,7 +22,7 @@ use super::streams::Streams;
 pub(super) const ROOM_FOR_HOSTS: usize = 16;
 
 /// A connection from the view of one host: its own end first, then its peer's.
-type Connection = (SocketAddr, SocketAddr);
+pub(super) type Connection = (SocketAddr, SocketAddr);
 
 /// All socket stacks of a world, and the links between them.
 pub(super) struct Fabric {
@@ -207,8 +207,9 @@ impl Fabric {
         here.chain(there.map(|(local, peer)| (peer, local))).collect()
     }
 
-    /// Resets all connections between two hosts at both ends, at once. Returns how many there were.
-    pub(super) fn reset(&mut self, one: usize, other: usize) -> usize {
+    /// Resets all connections between two hosts in the stacks of both, at once. Returns the connections from the view
+    /// of the first; their hosts must drop what they have read in advance.
+    pub(super) fn reset(&mut self, one: usize, other: usize) -> BTreeSet<Connection> {
         let connections = Self::connections(one, other);
         for &(here, there) in &connections {
             self.lose((one, other), (here, there));
@@ -218,7 +219,7 @@ impl Fabric {
                 }
             }
         }
-        connections.len()
+        connections
     }
 
     /// Stops all traffic on the existing connections between two hosts. Returns how many there were.

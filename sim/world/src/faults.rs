@@ -108,13 +108,25 @@ impl World {
     fn end_connections(&mut self, from: &str, to: &str, end: ConnectionEnd) -> Result<usize, WorldError> {
         let (one, other) = self.pair(from, to)?;
         Ok(match end {
-            ConnectionEnd::Reset => self.fabric.reset(one, other),
+            ConnectionEnd::Reset => self.reset(one, other),
             ConnectionEnd::Silence => self.fabric.silence(one, other),
             ConnectionEnd::Finish => {
                 let run = self.hosts[one].run.as_ref();
                 run.map_or(0, |run| run.sockets().finish(address(other)))
             }
         })
+    }
+
+    /// Resets the connections between two hosts. Both ends get an error at once, even with data that they have not read.
+    fn reset(&mut self, one: usize, other: usize) -> usize {
+        let here = self.fabric.reset(one, other);
+        let there = here.iter().map(|(local, peer)| (*peer, *local)).collect();
+        for (host, connections) in [(one, &here), (other, &there)] {
+            if let Some(run) = &self.hosts[host].run {
+                run.sockets().reset(connections);
+            }
+        }
+        here.len()
     }
 
     /// Ends the run of a host that is up.

@@ -3,7 +3,7 @@
 //! All sockets of a host are in one table, [`Sockets`], so that a crash can close all of them, and
 //! so that a fault can reach a connection. Traffic between hosts is handled elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -66,6 +66,8 @@ struct Stream {
     unread: Bytes,
     /// Nothing more can be read from the stack.
     finished: bool,
+    /// It was reset, so data that was not read before is lost.
+    reset: bool,
     reader: Option<Waker>,
 }
 
@@ -108,6 +110,7 @@ impl Sockets {
             socket,
             unread: Bytes::new(),
             finished: false,
+            reset: false,
             reader: None,
         };
         table.streams.insert(number, stream);
@@ -167,6 +170,18 @@ impl Sockets {
         finished
     }
 
+    /// Ends these connections, each given by its local and its peer's address: both directions fail from now on. The
+    /// stacks are reset separately.
+    pub(super) fn reset(&self, connections: &BTreeSet<(SocketAddr, SocketAddr)>) {
+        let mut table = self.table();
+        let streams = table.streams.values_mut();
+        for stream in streams.filter(|stream| connections.contains(&(stream.local, stream.peer))) {
+            stream.reset = true;
+            stream.unread.clear();
+            stream.reader.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
     /// The address to listen on for the host part of an authority: all interfaces or only the loopback.
     fn interface(&self, host: &str) -> io::Result<Ipv4Addr> {
         match host {
@@ -207,12 +222,21 @@ impl Stream {
         }
     }
 
+    fn ensure_not_reset(&self) -> io::Result<()> {
+        match self.reset {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         read_buffer: &mut Vec<u8>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // The stack would first return what it has received.
+        self.ensure_not_reset()?;
         if self.unread.is_empty() && !self.finished && out.remaining() > 0 {
             read_buffer.resize(RECEIVE_BUFFER, 0);
             let mut landed = ReadBuf::new(read_buffer);
@@ -408,7 +432,10 @@ impl AsyncWrite for HostStream {
         if self.power.pulled().is_some() {
             return Poll::Pending;
         }
-        self.with(|stream, _| Pin::new(&mut stream.socket).poll_write(context, bytes))
+        self.with(|stream, _| {
+            stream.ensure_not_reset()?;
+            Pin::new(&mut stream.socket).poll_write(context, bytes)
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -12,7 +12,7 @@ use crate::model::metadata::{
     Agent, AgentChoice, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Mode, Model, Profile,
     Repository, RepositoryUrl,
 };
-use crate::procedures::input::{Images, Prompt, RepositoryName, require_https};
+use crate::procedures::input::{Images, OrganizationId, Prompt, RepositoryName, Variant, require_https};
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 
@@ -23,7 +23,7 @@ pub struct PrepareSession {
     prompt: Prompt,
     mode: Mode,
     model: Model,
-    variant: Option<String>,
+    variant: Option<Variant>,
     github_repo: Option<RepositoryName>,
     git_url: Option<RepositoryUrl>,
     git_token: Option<Secret>,
@@ -44,7 +44,7 @@ pub struct PrepareSession {
     pub(super) auto_initiate: bool,
     shallow: Option<bool>,
     pub(super) created_on_platform: Option<String>,
-    pub(super) kilocode_organization_id: Option<String>,
+    pub(super) kilocode_organization_id: Option<OrganizationId>,
 }
 
 /// The checked parts of a `prepareSession`.
@@ -73,7 +73,7 @@ impl PrepareSession {
             agent: Agent {
                 mode: self.mode.clone(),
                 model: self.model.clone(),
-                variant: self.variant.take(),
+                variant: self.variant.take().map(Into::into),
             },
             repository,
             finalization: Finalization {
@@ -147,7 +147,7 @@ pub struct SendMessage {
     prompt: Option<Prompt>,
     mode: Option<Mode>,
     model: Option<Model>,
-    variant: Option<String>,
+    variant: Option<Variant>,
 }
 
 impl SendMessage {
@@ -183,7 +183,7 @@ impl SendMessage {
         let agent = AgentChoice {
             mode: Some(self.mode.ok_or_else(|| missing("mode"))?),
             model: Some(self.model.ok_or_else(|| missing("model"))?),
-            variant: self.variant,
+            variant: self.variant.map(Into::into),
         };
         Ok((turn, agent, finalization))
     }
@@ -198,7 +198,7 @@ struct Payload {
     images: Option<Images>,
     mode: Option<Mode>,
     model: Option<Model>,
-    variant: Option<String>,
+    variant: Option<Variant>,
     command: Option<CommandName>,
     arguments: Option<String>,
 }
@@ -228,7 +228,7 @@ impl Payload {
                         .within(prompt_limit, "payload.prompt")?,
                     images: images.map(Into::into),
                 };
-                let (mode, model, variant) = (self.mode, self.model, self.variant);
+                let (mode, model, variant) = (self.mode, self.model, self.variant.map(Into::into));
                 Ok((turn, AgentChoice { mode, model, variant }))
             }
             PayloadType::Command if images.is_some() => {

@@ -26,7 +26,7 @@ pub async fn prepare(app: &App, user: UserId, mut input: PrepareSession) -> Resu
     let id = input.initial_message_id.take();
     let id = id.unwrap_or_else(|| MessageId::draw(app.now(), app.randomness()));
     let mut metadata = new_metadata(app, user);
-    metadata.identity.org_id = input.kilocode_organization_id;
+    metadata.identity.org_id = input.kilocode_organization_id.map(Into::into);
     metadata.identity.created_on_platform = input.created_on_platform;
     metadata.repository = Some(prepared.repository);
     metadata.agent = prepared.agent.into();

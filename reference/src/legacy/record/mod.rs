@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::coverage::Row;
 use crate::identity::{MessageId, SessionId, UserId};
-use crate::json::{self, Invalid};
+use crate::json::{self, Invalid, NotJson};
 use crate::model::message::Turn;
 use crate::model::metadata::{
     AgentChoice, Auth, CallbackTarget, Finalization, GITLAB_PLATFORM, GateThreshold, Identity,
@@ -47,7 +47,7 @@ pub enum UnreadableRecord {
 ///
 /// If the record has neither form.
 pub fn read(record: &[u8]) -> Result<Metadata, UnreadableRecord> {
-    let record: Value = serde_json::from_slice(record)?;
+    let record = json::parse(record)?;
     match record.get(SCHEMA_VERSION) {
         None => {
             let flat: Flat = json::read(record)?;
@@ -65,6 +65,13 @@ impl From<serde_json::Error> for UnreadableRecord {
             line: error.line(),
             column: error.column(),
         }
+    }
+}
+
+impl From<NotJson> for UnreadableRecord {
+    fn from(error: NotJson) -> Self {
+        let (line, column) = error.position();
+        Self::Json { line, column }
     }
 }
 
@@ -202,7 +209,9 @@ impl From<Flat> for Metadata {
                 updated_at: timestamp,
                 prepared_at: flat.prepared_at.map(Into::into),
                 initiated_at: flat.initiated_at.map(Into::into),
+                changes: 1,
             },
+            commands: None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Tests of a session as a whole, with inputs and a manual clock. The bench is here; the tests are in one file for
 //! each subject.
 
+mod executions;
 mod outbox;
 mod queue;
 mod settlement;
+mod views;
 mod wrapper;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ struct Bench {
     randomness: Randomness,
     profile: Arc<Profile>,
     events: Vec<Event>,
+    /// The rows of entities, which a restart reads again.
+    entities: BTreeMap<String, EventRow>,
     effects: Vec<Effect>,
     sockets: SocketId,
 }
@@ -43,12 +47,12 @@ impl Bench {
         Self::with_gate(None)
     }
 
-    fn with_gate(gate_threshold: Option<GateThreshold>) -> Self {
-        Self::with(gate_threshold, Profile::default())
-    }
-
     fn with_profile(profile: Profile) -> Self {
         Self::with(None, profile)
+    }
+
+    fn with_gate(gate_threshold: Option<GateThreshold>) -> Self {
+        Self::with(gate_threshold, Profile::default())
     }
 
     fn with(gate_threshold: Option<GateThreshold>, profile: Profile) -> Self {
@@ -71,6 +75,7 @@ impl Bench {
             randomness,
             profile,
             events: Vec::new(),
+            entities: BTreeMap::new(),
             effects: Vec::new(),
             sockets: 0,
         }
@@ -78,6 +83,11 @@ impl Bench {
 
     fn put(&mut self, input: Input) -> Reply {
         let decision = self.session.handle(self.now, input);
+        for row in &decision.writes.events {
+            if let Some(entity) = &row.entity {
+                self.entities.insert(entity.clone(), row.clone());
+            }
+        }
         for effect in decision.effects {
             match effect {
                 Effect::Broadcast(event) => self.events.push(event),
@@ -104,7 +114,8 @@ impl Bench {
             core: serde_json::from_value(serde_json::to_value(self.session.core()).unwrap()).unwrap(),
             messages: self.session.messages().cloned().collect(),
             executions: Vec::new(),
-            entities: Vec::new(),
+            // By the names of the entities, as the store returns them.
+            entities: self.entities.values().cloned().collect(),
         };
         self.session = Session::restore(stored, self.randomness.clone(), self.profile.clone());
         self.put(Input::Resume);

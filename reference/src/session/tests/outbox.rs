@@ -107,3 +107,105 @@ fn a_lost_answer_for_an_ended_turn_keeps_the_run_and_the_callback() {
     bench.root_idle(socket);
     assert_eq!(bench.jobs().len(), 1);
 }
+
+/// A turn with several assistant messages, each with a text.
+fn tool_loop(bench: &mut Bench, socket: SocketId, message: &MessageId, texts: &[&str]) {
+    for (number, text) in texts.iter().enumerate() {
+        // The ids of kilo are in another order than the messages.
+        let id = format!("a{}", 9 - number);
+        let part = json!({"id": "p1", "messageID": id, "type": "text", "text": text});
+        bench.kilo_says(socket, "message.part.updated", json!({"part": part}));
+        let info = json!({"id": id, "role": "assistant", "parentID": message, "time": {"completed": 1}});
+        bench.kilo_says(socket, "message.updated", json!({"info": info}));
+    }
+}
+
+#[test]
+fn the_callback_has_the_text_of_the_latest_finished_assistant_message() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    tool_loop(&mut bench, socket, &message, &["first", "second", "last"]);
+    let unfinished = json!({"id": "a0", "role": "assistant", "parentID": message, "time": {}});
+    bench.kilo_says(socket, "message.updated", json!({"info": unfinished}));
+    assert_eq!(bench.end_of(&message).assistant_message_id.as_deref(), Some("a9"));
+    bench.root_idle(socket);
+    assert_eq!(bench.jobs()[0].body["lastAssistantMessageText"], "last");
+}
+
+#[test]
+fn an_answer_without_text_has_an_empty_text() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    tool_loop(&mut bench, socket, &message, &["  "]);
+    bench.root_idle(socket);
+    assert_eq!(bench.jobs()[0].body["lastAssistantMessageText"], "");
+}
+
+#[test]
+fn a_text_that_is_too_long_for_the_queue_is_left_out() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    let text = "x".repeat(bench.profile.callback_job_limit);
+    bench.assistant_answers(socket, &message, &text);
+    bench.root_idle(socket);
+    let body = &bench.jobs()[0].body;
+    assert_eq!(body.get("lastAssistantMessageText"), None);
+    let truncation = json!({"originalUtf8ByteLength": text.len(), "retainedUtf8ByteLength": 0});
+    assert_eq!(body["lastAssistantMessageTextTruncation"], truncation);
+}
+
+#[test]
+fn a_job_that_is_too_large_in_any_form_is_given_up_once() {
+    let mut bench = Bench::new();
+    let url = format!("http://receiver/{}", "x".repeat(bench.profile.callback_job_limit));
+    let headers = BTreeMap::new();
+    bench.put(Input::SetCallbackTarget(Some(CallbackTarget { url, headers })));
+    let message = bench.admit();
+    let socket = bench.deliver();
+    bench.assistant_answers(socket, &message, "done");
+    bench.root_idle(socket);
+    bench.restart();
+    bench.pass(Duration::from_secs(3600));
+    assert!(bench.jobs().is_empty());
+    let given_up = |effect: &&Effect| matches!(effect, Effect::CallbackGivenUp(..));
+    assert_eq!(bench.effects.iter().filter(given_up).count(), 1);
+    let callback = bench.session.message(&message).unwrap().callback.clone().unwrap();
+    assert!(callback.callback_last_error.is_some());
+}
+
+#[test]
+fn a_job_that_the_queue_refuses_for_its_size_is_given_up() {
+    let mut bench = Bench::new();
+    let message = bench.admit();
+    let socket = bench.deliver();
+    bench.assistant_answers(socket, &message, "done");
+    bench.root_idle(socket);
+    let too_large = job_size::TooLarge {
+        size: 300,
+        limit: 200,
+    };
+    bench.put(Input::Enqueued {
+        owner: message.into(),
+        result: Err(too_large.into()),
+    });
+    bench.pass(Duration::from_secs(3600));
+    assert_eq!(bench.jobs().len(), 1);
+}
+
+#[test]
+fn a_deletion_keeps_the_callbacks_unless_the_profile_drops_them() {
+    for keeps in [true, false] {
+        let mut bench = Bench::with_profile(Profile {
+            delete_keeps_callbacks: keeps,
+            ..Profile::default()
+        });
+        bench.admit();
+        let decision = bench.session.handle(bench.now, Input::Delete);
+        let is_submitted = |effect: &Effect| matches!(effect, Effect::Enqueue(_));
+        assert_eq!(decision.effects.iter().any(is_submitted), keeps);
+        assert_eq!(decision.writes.removal, !keeps);
+    }
+}

@@ -13,7 +13,8 @@ fn an_interrupt_ends_accepted_messages_first_then_pending_ones_in_order() {
         reply,
         Reply::Interrupt(InterruptReport {
             interrupted: 3,
-            command_sent: true
+            imported: 0,
+            imported_stopped: false
         })
     ));
     let ended: Vec<&Value> = bench

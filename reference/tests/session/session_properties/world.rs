@@ -286,10 +286,13 @@ impl World {
                 }
                 Effect::Enqueue(job) => self.jobs.push(*job),
                 Effect::Send(_, ToWrapper::Ping) => self.pings += 1,
-                Effect::Send(..)
+                // The report of a cancelled delivery may be on its way already.
+                Effect::CancelDelivery(_)
+                | Effect::Send(..)
                 | Effect::Close(..)
                 | Effect::Broadcast(_)
                 | Effect::StopWrapper(_)
+                | Effect::CallbackGivenUp(..)
                 | Effect::EndStreams => {}
             }
         }

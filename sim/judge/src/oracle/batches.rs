@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::admissions::{CallbackTargets, Likely, wants_gate};
+use super::frames::RunEnd;
 use super::gate_wait;
 use super::history::{SessionHistory, StreamEvent};
+use super::interrupts;
 use crate::parties::host_of;
 
 /// A batch that was finalized, or may have been.
@@ -20,6 +22,8 @@ pub(super) struct Batch<'a> {
     pub(super) end: &'a StreamEvent,
     /// The earliest time at which it was finalized.
     pub(super) not_before: Duration,
+    /// The event that finalized it at that time, if one did.
+    pub(super) finalized_by: Option<&'a StreamEvent>,
     /// Whether it was certainly finalized.
     pub(super) is_certain: bool,
 }
@@ -51,6 +55,10 @@ struct Reading<'s, 'a> {
     /// The end of the open batch's representative.
     last_end: Option<(&'a str, &'a StreamEvent)>,
     is_idle: bool,
+    /// Whether the run that accepted the last messages has ended, so that an end needs no idle and no gate result.
+    has_run_ended: Likely,
+    /// The time of the last event that ended a run.
+    run_ended_at: Option<Duration>,
     /// Whether a gate result is awaited.
     gate: Likely,
     batches: Batches<'a>,
@@ -58,10 +66,8 @@ struct Reading<'s, 'a> {
 
 impl<'s, 'a> Reading<'s, 'a> {
     fn new(session: &'s SessionHistory<'a>) -> Self {
-        let interrupts = session
-            .calls
-            .iter()
-            .filter(|call| call.procedure == "interruptSession");
+        // A deletion begins with an interrupt.
+        let interrupts = session.calls.iter().filter(|call| interrupts::is_request(call));
         let interrupts = interrupts.map(|call| {
             let until = call.reply.as_ref().map(|(at, _, _)| *at);
             (call.at, until.unwrap_or(Duration::MAX))
@@ -74,6 +80,8 @@ impl<'s, 'a> Reading<'s, 'a> {
             unfinished: BTreeSet::new(),
             last_end: None,
             is_idle: false,
+            has_run_ended: Likely::No,
+            run_ended_at: None,
             gate: Likely::No,
             batches: Batches {
                 all: Vec::new(),
@@ -84,44 +92,80 @@ impl<'s, 'a> Reading<'s, 'a> {
 
     fn take(&mut self, event: &'a StreamEvent) {
         // Whether this event finalizes a batch without an idle.
-        let mut needs_no_idle = false;
-        match (event.name.as_str(), event.message()) {
-            (_, Some(message)) if event.is_queued() => {
+        let mut needs_no_idle = Likely::No;
+        match event.message() {
+            Some(message) if event.is_queued() => {
                 if self.unfinished.is_empty() && self.earliest() <= event.at {
                     self.add_possible();
                 }
                 self.queued_at.entry(message).or_insert(event.at);
                 self.unfinished.insert(message);
             }
-            (_, Some(_)) if event.is_sent() => self.is_idle = false,
-            (_, Some(message)) if event.is_end() => {
+            Some(_) if event.is_sent() => {
+                self.is_idle = false;
+                self.begin_work(event);
+            }
+            Some(message) if event.is_end() => {
                 self.unfinished.remove(message);
                 self.take_end(message, event);
-                let source = event.data["completionSource"].as_str();
-                needs_no_idle = matches!(source, Some("interrupt" | "wrapper_failure" | "delivery_failure"));
-            }
-            ("complete" | "interrupted", _) => needs_no_idle = true,
-            ("error", _) if event.data["fatal"] == true => needs_no_idle = true,
-            _ => self.is_idle |= self.is_root_idle(event),
-        }
-        if needs_no_idle {
-            match event.message() {
-                None => self.gate = Likely::No,
+                needs_no_idle = self.needs_no_idle(event);
                 // The run of a message that failed with it may also have been the run that owes the gate result.
-                Some(message) if self.last_end.is_some_and(|(last, _)| last != message) => self.loosen_gate(),
-                Some(_) => {}
-            }
-        }
-        if self.unfinished.is_empty() && (self.is_idle || needs_no_idle) {
-            match self.gate {
-                Likely::No => {
-                    if let Some((message, end)) = self.last_end.take() {
-                        self.add(message, end, self.not_before(end, event.at), true);
-                    }
+                let is_representative = self.last_end.is_none_or(|(last, _)| last == message);
+                if needs_no_idle != Likely::No && !is_representative {
+                    self.loosen_gate();
                 }
-                Likely::Perhaps => self.add_possible(),
-                Likely::Yes => {}
             }
+            Some(_) => {}
+            None if RunEnd::of_event(event).is_some() => {
+                self.has_run_ended = Likely::Yes;
+                self.run_ended_at = Some(event.at);
+                self.gate = Likely::No;
+                needs_no_idle = Likely::Yes;
+            }
+            None => self.is_idle |= self.is_root_idle(event),
+        }
+        if self.unfinished.is_empty() {
+            let is_final = if self.is_idle { Likely::Yes } else { needs_no_idle };
+            self.finalize(event, is_final);
+        }
+    }
+
+    /// Finalizes the open batch, given whether it awaits no idle any more.
+    fn finalize(&mut self, event: &'a StreamEvent, is_final: Likely) {
+        match (is_final, self.gate) {
+            (Likely::No, _) | (_, Likely::Yes) => {}
+            (Likely::Yes, Likely::No) => {
+                if let Some((message, end)) = self.last_end.take() {
+                    let not_before = self.not_before(end, event.at);
+                    self.batches.all.push(Batch {
+                        message,
+                        end,
+                        not_before,
+                        finalized_by: (not_before == event.at).then_some(event),
+                        is_certain: true,
+                    });
+                }
+            }
+            (Likely::Yes | Likely::Perhaps, Likely::No | Likely::Perhaps) => self.add_possible(),
+        }
+    }
+
+    /// Notes that a message was accepted: a run is at work.
+    fn begin_work(&mut self, sent: &StreamEvent) {
+        // An end of the run also accepts a message that the wrapper had taken, in the same commit (R6.31, R6.38).
+        let may_end_with_run = self.has_run_ended != Likely::No && self.run_ended_at == Some(sent.at);
+        self.has_run_ended = if may_end_with_run {
+            Likely::Perhaps
+        } else {
+            Likely::No
+        };
+    }
+
+    /// Whether the open batch awaits no idle after an end, because no run is at work.
+    fn needs_no_idle(&self, end: &StreamEvent) -> Likely {
+        match end.data["completionSource"].as_str() {
+            Some("interrupt" | "wrapper_failure" | "delivery_failure") => Likely::Yes,
+            _ => self.has_run_ended,
         }
     }
 
@@ -135,11 +179,15 @@ impl<'s, 'a> Reading<'s, 'a> {
             return;
         }
         self.last_end = Some((message, end));
-        self.gate = if end.data["status"] == "completed" && end.data["gateResult"].is_null() {
+        let needs_result = end.data["status"] == "completed" && end.data["gateResult"].is_null();
+        self.gate = if needs_result && self.has_run_ended != Likely::Yes {
             wants_gate(self.session, message)
         } else {
             Likely::No
         };
+        if self.has_run_ended == Likely::Perhaps {
+            self.loosen_gate();
+        }
     }
 
     /// Whether the event is an idle of the root. The idle of a child session has no effect.
@@ -147,6 +195,9 @@ impl<'s, 'a> Reading<'s, 'a> {
         let Some(("session.idle", properties)) = event.kilo() else {
             return false;
         };
+        if event.is_of_execution() {
+            return false;
+        }
         let roots = self.session.roots();
         roots.is_empty()
             || properties["sessionID"]
@@ -198,6 +249,7 @@ impl<'s, 'a> Reading<'s, 'a> {
             message,
             end,
             not_before,
+            finalized_by: None,
             is_certain,
         });
     }
@@ -223,7 +275,10 @@ impl<'s, 'a> Reading<'s, 'a> {
             {
                 Some(known) => {
                     known.is_certain |= batch.is_certain;
-                    known.not_before = known.not_before.min(batch.not_before);
+                    if batch.not_before < known.not_before {
+                        known.not_before = batch.not_before;
+                        known.finalized_by = batch.finalized_by;
+                    }
                 }
                 None => merged.push(batch),
             }

@@ -1,15 +1,16 @@
 //! A callback contains the outcome of its message (protocol §8), as in the log. Its body was frozen when its
 //! batch was finalized. Where the log may have changed around that time, every value since then is accepted.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::admissions::{CallbackTargets, Likely, requested_branch, wants_gate};
 use super::batches::{Batch, batches};
+use super::frames::RunEnd;
 use super::history::{CallbackRequest, SessionHistory, StreamEvent};
 use super::one_callback::first_requests;
+use super::transcript::Transcript;
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::ids;
 
@@ -20,7 +21,8 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "The receiver has no other source: what the body says is what the user of the receiver reads.",
     moment: Moment::Always,
     protocol: &ids([
-        "R8.9", "R8.11", "R8.12", "R8.13", "R8.14", "R8.15", "R8.16", "R8.17", "R8.18",
+        "R6.32", "R6.35", "R8.9", "R8.11", "R8.12", "R8.13", "R8.14", "R8.15", "R8.16", "R8.17", "R8.18",
+        "R8.36", "R8.37",
     ]),
     check: Check::Sessions(check),
 };
@@ -47,6 +49,8 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                     ));
                 }
             }
+            findings.extend(wrong_error(batch, request));
+            findings.extend(wrong_text(session, batch, request));
             findings.extend(wrong_gate_result(session, batch, request));
         }
     }
@@ -68,9 +72,7 @@ fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(&'static str, Possi
         ("cloudAgentSessionId", vec![json!(session.id)]),
         ("messageId", vec![json!(batch.message)]),
         ("status", vec![end["status"].clone()]),
-        ("errorMessage", vec![end["error"].clone()]),
     ];
-    expected.extend(texts(session, batch).map(|texts| ("lastAssistantMessageText", texts)));
     expected.extend(branches(session, batch).map(|branches| ("lastSeenBranch", branches)));
     if !session.roots().is_empty() {
         let roots = session.roots().iter().map(|root| json!(root));
@@ -79,64 +81,56 @@ fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(&'static str, Possi
     expected
 }
 
+/// The finding about a wrong error. A cut one is the beginning of the error in the log (R8.37).
+fn wrong_error(batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
+    let (expected, found) = (&batch.end.data["error"], &request.body["errorMessage"]);
+    let truncation = &request.body["errorMessageTruncation"];
+    let is_right = match (expected.as_str(), found.as_str()) {
+        (Some(expected), Some(found)) if truncation.is_object() => {
+            expected.starts_with(found)
+                && truncation["originalUtf8ByteLength"] == expected.len()
+                && truncation["retainedUtf8ByteLength"] == found.len()
+        }
+        _ => expected == found,
+    };
+    (!is_right).then(|| {
+        let text = format!("its callback has `errorMessage` {found}, but it should have {expected}");
+        ORACLE.finding_about(request.at, batch.message, text)
+    })
+}
+
+/// The finding about a wrong text. The text may be left out for its size (R8.36).
+fn wrong_text(session: &SessionHistory, batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
+    let expected = texts(session, batch)?;
+    let found = &request.body["lastAssistantMessageText"];
+    let truncation = &request.body["lastAssistantMessageTextTruncation"];
+    let is_right = if truncation.is_object() {
+        let length = &truncation["originalUtf8ByteLength"];
+        let mut texts = expected.iter().filter_map(Value::as_str);
+        found.is_null() && texts.any(|text| *length == text.len())
+    } else {
+        expected.contains(found)
+    };
+    let expected = either(&expected);
+    (!is_right).then(|| {
+        let text =
+            format!("its callback has `lastAssistantMessageText` {found}, but it should have {expected}");
+        ORACLE.finding_about(request.at, batch.message, text)
+    })
+}
+
 /// The possible texts; `None` if the log leaves the text open.
 fn texts(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
-    let end = &batch.end.data;
-    if end["status"] != "completed" {
+    if batch.end.data["status"] != "completed" {
         return Some(vec![Value::Null]);
     }
-    let replies = match end["assistantMessageId"].as_str() {
-        Some(reply) => BTreeSet::from([reply]),
-        None => replies_to(session, batch.message),
-    };
-    let reply = match replies.len() {
-        0 => return Some(vec![Value::Null]),
-        1 => replies.first()?,
-        _ => return None,
-    };
-    let (text, (last_event_at, last_event)) = text_of(session, reply);
-    // Within one millisecond the order of the log decides: an event after the end may also follow the callback.
-    let is_in_time = last_event < batch.end.id || last_event_at < batch.not_before;
-    (last_event_at <= batch.not_before && is_in_time).then(|| vec![json!(text)])
-}
-
-/// The ids of the assistant's messages that answer a message.
-fn replies_to<'a>(session: &SessionHistory<'a>, message: &str) -> BTreeSet<&'a str> {
-    let infos = session.kept.iter().filter_map(|event| match event.kilo() {
-        Some(("message.updated", properties)) => Some(&properties["info"]),
-        _ => None,
+    let texts = Transcript::of(session, batch).latest_texts()?;
+    let texts = texts.into_iter().flat_map(|text| {
+        // An empty text may be absent.
+        let absent = text.is_empty().then_some(Value::Null);
+        absent.into_iter().chain([json!(text)])
     });
-    infos
-        .filter(|info| info["role"] == "assistant" && info["parentID"] == message)
-        .filter_map(|info| info["id"].as_str())
-        .collect()
-}
-
-/// The text of an assistant's message, with the time and id of the last event about it. The text consists of the text
-/// parts in order of their ids, without removed ones.
-fn text_of(session: &SessionHistory, assistant_message: &str) -> (Option<String>, (Duration, u64)) {
-    let mut parts: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut last_event = (Duration::ZERO, 0);
-    for event in &session.kept {
-        let Some((name, properties)) = event.kilo() else {
-            continue;
-        };
-        let part = &properties["part"];
-        if name == "message.part.updated" && part["messageID"] == assistant_message {
-            last_event = last_event.max((event.at, event.id));
-            let text = part["text"].as_str().filter(|_| part["type"] == "text");
-            match (part["id"].as_str(), text) {
-                (Some(id), Some(text)) => parts.insert(id, text),
-                (id, _) => parts.remove(id.unwrap_or_default()),
-            };
-        } else if name == "message.part.removed" && properties["messageID"] == assistant_message {
-            last_event = last_event.max((event.at, event.id));
-            parts.remove(properties["partID"].as_str().unwrap_or_default());
-        }
-    }
-    let text: String = parts.into_values().collect();
-    let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    (text, last_event)
+    Some(texts.collect())
 }
 
 /// The possible branches; `None` if the wire does not show the requested branch.
@@ -156,34 +150,36 @@ fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
         if is_later_turn && event.message().is_some_and(calls_back) {
             break;
         }
-        if let Some(branch) = reported(event, "currentBranch") {
+        if let Some(RunEnd::Complete {
+            branch: Some(branch), ..
+        }) = RunEnd::of_event(event)
+        {
             // A later report replaces earlier ones, unless the batch may have been finalized before it.
             if event.id < batch.end.id {
                 possible.clear();
             }
-            possible.push(branch.clone());
+            possible.push(json!(branch));
         }
     }
     Some(possible)
 }
 
-/// A field that a `complete` reports.
-fn reported<'a>(event: &'a StreamEvent, field: &str) -> Option<&'a Value> {
-    let reported = &event.data[field];
-    (event.name == "complete" && !reported.is_null()).then_some(reported)
+/// The gate result that a `complete` reports, if it does; `None` for other events.
+fn completion(event: &StreamEvent) -> Option<Option<&str>> {
+    match RunEnd::of_event(event)? {
+        RunEnd::Complete { gate_result, .. } => Some(gate_result),
+        RunEnd::Interrupted | RunEnd::FatalError => None,
+    }
 }
 
 /// The finding about a wrong gate result. A result may be missing if the wrapper may have been lost.
 fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
-    let results: Vec<&Value> = session
-        .kept
-        .iter()
-        .filter_map(|event| reported(event, "gateResult"))
-        .collect();
+    let completions = session.kept.iter();
+    let mut completions = completions.filter_map(|event| Some((*event, completion(event)?)));
     let found = &request.body["gateResult"];
     let finding = |text: String| Some(ORACLE.finding_about(request.at, batch.message, text));
     if !found.is_null() {
-        if !results.contains(&found) {
+        if !completions.any(|(_, result)| result.is_some_and(|result| found == result)) {
             return finding(format!(
                 "its callback has `gateResult` {found}, but no wrapper reported that"
             ));
@@ -197,14 +193,11 @@ fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &Callback
         .collect();
     let is_awaited =
         batch.end.data["status"] == "completed" && wants_gate(session, batch.message) == Likely::Yes;
-    let next = session
-        .kept
-        .iter()
-        .find(|event| event.id > batch.end.id && event.name == "complete")?;
-    let expected = reported(next, "gateResult")?;
+    let (next, result) = completions.find(|(event, _)| event.id > batch.end.id)?;
+    let expected = result?;
     if is_awaited && batch.is_certain && generations.len() == 1 && request.at > next.at {
         return finding(format!(
-            "its callback has no `gateResult`, but the wrapper reported {expected}"
+            "its callback has no `gateResult`, but the wrapper reported {expected:?}"
         ));
     }
     None
@@ -264,6 +257,135 @@ mod tests {
         assert_eq!(with_text("one two"), NOTHING);
         assert_eq!(with_text("two  one"), FOUND);
         assert_eq!(with_text("one two three"), FOUND);
+    }
+
+    /// The text of a callback for a turn with two assistant messages. The first one ends the message, and the second
+    /// one has this last version.
+    fn text_of_tool_loop(second: Option<Value>, text: Value) -> Vec<String> {
+        let mut writer = Writer::with_callback("m1");
+        writer.queued("m1");
+        writer.delivered("m1");
+        writer.sent("m1");
+        writer.part("a1", "p1", "first");
+        writer.assistant("m1", "a1", json!({"completed": 1}));
+        writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+        if let Some(time) = second {
+            writer.part("a2", "p2", "second");
+            writer.assistant("m1", "a2", time);
+        }
+        writer.idle();
+        writer.called_back("m1", json!({"lastAssistantMessageText": text}), 200);
+        writer.judged()
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_latest_finished_answer() {
+        let (finished, unfinished) = (json!({"completed": 2}), json!({}));
+        for (second, right, wrong) in [
+            (None, "first", "second"),
+            (Some(unfinished), "first", "second"),
+            (Some(finished), "second", "first"),
+        ] {
+            assert_eq!(
+                text_of_tool_loop(second.clone(), json!(right)),
+                NOTHING,
+                "{second:?}"
+            );
+            assert_eq!(
+                text_of_tool_loop(second.clone(), json!(wrong)),
+                FOUND,
+                "{second:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_at_the_same_time_as_the_idle_counts_if_it_was_shown_before() {
+        for (text, rules) in [("second", &NOTHING[..]), ("first", &FOUND)] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.part("a1", "p1", "first");
+            writer.at_once(|writer| {
+                writer.assistant("m1", "a1", json!({"completed": 1}));
+                writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+                writer.part("a2", "p2", "second");
+                writer.assistant("m1", "a2", json!({"completed": 2}));
+                writer.idle();
+            });
+            writer.called_back("m1", json!({"lastAssistantMessageText": text}), 200);
+            assert_eq!(writer.judged(), rules, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_is_empty_or_absent() {
+        for (text, rules) in [
+            (json!(""), &NOTHING[..]),
+            (Value::Null, &NOTHING),
+            (json!("some"), &FOUND),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.assistant("m1", "a1", json!({"completed": 1}));
+            writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+            writer.idle();
+            writer.called_back("m1", json!({"lastAssistantMessageText": text}), 200);
+            assert_eq!(writer.judged(), rules, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_was_removed_after_the_end_may_be_in_the_text() {
+        for (text, rules) in [("one two", &NOTHING[..]), ("one", &NOTHING), ("two", &FOUND)] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.part("a1", "p1", "one ");
+            writer.part("a1", "p2", "two");
+            writer.assistant("m1", "a1", json!({"completed": 1}));
+            writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+            writer.kilo("message.part.removed", json!({"messageID": "a1", "partID": "p2"}));
+            writer.idle();
+            writer.called_back("m1", json!({"lastAssistantMessageText": text}), 200);
+            assert_eq!(writer.judged(), rules, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_or_an_error_may_be_cut_for_its_size() {
+        let cut = |length: usize| json!({"originalUtf8ByteLength": length, "retainedUtf8ByteLength": 0});
+        for (length, rules) in [(5, &NOTHING[..]), (6, &FOUND)] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.part("a1", "p1", "first");
+            writer.assistant("m1", "a1", json!({"completed": 1}));
+            writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+            writer.idle();
+            let more = json!({"lastAssistantMessageTextTruncation": cut(length)});
+            writer.called_back("m1", more, 200);
+            assert_eq!(writer.judged(), rules, "{length}");
+        }
+        for (error, retained, rules) in [("lo", 2, &NOTHING[..]), ("lo", 3, &FOUND), ("no", 2, &FOUND)] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.failed(
+                "m1",
+                json!({"completionSource": "wrapper_failure", "error": "long"}),
+            );
+            let cut = json!({"originalUtf8ByteLength": 4, "retainedUtf8ByteLength": retained});
+            let more = json!({"status": "failed", "errorMessage": error, "errorMessageTruncation": cut});
+            writer.called_back("m1", more, 200);
+            assert_eq!(writer.judged(), rules, "{error} {retained}");
+        }
     }
 
     #[test]

@@ -19,11 +19,7 @@ pub(super) fn lasts_until(
     end: &StreamEvent,
     interrupts: &[(Duration, Duration)],
 ) -> Duration {
-    let mut given = session.deliveries.iter().rev();
-    // The run that accepted it is the last one that it was delivered to.
-    let last = given
-        .find(|delivery| delivery.message == message && delivery.at <= end.at + session.run.time_error());
-    let Some(fence) = last.and_then(|delivery| delivery.fence.as_ref()) else {
+    let Some(fence) = session.run_of(message, end.at + session.run.time_error()) else {
         return end.at;
     };
     // The shortest time after which a wrapper without accepted messages is released.

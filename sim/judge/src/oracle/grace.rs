@@ -40,10 +40,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 
 fn lost_message(session: &SessionHistory, end: &StreamEvent) -> Option<String> {
     let message = end.message()?;
-    let mut given = session.deliveries.iter().rev();
-    // The run that accepted it is the last one that it was delivered to.
-    let last = given.find(|delivery| delivery.message == message && delivery.at <= end.at)?;
-    let fence = last.fence.as_ref()?;
+    let fence = session.run_of(message, end.at)?;
     let sockets = session.ingests().filter(|ingest| ingest.fence == *fence);
     let sockets = sockets.map(|ingest| Socket {
         host: &ingest.host,

@@ -1,12 +1,12 @@
-//! A message is interrupted by a user who interrupts or deletes the session, or by the event `interrupted` of the wrapper
-//! that has the message (protocol §6).
+//! A message is interrupted by a user who interrupts or deletes the session, by the event `interrupted` of the wrapper
+//! that has the message (protocol §6), or with the imported execution that it belongs to (protocol §10).
 //!
 //! The event counts if the wrapper received no order to stop before. Otherwise it counts only if a user requested the
-//! stop while that run existed: an order to an earlier run does not apply (protocol §5). Events of the wrapper of an
-//! imported execution end no message (protocol §10).
+//! stop while that run existed: an order to an earlier run does not apply (protocol §5).
 
 use std::time::Duration;
 
+use super::frames::RunEnd;
 use super::history::{Call, Ingest, SessionHistory, Stop, StreamEvent, WrapperFrame};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -17,7 +17,7 @@ pub(super) const ORACLE: Oracle = Oracle {
     why: "An interrupted message is not tried again. If a stop that was meant for an earlier run ended a later \
         message, work that the user still wants would be lost.",
     moment: Moment::Always,
-    protocol: &ids(["R2.93", "R5.42", "R6.4", "R6.10"]),
+    protocol: &ids(["R2.60", "R2.93", "R5.42", "R6.4", "R6.10", "R6.29", "R6.36"]),
     check: Check::Sessions(check),
 };
 
@@ -37,7 +37,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 /// The text of the finding about an end without a cause.
 fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
     let reported_at = end.at + session.run.time_error();
-    if user_requested(session, end.at, reported_at) {
+    if user_requested(session, end.at, reported_at) || is_of_interrupted_execution(session, end) {
         return None;
     }
     let mut stopped_by = None;
@@ -71,8 +71,25 @@ fn user_requested(session: &SessionHistory, earliest: Duration, latest: Duration
     })
 }
 
-fn is_request(call: &Call) -> bool {
-    matches!(call.procedure.as_str(), "interruptSession" | "deleteSession") && !call.is_refused()
+/// Whether a call may have interrupted messages. An interrupt that found nothing to interrupt answers `success: false`
+/// and has changed nothing (R2.60, R6.29).
+pub(super) fn is_request(call: &Call) -> bool {
+    match call.procedure.as_str() {
+        "deleteSession" => !call.is_refused(),
+        "interruptSession" => {
+            call.reply.is_none() || call.success().is_some_and(|(_, data)| data["success"] == true)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an imported execution was interrupted at the time of that end.
+fn is_of_interrupted_execution(session: &SessionHistory, end: &StreamEvent) -> bool {
+    let mut events = session.kept.iter();
+    events.any(|event| {
+        let is_interrupted = event.is_of_execution() && event.name == "interrupted";
+        is_interrupted && event.at.abs_diff(end.at) <= session.run.time_error()
+    })
 }
 
 /// The events `interrupted` up to `by` of the runs that the message was delivered to, with their sockets.
@@ -87,7 +104,9 @@ fn stop_events<'a>(
         .filter(move |delivery| delivery.message == message && delivery.at <= by);
     let fences: Vec<_> = given.filter_map(|delivery| delivery.fence.as_ref()).collect();
     session.wrapper_frames().filter(move |(ingest, frame)| {
-        frame.name == "interrupted" && frame.at <= by && fences.contains(&&ingest.fence)
+        RunEnd::of_frame(frame) == Some(RunEnd::Interrupted)
+            && frame.at <= by
+            && fences.contains(&&ingest.fence)
     })
 }
 
@@ -166,13 +185,41 @@ mod tests {
             // A request that was answered before this time is over.
             writer.wait(1);
             writer.interrupted("m1");
-            assert_eq!(writer.judged(), rules, "{place}");
+            let mut found = writer.judged();
+            // The refusal itself has no cause either.
+            found.retain(|rule| rule != "no-error-without-a-cause");
+            assert_eq!(found, rules, "{place}");
         }
-        let mut writer = started();
-        let exchange = writer.requests("interruptSession", json!({"sessionId": "s"}));
-        writer.interrupted("m1");
-        writer.is_answered(exchange, 200, json!({"result": {"data": {"success": true}}}));
-        assert_eq!(writer.judged(), NOTHING);
+        for (success, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
+            let mut writer = started();
+            writer.interrupts_with(success, |writer| writer.interrupted("m1"));
+            assert_eq!(writer.judged(), rules, "{success}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_event_with_invalid_data_is_no_cause() {
+        for (data, rules) in [
+            (json!({"reason": 1}), &FOUND[..]),
+            (json!({"reason": "no"}), &NOTHING),
+        ] {
+            let mut writer = started();
+            writer.wrapper_sends(1, "interrupted", data);
+            writer.interrupted("m1");
+            assert_eq!(writer.judged(), rules);
+        }
+    }
+
+    #[test]
+    fn a_message_may_be_interrupted_with_its_execution() {
+        for (execution, rules) in [("interrupted", &NOTHING[..]), ("error", &FOUND)] {
+            let mut writer = started();
+            writer.at_once(|writer| {
+                writer.event_of("exc_1", execution, json!({}));
+                writer.interrupted("m1");
+            });
+            assert_eq!(writer.judged(), rules);
+        }
     }
 
     #[test]
@@ -194,9 +241,7 @@ mod tests {
     fn a_stop_of_an_earlier_run_is_no_cause_in_a_later_one() {
         for (requests_again, rules) in [(false, &FOUND[..]), (true, &NOTHING)] {
             let mut writer = started();
-            let exchange = writer.requests("interruptSession", json!({"sessionId": "s"}));
-            writer.interrupted("m1");
-            writer.is_answered(exchange, 200, json!({"result": {"data": {"success": true}}}));
+            writer.interrupts_with(true, |writer| writer.interrupted("m1"));
             writer.acked("send", "m2", json!({}));
             accepted(&mut writer, "m2", 2);
             if requests_again {

@@ -1,9 +1,9 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `batches` and `gate_wait` derive what several oracles
-//! need. Where the wire leaves open what happened, every possible outcome is accepted: an oracle reports a finding
-//! only if no possible outcome satisfies its rule.
+//! file; all read the trace through [`history`]. `admissions`, `batches`, `fences`, `frames`, `gate_wait` and `transcript`
+//! derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted: an oracle
+//! reports a finding only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;
@@ -17,13 +17,16 @@ mod callback_target;
 mod event_ids;
 mod execution_id;
 mod exhaustion;
+mod fences;
 mod fifo;
+mod frames;
 mod gate_wait;
 mod gateway_is_empty;
 mod grace;
 pub mod history;
 mod internal_errors;
 mod interrupts;
+mod job_size;
 mod message_states;
 pub mod no_secret_leaves;
 mod one_callback;
@@ -36,6 +39,7 @@ mod same_badges;
 mod snapshot;
 mod stale_fence;
 mod terminal_once;
+mod transcript;
 mod wrapper_promises;
 
 #[cfg(test)]
@@ -121,7 +125,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 27] = [
+pub static ORACLES: [Oracle; 28] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -144,6 +148,7 @@ pub static ORACLES: [Oracle; 27] = [
     callback_content::ORACLE,
     callback_repeats::ORACLE,
     callback_target::ORACLE,
+    job_size::ORACLE,
     acked_survives::ORACLE,
     all_end::ORACLE,
     callback_arrives::ORACLE,

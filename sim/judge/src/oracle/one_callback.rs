@@ -18,7 +18,8 @@ pub(super) const ORACLE: Oracle = Oracle {
         early or additional callback starts it never, too soon or twice.",
     moment: Moment::Always,
     protocol: &ids([
-        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24", "R8.39", "R8.40",
+        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24", "R8.38", "R8.39",
+        "R8.40",
     ]),
     check: Check::Sessions(check),
 };
@@ -89,7 +90,7 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
     if !batch.is_certain
         || session.run.end <= due_at(session, batch)
         || is_given_up(session, &[], batch.not_before)
-        || !is_for_receiver(session, batch.message)
+        || !is_owed(session, batch.message)
     {
         return None;
     }
@@ -100,12 +101,24 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
     Some(ORACLE.finding_about(session.run.end, batch.message, text))
 }
 
-/// Whether every target that the message may have been admitted with is at the receiver.
-fn is_for_receiver(session: &SessionHistory, message: &str) -> bool {
+/// The most bytes of a job's JSON without its target, texts and branch.
+const SMALL_FIELDS: usize = 2_000;
+
+/// Whether the queue certainly sends a request for a message to the receiver: every target that it may have been
+/// admitted with is there, and its job fits the queue.
+fn is_owed(session: &SessionHistory, message: &str) -> bool {
     let mut queued = session.kept.iter().filter(|event| event.is_queued());
-    let queued = queued.find(|event| event.message() == Some(message));
-    let receiver = &session.run.context.receiver;
-    queued.is_none_or(|queued| CallbackTargets::of(session).reach(receiver, queued.at))
+    let Some(queued) = queued.find(|event| event.message() == Some(message)) else {
+        return true;
+    };
+    let targets = CallbackTargets::of(session);
+    let branches = session.kept.iter().filter(|event| event.name == "complete");
+    let longest_branch = branches
+        .map(|event| event.data["currentBranch"].to_string().len())
+        .max();
+    let size = targets.largest(queued.at) + longest_branch.unwrap_or(0) + SMALL_FIELDS;
+    let context = &session.run.context;
+    targets.reach(&context.receiver, queued.at) && size <= context.profile.callback_job_limit
 }
 
 #[cfg(test)]
@@ -154,26 +167,23 @@ mod tests {
 
     #[test]
     fn a_callback_before_the_idle_is_found_unless_the_user_interrupted() {
-        let early = |interrupts: bool| {
+        let early = |interrupts: Option<bool>| {
             let mut writer = Writer::with_callback("m1");
             writer.queued("m1");
             writer.delivered("m1");
             writer.sent("m1");
             writer.completed("m1");
-            if interrupts {
-                writer.answered(
-                    "interruptSession",
-                    json!({}),
-                    200,
-                    json!({"result": {"data": {}}}),
-                );
+            if let Some(success) = interrupts {
+                let body = json!({"result": {"data": {"success": success}}});
+                writer.answered("interruptSession", json!({}), 200, body);
             }
             writer.called_back("m1", json!({}), 200);
             writer.idle();
             writer.judged()
         };
-        assert_eq!(early(false), FOUND);
-        assert_eq!(early(true), NOTHING);
+        assert_eq!(early(None), FOUND);
+        assert_eq!(early(Some(false)), FOUND, "it found nothing to interrupt");
+        assert_eq!(early(Some(true)), NOTHING);
     }
 
     #[test]
@@ -218,6 +228,50 @@ mod tests {
     }
 
     #[test]
+    fn an_invalid_complete_finalizes_nothing() {
+        for (complete, rules) in [
+            (json!({"exitCode": 0}), &NOTHING[..]),
+            (json!({"gateResult": "pass"}), &FOUND),
+            (json!({"exitCode": 0, "gateResult": "maybe"}), &FOUND),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.completed("m1");
+            writer.event("complete", complete.clone());
+            writer.called_back("m1", json!({}), 200);
+            writer.idle();
+            assert_eq!(writer.judged(), rules, "{complete}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_complete_settles_needs_neither_idle_nor_gate_result() {
+        let mut writer = Writer::with_callback("m1");
+        writer.acked(
+            "send",
+            "m2",
+            json!({"message": {"id": "m2"}, "finalization": {"gateThreshold": "all"}}),
+        );
+        writer.bound(1);
+        writer.opens_ingest(1);
+        for message in ["m1", "m2"] {
+            writer.queued(message);
+            writer.delivered_to(message, 1);
+            writer.sent(message);
+        }
+        writer.at_once(|writer| {
+            writer.event("complete", json!({"exitCode": 0}));
+            for message in ["m1", "m2"] {
+                writer.completed_with(message, json!({"completionSource": "idle_reconciliation"}));
+            }
+        });
+        writer.called_back("m2", json!({}), 200);
+        assert_eq!(writer.judged(), NOTHING);
+    }
+
+    #[test]
     fn a_batch_whose_wrapper_is_connected_and_never_idle_is_not_finalized() {
         for (is_there, rules) in [(true, &NOTHING[..]), (false, &FOUND[..])] {
             let mut writer = Writer::with_callback("m1");
@@ -245,6 +299,14 @@ mod tests {
             writer.turn("m1");
             assert_eq!(writer.judged(), rules, "{url}");
         }
+    }
+
+    #[test]
+    fn a_job_that_does_not_fit_the_queue_is_given_up() {
+        let target = json!({"url": "http://receiver:9200/callback", "headers": {"x": "a".repeat(200_000)}});
+        let mut writer = Writer::with_target("m1", target);
+        writer.turn("m1");
+        assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]

@@ -1,8 +1,6 @@
-//! A fence that was superseded by a newer allocation has no effect any more (protocol §5): no ingest opens under it, and
-//! a frame on a socket under it reaches no client and ends no message.
-//!
-//! A fence is superseded at the latest when the wrapper receives a newer one, because the server knew of the newer
-//! allocation before the wrapper did. From then on:
+//! A fence that is not current any more has no effect (protocol §5): no ingest opens under it, and a frame on a socket
+//! under it reaches no client and ends no message. A fence stops being current when its run ends or when a newer run is
+//! allocated; [`Fences`] has the times.
 //!
 //! - A frame that the wrapper sent *after* that time cannot have been processed before it.
 //! - A frame that it sent *before* may have been processed, or may have been in transit. The server's time, which every
@@ -16,30 +14,35 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::fences::Fences;
+use super::frames::RunEnd;
 use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, kilo};
+use super::interrupts;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "stale-fence-counts-for-nothing",
-    rule: "Under a superseded fence no ingest opens, and no event reaches a client or ends a message.",
-    why: "A wrapper that was replaced may still be running, and its events describe an abandoned turn. They \
-        must not mix with the events of the run that replaced it.",
+    rule: "Under a superseded fence, or after the end of its run, no ingest opens, and no event reaches a client or \
+        ends a message.",
+    why: "A wrapper that was replaced or stopped may still be running, and its events describe an abandoned turn. \
+        They must not mix with the events of the run that replaced it.",
     moment: Moment::Always,
-    protocol: &ids(["R1.5", "R5.50", "R5.61", "R5.65"]),
+    protocol: &ids(["R1.5", "R5.50", "R5.61", "R5.63", "R5.65", "R6.25", "R6.34"]),
     check: Check::Sessions(check),
 };
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let fences = Fences::of(session);
     let mut findings = refusals_missing(session, &fences);
-    if fences.were_superseded() {
+    if fences.have_changed() {
         let frames: Vec<FencedFrame> = session
             .wrapper_frames()
             .map(|(ingest, frame)| FencedFrame {
                 frame,
                 generation: ingest.fence.generation,
-                stale_from: fences.superseded_at(ingest.fence.generation),
+                stale_from: fences.stale_from(ingest.fence.generation),
+                replaced_at: fences.replaced_at(ingest.fence.generation),
                 time_error: session.run.time_error(),
             })
             .collect();
@@ -49,45 +52,26 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     findings
 }
 
-/// The latest time at which each fence was superseded.
-struct Fences {
-    /// Time at which the wrapper first received a fence of each generation.
-    given_at: BTreeMap<u64, Duration>,
-}
-
-impl Fences {
-    fn of(session: &SessionHistory) -> Self {
-        let mut given_at = BTreeMap::new();
-        for binding in &session.bindings {
-            given_at.entry(binding.fence.generation).or_insert(binding.at);
-        }
-        Self { given_at }
-    }
-
-    fn were_superseded(&self) -> bool {
-        self.given_at.len() > 1
-    }
-
-    /// The time from which a generation is certainly superseded; the maximum if none is newer.
-    fn superseded_at(&self, generation: u64) -> Duration {
-        let newer = self.given_at.range(generation.saturating_add(1)..);
-        newer.map(|(_, at)| *at).min().unwrap_or(Duration::MAX)
-    }
-}
-
 /// Findings about ingest sockets that should have been refused. The wrapper cancels a pending socket when its binding
 /// changes, so a socket that opens later was also requested later.
 fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Finding> {
     let violation = |ingest: &Ingest| {
         let generation = ingest.fence.generation;
-        let superseded_at = fences.superseded_at(generation);
+        let replaced_at = fences.replaced_at(generation);
         let mut given = session.bindings.iter();
         let was_given = given.any(|given| given.fence == ingest.fence && given.at <= ingest.opened_at);
         let tolerance = session.run.context.timing_tolerance;
-        if ingest.opened_at > superseded_at.saturating_add(tolerance) {
+        if ingest.opened_at > replaced_at.saturating_add(tolerance) {
             Some(format!(
                 "an ingest was opened under generation {generation}, which was superseded at {}",
-                secs(superseded_at)
+                secs(replaced_at)
+            ))
+        } else if let Some(ended_at) = fences.ended_at(generation)
+            && opened_after(session, ingest, ended_at)
+        {
+            Some(format!(
+                "an ingest was opened under generation {generation}, whose run had ended at {}",
+                secs(ended_at)
             ))
         } else if was_given {
             None
@@ -105,19 +89,35 @@ fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Finding> {
         .collect()
 }
 
+/// Whether the server certainly accepted an ingest after that time. Its answer may be in transit.
+fn opened_after(session: &SessionHistory, ingest: &Ingest, time: Duration) -> bool {
+    let faults = &session.run.faults;
+    ingest.opened_at > time + session.run.time_error() + session.run.max_transit()
+        && !faults.may_have_disrupted(&ingest.host, time, ingest.opened_at)
+}
+
 /// A frame of the wrapper, and how long its fence was current.
 struct FencedFrame<'a> {
     frame: &'a WrapperFrame,
     generation: u64,
+    /// The time from which the fence was certainly not current.
     stale_from: Duration,
+    /// The time at which a newer fence replaced it.
+    replaced_at: Duration,
     /// How far the time of its effect may be from the time that the server reports.
     time_error: Duration,
 }
 
 impl FencedFrame<'_> {
-    /// Whether it may have an effect that the server reports at `reported_at`.
-    fn may_have_effect(&self, reported_at: Duration) -> bool {
+    /// Whether it may be shown at `reported_at`.
+    fn may_be_shown(&self, reported_at: Duration) -> bool {
         reported_at < self.stale_from && self.frame.at < self.stale_from
+    }
+
+    /// Whether it may end a message at `reported_at`. A message whose delivery is in progress is ended when it is
+    /// accepted, which may be after the end of the run (R6.30, R6.31).
+    fn may_end_message(&self, reported_at: Duration) -> bool {
+        reported_at < self.replaced_at && self.frame.at < self.stale_from
     }
 
     /// Whether it was sent before that time.
@@ -142,9 +142,9 @@ fn ends_by_stale_frames(session: &SessionHistory, frames: &[FencedFrame]) -> Vec
         let Some(generation) = causes.peek().map(|frame| frame.generation) else {
             continue;
         };
-        if !causes.any(|frame| frame.may_have_effect(end.at)) {
+        if !causes.any(|frame| frame.may_end_message(end.at)) {
             let text = format!(
-                "event {} ends it because of a frame under generation {generation}, which had been superseded",
+                "event {} ends it because of a frame under generation {generation}, which was not current any more",
                 end.id
             );
             findings.push(ORACLE.finding_about(session.run.first_seen(end), message, text));
@@ -176,8 +176,8 @@ impl Cause {
 
     fn is_given_by(self, frame: &WrapperFrame, message: &str) -> bool {
         match self {
-            Self::Interrupt => frame.name == "interrupted",
-            Self::FatalError => frame.name == "error" && frame.data["fatal"] == true,
+            Self::Interrupt => RunEnd::of_frame(frame) == Some(RunEnd::Interrupted),
+            Self::FatalError => RunEnd::of_frame(frame) == Some(RunEnd::FatalError),
             Self::Reply => {
                 let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) else {
                     return false;
@@ -190,11 +190,10 @@ impl Cause {
     }
 }
 
-/// Whether a user had interrupted the session by then. A deletion begins with an interrupt.
+/// Whether a user may have interrupted the session by then.
 fn is_interrupted_by_user(session: &SessionHistory, reported_at: Duration) -> bool {
-    let is_interrupt = |procedure: &str| matches!(procedure, "interruptSession" | "deleteSession");
     let mut calls = session.calls.iter();
-    calls.any(|call| is_interrupt(&call.procedure) && call.at <= reported_at + session.run.time_error())
+    calls.any(|call| interrupts::is_request(call) && call.at <= reported_at + session.run.time_error())
 }
 
 /// Findings about events that a stream contains more often than they were sent under a current fence.
@@ -229,9 +228,7 @@ fn stale_events_on(
 ) -> Vec<Finding> {
     let mut shown: BTreeMap<&str, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
     for seen in session.run.shown(stream) {
-        // No wrapper sends the server's own events.
-        let is_own = seen.event.name.starts_with("cloud.");
-        if is_own || seen.seen_at < first_change {
+        if is_of_server(&seen.event) || seen.seen_at < first_change {
             continue;
         }
         if let Some((frames, _)) = sent.get_key_value(&content(&seen.event.name, &seen.event.data)) {
@@ -253,11 +250,11 @@ fn stale_events_on(
             let is_current = current_until.get(place).is_some_and(|until| event.at < *until);
             let stale = frames
                 .iter()
-                .find(|frame| frame.was_sent(event.at) && !frame.may_have_effect(event.at));
+                .find(|frame| frame.was_sent(event.at) && !frame.may_be_shown(event.at));
             if let (false, Some(frame)) = (is_current, stale) {
                 let name = event.kilo().map_or(event.name.as_str(), |(name, _)| name);
                 let text = format!(
-                    "{} received {name}, which was sent under generation {}, after that had been superseded",
+                    "{} received {name}, which was sent under generation {}, when that was not current any more",
                     stream.party, frame.generation
                 );
                 findings.push(ORACLE.finding(seen_at, None, text));
@@ -266,6 +263,13 @@ fn stale_events_on(
         }
     }
     findings
+}
+
+/// Whether an event may be the server's own, or is one of an imported execution. `commands.available` is remembered for
+/// clients that connect later (R5.84).
+fn is_of_server(event: &StreamEvent) -> bool {
+    let is_shared = matches!(event.name.as_str(), "preparing" | "commands.available");
+    is_shared || event.name.starts_with("cloud.") || event.is_of_execution()
 }
 
 /// The content of an event without its time, for comparison.
@@ -384,6 +388,111 @@ mod tests {
             let found = writer.judged().iter().any(|name| name == FOUND[0]);
             assert_eq!(found, is_found, "{procedure}");
         }
+    }
+
+    /// How the run of generation 1 ends.
+    type RunEnd = fn(&mut Writer);
+
+    const ENDS_OF_A_RUN: [RunEnd; 4] = [
+        |writer| {
+            writer.completed("m1");
+            writer.wrapper_sends(1, "complete", json!({"exitCode": 0}));
+            writer.event("complete", json!({"exitCode": 0}));
+        },
+        |writer| {
+            writer.wrapper_sends(1, "error", json!({"fatal": true}));
+            writer.at_once(|writer| {
+                writer.event("error", json!({"fatal": true}));
+                let data = json!({"completionSource": "wrapper_failure", "reason": "wrapper_error"});
+                writer.failed("m1", data);
+            });
+        },
+        |writer| writer.interrupts_with(true, |writer| writer.interrupted("m1")),
+        |writer| {
+            writer.ingest_ends(1);
+            writer.wait(10);
+            let data = json!({"completionSource": "wrapper_failure", "reason": "wrapper_disconnected"});
+            writer.failed("m1", data);
+        },
+    ];
+
+    fn at_work() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer.wrapper_reports(1, "m1");
+        writer
+    }
+
+    #[test]
+    fn an_event_after_the_end_of_its_run_is_found_if_it_is_shown() {
+        // After the last one the wrapper has no socket to send on.
+        for (place, end) in ENDS_OF_A_RUN[..3].iter().enumerate() {
+            let mut writer = at_work();
+            end(&mut writer);
+            writer.wrapper_sends(1, "kilocode", reply("m1"));
+            assert_eq!(writer.clone().judged(), NOTHING, "{place}");
+            writer.event("kilocode", reply("m1"));
+            let found = writer.judged();
+            assert!(found.contains(&FOUND[0].to_owned()), "{place}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_ingest_after_the_end_of_its_run_is_found() {
+        for (place, end) in ENDS_OF_A_RUN.into_iter().enumerate() {
+            let mut writer = at_work();
+            end(&mut writer);
+            writer.opens_ingest(1);
+            assert_eq!(writer.judged(), FOUND, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_complete_without_valid_data_or_with_a_pending_message_ends_no_run() {
+        let ends: [RunEnd; 2] = [
+            |writer| {
+                writer.wrapper_sends(1, "complete", json!({"exitCode": "0"}));
+                writer.event("complete", json!({"exitCode": "0"}));
+            },
+            |writer| {
+                writer.acked("send", "m2", json!({}));
+                writer.queued("m2");
+                writer.wrapper_sends(1, "complete", json!({"exitCode": 0}));
+                writer.event("complete", json!({"exitCode": 0}));
+                writer.delivered_to("m2", 1);
+                writer.sent("m2");
+                writer.completed("m2");
+            },
+        ];
+        for (place, end) in ends.into_iter().enumerate() {
+            let mut writer = at_work();
+            writer.completed("m1");
+            end(&mut writer);
+            writer.opens_ingest(1);
+            assert_eq!(writer.judged(), NOTHING, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_message_in_delivery_may_end_with_its_run_after_it() {
+        let mut writer = at_work();
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer.delivered_to("m2", 1);
+        writer.wrapper_sends(1, "interrupted", json!({}));
+        writer.at_once(|writer| {
+            writer.event("interrupted", json!({}));
+            writer.interrupted("m1");
+        });
+        writer.at_once(|writer| {
+            writer.sent("m2");
+            writer.interrupted("m2");
+        });
+        assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]

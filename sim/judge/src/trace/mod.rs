@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use turnstile_events::observation::Observation;
+use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
 
 pub use self::render::Labels;
@@ -43,6 +44,8 @@ pub enum What {
     Observation(Observation),
     /// A change of the world.
     World(WorldEvent),
+    /// The server submitted a job to its callback queue. Only simulated servers have such records.
+    Queue(Submission),
     /// The script reached a step.
     Step {
         /// Its line in the script; 0 if the script is not a file.
@@ -101,7 +104,7 @@ impl Trace {
     pub fn observations(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Observation)> {
         self.records.iter().filter_map(|record| match &record.what {
             What::Observation(observation) => Some((record.at, &*record.party, observation)),
-            What::World(_) | What::Step { .. } => None,
+            What::World(_) | What::Queue(_) | What::Step { .. } => None,
         })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use turnstile_events::observation::{ClosedBy, Observation};
+use turnstile_events::queue::{QueueAnswer, Submission};
 
 use super::{Record, What};
 
@@ -52,10 +53,22 @@ impl fmt::Display for What {
                 "== {}",
                 serde_json::to_string(event).map_err(|_| fmt::Error)?
             ),
+            Self::Queue(submission) => formatter.write_str(&submission_words(submission)),
             Self::Step { line: 0, step } => write!(formatter, "-- {step}"),
             Self::Step { line, step } => write!(formatter, "-- line {line}: {step}"),
         }
     }
+}
+
+/// A submitted job and the queue's answer.
+pub fn submission_words(submission: &Submission) -> String {
+    let answer = match submission.answer {
+        QueueAnswer::Accepted => "accepts",
+        QueueAnswer::Refused => "refuses",
+        QueueAnswer::TooLarge => "refuses, because it is too large,",
+    };
+    let Submission { submitted, bytes, .. } = submission;
+    format!("the queue {answer} the callback of {submitted} ({bytes} bytes)")
 }
 
 fn describe(observation: &Observation) -> String {

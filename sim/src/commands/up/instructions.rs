@@ -52,7 +52,7 @@ impl Instructions<'_> {
         format!(
             r##"server    http://{server}, state in {directory} ({kept})
 wrapper   http://{wrapper}, for one session at a time
-gateway   http://{gateway}, controlled by directives in prompts
+gateway   http://{gateway}, echoes prompts, or follows a directive in them
 receiver  http://{receiver}, prints callbacks here
 
 In another terminal, in the same folder:
@@ -75,9 +75,9 @@ SESSION=$(curl -sS "$TURNSTILE_SERVER/trpc/start" {headers} -d '{{
 # until Ctrl-C.
 {turnstile} stream "$SESSION" --text --until cloud.message.completed
 
-# Send another message.
+# Send another message. Without a directive, the reply is the beginning of the prompt.
 curl -sS "$TURNSTILE_SERVER/trpc/send" {headers} \
-  -d '{{ "cloudAgentSessionId": "'"$SESSION"'", "message": {{ "prompt": "__fake__:echo:hello" }} }}'; echo
+  -d '{{ "cloudAgentSessionId": "'"$SESSION"'", "message": {{ "prompt": "Hello, is anybody there?" }} }}'; echo
 
 # Replay the stream from the beginning (needs websocat).
 TICKET=$({turnstile} ticket "$SESSION")

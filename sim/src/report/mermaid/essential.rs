@@ -82,7 +82,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             let lane = event.lane?;
             Some((Weight::Fair, Shape::Note(lane, lane), words()))
         }
-        (What::Observation(_), None) => None,
+        (What::Observation(_), None) | (What::Queue(_), _) => None,
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<FaultSpan> {
     for (record, seen) in trace.records().iter().enumerate() {
         match &seen.what {
             What::World(event) => book.take(record, seen.at, event),
-            What::Step { .. } | What::Observation(_) => {}
+            What::Step { .. } | What::Queue(_) | What::Observation(_) => {}
         }
     }
     book.faults

@@ -39,7 +39,7 @@ impl Lanes {
                     | Observation::SocketRefused { to, .. },
                 ) => add(to),
                 What::World(event) => struck(event).into_iter().for_each(&mut add),
-                What::Observation(_) | What::Step { .. } => {}
+                What::Observation(_) | What::Queue(_) | What::Step { .. } => {}
             }
         }
         names.sort_by_key(|name| rank(name));

@@ -23,6 +23,7 @@ pub(super) mod words;
 use std::time::Duration;
 
 use serde::Serialize;
+use turnstile_events::queue::QueueAnswer;
 use turnstile_judge::trace::{Record, What};
 
 pub(super) use self::arrows::{Arrow, ArrowKind, Fate};
@@ -111,7 +112,8 @@ fn kind_of(what: &What) -> EventKind {
         What::Step { .. } => EventKind::Step,
         What::World(_) => EventKind::World,
         What::Observation(observation) if words::is_trouble(observation) => EventKind::Trouble,
-        What::Observation(_) => EventKind::Wire,
+        What::Queue(submission) if submission.answer != QueueAnswer::Accepted => EventKind::Trouble,
+        What::Observation(_) | What::Queue(_) => EventKind::Wire,
     }
 }
 

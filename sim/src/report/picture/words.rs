@@ -5,8 +5,10 @@
 
 use serde_json::Value;
 use turnstile_events::observation::{ClosedBy, Observation};
+use turnstile_events::queue::Submission;
 use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_fault::Place;
+use turnstile_judge::trace::render::submission_words;
 use turnstile_judge::trace::{Labels, What};
 
 /// Where procedures are, before their names (protocol §2).
@@ -44,6 +46,7 @@ pub(in crate::report) fn headline(what: &What, labels: &Labels) -> String {
             Err(_) => step.clone(),
         },
         What::World(event) => world(event),
+        What::Queue(submission) => submission_headline(submission, labels),
         What::Observation(observation) => of_observation(observation, labels),
     }
 }
@@ -72,6 +75,16 @@ pub(in crate::report) fn detail(what: &What, labels: &Labels) -> String {
         Observation::PeerGone { .. } | Observation::SocketClosed { .. } => String::new(),
     };
     shortened(&named(carried, labels))
+}
+
+/// A submission, with the label of its message.
+fn submission_headline(submission: &Submission, labels: &Labels) -> String {
+    let owner = &submission.submitted;
+    let words = submission_words(submission);
+    match labels.get(owner) {
+        Some(label) => words.replace(owner.as_str(), label),
+        None => words,
+    }
 }
 
 fn of_observation(observation: &Observation, labels: &Labels) -> String {

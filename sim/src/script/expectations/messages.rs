@@ -61,6 +61,7 @@ impl Checker<'_> {
                 "delivery",
                 expected.delivery.map(|delivery: Delivery| json!(delivery)),
             ),
+            ("attempts", expected.attempts.map(|attempts| json!(attempts))),
         ];
         // The finding has the time of the end.
         let wrong = |text: String| {

@@ -50,19 +50,29 @@ impl Checker<'_> {
                 || kilo.is_some_and(|(_, properties)| {
                     kilo_message(properties).is_some_and(|message| messages_of_turn.contains(message))
                 });
-            count += u32::from(is_named && is_about);
+            let has = expected.has.as_ref();
+            let has_fields = has.is_none_or(|has| {
+                has.mismatch(&event.data, |label| self.id(label).map(str::to_owned))
+                    .is_none()
+            });
+            count += u32::from(is_named && is_about && has_fields);
         }
         let bounds = expected.bounds;
         let enough = count >= bounds.at_least || self.may_have_missed(&party, &expected.event);
         let within = enough && bounds.at_most.is_none_or(|most| count <= most);
         let whose = about.map(|label| format!(" of `{label}`")).unwrap_or_default();
+        let which = if expected.has.is_some() {
+            " with these fields"
+        } else {
+            ""
+        };
         let wanted = match bounds.at_most {
             Some(most) if most == bounds.at_least => format!("{most}"),
             Some(most) => format!("{} to {most}", bounds.at_least),
             None => format!("{} or more", bounds.at_least),
         };
         let text = format!(
-            "{party} saw {} {count} times{whose}, not {wanted}",
+            "{party} saw {}{which} {count} times{whose}, not {wanted}",
             expected.event
         );
         (!within).then(|| self.wrong(about, text))?

@@ -26,7 +26,7 @@ impl Player<'_> {
             Ingest::Send { name, frame } => {
                 let order = match frame {
                     IngestFrame::Event { event, data } => {
-                        let data = data.with_ids(|label| self.id_of(label));
+                        let data = data.with_ids(|name| self.id_or_session(name, &SessionName::default()));
                         let mut frame = json!({
                             "streamEventType": event,
                             "timestamp": self.stage.world.now().to_string(),

@@ -5,22 +5,20 @@ use serde_json::{Value, json};
 use turnstile_scenarios::{
     Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker, Initiate,
     Interrupt, Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update, has_field,
+    text_with_ids,
 };
 
 use super::requests::contains;
-use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
+use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target, https_target, target_out_of_reach};
 use crate::script::player::{Halt, Player};
 use crate::stage::client::{Answer, Client, Content, Right};
 
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
 /// Read-only procedures, called with GET.
-const QUERIES: [&str; 4] = [
-    "health",
-    "getSession",
-    "getSessionHealth",
-    "getLatestAssistantMessage",
-];
+const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
+/// Procedures that create a session.
+const CREATING: [&str; 2] = ["start", "prepareSession"];
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
@@ -30,7 +28,12 @@ impl Player<'_> {
     pub(super) fn start(&mut self, start: &Start, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&start.client);
         let id = client.draw_message_id();
-        let answer = match self.surface {
+        // A server whose `start` takes no callback target creates such sessions as the legacy surface does (R2.118).
+        let surface = match self.scenario.session.callback && !self.stage.profile.callback_at_start {
+            true => Surface::Legacy,
+            false => self.surface,
+        };
+        let answer = match surface {
             Surface::Unified => {
                 let input = self.start_input(start, &id);
                 self.make_session(&client, "start", input, &start.session)?
@@ -182,7 +185,7 @@ impl Player<'_> {
             "message": message(&send.prompt, id),
         });
         if let Some(model) = &send.model {
-            input["agent"] = json!({"model": model});
+            input["agent"] = json!({"mode": self.scenario.session.mode, "model": model});
         }
         if let Some(finalization) = &send.finalization {
             input["finalization"] = finalization_fields(finalization);
@@ -217,6 +220,8 @@ impl Player<'_> {
             CallbackTarget::None => Value::Null,
             CallbackTarget::Receiver => callback_target(&self.stage.receiver, CALLBACK_PATH),
             CallbackTarget::Path(path) => callback_target(&self.stage.receiver, path),
+            CallbackTarget::OutOfReach => target_out_of_reach(&self.stage.receiver),
+            CallbackTarget::Https => https_target(&self.stage.receiver),
         };
         let session = self.session(&update.session);
         let input = json!({"cloudAgentSessionId": session, "callbackTarget": target});
@@ -242,7 +247,7 @@ impl Player<'_> {
         let client = self.client(&call.client);
         let procedure = call.procedure.as_str();
         let mut input = match &call.input {
-            Some(input) => input.with_ids(|label| self.id_of(label)),
+            Some(input) => input.with_ids(|name| self.id_or_session(name, &call.session)),
             None => json!({}),
         };
         let name = if WITH_OLDER_NAME.contains(&procedure) {
@@ -266,19 +271,40 @@ impl Player<'_> {
         } else {
             let content = match call.body.as_ref().map(|body| &body.value) {
                 None => Content::Json(input),
-                Some(Body::Text(text)) => Content::Text(text.clone()),
+                Some(Body::Text(text)) => Content::Text(text_with_ids(text, |name| {
+                    self.id_or_session(name, &call.session)
+                })),
                 Some(Body::Characters(count)) => Content::Text(json_of(*count)),
             };
             self.call_with(&client, procedure, content, right)?
         };
-        match self.answer_mismatch(&answer, &call.reply) {
+        self.watch_created(call, &answer)?;
+        match self.answer_mismatch(&answer, &call.reply, &call.session) {
             None => Ok(()),
             Some(text) => Err(self.fail_step(spot, None, format!("`{procedure}` {text}"))),
         }
     }
 
+    /// Watches a session of the user that a call has created, for which the script has no name.
+    fn watch_created(&mut self, call: &Call, answer: &Answer) -> Result<(), Halt> {
+        let is_of_user = matches!(call.by, Caller::Owner | Caller::Outsider | Caller::Latecomer);
+        if let Some((_, body)) = answer
+            && let Some(session) = body["result"]["data"]["cloudAgentSessionId"].as_str()
+            && is_of_user
+            && CREATING.contains(&call.procedure.as_str())
+        {
+            self.watch_unnamed(session.to_owned())?;
+        }
+        Ok(())
+    }
+
     /// Describes how an answer differs from the expected one.
-    fn answer_mismatch(&self, answer: &Answer, expected: &CallReply) -> Option<String> {
+    fn answer_mismatch(
+        &self,
+        answer: &Answer,
+        expected: &CallReply,
+        session: &SessionName,
+    ) -> Option<String> {
         let (status, body) = match (answer, expected.lost) {
             (None, true) => return None,
             (None, false) => return Some("got no answer".to_owned()),
@@ -299,7 +325,8 @@ impl Player<'_> {
             None => &body["result"]["data"],
         };
         let mismatch = expected.has.as_ref();
-        let mismatch = mismatch.and_then(|has| has.mismatch(content, |label| self.id_of(label)));
+        let mismatch =
+            mismatch.and_then(|has| has.mismatch(content, |name| self.id_or_session(name, session)));
         let superfluous = || expected.lacks.iter().find(|field| has_field(content, field));
         let wrong = mismatch.or_else(|| superfluous().map(|field| format!("it has `{field}`")))?;
         Some(format!("was answered {status} {body}: {wrong}"))

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::inputs::{self, HEALTH, Procedure};
+use super::inputs::{self, HEALTH, Procedure, SEND};
 use super::sweep::{
     BAD_REQUEST, METHOD_NOT_SUPPORTED, NOT_FOUND, PARSE_ERROR, PAYLOAD_TOO_LARGE, Sweep, encoded, prepared,
 };
@@ -38,7 +38,6 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
         ("no number", br#"{"x":NaN}"#.to_vec()),
         ("a number beyond all numbers", br#"{"x":1e999}"#.to_vec()),
         ("a control character in a text", b"{\"x\":\"a\nb\"}".to_vec()),
-        ("half of a surrogate pair", br#"{"x":"\ud800"}"#.to_vec()),
         ("no UTF-8", b"{\"x\":\"\xff\"}".to_vec()),
         ("a byte order mark", b"\xef\xbb\xbf{}".to_vec()),
         ("a form", b"sessionId=x".to_vec()),
@@ -90,6 +89,32 @@ fn a_body_that_is_not_json_is_a_parse_error() {
     let request = sweep.call_with(HEALTH, b"{");
     sweep.refused(HEALTH.name, "a beginning only", &request, PARSE_ERROR, &[]);
     sweep.end_unchanged();
+}
+
+#[test]
+fn the_refusal_of_a_number_or_a_nesting_beyond_the_limits_names_the_reason() {
+    let mut sweep = Sweep::begin(Vec::new());
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(128), "]".repeat(128));
+    for (procedure, _) in procedures(&sweep.session) {
+        for (what, body, reason) in [
+            ("a number beyond all numbers", r#"{"x":1e400}"#, "range"),
+            ("129 levels", deep.as_str(), "nesting"),
+        ] {
+            let request = sweep.call_with(procedure, body.as_bytes());
+            sweep.refused(procedure.name, what, &request, PARSE_ERROR, &[reason.to_owned()]);
+        }
+    }
+    sweep.end_unchanged();
+}
+
+#[test]
+fn an_escaped_lone_surrogate_is_accepted() {
+    let mut sweep = Sweep::begin(Vec::new());
+    let session = sweep.session.clone();
+    let body = format!(r#"{{"cloudAgentSessionId":"{session}","message":{{"prompt":"a\ud800b"}}}}"#);
+    let request = sweep.call_with(SEND, body.as_bytes());
+    sweep.accepted(SEND.name, "half of a surrogate pair", &request);
+    sweep.end();
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn incompatible_fields_are_refused() {
         (
             SEND,
             "the mode `custom` in a session without a system prompt",
-            with(send.clone(), &json!({"agent": {"mode": "custom"}})),
+            with(send.clone(), &json!({"agent": custom})),
             &["appendSystemPrompt"],
         ),
         (

@@ -62,10 +62,11 @@ pub const SEND_V2: Procedure = mutation("sendMessageV2", Access::User);
 pub const UPDATE: Procedure = mutation("updateSession", Access::Internal);
 /// Interrupts all work of a session.
 pub const INTERRUPT: Procedure = mutation("interruptSession", Access::User);
-const DELETE: Procedure = mutation("deleteSession", Access::User);
+/// Deletes a session.
+pub const DELETE: Procedure = mutation("deleteSession", Access::User);
 /// Returns the view of a session.
 pub const GET_SESSION: Procedure = query("getSession", Access::User);
-const GET_HEALTH: Procedure = query("getSessionHealth", Access::User);
+const GET_HEALTH: Procedure = mutation("getSessionHealth", Access::User);
 const GET_LATEST: Procedure = query("getLatestAssistantMessage", Access::User);
 
 /// The kind of value in a field.
@@ -81,12 +82,20 @@ pub enum Kind {
     Session,
     /// A message id.
     Message,
+    /// A message id that may be absent and not null.
+    FirstMessage,
     /// An agent mode.
     Mode,
     /// A model id.
     Model,
     /// A prompt.
     Prompt,
+    /// A prompt of any length.
+    LongPrompt,
+    /// A variant of a model.
+    Variant,
+    /// The id of an organization.
+    Organization,
     /// The name of a command.
     Command,
     /// A gate threshold.
@@ -176,14 +185,10 @@ fn within(object: Field, fields: Vec<Field>) -> Vec<Field> {
     [object].into_iter().chain(inner).collect()
 }
 
-fn message() -> Vec<Field> {
+fn message(prompt: Kind, id: Kind) -> Vec<Field> {
     within(
         must("message", OBJECT),
-        vec![
-            must("prompt", Kind::Prompt),
-            may("images", Kind::Images),
-            may("id", Kind::Message),
-        ],
+        vec![must("prompt", prompt), may("images", Kind::Images), may("id", id)],
     )
 }
 
@@ -208,7 +213,7 @@ fn agent(make: fn(&str, Kind) -> Field) -> Vec<Field> {
     vec![
         make("mode", Kind::Mode),
         make("model", Kind::Model),
-        may("variant", Kind::Text),
+        may("variant", Kind::Variant),
     ]
 }
 
@@ -222,12 +227,12 @@ fn start(form: &'static str, repository: Vec<Field>) -> Input {
     let options = [
         callback_target(),
         vec![
-            may("kilocodeOrganizationId", Kind::Text),
+            may("kilocodeOrganizationId", Kind::Organization),
             may("createdOnPlatform", Kind::Text),
         ],
     ];
     let fields = [
-        message(),
+        message(Kind::Prompt, Kind::FirstMessage),
         within(must("agent", OBJECT), agent(must)),
         finalization(),
         within(must("repository", OBJECT), repository),
@@ -256,7 +261,7 @@ fn prepare(form: &'static str, own: Vec<Field>) -> Input {
             may("autoInitiate", Kind::Flag),
             may("shallow", Kind::Flag),
             may("createdOnPlatform", Kind::Text),
-            may("kilocodeOrganizationId", Kind::Text),
+            may("kilocodeOrganizationId", Kind::Organization),
         ],
     ];
     open(PREPARE, form, fields.concat())
@@ -321,8 +326,8 @@ pub fn all() -> Vec<Input> {
             "",
             [
                 vec![must("cloudAgentSessionId", Kind::Session)],
-                message(),
-                within(may("agent", OBJECT), agent(may)),
+                message(Kind::LongPrompt, Kind::Message),
+                within(may("agent", OBJECT), agent(must)),
                 finalization(),
             ]
             .concat(),
@@ -446,10 +451,12 @@ impl Kind {
             Self::Word(text) => json!(text),
             Self::Flag => json!(false),
             Self::Session => json!(session),
-            Self::Message => json!(MESSAGE),
+            Self::Message | Self::FirstMessage => json!(MESSAGE),
             Self::Mode => json!("code"),
             Self::Model => json!(MODEL),
-            Self::Prompt => json!("__fake__:echo:hello"),
+            Self::Prompt | Self::LongPrompt => json!("__fake__:echo:hello"),
+            Self::Variant => json!("high"),
+            Self::Organization => json!("6f1b2c3d-0000-4000-8000-00000000abcd"),
             Self::Command => json!("review"),
             Self::Gate => json!("off"),
             Self::Images => json!([{"path": "a.png"}]),

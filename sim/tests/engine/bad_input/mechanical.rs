@@ -7,6 +7,8 @@ use super::inputs::{Field, Input, Kind, object_of, pointer};
 
 /// Maximum length of a prompt in characters (protocol §2).
 pub const PROMPT_LIMIT: usize = 100_000;
+/// Maximum length of a variant in letters (protocol §2).
+const VARIANT_LIMIT: usize = 50;
 /// A field name that no input has.
 const SURPLUS: &str = "surplusField";
 
@@ -46,6 +48,9 @@ pub fn invalid(input: &Input, session: &str) -> Vec<Case> {
     for field in &input.fields {
         if field.is_required {
             cases.push(Case::of(field, "is missing", without(&whole, field)));
+            cases.push(Case::of(field, "is null", with(&whole, field, Value::Null)));
+        }
+        if field.kind == Kind::FirstMessage {
             cases.push(Case::of(field, "is null", with(&whole, field, Value::Null)));
         }
         let positional = positional(input, field, session);
@@ -99,7 +104,8 @@ pub fn valid(input: &Input, session: &str) -> Vec<Case> {
 /// For each optional field, the input with null as its value.
 pub fn nulls(input: &Input, session: &str) -> Vec<Case> {
     let whole = input.maximal(session);
-    let optional = input.fields.iter().filter(|field| !field.is_required);
+    let may_be_null = |field: &&Field| !field.is_required && field.kind != Kind::FirstMessage;
+    let optional = input.fields.iter().filter(may_be_null);
     optional
         .map(|field| Case::of(field, "is null", with(&whole, field, Value::Null)))
         .collect()
@@ -186,7 +192,7 @@ fn invalid_forms(kind: Kind) -> Vec<(String, Value)> {
             "agent_6f1b2c3d-0000-4000-8000-00000000abcg".into(),
             format!("../agent_{uuid}"),
         ],
-        Kind::Message => [
+        Kind::Message | Kind::FirstMessage => [
             "",
             "msg_",
             "0123456789abABCDEFGHIJKLMN",
@@ -243,6 +249,23 @@ fn invalid_forms(kind: Kind) -> Vec<(String, Value)> {
                 ("is one character of two bytes too long".into(), long("\u{e9}")),
             ];
         }
+        Kind::LongPrompt => return vec![("is empty".into(), json!(""))],
+        Kind::Variant => vec![
+            String::new(),
+            "v1".into(),
+            "high-er".into(),
+            "two words".into(),
+            "\u{fc}ber".into(),
+            "high\n".into(),
+            "v".repeat(VARIANT_LIMIT + 1),
+        ],
+        Kind::Organization => vec![
+            String::new(),
+            "text".into(),
+            "6f1b2c3d000040008000000000abcd".into(),
+            format!("{{{uuid}}}"),
+            format!("{uuid} "),
+        ],
         Kind::Headers => {
             let headers = [
                 json!({"": "value"}),
@@ -279,6 +302,12 @@ fn valid_forms(kind: Kind, session: &str) -> Vec<(String, Value)> {
                 ),
             ];
         }
+        Kind::LongPrompt => {
+            let long = json!("a".repeat(5 * PROMPT_LIMIT));
+            return vec![("is very long".into(), long)];
+        }
+        Kind::Variant => vec![json!("A"), json!("v".repeat(VARIANT_LIMIT))],
+        Kind::Organization => vec![json!("6F1B2C3D-0000-4000-8000-00000000ABCD")],
         Kind::Session => vec![json!(format!("agent_{}", session[6..].to_uppercase()))],
         Kind::Mode => ["plan", "debug", "orchestrator", "ask", "build", "architect"]
             .map(Value::from)

@@ -93,6 +93,9 @@ impl Hunt {
         let input = json!({"cloudAgentSessionId": session});
         for procedure in ["getSession", "getSessionHealth", "getLatestAssistantMessage"] {
             self.call(procedure, &input);
+            if procedure == "getSessionHealth" {
+                continue; // It is not called with GET.
+            }
             let query = utf8_percent_encode(&input.to_string(), NON_ALPHANUMERIC).to_string();
             let asked = RequestSpec::bare(Method::GET, &format!("/trpc/{procedure}?input={query}"));
             let asked = asked.by(&self.token);

@@ -19,6 +19,7 @@
 //! party sees it, `line` one connection, `server` the process under test.
 
 mod any;
+mod end;
 pub mod front;
 mod host;
 mod line;

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 
+use super::end::End;
 use super::line::{Fate, Line, Links, ROOM, Ways, wait_for_opening};
 use crate::network::split;
 
@@ -37,8 +38,9 @@ struct Directory {
     placeholders: Vec<TcpSocket>,
     /// Other authorities of the server under test.
     aliases: BTreeSet<String>,
-    /// Local addresses of connections that a party of the harness opened. Faults are applied at that end.
-    opened_here: BTreeSet<SocketAddr>,
+    /// Connections that a party of the harness opened, by their local addresses, until the other end has accepted them.
+    /// Faults are applied at the end of the opener.
+    opened_here: BTreeMap<SocketAddr, watch::Receiver<Fate>>,
     /// Open connections and their ends.
     lines: BTreeMap<u64, Registered>,
     numbered: u64,
@@ -163,11 +165,13 @@ impl SharedNetwork {
         host: &str,
         peer: &str,
         socket: TcpStream,
+        fate: watch::Sender<Fate>,
         is_opening: bool,
     ) -> io::Result<Box<dyn ByteStream>> {
         socket.set_nodelay(true)?;
         let (near, far) = tokio::io::duplex(ROOM);
-        let (fate, fate_receiver) = watch::channel(Fate::Whole);
+        let near = End::new(near, fate.subscribe());
+        let fate_receiver = fate.subscribe();
         let number = {
             let mut directory = self.directory();
             directory.numbered += 1;
@@ -264,19 +268,22 @@ impl Network for HostNetwork {
                 SocketAddr::V6(_) => TcpSocket::new_v6()?,
             };
             let is_ours = *peer != *self.shared_network.0.external;
+            let fate = watch::Sender::new(Fate::Whole);
             let mut opened = None;
             if is_ours {
                 // The other end must be able to identify the connection as soon as it accepts it.
                 socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
                 let local = socket.local_addr()?;
-                self.shared_network.directory().opened_here.insert(local);
+                let mut directory = self.shared_network.directory();
+                directory.opened_here.insert(local, fate.subscribe());
                 opened = Some(local);
             }
             let connected = socket.connect(address).await;
             if let (Err(_), Some(local)) = (&connected, opened) {
                 self.shared_network.directory().opened_here.remove(&local);
             }
-            self.shared_network.adopt(&self.host, &peer, connected?, false)
+            self.shared_network
+                .adopt(&self.host, &peer, connected?, fate, false)
         })
     }
 }
@@ -292,13 +299,16 @@ impl Listener for HostListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
             let (socket, from) = self.listener.accept().await?;
-            if self.shared_network.directory().opened_here.remove(&from) {
+            let opened_here = self.shared_network.directory().opened_here.remove(&from);
+            if let Some(fate) = opened_here {
                 socket.set_nodelay(true)?;
-                return Ok(Box::new(socket) as Box<dyn ByteStream>);
+                return Ok(Box::new(End::new(socket, fate)) as Box<dyn ByteStream>);
             }
+            let fate = watch::Sender::new(Fate::Whole);
             let external = Arc::clone(&self.shared_network.0.external);
             // For the opener it was open at once, so its data arrives with the delay of the handshake.
-            self.shared_network.adopt(&self.host, &external, socket, true)
+            self.shared_network
+                .adopt(&self.host, &external, socket, fate, true)
         })
     }
 

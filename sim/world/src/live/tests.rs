@@ -138,8 +138,12 @@ impl Play {
                         None => return,
                     },
                     read = stream.read(&mut buffer) => match read {
-                        Ok(count) if count > 0 => recorded.add(&buffer[..count]),
-                        _ => return recorded.end("end of stream"),
+                        Ok(0) => return recorded.end("end of stream"),
+                        Ok(count) => recorded.add(&buffer[..count]),
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                            return recorded.end("reset");
+                        }
+                        Err(error) => return recorded.end(&error.to_string()),
                     },
                 }
             }
@@ -251,13 +255,14 @@ fn data_on_a_throttled_link_arrives_at_its_rate() {
 }
 
 #[test]
-fn the_peer_observes_a_reset() {
+fn both_ends_observe_a_reset() {
     let mut play = Play::connected();
     play.world
         .apply(&Fault::end_of(CLIENT, SERVER, ConnectionEnd::Reset))
         .expect("both hosts exist");
     play.wait_until(|play| play.server.ended().is_some() && play.client.ended().is_some());
     assert_eq!(play.server.ended().as_deref(), Some("reset"));
+    assert_eq!(play.client.ended().as_deref(), Some("reset"));
 }
 
 #[test]

@@ -291,6 +291,34 @@ fn a_fin_an_rst_and_silence_differ_for_the_peer() {
 }
 
 #[test]
+fn a_reset_is_an_error_at_once_for_a_reader_with_unread_data() {
+    let mut world = world(6);
+    add_server(&mut world, "server", |_, mut stream| async move {
+        stream.write_all(&[7; 10_000]).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            stream.read_exact(&mut [0; 10]).await.unwrap();
+            seen.add("begun");
+            client.seams.clock.sleep(Duration::from_secs(5)).await;
+            let next = stream.read(&mut [0; 10]).await;
+            seen.add(format!("{:?}", next.map_err(|error| error.kind())));
+        })
+        .unwrap();
+    assert_eq!(world.run_until(None, || log.has("begun")), Stopped::Done);
+    let reset = Fault::end_of("client", "server", ConnectionEnd::Reset);
+    world.apply(&reset).unwrap();
+    let deadline = after(&world, Duration::from_secs(6));
+    assert_eq!(world.run_until(deadline, || log.all().len() > 1), Stopped::Done);
+    assert_eq!(log.all(), ["begun", "Err(ConnectionReset)"]);
+}
+
+#[test]
 fn closing_with_unread_data_and_writing_to_a_closed_connection_cause_a_reset() {
     let mut world = world(5);
     add_server(&mut world, "rude", |_, mut stream| async move {

@@ -32,14 +32,23 @@ pub struct Callbacks {
     gate_results: BTreeMap<MessageId, String>,
     /// The texts of the parts of assistant messages, by message, then part.
     texts: BTreeMap<String, BTreeMap<String, String>>,
-    /// The assistant messages that answer a turn, with the turn.
-    assistants: BTreeMap<String, MessageId>,
+    /// The assistant messages that answer a turn, by kilo's id.
+    assistants: BTreeMap<String, Assistant>,
     /// The messages that executions of an older service answer.
     asked: BTreeMap<execution::Id, MessageId>,
     callbacks: BTreeMap<CallbackOwner, Callback>,
     resumed_at: Option<Timestamp>,
     /// Whether the current input may finalize the batch without an idle.
     needs_no_idle: bool,
+}
+
+#[derive(Debug)]
+struct Assistant {
+    /// The turn.
+    answers: MessageId,
+    is_finished: bool,
+    /// The number of assistant messages that appeared before it.
+    place: usize,
 }
 
 #[derive(Debug)]
@@ -139,7 +148,16 @@ impl Callbacks {
                 let info = &properties["info"];
                 let answers = info["parentID"].as_str().map(str::parse::<MessageId>);
                 if let (true, Some(Ok(answers))) = (info["role"] == "assistant", answers) {
-                    self.assistants.insert(text(&info["id"]), answers);
+                    let next = self.assistants.len();
+                    let id = text(&info["id"]);
+                    let place = self.assistants.get(&id).map_or(next, |known| known.place);
+                    let is_finished = !info["error"].is_null() || !info["time"]["completed"].is_null();
+                    let assistant = Assistant {
+                        answers,
+                        is_finished,
+                        place,
+                    };
+                    self.assistants.insert(id, assistant);
                 }
             }
             _ => {}
@@ -260,11 +278,7 @@ impl Callbacks {
             let mut others = self.asked.iter().filter(|(other, _)| *other != execution.id());
             !ledger.knows(answered) && !others.any(|(_, asked)| asked == answered)
         };
-        let mut latest_first = self.assistants.iter().rev();
-        let latest = latest_first
-            .find(|(_, answered)| is_own(answered))
-            .filter(|_| completed);
-        let text = latest.and_then(|(assistant, _)| self.text_of(assistant));
+        let text = self.latest_text(is_own).filter(|_| completed);
         let mut body = self.body(seen, ledger, end.status, end.error, end.gate, text);
         if let Some(message) = &execution.message_id {
             body["messageId"] = json!(message);
@@ -323,8 +337,8 @@ impl Callbacks {
     fn body_of_message(&self, id: &MessageId, seen: &Observation, ledger: &Ledger) -> Value {
         let end = ledger.turn(id).end.clone();
         let end = end.expect("every message has ended, as checked before");
-        let assistant = end.assistant_message.filter(|_| end.status == "completed");
-        let text = assistant.and_then(|assistant| self.text_of(&assistant));
+        let text = self.latest_text(|answered| answered == id);
+        let text = text.filter(|_| end.status == "completed");
         let gate = self.gate_results.get(id).cloned();
         let mut body = self.body(seen, ledger, &end.status, end.error, gate, text);
         body["messageId"] = json!(id);
@@ -333,11 +347,15 @@ impl Callbacks {
         body
     }
 
-    /// The text of an assistant message, if any.
-    fn text_of(&self, assistant: &str) -> Option<String> {
-        let parts = self.texts.get(assistant)?.values().map(String::as_str);
-        let text = parts.collect::<String>().trim().to_owned();
-        (!text.is_empty()).then_some(text)
+    /// The text of the latest finished assistant message of the turns that `is_own` names, else of the latest one.
+    fn latest_text(&self, is_own: impl Fn(&MessageId) -> bool) -> Option<String> {
+        let own = self
+            .assistants
+            .iter()
+            .filter(|(_, assistant)| is_own(&assistant.answers));
+        let (latest, _) = own.max_by_key(|(_, assistant)| (assistant.is_finished, assistant.place))?;
+        let parts = self.texts.get(latest).into_iter().flat_map(BTreeMap::values);
+        Some(parts.map(String::as_str).collect::<String>().trim().to_owned())
     }
 
     fn body(

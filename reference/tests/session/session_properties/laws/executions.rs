@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::Origin;
 use turnstile_reference::legacy::model::execution::{Closing, Execution, Id};
 use turnstile_reference::session::events::Event;
 use turnstile_reference::session::wrapper::{CLOSE_REPLACED, IngestRefusal};
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, ToWrapper};
 
-use super::{Law, Observation, Violation, ensure};
+use super::{Law, MessageEvent, Observation, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
 use crate::session_properties::setting::unknown_execution;
 
@@ -37,6 +38,8 @@ struct Known {
     /// The time of its last disconnection, unless it is connected.
     alone_since: Option<Timestamp>,
     closing: Closing,
+    /// The number of events about the end of its message.
+    message_ends: usize,
 }
 
 /// The end of an execution.
@@ -74,6 +77,7 @@ impl Executions {
                 was_connected: false,
                 alone_since: None,
                 closing: Closing::default(),
+                message_ends: 0,
             };
             (execution.id().clone(), known)
         });
@@ -197,7 +201,7 @@ impl Executions {
             }
             Input::Interrupt | Input::Delete => End {
                 status: "interrupted",
-                error: None,
+                error: Some("Interrupted by the user".to_owned()),
                 gate: None,
             },
             _ => End {
@@ -230,8 +234,61 @@ impl Executions {
         Ok(())
     }
 
+    /// Whether an execution answers that message.
+    pub fn answers(&self, message: &MessageId) -> bool {
+        let mut answered = self.known.values().map(|known| known.left.message_id.as_ref());
+        answered.any(|answered| answered == Some(message))
+    }
+
+    /// Judges the event about the end of a message that an execution answers (R10.43).
+    pub fn take_message_end(&mut self, message: &MessageId, event: &MessageEvent) -> Result<(), Violation> {
+        let MessageEvent::Ended(end) = event else {
+            return Err(Violation::new(
+                Law::Execution,
+                format!("{message} belongs to an execution and is {event:?}"),
+            ));
+        };
+        let source = match (end.status.as_str(), end.reason.as_deref()) {
+            ("completed", None) => "idle_reconciliation",
+            ("interrupted", Some("interrupted")) => "interrupt",
+            ("failed", Some("wrapper_error" | "wrapper_disconnected" | "wrapper_failure")) => {
+                "wrapper_failure"
+            }
+            _ => "none",
+        };
+        ensure!(
+            end.source == source,
+            Law::Execution,
+            "the message {message} of an execution should have ended by {source:?}, not {end:?}"
+        );
+        let mut known = self.known.values_mut();
+        let ended = known.find(|known| {
+            known.left.message_id.as_ref() == Some(message)
+                && known.left.is_unfinished()
+                && known.status == end.status
+                && known.message_ends == 0
+        });
+        match ended {
+            Some(known) => known.message_ends = 1,
+            None => {
+                let text = format!("no execution of {message} has just ended as {end:?}");
+                return Err(Violation::new(Law::Execution, text));
+            }
+        }
+        Ok(())
+    }
+
     /// Judges that nothing is overdue.
     pub fn conclude(&self, seen: &Observation) -> Result<(), Violation> {
+        for known in self.known.values() {
+            let has_ended_here = !known.is_unfinished() && known.left.is_unfinished();
+            let expected = usize::from(has_ended_here && known.left.message_id.is_some());
+            ensure!(
+                known.message_ends == expected,
+                Law::Execution,
+                "the end of the message of {known:?} should be told {expected} times"
+            );
+        }
         let is_over = matches!(seen.input, Input::Interrupt | Input::Delete);
         let is_woken = matches!(seen.input, Input::Wake);
         let lapsed = |at: Timestamp| is_woken && at.max(self.resumed_at + PROTOCOL.resume_delay) <= seen.now;
@@ -342,7 +399,7 @@ fn terminal_end(event: &Event) -> End {
         },
         "interrupted" => End {
             status: "interrupted",
-            error: None,
+            error: Some("Interrupted by the wrapper".to_owned()),
             gate: None,
         },
         _ => End {

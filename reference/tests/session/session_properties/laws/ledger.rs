@@ -242,15 +242,17 @@ impl Ledger {
     /// Judges the snapshot for clients (R9.21).
     fn judge_snapshot(&self, session: &Session) -> Result<(), Violation> {
         let snapshot = session.delivery_snapshot();
-        let mut shown: Vec<_> = self
-            .turns
-            .iter()
-            .filter(|(_, turn)| {
-                let ended_in_queue = turn.end.is_some() && turn.sent_by.is_none();
-                turn.is_queued() || ended_in_queue
-            })
-            .collect();
-        shown.sort_by_key(|(id, turn)| (turn.admitted_at, *id));
+        let mut turns: Vec<_> = self.turns.iter().collect();
+        turns.sort_by_key(|(id, turn)| (turn.admitted_at, *id));
+        let mut shown = Vec::new();
+        for (id, turn) in turns {
+            if turn.sent_by.is_some() {
+                // Earlier failures are superseded (R9.69).
+                shown.retain(|(_, earlier): &(_, &Turn)| earlier.end.is_none());
+            } else {
+                shown.push((id, turn));
+            }
+        }
         let shown = shown.into_iter().flat_map(|(id, turn)| {
             let failed = turn
                 .end

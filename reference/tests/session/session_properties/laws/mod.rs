@@ -308,7 +308,11 @@ impl Laws {
                 self.reached.insert(format!("close {code}"));
                 Ok(())
             }
-            Effect::EndStreams => Ok(()),
+            Effect::EndStreams | Effect::CancelDelivery(_) => Ok(()),
+            Effect::CallbackGivenUp(owner, too_large) => Err(Violation::new(
+                Law::CallbackBody,
+                format!("the callback of {owner} is given up, and no job is large: {too_large}"),
+            )),
             Effect::StopWrapper(run) => {
                 if matches!(seen.input, Input::Wake) {
                     self.supervision.justify_loss(seen, &self.ledger)?;
@@ -335,6 +339,9 @@ impl Laws {
         let Some((message, event)) = MessageEvent::read(event) else {
             return Ok(());
         };
+        if self.executions.answers(&message) {
+            return self.executions.take_message_end(&message, &event);
+        }
         self.reached.insert(event.summary());
         if matches!(seen.input, Input::Wake) {
             self.supervision

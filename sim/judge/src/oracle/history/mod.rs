@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
 pub use self::faults::Faults;
@@ -103,6 +104,8 @@ pub struct History {
     pub wrapper_frames: Vec<WrapperFrame>,
     /// Requests that reached the receiver, in order of arrival.
     pub callbacks: Vec<CallbackRequest>,
+    /// Jobs that a simulated server submitted to its callback queue, with the times of the queue's answers, in order.
+    pub submissions: Vec<(Duration, Submission)>,
     /// The faults of the run.
     pub faults: Faults,
     /// The requests that the gateway reported at the end of the run; `None` if it did not answer.
@@ -271,6 +274,11 @@ impl StreamEvent {
             self.name.as_str(),
             "cloud.message.completed" | "cloud.message.failed"
         )
+    }
+
+    /// Whether it is an event of an imported execution (R9.16).
+    pub fn is_of_execution(&self) -> bool {
+        self.others.contains_key("executionId")
     }
 
     /// The kilo event's name and properties, if it carries one.

@@ -37,6 +37,7 @@ pub(super) fn read(trace: &Trace) -> History {
         match &record.what {
             What::Observation(observation) => reader.take(record.at, &record.party, observation),
             What::World(event) => reader.history.faults.take(record.at, event),
+            What::Queue(submission) => reader.history.submissions.push((record.at, submission.clone())),
             What::Step { .. } => {}
         }
     }

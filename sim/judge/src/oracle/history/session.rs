@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
+    Binding, Call, CallbackRequest, Delivery, Fence, History, ImportedIngest, Ingest, LogUnread, Preparation,
     SeenEvent, Stream, StreamEvent, WrapperFrame,
 };
 use crate::parties::OBSERVER;
@@ -140,6 +140,17 @@ impl<'a> SessionHistory<'a> {
             }
         }
         acked
+    }
+
+    /// The fence of the run that a message was delivered to last, up to `by`; `None` if the wire does not show it.
+    ///
+    /// Generations rise. A request that was held up may arrive after one of a later generation.
+    pub fn run_of(&self, message: &str, by: Duration) -> Option<&'a Fence> {
+        self.deliveries
+            .iter()
+            .filter(|delivery| delivery.message == message && delivery.at <= by)
+            .filter_map(|delivery| delivery.fence.as_ref())
+            .max_by_key(|fence| fence.generation)
     }
 
     /// The ids of its root kilo session that were on the wire.

@@ -8,6 +8,10 @@ use turnstile_events::observation::Observation;
 use super::{ROOT, Writer};
 use crate::parties::SERVER;
 
+fn interrupt_reply(success: bool) -> Value {
+    json!({"result": {"data": {"success": success, "processesFound": false, "message": "some"}}})
+}
+
 impl Writer {
     /// A client sends a request and receives no answer.
     pub(in crate::oracle) fn requests(&mut self, procedure: &str, mut input: Value) -> u64 {
@@ -49,8 +53,14 @@ impl Writer {
     /// A client interrupts the session and receives the answer before the interrupt has an effect.
     pub(in crate::oracle) fn interrupts(&mut self, status: u16) {
         let input = json!({"sessionId": self.session});
-        let body = json!({"result": {"data": {"success": true, "processesFound": true}}});
-        self.answered("interruptSession", input, status, body);
+        self.answered("interruptSession", input, status, interrupt_reply(true));
+    }
+
+    /// A client interrupts the session, `happens` is the effect, and the client receives the answer.
+    pub(in crate::oracle) fn interrupts_with(&mut self, success: bool, happens: impl FnOnce(&mut Self)) {
+        let exchange = self.requests("interruptSession", json!({}));
+        self.at_once(happens);
+        self.is_answered(exchange, 200, interrupt_reply(success));
     }
 
     /// A client sends a request that admits a message and receives the acknowledgement.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_events::observation::Observation;
+use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
 use turnstile_profile::Profile;
 
@@ -48,6 +49,8 @@ pub(super) struct Writer {
     trace: Trace,
     epoch: Timestamp,
     now: Duration,
+    /// Whether all observations happen at the same time.
+    is_at_once: bool,
     exchange: u64,
     socket: u64,
     /// The current session.
@@ -92,6 +95,7 @@ impl Writer {
             trace: Trace::new(epoch),
             epoch,
             now: Duration::ZERO,
+            is_at_once: false,
             exchange: 0,
             socket: 0,
             session: SESSION.to_owned(),
@@ -138,13 +142,29 @@ impl Writer {
     }
 
     fn observes(&mut self, party: &str, observation: Observation) {
-        self.now += Duration::from_secs(1);
+        if !self.is_at_once {
+            self.now += Duration::from_secs(1);
+        }
         self.push(party, What::Observation(observation));
+    }
+
+    /// The server submits a callback job.
+    pub(super) fn submits(&mut self, submission: Submission) {
+        self.now += Duration::from_secs(1);
+        self.push(SERVER, What::Queue(submission));
     }
 
     /// A change of the world.
     pub(super) fn world(&mut self, event: WorldEvent) {
         self.push("world", What::World(event));
+    }
+
+    /// All that `happens` writes happens at the same time.
+    pub(super) fn at_once(&mut self, happens: impl FnOnce(&mut Self)) {
+        self.now += Duration::from_secs(1);
+        self.is_at_once = true;
+        happens(self);
+        self.is_at_once = false;
     }
 
     /// Time passes, in seconds.

@@ -154,6 +154,13 @@ impl Writer {
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
+    /// The wrapper reports that it runs a message.
+    pub(in crate::oracle) fn wrapper_reports(&mut self, generation: u64, message: &str) {
+        let info = json!({"id": message, "role": "user"});
+        let data = json!({"event": "message.updated", "properties": {"info": info}});
+        self.wrapper_sends(generation, "kilocode", data);
+    }
+
     /// The wrapper sends a version of an assistant's message.
     pub(in crate::oracle) fn wrapper_sends_assistant(
         &mut self,

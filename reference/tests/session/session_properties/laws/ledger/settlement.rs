@@ -185,8 +185,9 @@ impl Ledger {
 
     fn take_interrupt(&mut self, seen: &Observation, executions: &Executions) -> Result<(), Violation> {
         let report = InterruptReport {
-            interrupted: self.expect_interrupted() + executions.unfinished(),
-            command_sent: self.current_socket().is_some() || !executions.sockets_to_stop().is_empty(),
+            interrupted: self.expect_interrupted(),
+            imported: executions.unfinished(),
+            imported_stopped: !executions.sockets_to_stop().is_empty(),
         };
         ensure!(
             matches!(seen.reply, Reply::Interrupt(given) if *given == report),

@@ -1,0 +1,118 @@
+//! The frames by which a wrapper ends its run (protocol §6). A frame with data of the wrong type has no effect.
+//!
+//! The frames of imported executions end no run and are not recognized. This module judges nothing.
+
+use serde_json::Value;
+
+use super::history::{StreamEvent, WrapperFrame};
+
+/// A frame that ends the run of its wrapper (R6.34).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunEnd<'a> {
+    /// `complete`.
+    Complete {
+        /// The branch that it reports.
+        branch: Option<&'a str>,
+        /// The gate result that it reports.
+        gate_result: Option<&'a str>,
+    },
+    /// `interrupted`.
+    Interrupted,
+    /// `error` with `fatal: true`.
+    FatalError,
+}
+
+impl<'a> RunEnd<'a> {
+    /// Reads a kept event.
+    pub(super) fn of_event(event: &'a StreamEvent) -> Option<Self> {
+        if event.is_of_execution() {
+            return None;
+        }
+        read(&event.name, &event.data)
+    }
+
+    /// Reads a frame as it was sent. `interrupted` may have no data (R5.53).
+    pub(super) fn of_frame(frame: &'a WrapperFrame) -> Option<Self> {
+        match (frame.name.as_str(), &frame.data) {
+            ("interrupted", Value::Null) => Some(Self::Interrupted),
+            (name, data) => read(name, data),
+        }
+    }
+
+    /// Whether it is a `complete`.
+    pub(super) fn is_complete(self) -> bool {
+        matches!(self, Self::Complete { .. })
+    }
+}
+
+/// Reads an event whose data is valid (R6.35 to R6.37). A field with `null` counts as absent.
+fn read<'a>(name: &str, data: &'a Value) -> Option<RunEnd<'a>> {
+    let fields = data.as_object()?;
+    let is = |field: &str, is_valid: fn(&Value) -> bool| {
+        let value = fields.get(field).unwrap_or(&Value::Null);
+        value.is_null() || is_valid(value)
+    };
+    match name {
+        "complete" => {
+            let is_valid = data["exitCode"].is_number()
+                && is("currentBranch", Value::is_string)
+                && is("gateResult", |result| *result == "pass" || *result == "fail");
+            is_valid.then(|| RunEnd::Complete {
+                branch: data["currentBranch"].as_str(),
+                gate_result: data["gateResult"].as_str(),
+            })
+        }
+        "interrupted" => is("reason", Value::is_string).then_some(RunEnd::Interrupted),
+        "error" => {
+            let is_valid = data["fatal"] == true
+                && is("error", |error| error.is_string() || error.is_object())
+                && is("message", Value::is_string);
+            is_valid.then_some(RunEnd::FatalError)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_valid_data_ends_a_run() {
+        for (name, data, is_end) in [
+            ("complete", json!({"exitCode": 0}), true),
+            (
+                "complete",
+                json!({"exitCode": 0, "gateResult": null, "currentBranch": null}),
+                true,
+            ),
+            (
+                "complete",
+                json!({"exitCode": 0, "gateResult": "pass", "currentBranch": "b"}),
+                true,
+            ),
+            ("complete", json!({}), false),
+            ("complete", json!({"exitCode": "0"}), false),
+            ("complete", json!({"exitCode": 0, "gateResult": "maybe"}), false),
+            ("complete", json!({"exitCode": 0, "gateResult": true}), false),
+            ("complete", json!({"exitCode": 0, "currentBranch": 1}), false),
+            ("complete", json!(null), false),
+            ("interrupted", json!({}), true),
+            ("interrupted", json!({"reason": "stopped"}), true),
+            ("interrupted", json!({"reason": 1}), false),
+            ("interrupted", json!("text"), false),
+            ("error", json!({"fatal": true}), true),
+            ("error", json!({"fatal": true, "error": "no"}), true),
+            ("error", json!({"fatal": true, "error": {"message": "no"}}), true),
+            ("error", json!({"fatal": true, "error": 1}), false),
+            ("error", json!({"fatal": true, "message": []}), false),
+            ("error", json!({"fatal": "true"}), false),
+            ("error", json!({"fatal": false}), false),
+            ("session.idle", json!({}), false),
+        ] {
+            assert_eq!(read(name, &data).is_some(), is_end, "{name} {data}");
+        }
+    }
+}
