@@ -78,5 +78,21 @@ turnstile_seams::marks! {
         CompleteBranch: 11, "misbehaviour: configured branch";
         CompleteExitCode: 11, "misbehaviour: configured exit code";
         Fatal: 11, "misbehaviour: fatal error";
+        OddAnswer: 11, "misbehaviour: an answer that is not a wrapper's";
+        OpeningAbandoned: 11, "misbehaviour: gives up an ingest while it opens";
+        Heartbeat: 11, "wrapper: heartbeat";
+        FinalizingTakesTime: 11, "wrapper: the work after the last turn takes time";
+        PromptWhileFinalizing: 11, "wrapper: accepts a turn during the work after the last turn";
+        CompleteDropped: 11, "wrapper: drops an unsent complete because of a new turn";
+        CompleteStays: 11, "misbehaviour: keeps its ingest after complete";
+        CommandsAnnounced: 11, "wrapper: announces commands";
+        PreparingReported: 11, "wrapper: reports preparation";
+        ToolCalled: 11, "wrapper: reports a tool call";
+        AnswerContinued: 11, "wrapper: another answer in the same turn";
+        LongText: 11, "wrapper: a long text";
+        LoneSurrogate: 11, "wrapper: half of a surrogate pair";
+        PartReordered: 11, "wrapper: a part before the others comes last";
+        PartUpdated: 11, "wrapper: a part changes without a delta";
+        PartRemoved: 11, "wrapper: a part is removed";
     }
 }

@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 use turnstile_events::observation::{Observation, Probe, body_as_value};
 
-use crate::{cut, twice};
+use crate::{cut, endless, twice};
 
 /// Largest accepted request body, in bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -86,7 +86,7 @@ impl Drop for OpenExchange {
     }
 }
 
-/// Records every exchange of `router`. For an answer of type `text/event-stream` only the head is recorded;
+/// Records every exchange of `router`. An answer that is never complete is not recorded. For an answer of type `text/event-stream` only the head is recorded;
 /// the handler keeps the [`Exchange`] and records the chunks and the end.
 pub(crate) fn recorded(router: Router, probe: Probe, headers: Headers) -> Router {
     router.layer(from_fn_with_state((probe, headers), record))
@@ -116,7 +116,7 @@ async fn record(State((probe, headers)): State<(Probe, Headers)>, request: Reque
     parts.extensions.insert(exchange.clone());
 
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if cut::is_never_sent(&response) {
+    if cut::is_never_sent(&response) || endless::is_endless(&response) {
         exchange.over();
         return response;
     }

@@ -28,6 +28,7 @@
 pub mod coverage;
 mod cut;
 mod edge;
+mod endless;
 pub mod gateway;
 #[cfg(feature = "program")]
 pub mod program;

@@ -50,6 +50,7 @@ turnstile_seams::marks! {
         ExhaustedWarm: 4, "the last failure exhausts, warm";
         ExhaustedCold: 4, "the last failure exhausts, cold";
         ExhaustedAtOnce: 4, "a permanent refusal exhausts at once";
+        DeliveryCancelled: 6, "a delivery in progress is cut short";
         DeliveryMoot: 4, "a delivery ends whose message is no longer queued";
         EvidenceBeforeReply: 4, "the end is seen before the answer to the delivery";
         FailedSandboxConnect: 5, "delivery fails with SANDBOX_CONNECT_FAILED";
@@ -103,7 +104,7 @@ turnstile_seams::marks! {
         UserInterruptNothing: 6, "a user interrupt has nothing to end";
         TerminalAgain: 6, "evidence for an ended message changes nothing";
         Completed: 6, "complete without unfinished messages: the run is cleared";
-        CompletedWithWork: 6, "complete with unfinished messages: the run stays";
+        CompletedWithWork: 6, "complete during a delivery: the run stays";
         BranchReported: 6, "complete reports a branch";
         ChildIdle: 7, "the idle of a child session is ignored";
         RootIdle: 7, "the root is idle";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use turnstile_fault::Answer;
+use turnstile_fault::{Answer, Lapse};
 
 use crate::expectation::Expectation;
 use crate::place::{At, Spot};
@@ -28,6 +28,7 @@ pub(crate) struct Draft {
     pub api: Option<Surfaces>,
     pub tolerant: bool,
     pub profile: RequiredProfile,
+    pub latency: Option<Lapse>,
     /// `None` if present but unreadable.
     pub session: Option<Session>,
     pub receiver: Vec<Answer>,
@@ -61,6 +62,7 @@ impl Draft {
             api: self.api?,
             tolerant: self.tolerant,
             profile: self.profile,
+            latency: self.latency,
             session: self.session?,
             receiver: self.receiver,
             steps: whole(self.steps?)?,

@@ -68,8 +68,8 @@ pub use step::Step;
 pub use stored::{ExecutionId, ExecutionStatus, RecordForm, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
 pub use turnstile_fault::{
-    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, GateVerdict,
-    JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour, ReadyBehaviour, ReadyCode,
-    Status, WrapperBehaviour,
+    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, Finalizing,
+    GateVerdict, JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, OddAnswer, OddAnswers,
+    PartChange, Preparing, QueueBehaviour, ReadyBehaviour, ReadyCode, Status, WrapperBehaviour,
 };
 pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};

@@ -32,13 +32,15 @@ const API: &str = "api";
 const TOLERANT: &str = "tolerant";
 /// Key of the protocol profile.
 const PROFILE: &str = "profile";
+/// Key of the agents' latency.
+const LATENCY: &str = "latency";
 /// Key of the session's settings.
 const SESSION: &str = "session";
 /// Key of the expectations.
 const EXPECT: &str = "expect";
 /// All keys of a script.
 const KEYS: &[&str] = &[
-    "scenario", "about", "seam", RULES, API, TOLERANT, PROFILE, SESSION, "receiver", STEPS, EXPECT,
+    "scenario", "about", "seam", RULES, API, TOLERANT, PROFILE, LATENCY, SESSION, "receiver", STEPS, EXPECT,
 ];
 /// Required keys.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
@@ -186,6 +188,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 RULES => draft.rules = map.next_value()?,
                 API => draft.api = Some(map.next_value()?),
                 TOLERANT => draft.tolerant = map.next_value()?,
+                LATENCY => draft.latency = Some(map.next_value()?),
                 PROFILE => draft.profile = map.next_value()?,
                 SESSION => draft.session = Some(map.next_value()?),
                 "receiver" => draft.receiver = map.next_value()?,

@@ -39,6 +39,19 @@ impl RequiredProfile {
         }
     }
 
+    /// The names of the required values, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// The same requirements except for the value of this name.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut values = self.values.clone();
+        values.remove(name);
+        Self { values }
+    }
+
     /// The profile with these values, and with the protocol's defaults otherwise.
     ///
     /// # Panics
@@ -224,6 +237,8 @@ mod tests {
         assert_eq!(RequiredProfile::differing(&expected), read);
         let text = json!({"delivery-retry-delays-cold": ["2s", "4s"], "pending-limit": 3});
         assert_eq!(json!(read), text);
+        let fewer = read.without("pending-limit");
+        assert_eq!(fewer.names().collect::<Vec<_>>(), ["delivery-retry-delays-cold"]);
     }
 
     #[test]

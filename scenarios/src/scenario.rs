@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use turnstile_fault::{Answer, Capability, is_default};
+use turnstile_fault::{Answer, Capability, Lapse, is_default};
 
 use crate::expectation::Expectation;
 use crate::name::SessionName;
@@ -44,6 +44,10 @@ pub struct Scenario {
     /// Values of the protocol profile. A simulated server gets them; a server in a process of its own must declare them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub profile: RequiredProfile,
+    /// Time between the acceptance of a turn and its first event, of every wrapper; by default none, and a short one with
+    /// a server in a process of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Lapse>,
     /// Settings of the session.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: Session,

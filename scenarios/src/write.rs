@@ -32,7 +32,7 @@ impl Scenario {
                 text += &written(key, &value);
             }
         }
-        for key in ["rules", "api", "profile", "session", "receiver"] {
+        for key in ["rules", "api", "profile", "latency", "session", "receiver"] {
             if let Some(value) = fields.remove(key) {
                 text += &written(key, &OneLine(value));
             }

@@ -12,7 +12,7 @@ use serde_json::json;
 use turnstile::stage::Subject;
 use turnstile::stage::client::Awaited;
 use turnstile::stage::stream::From;
-use turnstile::stage::{self, Stage};
+use turnstile::stage::{self, Stage, Wrappers};
 use turnstile_events::observation::Observation;
 use turnstile_judge::parties::Secrets;
 use turnstile_judge::trace::What;
@@ -61,6 +61,7 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
         world,
         Secrets::default(),
         Profile::default(),
+        Wrappers::default(),
         Subject::default(),
         None,
     );

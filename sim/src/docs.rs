@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
+use turnstile_scenarios::LibraryErrors;
 
 /// Start of the line that begins a region.
 const BEGIN: &str = "<!-- generated: ";
@@ -24,8 +25,26 @@ const SKIPPED: [&str; 2] = ["target", "node_modules"];
 pub struct Region {
     /// The name in the marks.
     pub name: &'static str,
-    /// Writes its text as Markdown, without an end of line at its end.
-    pub write: fn() -> String,
+    /// How its text is written.
+    pub writer: Writer,
+}
+
+/// Writes the text of a region as Markdown, without an end of line at its end.
+#[derive(Debug, Clone, Copy)]
+pub enum Writer {
+    /// From tables in the code.
+    Code(fn() -> String),
+    /// From plays of the scenarios in the folder with the documents, which take seconds.
+    Plays(fn(&Path) -> Result<String, LibraryErrors>),
+}
+
+/// Which regions are regenerated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// All.
+    All,
+    /// Those that need no plays.
+    WithoutPlays,
 }
 
 /// A document whose regions differ from what the code generates.
@@ -73,6 +92,9 @@ pub enum DocsError {
         /// The error of the system.
         source: io::Error,
     },
+    /// The scenarios could not be loaded.
+    #[error(transparent)]
+    Scenarios(#[from] LibraryErrors),
     /// No function writes this region.
     #[error("{}:{line}: no region is named {name:?}; known: {known}", path.display())]
     Unknown {
@@ -95,12 +117,17 @@ pub enum DocsError {
     },
 }
 
-/// Finds all documents below `root` whose regions are outdated, in order of their paths.
+/// Finds all documents below `root` whose selected regions are outdated, in order of their paths.
 ///
 /// # Errors
 ///
-/// Fails if a document cannot be read, or if a mark is wrong.
-pub fn outdated(root: &Path, regions: &[Region]) -> Result<Vec<Outdated>, DocsError> {
+/// Fails if a document or a scenario cannot be read, or if a mark is wrong.
+pub fn outdated(root: &Path, regions: &[Region], selection: Selection) -> Result<Vec<Outdated>, DocsError> {
+    let generator = Generator {
+        root,
+        regions,
+        selection,
+    };
     let mut documents = Vec::new();
     find_documents(root, &mut documents)?;
     documents.sort_unstable();
@@ -110,7 +137,7 @@ pub fn outdated(root: &Path, regions: &[Region]) -> Result<Vec<Outdated>, DocsEr
             path: path.clone(),
             source,
         })?;
-        let expected = regenerate(&path, &current, regions)?;
+        let expected = generator.regenerate(&path, &current)?;
         if expected != current {
             outdated.push(Outdated {
                 path,
@@ -143,35 +170,62 @@ fn find_documents(folder: &Path, documents: &mut Vec<PathBuf>) -> Result<(), Doc
     Ok(())
 }
 
-fn regenerate(path: &Path, text: &str, regions: &[Region]) -> Result<String, DocsError> {
-    let mut out = String::with_capacity(text.len());
-    let mut lines = text.split_inclusive('\n').enumerate();
-    while let Some((index, line)) = lines.next() {
-        out.push_str(line);
-        let Some(name) = region_name(line) else { continue };
-        let region = regions.iter().find(|region| region.name == name);
-        let region = region.ok_or_else(|| DocsError::Unknown {
-            path: path.to_owned(),
-            line: index + 1,
-            name: name.to_owned(),
-            known: regions
-                .iter()
-                .map(|region| region.name)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
-        let mut rest = lines.by_ref().map(|(_, line)| line);
-        let end = rest.find(|line| line.trim_end() == END);
-        let end = end.ok_or_else(|| DocsError::Open {
-            path: path.to_owned(),
-            line: index + 1,
-        })?;
-        out.push('\n');
-        out.push_str(&(region.write)());
-        out.push_str("\n\n");
-        out.push_str(end);
+/// Regenerates the regions of documents.
+struct Generator<'a> {
+    root: &'a Path,
+    regions: &'a [Region],
+    selection: Selection,
+}
+
+impl Generator<'_> {
+    fn regenerate(&self, path: &Path, text: &str) -> Result<String, DocsError> {
+        let mut out = String::with_capacity(text.len());
+        let mut lines = text.split_inclusive('\n').enumerate();
+        while let Some((index, line)) = lines.next() {
+            out.push_str(line);
+            let Some(name) = region_name(line) else { continue };
+            let region = self.regions.iter().find(|region| region.name == name);
+            let region = region.ok_or_else(|| DocsError::Unknown {
+                path: path.to_owned(),
+                line: index + 1,
+                name: name.to_owned(),
+                known: self
+                    .regions
+                    .iter()
+                    .map(|region| region.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?;
+            let mut kept = String::new();
+            let mut rest = lines.by_ref().map(|(_, line)| line);
+            let end = rest.find(|line| {
+                let is_end = line.trim_end() == END;
+                if !is_end {
+                    kept.push_str(line);
+                }
+                is_end
+            });
+            let end = end.ok_or_else(|| DocsError::Open {
+                path: path.to_owned(),
+                line: index + 1,
+            })?;
+            match self.text(region)? {
+                Some(text) => out.push_str(&format!("\n{text}\n\n")),
+                None => out.push_str(&kept),
+            }
+            out.push_str(end);
+        }
+        Ok(out)
     }
-    Ok(out)
+
+    /// The text of a region; `None` if it is not selected.
+    fn text(&self, region: &Region) -> Result<Option<String>, DocsError> {
+        Ok(match (region.writer, self.selection) {
+            (Writer::Code(write), _) => Some(write()),
+            (Writer::Plays(write), Selection::All) => Some(write(self.root)?),
+            (Writer::Plays(_), Selection::WithoutPlays) => None,
+        })
+    }
 }
 
 fn region_name(line: &str) -> Option<&str> {
@@ -195,13 +249,36 @@ pub fn table<const N: usize>(columns: [&str; N], rows: impl IntoIterator<Item = 
 mod tests {
     use super::*;
 
-    const REGIONS: [Region; 1] = [Region {
-        name: "numbers",
-        write: || table(["n", "text"], [["1".to_owned(), "one | eins".to_owned()]]),
-    }];
+    const REGIONS: [Region; 2] = [
+        Region {
+            name: "numbers",
+            writer: Writer::Code(|| table(["n", "text"], [["1".to_owned(), "one | eins".to_owned()]])),
+        },
+        Region {
+            name: "plays",
+            writer: Writer::Plays(|_| Ok("played".to_owned())),
+        },
+    ];
+
+    fn regenerated_in(text: &str, selection: Selection) -> Result<String, String> {
+        let generator = Generator {
+            root: Path::new("."),
+            regions: &REGIONS,
+            selection,
+        };
+        let text = generator.regenerate(Path::new("a.md"), text);
+        text.map_err(|error| error.to_string())
+    }
 
     fn regenerated(text: &str) -> Result<String, String> {
-        regenerate(Path::new("a.md"), text, &REGIONS).map_err(|error| error.to_string())
+        regenerated_in(text, Selection::All)
+    }
+
+    #[test]
+    fn a_region_from_plays_is_kept_if_it_is_not_selected() {
+        let text = "<!-- generated: plays -->\nold\n<!-- generated end -->\n";
+        assert_eq!(regenerated_in(text, Selection::WithoutPlays).unwrap(), text);
+        assert!(regenerated(text).unwrap().contains("\nplayed\n"));
     }
 
     #[test]
@@ -217,7 +294,7 @@ mod tests {
     fn an_unknown_region_and_one_without_end_are_errors() {
         assert_eq!(
             regenerated("\n<!-- generated: letters -->\n<!-- generated end -->\n").unwrap_err(),
-            "a.md:2: no region is named \"letters\"; known: numbers"
+            "a.md:2: no region is named \"letters\"; known: numbers, plays"
         );
         assert_eq!(
             regenerated("<!-- generated: numbers -->\n").unwrap_err(),
@@ -231,10 +308,10 @@ mod tests {
         let path = folder.path().join("a.md");
         fs::write(&path, "<!-- generated: numbers -->\n<!-- generated end -->\n").unwrap();
         fs::write(folder.path().join("b.txt"), "<!-- generated: letters -->\n").unwrap();
-        let found = outdated(folder.path(), &REGIONS).unwrap();
+        let found = outdated(folder.path(), &REGIONS, Selection::All).unwrap();
         assert_eq!(found.len(), 1);
         assert!(found[0].diff().contains("+| n | text |\n"), "{}", found[0].diff());
         found[0].update().unwrap();
-        assert_eq!(outdated(folder.path(), &REGIONS).unwrap(), []);
+        assert_eq!(outdated(folder.path(), &REGIONS, Selection::All).unwrap(), []);
     }
 }

@@ -1,15 +1,16 @@
-//! Explains a rule of the protocol or an oracle: its text, why it exists, and what refers to it.
+//! Explains a name: a rule of the protocol, an oracle, a mutant, a kind of fault or a command.
 //!
-//! Everything here is collected from the registries: the protocol's rules, the oracles, the coverage marks, the scripts
-//! and the mutants. Nothing is stated here.
+//! Everything here is collected from the registries: the protocol's rules, the oracles, the coverage marks, the scripts,
+//! the mutants and the faults. Nothing is stated here.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use turnstile_fault::FaultKind;
 use turnstile_judge::oracle::{self, Moment, ORACLES, Oracle};
 use turnstile_judge::rules::{self, Rule, RuleId};
-use turnstile_scenarios::{At, Entry, Scenario};
+use turnstile_scenarios::{At, Entry, Scenario, Step};
 
 use crate::coverage::Mark;
 
@@ -17,8 +18,10 @@ use crate::coverage::Mark;
 const SIMILARITY: f64 = 0.75;
 /// Maximum number of suggestions.
 const SUGGESTIONS: usize = 3;
+/// Maximum number of listed scripts with a fault.
+const EXAMPLES: usize = 5;
 
-/// Neither a rule of the protocol nor an oracle has this name.
+/// Nothing that can be explained has this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownName {
     /// The name.
@@ -29,9 +32,13 @@ pub struct UnknownName {
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "no rule or oracle is named {:?}", self.name)?;
+        write!(
+            formatter,
+            "no rule, oracle, mutant, fault or command is named {:?}",
+            self.name
+        )?;
         match self.similar.is_empty() {
-            true => formatter.write_str("; sim/docs/rules.md lists the oracles"),
+            true => formatter.write_str("; sim/docs has a page on each of them"),
             false => write!(formatter, "; similar: {}", self.similar.join(", ")),
         }
     }
@@ -39,21 +46,51 @@ impl fmt::Display for UnknownName {
 
 impl std::error::Error for UnknownName {}
 
-/// Explains the rule or oracle named `name`. `entries` are the scenarios that may refer to it.
+/// A command of the tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandHelp {
+    /// Its name.
+    pub name: String,
+    /// Its help text.
+    pub help: String,
+}
+
+/// What an explanation can refer to, besides the registries of this crate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'a> {
+    /// The scenarios.
+    pub entries: &'a [Entry],
+    /// The commands.
+    pub commands: &'a [CommandHelp],
+}
+
+/// Explains everything with the name `name`. An oracle and a mutant may have the same name.
 ///
 /// # Errors
 ///
-/// Fails if there is no rule or oracle with that name.
-pub fn explain(name: &str, entries: &[Entry]) -> Result<String, UnknownName> {
-    if let Some(rule) = name.parse().ok().and_then(RuleId::rule) {
-        return Ok(explain_rule(rule, entries));
-    }
-    oracle::named(name)
-        .map(explain_oracle)
-        .ok_or_else(|| UnknownName {
+/// Fails if nothing has that name.
+pub fn explain(name: &str, sources: Sources<'_>) -> Result<String, UnknownName> {
+    let Sources { entries, commands } = sources;
+    let rule = name.parse().ok().and_then(RuleId::rule);
+    let fault = FaultKind::ALL.iter().find(|kind| kind.name() == name);
+    let command = commands.iter().find(|command| command.name == name);
+    let pages: Vec<String> = [
+        rule.map(|rule| explain_rule(rule, entries)),
+        oracle::named(name).map(explain_oracle),
+        mutants::explain(name, entries),
+        fault.map(|kind| explain_fault(*kind, entries)),
+        command.map(|command| command.help.clone()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if pages.is_empty() {
+        return Err(UnknownName {
             name: name.to_owned(),
-            similar: similar(name),
-        })
+            similar: similar(name, commands),
+        });
+    }
+    Ok(pages.join("\n"))
 }
 
 /// An error for each rule that a script names and the protocol does not have.
@@ -90,7 +127,7 @@ fn explain_rule(rule: &Rule, entries: &[Entry]) -> String {
     page.section("Scripts", scripts_of(rule.id, entries));
     page.section(
         "Mutants that these oracles find",
-        oracles.iter().flat_map(|oracle| mutants_of(oracle)),
+        oracles.iter().flat_map(|oracle| mutants::found_by(oracle)),
     );
     page.text
 }
@@ -105,51 +142,140 @@ fn explain_oracle(oracle: &'static Oracle) -> String {
     };
     page.section("Checked", [moment.to_owned()]);
     let rules = oracle.protocol.iter().filter_map(|id| id.rule());
+    page.section("Rules", rules.map(rule_line));
+    page.section("Mutants that it finds", mutants::found_by(oracle));
+    page.text
+}
+
+fn explain_fault(kind: FaultKind, entries: &[Entry]) -> String {
+    let mut page = Page::new(&format!("{} (fault)", kind.name()));
+    page.lines([kind.about().to_owned()]);
+    page.section("Keys", kind.network_keys().iter().map(|key| (*key).to_owned()));
     page.section(
-        "Rules",
-        rules.map(|rule| format!("{}: {}", rule.id, first_line(&rule.text))),
+        "May need of a live server",
+        kind.needs()
+            .iter()
+            .map(|capability| format!("{}: {}", capability.name(), capability.text())),
     );
-    page.section("Mutants that it finds", mutants_of(oracle));
+    let injects = |scenario: &Scenario| {
+        let mut steps = scenario.steps.iter();
+        steps.any(|step| matches!(&**step, Step::Fault(injection) if injection.fault.kind() == kind))
+    };
+    let scripts: Vec<String> = scripts_with(entries, injects).collect();
+    let others = scripts.len().saturating_sub(EXAMPLES);
+    let rest = (others > 0).then(|| format!("and {others} more"));
+    page.section("Scripts", scripts.into_iter().take(EXAMPLES).chain(rest));
     page.text
 }
 
 fn scripts_of(id: RuleId, entries: &[Entry]) -> impl Iterator<Item = String> {
     let id = id.to_string();
-    let named = move |entry: &&Entry| entry.scenario.rules.iter().any(|rule| *rule.value == *id);
-    // A script is one entry for each of its surfaces.
+    scripts_with(entries, move |scenario| {
+        scenario.rules.iter().any(|rule| *rule.value == *id)
+    })
+}
+
+/// The selected scripts with their titles. A script is one entry for each of its surfaces, and is listed once.
+fn scripts_with(entries: &[Entry], is_selected: impl Fn(&Scenario) -> bool) -> impl Iterator<Item = String> {
     let mut known = BTreeSet::new();
     entries
         .iter()
-        .filter(named)
+        .filter(move |entry| is_selected(&entry.scenario))
         .filter(move |entry| known.insert(&entry.path))
         .map(|entry| format!("{}: {}", entry.id, entry.scenario.title))
 }
 
-/// The mutants that the oracle must find.
 #[cfg(feature = "selftest")]
-fn mutants_of(oracle: &Oracle) -> Vec<String> {
-    use crate::selftest::{name_of, oracle_of, rules_matching};
-    let all = rules_matching(None).into_iter();
-    all.filter(|rule| oracle_of(*rule) == oracle.name)
-        .map(name_of)
-        .collect()
+mod mutants {
+    //! The mutants of this build.
+
+    use turnstile_judge::oracle::{self, Oracle};
+    use turnstile_judge::rules::RuleId;
+    use turnstile_scenarios::Entry;
+
+    use super::{Page, rule_line, scripts_with};
+    use crate::selftest::{mutant_named, name_of, oracle_of, rules_matching, script_of};
+
+    pub(super) fn explain(name: &str, entries: &[Entry]) -> Option<String> {
+        let mutant = mutant_named(name)?;
+        let mut page = Page::new(&format!("{name} (mutant)"));
+        page.lines([
+            "A server that violates this rule:".to_owned(),
+            mutant.text().to_owned(),
+        ]);
+        let ids = mutant.ids().iter().filter_map(|id| id.parse::<RuleId>().ok());
+        page.section("Rules", ids.filter_map(RuleId::rule).map(rule_line));
+        let oracle = oracle_of(mutant);
+        let rule = oracle::named(oracle).map_or("", |oracle| oracle.rule);
+        page.section("Oracle that finds it", [format!("{oracle}: {rule}")]);
+        let title = entries.iter().find(|entry| entry.id == script_of(mutant));
+        let title = title.map(|entry| format!(": {}", entry.scenario.title));
+        page.section(
+            "A script that finds it",
+            [format!("{}{}", script_of(mutant), title.unwrap_or_default())],
+        );
+        let is_about = |id: &str| mutant.ids().contains(&id);
+        let scripts = scripts_with(entries, |scenario| {
+            scenario.rules.iter().any(|rule| is_about(&rule.value))
+        });
+        page.section("Scripts about these rules", scripts);
+        Some(page.text)
+    }
+
+    /// The names of the mutants that the oracle must find.
+    pub(super) fn found_by(oracle: &Oracle) -> Vec<String> {
+        let all = rules_matching(None).into_iter();
+        all.filter(|rule| oracle_of(*rule) == oracle.name)
+            .map(name_of)
+            .collect()
+    }
+
+    pub(super) fn names() -> Vec<String> {
+        rules_matching(None).into_iter().map(name_of).collect()
+    }
 }
 
-/// The mutants that the oracle must find. This build has none.
 #[cfg(not(feature = "selftest"))]
-fn mutants_of(_: &Oracle) -> Vec<String> {
-    Vec::new()
+mod mutants {
+    //! This build has no mutants.
+
+    use turnstile_judge::oracle::Oracle;
+    use turnstile_scenarios::Entry;
+
+    pub(super) fn explain(_: &str, _: &[Entry]) -> Option<String> {
+        None
+    }
+
+    pub(super) fn found_by(_: &Oracle) -> Vec<String> {
+        Vec::new()
+    }
+
+    pub(super) fn names() -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn rule_line(rule: &Rule) -> String {
+    format!("{}: {}", rule.id, first_line(&rule.text))
 }
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn similar(name: &str) -> Vec<String> {
+fn similar(name: &str, commands: &[CommandHelp]) -> Vec<String> {
     let rules = rules::all().map(|rule| rule.id.to_string());
     let oracles = ORACLES.iter().map(|oracle| oracle.name.to_owned());
-    let mut similar: Vec<(f64, String)> = rules
+    let faults = FaultKind::ALL.iter().map(|kind| kind.name().to_owned());
+    let commands = commands.iter().map(|command| command.name.clone());
+    let known: BTreeSet<String> = rules
         .chain(oracles)
+        .chain(mutants::names())
+        .chain(faults)
+        .chain(commands)
+        .collect();
+    let mut similar: Vec<(f64, String)> = known
+        .into_iter()
         .map(|known| {
             (
                 strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()),
@@ -220,9 +346,23 @@ mod tests {
         }
     }
 
+    fn of(entries: &[Entry]) -> Sources<'_> {
+        Sources {
+            entries,
+            ..Sources::default()
+        }
+    }
+
+    fn command() -> CommandHelp {
+        CommandHelp {
+            name: "replay".to_owned(),
+            help: "Replay a seed\n".to_owned(),
+        }
+    }
+
     #[test]
     fn a_rule_is_explained_with_what_refers_to_it() {
-        let text = explain("R8.8", &[entry()]).unwrap();
+        let text = explain("R8.8", of(&[entry()])).unwrap();
         for part in [
             "R8.8 (8. Callbacks, The idle batch)\n  Finalizing creates exactly one job, for the representative.\n",
             "\nOracles\n  one-callback-per-batch: Each finalized batch",
@@ -235,7 +375,7 @@ mod tests {
 
     #[test]
     fn an_oracle_is_explained_with_its_rules() {
-        let text = explain("first-in-first-out", &[]).unwrap();
+        let text = explain("first-in-first-out", Sources::default()).unwrap();
         for part in [
             "\nWhy\n  A turn builds",
             "\nChecked\n  at every moment",
@@ -243,6 +383,59 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
+    }
+
+    #[cfg(feature = "selftest")]
+    #[test]
+    fn a_mutant_is_explained_with_its_rules_oracle_and_scripts() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
+        let library = Library::load(folder).unwrap();
+        let text = explain("last-of-batch-is-representative", of(library.entries())).unwrap();
+        for part in [
+            "last-of-batch-is-representative (mutant)\n  A server that violates this rule:\n  The callback is",
+            "\nRules\n  R8.1: ",
+            "\nOracle that finds it\n  one-callback-per-batch: ",
+            "\nA script that finds it\n  suite/callback/two-batches: ",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+
+    #[cfg(feature = "selftest")]
+    #[test]
+    fn an_oracle_and_a_mutant_of_the_same_name_are_both_explained() {
+        let text = explain("terminal-once", Sources::default()).unwrap();
+        assert!(text.starts_with("terminal-once\n"), "{text}");
+        assert!(text.contains("\n\nterminal-once (mutant)\n"), "{text}");
+    }
+
+    #[test]
+    fn a_fault_is_explained_with_its_keys_needs_and_scripts() {
+        let text = explain("throttle", Sources::default()).unwrap();
+        let expected = "throttle (fault)\n  Limits the bandwidth of a link.\n\nKeys\n  between\n  from\n  to\n  rate\n  for\n";
+        assert_eq!(text, expected);
+        let script =
+            "scenario: full\nabout: a\nseam: turn\nsteps:\n- start: { as: a, say: idle }\n- disk: fails\n";
+        let path = Path::new("suite/turn/full.yaml");
+        let entry = Entry {
+            id: "suite/turn/full".to_owned(),
+            path: path.to_owned(),
+            scenario: Scenario::parse(script, path).unwrap(),
+        };
+        let text = explain("disk", of(&[entry])).unwrap();
+        let needs = "\nMay need of a live server\n  disk: control over the server's disk\n";
+        assert!(text.contains(needs), "{text}");
+        assert!(text.ends_with("\nScripts\n  suite/turn/full: full\n"), "{text}");
+    }
+
+    #[test]
+    fn a_command_is_explained_by_its_help() {
+        let commands = [command()];
+        let sources = Sources {
+            commands: &commands,
+            ..Sources::default()
+        };
+        assert_eq!(explain("replay", sources).unwrap(), "Replay a seed\n");
     }
 
     #[test]
@@ -266,7 +459,14 @@ mod tests {
 
     #[test]
     fn an_unknown_name_has_suggestions() {
-        let similar = |name: &str| explain(name, &[]).unwrap_err().similar;
+        let commands = [command()];
+        let sources = Sources {
+            commands: &commands,
+            ..Sources::default()
+        };
+        let similar = |name: &str| explain(name, sources).unwrap_err().similar;
+        assert_eq!(similar("throtle")[0], "throttle");
+        assert_eq!(similar("repaly")[0], "replay");
         assert_eq!(similar("one-callback-per-bach")[0], "one-callback-per-batch");
         assert!(similar("r8.3").contains(&"R8.3".to_owned()));
         assert_eq!(similar("zzz"), [""; 0]);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fake_gateway::program::{self, Arguments};
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
+use turnstile_fault::Lapse;
 
 const LONG_ABOUT: &str = "\
 Fake wrapper: the process in a session's sandbox, with its agent
@@ -14,10 +15,13 @@ It calls the gateway for every turn. It works for one session at a time, the one
 Control route, which configures misbehaviour; {} restores normal behaviour:
   POST /test/behaviour  {\"deaf\":true,\"job\":{\"lose-reply\":1}}
 The fields are those of the script step `wrapper`:
-  ready: {delay, fail: {code, times}}         job: {delay, fail: {code, times}, lose-reply: N}
-  complete: {gate, branch, never, exit-code}  fatal: TEXT  babble: N  late: N
+  ready: {delay, fail: {code, times}, answer}  job: {delay, fail: {code, times}, answer, lose-reply: N}
+  answer: html-502, truncated, empty, endless, or {is, times}
+  complete: {gate, branch, never, exit-code, stays}  finalize: {takes}  preparing: {step, message}
+  fatal: TEXT  latency: TIME  heartbeat: TIME  commands: [NAME]  parts: reordered, updated, removed
+  babble, late, long-text, abandons-opening: N
   deaf, silent, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer,
-  keeps-old-socket: true";
+  keeps-old-socket, lone-surrogate: true";
 
 /// Fake wrapper: the process in a session's sandbox, with its agent
 #[derive(Parser)]
@@ -29,6 +33,9 @@ struct Program {
     /// Version that `GET /health` reports
     #[arg(long, value_name = "VERSION", default_value = WrapperConfig::VERSION)]
     reported_version: String,
+    /// Time between the acceptance of a turn and its first event
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    latency: Lapse,
     #[command(flatten)]
     arguments: Arguments,
 }
@@ -52,10 +59,12 @@ fn main() -> ExitCode {
     let Program {
         gateway,
         reported_version,
+        latency,
         arguments,
     } = Program::parse();
     let config = WrapperConfig {
         version: reported_version,
+        latency: *latency,
         ..WrapperConfig::new(gateway)
     };
     program::run("wrapper", arguments, |listener, seams, probe| {

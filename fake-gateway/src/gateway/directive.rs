@@ -134,10 +134,6 @@ impl Directive {
         self.coverage().reach();
         Ok(match self {
             Self::Error(message) => return Err(message),
-            Self::Echo(text) | Self::Plain(text) => Box::new(chunk(&text).chain(ending)),
-            Self::Idle => Box::new(chunk("").chain(ending)),
-            Self::Hang => Box::new(iter::once(Step::Hang)),
-            Self::Gate(tag) => Box::new(iter::once(Step::Park(tag)).chain(chunk(RELEASED)).chain(ending)),
             Self::Tools { calls, .. } if tool_results < calls => {
                 let number = tool_results + 1;
                 let call = [
@@ -147,7 +143,12 @@ impl Directive {
                 ];
                 Box::new(chunk(&format!("step-{number} ")).chain(call))
             }
-            Self::Tools { text, .. } => Box::new(chunk(&text).chain(ending)),
+            Self::Echo(text) | Self::Plain(text) | Self::Tools { text, .. } => {
+                Box::new(chunk(&text).chain(ending))
+            }
+            Self::Idle => Box::new(chunk("").chain(ending)),
+            Self::Hang => Box::new(iter::once(Step::Hang)),
+            Self::Gate(tag) => Box::new(iter::once(Step::Park(tag)).chain(chunk(RELEASED)).chain(ending)),
             Self::Slow { chunks, pause } => Box::new(
                 (1..=chunks)
                     .flat_map(move |number| {

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use turnstile_fault::{Failure, JobCode, Lapse, ReadyCode, WrapperBehaviour};
+use turnstile_fault::{Failure, JobCode, Lapse, OddAnswer, OddAnswers, ReadyCode, WrapperBehaviour};
 
 use super::reply::Refusal;
 
@@ -14,6 +14,8 @@ use super::reply::Refusal;
 const STAGED: &str = "the side door asked for this failure";
 /// Longest delay; keeps time arithmetic within the range of [`jiff::Timestamp`].
 const LONGEST_DELAY: Duration = Duration::from_millis(u32::MAX as u64);
+/// Longest text of an answer, in characters.
+const LONGEST_TEXT: u32 = 1_000_000;
 /// Most repetitions in one turn.
 const MOST_REPETITIONS: u32 = u16::MAX as u32;
 
@@ -65,15 +67,27 @@ impl Behaviour {
         let behaviour: WrapperBehaviour = serde_path_to_error::deserialize(Value::Object(object))
             .map_err(|error| Refusal::Invalid(error.to_string()))?;
         let behaviour = Self(behaviour);
-        for (place, delay) in [("ready", behaviour.ready_delay()), ("job", behaviour.job_delay())] {
+        let given = |lapse: Option<Lapse>| lapse.map(|lapse| *lapse).unwrap_or_default();
+        for (place, delay) in [
+            ("ready.delay", behaviour.ready_delay()),
+            ("job.delay", behaviour.job_delay()),
+            ("latency", given(behaviour.latency)),
+            ("heartbeat", given(behaviour.heartbeat)),
+            ("finalize.takes", behaviour.finalizing()),
+        ] {
             if delay > LONGEST_DELAY {
                 let longest = Lapse::from(LONGEST_DELAY);
-                return Err(Refusal::Invalid(format!("{place}.delay: at most {longest}")));
+                return Err(Refusal::Invalid(format!("{place}: at most {longest}")));
             }
         }
-        for (place, times) in [("babble", behaviour.babble), ("late", behaviour.late)] {
-            if times > MOST_REPETITIONS {
-                return Err(Refusal::Invalid(format!("{place}: at most {MOST_REPETITIONS}")));
+        for (place, number, most) in [
+            ("babble", behaviour.babble, MOST_REPETITIONS),
+            ("late", behaviour.late, MOST_REPETITIONS),
+            ("abandons-opening", behaviour.abandons_opening, MOST_REPETITIONS),
+            ("long-text", behaviour.long_text, LONGEST_TEXT),
+        ] {
+            if number > most {
+                return Err(Refusal::Invalid(format!("{place}: at most {most}")));
             }
         }
         Ok(behaviour)
@@ -118,6 +132,28 @@ impl Behaviour {
         left.is_some()
     }
 
+    /// Uses up one odd answer to `/session/ready`.
+    pub(super) fn next_odd_ready(&mut self) -> Option<OddAnswer> {
+        OddAnswers::take_next(&mut self.0.ready.as_mut()?.answer)
+    }
+
+    /// Uses up one odd answer to `/job/…`.
+    pub(super) fn next_odd_job(&mut self) -> Option<OddAnswer> {
+        OddAnswers::take_next(&mut self.0.job.as_mut()?.answer)
+    }
+
+    /// Uses up one attempt to open the ingest that is given up. Returns false if none is left.
+    pub(super) fn abandons_next_opening(&mut self) -> bool {
+        let left = self.0.abandons_opening.checked_sub(1);
+        self.0.abandons_opening = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    /// Duration of the work after the last turn.
+    pub(super) fn finalizing(&self) -> Duration {
+        self.finalize.map(|finalize| *finalize.takes).unwrap_or_default()
+    }
+
     /// Takes the text of the configured fatal error.
     pub(super) fn take_fatal(&mut self) -> Option<String> {
         self.0.fatal.take()
@@ -153,6 +189,9 @@ mod tests {
                 "job.fail.time: ",
             ),
             (r#"{"complete":{"gate":"off"}}"#, "complete.gate: "),
+            (r#"{"long-text":1000001}"#, "long-text: "),
+            (r#"{"finalize":{"takes":"0s"}}"#, "finalize.takes: "),
+            (r#"{"job":{"answer":"xml"}}"#, "job.answer: "),
         ] {
             let refusal = Behaviour::parse(body.as_bytes()).unwrap_err().to_string();
             assert!(refusal.contains(named), "{body}: {refusal}");

@@ -52,6 +52,13 @@ impl Buffer {
         self.announcements = 0;
     }
 
+    /// Drops every unwritten `complete`. Returns whether there was one.
+    pub(super) fn discard_complete(&mut self) -> bool {
+        let before = self.frames.len();
+        self.frames.retain(|frame| frame["streamEventType"] != "complete");
+        self.frames.len() < before
+    }
+
     /// Marks the ingest as open for the first time.
     pub(super) fn open(&mut self) {
         self.is_open = true;

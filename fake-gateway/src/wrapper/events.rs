@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_fault::GateVerdict;
 
-use super::turns::Assistant;
+use super::turns::{Assistant, ToolPart};
 
 /// Type and data of an event.
 pub(super) type Event = (&'static str, Value);
@@ -15,6 +15,39 @@ pub(super) type Event = (&'static str, Value);
 const GATEWAY_ERROR: &str = "APIError";
 /// Error name for a model outside of the catalogue (R11.44).
 const UNKNOWN_ERROR: &str = "UnknownError";
+
+/// A private character that stands for half of a surrogate pair until a frame is written, because no text in Rust can
+/// contain one.
+const LONE_SURROGATE: char = '\u{e000}';
+/// Half of a surrogate pair, as an escape in JSON.
+const ESCAPED_SURROGATE: &str = "\\ud83d";
+
+/// A text that ends with half of a surrogate pair once it is written.
+pub(super) fn cut_in_the_middle_of_a_character() -> String {
+    format!("cut {LONE_SURROGATE}")
+}
+
+/// The text of a frame on the wire, and the frame as its receiver reads it (R1.13).
+pub(super) fn on_the_wire(frame: Value) -> (String, Value) {
+    let text = frame.to_string();
+    if text.contains(LONE_SURROGATE) {
+        (text.replace(LONE_SURROGATE, ESCAPED_SURROGATE), as_read(frame))
+    } else {
+        (text, frame)
+    }
+}
+
+fn as_read(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace(LONE_SURROGATE, "\u{fffd}")),
+        Value::Array(values) => values.into_iter().map(as_read).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, as_read(value)))
+            .collect(),
+        other => other,
+    }
+}
 
 /// The frame of an event that happened at `now`.
 pub(super) fn frame(now: Timestamp, (event_type, data): Event) -> Value {
@@ -32,6 +65,22 @@ pub(super) fn resumed(buffered: usize, lost: u64) -> Event {
         "wrapper_resumed",
         json!({ "bufferedEvents": buffered, "eventsLost": lost }),
     )
+}
+
+/// `heartbeat`: the turn that runs is alive.
+pub(super) fn heartbeat() -> Event {
+    ("heartbeat", json!({}))
+}
+
+/// `commands.available`: the catalogue of commands.
+pub(super) fn commands(names: &[String]) -> Event {
+    let commands: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+    ("commands.available", json!({ "commands": commands }))
+}
+
+/// `preparing`: a step of the wrapper's preparation.
+pub(super) fn preparing(step: &str, message: &str) -> Event {
+    ("preparing", json!({ "step": step, "message": message }))
 }
 
 /// `interrupted`: all turns were aborted.
@@ -143,6 +192,30 @@ impl Kilo<'_> {
                 "type": "text",
                 "text": text,
             } }),
+        )
+    }
+
+    /// `message.part.updated` of a tool call that is over.
+    pub(super) fn tool_updated(&self, message_id: &str, part: &ToolPart) -> Event {
+        kilo(
+            "message.part.updated",
+            json!({ "part": {
+                "id": part.id,
+                "messageID": message_id,
+                "sessionID": self.session_id,
+                "type": "tool",
+                "callID": part.call.id,
+                "tool": part.call.tool,
+                "state": { "status": "completed" },
+            } }),
+        )
+    }
+
+    /// `message.part.removed`.
+    pub(super) fn part_removed(&self, message_id: &str, part_id: &str) -> Event {
+        kilo(
+            "message.part.removed",
+            json!({ "sessionID": self.session_id, "messageID": message_id, "partID": part_id }),
         )
     }
 

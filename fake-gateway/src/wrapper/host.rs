@@ -64,7 +64,11 @@ impl Host {
                 seams: seams.clone(),
                 probe: probe.clone(),
             },
-            lifecycle: Lifecycle::new(Identifiers::new(seams.randomness.clone()), config.version),
+            lifecycle: Lifecycle::new(
+                Identifiers::new(seams.randomness.clone()),
+                config.version,
+                config.latency,
+            ),
             seams,
             probe,
             arrivals,
@@ -118,11 +122,17 @@ impl Host {
         match action {
             Action::Answer(request, reply) => self.answer(request, Some(reply)),
             Action::HangUp(request) => self.answer(request, None),
-            Action::Open { link, url, token } => {
+            Action::Open {
+                link,
+                url,
+                token,
+                gives_up,
+            } => {
                 let socket = IngestSocket {
                     link,
                     seams: self.seams.clone(),
                     probe: self.probe.clone(),
+                    gives_up,
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = mpsc::unbounded_channel();

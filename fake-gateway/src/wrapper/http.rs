@@ -4,23 +4,29 @@
 //! It makes no decisions.
 
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use turnstile_events::observation::Probe;
+use turnstile_fault::OddAnswer;
 
 use super::behaviour::Behaviour;
 use super::host::Arrival;
 use super::reply::{Refusal, Reply};
 use super::request::{self, Request};
 use crate::coverage::FakeEvent;
-use crate::cut;
 use crate::edge::{Headers, recorded};
+use crate::{cut, endless};
+
+/// The page of a proxy that does not reach its server.
+const BAD_GATEWAY: &str = "<html><head><title>502 Bad Gateway</title></head>\
+    <body><center><h1>502 Bad Gateway</h1></center></body></html>";
 
 type HostSender = State<UnboundedSender<Arrival>>;
 
@@ -103,8 +109,23 @@ async fn submit(host: &UnboundedSender<Arrival>, request: Request) -> Response {
 
 fn respond(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).expect("the status is valid");
-    match &reply.body {
-        Value::Null => status.into_response(),
-        body => (status, Json(body)).into_response(),
+    match (reply.odd, &reply.body) {
+        (Some(odd), body) => respond_oddly(odd, status, &body.to_string()),
+        (None, Value::Null) => status.into_response(),
+        (None, body) => (status, Json(body)).into_response(),
+    }
+}
+
+/// An answer that is not a wrapper's, in place of one with that status and text.
+fn respond_oddly(odd: OddAnswer, status: StatusCode, text: &str) -> Response {
+    let json = [(CONTENT_TYPE, "application/json")];
+    match odd {
+        OddAnswer::Html502 => (StatusCode::BAD_GATEWAY, Html(BAD_GATEWAY)).into_response(),
+        OddAnswer::Truncated => {
+            let half = text.floor_char_boundary(text.len() / 2);
+            (status, json, text[..half].to_owned()).into_response()
+        }
+        OddAnswer::Empty => (status, json).into_response(),
+        OddAnswer::Endless => (status, json, endless::body(text)).into_response(),
     }
 }

@@ -14,10 +14,14 @@ use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value}
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Elapsed, Seams};
 
+use super::events;
 use super::lifecycle::{Input, LinkFailure, LinkId};
 
 /// Time limit for opening a socket.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time after which an opening is given up, for the misbehaviour: long enough for the request to be sent.
+const GIVES_UP_AFTER: Duration = Duration::from_millis(5);
 
 /// Time limit for the closing handshake; the connection is dropped afterwards.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,6 +37,8 @@ enum Failure {
     TimedOut(#[from] Elapsed),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("given up while it opened")]
+    GivenUp,
 }
 
 impl Failure {
@@ -59,6 +65,8 @@ pub(super) struct IngestSocket<R> {
     pub(super) link: LinkId,
     pub(super) seams: Seams,
     pub(super) probe: Probe,
+    /// Whether it ends the connection while it opens.
+    pub(super) gives_up: bool,
     /// Passes inputs to the lifecycle.
     pub(super) report: R,
 }
@@ -76,6 +84,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
             .map_or("", |path| path.as_str())
             .to_owned();
         let opened = match &uri {
+            Some(uri) if self.gives_up => Err(self.give_up_opening(uri, &token).await),
             Some(uri) => self.open(uri, &token).await,
             None => Err(Failure::Url(url)),
         };
@@ -132,6 +141,20 @@ impl<R: Fn(Input)> IngestSocket<R> {
         Ok(self.seams.clock.timeout(OPEN_TIMEOUT, opening).await??)
     }
 
+    /// Requests the socket and ends the connection before the answer is read.
+    async fn give_up_opening(&self, uri: &Uri, token: &str) -> Failure {
+        match self
+            .seams
+            .clock
+            .timeout(GIVES_UP_AFTER, self.open(uri, token))
+            .await
+        {
+            // The socket is dropped, if it opened in time.
+            Ok(Ok(_)) | Err(_) => Failure::GivenUp,
+            Ok(Err(failure)) => failure,
+        }
+    }
+
     async fn read(&self, socket: u64, stream: &mut SplitStream<WebSocket>) -> End {
         while let Some(Ok(message)) = stream.next().await {
             let is_text = message.is_text();
@@ -162,7 +185,8 @@ impl<R: Fn(Input)> IngestSocket<R> {
         frames: &mut UnboundedReceiver<Value>,
     ) -> End {
         while let Some(frame) = frames.recv().await {
-            if sink.send(Message::text(frame.to_string())).await.is_err() {
+            let (text, frame) = events::on_the_wire(frame);
+            if sink.send(Message::text(text)).await.is_err() {
                 return End::Broken;
             }
             self.probe.observe(Observation::FrameSent { socket, frame });

@@ -1,4 +1,4 @@
-//! Kilo's gateway calls for one turn: the catalogue, then the streamed completion (R11.19).
+//! Kilo's gateway calls for one turn: the catalogue, then streamed completions until one calls no tool (R11.19, R11.50).
 //!
 //! The lifecycle decides the effect of the turn's progress on the session.
 
@@ -19,7 +19,17 @@ use turnstile_seams::http_client::{self, HttpError};
 
 use super::lifecycle::Progress;
 use super::request::Prompt;
+use super::turns::ToolCall;
 use crate::gateway::{COMPLETIONS_PATH, END_MARK, MODELS_PATH};
+
+/// The reason of an answer that calls tools.
+const TOOL_CALLS: &str = "tool_calls";
+
+/// Most tool calls in one answer.
+const MOST_CALLS: usize = 128;
+
+/// The result of every tool.
+const TOOL_RESULT: &str = "done";
 
 /// The name of the model of a turn that names none, for errors.
 const DEFAULT_MODEL: &str = "default";
@@ -68,18 +78,32 @@ impl GatewayClient {
     async fn run_turn(&self, prompt: &Prompt, report: &impl Fn(Progress)) -> Result<(), TurnError> {
         let model = self.model_for(prompt.model.as_deref()).await?;
         report(Progress::Begun);
-        let body = json!({
-            "model": model,
-            "stream": true,
-            "messages": [{ "role": "user", "content": prompt.text }],
-        });
+        let mut messages = vec![json!({ "role": "user", "content": prompt.text })];
+        loop {
+            let answer = self.converse(&model, &messages, report).await?;
+            if answer.calls.is_empty() {
+                return Ok(());
+            }
+            report(Progress::Answered);
+            messages.extend(answer.into_messages());
+        }
+    }
+
+    /// Sends the conversation so far and reports the answer as it comes.
+    async fn converse(
+        &self,
+        model: &str,
+        messages: &[Value],
+        report: &impl Fn(Progress),
+    ) -> Result<Completion, TurnError> {
+        let body = json!({ "model": model, "stream": true, "messages": messages });
         let answer = self.request(Method::POST, COMPLETIONS_PATH, &body).await?;
         if !answer.response.status().is_success() {
             return Err(refusal(&self.whole_body(answer).await?));
         }
         self.reply_received(&answer, Value::Null);
         let exchange = answer.exchange;
-        let streamed = stream_text(answer.response, report).await;
+        let streamed = read_completion(answer.response, report).await;
         if let Err(TurnError::BrokenOff(error)) = &streamed {
             self.no_reply(exchange, error);
         }
@@ -178,30 +202,110 @@ struct Chunk {
 
 #[derive(Deserialize)]
 struct Choice {
+    #[serde(default)]
     delta: Delta,
+    finish_reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Delta {
     content: Option<String>,
+    #[serde(default)]
+    tool_calls: Vec<ToolCallDelta>,
 }
 
-async fn stream_text(response: Response<Incoming>, report: &impl Fn(Progress)) -> Result<(), TurnError> {
+/// A part of a tool call; the first part has the id and the name, and the arguments come in pieces.
+#[derive(Deserialize)]
+struct ToolCallDelta {
+    index: usize,
+    id: Option<String>,
+    #[serde(default)]
+    function: FunctionDelta,
+}
+
+#[derive(Default, Deserialize)]
+struct FunctionDelta {
+    name: Option<String>,
+    arguments: Option<String>,
+}
+
+/// A complete answer of the gateway.
+#[derive(Default)]
+struct Completion {
+    text: String,
+    /// The tools to call before the gateway is called again; empty if the turn ends.
+    calls: Vec<ToolCall>,
+}
+
+impl Completion {
+    /// The messages that continue the conversation: this answer, and the result of each tool.
+    fn into_messages(self) -> Vec<Value> {
+        let calls: Vec<Value> = self
+            .calls
+            .iter()
+            .map(|call| {
+                let function = json!({ "name": call.tool, "arguments": call.arguments });
+                json!({ "id": call.id, "type": "function", "function": function })
+            })
+            .collect();
+        let mut messages = vec![json!({ "role": "assistant", "content": self.text, "tool_calls": calls })];
+        let results = self.calls.iter();
+        messages.extend(
+            results.map(|call| json!({ "role": "tool", "tool_call_id": call.id, "content": TOOL_RESULT })),
+        );
+        messages
+    }
+
+    fn add(&mut self, delta: ToolCallDelta) {
+        while self.calls.len() <= delta.index {
+            self.calls.push(ToolCall::default());
+        }
+        let call = &mut self.calls[delta.index];
+        call.id.push_str(delta.id.as_deref().unwrap_or_default());
+        call.tool
+            .push_str(delta.function.name.as_deref().unwrap_or_default());
+        call.arguments
+            .push_str(delta.function.arguments.as_deref().unwrap_or_default());
+    }
+}
+
+/// Reads a streamed completion. Text is reported as it comes, tool calls when they are complete.
+async fn read_completion(
+    response: Response<Incoming>,
+    report: &impl Fn(Progress),
+) -> Result<Completion, TurnError> {
+    let mut completion = Completion::default();
+    let mut finish_reason = None;
     let mut events = pin!(SseStream::new(response.into_body()));
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| TurnError::BrokenOff(error.to_string()))?;
         let Some(data) = event.data else { continue };
         if data == END_MARK {
-            return Ok(());
+            if finish_reason.as_deref() != Some(TOOL_CALLS) {
+                completion.calls.clear();
+            }
+            for call in &completion.calls {
+                report(Progress::ToolCalled(call.clone()));
+            }
+            return Ok(completion);
         }
         let chunk: Chunk =
             serde_json::from_str(&data).map_err(|error| TurnError::BrokenOff(error.to_string()))?;
-        let text: String = chunk
-            .choices
-            .into_iter()
-            .filter_map(|choice| choice.delta.content)
-            .collect();
+        let mut text = String::new();
+        for choice in chunk.choices {
+            text.push_str(choice.delta.content.as_deref().unwrap_or_default());
+            for call in choice
+                .delta
+                .tool_calls
+                .into_iter()
+                .filter(|call| call.index < MOST_CALLS)
+            {
+                completion.add(call);
+            }
+            finish_reason = choice.finish_reason.or(finish_reason);
+        }
         if !text.is_empty() {
+            completion.text.push_str(&text);
             report(Progress::Text(text));
         }
     }

@@ -23,11 +23,16 @@ mod reply;
 mod request;
 mod turns;
 
+use std::time::Duration;
+
 use host::Host;
 use turnstile_events::observation::Probe;
 use turnstile_seams::{Listener, Seams};
 
 use crate::cut;
+
+/// The time between the acceptance of a turn and its first event, unless it is configured (R11.51).
+const AGENT_LATENCY: Duration = Duration::ZERO;
 
 /// Settings of a wrapper.
 #[derive(Debug, Clone)]
@@ -36,6 +41,8 @@ pub struct WrapperConfig {
     pub gateway_url: String,
     /// The version that `/health` reports (R11.53).
     pub version: String,
+    /// The time between the acceptance of a turn and its first event (R11.51).
+    pub latency: Duration,
 }
 
 impl WrapperConfig {
@@ -47,6 +54,7 @@ impl WrapperConfig {
         Self {
             gateway_url: gateway_url.into(),
             version: Self::VERSION.to_owned(),
+            latency: AGENT_LATENCY,
         }
     }
 }

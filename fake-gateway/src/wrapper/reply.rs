@@ -3,6 +3,7 @@
 //! Shapes only.
 
 use serde_json::{Value, json};
+use turnstile_fault::OddAnswer;
 
 use super::binding::{IncompleteBinding, Session};
 use super::request::Kind;
@@ -64,7 +65,7 @@ impl Refusal {
     pub(super) fn of_job(&self) -> Reply {
         Reply {
             status: self.status(),
-            body: json!({ "error": self.code(), "message": self.to_string() }),
+            ..Reply::ok(json!({ "error": self.code(), "message": self.to_string() }))
         }
     }
 
@@ -97,19 +98,30 @@ pub(super) struct Reply {
     pub(super) status: u16,
     /// JSON body; null for none.
     pub(super) body: Value,
+    /// What is sent instead.
+    pub(super) odd: Option<OddAnswer>,
 }
 
 impl Reply {
     /// A 200 with this body.
     pub(super) fn ok(body: Value) -> Self {
-        Self { status: 200, body }
+        Self {
+            status: 200,
+            body,
+            odd: None,
+        }
+    }
+
+    /// This answer in another form.
+    pub(super) fn made_odd(self, odd: Option<OddAnswer>) -> Self {
+        Self { odd, ..self }
     }
 
     /// A 204 without a body.
     pub(super) fn done() -> Self {
         Self {
             status: 204,
-            body: Value::Null,
+            ..Self::ok(Value::Null)
         }
     }
 

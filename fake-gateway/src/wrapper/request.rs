@@ -60,14 +60,23 @@ pub(super) struct Prompt {
     pub(super) finalization: Finalization,
 }
 
-/// Work to do after the last turn (R11.22). Condensing is ignored, because it is not observable.
+/// Work to do after the last turn (R11.22). Of condensing only its duration can be observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Finalization {
     /// Whether to commit.
     pub(super) auto_commit: Option<bool>,
+    /// Whether to condense the conversation.
+    pub(super) condense_on_complete: Option<bool>,
     /// The gate to run (R11.25); `off` means none.
     pub(super) gate_threshold: Option<String>,
+}
+
+impl Finalization {
+    /// Whether there is work that can take time.
+    pub(super) fn is_requested(&self) -> bool {
+        self.auto_commit == Some(true) || self.condense_on_complete == Some(true)
+    }
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 //! State only: the lifecycle decides what is reported and what follows the last turn.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -19,26 +20,62 @@ pub(super) struct Turn {
     pub(super) id: TurnId,
     pub(super) prompt: Prompt,
     pub(super) begun: Timestamp,
-    /// The assistant's message, once it exists.
+    /// The assistant's messages that are over: one for each answer with tool calls (R11.50).
+    pub(super) earlier: Vec<Assistant>,
+    /// The assistant's message of the current answer, once it exists.
     pub(super) assistant: Option<Assistant>,
 }
 
+impl Turn {
+    /// The assistant's messages, in order.
+    pub(super) fn assistants(&self) -> impl Iterator<Item = &Assistant> {
+        self.earlier.iter().chain(&self.assistant)
+    }
+}
+
+/// A message of the assistant.
 #[derive(Debug, Clone)]
 pub(super) struct Assistant {
     pub(super) id: String,
     pub(super) created: Timestamp,
-    /// Id and text of its part, once it has text.
-    pub(super) part: Option<(String, String)>,
+    /// Its text part, once it has text.
+    pub(super) part: Option<TextPart>,
+    pub(super) tools: Vec<ToolPart>,
     pub(super) completed: Option<Timestamp>,
     /// Error of the gateway.
     pub(super) error: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct TextPart {
+    pub(super) id: String,
+    /// An id that is smaller, for the misbehaviour that adds a part in front.
+    pub(super) smaller_id: Option<String>,
+    pub(super) text: String,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ToolPart {
+    pub(super) id: String,
+    pub(super) call: ToolCall,
+}
+
+/// A tool call of the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ToolCall {
+    pub(super) id: String,
+    /// Name of the tool.
+    pub(super) tool: String,
+    /// Arguments, as JSON text.
+    pub(super) arguments: String,
 }
 
 /// All turns of one binding.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     taken: BTreeSet<String>,
-    waiting: VecDeque<Prompt>,
+    /// Prompts that wait, with the times of their acceptance.
+    waiting: VecDeque<(Timestamp, Prompt)>,
     running: Option<Turn>,
     /// The turn that ended last.
     ended: Option<Turn>,
@@ -46,8 +83,13 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    /// Whether a message id was accepted before.
+    pub(super) fn has_taken(&self, message_id: &str) -> bool {
+        self.taken.contains(message_id)
+    }
+
     /// Queues a prompt. A message id that was accepted before is ignored (R11.20).
-    pub(super) fn take(&mut self, prompt: Prompt) {
+    pub(super) fn take(&mut self, now: Timestamp, prompt: Prompt) {
         if !self.taken.insert(prompt.message_id.clone()) {
             FakeEvent::TurnRepeated.reach();
             return;
@@ -56,7 +98,14 @@ impl Turns {
         if self.running.is_some() {
             FakeEvent::TurnWaits.reach();
         }
-        self.waiting.push_back(prompt);
+        self.waiting.push_back((now, prompt));
+    }
+
+    /// When the next turn begins: after the agent's latency from its acceptance on (R11.51). `None` if a turn runs or
+    /// none waits.
+    pub(super) fn next_begins_at(&self, latency: Duration) -> Option<Timestamp> {
+        let next = self.waiting.front().filter(|_| self.running.is_none());
+        next.map(|(accepted, _)| *accepted + latency)
     }
 
     /// Begins the next turn if no turn runs and one waits.
@@ -64,14 +113,20 @@ impl Turns {
         if self.running.is_some() {
             return None;
         }
-        let prompt = self.waiting.pop_front()?;
+        let (_, prompt) = self.waiting.pop_front()?;
         self.last_id += 1;
         Some(self.running.insert(Turn {
             id: TurnId(self.last_id),
             prompt,
             begun: now,
+            earlier: Vec::new(),
             assistant: None,
         }))
+    }
+
+    /// Whether a turn runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// The turn `id`, if it is running.
@@ -119,7 +174,7 @@ impl Turns {
         let running = self.running.as_ref().map(|running| &running.prompt);
         running
             .into_iter()
-            .chain(&self.waiting)
+            .chain(self.waiting.iter().map(|(_, prompt)| prompt))
             .map(|prompt| prompt.message_id.as_str())
     }
 }

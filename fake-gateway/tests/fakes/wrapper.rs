@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use turnstile_events::observation::{ClosedBy, Observation};
-use turnstile_seams::{http_server, real};
+use turnstile_seams::{http_client, http_server, real};
 
 use crate::gateway;
 use crate::stage::{Record, get, listen, post, send};
@@ -328,6 +328,68 @@ async fn a_lost_reply_closes_the_connection_and_the_turn_runs() {
     };
     assert!(!stage.record.observations().iter().any(is_end));
     assert_eq!(stage.prompt("msg_1", "__fake__:echo:hi", MODEL).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_odd_answer_is_not_json_and_an_endless_one_never_ends() {
+    let mut stage = Stage::ready().await;
+    let body = stage.job(json!({ "id": "msg_1", "prompt": "__fake__:idle" }), MODEL);
+    for (kind, status, text) in [
+        ("html-502", 502, "<html>"),
+        ("truncated", 200, "{"),
+        ("empty", 200, ""),
+    ] {
+        stage.behave(&json!({ "job": { "answer": kind } })).await;
+        let response = send(&stage.wrapper, Method::POST, "/job/prompt", &body)
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{kind}");
+        let read = http_client::read_body(response).await.unwrap();
+        let read = String::from_utf8(read.to_vec()).unwrap();
+        assert!(read.starts_with(text), "{kind}: {read}");
+        assert!(serde_json::from_str::<Value>(&read).is_err(), "{kind}: {read}");
+    }
+    stage
+        .ingests
+        .recv()
+        .await
+        .unwrap()
+        .names_until("session.idle")
+        .await;
+
+    stage.behave(&json!({ "job": { "answer": "endless" } })).await;
+    let response = send(&stage.wrapper, Method::POST, "/job/prompt", &body)
+        .await
+        .unwrap();
+    let reading = http_client::read_body(response);
+    let read = tokio::time::timeout(std::time::Duration::from_millis(50), reading).await;
+    assert!(read.is_err(), "{read:?}");
+}
+
+#[tokio::test]
+async fn an_ingest_that_is_given_up_is_opened_again() {
+    let stage = Stage::ready().await;
+    stage.behave(&json!({ "abandons-opening": 2 })).await;
+    assert_eq!(stage.prompt("msg_1", "__fake__:idle", MODEL).await.0, 200);
+    let is_given_up =
+        |observation: &&Observation| matches!(observation, Observation::SocketRefused { status: None, .. });
+    assert_eq!(stage.record.observations().iter().filter(is_given_up).count(), 2);
+}
+
+#[tokio::test]
+async fn half_of_a_surrogate_pair_is_an_escape_on_the_wire() {
+    let mut stage = Stage::ready().await;
+    stage.behave(&json!({ "lone-surrogate": true })).await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:echo:hi").await;
+    loop {
+        let Message::Text(text) = ingest.socket.recv().await.unwrap().unwrap() else {
+            panic!("no such frame");
+        };
+        if text.contains("cut ") {
+            assert!(text.contains(r"cut \ud83d"), "{text}");
+            break;
+        }
+    }
 }
 
 #[tokio::test]

@@ -59,9 +59,20 @@ impl From<Deadlines> for Vec<(Deadline, Timestamp)> {
 }
 
 impl Deadlines {
-    /// The time of the earliest deadline.
+    /// The time of the earliest deadline that can fire.
     pub fn next(&self) -> Option<Timestamp> {
-        self.0.values().min().copied()
+        self.running().map(|(_, at)| *at).min()
+    }
+
+    /// The deadlines that can fire. While the grace runs, nothing can arrive from the wrapper, so the deadlines that
+    /// wait for it do not fire (R7.19).
+    fn running(&self) -> impl Iterator<Item = (&Deadline, &Timestamp)> {
+        let is_in_grace = self.0.contains_key(&Deadline::Grace);
+        let waits_for_wrapper =
+            |deadline: &Deadline| matches!(deadline, Deadline::Ping | Deadline::Pong | Deadline::NoOutput);
+        self.0
+            .iter()
+            .filter(move |(deadline, _)| !(is_in_grace && waits_for_wrapper(deadline)))
     }
 
     /// The time of a deadline, if it is set.
@@ -114,7 +125,7 @@ impl Deadlines {
     /// Removes and returns the earliest deadline that is due; among equal times, the first in the order of
     /// [`Deadline`].
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<Deadline> {
-        let (deadline, at) = self.0.iter().min_by_key(|(deadline, at)| (**at, *deadline))?;
+        let (deadline, at) = self.running().min_by_key(|(deadline, at)| (**at, *deadline))?;
         if *at > now {
             return None;
         }

@@ -4,17 +4,22 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::deadline::Deadline;
 use super::events::{self, name};
 use super::step::Step;
 use super::stream::Preparation;
-use super::wrapper::{Delivery, DeliveryFailure};
+use super::wrapper::{Delivery, DeliveryFailure, FailureCode};
 use super::wrapper_run::DeliveryInFlight;
 use super::{Effect, Reply, Session};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::{Outcome, Reason, Source, Status};
 use crate::model::metadata::Workspace;
+
+/// The error text of a delivery whose run the wrapper ended.
+const RUN_ENDED: &str = "the wrapper ended its run";
 
 impl Session {
     /// Schedules a drain after [`Profile::drain_delay`](turnstile_profile::Profile::drain_delay), or at the retry
@@ -47,32 +52,35 @@ impl Session {
 
     /// Starts the delivery of `message`, to the current run or a new one.
     fn start_delivery(&mut self, message: &MessageId, step: &mut Step) {
-        if self.wrapper.kill_owed().is_some() {
-            // The new message must not wait for the wrapper to stop (R6.27).
-            self.stop_wrapper(step);
-        }
         let at_work = self.wrapper.is_connected() && self.queue.has_accepted();
         let run = self.wrapper.begin_delivery(message, step);
         if at_work {
             Row::Fed.reach();
         } else {
             Row::Drained.reach();
+        }
+        if !self.is_warm() {
             self.stream.report_preparing(&Preparation::SandboxStarting, step);
         }
         step.effect(Effect::Deliver(Box::new(Delivery {
             message: self.queue.message(message).clone(),
             run,
-            ensure_ready: !at_work,
             metadata: self.metadata.clone(),
         })));
     }
 
     /// Records the workspace that a delivery made ready. Answers whether the delivery should continue.
     pub(super) fn prepared(&mut self, run: &WrapperRunId, workspace: Workspace, step: &mut Step) -> Reply {
-        let delivery = self.wrapper.delivery().filter(|delivery| delivery.run == *run);
+        let is_current = self.wrapper.is_current(run);
+        let delivery = self
+            .wrapper
+            .delivery()
+            .filter(|delivery| delivery.run == *run && is_current);
         if !delivery.is_some_and(|delivery| self.queue.message(&delivery.message).is_queued()) {
             return Reply::Proceed(false);
         }
+        self.wrapper.note_prepared();
+        let was_warm = self.is_warm();
         let now = step.now;
         let metadata = self.change_metadata(step);
         metadata
@@ -84,7 +92,9 @@ impl Session {
         if !self.queue.has_accepted() {
             self.supervision.set_ready_only(step);
         }
-        self.stream.report_preparing(&Preparation::WorkspaceReady, step);
+        if !was_warm {
+            self.stream.report_preparing(&Preparation::WorkspaceReady, step);
+        }
         Reply::Proceed(true)
     }
 
@@ -100,21 +110,28 @@ impl Session {
         let Some(delivery) = self.wrapper.end_delivery(id, run) else {
             return Reply::None;
         };
-        let message = self.queue.message(id);
-        if message.is_terminal() && message.accepted_by.is_none() {
-            // The message ended during its delivery, and the wrapper may have accepted it without knowing.
-            self.wrapper.demand_stop(step);
-        }
         match result {
-            Ok(()) => self.accept(id, run, step),
+            Ok(()) => {
+                self.accept(id, run, delivery.idle_since, step);
+                if let Some(outcome) = delivery.ended {
+                    self.end(id, outcome, step);
+                }
+            }
             Err(failure) => self.delivery_failed(&delivery, &failure, step),
         }
         self.schedule_drain_if_pending(step);
         Reply::None
     }
 
-    /// Accepts a message: the wrapper confirmed it, or evidence shows that it has it (R4.22).
-    pub(super) fn accept(&mut self, id: &MessageId, run: &WrapperRunId, step: &mut Step) {
+    /// Accepts a message: the wrapper confirmed it, or evidence shows that it has it (R4.22). `idle_since` is the time
+    /// of a root idle after the wrapper reported the message (R6.40).
+    pub(super) fn accept(
+        &mut self,
+        id: &MessageId,
+        run: &WrapperRunId,
+        idle_since: Option<Timestamp>,
+        step: &mut Step,
+    ) {
         if !self.queue.message(id).is_queued() {
             return;
         }
@@ -126,10 +143,39 @@ impl Session {
         if self.metadata.lifecycle.initiated_at.is_none() {
             self.change_metadata(step).lifecycle.initiated_at = Some(now);
         }
-        self.supervision.forget_idle(step);
         self.stream.report_ready(step);
-        self.supervision.note_accepted(step);
+        self.supervision.note_accepted(idle_since, step);
         self.schedule_drain_if_pending(step);
+    }
+
+    /// Accepts a message on evidence from the wrapper. The answer to its delivery may be outstanding.
+    pub(super) fn accept_on_evidence(&mut self, id: &MessageId, run: &WrapperRunId, step: &mut Step) {
+        if self.queue.message(id).is_queued() {
+            Row::EvidenceBeforeReply.reach();
+        }
+        let delivery = self.wrapper.delivery();
+        let idle_since = delivery
+            .filter(|delivery| delivery.message == *id)
+            .and_then(|delivery| delivery.idle_since);
+        self.accept(id, run, idle_since, step);
+    }
+
+    /// Ends the delivery in progress together with its run, which the wrapper ended with `outcome` (R6.31).
+    pub(super) fn end_delivery_with_run(&mut self, outcome: &Outcome, step: &mut Step) {
+        let Some(delivery) = self.wrapper.delivery() else {
+            return;
+        };
+        let id = delivery.message.clone();
+        if !self.queue.message(&id).is_queued() {
+            // Its end is known, so the answer is moot.
+            self.wrapper.cancel_delivery(step);
+        } else if delivery.is_prepared {
+            self.wrapper.note_ended(outcome);
+        } else {
+            self.wrapper.cancel_delivery(step);
+            let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, RUN_ENDED);
+            self.count_failure(&id, &failure, step);
+        }
     }
 
     fn delivery_failed(&mut self, delivery: &DeliveryInFlight, failure: &DeliveryFailure, step: &mut Step) {
@@ -145,6 +191,11 @@ impl Session {
             Row::DeliveryMoot.reach();
             return; // It ended or was accepted by other evidence; how its delivery went is moot.
         }
+        self.count_failure(id, failure, step);
+    }
+
+    /// Counts a failed delivery: sets the time of the next one, or ends the message.
+    fn count_failure(&mut self, id: &MessageId, failure: &DeliveryFailure, step: &mut Step) {
         let failures = self.queue.change(id, step, |message| {
             message.failed_deliveries += 1;
             message.failed_deliveries as usize
@@ -176,7 +227,7 @@ impl Session {
             assistant_message_id: None,
         };
         self.end(id, outcome, step);
-        self.stream.report_ready(step);
+        self.stream.report_ready_again(step);
         self.finalize_batch_without_idle(step);
     }
 

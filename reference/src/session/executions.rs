@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::deadline::Deadline;
 use super::events::{self, Persistence, name};
 use super::frame::{Frame, Meaning};
+use super::settlement::INTERRUPTED_BY_USER;
 use super::step::Step;
 use super::timing::WRAPPER_DISCONNECTED;
 use super::wrapper::CLOSE_STALE;
@@ -22,10 +23,6 @@ use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
 const CLOSED_WITHOUT_A_WORD: u16 = 1006;
 /// The error text of a time-out.
 const TIMED_OUT: &str = "Execution timed out";
-/// The error text of an interrupt by the user.
-const STOPPED_BY_USER: &str = "Interrupted by the user";
-/// The error text of an interrupt by the wrapper.
-const STOPPED_BY_WRAPPER: &str = "Interrupted by the wrapper";
 
 /// The end of an execution, with the source and the reason for its message (R10.44).
 struct End {
@@ -96,9 +93,9 @@ impl Session {
                 self.note_branch(branch.as_deref(), step);
                 self.settle(id, End::completed(*gate_result), step);
             }
-            Meaning::Interrupted => {
+            Meaning::Interrupted { text } => {
                 Row::ImportedInterrupted.reach();
-                self.settle(id, End::interrupted(STOPPED_BY_WRAPPER), step);
+                self.settle(id, End::interrupted(text), step);
             }
             Meaning::FatalError { text } => {
                 Row::ImportedFailed.reach();
@@ -178,7 +175,7 @@ impl Session {
             Row::ImportedInterrupted.reach();
             kill_sent |= self.imported.stop(id, step);
             self.emit_end(id, name::INTERRUPTED, json!({}), step);
-            self.settle(id, End::interrupted(STOPPED_BY_USER), step);
+            self.settle(id, End::interrupted(INTERRUPTED_BY_USER), step);
         }
         (unfinished.len(), kill_sent)
     }

@@ -9,6 +9,11 @@ use super::events::{Persistence, name};
 use super::kilo::{self, KiloEvent, PartId};
 use crate::model::message::GateResult;
 
+/// The error text of an `interrupted` without a reason (R6.33).
+const STOCK_INTERRUPT: &str = "Interrupted by the wrapper";
+/// The error text of a fatal `error` without a text (R6.13).
+const STOCK_FATAL_ERROR: &str = "The wrapper failed without a reason";
+
 /// A frame of a wrapper.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
@@ -22,16 +27,19 @@ pub struct Frame {
 pub enum Meaning {
     /// An event of kilo.
     Kilo(KiloEvent),
-    /// `complete`: the run has finished.
+    /// A valid `complete`: the run has finished (R6.35).
     Complete {
         /// The current branch.
         branch: Option<String>,
         /// The result of the gate.
         gate_result: Option<GateResult>,
     },
-    /// `interrupted`: the wrapper has stopped.
-    Interrupted,
-    /// A fatal `error`.
+    /// A valid `interrupted`: the wrapper has stopped (R6.36).
+    Interrupted {
+        /// The error text (R6.33).
+        text: String,
+    },
+    /// A valid `error` that is fatal (R6.37).
     FatalError {
         /// The error text (R6.13).
         text: String,
@@ -51,14 +59,9 @@ impl Frame {
     pub fn read(stream_event_type: String, data: Value) -> Self {
         let meaning = match stream_event_type.as_str() {
             name::KILOCODE => Meaning::Kilo(KiloEvent::read(&data)),
-            name::COMPLETE => Meaning::Complete {
-                branch: data["currentBranch"].as_str().map(str::to_owned),
-                gate_result: gate_result(&data),
-            },
-            name::INTERRUPTED => Meaning::Interrupted,
-            name::ERROR if data["fatal"] == true => Meaning::FatalError {
-                text: wrapper_error_text(&data),
-            },
+            name::COMPLETE => complete(&data).unwrap_or(Meaning::Other),
+            name::INTERRUPTED => interrupted(&data).unwrap_or(Meaning::Other),
+            name::ERROR => fatal_error(&data).unwrap_or(Meaning::Other),
             name::PONG => Meaning::Pong,
             name::HEARTBEAT => Meaning::Heartbeat,
             name::WRAPPER_RESUMED => Meaning::Resumed,
@@ -101,12 +104,12 @@ impl Frame {
     pub(super) fn persistence(&self) -> Persistence {
         match &self.meaning {
             Meaning::Kilo(event) => kilo_persistence(event),
-            Meaning::Complete { .. } | Meaning::Interrupted | Meaning::FatalError { .. } => {
+            Meaning::Complete { .. } | Meaning::Interrupted { .. } | Meaning::FatalError { .. } => {
                 Persistence::Insert
             }
             Meaning::Pong | Meaning::Heartbeat | Meaning::Resumed => Persistence::Volatile,
             Meaning::Other => match self.stream_event_type.as_str() {
-                name::ERROR => Persistence::Insert,
+                name::COMPLETE | name::INTERRUPTED | name::ERROR => Persistence::Insert,
                 other if other.starts_with(name::AUTOCOMMIT_PREFIX) => Persistence::Insert,
                 _ => Persistence::Volatile,
             },
@@ -133,18 +136,59 @@ pub(super) fn part_entity(PartId { message, part }: &PartId) -> String {
     format!("part/{message}/{part}")
 }
 
-fn gate_result(complete: &Value) -> Option<GateResult> {
-    match complete["gateResult"].as_str() {
-        Some("pass") => Some(GateResult::Pass),
-        Some("fail") => Some(GateResult::Fail),
-        _ => None,
-    }
+/// The meaning of a `complete`, if its data is valid (R6.35). There `null` is the same as absent (R6.16).
+fn complete(data: &Value) -> Option<Meaning> {
+    let branch = match &data["currentBranch"] {
+        Value::Null => None,
+        branch => Some(branch.as_str()?.to_owned()),
+    };
+    let gate_result = match &data["gateResult"] {
+        Value::Null => None,
+        result => Some(match result.as_str()? {
+            "pass" => GateResult::Pass,
+            "fail" => GateResult::Fail,
+            _ => return None,
+        }),
+    };
+    data["exitCode"]
+        .is_number()
+        .then_some(Meaning::Complete { branch, gate_result })
 }
 
+/// The meaning of an `interrupted`, if its data is valid (R6.36).
+fn interrupted(data: &Value) -> Option<Meaning> {
+    let reason = match data.as_object()?.get("reason") {
+        Some(reason) => reason.as_str()?,
+        None => "",
+    };
+    let text = if reason.is_empty() {
+        STOCK_INTERRUPT
+    } else {
+        reason
+    };
+    Some(Meaning::Interrupted {
+        text: text.to_owned(),
+    })
+}
+
+/// The meaning of an `error`, if its data is valid and it is fatal (R6.37).
+fn fatal_error(data: &Value) -> Option<Meaning> {
+    let is_fatal = data["fatal"].as_bool()?;
+    let is_valid = data
+        .get("error")
+        .is_none_or(|error| error.is_string() || error.is_object())
+        && data.get("message").is_none_or(Value::is_string);
+    (is_fatal && is_valid).then(|| Meaning::FatalError {
+        text: wrapper_error_text(data),
+    })
+}
+
+/// The text of a fatal error (R6.13).
 fn wrapper_error_text(data: &Value) -> String {
-    data["error"]
-        .as_str()
-        .map_or_else(|| kilo::error_text(data), str::to_owned)
+    let error = &data["error"];
+    let text = error.as_str().or_else(|| kilo::find_error_text(error));
+    let text = text.or_else(|| data["message"].as_str());
+    text.unwrap_or(STOCK_FATAL_ERROR).to_owned()
 }
 
 #[cfg(test)]
@@ -187,11 +231,74 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_event_with_invalid_data_is_kept() {
+        for name in [name::COMPLETE, name::INTERRUPTED, name::ERROR] {
+            assert_eq!(persistence(name, Value::Null), Persistence::Insert, "{name}");
+        }
+    }
+
+    #[test]
+    fn null_is_the_same_as_absent_in_a_complete() {
+        let data = json!({"exitCode": 1.0, "currentBranch": null, "gateResult": null});
+        let nothing = Meaning::Complete {
+            branch: None,
+            gate_result: None,
+        };
+        assert_eq!(meaning(name::COMPLETE, data), nothing);
+    }
+
+    #[test]
+    fn the_text_of_an_interrupt_is_its_reason_or_a_stock_text() {
+        for (data, text) in [
+            (json!({"reason": "out of memory"}), "out of memory"),
+            (json!({"reason": ""}), STOCK_INTERRUPT),
+            (json!({}), STOCK_INTERRUPT),
+        ] {
+            let text = text.to_owned();
+            assert_eq!(meaning(name::INTERRUPTED, data), Meaning::Interrupted { text });
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_fatal_error_may_be_nested() {
+        for (data, text) in [
+            (json!({"error": "a", "message": "b"}), "a"),
+            (json!({"error": {"data": {"message": "a"}, "message": "b"}}), "a"),
+            (json!({"error": {"message": "a"}, "message": "b"}), "a"),
+            (json!({"error": {}, "message": "b"}), "b"),
+            (json!({"message": "b"}), "b"),
+            (json!({}), STOCK_FATAL_ERROR),
+        ] {
+            let mut data = data;
+            data["fatal"] = json!(true);
+            let text = text.to_owned();
+            assert_eq!(meaning(name::ERROR, data), Meaning::FatalError { text });
+        }
+    }
+
+    fn meaning(stream_event_type: &str, data: Value) -> Meaning {
+        Frame::read(stream_event_type.to_owned(), data).meaning().clone()
+    }
+
+    #[test]
     fn a_malformed_frame_has_no_meaning_and_is_unchanged() {
         for (stream_event_type, data) in [
             (name::KILOCODE, json!("text")),
             (name::KILOCODE, json!({"event": 1, "properties": []})),
+            (name::COMPLETE, Value::Null),
+            (name::COMPLETE, json!({})),
+            (name::COMPLETE, json!({"exitCode": "0"})),
+            (name::COMPLETE, json!({"exitCode": 0, "currentBranch": 1})),
+            (name::COMPLETE, json!({"exitCode": 0, "gateResult": "maybe"})),
+            (name::COMPLETE, json!({"exitCode": 0, "gateResult": true})),
+            (name::INTERRUPTED, Value::Null),
+            (name::INTERRUPTED, json!(["text"])),
+            (name::INTERRUPTED, json!({"reason": 1})),
             (name::ERROR, json!({"fatal": "true"})),
+            (name::ERROR, json!({"fatal": false, "error": "x"})),
+            (name::ERROR, json!({"fatal": true, "error": 1})),
+            (name::ERROR, json!({"fatal": true, "error": ["x"]})),
+            (name::ERROR, json!({"fatal": true, "message": {}})),
             ("something.new", Value::Null),
         ] {
             let frame = Frame::read(stream_event_type.to_owned(), data.clone());

@@ -10,20 +10,18 @@ impl Session {
         if let Err(refusal) = self.wrapper.open_socket(socket, claim, step) {
             return Reply::Ingest(Err(refusal));
         }
-        self.supervision.clear(&Deadline::Grace, step);
-        // The commands on the old socket may not have arrived (R6.26).
-        if self.wrapper.kill_owed().is_some() {
-            self.wrapper.send(ToWrapper::Kill, step);
-        }
-        if self.supervision.is_set(&Deadline::Pong) {
+        let was_in_grace = self.supervision.end_grace(step);
+        if !was_in_grace && self.supervision.is_set(&Deadline::Pong) {
+            // The ping on the replaced socket may not have arrived (R7.35).
             self.wrapper.send(ToWrapper::Ping, step);
             self.supervision.await_pong(step);
         }
         Reply::Ingest(Ok(()))
     }
 
-    /// Releases the current run and stops its wrapper (R7.13).
+    /// Releases the current run and stops its wrapper (R7.13). Cuts a delivery in progress short.
     pub(super) fn stop_wrapper(&mut self, step: &mut Step) {
+        self.wrapper.cancel_delivery(step);
         let Some(run) = self.wrapper.run().cloned() else {
             return;
         };

@@ -155,11 +155,13 @@ fn text(value: &Value) -> Option<String> {
 
 /// The text of an error object of kilo: `data.message`, else `message`, else a stock text (R6.11).
 pub fn error_text(error: &Value) -> String {
-    error["data"]["message"]
-        .as_str()
-        .or_else(|| error["message"].as_str())
-        .unwrap_or(STOCK_ERROR)
-        .to_owned()
+    find_error_text(error).unwrap_or(STOCK_ERROR).to_owned()
+}
+
+/// The text of an error object of kilo, if it has one.
+pub(super) fn find_error_text(error: &Value) -> Option<&str> {
+    let nested = error["data"]["message"].as_str();
+    nested.or_else(|| error["message"].as_str())
 }
 
 #[cfg(test)]

@@ -5,11 +5,16 @@ use super::frame::{Frame, Meaning};
 use super::kilo::{KiloEvent, Reply as AssistantReply, ReplyEnd};
 use super::step::Step;
 use super::wrapper::CLOSE_STALE;
-use super::{Effect, InterruptReport, Reply, Session, SocketId, ToWrapper};
+use super::{Effect, InterruptReport, Reply, Session, SocketId};
 use crate::coverage::Row;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::model::Origin;
 use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
+
+/// The error text of messages and executions that the user interrupted (R6.33).
+pub(super) const INTERRUPTED_BY_USER: &str = "Interrupted by the user";
+/// The error text of messages without an answer.
+const NO_REPLY: &str = "The session is idle and no reply was seen";
 
 impl Session {
     /// Handles a frame of a wrapper.
@@ -20,7 +25,9 @@ impl Session {
             return Reply::None;
         };
         self.relay(Origin::default(), frame, step);
-        self.supervision.note_output(!frame.is_sign_of_life_only(), step);
+        if !frame.is_sign_of_life_only() {
+            self.supervision.note_output(step);
+        }
         match frame.meaning() {
             Meaning::Pong => self.supervision.note_pong(step),
             Meaning::Kilo(event) => self.take_kilo_event(&run, event, step),
@@ -28,13 +35,10 @@ impl Session {
                 self.note_branch(branch.as_deref(), step);
                 self.take_complete(&run, *gate_result, step);
             }
-            Meaning::Interrupted => {
+            Meaning::Interrupted { text } => {
                 Row::WrapperInterrupted.reach();
-                self.wrapper.note_stopped(&run, step);
-                self.accept_what_was_taken(&run, step);
-                self.end_accepted_of(&run, &interrupted(), step);
-                self.waive_gate_of(&run, step);
-                self.finalize_batch_without_idle(step);
+                self.end_with_run(&run, &interrupted(text), step);
+                self.stream.report_ready_again(step);
             }
             Meaning::FatalError { text } => self.take_fatal_error(&run, text, step),
             Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
@@ -56,17 +60,21 @@ impl Session {
         let is_root = |session: &Option<String>| root.is_some() && session.as_ref() == root;
         match event {
             KiloEvent::MessageUpdated { id, reply } => {
+                self.wrapper.note_reported(id.as_deref());
                 if let Some(reply) = reply {
+                    // The wrapper reports a message also by its answer (R4.22).
+                    self.wrapper.note_reported(Some(reply.answers.as_str()));
                     self.take_assistant_reply(run, reply, step);
                 }
-                self.wrapper.note_shown(run, id.as_deref());
             }
             KiloEvent::SessionStatus { session, is_busy } if *is_busy && is_root(session) => {
                 // The idle may have been late and belong to an earlier turn (R7.5).
                 self.supervision.clear(&Deadline::Reconciliation, step);
+                self.wrapper.note_root_busy();
             }
             KiloEvent::SessionIdle { session } if is_root(session) => {
                 Row::RootIdle.reach();
+                self.wrapper.note_root_idle(step.now);
                 self.supervision.note_root_idle(self.queue.has_accepted(), step);
                 self.finalize_batch_if_due(step);
             }
@@ -76,12 +84,11 @@ impl Session {
         }
     }
 
-    /// Accepts the message in delivery if the wrapper has shown that it has it. The answer to the delivery may arrive
-    /// too late for events that end all accepted messages.
+    /// Accepts the message in delivery if the wrapper has reported it (R4.22). The answer to the delivery may arrive too
+    /// late for events that end all accepted messages.
     fn accept_what_was_taken(&mut self, run: &WrapperRunId, step: &mut Step) {
-        if let Some(message) = self.wrapper.shown_by(run).cloned() {
-            Row::EvidenceBeforeReply.reach();
-            self.accept(&message, run, step);
+        if let Some(message) = self.wrapper.taken().cloned() {
+            self.accept_on_evidence(&message, run, step);
         }
     }
 
@@ -89,11 +96,8 @@ impl Session {
         let (Some(end), true) = (&reply.end, self.queue.find(&reply.answers).is_some()) else {
             return;
         };
-        if self.queue.message(&reply.answers).is_queued() {
-            Row::EvidenceBeforeReply.reach();
-        }
-        // A message that ended was accepted, even if the answer to its delivery is outstanding (R4.22).
-        self.accept(&reply.answers, run, step);
+        // A message that ended was accepted.
+        self.accept_on_evidence(&reply.answers, run, step);
         let (status, reason, error) = match end {
             ReplyEnd::Completed => {
                 Row::AssistantCompleted.reach();
@@ -116,18 +120,26 @@ impl Session {
         self.finalize_batch_if_due(step);
     }
 
+    /// Handles the end of a run that has finished its work (R6.18–R6.23).
     fn take_complete(&mut self, run: &WrapperRunId, gate_result: Option<GateResult>, step: &mut Step) {
-        self.wrapper.note_stopped(run, step);
+        self.accept_what_was_taken(run, step);
+        let unfinished: Vec<MessageId> = self
+            .queue
+            .accepted_by(run)
+            .map(|message| message.id.clone())
+            .collect();
+        self.end_by_transcript(&unfinished, step);
         self.observe_gate(run, gate_result, step);
-        // A message in delivery to this run is about to become its work (R6.21).
-        let has_work = self.queue.accepted_by(run).next().is_some() || self.wrapper.is_delivering_to(run);
-        if !has_work && self.wrapper.is_current(run) {
-            Row::Completed.reach();
-            self.clear_run(step);
-        } else {
+        let delivery = self.wrapper.delivery();
+        if delivery.is_some_and(|delivery| self.queue.message(&delivery.message).is_queued()) {
+            // The event may be older than the delivery, whose message is about to become the run's work (R6.21).
             Row::CompletedWithWork.reach();
+        } else {
+            Row::Completed.reach();
+            self.wrapper.cancel_delivery(step);
+            self.clear_run(step);
         }
-        self.stream.report_ready(step);
+        self.stream.report_ready_again(step);
         self.finalize_batch_without_idle(step);
         self.schedule_drain_if_pending(step);
     }
@@ -142,41 +154,45 @@ impl Session {
             assistant_message_id: None,
         };
         self.stream.report_error(text, step);
+        self.end_with_run(run, &outcome, step);
+    }
+
+    /// Ends a run, and all its accepted messages, by an event of its wrapper (R6.14, R6.34).
+    fn end_with_run(&mut self, run: &WrapperRunId, outcome: &Outcome, step: &mut Step) {
         self.accept_what_was_taken(run, step);
-        self.end_accepted_of(run, &outcome, step);
-        self.waive_gate_of(run, step);
+        self.end_accepted_of(run, outcome, step);
+        self.end_delivery_with_run(outcome, step);
+        self.clear_run(step);
         self.finalize_batch_without_idle(step);
         self.schedule_drain_if_pending(step);
     }
 
-    /// Interrupts all accepted messages, then all pending ones (R6.24).
+    /// Interrupts all pending messages, then all accepted ones (R6.24). With nothing to interrupt it does nothing (R6.29).
     pub(super) fn interrupt(&mut self, step: &mut Step) -> Reply {
-        let mut to_end: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
-        to_end.extend(self.queue.queued().map(|message| message.id.clone()));
-        for id in &to_end {
-            match self.queue.message(id).is_queued() {
-                true => Row::UserInterruptPending.reach(),
-                false => Row::UserInterruptAccepted.reach(),
-            }
-            self.end(id, interrupted(), step);
+        let pending: Vec<MessageId> = self.queue.queued().map(|message| message.id.clone()).collect();
+        let accepted: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
+        for id in &pending {
+            Row::UserInterruptPending.reach();
+            self.end(id, interrupted(INTERRUPTED_BY_USER), step);
         }
-        if to_end.is_empty() {
+        for id in &accepted {
+            Row::UserInterruptAccepted.reach();
+            self.end(id, interrupted(INTERRUPTED_BY_USER), step);
+        }
+        let interrupted = pending.len() + accepted.len();
+        if interrupted > 0 {
+            // With only pending messages and no delivery the run is kept (R6.27).
+            if !accepted.is_empty() || self.wrapper.delivery().is_some() {
+                self.stop_wrapper(step);
+            }
+            self.stream.report_ready_again(step);
+            self.finalize_batch_without_idle(step);
+        } else {
             Row::UserInterruptNothing.reach();
         }
         let (imported, imported_stopped) = self.interrupt_imported(step);
-        let command_sent = if to_end.is_empty() {
-            self.wrapper.send(ToWrapper::Kill, step)
-        } else {
-            self.wrapper.demand_stop(step)
-        };
-        if !command_sent && self.wrapper.delivery().is_some() {
-            // Without a socket the kill cannot be sent, and the delivery must not delay the next message (R6.28).
-            self.stop_wrapper(step);
-        }
-        self.stream.report_ready_if_preparing(step);
-        self.finalize_batch_without_idle(step);
         Reply::Interrupt(InterruptReport {
-            interrupted: to_end.len(),
+            interrupted,
             imported,
             imported_stopped,
         })
@@ -193,14 +209,57 @@ impl Session {
             self.end(&id, outcome.clone(), step);
         }
     }
+
+    /// Ends messages by the transcript.
+    pub(super) fn end_by_transcript(&mut self, messages: &[MessageId], step: &mut Step) {
+        for id in messages {
+            let outcome = self.outcome_by_transcript(id, step);
+            self.end(id, outcome, step);
+        }
+    }
+
+    /// The outcome of a message of which no other end is expected, by the assistant's answers to it (R7.21–R7.24).
+    fn outcome_by_transcript(&self, message: &MessageId, step: &Step) -> Outcome {
+        let (assistant_message_id, end) = match self.transcript.reply_to(message) {
+            Some(reply) => (Some(reply.assistant_message_id), reply.end),
+            None => (None, None),
+        };
+        let is_unfinished = assistant_message_id.is_some() && end.is_none();
+        let (status, reason, error) = match end {
+            Some(ReplyEnd::Failed(error)) => {
+                Row::ReconciledWithError.reach();
+                (Status::Failed, Some(Reason::AssistantError), Some(error))
+            }
+            Some(ReplyEnd::Completed) => {
+                Row::ReconciledWithReply.reach();
+                (Status::Completed, None, None)
+            }
+            None if is_unfinished && step.profile.unfinished_reply_counts => {
+                Row::ReconciledWithReply.reach();
+                (Status::Completed, None, None)
+            }
+            None => {
+                Row::ReconciledWithoutReply.reach();
+                let reason = Some(Reason::MissingAssistantReply);
+                (Status::Failed, reason, Some(NO_REPLY.to_owned()))
+            }
+        };
+        Outcome {
+            status,
+            source: Source::IdleReconciliation,
+            reason,
+            error,
+            assistant_message_id,
+        }
+    }
 }
 
-fn interrupted() -> Outcome {
+fn interrupted(text: &str) -> Outcome {
     Outcome {
         status: Status::Interrupted,
         source: Source::Interrupt,
         reason: Some(Reason::Interrupted),
-        error: None,
+        error: Some(text.to_owned()),
         assistant_message_id: None,
     }
 }

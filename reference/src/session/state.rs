@@ -12,9 +12,8 @@ use super::events::EventRow;
 use super::outbox::Batch;
 use super::stream::CloudStatus;
 use super::wrapper::Run;
-use super::wrapper_run::DeliveryInFlight;
+use super::wrapper_run::{DeliveryInFlight, Socket};
 use super::{CallbackOwner, SocketId};
-use crate::identity::WrapperRunId;
 use crate::legacy::model::execution::{self, Execution};
 use crate::model::message::Message;
 use crate::model::metadata::Metadata;
@@ -50,8 +49,6 @@ pub struct Core {
     pub(super) reported_branch: Option<String>,
     /// The open batch.
     pub(super) batch: Option<Batch>,
-    /// The run whose kill is outstanding (R6.26).
-    pub(super) kill_owed: Option<WrapperRunId>,
     /// The owners of callbacks that the queue has not accepted yet.
     pub(super) outbox: BTreeSet<CallbackOwner>,
     pub(super) deadlines: Deadlines,
@@ -64,8 +61,8 @@ pub struct Core {
 /// The state that a restart loses: sockets, and operations in progress.
 #[derive(Debug, Clone, Default)]
 pub struct Volatile {
-    /// The open ingest sockets, with their runs.
-    pub(super) sockets: BTreeMap<SocketId, Run>,
+    /// The ingest sockets whose end was not reported.
+    pub(super) sockets: BTreeMap<SocketId, Socket>,
     /// The open ingest sockets of executions.
     pub(super) execution_sockets: BTreeMap<SocketId, execution::Id>,
     pub(super) delivery: Option<DeliveryInFlight>,

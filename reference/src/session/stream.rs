@@ -189,17 +189,16 @@ impl Stream {
         self.report_status(&status, step);
     }
 
-    /// Emits the status `ready`, unless it is the current one (R5.21).
+    /// Emits the status `ready` (R5.21).
     pub fn report_ready(&mut self, step: &mut Step) {
-        if self.status.replace(CloudStatus::Ready) != Some(CloudStatus::Ready) {
-            Row::StatusReady.reach();
-            self.report_status(&json!({"type": "ready"}), step);
-        }
+        Row::StatusReady.reach();
+        self.status = Some(CloudStatus::Ready);
+        self.report_status(&json!({"type": "ready"}), step);
     }
 
-    /// Emits the status `ready` if the current one is `preparing`.
-    pub fn report_ready_if_preparing(&mut self, step: &mut Step) {
-        if self.status == Some(CloudStatus::Preparing) {
+    /// Emits the status `ready`, unless it was the last one (R5.70). After a restart the last one is not known.
+    pub fn report_ready_again(&mut self, step: &mut Step) {
+        if self.status != Some(CloudStatus::Ready) {
             self.report_ready(step);
         }
     }

@@ -124,12 +124,17 @@ impl Supervision {
         self.deadlines.keep_callbacks_only();
     }
 
-    /// A message was accepted: ends the idle state and starts supervision (R5.7, R5.8).
-    pub fn note_accepted(&mut self, step: &mut Step) {
+    /// A message was accepted: ends the idle state and starts supervision (R5.7, R5.8). `idle_since` is the time of a
+    /// root idle that takes effect now, because it came before the acceptance and belongs to the message (R6.40).
+    pub fn note_accepted(&mut self, idle_since: Option<Timestamp>, step: &mut Step) {
+        self.idle_since = idle_since;
         self.clear_all(
             &[Deadline::Reconciliation, Deadline::ReadyOnly, Deadline::KeepWarm],
             step,
         );
+        if let Some(idle_since) = idle_since {
+            self.set_reconciliation(idle_since, step);
+        }
         self.set(
             Deadline::NoOutput,
             step.now + step.profile.no_output_timeout,
@@ -138,12 +143,6 @@ impl Supervision {
         if !self.is_set(&Deadline::Pong) {
             self.set_ping(step);
         }
-    }
-
-    /// Ends the idle state.
-    pub fn forget_idle(&mut self, step: &mut Step) {
-        step.write_core();
-        self.idle_since = None;
     }
 
     /// Schedules the next ping.
@@ -156,12 +155,12 @@ impl Supervision {
         self.set(Deadline::Pong, step.now + step.profile.pong_timeout, step);
     }
 
-    /// Records output of the wrapper. To save commits, output alone is written at most once in
+    /// Records meaningful output of the wrapper (R7.14). To save commits, output alone is written at most once in
     /// [`Profile::output_record_interval`](turnstile_profile::Profile::output_record_interval) (R7.31).
-    pub fn note_output(&mut self, is_meaningful: bool, step: &mut Step) {
+    pub fn note_output(&mut self, step: &mut Step) {
         let now = step.now;
         let no_output_at = now + step.profile.no_output_timeout;
-        if is_meaningful && self.deadlines.put_off(&Deadline::NoOutput, |_| no_output_at) {
+        if self.deadlines.put_off(&Deadline::NoOutput, |_| no_output_at) {
             let interval = step.profile.output_record_interval;
             if self
                 .recorded_at
@@ -171,8 +170,7 @@ impl Supervision {
             }
         }
         // Only a pong answers an outstanding ping (R7.3).
-        let ping_at = now + step.profile.ping_interval;
-        self.deadlines.put_off(&Deadline::Ping, |_| ping_at);
+        self.put_off_ping(step);
     }
 
     /// Records a pong.
@@ -180,7 +178,29 @@ impl Supervision {
         if self.is_set(&Deadline::Pong) {
             self.clear(&Deadline::Pong, step);
             self.set_ping(step);
+        } else {
+            self.put_off_ping(step);
         }
+    }
+
+    fn put_off_ping(&mut self, step: &Step) {
+        let ping_at = step.now + step.profile.ping_interval;
+        self.deadlines.put_off(&Deadline::Ping, |_| ping_at);
+    }
+
+    /// Ends the grace, because the wrapper has reconnected. Nothing could arrive from it during the grace, so an
+    /// outstanding ping is forgotten, and the times for a ping and for output begin again (R7.20). Returns false if no
+    /// grace was running.
+    pub fn end_grace(&mut self, step: &mut Step) -> bool {
+        if !self.is_set(&Deadline::Grace) {
+            return false;
+        }
+        self.clear_all(&[Deadline::Grace, Deadline::Pong], step);
+        self.set_ping(step);
+        let no_output_at = step.now + step.profile.no_output_timeout;
+        self.deadlines
+            .put_off(&Deadline::NoOutput, |at| at.max(no_output_at));
+        true
     }
 
     /// Records a root idle.
@@ -190,9 +210,13 @@ impl Supervision {
         // Keep warm begins now.
         self.clear_all(&[Deadline::ReadyOnly, Deadline::KeepWarm], step);
         if has_accepted {
-            let at = step.now + step.profile.idle_reconciliation_delay;
-            self.set(Deadline::Reconciliation, at, step);
+            self.set_reconciliation(step.now, step);
         }
+    }
+
+    fn set_reconciliation(&mut self, idle_since: Timestamp, step: &mut Step) {
+        let at = idle_since + step.profile.idle_reconciliation_delay;
+        self.set(Deadline::Reconciliation, at, step);
     }
 
     /// Starts the limit for a ready wrapper without an accepted message.

@@ -1,7 +1,6 @@
 //! The effects of deadlines, and of the start of the server (protocol §7).
 
 use super::deadline::Deadline;
-use super::kilo::ReplyEnd;
 use super::step::Step;
 use super::supervision::Watched;
 use super::{Reply, Session, ToWrapper};
@@ -15,8 +14,6 @@ pub(super) const WRAPPER_DISCONNECTED: &str = "Wrapper disconnected";
 const NO_PONG: &str = "Wrapper did not answer a ping";
 /// The error text of messages after missing output.
 const NO_OUTPUT: &str = "Wrapper produced no output";
-/// The error text of messages without an answer.
-const NO_REPLY: &str = "The session is idle and no reply was seen";
 
 impl Session {
     /// Fires all deadlines that are due.
@@ -87,7 +84,7 @@ impl Session {
         self.end_accepted_of(&run.id, &outcome, step);
         self.waive_gate_of(&run.id, step);
         self.stop_wrapper(step);
-        self.stream.report_ready(step);
+        self.stream.report_ready_again(step);
         self.finalize_batch_without_idle(step);
         self.schedule_drain_if_pending(step);
     }
@@ -100,35 +97,10 @@ impl Session {
         }
     }
 
-    /// Idle reconciliation: decides about each accepted message by the transcript (R7.21–R7.24).
+    /// Idle reconciliation: decides about each accepted message by the transcript.
     fn reconcile(&mut self, step: &mut Step) {
         let unanswered: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
-        for id in unanswered {
-            let reply = self.transcript.reply_to(&id);
-            let (status, reason, error) = match reply.as_ref().map(|reply| &reply.end) {
-                Some(Some(ReplyEnd::Failed(error))) => {
-                    Row::ReconciledWithError.reach();
-                    (Status::Failed, Some(Reason::AssistantError), Some(error.clone()))
-                }
-                Some(_) => {
-                    Row::ReconciledWithReply.reach();
-                    (Status::Completed, None, None)
-                }
-                None => {
-                    Row::ReconciledWithoutReply.reach();
-                    let reason = Some(Reason::MissingAssistantReply);
-                    (Status::Failed, reason, Some(NO_REPLY.to_owned()))
-                }
-            };
-            let outcome = Outcome {
-                status,
-                source: Source::IdleReconciliation,
-                reason,
-                error,
-                assistant_message_id: reply.map(|reply| reply.assistant_message_id),
-            };
-            self.end(&id, outcome, step);
-        }
+        self.end_by_transcript(&unanswered, step);
         self.finalize_batch_if_due(step);
     }
 

@@ -61,8 +61,6 @@ pub struct Delivery {
     pub message: Message,
     /// The run.
     pub run: Run,
-    /// Whether the wrapper must be made ready first (R4.6).
-    pub ensure_ready: bool,
     /// The metadata of the session.
     pub metadata: Metadata,
 }

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::step::Step;
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestClaim, IngestRefusal, Run};
 use super::{Effect, SocketId, ToWrapper};
 use crate::coverage::Row;
 use crate::identity::{Fence, MessageId, WrapperRunId};
+use crate::model::message::Outcome;
 
-/// A delivery in progress.
+/// A delivery in progress. The wrapper answers it on one connection and reports on another, so events of the message
+/// may arrive before the answer. What they cause is kept here until the answer has arrived.
 #[derive(Debug, Clone)]
 pub(super) struct DeliveryInFlight {
     /// The message.
@@ -17,8 +21,24 @@ pub(super) struct DeliveryInFlight {
     pub run: WrapperRunId,
     /// Whether the run was allocated for this delivery.
     pub allocated: bool,
-    /// Whether the wrapper has shown that it has the message. Its events may arrive before its answer.
+    /// Whether the wrapper is ready, so that it may already have the message.
+    pub is_prepared: bool,
+    /// Whether the wrapper has reported the message.
     is_taken: bool,
+    /// The time of a root idle after the wrapper reported the message (R6.40).
+    pub idle_since: Option<Timestamp>,
+    /// The end of the message if the wrapper confirms it: the end of the run, which has ended since (R6.31).
+    pub ended: Option<Outcome>,
+}
+
+/// An ingest socket.
+#[derive(Debug, Clone)]
+pub(super) struct Socket {
+    /// Its run.
+    run: Run,
+    /// Whether a newer socket replaced it. Its frames count until it is closed (R5.64), but it does not connect the
+    /// wrapper any more (R7.1).
+    is_closing: bool,
 }
 
 /// The wrapper of a session.
@@ -28,28 +48,25 @@ pub(super) struct WrapperRun {
     generation: u64,
     /// The current run.
     run: Option<Run>,
-    /// The run whose kill is outstanding (R6.26).
-    kill_owed: Option<WrapperRunId>,
-    /// The open ingest sockets, with their runs. Not stored.
-    sockets: BTreeMap<SocketId, Run>,
+    /// The ingest sockets whose end was not reported. Not stored.
+    sockets: BTreeMap<SocketId, Socket>,
     /// Not stored.
     delivery: Option<DeliveryInFlight>,
 }
 
 impl WrapperRun {
     /// The wrapper as stored: without sockets and without a delivery.
-    pub fn restore(generation: u64, run: Option<Run>, kill_owed: Option<WrapperRunId>) -> Self {
+    pub fn restore(generation: u64, run: Option<Run>) -> Self {
         Self {
             generation,
             run,
-            kill_owed,
             sockets: BTreeMap::new(),
             delivery: None,
         }
     }
 
     /// Restores sockets and delivery, which are not stored.
-    pub fn keep_volatile(&mut self, sockets: BTreeMap<SocketId, Run>, delivery: Option<DeliveryInFlight>) {
+    pub fn keep_volatile(&mut self, sockets: BTreeMap<SocketId, Socket>, delivery: Option<DeliveryInFlight>) {
         self.sockets = sockets;
         self.delivery = delivery;
     }
@@ -69,13 +86,8 @@ impl WrapperRun {
         self.run.as_ref().is_some_and(|current| current.id == *run)
     }
 
-    /// The run whose kill is outstanding.
-    pub fn kill_owed(&self) -> Option<&WrapperRunId> {
-        self.kill_owed.as_ref()
-    }
-
-    /// The open ingest sockets.
-    pub fn sockets(&self) -> &BTreeMap<SocketId, Run> {
+    /// The ingest sockets whose end was not reported.
+    pub fn sockets(&self) -> &BTreeMap<SocketId, Socket> {
         &self.sockets
     }
 
@@ -84,18 +96,11 @@ impl WrapperRun {
         self.delivery.as_ref()
     }
 
-    /// Whether a delivery to `run` is in progress.
-    pub fn is_delivering_to(&self, run: &WrapperRunId) -> bool {
-        self.delivery
-            .as_ref()
-            .is_some_and(|delivery| delivery.run == *run)
-    }
-
     /// Whether the current run has an ingest socket.
     pub fn is_connected(&self) -> bool {
         self.run
             .as_ref()
-            .is_some_and(|run| !self.sockets_of(run).is_empty())
+            .is_some_and(|run| !self.open_sockets_of(run).is_empty())
     }
 
     /// Begins the delivery of `message`, to the current run or a new one. Returns the run.
@@ -112,7 +117,10 @@ impl WrapperRun {
             message: message.clone(),
             run: run.id.clone(),
             allocated,
+            is_prepared: false,
             is_taken: false,
+            idle_since: None,
+            ended: None,
         });
         run
     }
@@ -138,56 +146,71 @@ impl WrapperRun {
             .take_if(|delivery| delivery.message == *message && delivery.run == *run)
     }
 
-    /// Records that the wrapper of `run` has shown a message, which confirms a delivery in progress.
-    pub fn note_shown(&mut self, run: &WrapperRunId, message: Option<&str>) {
-        if let Some(delivery) = &mut self.delivery {
-            delivery.is_taken |= delivery.run == *run && message == Some(delivery.message.as_str());
+    /// Cuts the delivery in progress short (R6.28). Its report, if one is already on its way, has no effect.
+    pub fn cancel_delivery(&mut self, step: &mut Step) {
+        if let Some(delivery) = self.delivery.take() {
+            Row::DeliveryCancelled.reach();
+            step.effect(Effect::CancelDelivery(delivery.run));
         }
     }
 
-    /// The message in delivery to `run` that the wrapper has shown.
-    pub fn shown_by(&self, run: &WrapperRunId) -> Option<&MessageId> {
-        let delivery = self.delivery.as_ref();
-        let taken = delivery.filter(|delivery| delivery.is_taken && delivery.run == *run);
+    /// Records that the wrapper of the delivery in progress is ready.
+    pub fn note_prepared(&mut self) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.is_prepared = true;
+        }
+    }
+
+    /// Records the end of the run of the delivery in progress, which becomes the end of its message if the wrapper
+    /// confirms it (R6.31).
+    pub fn note_ended(&mut self, outcome: &Outcome) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.ended = Some(outcome.clone());
+        }
+    }
+
+    /// Records that the wrapper has reported a message. If it is the one in delivery, the wrapper has taken it.
+    pub fn note_reported(&mut self, message: Option<&str>) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.is_taken |= message == Some(delivery.message.as_str());
+        }
+    }
+
+    /// Records a root idle, which may be the end of the message in delivery if the wrapper has taken it (R6.40).
+    pub fn note_root_idle(&mut self, now: Timestamp) {
+        if let Some(delivery) = self.delivery.as_mut().filter(|delivery| delivery.is_taken) {
+            delivery.idle_since = Some(now);
+        }
+    }
+
+    /// Records that the root is busy, so an earlier idle was not the end of the message in delivery.
+    pub fn note_root_busy(&mut self) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.idle_since = None;
+        }
+    }
+
+    /// The message in delivery, if the wrapper has reported it.
+    pub fn taken(&self) -> Option<&MessageId> {
+        let taken = self.delivery.as_ref().filter(|delivery| delivery.is_taken);
         taken.map(|delivery| &delivery.message)
     }
 
-    /// Clears the current run: its sockets become stale and its delivery is cancelled. Returns the run, if there was
-    /// one.
+    /// Clears the current run: its sockets become stale. Returns the run, if there was one.
     pub fn clear(&mut self, step: &mut Step) -> Option<Run> {
         step.write_core();
-        self.kill_owed = None;
-        let run = self.run.take()?;
-        if self.delivery.take_if(|delivery| delivery.run == run.id).is_some() {
-            step.effect(Effect::CancelDelivery(run.id.clone()));
-        }
-        Some(run)
+        self.run.take()
     }
 
     /// Sends a command on the latest socket of the current run. Returns false without a socket.
     pub fn send(&self, command: ToWrapper, step: &mut Step) -> bool {
         let Some(run) = &self.run else { return false };
-        let Some(socket) = self.sockets_of(run).pop() else {
+        let Some(socket) = self.open_sockets_of(run).pop() else {
             return false;
         };
         command.row().reach();
         step.effect(Effect::Send(socket, command));
         true
-    }
-
-    /// Sends a kill, which is outstanding until the wrapper confirms it (R6.26). Returns false without a socket.
-    pub fn demand_stop(&mut self, step: &mut Step) -> bool {
-        step.write_core();
-        self.kill_owed = self.run.as_ref().map(|run| run.id.clone());
-        self.send(ToWrapper::Kill, step)
-    }
-
-    /// Records that the wrapper of `run` has stopped.
-    pub fn note_stopped(&mut self, run: &WrapperRunId, step: &mut Step) {
-        if self.kill_owed.as_ref() == Some(run) {
-            step.write_core();
-            self.kill_owed = None;
-        }
     }
 
     /// Accepts a socket and closes an older one with the same fence.
@@ -216,13 +239,18 @@ impl WrapperRun {
                 return Err(IngestRefusal::StaleRun);
             }
         }
-        // Frames on a replaced socket count until it is closed (R5.64).
-        for replaced in self.sockets_of(&claimed) {
+        let is_replaced = |socket: &Socket| socket.run == claimed && !socket.is_closing;
+        for (number, replaced) in self.sockets.iter_mut().filter(|(_, socket)| is_replaced(socket)) {
             Row::IngestReplaced.reach();
-            step.effect(Effect::Close(replaced, CLOSE_REPLACED));
+            replaced.is_closing = true;
+            step.effect(Effect::Close(*number, CLOSE_REPLACED));
         }
         Row::IngestAdmitted.reach();
-        self.sockets.insert(socket, claimed);
+        let opened = Socket {
+            run: claimed,
+            is_closing: false,
+        };
+        self.sockets.insert(socket, opened);
         Ok(())
     }
 
@@ -231,9 +259,9 @@ impl WrapperRun {
         self.sockets.remove(&socket);
     }
 
-    /// Closes the sockets of a run.
+    /// Closes the open sockets of a run.
     pub fn close_sockets_of(&self, run: &Run, step: &mut Step) {
-        for socket in self.sockets_of(run) {
+        for socket in self.open_sockets_of(run) {
             step.effect(Effect::Close(socket, CLOSE_STALE));
         }
     }
@@ -247,15 +275,16 @@ impl WrapperRun {
 
     /// The run to which frames of `socket` belong. `None` if its fence is stale.
     pub fn run_of_socket(&self, socket: SocketId) -> Option<WrapperRunId> {
-        let admitted = self.sockets.get(&socket)?;
-        let is_current = self.run.as_ref() == Some(admitted);
-        is_current.then(|| admitted.id.clone())
+        let Socket { run, .. } = self.sockets.get(&socket)?;
+        let is_current = self.run.as_ref() == Some(run);
+        is_current.then(|| run.id.clone())
     }
 
-    fn sockets_of(&self, run: &Run) -> Vec<SocketId> {
+    /// The open sockets of a run, without those that a newer one replaced.
+    fn open_sockets_of(&self, run: &Run) -> Vec<SocketId> {
         self.sockets
             .iter()
-            .filter(|(_, admitted)| *admitted == run)
+            .filter(|(_, socket)| socket.run == *run && !socket.is_closing)
             .map(|(socket, _)| *socket)
             .collect()
     }

@@ -17,8 +17,9 @@ pub(super) trait Versioned: Serialize + DeserializeOwned {
     const VERSION: u32;
 }
 
+/// Version 2 has no `killOwed`.
 impl Versioned for Core {
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 impl Versioned for Message {
@@ -77,6 +78,8 @@ mod tests {
     const VERSION_0: &str = include_str!("fixtures/version_0.json");
     /// The same rows in version 1.
     const VERSION_1: &str = include_str!("fixtures/version_1.json");
+    /// The same cores in version 2.
+    const VERSION_2: &str = include_str!("fixtures/version_2.json");
 
     fn rows(fixture: &str, of: &str) -> Vec<Value> {
         let mut fixture: Value = serde_json::from_str(fixture).unwrap();
@@ -87,32 +90,35 @@ mod tests {
         read_versioned(row.to_string().as_bytes(), || "a fixture".to_owned())
     }
 
-    fn every_version_is_read<T: Versioned + PartialEq + std::fmt::Debug>(of: &str) {
-        let (old, new) = (rows(VERSION_0, of), rows(VERSION_1, of));
-        assert_eq!(old.len(), new.len());
-        for (old, new) in old.iter().zip(&new) {
-            let record: T = read_back(old).unwrap();
-            assert_eq!(record, read_back(new).unwrap());
-            let written: Value = serde_json::from_slice(&write_versioned(&record)).unwrap();
-            assert_eq!(&written, new);
+    /// Checks the rows of all versions, the latest last.
+    fn every_version_is_read<T: Versioned + PartialEq + std::fmt::Debug>(of: &str, versions: &[&str]) {
+        let latest = rows(versions.last().unwrap(), of);
+        for version in versions {
+            let rows = rows(version, of);
+            assert_eq!(rows.len(), latest.len());
+            for (row, latest) in rows.iter().zip(&latest) {
+                let record: T = read_back(row).unwrap();
+                let written: Value = serde_json::from_slice(&write_versioned(&record)).unwrap();
+                assert_eq!(&written, latest);
+            }
         }
     }
 
     #[test]
     fn every_version_of_a_core_is_read_and_the_latest_is_written() {
-        every_version_is_read::<Core>("cores");
+        every_version_is_read::<Core>("cores", &[VERSION_0, VERSION_1, VERSION_2]);
     }
 
     #[test]
     fn every_version_of_a_message_is_read_and_the_latest_is_written() {
-        every_version_is_read::<Message>("messages");
+        every_version_is_read::<Message>("messages", &[VERSION_0, VERSION_1]);
     }
 
     #[test]
     fn the_error_for_a_later_version_names_both_versions() {
-        let mut row = rows(VERSION_1, "cores").remove(0);
-        row["schemaVersion"] = json!(2);
+        let mut row = rows(VERSION_2, "cores").remove(0);
+        row["schemaVersion"] = json!(3);
         let error = read_back::<Core>(&row).unwrap_err().to_string();
-        assert!(error.contains("version 2") && error.contains('1'), "{error}");
+        assert!(error.contains("version 3") && error.contains('2'), "{error}");
     }
 }

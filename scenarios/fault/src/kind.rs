@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::capability::Capability;
+
 /// The kinds of [`Fault`](crate::Fault), one for each word in scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,6 +81,29 @@ impl FaultKind {
             Self::Receiver => ("receiver", "Sets the next answers of the receiver."),
             Self::Queue => ("queue", "Sets the behaviour of the callback queue."),
             Self::Disk => ("disk", "Sets the behaviour of the server's disk."),
+        }
+    }
+
+    /// Capabilities that a fault of this kind may need of a target, depending on its details (`Fault::needs`).
+    pub fn needs(self) -> &'static [Capability] {
+        match self {
+            Self::Crash => &[
+                Capability::Crash,
+                Capability::Downtime,
+                Capability::CrashPoint,
+                Capability::PowerLoss,
+            ],
+            Self::Queue => &[Capability::Queue],
+            Self::Disk => &[Capability::Disk],
+            Self::Cut
+            | Self::BlackHole
+            | Self::Delay
+            | Self::Throttle
+            | Self::Reset
+            | Self::Silence
+            | Self::Fin
+            | Self::Wrapper
+            | Self::Receiver => &[],
         }
     }
 

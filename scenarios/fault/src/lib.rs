@@ -14,6 +14,7 @@ mod fault;
 mod kind;
 mod lapse;
 mod link;
+mod odd_answer;
 mod status;
 mod text;
 mod wrapper;
@@ -25,8 +26,10 @@ pub use fault::{ConnectionEnd, Fault, Place};
 pub use kind::FaultKind;
 pub use lapse::{Lapse, LapseError, nonzero};
 pub use link::{Bandwidth, BandwidthError, Link, LinkEffect, Parameter};
+pub use odd_answer::{OddAnswer, OddAnswers};
 pub use status::{Status, StatusError};
 pub use text::is_default;
 pub use wrapper::{
-    Completion, Failure, GateVerdict, JobBehaviour, JobCode, ReadyBehaviour, ReadyCode, WrapperBehaviour,
+    Completion, Failure, Finalizing, GateVerdict, JobBehaviour, JobCode, PartChange, Preparing,
+    ReadyBehaviour, ReadyCode, WrapperBehaviour,
 };

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lapse::{Lapse, nonzero};
+use crate::odd_answer::OddAnswers;
 use crate::text::is_default;
 
 /// The complete behaviour of a wrapper. Fields that are left out mean normal behaviour, whatever an earlier
@@ -63,6 +64,64 @@ pub struct WrapperBehaviour {
     /// Ends the next turn with a fatal error with this text instead of running it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fatal: Option<String>,
+    /// Time between the acceptance of a turn and its first event, instead of the agent's usual latency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Lapse>,
+    /// Sends a `heartbeat` at this interval while a turn runs.
+    #[serde(deserialize_with = "nonzero", skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Lapse>,
+    /// The work after the last turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finalize: Option<Finalizing>,
+    /// Makes the text of each answer this many characters long, if it is shorter.
+    #[serde(skip_serializing_if = "is_default")]
+    pub long_text: u32,
+    /// Changes the parts of each answer before its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartChange>,
+    /// Ends the text of each answer with half of a surrogate pair, as an escape in JSON.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lone_surrogate: bool,
+    /// Names of commands that it announces when its ingest opens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+    /// Reports preparation when its ingest opens for a new run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preparing: Option<Preparing>,
+    /// Starts to open its ingest this many times more, and gives each attempt up while it opens.
+    #[serde(skip_serializing_if = "is_default")]
+    pub abandons_opening: u32,
+}
+
+/// The work after the last turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finalizing {
+    /// Duration of auto-commit and condensing together.
+    #[serde(deserialize_with = "nonzero")]
+    pub takes: Lapse,
+}
+
+/// How the parts of an answer change before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartChange {
+    /// A part with a smaller id than the others comes last.
+    Reordered,
+    /// A part gets a longer text without a delta.
+    Updated,
+    /// A part comes and is removed.
+    Removed,
+}
+
+/// A step of preparation that the wrapper reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preparing {
+    /// Name of the step.
+    pub step: String,
+    /// Text for people.
+    pub message: String,
 }
 
 /// How `/session/ready` is answered.
@@ -75,6 +134,9 @@ pub struct ReadyBehaviour {
     /// Failure to answer with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail: Option<Failure<ReadyCode>>,
+    /// Answers that are not a wrapper's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<OddAnswers>,
 }
 
 /// How `/job/prompt` and `/job/command` are answered.
@@ -90,6 +152,9 @@ pub struct JobBehaviour {
     /// Accepts this many turns and loses the answers.
     #[serde(skip_serializing_if = "is_default")]
     pub lose_reply: u32,
+    /// Answers that are not a wrapper's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<OddAnswers>,
 }
 
 /// A failure that the wrapper reports.
@@ -155,6 +220,9 @@ pub struct Completion {
     /// `exitCode`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Keeps the ingest open after `complete`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stays: bool,
 }
 
 /// Result of a gate.
@@ -185,20 +253,38 @@ impl WrapperBehaviour {
             keeps_old_socket,
             complete,
             fatal,
+            latency,
+            heartbeat,
+            finalize,
+            long_text,
+            parts,
+            lone_surrogate,
+            commands,
+            preparing,
+            abandons_opening,
         } = self;
         let keys = [
+            (*abandons_opening > 0, "abandons-opening"),
             (*babble > 0, "babble"),
             (*child_idle, "child-idle"),
+            (!commands.is_empty(), "commands"),
             (complete.is_some(), "complete"),
             (*deaf, "deaf"),
             (*duplicate, "duplicate"),
             (*ends_out_of_order, "ends-out-of-order"),
             (fatal.is_some(), "fatal"),
+            (finalize.is_some(), "finalize"),
+            (heartbeat.is_some(), "heartbeat"),
             (job.is_some(), "job"),
             (*keeps_old_socket, "keeps-old-socket"),
             (*late > 0, "late"),
+            (latency.is_some(), "latency"),
+            (*lone_surrogate, "lone-surrogate"),
+            (*long_text > 0, "long-text"),
             (*loses_buffer, "loses-buffer"),
             (*no_reply, "no-reply"),
+            (parts.is_some(), "parts"),
+            (preparing.is_some(), "preparing"),
             (ready.is_some(), "ready"),
             (*silent, "silent"),
             (*unfinished_reply, "unfinished-reply"),

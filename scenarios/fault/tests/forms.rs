@@ -105,6 +105,16 @@ fn a_crash_needs_more_the_longer_and_the_deeper_it_is() {
     assert_eq!(Fault::crash("server").needs(None), [Crash, Downtime].into());
     assert_eq!(Fault::crash("wrapper").needs(None), [].into());
     assert_eq!(at_point.needs(soon), [Crash, Point, PowerLoss].into());
+    let of_kind: BTreeSet<Capability> = FaultKind::Crash.needs().iter().copied().collect();
+    assert!(of_kind.is_superset(&at_point.needs(None)));
+}
+
+#[test]
+fn a_kind_of_fault_lists_the_needs_of_its_faults() {
+    for fault in faults() {
+        let of_kind: BTreeSet<Capability> = fault.kind().needs().iter().copied().collect();
+        assert!(of_kind.is_superset(&fault.needs(None)), "{fault}");
+    }
 }
 
 #[test]

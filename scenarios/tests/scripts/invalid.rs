@@ -79,7 +79,7 @@ expect:
     1:1: missing key `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: write a sentence
     2:7: unknown word `recconnect`; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, tolerant, profile, session, receiver, steps, expect
+    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, tolerant, profile, latency, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
@@ -369,7 +369,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - open: { client: phone, reads: backwards }
         6:33: unknown word `backwards`; allowed: eagerly, slowly
     - wrapper: { sulks: true }
-        6:14: unknown word `sulks`; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal
+        6:14: unknown word `sulks`; allowed: ready, job, deaf, silent, babble, late, duplicate, ends-out-of-order, no-reply, unfinished-reply, child-idle, loses-buffer, keeps-old-socket, complete, fatal, latency, heartbeat, finalize, long-text, parts, lone-surrogate, commands, preparing, abandons-opening
     - wrapper: { ready: { fail: { code: SEND_ERROR } } }
         6:37: unknown word `SEND_ERROR`; allowed: WORKSPACE_SETUP_FAILED, KILO_SERVER_FAILED, INVALID_REQUEST, NOT_READY
     - wrapper: { job: { fail: { code: SEND_ERROR, times: 0 } } }

@@ -43,7 +43,7 @@ impl Rule {
             Self::PendingIsQueued => Arc::<queue::KeepsEndedPending>::default(),
             Self::TerminalBeforeRemoval => Arc::<queue::DropsExhausted>::default(),
             Self::RepeatIsAdmittedOnce => Arc::<queue::AdmitsRepeats>::default(),
-            Self::RebindForgetsAbort => Arc::new(wrapper::KeepsAbort),
+            Self::RebindForgetsAbort => Arc::<wrapper::KeepsAbort>::default(),
             Self::ReconnectCancelsGrace => Arc::new(wrapper::LetsGraceRunOn),
             Self::StaleFenceIsRefused => Arc::<wrapper::AcceptsStaleFence>::default(),
             Self::TerminalOnce => Arc::<settlement::EndsAgain>::default(),

@@ -1,50 +1,38 @@
 //! Mutants of the rules of wrapper runs, fences and sockets (protocol §5, §7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::SessionId;
-use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::wrapper::IngestClaim;
-use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Stored};
+use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Stored, ToWrapper};
 
 use crate::core_row::{CoreRow, change_core};
 
-/// Demands the outstanding stop of an earlier run from the next run; violates R6.26.
-pub struct KeepsAbort;
-
-impl KeepsAbort {
-    /// The run whose stop was outstanding before the decision or became outstanding in it.
-    fn owing(moment: &Moment<'_>, decided: &Decided<'_>) -> Value {
-        let before = CoreRow::of(moment.before).0;
-        if !before["killOwed"].is_null() {
-            let has_stopped = matches!(moment.input, Input::IngestEvent { frame, .. }
-                if matches!(frame.meaning(), Meaning::Complete { .. } | Meaning::Interrupted));
-            let is_current = before["killOwed"] == before["run"]["id"];
-            return match has_stopped && is_current {
-                true => Value::Null,
-                false => before["killOwed"].clone(),
-            };
-        }
-        let has_ended = matches!(&decided.reply, Reply::Interrupt(report) if report.interrupted > 0);
-        let is_given_up = |effect: &Effect| matches!(effect, Effect::StopWrapper(_));
-        match has_ended && decided.effects.iter().any(is_given_up) {
-            true => before["run"]["id"].clone(),
-            false => Value::Null,
-        }
-    }
+/// Sends the kill of an interrupted run to the next run, too; violates R6.26.
+#[derive(Default)]
+pub struct KeepsAbort {
+    /// Sessions whose next run is to be killed.
+    interrupted: Mutex<BTreeSet<SessionId>>,
 }
 
 impl Interceptor for KeepsAbort {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let owing = Self::owing(moment, decided);
-        if owing.is_null() || !CoreRow::of(decided.session).0["killOwed"].is_null() {
-            return Memory::Stays;
+        let mut interrupted = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = &decided.session.metadata().identity.session_id;
+        let is_released = |effect: &Effect| matches!(effect, Effect::StopWrapper(_));
+        match (moment.input, &decided.reply) {
+            (Input::Interrupt, _) if decided.effects.iter().any(is_released) => {
+                interrupted.insert(session.clone());
+            }
+            (Input::IngestOpened { socket, .. }, Reply::Ingest(Ok(()))) if interrupted.remove(session) => {
+                decided.effects.push(Effect::Send(*socket, ToWrapper::Kill));
+            }
+            _ => {}
         }
-        change_core(decided, |core| core.0["killOwed"] = owing);
-        Memory::IsReread
+        Memory::Stays
     }
 }
 

@@ -2,38 +2,55 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _};
-use turnstile::docs::{self, Region, table};
+use turnstile::coverage::{self, Report, Survey};
+use turnstile::docs::{self, Region, Selection, Writer, table};
 use turnstile::selftest::{name_of, oracle_of, rules_matching};
+use turnstile::suite;
+use turnstile_fault::{Capability, FaultKind};
 use turnstile_judge::oracle::{Moment, ORACLES};
 use turnstile_profile::Profile;
+use turnstile_scenarios::{Entry, Library, LibraryErrors};
 
 use super::exit::{Exit, print_error};
+use super::seeds::plays_of;
 use crate::Arguments;
 
 /// All generated regions.
 const REGIONS: &[Region] = &[
     Region {
         name: "oracles-always",
-        write: || oracles(Moment::Always),
+        writer: Writer::Code(|| oracles(Moment::Always)),
     },
     Region {
         name: "oracles-at-end",
-        write: || oracles(Moment::AtEnd),
+        writer: Writer::Code(|| oracles(Moment::AtEnd)),
     },
     Region {
         name: "mutants",
-        write: mutants,
+        writer: Writer::Code(mutants),
+    },
+    Region {
+        name: "faults",
+        writer: Writer::Code(faults),
+    },
+    Region {
+        name: "capabilities",
+        writer: Writer::Code(capabilities),
     },
     Region {
         name: "commands",
-        write: commands,
+        writer: Writer::Code(commands),
+    },
+    Region {
+        name: "coverage",
+        writer: Writer::Plays(coverage),
     },
     Region {
         name: "constants",
-        write: constants,
+        writer: Writer::Code(constants),
     },
 ];
 
@@ -43,6 +60,9 @@ pub(crate) struct DocsArguments {
     /// Do not write; exit with status 1 and print a diff if a document differs
     #[arg(long)]
     check: bool,
+    /// Leave regions unchanged that need plays of all scenarios
+    #[arg(long)]
+    without_plays: bool,
     /// The folder with the documents
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
@@ -50,7 +70,11 @@ pub(crate) struct DocsArguments {
 
 /// Regenerates the regions of all documents, or checks them.
 pub(crate) fn docs(arguments: &DocsArguments) -> io::Result<Exit> {
-    let outdated = match docs::outdated(&arguments.root, REGIONS) {
+    let selection = match arguments.without_plays {
+        true => Selection::WithoutPlays,
+        false => Selection::All,
+    };
+    let outdated = match docs::outdated(&arguments.root, REGIONS, selection) {
         Ok(outdated) => outdated,
         Err(error) => return Ok(usage(&error)),
     };
@@ -96,14 +120,40 @@ fn oracles(moment: Moment) -> String {
 
 fn mutants() -> String {
     let rows = rules_matching(None).into_iter().map(|rule| {
-        let (text, section) = rule.text();
         [
             format!("`{}`", name_of(rule)),
-            format!("{text} ({section})"),
+            rule.text().to_owned(),
+            rule.ids().join(" "),
             format!("`{}`", oracle_of(rule)),
         ]
     });
-    table(["mutant", "broken rule", "oracle that finds it"], rows)
+    table(
+        ["mutant", "broken rule", "protocol", "oracle that finds it"],
+        rows,
+    )
+}
+
+fn faults() -> String {
+    let rows = FaultKind::ALL.iter().map(|kind| {
+        let needs: Vec<String> = kind
+            .needs()
+            .iter()
+            .map(|capability| format!("`{}`", capability.name()))
+            .collect();
+        [
+            format!("`{}`", kind.name()),
+            kind.about().to_owned(),
+            needs.join(" "),
+        ]
+    });
+    table(["fault", "effect", "may need of a live server"], rows)
+}
+
+fn capabilities() -> String {
+    let rows = Capability::ALL
+        .iter()
+        .map(|capability| [format!("`{}`", capability.name()), capability.text().to_owned()]);
+    table(["capability", "meaning"], rows)
 }
 
 fn commands() -> String {
@@ -114,6 +164,18 @@ fn commands() -> String {
         [format!("`turnstile {}`", command.get_name()), about]
     });
     table(["command", "description"], rows)
+}
+
+/// The report of `turnstile coverage` for all scenarios.
+fn coverage(root: &Path) -> Result<String, LibraryErrors> {
+    let library = Library::load(&root.join("scenarios"))?;
+    let entries: Vec<&Entry> = library.entries().iter().collect();
+    let plays = plays_of(&entries, &(0..1));
+    let report = Report::of(&Survey::of(&plays, suite::all_cores(), |_| {}));
+    let mut out = anstream::StripStream::new(Vec::new());
+    coverage::write_text(&report, &mut out).expect("memory can be written to");
+    let text = String::from_utf8(out.into_inner()).expect("the report is UTF-8");
+    Ok(format!("```text\n{text}```"))
 }
 
 fn constants() -> String {
@@ -129,14 +191,12 @@ fn constants() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
-    fn generated_regions_of_all_documents_are_up_to_date() {
+    fn regions_generated_from_code_are_up_to_date() {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        let outdated = docs::outdated(root, REGIONS).unwrap();
+        let outdated = docs::outdated(root, REGIONS, Selection::WithoutPlays).unwrap();
         let diffs: String = outdated.iter().map(docs::Outdated::diff).collect();
         assert!(
             outdated.is_empty(),

@@ -2,23 +2,24 @@
 
 use std::io::{self, Write as _};
 
-use clap::Args;
-use turnstile::explain;
+use clap::{Args, CommandFactory as _};
+use turnstile::explain::{self, CommandHelp, Sources};
 
 use super::exit::{Exit, print_error};
 use super::library::{LibraryArguments, load_if_present};
+use crate::Arguments;
 
-/// The rule or oracle to explain.
+/// What to explain.
 #[derive(Args)]
 pub(crate) struct ExplainArguments {
-    /// The id of a rule of the protocol, such as R8.3, or the name of an oracle
-    #[arg(value_name = "ID")]
-    id: String,
+    /// The id of a rule of the protocol, such as R8.3, or the name of an oracle, mutant, fault or command
+    #[arg(value_name = "NAME")]
+    name: String,
     #[command(flatten)]
     library: LibraryArguments,
 }
 
-/// Prints the rule, why it exists, and what refers to it.
+/// Prints what has the name, why it exists, and what refers to it.
 pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let library = match load_if_present(&arguments.library) {
         Ok(library) => library,
@@ -28,7 +29,12 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
         .as_ref()
         .map(turnstile_scenarios::Library::entries)
         .unwrap_or_default();
-    match explain::explain(&arguments.id, entries) {
+    let commands = commands();
+    let sources = Sources {
+        entries,
+        commands: &commands,
+    };
+    match explain::explain(&arguments.name, sources) {
         Ok(text) => {
             write!(anstream::stdout(), "{text}")?;
             Ok(Exit::Passed)
@@ -38,4 +44,16 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
             Ok(Exit::Usage)
         }
     }
+}
+
+fn commands() -> Vec<CommandHelp> {
+    let mut program = Arguments::command();
+    program.build();
+    let commands = program.get_subcommands_mut();
+    commands
+        .map(|command| CommandHelp {
+            name: command.get_name().to_owned(),
+            help: command.render_long_help().to_string(),
+        })
+        .collect()
 }

@@ -67,6 +67,9 @@ pub(crate) struct LiveArguments {
     /// JSON file with the values of the target's protocol profile that are not the defaults of the protocol
     #[arg(long, value_name = "FILE", requires = "target")]
     profile: Option<PathBuf>,
+    /// Version that the wrapper's `/health` reports, for a target that expects one
+    #[arg(long, value_name = "VERSION", requires = "target")]
+    wrapper_version: Option<String>,
     /// Secret of the target's user tokens
     #[arg(
         long,
@@ -184,6 +187,7 @@ impl LiveArguments {
             },
             secrets,
             profile,
+            wrapper_version: self.wrapper_version.clone(),
             offers,
             patience: if self.slow { LONG_PATIENCE } else { PATIENCE },
         })
@@ -237,6 +241,7 @@ impl LiveArguments {
             "profile",
             self.profile.as_ref().map(|file| file.display().to_string()),
         );
+        add("wrapper-version", self.wrapper_version.clone());
         add("restart-command", self.restart_command.clone());
         if self.target.is_some() {
             add("wrapper", Some(self.wrapper.to_string()));

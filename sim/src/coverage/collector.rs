@@ -21,15 +21,15 @@ const NO_SPAN: u64 = 1;
 /// Runs `work` and returns the marks that it hit on this thread.
 pub fn collect<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<Mark>) {
     let collector = Collector::default();
-    let reached = collector.reached.clone();
+    let hits = collector.hits.clone();
     let outcome = subscriber::with_default(collector, work);
-    let reached = std::mem::take(&mut *reached.lock().unwrap_or_else(PoisonError::into_inner));
-    (outcome, reached)
+    let hits = std::mem::take(&mut *hits.lock().unwrap_or_else(PoisonError::into_inner));
+    (outcome, hits)
 }
 
 #[derive(Default)]
 struct Collector {
-    reached: Arc<Mutex<BTreeSet<Mark>>>,
+    hits: Arc<Mutex<BTreeSet<Mark>>>,
 }
 
 impl Subscriber for Collector {
@@ -46,7 +46,7 @@ impl Subscriber for Collector {
         event.record(&mut fields);
         // Ignores lists of other crates.
         if let Some(mark) = fields.mark() {
-            self.reached
+            self.hits
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(mark);
@@ -107,25 +107,25 @@ mod tests {
     turnstile_seams::marks! {
         /// Marks of an unknown list.
         enum Foreign in "foreign" {
-            Reached: 1, "it is reached";
+            Hit: 1, "it is hit";
         }
     }
 
     #[test]
     fn a_collector_sees_only_the_work_of_its_own_thread() {
-        let reach = |row: Row, event: FakeEvent| {
+        let collected = |row: Row, event: FakeEvent| {
             let work = || {
                 row.reach();
                 event.reach();
-                Foreign::Reached.reach();
+                Foreign::Hit.reach();
                 tracing::trace!(list = "server", mark = 0_u64);
             };
             collect(work).1
         };
         Row::Drained.reach();
         let (mine, others) = thread::scope(|scope| {
-            let other = scope.spawn(|| reach(Row::Fed, FakeEvent::Echo));
-            (reach(Row::Admitted, FakeEvent::Slow), other.join())
+            let other = scope.spawn(|| collected(Row::Fed, FakeEvent::Echo));
+            (collected(Row::Admitted, FakeEvent::Slow), other.join())
         });
         let marks = |row, event| BTreeSet::from([Mark::of_server(row), Mark::of_fakes(event)]);
         assert_eq!(mine, marks(Row::Admitted, FakeEvent::Slow));

@@ -1,6 +1,6 @@
-//! The groups in which coverage counts what can go wrong, and which of them a scenario has in it.
+//! Groups of faults for the coverage report, and the groups that a scenario contains.
 //!
-//! They are read off the script alone, whether or not a fault had an effect.
+//! They are derived from the script alone, whether or not a fault had an effect.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,28 +12,28 @@ use turnstile_scenarios::{
     Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
 };
 
-/// What may come before the name of a model (protocol §3).
+/// The optional prefix of a model (protocol §3).
 const MODEL_PREFIX: &str = "kilo/";
-/// The status of an answer that is to be repeated (protocol §8).
+/// A status after which a callback is retried (protocol §8).
 const TOO_MANY_REQUESTS: u16 = 429;
-/// From which status on an answer is to be repeated (protocol §8).
+/// The lowest status from which on a callback is retried (protocol §8).
 const SERVER_ERROR: u16 = 500;
 
-/// Makes the enum, with the groups of the network by their kinds and all others by their names.
+/// Creates the enum: network faults by kind, all others by name.
 macro_rules! fault_groups {
     ($($group:ident: $name:literal,)*) => {
-        /// Faults, and other things that are out of the ordinary, that the report counts together.
+        /// Faults and other unusual events that the report counts together.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FaultGroup {
-            /// Faults of links or connections of one kind.
+            /// Faults of links or connections, by kind.
             Network(FaultKind),
-            /// Those that block one direction of a link only.
+            /// Faults that block only one direction of a link.
             OneWay(FaultKind),
             $(#[doc = $name] $group,)*
         }
 
         impl FaultGroup {
-            /// Every group but those of the network.
+            /// All groups except those of the network.
             const OTHERS: &[Self] = &[$(Self::$group,)*];
 
             /// Its name.
@@ -54,14 +54,14 @@ fault_groups! {
     WrapperCrash: "crash: wrapper",
     GatewayCrash: "crash: gateway",
     ReceiverCrash: "crash: receiver",
-    PowerLoss: "crash: with the power lost",
+    PowerLoss: "crash: power loss",
     CrashBetweenCommits: "crash: between commits",
-    CrashAfterCommit: "crash: after a commit",
-    CrashAfterEnqueue: "crash: after an enqueue",
+    CrashAfterCommit: "crash: after commit",
+    CrashAfterEnqueue: "crash: after enqueue",
     DiskFails: "disk: fails",
     DiskFull: "disk: full",
     QueueRefuses: "queue: refuses",
-    QueueLosesAck: "queue: loses its answer",
+    QueueLosesAck: "queue: loses the ack",
     QueueAway: "queue: away",
     QueueDeliversTwice: "queue: delivers twice",
     ReceiverPutsOff: "receiver: 429 or 5xx",
@@ -72,36 +72,48 @@ fault_groups! {
     ReceiverAnswersTwice: "receiver: answers twice",
     GatewayRefuses: "gateway: refuses",
     GatewayHangs: "gateway: hangs",
-    UnknownModel: "gateway: has no such model",
-    ReadyLate: "wrapper: ready late",
-    ReadyFails: "wrapper: fails to get ready",
-    JobLate: "wrapper: takes turns late",
-    JobFails: "wrapper: refuses turns",
-    JobReplyLost: "wrapper: loses its reply",
+    UnknownModel: "gateway: unknown model",
+    ReadyLate: "wrapper: slow start",
+    ReadyFails: "wrapper: start fails",
+    JobLate: "wrapper: slow delivery",
+    JobFails: "wrapper: delivery fails",
+    JobReplyLost: "wrapper: delivery reply lost",
     Deaf: "wrapper: deaf",
     Silent: "wrapper: silent",
     Babbles: "wrapper: babbles",
-    LateReply: "wrapper: contradicts itself late",
-    Duplicate: "wrapper: says all twice",
-    EndsOutOfOrder: "wrapper: ends out of order",
-    NoReply: "wrapper: tells of no answer",
-    UnfinishedReply: "wrapper: never finishes an answer",
-    ChildIdle: "wrapper: a child falls idle",
+    LateReply: "wrapper: late error",
+    Duplicate: "wrapper: duplicate events",
+    EndsOutOfOrder: "wrapper: end out of order",
+    NoReply: "wrapper: no reply",
+    UnfinishedReply: "wrapper: unfinished reply",
+    ChildIdle: "wrapper: child session idle",
     LosesBuffer: "wrapper: loses its buffer",
     KeepsOldSocket: "wrapper: keeps its old socket",
-    OwnGateResult: "wrapper: a gate result of its own",
-    OwnBranch: "wrapper: a branch of its own",
-    OwnExitCode: "wrapper: an exit code of its own",
+    OwnGateResult: "wrapper: set gate result",
+    OwnBranch: "wrapper: set branch",
+    OwnExitCode: "wrapper: set exit code",
     NeverCompletes: "wrapper: never completes",
-    Fatal: "wrapper: fails for good",
-    SecondSocket: "ingest: a second socket",
-    StaleRun: "ingest: a stale run",
-    StaleConnection: "ingest: a stale connection",
-    NoFrame: "ingest: what is no frame",
-    SlowReader: "client: reads slowly",
-    SeveralClients: "client: several",
-    RepeatedMessage: "client: repeats a message",
-    AnswerLost: "client: gets no answer",
+    Fatal: "wrapper: fatal error",
+    KeepsIngest: "wrapper: keeps its ingest after complete",
+    OddReadyAnswer: "wrapper: odd answer to session/ready",
+    OddJobAnswer: "wrapper: odd answer to a job",
+    AgentLatency: "wrapper: latency of the agent",
+    Heartbeats: "wrapper: heartbeats",
+    FinalizingTakesTime: "wrapper: slow finalization",
+    LongText: "wrapper: long text",
+    PartsChange: "wrapper: parts change",
+    LoneSurrogate: "wrapper: lone surrogate",
+    Commands: "wrapper: catalogue of commands",
+    PreparingReported: "wrapper: reports preparation",
+    AbandonsOpening: "wrapper: gives up opening its ingest",
+    SecondSocket: "ingest: second socket",
+    StaleRun: "ingest: stale run",
+    StaleConnection: "ingest: stale connection",
+    NoFrame: "ingest: invalid frame",
+    SlowReader: "client: slow reader",
+    SeveralClients: "client: several clients",
+    RepeatedMessage: "client: repeated message",
+    AnswerLost: "client: lost response",
 }
 
 impl FaultGroup {
@@ -117,7 +129,7 @@ impl FaultGroup {
         of_network.chain(Self::OTHERS.iter().copied())
     }
 
-    /// The groups of what a scenario has in it.
+    /// The groups that a scenario contains.
     pub fn of(scenario: &Scenario) -> BTreeSet<Self> {
         let mut found = Found::default();
         if is_unknown(&scenario.session.model) {
@@ -134,7 +146,7 @@ impl FaultGroup {
     }
 }
 
-/// What was found in the steps so far.
+/// The groups found so far.
 #[derive(Default)]
 struct Found<'a> {
     kinds: BTreeSet<FaultGroup>,
@@ -255,6 +267,15 @@ impl<'a> Found<'a> {
             keeps_old_socket,
             complete,
             fatal,
+            latency,
+            heartbeat,
+            finalize,
+            long_text,
+            parts,
+            lone_surrogate,
+            commands,
+            preparing,
+            abandons_opening,
         } = behaviour;
         let ready = ready.clone().unwrap_or_default();
         let job = job.clone().unwrap_or_default();
@@ -263,6 +284,7 @@ impl<'a> Found<'a> {
             branch,
             never,
             exit_code,
+            stays,
         } = complete.clone().unwrap_or_default();
         for (is_there, kind) in [
             (ready.delay.is_some(), F::ReadyLate),
@@ -286,6 +308,18 @@ impl<'a> Found<'a> {
             (exit_code.is_some(), F::OwnExitCode),
             (never, F::NeverCompletes),
             (fatal.is_some(), F::Fatal),
+            (stays, F::KeepsIngest),
+            (ready.answer.is_some(), F::OddReadyAnswer),
+            (job.answer.is_some(), F::OddJobAnswer),
+            (latency.is_some(), F::AgentLatency),
+            (heartbeat.is_some(), F::Heartbeats),
+            (finalize.is_some(), F::FinalizingTakesTime),
+            (*long_text > 0, F::LongText),
+            (parts.is_some(), F::PartsChange),
+            (*lone_surrogate, F::LoneSurrogate),
+            (!commands.is_empty(), F::Commands),
+            (preparing.is_some(), F::PreparingReported),
+            (*abandons_opening > 0, F::AbandonsOpening),
         ] {
             self.add_if(is_there, kind);
         }
@@ -347,7 +381,7 @@ impl<'a> Found<'a> {
         match ingest {
             Ingest::Open { credentials, .. } => {
                 self.kinds.extend(match credentials {
-                    // That is how an execution's own wrapper comes.
+                    // The regular wrapper of an execution.
                     Credentials::Execution(_) => None,
                     Credentials::Fence(Fence::Current) => Some(FaultGroup::SecondSocket),
                     Credentials::Fence(Fence::StaleRun) => Some(FaultGroup::StaleRun),
@@ -374,7 +408,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_an_example_in_the_readme_of_the_language() {
+    fn every_group_has_an_example_in_the_documentation_of_the_language() {
         let readme = include_str!("../../../scenarios/README.md");
         let (_, section) = readme
             .split_once("\n## Every kind of fault\n")
@@ -397,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_has_the_kinds_of_its_steps_and_of_its_head() {
+    fn a_script_has_the_groups_of_its_steps_and_of_its_head() {
         let script = "\
 scenario: everything at once
 about: so that it is found

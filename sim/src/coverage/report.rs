@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use turnstile_judge::rules::RuleId;
 
-use super::argued::argument_for;
+use super::waivers::waiver_for;
 use super::{FaultGroup, Mark, Survey};
 
 /// The sections of the protocol that have marks, with their subjects.
@@ -40,7 +40,7 @@ pub struct Report {
     /// The sections of the protocol.
     pub sections: Vec<Section>,
     /// Every mark, by section.
-    pub rows: Vec<Row>,
+    pub marks: Vec<MarkReport>,
     /// Every kind of fault by section, preceded by the scenarios without faults.
     pub faults: Vec<Fault>,
 }
@@ -53,14 +53,14 @@ pub struct Section {
     /// Its subject.
     pub subject: &'static str,
     /// The number of its marks that were hit.
-    pub reached: usize,
+    pub hit: usize,
     /// The number of its marks.
-    pub rows: usize,
+    pub marks: usize,
 }
 
 /// A mark.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct MarkReport {
     /// The section of the protocol that it belongs to.
     pub section: u8,
     /// The list that it is in.
@@ -72,24 +72,24 @@ pub struct Row {
     /// The number of scenarios that hit it.
     pub scenarios: usize,
     /// Its status.
-    pub standing: Standing,
+    pub status: MarkStatus,
     /// Why it is not expected to be hit, if it is waived.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub argument: Option<&'static str>,
+    pub waiver: Option<&'static str>,
 }
 
 /// The status of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum MarkStatus {
     /// Hit by a scenario.
-    Reached,
+    Hit,
     /// Not hit, with a waiver.
-    Argued,
+    Waived,
     /// Not hit, without a waiver.
-    Unexplained,
+    NotHit,
     /// Hit despite a waiver.
-    Stale,
+    StaleWaiver,
 }
 
 /// A kind of fault, or the absence of faults.
@@ -106,17 +106,17 @@ pub struct Fault {
 impl Report {
     /// The report of a survey.
     pub fn of(survey: &Survey) -> Self {
-        let rows: Vec<Row> = Mark::all()
+        let marks: Vec<MarkReport> = Mark::all()
             .into_iter()
-            .map(|mark| Row::of(mark, survey))
+            .map(|mark| MarkReport::of(mark, survey))
             .collect();
         let section = |(section, subject)| {
-            let of_section = || rows.iter().filter(move |row| row.section == section);
+            let of_section = || marks.iter().filter(move |mark| mark.section == section);
             Section {
                 section,
                 subject,
-                reached: of_section().filter(|row| row.scenarios > 0).count(),
-                rows: of_section().count(),
+                hit: of_section().filter(|mark| mark.scenarios > 0).count(),
+                marks: of_section().count(),
             }
         };
         let faults = [None].into_iter().chain(FaultGroup::all().map(Some));
@@ -127,36 +127,36 @@ impl Report {
             failed: survey.failed.iter().cloned().collect(),
             sections: SECTIONS.into_iter().map(section).collect(),
             faults: faults.map(|fault| Fault::of(fault, survey)).collect(),
-            rows,
+            marks,
         }
     }
 
     /// The marks with a status.
-    pub fn standing(&self, standing: Standing) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| row.standing == standing)
+    pub fn with_status(&self, status: MarkStatus) -> impl Iterator<Item = &MarkReport> {
+        self.marks.iter().filter(move |mark| mark.status == status)
     }
 
     /// The kinds of faults without a scenario.
-    pub fn untried(&self) -> impl Iterator<Item = &str> {
+    pub fn unused_faults(&self) -> impl Iterator<Item = &str> {
         let tried = |fault: &&Fault| fault.scenarios > 0 || fault.fault == NO_FAULT;
-        let untried = self.faults.iter().filter(move |fault| !tried(fault));
-        untried.map(|fault| &*fault.fault)
+        let unused_faults = self.faults.iter().filter(move |fault| !tried(fault));
+        unused_faults.map(|fault| &*fault.fault)
     }
 
     /// Whether there are no gaps and no stale waivers.
     pub fn is_complete(&self) -> bool {
-        self.rows.iter().all(|row| row.standing.is_good()) && self.untried().next().is_none()
+        self.marks.iter().all(|mark| mark.status.is_good()) && self.unused_faults().next().is_none()
     }
 }
 
-impl Row {
+impl MarkReport {
     fn of(mark: Mark, survey: &Survey) -> Self {
-        let (scenarios, argument) = (survey.reaching(mark), argument_for(mark));
-        let standing = match (scenarios, argument) {
-            (0, None) => Standing::Unexplained,
-            (0, Some(_)) => Standing::Argued,
-            (_, None) => Standing::Reached,
-            (_, Some(_)) => Standing::Stale,
+        let (scenarios, waiver) = (survey.hitting(mark), waiver_for(mark));
+        let status = match (scenarios, waiver) {
+            (0, None) => MarkStatus::NotHit,
+            (0, Some(_)) => MarkStatus::Waived,
+            (_, None) => MarkStatus::Hit,
+            (_, Some(_)) => MarkStatus::StaleWaiver,
         };
         Self {
             section: mark.section(),
@@ -164,16 +164,16 @@ impl Row {
             rules: mark.rules(),
             text: mark.text(),
             scenarios,
-            standing,
-            argument,
+            status,
+            waiver,
         }
     }
 }
 
-impl Standing {
+impl MarkStatus {
     /// Whether it needs no change of scenarios or waivers.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Reached | Self::Argued)
+        matches!(self, Self::Hit | Self::Waived)
     }
 }
 
@@ -208,14 +208,14 @@ mod tests {
     fn without_plays_every_mark_without_a_waiver_is_missing() {
         let report = Report::of(&Survey::default());
         assert!(!report.is_complete());
-        assert_eq!(report.standing(Standing::Reached).count(), 0);
-        assert_eq!(report.standing(Standing::Stale).count(), 0);
-        let (argued, unexplained) = (
-            report.standing(Standing::Argued).count(),
-            report.standing(Standing::Unexplained).count(),
+        assert_eq!(report.with_status(MarkStatus::Hit).count(), 0);
+        assert_eq!(report.with_status(MarkStatus::StaleWaiver).count(), 0);
+        let (waived, not_hit) = (
+            report.with_status(MarkStatus::Waived).count(),
+            report.with_status(MarkStatus::NotHit).count(),
         );
-        assert_eq!(argued + unexplained, Mark::all().len());
-        assert!(unexplained > 0);
-        assert_eq!(report.untried().count(), FaultGroup::all().count());
+        assert_eq!(waived + not_hit, Mark::all().len());
+        assert!(not_hit > 0);
+        assert_eq!(report.unused_faults().count(), FaultGroup::all().count());
     }
 }

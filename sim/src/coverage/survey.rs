@@ -25,7 +25,7 @@ pub struct Survey {
 #[derive(Debug, Default)]
 struct Surveyed {
     faults: BTreeSet<FaultGroup>,
-    reached: BTreeSet<Mark>,
+    hits: BTreeSet<Mark>,
 }
 
 /// The outcome of one play.
@@ -40,21 +40,21 @@ impl Survey {
     pub fn of(plays: &[Play], jobs: NonZeroUsize, progress: impl FnMut(usize)) -> Self {
         let mut survey = Self::default();
         let play = |play| {
-            let (played, reached) = collect(|| suite::play_timed(play));
+            let (played, hits) = collect(|| suite::play_timed(play));
             let ended = match played.outcome() {
                 Outcome::Passed(_) => Ended::Passed,
                 Outcome::Failed(_) => Ended::Failed,
                 Outcome::HarnessFailed(_) => Ended::HarnessFailed,
             };
-            (play, ended, reached)
+            (play, ended, hits)
         };
-        suite::play_all_by(plays, jobs, play, progress, |(play, ended, reached)| {
-            survey.add(&play, &ended, reached);
+        suite::play_all_by(plays, jobs, play, progress, |(play, ended, hits)| {
+            survey.add(&play, &ended, hits);
         });
         survey
     }
 
-    fn add(&mut self, play: &Play, ended: &Ended, reached: BTreeSet<Mark>) {
+    fn add(&mut self, play: &Play, ended: &Ended, hits: BTreeSet<Mark>) {
         let Entry { id, scenario, .. } = play.entry;
         self.plays += 1;
         let named = (id.clone(), play.options.seed);
@@ -69,9 +69,9 @@ impl Survey {
         }
         let surveyed = self.scenarios.entry(id.clone()).or_insert_with(|| Surveyed {
             faults: FaultGroup::of(scenario),
-            reached: BTreeSet::new(),
+            hits: BTreeSet::new(),
         });
-        surveyed.reached.extend(reached);
+        surveyed.hits.extend(hits);
     }
 
     /// The number of scenarios.
@@ -80,8 +80,8 @@ impl Survey {
     }
 
     /// The number of scenarios that hit a mark.
-    pub fn reaching(&self, mark: Mark) -> usize {
-        self.count(|surveyed| surveyed.reached.contains(&mark))
+    pub fn hitting(&self, mark: Mark) -> usize {
+        self.count(|surveyed| surveyed.hits.contains(&mark))
     }
 
     /// The number of scenarios with a kind of fault; `None` counts scenarios without faults.
@@ -92,7 +92,7 @@ impl Survey {
     /// As [`Self::with`], for scenarios that hit a mark of a section of the protocol.
     pub fn with_in(&self, fault: Option<FaultGroup>, section: u8) -> usize {
         self.count(|surveyed| {
-            surveyed.has(fault) && surveyed.reached.iter().any(|mark| mark.section() == section)
+            surveyed.has(fault) && surveyed.hits.iter().any(|mark| mark.section() == section)
         })
     }
 

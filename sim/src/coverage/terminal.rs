@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::report::{Report, Row, Section, Standing};
+use super::report::{MarkReport, MarkStatus, Report, Section};
 use crate::report::style::{BAD, GOOD, QUIET};
 
 const HEAD: Style = Style::new().bold();
@@ -47,42 +47,49 @@ fn write_sections(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for Section {
         section,
         subject,
-        reached,
-        rows,
+        hit,
+        marks,
     } in &report.sections
     {
         let name = format!("§{section} {subject}");
-        writeln!(out, "{name:<TEXT_WIDTH$}{reached:>NUMBER_WIDTH$} of {rows:>3}")?;
+        writeln!(out, "{name:<TEXT_WIDTH$}{hit:>NUMBER_WIDTH$} of {marks:>3}")?;
     }
-    let reached = report.rows.iter().filter(|row| row.scenarios > 0).count();
-    let rows = report.rows.len();
-    writeln!(out, "{:<TEXT_WIDTH$}{reached:>NUMBER_WIDTH$} of {rows:>3}", "all")
+    let hit = report.marks.iter().filter(|mark| mark.scenarios > 0).count();
+    let marks = report.marks.len();
+    writeln!(out, "{:<TEXT_WIDTH$}{hit:>NUMBER_WIDTH$} of {marks:>3}", "all")
 }
 
 /// Marks that were not hit, and waivers that are out of date.
 fn write_gaps(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for (standing, title) in [
-        (Standing::Argued, "not hit, with a waiver"),
-        (Standing::Unexplained, "not hit, without a waiver"),
-        (Standing::Stale, "hit, although a waiver says that it cannot be"),
+    for (status, title) in [
+        (MarkStatus::Waived, "not hit, with a waiver"),
+        (MarkStatus::NotHit, "not hit, without a waiver"),
+        (
+            MarkStatus::StaleWaiver,
+            "hit, although a waiver says that it cannot be",
+        ),
     ] {
-        let mut rows = report.standing(standing).peekable();
-        if rows.peek().is_none() {
+        let mut marks = report.with_status(status).peekable();
+        if marks.peek().is_none() {
             continue;
         }
-        let style = if standing.is_good() { HEAD } else { BAD };
+        let style = if status.is_good() { HEAD } else { BAD };
         writeln!(out, "\n{style}{title}{style:#}")?;
-        for row in rows {
-            writeln!(out, "§{:<3} {}", row.section, row.text)?;
-            if let Some(argument) = row.argument {
-                writeln!(out, "     {QUIET}{argument}{QUIET:#}")?;
+        for mark in marks {
+            writeln!(out, "§{:<3} {}", mark.section, mark.text)?;
+            if let Some(waiver) = mark.waiver {
+                writeln!(out, "     {QUIET}{waiver}{QUIET:#}")?;
             }
         }
     }
-    let untried: Vec<&str> = report.untried().collect();
-    if !untried.is_empty() {
+    let unused_faults: Vec<&str> = report.unused_faults().collect();
+    if !unused_faults.is_empty() {
         let title = "faults without a scenario";
-        writeln!(out, "\n{BAD}{title}{BAD:#}\n     {}", untried.join("\n     "))?;
+        writeln!(
+            out,
+            "\n{BAD}{title}{BAD:#}\n     {}",
+            unused_faults.join("\n     ")
+        )?;
     }
     Ok(())
 }
@@ -95,12 +102,12 @@ fn write_deadlines(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "{HEAD:#}")?;
     let [due, ..] = DEADLINE_ENDINGS;
-    for name in report.rows.iter().filter_map(|row| row.text.strip_suffix(due)) {
+    for name in report.marks.iter().filter_map(|mark| mark.text.strip_suffix(due)) {
         write!(out, "{name:<TEXT_WIDTH$}")?;
         for ending in DEADLINE_ENDINGS {
-            let is_meant = |row: &&Row| row.text.strip_suffix(ending) == Some(name);
-            match report.rows.iter().find(is_meant) {
-                Some(row) => write_count(row.scenarios, row.standing.is_good(), NUMBER_WIDTH, out)?,
+            let is_meant = |mark: &&MarkReport| mark.text.strip_suffix(ending) == Some(name);
+            match report.marks.iter().find(is_meant) {
+                Some(mark) => write_count(mark.scenarios, mark.status.is_good(), NUMBER_WIDTH, out)?,
                 None => write!(out, "{QUIET}{:>NUMBER_WIDTH$}{QUIET:#}", "-")?,
             }
         }
@@ -111,10 +118,10 @@ fn write_deadlines(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 fn write_refusals(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{HEAD}scenarios by refusal{HEAD:#}")?;
-    let is_refusal = |row: &&Row| REFUSAL_WORDS.iter().any(|word| row.text.contains(word));
-    for row in report.rows.iter().filter(is_refusal) {
-        write_count(row.scenarios, row.standing.is_good(), CELL_WIDTH, out)?;
-        writeln!(out, "  §{:<3} {}", row.section, row.text)?;
+    let is_refusal = |mark: &&MarkReport| REFUSAL_WORDS.iter().any(|word| mark.text.contains(word));
+    for mark in report.marks.iter().filter(is_refusal) {
+        write_count(mark.scenarios, mark.status.is_good(), CELL_WIDTH, out)?;
+        writeln!(out, "  §{:<3} {}", mark.section, mark.text)?;
     }
     Ok(())
 }
@@ -155,15 +162,15 @@ fn write_plays(report: &Report, out: &mut impl Write) -> io::Result<()> {
             )?;
         }
     }
-    let count = |standing| report.standing(standing).count();
-    let reached = count(Standing::Reached) + count(Standing::Stale);
+    let count = |status| report.with_status(status).count();
+    let hit = count(MarkStatus::Hit) + count(MarkStatus::StaleWaiver);
     let style = if report.is_complete() { GOOD } else { BAD };
     writeln!(
         out,
-        "{style}{reached} hit, {} waived, {} not hit, {} stale waivers{style:#} in {} scenarios, {} plays",
-        count(Standing::Argued),
-        count(Standing::Unexplained),
-        count(Standing::Stale),
+        "{style}{hit} hit, {} waived, {} not hit, {} stale waivers{style:#} in {} scenarios, {} plays",
+        count(MarkStatus::Waived),
+        count(MarkStatus::NotHit),
+        count(MarkStatus::StaleWaiver),
         report.scenarios,
         report.plays
     )

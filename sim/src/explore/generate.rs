@@ -16,11 +16,12 @@ use super::layout::Layout;
 use super::profile::profile;
 use super::swarm::swarm;
 use super::workload;
-use super::wrapper_faults::misbehaving;
+use super::wrapper_faults::{latency, misbehaving};
 
 /// Labels of the streams of randomness.
 const SWARM: &str = "explore:swarm";
 const PROFILE: &str = "explore:profile";
+const LATENCY: &str = "explore:latency";
 const WORKLOAD: &str = "explore:workload";
 const FAULTS: &str = "explore:faults";
 
@@ -33,6 +34,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let streams = Streams::new(seed);
     let swarm = draw(streams, SWARM, swarm());
     let profile = draw(streams, PROFILE, profile());
+    let latency = draw(streams, LATENCY, latency());
     let mut workload = Drawer::new(streams, WORKLOAD);
     let settings = workload.draw(settings());
     let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
@@ -60,7 +62,7 @@ pub fn scenario(seed: u64) -> Scenario {
         layout.act(act);
     }
     layout.disturb(last);
-    layout.finish(seed, &profile, settings, receiver)
+    layout.finish(seed, &profile, latency, settings, receiver)
 }
 
 fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {

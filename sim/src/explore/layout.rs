@@ -339,15 +339,37 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// Lets every prompt that is sent request an auto-commit. A repeat must have the intent of its message (R3.9).
+    fn commit_after_turns(&mut self) {
+        let mut committed: Vec<Label> = Vec::new();
+        for step in &mut self.steps {
+            let Step::Send(send) = &mut step.value else {
+                continue;
+            };
+            let commits = match &send.repeat {
+                Some(repeated) => committed.contains(&repeated.value),
+                None => matches!(send.prompt, Prompt::Say(_)),
+            };
+            if commits {
+                committed.push(send.label.value.clone());
+                send.finalization.get_or_insert_default().auto_commit = Some(true);
+            }
+        }
+    }
+
     pub(super) fn finish(
         mut self,
         seed: u64,
         profile: &Profile,
+        latency: Lapse,
         session: Session,
         receiver: Vec<Answer>,
     ) -> Scenario {
         for tag in std::mem::take(&mut self.tags) {
             self.push(Step::Release(tag.into()));
+        }
+        if self.steps.iter().any(|step| takes_time_to_finalize(&step.value)) {
+            self.commit_after_turns();
         }
         Scenario {
             title: format!("what seed {seed} does"),
@@ -357,12 +379,19 @@ impl<'a> Layout<'a> {
             api: self.swarm.surface.into(),
             tolerant: true,
             profile: RequiredProfile::differing(profile),
+            latency: Some(latency).filter(|latency| !latency.is_zero()),
             session,
             receiver,
             steps: self.steps,
             expect: Vec::new(),
         }
     }
+}
+
+/// Whether a step has the wrapper take time for the work after the last turn.
+fn takes_time_to_finalize(step: &Step) -> bool {
+    matches!(step, Step::Fault(injection)
+        if matches!(&injection.fault, Fault::Wrapper(behaviour) if behaviour.finalize.is_some()))
 }
 
 /// Waits until a message is in this state.

@@ -141,14 +141,16 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
     fn simplify_settings(&mut self) {
         let mut candidate = self.best.clone();
         candidate.profile = RequiredProfile::default();
+        candidate.latency = None;
         candidate.session = Session::default();
         candidate.receiver.clear();
         candidate.expect.clear();
         if self.try_out(candidate) {
             return;
         }
-        let changes: [fn(&mut Scenario); 5] = [
+        let changes: [fn(&mut Scenario); 6] = [
             |scenario| scenario.profile = RequiredProfile::default(),
+            |scenario| scenario.latency = None,
             |scenario| scenario.expect.clear(),
             |scenario| scenario.receiver.clear(),
             |scenario| scenario.session.gate = None,
@@ -157,6 +159,12 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
         for change in changes {
             let mut candidate = self.best.clone();
             change(&mut candidate);
+            self.try_out(candidate);
+        }
+        let names: Vec<String> = self.best.profile.names().map(str::to_owned).collect();
+        for name in names {
+            let mut candidate = self.best.clone();
+            candidate.profile = candidate.profile.without(&name);
             self.try_out(candidate);
         }
         while self.best.receiver.len() > 1 {

@@ -220,8 +220,8 @@ fn target() -> impl Strategy<Value = TargetChoice> {
         1 => Just(TargetChoice::Nowhere),
         1 => Just(TargetChoice::Receiver),
         2 => Just(TargetChoice::Elsewhere),
-        1 => Just(TargetChoice::OutOfReach),
-        1 => Just(TargetChoice::Https),
+        2 => Just(TargetChoice::OutOfReach),
+        2 => Just(TargetChoice::Https),
     ]
 }
 

@@ -6,88 +6,143 @@ use proptest::prelude::*;
 use proptest::strategy::Union;
 use serde_json::json;
 use turnstile_scenarios::{
-    At, Completion, Credentials, Failure, Fault, Fence, GateVerdict, Ingest, IngestFrame, IngestName,
-    JobBehaviour, JobCode, Json, ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
+    At, Completion, Credentials, Failure, Fault, Fence, Finalizing, GateVerdict, Ingest, IngestFrame,
+    IngestName, JobBehaviour, JobCode, Json, Lapse, OddAnswer, OddAnswers, PartChange, Preparing,
+    ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
 };
 
 use super::fault_group::{AfterWork, FaultGroup, at_any_time};
 use super::times::between;
 
+/// The agents' latency in a seed: often none, else up to half a second (R11.51).
+pub(super) fn latency() -> impl Strategy<Value = Lapse> {
+    prop_oneof![2 => Just(Lapse::default()), 3 => between(1, 500)]
+}
+
 /// A wrapper that fails to start or to accept turns.
 pub(super) fn wrapper_start() -> impl Strategy<Value = WrapperBehaviour> {
-    let times = || prop_oneof![4 => 1..=4_u32, 1 => 5..=11_u32].prop_map(NonZeroU32::new);
-    let ready_code = prop_oneof![
+    prop_oneof![
+        ready().prop_map(|ready| WrapperBehaviour {
+            ready: Some(ready),
+            ..WrapperBehaviour::default()
+        }),
+        job().prop_map(|job| WrapperBehaviour {
+            job: Some(job),
+            ..WrapperBehaviour::default()
+        }),
+    ]
+}
+
+/// The number of failures.
+fn times() -> impl Strategy<Value = Option<NonZeroU32>> {
+    prop_oneof![4 => 1..=4_u32, 1 => 5..=11_u32].prop_map(NonZeroU32::new)
+}
+
+/// The delay of an answer.
+fn late() -> impl Strategy<Value = Option<Lapse>> {
+    prop_oneof![3 => between(100, 9_000), 1 => between(9_000, 45_000)].prop_map(Some)
+}
+
+/// Answers that are not a wrapper's.
+fn odd_answers() -> impl Strategy<Value = Option<OddAnswers>> {
+    let answer = prop_oneof![
+        3 => Just(OddAnswer::Html502),
+        3 => Just(OddAnswer::Truncated),
+        3 => Just(OddAnswer::Empty),
+        1 => Just(OddAnswer::Endless),
+    ];
+    (answer, 1..=2_u32).prop_map(|(is, times)| {
+        Some(OddAnswers {
+            is,
+            times: NonZeroU32::new(times),
+        })
+    })
+}
+
+fn ready() -> impl Strategy<Value = ReadyBehaviour> {
+    let code = prop_oneof![
         3 => Just(ReadyCode::WorkspaceSetupFailed),
         3 => Just(ReadyCode::KiloServerFailed),
         1 => Just(ReadyCode::InvalidRequest),
+        1 => Just(ReadyCode::NotReady),
     ];
-    let job_code = prop_oneof![
+    let fail = (code, times()).prop_map(|(code, times)| Failure { code, times });
+    let is_late = prop_oneof![2 => Just(false), 1 => Just(true)];
+    prop_oneof![
+        2 => late().prop_map(|delay| ReadyBehaviour {
+            delay,
+            ..ReadyBehaviour::default()
+        }),
+        // The delay before a retry counts from a failure, however late it is (R4.23).
+        3 => (fail, late(), is_late).prop_map(|(fail, delay, is_late)| ReadyBehaviour {
+            fail: Some(fail),
+            delay: delay.filter(|_| is_late),
+            ..ReadyBehaviour::default()
+        }),
+        1 => odd_answers().prop_map(|answer| ReadyBehaviour {
+            answer,
+            ..ReadyBehaviour::default()
+        }),
+    ]
+}
+
+fn job() -> impl Strategy<Value = JobBehaviour> {
+    let code = prop_oneof![
         1 => Just(JobCode::InvalidRequest),
         1 => Just(JobCode::NoSession),
         3 => Just(JobCode::ConnectionError),
         3 => Just(JobCode::SendError),
     ];
-    let late = || prop_oneof![3 => between(100, 9_000), 1 => between(9_000, 45_000)];
     prop_oneof![
-        late().prop_map(|delay| ReadyBehaviour {
-            delay: Some(delay),
-            fail: None
+        late().prop_map(|delay| JobBehaviour {
+            delay,
+            ..JobBehaviour::default()
         }),
-        (ready_code, times()).prop_map(|(code, times)| ReadyBehaviour {
-            delay: None,
+        (1..=2_u32).prop_map(|lose_reply| JobBehaviour {
+            lose_reply,
+            ..JobBehaviour::default()
+        }),
+        (code, times()).prop_map(|(code, times)| JobBehaviour {
             fail: Some(Failure { code, times }),
+            ..JobBehaviour::default()
+        }),
+        odd_answers().prop_map(|answer| JobBehaviour {
+            answer,
+            ..JobBehaviour::default()
         }),
     ]
-    .prop_map(|ready| WrapperBehaviour {
-        ready: Some(ready),
-        ..WrapperBehaviour::default()
-    })
-    .boxed()
-    .prop_union(
-        prop_oneof![
-            late().prop_map(|delay| JobBehaviour {
-                delay: Some(delay),
-                ..JobBehaviour::default()
-            }),
-            (1..=2_u32).prop_map(|lose_reply| JobBehaviour {
-                lose_reply,
-                ..JobBehaviour::default()
-            }),
-            (job_code, times()).prop_map(|(code, times)| JobBehaviour {
-                fail: Some(Failure { code, times }),
-                ..JobBehaviour::default()
-            }),
-        ]
-        .prop_map(|job| WrapperBehaviour {
-            job: Some(job),
-            ..WrapperBehaviour::default()
-        })
-        .boxed(),
-    )
 }
 
-/// A wrapper that sends wrong or untimely events.
+/// A wrapper that sends wrong or untimely events, or an agent whose turns have an unusual shape.
 pub(super) fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
-    fn with(change: impl Fn(&mut WrapperBehaviour) + 'static) -> BoxedStrategy<WrapperBehaviour> {
-        Just(())
-            .prop_map(move |()| {
-                let mut behaviour = WrapperBehaviour::default();
-                change(&mut behaviour);
-                behaviour
-            })
-            .boxed()
-    }
+    prop_oneof![13 => wrong_events(), 10 => unusual_shapes()]
+}
+
+/// The behaviour with this change.
+fn with(change: impl Fn(&mut WrapperBehaviour) + 'static) -> BoxedStrategy<WrapperBehaviour> {
+    Just(())
+        .prop_map(move |()| {
+            let mut behaviour = WrapperBehaviour::default();
+            change(&mut behaviour);
+            behaviour
+        })
+        .boxed()
+}
+
+fn wrong_events() -> impl Strategy<Value = WrapperBehaviour> {
     let complete = (
         proptest::option::of(prop_oneof![Just(GateVerdict::Pass), Just(GateVerdict::Fail)]),
         prop_oneof![3 => Just(false), 1 => Just(true)],
         proptest::option::of(0..=2_i32),
+        any::<bool>(),
     );
-    let complete = complete.prop_map(|(gate, never, exit_code)| WrapperBehaviour {
+    let complete = complete.prop_map(|(gate, never, exit_code, stays)| WrapperBehaviour {
         complete: Some(Completion {
             gate,
             never,
             exit_code,
             branch: None,
+            stays,
         }),
         ..WrapperBehaviour::default()
     });
@@ -110,6 +165,56 @@ pub(super) fn wrapper_behaviour() -> impl Strategy<Value = WrapperBehaviour> {
         late.boxed(),
         complete.boxed(),
     ])
+}
+
+/// Agents whose turns have an unusual shape, each alone or while its `complete` keeps the ingest open.
+fn unusual_shapes() -> impl Strategy<Value = WrapperBehaviour> {
+    let shape = Union::new(vec![
+        between(100, 6_000)
+            .prop_map(|takes| WrapperBehaviour {
+                finalize: Some(Finalizing { takes }),
+                ..WrapperBehaviour::default()
+            })
+            .boxed(),
+        with(|it| it.heartbeat = Some(Lapse::from_secs(20))),
+        with(|it| {
+            it.heartbeat = Some(Lapse::from_secs(20));
+            it.deaf = true;
+        }),
+        prop_oneof![Just(20_000_u32), Just(130_000), Just(200_000)]
+            .prop_map(|long_text| WrapperBehaviour {
+                long_text,
+                ..WrapperBehaviour::default()
+            })
+            .boxed(),
+        with(|it| it.parts = Some(PartChange::Reordered)),
+        with(|it| it.parts = Some(PartChange::Updated)),
+        with(|it| it.parts = Some(PartChange::Removed)),
+        with(|it| it.lone_surrogate = true),
+        with(|it| {
+            it.commands = vec!["review".to_owned(), "test".to_owned()];
+            it.preparing = Some(Preparing {
+                step: "clone".to_owned(),
+                message: "Cloning".to_owned(),
+            });
+        }),
+        (1..=2_u32)
+            .prop_map(|abandons_opening| WrapperBehaviour {
+                abandons_opening,
+                ..WrapperBehaviour::default()
+            })
+            .boxed(),
+        with(|it| it.unfinished_reply = true),
+    ]);
+    (shape, prop_oneof![3 => Just(false), 1 => Just(true)]).prop_map(|(mut behaviour, stays)| {
+        if stays {
+            behaviour.complete = Some(Completion {
+                stays,
+                ..Completion::default()
+            });
+        }
+        behaviour
+    })
 }
 
 /// A step that sets the wrapper's behaviour.

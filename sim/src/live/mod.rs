@@ -14,7 +14,7 @@ use turnstile_scenarios::Scenario;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{LiveSetup, LiveWorld};
 
-use crate::script::{self, HarnessError, Length, Options, Settling, Verdict};
+use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
 use crate::stage;
 use crate::suite;
 
@@ -34,6 +34,8 @@ pub struct Live {
     pub secrets: Secrets,
     /// The declared profile of the server.
     pub profile: Profile,
+    /// The version of wrappers that the server expects; `None` for the fake's own.
+    pub wrapper_version: Option<String>,
     /// Optional capabilities of the server.
     pub offers: BTreeSet<Capability>,
     /// The maximum wall time of a scenario.
@@ -86,8 +88,11 @@ impl Live {
         Outcome::Played(suite::safely(|| {
             let world = LiveWorld::new(seed, setup);
             let world = world.map_err(|error| HarnessError::NoServer(with_sources(&error)))?;
-            let (secrets, profile) = (self.secrets.clone(), self.profile.clone());
-            script::play_in(Box::new(world), secrets, profile, scenario, options)
+            let target = Target {
+                secrets: self.secrets.clone(),
+                ..self.target()
+            };
+            script::play_in(Box::new(world), target, scenario, options)
         }))
     }
 
@@ -96,8 +101,16 @@ impl Live {
         suite::safely(|| {
             let options = Options::default();
             let world = options.world.create(options.seed, stage::epoch());
-            let profile = self.profile.clone();
-            script::play_in(world, Secrets::default(), profile, scenario, options)
+            script::play_in(world, self.target(), scenario, options)
         })
+    }
+
+    /// What is declared of the server, with the default secrets.
+    fn target(&self) -> Target {
+        Target {
+            secrets: Secrets::default(),
+            profile: self.profile.clone(),
+            wrapper_version: self.wrapper_version.clone(),
+        }
     }
 }

@@ -9,10 +9,10 @@ use super::event::{Event, Reporter};
 use crate::script::{HarnessError, Options};
 use crate::suite::{self, Play, Played};
 
-/// What every play of a test is said to have taken here.
+/// The wall time of every play in these tests.
 const WALL: Duration = Duration::from_millis(12);
 
-/// A script whose steps and expectations are given, as an entry of a library.
+/// A library entry with these steps and expectations.
 pub(super) fn entry(steps: &str, expect: &str) -> Entry {
     let expect = match expect {
         "" => String::new(),
@@ -29,7 +29,7 @@ pub(super) fn entry(steps: &str, expect: &str) -> Entry {
     }
 }
 
-/// What comes of playing it with a seed.
+/// Plays it with a seed.
 pub(super) fn played(entry: &Entry, seed: u64) -> Played<'_> {
     let options = Options {
         seed,
@@ -41,7 +41,7 @@ pub(super) fn played(entry: &Entry, seed: u64) -> Played<'_> {
     }
 }
 
-/// The same, if the harness failed.
+/// A play in which the harness failed.
 pub(super) fn failed(entry: &Entry) -> Played<'_> {
     Played {
         play: Play {
@@ -55,7 +55,7 @@ pub(super) fn failed(entry: &Entry) -> Played<'_> {
     }
 }
 
-/// Reports a play that `replay` plays again.
+/// Adds a play with its replay command to a report.
 pub(super) fn add(report: &mut impl Reporter, played: Played, replay: &str) {
     let event = Event::Played {
         played: &played,

@@ -22,7 +22,7 @@ use crate::stage::Subject;
 use player::{Player, Recorded};
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{self, Finding};
-use turnstile_judge::parties::Secrets;
+use turnstile_judge::parties::{SERVER, Secrets};
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
 use turnstile_profile::Profile;
@@ -32,7 +32,7 @@ use turnstile_world::{AnyWorld, Streams, WorldKind};
 
 pub use self::length::Length;
 pub use self::strike::StrikeKind;
-use crate::stage::{self, RECEIVER_AUTHORITY, Stage};
+use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
 
@@ -145,6 +145,9 @@ pub enum HarnessError {
     World(#[from] turnstile_world::WorldError),
 }
 
+/// The agents' latency with a server that the world provides, unless the scenario has one (R11.51).
+const LIVE_LATENCY: Duration = Duration::from_millis(200);
+
 /// Plays a scenario on its first surface in a new world, and judges it. The server has the profile of the scenario.
 ///
 /// # Errors
@@ -156,25 +159,32 @@ pub enum HarnessError {
 /// The thread already runs inside a world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
     let world = options.world.create(options.seed, stage::epoch());
-    play_in(
-        world,
-        Secrets::default(),
-        scenario.profile.complete(),
-        scenario,
-        options,
-    )
+    let target = Target {
+        profile: scenario.profile.complete(),
+        ..Target::default()
+    };
+    play_in(world, target, scenario, options)
 }
 
-/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. The server is
-/// judged by `profile`. Ignores the kind of world in `options`.
+/// What is known of the server under test.
+#[derive(Clone, Default)]
+pub struct Target {
+    /// Its secrets.
+    pub secrets: Secrets,
+    /// Its profile, by which it is judged.
+    pub profile: Profile,
+    /// The version of wrappers that it expects; `None` for the fake's own.
+    pub wrapper_version: Option<String>,
+}
+
+/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the kind of world in `options`.
 ///
 /// # Errors
 ///
 /// The harness failed, or the world does not support the scenario.
 pub fn play_in(
     world: Box<dyn AnyWorld>,
-    secrets: Secrets,
-    profile: Profile,
+    target: Target,
     scenario: &Scenario,
     options: Options,
 ) -> Result<Verdict, HarnessError> {
@@ -184,7 +194,18 @@ pub fn play_in(
         stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
     });
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let stage = Stage::in_world(world, secrets, profile, options.subject, session)?;
+    let latency = match &scenario.latency {
+        Some(latency) => **latency,
+        None if world.brings(SERVER) => LIVE_LATENCY,
+        None => Duration::ZERO,
+    };
+    let Target {
+        secrets,
+        profile,
+        wrapper_version: version,
+    } = target;
+    let wrappers = Wrappers { latency, version };
+    let stage = Stage::in_world(world, secrets, profile, wrappers, options.subject, session)?;
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);

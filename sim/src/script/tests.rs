@@ -61,7 +61,7 @@ fn failed_expectations_about_callbacks_are_reported() {
 #[test]
 fn failed_expectations_about_clients_and_wrappers_are_reported() {
     let verdict = played(
-        "",
+        "profile: { delivery-retry-delays-cold: [2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s, 120s] }",
         "- wrapper: { ready: { fail: { code: WORKSPACE_SETUP_FAILED } } }\n\
          - start: { as: first, say: echo:one }\n\
          - await: { message: first, is: failed, within: 10m }\n\
@@ -118,16 +118,7 @@ fn a_script_uses_the_procedures_of_its_surface() {
         let scenario = scenario.on(surface).expect("the script is for both surfaces");
         let verdict = play(&scenario, Options::default()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(verdict.findings, []);
-        let requests = verdict
-            .trace
-            .observations()
-            .filter_map(|(_, party, observation)| match observation {
-                Observation::RequestSent { path, .. } if party == "client" => {
-                    Some(path.replace("/trpc/", ""))
-                }
-                _ => None,
-            });
-        requests.collect::<Vec<_>>()
+        procedures(&verdict)
     };
     assert_eq!(
         asked(Surface::Unified),
@@ -143,6 +134,70 @@ fn a_script_uses_the_procedures_of_its_surface() {
             "sendMessageV2"
         ]
     );
+}
+
+/// The procedures that the client called.
+fn procedures(verdict: &Verdict) -> Vec<String> {
+    let observations = verdict.trace.observations();
+    let requests = observations.filter_map(|(_, party, observation)| match observation {
+        Observation::RequestSent { path, .. } if party == "client" => Some(path.replace("/trpc/", "")),
+        _ => None,
+    });
+    requests.collect()
+}
+
+#[test]
+fn a_session_with_a_callback_is_prepared_where_start_takes_no_target() {
+    let start = "- start: { as: first, say: idle }\n- await: { callback: first }";
+    let verdict = played(
+        "profile: { callback-at-start: false }\nsession: { callback: true }",
+        start,
+        "",
+    );
+    assert_eq!(findings_of(&verdict), "");
+    let prepared = ["prepareSession", "initiateFromKilocodeSessionV2"];
+    assert_eq!(procedures(&verdict), prepared);
+    let verdict = played("session: { callback: true }", start, "");
+    assert_eq!(procedures(&verdict), ["start"]);
+}
+
+#[test]
+fn a_session_that_a_call_creates_is_observed_to_its_end() {
+    let input = "{ message: { prompt: hello }, agent: { mode: code, model: fake-deterministic }, \
+                 repository: { type: github, repo: a/b } }";
+    let steps = format!("- call: {{ procedure: start, input: {input} }}\n- wait: 5s");
+    let verdict = played(
+        "",
+        &steps,
+        "- stream: { event: cloud.message.completed, exactly: 1 }",
+    );
+    assert_eq!(findings_of(&verdict), "");
+}
+
+#[test]
+fn placeholders_in_calls_are_replaced() {
+    let steps = r#"- start: { as: first, say: idle }
+- await: { message: first, is: completed }
+- call: { procedure: getSession, reply: { has: { sessionId: <session> } } }
+- call: { procedure: sendMessageV2, input: { prompt: "<100001 characters>", mode: code, model: m }, reply: { status: 400 } }
+- call: { procedure: send, body: { text: '{"cloudAgentSessionId":"<session>","message":{"prompt":"hi"}}' } }
+- send: { as: long, characters: 200000 }
+- await: { message: long, is: completed }"#;
+    let expect = "- stream: { event: cloud.status, has: { cloudStatus: { type: ready } }, at-least: 1 }\n\
+                  - stream: { event: cloud.status, has: { cloudStatus: { type: error } }, exactly: 0 }";
+    let verdict = played("", steps, expect);
+    assert_eq!(findings_of(&verdict), "");
+}
+
+#[test]
+fn a_grouped_record_is_merged_with_the_fields_of_the_script() {
+    let stored =
+        "session: { stored: { form: grouped, record: { agent: { mode: plan }, future: { field: 1 } } } }";
+    let steps = "- call: { procedure: getSession, reply: { has: { sessionId: <session>, mode: plan } } }\n\
+                 - send: { as: first, say: idle }\n\
+                 - await: { message: first, is: completed }";
+    let verdict = played(stored, steps, "");
+    assert_eq!(findings_of(&verdict), "");
 }
 
 #[test]

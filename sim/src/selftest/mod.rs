@@ -1,9 +1,10 @@
 //! Mutation testing of the harness: plays scenarios against mutants of the server, each of which violates one rule.
 //!
-//! This module decides which scenarios are played and when a mutant counts as detected; `report` prints the result. The
-//! mutants are in the crate `turnstile-mutants`, which only a build with the feature `selftest` contains.
+//! This module decides which scenarios are played and when a mutant counts as detected; `detection` states which oracle
+//! and script must detect each mutant; `report` prints the result. The mutants are in the crate `turnstile-mutants`, which only a build with the feature `selftest` contains.
 
 mod by_seeds;
+mod detection;
 mod report;
 
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::Search;
+pub use self::detection::{mutant_named, oracle_of, script_of};
 pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::suite::{self, Outcome, Play, Played};
@@ -196,31 +198,6 @@ impl Notice<'_> {
     }
 }
 
-/// The oracle that must detect the mutant of `rule` in every script that exercises the rule, independent of the script's
-/// expectations.
-pub fn oracle_of(rule: Rule) -> &'static str {
-    match rule {
-        Rule::EnqueueIsAwaited
-        | Rule::CallbackRetryIsDurable
-        | Rule::LastOfBatchIsRepresentative
-        | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
-        Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
-            "every-acked-message-ends"
-        }
-        Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
-        Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
-        Rule::TerminalOnce => "terminal-once",
-        Rule::SnapshotTellsOfFailed => "clients-show-the-same-badges",
-        Rule::ReplayIsWhole => "replay-is-exact",
-        Rule::CallbackTargetIsSecret => "no-secret-leaves",
-        Rule::QueueLimitIsExact => "ten-pending-at-most",
-        Rule::RepeatIsAdmittedOnce => "states-go-forward",
-        Rule::RebindForgetsAbort => "interrupted-only-if-asked",
-        Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
-        Rule::LastSlotExhausts => "exhausted-by-its-tries",
-    }
-}
-
 fn who_noticed(findings: &[Finding]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for finding in findings {
@@ -260,13 +237,6 @@ pub fn rules_matching(filter: Option<&str>) -> Vec<Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_oracle_of_a_rule_is_one_that_exists() {
-        for rule in Rule::ALL {
-            assert!(is_oracle(oracle_of(rule)), "{rule:?}");
-        }
-    }
 
     #[test]
     fn a_rule_is_found_by_a_part_of_its_name() {

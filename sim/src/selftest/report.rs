@@ -99,7 +99,7 @@ pub fn write_searches(mut out: impl Write, searches: &[Search], limit: u64) -> i
 }
 
 fn write_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
-    let (text, section) = trial.rule.text();
+    let (text, section) = (trial.rule.text(), trial.rule.section());
     let name = name_of(trial.rule);
     let (style, word) = match trial.is_caught() {
         true => (GOOD, "caught"),

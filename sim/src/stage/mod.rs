@@ -14,6 +14,7 @@ pub mod stream;
 mod subject;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fake_gateway::gateway::Gateway;
 use fake_gateway::receiver::Receiver;
@@ -55,6 +56,15 @@ const DATABASE: &str = "data/turnstile.redb";
 /// Start of every simulated run.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
+/// Settings of every wrapper.
+#[derive(Debug, Clone, Default)]
+pub struct Wrappers {
+    /// The time between the acceptance of a turn and its first event.
+    pub latency: Duration,
+    /// The version that `/health` reports; `None` for the fake's own.
+    pub version: Option<String>,
+}
+
 /// The parties in their world.
 pub struct Stage {
     /// The world.
@@ -71,6 +81,7 @@ pub struct Stage {
     pub secrets: Arc<Secrets>,
     /// Durations, limits and numbers of attempts that the server must observe.
     pub profile: Arc<Profile>,
+    wrappers: Wrappers,
     observer: Client,
     epoch: Timestamp,
 }
@@ -92,7 +103,8 @@ impl Stage {
     /// The thread already has a world.
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
-        Self::in_world(world, Secrets::default(), Profile::default(), subject, stored)
+        let (secrets, profile) = (Secrets::default(), Profile::default());
+        Self::in_world(world, secrets, profile, Wrappers::default(), subject, stored)
             .expect("a world of events carries everything")
     }
 
@@ -106,6 +118,7 @@ impl Stage {
         mut world: Box<dyn AnyWorld>,
         secrets: Secrets,
         profile: Profile,
+        wrappers: Wrappers,
         subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
@@ -138,7 +151,7 @@ impl Stage {
             };
             wiring.add_server(&mut *world);
         }
-        add_wrapper_host(&mut *world, &recorder, WRAPPER);
+        add_wrapper_host(&mut *world, &recorder, WRAPPER, &wrappers);
         add_gateway_host(&mut *world, &recorder);
         add_receiver_host(&mut *world, &recorder);
         let (records, watcher) = (recorder.clone(), observer.clone());
@@ -159,6 +172,7 @@ impl Stage {
             receiver,
             secrets,
             profile,
+            wrappers,
             observer,
             epoch,
         })
@@ -175,7 +189,12 @@ impl Stage {
     ///
     /// The session already has a wrapper.
     pub fn add_wrapper(&mut self, name: &str) {
-        add_wrapper_host(&mut *self.world, &self.recorder, &wrapper_of(name));
+        add_wrapper_host(
+            &mut *self.world,
+            &self.recorder,
+            &wrapper_of(name),
+            &self.wrappers,
+        );
     }
 
     /// Adds a client on a new host.
@@ -218,12 +237,12 @@ impl Stage {
     }
 
     /// Converts time since the start to a timestamp.
-    pub fn moment(&self, elapsed: std::time::Duration) -> Timestamp {
+    pub fn moment(&self, elapsed: Duration) -> Timestamp {
         self.epoch + elapsed
     }
 
     /// Virtual time since the start.
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub fn elapsed(&self) -> Duration {
         self.world
             .now()
             .duration_since(self.epoch)
@@ -302,14 +321,17 @@ pub fn wrapper_authority(host: &str) -> String {
     format!("{host}:{WRAPPER_PORT}")
 }
 
-fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str) {
+fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, wrappers: &Wrappers) {
     let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
+    let wrappers = wrappers.clone();
     world.add_host(host, move |machine| {
-        let (probe, authority) = (probe(), authority.clone());
+        let (probe, authority, wrappers) = (probe(), authority.clone(), wrappers.clone());
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
-            let config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
+            let mut config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
+            config.latency = wrappers.latency;
+            config.version = wrappers.version.unwrap_or(config.version);
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })
     });

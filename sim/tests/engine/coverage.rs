@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use turnstile::coverage::{Report, Standing, Survey};
+use turnstile::coverage::{MarkStatus, Report, Survey};
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
 
@@ -20,18 +20,22 @@ fn every_gap_in_coverage_has_a_waiver() {
     };
     let plays: Vec<Play> = library.entries().iter().map(play).collect();
     let report = Report::of(&Survey::of(&plays, suite::all_cores(), |_| {}));
-    let texts = |standing| {
-        let rows = report.standing(standing);
-        rows.map(|row| row.text).collect::<Vec<_>>()
+    let texts = |status| {
+        let marks = report.with_status(status);
+        marks.map(|mark| mark.text).collect::<Vec<_>>()
     };
     assert_eq!(
-        texts(Standing::Unexplained),
+        texts(MarkStatus::NotHit),
         Vec::<&str>::new(),
         "not hit by any scenario"
     );
-    assert_eq!(texts(Standing::Stale), Vec::<&str>::new(), "hit despite a waiver");
     assert_eq!(
-        report.untried().collect::<Vec<_>>(),
+        texts(MarkStatus::StaleWaiver),
+        Vec::<&str>::new(),
+        "hit despite a waiver"
+    );
+    assert_eq!(
+        report.unused_faults().collect::<Vec<_>>(),
         Vec::<&str>::new(),
         "faults of no scenario"
     );
@@ -46,14 +50,14 @@ fn gaps_are_reported_and_exit_with_1() {
     let printed = coverage(&["suite/turn/cold", "--json"]);
     assert_eq!(printed.status.code(), Some(1));
     let printed: serde_json::Value = serde_json::from_slice(&printed.stdout).expect("it is JSON");
-    let standing = |text: &str| {
-        let rows = printed["rows"].as_array().expect("there are rows");
-        let row = rows.iter().find(|row| row["text"] == text);
-        row.map(|row| row["standing"].clone()).unwrap_or_default()
+    let status = |text: &str| {
+        let marks = printed["marks"].as_array().expect("there are marks");
+        let mark = marks.iter().find(|mark| mark["text"] == text);
+        mark.map(|mark| mark["status"].clone()).unwrap_or_default()
     };
-    assert_eq!(standing("a new message is admitted"), "reached");
-    assert_eq!(standing("a user interrupt has nothing to end"), "unexplained");
-    assert_eq!(standing("refusal FORBIDDEN"), "argued");
+    assert_eq!(status("a new message is admitted"), "hit");
+    assert_eq!(status("a user interrupt has nothing to end"), "not-hit");
+    assert_eq!(status("refusal FORBIDDEN"), "waived");
 
     let printed = coverage(&["suite/turn/cold"]);
     assert_eq!(printed.status.code(), Some(1));
@@ -62,4 +66,17 @@ fn gaps_are_reported_and_exit_with_1() {
         assert!(text.lines().any(|printed| printed == line), "{text}");
     }
     assert_eq!(coverage(&["no-such-scenario"]).status.code(), Some(2));
+}
+
+#[cfg(feature = "selftest")]
+#[test]
+fn generated_regions_of_all_documents_are_up_to_date() {
+    let printed = turnstile(&["docs", "--check"]);
+    let diff = String::from_utf8_lossy(&printed.stdout);
+    assert_eq!(
+        printed.status.code(),
+        Some(0),
+        "run `turnstile docs` and review its changes:\n{diff}{}",
+        String::from_utf8_lossy(&printed.stderr)
+    );
 }

@@ -1,87 +1,70 @@
 //! The same build, seed and script give the same trace, byte for byte, within a process and across processes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::collections::BTreeMap;
+use std::fs;
 
+use serde_json::Value;
 use turnstile::script::{self, Options};
-use turnstile::suite;
-use turnstile_scenarios::Entry;
+use turnstile_judge::trace::Trace;
 
 use crate::library::library;
-use crate::tool::{command, stdout};
+use crate::suite_plays::{self, FIRST, SECOND};
+use crate::tool::{command, scratch, stderr, stdout};
 
-/// A seed that no other test uses.
-const SEED: u64 = 20_260_101;
-
-/// Runs `examine` for every scenario on all cores.
-fn with_every_scenario(examine: impl Fn(&Entry) + Sync) {
+fn play(id: &str) -> Trace {
     let library = library();
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..suite::all_cores().get() {
-            scope.spawn(|| {
-                while let Some(entry) = library.entries().get(next.fetch_add(1, Ordering::Relaxed)) {
-                    examine(entry);
-                }
-            });
-        }
-    });
-}
-
-fn play(entry: &Entry, seed: u64) -> turnstile_judge::trace::Trace {
-    let options = Options {
-        seed,
-        ..Options::default()
-    };
-    let verdict = script::play(&entry.scenario, options);
-    verdict
-        .unwrap_or_else(|error| panic!("{}: {error}", entry.id))
-        .trace
+    let entry = library.entries().iter().find(|entry| entry.id == id);
+    let entry = entry.expect("the scenario exists");
+    let verdict = script::play(&entry.scenario, Options::default());
+    verdict.unwrap_or_else(|error| panic!("{id}: {error}")).trace
 }
 
 #[test]
 fn equal_seeds_give_equal_traces_and_other_seeds_others() {
-    with_every_scenario(|entry| {
-        let (one, other) = (play(entry, SEED), play(entry, SEED));
-        if let Some(difference) = one.first_difference(&other) {
-            panic!("{}: {difference}", entry.id);
+    let again = suite_plays::play(0..1);
+    assert_eq!(again.len(), FIRST.len());
+    for ((one, same), other) in FIRST.iter().zip(&again).zip(&*SECOND) {
+        let id = &one.id;
+        assert_eq!((id, id), (&same.id, &other.id));
+        let digest = one
+            .digest
+            .as_ref()
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        if same.digest.as_ref() != Ok(digest) {
+            match play(id).first_difference(&play(id)) {
+                Some(difference) => panic!("{id}: {difference}"),
+                None => panic!("{id}: the traces differ in some plays"),
+            }
         }
-        assert_eq!(one.digest(), other.digest(), "{}", entry.id);
-        let another = play(entry, SEED + 1);
-        assert_ne!(
-            one.digest(),
-            another.digest(),
-            "{}: the seed has no effect",
-            entry.id
-        );
-    });
+        assert_ne!(other.digest.as_ref(), Ok(digest), "{id}: the seed has no effect");
+    }
 }
 
 #[test]
-fn two_processes_print_the_same_trace() {
-    let print = |entry: &Entry| {
-        let output = command(&["replay", "--json", "--seed", &SEED.to_string()])
-            .arg(&entry.path)
-            .output()
-            .expect("the tool can be run");
-        stdout(&output)
-    };
-    with_every_scenario(|entry| {
-        let (one, other) = (print(entry), print(entry));
-        assert!(!one.is_empty(), "{} printed nothing", entry.id);
-        let parts = one
-            .lines()
-            .zip(other.lines())
-            .position(|(one, other)| one != other);
-        if let Some(line) = parts {
-            let at = |text: &str| text.lines().nth(line).unwrap_or_default().to_owned();
-            panic!(
-                "{}: the traces differ at line {line}:\n  {}\n  {}",
-                entry.id,
-                at(&one),
-                at(&other)
-            );
-        }
-        assert_eq!(one.len(), other.len(), "{}: one trace is longer", entry.id);
-    });
+fn another_process_plays_the_same_traces() {
+    let file = scratch("digests.json");
+    let output = command(&["run", "--json"])
+        .arg(&file)
+        .output()
+        .expect("the tool can be run");
+    let report = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+    let report: Value = serde_json::from_str(&report).expect("the report is JSON");
+    let plays = report["plays"].as_array().expect("the report lists plays");
+    let digests: BTreeMap<_, _> = plays
+        .iter()
+        .filter_map(|play| Some((play["id"].as_str()?, play["digest"].as_str()?)))
+        .collect();
+    assert_eq!(digests.len(), FIRST.len(), "{}", stdout(&output));
+    for one in &*FIRST {
+        let id = &one.id;
+        let digest = one
+            .digest
+            .as_ref()
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(
+            digests.get(id.as_str()),
+            Some(&digest.to_string().as_str()),
+            "{id}: compare the traces of two processes: `turnstile replay --json`"
+        );
+    }
 }

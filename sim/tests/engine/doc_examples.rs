@@ -20,7 +20,6 @@ const DOCUMENTS: &[&str] = &[
     "README.md",
     "reference/README.md",
     "scenarios/README.md",
-    "sim/COVERAGE.md",
     "sim/docs",
     "snapshots/README.md",
 ];

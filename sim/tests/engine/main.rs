@@ -8,6 +8,10 @@ mod library;
 #[path = "../support/tool.rs"]
 mod tool;
 
+/// As in the tool: a play allocates and frees many small JSON values, which is slower with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod log;
 mod test_bed;
 mod wire;
@@ -26,6 +30,7 @@ mod seeds;
 mod snapshots;
 mod streams;
 mod suite;
+mod suite_plays;
 mod timeline;
 #[cfg(all(feature = "selftest", feature = "witness"))]
 mod witness;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use turnstile::script::{self, Options, Settling};
+use turnstile::selftest::script_of;
 use turnstile::stage::Subject;
 use turnstile::suite;
 use turnstile::witness::{self, CompareOptions, Comparison, TICK};
@@ -104,43 +105,6 @@ fn both_worlds_agree_on_every_script_that_the_witness_supports() {
     assert!(equal >= MIN_COMPARED, "the witness played only {equal} scripts");
 }
 
-/// For each mutant, a script that detects it.
-const DETECTED: [(Rule, &str); 18] = [
-    (Rule::EnqueueIsAwaited, "suite/callback/queue-refuses-for-a-while"),
-    (
-        Rule::CallbackRetryIsDurable,
-        "suite/callback/queue-refuses-over-a-restart",
-    ),
-    (Rule::QueuedIsPending, "suite/crash/acceptance-not-stored"),
-    (Rule::PendingIsQueued, "suite/crash/server-during-the-retries"),
-    (Rule::LastOfBatchIsRepresentative, "suite/callback/two-batches"),
-    (
-        Rule::CallbackNamesItsExecution,
-        "regressions/interrupt-during-a-hanging-delivery",
-    ),
-    (Rule::GateWaitIsOfItsRun, "suite/callback/gate-of-another-run"),
-    (
-        Rule::RebindForgetsAbort,
-        "suite/interrupt/never-says-that-it-stopped",
-    ),
-    (
-        Rule::ReconnectCancelsGrace,
-        "regressions/ping-lost-with-its-socket",
-    ),
-    (Rule::StaleFenceIsRefused, "suite/callback/gate-after-the-loss"),
-    (Rule::TerminalOnce, "suite/interrupt/end-on-its-way"),
-    (Rule::TerminalBeforeRemoval, "suite/crash/wrapper-gone-for-good"),
-    (Rule::LastSlotExhausts, "suite/crash/wrapper-never-there"),
-    (Rule::SnapshotTellsOfFailed, "regressions/kill-overtakes-a-feed"),
-    (Rule::ReplayIsWhole, "suite/crash/ack-lost"),
-    (
-        Rule::CallbackTargetIsSecret,
-        "suite/legacy/execution-loses-its-wrapper",
-    ),
-    (Rule::QueueLimitIsExact, "suite/queue/overflow-then-interrupt"),
-    (Rule::RepeatIsAdmittedOnce, "suite/crash/ack-lost"),
-];
-
 #[test]
 fn both_worlds_detect_every_mutant_alike() {
     let library = library();
@@ -149,7 +113,8 @@ fn both_worlds_detect_every_mutant_alike() {
         found.unwrap_or_else(|| panic!("no scenario {id}"))
     };
     let mut missed = Vec::new();
-    for (rule, id) in DETECTED {
+    for rule in Rule::ALL {
+        let id = script_of(rule);
         let settings = CompareOptions {
             subject: Subject::from(rule),
             limit: Duration::from_mins(15),

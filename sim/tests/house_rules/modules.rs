@@ -82,9 +82,14 @@ impl Crate {
                     Some(module) if base == 0 => vec![module.clone()],
                     _ => names,
                 };
-                let user = sibling(path, base);
-                let path = [&path[..base], &names].concat();
-                let used = sibling(&path, base);
+                let used = [&path[..base], &names].concat();
+                // The modules to compare are those in which the two paths part.
+                let shared = path
+                    .iter()
+                    .zip(&used)
+                    .take_while(|(one, other)| one == other)
+                    .count();
+                let (user, used) = (sibling(path, shared), sibling(&used, shared));
                 if !user.is_empty() && known.contains(used) && user != used && !used.starts_with(user) {
                     uses.entry(user.to_vec()).or_default().insert(used.to_vec());
                 }
@@ -181,6 +186,13 @@ fn a_cycle_is_found_and_a_test_makes_none() {
         ),
         (
             [
+                "use crate::other::{More, self};",
+                "use crate::{nothing::Nothing, one::{self, One}};",
+            ],
+            true,
+        ),
+        (
+            [
                 "use crate::other;",
                 "#[cfg(test)]\nmod tests { use crate::one; }\nfn a<'a>() {}",
             ],
@@ -189,4 +201,25 @@ fn a_cycle_is_found_and_a_test_makes_none() {
     ] {
         assert_eq!(!on_cycles(&uses(code)).is_empty(), has_cycle, "{code:?}");
     }
+}
+
+#[test]
+fn a_cycle_within_a_folder_is_found_by_whole_paths() {
+    let path = |path: &str| path.split("::").map(str::to_owned).collect::<Path>();
+    let uses = |code: [&str; 2]| {
+        let modules = [path("folder::one"), path("folder::other")].into_iter();
+        let code = code.map(|code| Source::read(code).code);
+        Crate {
+            modules: modules.zip(code).collect(),
+            exported: BTreeMap::new(),
+        }
+        .uses()
+    };
+    let cycle = ["use crate::folder::other::Other;", "use super::one::One;"];
+    assert_eq!(
+        on_cycles(&uses(cycle)),
+        ["folder::one -> folder::other", "folder::other -> folder::one"]
+    );
+    let straight = ["use crate::folder::other::Other;", "use crate::folder::Folder;"];
+    assert_eq!(on_cycles(&uses(straight)), [""; 0]);
 }

@@ -138,7 +138,7 @@ fn declared_module(item: &str) -> Option<String> {
 pub(super) struct UsedPath {
     /// Start of the path: the crate root, or the number of parent modules.
     pub levels_above: Option<usize>,
-    /// The first names: two, or fewer if the path is shorter or branches earlier.
+    /// The names after that start.
     pub names: Vec<String>,
 }
 
@@ -168,23 +168,25 @@ pub(super) fn paths(code: &str) -> Vec<UsedPath> {
     paths
 }
 
-/// The first two names of each path at the start of `code`.
+/// The names of each path at the start of `code`. A group gives a path for each of its members.
 fn leaves(code: &str) -> Vec<Vec<String>> {
-    let names = |part: &str| {
-        let mut names = part.trim_start().split("::").map(first_word);
-        let first = names.next().unwrap_or_default();
-        let is_whole = part.trim_start()[first.len()..].starts_with("::");
-        let second = names.next().filter(|second| is_whole && !second.is_empty());
-        std::iter::once(first).chain(second).collect::<Vec<_>>()
-    };
-    let Some(group) = code.strip_prefix('{') else {
-        return vec![names(code)];
-    };
-    let length = item_length(code).saturating_sub(2);
-    split_at_commas(&group[..length])
-        .into_iter()
-        .map(names)
-        .filter(|names| !names[0].is_empty())
+    let code = code.trim_start();
+    if code.starts_with('{') {
+        let length = item_length(code);
+        let group = &code[1..length.saturating_sub(1).max(1)];
+        return split_at_commas(group).into_iter().flat_map(leaves).collect();
+    }
+    let name = first_word(code);
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let rest = code[name.len()..].strip_prefix("::");
+    let ends = rest.map(leaves).unwrap_or_default();
+    if ends.is_empty() {
+        return vec![vec![name]];
+    }
+    ends.into_iter()
+        .map(|end| [vec![name.clone()], end].concat())
         .collect()
 }
 

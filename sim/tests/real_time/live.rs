@@ -59,6 +59,7 @@ fn live() -> Live {
         },
         secrets,
         profile: Profile::default(),
+        wrapper_version: None,
         offers: BTreeSet::from([
             Capability::Crash,
             Capability::Downtime,
@@ -179,12 +180,14 @@ fn a_server_that_does_not_start_is_a_harness_error_with_a_reason() {
 struct TargetServer {
     process: Child,
     url: String,
+    wrapper: String,
+    receiver: String,
     data: tempfile::TempDir,
 }
 
 impl TargetServer {
     /// Starts the server with its wrapper at the address `wrapper`.
-    fn start(wrapper: &str) -> Self {
+    fn start(wrapper: String) -> Self {
         let data = tempfile::tempdir().expect("a directory can be created");
         let mut process = command(&["server", "--listen", "127.0.0.1:0", "--wrapper-url"])
             .arg(format!("http://{wrapper}"))
@@ -207,8 +210,16 @@ impl TargetServer {
         Self {
             process,
             url: url.to_owned(),
+            wrapper,
+            receiver: free_address(),
             data,
         }
+    }
+
+    /// The options of `turnstile run --live` for this server.
+    fn target(&self) -> [&str; 6] {
+        let (url, wrapper, receiver) = (&self.url, &self.wrapper, &self.receiver);
+        ["--target", url, "--wrapper", wrapper, "--receiver", receiver]
     }
 }
 
@@ -251,16 +262,8 @@ fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, Strin
 
 #[test]
 fn a_running_server_is_judged_with_its_own_secrets() {
-    let (wrapper, receiver) = (free_address(), free_address());
-    let server = TargetServer::start(&wrapper);
-    let target = [
-        "--target",
-        &server.url,
-        "--wrapper",
-        &wrapper,
-        "--receiver",
-        &receiver,
-    ];
+    let server = TargetServer::start(free_address());
+    let target = server.target();
     let file = server.data.path().join("junit.xml");
     let junit = file.to_string_lossy().into_owned();
     let (code, out, errors) = run_live(
@@ -323,16 +326,8 @@ fn an_unusable_target_is_reported_with_the_reason() {
 
 #[test]
 fn a_failing_restart_command_is_a_harness_error() {
-    let (wrapper, receiver) = (free_address(), free_address());
-    let server = TargetServer::start(&wrapper);
-    let target = [
-        "--target",
-        &server.url,
-        "--wrapper",
-        &wrapper,
-        "--receiver",
-        &receiver,
-    ];
+    let server = TargetServer::start(free_address());
+    let target = server.target();
     let crash = [
         "--restart-command",
         "echo no such service; false",

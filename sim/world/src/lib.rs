@@ -51,9 +51,6 @@ mod timers;
 #[cfg(feature = "witness")]
 mod witness;
 
-#[cfg(test)]
-mod tests;
-
 pub use any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 pub use disk::{Disk, DiskFile};
 pub use error::WorldError;

@@ -31,12 +31,20 @@ const KILLED: &str = "killed by the server";
 impl Lifecycle {
     /// Opens an ingest socket, for the first time or after the pause with this index.
     pub(super) fn open(&mut self, pause: Option<usize>) {
-        let link = self.dial();
-        self.link = Link::Opening { link, pause };
+        let gives_up = self.behaviour.abandons_next_opening();
+        if gives_up {
+            FakeEvent::OpeningAbandoned.reach();
+        }
+        let link = self.dial(gives_up);
+        self.link = Link::Opening {
+            link,
+            pause,
+            gives_up,
+        };
     }
 
     /// Requests an ingest socket for the current binding.
-    pub(super) fn dial(&mut self) -> LinkId {
+    pub(super) fn dial(&mut self, gives_up: bool) -> LinkId {
         let session = self.session.as_ref().expect("an ingest belongs to a session");
         self.last_link += 1;
         let link = LinkId(self.last_link);
@@ -44,6 +52,7 @@ impl Lifecycle {
             link,
             url: session.ingest_url(),
             token: session.binding.worker_auth_token.clone(),
+            gives_up,
         });
         link
     }
@@ -52,19 +61,37 @@ impl Lifecycle {
         if self.old_sockets.take_opened(opened) {
             return;
         }
-        let Link::Opening { link, pause } = self.link else {
+        let Link::Opening { link, pause, .. } = self.link else {
             return;
         };
         if link != opened {
             return;
         }
         self.link = Link::Open(link);
+        self.drop_complete_before_new_prompts();
         if pause.is_some() {
             self.resume(now, link);
         } else {
             self.buffer.open();
         }
+        self.announce(now);
         self.accept_pending_prompts(now);
+    }
+
+    /// Announces the commands if they changed, and for a new run the preparation before them.
+    pub(super) fn announce(&mut self, now: Timestamp) {
+        let commands = self.behaviour.commands.clone();
+        if self.announced.is_none()
+            && let Some(preparing) = self.behaviour.preparing.clone()
+        {
+            FakeEvent::PreparingReported.reach();
+            self.emit(now, events::preparing(&preparing.step, &preparing.message));
+        }
+        if !commands.is_empty() && self.announced.as_ref() != Some(&commands) {
+            FakeEvent::CommandsAnnounced.reach();
+            self.emit(now, events::commands(&commands));
+        }
+        self.announced = Some(commands);
     }
 
     /// Sends `wrapper_resumed` and the buffered frames on the reopened ingest (R11.30).
@@ -91,10 +118,19 @@ impl Lifecycle {
         if self.old_sockets.take_ended(failed) {
             return;
         }
-        let Link::Opening { link, pause } = self.link else {
+        let Link::Opening {
+            link,
+            pause,
+            gives_up,
+        } = self.link
+        else {
             return;
         };
         if link != failed {
+            return;
+        }
+        if gives_up && failure.status.is_none() {
+            self.open(pause);
             return;
         }
         self.link = Link::Closed;
@@ -177,14 +213,16 @@ impl Lifecycle {
         self.stop(ended);
         self.buffer = Buffer::default();
         self.last_error = None;
+        self.finalizing = None;
+        self.announced = None;
         self.leave_at = None;
         self.refuse_pending_prompts(why);
     }
 
     fn refuse_pending_prompts(&mut self, why: &str) {
-        for (request, _) in std::mem::take(&mut self.pending_prompts) {
+        for pending in std::mem::take(&mut self.pending_prompts) {
             FakeEvent::NoConnection.reach();
-            self.answer(request, Refusal::Connection(why.to_owned()).of_job());
+            self.answer(pending.request, Refusal::Connection(why.to_owned()).of_job());
         }
     }
 
@@ -192,7 +230,7 @@ impl Lifecycle {
         match command {
             Command::Ping => self.answer_ping(now),
             Command::Kill => {
-                let event = if self.turns.is_idle() {
+                let event = if !self.is_at_work() {
                     FakeEvent::KilledIdle
                 } else {
                     FakeEvent::Killed

@@ -1,10 +1,15 @@
 //! The wrapper's state machine: requests, frames, progress of the gateway call and time come in, actions go
-//! out (R11.19–R11.34).
+//! out (R11.19–R11.34, R11.50–R11.54).
+//!
+//! `requests` answers HTTP requests, `link` and `old_sockets` keep the ingest, `work` runs turns, `answers` reports
+//! what the gateway answers, and `finalizing` has the work after the last turn.
 //!
 //! Pure: it opens no socket, calls no gateway and reads no clock. [`Lifecycle::handle`] is the only input.
 //! The caller performs the actions in order, and passes [`Input::Due`] when [`Lifecycle::next_deadline`] has
 //! come. Time never goes back.
 
+mod answers;
+mod finalizing;
 mod link;
 mod old_sockets;
 mod requests;
@@ -13,6 +18,7 @@ mod tests;
 mod work;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -25,9 +31,11 @@ use super::events::{self, Event, Kilo};
 use super::identifiers::Identifiers;
 use super::reply::Reply;
 use super::request::{Prompt, Request};
-use super::turns::{TurnId, Turns};
+use super::turns::{ToolCall, TurnId, Turns};
 use crate::coverage::FakeEvent;
+use finalizing::Finalizing;
 use old_sockets::OldSockets;
+use requests::PendingPrompt;
 
 /// Identifies a request that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +64,11 @@ pub(in crate::wrapper) enum Progress {
     Begun,
     /// More text of the answer.
     Text(String),
-    /// The answer is complete.
+    /// The answer called a tool, which is over.
+    ToolCalled(ToolCall),
+    /// The answer is complete, and the gateway is called again with the results of its tools.
+    Answered,
+    /// The last answer is complete.
     Finished,
     /// There is no complete answer, for this reason.
     Refused(String),
@@ -106,6 +118,8 @@ pub(in crate::wrapper) enum Action {
         url: String,
         /// Bearer token.
         token: String,
+        /// Whether the attempt is given up while the socket opens.
+        gives_up: bool,
     },
     /// Write a frame after all earlier ones.
     Send(LinkId, Value),
@@ -125,7 +139,12 @@ enum Link {
     /// No connection, and no attempt.
     Closed,
     /// An attempt is in progress: the first one, or the one after the pause with this index.
-    Opening { link: LinkId, pause: Option<usize> },
+    Opening {
+        link: LinkId,
+        pause: Option<usize>,
+        /// Whether it is given up, and the next attempt follows at once.
+        gives_up: bool,
+    },
     /// Connected.
     Open(LinkId),
     /// Lost; the next attempt follows the pause with this index.
@@ -137,6 +156,8 @@ pub(in crate::wrapper) struct Lifecycle {
     identifiers: Identifiers,
     /// The version for `/health`.
     version: String,
+    /// The agent's latency, unless it is configured (R11.51).
+    latency: Duration,
     behaviour: Behaviour,
     session: Option<Session>,
     link: Link,
@@ -144,10 +165,16 @@ pub(in crate::wrapper) struct Lifecycle {
     old_sockets: OldSockets,
     buffer: Buffer,
     /// Prompts to accept and answer once the ingest is open.
-    pending_prompts: Vec<(RequestId, Prompt)>,
+    pending_prompts: Vec<PendingPrompt>,
     turns: Turns,
     /// The error of the last turn that ended with one.
     last_error: Option<String>,
+    /// The work after the last turn, while it takes time.
+    finalizing: Option<Finalizing>,
+    /// When to send the next `heartbeat`.
+    heartbeat_at: Option<Timestamp>,
+    /// The commands that were announced under this binding; `None` before the ingest has opened.
+    announced: Option<Vec<String>>,
     /// When to close the ingest, unless a turn begins first (R11.23).
     leave_at: Option<Timestamp>,
     /// Delayed answers by due time.
@@ -157,10 +184,11 @@ pub(in crate::wrapper) struct Lifecycle {
 
 impl Lifecycle {
     /// A wrapper without a session.
-    pub(in crate::wrapper) fn new(identifiers: Identifiers, version: String) -> Self {
+    pub(in crate::wrapper) fn new(identifiers: Identifiers, version: String, latency: Duration) -> Self {
         Self {
             identifiers,
             version,
+            latency,
             behaviour: Behaviour::default(),
             session: None,
             link: Link::Closed,
@@ -170,6 +198,9 @@ impl Lifecycle {
             pending_prompts: Vec::new(),
             turns: Turns::default(),
             last_error: None,
+            finalizing: None,
+            heartbeat_at: None,
+            announced: None,
             leave_at: None,
             late_answers: BTreeMap::new(),
             actions: Vec::new(),
@@ -193,6 +224,9 @@ impl Lifecycle {
         }
         self.answer_if_due(now);
         self.reconnect_if_due(now);
+        self.end_finalizing_if_due(now);
+        self.begin_next_turn(now);
+        self.keep_heartbeat(now);
         self.leave_if_due(now);
         std::mem::take(&mut self.actions)
     }
@@ -205,7 +239,12 @@ impl Lifecycle {
             _ => None,
         };
         let of_answers = self.late_answers.keys().next().copied();
-        of_link.into_iter().chain(of_answers).min()
+        let of_work = match &self.finalizing {
+            Some(finalizing) => Some(finalizing.until),
+            None => self.turns.next_begins_at(self.latency()),
+        };
+        let all = [of_link, of_answers, of_work, self.heartbeat_at];
+        all.into_iter().flatten().min()
     }
 
     fn is_open(&self, link: LinkId) -> bool {

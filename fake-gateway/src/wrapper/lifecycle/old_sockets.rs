@@ -45,7 +45,7 @@ impl Lifecycle {
             self.link = Link::Closed;
             self.old_sockets.0.insert(link, State::Open);
         }
-        let link = self.dial();
+        let link = self.dial(false);
         self.old_sockets.0.insert(link, State::Opening);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use turnstile_fault::OddAnswer;
 
 use super::{Action, Lifecycle, Link, RequestId};
 use crate::coverage::FakeEvent;
@@ -36,7 +37,7 @@ impl Lifecycle {
                 self.answer(id, reply);
             }
             Request::SetBehaviour(behaviour) => {
-                self.set_behaviour(behaviour);
+                self.set_behaviour(now, behaviour);
                 self.answer(id, Reply::done());
             }
         }
@@ -62,11 +63,15 @@ impl Lifecycle {
     }
 
     /// Replaces the configured misbehaviour.
-    fn set_behaviour(&mut self, behaviour: Behaviour) {
+    fn set_behaviour(&mut self, now: Timestamp, behaviour: Behaviour) {
         if !behaviour.keeps_old_socket {
             self.close_old_sockets();
         }
         self.behaviour = behaviour;
+        self.heartbeat_at = None;
+        if matches!(self.link, Link::Open(_)) {
+            self.announce(now);
+        }
     }
 
     /// Makes the wrapper ready. A configured failure changes nothing else.
@@ -75,7 +80,11 @@ impl Lifecycle {
         if !delay.is_zero() {
             FakeEvent::ReadyLate.reach();
         }
-        let reply = if let Some(refusal) = self.behaviour.next_ready_refusal() {
+        let odd = self.behaviour.next_odd_ready();
+        mark_odd(odd);
+        let reply = if odd == Some(OddAnswer::Html502) {
+            Reply::done()
+        } else if let Some(refusal) = self.behaviour.next_ready_refusal() {
             FakeEvent::ReadyFails.reach();
             refusal.of_ready()
         } else {
@@ -87,7 +96,7 @@ impl Lifecycle {
             self.bind(session);
             reply
         };
-        self.answer_after(now, delay, Action::Answer(request, reply));
+        self.answer_after(now, delay, Action::Answer(request, reply.made_odd(odd)));
     }
 
     fn session_for(&self, ready: Ready) -> Session {
@@ -129,9 +138,17 @@ impl Lifecycle {
     }
 
     fn handle_prompt(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
+        let odd = self.behaviour.next_odd_job();
+        mark_odd(odd);
+        if odd == Some(OddAnswer::Html502) {
+            let answer = Action::Answer(request, Reply::done().made_odd(odd));
+            self.answer_after(now, self.behaviour.job_delay(), answer);
+            return;
+        }
         if let Some(refusal) = self.behaviour.next_job_refusal() {
             FakeEvent::JobFails.reach();
-            let answer = Action::Answer(request, refusal.of_kind(prompt.kind).of_job());
+            let reply = refusal.of_kind(prompt.kind).of_job();
+            let answer = Action::Answer(request, reply.made_odd(odd));
             self.answer_after(now, self.behaviour.job_delay(), answer);
             return;
         }
@@ -142,7 +159,7 @@ impl Lifecycle {
         };
         binding.upstream_branch = binding.upstream_branch.or(bound.binding.upstream_branch.clone());
         self.bind(Session { binding, ..bound });
-        self.pending_prompts.push((request, prompt));
+        self.pending_prompts.push(PendingPrompt { request, prompt, odd });
         match self.link {
             Link::Open(_) => self.accept_pending_prompts(now),
             Link::Opening { .. } => {}
@@ -153,7 +170,7 @@ impl Lifecycle {
     }
 
     pub(super) fn accept_pending_prompts(&mut self, now: Timestamp) {
-        for (request, prompt) in std::mem::take(&mut self.pending_prompts) {
+        for PendingPrompt { request, prompt, odd } in std::mem::take(&mut self.pending_prompts) {
             let delay = self.behaviour.job_delay();
             if !delay.is_zero() {
                 FakeEvent::JobLate.reach();
@@ -162,12 +179,34 @@ impl Lifecycle {
                 FakeEvent::JobReplyLost.reach();
                 Action::HangUp(request)
             } else {
-                Action::Answer(request, Reply::sent(prompt.kind, &prompt.message_id))
+                let reply = Reply::sent(prompt.kind, &prompt.message_id);
+                Action::Answer(request, reply.made_odd(odd))
             };
             self.answer_after(now, delay, answer);
-            self.turns.take(prompt);
+            if !self.turns.has_taken(&prompt.message_id) {
+                self.note_new_work();
+            }
+            self.turns.take(now, prompt);
         }
         self.begin_next_turn(now);
+    }
+
+    /// A prompt was accepted: the ingest stays open for it.
+    fn note_new_work(&mut self) {
+        if self.leave_at.take().is_some() {
+            FakeEvent::BusyAgain.reach();
+        }
+        if self.finalizing.is_some() {
+            FakeEvent::PromptWhileFinalizing.reach();
+        }
+    }
+
+    /// Drops a `complete` that was not sent if a prompt is about to be accepted (R11.52).
+    pub(super) fn drop_complete_before_new_prompts(&mut self) {
+        let mut prompts = self.pending_prompts.iter().map(|pending| &pending.prompt);
+        if prompts.any(|prompt| !self.turns.has_taken(&prompt.message_id)) && self.buffer.discard_complete() {
+            FakeEvent::CompleteDropped.reach();
+        }
     }
 
     /// Aborts the turns of the bound run. Another run is refused, because the request may be late (R5.35).
@@ -211,6 +250,20 @@ impl Lifecycle {
     }
 
     fn state(&self) -> &'static str {
-        if self.turns.is_idle() { "idle" } else { "active" }
+        if self.is_at_work() { "active" } else { "idle" }
+    }
+}
+
+/// A prompt that is accepted and answered once the ingest is open.
+pub(super) struct PendingPrompt {
+    pub(super) request: RequestId,
+    prompt: Prompt,
+    /// The form of the answer.
+    odd: Option<OddAnswer>,
+}
+
+fn mark_odd(odd: Option<OddAnswer>) {
+    if odd.is_some() {
+        FakeEvent::OddAnswer.reach();
     }
 }

@@ -1,4 +1,5 @@
 mod behaviour;
+mod shapes;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ impl Stage {
             lifecycle: Lifecycle::new(
                 Identifiers::new(turnstile_seams::real::seams().randomness),
                 "1.0.0".to_owned(),
+                Duration::ZERO,
             ),
             now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             actions: Vec::new(),
@@ -79,6 +81,7 @@ impl Stage {
             model: Some("some".to_owned()),
             finalization: Finalization {
                 auto_commit: Some(true),
+                condense_on_complete: None,
                 gate_threshold: Some("all".to_owned()),
             },
         };

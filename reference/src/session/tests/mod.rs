@@ -169,22 +169,37 @@ impl Bench {
     /// Waits for the next delivery and accepts it. Returns the ingest socket.
     fn deliver(&mut self) -> SocketId {
         self.pass(self.profile.drain_delay);
-        let delivery = self.delivery();
-        let run = delivery.run.clone();
-        if delivery.ensure_ready {
-            let reply = self.put(Input::Prepared {
-                run: run.id.clone(),
-                workspace: workspace(),
-            });
-            assert!(matches!(reply, Reply::Proceed(true)));
-        }
-        let socket = self.connect(&run);
-        self.put(Input::Delivered {
-            message: delivery.message.id,
-            run: run.id,
-            result: Ok(()),
-        });
+        let delivery = self.prepared_delivery();
+        let socket = self.connect(&delivery.run);
+        self.report(&delivery, Ok(()));
         socket
+    }
+
+    /// Makes the wrapper ready for the last requested delivery.
+    fn prepared_delivery(&mut self) -> Delivery {
+        let delivery = self.delivery();
+        let reply = self.put(Input::Prepared {
+            run: delivery.run.id.clone(),
+            workspace: workspace(),
+        });
+        assert!(matches!(reply, Reply::Proceed(true)));
+        delivery
+    }
+
+    fn report(&mut self, delivery: &Delivery, result: Result<(), DeliveryFailure>) {
+        self.put(Input::Delivered {
+            message: delivery.message.id.clone(),
+            run: delivery.run.id.clone(),
+            result,
+        });
+    }
+
+    /// Closes a socket without a close frame.
+    fn disconnect(&mut self, socket: SocketId) {
+        self.put(Input::IngestClosed {
+            socket,
+            closing: Closing::default(),
+        });
     }
 
     fn connect(&mut self, run: &Run) -> SocketId {
@@ -203,12 +218,7 @@ impl Bench {
 
     fn fail_delivery(&mut self, failure: DeliveryFailure) {
         let delivery = self.delivery();
-        let (message, run) = (delivery.message.id, delivery.run.id);
-        self.put(Input::Delivered {
-            message,
-            run,
-            result: Err(failure),
-        });
+        self.report(&delivery, Err(failure));
     }
 
     fn wrapper_says(&mut self, socket: SocketId, stream_event_type: &str, data: Value) {
@@ -229,6 +239,28 @@ impl Bench {
         let info = json!({"id": format!("a-{message}"), "role": "assistant", "parentID": message,
             "time": {"created": 1, "completed": 2}});
         self.kilo_says(socket, "message.updated", json!({"info": info}));
+    }
+
+    /// The user's message of a turn, with which the wrapper reports that it has taken it.
+    fn wrapper_reports(&mut self, socket: SocketId, message: &MessageId) {
+        self.kilo_says(
+            socket,
+            "message.updated",
+            json!({"info": {"id": message, "role": "user"}}),
+        );
+    }
+
+    /// An answer that is not finished.
+    fn assistant_begins(&mut self, socket: SocketId, message: &MessageId) {
+        let info = json!({"id": format!("a-{message}"), "role": "assistant", "parentID": message,
+            "time": {"created": 1}});
+        self.kilo_says(socket, "message.updated", json!({"info": info}));
+    }
+
+    /// The number of events of that type.
+    fn count(&self, stream_event_type: &str) -> usize {
+        let is_of_type = |event: &&Event| event.stream_event_type == stream_event_type;
+        self.events.iter().filter(is_of_type).count()
     }
 
     fn root_idle(&mut self, socket: SocketId) {

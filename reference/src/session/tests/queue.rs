@@ -144,39 +144,55 @@ fn an_end_before_the_answer_to_the_delivery_counts_as_accepted_then_ended() {
     let mut bench = Bench::new();
     let message = bench.admit();
     bench.pass(bench.profile.drain_delay);
-    let delivery = bench.delivery();
-    bench.put(Input::Prepared {
-        run: delivery.run.id.clone(),
-        workspace: workspace(),
-    });
+    let delivery = bench.prepared_delivery();
     let socket = bench.connect(&delivery.run);
     bench.assistant_answers(socket, &message, "early");
-    bench.put(Input::Delivered {
-        message: message.clone(),
-        run: delivery.run.id,
-        result: Ok(()),
-    });
+    bench.report(&delivery, Ok(()));
     assert_eq!(bench.events_of(&message), ["queued", "sent", "completed"]);
     assert!(!bench.effects.contains(&Effect::Send(socket, ToWrapper::Kill)));
 }
 
 #[test]
-fn a_cancelled_delivery_does_not_block_the_queue() {
+fn an_interrupt_cuts_a_delivery_short_and_the_next_message_does_not_wait_for_it() {
     let mut bench = Bench::new();
-    bench.admit();
+    let first = bench.admit();
     bench.pass(bench.profile.drain_delay);
-    let cancelled = bench.delivery();
+    let delivery = bench.prepared_delivery();
     bench.put(Input::Interrupt);
+    let run = delivery.run.id.clone();
+    assert!(bench.effects.contains(&Effect::CancelDelivery(run.clone())));
+    assert!(bench.effects.contains(&Effect::StopWrapper(run)));
     let next = bench.admit();
     bench.pass(bench.profile.drain_delay);
-    let failure = DeliveryFailure::new(FailureCode::WrapperStartFailed, "cancelled");
-    let (message, run) = (cancelled.message.id, cancelled.run.id);
-    bench.put(Input::Delivered {
-        message,
-        run,
-        result: Err(failure),
-    });
-    assert_eq!(bench.delivery().message.id, next);
+    let delivered = bench.delivery();
+    assert_eq!(delivered.message.id, next);
+    assert_ne!(delivered.run, delivery.run);
+    // The report may have been on its way.
+    bench.report(&delivery, Ok(()));
+    assert_eq!(bench.events_of(&first), ["queued", "failed"]);
+}
+
+#[test]
+fn only_the_preparation_of_a_workspace_is_reported() {
+    let mut bench = Bench::new();
+    let first = bench.admit();
+    let socket = bench.deliver();
+    assert_eq!(bench.count(events::name::PREPARING), 2);
+    assert_eq!(
+        bench.count(events::name::CLOUD_STATUS),
+        3,
+        "preparing, preparing, ready"
+    );
+    bench.assistant_answers(socket, &first, "1");
+    bench.root_idle(socket);
+    bench.admit();
+    bench.deliver();
+    assert_eq!(bench.count(events::name::PREPARING), 2);
+    assert_eq!(
+        bench.count(events::name::CLOUD_STATUS),
+        4,
+        "ready after every acceptance"
+    );
 }
 
 #[test]

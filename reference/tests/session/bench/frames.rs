@@ -7,6 +7,8 @@ use super::setting::KILO_SESSION;
 
 /// The error text of a failed reply.
 pub const ASSISTANT_ERROR: &str = "402 no credit";
+/// The reason of `interrupted`.
+pub const INTERRUPT_REASON: &str = "the sandbox stops";
 /// The error text of a fatal error.
 pub const FATAL_ERROR: &str = "the agent broke";
 
@@ -45,7 +47,12 @@ pub fn root_idle() -> Frame {
 
 /// `interrupted`.
 pub fn interrupted() -> Frame {
-    ("interrupted", json!({}))
+    ("interrupted", json!({"reason": INTERRUPT_REASON}))
+}
+
+/// `complete`.
+pub fn complete() -> Frame {
+    ("complete", json!({"exitCode": 0}))
 }
 
 /// A fatal `error`.

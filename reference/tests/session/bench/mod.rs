@@ -53,9 +53,9 @@ pub struct Bench {
     pub delivery: Option<Delivery>,
     /// The last run that was delivered to.
     pub run: Option<Run>,
-    /// The last socket, and whether it is open.
+    /// The last socket, and its run if it is open.
     socket: SocketId,
-    connected: bool,
+    connected: Option<Run>,
 }
 
 impl Bench {
@@ -78,7 +78,7 @@ impl Bench {
             delivery: None,
             run: None,
             socket: 0,
-            connected: false,
+            connected: None,
         }
     }
 
@@ -178,7 +178,7 @@ impl Bench {
     /// Restarts the server: only the committed state remains.
     pub fn restart(&mut self) {
         self.session = self.restored();
-        self.connected = false;
+        self.connected = None;
         self.delivery = None;
         self.put(Input::Resume);
     }
@@ -211,24 +211,22 @@ impl Bench {
         self.delivery.clone().expect("a delivery is in progress")
     }
 
-    /// Makes the wrapper ready for the delivery if necessary, and connects it.
+    /// Makes the wrapper ready for the delivery, and connects it unless it is connected.
     pub fn get_ready(&mut self) {
         self.prepare();
-        if !self.connected {
+        if self.connected != self.run {
             assert!(self.connect(), "the run of a delivery is current");
         }
     }
 
-    /// Makes the wrapper ready for the delivery if necessary.
+    /// Makes the wrapper ready for the delivery.
     pub fn prepare(&mut self) {
         let delivery = self.delivery.clone().expect("a delivery is in progress");
-        if delivery.ensure_ready {
-            let reply = self.put(Input::Prepared {
-                run: delivery.run.id,
-                workspace: setting::workspace(),
-            });
-            assert!(matches!(reply, Reply::Proceed(true)), "{reply:?}");
-        }
+        let reply = self.put(Input::Prepared {
+            run: delivery.run.id,
+            workspace: setting::workspace(),
+        });
+        assert!(matches!(reply, Reply::Proceed(true)), "{reply:?}");
     }
 
     /// Ends the delivery in progress.
@@ -265,7 +263,7 @@ impl Bench {
         let taken = matches!(reply, Reply::Ingest(Ok(())));
         if taken {
             self.socket = socket;
-            self.connected = true;
+            self.connected = Some(run.clone());
         }
         taken
     }
@@ -277,7 +275,7 @@ impl Bench {
 
     /// Closes a socket.
     pub fn close(&mut self, socket: SocketId) {
-        self.connected &= socket != self.socket;
+        self.connected.take_if(|_| socket == self.socket);
         let closing = Closing::default();
         self.put(Input::IngestClosed { socket, closing });
     }

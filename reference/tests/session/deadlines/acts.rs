@@ -45,7 +45,7 @@ acts! {
     STATUS: |bench, _message| bench.send(kilo("session.status", json!({"status": {"type": "busy"}})));
     AUTOCOMMIT: |bench, _message| bench.send(("autocommit_started", json!({})));
     SMALL_ERROR: |bench, _message| bench.send(("error", json!({"fatal": false, "error": "small"})));
-    COMPLETE: |bench, _message| bench.send(("complete", json!({"exitCode": 0})));
+    COMPLETE: |bench, _message| bench.send(frames::complete());
 
     // Frames that are not meaningful output (R7.14).
     UNASKED_PONG: |bench, _message| bench.send(frames::pong());

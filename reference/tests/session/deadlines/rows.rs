@@ -33,6 +33,9 @@ pub struct Row {
     pub midway: Duration,
     /// Whether the wrapper reconnects right after a restart.
     pub returns: bool,
+    /// The time from the return of the wrapper after a restart to the effect, for deadlines that begin again then
+    /// (R7.20). Others keep their time.
+    pub after_return: Option<Duration>,
     /// The additional delay that each restart may cause.
     pub slack: Duration,
     /// Events that cancel it.
@@ -54,6 +57,7 @@ impl Row {
             consequence: |_, _| Ok(()),
             midway: after / 2,
             returns: true,
+            after_return: None,
             slack: Duration::ZERO,
             cancelled_by: Vec::new(),
             restarted_by: Vec::new(),
@@ -67,6 +71,7 @@ impl Row {
 pub fn rows() -> Vec<Row> {
     vec![
         Row {
+            is_due: is_loss,
             consequence: wrapper_disconnected,
             returns: false,
             cancelled_by: vec![RECONNECTS, USER_INTERRUPTS],
@@ -96,6 +101,7 @@ pub fn rows() -> Vec<Row> {
             })
         },
         Row {
+            is_due: is_loss,
             consequence: wrapper_disconnected,
             returns: false,
             cancelled_by: vec![RECONNECTS, USER_INTERRUPTS],
@@ -111,6 +117,7 @@ pub fn rows() -> Vec<Row> {
             is_due: |effect| matches!(effect, Effect::Send(_, ToWrapper::Ping)),
             // Late, so that the deadlines after the end of a message do not fire before.
             midway: PING - Duration::from_secs(10),
+            after_return: Some(PING),
             cancelled_by: ends(),
             restarted_by: vec![
                 DELTA,
@@ -119,14 +126,22 @@ pub fn rows() -> Vec<Row> {
                 STATUS,
                 SMALL_ERROR,
                 UNASKED_PONG,
-                HEARTBEAT,
                 ANOTHER_IS_ACCEPTED,
             ],
-            unaffected_by: vec![RECONNECTS, ANOTHER_IS_ADMITTED, OTHERS_CONNECT],
+            unaffected_by: vec![
+                HEARTBEAT,
+                RESUMED,
+                CHILD_IDLE,
+                ROOT_IDLE,
+                RECONNECTS,
+                ANOTHER_IS_ADMITTED,
+                OTHERS_CONNECT,
+            ],
             ..Row::new("ping", PING, accepted)
         },
         Row {
             is_due: |effect| matches!(effect, Effect::Send(_, ToWrapper::Ping)),
+            after_return: Some(PING),
             ..Row::new("ping after a pong", PING, |bench| {
                 let message = accepted(bench);
                 bench.pass(PING);
@@ -134,12 +149,13 @@ pub fn rows() -> Vec<Row> {
             })
         },
         Row {
+            is_due: is_loss,
             consequence: wrapper_failed,
             midway: PONG - Duration::from_secs(5),
-            // So that the pong deadline fires before the grace that begins on boot.
-            returns: false,
+            // The outstanding ping is forgotten.
+            after_return: Some(PING.saturating_add(PONG)),
             cancelled_by: [ends(), vec![PONG_COMES]].into_iter().flatten().collect(),
-            // The ping is sent again, because the wrapper may not have received it on the old socket (R7.20).
+            // The ping is sent again, because the wrapper may not have received it on the old socket (R7.35).
             restarted_by: vec![RECONNECTS],
             unaffected_by: vec![
                 DELTA,
@@ -160,8 +176,10 @@ pub fn rows() -> Vec<Row> {
             })
         },
         Row {
+            is_due: is_loss,
             consequence: wrapper_failed,
             midway: NO_OUTPUT - Duration::from_secs(10),
+            after_return: Some(NO_OUTPUT),
             slack: OUTPUT_SLACK,
             cancelled_by: ends(),
             restarted_by: vec![
@@ -188,7 +206,9 @@ pub fn rows() -> Vec<Row> {
         Row {
             // Before any further output is recorded.
             midway: OUTPUT_SLACK * 2,
+            after_return: Some(NO_OUTPUT),
             slack: OUTPUT_SLACK,
+            is_due: is_loss,
             consequence: wrapper_failed,
             ..Row::new("no output after an output", NO_OUTPUT, |bench| {
                 let message = accepted(bench);
@@ -217,7 +237,6 @@ pub fn rows() -> Vec<Row> {
                 STATUS,
                 HEARTBEAT,
                 CHILD_IDLE,
-                COMPLETE,
                 ANOTHER_IS_ADMITTED,
                 RECONNECTS,
                 OTHERS_CONNECT,
@@ -243,12 +262,14 @@ pub fn rows() -> Vec<Row> {
                 OTHERS_CONNECT,
             ],
             ..Row::new("ready-only", READY_ONLY, |bench| {
+                let opening = accepted(bench);
+                bench.send(frames::assistant(&opening, Reply::Completed));
+                bench.send(frames::root_idle());
                 let message = bench.admit();
                 bench.next_delivery();
                 bench.get_ready();
+                bench.report(Err(FailureCode::WrapperStartFailed));
                 bench.put(Input::Interrupt);
-                bench.report(Ok(()));
-                bench.send(frames::interrupted());
                 message
             })
         },
@@ -384,6 +405,12 @@ pub fn is_stop(effect: &Effect) -> bool {
 /// Whether the effect delivers a message.
 pub fn is_delivery(effect: &Effect) -> bool {
     matches!(effect, Effect::Deliver(_))
+}
+
+/// Whether the effect ends a message because its wrapper was lost.
+fn is_loss(effect: &Effect) -> bool {
+    let reasons = ["wrapper_disconnected", "wrapper_failure"];
+    matches!(effect, Effect::Broadcast(event) if reasons.iter().any(|reason| event.data["reason"] == *reason))
 }
 
 fn is_reconciliation(effect: &Effect) -> bool {

@@ -21,6 +21,7 @@ pub struct Running<'a> {
     /// The time at which the deadline began.
     pub since: Timestamp,
     seen: usize,
+    restarted_at: Option<Timestamp>,
 }
 
 impl<'a> Running<'a> {
@@ -34,6 +35,7 @@ impl<'a> Running<'a> {
             since: bench.now,
             seen: bench.log().len(),
             bench,
+            restarted_at: None,
         }
     }
 
@@ -44,10 +46,17 @@ impl<'a> Running<'a> {
 
     /// Restarts the server; the wrapper reconnects if the row says so.
     pub fn restart(&mut self) {
+        self.restarted_at = Some(self.bench.now);
         self.bench.restart();
         if self.row.returns {
             self.bench.connect();
         }
+    }
+
+    /// The time at which the deadline is due after a restart, if it would be due at `kept` when it keeps its time.
+    pub fn due_after_restart(&self, kept: Timestamp) -> Timestamp {
+        let begins_again = self.restarted_at.zip(self.row.after_return);
+        begins_again.map_or(kept, |(returned_at, length)| returned_at + length)
     }
 
     /// The time of the deadline's effect.

@@ -279,6 +279,7 @@ fn frames() -> BoxedStrategy<Frame> {
         "heartbeat",
         "wrapper_resumed",
         "autocommit_started",
+        "complete",
         "session.status",
         "session.error",
         "todo.updated",

@@ -286,7 +286,7 @@ impl World {
                 }
                 Effect::Enqueue(job) => self.jobs.push(*job),
                 Effect::Send(_, ToWrapper::Ping) => self.pings += 1,
-                // The report of a cancelled delivery may be on its way already.
+                // The report of a cancelled delivery may be on its way.
                 Effect::CancelDelivery(_)
                 | Effect::Send(..)
                 | Effect::Close(..)

@@ -9,7 +9,7 @@ use turnstile_reference::session::Input;
 use turnstile_reference::session::wrapper::FailureCode;
 
 use crate::bench::Bench;
-use crate::bench::frames::{self, ASSISTANT_ERROR, FATAL_ERROR, Reply};
+use crate::bench::frames::{self, ASSISTANT_ERROR, FATAL_ERROR, INTERRUPT_REASON, Reply};
 use crate::bench::setting::{PERMANENT, WARM};
 
 /// R7.1.
@@ -34,6 +34,7 @@ pub enum Evidence {
     ReconciledWithReply,
     ReconciledWithError,
     ReconciledWithout,
+    CompleteWithoutReply,
     Exhausted,
     Refused,
     UserInterrupt,
@@ -43,7 +44,7 @@ use Evidence::*;
 
 impl Evidence {
     /// All kinds of evidence.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         AssistantCompleted,
         AssistantError,
         InterruptedEvent,
@@ -54,6 +55,7 @@ impl Evidence {
         ReconciledWithReply,
         ReconciledWithError,
         ReconciledWithout,
+        CompleteWithoutReply,
         Exhausted,
         Refused,
         UserInterrupt,
@@ -88,7 +90,7 @@ impl Evidence {
                 Some(Reason::AssistantError),
                 Source::IdleReconciliation,
             ),
-            ReconciledWithout => (
+            ReconciledWithout | CompleteWithoutReply => (
                 Status::Failed,
                 Some(Reason::MissingAssistantReply),
                 Source::IdleReconciliation,
@@ -102,6 +104,8 @@ impl Evidence {
         match self {
             AssistantError | ReconciledWithError => Some(ASSISTANT_ERROR),
             FatalError => Some(FATAL_ERROR),
+            InterruptedEvent => Some(INTERRUPT_REASON),
+            UserInterrupt => Some("Interrupted by the user"),
             GraceOver => Some("Wrapper disconnected"),
             _ => None,
         }
@@ -127,14 +131,16 @@ impl Evidence {
 
     /// Whether it requires a step before the message is admitted.
     pub fn needs_preparation(self) -> bool {
-        self == ReconciledWithError
+        matches!(self, ReconciledWithReply | ReconciledWithError)
     }
 
-    /// Takes the step before admission that the evidence requires. After admission a failed reply would end the
+    /// Takes the step before admission that the evidence requires. After admission a finished reply would end the
     /// message, and nothing would be left to reconcile.
     pub fn prepare(self, bench: &mut Bench, message: &MessageId) {
-        if self.needs_preparation() {
-            bench.send(frames::assistant(message, Reply::Failed));
+        match self {
+            ReconciledWithReply => bench.send(frames::assistant(message, Reply::Completed)),
+            ReconciledWithError => bench.send(frames::assistant(message, Reply::Failed)),
+            _ => {}
         }
     }
 
@@ -156,15 +162,11 @@ impl Evidence {
                 bench.answers_pings = true;
             }
             NoOutput => bench.pass(NO_OUTPUT),
-            ReconciledWithReply => {
-                bench.send(frames::assistant(message, Reply::Open));
+            ReconciledWithReply | ReconciledWithError | ReconciledWithout => {
                 bench.send(frames::root_idle());
                 bench.pass(RECONCILIATION);
             }
-            ReconciledWithError | ReconciledWithout => {
-                bench.send(frames::root_idle());
-                bench.pass(RECONCILIATION);
-            }
+            CompleteWithoutReply => bench.send(frames::complete()),
             Exhausted => bench.report(Err(FailureCode::SandboxConnectFailed)),
             Refused => bench.report(Err(PERMANENT)),
             UserInterrupt => {

@@ -68,7 +68,8 @@ pub fn cannot_end(standing: Standing, first: Evidence) -> Option<&'static str> {
             | Evidence::NoOutput
             | Evidence::ReconciledWithReply
             | Evidence::ReconciledWithError
-            | Evidence::ReconciledWithout,
+            | Evidence::ReconciledWithout
+            | Evidence::CompleteWithoutReply,
         ) => Some("it ends accepted messages, and this one was not accepted"),
     }
 }

@@ -1,6 +1,6 @@
-//! What is worth a line of a diagram, and how much is lost without it.
+//! Selects the events that get a line of a diagram, with their importance.
 //!
-//! What everybody is shown again, heartbeats and pieces of answers are worth none.
+//! Events that other clients get again, heartbeats and chunks of replies get none.
 
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
@@ -12,15 +12,15 @@ use turnstile_scenarios::Moment;
 use super::syntax::wrapped;
 use super::{Shape, Weight};
 use crate::report::picture::{
-    Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, struck, words,
+    Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, affected, words,
 };
 
-/// How far messages got with this record.
+/// Lines for the states of messages that this record shows first.
 pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, String)> {
     let Some(server) = picture.lanes.find(SERVER) else {
         return Vec::new();
     };
-    // An acknowledgement says itself that the message is queued.
+    // The line of an acknowledgement already contains `queued`.
     let is_stream = matches!(
         picture.events[record].record.what,
         What::Observation(Observation::FrameReceived { .. })
@@ -28,9 +28,9 @@ pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, S
     let reached = |message: &Message| {
         let (moment, _) = message.moments.iter().find(|(_, first)| *first == record)?;
         let weight = if *moment == Moment::Queued {
-            Weight::Fair
+            Weight::Medium
         } else {
-            Weight::Much
+            Weight::High
         };
         Some((
             weight,
@@ -46,15 +46,15 @@ pub(super) fn moments(picture: &Picture, record: usize) -> Vec<(Weight, Shape, S
         .collect()
 }
 
-/// What is worth a line of a record, if anything is.
+/// The line of a record, if it gets one.
 pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Shape, String)> {
     let words = || event.headline.clone();
     match (&event.record.what, &event.arrow) {
-        (What::World(told), _) => {
-            let (from, to) = place_of(picture, told)?;
-            Some((Weight::Much, Shape::Note(from, to), words()))
+        (What::World(event), _) => {
+            let (from, to) = place_of(picture, event)?;
+            Some((Weight::High, Shape::Note(from, to), words()))
         }
-        (What::Step { step, .. }, _) => order(picture, step).map(|place| (Weight::Much, place, words())),
+        (What::Step { step, .. }, _) => order(picture, step).map(|place| (Weight::High, place, words())),
         (What::Observation(observation), Some(arrow)) => {
             let weight = weight(observation, &event.record.party, picture, arrow)?;
             let shape = Shape::Arrow(arrow.from, mermaid_arrow(arrow, event.kind), arrow.to);
@@ -68,7 +68,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
         (What::Observation(Observation::NoReply { error, .. }), None) => {
             let lane = event.lane?;
             Some((
-                Weight::Much,
+                Weight::High,
                 Shape::Note(lane, lane),
                 wrapped(&format!("no answer: {error}")),
             ))
@@ -80,13 +80,13 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             None,
         ) if &*event.record.party != OBSERVER => {
             let lane = event.lane?;
-            Some((Weight::Fair, Shape::Note(lane, lane), words()))
+            Some((Weight::Medium, Shape::Note(lane, lane), words()))
         }
         (What::Observation(_), None) | (What::Queue(_), _) => None,
     }
 }
 
-/// How much what travels matters; none if it never does.
+/// The importance of a communication; `None` if it gets no line.
 fn weight(observation: &Observation, party: &str, picture: &Picture, arrow: &Arrow) -> Option<Weight> {
     let is_between = |one: &str, other: &str| {
         let ends = [picture.lanes.find(one), picture.lanes.find(other)];
@@ -94,7 +94,7 @@ fn weight(observation: &Observation, party: &str, picture: &Picture, arrow: &Arr
     };
     let refusal = |status: &u16, otherwise| {
         if words::is_refusal(*status) {
-            Weight::Fair
+            Weight::Medium
         } else {
             otherwise
         }
@@ -106,29 +106,29 @@ fn weight(observation: &Observation, party: &str, picture: &Picture, arrow: &Arr
         Observation::RequestSent { path, .. } | Observation::RequestReceived { path, .. }
             if is_between(WRAPPER, GATEWAY) =>
         {
-            path.ends_with("/chat/completions").then_some(Weight::Little)
+            path.ends_with("/chat/completions").then_some(Weight::Low)
         }
         Observation::ReplySent { status, .. } | Observation::ReplyReceived { status, .. }
             if is_between(WRAPPER, GATEWAY) =>
         {
-            words::is_refusal(*status).then_some(Weight::Fair)
+            words::is_refusal(*status).then_some(Weight::Medium)
         }
-        Observation::RequestReceived { .. } if party == RECEIVER => Some(Weight::Much),
-        Observation::ReplySent { status, .. } if party == RECEIVER => Some(refusal(status, Weight::Little)),
-        Observation::RequestReceived { .. } | Observation::SocketRefused { .. } => Some(Weight::Fair),
-        Observation::ReplySent { status, .. } => Some(refusal(status, Weight::Little)),
-        Observation::RequestSent { .. } | Observation::ReplyReceived { .. } => Some(Weight::Much),
-        Observation::SocketOpened { .. } => Some(Weight::Little),
+        Observation::RequestReceived { .. } if party == RECEIVER => Some(Weight::High),
+        Observation::ReplySent { status, .. } if party == RECEIVER => Some(refusal(status, Weight::Low)),
+        Observation::RequestReceived { .. } | Observation::SocketRefused { .. } => Some(Weight::Medium),
+        Observation::ReplySent { status, .. } => Some(refusal(status, Weight::Low)),
+        Observation::RequestSent { .. } | Observation::ReplyReceived { .. } => Some(Weight::High),
+        Observation::SocketOpened { .. } => Some(Weight::Low),
         Observation::SocketClosed { code, .. } => Some(match code {
-            Some(1000) => Weight::Little,
-            _ => Weight::Fair,
+            Some(1000) => Weight::Low,
+            _ => Weight::Medium,
         }),
         Observation::FrameSent { frame, .. } => match frame["streamEventType"].as_str()? {
-            "complete" => Some(Weight::Little),
-            "interrupted" | "error" | "wrapper_resumed" => Some(Weight::Fair),
+            "complete" => Some(Weight::Low),
+            "interrupted" | "error" | "wrapper_resumed" => Some(Weight::Medium),
             _ => None,
         },
-        Observation::FrameReceived { frame, .. } => (frame["type"] == "kill").then_some(Weight::Fair),
+        Observation::FrameReceived { frame, .. } => (frame["type"] == "kill").then_some(Weight::Medium),
         Observation::NoReply { .. } | Observation::ChunkSent { .. } | Observation::PeerGone { .. } => None,
     }
 }
@@ -145,7 +145,7 @@ fn mermaid_arrow(arrow: &Arrow, kind: EventKind) -> &'static str {
     }
 }
 
-/// Where something was done to the world; `None` if it changed nothing there, or if the step itself is shown.
+/// The lanes of a fault or its end; `None` if it changed nothing, or if its step is shown.
 fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
     let lane = |name: &str| picture.lanes.find(name);
     let is_of_party = match event {
@@ -160,7 +160,7 @@ fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
     if is_of_party {
         return None;
     }
-    match struck(event)[..] {
+    match affected(event)[..] {
         [one, other] => Some((lane(one)?, lane(other)?)),
         [host] => Some((lane(host)?, lane(host)?)),
         _ => {
@@ -171,7 +171,7 @@ fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
             };
             let is_it = |at: usize| {
                 let healing = picture.events.get(at).map(|event| &event.record.what);
-                matches!(healing, Some(What::World(healing)) if struck(healing).is_empty())
+                matches!(healing, Some(What::World(healing)) if affected(healing).is_empty())
             };
             let mut ended = faults.filter(|fault| fault.ends.is_some_and(is_it));
             ended.find_map(|fault| healed(&fault.place))
@@ -179,7 +179,7 @@ fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
     }
 }
 
-/// Where a step's order strikes that the world tells nothing of.
+/// The lane of a step that affects a party without an event of the world.
 fn order(picture: &Picture, step: &str) -> Option<Shape> {
     let step: serde_json::Value = serde_json::from_str(step).ok()?;
     let (word, _) = step.as_object()?.iter().next()?;
@@ -194,7 +194,7 @@ fn order(picture: &Picture, step: &str) -> Option<Shape> {
     Some(Shape::Note(lane, lane))
 }
 
-/// A headline without the words that the arrow says already.
+/// A headline without the words that the arrow already shows.
 fn short(headline: &str) -> &str {
     ["POST /", "GET /", "POST "]
         .into_iter()

@@ -1,8 +1,7 @@
-//! One run as a Mermaid sequence diagram, for a comment below a change: who asked whom for what, how far each
-//! message got, what was broken, and what did not hold.
+//! One run as a Mermaid sequence diagram, for a comment on a change: requests, states of messages, faults and findings.
 //!
-//! It shows what is essential (`essential`) in Mermaid's words (`syntax`) and says how much it left out; the
-//! whole is `timeline`'s.
+//! It shows the essential events (`essential`) in Mermaid's syntax (`syntax`) and the number of omitted ones. `timeline`
+//! shows all events.
 
 mod essential;
 mod syntax;
@@ -21,13 +20,13 @@ use super::finding::LabelledFinding;
 use super::picture::Picture;
 use crate::script::Verdict;
 
-/// How many lines a diagram has at most, but for more things that did not hold than fit in.
+/// The maximum number of lines of a diagram, unless its findings need more.
 const LINES: usize = 60;
-/// Lines for the head of a diagram, and for what is said of what it leaves out.
+/// Lines for the head of a diagram and for remarks about omissions.
 const FRAME: usize = 6;
-/// How many of the things that did not hold it shows at most.
+/// The maximum number of findings in a diagram.
 const FINDINGS: usize = 8;
-/// How often the same is shown before it counts as repeated.
+/// How often the same line is shown before it counts as repeated.
 const TIMES: usize = 2;
 
 /// The diagrams of all plays.
@@ -65,17 +64,17 @@ pub fn sequence(verdict: &Verdict, heading: &Heading) -> String {
     diagram.written(heading)
 }
 
-/// How much is lost if a line is left out.
+/// How important a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
-    /// It would be nice to know.
-    Little,
-    /// It helps to understand the rest.
-    Fair,
-    /// The diagram would be wrong without it.
-    Much,
-    /// It is what the diagram is for.
-    All,
+    /// Omitted first.
+    Low,
+    /// Helps to understand the rest.
+    Medium,
+    /// The diagram would be misleading without it.
+    High,
+    /// Never omitted: a finding or a remark.
+    Always,
 }
 
 /// One line.
@@ -89,26 +88,26 @@ struct Line {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
-    /// From lane to lane, with Mermaid's word for that kind of arrow.
+    /// From lane to lane, with Mermaid's syntax for that kind of arrow.
     Arrow(usize, &'static str, usize),
-    /// Over one lane or from one to another.
+    /// Over one lane or a range of lanes.
     Note(usize, usize),
-    /// Over everybody.
+    /// Over all lanes.
     Remark,
 }
 
 struct Diagram<'a> {
     names: &'a [String],
     lines: Vec<Line>,
-    /// How much was seen and is not shown.
-    left_out: usize,
+    /// The number of omitted events.
+    omitted: usize,
 }
 
 impl<'a> Diagram<'a> {
     fn of(verdict: &Verdict, picture: &'a Picture) -> Self {
         let names = picture.lanes.names();
         let mut lines = Vec::new();
-        let mut left_out = 0;
+        let mut omitted = 0;
         let mut findings = LabelledFinding::all(verdict).take(FINDINGS).peekable();
         let mut times: BTreeMap<(Shape, String), usize> = BTreeMap::new();
         let arrivals: BTreeSet<usize> = arrivals(picture).collect();
@@ -116,18 +115,18 @@ impl<'a> Diagram<'a> {
             while let Some(finding) = findings.next_if(|finding| finding.at < event.record.at) {
                 lines.push(broken(&finding));
             }
-            let mut told = moments(picture, index);
-            told.extend(essential(picture, event));
-            if told.is_empty() && event.lane.is_some() && !arrivals.contains(&index) {
-                left_out += 1;
+            let mut new_lines = moments(picture, index);
+            new_lines.extend(essential(picture, event));
+            if new_lines.is_empty() && event.lane.is_some() && !arrivals.contains(&index) {
+                omitted += 1;
             }
-            for (weight, shape, text) in told {
+            for (weight, shape, text) in new_lines {
                 let before = times.entry((shape.clone(), text.clone())).or_default();
                 *before += 1;
-                let is_repeated = *before > TIMES && weight < Weight::Much;
+                let is_repeated = *before > TIMES && weight < Weight::High;
                 let at = event.record.at;
                 lines.push(Line {
-                    weight: if is_repeated { Weight::Little } else { weight },
+                    weight: if is_repeated { Weight::Low } else { weight },
                     at,
                     shape,
                     text,
@@ -138,29 +137,29 @@ impl<'a> Diagram<'a> {
         let mut diagram = Self {
             names,
             lines,
-            left_out,
+            omitted,
         };
         diagram.shorten(verdict.findings.len());
         diagram
     }
 
-    /// Leaves out what weighs least, until the rest is short enough to be read.
+    /// Omits the least important lines until the rest is short enough.
     fn shorten(&mut self, findings: usize) {
-        for weight in [Weight::Little, Weight::Fair] {
+        for weight in [Weight::Low, Weight::Medium] {
             if self.is_too_long() {
                 let before = self.lines.len();
                 self.lines.retain(|line| line.weight > weight);
-                self.left_out += before - self.lines.len();
+                self.omitted += before - self.lines.len();
             }
         }
         if self.is_too_long() {
-            self.leave_out_the_middle();
+            self.omit_the_middle();
         }
         if findings > FINDINGS {
-            self.remark(format!("{} more things did not hold", findings - FINDINGS));
+            self.remark(format!("{} more findings", findings - FINDINGS));
         }
-        if self.left_out > 0 {
-            self.remark(format!("{} lesser things are left out", self.left_out));
+        if self.omitted > 0 {
+            self.remark(format!("{} minor events omitted", self.omitted));
         }
     }
 
@@ -168,42 +167,42 @@ impl<'a> Diagram<'a> {
         self.excess() > 0
     }
 
-    /// How many lines there are too many.
+    /// The number of lines above the limit.
     fn excess(&self) -> usize {
         (self.lines.len() + self.participants().len() + FRAME).saturating_sub(LINES)
     }
 
-    /// The beginning and the end tell more than what is between them; what did not hold stays in any case.
-    fn leave_out_the_middle(&mut self) {
+    /// Omits lines between the start and the end of the run. Findings stay.
+    fn omit_the_middle(&mut self) {
         let excess = self.excess();
         let start = (LINES / 3).min(self.lines.len());
         let lines = std::mem::take(&mut self.lines);
         let mut left = 0;
         for (index, line) in lines.into_iter().enumerate() {
-            if index < start || left > excess || line.weight == Weight::All {
+            if index < start || left > excess || line.weight == Weight::Always {
                 self.lines.push(line);
                 continue;
             }
-            // The mark of the gap takes a line of its own.
+            // The mark of the gap is one line too.
             if left == 0 {
                 self.remark("…".to_owned());
             }
             left += 1;
         }
-        self.left_out += left;
+        self.omitted += left;
     }
 
     fn remark(&mut self, text: String) {
         let at = self.lines.last().map_or(Duration::ZERO, |line| line.at);
         self.lines.push(Line {
-            weight: Weight::All,
+            weight: Weight::Always,
             at,
             shape: Shape::Remark,
             text,
         });
     }
 
-    /// Everybody who is in a line, in the order of the lanes.
+    /// The lanes of all lines, in order.
     fn participants(&self) -> Vec<usize> {
         let is_there = |lane: &usize| {
             self.lines.iter().any(|line| match line.shape {
@@ -239,7 +238,7 @@ impl<'a> Diagram<'a> {
             true => names[from].clone(),
             false => format!("{},{}", names[from.min(to)], names[from.max(to)]),
         };
-        let everybody = over(participants[0], participants[participants.len() - 1]);
+        let all_lanes = over(participants[0], participants[participants.len() - 1]);
         for line in &self.lines {
             let words = escaped(&line.text).replace('\n', "<br/>");
             let at = line.at.as_secs_f64();
@@ -248,7 +247,7 @@ impl<'a> Diagram<'a> {
                     format!("    {}{arrow}{}: {at:.3} s {words}\n", names[from], names[to])
                 }
                 Shape::Note(from, to) => format!("    Note over {}: {at:.3} s {words}\n", over(from, to)),
-                Shape::Remark => format!("    Note over {everybody}: {words}\n"),
+                Shape::Remark => format!("    Note over {all_lanes}: {words}\n"),
             };
             text.push_str(&line);
         }
@@ -256,7 +255,7 @@ impl<'a> Diagram<'a> {
     }
 }
 
-/// Records that are the end of another record's arrow: what they tell is told there.
+/// Indices of records that are the end of an earlier record's arrow, which are not drawn again.
 fn arrivals(picture: &Picture) -> impl Iterator<Item = usize> {
     let arrows = picture.events.iter().filter_map(|event| event.arrow.as_ref());
     arrows.filter_map(|arrow| arrow.arrives)
@@ -270,11 +269,11 @@ fn broken(finding: &LabelledFinding) -> Line {
         .unwrap_or_default();
     let at = format!("{:.3}", finding.at.as_secs_f64());
     Line {
-        weight: Weight::All,
+        weight: Weight::Always,
         at: finding.at,
         shape: Shape::Remark,
         text: wrapped(&format!(
-            "✖ {}{about} does not hold at {at} s: {}",
+            "✖ {}{about} failed at {at} s: {}",
             finding.rule, finding.text
         )),
     }
@@ -289,7 +288,7 @@ mod tests {
     use crate::report::played::{entry, played};
 
     const HEADING: Heading = Heading {
-        title: "a cut & what comes of it",
+        title: "a cut & its effects",
         id: "suite/turn/some",
         surface: Surface::Unified,
         seed: 0,
@@ -297,7 +296,7 @@ mod tests {
     };
 
     #[test]
-    fn a_short_run_is_told_with_its_faults_its_ends_and_what_did_not_hold() {
+    fn a_short_run_is_shown_with_its_faults_ends_and_findings() {
         let entry = entry(
             "- start: { as: first, say: gate:hold }\n- await: { gate: hold }\n\
              - cut: { between: [wrapper, server], for: 2s }\n- queue: { is: refuses, for: 40s }\n\
@@ -309,7 +308,7 @@ mod tests {
         insta::assert_snapshot!(sequence(&verdict, &HEADING), @r#"
         sequenceDiagram
             %% turnstile replay some.yaml --seed 0
-            title a cut #38; what comes of it
+            title a cut #38; its effects
             participant client
             participant receiver
             participant server
@@ -332,16 +331,16 @@ mod tests {
             Note over server,wrapper: 3.027 s healed wrapper ↔ server
             Note over server: 3.028 s first completed
             Note over server: 3.028 s server crashes
-            Note over client,gateway: ✖ expectation at line 15 (first) does not hold at 3.028 s:<br/>`first` ended with status "completed", not "failed"
+            Note over client,gateway: ✖ expectation at line 15 (first) failed at 3.028 s:<br/>`first` ended with status "completed", not "failed"
             Note over server: 4.028 s server restarts
             server->>receiver: 63.031 s callback first completed
             receiver-->>server: 63.031 s 200
-            Note over client,gateway: 39 lesser things are left out
+            Note over client,gateway: 39 minor events omitted
         "#);
     }
 
     #[test]
-    fn a_long_run_is_cut_short_and_what_did_not_hold_is_in_it_all_the_same() {
+    fn a_long_run_is_shortened_and_its_findings_are_kept() {
         let steps: String = (0..60)
             .map(|number| format!("- send: {{ as: m{number}, say: idle }}\n- wait: 5s\n"))
             .collect();
@@ -355,19 +354,13 @@ mod tests {
             protocol: Vec::new(),
             at: verdict.played / 2,
             message: None,
-            text: "it does not hold".to_owned(),
+            text: "a finding in the middle".to_owned(),
         };
         verdict.findings.insert(0, in_the_middle);
         let diagram = sequence(&verdict, &HEADING);
         assert!(diagram.lines().count() <= LINES, "{diagram}");
-        for told in [
-            "start first",
-            "✖ some-rule",
-            "m59",
-            "7",
-            "lesser things are left out",
-        ] {
-            assert!(diagram.contains(told), "{told}: {diagram}");
+        for part in ["start first", "✖ some-rule", "m59", "7", "minor events omitted"] {
+            assert!(diagram.contains(part), "{part}: {diagram}");
         }
     }
 }

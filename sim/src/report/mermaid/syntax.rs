@@ -1,10 +1,10 @@
-//! What Mermaid reads, and how anything is said that it must not read.
+//! Mermaid's syntax: identifiers, escaping, line breaks.
 
-/// How wide a line of a note is, in characters, and how many lines it has.
+/// The maximum width of a line of a note in characters, and the maximum number of its lines.
 const NOTE_WIDTH: usize = 64;
 const NOTE_LINES: usize = 4;
 
-/// Words that mean something to Mermaid where a participant's name would stand.
+/// Words that are not allowed as participants' names.
 const RESERVED: [&str; 21] = [
     "activate",
     "actor",
@@ -29,7 +29,7 @@ const RESERVED: [&str; 21] = [
     "rect",
 ];
 
-/// A text in lines that fit into a note, cut off where there are too many.
+/// Wraps a text for a note and truncates it.
 pub(super) fn wrapped(text: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -50,7 +50,7 @@ pub(super) fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What Mermaid calls each party: a word of its own, of letters that mean nothing to it.
+/// A unique identifier for each party.
 pub(super) fn identifiers(names: &[String]) -> Vec<String> {
     let mut taken: Vec<String> = Vec::new();
     for name in names {
@@ -72,7 +72,7 @@ pub(super) fn identifiers(names: &[String]) -> Vec<String> {
     taken
 }
 
-/// A text in which nothing means anything to Mermaid or to the page around it; line ends stay.
+/// Escapes a text for Mermaid and for HTML. Line ends stay.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
@@ -85,13 +85,13 @@ pub(super) fn escaped(text: &str) -> String {
             character => escaped.push(character),
         }
     }
-    // Behind these words Mermaid takes an escape for a colour, and its end away.
+    // After these words Mermaid parses an escape as a colour and removes its end.
     escaped
         .replace("style", "#115;tyle")
         .replace("classDef", "#99;lassDef")
 }
 
-/// A text that stays a comment: in one line, and no directive.
+/// A text for a comment: one line, without a directive.
 pub(super) fn comment(text: &str) -> String {
     let is_odd = |character: char| character.is_control() || matches!(character, '{' | '}' | '%');
     text.replace(is_odd, " ")
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_run_brings_with_it_means_anything_to_mermaid() {
+    fn content_of_a_run_is_escaped() {
         assert_eq!(
             escaped("a;b #c <script> %%{init}%% & end\u{1b}style"),
             "a#59;b #35;c #60;script#62; #37;#37;#123;init#125;#37;#37; #38; end #115;tyle"

@@ -1,8 +1,8 @@
-//! Which sending belongs to which receiving.
+//! Matches records of sent and received messages.
 //!
-//! The server keeps no record of its own: what it is sent and what it sends is seen by whoever it speaks
-//! with, at that one end, and such an arrow is level. Between two parties that both keep a record the two
-//! ends are matched: a request by what it asks, its answer by the exchange that it belongs to.
+//! The server records nothing. Its traffic is recorded only by its peers, so both ends of such an arrow are one record.
+//! If both parties keep a record, the two records are matched: a request by its method, path and body, a response by its
+//! exchange.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +15,33 @@ use turnstile_judge::trace::{Trace, What};
 use super::Lanes;
 use super::words::is_refusal;
 
-/// The fakes' side doors, of whose use they keep no record.
-const SIDE_DOORS: &str = "/test/";
+/// The path prefix of the fakes' control endpoints, whose requests the fakes do not record.
+const CONTROL_ENDPOINTS: &str = "/test/";
 
-/// Something that travels from one party to another.
+/// A message from one party to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::report) struct Arrow {
     /// The sender's lane.
     pub from: usize,
-    /// The addressee's lane.
+    /// The receiver's lane.
     pub to: usize,
-    /// What it is.
+    /// Its kind.
     pub kind: ArrowKind,
-    /// What became of it.
+    /// Whether it arrived.
     pub fate: Fate,
-    /// The record of its arrival, if that is another than the one it belongs to.
+    /// The record of its arrival, if that is a separate record.
     pub arrives: Option<usize>,
 }
 
-/// What travels.
+/// Kinds of arrows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) enum ArrowKind {
     /// A request.
     Request,
-    /// An answer.
+    /// A response.
     Reply,
-    /// A piece of a streamed answer.
+    /// A chunk of a streamed response.
     Chunk,
     /// The opening of a WebSocket.
     Open,
@@ -51,19 +51,19 @@ pub(in crate::report) enum ArrowKind {
     Close,
 }
 
-/// What became of something that was sent.
+/// What happened to a sent message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) enum Fate {
-    /// It arrived, as far as anybody can tell.
+    /// It arrived, or its receiver keeps no record.
     Arrived,
-    /// It is an answer that says no.
+    /// It is a refusal.
     Refused,
-    /// Its addressee keeps a record and has none of it.
+    /// Its receiver keeps a record and did not record it.
     Lost,
 }
 
-/// The arrow of each record of a trace, or none.
+/// The arrow of each record of a trace, if it has one.
 pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<Option<Arrow>> {
     let mut wires = Wires {
         lanes,
@@ -91,20 +91,20 @@ struct Request<'a> {
     method: &'a str,
     path: &'a str,
     body: &'a Value,
-    /// Its sender does not wait for an answer any more.
+    /// Whether its sender has stopped waiting for a response.
     given_up: bool,
 }
 
 struct Wires<'a> {
     lanes: &'a Lanes,
     arrows: Vec<Option<Arrow>>,
-    /// Requests that have not arrived yet, by addressee, oldest first.
+    /// Requests that have not arrived yet, by receiver, oldest first.
     under_way: BTreeMap<&'a str, Vec<Request<'a>>>,
-    /// Whose exchange it is that a party was asked in; none if it is one of the server's.
+    /// The sender's exchange for each exchange of a receiver; `None` if the sender is the server.
     asked: BTreeMap<Numbered<'a>, Option<Numbered<'a>>>,
-    /// Whom an exchange or a socket that a party began leads to.
+    /// The peer of each exchange or socket that a party opened.
     peers: BTreeMap<(Numbered<'a>, Wire), &'a str>,
-    /// Answers that have not arrived yet, by the exchange of whoever asked.
+    /// Responses that have not arrived yet, by the exchange of the requester.
     replies: BTreeMap<Numbered<'a>, usize>,
 }
 
@@ -187,12 +187,12 @@ impl<'a> Wires<'a> {
         let (exchange, party) = (request.exchange, request.exchange.0);
         self.peers.insert((exchange, Wire::Exchange), to);
         self.draw(request.record, party, to, ArrowKind::Request, Fate::Arrived);
-        if to != SERVER && !request.path.starts_with(SIDE_DOORS) {
+        if to != SERVER && !request.path.starts_with(CONTROL_ENDPOINTS) {
             self.under_way.entry(to).or_default().push(request);
         }
     }
 
-    /// `sent` is the sending of the request; the server keeps no record of its own.
+    /// `sent` is the sent request; `None` if the sender is the server, which records nothing.
     fn request_received(&mut self, record: usize, exchange: Numbered<'a>, sent: Option<Request<'a>>) {
         let asker = sent.as_ref().map(|sent| sent.exchange);
         self.asked.insert(exchange, asker);
@@ -210,7 +210,7 @@ impl<'a> Wires<'a> {
         }
     }
 
-    /// The sender of a request does not wait any more.
+    /// Marks a request as abandoned by its sender.
     fn give_up(&mut self, exchange: Numbered<'a>) {
         let requests = self.under_way.values_mut().flatten();
         let given_up = requests.filter(|request| request.exchange == exchange);
@@ -230,7 +230,7 @@ impl<'a> Wires<'a> {
         }
     }
 
-    /// The exchange of the party that asks, if a party was asked by another than the server.
+    /// The exchange of the requester, unless the requester is the server.
     fn asker(&self, exchange: Numbered<'a>) -> Option<Numbered<'a>> {
         self.asked.get(&exchange).copied().flatten()
     }
@@ -239,7 +239,7 @@ impl<'a> Wires<'a> {
         self.peers.get(&((party, number), wire)).copied()
     }
 
-    /// The oldest request that asks that, of those that somebody still waits for if there are any.
+    /// Removes the oldest equal request, preferring requests that are not abandoned.
     fn arrived(&mut self, to: &str, method: &str, path: &str, body: &Value) -> Option<Request<'a>> {
         let under_way = self.under_way.get_mut(to)?;
         let is_it = |request: &Request| (request.method, request.path, request.body) == (method, path, body);
@@ -262,14 +262,14 @@ impl<'a> Wires<'a> {
         }
     }
 
-    /// What one record tells of arrives with another.
+    /// Ends the arrow of a sent record at a received record.
     fn join(&mut self, sent: usize, received: usize) {
         if let Some(arrow) = &mut self.arrows[sent] {
             arrow.arrives = Some(received);
         }
     }
 
-    /// What has not arrived by now never did.
+    /// Marks everything that has not arrived as lost, and returns the arrows.
     fn lose_the_rest(mut self) -> Vec<Option<Arrow>> {
         let requests = self.under_way.values().flatten().map(|request| request.record);
         let lost: Vec<usize> = requests.chain(self.replies.into_values()).collect();

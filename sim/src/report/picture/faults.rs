@@ -1,6 +1,4 @@
-//! What was broken, from when to when.
-//!
-//! Read off the events of the world alone: every fault is recorded as it begins and as it ends.
+//! Faults with their start and end, derived from the events of the world.
 
 use std::time::Duration;
 
@@ -12,73 +10,73 @@ use turnstile_judge::trace::{Trace, What};
 
 use super::{Lanes, microseconds};
 
-/// Something that was broken for a while.
+/// A fault with its duration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::report) struct FaultSpan {
-    /// What it was, in a few words.
+    /// A short description.
     pub text: String,
-    /// What kind of fault it was: faults of one kind look alike.
+    /// Its kind. Faults of one kind look the same.
     pub kind: FaultKind,
-    /// Where.
+    /// The affected party or link.
     pub place: Place,
-    /// The record that it began with.
+    /// The index of the record of its start.
     pub begins: usize,
-    /// The record that it ended with; none if it ended by itself, or never did.
+    /// The index of the record of its end; `None` if it did not end.
     pub ends: Option<usize>,
-    /// When it ended, in microseconds since the beginning of the run; none if it never did.
+    /// The time of its end, in microseconds since the start of the run; `None` if it did not end.
     pub ends_at_us: Option<u64>,
 }
 
-/// Where something is broken.
+/// The place of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) enum Place {
-    /// On the way from one lane to another, and back unless it is one way only.
+    /// A link between two lanes, in both directions unless it is one way.
     Between {
-        /// The sender, if it is one way only.
+        /// The sender, if it is one way.
         from: usize,
         /// The other end.
         to: usize,
-        /// Whether the way back works.
+        /// Whether the other direction works.
         one_way: bool,
     },
-    /// At a party.
+    /// A party.
     At {
         /// Its lane.
         lane: usize,
     },
 }
 
-/// Everything that was broken in a trace, in order of beginning.
+/// The faults of a trace, in order of their start.
 pub(super) fn of(trace: &Trace, lanes: &Lanes) -> Vec<FaultSpan> {
-    let mut book = Book {
+    let mut spans = Spans {
         lanes,
         faults: Vec::new(),
         open: Vec::new(),
     };
     for (record, seen) in trace.records().iter().enumerate() {
         match &seen.what {
-            What::World(event) => book.take(record, seen.at, event),
+            What::World(event) => spans.take(record, seen.at, event),
             What::Step { .. } | What::Queue(_) | What::Observation(_) => {}
         }
     }
-    book.faults
+    spans.faults
 }
 
-struct Book<'a> {
+struct Spans<'a> {
     lanes: &'a Lanes,
     faults: Vec<FaultSpan>,
     open: Vec<Open>,
 }
 
-/// Something that is still broken.
+/// A fault that has not ended.
 struct Open {
     /// Its index among the faults.
     fault: usize,
     what: Broken,
 }
 
-/// What is broken, as far as it matters for what ends it.
+/// The identity of a fault for finding its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Broken {
     /// One or both directions of a link.
@@ -87,7 +85,7 @@ enum Broken {
     Place(Healed),
 }
 
-impl Book<'_> {
+impl Spans<'_> {
     fn take(&mut self, record: usize, at: Duration, event: &WorldEvent) {
         match event {
             WorldEvent::Began { fault, .. } => self.take_fault(record, at, fault),
@@ -144,8 +142,8 @@ impl Book<'_> {
         });
     }
 
-    /// Ends effects in the directions that `healed` has. Where one direction of two goes on, a fault of its own goes on
-    /// for it.
+    /// Ends effects in the directions of `healed`. If only one direction of a two-way effect ends, a one-way fault starts
+    /// for the other.
     fn heal(&mut self, record: usize, at: Duration, healed: &Link, is_meant: impl Fn(LinkEffect) -> bool) {
         let is_healed = |direction: &(&str, &str)| healed.directions().any(|other| other == *direction);
         let mut rest = Vec::new();

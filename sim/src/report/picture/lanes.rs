@@ -1,5 +1,5 @@
-//! The parties, in the order in which they stand beside each other: whoever speaks much with the server
-//! stands near it, clients and receivers on its one side, wrappers and the gateway on the other.
+//! The parties in display order: parties with much traffic to the server are next to it, clients and receivers on one
+//! side, wrappers and the gateway on the other.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use turnstile_fault::{Fault, Place as Healed};
 use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER, ingest_party};
 use turnstile_judge::trace::{SCRIPT, Trace, WORLD, What};
 
-/// Everybody who takes part.
+/// The parties of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(in crate::report) struct Lanes {
@@ -20,7 +20,7 @@ pub(in crate::report) struct Lanes {
 }
 
 impl Lanes {
-    /// Everybody who saw anything in a trace, or was spoken to, or was struck.
+    /// Every party that recorded something, received something, or had a fault.
     pub fn of(trace: &Trace) -> Self {
         let mut names: Vec<&str> = vec![SERVER];
         let mut add = |name| {
@@ -38,7 +38,7 @@ impl Lanes {
                     | Observation::SocketOpened { to, .. }
                     | Observation::SocketRefused { to, .. },
                 ) => add(to),
-                What::World(event) => struck(event).into_iter().for_each(&mut add),
+                What::World(event) => affected(event).into_iter().for_each(&mut add),
                 What::Observation(_) | What::Queue(_) | What::Step { .. } => {}
             }
         }
@@ -53,13 +53,13 @@ impl Lanes {
         &self.names
     }
 
-    /// The place of a party; none if it has no lane, as the script has none.
+    /// The lane of a party; `None` if it has none, like the script.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }
 }
 
-/// Where a party stands; parties of one rank stand in the order in which they appear.
+/// The sort key of a party. Parties of equal rank keep the order of their appearance.
 fn rank(name: &str) -> u8 {
     match name {
         RECEIVER => 1,
@@ -68,13 +68,13 @@ fn rank(name: &str) -> u8 {
         WRAPPER => 4,
         name if name.starts_with(&ingest_party("")) => 5,
         GATEWAY => 6,
-        // Whoever is nobody else is a client.
+        // All other parties are clients.
         _ => 0,
     }
 }
 
-/// The parties that an event of the world concerns; none if it concerns every link.
-pub(in crate::report) fn struck(event: &WorldEvent) -> Vec<&str> {
+/// The parties that an event of the world affects; empty if it affects every link.
+pub(in crate::report) fn affected(event: &WorldEvent) -> Vec<&str> {
     match event {
         WorldEvent::Began { fault, .. } => match fault {
             Fault::Link { link, .. } => vec![&link.from, &link.to],

@@ -1,4 +1,4 @@
-//! The messages of a run: how far each is when, and which records are about which.
+//! The messages of a run with their states, and the records that mention them.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ use crate::script::view::moment_of_event;
 pub(in crate::report) struct Message {
     /// Its id.
     pub id: String,
-    /// What the script calls it, or its id if the script does not.
+    /// Its label in the script, or its id if it has none.
     pub label: String,
-    /// How far it got, each moment with the record in which it was first told of, in order of that.
+    /// Its states in order, each with the index of the first record that shows it.
     pub moments: Vec<(Moment, usize)>,
 }
 
 /// The messages of a run.
 #[derive(Debug)]
 pub(in crate::report) struct Messages {
-    /// Each of them, in order of appearance.
+    /// All messages, in order of appearance.
     pub messages: Vec<Message>,
-    /// For each record the messages that it is about, as places in `messages`.
+    /// For each record, indices into `messages` of the messages that it mentions.
     pub mentions: Vec<Vec<usize>>,
 }
 
 impl Messages {
-    /// Everything that a script calls a message, or that a stream tells of as one.
+    /// The messages that a script labels or a stream reports.
     pub fn of(trace: &Trace, labels: &Labels) -> Self {
         let mut reader = Reader {
             labels,
@@ -68,12 +68,12 @@ impl Messages {
 
 struct Reader<'a> {
     labels: &'a Labels,
-    /// What the labels stand for.
+    /// Message ids by label.
     ids: BTreeMap<&'a str, &'a str>,
     messages: Vec<Message>,
-    /// Ids of messages, and of the agent's answers to them.
+    /// Message indices by the ids of messages and of the agent's replies.
     names: BTreeMap<String, usize>,
-    /// What the exchanges of each party are about: their answers need not say so.
+    /// The messages of the requests of each exchange, because responses need not name them.
     exchanges: BTreeMap<(&'a str, u64), Vec<usize>>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         place
     }
 
-    /// Remembers which message the agent answers with which of its own.
+    /// Remembers to which message a message of the agent replies.
     fn learn_answer(&mut self, observation: &Observation) {
         let (Observation::FrameSent { frame, .. } | Observation::FrameReceived { frame, .. }) = observation
         else {
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// A step calls messages by their labels.
+    /// The messages that a step names by their labels.
     fn in_step(&mut self, what: &What) -> Vec<usize> {
         let What::Step { step, .. } = what else {
             return Vec::new();
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The messages whose names stand in a text, in which no name is part of a longer word.
+    /// The messages whose ids are words of a text.
     fn in_text(&mut self, text: &str) -> Vec<usize> {
         let is_of_name =
             |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
@@ -171,7 +171,7 @@ fn collect_words<'a>(value: &'a Value, words: &mut Vec<&'a str>) {
     }
 }
 
-/// How far a message is, as a stream tells it or an acknowledgement.
+/// The state of a message that a stream event or an acknowledgement reports.
 fn moment_of(observation: &Observation) -> Option<(Moment, &str)> {
     match observation {
         Observation::FrameReceived { frame, .. } => {

@@ -1,16 +1,15 @@
-//! What of a run is drawn, whatever it is drawn on: who takes part, what travels between whom, what was
-//! broken and for how long, how far each message was when.
+//! The content of a drawing of a run, independent of its format: parties, messages between them, faults with their
+//! durations, and the states of the session's messages over time.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `lanes` | the parties, in the order in which they stand beside each other |
-//! | `arrows` | which sending belongs to which receiving |
-//! | `faults` | what was broken, from when to when |
-//! | `messages` | the messages, how far each is, and which records are about which |
-//! | `words` | a few words for each record |
+//! | `lanes` | the parties, in display order |
+//! | `arrows` | matches sent and received records |
+//! | `faults` | faults with their start and end |
+//! | `messages` | the messages, their states, and which records mention them |
+//! | `words` | a short text for each record |
 //!
-//! It is read off the trace alone and serialised for a page as it stands. How anything looks is not decided
-//! here.
+//! It is derived from the trace alone and serialised for the page. The appearance is not decided here.
 
 mod arrows;
 mod faults;
@@ -29,11 +28,11 @@ use turnstile_judge::trace::{Record, What};
 pub(super) use self::arrows::{Arrow, ArrowKind, Fate};
 pub(super) use self::faults::{FaultSpan, Place};
 pub(super) use self::lanes::Lanes;
-pub(super) use self::lanes::struck;
+pub(super) use self::lanes::affected;
 pub(super) use self::messages::{Message, Messages};
 use crate::script::Verdict;
 
-/// A run as it is drawn.
+/// The content of a drawing of a run.
 #[derive(Debug, Serialize)]
 pub(super) struct Picture<'a> {
     /// The parties.
@@ -42,46 +41,46 @@ pub(super) struct Picture<'a> {
     pub messages: Vec<Message>,
     /// Every record, in order.
     pub events: Vec<Event<'a>>,
-    /// What was broken, in order of beginning.
+    /// The faults, in order of their start.
     pub faults: Vec<FaultSpan>,
 }
 
-/// A record as it is drawn.
+/// A record in a drawing.
 #[derive(Debug, Serialize)]
 pub(super) struct Event<'a> {
-    /// The lane of its party; none for the script and the world.
+    /// The lane of its party; `None` for the script and the world.
     pub lane: Option<usize>,
-    /// What kind of thing it is.
+    /// Its kind.
     pub kind: EventKind,
-    /// What happened, in a few words.
+    /// A short description.
     pub headline: String,
-    /// What it carries, as far as there is room.
+    /// Its payload, shortened.
     pub detail: String,
-    /// The messages that it is about, as places in [`Picture::messages`].
+    /// Indices into [`Picture::messages`] of the messages that it mentions.
     pub messages: Vec<usize>,
-    /// What travels, if anything does. A record of an arrival that belongs to an earlier record has none: it
-    /// is that record's arrow that ends here.
+    /// The arrow that starts here. A record of an arrival whose sending was recorded has none: the arrow of that
+    /// record ends here.
     pub arrow: Option<Arrow>,
     /// The record.
     pub record: &'a Record,
 }
 
-/// What kind of thing an event is, as far as it is drawn otherwise.
+/// The kinds of events that are drawn differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum EventKind {
-    /// The script came to a step.
+    /// A step of the script.
     Step,
-    /// Something was done to the world.
+    /// A fault or its end.
     World,
-    /// Something went as it should on a wire.
+    /// Successful communication.
     Wire,
-    /// Something did not: a refusal, a loss, no answer.
+    /// Failed communication: a refusal, a loss, no response.
     Trouble,
 }
 
 impl<'a> Picture<'a> {
-    /// The picture of what was played.
+    /// The content of the drawing of a play.
     pub fn of(verdict: &'a Verdict) -> Self {
         let trace = &verdict.trace;
         let lanes = Lanes::of(trace);
@@ -117,7 +116,7 @@ fn kind_of(what: &What) -> EventKind {
     }
 }
 
-/// A moment of the run in microseconds; no run is so long that this is not exact.
+/// Time since the start of the run in microseconds. Exact for any run shorter than half a million years.
 pub(super) fn microseconds(at: Duration) -> u64 {
     u64::try_from(at.as_micros()).unwrap_or(u64::MAX)
 }

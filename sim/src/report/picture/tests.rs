@@ -1,4 +1,4 @@
-//! That the picture of a run says of it what the trace does.
+//! Tests that a drawing agrees with its trace.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::*;
 use crate::report::played::{entry, played};
 use crate::stage::epoch;
 
-/// A trace in which something happens every second.
+/// A trace with one record a second.
 fn trace(records: Vec<(&str, What)>) -> Trace {
     let mut trace = Trace::new(epoch());
     for (second, (party, what)) in (0..).zip(records) {
@@ -64,7 +64,7 @@ fn is_answered(exchange: u64, status: u16) -> What {
     })
 }
 
-/// Each arrow in a few words: from whom, to whom, with which record it arrives, what became of it.
+/// Each arrow as text: sender, receiver, record of arrival, fate.
 fn arrows(trace: &Trace) -> Vec<String> {
     let lanes = Lanes::of(trace);
     let name = |lane: usize| &lanes.names()[lane];
@@ -84,7 +84,7 @@ fn arrows(trace: &Trace) -> Vec<String> {
     told.collect()
 }
 
-/// Each fault in a few words: what, where, from which record to which or to when.
+/// Each fault as text: label, place, records of start and end or time of end.
 fn faults(trace: &Trace) -> Vec<String> {
     let lanes = Lanes::of(trace);
     let name = |lane: usize| &lanes.names()[lane];
@@ -109,7 +109,7 @@ fn faults(trace: &Trace) -> Vec<String> {
 }
 
 #[test]
-fn what_two_parties_see_of_one_exchange_is_one_arrow_each_way() {
+fn records_of_both_parties_of_an_exchange_are_one_arrow_each_way() {
     let trace = trace(vec![
         ("wrapper", asks(3, "gateway", "/a")),
         ("wrapper", asks(4, "gateway", "/b")),
@@ -136,7 +136,7 @@ fn what_two_parties_see_of_one_exchange_is_one_arrow_each_way() {
 }
 
 #[test]
-fn what_the_server_sends_and_is_sent_is_seen_at_its_other_end() {
+fn traffic_of_the_server_is_drawn_from_the_record_of_its_peer() {
     let opened = What::Observation(Observation::SocketOpened {
         socket: 1,
         to: "server".to_owned(),
@@ -170,7 +170,7 @@ fn what_the_server_sends_and_is_sent_is_seen_at_its_other_end() {
 }
 
 #[test]
-fn what_never_arrives_is_lost_and_a_repetition_is_not_taken_for_what_was_given_up() {
+fn requests_that_do_not_arrive_are_lost_and_a_repetition_is_not_matched_with_an_abandoned_one() {
     let no_answer = What::Observation(Observation::NoReply {
         exchange: 3,
         error: "late".to_owned(),
@@ -195,7 +195,7 @@ fn what_never_arrives_is_lost_and_a_repetition_is_not_taken_for_what_was_given_u
 }
 
 #[test]
-fn a_fault_lasts_until_what_ends_it_and_a_healed_direction_leaves_the_other() {
+fn a_fault_lasts_until_its_end_and_healing_one_direction_leaves_the_other() {
     let link = || Link::between("wrapper", "server");
     let began = |fault: Fault| WorldEvent::of(&fault);
     let ended = |place| WorldEvent::Ended { place };
@@ -232,7 +232,7 @@ fn a_fault_lasts_until_what_ends_it_and_a_healed_direction_leaves_the_other() {
 }
 
 #[test]
-fn a_behaviour_of_the_queue_or_the_wrapper_lasts_until_another_one_or_its_end() {
+fn a_behaviour_of_the_queue_or_the_wrapper_lasts_until_the_next_one_or_its_end() {
     let queue = |is| (WORLD, What::World(WorldEvent::of(&Fault::Queue { is })));
     let wrapper = |deaf| {
         let behaviour = WrapperBehaviour {
@@ -265,7 +265,7 @@ fn a_behaviour_of_the_queue_or_the_wrapper_lasts_until_another_one_or_its_end() 
 }
 
 #[test]
-fn a_played_run_is_drawn_with_its_messages_and_nothing_is_taken_for_lost_that_arrived() {
+fn a_played_run_is_drawn_with_its_messages_and_without_false_losses() {
     let entry = entry(
         "- start: { as: first, say: gate:hold }\n- await: { gate: hold }\n- send: { as: second, say: hang }\n\
          - cut: { between: [wrapper, server], for: 2s }\n- release: hold\n- await: { message: first, is: completed }\n\

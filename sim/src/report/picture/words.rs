@@ -1,7 +1,6 @@
-//! A few words for each record: what happened, and what it carries.
+//! Short texts for each record: a headline and its payload.
 //!
-//! The line that `trace::render` gives a record stands for itself; these words stand beside a drawing that
-//! shows who speaks to whom.
+//! Unlike the lines of `trace::render`, these texts do not name the parties, because the drawing shows them.
 
 use serde_json::Value;
 use turnstile_events::observation::{ClosedBy, Observation};
@@ -11,19 +10,19 @@ use turnstile_fault::Place;
 use turnstile_judge::trace::render::submission_words;
 use turnstile_judge::trace::{Labels, What};
 
-/// Where procedures are, before their names (protocol §2).
+/// The path prefix of procedures (protocol §2).
 const PROCEDURES: &str = "/trpc/";
-/// Characters of what a record carries that there is room for. Its JSON shows all.
+/// The maximum length of a payload in characters. The JSON of the record shows all.
 const DETAIL_WIDTH: usize = 200;
-/// The least status of an answer that says no.
+/// The lowest status of a refusal.
 const FIRST_REFUSAL: u16 = 400;
 
-/// Whether an answer of that status says no.
+/// Whether a response with this status is a refusal.
 pub(in crate::report) fn is_refusal(status: u16) -> bool {
     status >= FIRST_REFUSAL
 }
 
-/// Whether something did not go as it should on a wire.
+/// Whether communication failed.
 pub(in crate::report) fn is_trouble(observation: &Observation) -> bool {
     match observation {
         Observation::ReplyReceived { status, .. } | Observation::ReplySent { status, .. } => {
@@ -37,7 +36,7 @@ pub(in crate::report) fn is_trouble(observation: &Observation) -> bool {
     }
 }
 
-/// What happened.
+/// A short description of the record.
 pub(in crate::report) fn headline(what: &What, labels: &Labels) -> String {
     match what {
         What::Step { line: 0, step } => step.clone(),
@@ -51,7 +50,7 @@ pub(in crate::report) fn headline(what: &What, labels: &Labels) -> String {
     }
 }
 
-/// What it carries, cut off where there is no room; nothing if that is said already.
+/// The payload of the record, shortened; empty if the headline contains it.
 pub(in crate::report) fn detail(what: &What, labels: &Labels) -> String {
     let What::Observation(observation) = what else {
         return String::new();
@@ -101,7 +100,7 @@ fn of_observation(observation: &Observation, labels: &Labels) -> String {
         Observation::NoReply { .. } => "no answer".to_owned(),
         Observation::ChunkSent { data, .. } if data == "[DONE]" => "last chunk".to_owned(),
         Observation::ChunkSent { .. } => "chunk".to_owned(),
-        Observation::PeerGone { .. } => "its peer is gone".to_owned(),
+        Observation::PeerGone { .. } => "peer gone".to_owned(),
         Observation::SocketOpened { path, .. } => format!("{} opened", socket(path)),
         Observation::SocketRefused { path, status, .. } => match status {
             Some(status) => format!("{} refused {status}", socket(path)),
@@ -140,7 +139,7 @@ fn request(method: &str, path: &str, body: &Value, labels: &Labels) -> String {
         words.push(' ');
         words.push_str(labels.get(id).map_or(id, String::as_str));
     }
-    // A callback tells how it ended.
+    // A callback has the message's final status.
     if let Some(status) = body["status"].as_str() {
         words.push(' ');
         words.push_str(status);
@@ -189,7 +188,7 @@ fn frame_name(frame: &Value, labels: &Labels) -> String {
     }
 }
 
-/// What a frame carries, its number first. Of kilo's events the properties are everything.
+/// The payload of a frame, after its event id. Of kilo's events only the properties are shown.
 fn of_frame(frame: &Value) -> String {
     if !frame["streamEventType"].is_string() {
         return written(frame);
@@ -206,7 +205,7 @@ fn of_frame(frame: &Value) -> String {
     }
 }
 
-/// What was done to the world.
+/// The description of a fault or its end.
 fn world(event: &WorldEvent) -> String {
     match event {
         WorldEvent::Began {
@@ -221,7 +220,7 @@ fn world(event: &WorldEvent) -> String {
             };
             let cause = match cause {
                 Cause::Order => "",
-                Cause::Itself => " at the point where it was to",
+                Cause::Itself => " at the armed point",
                 Cause::Panic => " by a panic",
             };
             format!("{fault}{counted}{cause}")
@@ -232,12 +231,12 @@ fn world(event: &WorldEvent) -> String {
             Place::Host(host) => format!("{host} restarts"),
             Place::Disk(host) => format!("{host}: disk healed"),
             Place::Queue => "queue works".to_owned(),
-            Place::Wrapper => "wrapper behaves".to_owned(),
+            Place::Wrapper => "wrapper healed".to_owned(),
         },
     }
 }
 
-/// A step as it might stand in a script.
+/// A step in the syntax of scripts.
 fn as_script(step: &Value) -> String {
     match step {
         Value::Object(fields) => {

@@ -1,21 +1,21 @@
-// Where on the axis of time each row is.
+// Positions of rows on the time axis.
 //
-// A row is an event or something that did not hold. On the busy axis every row has a place of its own, and
-// time that passes without any is cut short; on the true axis distances are proportional to time. Positions
-// are in rows on the one and in microseconds on the other; pixels are the view's business.
+// A row is an event or a finding. On the busy axis rows have equal distances, and pauses are shortened; on the true axis
+// distances are proportional to time. Positions are in rows on the busy axis and in microseconds on the true axis. The
+// view converts them to pixels.
 
-/** Up to here nothing is put between two rows: that is how long things take on a wire, in microseconds. */
+/** Pauses shorter than this get no gap, because network delays are that long; in microseconds. */
 const AT_ONCE_US = 2000;
-/** From here on it is said how much time passes between two rows. */
+/** Pauses of at least this length are labelled; in microseconds. */
 const LONG_US = 500000;
 
-/** How many rows are left free between two rows that are so far apart in time. */
+/** The size of the gap for a pause, in rows. */
 function freeRows(microseconds) {
   if (microseconds < AT_ONCE_US) return 0;
   return Math.min(3, 0.36 * Math.log10(microseconds / AT_ONCE_US));
 }
 
-/** The place in a sorted list before which all numbers are at most `limit`. */
+/** The number of leading elements of a sorted list that are at most `limit`. */
 function upperBound(list, limit) {
   let low = 0;
   let high = list.length;
@@ -46,32 +46,32 @@ class Axis {
         this.rowsOfEvents.push(index);
       }
     });
-    /** Where the last row is. */
+    /** The position of the last row. */
     this.end = Math.max(position, 1);
   }
 
-  /** The row of an event; -1 if it is not shown. */
+  /** The row of an event; -1 if it is hidden. */
   rowOf(event) {
     const place = upperBound(this.events, event) - 1;
     return place >= 0 && this.events[place] === event ? this.rowsOfEvents[place] : -1;
   }
 
-  /** Where an event is, or would be if it were shown. */
+  /** The position of an event, also of a hidden one. */
   ofEvent(event, at) {
     const row = this.rowOf(event);
     if (row >= 0 || this.isTrue) return row >= 0 ? this.positions[row] : at;
-    // Beside the events that happened before it at the same time.
+    // Next to earlier events of the same time.
     const place = upperBound(this.events, event) - 1;
     const before = place >= 0 ? this.rowsOfEvents[place] : -1;
     return this.between(before, at);
   }
 
-  /** Where a moment is. */
+  /** The position of a time. */
   ofTime(at) {
     return this.isTrue ? at : this.between(upperBound(this.times, at) - 1, at);
   }
 
-  /** Where a moment is that lies between a row and the next one. */
+  /** The position of a time between a row and the next one. */
   between(row, at) {
     if (row < 0) return 0;
     const here = this.positions[row];
@@ -81,12 +81,12 @@ class Axis {
     return whole > 0 ? here + ((this.positions[row + 1] - here) * passed) / whole : here;
   }
 
-  /** The rows between two positions, as the first one and the one after the last. */
+  /** The rows between two positions: the first, and the one after the last. */
   range(from, to) {
     return [upperBound(this.positions, from - 1e-9), upperBound(this.positions, to)];
   }
 
-  /** The row that is nearest to a position; -1 if there are none. */
+  /** The row nearest to a position; -1 without rows. */
   nearest(position) {
     const after = upperBound(this.positions, position);
     if (after === 0) return this.rows.length > 0 ? 0 : -1;
@@ -96,12 +96,12 @@ class Axis {
   }
 }
 
-/** A moment of the run, as all reports show it. */
+/** A time of the run in the format of all reports. */
 function seconds(microseconds) {
   return (microseconds / 1e6).toFixed(6);
 }
 
-/** A length of time in a few words. */
+/** A duration as short text. */
 function lapse(microseconds) {
   const whole = microseconds / 1e6;
   if (whole < 0.0095) return `${(microseconds / 1000).toFixed(microseconds < 1000 ? 2 : 1)} ms`;
@@ -112,7 +112,7 @@ function lapse(microseconds) {
   return `${Math.round(whole / 86400)} days`;
 }
 
-/** Round moments between two, at most so many, for a scale; and how many decimals of a second they need. */
+/** At most `count` round times between two times, for a scale, and the number of decimals of a second that they need. */
 function roundMoments(from, to, count) {
   const rough = (to - from) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(Math.max(1, rough)));

@@ -1,4 +1,4 @@
-// Where the columns are, and how much text fits into them.
+// Positions of columns, and text that fits into them.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -12,7 +12,7 @@ function element(name, attributes, text) {
 const pen = document.createElement("canvas").getContext("2d");
 const widths = new Map();
 
-/** How wide a text is, about; good enough to cut it off in time. */
+/** The approximate width of a text, sufficient to truncate it. */
 function widthOf(text, font) {
   const key = font + text;
   let width = widths.get(key);
@@ -25,7 +25,7 @@ function widthOf(text, font) {
   return width;
 }
 
-/** A text that fits, with a sign where it was cut off. */
+/** Truncates a text to a width, with an ellipsis. */
 function fitted(text, room, font) {
   if (room <= 8) return "";
   if (widthOf(text, font) <= room) return text;
@@ -43,7 +43,7 @@ const FONT = "12px system-ui, 'Liberation Sans', sans-serif";
 const SMALL = "11px system-ui, 'Liberation Sans', sans-serif";
 const BOLD = "600 12px system-ui, 'Liberation Sans', sans-serif";
 
-/** Where the columns are, for a width, the lanes that are shown and the bars of the messages. */
+/** The positions of the columns for a width, the visible lanes and the number of bars of messages. */
 class Columns {
   constructor(width, lanes, bars, slots) {
     this.width = width;

@@ -1,21 +1,20 @@
-// Drawing what is in view, and nothing else: however long the run is, the number of elements is bounded by
-// the height of the window. Things of one look that need no words of their own are one path.
+// Draws only the visible part, so the number of elements is bounded by the height of the window, for a run of any length.
+// Elements of one style without text are one path.
 //
-// What is shown, and where on the axis the view is, is `timeline.js`'s business. Whatever a run brought with it
-// is put in place as text, never as markup.
+// `timeline.js` decides what is visible. Content of a run is inserted as text, never as markup.
 
-/** How far a row is from the next one where it can be read, in pixels. */
+/** The distance of readable rows, in pixels. */
 const READABLE = 20;
-/** How far apart two texts must be, in pixels. */
+/** The minimum distance of two texts, in pixels. */
 const TEXT_PITCH = 15;
-/** Below this distance of rows single things are not told apart any more. */
+/** Below this distance of rows, events are drawn merged; in pixels. */
 const DENSE_PITCH = 3;
-/** The most faults, states and things that did not hold that get words of their own at once. */
+/** The maximum number of faults, states and findings with text at a time. */
 const WORDED = 120;
 
-/** One drawing of what is in view. */
+/** One drawing of the visible part. */
 class Drawing {
-  /** `view` has `top`, `scale`, `height`; `shown` all that is drawn; see `timeline.js`. */
+  /** `view` has `top`, `scale` and `height`; `shown` the content; see `timeline.js`. */
   constructor(shown, view, columns) {
     this.shown = shown;
     this.view = view;
@@ -42,14 +41,14 @@ class Drawing {
     return made;
   }
 
-  /** Adds to the one path of all things of that look. */
+  /** Adds to the path of all elements of a style. */
   trace(look, commands) {
     const path = this.paths.get(look);
     if (path) path.push(commands);
     else this.paths.set(look, [commands]);
   }
 
-  /** Puts the paths in place that were added to since the last time. */
+  /** Inserts the paths since the last call. */
   flush() {
     for (const [look, commands] of this.paths) this.add("path", { class: look, d: commands.join("") });
     this.paths.clear();
@@ -74,7 +73,7 @@ class Drawing {
     return this.parts;
   }
 
-  /** What lies behind everything: steps, the selected row, the row under the pointer. */
+  /** The background: steps, the selected row, the row under the pointer. */
   bands() {
     const { columns, view, shown } = this;
     const left = columns.map.width;
@@ -95,7 +94,7 @@ class Drawing {
     if (shown.hovered >= 0 && shown.hovered !== shown.selected) band(shown.hovered, "hover-band");
   }
 
-  /** When the rows are. */
+  /** The times of the rows. */
   scale() {
     const { axis, columns, view } = this;
     if (axis.isTrue) {
@@ -128,7 +127,7 @@ class Drawing {
     }
   }
 
-  /** The shades of what was broken, cut off at the edges of the view. */
+  /** The shaded areas of faults, clipped to the view. */
   faults() {
     this.worded = [];
     const seen = new Set();
@@ -140,7 +139,7 @@ class Drawing {
       const box = { x: left, y: Math.max(-2, top), width: right - left };
       box.height = Math.max(2, Math.min(this.view.height + 2, bottom) - box.y);
       if (box.height < 2 * DENSE_PITCH || this.worded.length === WORDED) {
-        // Many short ones beside each other are one shade.
+        // Many short adjacent faults are one area.
         const y = Math.floor(box.y / DENSE_PITCH) * DENSE_PITCH;
         const key = `${left} ${right} ${y}`;
         if (seen.has(key) && box.height <= DENSE_PITCH) continue;
@@ -156,7 +155,7 @@ class Drawing {
     }
   }
 
-  /** Where a fault begins and ends. */
+  /** The start and end of a fault, in pixels. */
   span(fault) {
     const top = this.yOfEvent(fault.begins);
     if (fault.ends !== null) return [top, this.yOfEvent(fault.ends)];
@@ -164,7 +163,7 @@ class Drawing {
     return [top, this.y(this.axis.end) + READABLE];
   }
 
-  /** Between which two lines a fault lies; nothing if its lane is not shown. */
+  /** The left and right edges of a fault; nothing if its lane is hidden. */
   sides(fault) {
     const { lanes, pitch } = this.columns;
     if (fault.place.between) {
@@ -199,7 +198,7 @@ class Drawing {
     }
   }
 
-  /** What travels. */
+  /** The arrows. */
   wires() {
     const { axis, columns, shown, view } = this;
     const seen = new Set();
@@ -227,7 +226,7 @@ class Drawing {
       const { event } = axis.rows[row];
       if (event !== undefined) one(event);
     }
-    // Those that were sent above what is in view, and arrive in it or below it.
+    // Arrows that start above the view and end in it or below it.
     const before = this.first < axis.rows.length ? (axis.rows[this.first].event ?? axis.rows[this.first].after) : Infinity;
     for (const event of shown.longArrows) {
       if (event >= before) break;
@@ -240,7 +239,7 @@ class Drawing {
     return isTrouble ? `${arrow.kind} trouble` : arrow.kind;
   }
 
-  /** A line with a tip; one that was lost ends on the way, with a cross. */
+  /** An arrow. A lost one ends midway, with a cross. */
   arrow(look, arrow, x1, y1, x2, y2) {
     const isLost = arrow.fate === "lost";
     const [ex, ey] = isLost ? [x1 + (x2 - x1) * 0.6, y1 + (y2 - y1) * 0.6] : [x2, y2];
@@ -260,7 +259,7 @@ class Drawing {
     );
   }
 
-  /** Who saw each thing, what struck connections, where the steps are. */
+  /** The dots of events, the faults of connections, and the ticks of steps. */
   marks() {
     const { axis, columns, shown } = this;
     for (let row = this.first; row < this.last; row += 1) {
@@ -281,7 +280,7 @@ class Drawing {
     this.partner();
   }
 
-  /** What is over in a moment: connections that were reset, finished or silenced. */
+  /** Faults without a duration: connections that were reset, finished or silenced. */
   strike(record, y) {
     if (!["reset", "finished", "silenced"].includes(record.event)) return;
     const place = (name) => this.columns.lanes.get(this.shown.laneOf(name));
@@ -292,7 +291,7 @@ class Drawing {
     this.trace("cross", `M${middle - 4} ${y - 4}l8 8m0 -8l-8 8`);
   }
 
-  /** The whole way of what the selected event is one end of. */
+  /** The whole arrow of the selected event. */
   partner() {
     const { axis, columns, shown } = this;
     const event = shown.selected >= 0 ? axis.rows[shown.selected].event : undefined;
@@ -306,11 +305,11 @@ class Drawing {
     this.add("path", { class: "partner", d: `M${from} ${this.yOfEvent(sent)}L${to} ${this.yOfEvent(end)}` });
   }
 
-  /** How far each message is. */
+  /** The states of the messages. */
   states() {
     const { columns, shown, view } = this;
     const words = [];
-    /** Down to where each slot is taken by a mark. */
+    /** The bottom of the last mark in each slot. */
     const taken = [];
     let signs = columns.slot < 13 ? WORDED : 0;
     for (const bar of shown.bars) {
@@ -346,7 +345,7 @@ class Drawing {
     if (to > from) this.trace(`bar ${part.moment}`, `M${x} ${from.toFixed(1)}h6V${to.toFixed(1)}h-6z`);
   }
 
-  /** Says how far a message is, and whose bar it is unless that is said already. Whether it is said now. */
+  /** Writes the state of a message, and its label unless that is visible. Returns whether the label is written now. */
   stateWords(x, bar, part, isNamed, y, end) {
     const { columns } = this;
     if (part.isEnd) {
@@ -354,7 +353,7 @@ class Drawing {
       this.add("circle", { class: `end ${part.moment}`, cx: x + 3, cy: y, r: 6 });
       this.add("text", { class: "end-sign", x: x + 3, y: y + 0.5 }, SIGNS[part.moment]);
     }
-    // What began above what is in view says so at its top.
+    // A state that started above the view has its text at the top.
     const top = Math.max(y, 9);
     const words = isNamed ? part.moment : `${bar.label} ${part.moment}`;
     const isUpright = !columns.areSlotsWide;
@@ -380,7 +379,7 @@ class Drawing {
     return this.axis.isTrue || this.view.scale >= 11;
   }
 
-  /** Where something did not hold. */
+  /** The findings. */
   findings() {
     const { axis, columns, view } = this;
     const inView = this.shown.findingRows
@@ -396,7 +395,7 @@ class Drawing {
     }
   }
 
-  /** What happened, in words, as far as there is room for them: what tells most is given room first. */
+  /** The texts of the rows for which there is room, the most important first. */
   texts() {
     const { axis } = this;
     const ranks = [[], [], [], []];
@@ -421,7 +420,7 @@ class Drawing {
     });
   }
 
-  /** How much a row tells: 0 is most. */
+  /** The importance of a row: 0 is the highest. */
   rank(row) {
     const { event, finding } = this.axis.rows[row];
     if (finding !== undefined || row === this.shown.selected) return 0;
@@ -430,7 +429,7 @@ class Drawing {
     return headline.startsWith("cloud.message.") ? 2 : 3;
   }
 
-  /** One row, and how many below it have no room. */
+  /** The text of one row, and the number of rows below without room. */
   row(row, y, left) {
     const { axis, columns, shown } = this;
     const { event, finding } = axis.rows[row];
@@ -465,7 +464,7 @@ class Drawing {
     this.parts.append(group);
   }
 
-  /** The whole run in a column, with what is in view of it. */
+  /** The overview: the whole run in a column, with the visible part marked. */
   map() {
     const { axis, columns, shown, view } = this;
     const { width } = columns.map;

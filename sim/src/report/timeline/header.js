@@ -1,4 +1,4 @@
-// The head of the page, the filters, and what the page's address asks for.
+// The header, the filters, and the URL fragment.
 
 function fillHeader() {
   const hasFailed = run.findings.length > 0;
@@ -73,7 +73,7 @@ function fillFilters() {
   on("details-close", unselect);
 }
 
-/** What an address can ask for: `#axis=true&zoom=whole&event=12&message=first&hide=observer&keys`. */
+/** Applies the URL fragment, such as `#axis=true&zoom=whole&event=12&message=first&hide=observer&keys`. */
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const message = run.messages.findIndex(({ label }) => label === asked.get("message"));
@@ -95,7 +95,7 @@ function readAddress() {
   else if (shown.findingRows.length > 0) bringIntoView(shown.findingRows[0][0]);
 }
 
-/** Has a row in the lower part of the view, so that what led to it is above it. */
+/** Scrolls a row to the lower part of the view, so that earlier rows are visible above it. */
 function bringIntoView(row) {
   keepInBounds();
   const y = (shown.axis.positions[row] - view.top) * view.scale;

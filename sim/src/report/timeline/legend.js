@@ -1,10 +1,10 @@
-// What marks look like and mean: the patterns of faults, the signs of ends, and the legend of all of them.
+// Marks and their meaning: patterns of faults, signs of final states, and the legend.
 
-/** The signs of how messages end. */
+/** The signs of final states of messages. */
 const SIGNS = { completed: "✓", failed: "✕", interrupted: "–" };
 const ENDS = ["completed", "failed", "interrupted"];
 
-/** The patterns of the faults, so that no colour has to tell them apart. */
+/** The patterns of faults, which distinguish them without colours. */
 const PATTERNS = {
   cut: "M-2 10L10 -2M6 10L10 6M-2 2L2 -2",
   "black-hole": "M-2 10L10 -2M-2 -2L10 10",
@@ -14,7 +14,7 @@ const PATTERNS = {
   queue: "M2 4H4",
   wrapper: "M4 2V4",
 };
-/** The pattern of a kind without one. */
+/** The pattern of all other kinds. */
 const OTHER_PATTERN = "delay";
 
 function patternOf(kind) {
@@ -31,7 +31,7 @@ function patterns() {
   return all;
 }
 
-/** What the marks mean. */
+/** Draws the legend. */
 function drawLegend() {
   const parts = document.createDocumentFragment();
   const row = (place) => 12 + place * 22;
@@ -39,10 +39,10 @@ function drawLegend() {
     ["request", "request"],
     ["reply", "answer"],
     ["frame", "frame of a WebSocket"],
-    ["chunk", "piece of a streamed answer"],
+    ["chunk", "chunk of a streamed response"],
     ["open", "a WebSocket opens"],
     ["close", "a WebSocket ends"],
-    ["request trouble", "refused, lost or broken off"],
+    ["request trouble", "refused, lost or broken"],
   ];
   let place = 0;
   for (const [look, text] of marks) {
@@ -75,6 +75,6 @@ function drawLegend() {
   parts.append(element("path", { class: "finding-line", d: `M2 ${last}H52` }));
   parts.append(element("path", { class: "finding-flag", d: `M20 ${last - 7}h14v14h-14z` }));
   parts.append(element("text", { class: "finding-sign", x: 27, y: last + 0.5 }, "!"));
-  parts.append(element("text", { x: 66, y: last }, "here something did not hold"));
+  parts.append(element("text", { x: 66, y: last }, "a finding"));
   return parts;
 }

@@ -1,20 +1,19 @@
-//! One run as a page to look at: a lane a party, what travels as arrows, faults as shades, and what did not
-//! hold where it did not.
+//! One run as an interactive page: a lane for each party, arrows for messages, shaded faults, and marked findings.
 //!
-//! The page is one file that loads nothing. What a run brings with it (prompts, bodies, texts of errors)
-//! stands in it as JSON only, in which no tag can begin; the script puts it in place as text. What is drawn
-//! is `picture`'s, how it looks is decided in the files beside this one:
+//! The page is one file that loads nothing. Content of a run (prompts, bodies, texts of errors) is in it only as JSON, in
+//! which no tag can start; the script inserts it as text. The content is derived by `picture`, the appearance is decided
+//! by the files beside this one:
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
 //! | `page.html` | the frame |
-//! | `style.css` | colours and measures, light and dark |
-//! | `axis.js` | where on the axis of time each row is |
-//! | `columns.js` | where the columns are, and what fits into them |
-//! | `legend.js` | what marks look like and mean |
-//! | `drawing.js` | drawing what is in view |
-//! | `header.js` | the head of the page, the filters, the address |
-//! | `timeline.js` | what is shown, and what keys, wheel and pointer do |
+//! | `style.css` | colours and sizes, light and dark |
+//! | `axis.js` | positions of rows on the time axis |
+//! | `columns.js` | positions of columns, and text that fits into them |
+//! | `legend.js` | marks and their meaning |
+//! | `drawing.js` | draws the visible part |
+//! | `header.js` | the header, the filters, the URL fragment |
+//! | `timeline.js` | the state of the view, keys, wheel and pointer |
 
 use std::io;
 
@@ -29,7 +28,7 @@ use crate::suite::Outcome;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
-/// In the order in which they need each other.
+/// In the order of their dependencies.
 const SCRIPTS: [&str; 6] = [
     include_str!("axis.js"),
     include_str!("legend.js"),
@@ -39,10 +38,10 @@ const SCRIPTS: [&str; 6] = [
     include_str!("timeline.js"),
 ];
 
-/// Where in the frame the style, the data and the script belong, in the order in which they stand there.
+/// The placeholders of the style, the data and the script in the frame, in order.
 const PLACES: [&str; 3] = ["/* style */", "/* data */", "/* script */"];
 
-/// The page of the only play, or of the first of several that has findings.
+/// The page of the only play, or of the first play with findings.
 #[derive(Debug)]
 pub struct TimelineReport {
     is_only_play: bool,
@@ -50,7 +49,7 @@ pub struct TimelineReport {
 }
 
 impl TimelineReport {
-    /// A page of one of `plays` plays.
+    /// An empty report for `plays` plays.
     pub fn new(plays: usize) -> Self {
         Self {
             is_only_play: plays == 1,
@@ -145,13 +144,13 @@ pub fn page(verdict: &Verdict, heading: &Heading) -> String {
     filled([STYLE, &inert(&data), &SCRIPTS.concat()])
 }
 
-/// JSON in which no tag and no comment can begin, wherever in a page it stands.
+/// JSON in which no tag and no comment can start, so that it is safe anywhere in a page.
 fn inert(data: &Data) -> String {
     let json = serde_json::to_string(data).expect("all of it is plain data");
     json.replace('<', "\\u003c")
 }
 
-/// The frame with something in each of its places. What is put in is not looked at for places again.
+/// The frame with its placeholders replaced. Inserted parts are not searched for placeholders.
 fn filled(parts: [&str; 3]) -> String {
     let mut page = String::new();
     let mut rest = PAGE;
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
     use crate::report::played::{entry, played};
 
-    /// Something that would run if it were taken for markup.
+    /// A text that would run as markup.
     const HOSTILE: &str =
         "</script><script>document.body.dataset.pwned = 1</script><!-- <img src=x onerror=alert(1)>";
 
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_brings_with_it_is_in_the_page_as_data_only() {
+    fn content_of_a_run_is_in_the_page_as_data_only() {
         let page = hostile_page();
         let (_, data) = page.split_once("id=\"data\">").expect("there is data");
         let (data, script) = data.split_once("</script>").expect("it ends");
@@ -204,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_nobody_for_anything() {
+    fn the_page_loads_nothing() {
         let frame = filled([STYLE, "", &SCRIPTS.concat()]);
         for word in ["http://", "https://", "@import", "url(", "fetch(", "src="] {
             let addresses = frame.matches(word).count();
-            // The name of SVG is no address, and patterns are of the page itself.
+            // The namespace of SVG is not loaded, and patterns are in the page.
             let own = frame.matches("http://www.w3.org/2000/svg").count() * usize::from(word == "http://")
                 + frame.matches("url(#").count() * usize::from(word == "url(");
             assert_eq!(addresses, own, "{word}");

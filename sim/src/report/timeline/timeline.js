@@ -1,4 +1,4 @@
-// What is shown, where on the axis the view is, and what keys, wheel and pointer do.
+// The state of the view: filters, position on the axis, selection; and the handlers of keys, wheel and pointer.
 
 const page = Object.fromEntries(
   ["error", "outcome", "title", "facts", "findings", "message", "parties", "count", "stage", "heads", "drawing",
@@ -14,7 +14,7 @@ window.addEventListener("error", (event) => {
 
 const run = JSON.parse(document.getElementById("data").textContent);
 
-/** All that is drawn. What it is made of is decided by the filters, see `choose`. */
+/** The content of the drawing, selected by the filters in `choose`. */
 const shown = {
   events: run.events,
   faults: run.faults,
@@ -22,9 +22,9 @@ const shown = {
   bars: [],
   slots: 0,
   findingRows: [],
-  /** Events that travel from one record to another, in order. */
+  /** Events whose arrow has two records, in order. */
   longArrows: [],
-  /** The event that was sent, by the event of its arrival. */
+  /** The sent event for each received event. */
   sentBy: new Map(),
   selected: -1,
   hovered: -1,
@@ -33,13 +33,13 @@ const shown = {
   density,
 };
 
-/** What was chosen. */
+/** The filters. */
 const choice = { isTrue: false, message: -1, hidden: new Set() };
 
-/** The part of the axis that is in view: its top, pixels for each unit of the axis, its height in pixels. */
+/** The visible part of the axis: its top, pixels per unit of the axis, its height in pixels. */
 const view = { top: -Infinity, scale: READABLE, height: 600, width: 800 };
 
-/** The most pixels for a microsecond of the true axis: finer than that nothing on a wire is. */
+/** The maximum of pixels per microsecond on the true axis; network events are not closer than that. */
 const MOST_FOR_MICROSECOND = 0.2;
 
 let columns = null;
@@ -51,12 +51,12 @@ run.events.forEach((event, index) => {
   }
 });
 
-/** What happened in a row, in words. */
+/** The texts of a row. */
 function wordsOf(row) {
   if (row.finding !== undefined) {
     const { rule, text, at_us } = run.findings[row.finding];
-    const sentence = `${seconds(at_us)} seconds: ${rule} does not hold. ${text}`;
-    return { who: "does not hold", headline: rule, detail: text, line: 0, sentence };
+    const sentence = `${seconds(at_us)} seconds: ${rule} failed. ${text}`;
+    return { who: "finding", headline: rule, detail: text, line: 0, sentence };
   }
   const { arrow, headline, detail, kind, record } = run.events[row.event];
   let who = record.party;
@@ -68,7 +68,7 @@ function wordsOf(row) {
   return { who, headline, detail, line, sentence: `${seconds(record.at_us)} seconds, ${who}: ${headline}` };
 }
 
-/** How tall the parts of a column of that height are, and how much happens in each part of the run. */
+/** The bin height of the overview for a height in pixels, and the number of rows in each bin. */
 function density(height) {
   if (density.of !== shown.axis || density.height !== height) {
     const parts = new Map();
@@ -85,7 +85,7 @@ function density(height) {
   return density.result;
 }
 
-/** Whether an event is among those that were chosen. Faults, and steps that name no message, concern all. */
+/** Whether an event passes the filters. Faults, and steps that name no message, always do. */
 function isChosen(event) {
   const { kind, lane, messages } = run.events[event];
   if (kind === "world" || (kind === "step" && messages.length === 0)) return true;
@@ -93,7 +93,7 @@ function isChosen(event) {
   return choice.message < 0 || messages.includes(choice.message);
 }
 
-/** Makes the axis and what lies along it anew, after something else was chosen, and stays where it was. */
+/** Rebuilds the axis and the rows after a change of filters, and keeps the position. */
 function choose(isTrue = choice.isTrue) {
   const anchor = anchorOf();
   const isOtherAxis = isTrue !== choice.isTrue;
@@ -123,7 +123,7 @@ function choose(isTrue = choice.isTrue) {
   page.count.textContent = `${rows.length - shown.findingRows.length} of ${run.events.length} events`;
 }
 
-/** Puts the messages' bars beside each other, as few as can be. */
+/** Assigns the messages' bars to the smallest number of columns. */
 function placeBars() {
   const { axis } = shown;
   const at = (event) => axis.ofEvent(event, run.events[event].record.at_us);
@@ -146,7 +146,7 @@ function placeBars() {
   shown.slots = ends.length;
 }
 
-/** What stays where it is when the axis changes: the selected row if it is in view, else the one in the middle. */
+/** The row that keeps its place when the axis changes: the selected row if it is visible, otherwise the one in the middle. */
 function anchorOf() {
   const { axis } = shown;
   if (!axis || axis.rows.length === 0) return null;
@@ -177,7 +177,7 @@ function restore(anchor) {
   if (row >= 0) view.top = shown.axis.positions[row] - anchor.y / view.scale;
 }
 
-/** Keeps the run in sight and the scale within reason. */
+/** Limits the position and the scale. */
 function keepInBounds() {
   const { end } = shown.axis;
   const whole = (view.height - 2 * READABLE) / end;
@@ -190,7 +190,7 @@ function keepInBounds() {
 
 let isPlanned = false;
 
-/** Draws before the next frame. */
+/** Schedules drawing for the next frame. */
 function draw() {
   if (isPlanned) return;
   isPlanned = true;
@@ -212,7 +212,7 @@ function drawNow() {
   report();
 }
 
-/** What a test wants to know, in the page itself. */
+/** Attributes of the page for tests. */
 function report() {
   const arrows = run.events.filter((event) => event.arrow).length;
   Object.assign(document.body.dataset, {
@@ -229,7 +229,7 @@ function report() {
   });
 }
 
-/* Moving along. */
+/* Scrolling and zooming. */
 
 function pan(pixels) {
   view.top += pixels / view.scale;
@@ -252,13 +252,13 @@ function showWhole() {
 
 function showRows() {
   const middle = view.top + view.height / 2 / view.scale;
-  // On the true axis: so that what happens on a wire can be told apart.
+  // On the true axis, so that network events are separate.
   view.scale = choice.isTrue ? READABLE / AT_ONCE_US : READABLE;
   view.top = middle - view.height / 2 / view.scale;
   draw();
 }
 
-/** So that the steps of the run fill the view on the true axis, with a little of what came after them. */
+/** The scale at which the steps of the run fill the view on the true axis, with a margin after them. */
 function scaleOfSteps() {
   return (view.height - 3 * READABLE) / Math.max(run.played_us * 1.05, AT_ONCE_US);
 }
@@ -270,7 +270,7 @@ function setAxis(isTrue) {
   draw();
 }
 
-/* Selecting. */
+/* Selection. */
 
 function select(row) {
   if (row < 0 || row >= shown.axis.rows.length) return;
@@ -296,7 +296,7 @@ function selectEvent(event) {
   if (row >= 0) select(row);
 }
 
-/** The event at the other end of what the selected one is an end of. */
+/** The event at the other end of the selected event's arrow. */
 function otherEnd(event) {
   const arrives = run.events[event].arrow?.arrives;
   return arrives ?? shown.sentBy.get(event);
@@ -311,7 +311,7 @@ function showDetails() {
   if (row.finding !== undefined) {
     const { at_us, message, text } = run.findings[row.finding];
     const about = message === null ? "" : `, message ${run.messages[message].label}`;
-    page["details-facts"].textContent = `does not hold at ${seconds(at_us)} s${about}`;
+    page["details-facts"].textContent = `failed at ${seconds(at_us)} s${about}`;
     page["details-json"].textContent = text;
     return;
   }
@@ -381,7 +381,7 @@ function setHelp(isShown) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  // Elsewhere the same keys mean something else.
+  // Outside of the drawing these keys have other meanings.
   const isElsewhere = event.target.closest?.("select, input, pre") && event.key !== "Escape";
   const act = KEYS[event.key];
   if (!act || isElsewhere) return;
@@ -400,7 +400,7 @@ page.drawing.addEventListener("wheel", (event) => {
   else pan(pixels);
 }, { passive: false });
 
-/** A drag: where it began, and what it moves. */
+/** A drag: its start, and what it moves. */
 let drag = null;
 
 page.drawing.addEventListener("pointerdown", (event) => {
@@ -450,7 +450,7 @@ function hover(row) {
   draw();
 }
 
-/** Brings the part of the run into view that is at that height of the map. */
+/** Scrolls to the part of the run at a height of the overview. */
 function goTo(y) {
   const position = ((y - 2) / (view.height - 4)) * shown.axis.end;
   view.top = position - view.height / 2 / view.scale;
@@ -464,5 +464,5 @@ view.width = page.drawing.clientWidth || view.width;
 view.height = page.drawing.clientHeight || view.height;
 readAddress();
 drawNow();
-// Before the frame in which the size changed is seen, not after it.
+// Draw before the resized frame is painted, not after it.
 new ResizeObserver(drawNow).observe(page.drawing);

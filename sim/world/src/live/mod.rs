@@ -26,9 +26,6 @@ mod line;
 mod network;
 mod server;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -26,9 +26,6 @@ mod host;
 mod links;
 mod network;
 
-#[cfg(test)]
-mod tests;
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Stage {
-    fn behaving(behaviour: &Value) -> Self {
+    pub(super) fn behaving(behaviour: &Value) -> Self {
         let mut stage = Self::new();
         stage.set_behaviour(behaviour);
         stage
@@ -16,7 +16,7 @@ impl Stage {
     }
 
     /// Loses the ingest and reopens it.
-    fn lose_and_regain(&mut self, link: u64) {
+    pub(super) fn lose_and_regain(&mut self, link: u64) {
         self.input(Input::LinkLost(LinkId(link), None));
         self.wait();
         self.input(Input::LinkOpened(LinkId(link + 1)));

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use turnstile_reference::identity::MessageId;
+use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::legacy::model::execution::{self, Execution};
 use turnstile_reference::legacy::model::{name_execution, name_execution_after};
 use turnstile_reference::model::metadata::{CallbackTarget, GateThreshold};
 use turnstile_reference::session::wrapper::Run;
-use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Session};
+use turnstile_reference::session::{CallbackJob, CallbackOwner, Input, Reply, Session};
 
 use super::executions;
 use super::ledger::Ledger;
@@ -40,6 +40,15 @@ pub struct Callbacks {
     resumed_at: Option<Timestamp>,
     /// Whether the current input may finalize the batch without an idle.
     needs_no_idle: bool,
+    /// The terminal event of a run, if the current input is one.
+    terminal: Option<Terminal>,
+}
+
+/// The terminal event of a run.
+#[derive(Debug)]
+struct Terminal {
+    run: WrapperRunId,
+    gate_result: Option<String>,
 }
 
 #[derive(Debug)]
@@ -91,6 +100,7 @@ impl Callbacks {
             callbacks: BTreeMap::new(),
             resumed_at: None,
             needs_no_idle: false,
+            terminal: None,
         }
     }
 
@@ -102,8 +112,12 @@ impl Callbacks {
 
     pub fn take_input(&mut self, seen: &Observation, sender: Option<&Sender>, ledger: &Ledger) {
         let run = sender.and_then(Sender::run);
+        self.terminal = None;
         self.needs_no_idle = match seen.input {
-            Input::Interrupt | Input::Delete => true,
+            Input::Interrupt => {
+                matches!(seen.reply, Reply::Interrupt(report) if report.interrupted > 0)
+            }
+            Input::Delete => true,
             Input::IngestEvent { .. } => run.is_some() && seen.is_terminal_event(),
             _ => false,
         };
@@ -177,26 +191,38 @@ impl Callbacks {
             return;
         }
         let (_, name, data) = seen.frame().expect("the input is a frame");
-        let is_of_run =
-            |batch: &&mut Batch| ledger.turn(&batch.representative).sent_by.as_ref() == Some(&run.id);
-        if let Some(batch) = self.batch.as_mut().filter(is_of_run) {
-            batch.gate_released = true;
-            if let ("complete", Some(result)) = (name, data["gateResult"].as_str()) {
-                self.gate_results
-                    .entry(batch.representative.clone())
-                    .or_insert_with(|| result.to_owned());
-            }
+        let gate_result = data["gateResult"].as_str().filter(|_| name == "complete");
+        self.terminal = Some(Terminal {
+            run: run.id.clone(),
+            gate_result: gate_result.map(str::to_owned),
+        });
+        self.release_gate(ledger);
+    }
+
+    /// The terminal event of a run ends the wait of its representative for a gate result.
+    fn release_gate(&mut self, ledger: &Ledger) {
+        let (Some(batch), Some(terminal)) = (&mut self.batch, &self.terminal) else {
+            return;
+        };
+        if ledger.turn(&batch.representative).sent_by.as_ref() != Some(&terminal.run) {
+            return;
+        }
+        batch.gate_released = true;
+        if let Some(result) = &terminal.gate_result {
+            self.gate_results
+                .entry(batch.representative.clone())
+                .or_insert_with(|| result.clone());
         }
     }
 
-    pub fn take_message_event(&mut self, id: &MessageId, event: &MessageEvent) {
+    pub fn take_message_event(&mut self, id: &MessageId, event: &MessageEvent, ledger: &Ledger) {
         match event {
             MessageEvent::Queued => {
                 if let Some(target) = &self.target {
                     self.targets.insert(id.clone(), target.clone());
                 }
             }
-            MessageEvent::Sent => self.idle = false,
+            MessageEvent::Sent => self.idle = ledger.early_idle.is_some(),
             MessageEvent::Ended(end) => {
                 self.needs_no_idle |= end.source == "delivery_failure";
                 if self.targets.contains_key(id) {
@@ -204,6 +230,7 @@ impl Callbacks {
                         representative: id.clone(),
                         gate_released: false,
                     });
+                    self.release_gate(ledger);
                 }
             }
         }

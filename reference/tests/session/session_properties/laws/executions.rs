@@ -399,7 +399,7 @@ fn terminal_end(event: &Event) -> End {
         },
         "interrupted" => End {
             status: "interrupted",
-            error: Some("Interrupted by the wrapper".to_owned()),
+            error: text("reason").or(Some("Interrupted by the wrapper".to_owned())),
             gate: None,
         },
         _ => End {

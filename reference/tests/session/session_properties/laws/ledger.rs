@@ -3,7 +3,7 @@
 
 mod settlement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
@@ -26,7 +26,15 @@ pub struct Ledger {
     last_generation: u64,
     /// The accepted sockets, with their runs.
     sockets: BTreeMap<SocketId, Run>,
+    /// The sockets that a newer one replaced and whose end was not reported.
+    replaced: BTreeSet<SocketId>,
     in_flight: Option<InFlight>,
+    /// The run that accepts messages in the current input.
+    accepts: Option<WrapperRunId>,
+    /// The time of a root idle after the wrapper had reported the message in delivery (R6.40).
+    pub early_idle: Option<Timestamp>,
+    /// The assistant messages, with the turns that they answer.
+    replies: BTreeMap<String, Answer>,
     /// Whether a workspace was ever ready (protocol §4).
     warm: bool,
     /// The prepared message.
@@ -56,6 +64,20 @@ struct InFlight {
     message: MessageId,
     run: WrapperRunId,
     allocated: bool,
+    /// Whether the workspace is ready.
+    is_prepared: bool,
+    /// Whether the wrapper has reported the message.
+    is_taken: bool,
+    /// The end of the message if the wrapper confirms it, because its run has ended (R6.31).
+    ended: Option<String>,
+}
+
+/// An assistant message by its last update.
+#[derive(Debug)]
+struct Answer {
+    message: MessageId,
+    fails: bool,
+    is_finished: bool,
 }
 
 impl Ledger {
@@ -67,7 +89,11 @@ impl Ledger {
             run_before: None,
             last_generation: 0,
             sockets: BTreeMap::new(),
+            replaced: BTreeSet::new(),
             in_flight: None,
+            accepts: None,
+            early_idle: None,
+            replies: BTreeMap::new(),
             warm: metadata.workspace.is_some() || metadata.lifecycle.prepared_at.is_some(),
             prepared: metadata.initial_message.clone(),
             kilo_session: metadata.identity.kilo_session_id.clone(),
@@ -85,7 +111,7 @@ impl Ledger {
     /// Handles an event of a message: each kind occurs once, and in order.
     pub fn take_message_event(&mut self, id: &MessageId, event: &MessageEvent) -> Result<(), Violation> {
         self.events.push((id.clone(), event.summary()));
-        let run = self.run.as_ref().map(|run| run.id.clone());
+        let accepts = self.accepts.clone();
         let turn = self.turn_mut(id);
         let is_first = match event {
             MessageEvent::Queued | MessageEvent::Sent => turn.is_queued(),
@@ -100,7 +126,7 @@ impl Ledger {
         match event {
             MessageEvent::Queued => {}
             MessageEvent::Sent => {
-                turn.sent_by = run;
+                turn.sent_by = accepts;
             }
             MessageEvent::Ended(end) => {
                 let failures = (end.source == "delivery_failure").then_some(turn.failures as u64);
@@ -135,13 +161,6 @@ impl Ledger {
             self.in_flight,
             self.queued().next()
         );
-        let at_work = self.current_socket().is_some() && !self.accepted().is_empty();
-        ensure!(
-            delivery.ensure_ready != at_work,
-            Law::Settlement,
-            "a wrapper at work ({at_work}) gets a delivery with ensure_ready {}",
-            delivery.ensure_ready
-        );
         let allocated = self.run.is_none();
         ensure!(
             if allocated {
@@ -158,7 +177,11 @@ impl Ledger {
             message: id.clone(),
             run: run.id.clone(),
             allocated,
+            is_prepared: false,
+            is_taken: false,
+            ended: None,
         });
+        self.early_idle = None;
         self.last_generation = run.fence.generation;
         self.run = Some(run.clone());
         Ok(())
@@ -178,15 +201,29 @@ impl Ledger {
         Ok(())
     }
 
-    /// The run was released, which cancels a delivery to it.
+    /// The run was released.
     pub fn take_loss(&mut self, run: &WrapperRunId) {
         self.run.take_if(|current| current.id == *run);
-        self.in_flight.take_if(|delivery| delivery.run == *run);
+    }
+
+    /// The delivery in progress was cut short.
+    pub fn take_cancellation(&mut self, run: &WrapperRunId) -> Result<(), Violation> {
+        let cancelled = self.in_flight.take_if(|delivery| delivery.run == *run);
+        ensure!(
+            cancelled.is_some(),
+            Law::Settlement,
+            "a delivery to {run} was cut short, and {:?} is in progress",
+            self.in_flight
+        );
+        self.early_idle = None;
+        Ok(())
     }
 
     pub fn crash(&mut self) {
         self.sockets.clear();
+        self.replaced.clear();
         self.in_flight = None;
+        self.early_idle = None;
     }
 
     /// Judges the events that occurred against the expected ones.
@@ -200,6 +237,14 @@ impl Ledger {
                 self.events
             );
         }
+        let is_stale = |delivery: &InFlight| delivery.ended.is_none() && !self.is_current(&delivery.run);
+        ensure!(
+            !self.in_flight.as_ref().is_some_and(is_stale),
+            Law::Settlement,
+            "{:?} is still in progress, and {:?} is current",
+            self.in_flight,
+            self.run
+        );
         let can_change_snapshot = matches!(
             seen.input,
             Input::Prepare | Input::Resume | Input::ClientConnected
@@ -344,7 +389,7 @@ impl Ledger {
         let current = self.run.as_ref()?;
         self.sockets
             .iter()
-            .rfind(|(_, run)| *run == current)
+            .rfind(|(socket, run)| *run == current && !self.replaced.contains(socket))
             .map(|(socket, _)| *socket)
     }
 

@@ -135,10 +135,11 @@ impl<'a> Observation<'a> {
         (name == "kilocode").then(|| (data["event"].as_str().unwrap_or_default(), &data["properties"]))
     }
 
-    /// Whether the frame is the terminal event of a wrapper.
+    /// Whether the frame is the terminal event of a wrapper, with valid data.
     fn is_terminal_event(&self) -> bool {
         self.frame().is_some_and(|(_, name, data)| match name {
-            "complete" | "interrupted" => true,
+            "complete" => data["exitCode"].is_number(),
+            "interrupted" => true,
             "error" => data["fatal"] == true,
             _ => false,
         })
@@ -296,6 +297,10 @@ impl Laws {
             }
             Effect::Broadcast(event) => self.judge_message_event(seen, event),
             Effect::Deliver(delivery) => self.ledger.take_delivery(seen.now, delivery),
+            Effect::CancelDelivery(run) => {
+                self.reached.insert("a delivery is cut short".to_owned());
+                self.ledger.take_cancellation(run)
+            }
             Effect::Send(socket, command) => {
                 self.reached.insert(format!("{command:?}"));
                 if self.executions.knows_socket(*socket) {
@@ -308,7 +313,7 @@ impl Laws {
                 self.reached.insert(format!("close {code}"));
                 Ok(())
             }
-            Effect::EndStreams | Effect::CancelDelivery(_) => Ok(()),
+            Effect::EndStreams => Ok(()),
             Effect::CallbackGivenUp(owner, too_large) => Err(Violation::new(
                 Law::CallbackBody,
                 format!("the callback of {owner} is given up, and no job is large: {too_large}"),
@@ -348,8 +353,9 @@ impl Laws {
                 .justify(seen.now, &message, &event, &self.ledger)?;
         }
         self.ledger.take_message_event(&message, &event)?;
-        self.supervision.take_message_event(seen.now, &event);
-        self.callbacks.take_message_event(&message, &event);
+        self.supervision
+            .take_message_event(seen.now, &event, &self.ledger);
+        self.callbacks.take_message_event(&message, &event, &self.ledger);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::session::wrapper::Run;
-use turnstile_reference::session::{Effect, Input, Reply, ToWrapper};
+use turnstile_reference::session::{Input, Reply, ToWrapper};
 
 use super::ledger::Ledger;
 use super::{Law, MessageEvent, Observation, Sender, Violation, ensure};
@@ -29,7 +29,7 @@ pub struct Supervision {
     output_at: Timestamp,
     /// The extension of the no-output deadline by restarts (R7.32).
     output_allowance: Duration,
-    /// The time of the last frame or acceptance.
+    /// The time of the last pong, meaningful output or acceptance, or of the reopening after a grace (R7.20).
     sign_at: Timestamp,
     /// The previous two times as of the last commit of deadlines.
     written_output_at: Timestamp,
@@ -61,6 +61,8 @@ struct Answer {
     message: MessageId,
     /// Whether its last update has an error.
     fails: bool,
+    /// Whether its last update finished it.
+    is_finished: bool,
     /// Whether any update had an error.
     has_failed: bool,
 }
@@ -118,9 +120,12 @@ impl Supervision {
         let (Some((_, name, _)), Some(Sender::Run(_))) = (seen.frame(), sender) else {
             return;
         };
-        self.sign_at = seen.now;
         let is_idle = matches!(seen.kilo(), Some(("session.idle", _)));
-        if !is_idle && !matches!(name, "pong" | "heartbeat" | "wrapper_resumed") {
+        let is_meaningful = !is_idle && !matches!(name, "pong" | "heartbeat" | "wrapper_resumed");
+        if is_meaningful || name == "pong" {
+            self.sign_at = seen.now;
+        }
+        if is_meaningful {
             self.output_at = seen.now;
             self.output_allowance = Duration::ZERO;
         }
@@ -144,6 +149,7 @@ impl Supervision {
             let answer = Answer {
                 message: answers,
                 fails,
+                is_finished: !info["time"]["completed"].is_null(),
                 has_failed: fails || known.is_some_and(|known| known.has_failed),
             };
             self.replies.insert(reply.to_owned(), answer);
@@ -175,8 +181,9 @@ impl Supervision {
                     && end.error.as_deref() == Some("Wrapper disconnected")
             }
             ("wrapper_failure", Some("wrapper_failure")) => {
-                self.pinged_at.is_some_and(|at| lapsed(at, PROTOCOL.pong_timeout))
-                    || lapsed(self.output_at, PROTOCOL.no_output_timeout)
+                is_connected
+                    && (self.pinged_at.is_some_and(|at| lapsed(at, PROTOCOL.pong_timeout))
+                        || lapsed(self.output_at, PROTOCOL.no_output_timeout))
             }
             ("idle_reconciliation", reason) => {
                 self.fits_answers(id, &end.status, reason)
@@ -204,16 +211,21 @@ impl Supervision {
             .filter(|answer| answer.message == *id)
             .peekable();
         match (status, reason) {
-            ("failed", Some("missing_assistant_reply")) => answers.peek().is_none(),
+            ("failed", Some("missing_assistant_reply")) => {
+                let is_none = answers.peek().is_none();
+                let is_unfinished = answers.all(|answer| !answer.is_finished && !answer.fails);
+                is_none || is_unfinished && !PROTOCOL.unfinished_reply_counts
+            }
             ("failed", Some("assistant_error")) => answers.any(|answer| answer.has_failed),
-            ("completed", None) => answers.any(|answer| !answer.fails),
+            ("completed", None) => answers
+                .any(|answer| !answer.fails && (answer.is_finished || PROTOCOL.unfinished_reply_counts)),
             _ => false,
         }
     }
 
-    pub fn take_message_event(&mut self, now: Timestamp, event: &MessageEvent) {
+    pub fn take_message_event(&mut self, now: Timestamp, event: &MessageEvent, ledger: &Ledger) {
         if *event == MessageEvent::Sent {
-            self.idle_at = None;
+            self.idle_at = ledger.early_idle;
             self.ready_at = None;
             self.accepted_at = now;
             self.output_at = now;
@@ -224,8 +236,9 @@ impl Supervision {
 
     pub fn take_command(&mut self, seen: &Observation, command: ToWrapper) -> Result<(), Violation> {
         if command == ToWrapper::Ping {
-            // An unanswered ping may be sent again to a wrapper that reconnects.
-            let repeats = self.pinged_at.is_some() && matches!(seen.input, Input::IngestOpened { .. });
+            // An unanswered ping is sent again on a socket that replaces an open one (R7.35).
+            let is_opened = matches!(seen.input, Input::IngestOpened { .. });
+            let repeats = self.pinged_at.is_some() && is_opened && self.connected;
             ensure!(
                 repeats || self.sign_at + PROTOCOL.ping_interval <= seen.now,
                 Law::Supervision,
@@ -242,15 +255,9 @@ impl Supervision {
     /// Judges whether time alone may release a run without unfinished messages.
     pub fn justify_loss(&self, seen: &Observation, ledger: &Ledger) -> Result<(), Violation> {
         let lapsed = |since: Option<Timestamp>, duration| since.is_some_and(|at| at + duration <= seen.now);
-        // A run is also released to make way for the next delivery after an interrupt (R6.27).
-        let makes_way = seen
-            .effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Deliver(_)));
         let is_unconnected = ledger.current_socket().is_none();
         ensure!(
-            makes_way
-                || lapsed(self.idle_at, PROTOCOL.keep_warm)
+            lapsed(self.idle_at, PROTOCOL.keep_warm)
                 || lapsed(self.ready_at, PROTOCOL.ready_only_timeout)
                 || self.idle_at.is_none() && lapsed(self.idling_since, PROTOCOL.ready_only_timeout)
                 || lapsed(self.pinged_at, PROTOCOL.pong_timeout)
@@ -280,7 +287,14 @@ impl Supervision {
         let connected = ledger.current_socket().is_some();
         match (std::mem::replace(&mut self.connected, connected), connected) {
             (true, false) => self.unconnected_since = seen.now,
-            (false, true) => self.connected_since = seen.now,
+            (false, true) => {
+                self.connected_since = seen.now;
+                // Nothing could arrive without a socket (R7.20).
+                self.pinged_at = None;
+                self.sign_at = seen.now;
+                self.output_at = seen.now;
+                self.output_allowance = Duration::ZERO;
+            }
             _ => {}
         }
         if seen.writes.core {
@@ -313,7 +327,7 @@ impl Supervision {
     /// The latest times of deadlines.
     fn due(&self, ledger: &Ledger, works: bool, connected: bool) -> [(&'static str, Option<Timestamp>); 7] {
         let unwatched_since = self.unconnected_since.max(self.accepted_at).max(self.resumed_at);
-        let pong = self.pinged_at.filter(|_| works && self.ping_binds);
+        let pong = self.pinged_at.filter(|_| works && connected && self.ping_binds);
         let ping = (works && connected && self.pinged_at.is_none())
             // Pings require a socket.
             .then(|| self.sign_at.max(self.connected_since));
@@ -332,7 +346,7 @@ impl Supervision {
             ("the ping", ping.map(|at| at + PROTOCOL.ping_interval * 2)),
             (
                 "the output",
-                works.then(|| {
+                (works && connected).then(|| {
                     let at = (self.output_at + PROTOCOL.no_output_timeout)
                         .max(self.resumed_at + PROTOCOL.resume_delay);
                     at + self.output_allowance

@@ -176,7 +176,7 @@ impl World {
     /// Completes a delivery, and opens the wrapper's socket if it `connects`.
     pub(super) fn serve(&mut self, place: usize, connects: bool) -> Result<(), Violation> {
         let run = self.deliveries[place].run.clone();
-        if self.deliveries[place].ensure_ready && !self.prepare(place)? {
+        if !self.prepare(place)? {
             // The host cancels the delivery, unless a crash already ended it.
             if place < self.deliveries.len() {
                 self.report(place, Report::Retryable)?;

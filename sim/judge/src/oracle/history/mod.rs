@@ -31,7 +31,8 @@ pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{
-    Binding, Delivery, ImportedIngest, Ingest, Preparation, ProtocolError, Stop, WrapperAnswer, WrapperFrame,
+    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Preparation, ProtocolError, Stop, WrapperAnswer,
+    WrapperFrame,
 };
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
@@ -94,6 +95,8 @@ pub struct History {
     pub deliveries: Vec<Delivery>,
     /// Ingest sockets that the server accepted from wrappers, in order of opening.
     pub ingests: Vec<Ingest>,
+    /// Attempts to open an ingest socket that the wrapper gave up without an answer.
+    pub lost_openings: Vec<LostOpening>,
     /// Ingest sockets that the server accepted from wrappers of imported executions, in order of opening.
     pub imported_ingests: Vec<ImportedIngest>,
     /// Orders to stop that reached the wrapper, in order of arrival.

@@ -10,9 +10,9 @@ use turnstile_events::observation::Observation;
 
 use super::wire::{self, Fence};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, Preparation,
-    ProtocolError, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperAnswer,
-    WrapperFrame,
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening,
+    Preparation, ProtocolError, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame,
+    WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Trace, What};
@@ -121,6 +121,12 @@ impl<'a> Reader<'a> {
             Observation::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
                 self.reading_refused(path);
             }
+            Observation::SocketRefused {
+                to,
+                path,
+                status: None,
+                ..
+            } if to == SERVER => self.opening_lost(at, path),
             Observation::FrameReceived { socket, frame, .. } => {
                 self.frame_received(at, (party, *socket), frame);
             }
@@ -142,6 +148,16 @@ impl<'a> Reader<'a> {
         {
             let session = self.session(session);
             self.readings.insert(session, None);
+        }
+    }
+
+    /// An attempt to open an ingest socket ended without an answer.
+    fn opening_lost(&mut self, at: Duration, path: &str) {
+        if let (Some(session), Some(fence)) = (wire::ingest_session(path), Fence::of_path(path)) {
+            let session = self.session(session);
+            self.history
+                .lost_openings
+                .push(LostOpening { session, fence, at });
         }
     }
 

@@ -96,7 +96,8 @@ impl Delivery {
 
     /// Whether the wrapper accepted it.
     pub fn is_accepted(&self) -> bool {
-        self.status() == Some(200)
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.is_success() && answer.body["status"] == "sent")
     }
 
     /// Whether the wrapper refused the request as invalid.
@@ -129,6 +130,18 @@ pub struct Ingest {
     pub opened_at: Duration,
     /// Time at which the wrapper noticed its end.
     pub closed_at: Option<Duration>,
+}
+
+/// An attempt to open an ingest socket that ended without an answer that the wrapper has read. The server may have
+/// accepted the socket.
+#[derive(Debug)]
+pub struct LostOpening {
+    /// The session.
+    pub session: Arc<str>,
+    /// The fence that it was for.
+    pub fence: Fence,
+    /// Time at which the wrapper gave up.
+    pub at: Duration,
 }
 
 /// An ingest socket of an imported execution's wrapper (protocol §5, §10).

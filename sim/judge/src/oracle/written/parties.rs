@@ -50,13 +50,23 @@ impl Writer {
     pub(in crate::oracle) fn delivered_with(&mut self, message: &str, finalization: Value) {
         let body = json!({"message": {"id": message}, "finalization": finalization,
             "session": {"ingestUrl": self.ingest_url()}});
-        self.wrapper_requested("/job/prompt", body, 200, Value::Null);
+        self.wrapper_requested(
+            "/job/prompt",
+            body,
+            200,
+            json!({"status": "sent", "messageId": message}),
+        );
     }
 
     /// The wrapper receives a message of the run of that generation and accepts it.
     pub(in crate::oracle) fn delivered_to(&mut self, message: &str, generation: u64) {
         let body = json!({"message": {"id": message}, "session": self.binding(generation)});
-        self.wrapper_requested("/job/prompt", body, 200, Value::Null);
+        self.wrapper_requested(
+            "/job/prompt",
+            body,
+            200,
+            json!({"status": "sent", "messageId": message}),
+        );
     }
 
     /// The wrapper receives a message and refuses it.

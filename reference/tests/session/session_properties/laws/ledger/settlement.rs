@@ -1,6 +1,7 @@
 //! The effects of an input on the messages, and its reply, derived from the known state (protocol §3 to §6). Effects
 //! of time alone are judged elsewhere.
 
+use serde_json::Value;
 use turnstile_reference::identity::{MessageId, WrapperRunId};
 use turnstile_reference::model::metadata::Finalization;
 use turnstile_reference::refusal::{Code, Refusal};
@@ -8,7 +9,7 @@ use turnstile_reference::session::admission::{Ack, Admission, AgentChoice, Deliv
 use turnstile_reference::session::wrapper::{CLOSE_REPLACED, CLOSE_STALE, DeliveryFailure, IngestClaim, Run};
 use turnstile_reference::session::{Effect, Input, InterruptReport, Reply, SocketId, ToWrapper};
 
-use super::{InFlight, Ledger, Turn};
+use super::{Answer, InFlight, Ledger, Turn};
 use crate::session_properties::laws::executions::Executions;
 use crate::session_properties::laws::{Law, MessageEvent, Observation, Sender, Violation, ensure};
 use crate::session_properties::protocol::PROTOCOL;
@@ -22,6 +23,10 @@ impl Ledger {
         executions: &Executions,
     ) -> Result<(), Violation> {
         self.events.clear();
+        self.accepts = self.run.as_ref().map(|run| run.id.clone());
+        if let (Some(_), Some(("message.updated", properties))) = (sender, seen.kilo()) {
+            self.take_reply(&properties["info"]);
+        }
         self.run_before.clone_from(&self.run);
         self.expected = Some(Vec::new());
         match seen.input {
@@ -45,6 +50,7 @@ impl Ledger {
                     seen.reply
                 );
                 if wanted {
+                    self.in_flight.as_mut().expect("it is in progress").is_prepared = true;
                     self.warm = true;
                     self.kilo_session = workspace.kilo_session_id.clone();
                 }
@@ -65,6 +71,7 @@ impl Ledger {
             },
             Input::IngestClosed { socket, .. } => {
                 self.sockets.remove(socket);
+                self.replaced.remove(socket);
             }
             Input::Resume
             | Input::Enqueued { .. }
@@ -175,8 +182,8 @@ impl Ledger {
 
     /// The effect of a user interrupt on the messages.
     fn expect_interrupted(&mut self) -> usize {
-        let mut ended = self.accepted();
-        ended.extend(self.queued().map(|(id, _)| id.clone()));
+        let mut ended: Vec<MessageId> = self.queued().map(|(id, _)| id.clone()).collect();
+        ended.extend(self.accepted());
         for id in &ended {
             self.expect(id, "interrupted interrupted interrupt");
         }
@@ -184,6 +191,7 @@ impl Ledger {
     }
 
     fn take_interrupt(&mut self, seen: &Observation, executions: &Executions) -> Result<(), Violation> {
+        let has_work = !self.accepted().is_empty() || self.in_flight.is_some();
         let report = InterruptReport {
             interrupted: self.expect_interrupted(),
             imported: executions.unfinished(),
@@ -195,7 +203,19 @@ impl Ledger {
             "the interrupt should be answered with {report:?}, not {:?}",
             seen.reply
         );
-        self.judge_stop(seen)
+        let releases = report.interrupted > 0 && has_work && self.run.is_some();
+        let released = seen
+            .effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::StopWrapper(_)));
+        ensure!(
+            released.count() == usize::from(releases),
+            Law::Settlement,
+            "an interrupt that ends {} messages, with work of the run: {has_work}, led to {:?}",
+            report.interrupted,
+            seen.effects
+        );
+        if releases { self.judge_stop(seen) } else { Ok(()) }
     }
 
     /// The connected wrapper must receive a kill.
@@ -239,36 +259,44 @@ impl Ledger {
         let Some(delivery) = self.in_flight.take_if(is_this) else {
             return; // The delivery was cancelled with its run.
         };
-        let turn = self.turn_mut(id);
         match result {
             Ok(()) => {
-                if turn.is_queued() {
+                self.accepts = Some(run.clone());
+                if self.turns[id].is_queued() {
                     self.expect(id, MessageEvent::Sent.summary());
+                    if let Some(ended) = delivery.ended {
+                        self.expect(id, ended);
+                    }
                 }
             }
             Err(failure) => {
-                if delivery.allocated && turn.sent_by.is_none() {
+                self.early_idle = None;
+                if delivery.allocated && self.turns[id].sent_by.is_none() {
                     self.run = None;
                 }
-                let delays = if self.warm {
-                    &PROTOCOL.delivery_retry_delays_warm[..]
-                } else {
-                    &PROTOCOL.delivery_retry_delays_cold[..]
-                };
-                let turn = self.turn_mut(id);
-                if !turn.is_queued() {
-                    return;
-                }
-                turn.failures += 1;
-                let is_permanent = PROTOCOL
-                    .permanent_refusals
-                    .iter()
-                    .any(|code| code == failure.code.as_str());
-                match delays.get(turn.failures - 1).filter(|_| !is_permanent) {
-                    Some(delay) => turn.retry_at = Some(seen.now + *delay),
-                    None => self.expect(id, "failed exhausted delivery_failure"),
+                if self.turns[id].is_queued() {
+                    self.count_failure(seen, id, failure.code.as_str());
                 }
             }
+        }
+    }
+
+    /// A failed attempt is repeated after its delay, or exhausts the message (§4).
+    fn count_failure(&mut self, seen: &Observation, id: &MessageId, code: &str) {
+        let delays = if self.warm {
+            &PROTOCOL.delivery_retry_delays_warm[..]
+        } else {
+            &PROTOCOL.delivery_retry_delays_cold[..]
+        };
+        let is_permanent = PROTOCOL
+            .permanent_refusals
+            .iter()
+            .any(|permanent| permanent == code);
+        let turn = self.turn_mut(id);
+        turn.failures += 1;
+        match delays.get(turn.failures - 1).filter(|_| !is_permanent) {
+            Some(delay) => turn.retry_at = Some(seen.now + *delay),
+            None => self.expect(id, "failed exhausted delivery_failure"),
         }
     }
 
@@ -294,7 +322,8 @@ impl Ledger {
             let closed = self.sockets.iter().filter(|(_, run)| **run == claimed);
             for (replaced, _) in closed {
                 ensure!(
-                    seen.effects.contains(&Effect::Close(*replaced, CLOSE_REPLACED)),
+                    !self.replaced.insert(*replaced)
+                        || seen.effects.contains(&Effect::Close(*replaced, CLOSE_REPLACED)),
                     Law::StaleFence,
                     "the socket {replaced} was not replaced"
                 );
@@ -304,44 +333,110 @@ impl Ledger {
         Ok(())
     }
 
+    fn take_reply(&mut self, info: &Value) {
+        let answers = info["parentID"].as_str().map(str::parse);
+        if let ("assistant", Some(id), Some(Ok(message))) = (
+            info["role"].as_str().unwrap_or_default(),
+            info["id"].as_str(),
+            answers,
+        ) {
+            let answer = Answer {
+                message,
+                fails: !info["error"].is_null(),
+                is_finished: !info["time"]["completed"].is_null(),
+            };
+            self.replies.insert(id.to_owned(), answer);
+        }
+    }
+
     /// The effects of a wrapper's frame (protocol §6).
     fn take_frame(&mut self, seen: &Observation, run: &Run) {
-        if let Some(("message.updated", properties)) = seen.kilo() {
-            let info = &properties["info"];
-            let ended = match (&info["error"], &info["time"]["completed"]) {
-                (error, _) if !error.is_null() => "failed assistant_error assistant_message_event",
-                (_, completed) if !completed.is_null() => "completed - assistant_message_event",
-                _ => return,
-            };
-            let parent = info["parentID"].as_str().and_then(|id| id.parse().ok());
-            if let Some(id) = parent.filter(|id| self.turns.get(id).is_some_and(|turn| turn.end.is_none()))
-                && info["role"] == "assistant"
-            {
-                if self.turns[&id].is_queued() {
-                    self.expect(&id, MessageEvent::Sent.summary());
+        match seen.kilo() {
+            Some(("message.updated", properties)) => self.take_message_update(&properties["info"]),
+            Some(("session.idle", properties)) if self.is_root(&properties["sessionID"]) => {
+                if self.taken().is_some() {
+                    self.early_idle = Some(seen.now);
                 }
-                self.expect(&id, ended);
             }
+            _ => {}
         }
-        let (Some((_, name, _)), true) = (seen.frame(), seen.is_terminal_event()) else {
+        if !seen.is_terminal_event() {
             return;
+        }
+        let taken = self.taken();
+        if let Some(id) = &taken {
+            self.expect(id, MessageEvent::Sent.summary());
+        }
+        let mut accepted = self.accepted();
+        accepted.extend(taken.clone());
+        accepted.sort_by_key(|id| (self.turns[id].admitted_at, id.clone()));
+        let ended = match seen.frame() {
+            Some((_, "interrupted", _)) => Some("interrupted interrupted interrupt"),
+            Some((_, "error", _)) => Some("failed wrapper_error wrapper_failure"),
+            _ => None,
         };
-        let ended = match name {
-            "interrupted" => "interrupted interrupted interrupt",
-            "error" => "failed wrapper_error wrapper_failure",
-            _ => {
-                if self.accepted().is_empty() {
-                    self.run = None;
-                }
-                if self.in_flight.is_some() && self.run.is_none() && accepts_socket_of(seen, run) {
-                    // The protocol leaves open whether a message in delivery counts as the run's work (R6.21).
-                    self.run = Some(run.clone());
-                }
-                return;
+        for id in &accepted {
+            self.expect(id, ended.unwrap_or_else(|| self.end_by_replies(id)));
+        }
+        let is_waiting = |delivery: &&mut InFlight| !accepted.contains(&delivery.message);
+        let waiting = self.in_flight.as_mut().filter(is_waiting);
+        let waiting = waiting.filter(|delivery| self.turns[&delivery.message].is_queued());
+        match (waiting, ended) {
+            // The message in delivery is about to become the run's work (R6.21).
+            (Some(_), None) => return,
+            (Some(delivery), Some(ended)) if delivery.is_prepared => delivery.ended = Some(ended.to_owned()),
+            (Some(delivery), Some(_)) => {
+                let id = delivery.message.clone();
+                self.count_failure(seen, &id, "WRAPPER_START_FAILED");
             }
+            (None, _) => {}
+        }
+        self.run.take_if(|current| current == run);
+    }
+
+    fn take_message_update(&mut self, info: &Value) {
+        let parent = info["parentID"].as_str().filter(|_| info["role"] == "assistant");
+        if let Some(delivery) = &mut self.in_flight {
+            let reported = [info["id"].as_str(), parent];
+            delivery.is_taken |= reported.contains(&Some(delivery.message.as_str()));
+        }
+        let ended = match (&info["error"], &info["time"]["completed"]) {
+            (error, _) if !error.is_null() => "failed assistant_error assistant_message_event",
+            (_, completed) if !completed.is_null() => "completed - assistant_message_event",
+            _ => return,
         };
-        for id in self.accepted() {
+        let answered = parent.and_then(|id| id.parse().ok());
+        if let Some(id) = answered.filter(|id| self.turns.get(id).is_some_and(|turn| turn.end.is_none())) {
+            if self.turns[&id].is_queued() {
+                self.expect(&id, MessageEvent::Sent.summary());
+            }
             self.expect(&id, ended);
+        }
+    }
+
+    /// The message in delivery, if it is queued and the wrapper has reported it.
+    fn taken(&self) -> Option<MessageId> {
+        let delivery = self.in_flight.as_ref().filter(|delivery| delivery.is_taken)?;
+        let id = &delivery.message;
+        self.turns[id].is_queued().then(|| id.clone())
+    }
+
+    fn is_root(&self, session: &Value) -> bool {
+        session.as_str() == self.kilo_session.as_deref()
+    }
+
+    /// The end of a message by the answers to it (R7.21–R7.24).
+    fn end_by_replies(&self, id: &MessageId) -> &'static str {
+        let answers = || self.replies.values().filter(|answer| answer.message == *id);
+        let is_completed = answers().any(|answer| answer.is_finished && !answer.fails);
+        let is_failed = answers().any(|answer| answer.fails);
+        let is_begun = answers().next().is_some();
+        if is_completed || !is_failed && is_begun && PROTOCOL.unfinished_reply_counts {
+            "completed - idle_reconciliation"
+        } else if is_failed {
+            "failed assistant_error idle_reconciliation"
+        } else {
+            "failed missing_assistant_reply idle_reconciliation"
         }
     }
 
@@ -350,20 +445,4 @@ impl Ledger {
             .get_or_insert_default()
             .push((id.clone(), summary.into()));
     }
-}
-
-/// Whether the session would accept another socket of `run`.
-fn accepts_socket_of(seen: &Observation, run: &Run) -> bool {
-    let claim = IngestClaim {
-        run: run.id.clone(),
-        fence: run.fence.clone(),
-    };
-    let opened = Input::IngestOpened {
-        socket: SocketId::MAX,
-        claim,
-    };
-    matches!(
-        seen.session.clone().handle(seen.now, opened).reply,
-        Reply::Ingest(Ok(()))
-    )
 }

@@ -67,7 +67,7 @@ const WAIVERS: &[(Mark, &str)] = &[
 ];
 
 /// The reason why a mark is not expected to be hit; `None` without a waiver.
-pub(super) fn argument_for(mark: Mark) -> Option<&'static str> {
-    let argued = WAIVERS.iter().find(|(argued, _)| *argued == mark);
-    argued.map(|(_, why)| *why)
+pub(super) fn waiver_for(mark: Mark) -> Option<&'static str> {
+    let waiver = WAIVERS.iter().find(|(waived, _)| *waived == mark);
+    waiver.map(|(_, reason)| *reason)
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
-use crate::{AnyWorld, Machine, Stopped, WorldError, WorldKind};
+use turnstile_world::{AnyWorld, Machine, Stopped, WorldError, WorldKind};
 
 type Stream = Box<dyn ByteStream>;
 

@@ -15,7 +15,7 @@ use turnstile_events::world::WorldEvent;
 use turnstile_fault::Link;
 use turnstile_seams::{ByteStream, ClockExt as _};
 
-use super::{Machine, Stopped, World};
+use turnstile_world::{Machine, Stopped, World};
 
 type Stream = Box<dyn ByteStream>;
 

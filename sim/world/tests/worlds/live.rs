@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::ByteStream;
 
-use super::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
-use crate::{AnyWorld, Stopped};
+use turnstile_world::live::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
+use turnstile_world::{AnyWorld, Stopped};
 
 const SERVER: &str = "server";
 const AUTHORITY: &str = "server:1";

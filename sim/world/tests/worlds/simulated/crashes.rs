@@ -1,11 +1,13 @@
 //! Tests of crashes and restarts, and of what is left on the disks.
 
+use std::cell::Cell;
+
 use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
 use turnstile_events::world::Cause;
 use turnstile_fault::{DiskBehaviour, Fault, Place};
+use turnstile_world::Disk;
 
 use super::*;
-use crate::Disk;
 
 const TABLE: TableDefinition<&str, u64> = TableDefinition::new("table");
 
@@ -168,7 +170,22 @@ fn a_connection_abandoned_during_a_cut_frees_its_port() {
 #[test]
 fn only_synced_data_survives_a_crash() {
     let mut world = world(10);
-    let client = add_client(&mut world, "host");
+    let found: Log = Log::default();
+    let (seen, is_restarted) = (found.clone(), Cell::new(false));
+    world.add_host("host", move |machine| {
+        if is_restarted.replace(true) {
+            let database = open(&machine.disk);
+            for key in ["synced", "unsynced", "posthumous"] {
+                seen.add(format!("{key} {}", has(&database, key)));
+            }
+            seen.add(format!(
+                "scratch {}",
+                machine.disk.open("scratch").unwrap().len().unwrap()
+            ));
+        }
+        Box::pin(async {})
+    });
+    let client = world.machine("host").unwrap();
     let old = open(&client.disk);
     put(&old, "synced", Durability::Immediate).unwrap();
     put(&old, "unsynced", Durability::None).unwrap();
@@ -182,19 +199,6 @@ fn only_synced_data_survives_a_crash() {
     assert!(client.disk.open("data/test.redb").is_err());
     drop(old);
 
-    let found: Log = Log::default();
-    let seen = found.clone();
-    world.hosts[0].boot = std::rc::Rc::new(move |machine: Machine| {
-        let database = open(&machine.disk);
-        for key in ["synced", "unsynced", "posthumous"] {
-            seen.add(format!("{key} {}", has(&database, key)));
-        }
-        seen.add(format!(
-            "scratch {}",
-            machine.disk.open("scratch").unwrap().len().unwrap()
-        ));
-        Box::pin(async {})
-    });
     world.heal(&Place::host("host")).unwrap();
     assert_eq!(
         found.all(),
@@ -204,7 +208,9 @@ fn only_synced_data_survives_a_crash() {
 
 #[test]
 fn a_file_that_shrinks_and_grows_is_zero_in_the_new_part() {
-    let file = Disk::new(0).open("file").unwrap();
+    let mut world = world(12);
+    let client = add_client(&mut world, "host");
+    let file = client.disk.open("file").unwrap();
     file.write(0, b"abcdef").unwrap();
     file.sync_data().unwrap();
     file.set_len(2).unwrap();

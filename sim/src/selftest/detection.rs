@@ -1,0 +1,92 @@
+//! Which oracle and which script must detect each mutant.
+
+use turnstile_mutants::Rule;
+
+use super::name_of;
+
+/// The oracle that must detect the mutant of `rule` in every script that exercises the rule, independent of the script's
+/// expectations.
+pub fn oracle_of(rule: Rule) -> &'static str {
+    match rule {
+        Rule::EnqueueIsAwaited
+        | Rule::CallbackRetryIsDurable
+        | Rule::LastOfBatchIsRepresentative
+        | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
+        Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
+            "every-acked-message-ends"
+        }
+        Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
+        Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
+        Rule::TerminalOnce => "terminal-once",
+        Rule::SnapshotTellsOfFailed => "clients-show-the-same-badges",
+        Rule::ReplayIsWhole => "replay-is-exact",
+        Rule::CallbackTargetIsSecret => "no-secret-leaves",
+        Rule::QueueLimitIsExact => "ten-pending-at-most",
+        Rule::RepeatIsAdmittedOnce => "states-go-forward",
+        Rule::RebindForgetsAbort => "interrupted-only-if-asked",
+        Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
+        Rule::LastSlotExhausts => "exhausted-by-its-tries",
+    }
+}
+
+/// The id of a script that detects the mutant of `rule`, in the simulated world and in the witness.
+pub fn script_of(rule: Rule) -> &'static str {
+    match rule {
+        Rule::EnqueueIsAwaited => "suite/callback/queue-refuses-for-a-while",
+        Rule::CallbackRetryIsDurable => "suite/callback/queue-refuses-over-a-restart",
+        Rule::QueuedIsPending => "suite/crash/acceptance-not-stored",
+        Rule::PendingIsQueued => "suite/crash/server-during-the-retries",
+        Rule::LastOfBatchIsRepresentative => "suite/callback/two-batches",
+        Rule::CallbackNamesItsExecution => "regressions/interrupt-during-a-hanging-delivery",
+        Rule::GateWaitIsOfItsRun => "suite/callback/gate-of-another-run",
+        Rule::RebindForgetsAbort => "suite/interrupt/never-says-that-it-stopped",
+        Rule::ReconnectCancelsGrace => "regressions/ping-lost-with-its-socket",
+        Rule::StaleFenceIsRefused => "suite/callback/gate-after-the-loss",
+        Rule::TerminalOnce => "suite/interrupt/end-on-its-way",
+        Rule::TerminalBeforeRemoval => "suite/crash/wrapper-gone-for-good",
+        Rule::LastSlotExhausts => "suite/crash/wrapper-never-there",
+        Rule::SnapshotTellsOfFailed => "regressions/kill-overtakes-a-feed",
+        Rule::ReplayIsWhole => "suite/crash/ack-lost",
+        Rule::CallbackTargetIsSecret => "suite/legacy/execution-loses-its-wrapper",
+        Rule::QueueLimitIsExact => "suite/queue/overflow-then-interrupt",
+        Rule::RepeatIsAdmittedOnce => "suite/crash/ack-lost",
+    }
+}
+
+/// The mutant with this name on the command line.
+pub fn mutant_named(name: &str) -> Option<Rule> {
+    Rule::ALL.into_iter().find(|rule| name_of(*rule) == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use turnstile_judge::rules::RuleId;
+
+    use super::*;
+    use crate::selftest::is_oracle;
+
+    #[test]
+    fn the_oracle_of_a_mutant_exists() {
+        for rule in Rule::ALL {
+            assert!(is_oracle(oracle_of(rule)), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn mutants_violate_rules_of_the_protocol() {
+        for rule in Rule::ALL {
+            assert!(!rule.ids().is_empty(), "{rule:?}");
+            for id in rule.ids() {
+                assert!(id.parse::<RuleId>().is_ok(), "{rule:?} names {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mutant_has_a_unique_name() {
+        for rule in Rule::ALL {
+            assert_eq!(mutant_named(&name_of(rule)), Some(rule));
+        }
+        assert_eq!(mutant_named("terminal"), None);
+    }
+}
