@@ -84,7 +84,7 @@ fn in_network(kind: FaultKind, arguments: NetworkArguments) -> Injection {
     let fault = match (effect, ConnectionEnd::of(kind)) {
         (Some(effect), _) => Fault::on(&link, effect),
         (None, Some(end)) => Fault::end_of(&link.from, &link.to, end),
-        (None, None) => unreachable!("a fault of the network strikes a link or connections"),
+        (None, None) => unreachable!("a fault of the network affects a link or connections"),
     };
     Injection::read(fault, lasts, spots)
 }

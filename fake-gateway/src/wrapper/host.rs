@@ -113,7 +113,7 @@ impl Host {
                 self.last_request += 1;
                 let id = RequestId(self.last_request);
                 self.answers.insert(id, answer);
-                Input::Request(id, request)
+                Input::Request(id, Box::new(request))
             }
         }
     }

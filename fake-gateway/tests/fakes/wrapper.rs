@@ -490,6 +490,31 @@ async fn health_and_status_name_the_work() {
 }
 
 #[tokio::test]
+async fn a_tool_loop_is_one_turn_with_a_message_for_each_answer() {
+    let mut stage = Stage::ready().await;
+    let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:tools:2:done").await;
+    let (mut finished, mut tools, mut texts) = (Vec::new(), 0, Vec::new());
+    loop {
+        let frame = ingest.next().await;
+        let data = &frame["data"];
+        match name(&frame).as_str() {
+            "message.updated" if data["info"]["time"]["completed"].is_number() => {
+                assert_eq!(data["info"]["parentID"], "msg_1");
+                finished.push(data["info"]["id"].clone());
+            }
+            "message.part.updated" if data["part"]["type"] == "tool" => tools += 1,
+            "message.part.updated" => texts.push(data["part"]["text"].as_str().unwrap().to_owned()),
+            "session.idle" => break,
+            _ => {}
+        }
+    }
+    finished.dedup();
+    assert_eq!((finished.len(), tools), (3, 2));
+    assert_eq!(texts, ["step-1 ", "step-2 ", "done"]);
+    ingest.names_until("complete").await;
+}
+
+#[tokio::test]
 async fn a_snapshot_is_sent_on_request() {
     let mut stage = Stage::ready().await;
     let mut ingest = stage.prompt_and_connect("msg_1", "__fake__:gate:hold").await;

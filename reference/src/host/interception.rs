@@ -1,10 +1,11 @@
 //! Hooks for tests of the harness between a session and its host.
 //!
-//! Without an [`Interceptor`] these hooks cost nothing. This module only defines where they are called.
+//! Without an [`Interceptor`] these hooks cost nothing. This module defines where they are called. A host calls
+//! [`Interceptor::before`], then [`decide`], commits, and reads the session again if the result says so.
 
 use super::Subscription;
 use crate::session::commit::Commit;
-use crate::session::{Effect, Input, Reply, Session, Stored};
+use crate::session::{Decision, Effect, Input, Reply, Session, Stored, Writes};
 use jiff::Timestamp;
 
 /// Observes and changes the inputs and the decisions of sessions.
@@ -61,4 +62,38 @@ pub struct Decided<'a> {
     pub commit: Commit<'a>,
     /// The effects after the commit, in order.
     pub effects: Vec<Effect>,
+}
+
+/// Lets a session decide about an input, and an interceptor, if any, change the decision. Returns the decision to
+/// commit, and what happens to the session in memory afterwards. `writes` receives what the session changed, which the
+/// commit borrows.
+pub fn decide<'a>(
+    interceptor: Option<&dyn Interceptor>,
+    session: &'a mut Session,
+    now: Timestamp,
+    input: Input,
+    writes: &'a mut Writes,
+) -> (Decided<'a>, Memory) {
+    let watched = interceptor.map(|interceptor| (interceptor, session.clone(), input.clone()));
+    let Decision {
+        reply,
+        writes: written,
+        effects,
+    } = session.handle(now, input);
+    *writes = written;
+    let session = &*session;
+    let mut decided = Decided {
+        session,
+        reply,
+        commit: session.commit(writes),
+        effects,
+    };
+    let memory = match &watched {
+        Some((interceptor, before, input)) => {
+            let moment = Moment { now, before, input };
+            interceptor.decided(&moment, &mut decided)
+        }
+        None => Memory::Stays,
+    };
+    (decided, memory)
 }

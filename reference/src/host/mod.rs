@@ -19,14 +19,14 @@ use turnstile_seams::{BoxFuture, Clock};
 use self::handle::Unanswered::NotStored;
 pub use self::handle::{Claim, Description, IngestSocket, SessionHandle, Subscription, ToIngest, Unanswered};
 use self::handle::{Command, IngestAnswer};
-use self::interception::{Decided, Interceptor, Memory, Moment};
+use self::interception::{Decided, Interceptor, Memory};
 use self::wrapper_requests::WrapperRequests;
 use crate::callbacks::CallbackQueue;
 use crate::coverage::Row;
 use crate::delivery::WrapperClient;
 use crate::legacy::model::execution::Closing;
 use crate::session::events::Event;
-use crate::session::{Decision, Effect, Input, Reply, Session, SocketId, Volatile};
+use crate::session::{Effect, Input, Reply, Session, SocketId, Volatile, Writes};
 use crate::store::{SessionKey, Store, StoreError};
 
 /// A point at which a crash has distinct consequences.
@@ -274,36 +274,24 @@ impl SessionHost {
         self.recover()?;
         let now = self.services.clock.now();
         let services = self.services.clone();
-        let interception = match services.interceptor.as_deref() {
-            Some(interceptor) => Some((interceptor, self.intercept(interceptor, &mut input)?)),
-            None => None,
-        };
+        let interceptor = services.interceptor.as_deref();
+        if let Some(interceptor) = interceptor
+            && interceptor.before(&self.session, &mut input) == Memory::IsReread
+        {
+            self.stale = Some(self.session.volatile());
+            self.recover()?;
+        }
         let volatile = self.session.volatile();
-        let Decision {
-            reply,
-            writes,
-            effects,
-        } = self.session.handle(now, input);
-        let mut decided = Decided {
-            session: &self.session,
-            reply,
-            commit: self.session.commit(&writes),
-            effects,
-        };
-        let memory = match &interception {
-            Some((interceptor, (before, input))) => {
-                let moment = Moment { now, before, input };
-                interceptor.decided(&moment, &mut decided)
-            }
-            None => Memory::Stays,
-        };
+        let mut writes = Writes::default();
+        let (decided, memory) = interception::decide(interceptor, &mut self.session, now, input, &mut writes);
         let Decided {
             reply,
             commit,
             effects,
             ..
         } = decided;
-        if !commit.is_empty() {
+        let (is_empty, removal) = (commit.is_empty(), commit.removal);
+        if !is_empty {
             services.checkpoints.pass(Checkpoint::BeforeCommit).await;
         }
         if let Err(error) = services.store.commit(&self.key, &commit) {
@@ -312,29 +300,16 @@ impl SessionHost {
             self.stale = Some(volatile);
             return Err(NotStored);
         }
-        if !commit.is_empty() {
+        if !is_empty {
             services.checkpoints.pass(Checkpoint::AfterCommit).await;
         }
-        self.gone |= commit.removal;
+        self.gone |= removal;
         if memory == Memory::IsReread && !self.gone {
             self.stale = Some(self.session.volatile());
             // If the store cannot be read now, the session is restored before its next use.
             let _ = self.recover();
         }
         Ok((reply, effects))
-    }
-
-    /// Lets an interceptor observe an input. Returns the resulting session and input.
-    fn intercept(
-        &mut self,
-        interceptor: &dyn Interceptor,
-        input: &mut Input,
-    ) -> Result<(Session, Input), Unanswered> {
-        if interceptor.before(&self.session, input) == Memory::IsReread {
-            self.stale = Some(self.session.volatile());
-            self.recover()?;
-        }
-        Ok((self.session.clone(), input.clone()))
     }
 
     /// Restores the session from the store if necessary.

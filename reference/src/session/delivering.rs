@@ -143,7 +143,10 @@ impl Session {
         if self.metadata.lifecycle.initiated_at.is_none() {
             self.change_metadata(step).lifecycle.initiated_at = Some(now);
         }
-        self.stream.report_ready(step);
+        if self.wrapper.is_current(run) {
+            // Clients have learned the end of another run (R5.23).
+            self.stream.report_ready(step);
+        }
         self.supervision.note_accepted(idle_since, step);
         self.schedule_drain_if_pending(step);
     }

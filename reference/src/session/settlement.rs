@@ -153,6 +153,8 @@ impl Session {
             error: Some(text.to_owned()),
             assistant_message_id: None,
         };
+        // An acceptance reports another status.
+        self.accept_what_was_taken(run, step);
         self.stream.report_error(text, step);
         self.end_with_run(run, &outcome, step);
     }

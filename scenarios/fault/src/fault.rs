@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(2);
 
 /// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "strikes", rename_all = "kebab-case")]
+#[serde(tag = "affects", rename_all = "kebab-case")]
 pub enum Fault {
     /// Affects the packets of a link, on existing and new connections, until the link is healed.
     Link {

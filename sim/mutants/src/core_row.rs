@@ -1,5 +1,6 @@
 //! The core of a session as JSON. Its fields are private to the session, so mutants edit the stored form.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_reference::host::interception::Decided;
 use turnstile_reference::session::{Core, Session};
@@ -24,6 +25,24 @@ impl CoreRow {
         let deadlines = self.0["deadlines"].as_array().into_iter().flatten();
         let mut found = deadlines.filter(|deadline| deadline[0] == name);
         found.next().map_or(Value::Null, |deadline| deadline[1].clone())
+    }
+
+    /// Returns the due time of a deadline, if it is set.
+    pub fn deadline_at(&self, name: &str) -> Option<Timestamp> {
+        serde_json::from_value(self.deadline(name)).ok()
+    }
+
+    /// Removes deadlines.
+    pub fn remove_deadlines(&mut self, names: &[&str]) {
+        if let Some(deadlines) = self.0["deadlines"].as_array_mut() {
+            deadlines.retain(|deadline| names.iter().all(|name| deadline[0] != *name));
+        }
+    }
+
+    /// Sets a deadline, replacing its earlier time.
+    pub fn set_deadline(&mut self, name: &str, at: &Value) {
+        self.remove_deadlines(&[name]);
+        self.add_deadline(name, at);
     }
 
     /// Adds a deadline. The caller checks that it is not set yet.

@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod core_row;
+mod historic;
 mod queue;
 mod rule;
 mod settlement;
@@ -15,7 +16,11 @@ mod wrapper;
 use std::sync::Arc;
 
 use turnstile_reference::host::interception::Interceptor;
+use turnstile_reference::identity::SessionId;
 use turnstile_reference::server::{Config, Hooks};
+use turnstile_reference::session::Session;
+
+use self::historic::{delivery, grace, settlement as settling};
 
 pub use self::rule::Rule;
 
@@ -28,6 +33,10 @@ impl Rule {
             Self::CallbackNamesItsExecution => callbacks::omit_execution(hooks),
             Self::ReplayIsWhole => stream::skip_first_replayed(hooks),
             Self::CallbackTargetIsSecret => stream::show_callback_target(hooks),
+            Self::LatestAnswerIsCalledBack => historic::callbacks::call_back_first_answer(hooks),
+            Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
+            Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
+            Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
             _ => hooks.interceptor = self.interceptor(),
         }
     }
@@ -48,11 +57,34 @@ impl Rule {
             Self::StaleFenceIsRefused => Arc::<wrapper::AcceptsStaleFence>::default(),
             Self::TerminalOnce => Arc::<settlement::EndsAgain>::default(),
             Self::SnapshotTellsOfFailed => Arc::new(stream::HidesFailed),
+            Self::CompleteSettles => Arc::new(settling::CompleteSettlesNothing),
+            Self::OutputKeepsReconciliation => Arc::new(settling::OutputCancelsReconciliation),
+            Self::GraceSuspendsDeadlines => Arc::new(grace::DeadlinesFireInGrace),
+            Self::ReconnectForgetsPing => Arc::new(grace::LostPingOutlivesReconnect),
+            Self::SupersededIsLeftOut => Arc::new(historic::stream::SnapshotKeepsSuperseded),
+            Self::DelayFollowsFailure => Arc::<delivery::DelaysFromAttempt>::default(),
+            Self::CutShortIsNoAttempt => Arc::<delivery::CountsCutShort>::default(),
+            Self::DeadlinesSurviveCrash => Arc::new(grace::ForgetsDeadlinesOnBoot),
+            Self::ExhaustionIsOneCommit => Arc::<delivery::ExhaustsInTwoCommits>::default(),
+            Self::QueueOutlivesRun => Arc::new(settling::QueueDiesWithRun),
+            Self::InterruptEndsAccepted => Arc::new(settling::InterruptLeavesAccepted),
+            Self::HeartbeatIsNoOutput => Arc::new(settling::HeartbeatPostpones::NO_OUTPUT),
+            Self::HeartbeatKeepsPing => Arc::new(settling::HeartbeatPostpones::PING),
+            Self::InterruptSilencesRun => Arc::<settling::RelaysAfterInterrupt>::default(),
             Self::CallbackNamesItsExecution
+            | Self::LatestAnswerIsCalledBack
+            | Self::JobFitsTheQueue
+            | Self::UnknownFieldsAreIgnored
+            | Self::FutureCursorIsAnswered
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole
             | Self::CallbackTargetIsSecret
             | Self::QueueLimitIsExact => return None,
         })
     }
+}
+
+/// The id of a session.
+fn id_of(session: &Session) -> &SessionId {
+    &session.metadata().identity.session_id
 }

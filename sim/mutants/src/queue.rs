@@ -15,15 +15,12 @@ use turnstile_reference::session::events::{Event, name};
 use turnstile_reference::session::{CallbackOwner, Effect, Input, Session, Stored};
 
 use crate::core_row::{CoreRow, change_core};
+use crate::id_of;
 
 /// Exhausts a delivery one attempt early; violates R4.9.
 pub fn exhaust_one_attempt_early(profile: &mut Profile) {
     profile.delivery_retry_delays_warm.pop();
     profile.delivery_retry_delays_cold.pop();
-}
-
-fn id_of(session: &Session) -> &SessionId {
-    &session.metadata().identity.session_id
 }
 
 /// Loses the pending entries of queued messages on restart; violates R4.1.

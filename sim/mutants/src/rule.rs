@@ -2,21 +2,27 @@
 
 /// Creates the enum and its texts from one line for each mutant.
 macro_rules! rules {
-    ($($rule:ident: $text:literal, [$($id:literal),+];)*) => {
-        /// A protocol rule that one mutant violates. Each violation has occurred in a service of this kind.
+    (
+        { $($rule:ident: $text:literal, [$($id:literal),+];)* }
+        historic { $($historic:ident: $historic_text:literal, [$($historic_id:literal),+];)* }
+    ) => {
+        /// A protocol rule that one mutant violates.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Rule {
             $(#[doc = $text] $rule,)*
+            $(#[doc = $historic_text] $historic,)*
         }
 
         impl Rule {
             /// All rules.
-            pub const ALL: [Self; [$(Self::$rule),*].len()] = [$(Self::$rule),*];
+            pub const ALL: [Self; [$(Self::$rule,)* $(Self::$historic,)*].len()] =
+                [$(Self::$rule,)* $(Self::$historic,)*];
 
             /// The rule as a sentence without a full stop.
             pub fn text(self) -> &'static str {
                 match self {
                     $(Self::$rule => $text,)*
+                    $(Self::$historic => $historic_text,)*
                 }
             }
 
@@ -24,31 +30,60 @@ macro_rules! rules {
             pub fn ids(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$rule => &[$($id),+],)*
+                    $(Self::$historic => &[$($historic_id),+],)*
                 }
+            }
+
+            /// Whether the mutant is a bug that a service of this kind has had and fixed.
+            pub fn is_historic(self) -> bool {
+                matches!(self, $(Self::$historic)|*)
             }
         }
     };
 }
 
 rules! {
-    EnqueueIsAwaited: "A callback counts as enqueued only after the queue has accepted it", ["R8.19", "R8.20"];
-    CallbackRetryIsDurable: "The next attempt of a callback survives a restart", ["R8.21"];
-    QueuedIsPending: "A queued message is pending, also after a restart", ["R4.1"];
-    PendingIsQueued: "A terminal message is not pending", ["R4.1"];
-    LastOfBatchIsRepresentative: "The callback is for the last message of its batch", ["R8.1"];
-    CallbackNamesItsExecution: "A callback has the `executionId` that legacy receivers require", ["R8.12"];
-    GateWaitIsOfItsRun: "Only the awaited run ends the wait for its gate result", ["R8.6"];
-    RebindForgetsAbort: "A new run does not inherit the stop of an earlier run", ["R6.26", "R6.27"];
-    ReconnectCancelsGrace: "A reconnect with the same fence cancels the disconnect grace", ["R7.1"];
-    StaleFenceIsRefused: "Ingest sockets and frames with a stale fence are refused", ["R5.50", "R5.61"];
-    TerminalOnce: "A terminal state is final", ["R6.1"];
-    TerminalBeforeRemoval: "An exhausted message becomes terminal before it leaves the queue", ["R4.10"];
-    LastSlotExhausts: "The failure after which no delay is left exhausts the message, and no earlier one does", ["R4.9"];
-    SnapshotTellsOfFailed: "The snapshot reports messages that failed in the queue", ["R9.57"];
-    ReplayIsWhole: "A replay begins with the event after `fromId`", ["R9.3"];
-    CallbackTargetIsSecret: "`getSession` does not show the callback target", ["R9.68"];
-    QueueLimitIsExact: "The queue accepts exactly as many messages as its limit", ["R3.11"];
-    RepeatIsAdmittedOnce: "A repeated message id is acknowledged and not admitted again", ["R3.7", "R3.8"];
+    {
+        EnqueueIsAwaited: "A callback counts as enqueued only after the queue has accepted it", ["R8.19", "R8.20"];
+        CallbackRetryIsDurable: "The next attempt of a callback survives a restart", ["R8.21"];
+        QueuedIsPending: "A queued message is pending, also after a restart", ["R4.1"];
+        PendingIsQueued: "A terminal message is not pending", ["R4.1"];
+        LastOfBatchIsRepresentative: "The callback is for the last message of its batch", ["R8.1"];
+        CallbackNamesItsExecution: "A callback has the `executionId` that legacy receivers require", ["R8.12"];
+        GateWaitIsOfItsRun: "Only the awaited run ends the wait for its gate result", ["R8.6"];
+        RebindForgetsAbort: "A new run does not inherit the stop of an earlier run", ["R6.26", "R6.27"];
+        ReconnectCancelsGrace: "A reconnect with the same fence cancels the disconnect grace", ["R7.1"];
+        StaleFenceIsRefused: "Ingest sockets and frames with a stale fence are refused", ["R5.50", "R5.61"];
+        TerminalOnce: "A terminal state is final", ["R6.1"];
+        TerminalBeforeRemoval: "An exhausted message becomes terminal before it leaves the queue", ["R4.10"];
+        LastSlotExhausts: "The failure after which no delay is left exhausts the message, and no earlier one does", ["R4.9"];
+        SnapshotTellsOfFailed: "The snapshot reports messages that failed in the queue", ["R9.57"];
+        ReplayIsWhole: "A replay begins with the event after `fromId`", ["R9.3"];
+        CallbackTargetIsSecret: "`getSession` does not show the callback target", ["R9.68"];
+        QueueLimitIsExact: "The queue accepts exactly as many messages as its limit", ["R3.11"];
+        RepeatIsAdmittedOnce: "A repeated message id is acknowledged and not admitted again", ["R3.7", "R3.8"];
+    }
+    // Bugs that services of this kind have had and fixed.
+    historic {
+        LatestAnswerIsCalledBack: "The callback has the text of the latest finished assistant message of the turn", ["R8.18"];
+        CompleteSettles: "`complete` settles the accepted messages of its run at once", ["R6.17"];
+        OutputKeepsReconciliation: "Output after root idle does not cancel idle reconciliation", ["R7.5"];
+        GraceSuspendsDeadlines: "The pong and no-output deadlines do not fire inside the disconnect grace", ["R7.19"];
+        ReconnectForgetsPing: "A ping that was lost with the old socket does not count after a reconnect", ["R7.20"];
+        SupersededIsLeftOut: "The snapshot leaves out a failure in the queue once a later message was accepted", ["R9.69"];
+        DelayFollowsFailure: "The delay of a retry counts from the failure", ["R4.23"];
+        CutShortIsNoAttempt: "A delivery that the server cut short does not use up an attempt", ["R4.24"];
+        JobFitsTheQueue: "A callback job over the limit of the queue is made smaller or given up once", ["R8.36", "R8.38"];
+        DeadlinesSurviveCrash: "The deadlines of an accepted message survive a crash", ["R7.28"];
+        ExhaustionIsOneCommit: "The last failed delivery and the end of its message are stored together", ["R4.10"];
+        QueueOutlivesRun: "Queued messages stay pending when a run is lost", ["R6.15"];
+        UnknownFieldsAreIgnored: "Unknown fields of a stored record do not make its session unreadable", ["R10.42"];
+        InterruptEndsAccepted: "An interrupt that reports success has ended the accepted messages", ["R6.24", "R6.25"];
+        HeartbeatIsNoOutput: "A heartbeat does not postpone the no-output deadline", ["R7.14"];
+        HeartbeatKeepsPing: "A heartbeat does not postpone the ping", ["R7.14"];
+        InterruptSilencesRun: "Frames of an interrupted run do not reach clients", ["R6.25"];
+        FutureCursorIsAnswered: "A client whose cursor is higher than every event gets `connected` and live events", ["R9.3"];
+    }
 }
 
 impl Rule {

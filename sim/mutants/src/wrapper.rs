@@ -52,7 +52,7 @@ impl Interceptor for LetsGraceRunOn {
     }
 }
 
-/// Accepts any fence, so a wrapper of an earlier run acts for the current one. If there is none, its own run becomes
+/// Accepts any fence, so a wrapper of an earlier run acts for the current one. Without a current run, its run becomes
 /// current again. Violates R5.50 and R5.61.
 #[derive(Default)]
 pub struct AcceptsStaleFence {

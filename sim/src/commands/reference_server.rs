@@ -1,4 +1,4 @@
-//! The reference server as a process of its own.
+//! The reference server as a separate process.
 
 use turnstile_judge::parties::Secrets;
 use turnstile_world::live::StartedServer;

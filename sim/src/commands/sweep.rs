@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use turnstile::report::{Event, Reporter as _, TerminalReporter, program, replay_of_play};
-use turnstile::script::{Strike, StrikeKind};
+use turnstile::script::{SweepFault, TimedFault};
 use turnstile::suite::{Play, Played};
 use turnstile::sweep as sweeping;
 use turnstile_scenarios::{Entry, Lapse, Surface};
@@ -39,24 +39,24 @@ pub(crate) struct SweepArguments {
 
 /// The help of `--fault`.
 fn fault_help() -> String {
-    let names: Vec<&str> = StrikeKind::ALL.iter().map(|kind| kind.name).collect();
+    let names: Vec<&str> = SweepFault::ALL.iter().map(|kind| kind.name).collect();
     let [others @ .., last] = &names[..] else {
         return String::new();
     };
     format!("Sweep only this fault: {} or {last}", others.join(", "))
 }
 
-/// A [`StrikeKind`] by its name.
+/// A [`SweepFault`] by its name.
 #[derive(Debug, Clone, Copy)]
-struct Fault(&'static StrikeKind);
+struct Fault(&'static SweepFault);
 
 impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let kind = StrikeKind::ALL.iter().find(|kind| kind.name == text);
+        let kind = SweepFault::ALL.iter().find(|kind| kind.name == text);
         kind.map(Self).ok_or_else(|| {
-            let names: Vec<&str> = StrikeKind::ALL.iter().map(|kind| kind.name).collect();
+            let names: Vec<&str> = SweepFault::ALL.iter().map(|kind| kind.name).collect();
             format!("unknown fault {text:?}; expected one of {}", names.join(", "))
         })
     }
@@ -73,11 +73,11 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
         }
     };
     if let (Some(at), Some(Fault(kind))) = (arguments.at, arguments.fault) {
-        return replay(&entry, seed, Strike { at: *at, kind });
+        return replay(&entry, seed, TimedFault { at: *at, kind });
     }
-    let kinds: Vec<&StrikeKind> = match arguments.fault {
+    let kinds: Vec<&SweepFault> = match arguments.fault {
         Some(Fault(kind)) => vec![kind],
-        None => StrikeKind::ALL.iter().collect(),
+        None => SweepFault::ALL.iter().collect(),
     };
     let bar = progress_bar(0);
     let jobs = arguments.jobs.count();
@@ -115,16 +115,12 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     })
 }
 
-fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
+fn replay(entry: &Entry, seed: u64, timed: TimedFault) -> io::Result<Exit> {
     let mut out = BufWriter::new(anstream::stdout());
-    let verdict = sweeping::strike(&entry.scenario, seed, strike);
+    let verdict = sweeping::play_with_fault(&entry.scenario, seed, timed);
     if let Ok(verdict) = &verdict {
-        let at = strike.at.as_secs_f64();
-        writeln!(
-            out,
-            "{}\nseed {seed}, at {at} s: {}\n",
-            entry.id, strike.kind.text
-        )?;
+        let at = timed.at.as_secs_f64();
+        writeln!(out, "{}\nseed {seed}, at {at} s: {}\n", entry.id, timed.kind.text)?;
         for record in verdict.trace.records() {
             writeln!(out, "{}", record.line(&verdict.labels))?;
         }
@@ -134,7 +130,7 @@ fn replay(entry: &Entry, seed: u64, strike: Strike) -> io::Result<Exit> {
             entry,
             options: turnstile::script::Options {
                 seed,
-                strike: Some(strike),
+                fault: Some(timed),
                 ..Default::default()
             },
         },

@@ -7,13 +7,14 @@ use proptest::sample::Index;
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
-    Directive, Fault, Finalization, Form, IdMaker, Injection, Interrupt, Label, Lapse, Moment, Open, Prompt,
-    ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session, SessionName, Start,
-    Step, SuccessReply, Surface, Tag, Update,
+    Directive, Fault, Finalization, Finalizing, Form, IdMaker, Injection, Interrupt, Label, Lapse, Moment,
+    Open, Prompt, ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session,
+    SessionName, Start, Step, SuccessReply, Surface, Tag, Update, WrapperBehaviour,
 };
 
 use super::swarm::Swarm;
 use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
+use super::wrapper_faults::misbehaving;
 
 /// Path that `updateSession` sets for callbacks.
 const OTHER_PATH: &str = "/other";
@@ -162,9 +163,13 @@ impl<'a> Layout<'a> {
                 }));
             }
             Act::Burst { session, count } => self.burst(&self.session(*session), *count),
-            Act::BurstWhileFinalizing { session, count } => {
+            Act::BurstWhileFinalizing {
+                session,
+                count,
+                takes,
+            } => {
                 let session = self.session(*session);
-                self.finalize(&session);
+                self.finalize(&session, *takes);
                 self.burst(&session, *count);
             }
             Act::Repeat {
@@ -212,8 +217,12 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Sends a message after which the wrapper commits, and waits for the end of its turn.
-    fn finalize(&mut self, session: &SessionName) {
+    /// Sends a message after which the wrapper commits for this long, and waits for the end of its turn.
+    fn finalize(&mut self, session: &SessionName, takes: Lapse) {
+        self.push(misbehaving(WrapperBehaviour {
+            finalize: Some(Finalizing { takes }),
+            ..WrapperBehaviour::default()
+        }));
         let (label, prompt) = self.message(&Saying::Echo, session);
         self.push(Step::Send(SendMessage {
             finalization: Some(Finalization {
@@ -372,8 +381,8 @@ impl<'a> Layout<'a> {
             self.commit_after_turns();
         }
         Scenario {
-            title: format!("what seed {seed} does"),
-            about: "Generated: whatever goes wrong here, what must hold in every run has to hold.".to_owned(),
+            title: format!("seed {seed}"),
+            about: "Generated. Judged by the rules for all runs.".to_owned(),
             seam: seam(&self.steps),
             rules: Vec::new(),
             api: self.swarm.surface.into(),

@@ -37,6 +37,8 @@ pub(super) enum Act {
     BurstWhileFinalizing {
         session: Index,
         count: usize,
+        /// How long the commit takes.
+        takes: Lapse,
     },
     /// Repeats a message id.
     Repeat {
@@ -128,8 +130,12 @@ pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
         ),
         (
             rates.burst,
-            (any_index(), 1..=4_usize)
-                .prop_map(|(session, count)| Act::BurstWhileFinalizing { session, count })
+            (any_index(), 1..=4_usize, between(1_000, 8_000))
+                .prop_map(|(session, count, takes)| Act::BurstWhileFinalizing {
+                    session,
+                    count,
+                    takes,
+                })
                 .boxed(),
         ),
         (

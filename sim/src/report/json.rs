@@ -109,7 +109,7 @@ pub struct PlayReport {
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
     pub rule: String,
-    /// Ids of the rules of the protocol that are checked there; absent if there is none.
+    /// Ids of the rules of the protocol that are checked there; absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protocol: Vec<RuleId>,
     /// When it was violated, or found to be: virtual time since the beginning, in microseconds.

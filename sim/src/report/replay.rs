@@ -38,7 +38,7 @@ pub fn replay_of_seed(seed: u64, flags: &str) -> String {
     format!("{} replay {seed}{flags}", program())
 }
 
-/// The command that replays a script. An empty `file` stands for a generated scenario, which its seed determines.
+/// The command that replays a script. An empty `file` means a generated scenario, which its seed determines.
 pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
     if file.as_os_str().is_empty() {
         return replay_of_seed(seed, "");

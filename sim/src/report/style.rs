@@ -37,7 +37,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// A wall time beside a status; blank if there is none.
+/// A wall time beside a status; blank for `None`.
 pub fn wall_time(wall: Option<Duration>) -> String {
     match wall {
         Some(wall) => format!("[{:>8.3}s]", wall.as_secs_f64()),

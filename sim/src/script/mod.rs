@@ -8,7 +8,7 @@ mod player;
 mod settling;
 mod steps;
 mod stored;
-mod strike;
+mod timed_fault;
 pub(crate) mod view;
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ use turnstile_seams::Randomness;
 use turnstile_world::{AnyWorld, Streams, WorldKind};
 
 pub use self::length::Length;
-pub use self::strike::StrikeKind;
+pub use self::timed_fault::SweepFault;
 use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
@@ -47,7 +47,7 @@ pub struct Options {
     /// The server under test.
     pub subject: Subject,
     /// One fault in addition to those of the script.
-    pub strike: Option<Strike>,
+    pub fault: Option<TimedFault>,
     /// The kind of world.
     pub world: WorldKind,
     /// Settling time after the last step.
@@ -73,11 +73,11 @@ pub enum Settling {
 
 /// A fault at a fixed time, independent of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Strike {
+pub struct TimedFault {
     /// Time since the start of the run.
     pub at: Duration,
     /// The kind of fault.
-    pub kind: &'static StrikeKind,
+    pub kind: &'static SweepFault,
 }
 
 /// The result of a play.
@@ -212,8 +212,8 @@ pub fn play_in(
     if let Some(laid_out) = laid_out {
         player.register_stored(laid_out)?;
     }
-    if let Some(Strike { at, kind }) = options.strike {
-        player.arrange_strike(at, kind);
+    if let Some(TimedFault { at, kind }) = options.fault {
+        player.arrange_timed_fault(at, kind);
     }
     let gone = player.play().and_then(|()| {
         let played = player.elapsed();

@@ -12,20 +12,34 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::CallbackRetryIsDurable
         | Rule::LastOfBatchIsRepresentative
         | Rule::GateWaitIsOfItsRun => "one-callback-per-batch",
-        Rule::QueuedIsPending | Rule::PendingIsQueued | Rule::TerminalBeforeRemoval => {
-            "every-acked-message-ends"
-        }
+        Rule::QueuedIsPending
+        | Rule::PendingIsQueued
+        | Rule::TerminalBeforeRemoval
+        | Rule::ExhaustionIsOneCommit => "every-acked-message-ends",
         Rule::CallbackNamesItsExecution => "execution-id-only-in-v2",
-        Rule::StaleFenceIsRefused => "stale-fence-counts-for-nothing",
+        Rule::StaleFenceIsRefused | Rule::InterruptSilencesRun => "stale-fence-counts-for-nothing",
         Rule::TerminalOnce => "terminal-once",
         Rule::SnapshotTellsOfFailed => "clients-show-the-same-badges",
-        Rule::ReplayIsWhole => "replay-is-exact",
+        Rule::ReplayIsWhole | Rule::FutureCursorIsAnswered => "replay-is-exact",
         Rule::CallbackTargetIsSecret => "no-secret-leaves",
         Rule::QueueLimitIsExact => "ten-pending-at-most",
-        Rule::RepeatIsAdmittedOnce => "states-go-forward",
+        Rule::RepeatIsAdmittedOnce | Rule::QueueOutlivesRun => "states-go-forward",
         Rule::RebindForgetsAbort => "interrupted-only-if-asked",
+        Rule::LatestAnswerIsCalledBack => "callbacks-tell-the-outcome",
+        Rule::CompleteSettles => "complete-settles",
+        Rule::OutputKeepsReconciliation
+        | Rule::DeadlinesSurviveCrash
+        | Rule::HeartbeatIsNoOutput
+        | Rule::HeartbeatKeepsPing => "no-turn-outlives-its-deadlines",
+        Rule::GraceSuspendsDeadlines | Rule::ReconnectForgetsPing => "no-deadline-inside-the-grace",
+        Rule::SupersededIsLeftOut => "snapshot-is-exact",
+        Rule::JobFitsTheQueue => "job-fits-the-queue",
+        Rule::UnknownFieldsAreIgnored => "no-error-without-a-cause",
+        Rule::InterruptEndsAccepted => "interrupts-settle",
         Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
-        Rule::LastSlotExhausts => "exhausted-by-its-tries",
+        Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
+            "exhausted-by-its-tries"
+        }
     }
 }
 
@@ -50,6 +64,24 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::CallbackTargetIsSecret => "suite/legacy/execution-loses-its-wrapper",
         Rule::QueueLimitIsExact => "suite/queue/overflow-then-interrupt",
         Rule::RepeatIsAdmittedOnce => "suite/crash/ack-lost",
+        Rule::LatestAnswerIsCalledBack => "suite/turn/tool-loop",
+        Rule::CompleteSettles => "suite/wrapper/complete-without-an-answer",
+        Rule::OutputKeepsReconciliation => "suite/wrapper/output-after-the-idle",
+        Rule::GraceSuspendsDeadlines => "suite/reconnect/pong-in-the-grace",
+        Rule::ReconnectForgetsPing => "suite/reconnect/pong-in-the-grace",
+        Rule::SupersededIsLeftOut => "suite/stream/superseded-failure",
+        Rule::DelayFollowsFailure => "suite/wrapper/slow-attempt-then-retry",
+        Rule::CutShortIsNoAttempt => "suite/queue/attempt-cut-short-by-a-restart",
+        Rule::JobFitsTheQueue => "suite/callback/answer-too-long",
+        Rule::DeadlinesSurviveCrash => "suite/crash/server-mid-turn",
+        Rule::ExhaustionIsOneCommit => "suite/crash/failed-try-stored",
+        Rule::QueueOutlivesRun => "suite/reconnect/grace-runs-out",
+        Rule::UnknownFieldsAreIgnored => "suite/crash/ack-lost",
+        Rule::InterruptEndsAccepted => "suite/interrupt/mid-stream",
+        Rule::HeartbeatIsNoOutput => "suite/reconnect/heartbeats-keep-no-turn",
+        Rule::HeartbeatKeepsPing => "suite/reconnect/heartbeats-keep-no-turn",
+        Rule::InterruptSilencesRun => "suite/interrupt/words-after-the-interrupt",
+        Rule::FutureCursorIsAnswered => "suite/stream/cursor-in-the-future",
     }
 }
 

@@ -45,7 +45,7 @@ impl Part {
     }
 }
 
-/// Renders a page from the V2 payload and, if there is one, its counterpart with the differences.
+/// Renders a page from the V2 payload and its counterpart, if any, with the differences.
 pub fn page(v2: &Value, counterpart: Option<(&Value, &str)>) -> String {
     let mut sections = vec![(Part::V2.heading(), format!("{v2:#}"))];
     if let Some((unified, difference)) = counterpart {

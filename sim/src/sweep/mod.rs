@@ -13,7 +13,7 @@ use turnstile_scenarios::Scenario;
 
 pub use self::terminal::{write_strip, write_summary};
 use crate::report::finding::LabelledFinding;
-use crate::script::{HarnessError, Options, Strike, StrikeKind, Verdict};
+use crate::script::{HarnessError, Options, SweepFault, TimedFault, Verdict};
 use crate::suite;
 use crate::workers;
 
@@ -24,7 +24,7 @@ const AFTER: Duration = Duration::from_micros(1);
 #[derive(Debug)]
 pub struct Strip {
     /// The fault.
-    pub kind: &'static StrikeKind,
+    pub kind: &'static SweepFault,
     /// The results, in order of the moments.
     pub moments: Vec<Moment>,
 }
@@ -77,10 +77,10 @@ fn tolerant(scenario: &Scenario) -> Scenario {
 /// # Errors
 ///
 /// If the harness failed.
-pub fn strike(scenario: &Scenario, seed: u64, strike: Strike) -> Result<Verdict, HarnessError> {
+pub fn play_with_fault(scenario: &Scenario, seed: u64, fault: TimedFault) -> Result<Verdict, HarnessError> {
     let options = Options {
         seed,
-        strike: Some(strike),
+        fault: Some(fault),
         ..Options::default()
     };
     suite::play_safely(&tolerant(scenario), options)
@@ -95,7 +95,7 @@ pub fn strike(scenario: &Scenario, seed: u64, strike: Strike) -> Result<Verdict,
 pub fn sweep(
     scenario: &Scenario,
     seed: u64,
-    kinds: &[&'static StrikeKind],
+    kinds: &[&'static SweepFault],
     jobs: NonZeroUsize,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Strip>, HarnessError> {
@@ -105,7 +105,7 @@ pub fn sweep(
         ..Options::default()
     };
     let places = places(&suite::play_safely(scenario, options)?);
-    let plays: Vec<(&'static StrikeKind, &Place)> = kinds
+    let plays: Vec<(&'static SweepFault, &Place)> = kinds
         .iter()
         .flat_map(|kind| places.iter().map(|place| (*kind, place)))
         .collect();
@@ -116,7 +116,7 @@ pub fn sweep(
         jobs,
         |(kind, place)| {
             let at = place.at + AFTER;
-            let outcome = match strike(scenario, seed, Strike { at, kind }) {
+            let outcome = match play_with_fault(scenario, seed, TimedFault { at, kind }) {
                 Ok(verdict) => Outcome::of(&verdict),
                 Err(error) => Outcome::HarnessFailed(error),
             };

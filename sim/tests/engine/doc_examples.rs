@@ -3,7 +3,7 @@
 //! An example is a command line `$ turnstile …` in a `console` block, with the output below it. It runs in a folder that
 //! contains the scenarios, the snapshots, and every YAML block of the documents whose first line is a comment with a path.
 //!
-//! A line `…` stands for any lines, and `…` within a line for any text. Times, rates, digests, ports and other values
+//! A line `…` means any lines, and `…` within a line for any text. Times, rates, digests, ports and other values
 //! that differ from run to run are masked on both sides.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ const NOT_EXECUTED: &[(&str, &str)] = &[
 const SCRIPT: &str = "my/suite/busy.yaml";
 const MISSPELT: &str = "my/misspelt.yaml";
 
-/// A line that stands for any lines.
+/// A line that means any lines.
 const ANY_LINES: &str = "…";
 
 /// A command of an example with its expected output.
@@ -247,7 +247,7 @@ fn masked(line: &str) -> String {
     line
 }
 
-/// Whether lines match a pattern, in which `…` stands for any lines.
+/// Whether lines match a pattern, in which `…` means any lines.
 fn matches(pattern: &[String], lines: &[String]) -> bool {
     match pattern.split_first() {
         None => lines.is_empty(),
@@ -260,7 +260,7 @@ fn matches(pattern: &[String], lines: &[String]) -> bool {
     }
 }
 
-/// Whether a line matches a pattern, in which `…` stands for any text.
+/// Whether a line matches a pattern, in which `…` means any text.
 fn line_matches(pattern: &str, line: &str) -> bool {
     match pattern.split_once(ANY_LINES) {
         // The tool itself shortens lines with `…`.

@@ -195,7 +195,7 @@ fn a_script_is_swept_with_a_fault_at_each_of_its_moments() {
     );
     let one = turnstile(&["sweep", script, "--fault", "server-crash", "--at", "1s 13ms"]);
     assert!(
-        stdout(&one).contains(r#""event":"began","fault":{"strikes":"host","host":"server""#),
+        stdout(&one).contains(r#""event":"began","fault":{"affects":"host","host":"server""#),
         "{}",
         stdout(&one)
     );
@@ -209,7 +209,7 @@ fn a_script_is_swept_with_a_fault_at_each_of_its_moments() {
 #[test]
 #[ignore = "the whole suite, with a crash of the server at each moment of each script"]
 fn the_suite_passes_with_a_server_crash_at_any_moment() {
-    use turnstile::script::StrikeKind;
+    use turnstile::script::SweepFault;
     use turnstile::{sweep, workers};
 
     let library = library();
@@ -218,7 +218,7 @@ fn the_suite_passes_with_a_server_crash_at_any_moment() {
         let strips = sweep::sweep(
             &entry.scenario,
             0,
-            &[&StrikeKind::ALL[0]],
+            &[&SweepFault::ALL[0]],
             workers::all_cores(),
             |_, _| {},
         );

@@ -80,7 +80,7 @@ pub(in crate::wrapper) enum Progress {
 #[derive(Debug)]
 pub(in crate::wrapper) enum Input {
     /// A request arrived.
-    Request(RequestId, Request),
+    Request(RequestId, Box<Request>),
     LinkOpened(LinkId),
     LinkFailed(LinkId, LinkFailure),
     /// The oldest unwritten frame was written to the socket.
@@ -210,7 +210,7 @@ impl Lifecycle {
     /// Applies `input` and returns the resulting actions, in order.
     pub(in crate::wrapper) fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Action> {
         match input {
-            Input::Request(id, request) => self.handle_request(now, id, request),
+            Input::Request(id, request) => self.handle_request(now, id, *request),
             Input::LinkOpened(link) => self.link_opened(now, link),
             Input::LinkFailed(link, failure) => self.link_failed(now, link, &failure),
             Input::FrameWritten(link) if self.is_open(link) => self.buffer.written(),

@@ -53,6 +53,10 @@ impl Stage {
         self.actions.extend(self.lifecycle.handle(self.now, input));
     }
 
+    fn request(&mut self, request: Request) {
+        self.input(Input::Request(REQUEST, Box::new(request)));
+    }
+
     fn ready(&mut self, generation: u64) {
         self.request_ready(generation);
         self.actions.clear();
@@ -70,7 +74,7 @@ impl Stage {
             },
             binding: binding(generation),
         };
-        self.input(Input::Request(REQUEST, Request::Ready(ready)));
+        self.request(Request::Ready(ready));
     }
 
     fn prompt(&mut self, message: &str, generation: u64) {
@@ -85,10 +89,7 @@ impl Stage {
                 gate_threshold: Some("all".to_owned()),
             },
         };
-        self.input(Input::Request(
-            REQUEST,
-            Request::Prompt(prompt, binding(generation)),
-        ));
+        self.request(Request::Prompt(prompt, binding(generation)));
     }
 
     /// Reports progress of the running turn, then writes all frames.
@@ -380,9 +381,9 @@ fn a_kill_aborts_all_turns_without_complete_and_keeps_the_binding() {
 fn an_abort_of_another_run_is_refused() {
     let mut stage = Stage::at_work(&["a"]);
     stage.take_actions();
-    stage.input(Input::Request(REQUEST, Request::Abort(Some("wr_0".to_owned()))));
+    stage.request(Request::Abort(Some("wr_0".to_owned())));
     assert_eq!(stage.take_actions(), ["answer 400 NO_SESSION"]);
-    stage.input(Input::Request(REQUEST, Request::Abort(Some("wr_1".to_owned()))));
+    stage.request(Request::Abort(Some("wr_1".to_owned())));
     assert_eq!(stage.take_actions()[..2], ["stop", "interrupted"]);
 }
 

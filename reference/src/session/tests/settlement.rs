@@ -134,6 +134,27 @@ fn a_message_shares_the_end_of_a_run_that_ended_before_it_was_confirmed() {
 }
 
 #[test]
+fn the_last_status_is_the_error_of_the_wrapper_although_a_message_is_accepted_with_it() {
+    for is_reported in [false, true] {
+        let mut bench = Bench::new();
+        let (delivery, socket) = in_delivery(&mut bench);
+        if is_reported {
+            bench.wrapper_reports(socket, &delivery.message.id);
+        }
+        bench.wrapper_says(socket, events::name::ERROR, json!({"fatal": true, "error": "x"}));
+        bench.report(&delivery, Ok(()));
+        let message = &delivery.message.id;
+        assert_eq!(bench.events_of(message), ["queued", "sent", "failed"]);
+        let is_status = |event: &&Event| event.stream_event_type == events::name::CLOUD_STATUS;
+        let last = bench.events.iter().rfind(is_status).unwrap();
+        assert_eq!(
+            last.data["cloudStatus"]["type"], "error",
+            "reported: {is_reported}"
+        );
+    }
+}
+
+#[test]
 fn a_delivery_that_fails_after_the_end_of_its_run_is_a_failed_attempt() {
     let mut bench = Bench::new();
     let (delivery, socket) = in_delivery(&mut bench);

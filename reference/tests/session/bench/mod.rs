@@ -15,13 +15,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 use turnstile_mutants::Rule;
-use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::host::interception::{self, Interceptor, Memory};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::legacy::model::execution::Closing;
 use turnstile_reference::model::message::Message;
 use turnstile_reference::session::wrapper::{Delivery, DeliveryFailure, FailureCode, IngestClaim, Run};
 use turnstile_reference::session::{
-    CallbackOwner, Decision, Effect, EnqueueError, Input, Reply, Session, SocketId, ToWrapper, Writes, frame,
+    CallbackOwner, Effect, EnqueueError, Input, Reply, Session, SocketId, ToWrapper, Writes, frame,
 };
 use turnstile_seams::Randomness;
 
@@ -100,30 +100,16 @@ impl Bench {
         {
             self.reread();
         }
-        let before = interceptor.as_ref().map(|_| self.session.clone());
-        let Decision {
-            reply,
-            writes,
-            effects,
-        } = self.session.handle(self.now, input.clone());
-        let mut decided = Decided {
-            session: &self.session,
-            reply,
-            commit: self.session.commit(&writes),
-            effects,
-        };
-        let mut memory = Memory::Stays;
-        if let (Some(interceptor), Some(before)) = (&interceptor, &before) {
-            let (now, input) = (self.now, &input);
-            memory = interceptor.decided(&Moment { now, before, input }, &mut decided);
-        }
-        let Decided {
-            reply,
-            commit,
-            effects,
-            ..
-        } = decided;
-        self.store.commit(&commit);
+        let mut writes = Writes::default();
+        let (decided, memory) = interception::decide(
+            interceptor.as_deref(),
+            &mut self.session,
+            self.now,
+            input,
+            &mut writes,
+        );
+        let (reply, effects) = (decided.reply, decided.effects);
+        self.store.commit(&decided.commit);
         self.commits.push(writes);
         if memory == Memory::IsReread {
             self.reread();

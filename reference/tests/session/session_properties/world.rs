@@ -15,12 +15,10 @@ use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use turnstile_mutants::Rule;
-use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::host::interception::{self, Interceptor, Memory};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::session::wrapper::{Delivery, Run};
-use turnstile_reference::session::{
-    CallbackJob, Decision, Effect, Input, Reply, Session, SocketId, ToWrapper, Writes,
-};
+use turnstile_reference::session::{CallbackJob, Effect, Input, Reply, Session, SocketId, ToWrapper, Writes};
 use turnstile_seams::Randomness;
 
 pub use self::outlook::Outlook;
@@ -212,35 +210,17 @@ impl World {
         {
             self.reread();
         }
-        let before = interceptor.as_ref().map(|_| self.session.clone());
-        let Decision {
-            reply,
-            writes,
-            effects,
-        } = self.session.handle(self.now, input.clone());
-        let mut decided = Decided {
-            session: &self.session,
-            reply,
-            commit: self.session.commit(&writes),
-            effects,
-        };
-        let mut memory = Memory::Stays;
-        if let (Some(interceptor), Some(before)) = (&interceptor, &before) {
-            let moment = Moment {
-                now: self.now,
-                before,
-                input: &input,
-            };
-            memory = interceptor.decided(&moment, &mut decided);
-        }
-        let Decided {
-            reply,
-            commit,
-            effects,
-            ..
-        } = decided;
-        self.committed.commit(&commit);
-        let removal = commit.removal;
+        let mut writes = Writes::default();
+        let (decided, memory) = interception::decide(
+            interceptor.as_deref(),
+            &mut self.session,
+            self.now,
+            input,
+            &mut writes,
+        );
+        let (reply, effects) = (decided.reply, decided.effects);
+        self.committed.commit(&decided.commit);
+        let removal = decided.commit.removal;
         if memory == Memory::IsReread && !removal {
             self.reread();
         }

@@ -122,7 +122,7 @@ impl<'s, 'a> Reading<'s, 'a> {
                 self.gate = Likely::No;
                 needs_no_idle = Likely::Yes;
             }
-            None => self.is_idle |= self.is_root_idle(event),
+            None => self.is_idle |= self.session.is_root_idle(event),
         }
         if self.unfinished.is_empty() {
             let is_final = if self.is_idle { Likely::Yes } else { needs_no_idle };
@@ -188,21 +188,6 @@ impl<'s, 'a> Reading<'s, 'a> {
         if self.has_run_ended == Likely::Perhaps {
             self.loosen_gate();
         }
-    }
-
-    /// Whether the event is an idle of the root. The idle of a child session has no effect.
-    fn is_root_idle(&self, event: &StreamEvent) -> bool {
-        let Some(("session.idle", properties)) = event.kilo() else {
-            return false;
-        };
-        if event.is_of_execution() {
-            return false;
-        }
-        let roots = self.session.roots();
-        roots.is_empty()
-            || properties["sessionID"]
-                .as_str()
-                .is_some_and(|id| roots.contains(id))
     }
 
     /// The earliest time of finalizing. A user's interrupt finalizes a batch that awaits only an idle, and may leave

@@ -45,12 +45,14 @@ impl<'a> RunEnd<'a> {
     }
 }
 
-/// Reads an event whose data is valid (R6.35 to R6.37). A field with `null` counts as absent.
+/// Reads an event whose data is valid (R6.35 to R6.37).
 fn read<'a>(name: &str, data: &'a Value) -> Option<RunEnd<'a>> {
     let fields = data.as_object()?;
-    let is = |field: &str, is_valid: fn(&Value) -> bool| {
-        let value = fields.get(field).unwrap_or(&Value::Null);
-        value.is_null() || is_valid(value)
+    let is = |field: &str, is_valid: fn(&Value) -> bool| match fields.get(field) {
+        // Only in `complete` a field with `null` counts as absent (R6.16).
+        Some(Value::Null) => name == "complete",
+        Some(value) => is_valid(value),
+        None => true,
     };
     match name {
         "complete" => {
@@ -102,6 +104,7 @@ mod tests {
             ("interrupted", json!({}), true),
             ("interrupted", json!({"reason": "stopped"}), true),
             ("interrupted", json!({"reason": 1}), false),
+            ("interrupted", json!({"reason": null}), false),
             ("interrupted", json!("text"), false),
             ("error", json!({"fatal": true}), true),
             ("error", json!({"fatal": true, "error": "no"}), true),

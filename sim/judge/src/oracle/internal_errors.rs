@@ -35,7 +35,8 @@ fn check(history: &History) -> Vec<Finding> {
         }
         let is_judged = session.is_none_or(|session| readable.contains(session));
         let faults = &history.faults;
-        let has_cause = faults.store_may_have_failed(call.at, *at) || faults.server_was_down(call.at, *at);
+        let has_cause =
+            faults.store_may_have_failed(call.at, *at) || faults.may_have_stopped_server(call.at, *at);
         if *status == 500 && is_judged && !has_cause {
             let text = format!(
                 "{} was answered with 500, but neither the server's disk failed nor was the server stopped",

@@ -154,6 +154,13 @@ mod tests {
         writer
     }
 
+    /// The findings of this oracle. Answers come before their effect in some traces, which another oracle reports.
+    fn found(writer: Writer) -> Vec<String> {
+        let mut found = writer.judged();
+        found.retain(|rule| rule == FOUND[0]);
+        found
+    }
+
     #[test]
     fn an_interruption_without_a_cause_is_found() {
         let mut writer = started();
@@ -185,10 +192,7 @@ mod tests {
             // A request that was answered before this time is over.
             writer.wait(1);
             writer.interrupted("m1");
-            let mut found = writer.judged();
-            // The refusal itself has no cause either.
-            found.retain(|rule| rule != "no-error-without-a-cause");
-            assert_eq!(found, rules, "{place}");
+            assert_eq!(found(writer), rules, "{place}");
         }
         for (success, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
             let mut writer = started();
@@ -250,7 +254,7 @@ mod tests {
             writer.is_killed(2);
             writer.wrapper_sends(2, "interrupted", json!({}));
             writer.interrupted("m2");
-            assert_eq!(writer.judged(), rules, "{requests_again}");
+            assert_eq!(found(writer), rules, "{requests_again}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `batches`, `fences`, `frames`, `gate_wait` and `transcript`
-//! derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted: an oracle
-//! reports a finding only if no possible outcome satisfies its rule.
+//! file; all read the trace through [`history`]. `admissions`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
+//! `transcript` derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted:
+//! an oracle reports a finding only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;
@@ -14,6 +14,7 @@ mod callback_arrives;
 mod callback_content;
 mod callback_repeats;
 mod callback_target;
+mod complete_settles;
 mod event_ids;
 mod execution_id;
 mod exhaustion;
@@ -26,20 +27,25 @@ mod grace;
 pub mod history;
 mod internal_errors;
 mod interrupts;
+mod interrupts_settle;
 mod job_size;
 mod message_states;
 pub mod no_secret_leaves;
 mod one_callback;
+mod overdue;
 mod own_names;
 mod pending_limit;
 mod preparing;
 mod queue_moves;
+mod reconciliation;
 mod replay;
+mod runs;
 mod same_badges;
 mod snapshot;
 mod stale_fence;
 mod terminal_once;
 mod transcript;
+mod unhealthy;
 mod wrapper_promises;
 
 #[cfg(test)]
@@ -125,7 +131,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 28] = [
+pub static ORACLES: [Oracle; 33] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -133,7 +139,12 @@ pub static ORACLES: [Oracle; 28] = [
     exhaustion::ORACLE,
     queue_moves::ORACLE,
     interrupts::ORACLE,
+    interrupts_settle::ORACLE,
+    complete_settles::ORACLE,
+    reconciliation::ORACLE,
+    overdue::ORACLE,
     grace::ORACLE,
+    unhealthy::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
     replay::ORACLE,

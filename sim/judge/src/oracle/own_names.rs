@@ -81,7 +81,7 @@ fn is_unanswered(session: &SessionHistory, number: usize, ingest: &Ingest, frame
     let is_disturbed = run
         .faults
         .may_have_disrupted(&ingest.host, ingest.opened_at, answered_by)
-        || run.faults.disk_may_have_failed(frame.at, answered_by);
+        || run.faults.may_have_stopped_server(frame.at, answered_by);
     let mut errors = run.protocol_errors.iter();
     let is_answered =
         errors.any(|error| error.ingest == number && (frame.at..=answered_by).contains(&error.at));

@@ -1,4 +1,4 @@
-//! Pairs of payloads, and what is said of each.
+//! Classifies pairs of payloads.
 
 use serde_json::json;
 

@@ -19,7 +19,7 @@ const AUTHORITY: &str = "server:1";
 const CLIENT: &str = "client";
 /// Much longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long to wait to see that nothing happens.
+/// The waiting time of a check that nothing arrives.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Bytes read so far, and how the connection ended.

@@ -11,7 +11,7 @@ impl Stage {
 
     fn set_behaviour(&mut self, behaviour: &Value) {
         let behaviour = Behaviour::parse(behaviour.to_string().as_bytes()).unwrap();
-        self.input(Input::Request(REQUEST, Request::SetBehaviour(behaviour)));
+        self.request(Request::SetBehaviour(behaviour));
         assert_eq!(self.actions.pop(), Some(Action::Answer(REQUEST, Reply::done())));
     }
 

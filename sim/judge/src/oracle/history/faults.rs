@@ -1,11 +1,13 @@
 //! The faults of a run, as far as they excuse that a party was not reached.
 
+mod deliveries;
+
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Link, Place, WrapperBehaviour};
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place, WrapperBehaviour};
 
-use crate::parties::{RECEIVER, SERVER, is_wrapper};
+use crate::parties::{RECEIVER, SERVER};
 
 /// The times at which parties were unreachable for the server. A fault that may have had an effect is assumed to have
 /// had it.
@@ -13,11 +15,9 @@ use crate::parties::{RECEIVER, SERVER, is_wrapper};
 pub struct Faults {
     /// In order of their beginning.
     disruptions: Vec<Disruption>,
-    receiver: ReceiverDisruption,
     /// The times at which the server's disk failed, each with its end.
     disk_failures: Vec<(Duration, Option<Duration>)>,
-    /// The times at which the server was started again.
-    server_restarts: Vec<Duration>,
+    receiver: ReceiverDisruption,
     /// The behaviours of wrappers that a script set, each with its end.
     misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
 }
@@ -28,8 +28,10 @@ struct Disruption {
     /// The party whose connections with the server it affects; `None` for all parties.
     party: Option<String>,
     location: Location,
-    /// Whether it may have ended connections silently. Otherwise it only delayed packets.
+    /// Whether it may have ended connections. Otherwise it only delayed packets.
     is_fatal: bool,
+    /// Whether it may have ended connections without a sign for the server or the party.
+    is_silent: bool,
     from: Duration,
     /// Time of its end; `None` while it lasts.
     until: Option<Duration>,
@@ -95,84 +97,72 @@ impl Faults {
 
     /// Whether a fault may have disrupted or delayed packets between `party` and the server in that time.
     pub fn may_have_disrupted(&self, party: &str, from: Duration, until: Duration) -> bool {
-        let mut disruptions = self
-            .disruptions
-            .iter()
-            .filter(|disruption| disruption.affects(party));
-        disruptions.any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
+        self.in_span(party, from, until).next().is_some()
     }
 
-    /// Whether a fault may have disrupted or delayed packets between any wrapper and the server in that time.
-    pub fn may_have_disrupted_wrappers(&self, from: Duration, until: Duration) -> bool {
-        self.of_wrappers()
-            .any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
+    fn in_span(&self, party: &str, from: Duration, until: Duration) -> impl Iterator<Item = &Disruption> {
+        let is_in_span =
+            move |disruption: &&Disruption| disruption.affects(party) && disruption.overlaps(from, until);
+        self.disruptions.iter().filter(is_in_span)
     }
 
-    /// Whether the server was down at some time in that span.
-    pub fn server_was_down(&self, from: Duration, until: Duration) -> bool {
-        let mut of_server = self
-            .disruptions
-            .iter()
-            .filter(|disruption| disruption.party.is_none());
-        of_server.any(|disruption| disruption.from <= until && !disruption.is_over_at(from))
+    /// Whether a connection that `party` had with the server in that time may have ended without a sign for one of them.
+    pub fn may_have_ended_silently(&self, party: &str, from: Duration, until: Duration) -> bool {
+        self.in_span(party, from, until)
+            .any(|disruption| disruption.is_silent)
     }
 
-    /// Whether the server's disk failed at some time in that span.
-    pub fn disk_may_have_failed(&self, from: Duration, until: Duration) -> bool {
-        let mut failures = self.disk_failures.iter();
-        failures.any(|(began, ended)| *began <= until && ended.is_none_or(|ended| ended >= from))
+    /// Whether packets between `party` and the server may have been held up or lost in that time. A connection that was
+    /// reset holds nothing up.
+    pub fn may_have_held_up(&self, party: &str, from: Duration, until: Duration) -> bool {
+        let mut disruptions = self.in_span(party, from, until);
+        disruptions.any(|disruption| disruption.location != Location::Connections)
     }
 
-    /// Whether the server's store may have failed at some time in that span. A store whose disk has failed may need a
-    /// restart.
-    pub fn store_may_have_failed(&self, from: Duration, until: Duration) -> bool {
-        let is_repaired = |ended: Duration| {
-            let mut restarts = self.server_restarts.iter();
-            restarts.any(|at| (ended..=from).contains(at))
-        };
-        let mut failures = self.disk_failures.iter();
-        failures.any(|(began, ended)| *began <= until && !ended.is_some_and(is_repaired))
-    }
-
-    /// The behaviours that a script had set for wrappers at some time in that span.
-    pub fn misbehaviours(&self, from: Duration, until: Duration) -> impl Iterator<Item = &WrapperBehaviour> {
-        let is_then = move |(began, ended, _): &&(Duration, Option<Duration>, Box<WrapperBehaviour>)| {
+    /// Whether the server may have been down, or its disk may have failed, in that time.
+    pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
+        let server = Location::Host(SERVER.to_owned());
+        let is_down =
+            |disruption: &Disruption| disruption.location == server && disruption.overlaps(from, until);
+        let fails = |(began, ended): &(Duration, Option<Duration>)| {
             *began <= until && ended.is_none_or(|ended| ended >= from)
         };
-        self.misbehaviours
-            .iter()
-            .filter(is_then)
-            .map(|(.., behaviour)| &**behaviour)
+        self.disruptions.iter().any(is_down) || self.disk_failures.iter().any(fails)
     }
 
-    /// The spans of time in which a delivery may have failed without a sign. A fault that may have ended connections
-    /// silently lasts until `hidden` after its end, because the server may wait for an answer; a stop of the server
-    /// lasts until `resumed` after its start.
-    pub fn spans_without_delivery(
-        &self,
-        hidden: Duration,
-        resumed: Duration,
-    ) -> impl Iterator<Item = (Duration, Duration)> {
-        let disruptions = self.of_wrappers().map(move |disruption| {
-            let after = match (disruption.is_fatal, &disruption.party) {
-                (true, Some(_)) => hidden,
-                (true, None) => resumed,
-                (false, _) => Duration::ZERO,
-            };
-            (disruption.from, disruption.until, after)
-        });
-        let disk = self
-            .disk_failures
+    /// The time of the last restart of the server up to `by`; `None` if there was none.
+    pub fn server_restarted_at(&self, by: Duration) -> Option<Duration> {
+        let server = Location::Host(SERVER.to_owned());
+        let of_server = self
+            .disruptions
             .iter()
-            .map(move |(from, until)| (*from, *until, resumed));
-        let spans = disruptions.chain(disk);
-        spans.map(|(from, until, after)| (from, until.unwrap_or(Duration::MAX).saturating_add(after)))
+            .filter(|disruption| disruption.location == server);
+        of_server
+            .filter_map(|disruption| disruption.until)
+            .filter(|until| *until <= by)
+            .max()
     }
 
-    /// The disruptions between the server and wrappers.
-    fn of_wrappers(&self) -> impl Iterator<Item = &Disruption> {
-        let is_of_wrapper = |disruption: &&Disruption| disruption.party.as_deref().is_none_or(is_wrapper);
-        self.disruptions.iter().filter(is_of_wrapper)
+    /// The spans between `from` and `until` in which no fault affects the server, its disk, or its connections with
+    /// `party`, in order. The first one begins at `from` if no fault lasts then.
+    pub fn calm_spans(&self, party: &str, from: Duration, until: Duration) -> Vec<(Duration, Duration)> {
+        let disruptions = self
+            .in_span(party, from, until)
+            .map(|disruption| (disruption.from, disruption.until));
+        let failures = self.disk_failures.iter().copied();
+        let mut faults: Vec<_> = disruptions.chain(failures).collect();
+        faults.sort_unstable();
+        let mut spans = Vec::new();
+        let mut calm_from = from;
+        for (began, ended) in faults {
+            if began > calm_from {
+                spans.push((calm_from, began.min(until)));
+            }
+            calm_from = calm_from.max(ended.unwrap_or(Duration::MAX));
+        }
+        spans.push((calm_from, until));
+        spans.retain(|(from, until)| from < until);
+        spans
     }
 
     /// The time until which the receiver may have been unreachable; `None` if it always was reachable.
@@ -204,12 +194,13 @@ impl Faults {
     fn begins(&mut self, at: Duration, fault: &Fault) {
         match fault {
             Fault::Link { link, effect } => self.link_fails(at, link, effect.loses()),
-            Fault::Connections { from, to, .. } => {
+            Fault::Connections { from, to, end } => {
                 if let Some(party) = other_end(from, to) {
                     self.disruptions.push(Disruption {
                         party: Some(party.to_owned()),
                         location: Location::Connections,
                         is_fatal: true,
+                        is_silent: *end != ConnectionEnd::Reset,
                         from: at,
                         until: Some(at),
                     });
@@ -223,6 +214,7 @@ impl Faults {
                     party: (host != SERVER).then(|| host.clone()),
                     location: Location::Host(host.clone()),
                     is_fatal: true,
+                    is_silent: true,
                     from: at,
                     until: None,
                 });
@@ -260,8 +252,6 @@ impl Faults {
                 if host == RECEIVER {
                     self.receiver.is_down = false;
                     self.receiver.until = Some(at);
-                } else if host == SERVER {
-                    self.server_restarts.push(at);
                 }
             }
             Place::Disk(host) if host == SERVER => {
@@ -290,6 +280,7 @@ impl Faults {
                 party: Some(party.to_owned()),
                 location,
                 is_fatal,
+                is_silent: is_fatal,
                 from: at,
                 until: None,
             });
@@ -318,6 +309,10 @@ impl Disruption {
         self.party.as_deref().is_none_or(|affected| affected == party)
     }
 
+    fn overlaps(&self, from: Duration, until: Duration) -> bool {
+        self.from <= until && !self.is_over_at(from)
+    }
+
     fn is_over_at(&self, time: Duration) -> bool {
         self.until.is_some_and(|until| until < time)
     }
@@ -344,6 +339,7 @@ fn other_end<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use turnstile_events::world::Cause;
+    use turnstile_fault::DiskBehaviour;
 
     use super::*;
     use crate::parties::WRAPPER;
@@ -386,6 +382,37 @@ mod tests {
         );
         assert_eq!(faults.broken_until(WRAPPER), Duration::from_secs(30));
         assert_eq!(faults.broken_until("phone"), Duration::ZERO);
+    }
+
+    #[test]
+    fn calm_spans_lie_between_faults() {
+        let link = Link::between(WRAPPER, SERVER);
+        let disk = Fault::Disk {
+            host: SERVER.to_owned(),
+            is: DiskBehaviour::Full,
+        };
+        let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+        let faults = faults([
+            (10, WorldEvent::of(&Fault::cut(&link))),
+            (15, WorldEvent::of(&disk)),
+            (20, ended(Place::EveryLink)),
+            (25, ended(Place::Disk(SERVER.to_owned()))),
+            (30, WorldEvent::ended_connections(&reset, 1)),
+            (40, crashed(SERVER)),
+        ]);
+        let spans = |party: &str, from: u64| {
+            let [from, until] = secs([from, 60]);
+            let spans = faults.calm_spans(party, from, until).into_iter();
+            let spans = spans.map(|(from, until)| (from.as_secs(), until.as_secs()));
+            spans.collect::<Vec<_>>()
+        };
+        assert_eq!(spans(WRAPPER, 0), [(0, 10), (25, 30), (30, 40)]);
+        assert_eq!(spans(WRAPPER, 12), [(25, 30), (30, 40)]);
+        assert_eq!(spans("phone", 0), [(0, 15), (25, 40)]);
+        let [from, until] = secs([28, 35]);
+        assert!(!faults.may_have_ended_silently(WRAPPER, from, until));
+        assert!(!faults.may_have_held_up(WRAPPER, from, until));
+        assert!(!faults.may_have_stopped_server(from, until));
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{
-    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Preparation, ProtocolError, Stop, WrapperAnswer,
-    WrapperFrame,
+    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError, Stop,
+    WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
@@ -99,6 +99,8 @@ pub struct History {
     pub lost_openings: Vec<LostOpening>,
     /// Ingest sockets that the server accepted from wrappers of imported executions, in order of opening.
     pub imported_ingests: Vec<ImportedIngest>,
+    /// Pings that reached the wrapper, in order of arrival.
+    pub pings: Vec<Ping>,
     /// Orders to stop that reached the wrapper, in order of arrival.
     pub stops: Vec<Stop>,
     /// Errors that the server sent on ingest sockets, in order of arrival.

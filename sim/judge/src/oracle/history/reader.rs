@@ -10,7 +10,7 @@ use turnstile_events::observation::Observation;
 
 use super::wire::{self, Fence};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening,
+    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening, Ping,
     Preparation, ProtocolError, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame,
     WrapperAnswer, WrapperFrame,
 };
@@ -171,6 +171,9 @@ impl<'a> Reader<'a> {
             Some(Socket::Ingest(ingest)) if frame["code"] == "WS_PROTOCOL_ERROR" => {
                 let ingest = *ingest;
                 self.history.protocol_errors.push(ProtocolError { at, ingest });
+            }
+            Some(Socket::Ingest(ingest)) if frame["type"] == "ping" => {
+                self.history.pings.push(Ping { at, ingest: *ingest });
             }
             _ => {}
         }

@@ -153,6 +153,41 @@ impl<'a> SessionHistory<'a> {
             .max_by_key(|fence| fence.generation)
     }
 
+    /// Whether a message was in delivery when an event of the log happened, and its wrapper had reported it: the wire
+    /// shows one delivery of it, which was accepted later, and the log has a report of it before the event.
+    pub fn was_taken_before(&self, message: &str, event: &StreamEvent) -> bool {
+        let mut deliveries = self
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.message == message);
+        let is_only =
+            deliveries.next().is_some_and(|only| only.at <= event.at) && deliveries.next().is_none();
+        let mut later = self
+            .kept
+            .iter()
+            .filter(|later| later.id > event.id && later.is_sent());
+        let is_sent_later = later.any(|later| later.message() == Some(message));
+        let reports = |report: &&StreamEvent| {
+            let Some(("message.updated", properties)) = report.kilo() else {
+                return false;
+            };
+            properties["info"]["id"] == message || properties["info"]["parentID"] == message
+        };
+        let mut earlier = self.kept.iter().filter(|earlier| earlier.id < event.id);
+        is_only && is_sent_later && earlier.any(reports)
+    }
+
+    /// Whether an event is an idle of the root. The idle of a child session has no effect, nor has that of an imported
+    /// execution.
+    pub fn is_root_idle(&self, event: &StreamEvent) -> bool {
+        let Some(("session.idle", properties)) = event.kilo() else {
+            return false;
+        };
+        let roots = self.roots();
+        let mut named = properties["sessionID"].as_str().into_iter();
+        !event.is_of_execution() && (roots.is_empty() || named.any(|id| roots.contains(id)))
+    }
+
     /// The ids of its root kilo session that were on the wire.
     pub fn roots(&self) -> &'a BTreeSet<String> {
         &self.run.sessions[self.id].roots

@@ -168,6 +168,15 @@ pub struct Stop {
     pub run: Option<String>,
 }
 
+/// A ping that reached the wrapper.
+#[derive(Debug)]
+pub struct Ping {
+    /// Time of arrival.
+    pub at: Duration,
+    /// Its socket, as an index into [`History::ingests`](super::History::ingests).
+    pub ingest: usize,
+}
+
 /// A frame of the wrapper.
 #[derive(Debug)]
 pub struct WrapperFrame {

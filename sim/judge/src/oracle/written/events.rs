@@ -78,9 +78,13 @@ impl Writer {
 
     /// A message was interrupted after it had been accepted.
     pub(in crate::oracle) fn interrupted(&mut self, message: &str) {
+        self.interrupted_with(message, json!({}));
+    }
+
+    pub(in crate::oracle) fn interrupted_with(&mut self, message: &str, more: Value) {
         let data = json!({"status": "interrupted", "completionSource": "interrupt", "reason": "interrupted",
-            "accepted": true, "delivery": "sent"});
-        self.message_event("failed", message, data);
+            "accepted": true, "delivery": "sent", "error": "stopped"});
+        self.message_event("failed", message, merged(data, more));
     }
 
     /// A message was exhausted before it was accepted, because the wrapper refused it twice.

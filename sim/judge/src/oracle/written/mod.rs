@@ -165,6 +165,7 @@ impl Writer {
         self.is_at_once = true;
         happens(self);
         self.is_at_once = false;
+        self.now += Duration::from_secs(1);
     }
 
     /// Time passes, in seconds.

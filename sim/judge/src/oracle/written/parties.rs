@@ -157,6 +157,13 @@ impl Writer {
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
+    /// The wrapper receives a ping on its socket of that generation.
+    pub(in crate::oracle) fn is_pinged(&mut self, generation: u64) {
+        let socket = self.book().ingests[&generation];
+        let frame = json!({"type": "ping"});
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
+    }
+
     /// The wrapper sends an event on its socket of that generation.
     pub(in crate::oracle) fn wrapper_sends(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];

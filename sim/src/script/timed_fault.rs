@@ -14,7 +14,7 @@ const RECOVERY: Duration = Duration::from_secs(2);
 const CUT: Duration = Duration::from_secs(4);
 
 /// A kind of fault that a sweep injects.
-pub struct StrikeKind {
+pub struct SweepFault {
     /// Name on the command line.
     pub name: &'static str,
     /// Short description.
@@ -23,7 +23,7 @@ pub struct StrikeKind {
     lasts: Duration,
 }
 
-impl StrikeKind {
+impl SweepFault {
     /// All kinds.
     pub const ALL: &[Self] = &[
         Self {
@@ -76,23 +76,23 @@ impl StrikeKind {
     ];
 }
 
-impl fmt::Debug for StrikeKind {
+impl fmt::Debug for SweepFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
     }
 }
 
-impl PartialEq for StrikeKind {
+impl PartialEq for SweepFault {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for StrikeKind {}
+impl Eq for SweepFault {}
 
 impl Player<'_> {
     /// Schedules a fault for the time `at` of the run.
-    pub(super) fn arrange_strike(&mut self, at: Duration, kind: &'static StrikeKind) {
+    pub(super) fn arrange_timed_fault(&mut self, at: Duration, kind: &'static SweepFault) {
         let faults = self.stage.faults.clone();
         let lasts = kind.lasts;
         self.arranged_until = self.arranged_until.max(self.stage.world.now() + at + lasts);

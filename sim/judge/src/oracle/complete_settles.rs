@@ -1,0 +1,145 @@
+//! `complete` settles every accepted message at once (protocol §6): no accepted message is unfinished after it.
+//!
+//! A message counts as accepted if it was sent before the `complete`, or if its wrapper had reported it and its delivery
+//! was in progress. Which events happened before the `complete` is read from the order of the log.
+
+use super::frames::RunEnd;
+use super::history::{SessionHistory, StreamEvent};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "complete-settles",
+    rule: "Every message that was accepted before a `complete` has ended with it at the latest.",
+    why: "The wrapper has finished and reports nothing more. A message that is left waits for a deadline, and the \
+        messages and the callback behind it wait with it.",
+    moment: Moment::Always,
+    protocol: &ids(["R6.8", "R6.17", "R6.18", "R6.34", "R6.35", "R6.38"]),
+    check: Check::Sessions(check),
+};
+
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    if session.log.is_none() {
+        return Vec::new();
+    }
+    let completes = session
+        .kept
+        .iter()
+        .filter(|event| RunEnd::of_event(event).is_some_and(RunEnd::is_complete));
+    completes
+        .flat_map(|complete| unsettled(session, complete))
+        .collect()
+}
+
+fn unsettled(session: &SessionHistory, complete: &StreamEvent) -> Vec<Finding> {
+    let settled_by = complete.at + session.run.time_error();
+    let sent = session.kept.iter().filter(|event| event.is_sent());
+    let accepted = sent.filter(|sent| sent.id < complete.id || is_taken(session, sent, complete));
+    let findings = accepted.filter_map(|sent| {
+        let message = sent.message()?;
+        let mut ends = session.kept.iter().filter(|event| event.is_end());
+        let end = ends.find(|end| end.message() == Some(message));
+        let has_ended = end.is_some_and(|end| end.at <= settled_by);
+        if has_ended {
+            return None;
+        }
+        let ends = end.map_or("it never ended".to_owned(), |end| {
+            format!("it ended at {}", secs(end.at))
+        });
+        let text = format!(
+            "`complete` (event {}) came at {} after it was accepted, but {ends}",
+            complete.id,
+            secs(complete.at)
+        );
+        Some(ORACLE.finding_about(session.run.first_seen(complete), message, text))
+    });
+    findings.collect()
+}
+
+/// Whether a message that was sent later was in delivery at the time of a `complete`, and its wrapper had reported it.
+fn is_taken(session: &SessionHistory, sent: &StreamEvent, complete: &StreamEvent) -> bool {
+    let Some(message) = sent.message() else {
+        return false;
+    };
+    sent.at > complete.at && session.was_taken_before(message, complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::oracle::written::Writer;
+
+    const NOTHING: [&str; 0] = [];
+    const FOUND: [&str; 1] = ["complete-settles"];
+
+    fn at_work() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer.wrapper_reports(1, "m1");
+        writer
+    }
+
+    fn completes(writer: &mut Writer, data: Value, happens: impl FnOnce(&mut Writer)) {
+        writer.wrapper_sends(1, "complete", data.clone());
+        writer.at_once(|writer| {
+            writer.event("complete", data);
+            happens(writer);
+        });
+    }
+
+    fn by_reconciliation(writer: &mut Writer, message: &str) {
+        writer.completed_with(message, json!({"completionSource": "idle_reconciliation"}));
+    }
+
+    #[test]
+    fn a_message_that_does_not_end_with_complete_is_found() {
+        for (is_at_once, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
+            let mut writer = at_work();
+            completes(&mut writer, json!({"exitCode": 0}), |writer| {
+                if is_at_once {
+                    by_reconciliation(writer, "m1");
+                }
+            });
+            if !is_at_once {
+                writer.completed("m1");
+            }
+            assert_eq!(writer.judged(), rules, "{is_at_once}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_complete_settles_nothing() {
+        let mut writer = at_work();
+        completes(&mut writer, json!({"gateResult": "pass"}), |_| {});
+        writer.completed("m1");
+        assert_eq!(writer.judged(), NOTHING);
+    }
+
+    #[test]
+    fn a_message_in_delivery_is_settled_if_its_wrapper_reported_it() {
+        for (is_reported, rules) in [(false, &NOTHING[..]), (true, &FOUND)] {
+            let mut writer = at_work();
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.delivered_to("m2", 1);
+            if is_reported {
+                writer.wrapper_sends_assistant(1, "m2", "a2", json!({}));
+                writer.assistant("m2", "a2", json!({}));
+            }
+            completes(&mut writer, json!({"exitCode": 0}), |writer| {
+                by_reconciliation(writer, "m1")
+            });
+            writer.sent("m2");
+            writer.completed("m2");
+            // A wrapper that completes without a report of what it accepted has its own finding.
+            let mut found = writer.judged();
+            found.retain(|rule| rule == FOUND[0]);
+            assert_eq!(found, rules, "{is_reported}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The waits of one turn. Each returns the first limit that the turn outlived.
+
+use std::time::Duration;
+
+use super::limit;
+use crate::oracle::fences::Fences;
+use crate::oracle::frames::RunEnd;
+use crate::oracle::history::{Fence, SessionHistory, StreamEvent, kilo};
+use crate::oracle::runs::{Run, is_meaningful, is_pong};
+
+/// An accepted message and its run.
+pub(super) struct Turn<'s, 'a> {
+    session: &'s SessionHistory<'a>,
+    pub(super) message: &'a str,
+    sent: &'a StreamEvent,
+    fence: &'a Fence,
+    /// Its end; `None` if it never ended.
+    pub(super) ended_at: Option<Duration>,
+    /// Its end, or the end of the run of the harness.
+    until: Duration,
+}
+
+/// A limit that a turn outlived.
+pub(super) struct Overdue {
+    /// What began the wait, at `since`.
+    pub(super) text: &'static str,
+    pub(super) since: Duration,
+    /// The latest end.
+    pub(super) limit: Duration,
+}
+
+/// A span without a fault.
+#[derive(Clone, Copy)]
+struct Calm {
+    /// From here on, every wait has begun at the latest.
+    from: Duration,
+    until: Duration,
+}
+
+impl<'s, 'a> Turn<'s, 'a> {
+    /// The turn that an event begins; `None` if the wire does not show its run.
+    pub(super) fn of(session: &'s SessionHistory<'a>, sent: &'a StreamEvent) -> Option<Self> {
+        let message = sent.message()?;
+        let fence = session.run_of(message, sent.at + session.run.time_error())?;
+        let mut ends = session.kept.iter().filter(|event| event.is_end());
+        let ended_at = ends.find(|end| end.message() == Some(message)).map(|end| end.at);
+        Some(Self {
+            session,
+            message,
+            sent,
+            fence,
+            ended_at,
+            until: ended_at.unwrap_or(session.run.end),
+        })
+    }
+
+    /// The first limit that it outlived.
+    pub(super) fn first_overdue(&self, fences: &Fences) -> Option<Overdue> {
+        let run = Run::of(self.session, self.fence);
+        let of_run = run.iter().flat_map(|run| {
+            let spans = self.calm_spans(run).into_iter();
+            spans.flat_map(|calm| {
+                [
+                    self.without_output(run, calm),
+                    self.without_pong(run, calm),
+                    self.unanswered_ping(run, calm),
+                    self.without_socket(run, calm),
+                    self.after_idle(calm),
+                ]
+            })
+        });
+        let after_run = [self.replaced(fences), self.after_end_of_run(fences)];
+        let overdue = of_run.chain(after_run).flatten();
+        overdue.min_by_key(|overdue| overdue.limit)
+    }
+
+    /// The spans of the turn without a fault.
+    fn calm_spans(&self, run: &Run) -> Vec<Calm> {
+        let profile = &self.session.run.context.profile;
+        let faults = &self.session.run.faults;
+        let spans = faults
+            .calm_spans(run.host(), Duration::ZERO, self.until)
+            .into_iter();
+        let spans = spans.map(|(from, until)| Calm {
+            // After a restart the run is in its grace, and other waits begin with a socket inside it.
+            from: if from > Duration::ZERO {
+                from + profile.disconnect_grace + profile.resume_delay
+            } else {
+                from
+            }
+            .max(self.sent.at),
+            until,
+        });
+        spans.filter(|calm| calm.from < calm.until).collect()
+    }
+
+    /// The first gap between restarts of a wait, in a calm span, that is longer than the wait.
+    fn gap(
+        &self,
+        restarts: impl Iterator<Item = Duration>,
+        calm: Calm,
+        wait: Duration,
+        text: &'static str,
+    ) -> Option<Overdue> {
+        let mut restarts: Vec<Duration> = restarts.filter(|at| *at < calm.until).collect();
+        restarts.sort_unstable();
+        let mut since = calm.from;
+        for restart in restarts.into_iter().chain([calm.until]) {
+            if restart > limit(self.session, since, wait) {
+                return Some(Overdue {
+                    text,
+                    since,
+                    limit: limit(self.session, since, wait),
+                });
+            }
+            since = since.max(restart);
+        }
+        None
+    }
+
+    /// Times that restart the waits for output and for a pong: acceptances, new sockets, and the end of a grace in which a
+    /// socket may have opened that the wrapper gave up.
+    fn restarts(&self, run: &Run<'_, 'a>) -> impl Iterator<Item = Duration> {
+        let grace = self.session.run.context.profile.disconnect_grace;
+        let sent = self.session.kept.iter().filter(|event| event.is_sent());
+        let sockets = run.sockets().iter();
+        let sockets = sockets.flat_map(move |socket| {
+            let closed_at = socket.closed_at.map(|closed_at| closed_at + grace);
+            [Some(socket.opened_at), closed_at].into_iter().flatten()
+        });
+        sent.map(|event| event.at).chain(sockets)
+    }
+
+    /// No meaningful output (R7.4).
+    fn without_output(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
+        let profile = &self.session.run.context.profile;
+        let output = run.frames().filter(|(_, frame)| is_meaningful(frame));
+        let restarts = output.map(|(_, frame)| frame.at).chain(self.restarts(run));
+        // A restart extends the deadline, because not all output is recorded (R7.32).
+        let wait = profile.no_output_timeout + profile.output_record_interval;
+        self.gap(restarts, calm, wait, "its wrapper sent its last output")
+    }
+
+    /// Neither output nor a pong (R7.2, R7.3).
+    fn without_pong(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
+        let profile = &self.session.run.context.profile;
+        let signs = run
+            .frames()
+            .filter(|(_, frame)| is_meaningful(frame) || is_pong(frame));
+        let restarts = signs.map(|(_, frame)| frame.at).chain(self.restarts(run));
+        let wait = profile.ping_interval + profile.pong_timeout;
+        self.gap(restarts, calm, wait, "its wrapper gave its last sign of life")
+    }
+
+    /// A ping without a pong (R7.3).
+    fn unanswered_ping(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
+        let wait = self.session.run.context.profile.pong_timeout;
+        let pings = run.pings().filter(|ping| (calm.from..calm.until).contains(ping));
+        let mut overdue = pings.map(|ping| Overdue {
+            text: "a ping reached its wrapper",
+            since: ping,
+            limit: limit(self.session, ping, wait),
+        });
+        overdue.find(|ping| {
+            // A pong that was under way counts as well, and so does a socket that may have restarted the wait.
+            let from = ping.since.saturating_sub(2 * self.session.run.max_transit());
+            let is_in_wait = |at: &Duration| (from..=ping.limit).contains(at);
+            let mut pongs = run.frames().filter(|(_, frame)| is_pong(frame));
+            let is_answered = pongs.any(|(_, frame)| is_in_wait(&frame.at));
+            let is_restarted =
+                self.restarts(run).any(|at| is_in_wait(&at)) || self.has_gap_of_sockets(run, ping);
+            ping.limit < calm.until && !is_answered && !is_restarted
+        })
+    }
+
+    /// Whether the run was without a socket at some time of a wait, so that the grace may have cancelled it.
+    fn has_gap_of_sockets(&self, run: &Run<'_, 'a>, wait: &Overdue) -> bool {
+        let closings = run.sockets().iter().filter_map(|socket| socket.closed_at);
+        run.without_socket_since(wait.since).is_some()
+            || closings
+                .into_iter()
+                .any(|at| (wait.since..=wait.limit).contains(&at))
+    }
+
+    /// No socket for the grace (R7.1, R7.18). An opening that the wrapper gave up may have restarted the grace; it is not
+    /// on the wire, and comes within one grace.
+    fn without_socket(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
+        let grace = self.session.run.context.profile.disconnect_grace;
+        let closings = run.sockets().iter().filter_map(|socket| socket.closed_at);
+        let times = closings.filter(|at| (calm.from..calm.until).contains(at));
+        let times = [calm.from].into_iter().chain(times);
+        let mut overdue = times.filter_map(|time| {
+            run.without_socket_since(time)?;
+            let limit = limit(self.session, time, 2 * grace);
+            let mut openings = run.sockets().iter().map(|socket| socket.opened_at);
+            let is_over =
+                limit < calm.until && !openings.any(|opened_at| (time..=limit).contains(&opened_at));
+            (is_over && !run.may_have_ended_silently(limit)).then_some(Overdue {
+                text: "its run had no socket",
+                since: time,
+                limit,
+            })
+        });
+        overdue.next()
+    }
+
+    /// The root is idle and the message has no answer (R7.5, R6.40).
+    fn after_idle(&self, calm: Calm) -> Option<Overdue> {
+        let wait = self.session.run.context.profile.idle_reconciliation_delay;
+        let is_own =
+            |idle: &StreamEvent| idle.id > self.sent.id || self.session.was_taken_before(self.message, idle);
+        let idles = self.session.kept.iter().copied();
+        let idles = idles.filter(|event| self.session.is_root_idle(event) && is_own(event));
+        let mut overdue = idles.filter_map(|idle| {
+            let limit =
+                limit(self.session, idle.at, wait).max(limit(self.session, calm.from, Duration::ZERO));
+            let is_cancelled = self.session.kept.iter().any(|event| {
+                let is_other = event.is_sent() && event.message() != Some(self.message);
+                event.id > idle.id && event.at <= limit && (is_other || is_busy(event))
+            });
+            let is_over = self.session.roots().len() == 1 && limit < calm.until && !is_cancelled;
+            is_over.then_some(Overdue {
+                text: "the root was idle",
+                since: idle.at,
+                limit,
+            })
+        });
+        overdue.next()
+    }
+
+    /// A later run was allocated, so its own had ended (R7.12, R7.13).
+    fn replaced(&self, fences: &Fences) -> Option<Overdue> {
+        let since = fences.replaced_at(self.fence.generation);
+        let limit = since
+            .saturating_add(self.session.run.time_error())
+            .max(self.sent.at);
+        (limit < self.until).then_some(Overdue {
+            text: "the wrapper received a later run",
+            since,
+            limit,
+        })
+    }
+
+    /// Its run has ended (R6.31, R6.34).
+    fn after_end_of_run(&self, fences: &Fences) -> Option<Overdue> {
+        let since = fences.ended_at(self.fence.generation)?;
+        // `complete_settles` judges what a `complete` leaves.
+        let mut ends = self.session.kept.iter().filter(|event| event.at == since);
+        if ends.any(|event| RunEnd::of_event(event).is_some_and(RunEnd::is_complete)) {
+            return None;
+        }
+        let limit = since.max(self.sent.at) + self.session.run.time_error();
+        (limit < self.until).then_some(Overdue {
+            text: "its run had ended",
+            since,
+            limit,
+        })
+    }
+}
+
+/// Whether an event reports that kilo is busy.
+fn is_busy(event: &StreamEvent) -> bool {
+    let status = kilo(&event.name, &event.data);
+    matches!(status, Some(("session.status", properties)) if properties["status"]["type"] == "busy")
+}

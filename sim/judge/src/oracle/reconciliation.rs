@@ -1,0 +1,151 @@
+//! Idle reconciliation ends a message only by an idle of its own (protocol §7): the root was idle after the message was
+//! accepted, or after its wrapper reported it, and the whole delay has passed since.
+//!
+//! An end at the time of a `complete` is settled by that.
+
+use super::history::{SessionHistory, StreamEvent};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "reconciled-by-its-own-idle",
+    rule: "Idle reconciliation ends a message only if the root was idle after the message was accepted or reported, \
+        and the whole delay has passed since.",
+    why: "An idle that belongs to an earlier turn, or one that was just reported, is no evidence. It would fail a \
+        message whose answer is still being written.",
+    moment: Moment::Always,
+    protocol: &ids(["R6.8", "R6.40", "R7.5", "R7.15", "R7.25"]),
+    check: Check::Sessions(check),
+};
+
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    if session.log.is_none() {
+        return Vec::new();
+    }
+    let reconciled = session
+        .kept
+        .iter()
+        .filter(|event| event.is_end() && event.data["completionSource"] == "idle_reconciliation");
+    let findings = reconciled.filter_map(|end| {
+        let message = end.message()?;
+        let text = violation(session, end, message)?;
+        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
+    });
+    findings.collect()
+}
+
+fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
+    let mut completes = session.kept.iter().filter(|event| event.name == "complete");
+    if completes.any(|complete| complete.at.abs_diff(end.at) <= session.run.time_error()) {
+        return None;
+    }
+    // The next acceptance cancels what was armed before it. A message of an imported execution was never accepted here.
+    let sent = || {
+        session
+            .kept
+            .iter()
+            .filter(|sent| sent.is_sent() && sent.id < end.id)
+    };
+    sent().find(|sent| sent.message() == Some(message))?;
+    let last_sent = sent().next_back()?;
+    let delay = session.run.context.profile.idle_reconciliation_delay;
+    let latest = (end.at + session.run.time_error()).saturating_sub(delay);
+    let is_own = |idle: &&StreamEvent| {
+        idle.id > last_sent.id
+            || last_sent
+                .message()
+                .is_some_and(|last| session.was_taken_before(last, idle))
+    };
+    let mut idles = session
+        .kept
+        .iter()
+        .copied()
+        .filter(|event| session.is_root_idle(event));
+    let own = idles.rfind(|idle| idle.id < end.id && idle.at <= latest && is_own(idle));
+    if own.is_some() {
+        return None;
+    }
+    let last_idle = session
+        .kept
+        .iter()
+        .rfind(|event| event.id < end.id && session.is_root_idle(event));
+    let idle = last_idle.map_or("the root was never idle".to_owned(), |idle| {
+        format!("the last idle of the root before came at {}", secs(idle.at))
+    });
+    Some(format!(
+        "event {} ends {message} by idle reconciliation at {}, but the last message was accepted at {} and {idle}",
+        end.id,
+        secs(end.at),
+        secs(last_sent.at)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::oracle::written::Writer;
+
+    const NOTHING: [&str; 0] = [];
+    const FOUND: [&str; 1] = ["reconciled-by-its-own-idle"];
+
+    fn at_work() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer
+    }
+
+    fn reconciled(mut writer: Writer, message: &str) -> Vec<String> {
+        let data = json!({"completionSource": "idle_reconciliation", "reason": "missing_assistant_reply"});
+        writer.failed(message, data);
+        writer.judged()
+    }
+
+    #[test]
+    fn an_end_before_the_delay_or_without_an_idle_is_found() {
+        assert_eq!(reconciled(at_work(), "m1"), FOUND);
+        for (seconds, rules) in [(10, &FOUND[..]), (14, &NOTHING)] {
+            let mut writer = at_work();
+            writer.idle();
+            writer.wait(seconds);
+            assert_eq!(reconciled(writer, "m1"), rules, "{seconds}");
+        }
+        let mut child = at_work();
+        child.kilo("session.idle", json!({"sessionID": "child"}));
+        child.wait(14);
+        assert_eq!(reconciled(child, "m1"), FOUND);
+    }
+
+    #[test]
+    fn an_idle_before_the_last_acceptance_counts_only_if_the_message_was_reported_before() {
+        for (is_reported, rules) in [(false, &FOUND[..]), (true, &NOTHING)] {
+            let mut writer = at_work();
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.delivered_to("m2", 1);
+            if is_reported {
+                writer.assistant("m2", "a2", json!({}));
+            }
+            writer.idle();
+            writer.sent("m2");
+            writer.wait(12);
+            writer.completed("m1");
+            assert_eq!(reconciled(writer, "m2"), rules, "{is_reported}");
+        }
+    }
+
+    #[test]
+    fn an_end_with_complete_needs_no_idle() {
+        let mut writer = at_work();
+        let mut found = Vec::new();
+        writer.at_once(|writer| {
+            writer.event("complete", json!({"exitCode": 0}));
+            found = reconciled(writer.clone(), "m1");
+        });
+        assert_eq!(found, NOTHING);
+    }
+}

@@ -1,0 +1,99 @@
+//! What the wire shows of one run of a wrapper: its sockets, its frames and its pings (protocol §5, §7).
+//!
+//! The wrapper observes them. The server sees a socket open before the wrapper does, and everything else up to a
+//! transit earlier or later. This module judges nothing.
+
+use std::time::Duration;
+
+use super::history::{Fence, Ingest, SessionHistory, WrapperFrame, kilo};
+
+/// One run.
+pub(super) struct Run<'s, 'a> {
+    session: &'s SessionHistory<'a>,
+    fence: &'a Fence,
+    /// Its sockets, in order of opening.
+    sockets: Vec<&'a Ingest>,
+}
+
+impl<'s, 'a> Run<'s, 'a> {
+    /// The run with that fence; `None` if no socket of it was ever open.
+    pub(super) fn of(session: &'s SessionHistory<'a>, fence: &'a Fence) -> Option<Self> {
+        let sockets = session.ingests().filter(|ingest| ingest.fence == *fence);
+        let sockets: Vec<&Ingest> = sockets.collect();
+        (!sockets.is_empty()).then_some(Self {
+            session,
+            fence,
+            sockets,
+        })
+    }
+
+    /// The host of its wrapper.
+    pub(super) fn host(&self) -> &'a str {
+        self.sockets[0].host.as_str()
+    }
+
+    /// Its sockets, in order of opening.
+    pub(super) fn sockets(&self) -> &[&'a Ingest] {
+        &self.sockets
+    }
+
+    /// Its frames, in order of sending, each with its socket.
+    pub(super) fn frames(&self) -> impl Iterator<Item = (&'a Ingest, &'a WrapperFrame)> {
+        let fence = self.fence;
+        self.session
+            .wrapper_frames()
+            .filter(move |(ingest, _)| ingest.fence == *fence)
+    }
+
+    /// The times at which pings reached its wrapper.
+    pub(super) fn pings(&self) -> impl Iterator<Item = Duration> {
+        let (run, fence, id) = (self.session.run, self.fence, self.session.id);
+        let is_own = move |ingest: &Ingest| ingest.fence == *fence && *ingest.session == *id;
+        let pings = run.pings.iter();
+        pings
+            .filter(move |ping| is_own(&run.ingests[ping.ingest]))
+            .map(|ping| ping.at)
+    }
+
+    /// The time since which the run has had no socket at `time`, as its wrapper sees it; `None` if it may have one.
+    ///
+    /// A socket replaces the ones that were opened before it (R5.60), also if the wrapper keeps them. No socket survives a
+    /// restart of the server.
+    pub(super) fn without_socket_since(&self, time: Duration) -> Option<Duration> {
+        let restarted_at = self.session.run.faults.server_restarted_at(time);
+        let opened = self.sockets.iter().filter(|socket| {
+            socket.opened_at <= time && restarted_at.is_none_or(|restart| socket.opened_at > restart)
+        });
+        let Some(newest) = opened.clone().map(|socket| socket.opened_at).max() else {
+            return restarted_at;
+        };
+        // The server may have accepted two sockets in another order than the wrapper saw.
+        let newest = opened.filter(|socket| socket.opened_at + self.session.run.max_transit() >= newest);
+        let closed_at = newest.map(|socket| socket.closed_at.filter(|closed_at| *closed_at <= time));
+        closed_at.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// Whether a socket of the run may have ended without a sign for the server, between its opening and `until`.
+    pub(super) fn may_have_ended_silently(&self, until: Duration) -> bool {
+        let faults = &self.session.run.faults;
+        let opened_at = self.sockets[0].opened_at;
+        faults.may_have_ended_silently(self.host(), opened_at, until)
+    }
+}
+
+/// Whether a frame is a pong.
+pub(super) fn is_pong(frame: &WrapperFrame) -> bool {
+    frame.name == "pong"
+}
+
+/// Whether a frame is meaningful output (R7.14).
+pub(super) fn is_meaningful(frame: &WrapperFrame) -> bool {
+    let is_sign_of_life = matches!(frame.name.as_str(), "pong" | "heartbeat" | "wrapper_resumed");
+    let is_idle = matches!(kilo(&frame.name, &frame.data), Some(("session.idle", _)));
+    !is_sign_of_life && !is_idle && !is_reserved(&frame.name)
+}
+
+/// Whether a name belongs to the server, so that a frame with it counts for nothing (R5.83).
+fn is_reserved(name: &str) -> bool {
+    name == "connected" || name.starts_with("cloud.")
+}

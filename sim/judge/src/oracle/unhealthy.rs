@@ -1,0 +1,212 @@
+//! A run is unhealthy only after a ping without a pong, or without output for the whole time-out, and never while its
+//! grace runs (protocol §7). A new socket inside the grace restarts both.
+//!
+//! Only what certainly reached the server restarts a wait. A run is not judged if a fault may have held up or ended its
+//! connections without a sign, or stopped the server.
+
+use std::time::Duration;
+
+use super::history::{SessionHistory, StreamEvent};
+use super::runs::{Run, is_meaningful, is_pong};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::rules::ids;
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "no-deadline-inside-the-grace",
+    rule: "A message fails because its wrapper is unhealthy only after a ping without a pong or the time without \
+        output, and not while the grace runs.",
+    why: "A wrapper without a connection cannot answer. Its deadlines would fail a turn that comes back within the \
+        grace.",
+    moment: Moment::Always,
+    protocol: &ids(["R6.7", "R7.3", "R7.4", "R7.14", "R7.19", "R7.20", "R7.35"]),
+    check: Check::Sessions(check),
+};
+
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    let unhealthy = session.kept.iter().filter(|event| {
+        event.is_end() && event.data["reason"] == "wrapper_failure" && event.data["accepted"] == true
+    });
+    let findings = unhealthy.filter_map(|end| {
+        let message = end.message()?;
+        let text = violation(session, end, message)?;
+        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
+    });
+    findings.collect()
+}
+
+fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
+    let run = Run::of(session, session.run_of(message, end.at)?)?;
+    let faults = &session.run.faults;
+    let opened_at = run.sockets()[0].opened_at;
+    let may_have_missed_a_sign = faults.may_have_held_up(run.host(), opened_at, end.at)
+        || faults.may_have_stopped_server(opened_at, end.at)
+        || run.may_have_ended_silently(end.at);
+    if may_have_missed_a_sign {
+        return None;
+    }
+    let last = Last::of(session, &run, end);
+    let fails = format!("event {} fails it at {} as unhealthy", end.id, secs(end.at));
+    if let Some(since) = last.grace_since {
+        return Some(format!(
+            "{fails}, but the grace of its run began at {}",
+            secs(since)
+        ));
+    }
+    let profile = &session.run.context.profile;
+    let tolerance = session.run.time_error() + session.run.max_transit();
+    let by = end.at + tolerance;
+    let is_silent = by >= last.output + profile.no_output_timeout;
+    let is_deaf = last.ping.is_some_and(|ping| by >= ping + profile.pong_timeout);
+    if is_silent || is_deaf {
+        return None;
+    }
+    let ping = last.ping.map_or("no ping was unanswered".to_owned(), |ping| {
+        format!("the unanswered ping was received at {}", secs(ping))
+    });
+    Some(format!(
+        "{fails}, but {ping} and its last output or reconnect was at {}",
+        secs(last.output)
+    ))
+}
+
+/// What certainly restarted the waits of a run last, before an end.
+struct Last {
+    /// The last output, acceptance, or new socket inside the grace.
+    output: Duration,
+    /// The last ping that was not answered and not forgotten.
+    ping: Option<Duration>,
+    /// The beginning of the grace, if it runs.
+    grace_since: Option<Duration>,
+}
+
+impl Last {
+    fn of(session: &SessionHistory, run: &Run, end: &StreamEvent) -> Self {
+        let profile = &session.run.context.profile;
+        let transit = session.run.max_transit();
+        let certain_by = end.at.saturating_sub(transit);
+        let reopened = reopenings(run, transit).filter(|at| *at <= certain_by).max();
+        let of_run = || run.frames().filter(|(_, frame)| frame.at <= certain_by);
+        let output = of_run().filter(|(_, frame)| is_meaningful(frame));
+        let accepted = session
+            .kept
+            .iter()
+            .filter(|event| event.is_sent() && event.id < end.id);
+        // Output of the same interval may not be recorded (R7.31).
+        let output = output.map(|(_, frame)| frame.at.saturating_sub(profile.output_record_interval));
+        let output = output.chain(accepted.map(|event| event.at)).chain(reopened).max();
+        let pong = of_run()
+            .filter(|(_, frame)| is_pong(frame))
+            .map(|(_, frame)| frame.at);
+        let answered = pong.chain(reopened).max();
+        let ping = run
+            .pings()
+            .filter(|ping| *ping <= end.at + session.run.time_error())
+            .last();
+        Self {
+            output: output.unwrap_or_default(),
+            // A pong may have been under way when the next ping was sent.
+            ping: ping.filter(|ping| answered.is_none_or(|answered| answered <= *ping)),
+            grace_since: run.without_socket_since(end.at).filter(|since| {
+                let is_certain = *since + transit <= certain_by;
+                is_certain && end.at + session.run.time_error() + transit < *since + profile.disconnect_grace
+            }),
+        }
+    }
+}
+
+/// The times at which a socket was opened after the run had certainly had none.
+fn reopenings(run: &Run, transit: Duration) -> impl Iterator<Item = Duration> {
+    run.sockets().iter().filter_map(move |socket| {
+        let before = socket.opened_at.saturating_sub(transit);
+        let is_first = run.sockets()[0].opened_at == socket.opened_at;
+        let was_without = run
+            .without_socket_since(before)
+            .is_some_and(|since| since + transit <= before);
+        (!is_first && was_without).then_some(before)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::{Fault, Link};
+
+    use crate::oracle::written::Writer;
+    use crate::parties::{SERVER, WRAPPER};
+
+    const NOTHING: [&str; 0] = [];
+    const FOUND: [&str; 1] = ["no-deadline-inside-the-grace"];
+
+    fn at_work() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer
+    }
+
+    fn is_unhealthy(mut writer: Writer) -> Vec<String> {
+        let data = json!({"reason": "wrapper_failure", "completionSource": "wrapper_failure"});
+        writer.failed("m1", data);
+        let mut found = writer.judged();
+        found.retain(|rule| rule == FOUND[0]);
+        found
+    }
+
+    #[test]
+    fn an_end_before_any_deadline_is_found() {
+        assert_eq!(is_unhealthy(at_work()), FOUND);
+        for (seconds, rules) in [(28, &FOUND[..]), (30, &NOTHING)] {
+            let mut writer = at_work();
+            writer.wait(59);
+            writer.is_pinged(1);
+            writer.wait(seconds);
+            assert_eq!(is_unhealthy(writer), rules, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_pong_leaves_the_time_without_output() {
+        for (seconds, rules) in [(30, &FOUND[..]), (230, &NOTHING)] {
+            let mut writer = at_work();
+            writer.wait(59);
+            writer.is_pinged(1);
+            writer.wrapper_sends(1, "pong", Value::Null);
+            writer.wait(seconds);
+            if seconds > 100 {
+                writer.is_pinged(1);
+                writer.wrapper_sends(1, "pong", Value::Null);
+                writer.wait(8);
+            }
+            assert_eq!(is_unhealthy(writer), rules, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_does_not_fire_inside_the_grace_or_at_once_after_it() {
+        for (is_back, seconds, rules) in [(false, 5, &FOUND[..]), (true, 25, &FOUND), (true, 300, &NOTHING)] {
+            let mut writer = at_work();
+            writer.wait(59);
+            writer.is_pinged(1);
+            writer.wait(20);
+            writer.ingest_ends(1);
+            if is_back {
+                writer.wait(2);
+                writer.opens_ingest(1);
+            }
+            writer.wait(seconds);
+            assert_eq!(is_unhealthy(writer), rules, "{is_back} {seconds}");
+        }
+    }
+
+    #[test]
+    fn a_run_whose_connection_may_have_been_held_up_is_not_judged() {
+        let mut writer = at_work();
+        let link = Link::one_way(WRAPPER, SERVER);
+        writer.world(WorldEvent::of(&Fault::cut(&link)));
+        assert_eq!(is_unhealthy(writer), NOTHING);
+    }
+}
