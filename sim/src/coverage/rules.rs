@@ -65,7 +65,7 @@ const OF_SERVER: &[(Row, &[RuleId])] = &[
         Row::FailedWrapperStart,
         &ids(["R4.16", "R5.12", "R5.13", "R5.15"]),
     ),
-    (Row::FailedBadRequest, &ids(["R4.17", "R5.14", "R5.17"])),
+    (Row::FailedBadRequest, &ids(["R4.17", "R5.14"])),
     (Row::RunAllocated, &ids(["R1.12", "R5.1"])),
     (Row::RunReused, &ids(["R5.1"])),
     (Row::RunGivenUp, &ids(["R5.9"])),
