@@ -55,7 +55,7 @@ impl Interrupt {
 }
 
 /// Findings about interrupted messages without an error text.
-fn without_text<'a>(session: &'a SessionHistory) -> impl Iterator<Item = Finding> {
+fn without_text(session: &SessionHistory) -> impl Iterator<Item = Finding> {
     let interrupted = session
         .kept
         .iter()
