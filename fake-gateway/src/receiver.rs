@@ -80,11 +80,11 @@ async fn receive(State(receiver): State<Receiver>) -> Response {
     let answer = receiver.answers().pop_front();
     match answer {
         None => {
-            FakeEvent::ReceiverAccepts.reach();
+            FakeEvent::ReceiverAccepts.hit();
             StatusCode::OK.into_response()
         }
         Some(Answer::Status(status)) => {
-            FakeEvent::ReceiverStatus.reach();
+            FakeEvent::ReceiverStatus.hit();
             response(status)
         }
         Some(Answer::Late(LateAnswer { delay, status })) => {
@@ -93,19 +93,19 @@ async fn receive(State(receiver): State<Receiver>) -> Response {
                 .as_ref()
                 .expect("late answers are rejected without a clock");
             clock.sleep(*delay).await;
-            FakeEvent::ReceiverLate.reach();
+            FakeEvent::ReceiverLate.hit();
             response(status)
         }
         Some(Answer::Stall) => {
-            FakeEvent::ReceiverStalls.reach();
+            FakeEvent::ReceiverStalls.hit();
             future::pending().await
         }
         Some(Answer::Drop) => {
-            FakeEvent::ReceiverDrops.reach();
+            FakeEvent::ReceiverDrops.hit();
             cut::instead_of_answer()
         }
         Some(Answer::Twice) => {
-            FakeEvent::ReceiverTwice.reach();
+            FakeEvent::ReceiverTwice.hit();
             twice::answer(StatusCode::OK.into_response())
         }
     }

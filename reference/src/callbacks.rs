@@ -13,7 +13,7 @@ use turnstile_profile::Profile;
 use turnstile_seams::http_client;
 use turnstile_seams::{ClockExt as _, Seams};
 
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::session::{CallbackJob, EnqueueError, job_size};
 use crate::store::{Store, StoredJob};
 
@@ -77,12 +77,12 @@ impl DurableQueue {
             let (owner, attempt) = (job.owner.clone(), job.failed_attempts + 1);
             let error = match self.request(&job).await {
                 Attempt::Done => {
-                    Row::ReceiverTook.reach();
+                    ServerMark::ReceiverTook.hit();
                     tracing::info!(%owner, attempt, "callback delivered");
                     break;
                 }
                 Attempt::GiveUp(error) => {
-                    Row::ReceiverRefused.reach();
+                    ServerMark::ReceiverRefused.hit();
                     tracing::error!(%owner, attempt, error, "callback given up: rejected by the receiver");
                     break;
                 }
@@ -90,11 +90,11 @@ impl DurableQueue {
             };
             job.failed_attempts = attempt;
             if attempt >= self.profile.callback_attempts.get() {
-                Row::ReceiverGivenUp.reach();
+                ServerMark::ReceiverGivenUp.hit();
                 tracing::error!(%owner, attempt, error, "callback given up: no attempts left");
                 break;
             }
-            Row::ReceiverPutOff.reach();
+            ServerMark::ReceiverPutOff.hit();
             tracing::warn!(%owner, attempt, error, "callback failed, retry scheduled");
             job.due_at = self.seams.clock.now() + self.profile.callback_retry_base * 2_u32.pow(attempt - 1);
             // If this write is lost, a restart repeats a request; the receiver recognizes it by its key.

@@ -4,7 +4,7 @@
 
 turnstile_seams::marks! {
     /// A rule of the protocol. The number is its section in PROTOCOL.md.
-    pub enum Row in "server" {
+    pub enum ServerMark in "server" {
         ProcedureHealth: 2, "procedure health";
         ProcedureStart: 2, "procedure start";
         ProcedureSend: 2, "procedure send";

@@ -131,7 +131,7 @@ impl Directive {
     pub(super) fn answer(self, tool_results: usize) -> Result<Box<dyn Iterator<Item = Step> + Send>, String> {
         let chunk = |text: &str| iter::once(Step::Text(text.to_owned()));
         let ending = [Step::Finish(FinishReason::Stop), Step::Done];
-        self.coverage().reach();
+        self.coverage().hit();
         Ok(match self {
             Self::Error(message) => return Err(message),
             Self::Tools { calls, .. } if tool_results < calls => {

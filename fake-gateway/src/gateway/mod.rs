@@ -117,7 +117,7 @@ impl Drop for ParkedPlace<'_> {
 }
 
 async fn catalogue() -> Json<Value> {
-    FakeEvent::CatalogueRequested.reach();
+    FakeEvent::CatalogueRequested.hit();
     Json(openai::catalogue())
 }
 
@@ -129,7 +129,7 @@ async fn complete(
     let request: CompletionRequest = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => {
-            FakeEvent::MalformedCompletionRequest.reach();
+            FakeEvent::MalformedCompletionRequest.hit();
             let message = format!("the body is not a completion request: {error}");
             return refuse(
                 StatusCode::BAD_REQUEST,
@@ -141,7 +141,7 @@ async fn complete(
     };
     let prompt = request.last_user_text();
     let answer = Directive::parse(&prompt)
-        .inspect_err(|_| FakeEvent::UnknownDirective.reach())
+        .inspect_err(|_| FakeEvent::UnknownDirective.hit())
         .map_err(|unknown| unknown.to_string())
         .and_then(|directive| directive.answer(request.tool_results()));
     match answer {

@@ -43,7 +43,7 @@ impl<W> ParkingLot<W> {
     /// continues at once.
     pub(super) fn arrive(&mut self, tag: &str, now: Timestamp, waiter: W) -> Option<Ticket> {
         if self.passes.remove(tag).is_some_and(|until| now <= until) {
-            FakeEvent::GatePassed.reach();
+            FakeEvent::GatePassed.hit();
             return None;
         }
         self.last_number += 1;
@@ -62,7 +62,7 @@ impl<W> ParkingLot<W> {
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         if let Some(waiters) = self.parked.get_mut(&ticket.tag) {
             if waiters.remove(&ticket.number).is_some() {
-                FakeEvent::GateAbandoned.reach();
+                FakeEvent::GateAbandoned.hit();
             }
             if waiters.is_empty() {
                 self.parked.remove(&ticket.tag);
@@ -82,10 +82,10 @@ impl<W> ParkingLot<W> {
         match released.len() {
             0 => {}
             1 => {
-                FakeEvent::GateOpened.reach();
+                FakeEvent::GateOpened.hit();
                 self.passes.insert(tag.to_owned(), now + PASS_LIFETIME);
             }
-            _ => FakeEvent::GateOpenedForSeveral.reach(),
+            _ => FakeEvent::GateOpenedForSeveral.hit(),
         }
         released
     }

@@ -94,7 +94,7 @@ impl Buffer {
         }
         let excess = self.frames.len().saturating_sub(CAPACITY);
         if excess > 0 {
-            FakeEvent::BufferOverflow.reach();
+            FakeEvent::BufferOverflow.hit();
         }
         self.frames.drain(..excess);
         self.lost += excess as u64;

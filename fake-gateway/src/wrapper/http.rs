@@ -57,7 +57,7 @@ async fn ready(State(host): HostSender, body: Bytes) -> Response {
     match request::parse_ready(&body) {
         Ok(request) => submit(&host, request).await,
         Err(refusal) => {
-            FakeEvent::MalformedRequest.reach();
+            FakeEvent::MalformedRequest.hit();
             respond(&refusal.of_ready())
         }
     }
@@ -70,7 +70,7 @@ async fn prompt(State(host): HostSender, body: Bytes) -> Response {
 async fn command(State(host): HostSender, body: Bytes) -> Response {
     let request = request::parse_command(&body);
     if request.is_ok() {
-        FakeEvent::CommandAccepted.reach();
+        FakeEvent::CommandAccepted.hit();
     }
     submit_job(&host, request).await
 }
@@ -90,7 +90,7 @@ async fn submit_job(host: &UnboundedSender<Arrival>, request: Result<Request, Re
     match request {
         Ok(request) => submit(host, request).await,
         Err(refusal) => {
-            FakeEvent::MalformedRequest.reach();
+            FakeEvent::MalformedRequest.hit();
             respond(&refusal.of_job())
         }
     }
@@ -98,7 +98,7 @@ async fn submit_job(host: &UnboundedSender<Arrival>, request: Result<Request, Re
 
 async fn submit(host: &UnboundedSender<Arrival>, request: Request) -> Response {
     let (answer, answered) = oneshot::channel();
-    let _ = host.send(Arrival::Request(request, answer));
+    let _ = host.send(Arrival::Request(Box::new(request), answer));
     match answered.await {
         Ok(Some(reply)) => respond(&reply),
         Ok(None) => cut::instead_of_answer(),

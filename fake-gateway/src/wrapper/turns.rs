@@ -91,12 +91,12 @@ impl Turns {
     /// Queues a prompt. A message id that was accepted before is ignored (R11.20).
     pub(super) fn take(&mut self, now: Timestamp, prompt: Prompt) {
         if !self.taken.insert(prompt.message_id.clone()) {
-            FakeEvent::TurnRepeated.reach();
+            FakeEvent::TurnRepeated.hit();
             return;
         }
-        FakeEvent::TurnAccepted.reach();
+        FakeEvent::TurnAccepted.hit();
         if self.running.is_some() {
-            FakeEvent::TurnWaits.reach();
+            FakeEvent::TurnWaits.hit();
         }
         self.waiting.push_back((now, prompt));
     }

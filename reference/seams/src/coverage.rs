@@ -22,7 +22,7 @@ pub struct Described {
 #[doc(hidden)]
 pub use tracing::trace;
 
-/// Defines a list of marks: an enum whose variants are set with `reach`.
+/// Defines a list of marks: an enum whose variants are set with `hit`.
 ///
 /// ```
 /// turnstile_seams::marks! {
@@ -32,7 +32,7 @@ pub use tracing::trace;
 ///         Shut: 1, "it shuts";
 ///     }
 /// }
-/// Door::Opened.reach();
+/// Door::Opened.hit();
 /// assert_eq!(Door::ALL[1].text, "it shuts");
 /// ```
 #[macro_export]
@@ -58,7 +58,7 @@ macro_rules! marks {
             ];
 
             /// Reports that this happened.
-            $visibility fn reach(self) {
+            $visibility fn hit(self) {
                 $crate::coverage::trace!(target: $crate::coverage::TARGET, list = Self::LIST, mark = self as u64);
             }
         }

@@ -16,7 +16,7 @@ use turnstile_seams::stop::Stop;
 use turnstile_seams::websocket::READ_BUFFER;
 
 use crate::app::App;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::host::{Claim, IngestSocket, ToIngest};
 use crate::identity::{Fence, Malformed, SessionId, UserId, hyphenated_uuid};
 use crate::json::{NotJson, parse};
@@ -56,8 +56,8 @@ pub async fn open(
     match admit(&app, &user, &session, &params, &headers, upgrade).await {
         Ok(response) => response,
         Err((status, text)) => {
-            if let Some(row) = row_of(status) {
-                row.reach();
+            if let Some(mark) = mark_of(status) {
+                mark.hit();
             }
             (status, text).into_response()
         }
@@ -81,7 +81,7 @@ async fn admit(
 
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
     let bearer = app.tokens().worker(authorization, app.now()).map_err(|error| {
-        Row::IngestBadToken.reach();
+        ServerMark::IngestBadToken.hit();
         (StatusCode::UNAUTHORIZED, error.to_string())
     })?;
     if bearer.user != user {
@@ -90,7 +90,7 @@ async fn admit(
     let key = SessionKey { user, session };
     let is_of_session = bearer.session.is_none_or(|session| session == key.session);
     if claimed_session != key.session || !is_of_session {
-        Row::IngestOtherSession.reach();
+        ServerMark::IngestOtherSession.hit();
         let text = "The path, sessionId and the token do not name the same session";
         return Err((StatusCode::UNAUTHORIZED, text.to_owned()));
     }
@@ -110,17 +110,17 @@ async fn admit(
 /// Converts the refusal for a session that does not exist or cannot be read.
 fn session_error(refusal: Refusal) -> (StatusCode, String) {
     if refusal.code == Code::NotFound {
-        Row::IngestNoSession.reach();
+        ServerMark::IngestNoSession.hit();
     }
     (trpc::status_of(refusal.code), refusal.text)
 }
 
 /// The coverage mark of a status that is decided without the session.
-fn row_of(status: StatusCode) -> Option<Row> {
+fn mark_of(status: StatusCode) -> Option<ServerMark> {
     match status {
-        StatusCode::UPGRADE_REQUIRED => Some(Row::IngestNoUpgrade),
-        StatusCode::BAD_REQUEST => Some(Row::IngestBadParameter),
-        StatusCode::FORBIDDEN => Some(Row::IngestOtherUser),
+        StatusCode::UPGRADE_REQUIRED => Some(ServerMark::IngestNoUpgrade),
+        StatusCode::BAD_REQUEST => Some(ServerMark::IngestBadParameter),
+        StatusCode::FORBIDDEN => Some(ServerMark::IngestOtherUser),
         _ => None,
     }
 }
@@ -186,12 +186,12 @@ enum BadFrame {
 }
 
 impl BadFrame {
-    fn row(&self) -> Row {
+    fn mark(&self) -> ServerMark {
         match self {
-            Self::Binary => Row::BadFrameBinary,
-            Self::Json(_) => Row::BadFrameJson,
-            Self::Type => Row::BadFrameType,
-            Self::Reserved => Row::BadFrameReserved,
+            Self::Binary => ServerMark::BadFrameBinary,
+            Self::Json(_) => ServerMark::BadFrameJson,
+            Self::Type => ServerMark::BadFrameType,
+            Self::Reserved => ServerMark::BadFrameReserved,
         }
     }
 }
@@ -280,7 +280,7 @@ fn close_frame(code: u16) -> Message {
 }
 
 fn error_frame(wrong: &BadFrame) -> Message {
-    wrong.row().reach();
+    wrong.mark().hit();
     let error = json!({"type": "error", "code": PROTOCOL_ERROR, "message": wrong.to_string()});
     Message::text(error.to_string())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::app::App;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::UserId;
 use crate::legacy::api::procedures as v2;
 use crate::procedures::{self as unified, input};
@@ -81,21 +81,21 @@ impl Procedure {
         )
     }
 
-    fn row(self) -> Option<Row> {
+    fn mark(self) -> Option<ServerMark> {
         Some(match self {
-            Self::Health => Row::ProcedureHealth,
-            Self::Start => Row::ProcedureStart,
-            Self::Send => Row::ProcedureSend,
-            Self::PrepareSession => Row::ProcedurePrepareSession,
-            Self::InitiateFromKilocodeSessionV2 => Row::ProcedureInitiate,
+            Self::Health => ServerMark::ProcedureHealth,
+            Self::Start => ServerMark::ProcedureStart,
+            Self::Send => ServerMark::ProcedureSend,
+            Self::PrepareSession => ServerMark::ProcedurePrepareSession,
+            Self::InitiateFromKilocodeSessionV2 => ServerMark::ProcedureInitiate,
             // It depends on the shape of the input.
             Self::SendMessageV2 => return None,
-            Self::UpdateSession => Row::ProcedureUpdateSession,
-            Self::InterruptSession => Row::ProcedureInterruptSession,
-            Self::DeleteSession => Row::ProcedureDeleteSession,
-            Self::GetSession => Row::ProcedureGetSession,
-            Self::GetSessionHealth => Row::ProcedureGetSessionHealth,
-            Self::GetLatestAssistantMessage => Row::ProcedureGetLatestAssistantMessage,
+            Self::UpdateSession => ServerMark::ProcedureUpdateSession,
+            Self::InterruptSession => ServerMark::ProcedureInterruptSession,
+            Self::DeleteSession => ServerMark::ProcedureDeleteSession,
+            Self::GetSession => ServerMark::ProcedureGetSession,
+            Self::GetSessionHealth => ServerMark::ProcedureGetSessionHealth,
+            Self::GetLatestAssistantMessage => ServerMark::ProcedureGetLatestAssistantMessage,
         })
     }
 
@@ -136,8 +136,8 @@ pub async fn perform(
     caller: Option<UserId>,
     input: Value,
 ) -> Result<Value, Refusal> {
-    if let Some(row) = procedure.row() {
-        row.reach();
+    if let Some(mark) = procedure.mark() {
+        mark.hit();
     }
     match (procedure, caller) {
         (Procedure::Health, _) => Ok(unified::health(app)),

@@ -21,7 +21,7 @@ use turnstile_seams::stop::Stop;
 use turnstile_seams::websocket::READ_BUFFER;
 
 use crate::app::App;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::host::Subscription;
 use crate::identity::{Malformed, SessionId};
 use crate::legacy::model::Origin;
@@ -53,21 +53,21 @@ pub async fn open(
     match admit(app, params, upgrade).await {
         Ok(response) => response,
         Err((status, text)) => {
-            if let Some(row) = row_of(status) {
-                row.reach();
+            if let Some(mark) = mark_of(status) {
+                mark.hit();
             }
             (status, text).into_response()
         }
     }
 }
 
-fn row_of(status: StatusCode) -> Option<Row> {
+fn mark_of(status: StatusCode) -> Option<ServerMark> {
     match status {
-        StatusCode::UPGRADE_REQUIRED => Some(Row::StreamNoUpgrade),
-        StatusCode::BAD_REQUEST => Some(Row::StreamBadParameter),
-        StatusCode::UNAUTHORIZED => Some(Row::StreamBadTicket),
-        StatusCode::FORBIDDEN => Some(Row::StreamOtherSession),
-        StatusCode::NOT_FOUND => Some(Row::StreamNoSession),
+        StatusCode::UPGRADE_REQUIRED => Some(ServerMark::StreamNoUpgrade),
+        StatusCode::BAD_REQUEST => Some(ServerMark::StreamBadParameter),
+        StatusCode::UNAUTHORIZED => Some(ServerMark::StreamBadTicket),
+        StatusCode::FORBIDDEN => Some(ServerMark::StreamOtherSession),
+        StatusCode::NOT_FOUND => Some(ServerMark::StreamNoSession),
         _ => None,
     }
 }
@@ -109,9 +109,9 @@ async fn admit(
         .map_err(Refusal::from)
         .map_err(|refusal| (trpc::status_of(refusal.code), refusal.text))?;
     match (replay, from_id) {
-        (false, _) => Row::StreamNoReplay.reach(),
-        (true, Some(_)) => Row::StreamFromId.reach(),
-        (true, None) => Row::StreamOpened.reach(),
+        (false, _) => ServerMark::StreamNoReplay.hit(),
+        (true, Some(_)) => ServerMark::StreamFromId.hit(),
+        (true, None) => ServerMark::StreamOpened.hit(),
     }
     let stop = app.stop();
     Ok(upgrade
@@ -156,7 +156,7 @@ impl Client {
         while after < up_to {
             rounds += 1;
             if rounds == 2 {
-                Row::StreamRounds.reach();
+                ServerMark::StreamRounds.hit();
             }
             let round = replay.events(after, up_to, self.app.profile().replay_round_bytes);
             let round = round.map_err(|error| {
@@ -209,7 +209,7 @@ impl Client {
         if self.filter.wants(event) {
             self.send(event).await?;
         } else {
-            Row::StreamFiltered.reach();
+            ServerMark::StreamFiltered.hit();
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use turnstile_profile::Profile;
 
 use super::procedures::{self, Procedure};
 use crate::app::App;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::refusal::{Code, Refusal};
 
 /// The path of procedures, before their names.
@@ -106,25 +106,25 @@ fn parse(text: &[u8]) -> Result<Value, Refusal> {
 }
 
 fn failure(procedure: &str, refusal: &Refusal) -> Response {
-    row_of(refusal.code).reach();
+    mark_of(refusal.code).hit();
     let (name, status, code) = wire_code(refusal.code);
     let data = json!({"code": name, "httpStatus": status.as_u16(), "path": procedure});
     let error = json!({"message": refusal.text, "code": code, "data": data});
     (status, Json(json!({"error": error}))).into_response()
 }
 
-fn row_of(code: Code) -> Row {
+fn mark_of(code: Code) -> ServerMark {
     match code {
-        Code::ParseError => Row::RefusalParseError,
-        Code::BadRequest => Row::RefusalBadRequest,
-        Code::Unauthorized => Row::RefusalUnauthorized,
-        Code::Forbidden => Row::RefusalForbidden,
-        Code::NotFound => Row::RefusalNotFound,
-        Code::MethodNotSupported => Row::RefusalMethodNotSupported,
-        Code::Conflict => Row::RefusalConflict,
-        Code::PayloadTooLarge => Row::RefusalPayloadTooLarge,
-        Code::TooManyRequests => Row::RefusalTooManyRequests,
-        Code::InternalServerError => Row::RefusalInternal,
+        Code::ParseError => ServerMark::RefusalParseError,
+        Code::BadRequest => ServerMark::RefusalBadRequest,
+        Code::Unauthorized => ServerMark::RefusalUnauthorized,
+        Code::Forbidden => ServerMark::RefusalForbidden,
+        Code::NotFound => ServerMark::RefusalNotFound,
+        Code::MethodNotSupported => ServerMark::RefusalMethodNotSupported,
+        Code::Conflict => ServerMark::RefusalConflict,
+        Code::PayloadTooLarge => ServerMark::RefusalPayloadTooLarge,
+        Code::TooManyRequests => ServerMark::RefusalTooManyRequests,
+        Code::InternalServerError => ServerMark::RefusalInternal,
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use turnstile_seams::ClockExt as _;
 
 use super::{Checkpoint, Services, SessionHandle, SessionHost, ToIngest, Unanswered};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::delivery::cancelled;
 use crate::session::events::{Event, name};
 use crate::session::wrapper::{Delivery, DeliveryFailure};
@@ -73,7 +73,7 @@ impl SessionHost {
         self.subscribers.retain(|subscriber| {
             let sent = subscriber.try_send(event.clone());
             if matches!(sent, Err(TrySendError::Full(_))) {
-                Row::StreamBehind.reach();
+                ServerMark::StreamBehind.hit();
             }
             sent.is_ok()
         });

@@ -22,7 +22,7 @@ use self::handle::{Command, IngestAnswer};
 use self::interception::{Decided, Interceptor, Memory};
 use self::wrapper_requests::WrapperRequests;
 use crate::callbacks::CallbackQueue;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::delivery::WrapperClient;
 use crate::legacy::model::execution::Closing;
 use crate::session::events::Event;
@@ -295,7 +295,7 @@ impl SessionHost {
             services.checkpoints.pass(Checkpoint::BeforeCommit).await;
         }
         if let Err(error) = services.store.commit(&self.key, &commit) {
-            Row::StoreFailed.reach();
+            ServerMark::StoreFailed.hit();
             self.log_error(&error, "commit failed");
             self.stale = Some(volatile);
             return Err(NotStored);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::refusal::Refusal;
 
 /// The modes that a user can select (R2.41).
@@ -147,7 +147,7 @@ impl AgentChoice {
         Ok(Agent {
             mode: self.mode.or_else(|| session.mode.clone()).unwrap_or_default(),
             model: model.ok_or_else(|| {
-                Row::NoModel.reach();
+                ServerMark::NoModel.hit();
                 Model::missing()
             })?,
             variant: self.variant.or_else(|| session.variant.clone()),

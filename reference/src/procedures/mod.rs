@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::host::Description;
 use crate::identity::{MessageId, SessionId, UserId, draw_kilo_session_id};
 use crate::model::metadata::{Agent, InitialMessage, Metadata};
@@ -175,7 +175,7 @@ fn interrupted(report: &InterruptReport) -> String {
 pub(crate) async fn delete(app: &App, user: UserId, input: input::OfSessionId) -> Result<Value, Refusal> {
     let reply = request_if_exists(app, user, input.session_id, Input::Delete).await?;
     if reply.is_none() {
-        Row::ProcedureDeleteAgain.reach();
+        ServerMark::ProcedureDeleteAgain.hit();
     }
     Ok(json!({"success": true}))
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::events::{self, name};
 use super::step::Step;
 use super::{Reply, Session};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::{Message, State, Turn};
 pub use crate::model::metadata::AgentChoice;
@@ -143,20 +143,20 @@ impl Session {
     fn repeat(&mut self, known: &Message, repeated: &Message, step: &mut Step) -> Result<Ack, Refusal> {
         let id = &known.id;
         if known.is_terminal() {
-            Row::RepeatedTerminal.reach();
+            ServerMark::RepeatedTerminal.hit();
             return Err(Refusal::bad_request(format!("Message {id} is already terminal")));
         }
         if !known.has_intent_of(repeated) {
-            Row::RepeatedOtherIntent.reach();
+            ServerMark::RepeatedOtherIntent.hit();
             return Err(Refusal::bad_request(format!(
                 "Message {id} was admitted with another intent"
             )));
         }
         if known.is_queued() {
-            Row::RepeatedQueued.reach();
+            ServerMark::RepeatedQueued.hit();
             self.schedule_drain(step);
         } else {
-            Row::RepeatedAccepted.reach();
+            ServerMark::RepeatedAccepted.hit();
         }
         Ok(Self::ack(known))
     }
@@ -164,15 +164,15 @@ impl Session {
     fn admit_new(&mut self, message: Message, step: &mut Step) -> Result<Ack, Refusal> {
         let limit = step.profile.pending_limit;
         if self.queue.queued().count() >= limit {
-            Row::QueueFull.reach();
+            ServerMark::QueueFull.hit();
             return Err(Refusal::new(
                 Code::TooManyRequests,
                 format!("PENDING_QUEUE_FULL: {limit} messages are pending"),
             ));
         }
         match message.callback_target {
-            Some(_) => Row::Admitted.reach(),
-            None => Row::AdmittedWithoutTarget.reach(),
+            Some(_) => ServerMark::Admitted.hit(),
+            None => ServerMark::AdmittedWithoutTarget.hit(),
         }
         let ack = Self::ack(&message);
         let data = events::queued(&message);

@@ -2,7 +2,7 @@
 
 use super::step::Step;
 use super::{CallbackOwner, Session};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::WrapperRunId;
 use crate::model::message::GateResult;
 
@@ -20,10 +20,10 @@ impl Session {
             return;
         }
         if self.awaits_gate_result() {
-            Row::GateAwaited.reach();
+            ServerMark::GateAwaited.hit();
             return;
         }
-        Row::BatchFinalized.reach();
+        ServerMark::BatchFinalized.hit();
         let Some(id) = self.outbox.close_batch(step) else {
             return;
         };
@@ -64,8 +64,8 @@ impl Session {
         }
         if let Some(result) = result {
             match result {
-                GateResult::Pass => Row::GatePassed.reach(),
-                GateResult::Fail => Row::GateFailed.reach(),
+                GateResult::Pass => ServerMark::GatePassed.hit(),
+                GateResult::Fail => ServerMark::GateFailed.hit(),
             }
             self.queue.change(&id, step, |message| {
                 message.gate_result.get_or_insert(result);
@@ -81,7 +81,7 @@ impl Session {
         };
         let is_its_run = self.queue.message(id).accepted_by.as_ref() == Some(run);
         if is_its_run && self.awaits_gate_result() {
-            Row::GateReleased.reach();
+            ServerMark::GateReleased.hit();
         }
         if is_its_run {
             self.outbox.waive_gate(step);

@@ -8,7 +8,7 @@ use super::deadline::Deadline;
 use super::job_size::fit;
 use super::step::Step;
 use super::{CallbackJob, CallbackOwner, Effect, EnqueueError, Reply, Session};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::MessageId;
 use crate::legacy::model::execution::{self, Execution};
 use crate::legacy::model::{name_execution, name_execution_after};
@@ -37,7 +37,7 @@ impl Session {
         };
         self.change_callback(&owner, step, |owed| *owed = Some(callback));
         if let Some(too_large) = too_large {
-            Row::CallbackGivenUp.reach();
+            ServerMark::CallbackGivenUp.hit();
             step.effect(Effect::CallbackGivenUp(owner, too_large));
             return;
         }
@@ -79,7 +79,7 @@ impl Session {
             .cloned()
             .collect();
         for owner in owed {
-            Row::EnqueueRepeated.reach();
+            ServerMark::EnqueueRepeated.hit();
             self.enqueue_callback(&owner, step);
         }
     }
@@ -112,7 +112,7 @@ impl Session {
         let is_retried = matches!(result, Err(EnqueueError::Rejected(_)));
         let retry_at = is_retried.then(|| now + step.profile.enqueue_retry_delay);
         if let Err(EnqueueError::TooLarge(too_large)) = &result {
-            Row::CallbackGivenUp.reach();
+            ServerMark::CallbackGivenUp.hit();
             step.effect(Effect::CallbackGivenUp(owner.clone(), *too_large));
         }
         self.change_callback(owner, step, |callback| {
@@ -120,11 +120,11 @@ impl Session {
             callback.callback_retry_at = retry_at;
             match result {
                 Ok(()) => {
-                    Row::Enqueued.reach();
+                    ServerMark::Enqueued.hit();
                     callback.callback_enqueued_at = Some(now);
                 }
                 Err(error) => {
-                    Row::EnqueueFailed.reach();
+                    ServerMark::EnqueueFailed.hit();
                     callback.callback_attempts += 1;
                     callback.callback_last_error = Some(error.to_string());
                 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::CallbackOwner;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::legacy::model::execution;
 
 /// A deadline. Deadlines at the same time fire in this order (R7.33).
@@ -89,7 +89,7 @@ impl Deadlines {
     /// Moves deadlines that have passed to `earliest` (R7.28). Others keep their time (R7.29).
     pub fn put_off_past(&mut self, now: Timestamp, earliest: Timestamp) {
         for (deadline, at) in &mut self.0 {
-            rows_of(deadline).resumed.reach();
+            rows_of(deadline).resumed.hit();
             if *at <= now {
                 *at = earliest;
             }
@@ -111,7 +111,7 @@ impl Deadlines {
     pub(super) fn clear(&mut self, deadline: &Deadline) -> bool {
         let was_set = self.0.remove(deadline).is_some();
         if was_set && let Some(cancelled) = rows_of(deadline).cancelled {
-            cancelled.reach();
+            cancelled.hit();
         }
         was_set
     }
@@ -131,20 +131,20 @@ impl Deadlines {
         }
         let deadline = deadline.clone();
         self.0.remove(&deadline);
-        rows_of(&deadline).due.reach();
+        rows_of(&deadline).due.hit();
         Some(deadline)
     }
 }
 
 /// The coverage marks of a deadline.
 struct DeadlineRows {
-    due: Row,
-    cancelled: Option<Row>,
-    resumed: Row,
+    due: ServerMark,
+    cancelled: Option<ServerMark>,
+    resumed: ServerMark,
 }
 
 fn rows_of(deadline: &Deadline) -> DeadlineRows {
-    use Row as R;
+    use ServerMark as R;
     let (due, cancelled, resumed) = match deadline {
         Deadline::Grace => (R::GraceDue, Some(R::GraceCancelled), R::GraceResumed),
         Deadline::Ping => (R::PingDue, Some(R::PingCancelled), R::PingResumed),

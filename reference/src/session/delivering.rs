@@ -13,7 +13,7 @@ use super::stream::Preparation;
 use super::wrapper::{Delivery, DeliveryFailure, FailureCode};
 use super::wrapper_run::DeliveryInFlight;
 use super::{Effect, Reply, Session};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::{Outcome, Reason, Source, Status};
 use crate::model::metadata::Workspace;
@@ -55,9 +55,9 @@ impl Session {
         let at_work = self.wrapper.is_connected() && self.queue.has_accepted();
         let run = self.wrapper.begin_delivery(message, step);
         if at_work {
-            Row::Fed.reach();
+            ServerMark::Fed.hit();
         } else {
-            Row::Drained.reach();
+            ServerMark::Drained.hit();
         }
         if !self.is_warm() {
             self.stream.report_preparing(&Preparation::SandboxStarting, step);
@@ -137,7 +137,7 @@ impl Session {
         }
         let now = step.now;
         self.queue.change(id, step, |message| message.accept(run, now));
-        Row::TurnAccepted.reach();
+        ServerMark::TurnAccepted.hit();
         let data = events::sent(self.queue.message(id));
         self.stream.emit_kept(name::SENT, data, step);
         if self.metadata.lifecycle.initiated_at.is_none() {
@@ -154,7 +154,7 @@ impl Session {
     /// Accepts a message on evidence from the wrapper. The answer to its delivery may be outstanding.
     pub(super) fn accept_on_evidence(&mut self, id: &MessageId, run: &WrapperRunId, step: &mut Step) {
         if self.queue.message(id).is_queued() {
-            Row::EvidenceBeforeReply.reach();
+            ServerMark::EvidenceBeforeReply.hit();
         }
         let delivery = self.wrapper.delivery();
         let idle_since = delivery
@@ -182,16 +182,16 @@ impl Session {
     }
 
     fn delivery_failed(&mut self, delivery: &DeliveryInFlight, failure: &DeliveryFailure, step: &mut Step) {
-        failure.code.row().reach();
+        failure.code.mark().hit();
         let id = &delivery.message;
         let was_taken = self.queue.message(id).accepted_by.as_ref() == Some(&delivery.run);
         if delivery.allocated && !was_taken {
-            Row::RunGivenUp.reach();
+            ServerMark::RunGivenUp.hit();
             // The wrapper may have accepted it nevertheless, so it must be stopped.
             self.stop_wrapper(step);
         }
         if !self.queue.message(id).is_queued() {
-            Row::DeliveryMoot.reach();
+            ServerMark::DeliveryMoot.hit();
             return; // It ended or was accepted by other evidence; how its delivery went is moot.
         }
         self.count_failure(id, failure, step);
@@ -206,7 +206,8 @@ impl Session {
         let is_permanent = failure.is_permanent(&step.profile);
         match self.retry_delay(failures, step).filter(|_| !is_permanent) {
             Some(delay) => {
-                self.warm_or_cold(Row::RetriedWarm, Row::RetriedCold).reach();
+                self.warm_or_cold(ServerMark::RetriedWarm, ServerMark::RetriedCold)
+                    .hit();
                 let retry_at = step.now + delay;
                 self.queue
                     .change(id, step, |message| message.retry_at = Some(retry_at));
@@ -218,9 +219,10 @@ impl Session {
     /// Ends a message whose delivery is exhausted (R4.10).
     fn exhaust(&mut self, id: &MessageId, failure: &DeliveryFailure, step: &mut Step) {
         if failure.is_permanent(&step.profile) {
-            Row::ExhaustedAtOnce.reach();
+            ServerMark::ExhaustedAtOnce.hit();
         } else {
-            self.warm_or_cold(Row::ExhaustedWarm, Row::ExhaustedCold).reach();
+            self.warm_or_cold(ServerMark::ExhaustedWarm, ServerMark::ExhaustedCold)
+                .hit();
         }
         let outcome = Outcome {
             status: Status::Failed,
@@ -234,7 +236,7 @@ impl Session {
         self.finalize_batch_without_idle(step);
     }
 
-    fn warm_or_cold(&self, warm: Row, cold: Row) -> Row {
+    fn warm_or_cold(&self, warm: ServerMark, cold: ServerMark) -> ServerMark {
         if self.is_warm() { warm } else { cold }
     }
 

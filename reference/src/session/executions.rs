@@ -14,7 +14,7 @@ use super::step::Step;
 use super::timing::WRAPPER_DISCONNECTED;
 use super::wrapper::CLOSE_STALE;
 use super::{CallbackOwner, Effect, Reply, Session, SocketId};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
 use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
@@ -89,16 +89,16 @@ impl Session {
         self.relay(Origin::of(id), frame, step);
         match frame.meaning() {
             Meaning::Complete { branch, gate_result } => {
-                Row::ImportedCompleted.reach();
+                ServerMark::ImportedCompleted.hit();
                 self.note_branch(branch.as_deref(), step);
                 self.settle(id, End::completed(*gate_result), step);
             }
             Meaning::Interrupted { text } => {
-                Row::ImportedInterrupted.reach();
+                ServerMark::ImportedInterrupted.hit();
                 self.settle(id, End::interrupted(text), step);
             }
             Meaning::FatalError { text } => {
-                Row::ImportedFailed.reach();
+                ServerMark::ImportedFailed.hit();
                 self.settle(id, End::failed(Reason::WrapperError, text), step);
             }
             Meaning::Kilo(_) | Meaning::Pong | Meaning::Heartbeat | Meaning::Resumed | Meaning::Other => {}
@@ -172,7 +172,7 @@ impl Session {
             .collect();
         let mut kill_sent = false;
         for id in &unfinished {
-            Row::ImportedInterrupted.reach();
+            ServerMark::ImportedInterrupted.hit();
             kill_sent |= self.imported.stop(id, step);
             self.emit_end(id, name::INTERRUPTED, json!({}), step);
             self.settle(id, End::interrupted(INTERRUPTED_BY_USER), step);

@@ -8,7 +8,7 @@ use super::Session;
 use super::deadline::Deadline;
 use super::events;
 use super::transcript::AssistantMessage;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::Message;
 
@@ -78,7 +78,7 @@ impl Session {
             let was_taken = message.accepted_by.is_some() || message.is_completed();
             let is_superseded = last_taken.is_some_and(|last| place < last);
             if message.is_terminal() && !was_taken && is_superseded {
-                Row::SnapshotSuperseded.reach();
+                ServerMark::SnapshotSuperseded.hit();
             }
             message.is_queued() || message.is_terminal() && !was_taken && !is_superseded
         };
@@ -87,9 +87,9 @@ impl Session {
         let mut snapshot = Vec::new();
         for (_, message) in shown {
             snapshot.push((events::name::QUEUED, events::queued(message)));
-            Row::SnapshotQueued.reach();
+            ServerMark::SnapshotQueued.hit();
             if message.is_terminal() {
-                Row::SnapshotFailed.reach();
+                ServerMark::SnapshotFailed.hit();
                 snapshot.push(events::ended(message));
             }
         }
@@ -99,13 +99,13 @@ impl Session {
     /// The `cloudStatus` for a connecting client (R9.36).
     pub fn cloud_status(&self) -> Option<&'static str> {
         if self.metadata.lifecycle.prepared_at.is_some() {
-            Row::ConnectedReady.reach();
+            ServerMark::ConnectedReady.hit();
             Some("ready")
         } else if self.queue.head().is_some() {
-            Row::ConnectedPreparing.reach();
+            ServerMark::ConnectedPreparing.hit();
             Some("preparing")
         } else {
-            Row::ConnectedNothing.reach();
+            ServerMark::ConnectedNothing.hit();
             None
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::step::Step;
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestRefusal};
 use super::{Effect, SocketId, ToWrapper};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::MessageId;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
 
@@ -105,23 +105,23 @@ impl Imported {
     /// If the execution is not the current one (R5.67–R5.69).
     pub fn open_socket(&mut self, socket: SocketId, id: &Id, step: &mut Step) -> Result<(), IngestRefusal> {
         let refusal = match self.executions.get(id) {
-            None => Some((IngestRefusal::UnknownExecution, Row::ImportedUnknown)),
+            None => Some((IngestRefusal::UnknownExecution, ServerMark::ImportedUnknown)),
             Some(execution) if !execution.is_unfinished() => {
-                Some((IngestRefusal::ExecutionOver, Row::ImportedOver))
+                Some((IngestRefusal::ExecutionOver, ServerMark::ImportedOver))
             }
             Some(_) if self.active().map(Execution::id) != Some(id) => {
-                Some((IngestRefusal::AnotherExecution, Row::ImportedWrong))
+                Some((IngestRefusal::AnotherExecution, ServerMark::ImportedWrong))
             }
             Some(_) => None,
         };
         if let Some((refusal, row)) = refusal {
-            row.reach();
+            row.hit();
             return Err(refusal);
         }
         for replaced in self.sockets_of(id) {
             step.effect(Effect::Close(replaced, CLOSE_REPLACED));
         }
-        Row::ImportedAdmitted.reach();
+        ServerMark::ImportedAdmitted.hit();
         self.sockets.insert(socket, id.clone());
         let execution = self.change(id, step);
         execution.state = State::Running;

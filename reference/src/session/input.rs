@@ -12,7 +12,7 @@ use super::events::{Event, EventRow};
 use super::frame::Frame;
 use super::job_size::TooLarge;
 use super::wrapper::{Delivery, DeliveryFailure, IngestClaim, IngestRefusal};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::model::execution::{self, Closing};
 use crate::model::metadata::{CallbackTarget, Workspace};
@@ -237,11 +237,11 @@ pub enum ToWrapper {
 }
 
 impl ToWrapper {
-    pub(super) fn row(self) -> Row {
+    pub(super) fn mark(self) -> ServerMark {
         match self {
-            Self::Ping => Row::SentPing,
-            Self::Kill => Row::SentKill,
-            Self::RequestSnapshot => Row::SentRequestSnapshot,
+            Self::Ping => ServerMark::SentPing,
+            Self::Kill => ServerMark::SentKill,
+            Self::RequestSnapshot => ServerMark::SentRequestSnapshot,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::model::metadata::CallbackTarget;
 
 /// The text of the assistant in the body.
@@ -62,7 +62,7 @@ fn leave_text_out(body: &mut Value) {
     let Some(text) = body[TEXT].as_str().filter(|text| !text.is_empty()) else {
         return;
     };
-    Row::CallbackWithoutText.reach();
+    ServerMark::CallbackWithoutText.hit();
     let truncation = truncation(text, 0);
     if let Some(fields) = body.as_object_mut() {
         fields.remove(TEXT);
@@ -75,7 +75,7 @@ fn cut_error(body: &mut Value, target: &CallbackTarget, limit: usize) {
     let Some(error) = body[ERROR].as_str().map(str::to_owned) else {
         return;
     };
-    Row::CallbackErrorCut.reach();
+    ServerMark::CallbackErrorCut.hit();
     let mut cut_at = |end: usize| {
         body[ERROR] = json!(error[..end]);
         body[format!("{ERROR}Truncation")] = truncation(&error, end);

@@ -79,7 +79,7 @@ use self::stream::Stream;
 use self::supervision::Supervision;
 use self::transcript::{LogRow, Transcript};
 use self::wrapper_run::WrapperRun;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::MessageId;
 use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{self, Execution};
@@ -243,7 +243,7 @@ impl Session {
     /// Remembers the commands that the wrapper offers, for clients that connect later (R5.84).
     fn note_commands(&mut self, commands: &Value, step: &mut Step) {
         if commands.is_array() && self.metadata.commands.as_ref() != Some(commands) {
-            Row::CommandsRemembered.reach();
+            ServerMark::CommandsRemembered.hit();
             self.change_metadata(step).commands = Some(commands.clone());
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CallbackOwner;
 use super::step::Step;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::MessageId;
 
 /// An open batch: messages that end between two idles share the callback of the last one.
@@ -76,8 +76,8 @@ impl Outbox {
     /// Makes a message the representative of the batch (R8.1).
     pub fn represent_batch(&mut self, message: &MessageId, step: &mut Step) {
         match self.batch {
-            None => Row::BatchOpened.reach(),
-            Some(_) => Row::BatchReplaced.reach(),
+            None => ServerMark::BatchOpened.hit(),
+            Some(_) => ServerMark::BatchReplaced.hit(),
         }
         step.write_core();
         self.batch = Some(Batch {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::step::Step;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::{Message, Outcome};
 
@@ -120,7 +120,7 @@ impl Queue {
     pub fn end(&mut self, id: &MessageId, outcome: Outcome, step: &mut Step) -> bool {
         let message = &self.messages[id];
         if message.is_terminal() {
-            Row::TerminalAgain.reach();
+            ServerMark::TerminalAgain.hit();
             return false;
         }
         self.change(id, step, |message| message.end(outcome));

@@ -6,7 +6,7 @@ use super::kilo::{KiloEvent, Reply as AssistantReply, ReplyEnd};
 use super::step::Step;
 use super::wrapper::CLOSE_STALE;
 use super::{Effect, InterruptReport, Reply, Session, SocketId};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::legacy::model::Origin;
 use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
@@ -20,7 +20,7 @@ impl Session {
     /// Handles a frame of a wrapper.
     pub(super) fn take_wrapper_frame(&mut self, socket: SocketId, frame: &Frame, step: &mut Step) -> Reply {
         let Some(run) = self.wrapper.run_of_socket(socket) else {
-            Row::StaleFrame.reach();
+            ServerMark::StaleFrame.hit();
             step.effect(Effect::Close(socket, CLOSE_STALE));
             return Reply::None;
         };
@@ -36,7 +36,7 @@ impl Session {
                 self.take_complete(&run, *gate_result, step);
             }
             Meaning::Interrupted { text } => {
-                Row::WrapperInterrupted.reach();
+                ServerMark::WrapperInterrupted.hit();
                 self.end_with_run(&run, &interrupted(text), step);
                 self.stream.report_ready_again(step);
             }
@@ -49,7 +49,7 @@ impl Session {
     /// Records the branch of a `complete` (R6.18).
     pub(super) fn note_branch(&mut self, branch: Option<&str>, step: &mut Step) {
         if let Some(branch) = branch {
-            Row::BranchReported.reach();
+            ServerMark::BranchReported.hit();
             step.write_core();
             self.reported_branch = Some(branch.to_owned());
         }
@@ -73,13 +73,13 @@ impl Session {
                 self.wrapper.note_root_busy();
             }
             KiloEvent::SessionIdle { session } if is_root(session) => {
-                Row::RootIdle.reach();
+                ServerMark::RootIdle.hit();
                 self.wrapper.note_root_idle(step.now);
                 self.supervision.note_root_idle(self.queue.has_accepted(), step);
                 self.finalize_batch_if_due(step);
             }
             // The idle of a child session has no effect (R7.15).
-            KiloEvent::SessionIdle { .. } => Row::ChildIdle.reach(),
+            KiloEvent::SessionIdle { .. } => ServerMark::ChildIdle.hit(),
             _ => {}
         }
     }
@@ -100,11 +100,11 @@ impl Session {
         self.accept_on_evidence(&reply.answers, run, step);
         let (status, reason, error) = match end {
             ReplyEnd::Completed => {
-                Row::AssistantCompleted.reach();
+                ServerMark::AssistantCompleted.hit();
                 (Status::Completed, None, None)
             }
             ReplyEnd::Failed(error) => {
-                Row::AssistantFailed.reach();
+                ServerMark::AssistantFailed.hit();
                 (Status::Failed, Some(Reason::AssistantError), Some(error.clone()))
             }
         };
@@ -133,9 +133,9 @@ impl Session {
         let delivery = self.wrapper.delivery();
         if delivery.is_some_and(|delivery| self.queue.message(&delivery.message).is_queued()) {
             // The event may be older than the delivery, whose message is about to become the run's work (R6.21).
-            Row::CompletedWithWork.reach();
+            ServerMark::CompletedWithWork.hit();
         } else {
-            Row::Completed.reach();
+            ServerMark::Completed.hit();
             self.wrapper.cancel_delivery(step);
             self.clear_run(step);
         }
@@ -145,7 +145,7 @@ impl Session {
     }
 
     fn take_fatal_error(&mut self, run: &WrapperRunId, text: &str, step: &mut Step) {
-        Row::WrapperFatal.reach();
+        ServerMark::WrapperFatal.hit();
         let outcome = Outcome {
             status: Status::Failed,
             source: Source::WrapperFailure,
@@ -174,11 +174,11 @@ impl Session {
         let pending: Vec<MessageId> = self.queue.queued().map(|message| message.id.clone()).collect();
         let accepted: Vec<MessageId> = self.queue.accepted().map(|message| message.id.clone()).collect();
         for id in &pending {
-            Row::UserInterruptPending.reach();
+            ServerMark::UserInterruptPending.hit();
             self.end(id, interrupted(INTERRUPTED_BY_USER), step);
         }
         for id in &accepted {
-            Row::UserInterruptAccepted.reach();
+            ServerMark::UserInterruptAccepted.hit();
             self.end(id, interrupted(INTERRUPTED_BY_USER), step);
         }
         let interrupted = pending.len() + accepted.len();
@@ -190,7 +190,7 @@ impl Session {
             self.stream.report_ready_again(step);
             self.finalize_batch_without_idle(step);
         } else {
-            Row::UserInterruptNothing.reach();
+            ServerMark::UserInterruptNothing.hit();
         }
         let (imported, imported_stopped) = self.interrupt_imported(step);
         Reply::Interrupt(InterruptReport {
@@ -229,19 +229,19 @@ impl Session {
         let is_unfinished = assistant_message_id.is_some() && end.is_none();
         let (status, reason, error) = match end {
             Some(ReplyEnd::Failed(error)) => {
-                Row::ReconciledWithError.reach();
+                ServerMark::ReconciledWithError.hit();
                 (Status::Failed, Some(Reason::AssistantError), Some(error))
             }
             Some(ReplyEnd::Completed) => {
-                Row::ReconciledWithReply.reach();
+                ServerMark::ReconciledWithReply.hit();
                 (Status::Completed, None, None)
             }
             None if is_unfinished && step.profile.unfinished_reply_counts => {
-                Row::ReconciledWithReply.reach();
+                ServerMark::ReconciledWithReply.hit();
                 (Status::Completed, None, None)
             }
             None => {
-                Row::ReconciledWithoutReply.reach();
+                ServerMark::ReconciledWithoutReply.hit();
                 let reason = Some(Reason::MissingAssistantReply);
                 (Status::Failed, reason, Some(NO_REPLY.to_owned()))
             }

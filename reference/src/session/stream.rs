@@ -9,7 +9,7 @@ use super::events::{Event, EventRow, Persistence, name};
 use super::frame::{Frame, Meaning, part_entity};
 use super::kilo::KiloEvent;
 use super::step::Step;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::legacy::model::Origin;
 
 /// A step of the preparation of a wrapper (R5.19, R5.20).
@@ -95,7 +95,7 @@ impl Stream {
     /// (R5.85–R5.87). Returns the id of the event; 0 if it is not kept.
     pub fn relay(&mut self, origin: Origin, frame: &Frame, step: &mut Step) -> u64 {
         if let Meaning::Kilo(KiloEvent::PartRemoved { part }) = frame.meaning() {
-            Row::PartRemoved.reach();
+            ServerMark::PartRemoved.hit();
             if let Some(part) = part {
                 let entity = part_entity(part);
                 self.entities.remove(&entity);
@@ -127,7 +127,7 @@ impl Stream {
             }
             _ => return,
         };
-        Row::StatusByWrapper.reach();
+        ServerMark::StatusByWrapper.hit();
         self.status = Some(status);
         self.report_status(&view, step);
     }
@@ -147,7 +147,7 @@ impl Stream {
             Persistence::Upsert(entity) => {
                 let id = match self.entities.get(&entity) {
                     Some(id) => {
-                        Row::Upserted.reach();
+                        ServerMark::Upserted.hit();
                         *id
                     }
                     None => self.next_event_id(step),
@@ -181,7 +181,7 @@ impl Stream {
 
     /// Emits the status `preparing`.
     pub fn report_preparing(&mut self, preparation: &Preparation, step: &mut Step) {
-        Row::StatusPreparing.reach();
+        ServerMark::StatusPreparing.hit();
         let (stage, message) = preparation.step_and_message();
         self.status = Some(CloudStatus::Preparing);
         self.emit_volatile(name::PREPARING, json!({"step": stage, "message": message}), step);
@@ -191,7 +191,7 @@ impl Stream {
 
     /// Emits the status `ready` (R5.21).
     pub fn report_ready(&mut self, step: &mut Step) {
-        Row::StatusReady.reach();
+        ServerMark::StatusReady.hit();
         self.status = Some(CloudStatus::Ready);
         self.report_status(&json!({"type": "ready"}), step);
     }
@@ -205,7 +205,7 @@ impl Stream {
 
     /// Emits the status `error` (R5.22).
     pub fn report_error(&mut self, message: &str, step: &mut Step) {
-        Row::StatusError.reach();
+        ServerMark::StatusError.hit();
         self.status = Some(CloudStatus::Error);
         self.report_status(&json!({"type": "error", "message": message}), step);
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::deadline::{Deadline, Deadlines};
 use super::step::Step;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 
 /// The deadlines of a session, and its idle state.
 #[derive(Debug, Clone)]
@@ -274,7 +274,7 @@ impl Supervision {
     /// Sets the coverage mark of a restart that begins a grace.
     pub fn mark_grace_on_boot(&self, has_outstanding_work: bool) {
         if has_outstanding_work && !self.is_set(&Deadline::Grace) {
-            Row::GraceOnBoot.reach();
+            ServerMark::GraceOnBoot.hit();
         }
     }
 }

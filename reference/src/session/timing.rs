@@ -4,7 +4,7 @@ use super::deadline::Deadline;
 use super::step::Step;
 use super::supervision::Watched;
 use super::{Reply, Session, ToWrapper};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::MessageId;
 use crate::model::message::{Outcome, Reason, Source, Status};
 
@@ -22,7 +22,7 @@ impl Session {
             match deadline {
                 Deadline::Drain => self.drain(step),
                 Deadline::Grace => {
-                    Row::WrapperDisconnected.reach();
+                    ServerMark::WrapperDisconnected.hit();
                     self.lose_wrapper(Reason::WrapperDisconnected, WRAPPER_DISCONNECTED, step);
                 }
                 Deadline::Ping => {
@@ -33,11 +33,11 @@ impl Session {
                     }
                 }
                 Deadline::Pong => {
-                    Row::NoPong.reach();
+                    ServerMark::NoPong.hit();
                     self.lose_wrapper(Reason::WrapperFailure, NO_PONG, step);
                 }
                 Deadline::NoOutput => {
-                    Row::NoOutput.reach();
+                    ServerMark::NoOutput.hit();
                     self.lose_wrapper(Reason::WrapperFailure, NO_OUTPUT, step);
                 }
                 Deadline::Reconciliation => self.reconcile(step),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use turnstile_profile::Profile;
 
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{Fence, WrapperRunId};
 use crate::model::message::Message;
 use crate::model::metadata::Metadata;
@@ -111,13 +111,13 @@ impl FailureCode {
 }
 
 impl FailureCode {
-    pub(super) fn row(self) -> Row {
+    pub(super) fn mark(self) -> ServerMark {
         match self {
-            Self::SandboxConnectFailed => Row::FailedSandboxConnect,
-            Self::WorkspaceSetupFailed => Row::FailedWorkspaceSetup,
-            Self::KiloServerFailed => Row::FailedKiloServer,
-            Self::WrapperStartFailed => Row::FailedWrapperStart,
-            Self::BadRequest => Row::FailedBadRequest,
+            Self::SandboxConnectFailed => ServerMark::FailedSandboxConnect,
+            Self::WorkspaceSetupFailed => ServerMark::FailedWorkspaceSetup,
+            Self::KiloServerFailed => ServerMark::FailedKiloServer,
+            Self::WrapperStartFailed => ServerMark::FailedWrapperStart,
+            Self::BadRequest => ServerMark::FailedBadRequest,
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::step::Step;
 use super::wrapper::{CLOSE_REPLACED, CLOSE_STALE, IngestClaim, IngestRefusal, Run};
 use super::{Effect, SocketId, ToWrapper};
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{Fence, MessageId, WrapperRunId};
 use crate::model::message::Outcome;
 
@@ -108,7 +108,7 @@ impl WrapperRun {
         let allocated = self.run.is_none();
         let run = match &self.run {
             Some(run) => {
-                Row::RunReused.reach();
+                ServerMark::RunReused.hit();
                 run.clone()
             }
             None => self.allocate(step),
@@ -126,7 +126,7 @@ impl WrapperRun {
     }
 
     fn allocate(&mut self, step: &mut Step) -> Run {
-        Row::RunAllocated.reach();
+        ServerMark::RunAllocated.hit();
         let id = WrapperRunId::draw(&step.identifiers);
         let connection = step.identifiers.uuid();
         step.write_core();
@@ -149,7 +149,7 @@ impl WrapperRun {
     /// Cuts the delivery in progress short (R6.28). Its report, if one is already on its way, has no effect.
     pub fn cancel_delivery(&mut self, step: &mut Step) {
         if let Some(delivery) = self.delivery.take() {
-            Row::DeliveryCancelled.reach();
+            ServerMark::DeliveryCancelled.hit();
             step.effect(Effect::CancelDelivery(delivery.run));
         }
     }
@@ -208,7 +208,7 @@ impl WrapperRun {
         let Some(socket) = self.open_sockets_of(run).pop() else {
             return false;
         };
-        command.row().reach();
+        command.mark().hit();
         step.effect(Effect::Send(socket, command));
         true
     }
@@ -231,21 +231,21 @@ impl WrapperRun {
         match &self.run {
             Some(run) if *run == claimed => {}
             Some(run) if run.id == claim.run => {
-                Row::IngestStaleConnection.reach();
+                ServerMark::IngestStaleConnection.hit();
                 return Err(IngestRefusal::StaleConnection);
             }
             _ => {
-                Row::IngestStaleRun.reach();
+                ServerMark::IngestStaleRun.hit();
                 return Err(IngestRefusal::StaleRun);
             }
         }
         let is_replaced = |socket: &Socket| socket.run == claimed && !socket.is_closing;
         for (number, replaced) in self.sockets.iter_mut().filter(|(_, socket)| is_replaced(socket)) {
-            Row::IngestReplaced.reach();
+            ServerMark::IngestReplaced.hit();
             replaced.is_closing = true;
             step.effect(Effect::Close(*number, CLOSE_REPLACED));
         }
-        Row::IngestAdmitted.reach();
+        ServerMark::IngestAdmitted.hit();
         let opened = Socket {
             run: claimed,
             is_closing: false,

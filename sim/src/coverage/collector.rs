@@ -100,7 +100,7 @@ mod tests {
     use std::thread;
 
     use fake_gateway::coverage::FakeEvent;
-    use turnstile_reference::coverage::Row;
+    use turnstile_reference::coverage::ServerMark;
 
     use super::*;
 
@@ -113,23 +113,23 @@ mod tests {
 
     #[test]
     fn a_collector_sees_only_the_work_of_its_own_thread() {
-        let collected = |row: Row, event: FakeEvent| {
+        let collected = |row: ServerMark, event: FakeEvent| {
             let work = || {
-                row.reach();
-                event.reach();
-                Foreign::Hit.reach();
+                row.hit();
+                event.hit();
+                Foreign::Hit.hit();
                 tracing::trace!(list = "server", mark = 0_u64);
             };
             collect(work).1
         };
-        Row::Drained.reach();
+        ServerMark::Drained.hit();
         let (mine, others) = thread::scope(|scope| {
-            let other = scope.spawn(|| collected(Row::Fed, FakeEvent::Echo));
-            (collected(Row::Admitted, FakeEvent::Slow), other.join())
+            let other = scope.spawn(|| collected(ServerMark::Fed, FakeEvent::Echo));
+            (collected(ServerMark::Admitted, FakeEvent::Slow), other.join())
         });
         let marks = |row, event| BTreeSet::from([Mark::of_server(row), Mark::of_fakes(event)]);
-        assert_eq!(mine, marks(Row::Admitted, FakeEvent::Slow));
-        assert_eq!(others.unwrap(), marks(Row::Fed, FakeEvent::Echo));
+        assert_eq!(mine, marks(ServerMark::Admitted, FakeEvent::Slow));
+        assert_eq!(others.unwrap(), marks(ServerMark::Fed, FakeEvent::Echo));
         assert!(collect(|| {}).1.is_empty());
     }
 }

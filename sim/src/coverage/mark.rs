@@ -2,13 +2,16 @@
 
 use fake_gateway::coverage::FakeEvent;
 use turnstile_judge::rules::RuleId;
-use turnstile_reference::coverage::Row;
+use turnstile_reference::coverage::ServerMark;
 use turnstile_seams::coverage::Described;
 
 use super::rules::rules_of;
 
 /// All lists of marks with their names.
-const LISTS: [(&str, &[Described]); 2] = [(Row::LIST, Row::ALL), (FakeEvent::LIST, FakeEvent::ALL)];
+const LISTS: [(&str, &[Described]); 2] = [
+    (ServerMark::LIST, ServerMark::ALL),
+    (FakeEvent::LIST, FakeEvent::ALL),
+];
 
 /// A point in the code of the server or of a fake that a scenario can hit. Marks are ordered as in their lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +22,7 @@ pub struct Mark {
 
 impl Mark {
     /// A mark of the server.
-    pub const fn of_server(row: Row) -> Self {
+    pub const fn of_server(row: ServerMark) -> Self {
         Self {
             list: 0,
             place: row as usize,

@@ -3,7 +3,7 @@
 //! Prefer a script to a waiver. A waiver whose mark is hit is stale and fails the coverage.
 
 use fake_gateway::coverage::FakeEvent;
-use turnstile_reference::coverage::Row;
+use turnstile_reference::coverage::ServerMark;
 
 use super::Mark;
 
@@ -14,44 +14,44 @@ const SOCKETS: &str =
 /// All waivers.
 const WAIVERS: &[(Mark, &str)] = &[
     (
-        Mark::of_server(Row::RefusalPaymentRequired),
+        Mark::of_server(ServerMark::RefusalPaymentRequired),
         "no procedure returns it: the code is reserved, and payment is a matter of the gateway",
     ),
     (
-        Mark::of_server(Row::RefusalForbidden),
+        Mark::of_server(ServerMark::RefusalForbidden),
         "no procedure returns it: a session of another user is NOT_FOUND, which does not reveal that it exists",
     ),
     (
-        Mark::of_server(Row::RefusalConflict),
+        Mark::of_server(ServerMark::RefusalConflict),
         "no procedure returns it: stale runs and connections are refused at the ingest, with a mark for each 409",
     ),
     (
-        Mark::of_server(Row::RefusalServiceUnavailable),
+        Mark::of_server(ServerMark::RefusalServiceUnavailable),
         "no procedure returns it: no procedure of this server waits for a sandbox",
     ),
-    (Mark::of_server(Row::IngestNoUpgrade), SOCKETS),
-    (Mark::of_server(Row::IngestBadParameter), SOCKETS),
-    (Mark::of_server(Row::IngestBadToken), SOCKETS),
-    (Mark::of_server(Row::IngestOtherUser), SOCKETS),
-    (Mark::of_server(Row::IngestOtherSession), SOCKETS),
+    (Mark::of_server(ServerMark::IngestNoUpgrade), SOCKETS),
+    (Mark::of_server(ServerMark::IngestBadParameter), SOCKETS),
+    (Mark::of_server(ServerMark::IngestBadToken), SOCKETS),
+    (Mark::of_server(ServerMark::IngestOtherUser), SOCKETS),
+    (Mark::of_server(ServerMark::IngestOtherSession), SOCKETS),
     (
-        Mark::of_server(Row::ReconciledWithError),
+        Mark::of_server(ServerMark::ReconciledWithError),
         "a reply with an error ends its message on arrival; covered by reference/tests/session/settlement_pairs, where the \
          reply precedes the message",
     ),
     (
-        Mark::of_server(Row::StreamOpened),
+        Mark::of_server(ServerMark::StreamOpened),
         "a script's client always sends an event id, 0 at first; covered by sim/tests/engine/bad_input/sockets.rs, which sends \
          none",
     ),
     (
-        Mark::of_server(Row::StreamRounds),
+        Mark::of_server(ServerMark::StreamRounds),
         "needs a mebibyte of stored events; covered by reference/tests/session/store.rs, with smaller rounds",
     ),
-    (Mark::of_server(Row::StreamNoUpgrade), SOCKETS),
-    (Mark::of_server(Row::StreamBadParameter), SOCKETS),
-    (Mark::of_server(Row::StreamBadTicket), SOCKETS),
-    (Mark::of_server(Row::StreamOtherSession), SOCKETS),
+    (Mark::of_server(ServerMark::StreamNoUpgrade), SOCKETS),
+    (Mark::of_server(ServerMark::StreamBadParameter), SOCKETS),
+    (Mark::of_server(ServerMark::StreamBadTicket), SOCKETS),
+    (Mark::of_server(ServerMark::StreamOtherSession), SOCKETS),
     (
         Mark::of_fakes(FakeEvent::MalformedCompletionRequest),
         "the only client of the gateway is the wrapper, which sends valid requests",

@@ -64,7 +64,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
                 && body["result"]["data"]["streamUrl"].is_string()
             {
                 *status = 429;
-                *body = json!({"error": {"message": "PENDING_QUEUE_FULL"}});
+                *body = json!({"error": {"data": {"code": "TOO_MANY_REQUESTS"}}});
             }
         }
     }),

@@ -175,6 +175,25 @@ fn a_session_that_a_call_creates_is_observed_to_its_end() {
 }
 
 #[test]
+fn a_slow_client_shows_nothing_of_a_stream_after_its_reset() {
+    let verdict = played(
+        "",
+        "- start: { as: first, say: tools:3:done }\n\
+         - await: { message: first, is: completed }\n\
+         - open: { client: phone, reads: slowly }\n\
+         - wait: 3500ms\n\
+         - reset: { between: [phone, server] }\n\
+         - wait: 1m",
+        "",
+    );
+    let observations = verdict.trace.observations();
+    let shown = observations.filter(|(_, party, observation)| {
+        *party == "phone" && matches!(observation, Observation::FrameReceived { .. })
+    });
+    assert_eq!(shown.count(), 4, "one frame a second");
+}
+
+#[test]
 fn placeholders_in_calls_are_replaced() {
     let steps = r#"- start: { as: first, say: idle }
 - await: { message: first, is: completed }

@@ -9,6 +9,7 @@ mod ingest;
 mod queue;
 mod recorder;
 mod sandboxes;
+mod small_reads;
 mod stored;
 pub mod stream;
 mod subject;

@@ -1,6 +1,6 @@
 //! The streams of a client.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -15,6 +15,7 @@ use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError
 
 use super::SERVER_AUTHORITY;
 use super::client::{Client, QUERY, REQUEST_TIMEOUT};
+use super::small_reads::SmallReads;
 
 /// Delay before a client that watches a session reopens its stream.
 const REOPEN_DELAY: Duration = Duration::from_secs(1);
@@ -145,7 +146,11 @@ impl Client {
         let url = format!("ws://{SERVER_AUTHORITY}{path}&ticket={}", self.ticket(session));
         let url: Uri = url.parse().expect("the harness makes valid URLs");
         let to = url.host().unwrap_or_default().to_owned();
-        let opening = websocket::open(&*self.seams.network, &url, None);
+        let network = match request.pause.is_zero() {
+            true => Arc::clone(&self.seams.network),
+            false => Arc::new(SmallReads(Arc::clone(&self.seams.network))),
+        };
+        let opening = websocket::open(&*network, &url, None);
         let (status, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {
             Ok(Ok(socket)) => {
                 self.probe.observe(Observation::SocketOpened {

@@ -32,8 +32,8 @@ pub fn chapter() -> Chapter {
                 "suite/wrapper/branch-is-told",
             ),
             first(
-                "completed-when-idle",
-                "the callback of a message whose answer was there when the session fell idle, and never called finished",
+                "failed-unfinished-reply",
+                "the callback of a message whose answer was never finished when the session fell idle",
                 "suite/wrapper/unfinished-reply",
             ),
             first(
@@ -94,7 +94,7 @@ pub fn chapter() -> Chapter {
             ),
             first(
                 "failed-undelivered-refused",
-                "the callback of a message that the wrapper refused: BAD_REQUEST, which is not tried again",
+                "the callback of a message that the wrapper refused each time: BAD_REQUEST",
                 "suite/wrapper/turn-refused",
             ),
             first(

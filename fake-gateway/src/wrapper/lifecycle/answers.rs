@@ -31,14 +31,14 @@ impl Lifecycle {
     pub(super) fn begin_reply(&mut self, now: Timestamp, turn: TurnId) {
         let (assistant, _) = self.begin_assistant(now, turn);
         if self.behaviour.babble > 0 {
-            FakeEvent::Babble.reach();
+            FakeEvent::Babble.hit();
             let (part, text) = (self.identifiers.part(now), BABBLE.repeat(BABBLE_TIMES));
             for _ in 0..self.behaviour.babble {
                 self.emit_kilo(now, |kilo| kilo.part_delta(&assistant.id, &part, &text));
             }
         }
         if self.behaviour.child_idle {
-            FakeEvent::ChildIdle.reach();
+            FakeEvent::ChildIdle.hit();
             let session_id = &self.identifiers.kilo_session();
             self.emit(now, Kilo { session_id }.idle());
         }
@@ -53,7 +53,7 @@ impl Lifecycle {
             return (assistant.clone(), parent);
         }
         if !running.earlier.is_empty() {
-            FakeEvent::AnswerContinued.reach();
+            FakeEvent::AnswerContinued.hit();
         }
         let assistant = Assistant {
             id: self.identifiers.message(now),
@@ -102,7 +102,7 @@ impl Lifecycle {
     }
 
     pub(super) fn add_tool(&mut self, now: Timestamp, turn: TurnId, call: ToolCall) {
-        FakeEvent::ToolCalled.reach();
+        FakeEvent::ToolCalled.hit();
         let (mut assistant, _) = self.begin_assistant(now, turn);
         let id = self.identifiers.part(now);
         let tool = ToolPart { id, call };
@@ -136,7 +136,7 @@ impl Lifecycle {
         let (assistant, _) = self.begin_assistant(now, turn);
         let length = assistant.part.map_or(0, |part| part.text.chars().count());
         if wanted > length {
-            FakeEvent::LongText.reach();
+            FakeEvent::LongText.hit();
             let filler: String = FILLER.chars().cycle().take(wanted - length).collect();
             self.add_text(now, turn, &filler);
         }
@@ -145,7 +145,7 @@ impl Lifecycle {
     /// Changes the parts of the current answer as configured.
     pub(super) fn change_parts(&mut self, now: Timestamp, turn: TurnId) {
         if self.behaviour.lone_surrogate {
-            FakeEvent::LoneSurrogate.reach();
+            FakeEvent::LoneSurrogate.hit();
             self.add_text(now, turn, &events::cut_in_the_middle_of_a_character());
         }
         let (mut assistant, _) = self.begin_assistant(now, turn);
@@ -153,17 +153,17 @@ impl Lifecycle {
         match (self.behaviour.parts, &mut assistant.part) {
             (Some(PartChange::Reordered), Some(part)) => {
                 if let Some(earlier) = &part.smaller_id {
-                    FakeEvent::PartReordered.reach();
+                    FakeEvent::PartReordered.hit();
                     self.emit_reply(now, |kilo| kilo.part_updated(&id, earlier, EARLIER_TEXT));
                 }
             }
             (Some(PartChange::Updated), Some(part)) => {
-                FakeEvent::PartUpdated.reach();
+                FakeEvent::PartUpdated.hit();
                 part.text.push_str(LONGER_TEXT);
                 self.emit_reply(now, |kilo| kilo.part_updated(&id, &part.id, &part.text));
             }
             (Some(PartChange::Removed), _) => {
-                FakeEvent::PartRemoved.reach();
+                FakeEvent::PartRemoved.hit();
                 let part = self.identifiers.part(now);
                 self.emit_reply(now, |kilo| kilo.part_updated(&id, &part, REMOVED_TEXT));
                 self.emit_reply(now, |kilo| kilo.part_removed(&id, &part));
@@ -202,7 +202,7 @@ impl Lifecycle {
             assistant.error = Some(LATE.to_owned());
         }
         for _ in 0..self.behaviour.late {
-            FakeEvent::LateReply.reach();
+            FakeEvent::LateReply.hit();
             self.report_answer(now, &ended);
         }
     }
@@ -210,7 +210,7 @@ impl Lifecycle {
     /// Reports an event of the assistant's message, unless misbehaviour suppresses it.
     fn emit_reply(&mut self, now: Timestamp, event: impl FnOnce(Kilo<'_>) -> Event) {
         if self.behaviour.no_reply {
-            FakeEvent::NoReply.reach();
+            FakeEvent::NoReply.hit();
             return;
         }
         self.emit_kilo(now, event);

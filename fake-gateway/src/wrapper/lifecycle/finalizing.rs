@@ -42,7 +42,7 @@ impl Lifecycle {
         if takes.is_zero() {
             self.end_finalizing(now, &last);
         } else {
-            FakeEvent::FinalizingTakesTime.reach();
+            FakeEvent::FinalizingTakesTime.hit();
             let until = now + takes;
             self.finalizing = Some(Finalizing { until, last });
         }
@@ -57,7 +57,7 @@ impl Lifecycle {
 
     fn end_finalizing(&mut self, now: Timestamp, last: &Prompt) {
         if last.finalization.auto_commit == Some(true) {
-            FakeEvent::AutoCommitted.reach();
+            FakeEvent::AutoCommitted.hit();
             self.emit(now, events::auto_commit_completed(&last.message_id));
         }
         // A prompt that arrived meanwhile runs first, and `complete` follows it.
@@ -69,10 +69,10 @@ impl Lifecycle {
     fn complete(&mut self, now: Timestamp, last: Option<&Prompt>) {
         let complete = self.behaviour.complete.clone().unwrap_or_default();
         if complete.never {
-            FakeEvent::NeverComplete.reach();
+            FakeEvent::NeverComplete.hit();
             return;
         }
-        FakeEvent::Completed.reach();
+        FakeEvent::Completed.hit();
         for (is_set, event) in [
             (complete.gate.is_some(), FakeEvent::CompleteGate),
             (complete.branch.is_some(), FakeEvent::CompleteBranch),
@@ -80,7 +80,7 @@ impl Lifecycle {
             (complete.stays, FakeEvent::CompleteStays),
         ] {
             if is_set {
-                event.reach();
+                event.hit();
             }
         }
         let session = self.session.as_ref().expect("a turn belongs to a session");
@@ -91,7 +91,7 @@ impl Lifecycle {
             .unwrap_or(DEFAULT_BRANCH);
         let gate = complete.gate.or_else(|| last.and_then(gate_result));
         if gate.is_some() && complete.gate.is_none() {
-            FakeEvent::CompletedWithGate.reach();
+            FakeEvent::CompletedWithGate.hit();
         }
         let event = events::complete(complete.exit_code.unwrap_or(EXIT_CODE), branch, gate);
         self.emit(now, event);

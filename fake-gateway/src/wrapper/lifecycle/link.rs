@@ -33,7 +33,7 @@ impl Lifecycle {
     pub(super) fn open(&mut self, pause: Option<usize>) {
         let gives_up = self.behaviour.abandons_next_opening();
         if gives_up {
-            FakeEvent::OpeningAbandoned.reach();
+            FakeEvent::OpeningAbandoned.hit();
         }
         let link = self.dial(gives_up);
         self.link = Link::Opening {
@@ -84,11 +84,11 @@ impl Lifecycle {
         if self.announced.is_none()
             && let Some(preparing) = self.behaviour.preparing.clone()
         {
-            FakeEvent::PreparingReported.reach();
+            FakeEvent::PreparingReported.hit();
             self.emit(now, events::preparing(&preparing.step, &preparing.message));
         }
         if !commands.is_empty() && self.announced.as_ref() != Some(&commands) {
-            FakeEvent::CommandsAnnounced.reach();
+            FakeEvent::CommandsAnnounced.hit();
             self.emit(now, events::commands(&commands));
         }
         self.announced = Some(commands);
@@ -98,7 +98,7 @@ impl Lifecycle {
     fn resume(&mut self, now: Timestamp, link: LinkId) {
         if self.behaviour.loses_buffer || self.behaviour.silent {
             if self.behaviour.loses_buffer && !self.buffer.is_empty() {
-                FakeEvent::BufferLost.reach();
+                FakeEvent::BufferLost.hit();
             }
             self.buffer.discard();
         }
@@ -107,7 +107,7 @@ impl Lifecycle {
             return;
         }
         if !self.buffer.is_empty() {
-            FakeEvent::IngestResumed.reach();
+            FakeEvent::IngestResumed.hit();
         }
         let announce = |buffered, lost| events::frame(now, events::resumed(buffered, lost));
         let frames = self.buffer.resume(self.behaviour.copies(), announce).cloned();
@@ -147,14 +147,14 @@ impl Lifecycle {
             }
             Some(_) => self.give_up_stale(),
             None => {
-                FakeEvent::GaveUp.reach();
+                FakeEvent::GaveUp.hit();
                 self.give_up();
             }
         }
     }
 
     pub(super) fn link_lost(&mut self, now: Timestamp, code: Option<u16>) {
-        FakeEvent::IngestLost.reach();
+        FakeEvent::IngestLost.hit();
         self.buffer.lose_connection();
         self.link = Link::Closed;
         if code == Some(STALE_CLOSE_CODE) {
@@ -174,7 +174,7 @@ impl Lifecycle {
         if let Link::Pausing { until, pause } = self.link
             && until <= now
         {
-            FakeEvent::IngestReconnecting.reach();
+            FakeEvent::IngestReconnecting.hit();
             self.open(Some(pause));
         }
     }
@@ -184,7 +184,7 @@ impl Lifecycle {
             && self.leave_at.is_some_and(|leave_at| leave_at <= now)
             && self.buffer.is_empty()
         {
-            FakeEvent::IngestClosed.reach();
+            FakeEvent::IngestClosed.hit();
             self.leave_at = None;
             self.link = Link::Closed;
             self.actions.push(Action::Close(link));
@@ -192,7 +192,7 @@ impl Lifecycle {
     }
 
     fn give_up_stale(&mut self) {
-        FakeEvent::GaveUpStale.reach();
+        FakeEvent::GaveUpStale.hit();
         self.give_up();
     }
 
@@ -221,7 +221,7 @@ impl Lifecycle {
 
     fn refuse_pending_prompts(&mut self, why: &str) {
         for pending in std::mem::take(&mut self.pending_prompts) {
-            FakeEvent::NoConnection.reach();
+            FakeEvent::NoConnection.hit();
             self.answer(pending.request, Refusal::Connection(why.to_owned()).of_job());
         }
     }
@@ -235,11 +235,11 @@ impl Lifecycle {
                 } else {
                     FakeEvent::Killed
                 };
-                event.reach();
+                event.hit();
                 self.abort(now, KILLED);
             }
             Command::RequestSnapshot => {
-                FakeEvent::SnapshotSent.reach();
+                FakeEvent::SnapshotSent.hit();
                 self.report_state(now);
             }
         }
@@ -249,10 +249,10 @@ impl Lifecycle {
     /// not get it.
     fn answer_ping(&mut self, now: Timestamp) {
         if self.behaviour.deaf {
-            FakeEvent::Deaf.reach();
+            FakeEvent::Deaf.hit();
             return;
         }
-        FakeEvent::Pong.reach();
+        FakeEvent::Pong.hit();
         for _ in 0..self.behaviour.copies() {
             self.send(events::frame(now, events::pong()));
         }

@@ -253,11 +253,11 @@ impl Lifecycle {
 
     fn emit(&mut self, now: Timestamp, event: Event) {
         if self.behaviour.silent {
-            FakeEvent::Silent.reach();
+            FakeEvent::Silent.hit();
             return;
         }
         if self.behaviour.duplicate {
-            FakeEvent::Duplicate.reach();
+            FakeEvent::Duplicate.hit();
         }
         let frame = events::frame(now, event);
         for _ in 0..self.behaviour.copies() {

@@ -41,7 +41,7 @@ impl Lifecycle {
             return;
         }
         if let Link::Open(link) = self.link {
-            FakeEvent::OldSocketKept.reach();
+            FakeEvent::OldSocketKept.hit();
             self.link = Link::Closed;
             self.old_sockets.0.insert(link, State::Open);
         }

@@ -28,7 +28,7 @@ impl Lifecycle {
                 self.answer(id, reply);
             }
             Request::Status => {
-                FakeEvent::StatusReported.reach();
+                FakeEvent::StatusReported.hit();
                 let reply = self.status();
                 self.answer(id, reply);
             }
@@ -78,20 +78,20 @@ impl Lifecycle {
     fn make_ready(&mut self, now: Timestamp, request: RequestId, ready: Ready) {
         let delay = self.behaviour.ready_delay();
         if !delay.is_zero() {
-            FakeEvent::ReadyLate.reach();
+            FakeEvent::ReadyLate.hit();
         }
         let odd = self.behaviour.next_odd_ready();
         mark_odd(odd);
         let reply = if odd == Some(OddAnswer::Html502) {
             Reply::done()
         } else if let Some(refusal) = self.behaviour.next_ready_refusal() {
-            FakeEvent::ReadyFails.reach();
+            FakeEvent::ReadyFails.hit();
             refusal.of_ready()
         } else {
             let session = self.session_for(ready);
             let reply = Reply::ready(&session);
             if self.is_bound_like(&session) {
-                FakeEvent::BoundAgain.reach();
+                FakeEvent::BoundAgain.hit();
             }
             self.bind(session);
             reply
@@ -125,9 +125,9 @@ impl Lifecycle {
     fn bind(&mut self, session: Session) {
         if !self.is_bound_like(&session) {
             if self.session.is_some() {
-                FakeEvent::Rebound.reach();
+                FakeEvent::Rebound.hit();
             } else {
-                FakeEvent::Bound.reach();
+                FakeEvent::Bound.hit();
             }
             if self.behaviour.keeps_old_socket {
                 self.keep_old_socket();
@@ -146,14 +146,14 @@ impl Lifecycle {
             return;
         }
         if let Some(refusal) = self.behaviour.next_job_refusal() {
-            FakeEvent::JobFails.reach();
+            FakeEvent::JobFails.hit();
             let reply = refusal.of_kind(prompt.kind).of_job();
             let answer = Action::Answer(request, reply.made_odd(odd));
             self.answer_after(now, self.behaviour.job_delay(), answer);
             return;
         }
         let Some(bound) = self.session.clone() else {
-            FakeEvent::NoSession.reach();
+            FakeEvent::NoSession.hit();
             self.answer(request, Refusal::NoSession.of_job());
             return;
         };
@@ -173,10 +173,10 @@ impl Lifecycle {
         for PendingPrompt { request, prompt, odd } in std::mem::take(&mut self.pending_prompts) {
             let delay = self.behaviour.job_delay();
             if !delay.is_zero() {
-                FakeEvent::JobLate.reach();
+                FakeEvent::JobLate.hit();
             }
             let answer = if self.behaviour.loses_next_reply() {
-                FakeEvent::JobReplyLost.reach();
+                FakeEvent::JobReplyLost.hit();
                 Action::HangUp(request)
             } else {
                 let reply = Reply::sent(prompt.kind, &prompt.message_id);
@@ -194,10 +194,10 @@ impl Lifecycle {
     /// A prompt was accepted: the ingest stays open for it.
     fn note_new_work(&mut self) {
         if self.leave_at.take().is_some() {
-            FakeEvent::BusyAgain.reach();
+            FakeEvent::BusyAgain.hit();
         }
         if self.finalizing.is_some() {
-            FakeEvent::PromptWhileFinalizing.reach();
+            FakeEvent::PromptWhileFinalizing.hit();
         }
     }
 
@@ -205,13 +205,13 @@ impl Lifecycle {
     pub(super) fn drop_complete_before_new_prompts(&mut self) {
         let mut prompts = self.pending_prompts.iter().map(|pending| &pending.prompt);
         if prompts.any(|prompt| !self.turns.has_taken(&prompt.message_id)) && self.buffer.discard_complete() {
-            FakeEvent::CompleteDropped.reach();
+            FakeEvent::CompleteDropped.hit();
         }
     }
 
     /// Aborts the turns of the bound run. Another run is refused, because the request may be late (R5.35).
     fn handle_abort(&mut self, now: Timestamp, run: Option<&str>) -> Reply {
-        FakeEvent::Aborted.reach();
+        FakeEvent::Aborted.hit();
         let bound = self
             .session
             .as_ref()
@@ -264,6 +264,6 @@ pub(super) struct PendingPrompt {
 
 fn mark_odd(odd: Option<OddAnswer>) {
     if odd.is_some() {
-        FakeEvent::OddAnswer.reach();
+        FakeEvent::OddAnswer.hit();
     }
 }

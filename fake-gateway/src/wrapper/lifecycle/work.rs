@@ -35,7 +35,7 @@ impl Lifecycle {
         self.emit_kilo(now, |kilo| kilo.status("busy"));
         self.emit_kilo(now, |kilo| kilo.user_message(&prompt.message_id, now));
         if let Some(text) = self.behaviour.take_fatal() {
-            FakeEvent::Fatal.reach();
+            FakeEvent::Fatal.hit();
             self.turns.end_all();
             self.emit(now, events::fatal(&text));
             self.last_error = Some(text);
@@ -59,7 +59,7 @@ impl Lifecycle {
             Progress::Finished => self.finish_turn(now, turn, None),
             Progress::Refused(message) => self.finish_turn(now, turn, Some(&message)),
             Progress::UnknownModel(message) => {
-                FakeEvent::TurnWithUnknownModel.reach();
+                FakeEvent::TurnWithUnknownModel.hit();
                 self.turns.end_all();
                 self.emit_kilo(now, |kilo| kilo.unknown_model(&message));
                 self.emit(now, events::fatal(&message));
@@ -76,7 +76,7 @@ impl Lifecycle {
             return;
         };
         if self.heartbeat_at.is_some_and(|at| at <= now) {
-            FakeEvent::Heartbeat.reach();
+            FakeEvent::Heartbeat.hit();
             self.emit(now, events::heartbeat());
             self.heartbeat_at = None;
         }
@@ -89,7 +89,7 @@ impl Lifecycle {
             None if self.behaviour.unfinished_reply => FakeEvent::UnfinishedReply,
             None => FakeEvent::TurnFinished,
         };
-        event.reach();
+        event.hit();
         if error.is_none() {
             self.lengthen(now, turn);
             self.change_parts(now, turn);
@@ -109,7 +109,7 @@ impl Lifecycle {
             self.emit_kilo(now, |kilo| kilo.status("idle"));
         }
         if is_overtaken {
-            FakeEvent::EndsOutOfOrder.reach();
+            FakeEvent::EndsOutOfOrder.hit();
             self.report_answer(now, &ended);
         }
         self.repeat_answer_late(now, &ended);

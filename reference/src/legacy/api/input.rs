@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, SessionId};
 use crate::model::message::Turn;
 use crate::model::metadata::{
@@ -166,12 +166,12 @@ impl SendMessage {
             }
             let (turn, agent) = payload.into_turn(self.images, prompt_limit)?;
             match turn {
-                Turn::Prompt { .. } => Row::ProcedureSendPayload.reach(),
-                Turn::Command { .. } => Row::ProcedureSendCommand.reach(),
+                Turn::Prompt { .. } => ServerMark::ProcedureSendPayload.hit(),
+                Turn::Command { .. } => ServerMark::ProcedureSendCommand.hit(),
             }
             return Ok((turn, agent, finalization));
         }
-        Row::ProcedureSendFlat.reach();
+        ServerMark::ProcedureSendFlat.hit();
         let missing = |field: &str| Refusal::bad_request(format!("Invalid input: missing field `{field}`"));
         let turn = Turn::Prompt {
             prompt: self

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::input::{Initiate, PrepareSession, SendMessage, UpdateSession};
 use crate::app::App;
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::legacy::model::name_execution_after;
 use crate::model::metadata::InitialMessage;
@@ -40,7 +40,7 @@ pub async fn prepare(app: &App, user: UserId, mut input: PrepareSession) -> Resu
 
     let reply = new_session_reply(&metadata);
     let first = if input.auto_initiate {
-        Row::ProcedureAutoInitiate.reach();
+        ServerMark::ProcedureAutoInitiate.hit();
         Input::Initiate
     } else {
         Input::Prepare
@@ -92,7 +92,7 @@ pub async fn update(app: &App, user: UserId, input: UpdateSession) -> Result<Val
     let handle = app.session(&key)?;
     if let Some(target) = input.callback_target {
         if target.is_none() {
-            Row::ProcedureUpdateClears.reach();
+            ServerMark::ProcedureUpdateClears.hit();
         }
         if matches!(
             handle.request(Input::SetCallbackTarget(target)).await?,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::coverage::Row;
+use crate::coverage::ServerMark;
 use crate::identity::{MessageId, SessionId, UserId};
 use crate::json::{self, Invalid, NotJson};
 use crate::model::message::Turn;
@@ -51,7 +51,7 @@ pub fn read(record: &[u8]) -> Result<Metadata, UnreadableRecord> {
     match record.get(SCHEMA_VERSION) {
         None => {
             let flat: Flat = json::read(record)?;
-            Row::FlatRecordRead.reach();
+            ServerMark::FlatRecordRead.hit();
             Ok(flat.into())
         }
         Some(version) if *version == METADATA_SCHEMA_VERSION => Ok(json::read(record)?),

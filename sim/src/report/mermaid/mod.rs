@@ -331,11 +331,11 @@ mod tests {
             Note over server,wrapper: 3.027 s healed wrapper ↔ server
             Note over server: 3.028 s first completed
             Note over server: 3.028 s server crashes
-            Note over client,gateway: ✖ expectation at line 15 (first) failed at 3.028 s:<br/>`first` ended with status "completed", not "failed"
+            Note over client,gateway: ✖ expectation at line 15 (first) failed at 3.028 s: `first`<br/>ended with status "completed", not "failed"
             Note over server: 4.028 s server restarts
             server->>receiver: 63.031 s callback first completed
             receiver-->>server: 63.031 s 200
-            Note over client,gateway: 39 minor events omitted
+            Note over client,gateway: 42 minor events omitted
         "#);
     }
 
