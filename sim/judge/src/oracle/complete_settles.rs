@@ -131,7 +131,7 @@ mod tests {
                 writer.assistant("m2", "a2", json!({}));
             }
             completes(&mut writer, json!({"exitCode": 0}), |writer| {
-                by_reconciliation(writer, "m1")
+                by_reconciliation(writer, "m1");
             });
             writer.sent("m2");
             writer.completed("m2");

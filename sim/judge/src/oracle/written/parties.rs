@@ -5,7 +5,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::events::{assistant, merged};
 use super::{Writer, worker_token};
-use crate::parties::{RECEIVER, WRAPPER};
+use crate::parties::{RECEIVER, SERVER, WRAPPER};
 
 impl Writer {
     fn wrapper_requested(&mut self, path: &str, body: Value, status: u16, answer: Value) {
@@ -92,13 +92,30 @@ impl Writer {
 
     /// The server accepts an ingest under that generation.
     pub(in crate::oracle) fn opens_ingest(&mut self, generation: u64) {
-        let session = self.session.clone();
-        let path = format!(
-            "/sessions/u/{session}/ingest?wrapperRunId=wr_{generation}&sessionId={session}\
-             &wrapperGeneration={generation}&wrapperConnectionId=c{generation}"
-        );
+        let path = self.ingest_path(generation);
         let socket = self.opens(WRAPPER, path);
         self.book().ingests.insert(generation, socket);
+    }
+
+    /// The wrapper gives up opening an ingest under that generation, without an answer.
+    pub(in crate::oracle) fn gives_up_ingest(&mut self, generation: u64) {
+        self.socket += 1;
+        let refused = Observation::SocketRefused {
+            socket: self.socket,
+            to: SERVER.to_owned(),
+            path: self.ingest_path(generation),
+            status: None,
+            error: "given up".to_owned(),
+        };
+        self.observes(WRAPPER, refused);
+    }
+
+    fn ingest_path(&self, generation: u64) -> String {
+        let session = &self.session;
+        format!(
+            "/sessions/u/{session}/ingest?wrapperRunId=wr_{generation}&sessionId={session}\
+             &wrapperGeneration={generation}&wrapperConnectionId=c{generation}"
+        )
     }
 
     /// The server accepts an ingest of an imported execution.
