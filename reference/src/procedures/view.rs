@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::host::Description;
+use crate::legacy::model::name_active_execution_after;
 use crate::model::metadata::{GITLAB_PLATFORM, Repository};
 use crate::session::health::{CurrentWork, WorkHealth};
 
@@ -123,8 +124,7 @@ pub fn health(description: &Description, sandbox: SandboxStatus) -> Value {
             Some(WorkHealth::Unknown) => "unknown",
             Some(WorkHealth::Healthy) | None => "healthy",
         });
-        view["activeExecutionId"] = json!(work.message);
-        view["activeExecutionStatus"] = json!(status(work));
+        name_active_execution_after(&work.message, status(work), &mut view);
     }
     view
 }

@@ -25,6 +25,12 @@ pub fn name_execution(execution: &Execution, body: &mut Value) {
     body[EXECUTION_ID] = json!(execution.id());
 }
 
+/// Adds the message that is worked on, with its status, under the names of `getSessionHealth` (R2.103, R2.104).
+pub fn name_active_execution_after(message: &MessageId, status: &str, body: &mut Value) {
+    body["activeExecutionId"] = json!(message);
+    body["activeExecutionStatus"] = json!(status);
+}
+
 /// The execution that an event belongs to. Events of messages belong to none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
