@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::name::is_plain;
-use crate::prompt::LONGEST_PROMPT;
+use crate::text::LONGEST_TEXT;
 
 /// Pattern for any value except null.
 const PRESENT: &str = "present";
@@ -119,7 +119,7 @@ fn long_text(text: &str) -> Option<String> {
         .strip_prefix('<')?
         .strip_suffix('>')?
         .strip_suffix(CHARACTERS)?;
-    let length = length.parse().ok().filter(|length| *length <= LONGEST_PROMPT)?;
+    let length = length.parse().ok().filter(|length| *length <= LONGEST_TEXT)?;
     Some("x".repeat(length))
 }
 
