@@ -26,7 +26,7 @@ pub(super) type Answer = Option<Reply>;
 /// An input of the host.
 pub(super) enum Arrival {
     /// A request, and the channel for its answer.
-    Request(Request, oneshot::Sender<Answer>),
+    Request(Box<Request>, oneshot::Sender<Answer>),
     /// A report from a task of the host.
     Input(Input),
 }
@@ -113,7 +113,7 @@ impl Host {
                 self.last_request += 1;
                 let id = RequestId(self.last_request);
                 self.answers.insert(id, answer);
-                Input::Request(id, Box::new(request))
+                Input::Request(id, request)
             }
         }
     }

@@ -98,7 +98,7 @@ async fn submit_job(host: &UnboundedSender<Arrival>, request: Result<Request, Re
 
 async fn submit(host: &UnboundedSender<Arrival>, request: Request) -> Response {
     let (answer, answered) = oneshot::channel();
-    let _ = host.send(Arrival::Request(request, answer));
+    let _ = host.send(Arrival::Request(Box::new(request), answer));
     match answered.await {
         Ok(Some(reply)) => respond(&reply),
         Ok(None) => cut::instead_of_answer(),

@@ -105,6 +105,15 @@ impl<'a> CallbackTargets<'a> {
         })
     }
 
+    /// The size of the largest target that may have been in force at a reported time of admission, in bytes of JSON.
+    pub(super) fn largest(&self, admitted_at: Duration) -> usize {
+        let sizes = self.at(admitted_at).into_iter().map(|target| match target {
+            Target::At(target) => target.to_string().len(),
+            Target::Nowhere | Target::Unknown => 0,
+        });
+        sizes.max().unwrap_or(0)
+    }
+
     /// Whether a message that was admitted at that time has a callback.
     pub(super) fn calls_back(&self, admitted_at: Duration) -> Likely {
         let targets = self.at(admitted_at);

@@ -1,51 +1,73 @@
-//! An exhausted message had the number of delivery attempts of the protocol, with its delays (protocol §4): five in a
-//! session that has had a ready workspace, ten in one that never had, and none after a failure that is not retryable.
+//! A message has as many delivery attempts as its session has delays, and one more, and each delay passes from a failure
+//! to the next attempt (protocol §4). A session that has had a ready workspace has other delays than one that never had.
 //!
-//! The end of the message states the number of attempts. Attempts that reached the wrapper are counted as well, unless
-//! a fault may have hidden one.
+//! The end of an exhausted message states the number of attempts. Attempts that reached the wrapper are counted as well,
+//! unless a fault may have hidden one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::attempts::{Attempt, Queue, attempts};
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exhausted-by-its-tries",
-    rule: "A message is exhausted after the number of delivery attempts that its session allows, with the \
-        delays between them.",
+    rule: "A message has the number of delivery attempts that its session allows, with the delays from each failure \
+        to the next attempt.",
     why: "Too few attempts or too short delays give up on a sandbox that is still starting. Too many block all \
         messages behind the head.",
     moment: Moment::Always,
     protocol: &ids([
-        "R4.7", "R4.8", "R4.9", "R4.10", "R4.11", "R4.12", "R4.13", "R4.14", "R4.15", "R4.16",
+        "R4.7", "R4.8", "R4.9", "R4.10", "R4.11", "R4.12", "R4.13", "R4.14", "R4.15", "R4.16", "R4.17",
+        "R4.23", "R4.24",
     ]),
     check: Check::Sessions(check),
 };
 
-/// Codes of retryable failures (protocol §4).
-const RETRYABLE: [&str; 4] = [
-    "SANDBOX_CONNECT_FAILED",
-    "WORKSPACE_SETUP_FAILED",
-    "KILO_SERVER_FAILED",
-    "WRAPPER_START_FAILED",
-];
-
 fn check(session: &SessionHistory) -> Vec<Finding> {
-    let exhausted = session
-        .kept
-        .iter()
-        .filter(|event| event.is_end() && event.data["reason"] == "exhausted");
-    let findings = exhausted.filter_map(|end| {
-        let message = end.message()?;
-        let text = violation(session, end, message)?;
-        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
-    });
-    findings.collect()
+    let warmth = Warmth::of(session);
+    let time_error = session.run.time_error();
+    let mut findings = Vec::new();
+    for (queued, head_from) in Queue::of(session).heads(time_error) {
+        let until = queued.left.map_or(session.run.end, |left| left.at + time_error);
+        let seen = head_from.and_then(|from| attempts(session, queued.message, from, until));
+        let mut report = |at: Duration, text: String| {
+            findings.push(ORACLE.finding_about(at, queued.message, text));
+        };
+        if let Some(seen) = &seen {
+            for (at, text) in too_soon(session, &warmth, seen) {
+                report(at, text);
+            }
+        }
+        match queued.left.filter(|left| is_exhaustion(left)) {
+            Some(end) => {
+                let text = violation(session, &warmth, queued.event, end, seen.as_deref());
+                text.into_iter()
+                    .for_each(|text| report(session.run.first_seen(end), text));
+            }
+            None => {
+                let text = seen.as_deref().and_then(|seen| too_many(&warmth, seen));
+                text.into_iter().for_each(|(at, text)| report(at, text));
+            }
+        }
+    }
+    findings
+}
+
+fn is_exhaustion(end: &StreamEvent) -> bool {
+    end.is_end() && end.data["reason"] == "exhausted"
 }
 
 /// How the attempts before that end violate the rule, if they do.
-fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
+fn violation(
+    session: &SessionHistory,
+    warmth: &Warmth,
+    queued: &StreamEvent,
+    end: &StreamEvent,
+    seen: Option<&[Attempt]>,
+) -> Option<String> {
     let Some(reported) = end.data["attempts"]
         .as_u64()
         .and_then(|reported| usize::try_from(reported).ok())
@@ -56,243 +78,260 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
             end.id
         ));
     };
-    let mut queue = session.kept.iter().filter(|event| event.is_queued());
-    let queued = queue.find(|event| event.message() == Some(message))?;
-    let seen = attempts(session, queued, end);
-    let warmth = Warmth::of(session);
-    let (least, most) = match &seen {
-        Some(seen) => warmth.allowed_after(seen),
-        None => warmth.allowed_between(queued.at, end.at),
+    let (least, most) = match seen {
+        Some(seen) if seen.iter().all(|attempt| !attempt.may_be_cut_short) => warmth.allowed_after(seen),
+        _ => warmth.allowed_between(queued.at, end.at),
     };
     let error = end.data["error"].as_str().unwrap_or_default();
     let code = error.split(':').next().unwrap_or_default();
-    let least_reported = if RETRYABLE.contains(&code) { least } else { 1 };
-    if reported < least_reported || reported > most {
-        let allowed = match least_reported == most {
+    let least = if warmth.permanent.contains(code) { 1 } else { least };
+    if reported < least || reported > most {
+        let allowed = match least == most {
             true => most.to_string(),
-            false => format!("{least_reported} to {most}"),
+            false => format!("{least} to {most}"),
         };
         return Some(format!(
             "event {} exhausts it with {code} after {reported} attempts instead of {allowed}",
             end.id
         ));
     }
-    if let Some(seen) = &seen
-        && let Some(text) = miscounted(seen, reported)
-    {
-        return Some(text);
+    match seen {
+        Some(seen) => miscounted(warmth, seen, reported),
+        None => too_early(session, warmth, queued, end, reported),
     }
-    let first = seen.and_then(|seen| seen.first().map(|first| first.from));
-    too_early(session, first.unwrap_or(queued.at), end, reported, least)
 }
 
-/// How the attempts that the wrapper received differ from the reported number, if it received all of them.
-fn miscounted(seen: &[Attempt], reported: usize) -> Option<String> {
-    if seen.len() != reported {
+/// How the attempts that the wrapper received differ from the reported number.
+fn miscounted(warmth: &Warmth, seen: &[Attempt], reported: usize) -> Option<String> {
+    let uncounted = seen.iter().filter(|attempt| attempt.may_be_cut_short).count();
+    if reported > seen.len() || reported < seen.len() - uncounted {
         return Some(format!(
             "its end reports {reported} attempts, but {} reached the wrapper",
             seen.len()
         ));
     }
     let (_, others) = seen.split_last()?;
-    let refused = others.iter().find(|attempt| attempt.is_refused)?;
+    others
+        .iter()
+        .find_map(|attempt| permanent_refusal(warmth, attempt))
+}
+
+/// The text of the finding about an attempt that was refused permanently, if it was.
+fn permanent_refusal(warmth: &Warmth, attempt: &Attempt) -> Option<String> {
+    let code = attempt.code.filter(|code| warmth.permanent.contains(*code))?;
     Some(format!(
-        "its attempt at {} was refused permanently, but another one followed",
-        secs(refused.from)
+        "its attempt at {} was refused permanently with {code}, but another one followed",
+        secs(attempt.from)
     ))
+}
+
+/// The finding about attempts of a message that should have been exhausted before, with its time.
+fn too_many(warmth: &Warmth, seen: &[Attempt]) -> Option<(Duration, String)> {
+    if seen.iter().any(|attempt| attempt.may_be_cut_short) {
+        return None;
+    }
+    let (last, others) = seen.split_last()?;
+    if let Some(text) = others
+        .iter()
+        .find_map(|attempt| permanent_refusal(warmth, attempt))
+    {
+        return Some((last.from, text));
+    }
+    let (_, most) = warmth.allowed_after(seen);
+    (seen.len() > most).then(|| {
+        let text = format!(
+            "{} attempts to deliver it reached the wrapper instead of {most} at most",
+            seen.len()
+        );
+        (last.from, text)
+    })
+}
+
+/// Findings about attempts that came before the delay after the failure before them was over, with their times.
+fn too_soon(session: &SessionHistory, warmth: &Warmth, seen: &[Attempt]) -> Vec<(Duration, String)> {
+    let tolerance = session.run.time_error() + session.run.context.timing_tolerance;
+    let mut findings = Vec::new();
+    for (failures, pair) in seen.windows(2).enumerate() {
+        let [failed, next] = pair else { continue };
+        if failed.may_be_cut_short {
+            break;
+        }
+        let Some(delay) = warmth.delay_after(seen, failures) else {
+            continue;
+        };
+        if next.from + tolerance < failed.failed_from + delay {
+            let text = format!(
+                "its attempt at {} failed at {} or later, but the next one came at {}, before the delay of {}",
+                secs(failed.from),
+                secs(failed.failed_from),
+                secs(next.from),
+                secs(delay)
+            );
+            findings.push((next.from, text));
+        }
+    }
+    findings
 }
 
 /// How an end came earlier than the delays between its attempts allow, if it did.
 fn too_early(
     session: &SessionHistory,
-    first: Duration,
+    warmth: &Warmth,
+    queued: &StreamEvent,
     end: &StreamEvent,
     reported: usize,
-    least: usize,
 ) -> Option<String> {
-    let profile = &session.run.context.profile;
-    let (cold, warm) = (
-        &profile.delivery_retry_delays_cold,
-        &profile.delivery_retry_delays_warm,
-    );
-    let is_cold = least == cold.len();
-    let delays = (0..reported - 1).map(|number| match warm.get(number) {
-        Some(delay) if !is_cold && number + 1 < warm.len() => *delay,
-        _ => cold.get(number).copied().unwrap_or_default(),
-    });
+    let possible = warmth.between(queued.at, end.at);
+    let delays = (0..reported - 1).filter_map(|failures| warmth.shortest(possible, failures));
     let delays: Duration = delays.sum();
-    (end.at + session.run.time_error() < first + delays).then(|| {
+    (end.at + session.run.time_error() < queued.at + delays).then(|| {
         format!(
             "it was exhausted at {} after {reported} attempts, the first at {} or later, but the delays between them \
              take {}",
             secs(end.at),
-            secs(first),
+            secs(queued.at),
             secs(delays)
         )
     })
 }
 
-/// One attempt to deliver a message: a request to get ready, if needed, and the turn.
-#[derive(Debug)]
-struct Attempt {
-    /// Time at which its first request reached the wrapper.
-    from: Duration,
-    /// Time at which its last request did.
-    to: Duration,
-    has_turn: bool,
-    is_refused: bool,
+/// Which lists of delays may apply to a failure.
+#[derive(Debug, Clone, Copy)]
+struct Possible {
+    cold: bool,
+    warm: bool,
 }
 
-/// The attempts to deliver a message that reached the wrapper; `None` if some may not have reached it, or if some may
-/// have been cancelled and do not count.
-fn attempts(session: &SessionHistory, queued: &StreamEvent, end: &StreamEvent) -> Option<Vec<Attempt>> {
-    let reported_at = end.at + session.run.time_error();
-    let mut ends = session.kept.iter().filter(|event| event.is_end());
-    let loses_run = ends.any(|event| {
-        let source = &event.data["completionSource"];
-        *source == "wrapper_failure" && (queued.at..=end.at).contains(&event.at)
-    });
-    if loses_run || session.run.faults.have_begun(reported_at) {
-        return None;
-    }
-    let head_from = head_from(session, queued)?;
-    let mut attempts: Vec<Attempt> = Vec::new();
-    let prepared = session
-        .preparations
-        .iter()
-        .filter(|prepared| (head_from..=reported_at).contains(&prepared.at))
-        .map(|prepared| (prepared.at, false, prepared.is_refused()));
-    let delivered = session
-        .deliveries
-        .iter()
-        .filter(|delivery| Some(delivery.message.as_str()) == queued.message() && delivery.at <= reported_at)
-        .map(|delivery| (delivery.at, true, delivery.is_refused()));
-    let mut requests: Vec<_> = prepared.chain(delivered).collect();
-    requests.sort_unstable();
-    for (at, has_turn, is_refused) in requests {
-        match attempts.last_mut().filter(|last| has_turn && !last.has_turn) {
-            Some(last) => {
-                last.to = at;
-                last.has_turn = true;
-                last.is_refused |= is_refused;
-            }
-            None => attempts.push(Attempt {
-                from: at,
-                to: at,
-                has_turn,
-                is_refused,
-            }),
-        }
-    }
-    Some(attempts)
-}
-
-/// The time from which a message was the head of the queue; `None` if an earlier one never left the queue.
-fn head_from(session: &SessionHistory, queued: &StreamEvent) -> Option<Duration> {
-    let mut from = queued.at;
-    let earlier = session
-        .kept
-        .iter()
-        .filter(|event| event.is_queued() && event.id < queued.id);
-    for before in earlier {
-        let mut events = session.kept.iter();
-        let left = events.find(|event| event.message() == before.message() && !event.is_queued())?;
-        // The next message is not attempted in the same millisecond: the next drain runs a second later.
-        from = from.max(left.at + session.run.time_error());
-    }
-    Some(from)
-}
-
-/// The time since which a session has had a ready workspace, as far as the wire shows it.
-struct Warmth {
+/// The time since which a session has had a ready workspace, as far as the wire shows it, and the delays that follow
+/// from that.
+struct Warmth<'a> {
     /// The earliest possible time; the maximum if there was none.
     possible_from: Duration,
     /// The time by which it certainly had one: turns are delivered only then.
     certain_from: Duration,
-    /// Number of attempts in a session that never had one.
-    cold_attempts: usize,
-    /// Number of attempts in a session that has had one.
-    warm_attempts: usize,
+    /// The delays in a session that never had one.
+    cold: &'a [Duration],
+    /// The delays in a session that has had one.
+    warm: &'a [Duration],
+    /// The codes of failures after which there is no other attempt.
+    permanent: BTreeSet<&'a str>,
 }
 
-impl Warmth {
-    fn of(session: &SessionHistory) -> Self {
+impl<'a> Warmth<'a> {
+    fn of(session: &SessionHistory<'a>) -> Self {
         let profile = &session.run.context.profile;
         let is_made_here = session.calls.iter().any(|call| call.is_creation());
         let mut prepared = session.preparations.iter();
         let prepared = prepared.find(|prepared| prepared.is_ready());
         let first_turn = session.deliveries.first();
+        let certain_from = first_turn.map_or(Duration::MAX, |turn| turn.at);
         Self {
             possible_from: if is_made_here {
-                prepared.map_or(Duration::MAX, |prepared| prepared.at)
+                prepared.map_or(certain_from, |prepared| prepared.at.min(certain_from))
             } else {
                 // A session that an older service created may have had one.
                 Duration::ZERO
             },
-            certain_from: first_turn.map_or(Duration::MAX, |turn| turn.at),
-            // The failure that uses the last delay exhausts the message (protocol §4).
-            cold_attempts: profile.delivery_retry_delays_cold.len(),
-            warm_attempts: profile.delivery_retry_delays_warm.len(),
+            certain_from,
+            cold: &profile.delivery_retry_delays_cold,
+            warm: &profile.delivery_retry_delays_warm,
+            permanent: profile.permanent_refusals.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// The lists that may apply to the failures of a message that was queued and exhausted at these times.
+    fn between(&self, queued_at: Duration, ended_at: Duration) -> Possible {
+        Possible {
+            cold: self.certain_from >= queued_at,
+            warm: self.possible_from <= ended_at,
+        }
+    }
+
+    /// The lists that may apply to the failure of the attempt at that place. Each failure decides again.
+    fn at(&self, seen: &[Attempt], place: usize) -> Possible {
+        let over_by = seen.get(place + 1).map_or(Duration::MAX, |next| next.from);
+        let last = seen.get(place).or(seen.last());
+        Possible {
+            cold: last.is_none_or(|attempt| attempt.to < self.certain_from),
+            warm: over_by > self.possible_from,
+        }
+    }
+
+    /// The lists of delays that may apply.
+    fn lists(&self, possible: Possible) -> impl Iterator<Item = &'a [Duration]> {
+        let cold = possible.cold.then_some(self.cold);
+        cold.into_iter().chain(possible.warm.then_some(self.warm))
+    }
+
+    /// The shortest delay that may follow after that number of earlier failures; `None` if the failure exhausts.
+    fn shortest(&self, possible: Possible, failures: usize) -> Option<Duration> {
+        let delays = self.lists(possible).filter_map(|delays| delays.get(failures));
+        delays.min().copied()
+    }
+
+    /// The shortest delay that may follow the failure of the attempt at that place.
+    fn delay_after(&self, seen: &[Attempt], place: usize) -> Option<Duration> {
+        self.shortest(self.at(seen, place), place)
     }
 
     /// The fewest and the most attempts of a message that was queued and exhausted at these times.
     fn allowed_between(&self, queued_at: Duration, ended_at: Duration) -> (usize, usize) {
-        let is_cold = self.possible_from > ended_at;
-        let is_warm = self.certain_from < queued_at;
-        (
-            if is_cold {
-                self.cold_attempts
-            } else {
-                self.warm_attempts
-            },
-            if is_warm {
-                self.warm_attempts
-            } else {
-                self.cold_attempts
-            },
-        )
+        let possible = self.between(queued_at, ended_at);
+        let attempts = || self.lists(possible).map(|delays| delays.len() + 1);
+        (attempts().min().unwrap_or(1), attempts().max().unwrap_or(1))
     }
 
-    /// The same for a message with these attempts: each failure decides again between cold and warm.
-    fn allowed_after(&self, attempts: &[Attempt]) -> (usize, usize) {
-        let least = self.warm_attempts.min(self.cold_attempts);
-        let allowed = |cold: usize| (cold + 1).clamp(least, self.cold_attempts);
-        let ends = attempts.iter().skip(1).map(|attempt| attempt.from);
-        let ends = ends.chain([Duration::MAX]);
-        let certainly_cold = ends.take_while(|end| *end <= self.possible_from).count();
-        let possibly_cold = attempts
-            .iter()
-            .take_while(|attempt| attempt.to < self.certain_from);
-        (allowed(certainly_cold), allowed(possibly_cold.count()))
+    /// The same for a message with these attempts.
+    fn allowed_after(&self, seen: &[Attempt]) -> (usize, usize) {
+        // The failure after which no delay is left exhausts the message.
+        let longest = self.cold.len().max(self.warm.len());
+        let exhausts = |place: usize| move |delays: &[Duration]| place >= delays.len();
+        let least = (0..longest).find(|place| self.lists(self.at(seen, *place)).any(exhausts(*place)));
+        let most = (0..longest).find(|place| self.lists(self.at(seen, *place)).all(exhausts(*place)));
+        (least.unwrap_or(longest) + 1, most.unwrap_or(longest) + 1)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
     use turnstile_fault::{ConnectionEnd, Fault};
+    use turnstile_profile::Profile;
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
 
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["exhausted-by-its-tries"];
-    /// The delays between attempts in a session that never had a workspace, in seconds.
-    const COLD_DELAYS: [u64; 9] = [2, 4, 8, 16, 32, 60, 60, 60, 120];
-    /// The same in a session that has had one.
-    const WARM_DELAYS: [u64; 4] = [2, 4, 8, 15];
+    /// Delays in a session that never had a workspace, in seconds.
+    const COLD: [u64; 4] = [2, 4, 8, 16];
+    /// Delays in a session that has had one.
+    const WARM: [u64; 2] = [2, 4];
 
-    fn queued(message: &str) -> Writer {
-        let mut writer = Writer::started(message);
-        writer.queued(message);
+    fn profile() -> Profile {
+        Profile {
+            delivery_retry_delays_cold: COLD.map(Duration::from_secs).into(),
+            delivery_retry_delays_warm: WARM.map(Duration::from_secs).into(),
+            ..Profile::default()
+        }
+    }
+
+    /// A session that never had a workspace, with a queued message.
+    fn cold() -> Writer {
+        let mut writer = Writer::started("m1");
+        writer.judged_by(profile());
+        writer.queued("m1");
         writer
     }
 
     /// A session that has had a ready workspace, with a queued message.
     fn warm() -> Writer {
-        let mut writer = queued("m0");
+        let mut writer = Writer::started("m0");
+        writer.judged_by(profile());
+        writer.queued("m0");
         writer.bound(1);
         writer.delivered("m0");
         writer.sent("m0");
@@ -302,7 +341,7 @@ mod tests {
         writer
     }
 
-    /// The wrapper fails to get ready, once more than there are delays.
+    /// The wrapper fails to get ready, with these delays after the failures.
     fn attempt(writer: &mut Writer, delays: &[u64]) {
         writer.fails_to_get_ready("KILO_SERVER_FAILED");
         for delay in delays {
@@ -317,88 +356,139 @@ mod tests {
     }
 
     #[test]
-    fn a_cold_message_has_ten_attempts_and_a_warm_one_five() {
-        for (attempts, rules) in [(9, &FOUND[..]), (10, &NOTHING)] {
-            let mut writer = queued("m1");
-            attempt(&mut writer, &COLD_DELAYS[..attempts - 1]);
-            assert_eq!(
-                given_up(writer, "KILO_SERVER_FAILED", attempts),
-                rules,
-                "{attempts}"
-            );
-        }
+    fn a_message_has_one_attempt_more_than_there_are_delays() {
         for (attempts, rules) in [(4, &FOUND[..]), (5, &NOTHING)] {
+            let mut writer = cold();
+            attempt(&mut writer, &COLD[..attempts - 1]);
+            let found = given_up(writer, "KILO_SERVER_FAILED", attempts);
+            assert_eq!(found, rules, "{attempts}");
+        }
+        for (attempts, rules) in [(2, &FOUND[..]), (3, &NOTHING)] {
             let mut writer = warm();
-            attempt(&mut writer, &WARM_DELAYS[..attempts - 1]);
-            assert_eq!(
-                given_up(writer, "KILO_SERVER_FAILED", attempts),
-                rules,
-                "{attempts}"
-            );
+            attempt(&mut writer, &WARM[..attempts - 1]);
+            let found = given_up(writer, "KILO_SERVER_FAILED", attempts);
+            assert_eq!(found, rules, "{attempts}");
         }
         let mut too_often = warm();
-        attempt(&mut too_often, &COLD_DELAYS);
-        assert_eq!(given_up(too_often, "KILO_SERVER_FAILED", 10), FOUND);
+        attempt(&mut too_often, &COLD);
+        assert_eq!(given_up(too_often, "KILO_SERVER_FAILED", 5), FOUND);
+    }
+
+    #[test]
+    fn a_message_that_is_delivered_in_the_end_has_no_more_attempts_either() {
+        for (failures, rules) in [(2, &NOTHING[..]), (3, &FOUND)] {
+            let mut writer = warm();
+            attempt(&mut writer, &COLD[..failures - 1]);
+            writer.wait(20);
+            writer.bound(2);
+            writer.delivered("m1");
+            writer.sent("m1");
+            assert_eq!(writer.ended("m1"), rules, "{failures}");
+        }
     }
 
     #[test]
     fn a_session_that_becomes_warm_exhausts_at_the_next_failure() {
         for (more, rules) in [(0, &NOTHING[..]), (1, &FOUND)] {
-            let mut writer = queued("m1");
-            attempt(&mut writer, &COLD_DELAYS[..5]);
+            let mut writer = cold();
+            attempt(&mut writer, &COLD[..2]);
             for _ in 0..=more {
-                writer.wait(60);
+                writer.wait(16);
                 writer.bound(1);
                 writer.refused("m1", 500);
             }
+            let found = given_up(writer, "WRAPPER_START_FAILED", 4 + more);
+            assert_eq!(found, rules, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_delay_counts_from_the_failure() {
+        for (waited, rules) in [(0, &FOUND[..]), (2, &NOTHING)] {
+            let mut writer = cold();
+            writer.fails_to_get_ready_after(20, "KILO_SERVER_FAILED");
+            writer.wait(waited);
+            writer.bound(1);
+            writer.delivered("m1");
+            writer.sent("m1");
+            assert_eq!(writer.ended("m1"), rules, "{waited}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_the_server_may_have_cut_short_need_not_count() {
+        for (generation, reported, rules) in [
+            (2, 2, &FOUND[..]),
+            (2, 3, &NOTHING),
+            (2, 4, &FOUND),
+            (1, 3, &FOUND),
+        ] {
+            let mut writer = warm();
+            // The run that has had an earlier message.
+            writer.bound(1);
+            writer.refused("m1", 500);
+            for delay in [1, 4, 8] {
+                writer.wait(delay);
+                writer.bound(generation);
+                writer.refused("m1", 500);
+            }
+            let found = given_up(writer, "WRAPPER_START_FAILED", reported);
             assert_eq!(
-                given_up(writer, "WRAPPER_START_FAILED", 7 + more),
-                rules,
-                "{more}"
+                found.contains(&FOUND[0].to_owned()),
+                !rules.is_empty(),
+                "{found:?}"
             );
         }
     }
 
     #[test]
     fn a_number_of_attempts_that_the_wrapper_did_not_receive_is_found() {
-        let mut writer = queued("m1");
-        attempt(&mut writer, &COLD_DELAYS[..8]);
-        writer.wait(120);
-        assert_eq!(given_up(writer.clone(), "KILO_SERVER_FAILED", 10), FOUND);
+        let mut writer = cold();
+        attempt(&mut writer, &COLD[..3]);
+        writer.wait(16);
+        assert_eq!(given_up(writer.clone(), "KILO_SERVER_FAILED", 5), FOUND);
 
         // A fault may have kept the last attempt from the wrapper.
         let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
         writer.world(WorldEvent::ended_connections(&reset, 1));
-        assert_eq!(given_up(writer, "KILO_SERVER_FAILED", 10), NOTHING);
+        assert_eq!(given_up(writer, "KILO_SERVER_FAILED", 5), NOTHING);
     }
 
     #[test]
     fn delays_are_checked_also_if_no_attempt_is_visible() {
-        for (waited, rules) in [(COLD_DELAYS.iter().sum(), &NOTHING[..]), (100, &FOUND)] {
-            let mut writer = queued("m1");
+        for (waited, rules) in [(COLD.iter().sum(), &NOTHING[..]), (20, &FOUND)] {
+            let mut writer = cold();
             let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
             writer.world(WorldEvent::ended_connections(&reset, 1));
             writer.wait(waited);
-            assert_eq!(given_up(writer, "SANDBOX_CONNECT_FAILED", 10), rules, "{waited}");
+            let found = given_up(writer, "SANDBOX_CONNECT_FAILED", 5);
+            assert_eq!(found, rules, "{waited}");
         }
     }
 
     #[test]
     fn an_attempt_after_a_permanent_refusal_is_found() {
-        let mut writer = queued("m1");
-        attempt(&mut writer, &[]);
-        writer.wait(2);
-        writer.bound(1);
-        writer.refused("m1", 400);
-        assert_eq!(given_up(writer.clone(), "BAD_REQUEST", 2), NOTHING);
-        writer.wait(4);
-        writer.refused("m1", 400);
-        assert_eq!(given_up(writer, "BAD_REQUEST", 3), FOUND);
+        let refused = |permanent: &[&str], attempts: usize| {
+            let mut writer = cold();
+            writer.judged_by(Profile {
+                permanent_refusals: permanent.iter().map(|code| (*code).to_owned()).collect(),
+                ..profile()
+            });
+            for delay in &WARM[..attempts] {
+                writer.wait(*delay);
+                writer.bound(1);
+                writer.refused("m1", 400);
+            }
+            given_up(writer, "BAD_REQUEST", attempts)
+        };
+        assert_eq!(refused(&["BAD_REQUEST"], 1), NOTHING);
+        assert_eq!(refused(&["BAD_REQUEST"], 2), FOUND);
+        assert_eq!(refused(&[], 1), FOUND, "no refusal is permanent by default");
     }
 
     #[test]
     fn an_end_without_its_number_of_attempts_is_found() {
-        let mut writer = queued("m1");
+        let mut writer = cold();
         let data = json!({"status": "failed", "completionSource": "delivery_failure", "reason": "exhausted",
             "accepted": false, "delivery": "queued"});
         writer.message_event("failed", "m1", data);

@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod attempts;
 mod batches;
 mod callback_arrives;
 mod callback_content;
@@ -24,21 +25,28 @@ mod gate_wait;
 mod gateway_is_empty;
 mod grace;
 pub mod history;
+mod internal_errors;
 mod interrupts;
 mod interrupts_settle;
+mod job_size;
 mod message_states;
 pub mod no_secret_leaves;
 mod one_callback;
 mod overdue;
+mod own_names;
 mod pending_limit;
+mod preparing;
+mod queue_moves;
 mod reconciliation;
 mod replay;
 mod runs;
 mod same_badges;
+mod snapshot;
 mod stale_fence;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
+mod wrapper_promises;
 
 #[cfg(test)]
 mod written;
@@ -123,12 +131,13 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 26] = [
+pub static ORACLES: [Oracle; 33] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
     pending_limit::ORACLE,
     exhaustion::ORACLE,
+    queue_moves::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -139,12 +148,18 @@ pub static ORACLES: [Oracle; 26] = [
     stale_fence::ORACLE,
     event_ids::ORACLE,
     replay::ORACLE,
+    snapshot::ORACLE,
+    preparing::ORACLE,
+    own_names::ORACLE,
+    internal_errors::ORACLE,
+    wrapper_promises::ORACLE,
     execution_id::ORACLE,
     no_secret_leaves::ORACLE,
     one_callback::ORACLE,
     callback_content::ORACLE,
     callback_repeats::ORACLE,
     callback_target::ORACLE,
+    job_size::ORACLE,
     acked_survives::ORACLE,
     all_end::ORACLE,
     callback_arrives::ORACLE,

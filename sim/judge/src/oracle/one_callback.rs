@@ -18,7 +18,8 @@ pub(super) const ORACLE: Oracle = Oracle {
         early or additional callback starts it never, too soon or twice.",
     moment: Moment::Always,
     protocol: &ids([
-        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24", "R8.39", "R8.40",
+        "R7.15", "R8.1", "R8.2", "R8.3", "R8.4", "R8.5", "R8.6", "R8.7", "R8.8", "R8.24", "R8.38", "R8.39",
+        "R8.40",
     ]),
     check: Check::Sessions(check),
 };
@@ -89,7 +90,7 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
     if !batch.is_certain
         || session.run.end <= due_at(session, batch)
         || is_given_up(session, &[], batch.not_before)
-        || !is_for_receiver(session, batch.message)
+        || !is_owed(session, batch.message)
     {
         return None;
     }
@@ -100,12 +101,24 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
     Some(ORACLE.finding_about(session.run.end, batch.message, text))
 }
 
-/// Whether every target that the message may have been admitted with is at the receiver.
-fn is_for_receiver(session: &SessionHistory, message: &str) -> bool {
+/// The most bytes of a job's JSON without its target, texts and branch.
+const SMALL_FIELDS: usize = 2_000;
+
+/// Whether the queue certainly sends a request for a message to the receiver: every target that it may have been
+/// admitted with is there, and its job fits the queue.
+fn is_owed(session: &SessionHistory, message: &str) -> bool {
     let mut queued = session.kept.iter().filter(|event| event.is_queued());
-    let queued = queued.find(|event| event.message() == Some(message));
-    let receiver = &session.run.context.receiver;
-    queued.is_none_or(|queued| CallbackTargets::of(session).reach(receiver, queued.at))
+    let Some(queued) = queued.find(|event| event.message() == Some(message)) else {
+        return true;
+    };
+    let targets = CallbackTargets::of(session);
+    let branches = session.kept.iter().filter(|event| event.name == "complete");
+    let longest_branch = branches
+        .map(|event| event.data["currentBranch"].to_string().len())
+        .max();
+    let size = targets.largest(queued.at) + longest_branch.unwrap_or(0) + SMALL_FIELDS;
+    let context = &session.run.context;
+    targets.reach(&context.receiver, queued.at) && size <= context.profile.callback_job_limit
 }
 
 #[cfg(test)]
@@ -286,6 +299,14 @@ mod tests {
             writer.turn("m1");
             assert_eq!(writer.judged(), rules, "{url}");
         }
+    }
+
+    #[test]
+    fn a_job_that_does_not_fit_the_queue_is_given_up() {
+        let target = json!({"url": "http://receiver:9200/callback", "headers": {"x": "a".repeat(200_000)}});
+        let mut writer = Writer::with_target("m1", target);
+        writer.turn("m1");
+        assert_eq!(writer.judged(), NOTHING);
     }
 
     #[test]

@@ -55,6 +55,14 @@ impl<'s, 'a> Run<'s, 'a> {
             .map(|ping| ping.at)
     }
 
+    /// The times at which its wrapper gave up opening a socket. The server may have accepted it and seen it close.
+    pub(super) fn lost_openings(&self) -> impl Iterator<Item = Duration> {
+        let (fence, id) = (self.fence, self.session.id);
+        let lost = self.session.run.lost_openings.iter();
+        lost.filter(move |lost| lost.fence == *fence && *lost.session == *id)
+            .map(|lost| lost.at)
+    }
+
     /// The time since which the run has had no socket at `time`, as its wrapper sees it; `None` if it may have one.
     ///
     /// A socket replaces the ones that were opened before it (R5.60), also if the wrapper keeps them. No socket survives a

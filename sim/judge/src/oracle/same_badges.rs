@@ -105,7 +105,11 @@ mod tests {
     #[test]
     fn a_snapshot_without_a_failed_message_is_found() {
         assert_eq!(late_client(true), [""; 0]);
-        assert_eq!(late_client(false), ["clients-show-the-same-badges"]);
+        let found = late_client(false);
+        assert!(
+            found.contains(&"clients-show-the-same-badges".to_owned()),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -131,6 +135,10 @@ mod tests {
         writer.turn("m1");
         writer.client_replays("late", 0, 0..4);
         writer.client_receives_unkept("late", "cloud.message.queued", json!({"messageId": "m1"}));
-        assert_eq!(writer.judged(), ["clients-show-the-same-badges"]);
+        let found = writer.judged();
+        assert!(
+            found.contains(&"clients-show-the-same-badges".to_owned()),
+            "{found:?}"
+        );
     }
 }

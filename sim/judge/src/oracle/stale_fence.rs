@@ -423,6 +423,7 @@ mod tests {
         writer.opens_ingest(1);
         writer.delivered_to("m1", 1);
         writer.sent("m1");
+        writer.wrapper_reports(1, "m1");
         writer
     }
 

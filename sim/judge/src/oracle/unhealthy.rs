@@ -107,7 +107,9 @@ impl Last {
             // A pong may have been under way when the next ping was sent.
             ping: ping.filter(|ping| answered.is_none_or(|answered| answered <= *ping)),
             grace_since: run.without_socket_since(end.at).filter(|since| {
-                let is_certain = *since + transit <= certain_by;
+                // A socket that the wrapper gave up may have been open for the server.
+                let mut lost = run.lost_openings();
+                let is_certain = *since + transit <= certain_by && !lost.any(|at| at >= *since);
                 is_certain && end.at + session.run.time_error() + transit < *since + profile.disconnect_grace
             }),
         }

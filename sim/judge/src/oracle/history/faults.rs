@@ -1,9 +1,11 @@
 //! The faults of a run, as far as they excuse that a party was not reached.
 
+mod deliveries;
+
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place, WrapperBehaviour};
 
 use crate::parties::{RECEIVER, SERVER};
 
@@ -16,6 +18,8 @@ pub struct Faults {
     /// The times at which the server's disk failed, each with its end.
     disk_failures: Vec<(Duration, Option<Duration>)>,
     receiver: ReceiverDisruption,
+    /// The behaviours of wrappers that a script set, each with its end.
+    misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
 }
 
 /// A disruption between the server and one party or all parties.
@@ -97,9 +101,8 @@ impl Faults {
     }
 
     fn in_span(&self, party: &str, from: Duration, until: Duration) -> impl Iterator<Item = &Disruption> {
-        let is_in_span = move |disruption: &&Disruption| {
-            disruption.affects(party) && disruption.from <= until && !disruption.is_over_at(from)
-        };
+        let is_in_span =
+            move |disruption: &&Disruption| disruption.affects(party) && disruption.overlaps(from, until);
         self.disruptions.iter().filter(is_in_span)
     }
 
@@ -119,9 +122,8 @@ impl Faults {
     /// Whether the server may have been down, or its disk may have failed, in that time.
     pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
         let server = Location::Host(SERVER.to_owned());
-        let is_down = |disruption: &Disruption| {
-            disruption.location == server && disruption.from <= until && !disruption.is_over_at(from)
-        };
+        let is_down =
+            |disruption: &Disruption| disruption.location == server && disruption.overlaps(from, until);
         let fails = |(began, ended): &(Duration, Option<Duration>)| {
             *began <= until && ended.is_none_or(|ended| ended >= from)
         };
@@ -161,11 +163,6 @@ impl Faults {
         spans.push((calm_from, until));
         spans.retain(|(from, until)| from < until);
         spans
-    }
-
-    /// Whether any disruption had begun at that time.
-    pub fn have_begun(&self, by: Duration) -> bool {
-        self.disruptions.first().is_some_and(|first| first.from <= by)
     }
 
     /// The time until which the receiver may have been unreachable; `None` if it always was reachable.
@@ -224,7 +221,11 @@ impl Faults {
                 self.receiver.is_down |= host == RECEIVER;
             }
             Fault::Disk { host, .. } if host == SERVER => self.disk_failures.push((at, None)),
-            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } | Fault::Wrapper(_) => {}
+            Fault::Wrapper(behaviour) => {
+                self.behaves_again(at);
+                self.misbehaviours.push((at, None, behaviour.clone()));
+            }
+            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } => {}
         }
     }
 
@@ -258,7 +259,14 @@ impl Faults {
                     until.get_or_insert(at);
                 }
             }
-            Place::Disk(_) | Place::Queue | Place::Wrapper => {}
+            Place::Wrapper => self.behaves_again(at),
+            Place::Disk(_) | Place::Queue => {}
+        }
+    }
+
+    fn behaves_again(&mut self, at: Duration) {
+        for (_, until, _) in &mut self.misbehaviours {
+            until.get_or_insert(at);
         }
     }
 
@@ -299,6 +307,10 @@ impl Faults {
 impl Disruption {
     fn affects(&self, party: &str) -> bool {
         self.party.as_deref().is_none_or(|affected| affected == party)
+    }
+
+    fn overlaps(&self, from: Duration, until: Duration) -> bool {
+        self.from <= until && !self.is_over_at(from)
     }
 
     fn is_over_at(&self, time: Duration) -> bool {
@@ -430,9 +442,9 @@ mod tests {
             Duration::from_secs(30)
         );
         assert_eq!(faults.broken_until("phone"), Duration::from_secs(40));
-        assert_eq!(
-            [9, 10].map(|by| faults.have_begun(Duration::from_secs(by))),
-            [false, true]
-        );
+        for (span, is_disrupted) in [([21, 29], false), ([29, 30], true), ([41, 50], false)] {
+            let [from, until] = secs(span);
+            assert_eq!(faults.may_have_disrupted_wrappers(from, until), is_disrupted);
+        }
     }
 }

@@ -11,8 +11,8 @@ use turnstile_events::observation::Observation;
 use super::wire::{self, Fence};
 use super::{
     Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening, Ping,
-    Preparation, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame, WrapperAnswer,
-    WrapperFrame,
+    Preparation, ProtocolError, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame,
+    WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Trace, What};
@@ -167,6 +167,10 @@ impl<'a> Reader<'a> {
             Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
                 let run = Some(self.history.ingests[*ingest].fence.run.clone());
                 self.history.stops.push(Stop { at, run });
+            }
+            Some(Socket::Ingest(ingest)) if frame["code"] == "WS_PROTOCOL_ERROR" => {
+                let ingest = *ingest;
+                self.history.protocol_errors.push(ProtocolError { at, ingest });
             }
             Some(Socket::Ingest(ingest)) if frame["type"] == "ping" => {
                 self.history.pings.push(Ping { at, ingest: *ingest });

@@ -189,3 +189,12 @@ pub struct WrapperFrame {
     /// Its data.
     pub data: Value,
 }
+
+/// An error that the server sent to a wrapper instead of taking a frame.
+#[derive(Debug)]
+pub struct ProtocolError {
+    /// Time of arrival.
+    pub at: Duration,
+    /// Its socket, as an index into [`History::ingests`](super::History::ingests).
+    pub ingest: usize,
+}

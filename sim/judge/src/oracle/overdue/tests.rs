@@ -104,11 +104,19 @@ fn a_new_socket_restarts_the_wait_for_a_pong() {
 
 #[test]
 fn a_turn_without_a_socket_ends_after_the_grace() {
-    for (seconds, rules) in [(8, &NOTHING[..]), (25, &FOUND)] {
+    for (seconds, rules) in [(8, &NOTHING[..]), (12, &FOUND)] {
         let mut writer = at_work();
         writer.ingest_ends(1);
         writer.wait(seconds);
         assert_eq!(completed(writer), rules, "{seconds}");
+    }
+    for (seconds, rules) in [(8, &NOTHING[..]), (12, &FOUND)] {
+        let mut given_up = at_work();
+        given_up.ingest_ends(1);
+        given_up.wait(5);
+        given_up.gives_up_ingest(1);
+        given_up.wait(seconds);
+        assert_eq!(completed(given_up), rules, "{seconds}");
     }
     let mut back = at_work();
     back.ingest_ends(1);

@@ -118,17 +118,10 @@ impl<'s, 'a> Turn<'s, 'a> {
         None
     }
 
-    /// Times that restart the waits for output and for a pong: acceptances, new sockets, and the end of a grace in which a
-    /// socket may have opened that the wrapper gave up.
+    /// Times that restart the waits for output and for a pong: acceptances and new sockets.
     fn restarts(&self, run: &Run<'_, 'a>) -> impl Iterator<Item = Duration> {
-        let grace = self.session.run.context.profile.disconnect_grace;
         let sent = self.session.kept.iter().filter(|event| event.is_sent());
-        let sockets = run.sockets().iter();
-        let sockets = sockets.flat_map(move |socket| {
-            let closed_at = socket.closed_at.map(|closed_at| closed_at + grace);
-            [Some(socket.opened_at), closed_at].into_iter().flatten()
-        });
-        sent.map(|event| event.at).chain(sockets)
+        sent.map(|event| event.at).chain(openings(run))
     }
 
     /// No meaningful output (R7.4).
@@ -182,19 +175,18 @@ impl<'s, 'a> Turn<'s, 'a> {
                 .any(|at| (wait.since..=wait.limit).contains(&at))
     }
 
-    /// No socket for the grace (R7.1, R7.18). An opening that the wrapper gave up may have restarted the grace; it is not
-    /// on the wire, and comes within one grace.
+    /// No socket for the grace (R7.1, R7.18). An opening that the wrapper gave up restarts it.
     fn without_socket(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
         let grace = self.session.run.context.profile.disconnect_grace;
         let closings = run.sockets().iter().filter_map(|socket| socket.closed_at);
-        let times = closings.filter(|at| (calm.from..calm.until).contains(at));
+        let times = closings.chain(run.lost_openings());
+        let times = times.filter(|at| (calm.from..calm.until).contains(at));
         let times = [calm.from].into_iter().chain(times);
         let mut overdue = times.filter_map(|time| {
             run.without_socket_since(time)?;
-            let limit = limit(self.session, time, 2 * grace);
-            let mut openings = run.sockets().iter().map(|socket| socket.opened_at);
-            let is_over =
-                limit < calm.until && !openings.any(|opened_at| (time..=limit).contains(&opened_at));
+            let limit = limit(self.session, time, grace);
+            let is_restarted = openings(run).any(|opened_at| time < opened_at && opened_at <= limit);
+            let is_over = limit < calm.until && !is_restarted;
             (is_over && !run.may_have_ended_silently(limit)).then_some(Overdue {
                 text: "its run had no socket",
                 since: time,
@@ -256,6 +248,12 @@ impl<'s, 'a> Turn<'s, 'a> {
             limit,
         })
     }
+}
+
+/// The times at which sockets of a run were opened, or may have been.
+fn openings(run: &Run) -> impl Iterator<Item = Duration> {
+    let opened = run.sockets().iter().map(|socket| socket.opened_at);
+    opened.chain(run.lost_openings())
 }
 
 /// Whether an event reports that kilo is busy.

@@ -87,10 +87,12 @@ impl Writer {
         self.message_event("failed", message, merged(data, more));
     }
 
-    /// A message was exhausted before it was accepted, because the wrapper refused it.
+    /// A message was exhausted before it was accepted, because the wrapper refused it twice.
     pub(in crate::oracle) fn failed_in_queue(&mut self, message: &str) {
         self.refused(message, 400);
-        self.exhausted(message, "BAD_REQUEST", 1);
+        self.wait(2);
+        self.refused(message, 400);
+        self.exhausted(message, "BAD_REQUEST", 2);
     }
 
     /// A message was exhausted by that failure after that number of attempts.

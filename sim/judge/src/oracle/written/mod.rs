@@ -14,15 +14,18 @@ mod events;
 mod parties;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_events::observation::Observation;
+use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
+use turnstile_profile::Profile;
 
 use self::events::entity;
-use super::history::History;
+use super::history::{History, RunContext};
 use super::{Finding, judge};
 use crate::parties::{GATEWAY, OBSERVER, SERVER};
 use crate::trace::{Record, Trace, What};
@@ -54,6 +57,7 @@ pub(super) struct Writer {
     session: String,
     books: BTreeMap<String, Book>,
     waiters: Value,
+    profile: Profile,
 }
 
 /// The state of one session.
@@ -97,9 +101,15 @@ impl Writer {
             session: SESSION.to_owned(),
             books: BTreeMap::new(),
             waiters: json!({"tags": [], "liveResponses": 0}),
+            profile: Profile::default(),
         };
         writer.starts_with(message, target);
         writer
+    }
+
+    /// Sets the profile that the server is judged by.
+    pub(super) fn judged_by(&mut self, profile: Profile) {
+        self.profile = profile;
     }
 
     /// Makes another session the current one.
@@ -136,6 +146,12 @@ impl Writer {
             self.now += Duration::from_secs(1);
         }
         self.push(party, What::Observation(observation));
+    }
+
+    /// The server submits a callback job.
+    pub(super) fn submits(&mut self, submission: Submission) {
+        self.now += Duration::from_secs(1);
+        self.push(SERVER, What::Queue(submission));
     }
 
     /// A change of the world.
@@ -213,6 +229,13 @@ impl Writer {
             }
         }
         self.client_is_connected(OBSERVER);
+        let is_acceptance = |frame: &&Value| {
+            frame["streamEventType"] == "cloud.message.sent" || frame["data"]["accepted"] == true
+        };
+        let accepted = log.iter().filter(is_acceptance);
+        let last_accepted = accepted
+            .filter_map(|frame| queued_at(&log, &frame["data"]["messageId"]))
+            .max();
         for frame in &log {
             let message = &frame["data"]["messageId"];
             let is_last = |frame: &&Value| frame["data"]["messageId"] == *message;
@@ -222,7 +245,8 @@ impl Writer {
                 &last["streamEventType"],
             );
             let was_never_sent = end == "cloud.message.queued" || last["data"]["delivery"] == "queued";
-            if name.starts_with("cloud.message.") && was_never_sent {
+            let is_superseded = end == "cloud.message.failed" && queued_at(&log, message) < last_accepted;
+            if name.starts_with("cloud.message.") && was_never_sent && !is_superseded {
                 self.client_receives_unkept(OBSERVER, name, frame["data"].clone());
             }
         }
@@ -247,8 +271,19 @@ impl Writer {
             };
             self.observes(OBSERVER, reply);
         }
-        judge(&History::read(&self.trace))
+        let context = RunContext {
+            profile: Arc::new(self.profile),
+            ..RunContext::default()
+        };
+        judge(&History::read_under(&self.trace, context))
     }
+}
+
+/// The place of the event that queued a message.
+fn queued_at(log: &[Value], message: &Value) -> Option<usize> {
+    log.iter().position(|frame| {
+        frame["streamEventType"] == "cloud.message.queued" && frame["data"]["messageId"] == *message
+    })
 }
 
 fn names(findings: Vec<Finding>) -> Vec<String> {

@@ -5,10 +5,16 @@ use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::events::{assistant, merged};
 use super::{Writer, worker_token};
-use crate::parties::{RECEIVER, WRAPPER};
+use crate::parties::{RECEIVER, SERVER, WRAPPER};
 
 impl Writer {
     fn wrapper_requested(&mut self, path: &str, body: Value, status: u16, answer: Value) {
+        let exchange = self.wrapper_receives(path, body);
+        self.wrapper_answers(exchange, status, answer);
+    }
+
+    /// The wrapper receives a request.
+    pub(in crate::oracle) fn wrapper_receives(&mut self, path: &str, body: Value) -> u64 {
         let exchange = self.next_exchange();
         let request = Observation::RequestReceived {
             exchange,
@@ -18,10 +24,15 @@ impl Writer {
             body,
         };
         self.observes(WRAPPER, request);
+        exchange
+    }
+
+    /// The wrapper answers a request.
+    pub(in crate::oracle) fn wrapper_answers(&mut self, exchange: u64, status: u16, body: Value) {
         let reply = Observation::ReplySent {
             exchange,
             status,
-            body: answer,
+            body,
         };
         self.observes(WRAPPER, reply);
     }
@@ -78,10 +89,17 @@ impl Writer {
 
     /// The wrapper is requested to get ready and fails.
     pub(in crate::oracle) fn fails_to_get_ready(&mut self, code: &str) {
+        self.fails_to_get_ready_after(0, code);
+    }
+
+    /// The same after that many seconds more.
+    pub(in crate::oracle) fn fails_to_get_ready_after(&mut self, seconds: u64, code: &str) {
         let body = json!({"agentSessionId": self.session});
         let status = if code == "INVALID_REQUEST" { 400 } else { 503 };
         let answer = json!({"error": code, "message": "no"});
-        self.wrapper_requested("/session/ready", body, status, answer);
+        let exchange = self.wrapper_receives("/session/ready", body);
+        self.wait(seconds);
+        self.wrapper_answers(exchange, status, answer);
     }
 
     fn binding(&self, generation: u64) -> Value {
@@ -92,13 +110,30 @@ impl Writer {
 
     /// The server accepts an ingest under that generation.
     pub(in crate::oracle) fn opens_ingest(&mut self, generation: u64) {
-        let session = self.session.clone();
-        let path = format!(
-            "/sessions/u/{session}/ingest?wrapperRunId=wr_{generation}&sessionId={session}\
-             &wrapperGeneration={generation}&wrapperConnectionId=c{generation}"
-        );
+        let path = self.ingest_path(generation);
         let socket = self.opens(WRAPPER, path);
         self.book().ingests.insert(generation, socket);
+    }
+
+    /// The wrapper gives up opening an ingest under that generation, without an answer.
+    pub(in crate::oracle) fn gives_up_ingest(&mut self, generation: u64) {
+        self.socket += 1;
+        let refused = Observation::SocketRefused {
+            socket: self.socket,
+            to: SERVER.to_owned(),
+            path: self.ingest_path(generation),
+            status: None,
+            error: "given up".to_owned(),
+        };
+        self.observes(WRAPPER, refused);
+    }
+
+    fn ingest_path(&self, generation: u64) -> String {
+        let session = &self.session;
+        format!(
+            "/sessions/u/{session}/ingest?wrapperRunId=wr_{generation}&sessionId={session}\
+             &wrapperGeneration={generation}&wrapperConnectionId=c{generation}"
+        )
     }
 
     /// The server accepts an ingest of an imported execution.
@@ -132,6 +167,13 @@ impl Writer {
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
+    /// The wrapper receives an error on its socket of that generation.
+    pub(in crate::oracle) fn wrapper_receives_error(&mut self, generation: u64, code: &str) {
+        let socket = self.book().ingests[&generation];
+        let frame = json!({"type": "error", "code": code, "message": "no"});
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
+    }
+
     /// The wrapper receives a ping on its socket of that generation.
     pub(in crate::oracle) fn is_pinged(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
@@ -144,6 +186,13 @@ impl Writer {
         let socket = self.book().ingests[&generation];
         let frame = json!({"streamEventType": name, "data": data});
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
+    }
+
+    /// The wrapper reports that it runs a message.
+    pub(in crate::oracle) fn wrapper_reports(&mut self, generation: u64, message: &str) {
+        let info = json!({"id": message, "role": "user"});
+        let data = json!({"event": "message.updated", "properties": {"info": info}});
+        self.wrapper_sends(generation, "kilocode", data);
     }
 
     /// The wrapper sends a version of an assistant's message.

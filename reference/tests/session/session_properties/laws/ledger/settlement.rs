@@ -353,10 +353,10 @@ impl Ledger {
     fn take_frame(&mut self, seen: &Observation, run: &Run) {
         match seen.kilo() {
             Some(("message.updated", properties)) => self.take_message_update(&properties["info"]),
-            Some(("session.idle", properties)) if self.is_root(&properties["sessionID"]) => {
-                if self.taken().is_some() {
-                    self.early_idle = Some(seen.now);
-                }
+            Some(("session.idle", properties))
+                if self.is_root(&properties["sessionID"]) && self.taken().is_some() =>
+            {
+                self.early_idle = Some(seen.now);
             }
             _ => {}
         }

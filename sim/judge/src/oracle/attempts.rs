@@ -1,0 +1,248 @@
+//! The queue of a session and the attempts to deliver its messages (protocol §4, §5), as the log and the wrapper show
+//! them. This module judges nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::history::{Delivery, Fence, Preparation, SessionHistory, StreamEvent, WrapperAnswer};
+
+/// The code of a delivery that the wrapper answered with 400 (protocol §4).
+const BAD_REQUEST: &str = "BAD_REQUEST";
+
+/// The messages of a session in the order in which they were queued.
+pub(super) struct Queue<'a> {
+    queued: Vec<Queued<'a>>,
+}
+
+/// A message that was queued.
+pub(super) struct Queued<'a> {
+    /// Its id.
+    pub(super) message: &'a str,
+    /// The event that queued it.
+    pub(super) event: &'a StreamEvent,
+    /// The event with which it left the queue; `None` if it never did.
+    pub(super) left: Option<&'a StreamEvent>,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn of(session: &SessionHistory<'a>) -> Self {
+        let mut queued: Vec<Queued> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        for event in &session.kept {
+            let Some(message) = event.message() else { continue };
+            match places.get(message) {
+                None if event.is_queued() => {
+                    places.insert(message, queued.len());
+                    queued.push(Queued {
+                        message,
+                        event,
+                        left: None,
+                    });
+                }
+                Some(place) if !event.is_queued() => {
+                    queued[*place].left.get_or_insert(event);
+                }
+                _ => {}
+            }
+        }
+        Self { queued }
+    }
+
+    /// The times at which messages were interrupted in the queue, by a user.
+    pub(super) fn interrupted_at(&self) -> impl Iterator<Item = Duration> {
+        let left = self.queued.iter().filter_map(|queued| queued.left);
+        left.filter(|left| left.is_end() && left.data["completionSource"] == "interrupt")
+            .map(|left| left.at)
+    }
+
+    /// All messages, each with the time from which it was the head of the queue. The time is `None` if an earlier
+    /// message never left the queue, or if the log does not show which of two messages was earlier.
+    pub(super) fn heads(
+        &self,
+        time_error: Duration,
+    ) -> impl Iterator<Item = (&Queued<'a>, Option<Duration>)> {
+        let mut earlier_left_at = Some(Duration::ZERO);
+        self.queued.iter().enumerate().map(move |(place, queued)| {
+            let is_tied = self.queued.iter().enumerate().any(|(other_place, other)| {
+                other.event.at == queued.event.at
+                    && (other_place < place) != (other.message < queued.message)
+                    && other_place != place
+            });
+            let from = earlier_left_at.map(|left_at| left_at.max(queued.event.at));
+            // The next message is not attempted in the same millisecond: the next drain runs a second later.
+            earlier_left_at = queued
+                .left
+                .and_then(|left| Some(earlier_left_at?.max(left.at + time_error)));
+            (queued, from.filter(|_| !is_tied))
+        })
+    }
+}
+
+/// One attempt to deliver a message: a request to get ready, and the turn.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    /// Time at which its first request reached the wrapper.
+    pub(super) from: Duration,
+    /// Time at which its last request did.
+    pub(super) to: Duration,
+    /// The earliest time at which the server may have known that it failed, if it did.
+    pub(super) failed_from: Duration,
+    /// The time by which the server certainly knew how it ended.
+    pub(super) over_by: Duration,
+    /// The code with which the wrapper refused it.
+    pub(super) code: Option<&'a str>,
+    /// Whether the wrapper accepted the turn.
+    pub(super) is_accepted: bool,
+    /// Whether the server may have cut it short, so that it does not count (protocol §4).
+    pub(super) may_be_cut_short: bool,
+    has_turn: bool,
+    awaits_turn: bool,
+    fence: Option<&'a Fence>,
+}
+
+/// A request of an attempt.
+struct Request<'a> {
+    at: Duration,
+    is_turn: bool,
+    fence: Option<&'a Fence>,
+    answer: Option<&'a WrapperAnswer>,
+    is_success: bool,
+    timeout: Duration,
+}
+
+/// The attempts to deliver a message that reached the wrapper from the time at which it was the head of the queue to
+/// `until`; `None` if a fault may have hidden one or cut one short.
+pub(super) fn attempts<'a>(
+    session: &SessionHistory<'a>,
+    message: &str,
+    head_from: Duration,
+    until: Duration,
+) -> Option<Vec<Attempt<'a>>> {
+    let transit = session.run.max_transit();
+    let disturbed_from = head_from.saturating_sub(transit);
+    if session
+        .run
+        .faults
+        .may_have_disrupted_wrappers(disturbed_from, until)
+        || is_interrupted(session, disturbed_from, until)
+        || loses_run(session, head_from, until)
+    {
+        return None;
+    }
+    let mut attempts: Vec<Attempt> = Vec::new();
+    for request in requests(session, message, head_from, until) {
+        let unanswered_until = request.at + request.timeout;
+        let answered_at = request.answer.map(|answer| answer.at);
+        let failed_from = answered_at.map_or(request.at, |at| {
+            at.min(unanswered_until.saturating_sub(transit)).max(request.at)
+        });
+        let over_by = answered_at.unwrap_or(Duration::MAX).min(unanswered_until) + transit;
+        let code = request.answer.and_then(refusal);
+        let known = attempts
+            .last_mut()
+            .filter(|last| request.is_turn && last.awaits_turn);
+        match known {
+            Some(last) => {
+                last.to = request.at;
+                last.failed_from = failed_from;
+                last.over_by = over_by;
+                last.code = code;
+                last.is_accepted = request.is_success;
+                (last.has_turn, last.awaits_turn) = (true, false);
+            }
+            None => attempts.push(Attempt {
+                from: request.at,
+                to: request.at,
+                failed_from,
+                over_by,
+                code,
+                is_accepted: request.is_turn && request.is_success,
+                may_be_cut_short: false,
+                has_turn: request.is_turn,
+                awaits_turn: !request.is_turn && request.is_success,
+                fence: request.fence,
+            }),
+        }
+    }
+    mark_cut_short(session, &mut attempts);
+    Some(attempts)
+}
+
+/// The requests of the attempts to deliver a message, in order of arrival.
+fn requests<'a>(
+    session: &SessionHistory<'a>,
+    message: &str,
+    head_from: Duration,
+    until: Duration,
+) -> Vec<Request<'a>> {
+    let profile = &session.run.context.profile;
+    let prepared = session
+        .preparations
+        .iter()
+        .filter(|prepared| (head_from..=until).contains(&prepared.at))
+        .map(|prepared: &&'a Preparation| Request {
+            at: prepared.at,
+            is_turn: false,
+            fence: prepared.fence.as_ref(),
+            answer: prepared.answer.as_ref(),
+            is_success: prepared.is_ready(),
+            timeout: profile.wrapper_ready_timeout,
+        });
+    let delivered = session
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.message == message && delivery.at <= until)
+        .map(|delivery: &&'a Delivery| Request {
+            at: delivery.at,
+            is_turn: true,
+            fence: delivery.fence.as_ref(),
+            answer: delivery.answer.as_ref(),
+            is_success: delivery.is_accepted(),
+            timeout: profile.wrapper_job_timeout,
+        });
+    let mut requests: Vec<Request> = prepared.chain(delivered).collect();
+    requests.sort_by_key(|request| (request.at, request.is_turn));
+    requests
+}
+
+/// The code of the failure that an answer of the wrapper causes, as far as the wire shows it.
+fn refusal(answer: &WrapperAnswer) -> Option<&str> {
+    if answer.status == 400 {
+        return Some(BAD_REQUEST);
+    }
+    answer.code().filter(|_| !answer.is_success())
+}
+
+/// Marks the attempts that may not count: the run existed before the attempt, and it was released before the next one.
+fn mark_cut_short(session: &SessionHistory, attempts: &mut [Attempt]) {
+    let existed_before = |fence: &Fence, at: Duration| {
+        let is_earlier = |binding: &&&super::history::Binding| binding.at < at && binding.fence == *fence;
+        session.bindings.iter().any(|binding| is_earlier(&binding))
+    };
+    for place in 1..attempts.len() {
+        let next = attempts[place].fence;
+        let attempt = &mut attempts[place - 1];
+        attempt.may_be_cut_short = attempt
+            .fence
+            .is_some_and(|fence| Some(fence) != next && existed_before(fence, attempt.from));
+    }
+}
+
+/// Whether the loss of a run ended messages in that time.
+fn loses_run(session: &SessionHistory, from: Duration, until: Duration) -> bool {
+    let mut ends = session.kept.iter().filter(|event| event.is_end());
+    ends.any(|end| end.data["completionSource"] == "wrapper_failure" && (from..=until).contains(&end.at))
+}
+
+/// Whether a user may have interrupted the session in that time. The requests of an interrupted delivery may still
+/// arrive afterwards.
+fn is_interrupted(session: &SessionHistory, from: Duration, until: Duration) -> bool {
+    let mut interrupts = session
+        .calls
+        .iter()
+        .filter(|call| matches!(call.procedure.as_str(), "interruptSession" | "deleteSession"));
+    interrupts.any(|call| {
+        let is_over = call.reply.as_ref().is_some_and(|(at, ..)| *at < from);
+        call.at <= until && !is_over
+    })
+}

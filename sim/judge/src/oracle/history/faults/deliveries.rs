@@ -1,0 +1,66 @@
+//! The faults of a run, as far as they excuse that a delivery failed, that a request failed, or that a wrapper did not do
+//! its work.
+
+use std::time::Duration;
+
+use turnstile_fault::WrapperBehaviour;
+
+use super::{Disruption, Faults};
+use crate::parties::is_wrapper;
+
+impl Faults {
+    /// Whether a fault may have disrupted or delayed packets between any wrapper and the server in that time.
+    pub fn may_have_disrupted_wrappers(&self, from: Duration, until: Duration) -> bool {
+        self.of_wrappers()
+            .any(|disruption| disruption.overlaps(from, until))
+    }
+
+    /// Whether the server's store may have failed at some time in that span. A store whose disk has failed may need a
+    /// restart.
+    pub fn store_may_have_failed(&self, from: Duration, until: Duration) -> bool {
+        let is_repaired = |ended: Duration| self.server_restarted_at(from) >= Some(ended);
+        let mut failures = self.disk_failures.iter();
+        failures.any(|(began, ended)| *began <= until && !ended.is_some_and(is_repaired))
+    }
+
+    /// The behaviours that a script had set for wrappers at some time in that span.
+    pub fn misbehaviours(&self, from: Duration, until: Duration) -> impl Iterator<Item = &WrapperBehaviour> {
+        let is_then = move |(began, ended, _): &&(Duration, Option<Duration>, Box<WrapperBehaviour>)| {
+            *began <= until && ended.is_none_or(|ended| ended >= from)
+        };
+        self.misbehaviours
+            .iter()
+            .filter(is_then)
+            .map(|(.., behaviour)| &**behaviour)
+    }
+
+    /// The spans of time in which a delivery may have failed without a sign. A fault that may have ended connections
+    /// silently lasts until `hidden` after its end, because the server may wait for an answer; a stop of the server
+    /// lasts until `resumed` after its start.
+    pub fn spans_without_delivery(
+        &self,
+        hidden: Duration,
+        resumed: Duration,
+    ) -> impl Iterator<Item = (Duration, Duration)> {
+        let disruptions = self.of_wrappers().map(move |disruption| {
+            let after = match (disruption.is_fatal, &disruption.party) {
+                (true, Some(_)) => hidden,
+                (true, None) => resumed,
+                (false, _) => Duration::ZERO,
+            };
+            (disruption.from, disruption.until, after)
+        });
+        let disk = self
+            .disk_failures
+            .iter()
+            .map(move |(from, until)| (*from, *until, resumed));
+        let spans = disruptions.chain(disk);
+        spans.map(|(from, until, after)| (from, until.unwrap_or(Duration::MAX).saturating_add(after)))
+    }
+
+    /// The disruptions between the server and wrappers.
+    fn of_wrappers(&self) -> impl Iterator<Item = &Disruption> {
+        let is_of_wrapper = |disruption: &&Disruption| disruption.party.as_deref().is_none_or(is_wrapper);
+        self.disruptions.iter().filter(is_of_wrapper)
+    }
+}

@@ -1,0 +1,162 @@
+//! A turn that a wrapper has accepted runs (protocol §11): the wrapper reports it before it says that its work is complete.
+//!
+//! This judges the role of the wrapper. A wrapper that was stopped, that was bound again, that ended its turns with an
+//! error or that a script lets misbehave has no such duty.
+
+use std::time::Duration;
+
+use super::history::{Delivery, Fence, Ingest, SessionHistory, WrapperFrame, kilo};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::parties::is_wrapper;
+use crate::rules::ids;
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "wrapper-keeps-its-word",
+    rule: "A wrapper reports every turn that it accepted before it sends the next `complete` under that fence.",
+    why: "The server counts an accepted turn as running. A wrapper that loses it while it finishes an earlier one \
+        leaves the message without an answer.",
+    moment: Moment::Always,
+    protocol: &ids(["R11.21", "R11.22", "R11.52"]),
+    check: Check::Sessions(check),
+};
+
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    let deliveries = session
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.is_accepted());
+    let findings = deliveries.filter_map(|delivery| {
+        let accepted_at = delivery.answer.as_ref()?.at;
+        let fence = delivery.fence.as_ref()?;
+        let (ingest, complete) = next_complete(session, fence, accepted_at)?;
+        let is_broken = !is_excused(session, delivery, ingest, accepted_at, complete.at)
+            && !is_reported(session, &delivery.message, complete.at);
+        is_broken.then(|| {
+            let text = format!(
+                "{} accepted it at {} and sent `complete` at {} without having run it",
+                ingest.party,
+                secs(accepted_at),
+                secs(complete.at)
+            );
+            ORACLE.finding_about(complete.at, &delivery.message, text)
+        })
+    });
+    findings.collect()
+}
+
+/// The first `complete` of a wrapper under that fence after that time. A script may send one in a wrapper's name.
+fn next_complete<'a>(
+    session: &SessionHistory<'a>,
+    fence: &Fence,
+    after: Duration,
+) -> Option<(&'a Ingest, &'a WrapperFrame)> {
+    session.wrapper_frames().find(|(ingest, frame)| {
+        frame.name == "complete" && frame.at > after && ingest.fence == *fence && is_wrapper(&ingest.party)
+    })
+}
+
+/// Whether a frame up to that time is about the turn.
+fn is_reported(session: &SessionHistory, message: &str, by: Duration) -> bool {
+    session
+        .wrapper_frames()
+        .take_while(|(_, frame)| frame.at <= by)
+        .any(|(_, frame)| {
+            let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) else {
+                return false;
+            };
+            let info = &properties["info"];
+            info["id"] == message || info["parentID"] == message
+        })
+}
+
+/// Whether the wrapper may have dropped the turn in that time, or may have lost its report.
+fn is_excused(
+    session: &SessionHistory,
+    delivery: &Delivery,
+    ingest: &Ingest,
+    from: Duration,
+    until: Duration,
+) -> bool {
+    let run = session.run;
+    let is_then = |at: Duration| (delivery.at..=until).contains(&at);
+    let is_stopped = run.stops.iter().any(|stop| {
+        is_then(stop.at)
+            && stop
+                .run
+                .as_ref()
+                .is_none_or(|stopped| *stopped == ingest.fence.run)
+    });
+    let is_bound_again = session
+        .bindings
+        .iter()
+        .any(|binding| is_then(binding.at) && binding.fence != ingest.fence);
+    let has_failed = session.wrapper_frames().any(|(_, frame)| {
+        let ends_all = frame.name == "interrupted" || frame.name == "error" && frame.data["fatal"] == true;
+        ends_all && is_then(frame.at)
+    });
+    let misbehaves = run.faults.misbehaviours(from, until).any(|behaviour| {
+        behaviour.silent
+            || behaviour.loses_buffer
+            || behaviour.keeps_old_socket
+            || behaviour.ends_out_of_order
+            || behaviour.fatal.is_some()
+    });
+    // A wrapper takes a repeated message once, and it may have dropped the first one with an earlier run.
+    let is_repeat = session
+        .deliveries
+        .iter()
+        .any(|other| other.message == delivery.message && other.at < delivery.at);
+    is_stopped
+        || is_bound_again
+        || has_failed
+        || misbehaves
+        || is_repeat
+        || run.faults.may_have_disrupted(&ingest.host, delivery.at, until)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::oracle::written::Writer;
+
+    const NOTHING: [&str; 0] = [];
+    const FOUND: [&str; 1] = ["wrapper-keeps-its-word"];
+
+    /// A wrapper accepts two messages, runs the first and completes.
+    fn completes(between: fn(&mut Writer)) -> Vec<String> {
+        let mut writer = Writer::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 1}));
+        writer.assistant("m1", "a1", json!({"completed": 1}));
+        writer.completed("m1");
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer.delivered_to("m2", 1);
+        writer.sent("m2");
+        between(&mut writer);
+        writer.wrapper_sends(1, "complete", json!({"exitCode": 0}));
+        let mut found = writer.judged();
+        found.retain(|rule| rule == FOUND[0]);
+        found
+    }
+
+    #[test]
+    fn a_turn_that_was_accepted_and_not_run_is_found() {
+        assert_eq!(completes(|_| {}), FOUND);
+        assert_eq!(
+            completes(|writer| writer.wrapper_sends_assistant(1, "m2", "a2", json!({}))),
+            NOTHING
+        );
+    }
+
+    #[test]
+    fn a_wrapper_that_was_stopped_or_bound_again_may_drop_its_turns() {
+        assert_eq!(completes(|writer| writer.is_killed(1)), NOTHING);
+        assert_eq!(completes(|writer| writer.bound(2)), NOTHING);
+    }
+}
