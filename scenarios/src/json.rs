@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::name::is_plain;
-use crate::text::LONGEST_TEXT;
+
+/// Maximum length of a text that is given by its number of characters: above every limit of a request's body.
+pub(crate) const LONGEST_TEXT: usize = 16 << 20;
 
 /// Pattern for any value except null.
 const PRESENT: &str = "present";

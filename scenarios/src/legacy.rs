@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use turnstile_fault::{is_default, read_from_text, write_as_text};
 
 use crate::directive::Directive;
+use crate::json::LONGEST_TEXT;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Prompt, PromptError, PromptKeys};
 use crate::reply::{Reply, SuccessReply};
-use crate::text::LONGEST_TEXT;
 
 /// Creates the session and stores its first message (`prepareSession`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
+use crate::json::LONGEST_TEXT;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Finalization, Prompt, PromptError, PromptKeys};
 use crate::reply::Reply;
 use crate::surface::Surface;
-use crate::text::LONGEST_TEXT;
 use turnstile_fault::is_default;
 
 /// Creates the session with its first message.

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
+use crate::json::LONGEST_TEXT;
 use crate::name::Tag;
 use crate::session::Gate;
-use crate::text::LONGEST_TEXT;
 use turnstile_fault::is_default;
 
 /// The prompt of a message.
