@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::name::is_plain;
-use crate::prompt::LONGEST_PROMPT;
+
+/// Maximum length of a text that is given by its number of characters: above every limit of a request's body.
+pub(crate) const LONGEST_TEXT: usize = 16 << 20;
 
 /// Pattern for any value except null.
 const PRESENT: &str = "present";
@@ -119,7 +121,7 @@ fn long_text(text: &str) -> Option<String> {
         .strip_prefix('<')?
         .strip_suffix('>')?
         .strip_suffix(CHARACTERS)?;
-    let length = length.parse().ok().filter(|length| *length <= LONGEST_PROMPT)?;
+    let length = length.parse().ok().filter(|length| *length <= LONGEST_TEXT)?;
     Some("x".repeat(length))
 }
 

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use turnstile_fault::{is_default, read_from_text, write_as_text};
 
 use crate::directive::Directive;
+use crate::json::LONGEST_TEXT;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
-use crate::prompt::{Command, LONGEST_PROMPT, Prompt, PromptError, PromptKeys};
+use crate::prompt::{Command, Prompt, PromptError, PromptKeys};
 use crate::reply::{Reply, SuccessReply};
 
 /// Creates the session and stores its first message (`prepareSession`).
@@ -52,7 +53,7 @@ struct WrittenPrepare {
     text: Option<String>,
     /// A prompt of this length, in characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = LONGEST_PROMPT))]
+    #[schemars(range(max = LONGEST_TEXT))]
     characters: Option<usize>,
     /// A command.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
+use crate::json::LONGEST_TEXT;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
-use crate::prompt::{Command, Finalization, LONGEST_PROMPT, Prompt, PromptError, PromptKeys};
+use crate::prompt::{Command, Finalization, Prompt, PromptError, PromptKeys};
 use crate::reply::Reply;
 use crate::surface::Surface;
 use turnstile_fault::is_default;
@@ -48,7 +49,7 @@ struct WrittenStart {
     text: Option<String>,
     /// A prompt of this length, in characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = LONGEST_PROMPT))]
+    #[schemars(range(max = LONGEST_TEXT))]
     characters: Option<usize>,
     /// Overrides the model in the session's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +182,7 @@ struct WrittenSend {
     text: Option<String>,
     /// A prompt of this length, in characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = LONGEST_PROMPT))]
+    #[schemars(range(max = LONGEST_TEXT))]
     characters: Option<usize>,
     /// A command; only on the legacy surface.
     #[serde(default, skip_serializing_if = "Option::is_none")]

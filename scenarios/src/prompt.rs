@@ -4,12 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
+use crate::json::LONGEST_TEXT;
 use crate::name::Tag;
 use crate::session::Gate;
 use turnstile_fault::is_default;
-
-/// Maximum length of [`Prompt::Characters`]: above every limit of a request's body.
-pub(crate) const LONGEST_PROMPT: usize = 16 << 20;
 
 /// The prompt of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +94,7 @@ impl PromptKeys {
         match (self.say, self.text, self.characters, self.command) {
             (Some(directive), None, None, None) => Some(Ok(Prompt::Say(directive))),
             (None, Some(text), None, None) => Some(Ok(Prompt::Text(text))),
-            (None, None, Some(count), None) if count > LONGEST_PROMPT => {
-                Some(Err(PromptError::Length(count)))
-            }
+            (None, None, Some(count), None) if count > LONGEST_TEXT => Some(Err(PromptError::Length(count))),
             (None, None, Some(count), None) => Some(Ok(Prompt::Characters(count))),
             (None, None, None, Some(command)) => Some(Ok(Prompt::Command(command))),
             _ => None,
@@ -119,7 +115,7 @@ pub(crate) enum PromptError {
          prompt) and `command`"
     )]
     AlternativeWithCommand,
-    #[error("{0} characters are too many: the maximum is {LONGEST_PROMPT}")]
+    #[error("{0} characters are too many: the maximum is {LONGEST_TEXT}")]
     Length(usize),
     #[error("`id` is not allowed with `repeat`: the id is that of the repeated message")]
     RepeatedId,

@@ -6,7 +6,15 @@ use serde_json::{Value, json};
 use turnstile_fault::OddAnswer;
 
 use super::binding::{IncompleteBinding, Session};
-use super::request::Kind;
+
+/// The kind of a job, which decides the form of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `POST /job/prompt`.
+    Prompt,
+    /// `POST /job/command`.
+    Command,
+}
 
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::behaviour::Behaviour;
 use super::binding::{Binding, Places, SentBinding};
-use super::reply::Refusal;
+use super::reply::{Kind, Refusal};
 use crate::gateway::{IDLE_DIRECTIVE, has_directive};
 
 /// A parsed request.
@@ -35,15 +35,6 @@ pub(super) struct Ready {
     pub(super) kilo_session_id: Option<String>,
     pub(super) places: Places,
     pub(super) binding: Binding,
-}
-
-/// The kind of a job, which decides the form of its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// `POST /job/prompt`.
-    Prompt,
-    /// `POST /job/command`.
-    Command,
 }
 
 /// Content of one delivered turn.

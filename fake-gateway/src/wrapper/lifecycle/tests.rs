@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::binding::{Binding, Places, SentBinding};
-use super::super::request::{Finalization, Kind, Ready};
+use super::super::reply::Kind;
+use super::super::request::{Finalization, Ready};
 use super::*;
 
 const REQUEST: RequestId = RequestId(1);
