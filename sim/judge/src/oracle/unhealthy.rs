@@ -36,6 +36,14 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 
 fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
     let run = Run::of(session, session.run_of(message, end.at)?)?;
+    if let Some(reset_at) = after_reset(session, &run, end) {
+        return Some(format!(
+            "event {} fails it at {} as unhealthy, but its connection was reset at {}, inside the grace",
+            end.id,
+            secs(end.at),
+            secs(reset_at)
+        ));
+    }
     let faults = &session.run.faults;
     let opened_at = run.sockets()[0].opened_at;
     let may_have_missed_a_sign = faults.may_have_held_up(run.host(), opened_at, end.at)
@@ -67,6 +75,19 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
         "{fails}, but {ping} and its last output or reconnect was at {}",
         secs(last.output)
     ))
+}
+
+/// The time of a reset that began the grace of a run, if the whole grace since had not passed at an end. Both sides notice
+/// a reset at once. A new socket since, which the wrapper may not have seen open, would restart all waits.
+fn after_reset(session: &SessionHistory, run: &Run, end: &StreamEvent) -> Option<Duration> {
+    let faults = &session.run.faults;
+    let reset_at = faults.reset_at(run.host(), end.at)?;
+    let tolerance = session.run.time_error() + session.run.max_transit();
+    let had_socket = run.sockets().iter().any(|socket| socket.opened_at < reset_at);
+    let is_inside = reset_at + tolerance <= end.at
+        && end.at + tolerance < reset_at + session.run.context.profile.disconnect_grace;
+    let is_judged = had_socket && is_inside && !faults.may_have_stopped_server(reset_at, end.at);
+    is_judged.then_some(reset_at)
 }
 
 /// What certainly restarted the waits of a run last, before an end.
@@ -132,7 +153,7 @@ fn reopenings(run: &Run, transit: Duration) -> impl Iterator<Item = Duration> {
 mod tests {
     use serde_json::{Value, json};
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::{Fault, Link};
+    use turnstile_fault::{ConnectionEnd, Fault, Link};
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
@@ -201,6 +222,21 @@ mod tests {
             }
             writer.wait(seconds);
             assert_eq!(is_unhealthy(writer), rules, "{is_back} {seconds}");
+        }
+    }
+
+    #[test]
+    fn a_reset_begins_the_grace_whatever_was_held_up() {
+        for (seconds, rules) in [(4, &FOUND[..]), (12, &NOTHING)] {
+            let mut writer = at_work();
+            let link = Link::between(WRAPPER, SERVER);
+            writer.world(WorldEvent::of(&Fault::black_hole(&link)));
+            writer.wait(85);
+            let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+            writer.world(WorldEvent::ended_connections(&reset, 1));
+            writer.ingest_ends(1);
+            writer.wait(seconds);
+            assert_eq!(is_unhealthy(writer), rules, "{seconds}");
         }
     }
 

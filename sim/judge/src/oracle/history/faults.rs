@@ -32,6 +32,8 @@ struct Disruption {
     is_fatal: bool,
     /// Whether it may have ended connections without a sign for the server or the party.
     is_silent: bool,
+    /// Whether it reset all connections, which both ends notice at once.
+    is_reset: bool,
     from: Duration,
     /// Time of its end; `None` while it lasts.
     until: Option<Duration>,
@@ -110,6 +112,15 @@ impl Faults {
     pub fn may_have_ended_silently(&self, party: &str, from: Duration, until: Duration) -> bool {
         self.in_span(party, from, until)
             .any(|disruption| disruption.is_silent)
+    }
+
+    /// The last time up to `by` at which all connections of `party` with the server were reset.
+    pub fn reset_at(&self, party: &str, by: Duration) -> Option<Duration> {
+        let resets = self
+            .disruptions
+            .iter()
+            .filter(|disruption| disruption.is_reset && disruption.affects(party));
+        resets.map(|reset| reset.from).filter(|at| *at <= by).max()
     }
 
     /// Whether packets between `party` and the server may have been held up or lost in that time. A connection that was
@@ -201,6 +212,7 @@ impl Faults {
                         location: Location::Connections,
                         is_fatal: true,
                         is_silent: *end != ConnectionEnd::Reset,
+                        is_reset: *end == ConnectionEnd::Reset,
                         from: at,
                         until: Some(at),
                     });
@@ -215,6 +227,7 @@ impl Faults {
                     location: Location::Host(host.clone()),
                     is_fatal: true,
                     is_silent: true,
+                    is_reset: false,
                     from: at,
                     until: None,
                 });
@@ -281,6 +294,7 @@ impl Faults {
                 location,
                 is_fatal,
                 is_silent: is_fatal,
+                is_reset: false,
                 from: at,
                 until: None,
             });
