@@ -30,7 +30,8 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io:
     };
     writeln!(out, "{} seed {seed}", Status::Fail)?;
     for finding in &failure.findings {
-        writeln!(out, "    {BAD}{}{BAD:#} {}", finding.rule, finding.place())?;
+        let (violated, place) = (finding.violated(), finding.place());
+        writeln!(out, "    {BAD}{}{BAD:#}{violated} {place}", finding.rule)?;
         writeln!(out, "      {}", finding.text)?;
     }
     if !failure.tail.is_empty() {

@@ -14,7 +14,7 @@ use crate::script::Verdict;
 pub struct LabelledFinding {
     /// The violated rule: an oracle, or an expectation or step of the script.
     pub rule: String,
-    /// The rules of the protocol that the oracle or the script checks.
+    /// The rules of the protocol that it violates; for a failed expectation, those that the script checks.
     pub protocol: Vec<RuleId>,
     /// When it was violated, or found to be.
     pub at: Duration,
@@ -48,6 +48,15 @@ impl LabelledFinding {
             .findings
             .iter()
             .map(|finding| Self::of(finding, &verdict.labels))
+    }
+
+    /// The violated rules of the protocol, to follow the name of the rule: ` (R9.21, R9.69)`; empty without any.
+    pub fn violated(&self) -> String {
+        if self.protocol.is_empty() {
+            return String::new();
+        }
+        let ids: Vec<String> = self.protocol.iter().map(ToString::to_string).collect();
+        format!(" ({})", ids.join(", "))
     }
 
     /// The time, and the affected message.

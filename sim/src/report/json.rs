@@ -109,7 +109,8 @@ pub struct PlayReport {
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
     pub rule: String,
-    /// Ids of the rules of the protocol that are checked there; absent without any.
+    /// Ids of the rules of the protocol that it violates; for a failed expectation, those that the script checks.
+    /// Absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protocol: Vec<RuleId>,
     /// When it was violated, or found to be: virtual time since the beginning, in microseconds.

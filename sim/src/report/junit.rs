@@ -152,13 +152,12 @@ pub(crate) fn failure(findings: &[LabelledFinding], more: &str) -> TestCaseStatu
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     let mut description = String::new();
     for (index, finding) in findings.iter().enumerate() {
-        let (LabelledFinding { rule, text, .. }, place) = (finding, finding.place());
+        let LabelledFinding { rule, text, .. } = finding;
+        let headline = format!("{rule}{} {}", finding.violated(), finding.place());
         if index == 0 {
-            status
-                .set_type(rule)
-                .set_message(format!("{rule} {place}: {text}"));
+            status.set_type(rule).set_message(format!("{headline}: {text}"));
         }
-        description.push_str(&format!("{rule} {place}\n  {text}\n"));
+        description.push_str(&format!("{headline}\n  {text}\n"));
     }
     status.set_description(format!("{description}\n{more}"));
     status

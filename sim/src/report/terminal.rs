@@ -116,7 +116,7 @@ impl<W: Write> TerminalReporter<W> {
     fn write_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
         for finding in LabelledFinding::all(verdict) {
             let (rule, place) = (&finding.rule, finding.place());
-            writeln!(self.out, "    {BAD}{rule}{BAD:#} {place}")?;
+            writeln!(self.out, "    {BAD}{rule}{BAD:#}{} {place}", finding.violated())?;
             writeln!(self.out, "      {}", finding.text)?;
         }
         let tail = verdict.tail(self.trace_lines);

@@ -30,7 +30,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         );
         let unread = session
             .is_unread()
-            .then(|| ORACLE.finding(session.run.end, None, text));
+            .then(|| ORACLE.finding(&ids(["R3.15"]), session.run.end, None, text));
         return unread.into_iter().collect();
     };
     let queued: BTreeMap<&str, &StreamEvent> = log
@@ -48,7 +48,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             ),
             (Some(_), _) => continue,
         };
-        findings.push(ORACLE.finding_about(at, message, text));
+        findings.push(ORACLE.finding_about(&ids(["R3.15"]), at, message, text));
     }
     let by_id: BTreeMap<u64, &StreamEvent> = log.iter().map(|event| (event.id, *event)).collect();
     let kept = session.seen().filter(|seen| seen.event.id > 0);
@@ -87,7 +87,7 @@ fn changed(seen: &SeenEvent, kept: Option<&StreamEvent>) -> Option<Finding> {
         }
         Some(_) => return None,
     };
-    Some(ORACLE.finding(seen.seen_at, event.message(), text))
+    Some(ORACLE.finding(&ids(["R9.26", "R9.27"]), seen.seen_at, event.message(), text))
 }
 
 #[cfg(test)]

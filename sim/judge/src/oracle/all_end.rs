@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "every-acked-message-ends",
@@ -35,12 +35,23 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     acked
         .filter(|message| !ended.contains(message))
         .map(|message| {
-            let waits = match last_event.get(message) {
-                None => "no event about it was ever kept".to_owned(),
-                Some(last) if last.is_sent() => waits_for_its_end(session, last),
-                Some(_) => waits_in_the_queue(session, message, &ended),
+            let (violated, waits) = match last_event.get(message) {
+                None => (
+                    RuleId::named("R3.15"),
+                    "no event about it was ever kept".to_owned(),
+                ),
+                Some(last) if last.is_sent() => (RuleId::named("R7.4"), waits_for_its_end(session, last)),
+                Some(_) => (
+                    RuleId::named("R4.3"),
+                    waits_in_the_queue(session, message, &ended),
+                ),
             };
-            ORACLE.finding_about(session.run.end, message, format!("it has not ended; {waits}"))
+            ORACLE.finding_about(
+                &[violated],
+                session.run.end,
+                message,
+                format!("it has not ended; {waits}"),
+            )
         })
         .collect()
 }

@@ -50,7 +50,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             requests.len(),
             secs(last.at)
         );
-        findings.push(ORACLE.finding_about(session.run.end, message, text));
+        findings.push(ORACLE.finding_about(&ids(["R8.28", "R8.31"]), session.run.end, message, text));
     }
     findings
 }

@@ -12,7 +12,7 @@ use super::history::{CallbackRequest, SessionHistory, StreamEvent};
 use super::one_callback::first_requests;
 use super::transcript::Transcript;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-tell-the-outcome",
@@ -36,10 +36,11 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut findings = Vec::new();
     for batch in &batches.all {
         if let Some(request) = firsts.get(batch.message) {
-            for (field, expected) in expected(session, batch) {
+            for (rule, field, expected) in expected(session, batch) {
                 let found = &request.body[field];
                 if !expected.contains(found) {
                     findings.push(ORACLE.finding_about(
+                        &[rule],
                         request.at,
                         batch.message,
                         format!(
@@ -65,18 +66,29 @@ fn either(possible: &Possible) -> String {
     possible.join(" or ")
 }
 
-fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(&'static str, Possible)> {
+/// The rule about each field, its name, and the values that it may have.
+fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(RuleId, &'static str, Possible)> {
     let end = &batch.end.data;
     let mut expected = vec![
-        ("sessionId", vec![json!(session.id)]),
-        ("cloudAgentSessionId", vec![json!(session.id)]),
-        ("messageId", vec![json!(batch.message)]),
-        ("status", vec![end["status"].clone()]),
+        (RuleId::named("R8.11"), "sessionId", vec![json!(session.id)]),
+        (
+            RuleId::named("R8.11"),
+            "cloudAgentSessionId",
+            vec![json!(session.id)],
+        ),
+        (RuleId::named("R8.12"), "messageId", vec![json!(batch.message)]),
+        (RuleId::named("R8.13"), "status", vec![end["status"].clone()]),
     ];
-    expected.extend(branches(session, batch).map(|branches| ("lastSeenBranch", branches)));
+    expected.extend(
+        branches(session, batch).map(|branches| (RuleId::named("R8.15"), "lastSeenBranch", branches)),
+    );
     if !session.roots().is_empty() {
         let roots = session.roots().iter().map(|root| json!(root));
-        expected.push(("kiloSessionId", roots.chain([Value::Null]).collect()));
+        expected.push((
+            RuleId::named("R8.16"),
+            "kiloSessionId",
+            roots.chain([Value::Null]).collect(),
+        ));
     }
     expected
 }
@@ -95,7 +107,8 @@ fn wrong_error(batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
     };
     (!is_right).then(|| {
         let text = format!("its callback has `errorMessage` {found}, but it should have {expected}");
-        ORACLE.finding_about(request.at, batch.message, text)
+        let violated = if truncation.is_object() { "R8.37" } else { "R8.14" };
+        ORACLE.finding_about(&[RuleId::named(violated)], request.at, batch.message, text)
     })
 }
 
@@ -115,7 +128,8 @@ fn wrong_text(session: &SessionHistory, batch: &Batch, request: &CallbackRequest
     (!is_right).then(|| {
         let text =
             format!("its callback has `lastAssistantMessageText` {found}, but it should have {expected}");
-        ORACLE.finding_about(request.at, batch.message, text)
+        let violated = if truncation.is_object() { "R8.36" } else { "R8.18" };
+        ORACLE.finding_about(&[RuleId::named(violated)], request.at, batch.message, text)
     })
 }
 
@@ -177,7 +191,7 @@ fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &Callback
     let completions = session.kept.iter();
     let mut completions = completions.filter_map(|event| Some((*event, completion(event)?)));
     let found = &request.body["gateResult"];
-    let finding = |text: String| Some(ORACLE.finding_about(request.at, batch.message, text));
+    let finding = |text: String| Some(ORACLE.finding_about(&ids(["R8.17"]), request.at, batch.message, text));
     if !found.is_null() {
         if !completions.any(|(_, result)| result.is_some_and(|result| found == result)) {
             return finding(format!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::history::{CallbackRequest, History};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-repeat-unchanged",
@@ -23,27 +23,39 @@ fn check(history: &History) -> Vec<Finding> {
     for request in &history.callbacks {
         let body = &request.body;
         let message = body["messageId"].as_str();
-        let mut report = |text: String| findings.push(ORACLE.finding(request.at, message, text));
+        let mut report = |violated: RuleId, text: String| {
+            findings.push(ORACLE.finding(&[violated], request.at, message, text));
+        };
         let Some(session) = body["cloudAgentSessionId"].as_str() else {
-            report("a callback does not name its session".to_owned());
+            report(
+                RuleId::named("R8.12"),
+                "a callback does not name its session".to_owned(),
+            );
             continue;
         };
         let Some(about) = message.or_else(|| body["executionId"].as_str()) else {
-            report("a callback names neither a message nor an execution".to_owned());
+            report(
+                RuleId::named("R8.12"),
+                "a callback names neither a message nor an execution".to_owned(),
+            );
             continue;
         };
         if let Some(message) = message.filter(|message| *message != request.key()) {
-            report(format!(
-                "its callback has the key {:?} instead of {message:?}",
-                request.key()
-            ));
+            report(
+                RuleId::named("R8.12"),
+                format!(
+                    "its callback has the key {:?} instead of {message:?}",
+                    request.key()
+                ),
+            );
         }
         let first = *firsts.entry((session, about)).or_insert(request);
         if first.body != *body {
             let changed = changed_fields(&first.body, body);
-            report(format!(
-                "a repeat of its callback differs from the first in {changed}"
-            ));
+            report(
+                RuleId::named("R8.9"),
+                format!("a repeat of its callback differs from the first in {changed}"),
+            );
         }
     }
     findings

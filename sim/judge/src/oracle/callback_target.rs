@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::admissions::{CallbackTargets, Target};
 use super::history::{CallbackRequest, SessionHistory};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-go-where-asked",
@@ -40,9 +40,14 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let Some(message) = request.body["messageId"].as_str() else {
             continue;
         };
-        let mut report = |text: String| findings.push(ORACLE.finding_about(request.at, message, text));
+        let mut report = |violated: &[RuleId], text: String| {
+            findings.push(ORACLE.finding_about(violated, request.at, message, text));
+        };
         if request.method != "POST" {
-            report(format!("its callback is a {} instead of a POST", request.method));
+            report(
+                &ids(["R8.25"]),
+                format!("its callback is a {} instead of a POST", request.method),
+            );
         }
         let possible = queued_at
             .get(message)
@@ -53,7 +58,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let mismatches: Option<Vec<String>> = somewhere.map(|target| mismatch(request, target)).collect();
         // One target that may have been in force and that the request matches is enough.
         if let Some(mismatch) = mismatches.as_ref().and_then(|mismatches| mismatches.first()) {
-            report(mismatch.clone());
+            report(&ids(["R2.89", "R3.13", "R8.25"]), mismatch.clone());
         }
     }
     findings

@@ -51,7 +51,7 @@ fn unsettled(session: &SessionHistory, complete: &StreamEvent) -> Vec<Finding> {
             complete.id,
             secs(complete.at)
         );
-        Some(ORACLE.finding_about(session.run.first_seen(complete), message, text))
+        Some(ORACLE.finding_about(&ids(["R6.17"]), session.run.first_seen(complete), message, text))
     });
     findings.collect()
 }

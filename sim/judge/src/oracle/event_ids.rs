@@ -33,6 +33,7 @@ fn check_stream(session: &SessionHistory, stream: &Stream) -> Vec<Finding> {
             latest = event.id;
         } else if event.id > 0 && (is_replay || !event.is_upserted()) {
             findings.push(ORACLE.finding(
+                &ids(["R1.6", "R9.23"]),
                 seen.seen_at,
                 event.message(),
                 format!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::history::{CallbackRequest, History, is_execution};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "execution-id-only-in-v2",
@@ -32,7 +32,8 @@ fn check(history: &History) -> Vec<Finding> {
             _ => first_execution_of_message(body, call.is_admission())
                 .map(|id| format!("the reply of {} contains the execution {id}", call.procedure)),
         };
-        findings.extend(text.map(|text| ORACLE.finding(*at, call.requested_message(), text)));
+        let violated = RuleId::named(if call.is_v2() { "R2.86" } else { "R1.11" });
+        findings.extend(text.map(|text| ORACLE.finding(&[violated], *at, call.requested_message(), text)));
     }
     for seen in &history.seen {
         let event = &seen.event;
@@ -45,13 +46,13 @@ fn check(history: &History) -> Vec<Finding> {
         };
         if let Some(id) = in_envelope.or_else(in_data) {
             let text = format!("{} received {} with the execution {id}", seen.party, event.name);
-            findings.push(ORACLE.finding(seen.seen_at, event.message(), text));
+            findings.push(ORACLE.finding(&ids(["R1.11", "R9.16"]), seen.seen_at, event.message(), text));
         }
     }
     for delivery in &history.deliveries {
         if let Some(id) = first_execution_of_message(&delivery.body, true) {
             let text = format!("it was delivered to the wrapper with the execution {id}");
-            findings.push(ORACLE.finding_about(delivery.at, &delivery.message, text));
+            findings.push(ORACLE.finding_about(&ids(["R1.11"]), delivery.at, &delivery.message, text));
         }
     }
     findings.extend(history.callbacks.iter().filter_map(wrong_callback));
@@ -68,7 +69,7 @@ fn wrong_callback(request: &CallbackRequest) -> Option<Finding> {
     let (execution, message) = (&request.body[FIELD], &request.body["messageId"]);
     let is_wrong = execution != message && !request.is_of_execution() || execution.is_null();
     let text = format!("its callback has the execution {execution}");
-    is_wrong.then(|| ORACLE.finding(request.at, message.as_str(), text))
+    is_wrong.then(|| ORACLE.finding(&ids(["R8.12"]), request.at, message.as_str(), text))
 }
 
 /// Whether it is an id other than that of an execution of a legacy record.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::attempts::{Attempt, Queue, attempts};
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exhausted-by-its-tries",
@@ -33,28 +33,33 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     for (queued, head_from) in Queue::of(session).heads(time_error) {
         let until = queued.left.map_or(session.run.end, |left| left.at + time_error);
         let seen = head_from.and_then(|from| attempts(session, queued.message, from, until));
-        let mut report = |at: Duration, text: String| {
-            findings.push(ORACLE.finding_about(at, queued.message, text));
+        let mut report = |at: Duration, (violated, text): Violation| {
+            findings.push(ORACLE.finding_about(&[violated], at, queued.message, text));
         };
         if let Some(seen) = &seen {
             for (at, text) in too_soon(session, &warmth, seen) {
-                report(at, text);
+                report(at, (RuleId::named("R4.23"), text));
             }
         }
         match queued.left.filter(|left| is_exhaustion(left)) {
             Some(end) => {
-                let text = violation(session, &warmth, queued.event, end, seen.as_deref());
-                text.into_iter()
-                    .for_each(|text| report(session.run.first_seen(end), text));
+                let violation = violation(session, &warmth, queued.event, end, seen.as_deref());
+                if let Some(violation) = violation {
+                    report(session.run.first_seen(end), violation);
+                }
             }
             None => {
-                let text = seen.as_deref().and_then(|seen| too_many(&warmth, seen));
-                text.into_iter().for_each(|(at, text)| report(at, text));
+                if let Some((at, violation)) = seen.as_deref().and_then(|seen| too_many(&warmth, seen)) {
+                    report(at, violation);
+                }
             }
         }
     }
     findings
 }
+
+/// A violated rule, and the text of the finding.
+type Violation = (RuleId, String);
 
 fn is_exhaustion(end: &StreamEvent) -> bool {
     end.is_end() && end.data["reason"] == "exhausted"
@@ -67,16 +72,14 @@ fn violation(
     queued: &StreamEvent,
     end: &StreamEvent,
     seen: Option<&[Attempt]>,
-) -> Option<String> {
+) -> Option<Violation> {
     let Some(reported) = end.data["attempts"]
         .as_u64()
         .and_then(|reported| usize::try_from(reported).ok())
         .filter(|reported| *reported > 0)
     else {
-        return Some(format!(
-            "event {} exhausts it without the number of attempts",
-            end.id
-        ));
+        let text = format!("event {} exhausts it without the number of attempts", end.id);
+        return Some((RuleId::named("R4.10"), text));
     };
     let (least, most) = match seen {
         Some(seen) if seen.iter().all(|attempt| !attempt.may_be_cut_short) => warmth.allowed_after(seen),
@@ -90,10 +93,11 @@ fn violation(
             true => most.to_string(),
             false => format!("{least} to {most}"),
         };
-        return Some(format!(
+        let text = format!(
             "event {} exhausts it with {code} after {reported} attempts instead of {allowed}",
             end.id
-        ));
+        );
+        return Some((RuleId::named("R4.9"), text));
     }
     match seen {
         Some(seen) => miscounted(warmth, seen, reported),
@@ -102,13 +106,14 @@ fn violation(
 }
 
 /// How the attempts that the wrapper received differ from the reported number.
-fn miscounted(warmth: &Warmth, seen: &[Attempt], reported: usize) -> Option<String> {
+fn miscounted(warmth: &Warmth, seen: &[Attempt], reported: usize) -> Option<Violation> {
     let uncounted = seen.iter().filter(|attempt| attempt.may_be_cut_short).count();
     if reported > seen.len() || reported < seen.len() - uncounted {
-        return Some(format!(
+        let text = format!(
             "its end reports {reported} attempts, but {} reached the wrapper",
             seen.len()
-        ));
+        );
+        return Some((RuleId::named("R4.24"), text));
     }
     let (_, others) = seen.split_last()?;
     others
@@ -117,25 +122,26 @@ fn miscounted(warmth: &Warmth, seen: &[Attempt], reported: usize) -> Option<Stri
 }
 
 /// The text of the finding about an attempt that was refused permanently, if it was.
-fn permanent_refusal(warmth: &Warmth, attempt: &Attempt) -> Option<String> {
+fn permanent_refusal(warmth: &Warmth, attempt: &Attempt) -> Option<Violation> {
     let code = attempt.code.filter(|code| warmth.permanent.contains(*code))?;
-    Some(format!(
+    let text = format!(
         "its attempt at {} was refused permanently with {code}, but another one followed",
         secs(attempt.from)
-    ))
+    );
+    Some((RuleId::named("R4.12"), text))
 }
 
 /// The finding about attempts of a message that should have been exhausted before, with its time.
-fn too_many(warmth: &Warmth, seen: &[Attempt]) -> Option<(Duration, String)> {
+fn too_many(warmth: &Warmth, seen: &[Attempt]) -> Option<(Duration, Violation)> {
     if seen.iter().any(|attempt| attempt.may_be_cut_short) {
         return None;
     }
     let (last, others) = seen.split_last()?;
-    if let Some(text) = others
+    if let Some(violation) = others
         .iter()
         .find_map(|attempt| permanent_refusal(warmth, attempt))
     {
-        return Some((last.from, text));
+        return Some((last.from, violation));
     }
     let (_, most) = warmth.allowed_after(seen);
     (seen.len() > most).then(|| {
@@ -143,7 +149,7 @@ fn too_many(warmth: &Warmth, seen: &[Attempt]) -> Option<(Duration, String)> {
             "{} attempts to deliver it reached the wrapper instead of {most} at most",
             seen.len()
         );
-        (last.from, text)
+        (last.from, (RuleId::named("R4.9"), text))
     })
 }
 
@@ -180,18 +186,19 @@ fn too_early(
     queued: &StreamEvent,
     end: &StreamEvent,
     reported: usize,
-) -> Option<String> {
+) -> Option<Violation> {
     let possible = warmth.between(queued.at, end.at);
     let delays = (0..reported - 1).filter_map(|failures| warmth.shortest(possible, failures));
     let delays: Duration = delays.sum();
     (end.at + session.run.time_error() < queued.at + delays).then(|| {
-        format!(
+        let text = format!(
             "it was exhausted at {} after {reported} attempts, the first at {} or later, but the delays between them \
              take {}",
             secs(end.at),
             secs(queued.at),
             secs(delays)
-        )
+        );
+        (RuleId::named("R4.9"), text)
     })
 }
 

@@ -55,6 +55,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             .find(|earlier| precedes(*earlier, (&delivery.message, queued)));
         if let Some((overtaken, _)) = overtaken {
             findings.push(ORACLE.finding_about(
+                &ids(["R4.4"]),
                 delivery.at,
                 &delivery.message,
                 format!(

@@ -28,7 +28,7 @@ fn check(history: &History) -> Vec<Finding> {
         Some(_) if has_unreachable_wrapper(history) => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
-    vec![ORACLE.finding(history.end, None, text)]
+    vec![ORACLE.finding(&ids(["R6.25", "R7.13"]), history.end, None, text)]
 }
 
 /// Whether the connection of a wrapper may have died without a close that the wrapper received.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "lost-only-after-the-grace",
@@ -23,17 +23,21 @@ pub(super) const ORACLE: Oracle = Oracle {
 /// The reason of a message's end, and the name of an execution's event, after the loss of a wrapper.
 const DISCONNECTED: &str = "wrapper_disconnected";
 
+/// The rules about the grace of a run, and of an imported execution.
+const MESSAGE: [RuleId; 1] = ids(["R7.1"]);
+const EXECUTION: [RuleId; 1] = ids(["R10.30"]);
+
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let findings = session.kept.iter().filter_map(|event| {
-        let text = if event.name == DISCONNECTED {
-            lost_execution(session, event)
+        let (violated, text) = if event.name == DISCONNECTED {
+            (&EXECUTION, lost_execution(session, event)?)
         } else if event.is_end() && event.data["reason"] == DISCONNECTED {
-            lost_message(session, event)
+            (&MESSAGE, lost_message(session, event)?)
         } else {
-            None
-        }?;
+            return None;
+        };
         let seen_at = session.run.first_seen(event);
-        Some(ORACLE.finding(seen_at, event.message(), text))
+        Some(ORACLE.finding(violated, seen_at, event.message(), text))
     });
     findings.collect()
 }

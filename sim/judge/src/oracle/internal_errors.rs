@@ -42,7 +42,7 @@ fn check(history: &History) -> Vec<Finding> {
                 "{} was answered with 500, but neither the server's disk failed nor was the server stopped",
                 call.procedure
             );
-            findings.push(ORACLE.finding(*at, call.requested_message(), text));
+            findings.push(ORACLE.finding(&ids(["R2.17"]), *at, call.requested_message(), text));
         }
     }
     findings

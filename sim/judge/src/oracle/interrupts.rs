@@ -29,7 +29,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let findings = interrupted.filter_map(|end| {
         let message = end.message()?;
         let text = violation(session, end, message)?;
-        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
+        Some(ORACLE.finding_about(
+            &ids(["R6.4", "R6.10"]),
+            session.run.first_seen(end),
+            message,
+            text,
+        ))
     });
     findings.collect()
 }

@@ -69,7 +69,7 @@ fn without_text(session: &SessionHistory) -> impl Iterator<Item = Finding> {
             "event {} interrupts it with the error {error} instead of a text",
             end.id
         );
-        Some(ORACLE.finding(session.run.first_seen(end), end.message(), text))
+        Some(ORACLE.finding(&ids(["R6.33"]), session.run.first_seen(end), end.message(), text))
     })
 }
 
@@ -95,7 +95,7 @@ fn left(session: &SessionHistory, interrupt: &Interrupt) -> Vec<Finding> {
             secs(interrupt.requested_at),
             secs(interrupt.answered_at)
         );
-        Some(ORACLE.finding_about(interrupt.answered_at, message, text))
+        Some(ORACLE.finding_about(&ids(["R6.10", "R6.24"]), interrupt.answered_at, message, text))
     });
     findings.collect()
 }
@@ -129,7 +129,7 @@ fn out_of_order(session: &SessionHistory, interrupt: &Interrupt) -> Option<Findi
     let pair = ended.windows(2).find(|pair| pair[0].belongs_after(&pair[1]))?;
     let (first, second) = (pair[0].message, pair[1].message);
     let text = format!("the interrupt ended {first} before {second}, but {second} comes first");
-    Some(ORACLE.finding_about(interrupt.answered_at, second, text))
+    Some(ORACLE.finding_about(&ids(["R6.24"]), interrupt.answered_at, second, text))
 }
 
 /// A message that was interrupted.

@@ -11,7 +11,7 @@ use turnstile_events::queue::QueueAnswer;
 
 use super::history::SessionHistory;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "job-fits-the-queue",
@@ -36,19 +36,26 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let submissions = session.run.submissions.iter();
     for (at, submission) in submissions.filter(|(_, job)| job.body["cloudAgentSessionId"] == session.id) {
         let message = submission.body["messageId"].as_str();
-        let mut report = |text: String| findings.push(ORACLE.finding(*at, message, text));
+        let mut report = |violated: &[RuleId], text: String| {
+            findings.push(ORACLE.finding(violated, *at, message, text));
+        };
         let bytes = submission.bytes;
         if bytes > limit {
-            report(format!(
-                "a callback job of {bytes} bytes was submitted, but the queue takes {limit}"
-            ));
+            report(
+                &ids(["R8.35"]),
+                format!("a callback job of {bytes} bytes was submitted, but the queue takes {limit}"),
+            );
         } else if let Some(field) = needless_truncation(&submission.body, bytes, limit) {
-            report(format!(
-                "its callback job of {bytes} bytes has `{field}`, but all of it would fit into {limit} bytes"
-            ));
+            report(
+                &ids(["R8.36", "R8.37"]),
+                format!(
+                    "its callback job of {bytes} bytes has `{field}`, but all of it would fit into {limit} bytes"
+                ),
+            );
         }
         if too_large.contains(submission.submitted.as_str()) {
             report(
+                &ids(["R8.38"]),
                 "its callback job was submitted again after the queue had refused it for its size".to_owned(),
             );
         }
@@ -60,7 +67,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let bytes = request.body.to_string().len();
         if bytes > limit {
             let text = format!("its callback has a body of {bytes} bytes, but a job has at most {limit}");
-            findings.push(ORACLE.finding(request.at, request.body["messageId"].as_str(), text));
+            findings.push(ORACLE.finding(
+                &ids(["R8.35"]),
+                request.at,
+                request.body["messageId"].as_str(),
+                text,
+            ));
         }
     }
     findings

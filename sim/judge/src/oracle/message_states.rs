@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::history::{SessionHistory, StreamEvent, kilo};
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "states-go-forward",
@@ -44,23 +44,31 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 None
             }
             None if may_be_of_execution(session, event, message) => None,
-            None => Some(format!(
-                "event {} ({}) is about it, but it was never queued",
-                event.id, event.name
-            )),
+            None => {
+                let text = format!(
+                    "event {} ({}) is about it, but it was never queued",
+                    event.id, event.name
+                );
+                Some((RuleId::named("R3.13"), text))
+            }
             // Events after the end are reported by `terminal_once`.
             Some(known) if known.has_ended => None,
-            Some(_) if event.is_queued() => Some(format!("event {} queues it again", event.id)),
+            Some(_) if event.is_queued() => Some((
+                RuleId::named("R3.7"),
+                format!("event {} queues it again", event.id),
+            )),
             Some(known) if event.is_sent() => {
                 let was_sent = std::mem::replace(&mut known.is_sent, true);
                 let reached_at = reached_at.get(message);
                 if was_sent {
-                    Some(format!("event {} reports again that it was sent", event.id))
+                    let text = format!("event {} reports again that it was sent", event.id);
+                    Some((RuleId::named("R5.5"), text))
                 } else if reached_at.is_none_or(|at| *at > event.at + session.run.time_error()) {
-                    Some(format!(
+                    let text = format!(
                         "event {} reports that it was sent, but it had reached no wrapper",
                         event.id
-                    ))
+                    );
+                    Some((RuleId::named("R5.4"), text))
                 } else {
                     None
                 }
@@ -71,7 +79,9 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             }
             Some(_) => None,
         };
-        findings.extend(wrong.map(|text| ORACLE.finding_about(session.run.first_seen(event), message, text)));
+        findings.extend(wrong.map(|(violated, text)| {
+            ORACLE.finding_about(&[violated], session.run.first_seen(event), message, text)
+        }));
     }
     findings
 }
@@ -113,24 +123,24 @@ fn first_reached_wrapper<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, 
 }
 
 /// How an end contradicts the delivery of its message, if it does.
-fn contradiction(end: &StreamEvent, is_sent: bool) -> Option<String> {
+fn contradiction(end: &StreamEvent, is_sent: bool) -> Option<(RuleId, String)> {
     let accepted = end.data["accepted"] == true;
     let (id, delivery) = (end.id, &end.data["delivery"]);
     let source = end.data["completionSource"].as_str();
     if is_sent && !accepted {
-        Some(format!("event {id} ends it as never accepted, but it was sent"))
+        let text = format!("event {id} ends it as never accepted, but it was sent");
+        Some((RuleId::named("R9.35"), text))
     } else if end.data["status"] == "completed" && !accepted {
-        Some(format!(
-            "event {id} completes it, but reports that it was never accepted"
-        ))
+        let text = format!("event {id} completes it, but reports that it was never accepted");
+        Some((RuleId::named("R9.34"), text))
     } else if !accepted && !matches!(source, Some("delivery_failure" | "interrupt")) {
-        Some(format!(
+        let text = format!(
             "event {id} ends it as never accepted, but only an exhausted delivery or an interrupt ends such a message"
-        ))
+        );
+        Some((RuleId::named("R6.15"), text))
     } else if *delivery != json!(if accepted { "sent" } else { "queued" }) {
-        Some(format!(
-            "event {id} ends it with delivery {delivery} and accepted {accepted}"
-        ))
+        let text = format!("event {id} ends it with delivery {delivery} and accepted {accepted}");
+        Some((RuleId::named("R9.35"), text))
     } else {
         None
     }

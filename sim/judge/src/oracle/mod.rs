@@ -62,7 +62,7 @@ use crate::rules::RuleId;
 pub struct Finding {
     /// The rule: an oracle's name, or the place in the script whose expectation failed.
     pub rule: String,
-    /// The rules of the protocol that are checked there; empty if the script names none.
+    /// The rules of the protocol that are violated; empty if the script names none.
     pub protocol: Vec<RuleId>,
     /// When the violation happened or was detected, since the beginning of the run.
     pub at: Duration,
@@ -105,20 +105,37 @@ enum Check {
 }
 
 impl Oracle {
-    /// A violation of this oracle's rule, about a message if one is given.
-    fn finding(&self, at: Duration, message: Option<&str>, text: impl Into<String>) -> Finding {
+    /// A violation of these rules of the protocol, about a message if one is given.
+    fn finding(
+        &self,
+        violated: &[RuleId],
+        at: Duration,
+        message: Option<&str>,
+        text: impl Into<String>,
+    ) -> Finding {
+        debug_assert!(
+            !violated.is_empty() && violated.iter().all(|id| self.protocol.contains(id)),
+            "{} does not check {violated:?}",
+            self.name
+        );
         Finding {
             rule: self.name.to_owned(),
-            protocol: self.protocol.to_vec(),
+            protocol: violated.to_vec(),
             at,
             message: message.map(str::to_owned),
             text: text.into(),
         }
     }
 
-    /// A violation of this oracle's rule, about a message.
-    fn finding_about(&self, at: Duration, message: &str, text: impl Into<String>) -> Finding {
-        self.finding(at, Some(message), text)
+    /// A violation of these rules of the protocol, about a message.
+    fn finding_about(
+        &self,
+        violated: &[RuleId],
+        at: Duration,
+        message: &str,
+        text: impl Into<String>,
+    ) -> Finding {
+        self.finding(violated, at, Some(message), text)
     }
 
     /// All violations of its rule in a run.

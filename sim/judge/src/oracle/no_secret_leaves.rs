@@ -57,7 +57,7 @@ fn check(history: &History) -> Vec<Finding> {
                 "the reply of {} to {} contains a secret",
                 call.procedure, call.party
             );
-            findings.push(ORACLE.finding(*at, call.requested_message(), text));
+            findings.push(ORACLE.finding(&ids(["R9.68"]), *at, call.requested_message(), text));
         }
     }
     // Many clients receive the same event, some of them several times.
@@ -71,7 +71,7 @@ fn check(history: &History) -> Vec<Finding> {
         let others = event.others.values().any(|value| search.finds_one_in(value));
         if others || search.finds_one_in(&event.data) {
             let text = format!("{} received {} with a secret", seen.party, event.name);
-            findings.push(ORACLE.finding(seen.seen_at, event.message(), text));
+            findings.push(ORACLE.finding(&ids(["R9.68"]), seen.seen_at, event.message(), text));
         } else if event.id > 0 {
             known.insert((&event.session, event.id), &event.data);
         }
@@ -79,13 +79,18 @@ fn check(history: &History) -> Vec<Finding> {
     for unreadable in &history.unreadable {
         if search.finds_one_in(&unreadable.frame) {
             let text = format!("{} received a frame with a secret", unreadable.party);
-            findings.push(ORACLE.finding(unreadable.seen_at, None, text));
+            findings.push(ORACLE.finding(&ids(["R9.68"]), unreadable.seen_at, None, text));
         }
     }
     for request in &history.callbacks {
         if search.finds_one_in(&request.body) {
             let text = "the body of its callback contains a secret";
-            findings.push(ORACLE.finding(request.at, request.body["messageId"].as_str(), text));
+            findings.push(ORACLE.finding(
+                &ids(["R9.68"]),
+                request.at,
+                request.body["messageId"].as_str(),
+                text,
+            ));
         }
     }
     let preparations = history
@@ -100,7 +105,7 @@ fn check(history: &History) -> Vec<Finding> {
                 "a request to the wrapper contains a secret outside of {}",
                 PLACES_FOR_SECRETS.join(", ")
             );
-            findings.push(ORACLE.finding(at, message, text));
+            findings.push(ORACLE.finding(&ids(["R5.27"]), at, message, text));
         }
     }
     findings

@@ -40,7 +40,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                     "its callback came before its batch was finalized at {}",
                     secs(batch.not_before)
                 );
-                findings.push(ORACLE.finding_about(first.at, batch.message, text));
+                findings.push(ORACLE.finding_about(
+                    &ids(["R8.2", "R8.3", "R8.4"]),
+                    first.at,
+                    batch.message,
+                    text,
+                ));
             }
             Some(_) => {}
         }
@@ -48,7 +53,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     for (message, first) in firsts {
         let text = "a callback was requested for it, but it is not the last message of a finalized batch";
         if !batches.are_open {
-            findings.push(ORACLE.finding_about(first.at, message, text));
+            findings.push(ORACLE.finding_about(&ids(["R8.8"]), first.at, message, text));
         }
     }
     findings
@@ -98,7 +103,7 @@ fn missing(session: &SessionHistory, batch: &Batch) -> Option<Finding> {
         "its batch was finalized at {}, but its callback never reached the receiver",
         secs(batch.not_before)
     );
-    Some(ORACLE.finding_about(session.run.end, batch.message, text))
+    Some(ORACLE.finding_about(&ids(["R8.8"]), session.run.end, batch.message, text))
 }
 
 /// The most bytes of a job's JSON without its target, texts and branch.

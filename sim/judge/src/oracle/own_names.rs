@@ -47,7 +47,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 frame.name,
                 secs(frame.at)
             );
-            ORACLE.finding(frame.at, None, text)
+            ORACLE.finding(&ids(["R5.83"]), frame.at, None, text)
         })
         .collect();
     let is_shown = |seen: &&SeenEvent| {
@@ -64,7 +64,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             "{} received {} as a wrapper had sent it",
             seen.party, seen.event.name
         );
-        ORACLE.finding(seen.seen_at, seen.event.message(), text)
+        ORACLE.finding(&ids(["R5.83"]), seen.seen_at, seen.event.message(), text)
     }));
     findings
 }

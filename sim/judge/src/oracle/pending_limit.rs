@@ -41,7 +41,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         counts.push((event.at, pending.len()));
         if event.is_queued() && pending.len() > limit {
             let text = format!("it was admitted as pending message number {}", pending.len());
-            findings.push(ORACLE.finding_about(session.run.first_seen(event), message, text));
+            findings.push(ORACLE.finding_about(
+                &ids(["R3.11"]),
+                session.run.first_seen(event),
+                message,
+                text,
+            ));
         }
     }
     for call in session.calls.iter().filter(|call| call.is_admission()) {
@@ -57,7 +62,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         };
         if log.iter().any(|event| is_known(&event)) {
             let text = "it was refused for lack of room, although it had been admitted before";
-            findings.push(ORACLE.finding(*at, call.requested_message(), text));
+            findings.push(ORACLE.finding(&ids(["R3.12"]), *at, call.requested_message(), text));
             continue;
         }
         let before = counts.partition_point(|(from, _)| *from < asked_at);
@@ -68,7 +73,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             .max();
         if let Some(most) = most.filter(|most| *most < limit) {
             let text = format!("it was refused for lack of room while at most {most} messages were pending");
-            findings.push(ORACLE.finding(*at, call.requested_message(), text));
+            findings.push(ORACLE.finding(&ids(["R3.11"]), *at, call.requested_message(), text));
         }
     }
     findings

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::history::{CONNECTED, SessionHistory, StreamEvent, WrapperFrame};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "preparing-only-while-cold",
@@ -43,13 +43,14 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 && !is_of_wrapper(&seen.event, &announced, session.run.time_error())
         });
         findings.extend(violation.map(|seen| {
+            let violated = if seen.event.name == CONNECTED { "R9.36" } else { "R5.23" };
             let text = format!(
                 "{} received {}, which says that the workspace is being prepared, but a turn was delivered at {}",
                 stream.party,
                 seen.event.name,
                 secs(ready_by)
             );
-            ORACLE.finding(seen.seen_at, None, text)
+            ORACLE.finding(&[RuleId::named(violated)], seen.seen_at, None, text)
         }));
     }
     findings

@@ -47,7 +47,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                     secs(rests_from),
                     secs(began)
                 );
-                return Some(ORACLE.finding_about(rests_from + longest, queued.message, text));
+                return Some(ORACLE.finding_about(
+                    &ids(["R4.3", "R7.8"]),
+                    rests_from + longest,
+                    queued.message,
+                    text,
+                ));
             }
             rests_from = rests_from.max(ended);
         }

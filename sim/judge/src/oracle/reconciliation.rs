@@ -29,7 +29,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let findings = reconciled.filter_map(|end| {
         let message = end.message()?;
         let text = violation(session, end, message)?;
-        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
+        Some(ORACLE.finding_about(
+            &ids(["R7.5", "R7.25"]),
+            session.run.first_seen(end),
+            message,
+            text,
+        ))
     });
     findings.collect()
 }

@@ -13,7 +13,7 @@ use super::history::{
     CONNECTED, LONGEST_OPENING, SeenEvent, SessionHistory, Stream, StreamEvent, StreamStart,
 };
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
@@ -50,7 +50,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 "{} received {}, which is not an event",
                 unreadable.party, unreadable.frame
             );
-            ORACLE.finding(unreadable.seen_at, None, text)
+            ORACLE.finding(&ids(["R9.15"]), unreadable.seen_at, None, text)
         })
         .collect();
     let views: Vec<View> = session
@@ -113,10 +113,10 @@ impl<'a> View<'a> {
         self.shown[self.connected..].iter().copied()
     }
 
-    fn finding(&self, seen: &SeenEvent, what: &str) -> Finding {
+    fn finding(&self, violated: RuleId, seen: &SeenEvent, what: &str) -> Finding {
         let StreamEvent { id, name, .. } = &seen.event;
         let text = format!("{} received event {id} ({name}) {what}", self.stream.party);
-        ORACLE.finding(seen.seen_at, seen.event.message(), text)
+        ORACLE.finding(&[violated], seen.seen_at, seen.event.message(), text)
     }
 
     /// The finding about a stream that opened and did not show that it is connected.
@@ -141,7 +141,7 @@ impl<'a> View<'a> {
                 "{} opened a stream, which never showed `{CONNECTED}`",
                 stream.party
             );
-            ORACLE.finding(overdue_at, None, text)
+            ORACLE.finding(&ids(["R9.19"]), overdue_at, None, text)
         })
     }
 
@@ -152,7 +152,7 @@ impl<'a> View<'a> {
             .iter()
             .filter(|seen| seen.event.others.contains_key("sessionId"));
         foreign
-            .map(|seen| self.finding(seen, "on a stream of another session"))
+            .map(|seen| self.finding(RuleId::named("R9.15"), seen, "on a stream of another session"))
             .collect()
     }
 
@@ -161,18 +161,22 @@ impl<'a> View<'a> {
         let mut findings = Vec::new();
         for seen in self.replayed() {
             let event = &seen.event;
-            let what = match self.stream.from {
+            let (violated, what) = match self.stream.from {
                 // The catalogue may come before or after the end of the replay.
                 _ if event.id == 0 && event.name == CATALOGUE => continue,
-                _ if event.id == 0 => "in its replay, but it is not kept",
-                StreamStart::Live => "in a replay, but it requested none",
-                StreamStart::After(from) if event.id <= from => "in its replay, but requested a later start",
+                _ if event.id == 0 => ("R9.18", "in its replay, but it is not kept"),
+                StreamStart::Live => ("R9.4", "in a replay, but it requested none"),
+                StreamStart::After(from) if event.id <= from => {
+                    ("R9.3", "in its replay, but requested a later start")
+                }
                 StreamStart::After(_) | StreamStart::Unspecified => continue,
             };
-            findings.push(self.finding(seen, what));
+            findings.push(self.finding(RuleId::named(violated), seen, what));
         }
         let again = self.live().skip(1).filter(|seen| is_connected(&seen.event));
-        findings.extend(again.map(|seen| self.finding(seen, "in the middle of the stream")));
+        findings.extend(
+            again.map(|seen| self.finding(RuleId::named("R9.19"), seen, "in the middle of the stream")),
+        );
         findings
     }
 
@@ -198,7 +202,13 @@ impl<'a> View<'a> {
         };
         self.replayed()
             .filter(is_stale)
-            .map(|seen| self.finding(seen, "in a version that had been replaced by then"))
+            .map(|seen| {
+                self.finding(
+                    RuleId::named("R9.27"),
+                    seen,
+                    "in a version that had been replaced by then",
+                )
+            })
             .collect()
     }
 
@@ -222,7 +232,7 @@ impl<'a> View<'a> {
         };
         self.live()
             .filter(is_double)
-            .map(|seen| self.finding(seen, "live after its replay"))
+            .map(|seen| self.finding(RuleId::named("R9.23"), seen, "live after its replay"))
             .collect()
     }
 
@@ -262,7 +272,7 @@ impl<'a> View<'a> {
             "{} never received event {} ({}), but {what}",
             self.stream.party, missing.id, missing.name
         );
-        Some(ORACLE.finding(at, missing.message(), text))
+        Some(ORACLE.finding(&ids(["R9.18", "R9.23"]), at, missing.message(), text))
     }
 }
 

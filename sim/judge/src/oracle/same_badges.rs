@@ -41,7 +41,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 quoted(shown),
                 quoted(expected)
             );
-            findings.push(ORACLE.finding_about(session.run.end, message, text));
+            findings.push(ORACLE.finding_about(&ids(["R9.57"]), session.run.end, message, text));
         }
     }
     findings

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::history::{LONGEST_OPENING, SeenEvent, SessionHistory, Stream, StreamEvent};
 use super::replay::is_connected;
 use super::{Check, Finding, Moment, Oracle};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "snapshot-is-exact",
@@ -50,16 +50,16 @@ fn check_stream(session: &SessionHistory, stream: &Stream, events: &[&StreamEven
         .filter(|seen| seen.event.id == 0 && seen.event.message().is_some())
         .collect();
     let at = live[0].seen_at;
-    let finding = |message: &str, what: &str| {
+    let finding = |(violated, message, what): Mismatch| {
         let text = format!("{} received a snapshot {what}", stream.party);
-        ORACLE.finding_about(at, message, text)
+        ORACLE.finding_about(&[violated], at, message, text)
     };
     let shown = match Shown::of(&snapshot) {
         Ok(messages) => Shown {
             messages,
             is_complete: session.is_alive(stream) || live.iter().any(|seen| seen.event.id > 0),
         },
-        Err((message, what)) => return Some(finding(message, what)),
+        Err(mismatch) => return Some(finding(mismatch)),
     };
     let taken_by = snapshot.last().map_or(at, |last| last.seen_at) + session.run.max_transit();
     let (least, most) = possible_moments(session, stream, events, replayed, taken_by);
@@ -76,7 +76,7 @@ fn check_stream(session: &SessionHistory, stream: &Stream, events: &[&StreamEven
             queue.take(event);
         }
     }
-    mismatch.map(|(message, what)| finding(message, what))
+    mismatch.map(finding)
 }
 
 /// The fewest and the most events that the snapshot of a stream may take into account.
@@ -114,8 +114,13 @@ fn known_by(session: &SessionHistory, stream: &Stream) -> Duration {
         .saturating_sub(opening + session.run.time_error())
 }
 
-/// A message of a snapshot, and what is wrong with it.
-type Mismatch<'a> = (&'a str, &'static str);
+/// A violated rule, a message of a snapshot, and what is wrong with it.
+type Mismatch<'a> = (RuleId, &'a str, &'static str);
+
+/// The rule about the content of a snapshot.
+const CONTENT: RuleId = RuleId::named("R9.21");
+/// The rule about superseded messages.
+const SUPERSEDED: RuleId = RuleId::named("R9.69");
 
 /// A snapshot as a stream shows it.
 struct Shown<'a> {
@@ -136,12 +141,16 @@ impl<'a> Shown<'a> {
                 ("cloud.message.queued", None) => messages.push((message, false)),
                 ("cloud.message.failed", Some((_, has_failed))) if !*has_failed => *has_failed = true,
                 ("cloud.message.queued" | "cloud.message.failed", Some(_)) => {
-                    return Err((message, "with one state of a message twice"));
+                    return Err((CONTENT, message, "with one state of a message twice"));
                 }
                 ("cloud.message.failed", None) => {
-                    return Err((message, "with a failed message without the event that queued it"));
+                    return Err((
+                        CONTENT,
+                        message,
+                        "with a failed message without the event that queued it",
+                    ));
                 }
-                _ => return Err((message, "with a state that is replayed, not shown again")),
+                _ => return Err((CONTENT, message, "with a state that is replayed, not shown again")),
             }
         }
         Ok(messages)
@@ -220,19 +229,22 @@ impl<'a> QueueState<'a> {
             .iter()
             .find(|(id, _)| !self.places.contains_key(id));
         if let Some((id, _)) = unknown {
-            return Some((*id, "with a message that was not queued at that time"));
+            return Some((CONTENT, *id, "with a message that was not queued at that time"));
         }
         self.messages
             .iter()
-            .find_map(|message| Some((message.id, self.mismatch_of(message, shown)?)))
+            .find_map(|message| {
+                let (violated, what) = self.mismatch_of(message, shown)?;
+                Some((violated, message.id, what))
+            })
             .or_else(|| self.disorder(shown))
     }
 
-    fn mismatch_of(&self, message: &Message, shown: &Shown) -> Option<&'static str> {
+    fn mismatch_of(&self, message: &Message, shown: &Shown) -> Option<(RuleId, &'static str)> {
         let is_missing = shown.is_complete.then_some("without it");
         let is_superseded = self.last_accepted.filter(|last| *last >= message.queued_at);
         let shows = shown.state(message.id);
-        match (message.state, is_superseded) {
+        let what = match (message.state, is_superseded) {
             (State::Pending, _) => match shows {
                 None => is_missing.and(Some("without the message, which was pending")),
                 Some((true, _)) => Some("with the message as failed, which was pending"),
@@ -240,7 +252,10 @@ impl<'a> QueueState<'a> {
             },
             (State::Accepted, _) => shows.and(Some("with the message, which was not in the queue any more")),
             (State::Failed, Some(last)) if last > message.queued_at => {
-                shows.and(Some("with the failed message, which a later one had superseded"))
+                return shows.and(Some((
+                    SUPERSEDED,
+                    "with the failed message, which a later one had superseded",
+                )));
             }
             (State::Failed | State::Interrupted, is_superseded) => match shows {
                 // Whether an interrupted message is superseded is open, and so is the order within one millisecond.
@@ -249,7 +264,8 @@ impl<'a> QueueState<'a> {
                 Some((false, false)) => Some("with the message as pending, which had failed in the queue"),
                 Some(_) => None,
             },
-        }
+        };
+        Some((CONTENT, what?))
     }
 
     /// The finding about a message that is shown before one that was certainly queued earlier.
@@ -258,7 +274,13 @@ impl<'a> QueueState<'a> {
         let pairs = shown.messages.windows(2);
         pairs
             .filter(|pair| queued_at(pair[0].0) > queued_at(pair[1].0))
-            .map(|pair| (pair[0].0, "with the message before one that was queued earlier"))
+            .map(|pair| {
+                (
+                    CONTENT,
+                    pair[0].0,
+                    "with the message before one that was queued earlier",
+                )
+            })
             .next()
     }
 }

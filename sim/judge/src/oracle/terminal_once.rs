@@ -23,6 +23,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let Some(message) = event.message() else { continue };
         match ended.get(message) {
             Some(end) => findings.push(ORACLE.finding_about(
+                &ids(["R6.1"]),
                 session.run.first_seen(event),
                 message,
                 format!(

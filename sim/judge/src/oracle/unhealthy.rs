@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::history::{SessionHistory, StreamEvent};
 use super::runs::{Run, is_meaningful, is_pong};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-deadline-inside-the-grace",
@@ -22,19 +22,29 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
+/// The rule about deadlines in the grace.
+const IN_THE_GRACE: [RuleId; 1] = ids(["R7.19"]);
+/// The rules about the length of the deadlines.
+const TOO_SOON: [RuleId; 3] = ids(["R7.3", "R7.4", "R7.20"]);
+
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let unhealthy = session.kept.iter().filter(|event| {
         event.is_end() && event.data["reason"] == "wrapper_failure" && event.data["accepted"] == true
     });
     let findings = unhealthy.filter_map(|end| {
         let message = end.message()?;
-        let text = violation(session, end, message)?;
-        Some(ORACLE.finding_about(session.run.first_seen(end), message, text))
+        let (violated, text) = violation(session, end, message)?;
+        Some(ORACLE.finding_about(violated, session.run.first_seen(end), message, text))
     });
     findings.collect()
 }
 
-fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Option<String> {
+/// The rules that an end violates, with the text of the finding.
+fn violation(
+    session: &SessionHistory,
+    end: &StreamEvent,
+    message: &str,
+) -> Option<(&'static [RuleId], String)> {
     let run = Run::of(session, session.run_of(message, end.at)?)?;
     if let Some(reset_at) = after_reset(session, &run, end) {
         return Some(format!(
@@ -55,10 +65,8 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
     let last = Last::of(session, &run, end);
     let fails = format!("event {} fails it at {} as unhealthy", end.id, secs(end.at));
     if let Some(since) = last.grace_since {
-        return Some(format!(
-            "{fails}, but the grace of its run began at {}",
-            secs(since)
-        ));
+        let text = format!("{fails}, but the grace of its run began at {}", secs(since));
+        return Some((&IN_THE_GRACE, text));
     }
     let profile = &session.run.context.profile;
     let tolerance = session.run.time_error() + session.run.max_transit();
@@ -71,10 +79,11 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
     let ping = last.ping.map_or("no ping was unanswered".to_owned(), |ping| {
         format!("the unanswered ping was received at {}", secs(ping))
     });
-    Some(format!(
+    let text = format!(
         "{fails}, but {ping} and its last output or reconnect was at {}",
         secs(last.output)
-    ))
+    );
+    Some((&TOO_SOON, text))
 }
 
 /// The time of a reset that began the grace of a run, if the whole grace since had not passed at an end. Both sides notice

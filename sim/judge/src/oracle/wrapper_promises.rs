@@ -38,7 +38,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 secs(accepted_at),
                 secs(complete.at)
             );
-            ORACLE.finding_about(complete.at, &delivery.message, text)
+            ORACLE.finding_about(&ids(["R11.52"]), complete.at, &delivery.message, text)
         })
     });
     findings.collect()

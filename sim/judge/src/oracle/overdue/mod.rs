@@ -35,7 +35,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let sent = session.kept.iter().filter(|event| event.is_sent());
     let findings = sent.filter_map(|sent| {
         let turn = Turn::of(session, sent)?;
-        let Overdue { since, limit, text } = turn.first_overdue(&fences)?;
+        let Overdue {
+            violated,
+            text,
+            since,
+            limit,
+        } = turn.first_overdue(&fences)?;
         let ends = turn.ended_at.map_or("it never ended".to_owned(), |at| {
             format!("it ended at {}", secs(at))
         });
@@ -44,7 +49,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             secs(since),
             secs(limit)
         );
-        Some(ORACLE.finding_about(limit.min(session.run.end), turn.message, text))
+        Some(ORACLE.finding_about(&[violated], limit.min(session.run.end), turn.message, text))
     });
     findings.collect()
 }

@@ -7,6 +7,7 @@ use crate::oracle::fences::Fences;
 use crate::oracle::frames::RunEnd;
 use crate::oracle::history::{Fence, SessionHistory, StreamEvent, kilo};
 use crate::oracle::runs::{Run, is_meaningful, is_pong};
+use crate::rules::RuleId;
 
 /// An accepted message and its run.
 pub(super) struct Turn<'s, 'a> {
@@ -22,6 +23,8 @@ pub(super) struct Turn<'s, 'a> {
 
 /// A limit that a turn outlived.
 pub(super) struct Overdue {
+    /// The rule about the limit.
+    pub(super) violated: RuleId,
     /// What began the wait, at `since`.
     pub(super) text: &'static str,
     pub(super) since: Duration,
@@ -100,7 +103,7 @@ impl<'s, 'a> Turn<'s, 'a> {
         restarts: impl Iterator<Item = Duration>,
         calm: Calm,
         wait: Duration,
-        text: &'static str,
+        (violated, text): (RuleId, &'static str),
     ) -> Option<Overdue> {
         let mut restarts: Vec<Duration> = restarts.filter(|at| *at < calm.until).collect();
         restarts.sort_unstable();
@@ -108,6 +111,7 @@ impl<'s, 'a> Turn<'s, 'a> {
         for restart in restarts.into_iter().chain([calm.until]) {
             if restart > limit(self.session, since, wait) {
                 return Some(Overdue {
+                    violated,
                     text,
                     since,
                     limit: limit(self.session, since, wait),
@@ -131,7 +135,8 @@ impl<'s, 'a> Turn<'s, 'a> {
         let restarts = output.map(|(_, frame)| frame.at).chain(self.restarts(run));
         // A restart extends the deadline, because not all output is recorded (R7.32).
         let wait = profile.no_output_timeout + profile.output_record_interval;
-        self.gap(restarts, calm, wait, "its wrapper sent its last output")
+        let began = (RuleId::named("R7.4"), "its wrapper sent its last output");
+        self.gap(restarts, calm, wait, began)
     }
 
     /// Neither output nor a pong (R7.2, R7.3).
@@ -142,7 +147,8 @@ impl<'s, 'a> Turn<'s, 'a> {
             .filter(|(_, frame)| is_meaningful(frame) || is_pong(frame));
         let restarts = signs.map(|(_, frame)| frame.at).chain(self.restarts(run));
         let wait = profile.ping_interval + profile.pong_timeout;
-        self.gap(restarts, calm, wait, "its wrapper gave its last sign of life")
+        let began = (RuleId::named("R7.2"), "its wrapper gave its last sign of life");
+        self.gap(restarts, calm, wait, began)
     }
 
     /// A ping without a pong (R7.3).
@@ -150,6 +156,7 @@ impl<'s, 'a> Turn<'s, 'a> {
         let wait = self.session.run.context.profile.pong_timeout;
         let pings = run.pings().filter(|ping| (calm.from..calm.until).contains(ping));
         let mut overdue = pings.map(|ping| Overdue {
+            violated: RuleId::named("R7.3"),
             text: "a ping reached its wrapper",
             since: ping,
             limit: limit(self.session, ping, wait),
@@ -188,6 +195,7 @@ impl<'s, 'a> Turn<'s, 'a> {
             let is_restarted = openings(run).any(|opened_at| time < opened_at && opened_at <= limit);
             let is_over = limit < calm.until && !is_restarted;
             (is_over && !run.may_have_ended_silently(limit)).then_some(Overdue {
+                violated: RuleId::named("R7.1"),
                 text: "its run had no socket",
                 since: time,
                 limit,
@@ -212,6 +220,7 @@ impl<'s, 'a> Turn<'s, 'a> {
             });
             let is_over = self.session.roots().len() == 1 && limit < calm.until && !is_cancelled;
             is_over.then_some(Overdue {
+                violated: RuleId::named("R7.5"),
                 text: "the root was idle",
                 since: idle.at,
                 limit,
@@ -227,6 +236,7 @@ impl<'s, 'a> Turn<'s, 'a> {
             .saturating_add(self.session.run.time_error())
             .max(self.sent.at);
         (limit < self.until).then_some(Overdue {
+            violated: RuleId::named("R7.12"),
             text: "the wrapper received a later run",
             since,
             limit,
@@ -243,6 +253,7 @@ impl<'s, 'a> Turn<'s, 'a> {
         }
         let limit = since.max(self.sent.at) + self.session.run.time_error();
         (limit < self.until).then_some(Overdue {
+            violated: RuleId::named("R6.31"),
             text: "its run had ended",
             since,
             limit,

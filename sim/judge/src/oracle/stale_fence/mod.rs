@@ -85,7 +85,7 @@ fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Finding> {
         .ingests()
         .filter_map(|ingest| Some((ingest.opened_at, violation(ingest)?)));
     violations
-        .map(|(at, text)| ORACLE.finding(at, None, text))
+        .map(|(at, text)| ORACLE.finding(&ids(["R5.50"]), at, None, text))
         .collect()
 }
 
@@ -147,7 +147,7 @@ fn ends_by_stale_frames(session: &SessionHistory, frames: &[FencedFrame]) -> Vec
                 "event {} ends it because of a frame under generation {generation}, which was not current any more",
                 end.id
             );
-            findings.push(ORACLE.finding_about(session.run.first_seen(end), message, text));
+            findings.push(ORACLE.finding_about(&ids(["R5.61"]), session.run.first_seen(end), message, text));
         }
     }
     findings
@@ -257,7 +257,7 @@ fn stale_events_on(
                     "{} received {name}, which was sent under generation {}, when that was not current any more",
                     stream.party, frame.generation
                 );
-                findings.push(ORACLE.finding(seen_at, None, text));
+                findings.push(ORACLE.finding(&ids(["R5.61"]), seen_at, None, text));
                 break;
             }
         }
