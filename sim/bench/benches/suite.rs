@@ -19,7 +19,7 @@ use turnstile_scenarios::Library;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn library() -> Library {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
