@@ -47,12 +47,13 @@ fn violation(
 ) -> Option<(&'static [RuleId], String)> {
     let run = Run::of(session, session.run_of(message, end.at)?)?;
     if let Some(reset_at) = after_reset(session, &run, end) {
-        return Some(format!(
+        let text = format!(
             "event {} fails it at {} as unhealthy, but its connection was reset at {}, inside the grace",
             end.id,
             secs(end.at),
             secs(reset_at)
-        ));
+        );
+        return Some((&IN_THE_GRACE, text));
     }
     let faults = &session.run.faults;
     let opened_at = run.sockets()[0].opened_at;

@@ -103,19 +103,22 @@ impl CountsCutShort {
             return None;
         }
         let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_session = decided.session.messages().map(|message| &message.id);
-        let cut_short = of_session.filter(|id| in_flight.contains(*id)).next().cloned()?;
+        let mut of_session = decided.session.messages().map(|message| &message.id);
+        let cut_short = of_session.find(|id| in_flight.contains(*id)).cloned()?;
         in_flight.remove(&cut_short);
         Some(cut_short)
     }
 }
+
+/// The messages and events that a commit left for the next one.
+type Owed = (Vec<Message>, Vec<EventRow>);
 
 /// Stores an exhausted delivery in two commits: first that no attempt is left, later that the message has ended. A
 /// crash between them strands the message at the head of the queue; violates R4.10.
 #[derive(Default)]
 pub struct ExhaustsInTwoCommits {
     /// What the next commit of a session has to add.
-    owed: Mutex<BTreeMap<SessionId, (Vec<Message>, Vec<EventRow>)>>,
+    owed: Mutex<BTreeMap<SessionId, Owed>>,
     /// Messages that a crash left between the two commits.
     stranded: Mutex<BTreeSet<MessageId>>,
 }

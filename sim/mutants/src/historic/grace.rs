@@ -25,7 +25,7 @@ impl Interceptor for DeadlinesFireInGrace {
         match others.min().filter(|other| *other < grace) {
             Some(earlier) => {
                 change_core(decided, |core| {
-                    core.set_deadline("grace", &json!(earlier.max(moment.now)))
+                    core.set_deadline("grace", &json!(earlier.max(moment.now)));
                 });
                 Memory::IsReread
             }
