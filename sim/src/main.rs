@@ -64,7 +64,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run scenarios (default command)
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// List scenarios
     List(ScenarioArguments),
     /// Check scripts without running them
@@ -142,7 +142,7 @@ fn main() -> ExitCode {
         return ExitCode::from(Exit::Usage as u8);
     }
     let Arguments { command, default } = parsed.unwrap_or_else(|error| error.exit());
-    let exit = match command.unwrap_or(Command::Run(default)) {
+    let exit = match command.unwrap_or(Command::Run(Box::new(default))) {
         Command::Run(arguments) => run(&arguments),
         Command::List(arguments) => list(&arguments),
         Command::Check { files } => check(&files),

@@ -28,7 +28,7 @@ pub(super) struct InTurn {
 #[derive(Debug, Clone)]
 pub(super) struct InDelivery {
     /// Step that makes the wrapper answer late.
-    pub(super) slow: Step,
+    pub(super) slow: Box<Step>,
     /// Time between the message and the interrupt.
     pub(super) pause: Lapse,
 }

@@ -83,7 +83,7 @@ fn in_delivery() -> impl Strategy<Value = Disturbance> {
                 ..JobBehaviour::default()
             });
         }
-        let slow = misbehaving(behaviour);
+        let slow = Box::new(misbehaving(behaviour));
         Disturbance::InDelivery(InDelivery { slow, pause })
     })
 }

@@ -60,15 +60,15 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::TerminalBeforeRemoval => "suite/crash/wrapper-gone-for-good",
         Rule::LastSlotExhausts => "suite/crash/wrapper-never-there",
         Rule::SnapshotTellsOfFailed => "regressions/kill-overtakes-a-feed",
-        Rule::ReplayIsWhole => "suite/crash/ack-lost",
         Rule::CallbackTargetIsSecret => "suite/legacy/execution-loses-its-wrapper",
         Rule::QueueLimitIsExact => "suite/queue/overflow-then-interrupt",
-        Rule::RepeatIsAdmittedOnce => "suite/crash/ack-lost",
+        Rule::ReplayIsWhole | Rule::RepeatIsAdmittedOnce | Rule::UnknownFieldsAreIgnored => {
+            "suite/crash/ack-lost"
+        }
         Rule::LatestAnswerIsCalledBack => "suite/turn/tool-loop",
         Rule::CompleteSettles => "suite/wrapper/complete-without-an-answer",
         Rule::OutputKeepsReconciliation => "suite/wrapper/output-after-the-idle",
-        Rule::GraceSuspendsDeadlines => "suite/reconnect/pong-in-the-grace",
-        Rule::ReconnectForgetsPing => "suite/reconnect/pong-in-the-grace",
+        Rule::GraceSuspendsDeadlines | Rule::ReconnectForgetsPing => "suite/reconnect/pong-in-the-grace",
         Rule::SupersededIsLeftOut => "suite/stream/superseded-failure",
         Rule::DelayFollowsFailure => "suite/wrapper/slow-attempt-then-retry",
         Rule::CutShortIsNoAttempt => "suite/queue/attempt-cut-short-by-a-restart",
@@ -76,10 +76,8 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::DeadlinesSurviveCrash => "suite/crash/server-mid-turn",
         Rule::ExhaustionIsOneCommit => "suite/crash/failed-try-stored",
         Rule::QueueOutlivesRun => "suite/reconnect/grace-runs-out",
-        Rule::UnknownFieldsAreIgnored => "suite/crash/ack-lost",
         Rule::InterruptEndsAccepted => "suite/interrupt/mid-stream",
-        Rule::HeartbeatIsNoOutput => "suite/reconnect/heartbeats-keep-no-turn",
-        Rule::HeartbeatKeepsPing => "suite/reconnect/heartbeats-keep-no-turn",
+        Rule::HeartbeatIsNoOutput | Rule::HeartbeatKeepsPing => "suite/reconnect/heartbeats-keep-no-turn",
         Rule::InterruptSilencesRun => "suite/interrupt/words-after-the-interrupt",
         Rule::FutureCursorIsAnswered => "suite/stream/cursor-in-the-future",
     }

@@ -4,12 +4,14 @@ mod stage;
 
 use axum::extract::ws::{CloseFrame, Message};
 use fake_gateway::gateway::MODEL;
+use fake_gateway::wrapper::WrapperConfig;
 use http::Method;
 use serde_json::{Value, json};
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_seams::http_client;
 
 use self::stage::{Ingest, Stage, name};
+use crate::gateway;
 use crate::stage::{get, post, send};
 
 #[tokio::test]
@@ -178,6 +180,10 @@ async fn a_lost_reply_closes_the_connection_and_the_turn_runs() {
     assert_eq!(stage.prompt("msg_1", "__fake__:echo:hi", MODEL).await.0, 200);
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test runs in real time, and waits for what must not come"
+)]
 #[tokio::test]
 async fn an_odd_answer_is_not_json_and_an_endless_one_never_ends() {
     let mut stage = Stage::ready().await;

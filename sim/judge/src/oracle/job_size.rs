@@ -137,7 +137,7 @@ mod tests {
         let large = (1_000, json!({}), QueueAnswer::TooLarge);
         let small = (1_000, json!({}), QueueAnswer::Accepted);
         let refused = (1_000, json!({}), QueueAnswer::Refused);
-        assert_eq!(submitted(&[large.clone()]), NOTHING);
+        assert_eq!(submitted(std::slice::from_ref(&large)), NOTHING);
         assert_eq!(submitted(&[large, small.clone()]), FOUND);
         assert_eq!(submitted(&[refused, small]), NOTHING);
     }

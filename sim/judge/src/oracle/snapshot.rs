@@ -68,9 +68,7 @@ fn check_stream(session: &SessionHistory, stream: &Stream, events: &[&StreamEven
     for place in 0..=most {
         if place >= least {
             mismatch = queue.mismatch(&shown);
-            if mismatch.is_none() {
-                return None;
-            }
+            mismatch?;
         }
         if let Some(event) = events.get(place) {
             queue.take(event);

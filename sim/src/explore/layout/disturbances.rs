@@ -33,7 +33,7 @@ impl Layout<'_> {
                     self.strike_with(then);
                 }
                 Disturbance::InDelivery(InDelivery { slow, pause }) => {
-                    self.push(slow);
+                    self.push(*slow);
                     self.send_to_first(&Saying::Echo);
                     self.push(Step::Wait(pause));
                     self.push(Step::Interrupt(Interrupt::default()));
