@@ -83,6 +83,7 @@ turnstile_seams::marks! {
         Heartbeat: 11, "wrapper: heartbeat";
         FinalizingTakesTime: 11, "wrapper: the work after the last turn takes time";
         PromptWhileFinalizing: 11, "wrapper: accepts a turn during the work after the last turn";
+        PromptLost: 11, "wrapper: loses a turn that it accepts during the work after the last turn";
         CompleteDropped: 11, "wrapper: drops an unsent complete because of a new turn";
         CompleteStays: 11, "misbehaviour: keeps its ingest after complete";
         CommandsAnnounced: 11, "wrapper: announces commands";

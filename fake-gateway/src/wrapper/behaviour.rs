@@ -154,6 +154,11 @@ impl Behaviour {
         self.finalize.map(|finalize| *finalize.takes).unwrap_or_default()
     }
 
+    /// Whether prompts that are accepted during the work after the last turn are lost.
+    pub(super) fn loses_prompts(&self) -> bool {
+        self.finalize.is_some_and(|finalize| finalize.loses_prompts)
+    }
+
     /// Takes the text of the configured fatal error.
     pub(super) fn take_fatal(&mut self) -> Option<String> {
         self.0.fatal.take()

@@ -100,6 +100,9 @@ pub struct Finalizing {
     /// Duration of auto-commit and condensing together.
     #[serde(deserialize_with = "nonzero")]
     pub takes: Lapse,
+    /// Accepts prompts during this work and loses them.
+    #[serde(default, rename = "loses-prompts", skip_serializing_if = "is_default")]
+    pub loses_prompts: bool,
 }
 
 /// How the parts of an answer change before its end.

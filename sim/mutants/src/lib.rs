@@ -15,6 +15,7 @@ mod wrapper;
 
 use std::sync::Arc;
 
+use turnstile_fault::WrapperBehaviour;
 use turnstile_reference::host::interception::Interceptor;
 use turnstile_reference::identity::SessionId;
 use turnstile_reference::server::{Config, Hooks};
@@ -41,7 +42,15 @@ impl Rule {
         }
     }
 
-    /// Returns the interceptor that violates the rule, or `None` if the mutant uses the profile or an edge.
+    /// Makes the wrapper violate the rule, if it is a rule for wrappers. A script's behaviour stays otherwise as it is.
+    pub fn misguide(self, behaviour: &mut WrapperBehaviour) {
+        if let (Self::FinalizingWrapperQueues, Some(finalizing)) = (self, &mut behaviour.finalize) {
+            finalizing.loses_prompts = true;
+        }
+    }
+
+    /// Returns the interceptor that violates the rule, or `None` if the mutant uses the profile, an edge or the
+    /// wrapper.
     pub fn interceptor(self) -> Option<Arc<dyn Interceptor>> {
         Some(match self {
             Self::EnqueueIsAwaited => Arc::new(callbacks::CountsEnqueueAtOnce),
@@ -59,7 +68,7 @@ impl Rule {
             Self::SnapshotTellsOfFailed => Arc::new(stream::HidesFailed),
             Self::CompleteSettles => Arc::new(settling::CompleteSettlesNothing),
             Self::OutputKeepsReconciliation => Arc::new(settling::OutputCancelsReconciliation),
-            Self::GraceSuspendsDeadlines => Arc::new(grace::DeadlinesFireInGrace),
+            Self::GraceSuspendsDeadlines => Arc::<grace::DeadlinesFireInGrace>::default(),
             Self::ReconnectForgetsPing => Arc::new(grace::LostPingOutlivesReconnect),
             Self::SupersededIsLeftOut => Arc::new(historic::stream::SnapshotKeepsSuperseded),
             Self::DelayFollowsFailure => Arc::<delivery::DelaysFromAttempt>::default(),
@@ -76,6 +85,7 @@ impl Rule {
             | Self::JobFitsTheQueue
             | Self::UnknownFieldsAreIgnored
             | Self::FutureCursorIsAnswered
+            | Self::FinalizingWrapperQueues
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole
             | Self::CallbackTargetIsSecret

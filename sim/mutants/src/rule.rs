@@ -82,6 +82,7 @@ rules! {
         HeartbeatIsNoOutput: "A heartbeat does not postpone the no-output deadline", ["R7.14"];
         HeartbeatKeepsPing: "A heartbeat does not postpone the ping", ["R7.14"];
         InterruptSilencesRun: "Frames of an interrupted run do not reach clients", ["R6.25"];
+        FinalizingWrapperQueues: "A wrapper that commits runs the prompts that it accepts meanwhile", ["R11.52"];
         FutureCursorIsAnswered: "A client whose cursor is higher than every event gets `connected` and live events", ["R9.3"];
     }
 }

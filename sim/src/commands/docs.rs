@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory as _};
 use turnstile::coverage::{self, Report, Survey};
 use turnstile::docs::{self, Region, Selection, Writer, table};
-use turnstile::selftest::{name_of, oracle_of, rules_matching};
+use turnstile::selftest::{name_of, oracle_of, rules_matching, script_of};
 use turnstile::suite;
 use turnstile_fault::{Capability, FaultKind};
 use turnstile_judge::oracle::{Moment, ORACLES};
@@ -124,11 +124,20 @@ fn mutants() -> String {
             format!("`{}`", name_of(rule)),
             rule.text().to_owned(),
             rule.ids().join(" "),
+            if rule.is_historic() { "yes" } else { "" }.to_owned(),
             format!("`{}`", oracle_of(rule)),
+            format!("`{}`", script_of(rule)),
         ]
     });
     table(
-        ["mutant", "broken rule", "protocol", "oracle that finds it"],
+        [
+            "mutant",
+            "broken rule",
+            "protocol",
+            "historic",
+            "oracle that finds it",
+            "a script that finds it",
+        ],
         rows,
     )
 }

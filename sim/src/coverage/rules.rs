@@ -273,6 +273,7 @@ const OF_FAKES: &[(FakeEvent, &[RuleId])] = &[
     (FakeEvent::Heartbeat, &ids(["R11.54"])),
     (FakeEvent::FinalizingTakesTime, &ids(["R11.22"])),
     (FakeEvent::PromptWhileFinalizing, &ids(["R11.52"])),
+    (FakeEvent::PromptLost, &ids(["R11.28"])),
     (FakeEvent::CompleteDropped, &ids(["R11.52"])),
     (FakeEvent::CompleteStays, &ids(["R11.28"])),
     (FakeEvent::CommandsAnnounced, &ids(["R5.84"])),

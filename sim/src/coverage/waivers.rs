@@ -7,6 +7,9 @@ use turnstile_reference::coverage::ServerMark;
 
 use super::Mark;
 
+/// Why the fake wrapper never gets a turn that it does not expect.
+const READY_FIRST: &str = "this server makes the wrapper ready before each delivery, and a new run after `complete`; covered by \
+     fake-gateway/src/wrapper/lifecycle/tests.rs";
 /// The reason for marks of invalid socket requests.
 const SOCKETS: &str =
     "scripts cannot send invalid socket requests; covered by sim/tests/engine/bad_input/sockets.rs";
@@ -60,6 +63,9 @@ const WAIVERS: &[(Mark, &str)] = &[
         Mark::of_fakes(FakeEvent::MalformedRequest),
         "the server sends complete requests; covered by the tests of the wrapper",
     ),
+    (Mark::of_fakes(FakeEvent::NoSession), READY_FIRST),
+    (Mark::of_fakes(FakeEvent::BusyAgain), READY_FIRST),
+    (Mark::of_fakes(FakeEvent::CompleteDropped), READY_FIRST),
     (
         Mark::of_fakes(FakeEvent::StatusReported),
         "this server relies on the ingest and never requests the status",

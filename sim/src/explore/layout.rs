@@ -220,7 +220,10 @@ impl<'a> Layout<'a> {
     /// Sends a message after which the wrapper commits for this long, and waits for the end of its turn.
     fn finalize(&mut self, session: &SessionName, takes: Lapse) {
         self.push(misbehaving(WrapperBehaviour {
-            finalize: Some(Finalizing { takes }),
+            finalize: Some(Finalizing {
+                takes,
+                ..Finalizing::default()
+            }),
             ..WrapperBehaviour::default()
         }));
         let (label, prompt) = self.message(&Saying::Echo, session);

@@ -172,7 +172,10 @@ fn unusual_shapes() -> impl Strategy<Value = WrapperBehaviour> {
     let shape = Union::new(vec![
         between(100, 6_000)
             .prop_map(|takes| WrapperBehaviour {
-                finalize: Some(Finalizing { takes }),
+                finalize: Some(Finalizing {
+                    takes,
+                    ..Finalizing::default()
+                }),
                 ..WrapperBehaviour::default()
             })
             .boxed(),

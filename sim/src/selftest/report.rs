@@ -101,6 +101,11 @@ pub fn write_searches(mut out: impl Write, searches: &[Search], limit: u64) -> i
 fn write_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
     let (text, section) = (trial.rule.text(), trial.rule.section());
     let name = name_of(trial.rule);
+    let historic = if trial.rule.is_historic() {
+        " (historic)"
+    } else {
+        ""
+    };
     let (style, word) = match trial.is_caught() {
         true => (GOOD, "caught"),
         false => (BAD, "MISSED"),
@@ -114,7 +119,7 @@ fn write_trial(mut out: impl Write, trial: &Trial) -> io::Result<()> {
     };
     writeln!(
         out,
-        "            {QUIET}{name}: detected in {by} of {played} scenarios{QUIET:#}"
+        "            {QUIET}{name}{historic}: detected in {by} of {played} scenarios{QUIET:#}"
     )?;
     for notice in named(trial) {
         writeln!(

@@ -82,6 +82,8 @@ pub struct Stage {
     pub secrets: Arc<Secrets>,
     /// Durations, limits and numbers of attempts that the server must observe.
     pub profile: Arc<Profile>,
+    /// The server under test, or a mutant of it or of the wrapper.
+    pub(crate) subject: Subject,
     wrappers: Wrappers,
     observer: Client,
     epoch: Timestamp,
@@ -173,6 +175,7 @@ impl Stage {
             receiver,
             secrets,
             profile,
+            subject,
             wrappers,
             observer,
             epoch,

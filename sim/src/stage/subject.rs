@@ -1,5 +1,6 @@
 //! The server under test: the reference server or a mutant of it.
 
+use turnstile_fault::WrapperBehaviour;
 use turnstile_reference::server::{Config, Hooks};
 
 /// The server under test. Mutants require the feature `selftest`.
@@ -24,6 +25,22 @@ impl Subject {
         if let Some(rule) = self.broken {
             rule.install(config, hooks);
         }
+    }
+
+    /// The behaviour of the wrapper, which a mutant may change.
+    #[cfg(feature = "selftest")]
+    pub(crate) fn behaviour(self, behaviour: &WrapperBehaviour) -> WrapperBehaviour {
+        let mut behaviour = behaviour.clone();
+        if let Some(rule) = self.broken {
+            rule.misguide(&mut behaviour);
+        }
+        behaviour
+    }
+
+    /// The behaviour of the wrapper, unchanged.
+    #[cfg(not(feature = "selftest"))]
+    pub(crate) fn behaviour(self, behaviour: &WrapperBehaviour) -> WrapperBehaviour {
+        behaviour.clone()
     }
 
     /// Leaves the settings unchanged.

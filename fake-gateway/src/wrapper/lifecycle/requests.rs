@@ -184,6 +184,10 @@ impl Lifecycle {
             };
             self.answer_after(now, delay, answer);
             if !self.turns.has_taken(&prompt.message_id) {
+                if self.finalizing.is_some() && self.behaviour.loses_prompts() {
+                    FakeEvent::PromptLost.hit();
+                    continue;
+                }
                 self.note_new_work();
             }
             self.turns.take(now, prompt);

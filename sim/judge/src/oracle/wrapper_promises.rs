@@ -100,6 +100,7 @@ fn is_excused(
             || behaviour.keeps_old_socket
             || behaviour.ends_out_of_order
             || behaviour.fatal.is_some()
+            || behaviour.finalize.is_some_and(|finalize| finalize.loses_prompts)
     });
     // A wrapper takes a repeated message once, and it may have dropped the first one with an earlier run.
     let is_repeat = session

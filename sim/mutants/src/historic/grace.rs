@@ -1,37 +1,86 @@
 //! Historic bugs of the disconnect grace: other deadlines of the run go on while the wrapper is away (protocol §7).
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::json;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
-use turnstile_reference::model::message::Message;
-use turnstile_reference::session::{Input, Reply};
+use turnstile_reference::identity::SessionId;
+use turnstile_reference::model::message::{Message, Outcome, Reason, State};
+use turnstile_reference::session::events::Event;
+use turnstile_reference::session::{Effect, Input, Reply};
 
 use crate::core_row::{CoreRow, change_core};
+use crate::id_of;
 
 /// The deadlines of a run, which all stand in the core of its session.
 const OF_A_RUN: [&str; 5] = ["grace", "ping", "pong", "noOutput", "reconciliation"];
 
 /// Gives up a run inside its grace, at the time of the pong or no-output deadline; violates R7.19.
-pub struct DeadlinesFireInGrace;
+#[derive(Default)]
+pub struct DeadlinesFireInGrace {
+    /// Sessions whose grace ends at such a deadline.
+    cut_short: Mutex<BTreeSet<SessionId>>,
+}
 
 impl Interceptor for DeadlinesFireInGrace {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let mut cut_short = self.cut_short.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = id_of(decided.session);
         let (before, after) = (CoreRow::of(moment.before), CoreRow::of(decided.session));
-        let (None, Some(grace)) = (before.deadline_at("grace"), after.deadline_at("grace")) else {
-            return Memory::Stays;
+        let Some(grace) = after.deadline_at("grace") else {
+            let fires = cut_short.remove(session) && matches!(moment.input, Input::Wake);
+            return if fires {
+                blame_wrapper(decided)
+            } else {
+                Memory::Stays
+            };
         };
+        if before.deadline_at("grace").is_some() {
+            return Memory::Stays;
+        }
         let others = ["pong", "noOutput"]
             .into_iter()
             .filter_map(|name| before.deadline_at(name));
-        match others.min().filter(|other| *other < grace) {
-            Some(earlier) => {
-                change_core(decided, |core| {
-                    core.set_deadline("grace", &json!(earlier.max(moment.now)));
-                });
-                Memory::IsReread
-            }
-            None => Memory::Stays,
+        let Some(earlier) = others.min().filter(|other| *other < grace) else {
+            return Memory::Stays;
+        };
+        cut_short.insert(session.clone());
+        change_core(decided, |core| {
+            core.set_deadline("grace", &json!(earlier.max(moment.now)));
+        });
+        Memory::IsReread
+    }
+}
+
+/// Ends messages because of an unhealthy wrapper instead of a lost connection.
+fn blame_wrapper(decided: &mut Decided<'_>) -> Memory {
+    for row in &mut decided.commit.messages {
+        if let Some(outcome) = row.outcome()
+            && outcome.reason == Some(Reason::WrapperDisconnected)
+        {
+            let reason = Some(Reason::WrapperFailure);
+            let outcome = Outcome {
+                reason,
+                ..outcome.clone()
+            };
+            row.to_mut().state = State::Terminal(outcome);
         }
     }
+    let blame = |event: &mut Event| {
+        if event.data["reason"] == json!(Reason::WrapperDisconnected) {
+            event.data["reason"] = json!(Reason::WrapperFailure);
+        }
+    };
+    for row in decided.commit.events.to_mut() {
+        blame(&mut row.event);
+    }
+    for effect in &mut decided.effects {
+        if let Effect::Broadcast(event) = effect {
+            blame(event);
+        }
+    }
+    Memory::IsReread
 }
 
 /// Holds a wrapper that reconnects to the ping that was lost with its old socket; violates R7.20.

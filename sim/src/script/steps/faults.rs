@@ -22,7 +22,9 @@ impl Player<'_> {
             Fault::Wrapper(behaviour) => {
                 self.wrapper_is_scripted = true;
                 let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
-                self.script_fake("wrapper", url, json!(behaviour), spot)?;
+                // The trace shows what the script asked for.
+                let applied = self.stage.subject.behaviour(behaviour);
+                self.script_fake("wrapper", url, json!(applied), spot)?;
                 self.stage.faults.record(WorldEvent::of(fault));
                 return Ok(());
             }

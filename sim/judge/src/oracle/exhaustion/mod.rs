@@ -55,7 +55,29 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             }
         }
     }
+    findings.extend(accepted_and_exhausted(session));
     findings
+}
+
+/// Findings about messages that ended as exhausted after a wrapper had accepted them.
+fn accepted_and_exhausted(session: &SessionHistory) -> Vec<Finding> {
+    let mut accepted = BTreeSet::new();
+    let findings = session.kept.iter().filter_map(|event| {
+        let message = event.message()?;
+        if event.is_sent() {
+            accepted.insert(message);
+        }
+        let is_wrong = is_exhaustion(event) && accepted.contains(message);
+        is_wrong.then(|| {
+            let text = format!(
+                "event {} exhausts it although a wrapper had accepted it",
+                event.id
+            );
+            let seen_at = session.run.first_seen(event);
+            ORACLE.finding_about(&[RuleId::named("R4.10")], seen_at, message, text)
+        })
+    });
+    findings.collect()
 }
 
 /// A violated rule, and the text of the finding.

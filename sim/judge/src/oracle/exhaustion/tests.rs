@@ -200,3 +200,11 @@ fn an_end_without_its_number_of_attempts_is_found() {
     writer.message_event("failed", "m1", data);
     assert_eq!(writer.judged(), FOUND);
 }
+
+#[test]
+fn the_exhaustion_of_an_accepted_message_is_found() {
+    let mut writer = cold();
+    attempt(&mut writer, &[]);
+    writer.sent("m1");
+    assert_eq!(given_up(writer, "SANDBOX_CONNECT_FAILED", 1), FOUND);
+}
