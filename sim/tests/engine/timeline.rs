@@ -255,7 +255,7 @@ fn a_finding_is_marked_at_its_event() {
         subject: Subject::from(Rule::TerminalOnce),
         ..Options::default()
     };
-    let (verdict, page) = page_of(&entry("suite/interrupt/end-on-its-way"), options);
+    let (verdict, page) = page_of(&entry("suite/turn/tool-loop"), options);
     let rules: Vec<&str> = verdict
         .findings
         .iter()

@@ -61,7 +61,12 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ),
     (
         "sim/mutants",
-        &["turnstile-profile", "turnstile-reference", "turnstile-seams"],
+        &[
+            "turnstile-fault",
+            "turnstile-profile",
+            "turnstile-reference",
+            "turnstile-seams",
+        ],
     ),
     (
         "sim/world",

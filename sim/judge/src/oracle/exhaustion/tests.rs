@@ -206,5 +206,6 @@ fn the_exhaustion_of_an_accepted_message_is_found() {
     let mut writer = cold();
     attempt(&mut writer, &[]);
     writer.sent("m1");
-    assert_eq!(given_up(writer, "SANDBOX_CONNECT_FAILED", 1), FOUND);
+    let found = given_up(writer, "SANDBOX_CONNECT_FAILED", 1);
+    assert!(found.iter().any(|rule| rule == FOUND[0]), "{found:?}");
 }
