@@ -74,12 +74,7 @@ mod tests {
     const FOUND: [&str; 1] = ["complete-settles"];
 
     fn at_work() -> Writer {
-        let mut writer = Writer::started("m1");
-        writer.queued("m1");
-        writer.bound(1);
-        writer.opens_ingest(1);
-        writer.delivered_to("m1", 1);
-        writer.sent("m1");
+        let mut writer = Writer::at_work();
         writer.wrapper_reports(1, "m1");
         writer
     }

@@ -113,16 +113,6 @@ mod tests {
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["lost-only-after-the-grace"];
 
-    fn at_work() -> Writer {
-        let mut writer = Writer::started("m1");
-        writer.queued("m1");
-        writer.bound(1);
-        writer.opens_ingest(1);
-        writer.delivered_to("m1", 1);
-        writer.sent("m1");
-        writer
-    }
-
     fn is_lost(mut writer: Writer) -> Vec<String> {
         let data = json!({"reason": "wrapper_disconnected", "completionSource": "wrapper_failure"});
         writer.failed("m1", data);
@@ -137,9 +127,9 @@ mod tests {
 
     #[test]
     fn a_loss_before_the_end_of_the_grace_is_found() {
-        assert_eq!(is_lost(at_work()), FOUND);
+        assert_eq!(is_lost(Writer::at_work()), FOUND);
         for (away, rules) in [(8, &FOUND[..]), (10, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             writer.ingest_ends(1);
             writer.wait(away);
             assert_eq!(is_lost(writer), rules, "{away}");
@@ -148,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_reconnect_cancels_the_grace() {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         is_reset(&mut writer);
         writer.wait(3);
         writer.opens_ingest(1);
@@ -158,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_socket_of_another_fence_does_not_count() {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         is_reset(&mut writer);
         writer.opens_ingest(2);
         writer.wait(10);
@@ -168,14 +158,14 @@ mod tests {
 
     #[test]
     fn a_socket_that_a_fault_may_have_ended_does_not_count() {
-        let mut broken = at_work();
+        let mut broken = Writer::at_work();
         let link = Link::one_way(WRAPPER, SERVER);
         broken.world(WorldEvent::of(&Fault::black_hole(&link)));
         broken.wait(10);
         assert_eq!(is_lost(broken), NOTHING);
 
         // A cut link delays packets and ends no connection.
-        let mut held_up = at_work();
+        let mut held_up = Writer::at_work();
         let link = Link::between(WRAPPER, SERVER);
         held_up.world(WorldEvent::of(&Fault::cut(&link)));
         held_up.wait(10);

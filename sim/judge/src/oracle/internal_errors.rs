@@ -1,7 +1,7 @@
 //! The server fails a request only if its store failed or if it was stopped (protocol §2, §3). What another version of it
 //! has stored is no reason (protocol §10).
 //!
-//! A session that an older service stored may have a record that nobody can read. It is judged once a request about it
+//! A session that an older service stored may have a record that the server cannot read. It is judged once a request about it
 //! has succeeded.
 
 use std::collections::BTreeSet;

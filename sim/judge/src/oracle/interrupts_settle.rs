@@ -168,12 +168,7 @@ mod tests {
 
     /// One accepted message, and two that wait.
     fn at_work() -> Writer {
-        let mut writer = Writer::started("m1");
-        writer.queued("m1");
-        writer.bound(1);
-        writer.opens_ingest(1);
-        writer.delivered_to("m1", 1);
-        writer.sent("m1");
+        let mut writer = Writer::at_work();
         for message in ["m2", "m3"] {
             writer.acked("send", message, json!({}));
             writer.queued(message);
@@ -241,12 +236,7 @@ mod tests {
     #[test]
     fn an_interrupted_message_without_a_text_is_found() {
         for error in [Value::Null, json!("")] {
-            let mut writer = Writer::started("m1");
-            writer.queued("m1");
-            writer.bound(1);
-            writer.opens_ingest(1);
-            writer.delivered_to("m1", 1);
-            writer.sent("m1");
+            let mut writer = Writer::at_work();
             writer.wrapper_sends(1, "interrupted", json!({}));
             writer.interrupted_with("m1", json!({"error": error}));
             assert_eq!(writer.judged(), FOUND);

@@ -94,16 +94,6 @@ mod tests {
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["reconciled-by-its-own-idle"];
 
-    fn at_work() -> Writer {
-        let mut writer = Writer::started("m1");
-        writer.queued("m1");
-        writer.bound(1);
-        writer.opens_ingest(1);
-        writer.delivered_to("m1", 1);
-        writer.sent("m1");
-        writer
-    }
-
     fn reconciled(mut writer: Writer, message: &str) -> Vec<String> {
         let data = json!({"completionSource": "idle_reconciliation", "reason": "missing_assistant_reply"});
         writer.failed(message, data);
@@ -112,14 +102,14 @@ mod tests {
 
     #[test]
     fn an_end_before_the_delay_or_without_an_idle_is_found() {
-        assert_eq!(reconciled(at_work(), "m1"), FOUND);
+        assert_eq!(reconciled(Writer::at_work(), "m1"), FOUND);
         for (seconds, rules) in [(10, &FOUND[..]), (14, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             writer.idle();
             writer.wait(seconds);
             assert_eq!(reconciled(writer, "m1"), rules, "{seconds}");
         }
-        let mut child = at_work();
+        let mut child = Writer::at_work();
         child.kilo("session.idle", json!({"sessionID": "child"}));
         child.wait(14);
         assert_eq!(reconciled(child, "m1"), FOUND);
@@ -128,7 +118,7 @@ mod tests {
     #[test]
     fn an_idle_before_the_last_acceptance_counts_only_if_the_message_was_reported_before() {
         for (is_reported, rules) in [(false, &FOUND[..]), (true, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             writer.acked("send", "m2", json!({}));
             writer.queued("m2");
             writer.delivered_to("m2", 1);
@@ -145,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_end_with_complete_needs_no_idle() {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         let mut found = Vec::new();
         writer.at_once(|writer| {
             writer.event("complete", json!({"exitCode": 0}));

@@ -171,16 +171,6 @@ mod tests {
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["no-deadline-inside-the-grace"];
 
-    fn at_work() -> Writer {
-        let mut writer = Writer::started("m1");
-        writer.queued("m1");
-        writer.bound(1);
-        writer.opens_ingest(1);
-        writer.delivered_to("m1", 1);
-        writer.sent("m1");
-        writer
-    }
-
     fn is_unhealthy(mut writer: Writer) -> Vec<String> {
         let data = json!({"reason": "wrapper_failure", "completionSource": "wrapper_failure"});
         writer.failed("m1", data);
@@ -191,9 +181,9 @@ mod tests {
 
     #[test]
     fn an_end_before_any_deadline_is_found() {
-        assert_eq!(is_unhealthy(at_work()), FOUND);
+        assert_eq!(is_unhealthy(Writer::at_work()), FOUND);
         for (seconds, rules) in [(28, &FOUND[..]), (30, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             writer.wait(59);
             writer.is_pinged(1);
             writer.wait(seconds);
@@ -204,7 +194,7 @@ mod tests {
     #[test]
     fn a_pong_leaves_the_time_without_output() {
         for (seconds, rules) in [(30, &FOUND[..]), (230, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             writer.wait(59);
             writer.is_pinged(1);
             writer.wrapper_sends(1, "pong", Value::Null);
@@ -221,7 +211,7 @@ mod tests {
     #[test]
     fn a_deadline_does_not_fire_inside_the_grace_or_at_once_after_it() {
         for (is_back, seconds, rules) in [(false, 5, &FOUND[..]), (true, 25, &FOUND), (true, 300, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             writer.wait(59);
             writer.is_pinged(1);
             writer.wait(20);
@@ -238,7 +228,7 @@ mod tests {
     #[test]
     fn a_reset_begins_the_grace_whatever_was_held_up() {
         for (seconds, rules) in [(4, &FOUND[..]), (12, &NOTHING)] {
-            let mut writer = at_work();
+            let mut writer = Writer::at_work();
             let link = Link::between(WRAPPER, SERVER);
             writer.world(WorldEvent::of(&Fault::black_hole(&link)));
             writer.wait(85);
@@ -252,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_run_whose_connection_may_have_been_held_up_is_not_judged() {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         let link = Link::one_way(WRAPPER, SERVER);
         writer.world(WorldEvent::of(&Fault::cut(&link)));
         assert_eq!(is_unhealthy(writer), NOTHING);

@@ -126,12 +126,7 @@ mod tests {
 
     /// A wrapper accepts two messages, runs the first and completes.
     fn completes(between: fn(&mut Writer)) -> Vec<String> {
-        let mut writer = Writer::started("m1");
-        writer.queued("m1");
-        writer.bound(1);
-        writer.opens_ingest(1);
-        writer.delivered_to("m1", 1);
-        writer.sent("m1");
+        let mut writer = Writer::at_work();
         writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 1}));
         writer.assistant("m1", "a1", json!({"completed": 1}));
         writer.completed("m1");

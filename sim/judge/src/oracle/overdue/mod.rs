@@ -2,7 +2,7 @@
 //!
 //! Each kind of wait is one function here. A wait begins with the last thing that may have restarted it, whether or not
 //! that reached the server, and is judged only in spans without a fault: after a fault the server may notice late what
-//! happened, and every wait begins anew.
+//! happened, and every wait begins again.
 
 mod waits;
 

@@ -10,16 +10,6 @@ use crate::parties::{SERVER, WRAPPER};
 const NOTHING: [&str; 0] = [];
 const FOUND: [&str; 1] = ["no-turn-outlives-its-deadlines"];
 
-fn at_work() -> Writer {
-    let mut writer = Writer::started("m1");
-    writer.queued("m1");
-    writer.bound(1);
-    writer.opens_ingest(1);
-    writer.delivered_to("m1", 1);
-    writer.sent("m1");
-    writer
-}
-
 /// The oracle's findings if the message completes.
 fn completed(mut writer: Writer) -> Vec<String> {
     writer.completed("m1");
@@ -44,11 +34,11 @@ fn answers_pings(writer: &mut Writer, minutes: u64) {
 #[test]
 fn a_turn_without_output_ends_after_the_time_out() {
     for (minutes, rules) in [(4, &NOTHING[..]), (6, &FOUND)] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         answers_pings(&mut writer, minutes);
         assert_eq!(completed(writer), rules, "{minutes}");
     }
-    let mut restarted = at_work();
+    let mut restarted = Writer::at_work();
     answers_pings(&mut restarted, 4);
     restarted.wrapper_sends_assistant(1, "m1", "a1", json!({}));
     answers_pings(&mut restarted, 4);
@@ -57,7 +47,7 @@ fn a_turn_without_output_ends_after_the_time_out() {
 
 #[test]
 fn heartbeats_and_idles_are_no_output() {
-    let mut writer = at_work();
+    let mut writer = Writer::at_work();
     for _ in 0..6 {
         answers_pings(&mut writer, 1);
         writer.wrapper_sends(1, "heartbeat", json!({}));
@@ -68,7 +58,7 @@ fn heartbeats_and_idles_are_no_output() {
 #[test]
 fn a_turn_without_a_sign_of_life_ends_after_ping_and_pong() {
     for (seconds, rules) in [(85, &NOTHING[..]), (95, &FOUND)] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         writer.wait(seconds);
         assert_eq!(completed(writer), rules, "{seconds}");
     }
@@ -81,7 +71,7 @@ fn only_a_pong_answers_a_ping() {
         ("heartbeat", &FOUND),
         ("something", &FOUND),
     ] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         writer.wait(60);
         writer.is_pinged(1);
         writer.wrapper_sends(1, answer, Value::Null);
@@ -92,7 +82,7 @@ fn only_a_pong_answers_a_ping() {
 
 #[test]
 fn a_new_socket_restarts_the_wait_for_a_pong() {
-    let mut writer = at_work();
+    let mut writer = Writer::at_work();
     writer.wait(60);
     writer.is_pinged(1);
     writer.wait(20);
@@ -105,20 +95,20 @@ fn a_new_socket_restarts_the_wait_for_a_pong() {
 #[test]
 fn a_turn_without_a_socket_ends_after_the_grace() {
     for (seconds, rules) in [(8, &NOTHING[..]), (12, &FOUND)] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         writer.ingest_ends(1);
         writer.wait(seconds);
         assert_eq!(completed(writer), rules, "{seconds}");
     }
     for (seconds, rules) in [(8, &NOTHING[..]), (12, &FOUND)] {
-        let mut given_up = at_work();
+        let mut given_up = Writer::at_work();
         given_up.ingest_ends(1);
         given_up.wait(5);
         given_up.gives_up_ingest(1);
         given_up.wait(seconds);
         assert_eq!(completed(given_up), rules, "{seconds}");
     }
-    let mut back = at_work();
+    let mut back = Writer::at_work();
     back.ingest_ends(1);
     back.opens_ingest(1);
     back.wait(25);
@@ -127,7 +117,7 @@ fn a_turn_without_a_socket_ends_after_the_grace() {
 
 #[test]
 fn an_older_socket_that_lingers_does_not_stop_the_grace() {
-    let mut writer = at_work();
+    let mut writer = Writer::at_work();
     writer.opens_ingest(1);
     writer.ingest_ends(1);
     writer.wait(25);
@@ -142,7 +132,7 @@ fn a_turn_ends_after_the_idle_unless_kilo_is_busy_again() {
         (false, 20, &FOUND),
         (true, 20, &NOTHING),
     ] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         writer.idle();
         writer.part("a1", "p1", "output does not cancel it");
         if is_busy {
@@ -173,12 +163,12 @@ fn an_idle_before_the_acceptance_counts_if_the_message_was_reported() {
 
 #[test]
 fn a_turn_ends_with_its_run() {
-    let mut replaced = at_work();
+    let mut replaced = Writer::at_work();
     replaced.bound(2);
     assert_eq!(completed(replaced), FOUND);
 
     for (is_at_once, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         writer.wrapper_sends(1, "error", json!({"fatal": true}));
         let data = json!({"completionSource": "wrapper_failure", "reason": "wrapper_error"});
         writer.at_once(|writer| {
@@ -205,7 +195,7 @@ fn waits_begin_anew_after_a_fault() {
         (&reset, 60, &NOTHING),
         (&reset, 120, &FOUND),
     ] {
-        let mut writer = at_work();
+        let mut writer = Writer::at_work();
         writer.wait(60);
         writer.world(WorldEvent::of(fault));
         writer.world(WorldEvent::Ended {
@@ -214,7 +204,7 @@ fn waits_begin_anew_after_a_fault() {
         writer.wait(seconds);
         assert_eq!(completed(writer), rules, "{seconds}");
     }
-    let mut lasting = at_work();
+    let mut lasting = Writer::at_work();
     lasting.world(WorldEvent::of(&cut));
     lasting.wait(500);
     assert_eq!(completed(lasting), NOTHING);
@@ -222,7 +212,7 @@ fn waits_begin_anew_after_a_fault() {
 
 #[test]
 fn a_deadline_survives_a_crash_of_the_server() {
-    let mut writer = at_work();
+    let mut writer = Writer::at_work();
     writer.world(WorldEvent::of(&Fault::crash(SERVER)));
     writer.wait(5);
     writer.world(WorldEvent::Ended {

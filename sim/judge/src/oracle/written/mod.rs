@@ -83,7 +83,18 @@ impl Writer {
         Self::with_target(message, Value::Null)
     }
 
-    /// The same, with a callback.
+    /// The same, with the message accepted in run 1, whose ingest is open.
+    pub(super) fn at_work() -> Self {
+        let mut writer = Self::started("m1");
+        writer.queued("m1");
+        writer.bound(1);
+        writer.opens_ingest(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer
+    }
+
+    /// The same as [`Writer::started`], with a callback.
     pub(super) fn with_callback(message: &str) -> Self {
         Self::with_target(message, json!({"url": "http://receiver:9200/callback"}))
     }
