@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The length of an escape such as `\u00e9`.
 const ESCAPE_LENGTH: usize = 6;
-/// The escape of U+FFFD, which stands for a lone surrogate.
+/// The escape of U+FFFD, which replaces a lone surrogate.
 const REPLACEMENT: &[u8; ESCAPE_LENGTH] = br"\ufffd";
 
 /// Why a text is not JSON that the server reads. The message does not repeat the text.
@@ -78,7 +78,7 @@ fn without_lone_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
     text
 }
 
-/// The UTF-16 code unit of the escape at `at`, if there is one.
+/// The UTF-16 code unit of the escape at `at`; `None` without an escape.
 fn code_unit(text: &[u8], at: usize) -> Option<u16> {
     let digits = text.get(at..at + ESCAPE_LENGTH)?.strip_prefix(br"\u")?;
     let digits = std::str::from_utf8(digits).ok()?;
