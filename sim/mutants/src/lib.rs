@@ -13,7 +13,7 @@ mod settlement;
 mod stream;
 mod wrapper;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use turnstile_fault::WrapperBehaviour;
 use turnstile_reference::host::interception::Interceptor;
@@ -97,4 +97,9 @@ impl Rule {
 /// The id of a session.
 fn id_of(session: &Session) -> &SessionId {
     &session.metadata().identity.session_id
+}
+
+/// Locks the state of a mutant, also after a panic in another thread.
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

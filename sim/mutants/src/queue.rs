@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::json;
 use turnstile_profile::Profile;
@@ -15,7 +15,7 @@ use turnstile_reference::session::events::{Event, name};
 use turnstile_reference::session::{CallbackOwner, Effect, Input, Session, Stored};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::id_of;
+use crate::{id_of, lock};
 
 /// Exhausts a delivery one attempt early; violates R4.9.
 pub fn exhaust_one_attempt_early(profile: &mut Profile) {
@@ -32,7 +32,7 @@ pub struct LosesPending {
 
 impl Interceptor for LosesPending {
     fn before(&self, session: &Session, _: &mut Input) -> Memory {
-        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at_work = lock(&self.at_work);
         if !at_work.contains(id_of(session)) {
             at_work.insert(id_of(session).clone());
         }
@@ -40,7 +40,7 @@ impl Interceptor for LosesPending {
     }
 
     fn read(&self, stored: &mut Stored) {
-        let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        let at_work = lock(&self.at_work);
         if !at_work.contains(&stored.metadata.identity.session_id) {
             stored.messages.retain(|message| !message.is_queued());
         }
@@ -56,7 +56,7 @@ pub struct KeepsEndedPending {
 
 impl Interceptor for KeepsEndedPending {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         let session = id_of(decided.session);
         let was_queued = |message: &&Cow<'_, Message>| {
             let before = moment.before.message(&message.id);
@@ -120,13 +120,13 @@ impl Interceptor for DropsExhausted {
                 outbox.retain(|owed| *owed != json!(id));
             }
         });
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dropped = lock(&self.dropped);
         dropped.insert(id);
         Memory::IsReread
     }
 
     fn read(&self, stored: &mut Stored) {
-        let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = lock(&self.dropped);
         stored.messages.retain(|message| !dropped.contains(&message.id));
     }
 }
@@ -171,13 +171,13 @@ impl Interceptor for AdmitsRepeats {
         let Some(id) = Self::repeated(session, input) else {
             return Memory::Stays;
         };
-        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hidden = lock(&self.hidden);
         hidden.insert(id_of(session).clone(), id);
         Memory::IsReread
     }
 
     fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hidden = lock(&self.hidden);
         match hidden.remove(id_of(decided.session)) {
             Some(id) if decided.session.message(&id).is_none() => Memory::IsReread,
             _ => Memory::Stays,
@@ -185,7 +185,7 @@ impl Interceptor for AdmitsRepeats {
     }
 
     fn read(&self, stored: &mut Stored) {
-        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let hidden = lock(&self.hidden);
         if let Some(id) = hidden.get(&stored.metadata.identity.session_id) {
             stored.messages.retain(|message| message.id != *id);
         }

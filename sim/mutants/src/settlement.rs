@@ -1,7 +1,7 @@
 //! A mutant whose terminal states are not final (protocol §6).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::{MessageId, SessionId};
@@ -9,6 +9,8 @@ use turnstile_reference::model::message::{Message, State};
 use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::kilo::KiloEvent;
 use turnstile_reference::session::{Input, Session, Stored};
+
+use crate::{id_of, lock};
 
 /// Ends a terminal message again when the assistant answers it later; violates R6.1. Hides the end from the decision.
 #[derive(Default)]
@@ -32,8 +34,8 @@ impl Interceptor for EndsAgain {
     fn before(&self, session: &Session, input: &mut Input) -> Memory {
         match answered(session, input) {
             Some(message) if message.is_terminal() => {
-                let mut reopened = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
-                let session = session.metadata().identity.session_id.clone();
+                let mut reopened = lock(&self.reopened);
+                let session = id_of(session).clone();
                 reopened.insert(session, message.id.clone());
                 Memory::IsReread
             }
@@ -42,8 +44,8 @@ impl Interceptor for EndsAgain {
     }
 
     fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut reopened = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(id) = reopened.remove(&decided.session.metadata().identity.session_id) else {
+        let mut reopened = lock(&self.reopened);
+        let Some(id) = reopened.remove(id_of(decided.session)) else {
             return Memory::Stays;
         };
         match decided.session.message(&id) {
@@ -53,7 +55,7 @@ impl Interceptor for EndsAgain {
     }
 
     fn read(&self, stored: &mut Stored) {
-        let reopened = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+        let reopened = lock(&self.reopened);
         let id = reopened.get(&stored.metadata.identity.session_id);
         for message in &mut stored.messages {
             if Some(&message.id) == id {

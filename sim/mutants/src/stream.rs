@@ -1,7 +1,7 @@
 //! Mutants of the rules of the stream and of session views (protocol §9).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -15,6 +15,8 @@ use turnstile_reference::model::metadata::Metadata;
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::events::name;
 use turnstile_reference::session::{Session, Stored};
+
+use crate::lock;
 
 /// Omits messages that failed in the queue from the snapshot; violates R9.57.
 pub struct HidesFailed;
@@ -85,7 +87,7 @@ struct KnowsTargets(Mutex<BTreeMap<String, Value>>);
 
 impl KnowsTargets {
     fn remember(&self, metadata: &Metadata) {
-        let mut targets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut targets = lock(&self.0);
         targets.insert(metadata.identity.session_id.to_string(), json!(metadata.callback));
     }
 
@@ -95,7 +97,7 @@ impl KnowsTargets {
             return Response::from_parts(parts, Body::empty());
         };
         let mut reply: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let targets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let targets = lock(&self.0);
         let session = reply["result"]["data"]["sessionId"].as_str();
         if let Some(target) = session.and_then(|session| targets.get(session)) {
             reply["result"]["data"]["callbackTarget"] = target.clone();

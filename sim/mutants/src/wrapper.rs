@@ -1,7 +1,7 @@
 //! Mutants of the rules of wrapper runs, fences and sockets (protocol §5, §7).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
@@ -10,6 +10,7 @@ use turnstile_reference::session::wrapper::IngestClaim;
 use turnstile_reference::session::{Effect, Input, Reply, Session, SocketId, Stored, ToWrapper};
 
 use crate::core_row::{CoreRow, change_core};
+use crate::{id_of, lock};
 
 /// Sends the kill of an interrupted run to the next run, too; violates R6.26.
 #[derive(Default)]
@@ -20,8 +21,8 @@ pub struct KeepsAbort {
 
 impl Interceptor for KeepsAbort {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut interrupted = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = &decided.session.metadata().identity.session_id;
+        let mut interrupted = lock(&self.interrupted);
+        let session = id_of(decided.session);
         let is_released = |effect: &Effect| matches!(effect, Effect::StopWrapper(_));
         match (moment.input, &decided.reply) {
             (Input::Interrupt, _) if decided.effects.iter().any(is_released) => {
@@ -65,7 +66,7 @@ pub struct AcceptsStaleFence {
 impl AcceptsStaleFence {
     /// Has an input come from a wrapper of the current run. Returns the run that has to be revived for that.
     fn pass_off(&self, run: &Value, session: &SessionId, input: &mut Input) -> Option<Value> {
-        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sockets = lock(&self.sockets);
         match input {
             Input::IngestOpened { claim, .. } if run.is_null() => {
                 return Some(json!({"id": claim.run, "fence": claim.fence}));
@@ -94,17 +95,17 @@ impl AcceptsStaleFence {
 impl Interceptor for AcceptsStaleFence {
     fn before(&self, session: &Session, input: &mut Input) -> Memory {
         let run = CoreRow::of(session).0["run"].take();
-        let session = &session.metadata().identity.session_id;
+        let session = id_of(session);
         let Some(revived) = self.pass_off(&run, session, input) else {
             return Memory::Stays;
         };
-        let mut all_revived = self.revived.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all_revived = lock(&self.revived);
         all_revived.insert(session.clone(), revived);
         Memory::IsReread
     }
 
     fn read(&self, stored: &mut Stored) {
-        let mut revived = self.revived.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut revived = lock(&self.revived);
         if let Some(run) = revived.remove(&stored.metadata.identity.session_id) {
             let mut core = CoreRow::from(&stored.core);
             core.0["run"] = run;
@@ -114,9 +115,9 @@ impl Interceptor for AcceptsStaleFence {
 
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         if let (Input::IngestOpened { socket, .. }, Reply::Ingest(Ok(()))) = (moment.input, &decided.reply) {
-            let session = decided.session.metadata().identity.session_id.clone();
+            let session = id_of(decided.session).clone();
             let run = CoreRow::of(decided.session).0["run"].take();
-            let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sockets = lock(&self.sockets);
             sockets.insert((session, *socket), run);
         }
         Memory::Stays

@@ -1,13 +1,15 @@
 //! The texts of assistant messages, as a mutant sees them pass.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::MessageId;
 use turnstile_reference::session::Input;
 use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::kilo::{KiloEvent, ReplyEnd};
+
+use crate::lock;
 
 /// Records what assistant messages say.
 #[derive(Default)]
@@ -24,7 +26,7 @@ struct Heard {
 impl Answers {
     /// The text of the first finished assistant message of a turn.
     pub fn first_of(&self, turn: &MessageId) -> Option<String> {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = lock(&self.0);
         heard
             .finished
             .get(turn)?
@@ -34,7 +36,7 @@ impl Answers {
 
     /// The text of the last finished assistant message of a turn.
     pub fn last_of(&self, turn: &MessageId) -> Option<String> {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = lock(&self.0);
         heard
             .finished
             .get(turn)?
@@ -59,7 +61,7 @@ impl Interceptor for Answers {
         let Input::IngestEvent { frame, .. } = moment.input else {
             return Memory::Stays;
         };
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = lock(&self.0);
         match frame.meaning() {
             Meaning::Kilo(KiloEvent::PartUpdated { part: Some(part) }) => {
                 let content = &frame.data()["properties"]["part"];

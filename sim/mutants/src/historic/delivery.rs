@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -13,7 +13,7 @@ use turnstile_reference::session::events::EventRow;
 use turnstile_reference::session::{Effect, Input, Stored};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::id_of;
+use crate::{id_of, lock};
 
 /// Counts the delay from the beginning of the attempt that failed; violates R4.23.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct DelaysFromAttempt {
 
 impl Interceptor for DelaysFromAttempt {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut began = lock(&self.began);
         for effect in &decided.effects {
             if let Effect::Deliver(delivery) = effect {
                 began.insert(delivery.message.id.clone(), moment.now);
@@ -72,7 +72,7 @@ impl Interceptor for CountsCutShort {
             }
             _ => self.released(decided),
         };
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_flight = lock(&self.in_flight);
         if let Input::Delivered { message, .. } = moment.input {
             in_flight.remove(message);
         }
@@ -102,7 +102,7 @@ impl CountsCutShort {
         if !decided.effects.iter().any(is_release) {
             return None;
         }
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_flight = lock(&self.in_flight);
         let mut of_session = decided.session.messages().map(|message| &message.id);
         let cut_short = of_session.find(|id| in_flight.contains(*id)).cloned()?;
         in_flight.remove(&cut_short);
@@ -125,8 +125,8 @@ pub struct ExhaustsInTwoCommits {
 
 impl Interceptor for ExhaustsInTwoCommits {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        self.strand(moment, decided);
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.strand(decided);
+        let mut owed = lock(&self.owed);
         let session = id_of(decided.session).clone();
         if let Some((messages, events)) = owed.remove(&session) {
             decided.commit.core.get_or_insert_with(|| decided.session.core());
@@ -161,7 +161,7 @@ impl Interceptor for ExhaustsInTwoCommits {
     }
 
     fn read(&self, stored: &mut Stored) {
-        let mut stranded = self.stranded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stranded = lock(&self.stranded);
         let has_no_drain = CoreRow::from(&stored.core).deadline("drain").is_null();
         let head = stored.messages.iter().filter(|message| message.is_queued());
         if let Some(head) = head.min_by_key(|message| message.created_at)
@@ -175,8 +175,8 @@ impl Interceptor for ExhaustsInTwoCommits {
 
 impl ExhaustsInTwoCommits {
     /// Leaves a stranded message undelivered, and everything behind it.
-    fn strand(&self, _: &Moment<'_>, decided: &mut Decided<'_>) {
-        let stranded = self.stranded.lock().unwrap_or_else(PoisonError::into_inner);
+    fn strand(&self, decided: &mut Decided<'_>) {
+        let stranded = lock(&self.stranded);
         let is_stranded = |effect: &Effect| matches!(effect, Effect::Deliver(delivery) if stranded.contains(&delivery.message.id));
         decided.effects.retain(|effect| !is_stranded(effect));
     }

@@ -1,7 +1,7 @@
 //! Historic bugs of the disconnect grace: other deadlines of the run go on while the wrapper is away (protocol §7).
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::json;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
@@ -11,7 +11,7 @@ use turnstile_reference::session::events::Event;
 use turnstile_reference::session::{Effect, Input, Reply};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::id_of;
+use crate::{id_of, lock};
 
 /// The deadlines of a run, which all stand in the core of its session.
 const OF_A_RUN: [&str; 5] = ["grace", "ping", "pong", "noOutput", "reconciliation"];
@@ -25,7 +25,7 @@ pub struct DeadlinesFireInGrace {
 
 impl Interceptor for DeadlinesFireInGrace {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        let mut cut_short = self.cut_short.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cut_short = lock(&self.cut_short);
         let session = id_of(decided.session);
         let (before, after) = (CoreRow::of(moment.before), CoreRow::of(decided.session));
         let Some(grace) = after.deadline_at("grace") else {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::json;
@@ -16,7 +16,7 @@ use turnstile_reference::session::kilo::KiloEvent;
 use turnstile_reference::session::{Effect, Input, Session, SocketId};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::id_of;
+use crate::{id_of, lock};
 
 /// The close code of a socket with a stale fence (R5.61).
 const STALE: u16 = 4401;
@@ -29,19 +29,16 @@ fn frame_of(input: &Input) -> Option<&Frame> {
     }
 }
 
-/// Undoes a decision, except for events of the type `kept`, and has the session read again.
-fn undo_except(kept: &str, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+/// Undoes a decision, except for events of the type `kept`, if any, and has the session read again.
+fn undo_except(kept: Option<&str>, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+    let is_kept = |event: &Event| kept == Some(event.stream_event_type.as_str());
     decided.commit.messages.clear();
     decided.commit.metadata = None;
     decided.commit.needs_resuming = true;
-    decided
-        .commit
-        .events
-        .to_mut()
-        .retain(|row| row.event.stream_event_type == kept);
+    decided.commit.events.to_mut().retain(|row| is_kept(&row.event));
     decided
         .effects
-        .retain(|effect| matches!(effect, Effect::Broadcast(event) if event.stream_event_type == kept));
+        .retain(|effect| matches!(effect, Effect::Broadcast(event) if is_kept(event)));
     let mut core = CoreRow::of(moment.before);
     let after = CoreRow::of(decided.session);
     // Ids of events are never given twice, and the calendar is moved in the same commit.
@@ -61,7 +58,7 @@ impl Interceptor for CompleteSettlesNothing {
             frame_of(moment.input).filter(|frame| matches!(frame.meaning(), Meaning::Complete { .. }));
         match frame {
             Some(frame) if moment.before.messages().any(Message::is_accepted) => {
-                undo_except(frame.stream_event_type(), moment, decided)
+                undo_except(Some(frame.stream_event_type()), moment, decided)
             }
             _ => Memory::Stays,
         }
@@ -82,7 +79,7 @@ impl Interceptor for InterruptLeavesAccepted {
             .iter()
             .filter(|effect| matches!(effect, Effect::Send(..)));
         let sent: Vec<Effect> = sent.cloned().collect();
-        let memory = undo_except("", moment, decided);
+        let memory = undo_except(None, moment, decided);
         decided.effects = sent;
         memory
     }
@@ -152,7 +149,7 @@ pub struct RelaysAfterInterrupt {
 impl Interceptor for RelaysAfterInterrupt {
     fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         let session = id_of(decided.session).to_string();
-        let mut left_open = self.left_open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_open = lock(&self.left_open);
         match moment.input {
             Input::Interrupt => decided.effects.retain(|effect| match effect {
                 Effect::Close(socket, STALE) => {

@@ -1,7 +1,7 @@
 //! A historic bug of the store: records of another version lock their sessions out (protocol §10).
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Json;
 use axum::extract::Request;
@@ -13,6 +13,8 @@ use serde_json::json;
 use turnstile_reference::host::interception::Interceptor;
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::Stored;
+
+use crate::lock;
 
 /// Refuses what concerns sessions that were stored before the server started, as a server does that cannot read
 /// fields of a newer version after a rollback; violates R10.42.
@@ -52,7 +54,7 @@ impl StoredBefore {
             return false;
         };
         let query = percent_decode_str(query).decode_utf8_lossy();
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = lock(&self.0);
         request.uri().path().starts_with("/trpc/")
             && sessions.iter().any(|session| query.contains(session.as_str()))
     }
@@ -60,7 +62,7 @@ impl StoredBefore {
 
 impl Interceptor for StoredBefore {
     fn read(&self, stored: &mut Stored) {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = lock(&self.0);
         sessions.insert(stored.metadata.identity.session_id.to_string());
     }
 }

@@ -1,7 +1,7 @@
 //! Historic bugs of the stream: what a client is shown when it connects (protocol §9).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request};
@@ -15,7 +15,7 @@ use turnstile_reference::session::events::{self, name};
 use turnstile_reference::session::{Session, Stored};
 
 use crate::core_row::CoreRow;
-use crate::id_of;
+use crate::{id_of, lock};
 
 /// Shows failures in the queue for ever, although a later message was accepted; violates R9.69.
 pub struct SnapshotKeepsSuperseded;
@@ -78,14 +78,14 @@ impl KnowsLastEvents {
             let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find_map(|(key, value)| (key == name).then_some(value))
         };
-        let last_events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_events = lock(&self.0);
         let last = value("cloudAgentSessionId").and_then(|session| last_events.get(session));
         let from_id = value("fromId").and_then(|from_id| from_id.parse::<u64>().ok());
         uri.path() == "/stream" && last.zip(from_id).is_some_and(|(last, from_id)| from_id > *last)
     }
 
     fn note(&self, session: &str, last_event: u64) {
-        let mut last_events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_events = lock(&self.0);
         last_events.insert(session.to_owned(), last_event);
     }
 }
