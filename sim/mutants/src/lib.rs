@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod core_row;
+mod handover;
 mod historic;
 mod queue;
 mod rule;
@@ -80,6 +81,10 @@ impl Rule {
             Self::HeartbeatIsNoOutput => Arc::new(settling::HeartbeatPostpones::NO_OUTPUT),
             Self::HeartbeatKeepsPing => Arc::new(settling::HeartbeatPostpones::PING),
             Self::InterruptSilencesRun => Arc::<settling::RelaysAfterInterrupt>::default(),
+            Self::RetryKeepsImages => Arc::new(handover::DropsImagesOnRetry),
+            Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
+            Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
+            Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

@@ -41,6 +41,10 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
         }
+        Rule::RetryKeepsImages
+        | Rule::TurnHasItsAgent
+        | Rule::VariantSurvivesCrash
+        | Rule::BranchReachesWrapper => "wrapper-gets-what-was-asked",
     }
 }
 
@@ -81,6 +85,10 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::UnknownFieldsAreIgnored => "suite/crash/record-of-a-newer-server",
         Rule::FinalizingWrapperQueues => "suite/wrapper/prompt-while-finalizing",
         Rule::FutureCursorIsAnswered => "suite/stream/cursor-in-the-future",
+        Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
+        Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
+        Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
+        Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
     }
 }
 
