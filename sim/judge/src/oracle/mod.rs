@@ -15,6 +15,7 @@ mod callback_content;
 mod callback_repeats;
 mod callback_target;
 mod complete_settles;
+mod entity_rows;
 mod event_ids;
 mod execution_id;
 mod exhaustion;
@@ -38,6 +39,7 @@ mod pending_limit;
 mod preparing;
 mod queue_moves;
 mod reconciliation;
+mod relay;
 mod replay;
 mod runs;
 mod same_badges;
@@ -148,7 +150,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 33] = [
+pub static ORACLES: [Oracle; 35] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -164,9 +166,11 @@ pub static ORACLES: [Oracle; 33] = [
     unhealthy::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
+    entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
     preparing::ORACLE,
+    relay::ORACLE,
     own_names::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
