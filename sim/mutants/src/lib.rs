@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod core_row;
+mod handover;
 mod historic;
 mod queue;
 mod rule;
@@ -88,6 +89,10 @@ impl Rule {
             Self::SessionUpdatesAreKept => Arc::new(stream_content::ForgetsUpdates),
             Self::VersionsShareARow => Arc::new(stream_content::KeepsEveryVersion),
             Self::RemovedPartGetsANewRow => Arc::new(stream_content::RevivesRows),
+            Self::RetryKeepsImages => Arc::new(handover::DropsImagesOnRetry),
+            Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
+            Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
+            Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

@@ -98,6 +98,10 @@ rules! {
         SessionUpdatesAreKept: "Updates of kilo's session are kept", ["R9.26"];
         VersionsShareARow: "A later version of an entity overwrites the row of the first one", ["R9.27"];
         RemovedPartGetsANewRow: "A part that was removed and comes back gets a new row", ["R9.30"];
+        RetryKeepsImages: "A repeated delivery has the images of its message", ["R5.80"];
+        TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
+        VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];
+        BranchReachesWrapper: "The wrapper is told the branch that was asked", ["R5.27", "R5.72"];
     }
 }
 

@@ -47,6 +47,10 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
         }
+        Rule::RetryKeepsImages
+        | Rule::TurnHasItsAgent
+        | Rule::VariantSurvivesCrash
+        | Rule::BranchReachesWrapper => "wrapper-gets-what-was-asked",
     }
 }
 
@@ -93,6 +97,10 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::SessionUpdatesAreKept => "suite/stream/every-kind-of-frame",
         Rule::VersionsShareARow => "suite/wrapper/parts-updated",
         Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
+        Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
+        Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
+        Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
+        Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
     }
 }
 

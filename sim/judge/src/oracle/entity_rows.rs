@@ -186,7 +186,7 @@ mod tests {
             if is_removed {
                 removes(&mut writer);
             }
-            writer.stream_ends(OBSERVER);
+            writer.client_leaves(OBSERVER);
             let from = if is_removed { 4 } else { 3 };
             writer.client_replays(OBSERVER, from, from..from);
             writer.part("a1", "p1", "two");

@@ -1,13 +1,14 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
+//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
 //! `transcript` derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted:
 //! an oracle reports a finding only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod asked;
 mod attempts;
 mod batches;
 mod callback_arrives;
@@ -24,6 +25,7 @@ mod fifo;
 mod frames;
 mod gate_wait;
 mod gateway_is_empty;
+mod given;
 mod grace;
 pub mod history;
 mod internal_errors;
@@ -150,13 +152,14 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 35] = [
+pub static ORACLES: [Oracle; 36] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
     pending_limit::ORACLE,
     exhaustion::ORACLE,
     queue_moves::ORACLE,
+    given::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,

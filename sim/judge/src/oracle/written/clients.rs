@@ -109,10 +109,10 @@ impl Writer {
         self.client_receives_frame(client, frame);
     }
 
-    /// A client's stream ends.
-    pub(in crate::oracle) fn stream_ends(&mut self, client: &str) {
+    /// A client closes its stream.
+    pub(in crate::oracle) fn client_leaves(&mut self, client: &str) {
         let socket = self.book().streams[client];
-        let (code, by) = (None, ClosedBy::Lost);
+        let (code, by) = (Some(1000), ClosedBy::Itself);
         self.observes(client, Observation::SocketClosed { socket, code, by });
     }
 

@@ -107,6 +107,11 @@ impl Writer {
 
     /// The same, with this callback target.
     pub(super) fn with_target(message: &str, target: Value) -> Self {
+        Self::started_with(message, json!({"options": {"callbackTarget": target}}))
+    }
+
+    /// The same, with this input.
+    pub(super) fn started_with(message: &str, input: Value) -> Self {
         let epoch: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut writer = Self {
             trace: Trace::new(epoch),
@@ -121,7 +126,7 @@ impl Writer {
             profile: Profile::default(),
             shows_everything: false,
         };
-        writer.starts_with(message, target);
+        writer.starts_with(message, input);
         writer
     }
 
@@ -143,11 +148,11 @@ impl Writer {
 
     /// A new session is started, without a callback.
     pub(super) fn starts(&mut self, message: &str) {
-        self.starts_with(message, Value::Null);
+        self.starts_with(message, json!({"options": {"callbackTarget": null}}));
     }
 
-    fn starts_with(&mut self, message: &str, target: Value) {
-        self.acked("start", message, json!({"options": {"callbackTarget": target}}));
+    fn starts_with(&mut self, message: &str, input: Value) {
+        self.acked("start", message, input);
         self.client_opens(OBSERVER, 0);
         self.client_is_connected(OBSERVER);
     }
