@@ -91,6 +91,13 @@ rules! {
     }
     // Bugs that one oracle alone can see.
     blind {
+        DeltasReachEveryClient: "Deltas reach every client, however many are connected", ["R9.43"];
+        FramesKeepTheirOrder: "A stream has the order of the wrapper's frames", ["R9.43"];
+        FramesAreShownOnce: "A frame is shown once, also after the wrapper has reconnected", ["R9.43"];
+        FramesAreUnchanged: "A stream shows the wrapper's frames with all their fields", ["R9.43"];
+        SessionUpdatesAreKept: "Updates of kilo's session are kept", ["R9.26"];
+        VersionsShareARow: "A later version of an entity overwrites the row of the first one", ["R9.27"];
+        RemovedPartGetsANewRow: "A part that was removed and comes back gets a new row", ["R9.30"];
         RetryKeepsImages: "A repeated delivery has the images of its message", ["R5.80"];
         TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
         VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];

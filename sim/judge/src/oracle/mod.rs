@@ -18,6 +18,7 @@ mod callback_target;
 mod callback_times;
 mod complete_settles;
 mod delivery_times;
+mod entity_rows;
 mod event_ids;
 mod execution_id;
 mod exhaustion;
@@ -42,6 +43,7 @@ mod pending_limit;
 mod preparing;
 mod queue_moves;
 mod reconciliation;
+mod relay;
 mod replay;
 mod runs;
 mod same_badges;
@@ -198,7 +200,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 36] = [
+pub static ORACLES: [Oracle; 38] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -216,9 +218,11 @@ pub static ORACLES: [Oracle; 36] = [
     unhealthy::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
+    entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
     preparing::ORACLE,
+    relay::ORACLE,
     own_names::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,

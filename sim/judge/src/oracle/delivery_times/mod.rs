@@ -117,7 +117,8 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
         && session
             .ingests()
             .all(|ingest| !ingest.closed_at.iter().any(is_near))
-        && free_from(session, first.from).is_some_and(|free_from| !is_near(&free_from));
+        && free_from(session, first.from)
+            .is_some_and(|free_from| free_from == Duration::ZERO || !is_near(&free_from));
     let is_early = first.from + tolerance < admitted_at + delay;
     (is_alone && is_early).then(|| {
         let text = format!(
@@ -207,7 +208,7 @@ mod tests {
 
     /// A message was admitted.
     fn admitted() -> Writer {
-        let mut writer = Writer::started("m1").keeps_time();
+        let mut writer = Writer::started("m1").showing_everything();
         writer.at_once(|writer| writer.queued("m1"));
         writer
     }
@@ -236,7 +237,7 @@ mod tests {
             assert_eq!(texts.is_empty(), part.is_empty(), "{texts}");
             assert!(texts.contains(part), "{texts}");
         }
-        let mut early = Writer::started("m1").keeps_time();
+        let mut early = Writer::started("m1").showing_everything();
         early.at_once(|writer| {
             writer.queued("m1");
             accepted(writer);

@@ -35,9 +35,6 @@ const SESSION: &str = "s";
 /// The root kilo session of every session.
 const ROOT: &str = "root";
 
-/// Oracles of exact times. The records of a written trace are a second apart, so they judge only traces that say so.
-const TIMED: [&str; 2] = ["callbacks-are-on-time", "deliveries-are-on-time"];
-
 /// Time that passes before the harness reads the log, in seconds.
 const SETTLING: u64 = 30 * 60;
 
@@ -61,9 +58,17 @@ pub(super) struct Writer {
     books: BTreeMap<String, Book>,
     waiters: Value,
     profile: Profile,
-    /// Whether the oracles in [`TIMED`] judge the trace.
-    keeps_time: bool,
+    /// Whether it shows all that is sent, at the time at which it is sent. Other traces show only what matters to their
+    /// test, with a second between two records.
+    shows_everything: bool,
 }
+
+/// The oracles that only judge traces that show everything.
+const JUDGES_OF_EVERYTHING: [&str; 3] = [
+    "relay-is-exact",
+    "callbacks-are-on-time",
+    "deliveries-are-on-time",
+];
 
 /// The state of one session.
 #[derive(Clone, Default)]
@@ -123,21 +128,21 @@ impl Writer {
             books: BTreeMap::new(),
             waiters: json!({"tags": [], "liveResponses": 0}),
             profile: Profile::default(),
-            keeps_time: false,
+            shows_everything: false,
         };
         writer.starts_with(message, input);
         writer
     }
 
+    /// The trace is judged as one that shows all that is sent, at the time at which it is sent.
+    pub(super) fn showing_everything(mut self) -> Self {
+        self.shows_everything = true;
+        self
+    }
+
     /// Sets the profile that the server is judged by.
     pub(super) fn judged_by(&mut self, profile: Profile) {
         self.profile = profile;
-    }
-
-    /// The oracles in [`TIMED`] judge the trace too.
-    pub(super) fn keeps_time(mut self) -> Self {
-        self.keeps_time = true;
-        self
     }
 
     /// Makes another session the current one.
@@ -313,7 +318,9 @@ impl Writer {
             ..RunContext::default()
         };
         let mut findings = judge(&History::read_under(&self.trace, context));
-        findings.retain(|finding| self.keeps_time || !TIMED.contains(&&*finding.rule));
+        let is_ignored =
+            |finding: &Finding| !self.shows_everything && JUDGES_OF_EVERYTHING.contains(&&*finding.rule);
+        findings.retain(|finding| !is_ignored(finding));
         findings
     }
 }
