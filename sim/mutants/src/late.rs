@@ -14,25 +14,36 @@ const LATE: Duration = Duration::from_millis(1500);
 /// How early a timer fires.
 const EARLY: Duration = Duration::from_secs(5);
 
-/// Changes a duration of the profile so that it violates `rule`. Returns false if it is not a rule about a duration.
+/// Changes a value of the profile so that it violates `rule`. Returns false if the rule needs another change.
 pub fn mistime(rule: Rule, profile: &mut Profile) -> bool {
     match rule {
         Rule::EnqueueRetryIsPrompt => profile.enqueue_retry_delay += LATE,
-        Rule::EnqueueRetryWaits => {
-            profile.enqueue_retry_delay = profile.enqueue_retry_delay.saturating_sub(EARLY)
-        }
+        Rule::EnqueueRetryWaits => shorten(&mut profile.enqueue_retry_delay),
         Rule::CallbackRetryIsPrompt => profile.callback_retry_base += LATE,
-        Rule::CallbackRetryWaits => {
-            profile.callback_retry_base = profile.callback_retry_base.saturating_sub(EARLY)
-        }
+        Rule::CallbackRetryWaits => shorten(&mut profile.callback_retry_base),
         Rule::DrainIsPrompt => profile.drain_delay += LATE,
         Rule::DrainWaits => profile.drain_delay /= 2,
         Rule::WarmRetryIsPrompt => postpone(&mut profile.delivery_retry_delays_warm),
         Rule::ColdRetryIsPrompt => postpone(&mut profile.delivery_retry_delays_cold),
+        Rule::PingIsPrompt => profile.ping_interval += LATE,
+        Rule::PingWaits => shorten(&mut profile.ping_interval),
+        Rule::GraceIsPrompt => profile.disconnect_grace += LATE,
+        Rule::GraceLasts => shorten(&mut profile.disconnect_grace),
+        Rule::PongTimeoutIsPrompt => profile.pong_timeout += LATE,
+        Rule::PongTimeoutLasts => shorten(&mut profile.pong_timeout),
+        Rule::NoOutputIsPrompt => profile.no_output_timeout += LATE,
+        Rule::NoOutputLasts => shorten(&mut profile.no_output_timeout),
+        Rule::ReconciliationIsPrompt => profile.idle_reconciliation_delay += LATE,
+        Rule::ReconciliationWaits => shorten(&mut profile.idle_reconciliation_delay),
+        Rule::UnfinishedReplyIsNone => profile.unfinished_reply_counts = true,
         Rule::CallbackIsPrompt => profile.callback_latency += LATE,
         _ => return false,
     }
     true
+}
+
+fn shorten(duration: &mut Duration) {
+    *duration = duration.saturating_sub(EARLY);
 }
 
 fn postpone(delays: &mut [Duration]) {

@@ -5,6 +5,7 @@
 //! covers one part of the protocol. Which oracle must detect a mutant is not stated here.
 
 mod callbacks;
+mod causes;
 mod core_row;
 mod handover;
 mod historic;
@@ -98,6 +99,11 @@ impl Rule {
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
+            Self::BusyCancelsReconciliation => Arc::new(causes::LeavesDeadline::RECONCILIATION),
+            Self::PongAnswersPing => Arc::new(causes::LeavesDeadline::PONG),
+            Self::OutputMovesNoOutput => Arc::new(causes::LeavesDeadline::NO_OUTPUT),
+            Self::LossIsNoError => Arc::new(causes::BlamesLoss::ON_AN_ERROR),
+            Self::LossIsNoInterrupt => Arc::new(causes::BlamesLoss::ON_AN_INTERRUPT),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue
@@ -116,6 +122,17 @@ impl Rule {
             | Self::DrainWaits
             | Self::WarmRetryIsPrompt
             | Self::ColdRetryIsPrompt
+            | Self::PingIsPrompt
+            | Self::PingWaits
+            | Self::GraceIsPrompt
+            | Self::GraceLasts
+            | Self::PongTimeoutIsPrompt
+            | Self::PongTimeoutLasts
+            | Self::NoOutputIsPrompt
+            | Self::NoOutputLasts
+            | Self::ReconciliationIsPrompt
+            | Self::ReconciliationWaits
+            | Self::UnfinishedReplyIsNone
             | Self::CallbackIsPrompt => return None,
         })
     }

@@ -110,6 +110,22 @@ rules! {
         DrainWaits: "The head of the queue is not delivered before the drain delay has passed", ["R3.14"];
         WarmRetryIsPrompt: "A failed delivery in a warm session is repeated after its delay, not later", ["R4.7"];
         ColdRetryIsPrompt: "A failed delivery in a cold session is repeated after its delay, not later", ["R4.8"];
+        PingIsPrompt: "A wrapper is pinged an interval after its last sign of life, not later", ["R7.2"];
+        PingWaits: "A wrapper is not pinged before an interval has passed since its last sign of life", ["R7.2"];
+        GraceIsPrompt: "A turn without a socket fails when the grace is over, not later", ["R7.1"];
+        GraceLasts: "A turn without a socket does not fail before the grace is over", ["R7.1"];
+        PongTimeoutIsPrompt: "A turn without a pong fails when the time for it is over, not later", ["R7.3"];
+        PongTimeoutLasts: "A turn without a pong does not fail before the time for it is over", ["R7.3"];
+        NoOutputIsPrompt: "A turn without output fails when the time for it is over, not later", ["R7.4"];
+        NoOutputLasts: "A turn without output does not fail before the time for it is over", ["R7.4"];
+        ReconciliationIsPrompt: "Idle reconciliation follows the idle after its delay, not later", ["R7.5"];
+        ReconciliationWaits: "Idle reconciliation does not come before its delay has passed", ["R7.5"];
+        BusyCancelsReconciliation: "A root that is busy again cancels idle reconciliation", ["R7.5"];
+        PongAnswersPing: "A wrapper that answers its pings is not unhealthy", ["R7.3"];
+        OutputMovesNoOutput: "A wrapper that sends output is not unhealthy", ["R7.4"];
+        LossIsNoError: "A lost wrapper is not reported as a fatal error of the wrapper", ["R6.5", "R6.6"];
+        LossIsNoInterrupt: "A lost wrapper is not reported as an interrupt", ["R6.6", "R6.10"];
+        UnfinishedReplyIsNone: "A reply that was not finished does not complete its message", ["R7.23"];
         CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
     }
 }

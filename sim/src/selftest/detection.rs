@@ -30,8 +30,17 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::OutputKeepsReconciliation
         | Rule::DeadlinesSurviveCrash
         | Rule::HeartbeatIsNoOutput
+        | Rule::GraceIsPrompt
+        | Rule::PongTimeoutIsPrompt
+        | Rule::NoOutputIsPrompt
+        | Rule::ReconciliationIsPrompt
         | Rule::HeartbeatKeepsPing => "no-turn-outlives-its-deadlines",
-        Rule::GraceSuspendsDeadlines | Rule::ReconnectForgetsPing => "no-deadline-inside-the-grace",
+        Rule::GraceSuspendsDeadlines
+        | Rule::PongTimeoutLasts
+        | Rule::NoOutputLasts
+        | Rule::PongAnswersPing
+        | Rule::OutputMovesNoOutput
+        | Rule::ReconnectForgetsPing => "no-deadline-inside-the-grace",
         Rule::SupersededIsLeftOut => "snapshot-is-exact",
         Rule::FinalizingWrapperQueues => "wrapper-keeps-its-word",
         Rule::JobFitsTheQueue => "job-fits-the-queue",
@@ -42,10 +51,14 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::CallbackRetryIsPrompt
         | Rule::CallbackRetryWaits
         | Rule::CallbackIsPrompt => "callbacks-are-on-time",
+        Rule::PingIsPrompt | Rule::PingWaits => "pings-are-on-time",
+        Rule::LossIsNoError | Rule::UnfinishedReplyIsNone => "ends-have-their-evidence",
+        Rule::ReconciliationWaits | Rule::BusyCancelsReconciliation => "reconciled-by-its-own-idle",
+        Rule::LossIsNoInterrupt => "interrupted-only-if-asked",
         Rule::DrainIsPrompt | Rule::DrainWaits | Rule::WarmRetryIsPrompt | Rule::ColdRetryIsPrompt => {
             "deliveries-are-on-time"
         }
-        Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
+        Rule::ReconnectCancelsGrace | Rule::GraceLasts => "lost-only-after-the-grace",
         Rule::DeltasReachEveryClient
         | Rule::FramesKeepTheirOrder
         | Rule::FramesAreShownOnce
@@ -112,6 +125,18 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::EnqueueRetryIsPrompt | Rule::EnqueueRetryWaits => "suite/callback/queue-refuses-for-a-while",
         Rule::CallbackRetryIsPrompt | Rule::CallbackRetryWaits => "suite/callback/receiver-fails-for-a-while",
         Rule::CallbackIsPrompt | Rule::DrainIsPrompt | Rule::DrainWaits => "suite/turn/cold",
+        Rule::PingIsPrompt | Rule::PingWaits | Rule::PongAnswersPing => {
+            "suite/reconnect/pongs-keep-a-silent-turn"
+        }
+        Rule::GraceIsPrompt | Rule::GraceLasts | Rule::LossIsNoError | Rule::LossIsNoInterrupt => {
+            "suite/reconnect/grace-runs-out"
+        }
+        Rule::PongTimeoutIsPrompt | Rule::PongTimeoutLasts => "suite/wrapper/deaf",
+        Rule::NoOutputIsPrompt | Rule::NoOutputLasts => "suite/wrapper/silent",
+        Rule::ReconciliationIsPrompt | Rule::ReconciliationWaits => "suite/wrapper/no-reply",
+        Rule::BusyCancelsReconciliation => "suite/wrapper/busy-after-the-idle",
+        Rule::OutputMovesNoOutput => "suite/gateway/thinking",
+        Rule::UnfinishedReplyIsNone => "suite/wrapper/unfinished-reply",
         Rule::WarmRetryIsPrompt => "suite/wrapper/warm-start-fails-twice",
         Rule::ColdRetryIsPrompt => "suite/wrapper/start-fails-twice",
     }

@@ -20,6 +20,7 @@ mod complete_settles;
 mod delivery_times;
 mod entity_rows;
 mod event_ids;
+mod evidence;
 mod execution_id;
 mod exhaustion;
 mod fences;
@@ -40,6 +41,7 @@ mod one_callback;
 mod overdue;
 mod own_names;
 mod pending_limit;
+mod pings;
 mod preparing;
 mod queue_moves;
 mod reconciliation;
@@ -200,7 +202,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 38] = [
+pub static ORACLES: [Oracle; 40] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -213,9 +215,11 @@ pub static ORACLES: [Oracle; 38] = [
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
     reconciliation::ORACLE,
+    evidence::ORACLE,
     overdue::ORACLE,
     grace::ORACLE,
     unhealthy::ORACLE,
+    pings::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
     entity_rows::ORACLE,

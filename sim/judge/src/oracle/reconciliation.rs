@@ -10,7 +10,7 @@ use crate::rules::ids;
 pub(super) const ORACLE: Oracle = Oracle {
     name: "reconciled-by-its-own-idle",
     rule: "Idle reconciliation ends a message only if the root was idle after the message was accepted or reported, \
-        and the whole delay has passed since.",
+        the whole delay has passed since, and the root was not busy again.",
     why: "An idle that belongs to an earlier turn, or one that was just reported, is no evidence. It would fail a \
         message whose answer is still being written.",
     moment: Moment::Always,
@@ -67,8 +67,8 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
         .copied()
         .filter(|event| session.is_root_idle(event));
     let own = idles.rfind(|idle| idle.id < end.id && idle.at <= latest && is_own(idle));
-    if own.is_some() {
-        return None;
+    if let Some(idle) = own {
+        return busy_since(session, idle, end);
     }
     let last_idle = session
         .kept
@@ -82,6 +82,30 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
         end.id,
         secs(end.at),
         secs(last_sent.at)
+    ))
+}
+
+/// The text of the finding about an end although the root was busy again after its last idle, if it was.
+fn busy_since(session: &SessionHistory, idle: &StreamEvent, end: &StreamEvent) -> Option<String> {
+    let mut later = session
+        .kept
+        .iter()
+        .filter(|event| (idle.id..end.id).contains(&event.id));
+    let busy = later.find(|event| {
+        let Some(("session.status", properties)) = event.kilo() else {
+            return false;
+        };
+        let is_root = properties["sessionID"]
+            .as_str()
+            .is_some_and(|id| session.roots().contains(id));
+        is_root && session.roots().len() == 1 && properties["status"]["type"] == "busy"
+    })?;
+    Some(format!(
+        "event {} ends it by idle reconciliation at {}, but the root, which was idle at {}, was busy again at {}",
+        end.id,
+        secs(end.at),
+        secs(idle.at),
+        secs(busy.at)
     ))
 }
 
@@ -130,6 +154,23 @@ mod tests {
             writer.wait(12);
             writer.completed("m1");
             assert_eq!(reconciled(writer, "m2"), rules, "{is_reported}");
+        }
+    }
+
+    #[test]
+    fn an_end_although_the_root_was_busy_again_is_found() {
+        for (session, rules) in [("root", &FOUND[..]), ("child", &NOTHING)] {
+            let mut writer = Writer::at_work();
+            writer.bound_with(1, json!({"kiloSessionId": "root"}));
+            writer.idle();
+            writer.kilo(
+                "session.status",
+                json!({"sessionID": session, "status": {"type": "busy"}}),
+            );
+            writer.wait(20);
+            let mut found = reconciled(writer, "m1");
+            found.retain(|rule| rule == FOUND[0]);
+            assert_eq!(found, rules, "{session}");
         }
     }
 

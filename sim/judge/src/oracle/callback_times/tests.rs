@@ -34,7 +34,7 @@ fn submits(writer: &mut Writer, answer: QueueAnswer) {
 
 /// A message has ended, and its batch is finalized.
 fn finalized() -> Writer {
-    let mut writer = Writer::with_callback("m1").showing_everything();
+    let mut writer = Writer::with_callback("m1").also_judged_by(FOUND[0]);
     writer.turn("m1");
     writer
 }
@@ -131,7 +131,7 @@ fn a_job_is_submitted_and_requested_at_once() {
             "its first request came at 13.000000 s, 2.949000 s too late",
         ),
     ] {
-        let mut writer = Writer::with_callback("m1").showing_everything();
+        let mut writer = Writer::with_callback("m1").also_judged_by(FOUND[0]);
         writer.queued("m1");
         writer.delivered("m1");
         writer.sent("m1");

@@ -208,7 +208,7 @@ mod tests {
 
     /// A message was admitted.
     fn admitted() -> Writer {
-        let mut writer = Writer::started("m1").showing_everything();
+        let mut writer = Writer::started("m1").also_judged_by("deliveries-are-on-time");
         writer.at_once(|writer| writer.queued("m1"));
         writer
     }
@@ -237,7 +237,7 @@ mod tests {
             assert_eq!(texts.is_empty(), part.is_empty(), "{texts}");
             assert!(texts.contains(part), "{texts}");
         }
-        let mut early = Writer::started("m1").showing_everything();
+        let mut early = Writer::started("m1").also_judged_by("deliveries-are-on-time");
         early.at_once(|writer| {
             writer.queued("m1");
             accepted(writer);

@@ -6,7 +6,7 @@ mod queue;
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place, QueueBehaviour, WrapperBehaviour};
+use turnstile_fault::{ConnectionEnd, Fault, Link, LinkEffect, Place, QueueBehaviour, WrapperBehaviour};
 
 use crate::parties::{RECEIVER, SERVER};
 
@@ -37,6 +37,8 @@ struct Disruption {
     is_silent: bool,
     /// Whether it reset all connections, which both ends notice at once.
     is_reset: bool,
+    /// Whether nothing passes while it lasts.
+    is_block: bool,
     from: Duration,
     /// Time of its end; `None` while it lasts.
     until: Option<Duration>,
@@ -119,11 +121,28 @@ impl Faults {
 
     /// The last time up to `by` at which all connections of `party` with the server were reset.
     pub fn reset_at(&self, party: &str, by: Duration) -> Option<Duration> {
-        let resets = self
-            .disruptions
-            .iter()
-            .filter(|disruption| disruption.is_reset && disruption.affects(party));
-        resets.map(|reset| reset.from).filter(|at| *at <= by).max()
+        self.resets(party, by).max()
+    }
+
+    /// Whether nothing that `party` sent reached the server in that time, because one fault lasted for all of it.
+    pub fn is_cut_off(&self, party: &str, from: Duration, until: Duration) -> bool {
+        self.in_span(party, from, until).any(|disruption| {
+            let is_on_the_way = match &disruption.location {
+                Location::Direction { to, .. } => to == SERVER,
+                Location::Host(host) => host == party,
+                Location::Connections => false,
+            };
+            let lasts = disruption.from <= from && disruption.until.is_none_or(|ended| ended >= until);
+            disruption.is_block && is_on_the_way && lasts
+        })
+    }
+
+    /// The times up to `until` at which all connections of `party` with the server were reset.
+    pub fn resets(&self, party: &str, until: Duration) -> impl Iterator<Item = Duration> {
+        let resets = self.disruptions.iter().filter(move |disruption| {
+            disruption.is_reset && disruption.affects(party) && disruption.from <= until
+        });
+        resets.map(|reset| reset.from)
     }
 
     /// Whether packets between `party` and the server may have been held up or lost in that time. A connection that was
@@ -207,7 +226,7 @@ impl Faults {
 
     fn begins(&mut self, at: Duration, fault: &Fault) {
         match fault {
-            Fault::Link { link, effect } => self.link_fails(at, link, effect.loses()),
+            Fault::Link { link, effect } => self.link_fails(at, link, *effect),
             Fault::Connections { from, to, end } => {
                 if let Some(party) = other_end(from, to) {
                     self.disruptions.push(Disruption {
@@ -216,6 +235,7 @@ impl Faults {
                         is_fatal: true,
                         is_silent: *end != ConnectionEnd::Reset,
                         is_reset: *end == ConnectionEnd::Reset,
+                        is_block: false,
                         from: at,
                         until: Some(at),
                     });
@@ -231,6 +251,7 @@ impl Faults {
                     is_fatal: true,
                     is_silent: true,
                     is_reset: false,
+                    is_block: true,
                     from: at,
                     until: None,
                 });
@@ -288,10 +309,11 @@ impl Faults {
         }
     }
 
-    fn link_fails(&mut self, at: Duration, link: &Link, is_fatal: bool) {
+    fn link_fails(&mut self, at: Duration, link: &Link, effect: LinkEffect) {
         let Some(party) = other_end(&link.from, &link.to) else {
             return;
         };
+        let is_fatal = effect.loses();
         self.receiver.is_cut_off |= party == RECEIVER;
         for location in directions(link) {
             self.disruptions.push(Disruption {
@@ -300,6 +322,7 @@ impl Faults {
                 is_fatal,
                 is_silent: is_fatal,
                 is_reset: false,
+                is_block: effect.kind().blocks(),
                 from: at,
                 until: None,
             });

@@ -4,25 +4,26 @@
 //! that reached the server, and is judged only in spans without a fault: after a fault the server may notice late what
 //! happened, and every wait begins again.
 
-mod waits;
+pub(super) mod waits;
 
 use std::time::Duration;
 
 use self::waits::{Overdue, Turn};
 use super::fences::Fences;
 use super::history::SessionHistory;
-use super::{Check, Finding, Moment, Oracle, secs};
+use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-turn-outlives-its-deadlines",
-    rule: "An accepted message ends with its run, and at the latest when a deadline passes: no output, no pong, no \
-        socket for the grace, or no answer after the idle.",
+    rule: "An accepted message ends with its reply, with its run, and at the latest when a deadline passes: no output, \
+        no pong, no socket for the grace, or no answer after the idle.",
     why: "A wrapper can vanish without a sign. Only the deadlines end its turn, and the messages and the callback \
         behind it wait until then.",
     moment: Moment::Always,
     protocol: &ids([
-        "R6.30", "R6.31", "R6.40", "R6.41", "R7.1", "R7.2", "R7.3", "R7.4", "R7.5", "R7.12", "R7.14", "R7.28",
+        "R6.2", "R6.30", "R6.31", "R6.40", "R6.41", "R7.1", "R7.2", "R7.3", "R7.4", "R7.5", "R7.12", "R7.14",
+        "R7.28",
     ]),
     check: Check::Sessions(check),
 };
@@ -49,7 +50,11 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             secs(since),
             secs(limit)
         );
-        Some(ORACLE.finding_about(&[violated], limit.min(session.run.end), turn.message, text))
+        let late = Late {
+            limit,
+            at: turn.ended_at,
+        };
+        Some(ORACLE.finding_late(session.run, &[violated], late, Some(turn.message), &text))
     });
     findings.collect()
 }

@@ -116,6 +116,42 @@ fn a_turn_without_a_socket_ends_after_the_grace() {
 }
 
 #[test]
+fn a_turn_ends_after_the_grace_also_if_its_wrapper_is_cut_off() {
+    for (is_reset, seconds, rules) in [
+        (true, 8, &NOTHING[..]),
+        (true, 12, &FOUND),
+        // The server may not have noticed anything.
+        (false, 12, &NOTHING),
+    ] {
+        let mut writer = Writer::at_work();
+        if is_reset {
+            let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+            writer.world(WorldEvent::ended_connections(&reset, 1));
+        }
+        writer.world(WorldEvent::of(&Fault::cut(&Link::between(WRAPPER, SERVER))));
+        writer.wait(seconds);
+        assert_eq!(completed(writer), rules, "{is_reset} {seconds}");
+    }
+}
+
+#[test]
+fn a_finished_reply_ends_its_turn_at_once() {
+    for (time, waits, rules) in [
+        (json!({"completed": 2}), true, &FOUND[..]),
+        (json!({"completed": 2}), false, &NOTHING),
+        (json!({}), true, &NOTHING),
+    ] {
+        let mut writer = Writer::at_work();
+        writer.at_once(|writer| {
+            writer.wrapper_sends_assistant(1, "m1", "a1", time.clone());
+            writer.wait(u64::from(waits));
+            writer.completed("m1");
+        });
+        assert_eq!(found(writer), rules, "{time} {waits}");
+    }
+}
+
+#[test]
 fn an_older_socket_that_lingers_does_not_stop_the_grace() {
     let mut writer = Writer::at_work();
     writer.opens_ingest(1);

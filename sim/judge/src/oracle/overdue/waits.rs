@@ -5,31 +5,32 @@ use std::time::Duration;
 use super::limit;
 use crate::oracle::fences::Fences;
 use crate::oracle::frames::RunEnd;
-use crate::oracle::history::{Fence, SessionHistory, StreamEvent, kilo};
+use crate::oracle::history::{Fence, SessionHistory, StreamEvent, WrapperFrame, kilo};
 use crate::oracle::runs::{Run, is_meaningful, is_pong};
 use crate::rules::RuleId;
 
 /// An accepted message and its run.
-pub(super) struct Turn<'s, 'a> {
+pub(in crate::oracle) struct Turn<'s, 'a> {
     session: &'s SessionHistory<'a>,
-    pub(super) message: &'a str,
+    pub(in crate::oracle) message: &'a str,
     sent: &'a StreamEvent,
-    fence: &'a Fence,
+    /// The fence of its run.
+    pub(in crate::oracle) fence: &'a Fence,
     /// Its end; `None` if it never ended.
-    pub(super) ended_at: Option<Duration>,
+    pub(in crate::oracle) ended_at: Option<Duration>,
     /// Its end, or the end of the run of the harness.
     until: Duration,
 }
 
 /// A limit that a turn outlived.
-pub(super) struct Overdue {
+pub(in crate::oracle) struct Overdue {
     /// The rule about the limit.
-    pub(super) violated: RuleId,
+    pub(in crate::oracle) violated: RuleId,
     /// What began the wait, at `since`.
-    pub(super) text: &'static str,
-    pub(super) since: Duration,
+    pub(in crate::oracle) text: &'static str,
+    pub(in crate::oracle) since: Duration,
     /// The latest end.
-    pub(super) limit: Duration,
+    pub(in crate::oracle) limit: Duration,
 }
 
 /// A span without a fault.
@@ -42,7 +43,7 @@ struct Calm {
 
 impl<'s, 'a> Turn<'s, 'a> {
     /// The turn that an event begins; `None` if the wire does not show its run.
-    pub(super) fn of(session: &'s SessionHistory<'a>, sent: &'a StreamEvent) -> Option<Self> {
+    pub(in crate::oracle) fn of(session: &'s SessionHistory<'a>, sent: &'a StreamEvent) -> Option<Self> {
         let message = sent.message()?;
         let fence = session.run_of(message, sent.at + session.run.time_error())?;
         let mut ends = session.kept.iter().filter(|event| event.is_end());
@@ -58,7 +59,7 @@ impl<'s, 'a> Turn<'s, 'a> {
     }
 
     /// The first limit that it outlived.
-    pub(super) fn first_overdue(&self, fences: &Fences) -> Option<Overdue> {
+    pub(in crate::oracle) fn first_overdue(&self, fences: &Fences) -> Option<Overdue> {
         let run = Run::of(self.session, self.fence);
         let of_run = run.iter().flat_map(|run| {
             let spans = self.calm_spans(run).into_iter();
@@ -69,10 +70,12 @@ impl<'s, 'a> Turn<'s, 'a> {
                     self.unanswered_ping(run, calm),
                     self.without_socket(run, calm),
                     self.after_idle(calm),
+                    self.after_reply(run, calm),
                 ]
             })
         });
-        let after_run = [self.replaced(fences), self.after_end_of_run(fences)];
+        let cut_off = run.as_ref().and_then(|run| self.cut_off(run));
+        let after_run = [cut_off, self.replaced(fences), self.after_end_of_run(fences)];
         let overdue = of_run.chain(after_run).flatten();
         overdue.min_by_key(|overdue| overdue.limit)
     }
@@ -134,9 +137,71 @@ impl<'s, 'a> Turn<'s, 'a> {
         let output = run.frames().filter(|(_, frame)| is_meaningful(frame));
         let restarts = output.map(|(_, frame)| frame.at).chain(self.restarts(run));
         // A restart extends the deadline, because not all output is recorded (R7.32).
-        let wait = profile.no_output_timeout + profile.output_record_interval;
+        let is_extended = self
+            .session
+            .run
+            .faults
+            .may_have_stopped_server(Duration::ZERO, calm.until);
+        let extension = if is_extended {
+            profile.output_record_interval
+        } else {
+            Duration::ZERO
+        };
+        let wait = profile.no_output_timeout + extension;
         let began = (RuleId::named("R7.4"), "its wrapper sent its last output");
         self.gap(restarts, calm, wait, began)
+    }
+
+    /// The first time without a ping, while the run had a socket, that is longer than the interval (R7.2).
+    pub(in crate::oracle) fn without_ping(&self, run: &Run<'_, 'a>) -> Option<Overdue> {
+        let wait = self.session.run.context.profile.ping_interval;
+        let signs = run
+            .frames()
+            .filter(|(_, frame)| is_meaningful(frame) || is_pong(frame));
+        let signs: Vec<Duration> = signs.map(|(_, frame)| frame.at).collect();
+        let spans = self.calm_spans(run).into_iter();
+        let mut overdue = spans.filter_map(|calm| {
+            let restarts = signs.iter().copied().chain(self.restarts(run)).chain(run.pings());
+            let began = (RuleId::named("R7.2"), "its wrapper gave its last sign of life");
+            let overdue = self.gap(restarts, calm, wait, began)?;
+            let is_connected = !self.has_gap_of_sockets(run, &overdue)
+                && run.without_socket_since(overdue.limit).is_none()
+                && !run.may_have_ended_silently(overdue.limit);
+            is_connected.then_some(overdue)
+        });
+        overdue.next()
+    }
+
+    /// A finished reply to the message (R6.2), on a socket that stays open.
+    fn after_reply(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
+        let replies = run.frames().filter(|(ingest, frame)| {
+            let limit = limit(self.session, frame.at, Duration::ZERO);
+            let is_last = run
+                .sockets()
+                .iter()
+                .all(|socket| socket.opened_at <= ingest.opened_at || socket.opened_at > limit);
+            let is_open = ingest.closed_at.is_none_or(|closed_at| closed_at > limit);
+            let is_calm = frame.at >= calm.from && limit < calm.until;
+            is_calm && is_open && is_last && self.is_finished_reply(frame)
+        });
+        let mut overdue = replies.map(|(_, frame)| Overdue {
+            violated: RuleId::named("R6.2"),
+            text: "its wrapper sent its finished reply",
+            since: frame.at,
+            limit: limit(self.session, frame.at, Duration::ZERO),
+        });
+        overdue.next()
+    }
+
+    /// Whether a frame is a finished reply of the assistant to the message.
+    fn is_finished_reply(&self, frame: &WrapperFrame) -> bool {
+        let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) else {
+            return false;
+        };
+        let info = &properties["info"];
+        info["role"] == "assistant"
+            && info["parentID"] == self.message
+            && !info["time"]["completed"].is_null()
     }
 
     /// Neither output nor a pong (R7.2, R7.3).
@@ -202,6 +267,31 @@ impl<'s, 'a> Turn<'s, 'a> {
             })
         });
         overdue.next()
+    }
+
+    /// No socket for the grace (R7.1), because a reset ended all connections and nothing of the wrapper reached the server
+    /// since. Both ends notice a reset at once.
+    fn cut_off(&self, run: &Run) -> Option<Overdue> {
+        let grace = self.session.run.context.profile.disconnect_grace;
+        let faults = &self.session.run.faults;
+        // The fault that cuts the wrapper off may begin a moment after the reset.
+        let moment = self.session.run.max_transit();
+        let mut resets = faults.resets(run.host(), self.until).filter_map(|reset_at| {
+            let limit = limit(self.session, reset_at, grace);
+            let cut_off_from = reset_at + moment;
+            let is_judged = reset_at > self.sent.at
+                && limit < self.until
+                && faults.is_cut_off(run.host(), cut_off_from, limit)
+                && !faults.may_have_stopped_server(reset_at, limit)
+                && !openings(run).any(|at| (reset_at..=limit).contains(&at));
+            is_judged.then_some(Overdue {
+                violated: RuleId::named("R7.1"),
+                text: "a reset ended its connections, and its wrapper was cut off from then on; the reset came",
+                since: reset_at,
+                limit,
+            })
+        });
+        resets.next()
     }
 
     /// The root is idle and the message has no answer (R7.5, R6.40).

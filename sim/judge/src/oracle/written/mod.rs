@@ -58,16 +58,18 @@ pub(super) struct Writer {
     books: BTreeMap<String, Book>,
     waiters: Value,
     profile: Profile,
-    /// Whether it shows all that is sent, at the time at which it is sent. Other traces show only what matters to their
-    /// test, with a second between two records.
-    shows_everything: bool,
+    /// The oracles in [`ON_REQUEST`] that do not judge it.
+    withheld: Vec<&'static str>,
 }
 
-/// The oracles that only judge traces that show everything.
-const JUDGES_OF_EVERYTHING: [&str; 3] = [
+/// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
+/// records, so these oracles judge only tests that request them.
+const ON_REQUEST: [&str; 5] = [
     "relay-is-exact",
     "callbacks-are-on-time",
     "deliveries-are-on-time",
+    "pings-are-on-time",
+    "ends-have-their-evidence",
 ];
 
 /// The state of one session.
@@ -128,15 +130,20 @@ impl Writer {
             books: BTreeMap::new(),
             waiters: json!({"tags": [], "liveResponses": 0}),
             profile: Profile::default(),
-            shows_everything: false,
+            withheld: ON_REQUEST.to_vec(),
         };
         writer.starts_with(message, input);
         writer
     }
 
-    /// The trace is judged as one that shows all that is sent, at the time at which it is sent.
-    pub(super) fn showing_everything(mut self) -> Self {
-        self.shows_everything = true;
+    /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
+    pub(super) fn showing_everything(self) -> Self {
+        self.also_judged_by("relay-is-exact")
+    }
+
+    /// An oracle of [`ON_REQUEST`] judges the trace too.
+    pub(super) fn also_judged_by(mut self, oracle: &str) -> Self {
+        self.withheld.retain(|withheld| *withheld != oracle);
         self
     }
 
@@ -318,9 +325,7 @@ impl Writer {
             ..RunContext::default()
         };
         let mut findings = judge(&History::read_under(&self.trace, context));
-        let is_ignored =
-            |finding: &Finding| !self.shows_everything && JUDGES_OF_EVERYTHING.contains(&&*finding.rule);
-        findings.retain(|finding| !is_ignored(finding));
+        findings.retain(|finding| !self.withheld.contains(&&*finding.rule));
         findings
     }
 }
