@@ -9,7 +9,7 @@ use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
     Directive, Fault, Finalization, Finalizing, Form, IdMaker, Injection, Interrupt, Label, Lapse, Moment,
     Open, Prompt, ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session,
-    SessionName, Start, Step, SuccessReply, Surface, Tag, Update, WrapperBehaviour,
+    SessionName, Start, Step, SuccessReply, Surface, Tag, Ticket, Update, WrapperBehaviour,
 };
 
 use super::swarm::Swarm;
@@ -71,6 +71,8 @@ impl<'a> Layout<'a> {
             label: label.into(),
             prompt,
             model: None,
+            id: None,
+            user: None,
             session: session.into(),
             client: At::default(),
             reply: Reply::default(),
@@ -151,8 +153,8 @@ impl<'a> Layout<'a> {
                 };
                 let client = self.sender(*by_viewer);
                 let id = match id_by_server {
-                    true => IdMaker::Server,
-                    false => IdMaker::Client,
+                    true => IdMaker::Server.into(),
+                    false => IdMaker::Client.into(),
                 };
                 self.push(Step::Send(SendMessage {
                     form: matches!(prompt, Prompt::Command(_)).then(|| Form::Payload.into()),
@@ -281,6 +283,7 @@ impl<'a> Layout<'a> {
         let session = self.session(session).into();
         self.push(Step::Call(Call {
             procedure: (*which.get(&QUERIES)).to_owned(),
+            r#as: None,
             input: None,
             body: None,
             by: Caller::default(),
@@ -329,6 +332,8 @@ impl<'a> Layout<'a> {
             } else {
                 ReadingSpeed::Eagerly
             },
+            ticket: Ticket::default(),
+            reply: None,
         }));
     }
 
@@ -423,7 +428,7 @@ fn plain(label: Label, prompt: Prompt, session: &SessionName) -> SendMessage {
         finalization: None,
         session: session.clone().into(),
         client: At::default(),
-        id: IdMaker::default(),
+        id: IdMaker::default().into(),
         surface: None,
         form: None,
         reply: Reply::default(),

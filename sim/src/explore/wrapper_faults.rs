@@ -8,7 +8,7 @@ use serde_json::json;
 use turnstile_scenarios::{
     At, Completion, Credentials, Failure, Fault, Fence, Finalizing, GateVerdict, Ingest, IngestFrame,
     IngestName, JobBehaviour, JobCode, Json, Lapse, OddAnswer, OddAnswers, PartChange, Preparing,
-    ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
+    ReadyBehaviour, ReadyCode, Reply, Step, Ticket, WrapperBehaviour,
 };
 
 use super::fault_group::{AfterWork, FaultGroup, at_any_time};
@@ -241,6 +241,7 @@ pub(super) fn intruder() -> impl Strategy<Value = FaultGroup> {
             Step::Ingest(Ingest::Open {
                 name: socket(),
                 credentials: Credentials::Fence(fence),
+                ticket: Ticket::default(),
                 reply: Reply::default(),
             }),
             Step::Ingest(Ingest::Send {
