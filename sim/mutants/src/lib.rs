@@ -6,11 +6,13 @@
 
 mod callbacks;
 mod core_row;
+mod handover;
 mod historic;
 mod queue;
 mod rule;
 mod settlement;
 mod stream;
+mod stream_content;
 mod wrapper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,6 +82,17 @@ impl Rule {
             Self::HeartbeatIsNoOutput => Arc::new(settling::HeartbeatPostpones::NO_OUTPUT),
             Self::HeartbeatKeepsPing => Arc::new(settling::HeartbeatPostpones::PING),
             Self::InterruptSilencesRun => Arc::<settling::RelaysAfterInterrupt>::default(),
+            Self::DeltasReachEveryClient => Arc::<stream_content::DropsDeltas>::default(),
+            Self::FramesKeepTheirOrder => Arc::<stream_content::DelaysDeltas>::default(),
+            Self::FramesAreShownOnce => Arc::new(stream_content::RepeatsResumed),
+            Self::FramesAreUnchanged => Arc::new(stream_content::ShortensDeltas),
+            Self::SessionUpdatesAreKept => Arc::new(stream_content::ForgetsUpdates),
+            Self::VersionsShareARow => Arc::new(stream_content::KeepsEveryVersion),
+            Self::RemovedPartGetsANewRow => Arc::new(stream_content::RevivesRows),
+            Self::RetryKeepsImages => Arc::new(handover::DropsImagesOnRetry),
+            Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
+            Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
+            Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

@@ -38,9 +38,19 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::UnknownFieldsAreIgnored => "no-error-without-a-cause",
         Rule::InterruptEndsAccepted => "interrupts-settle",
         Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
+        Rule::DeltasReachEveryClient
+        | Rule::FramesKeepTheirOrder
+        | Rule::FramesAreShownOnce
+        | Rule::FramesAreUnchanged
+        | Rule::SessionUpdatesAreKept => "relay-is-exact",
+        Rule::VersionsShareARow | Rule::RemovedPartGetsANewRow => "one-row-per-entity",
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
         }
+        Rule::RetryKeepsImages
+        | Rule::TurnHasItsAgent
+        | Rule::VariantSurvivesCrash
+        | Rule::BranchReachesWrapper => "wrapper-gets-what-was-asked",
     }
 }
 
@@ -81,6 +91,16 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::UnknownFieldsAreIgnored => "suite/crash/record-of-a-newer-server",
         Rule::FinalizingWrapperQueues => "suite/wrapper/prompt-while-finalizing",
         Rule::FutureCursorIsAnswered => "suite/stream/cursor-in-the-future",
+        Rule::DeltasReachEveryClient => "suite/stream/three-at-once",
+        Rule::FramesKeepTheirOrder | Rule::FramesAreUnchanged => "suite/turn/streamed-in-chunks",
+        Rule::FramesAreShownOnce => "suite/reconnect/inside-the-grace",
+        Rule::SessionUpdatesAreKept => "suite/stream/every-kind-of-frame",
+        Rule::VersionsShareARow => "suite/wrapper/parts-updated",
+        Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
+        Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
+        Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
+        Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
+        Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
     }
 }
 

@@ -1,13 +1,14 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
+//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
 //! `transcript` derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted:
 //! an oracle reports a finding only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod asked;
 mod attempts;
 mod batches;
 mod callback_arrives;
@@ -15,6 +16,7 @@ mod callback_content;
 mod callback_repeats;
 mod callback_target;
 mod complete_settles;
+mod entity_rows;
 mod event_ids;
 mod execution_id;
 mod exhaustion;
@@ -23,6 +25,7 @@ mod fifo;
 mod frames;
 mod gate_wait;
 mod gateway_is_empty;
+mod given;
 mod grace;
 pub mod history;
 mod internal_errors;
@@ -38,6 +41,7 @@ mod pending_limit;
 mod preparing;
 mod queue_moves;
 mod reconciliation;
+mod relay;
 mod replay;
 mod runs;
 mod same_badges;
@@ -148,13 +152,14 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 33] = [
+pub static ORACLES: [Oracle; 36] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
     pending_limit::ORACLE,
     exhaustion::ORACLE,
     queue_moves::ORACLE,
+    given::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -164,9 +169,11 @@ pub static ORACLES: [Oracle; 33] = [
     unhealthy::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
+    entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
     preparing::ORACLE,
+    relay::ORACLE,
     own_names::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,

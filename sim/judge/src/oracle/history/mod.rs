@@ -105,8 +105,13 @@ pub struct History {
     pub stops: Vec<Stop>,
     /// Errors that the server sent on ingest sockets, in order of arrival.
     pub protocol_errors: Vec<ProtocolError>,
+    /// The same on ingest sockets of imported executions, which are indices into `imported_ingests`.
+    pub imported_errors: Vec<ProtocolError>,
     /// Frames of the wrapper on its ingest sockets, in order of sending.
     pub wrapper_frames: Vec<WrapperFrame>,
+    /// Frames on ingest sockets of imported executions, in order of sending. Their sockets are indices into
+    /// `imported_ingests`.
+    pub imported_frames: Vec<WrapperFrame>,
     /// Requests that reached the receiver, in order of arrival.
     pub callbacks: Vec<CallbackRequest>,
     /// Jobs that a simulated server submitted to its callback queue, with the times of the queue's answers, in order.
