@@ -66,6 +66,9 @@ fn violation(
     end: &StreamEvent,
     message: &str,
 ) -> Option<(RuleId, String)> {
+    if has_unread_frame(session, end) {
+        return None;
+    }
     let replies = Replies::before(session, end, message);
     let source = end.data["completionSource"].as_str()?;
     let status = end.data["status"].as_str()?;
@@ -107,6 +110,15 @@ fn violation(
         _ => return None,
     };
     Some((violated, missing.to_owned()))
+}
+
+/// Whether a wrapper sent a frame up to that end that the trace shows as text, such as half of a surrogate pair. The server
+/// may have read it.
+fn has_unread_frame(session: &SessionHistory, end: &StreamEvent) -> bool {
+    let sent_by = end.at + session.run.time_error();
+    session
+        .wrapper_frames()
+        .any(|(_, frame)| frame.name.is_empty() && frame.at <= sent_by)
 }
 
 /// The kinds of replies to a message that wrappers sent.
@@ -302,6 +314,15 @@ mod tests {
             writer.failed("m1", data);
             assert_eq!(found(writer), rules, "{generation} {fatal}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_only_text_may_be_any_evidence() {
+        let mut writer = Writer::at_work().also_judged_by(FOUND[0]);
+        writer.wrapper_sends(1, "", Value::Null);
+        let data = json!({"completionSource": "wrapper_failure", "reason": "wrapper_error"});
+        writer.failed("m1", data);
+        assert_eq!(found(writer), NOTHING);
     }
 
     #[test]

@@ -135,8 +135,8 @@ impl Last {
             .last();
         Self {
             output: output.unwrap_or_default(),
-            // A pong may have been under way when the next ping was sent.
-            ping: ping.filter(|ping| answered.is_none_or(|answered| answered <= *ping)),
+            // A pong may have been under way when the next ping was sent. One that was sent when the ping arrived answers it.
+            ping: ping.filter(|ping| answered.is_none_or(|answered| answered < *ping)),
             grace_since: run.without_socket_since(end.at).filter(|since| {
                 // A socket that the wrapper gave up may have been open for the server.
                 let mut lost = run.lost_openings();
@@ -205,6 +205,22 @@ mod tests {
                 writer.wait(8);
             }
             assert_eq!(is_unhealthy(writer), rules, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_pong_at_the_moment_of_its_ping_answers_it() {
+        for (is_answered, rules) in [(true, &FOUND[..]), (false, &NOTHING)] {
+            let mut writer = Writer::at_work();
+            writer.wait(59);
+            writer.is_at_the_moment(|writer| {
+                writer.is_pinged(1);
+                if is_answered {
+                    writer.wrapper_sends(1, "pong", Value::Null);
+                }
+            });
+            writer.wait(31);
+            assert_eq!(is_unhealthy(writer), rules, "{is_answered}");
         }
     }
 

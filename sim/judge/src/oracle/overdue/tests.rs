@@ -152,6 +152,17 @@ fn a_finished_reply_ends_its_turn_at_once() {
 }
 
 #[test]
+fn a_reply_on_a_connection_that_went_silent_before_may_be_lost() {
+    let mut writer = Writer::at_work();
+    let silence = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Silence);
+    writer.world(WorldEvent::ended_connections(&silence, 1));
+    writer.wait(20);
+    writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 2}));
+    writer.wait(20);
+    assert_eq!(completed(writer), NOTHING);
+}
+
+#[test]
 fn an_older_socket_that_lingers_does_not_stop_the_grace() {
     let mut writer = Writer::at_work();
     writer.opens_ingest(1);

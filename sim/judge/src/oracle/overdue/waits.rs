@@ -180,7 +180,8 @@ impl<'s, 'a> Turn<'s, 'a> {
                 .sockets()
                 .iter()
                 .all(|socket| socket.opened_at <= ingest.opened_at || socket.opened_at > limit);
-            let is_open = ingest.closed_at.is_none_or(|closed_at| closed_at > limit);
+            let is_open = ingest.closed_at.is_none_or(|closed_at| closed_at > limit)
+                && !run.may_have_ended_silently(limit);
             let is_calm = frame.at >= calm.from && limit < calm.until;
             is_calm && is_open && is_last && self.is_finished_reply(frame)
         });
