@@ -8,6 +8,7 @@ mod callbacks;
 mod core_row;
 mod handover;
 mod historic;
+mod orders;
 mod queue;
 mod rule;
 mod settlement;
@@ -85,6 +86,12 @@ impl Rule {
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
+            Self::FailedRunIsReleased => Arc::new(orders::KeepsFailedRun),
+            Self::ConnectionIsNew => Arc::<orders::KeepsConnection>::default(),
+            Self::ReleaseKills => Arc::new(orders::SendsNoKill),
+            Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
+            Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
+            Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

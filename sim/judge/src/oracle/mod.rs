@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod allocations;
 mod asked;
 mod attempts;
 mod batches;
@@ -44,7 +45,9 @@ mod replay;
 mod runs;
 mod same_badges;
 mod snapshot;
+mod snapshot_request;
 mod stale_fence;
+mod stops;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
@@ -150,7 +153,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 34] = [
+pub static ORACLES: [Oracle; 37] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -158,6 +161,8 @@ pub static ORACLES: [Oracle; 34] = [
     exhaustion::ORACLE,
     queue_moves::ORACLE,
     given::ORACLE,
+    allocations::ORACLE,
+    stops::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -169,6 +174,7 @@ pub static ORACLES: [Oracle; 34] = [
     event_ids::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
+    snapshot_request::ORACLE,
     preparing::ORACLE,
     own_names::ORACLE,
     internal_errors::ORACLE,

@@ -31,8 +31,8 @@ pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{
-    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError, Stop,
-    WrapperAnswer, WrapperFrame,
+    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError,
+    SnapshotRequest, Stop, WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
@@ -103,6 +103,8 @@ pub struct History {
     pub pings: Vec<Ping>,
     /// Orders to stop that reached the wrapper, in order of arrival.
     pub stops: Vec<Stop>,
+    /// Requests for a snapshot that reached the wrapper, in order of arrival.
+    pub snapshot_requests: Vec<SnapshotRequest>,
     /// Errors that the server sent on ingest sockets, in order of arrival.
     pub protocol_errors: Vec<ProtocolError>,
     /// Frames of the wrapper on its ingest sockets, in order of sending.

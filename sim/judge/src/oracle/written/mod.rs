@@ -13,7 +13,7 @@ mod clients;
 mod events;
 mod parties;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(super) struct Writer {
     books: BTreeMap<String, Book>,
     waiters: Value,
     profile: Profile,
+    /// Whether the test itself writes the orders to stop that the wrapper receives.
+    orders_by_hand: bool,
 }
 
 /// The state of one session.
@@ -71,6 +73,10 @@ struct Book {
     streams: BTreeMap<String, u64>,
     /// Open ingest sockets, by generation.
     ingests: BTreeMap<u64, u64>,
+    /// Generations whose wrapper is ready for the next turn.
+    ready: BTreeSet<u64>,
+    /// Generations that the wrapper received.
+    bound: BTreeSet<u64>,
     /// Open ingest sockets of imported executions, by execution.
     imported_ingests: BTreeMap<String, u64>,
     /// An entity that the harness receives twice when it reads the log.
@@ -118,6 +124,7 @@ impl Writer {
             books: BTreeMap::new(),
             waiters: json!({"tags": [], "liveResponses": 0}),
             profile: Profile::default(),
+            orders_by_hand: false,
         };
         writer.starts_with(message, input);
         writer
@@ -182,6 +189,13 @@ impl Writer {
         happens(self);
         self.is_at_once = false;
         self.now += Duration::from_secs(1);
+    }
+
+    /// What `happens` takes no time.
+    fn in_no_time(&mut self, happens: impl FnOnce(&mut Self)) {
+        let was_at_once = std::mem::replace(&mut self.is_at_once, true);
+        happens(self);
+        self.is_at_once = was_at_once;
     }
 
     /// Time passes, in seconds.
