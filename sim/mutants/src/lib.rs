@@ -8,11 +8,13 @@ mod callbacks;
 mod core_row;
 mod handover;
 mod historic;
+mod late;
 mod orders;
 mod queue;
 mod rule;
 mod settlement;
 mod stream;
+mod stream_content;
 mod wrapper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +42,11 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
-            _ => hooks.interceptor = self.interceptor(),
+            _ => {
+                if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
+                    hooks.interceptor = self.interceptor();
+                }
+            }
         }
     }
 
@@ -82,6 +88,13 @@ impl Rule {
             Self::HeartbeatIsNoOutput => Arc::new(settling::HeartbeatPostpones::NO_OUTPUT),
             Self::HeartbeatKeepsPing => Arc::new(settling::HeartbeatPostpones::PING),
             Self::InterruptSilencesRun => Arc::<settling::RelaysAfterInterrupt>::default(),
+            Self::DeltasReachEveryClient => Arc::<stream_content::DropsDeltas>::default(),
+            Self::FramesKeepTheirOrder => Arc::<stream_content::DelaysDeltas>::default(),
+            Self::FramesAreShownOnce => Arc::new(stream_content::RepeatsResumed),
+            Self::FramesAreUnchanged => Arc::new(stream_content::ShortensDeltas),
+            Self::SessionUpdatesAreKept => Arc::new(stream_content::ForgetsUpdates),
+            Self::VersionsShareARow => Arc::new(stream_content::KeepsEveryVersion),
+            Self::RemovedPartGetsANewRow => Arc::new(stream_content::RevivesRows),
             Self::RetryKeepsImages => Arc::new(handover::DropsImagesOnRetry),
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
@@ -101,7 +114,16 @@ impl Rule {
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole
             | Self::CallbackTargetIsSecret
-            | Self::QueueLimitIsExact => return None,
+            | Self::QueueLimitIsExact
+            | Self::EnqueueRetryIsPrompt
+            | Self::EnqueueRetryWaits
+            | Self::CallbackRetryIsPrompt
+            | Self::CallbackRetryWaits
+            | Self::DrainIsPrompt
+            | Self::DrainWaits
+            | Self::WarmRetryIsPrompt
+            | Self::ColdRetryIsPrompt
+            | Self::CallbackIsPrompt => return None,
         })
     }
 }

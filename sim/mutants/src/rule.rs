@@ -91,6 +91,13 @@ rules! {
     }
     // Bugs that one oracle alone can see.
     blind {
+        DeltasReachEveryClient: "Deltas reach every client, however many are connected", ["R9.43"];
+        FramesKeepTheirOrder: "A stream has the order of the wrapper's frames", ["R9.43"];
+        FramesAreShownOnce: "A frame is shown once, also after the wrapper has reconnected", ["R9.43"];
+        FramesAreUnchanged: "A stream shows the wrapper's frames with all their fields", ["R9.43"];
+        SessionUpdatesAreKept: "Updates of kilo's session are kept", ["R9.26"];
+        VersionsShareARow: "A later version of an entity overwrites the row of the first one", ["R9.27"];
+        RemovedPartGetsANewRow: "A part that was removed and comes back gets a new row", ["R9.30"];
         RetryKeepsImages: "A repeated delivery has the images of its message", ["R5.80"];
         TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
         VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];
@@ -101,6 +108,15 @@ rules! {
         AbortNamesItsRun: "An abort is for the run that was released", ["R5.35", "R7.13"];
         SnapshotIsRequested: "The wrapper is asked for a snapshot when a client connects during a turn", ["R5.59"];
         EveryClientGetsSnapshot: "The wrapper is asked for a snapshot for each client that connects", ["R5.59"];
+        EnqueueRetryIsPrompt: "A refused callback job is submitted again after the retry delay, not later", ["R8.20", "R8.21"];
+        EnqueueRetryWaits: "A refused callback job is not submitted again before the retry delay has passed", ["R8.20"];
+        CallbackRetryIsPrompt: "A failed callback request is repeated after its delay, not later", ["R8.30"];
+        CallbackRetryWaits: "A failed callback request is not repeated before its delay has passed", ["R8.30"];
+        DrainIsPrompt: "The head of the queue is delivered a drain delay after its admission, not later", ["R3.14", "R7.8"];
+        DrainWaits: "The head of the queue is not delivered before the drain delay has passed", ["R3.14"];
+        WarmRetryIsPrompt: "A failed delivery in a warm session is repeated after its delay, not later", ["R4.7"];
+        ColdRetryIsPrompt: "A failed delivery in a cold session is repeated after its delay, not later", ["R4.8"];
+        CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
     }
 }
 

@@ -62,7 +62,7 @@ impl Writer {
     /// is.
     pub(in crate::oracle) fn delivered_to(&mut self, message: &str, generation: u64) {
         if !self.book().ready.contains(&generation) {
-            self.in_no_time(|writer| writer.bound(generation));
+            self.is_at_the_moment(|writer| writer.bound(generation));
         }
         self.delivered_unprepared(message, generation);
     }
@@ -206,7 +206,7 @@ impl Writer {
         if self.orders_by_hand {
             return;
         }
-        self.in_no_time(|writer| {
+        self.is_at_the_moment(|writer| {
             if writer.book().ingests.contains_key(&generation) {
                 writer.is_killed(generation);
             }
@@ -244,6 +244,13 @@ impl Writer {
     /// The wrapper sends an event on its socket of that generation.
     pub(in crate::oracle) fn wrapper_sends(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];
+        let frame = json!({"streamEventType": name, "data": data});
+        self.observes(WRAPPER, Observation::FrameSent { socket, frame });
+    }
+
+    /// The wrapper of an imported execution sends an event.
+    pub(in crate::oracle) fn imported_wrapper_sends(&mut self, execution: &str, name: &str, data: Value) {
+        let socket = self.book().imported_ingests[execution];
         let frame = json!({"streamEventType": name, "data": data});
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
