@@ -10,6 +10,7 @@ mod core_row;
 mod handover;
 mod historic;
 mod late;
+mod orders;
 mod queue;
 mod rule;
 mod settlement;
@@ -104,6 +105,12 @@ impl Rule {
             Self::OutputMovesNoOutput => Arc::new(causes::LeavesDeadline::NO_OUTPUT),
             Self::LossIsNoError => Arc::new(causes::BlamesLoss::ON_AN_ERROR),
             Self::LossIsNoInterrupt => Arc::new(causes::BlamesLoss::ON_AN_INTERRUPT),
+            Self::FailedRunIsReleased => Arc::new(orders::KeepsFailedRun),
+            Self::ConnectionIsNew => Arc::<orders::KeepsConnection>::default(),
+            Self::ReleaseKills => Arc::new(orders::SendsNoKill),
+            Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
+            Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
+            Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue
