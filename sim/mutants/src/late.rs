@@ -25,6 +25,8 @@ pub fn mistime(rule: Rule, profile: &mut Profile) -> bool {
         Rule::DrainWaits => profile.drain_delay /= 2,
         Rule::WarmRetryIsPrompt => postpone(&mut profile.delivery_retry_delays_warm),
         Rule::ColdRetryIsPrompt => postpone(&mut profile.delivery_retry_delays_cold),
+        Rule::KeepWarmIsPrompt => profile.keep_warm += LATE,
+        Rule::IdleRunIsReleased => profile.keep_warm *= 1000,
         Rule::PingIsPrompt => profile.ping_interval += LATE,
         Rule::PingWaits => shorten(&mut profile.ping_interval),
         Rule::GraceIsPrompt => profile.disconnect_grace += LATE,

@@ -129,6 +129,8 @@ impl Rule {
             | Self::DrainWaits
             | Self::WarmRetryIsPrompt
             | Self::ColdRetryIsPrompt
+            | Self::KeepWarmIsPrompt
+            | Self::IdleRunIsReleased
             | Self::PingIsPrompt
             | Self::PingWaits
             | Self::GraceIsPrompt

@@ -116,6 +116,8 @@ rules! {
         DrainWaits: "The head of the queue is not delivered before the drain delay has passed", ["R3.14"];
         WarmRetryIsPrompt: "A failed delivery in a warm session is repeated after its delay, not later", ["R4.7"];
         ColdRetryIsPrompt: "A failed delivery in a cold session is repeated after its delay, not later", ["R4.8"];
+        KeepWarmIsPrompt: "An idle run is released when the time that it is kept warm is over, not later", ["R7.7"];
+        IdleRunIsReleased: "An idle run is released", ["R7.7"];
         PingIsPrompt: "A wrapper is pinged an interval after its last sign of life, not later", ["R7.2"];
         PingWaits: "A wrapper is not pinged before an interval has passed since its last sign of life", ["R7.2"];
         GraceIsPrompt: "A turn without a socket fails when the grace is over, not later", ["R7.1"];

@@ -51,6 +51,7 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::CallbackRetryIsPrompt
         | Rule::CallbackRetryWaits
         | Rule::CallbackIsPrompt => "callbacks-are-on-time",
+        Rule::KeepWarmIsPrompt | Rule::IdleRunIsReleased => "idle-runs-are-released",
         Rule::PingIsPrompt | Rule::PingWaits => "pings-are-on-time",
         Rule::LossIsNoError | Rule::UnfinishedReplyIsNone => "ends-have-their-evidence",
         Rule::ReconciliationWaits | Rule::BusyCancelsReconciliation => "reconciled-by-its-own-idle",
@@ -135,6 +136,7 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::EnqueueRetryIsPrompt | Rule::EnqueueRetryWaits => "suite/callback/queue-refuses-for-a-while",
         Rule::CallbackRetryIsPrompt | Rule::CallbackRetryWaits => "suite/callback/receiver-fails-for-a-while",
         Rule::CallbackIsPrompt | Rule::DrainIsPrompt | Rule::DrainWaits => "suite/turn/cold",
+        Rule::KeepWarmIsPrompt | Rule::IdleRunIsReleased => "suite/wrapper/keep-warm-and-a-late-message",
         Rule::PingIsPrompt | Rule::PingWaits | Rule::PongAnswersPing => {
             "suite/reconnect/pongs-keep-a-silent-turn"
         }

@@ -5,10 +5,13 @@
 //! what counts is judged elsewhere, and so are the ends that need a silence (`grace`, `unhealthy`), an idle
 //! (`reconciliation`) or a request (`interrupts`). Ends of imported executions have rules of their own.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::frames::RunEnd;
-use super::history::{SessionHistory, StreamEvent, kilo};
+use super::history::{Fence, SessionHistory, StreamEvent, kilo};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::{RuleId, ids};
 
@@ -30,13 +33,19 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.log.is_none() {
         return Vec::new();
     }
+    let evidence = Evidence::of(session);
+    let mut queued: BTreeMap<&str, &StreamEvent> = BTreeMap::new();
+    for event in session.kept.iter().filter(|event| event.is_queued()) {
+        if let Some(message) = event.message() {
+            queued.entry(message).or_insert(event);
+        }
+    }
     let ends = session.kept.iter().filter(|event| event.is_end());
     let findings = ends.filter_map(|end| {
         let message = end.message()?;
         // A message of an imported execution was never queued here.
-        let mut queued = session.kept.iter().filter(|event| event.is_queued());
-        let queued = queued.find(|queued| queued.message() == Some(message))?;
-        let (violated, missing) = violation(session, queued, end, message)?;
+        let queued = queued.get(message)?;
+        let (violated, missing) = violation(session, &evidence, queued, end, message)?;
         let text = format!(
             "event {} ends it {} at {}, but {missing}",
             end.id,
@@ -62,14 +71,16 @@ fn kind(end: &StreamEvent) -> String {
 /// The rule that an end without its evidence violates, and what is missing.
 fn violation(
     session: &SessionHistory,
+    evidence: &Evidence,
     queued: &StreamEvent,
     end: &StreamEvent,
     message: &str,
 ) -> Option<(RuleId, String)> {
-    if has_unread_frame(session, end) {
+    let sent_by = end.at + session.run.time_error();
+    if evidence.unread_from <= sent_by {
         return None;
     }
-    let replies = Replies::before(session, end, message);
+    let replies = evidence.replies(message, sent_by);
     let source = end.data["completionSource"].as_str()?;
     let status = end.data["status"].as_str()?;
     let reason = end.data["reason"].as_str();
@@ -101,7 +112,9 @@ fn violation(
             );
             return Some((rule("R7.22"), text));
         }
-        ("wrapper_failure", _, Some("wrapper_error")) if !has_fatal_error(session, end, message) => {
+        ("wrapper_failure", _, Some("wrapper_error"))
+            if !evidence.has_fatal_error(session, message, sent_by) =>
+        {
             (rule("R6.5"), "its wrapper sent no fatal error before")
         }
         ("delivery_failure", ..) if is_never_attempted(session, queued, end, message) => {
@@ -112,53 +125,92 @@ fn violation(
     Some((violated, missing.to_owned()))
 }
 
-/// Whether a wrapper sent a frame up to that end that the trace shows as text, such as half of a surrogate pair. The server
-/// may have read it.
-fn has_unread_frame(session: &SessionHistory, end: &StreamEvent) -> bool {
-    let sent_by = end.at + session.run.time_error();
-    session
-        .wrapper_frames()
-        .any(|(_, frame)| frame.name.is_empty() && frame.at <= sent_by)
+/// What the wrappers of a session sent that may end a message.
+struct Evidence<'a> {
+    /// The replies to each message, with the times of sending.
+    replies: BTreeMap<&'a str, Vec<(Duration, Reply)>>,
+    /// The times of fatal errors, each with the fence of its run.
+    fatal_errors: Vec<(Duration, &'a Fence)>,
+    /// Time of the first frame that the trace shows as text only, such as one with half of a surrogate pair. The server may
+    /// have read it.
+    unread_from: Duration,
 }
 
-/// The kinds of replies to a message that wrappers sent.
+/// The kinds of a version of a reply.
+#[derive(Clone, Copy)]
+enum Reply {
+    Finished,
+    Failed,
+    Unfinished,
+}
+
+/// Which kinds of replies a message had.
 #[derive(Default)]
 struct Replies {
-    /// A reply that was finished without an error.
     finished: bool,
-    /// A reply with an error.
     failed: bool,
-    /// A reply that was not finished and had no error.
     unfinished: bool,
 }
 
-impl Replies {
-    /// The replies that were sent up to that end.
-    fn before(session: &SessionHistory, end: &StreamEvent, message: &str) -> Self {
-        let mut replies = Self::default();
-        let sent_by = end.at + session.run.time_error();
-        let frames = session.wrapper_frames().filter(|(_, frame)| frame.at <= sent_by);
-        for (_, frame) in frames {
-            let Some(info) = reply_info(kilo(&frame.name, &frame.data), message) else {
-                continue;
-            };
-            match (info["error"].is_null(), info["time"]["completed"].is_null()) {
-                (false, _) => replies.failed = true,
-                (true, false) => replies.finished = true,
-                (true, true) => replies.unfinished = true,
+impl<'a> Evidence<'a> {
+    fn of(session: &SessionHistory<'a>) -> Self {
+        let mut evidence = Self {
+            replies: BTreeMap::new(),
+            fatal_errors: Vec::new(),
+            unread_from: Duration::MAX,
+        };
+        for (ingest, frame) in session.wrapper_frames() {
+            if frame.name.is_empty() {
+                evidence.unread_from = evidence.unread_from.min(frame.at);
+            } else if RunEnd::of_frame(frame) == Some(RunEnd::FatalError) {
+                evidence.fatal_errors.push((frame.at, &ingest.fence));
+            } else if let Some((message, reply)) = reply(kilo(&frame.name, &frame.data)) {
+                let replies = evidence.replies.entry(message).or_default();
+                replies.push((frame.at, reply));
+            }
+        }
+        evidence
+    }
+
+    /// The replies to a message that were sent by that time.
+    fn replies(&self, message: &str, sent_by: Duration) -> Replies {
+        let mut replies = Replies::default();
+        let sent = self.replies.get(message).into_iter().flatten();
+        for (_, reply) in sent.filter(|(at, _)| *at <= sent_by) {
+            match reply {
+                Reply::Finished => replies.finished = true,
+                Reply::Failed => replies.failed = true,
+                Reply::Unfinished => replies.unfinished = true,
             }
         }
         replies
     }
+
+    /// Whether a run that the message was delivered to sent a fatal error by that time.
+    fn has_fatal_error(&self, session: &SessionHistory, message: &str, sent_by: Duration) -> bool {
+        let mut errors = self.fatal_errors.iter().filter(|(at, _)| *at <= sent_by);
+        errors.any(|(_, fence)| {
+            let mut delivered = session.deliveries.iter();
+            delivered.any(|delivery| delivery.message == message && delivery.fence.as_ref() == Some(fence))
+        })
+    }
 }
 
-/// The `info` of a kilo event, if it is about an assistant's message that answers `message`.
-fn reply_info<'a>(event: Option<(&str, &'a Value)>, message: &str) -> Option<&'a Value> {
+/// The message that a kilo event replies to, and the kind of the reply, if it is a version of an assistant's message.
+fn reply<'a>(event: Option<(&str, &'a Value)>) -> Option<(&'a str, Reply)> {
     let ("message.updated", properties) = event? else {
         return None;
     };
     let info = &properties["info"];
-    (info["role"] == "assistant" && info["parentID"] == message).then_some(info)
+    let kind = match (info["error"].is_null(), info["time"]["completed"].is_null()) {
+        (false, _) => Reply::Failed,
+        (true, false) => Reply::Finished,
+        (true, true) => Reply::Unfinished,
+    };
+    let message = info["parentID"]
+        .as_str()
+        .filter(|_| info["role"] == "assistant")?;
+    Some((message, kind))
 }
 
 /// The row of a reply to a message that was finished without an error before that end.
@@ -172,26 +224,8 @@ fn finished_in_log<'a>(
         .iter()
         .copied()
         .filter(|event| event.id < end.id && event.at + session.run.time_error() < end.at);
-    earlier.find(|event| {
-        reply_info(event.kilo(), message)
-            .is_some_and(|info| info["error"].is_null() && !info["time"]["completed"].is_null())
-    })
-}
-
-/// Whether a run that the message was delivered to sent a fatal error up to that end.
-fn has_fatal_error(session: &SessionHistory, end: &StreamEvent, message: &str) -> bool {
-    let sent_by = end.at + session.run.time_error();
-    let delivered = session
-        .deliveries
-        .iter()
-        .filter(|delivery| delivery.message == message);
-    let fences: Vec<_> = delivered.filter_map(|delivery| delivery.fence.as_ref()).collect();
-    let mut frames = session.wrapper_frames();
-    frames.any(|(ingest, frame)| {
-        frame.at <= sent_by
-            && RunEnd::of_frame(frame) == Some(RunEnd::FatalError)
-            && fences.contains(&&ingest.fence)
-    })
+    earlier
+        .find(|event| matches!(reply(event.kilo()), Some((answered, Reply::Finished)) if answered == message))
 }
 
 /// Whether certainly no attempt to deliver a message was made before that end.
@@ -209,7 +243,7 @@ fn is_never_attempted(
         .deliveries
         .iter()
         .filter(|delivery| delivery.message == message);
-    let is_in_span = |at: std::time::Duration| (queued.at..=end.at + session.run.time_error()).contains(&at);
+    let is_in_span = |at: Duration| (queued.at..=end.at + session.run.time_error()).contains(&at);
     !is_disturbed && !session.bindings.is_empty() && !prepared.any(is_in_span) && delivered.next().is_none()
 }
 

@@ -36,6 +36,7 @@ mod internal_errors;
 mod interrupts;
 mod interrupts_settle;
 mod job_size;
+mod keep_warm;
 mod message_states;
 pub mod no_secret_leaves;
 mod one_callback;
@@ -205,7 +206,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 43] = [
+pub static ORACLES: [Oracle; 44] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -225,6 +226,7 @@ pub static ORACLES: [Oracle; 43] = [
     grace::ORACLE,
     unhealthy::ORACLE,
     pings::ORACLE,
+    keep_warm::ORACLE,
     stale_fence::ORACLE,
     event_ids::ORACLE,
     entity_rows::ORACLE,

@@ -153,11 +153,14 @@ fn late_request(
     let run = session.run;
     let due = taken_at + run.context.profile.callback_latency;
     let limit = limit(session, batch.end.at, due, first)?;
+    if first <= limit {
+        return None;
+    }
     let faults = &run.faults;
     let is_disturbed = faults.may_have_disrupted(RECEIVER, batch.end.at, limit)
         || faults.queue_may_have_failed(batch.end.at, limit)
         || !is_owed(session, batch.message);
-    (first > limit && !is_disturbed).then(|| {
+    (!is_disturbed).then(|| {
         let text = format!(
             "the queue had its job at {}, but its first request came at {}",
             secs(taken_at),

@@ -22,43 +22,40 @@ pub(super) fn misplaced(session: &SessionHistory, submissions: &Submissions) -> 
             jobs.entry(owner).or_default().push(request);
         }
     }
-    jobs.retain(|owner, requests| is_once_in_queue(session, submissions, owner, requests));
-    jobs.into_values()
-        .flat_map(|requests| of_job(session, &requests))
-        .collect()
+    let ended_at = ends(session);
+    let mut findings = Vec::new();
+    for (owner, requests) in jobs {
+        // The earliest time at which the queue had the job of a message or an execution.
+        let began = ended_at.get(owner).copied().unwrap_or_default();
+        if is_once_in_queue(session, submissions.get(owner), began, &requests) {
+            findings.extend(of_job(session, began, &requests));
+        }
+    }
+    findings
+}
+
+/// The time at which each message ended.
+fn ends<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
+    let ends = session.kept.iter().filter(|event| event.is_end());
+    ends.filter_map(|end| Some((end.message()?, end.at))).collect()
 }
 
 /// Whether the queue certainly has a job only once.
 fn is_once_in_queue(
     session: &SessionHistory,
-    submissions: &Submissions,
-    owner: &str,
+    submitted: Option<&Vec<(Duration, QueueAnswer)>>,
+    began: Duration,
     requests: &[&CallbackRequest],
 ) -> bool {
-    let submitted = submissions.get(owner).map_or(&[][..], Vec::as_slice);
-    let accepted = submitted
-        .iter()
-        .filter(|(_, answer)| *answer == QueueAnswer::Accepted);
+    let submitted = submitted.into_iter().flatten();
+    let accepted = submitted.filter(|(_, answer)| *answer == QueueAnswer::Accepted);
     let until = requests.last().map_or(Duration::ZERO, |last| last.at);
-    accepted.count() <= 1
-        && !session
-            .run
-            .faults
-            .queue_may_have_failed(began(session, owner), until)
+    accepted.count() <= 1 && !session.run.faults.queue_may_have_failed(began, until)
 }
 
-/// The earliest time at which the queue had the job of a message or an execution.
-fn began(session: &SessionHistory, owner: &str) -> Duration {
-    let mut ends = session.kept.iter().filter(|event| event.is_end());
-    let end = ends.find(|end| end.message() == Some(owner));
-    end.map_or(Duration::ZERO, |end| end.at)
-}
-
-fn of_job(session: &SessionHistory, requests: &[&CallbackRequest]) -> Vec<Finding> {
+fn of_job(session: &SessionHistory, began: Duration, requests: &[&CallbackRequest]) -> Vec<Finding> {
     let (run, profile) = (session.run, &session.run.context.profile);
-    let owner = requests[0].body["executionId"].as_str().unwrap_or_default();
     let message = requests[0].body["messageId"].as_str();
-    let began = began(session, owner);
     let mut findings = Vec::new();
     let mut delay = profile.callback_retry_base;
     for (place, request) in requests.iter().enumerate() {

@@ -110,6 +110,9 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
     let delay = run.context.profile.drain_delay;
     let admitted_at = queued.event.at;
     let tolerance = run.time_error() + run.context.timing_tolerance;
+    if first.from + tolerance >= admitted_at + delay {
+        return None;
+    }
     // A drain that was scheduled for another message may deliver this one.
     let quiet_from = admitted_at.saturating_sub(delay + leeway(session) + tolerance);
     let is_near = |at: &Duration| (quiet_from..=first.from).contains(at);
@@ -119,8 +122,7 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
             .all(|ingest| !ingest.closed_at.iter().any(is_near))
         && free_from(session, first.from)
             .is_some_and(|free_from| free_from == Duration::ZERO || !is_near(&free_from));
-    let is_early = first.from + tolerance < admitted_at + delay;
-    (is_alone && is_early).then(|| {
+    is_alone.then(|| {
         let text = format!(
             "it was admitted at {}, and its first attempt came at {}, before the drain delay of {} had passed",
             secs(admitted_at),

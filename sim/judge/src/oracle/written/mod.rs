@@ -67,12 +67,13 @@ pub(super) struct Writer {
 
 /// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
 /// records, so these oracles judge only tests that request them.
-const ON_REQUEST: [&str; 5] = [
+const ON_REQUEST: [&str; 6] = [
     "relay-is-exact",
     "callbacks-are-on-time",
     "deliveries-are-on-time",
     "pings-are-on-time",
     "ends-have-their-evidence",
+    "idle-runs-are-released",
 ];
 
 /// The state of one session.
