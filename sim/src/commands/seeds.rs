@@ -156,7 +156,8 @@ impl Source {
 /// The server to play against.
 #[derive(Args)]
 pub(crate) struct ServerArguments {
-    /// Play against the mutant that violates RULE (see `turnstile selftest`)
+    /// Play against the mutant that violates RULE (see `turnstile selftest`), or against a generic mutant (see `turnstile
+    /// mutate`)
     #[cfg(feature = "selftest")]
     #[arg(long, value_name = "RULE")]
     breaking: Option<String>,
@@ -186,6 +187,9 @@ impl ServerArguments {
         let Some(name) = &self.breaking else {
             return Ok(Subject::default());
         };
+        if let Ok(rewrite) = name.parse() {
+            return Ok(Subject::with_rewrite(rewrite));
+        }
         let rules = selftest::rules_matching(None);
         let rule = rules
             .iter()
