@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use super::events;
 use crate::coverage::FakeEvent;
 
 /// Most frames kept while the ingest is lost (R11.29).
@@ -52,10 +53,15 @@ impl Buffer {
         self.announcements = 0;
     }
 
-    /// Drops every unwritten `complete`. Returns whether there was one.
+    /// Whether the frame that the open ingest writes now is `complete`. It is the oldest one.
+    pub(super) fn is_writing_complete(&self) -> bool {
+        self.is_open && self.frames.front().is_some_and(events::is_complete)
+    }
+
+    /// Drops every `complete`. Returns whether there was one.
     pub(super) fn discard_complete(&mut self) -> bool {
         let before = self.frames.len();
-        self.frames.retain(|frame| frame["streamEventType"] != "complete");
+        self.frames.retain(|frame| !events::is_complete(frame));
         self.frames.len() < before
     }
 

@@ -54,6 +54,11 @@ pub(super) fn frame(now: Timestamp, (event_type, data): Event) -> Value {
     json!({ "streamEventType": event_type, "timestamp": format!("{now:.3}"), "data": data })
 }
 
+/// Whether a frame is `complete`.
+pub(super) fn is_complete(frame: &Value) -> bool {
+    frame["streamEventType"] == "complete"
+}
+
 /// The answer to a ping.
 pub(super) fn pong() -> Event {
     ("pong", json!({}))

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -17,6 +16,7 @@ use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
+use super::queue::FrameQueue;
 use super::reply::Reply;
 use super::request::Request;
 
@@ -32,7 +32,7 @@ pub(super) enum Arrival {
 }
 
 struct IngestTask {
-    frames: UnboundedSender<Value>,
+    frames: FrameQueue,
     abort: AbortHandle,
 }
 
@@ -95,8 +95,16 @@ impl Host {
                 Some(arrival) = self.arrivals.recv() => self.receive(arrival),
                 () = wait_until(&self.seams, deadline) => Input::Due,
             };
+            let written_on = match &input {
+                Input::FrameWritten(link) => Some(*link),
+                _ => None,
+            };
             for action in self.lifecycle.handle(self.seams.clock.now(), input) {
                 self.perform(action);
+            }
+            // The next frame is written after the actions, which may drop it.
+            if let Some(ingest) = written_on.and_then(|link| self.ingests.get_mut(&link)) {
+                ingest.frames.written();
             }
         }
     }
@@ -135,18 +143,25 @@ impl Host {
                     gives_up,
                     report: self.reporter(),
                 };
-                let (frames, unwritten) = mpsc::unbounded_channel();
+                let (frames, unwritten) = FrameQueue::new();
                 let abort = self.tasks.spawn(socket.run(url, token, unwritten));
                 self.ingests.insert(link, IngestTask { frames, abort });
             }
             Action::Send(link, frame) => {
-                if let Some(ingest) = self.ingests.get(&link) {
-                    // The send fails if the socket has ended; the frame is still in the buffer then.
-                    let _ = ingest.frames.send(frame);
+                if let Some(ingest) = self.ingests.get_mut(&link) {
+                    ingest.frames.push(frame);
                 }
             }
-            // Dropping the sender makes the task write what it has and close the socket.
-            Action::Close(link) => drop(self.ingests.remove(&link)),
+            Action::DropComplete(link) => {
+                if let Some(ingest) = self.ingests.get_mut(&link) {
+                    ingest.frames.drop_complete();
+                }
+            }
+            Action::Close(link) => {
+                if let Some(ingest) = self.ingests.remove(&link) {
+                    ingest.frames.close();
+                }
+            }
             Action::Abandon(link) => {
                 if let Some(ingest) = self.ingests.remove(&link) {
                     ingest.abort.abort();

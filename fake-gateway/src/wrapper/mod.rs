@@ -6,7 +6,7 @@
 //! | `behaviour` | configured misbehaviour |
 //! | `binding` | the session, its fence, and the ingest URL |
 //! | `lifecycle` | all decisions, pure; `turns` and `buffer` hold its state, `events` the shapes of its frames |
-//! | `host` | performs the decisions of the lifecycle |
+//! | `host` | performs the decisions of the lifecycle; `queue` gives a socket one frame at a time |
 //! | `ingest`, `kilo` | one ingest socket; one gateway call |
 
 mod behaviour;
@@ -19,6 +19,7 @@ mod identifiers;
 mod ingest;
 mod kilo;
 mod lifecycle;
+mod queue;
 mod reply;
 mod request;
 mod turns;

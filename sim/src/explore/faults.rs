@@ -14,12 +14,14 @@ use proptest::prelude::*;
 use proptest::strategy::Union;
 use turnstile_fault::Bandwidth;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
+use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, JobBehaviour, Lapse, LateAnswer, Link,
-    LinkEffect, QueueBehaviour, ReadyBehaviour, Status, Step, WrapperBehaviour,
+    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
+    QueueBehaviour, Status, Step,
 };
 
-use super::fault_group::{AfterWork, Disturbance, FaultGroup, InDelivery, InTurn, at_any_time};
+use super::disturbance::{Disturbance, Draft};
+use super::situations::situation;
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
@@ -27,69 +29,26 @@ use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_st
 /// The client that sends requests.
 const CLIENT: &str = "client";
 
-/// Weight of faults at any time, compared with each kind of fault at a point of a message's life.
-const OF_FAULTS: Rate = 8;
+/// Weights of faults at any time and of situations.
+const OF_FAULTS: Rate = 4;
+const OF_SITUATIONS: Rate = 1;
 
 /// Two parties by name.
 type Ends = (&'static str, &'static str);
 
 /// Generates one disturbance of the kinds with a rate above 0, or `None` if there are none.
-pub(super) fn disturbance(rates: &FaultRates) -> Option<impl Strategy<Value = Disturbance>> {
-    let faults = fault(rates)?.prop_map(Disturbance::Faults).boxed();
-    let mut kinds = vec![(OF_FAULTS, faults)];
-    if rates.reset > 0 {
-        kinds.push((1, in_turn().boxed()));
-    }
-    if rates.wrapper_start > 0 {
-        kinds.push((1, in_delivery().boxed()));
-    }
-    Some(Union::new_weighted(kinds))
-}
-
-/// A connection that is lost and restored within the grace, close to a deadline of its turn.
-fn in_turn() -> impl Strategy<Value = Disturbance> {
-    // Around the ping and its pong, or the limit of silence.
-    let hold = prop_oneof![5 => between(55_000, 95_000), 1 => between(290_000, 299_900)];
-    (hold, between(1_000, 9_500), any::<bool>()).prop_map(|(hold, away, is_deaf)| {
-        let first = is_deaf.then(|| {
-            let lost = Fault::black_hole(&Link::one_way(SERVER, WRAPPER));
-            Step::fault(lost, Some(Lapse::from(*hold + *away)))
-        });
-        Disturbance::InTurn(InTurn {
-            first: first.into_iter().collect(),
-            hold,
-            then: vec![
-                Step::fault(Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset), None),
-                Step::fault(Fault::cut(&Link::between(WRAPPER, SERVER)), Some(away)),
-            ],
-        })
-    })
-}
-
-/// An interrupt while the wrapper gets ready or accepts a turn.
-fn in_delivery() -> impl Strategy<Value = Disturbance> {
-    let pause = between(1_000, 9_000);
-    (between(5_000, 40_000), any::<bool>(), pause).prop_map(|(delay, is_ready, pause)| {
-        let delay = Some(delay);
-        let mut behaviour = WrapperBehaviour::default();
-        if is_ready {
-            behaviour.ready = Some(ReadyBehaviour {
-                delay,
-                ..ReadyBehaviour::default()
-            });
-        } else {
-            behaviour.job = Some(JobBehaviour {
-                delay,
-                ..JobBehaviour::default()
-            });
-        }
-        let slow = Box::new(misbehaving(behaviour));
-        Disturbance::InDelivery(InDelivery { slow, pause })
-    })
+pub(super) fn disturbance(
+    rates: &FaultRates,
+    profile: &Profile,
+) -> Option<impl Strategy<Value = Disturbance> + use<>> {
+    let faults = fault(rates).map(|faults| (OF_FAULTS, faults.boxed()));
+    let situation = situation(rates, profile).map(|situation| (OF_SITUATIONS, situation.boxed()));
+    let kinds: Vec<_> = faults.into_iter().chain(situation).collect();
+    (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }
 
 /// Generates one fault of the kinds with a rate above 0, or `None` if there are none.
-fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup> + use<>> {
+fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Disturbance> + use<>> {
     let kinds: [(Rate, BoxedStrategy<Step>); 15] = [
         (rates.cut, on_link(link(), Just(LinkEffect::Cut))),
         (
@@ -126,9 +85,12 @@ fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = FaultGroup> + use<>
         (rates.queue, queue()),
         (rates.disk, disk()),
     ];
-    let alone = kinds
-        .into_iter()
-        .map(|(rate, step)| (rate, step.prop_map(|step| at_any_time(vec![step])).boxed()));
+    let alone = kinds.into_iter().map(|(rate, step)| {
+        (
+            rate,
+            step.prop_map(|step| Disturbance::at_any_time([step])).boxed(),
+        )
+    });
     let mut kinds: Vec<_> = alone.filter(|(rate, _)| *rate > 0).collect();
     if rates.intruder > 0 {
         kinds.push((rates.intruder, intruder().boxed()));
@@ -247,20 +209,17 @@ fn crash_point() -> BoxedStrategy<Step> {
 
 /// A queue that refuses callbacks until the work ends, and a crash of the server while a callback is pending: the
 /// pending retry must be stored.
-fn forgetting() -> impl Strategy<Value = FaultGroup> {
+fn forgetting() -> impl Strategy<Value = Disturbance> {
     let queue = prop_oneof![Just(QueueBehaviour::Refuses), Just(QueueBehaviour::Away)];
     // Covers the work and the time until the callback is due.
     let lasts = between(20_000, 40_000);
     let pause = between(500, 10_000);
     let crash = crash(Just(SERVER), any::<bool>());
     (queue, lasts, between(5_000, 20_000), pause, crash).prop_map(|(is, lasts, within, pause, crash)| {
-        FaultGroup {
-            steps: vec![queue_that(is, lasts)],
-            after_work: Some(AfterWork {
-                within,
-                steps: vec![Step::Wait(pause), crash],
-            }),
-        }
+        let crash = Disturbance::at_any_time([Step::Wait(pause), crash]).after_work(within);
+        let mut drafts = vec![Draft::from(queue_that(is, lasts))];
+        drafts.extend(crash.0);
+        Disturbance(drafts)
     })
 }
 

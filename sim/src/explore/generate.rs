@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
 use turnstile_world::Streams;
 
-use super::fault_group::Disturbance;
+use super::disturbance::Disturbance;
 use super::faults;
 use super::layout::Layout;
 use super::profile::profile;
@@ -41,11 +41,11 @@ pub fn scenario(seed: u64) -> Scenario {
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
     let mut struck = Drawer::new(streams, FAULTS);
-    let disturbances: Vec<(Index, Disturbance)> = match faults::disturbance(&swarm.fault) {
+    let disturbances: Vec<(Index, Disturbance)> = match faults::disturbance(&swarm.fault, &profile) {
         Some(disturbance) => struck.draw(vec((any::<Index>(), disturbance), swarm.faults)),
         None => Vec::new(),
     };
-    let mut layout = Layout::new(&swarm);
+    let mut layout = Layout::new(&swarm, &settings);
     if settings.gate == Some(Gate::All)
         && let Some(verdict) = workload.draw(verdict())
     {

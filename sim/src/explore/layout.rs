@@ -30,6 +30,8 @@ const COMMAND: &str = "review";
 /// The steps laid out so far, and the items that later steps can refer to.
 pub(super) struct Layout<'a> {
     swarm: &'a Swarm,
+    /// Whether sessions have a callback target from their start.
+    has_callback: bool,
     steps: Vec<At<Step>>,
     /// Created sessions, in order.
     sessions: Vec<SessionName>,
@@ -44,9 +46,10 @@ pub(super) struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    pub(super) fn new(swarm: &'a Swarm) -> Self {
+    pub(super) fn new(swarm: &'a Swarm, settings: &Session) -> Self {
         Self {
             swarm,
+            has_callback: settings.callback,
             steps: Vec::new(),
             sessions: Vec::new(),
             messages: Vec::new(),

@@ -6,8 +6,9 @@
 //! | `swarm` | the operations and faults of a seed, with their rates |
 //! | `profile` | the server's retry delays and limits |
 //! | `workload` | what users do |
-//! | `fault_group` | related faults, and faults at a point of a message's life |
+//! | `disturbance` | what goes wrong between two user actions, as drafts of steps |
 //! | `faults` | faults, and the budget that keeps runs recoverable |
+//! | `situations` | faults at a chosen point of a message's life |
 //! | `layout` | the order of steps, and what each refers to |
 //! | `wrapper_faults` | misbehaving wrappers and impostors |
 //! | `times` | durations near the protocol's deadlines |
@@ -19,7 +20,7 @@
 //! | `junit` | JUnit report |
 
 mod cluster;
-mod fault_group;
+mod disturbance;
 mod faults;
 mod generate;
 mod junit;
@@ -28,6 +29,7 @@ mod profile;
 mod result;
 mod run;
 mod shrink;
+mod situations;
 mod swarm;
 mod terminal;
 mod times;

@@ -65,6 +65,8 @@ pub(super) struct FaultRates {
     pub receiver: Rate,
     pub queue: Rate,
     pub disk: Rate,
+    /// Rate of each situation that needs no other fault.
+    pub situation: Rate,
 }
 
 /// Generates a rate, or 0.
@@ -117,11 +119,11 @@ fn workload() -> impl Strategy<Value = WorkloadRates> {
 
 fn fault() -> impl Strategy<Value = FaultRates> {
     let network = (rate(), rate(), rate(), rate(), rate(), rate());
-    let machines = (rate(), rate(), rate(), rate());
+    let machines = (rate(), rate(), rate(), rate(), rate());
     let parts = (rate(), rate(), rate(), rate(), rate(), rate());
     (network, machines, parts).prop_map(|(network, machines, parts)| {
         let (cut, black_hole, delay, reset, silence, fin) = network;
-        let (server_crash, crash_point, wrapper_crash, other_crash) = machines;
+        let (server_crash, crash_point, wrapper_crash, other_crash, situation) = machines;
         let (wrapper_start, wrapper_behaviour, receiver, queue, disk, intruder) = parts;
         FaultRates {
             cut,
@@ -141,6 +143,7 @@ fn fault() -> impl Strategy<Value = FaultRates> {
             receiver,
             queue,
             disk,
+            situation,
         }
     })
 }

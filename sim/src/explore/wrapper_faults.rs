@@ -11,7 +11,7 @@ use turnstile_scenarios::{
     ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
 };
 
-use super::fault_group::{AfterWork, FaultGroup, at_any_time};
+use super::disturbance::Disturbance;
 use super::times::between;
 
 /// The agents' latency in a seed: often none, else up to half a second (R11.51).
@@ -225,9 +225,34 @@ pub(super) fn misbehaving(behaviour: WrapperBehaviour) -> Step {
     Step::fault(Fault::Wrapper(Box::new(behaviour)), None)
 }
 
+/// Opens an impostor's ingest socket.
+pub(super) fn impostor_opens(fence: Fence) -> Step {
+    Step::Ingest(Ingest::Open {
+        name: impostor(),
+        credentials: Credentials::Fence(fence),
+        reply: Reply::default(),
+    })
+}
+
+/// Sends an event on the impostor's socket that was opened last.
+pub(super) fn impostor_sends(event: &str, data: serde_json::Value) -> Step {
+    let data = serde_json::from_value::<Json>(data).expect("it is JSON");
+    Step::Ingest(Ingest::Send {
+        name: impostor(),
+        frame: IngestFrame::Event {
+            event: event.to_owned(),
+            data: data.into(),
+        },
+    })
+}
+
+/// The name of an impostor's socket, which the layout replaces by a unique one.
+fn impostor() -> At<IngestName> {
+    At::from("intruder".parse::<IngestName>().expect("it is a name"))
+}
+
 /// An impostor with a stale fence that sends frames like a wrapper.
-pub(super) fn intruder() -> impl Strategy<Value = FaultGroup> {
-    let socket = || -> At<IngestName> { At::from("intruder".parse::<IngestName>().expect("it is a name")) };
+pub(super) fn intruder() -> impl Strategy<Value = Disturbance> {
     let fence = prop_oneof![3 => Just(Fence::StaleRun), 2 => Just(Fence::StaleConnection)];
     let words = prop_oneof![
         Just(("complete", json!({"exitCode": 0}))),
@@ -235,28 +260,11 @@ pub(super) fn intruder() -> impl Strategy<Value = FaultGroup> {
         Just(("interrupted", json!({"reason": "intruded"}))),
     ];
     let within = proptest::option::of(between(1_000, 20_000));
-    (fence, words, within).prop_map(move |(fence, (event, data), within)| {
-        let data = serde_json::from_value::<Json>(data).expect("it is JSON");
-        let steps = vec![
-            Step::Ingest(Ingest::Open {
-                name: socket(),
-                credentials: Credentials::Fence(fence),
-                reply: Reply::default(),
-            }),
-            Step::Ingest(Ingest::Send {
-                name: socket(),
-                frame: IngestFrame::Event {
-                    event: event.to_owned(),
-                    data: data.into(),
-                },
-            }),
-        ];
+    (fence, words, within).prop_map(|(fence, (event, data), within)| {
+        let intrusion = Disturbance::at_any_time([impostor_opens(fence), impostor_sends(event, data)]);
         match within {
-            Some(within) => FaultGroup {
-                steps: Vec::new(),
-                after_work: Some(AfterWork { within, steps }),
-            },
-            None => at_any_time(steps),
+            Some(within) => intrusion.after_work(within),
+            None => intrusion,
         }
     })
 }

@@ -67,8 +67,8 @@ impl Lifecycle {
         if link != opened {
             return;
         }
-        self.link = Link::Open(link);
         self.drop_complete_before_new_prompts();
+        self.link = Link::Open(link);
         if pause.is_some() {
             self.resume(now, link);
         } else {
@@ -162,6 +162,9 @@ impl Lifecycle {
         } else if self.leave_at.is_some() && self.buffer.is_empty() {
             // The ingest was about to be closed, and no frame is left.
             self.leave_at = None;
+        } else if !self.pending_prompts.is_empty() {
+            // The server is reachable.
+            self.open(Some(0));
         } else {
             self.link = Link::Pausing {
                 until: now + RECONNECT_PAUSES[0],

@@ -123,6 +123,8 @@ pub(in crate::wrapper) enum Action {
     },
     /// Write a frame after all earlier ones.
     Send(LinkId, Value),
+    /// Do not write any `complete` that waits behind another frame.
+    DropComplete(LinkId),
     /// Close the socket with 1000 once all frames are written.
     Close(LinkId),
     /// Cancel the opening of the socket.
@@ -164,7 +166,7 @@ pub(in crate::wrapper) struct Lifecycle {
     last_link: u64,
     old_sockets: OldSockets,
     buffer: Buffer,
-    /// Prompts to accept and answer once the ingest is open.
+    /// Prompts to accept and answer once the ingest is open and writes no `complete`.
     pending_prompts: Vec<PendingPrompt>,
     turns: Turns,
     /// The error of the last turn that ended with one.
@@ -213,7 +215,10 @@ impl Lifecycle {
             Input::Request(id, request) => self.handle_request(now, id, *request),
             Input::LinkOpened(link) => self.link_opened(now, link),
             Input::LinkFailed(link, failure) => self.link_failed(now, link, &failure),
-            Input::FrameWritten(link) if self.is_open(link) => self.buffer.written(),
+            Input::FrameWritten(link) if self.is_open(link) => {
+                self.buffer.written();
+                self.accept_pending_prompts(now);
+            }
             Input::Command(link, command) if self.is_open(link) => self.handle_command(now, command),
             Input::LinkLost(link, code) if self.is_open(link) => self.link_lost(now, code),
             Input::LinkLost(link, _) => {

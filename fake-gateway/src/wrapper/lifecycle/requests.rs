@@ -169,7 +169,13 @@ impl Lifecycle {
         }
     }
 
+    /// Accepts the pending prompts. A `complete` that is being written cannot be dropped any more, so they wait until it
+    /// is written (R11.52).
     pub(super) fn accept_pending_prompts(&mut self, now: Timestamp) {
+        if self.buffer.is_writing_complete() {
+            return;
+        }
+        self.drop_complete_before_new_prompts();
         for PendingPrompt { request, prompt, odd } in std::mem::take(&mut self.pending_prompts) {
             let delay = self.behaviour.job_delay();
             if !delay.is_zero() {
@@ -210,6 +216,9 @@ impl Lifecycle {
         let mut prompts = self.pending_prompts.iter().map(|pending| &pending.prompt);
         if prompts.any(|prompt| !self.turns.has_taken(&prompt.message_id)) && self.buffer.discard_complete() {
             FakeEvent::CompleteDropped.hit();
+            if let Link::Open(link) = self.link {
+                self.actions.push(Action::DropComplete(link));
+            }
         }
     }
 
@@ -258,7 +267,7 @@ impl Lifecycle {
     }
 }
 
-/// A prompt that is accepted and answered once the ingest is open.
+/// A prompt to accept and answer later.
 pub(super) struct PendingPrompt {
     pub(super) request: RequestId,
     prompt: Prompt,

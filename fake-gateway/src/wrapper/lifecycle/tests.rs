@@ -162,6 +162,7 @@ fn name(action: &Action) -> String {
                 .join(" ")
         }
         Action::Send(_, frame) => frame["streamEventType"].as_str().unwrap().to_owned(),
+        Action::DropComplete(_) => "drop complete".to_owned(),
         Action::Close(_) => "close".to_owned(),
         Action::Abandon(_) => "abandon".to_owned(),
         Action::StartTurn(_, prompt) => format!("start {}", prompt.message_id),
@@ -277,6 +278,45 @@ fn a_prompt_in_the_last_250_ms_keeps_the_ingest_open() {
     stage.prompt("b", 1);
     stage.write_all();
     assert_eq!(stage.lifecycle.next_deadline(), None);
+}
+
+#[test]
+fn a_complete_that_waits_behind_another_frame_is_dropped_when_a_prompt_is_accepted() {
+    let mut stage = Stage::at_work(&["a"]);
+    stage.progress(Progress::Finished);
+    stage.take_actions();
+    stage.prompt("b", 1);
+    assert_eq!(
+        stage.take_actions()[..3],
+        ["drop complete", "answer 200", "session.status busy"]
+    );
+    assert!(!stage.lifecycle.buffer.discard_complete());
+}
+
+#[test]
+fn a_prompt_is_accepted_after_the_complete_that_is_being_written() {
+    for is_lost in [false, true] {
+        let mut stage = Stage::at_work(&["a"]);
+        stage.progress(Progress::Finished);
+        while !stage.lifecycle.buffer.is_writing_complete() {
+            stage.input(Input::FrameWritten(LinkId(1)));
+        }
+        stage.take_actions();
+        stage.prompt("b", 1);
+        assert_eq!(stage.take_actions(), [""; 0]);
+        if is_lost {
+            stage.input(Input::LinkLost(LinkId(1), None));
+            stage.input(Input::LinkOpened(LinkId(2)));
+            assert_eq!(
+                stage.take_actions()[..4],
+                ["open", "wrapper_resumed", "answer 200", "session.status busy"]
+            );
+        } else {
+            stage.input(Input::FrameWritten(LinkId(1)));
+            assert_eq!(stage.take_actions()[..2], ["answer 200", "session.status busy"]);
+        }
+        assert!(!stage.lifecycle.buffer.discard_complete());
+    }
 }
 
 #[test]

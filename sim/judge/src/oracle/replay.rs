@@ -36,8 +36,16 @@ pub(super) fn is_connected(event: &StreamEvent) -> bool {
     event.name == CONNECTED
 }
 
-/// Live versions of entities by the id of their row, in the order of the times that the server reports.
-type Versions<'a> = BTreeMap<u64, Vec<&'a StreamEvent>>;
+/// Live versions of entities by the id of their row, in the order of the times that the server reports. Those with one
+/// time are in the order of each stream, one stream after the other.
+type Versions<'a> = BTreeMap<u64, Vec<Version<'a>>>;
+
+/// A version of an entity on a stream.
+struct Version<'a> {
+    /// Index of the stream.
+    stream: usize,
+    event: &'a StreamEvent,
+}
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut findings: Vec<Finding> = session
@@ -75,15 +83,33 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 
 fn versions<'a>(views: &[View<'a>]) -> Versions<'a> {
     let mut versions = Versions::new();
-    for seen in views.iter().flat_map(View::live) {
-        if seen.event.id > 0 && seen.event.is_upserted() {
-            versions.entry(seen.event.id).or_default().push(&seen.event);
+    for (stream, view) in views.iter().enumerate() {
+        for event in view.live().map(|seen| &seen.event) {
+            if event.id > 0 && event.is_upserted() {
+                let version = Version { stream, event };
+                versions.entry(event.id).or_default().push(version);
+            }
         }
     }
     for versions in versions.values_mut() {
-        versions.sort_by_key(|version| version.at);
+        versions.sort_by_key(|version| version.event.at);
     }
     versions
+}
+
+/// The versions that may be the last one of those, which have one time. A stream may end before it shows the last one.
+fn possibly_last<'a>(same_time: &[Version<'a>]) -> Vec<&'a Value> {
+    let shown: Vec<Vec<&Value>> = same_time
+        .chunk_by(|one, next| one.stream == next.stream)
+        .map(|versions| versions.iter().map(|version| &version.event.data).collect())
+        .collect();
+    let is_cut_short = |versions: &Vec<&Value>| {
+        shown
+            .iter()
+            .any(|other| other.len() > versions.len() && other.starts_with(versions))
+    };
+    let complete = shown.iter().filter(|versions| !is_cut_short(versions));
+    complete.filter_map(|versions| versions.last().copied()).collect()
 }
 
 /// One stream as its client saw it.
@@ -193,12 +219,16 @@ impl<'a> View<'a> {
             let Some(versions) = versions.get(&seen.event.id).filter(|_| seen.event.is_upserted()) else {
                 return false;
             };
-            let known = versions.partition_point(|version| version.at + time_error < requested_after);
-            let Some(last) = known.checked_sub(1) else {
+            let known = versions.partition_point(|version| version.event.at + time_error < requested_after);
+            let (known, later) = versions.split_at(known);
+            let Some(last) = known.last() else {
                 return false;
             };
-            let is_it = |version: &&StreamEvent| version.data == seen.event.data;
-            versions[..last].iter().any(is_it) && !versions[last..].iter().any(is_it)
+            let before_last = known.partition_point(|version| version.event.at < last.event.at);
+            let is_it = |version: &Version| version.event.data == seen.event.data;
+            known.iter().any(is_it)
+                && !later.iter().any(is_it)
+                && !possibly_last(&known[before_last..]).contains(&&seen.event.data)
         };
         self.replayed()
             .filter(is_stale)
@@ -353,6 +383,32 @@ mod tests {
         }
         writer.client_is_connected("late");
         assert_eq!(writer.judged(), FOUND);
+    }
+
+    #[test]
+    fn versions_with_one_time_are_in_the_order_of_the_stream_that_shows_most_of_them() {
+        // A viewer that lags and leaves has seen the first of two versions only.
+        let mut writer = Writer::started("m1");
+        writer.client_opens("slow", 0);
+        writer.client_is_connected("slow");
+        writer.at_once(|writer| {
+            writer.assistant("m1", "a1", json!({}));
+            writer.assistant("m1", "a1", json!({"completed": 1}));
+        });
+        let versions = [0, 1].map(|place| writer.version("a1", place));
+        writer.client_receives_frame("slow", versions[0].clone());
+        writer.client_leaves("slow");
+        writer.turn("m1");
+        for (version, expected) in versions.into_iter().zip([&FOUND[..], &NOTHING]) {
+            let mut writer = writer.clone();
+            writer.client_opens("late", 0);
+            writer.client_receives_frame("late", version);
+            for place in 1..5 {
+                writer.client_receives("late", place);
+            }
+            writer.client_is_connected("late");
+            assert_eq!(writer.judged(), expected);
+        }
     }
 
     #[test]

@@ -1,76 +1,77 @@
 //! Lays out what goes wrong between the user actions.
 
+use std::num::NonZeroU32;
+
 use turnstile_scenarios::{
-    Ingest, IngestName, Injection, Interrupt, Label, Lapse, Moment, Prompt, SessionName, Step,
-    WrapperBehaviour,
+    Await, Condition, Finalization, Ingest, IngestName, Injection, Label, Lapse, Moment, SendMessage,
+    SessionName, Step,
 };
 
 use super::{Layout, await_message, name, plain};
-use crate::explore::fault_group::{AfterWork, Disturbance, FaultGroup, InDelivery, InTurn};
+use crate::explore::disturbance::{Disturbance, Draft};
 use crate::explore::workload::{Saying, VIEWER};
-use crate::explore::wrapper_faults::misbehaving;
-
-/// How long to wait for the acceptance of a message before a fault.
-const ACCEPTANCE: Lapse = Lapse::from_secs(20);
 
 impl Layout<'_> {
-    /// Adds disturbances, except for those of a client that does not exist yet.
+    /// Adds disturbances, except for steps about a client that does not exist yet.
     pub(in crate::explore) fn disturb(&mut self, disturbances: Vec<Disturbance>) {
-        for disturbance in disturbances {
-            match disturbance {
-                Disturbance::Faults(FaultGroup { steps, after_work }) => {
-                    self.strike_with(steps);
-                    if let Some(AfterWork { within, steps }) = after_work {
-                        self.await_work(within);
-                        self.strike_with(steps);
+        for draft in disturbances.into_iter().flat_map(|disturbance| disturbance.0) {
+            match draft {
+                Draft::Step(step) => self.strike_with(*step),
+                Draft::Send { saying, commits } => self.send_to_first(&saying, commits),
+                Draft::Await { is, within } => {
+                    if let Some(label) = self.last_of_first() {
+                        self.push(await_message(label, is, within));
                     }
                 }
-                Disturbance::InTurn(InTurn { first, hold, then }) => {
-                    let label = self.send_to_first(&Saying::Gate);
-                    self.push(await_message(label, Moment::Sent, ACCEPTANCE));
-                    self.strike_with(first);
-                    self.push(Step::Wait(hold));
-                    self.strike_with(then);
-                }
-                Disturbance::InDelivery(InDelivery { slow, pause }) => {
-                    self.push(*slow);
-                    self.send_to_first(&Saying::Echo);
-                    self.push(Step::Wait(pause));
-                    self.push(Step::Interrupt(Interrupt::default()));
-                    self.push(misbehaving(WrapperBehaviour::default()));
-                    self.send_to_first(&Saying::Echo);
+                Draft::AwaitCallback { within } => {
+                    if let Some(label) = self.last_of_first() {
+                        self.push(self.await_callback(label, within));
+                    }
                 }
             }
         }
     }
 
     /// Sends a message in the first session.
-    fn send_to_first(&mut self, saying: &Saying) -> Label {
+    fn send_to_first(&mut self, saying: &Saying, commits: bool) {
         let session = SessionName::default();
         let (label, prompt) = self.message(saying, &session);
-        self.push(Step::Send(plain(label.clone(), prompt, &session)));
-        label
+        let finalization = commits.then(|| Finalization {
+            auto_commit: Some(true),
+            ..Finalization::default()
+        });
+        self.push(Step::Send(SendMessage {
+            finalization,
+            ..plain(label, prompt, &session)
+        }));
     }
 
-    fn strike_with(&mut self, steps: Vec<Step>) {
+    fn await_callback(&self, label: Label, within: Lapse) -> Step {
+        if !self.has_callback {
+            return await_message(label, Moment::Completed, within);
+        }
+        let condition = Condition::Callback {
+            of: label.into(),
+            times: NonZeroU32::MIN,
+        };
+        Step::Await(Await { condition, within })
+    }
+
+    fn strike_with(&mut self, mut step: Step) {
+        if let Step::Ingest(ingest) = &mut step {
+            self.name_intruder(ingest);
+        }
         let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
-        for mut step in steps {
-            if let Step::Ingest(ingest) = &mut step {
-                self.name_intruder(ingest);
-            }
-            if has_viewer || !mentions_viewer(&step) {
-                self.push(step);
-            }
+        if has_viewer || !mentions_viewer(&step) {
+            self.push(step);
         }
     }
 
-    /// Waits for the end of the first session's last message.
-    fn await_work(&mut self, within: Lapse) {
-        let of_first = |(_, session, _): &&(Label, SessionName, Prompt)| *session == SessionName::default();
-        if let Some((label, ..)) = self.messages.iter().rev().find(of_first) {
-            let label = label.clone();
-            self.push(await_message(label, Moment::Completed, within));
-        }
+    /// The label of the first session's last message.
+    fn last_of_first(&self) -> Option<Label> {
+        let mut messages = self.messages.iter().rev();
+        let last = messages.find(|(_, session, _)| *session == SessionName::default());
+        last.map(|(label, ..)| label.clone())
     }
 
     /// Gives an ingest socket a unique name, in the step that opens it and in the steps that use it.

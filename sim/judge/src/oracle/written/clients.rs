@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use turnstile_events::observation::Observation;
+use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::{ROOT, Writer};
 use crate::parties::SERVER;
@@ -107,6 +107,13 @@ impl Writer {
     pub(in crate::oracle) fn client_receives_unkept(&mut self, client: &str, name: &str, data: Value) {
         let frame = self.envelope(0, name, data);
         self.client_receives_frame(client, frame);
+    }
+
+    /// A client closes its stream.
+    pub(in crate::oracle) fn client_leaves(&mut self, client: &str) {
+        let socket = self.book().streams[client];
+        let (code, by) = (Some(1000), ClosedBy::Itself);
+        self.observes(client, Observation::SocketClosed { socket, code, by });
     }
 
     pub(in crate::oracle) fn client_is_connected(&mut self, client: &str) {

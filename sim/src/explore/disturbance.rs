@@ -1,0 +1,57 @@
+//! Disturbances of a generated scenario: what goes wrong between two user actions, as drafts of steps.
+//!
+//! A draft refers to messages and sockets by their role. `layout` resolves it to those that exist at that step.
+
+use turnstile_scenarios::{Lapse, Moment, Step};
+
+use super::workload::Saying;
+
+/// What goes wrong between two user actions, in order.
+#[derive(Debug, Clone)]
+pub(super) struct Disturbance(pub(super) Vec<Draft>);
+
+/// A step whose references are not resolved yet. All are about the first session.
+#[derive(Debug, Clone)]
+pub(super) enum Draft {
+    /// A step without references, or one of an ingest socket, whose name is replaced by a unique one.
+    Step(Box<Step>),
+    /// Sends a new message.
+    Send {
+        saying: Saying,
+        /// Whether it requests an auto-commit.
+        commits: bool,
+    },
+    /// Waits until the last message is in this state.
+    Await { is: Moment, within: Lapse },
+    /// Waits for a callback of the last message, or for its completion if the session has no callback target.
+    AwaitCallback { within: Lapse },
+}
+
+impl Disturbance {
+    /// Steps that nothing precedes.
+    pub(super) fn at_any_time(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self(steps.into_iter().map(Draft::from).collect())
+    }
+
+    /// The same after the end of the work, for which to wait up to a limit. The wrapper then has no unfinished turn, but
+    /// may still send its last event; the server has no unfinished turn, but may have a pending callback.
+    pub(super) fn after_work(mut self, within: Lapse) -> Self {
+        let is = Moment::Completed;
+        self.0.insert(0, Draft::Await { is, within });
+        self
+    }
+}
+
+impl From<Step> for Draft {
+    fn from(step: Step) -> Self {
+        Self::Step(Box::new(step))
+    }
+}
+
+impl Draft {
+    /// A new message without an auto-commit.
+    pub(super) fn send(saying: Saying) -> Self {
+        let commits = false;
+        Self::Send { saying, commits }
+    }
+}

@@ -1,0 +1,226 @@
+//! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::Union;
+use serde_json::json;
+use turnstile_judge::parties::{SERVER, WRAPPER};
+use turnstile_profile::Profile;
+use turnstile_scenarios::{
+    Completion, ConnectionEnd, CrashPoint, Failure, Fault, Fence, Finalizing, JobBehaviour, Lapse, Link,
+    Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
+};
+
+use super::disturbance::{Disturbance, Draft};
+use super::swarm::FaultRates;
+use super::times::{between, moment};
+use super::workload::Saying;
+use super::wrapper_faults::{impostor_opens, impostor_sends, misbehaving};
+
+/// How long to wait for the acceptance of a message.
+const ACCEPTANCE: Lapse = Lapse::from_secs(20);
+/// How long to wait for a callback.
+const CALLBACK: Lapse = Lapse::from_secs(20);
+/// The longest list of retry delays that a situation waits for.
+const LONGEST_RETRIES: Duration = Duration::from_secs(60);
+
+/// Generates one situation of the kinds with a rate above 0, or `None` if there are none.
+pub(super) fn situation(
+    rates: &FaultRates,
+    profile: &Profile,
+) -> Option<impl Strategy<Value = Disturbance> + use<>> {
+    let kinds = [
+        (rates.reset, lost_in_turn().boxed()),
+        (rates.wrapper_start, interrupted_in_delivery().boxed()),
+        (rates.situation, stuck_turn().boxed()),
+        (rates.situation, output_after_idle().boxed()),
+        (rates.situation, crash_at_exhaustion(profile).boxed()),
+        (rates.situation, long_answer().boxed()),
+    ];
+    let kinds: Vec<_> = kinds.into_iter().filter(|(rate, _)| *rate > 0).collect();
+    (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
+}
+
+fn wait(lapse: Lapse) -> Draft {
+    Step::Wait(lapse).into()
+}
+
+fn awaits_acceptance() -> Draft {
+    Draft::Await {
+        is: Moment::Sent,
+        within: ACCEPTANCE,
+    }
+}
+
+/// A connection that is lost and restored within the grace, close to a deadline of its turn.
+fn lost_in_turn() -> impl Strategy<Value = Disturbance> {
+    // Around the ping and its pong, or the limit of silence.
+    let hold = prop_oneof![5 => between(55_000, 95_000), 1 => between(290_000, 299_900)];
+    (hold, between(1_000, 9_500), any::<bool>()).prop_map(|(hold, away, is_deaf)| {
+        let mut drafts = vec![Draft::send(Saying::Gate), awaits_acceptance()];
+        if is_deaf {
+            let lost = Fault::black_hole(&Link::one_way(SERVER, WRAPPER));
+            drafts.push(Step::fault(lost, Some(Lapse::from(*hold + *away))).into());
+        }
+        drafts.extend([
+            wait(hold),
+            Step::fault(Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset), None).into(),
+            Step::fault(Fault::cut(&Link::between(WRAPPER, SERVER)), Some(away)).into(),
+        ]);
+        Disturbance(drafts)
+    })
+}
+
+/// An interrupt while the wrapper gets ready or accepts a turn.
+fn interrupted_in_delivery() -> impl Strategy<Value = Disturbance> {
+    let pause = between(1_000, 9_000);
+    (between(5_000, 40_000), any::<bool>(), pause).prop_map(|(delay, is_ready, pause)| {
+        let delay = Some(delay);
+        let mut behaviour = WrapperBehaviour::default();
+        if is_ready {
+            behaviour.ready = Some(ReadyBehaviour {
+                delay,
+                ..ReadyBehaviour::default()
+            });
+        } else {
+            behaviour.job = Some(JobBehaviour {
+                delay,
+                ..JobBehaviour::default()
+            });
+        }
+        Disturbance(vec![
+            misbehaving(behaviour).into(),
+            Draft::send(Saying::Echo),
+            wait(pause),
+            Step::Interrupt(turnstile_scenarios::Interrupt::default()).into(),
+            misbehaving(WrapperBehaviour::default()).into(),
+            Draft::send(Saying::Echo),
+        ])
+    })
+}
+
+/// A turn that sends only heartbeats until a deadline of it has passed: the pong, or the limit of silence.
+fn stuck_turn() -> impl Strategy<Value = Disturbance> {
+    let deaf = (Just(true), between(95_000, 125_000));
+    let answering = (
+        Just(false),
+        prop_oneof![1 => between(95_000, 125_000), 2 => between(303_000, 330_000)],
+    );
+    (between(5_000, 55_000), prop_oneof![1 => deaf, 3 => answering]).prop_map(|(heartbeat, (deaf, hold))| {
+        let behaviour = WrapperBehaviour {
+            heartbeat: Some(heartbeat),
+            deaf,
+            ..WrapperBehaviour::default()
+        };
+        Disturbance(vec![
+            misbehaving(behaviour).into(),
+            Draft::send(Saying::Gate),
+            awaits_acceptance(),
+            wait(hold),
+            misbehaving(WrapperBehaviour::default()).into(),
+        ])
+    })
+}
+
+/// Output after the last idle of a turn without an answer, and then silence until the reconciliation is due.
+fn output_after_idle() -> impl Strategy<Value = Disturbance> {
+    let of_wrapper = between(1_000, 13_000).prop_map(Some);
+    let by_wrapper = prop_oneof![Just(None), of_wrapper];
+    (by_wrapper, between(1_000, 13_000), between(16_000, 20_000)).prop_map(|(takes, pause, silence)| {
+        let behaviour = WrapperBehaviour {
+            no_reply: true,
+            complete: Some(Completion {
+                never: true,
+                ..Completion::default()
+            }),
+            finalize: takes.map(|takes| Finalizing {
+                takes,
+                ..Finalizing::default()
+            }),
+            ..WrapperBehaviour::default()
+        };
+        let mut drafts = vec![
+            misbehaving(behaviour).into(),
+            Draft::Send {
+                saying: Saying::Echo,
+                commits: takes.is_some(),
+            },
+            awaits_acceptance(),
+        ];
+        if let Some(takes) = takes {
+            drafts.push(wait(takes));
+        } else {
+            let delta = json!({"event": "message.part.delta", "properties": {"sessionID": "ses_a", "messageID": "msg_a",
+                "partID": "prt_a", "field": "text", "delta": "more"}});
+            drafts.extend([
+                wait(pause),
+                impostor_opens(Fence::Current).into(),
+                impostor_sends("kilocode", delta).into(),
+            ]);
+        }
+        drafts.extend([wait(silence), misbehaving(WrapperBehaviour::default()).into()]);
+        Disturbance(drafts)
+    })
+}
+
+/// A crash of the server once it has stored the last failure of a delivery.
+fn crash_at_exhaustion(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
+    let drain = profile.drain_delay;
+    let lists = [
+        &profile.delivery_retry_delays_cold,
+        &profile.delivery_retry_delays_warm,
+    ];
+    let totals = lists.map(|delays| (delays.iter().sum::<Duration>(), delays.len() as u32));
+    let code = prop_oneof![
+        Just(ReadyCode::WorkspaceSetupFailed),
+        Just(ReadyCode::KiloServerFailed)
+    ];
+    let attempt = between(2_000, 8_000);
+    (any::<bool>(), attempt, code, any::<bool>(), moment()).prop_map(
+        move |(is_warm, attempt, code, power_loss, restart_after)| {
+            let (delays, retries) = totals[usize::from(is_warm)];
+            // The middle of the last attempt.
+            let until = drain + delays.min(LONGEST_RETRIES) + *attempt * retries + *attempt / 2;
+            let behaviour = WrapperBehaviour {
+                ready: Some(ReadyBehaviour {
+                    delay: Some(attempt),
+                    fail: Some(Failure { code, times: None }),
+                    ..ReadyBehaviour::default()
+                }),
+                ..WrapperBehaviour::default()
+            };
+            let crash = Fault::Host {
+                host: SERVER.to_owned(),
+                power_loss,
+                at: Some(CrashPoint::AfterCommit),
+            };
+            Disturbance(vec![
+                misbehaving(behaviour).into(),
+                Draft::send(Saying::Echo),
+                wait(Lapse::from(until)),
+                Step::fault(crash, Some(restart_after)).into(),
+                wait(Lapse::from(*attempt)),
+                misbehaving(WrapperBehaviour::default()).into(),
+            ])
+        },
+    )
+}
+
+/// An answer whose callback is about as large as the callback queue takes, or larger.
+fn long_answer() -> impl Strategy<Value = Disturbance> {
+    let around_the_limit = 126_000..=127_200_u32;
+    let length = prop_oneof![around_the_limit, Just(130_000_u32), Just(200_000)];
+    length.prop_map(|long_text| {
+        let behaviour = WrapperBehaviour {
+            long_text,
+            ..WrapperBehaviour::default()
+        };
+        Disturbance(vec![
+            misbehaving(behaviour).into(),
+            Draft::send(Saying::Echo),
+            Draft::AwaitCallback { within: CALLBACK },
+            misbehaving(WrapperBehaviour::default()).into(),
+        ])
+    })
+}
