@@ -55,7 +55,7 @@ impl<'a> Baseline<'a> {
                 |done| progress(before + done),
                 |result| match result {
                     Ok(play) => counted.push(play),
-                    Err(unclean) => baseline.unclean.push(unclean),
+                    Err(unclean) => baseline.unclean.push(*unclean),
                 },
             );
             before += plays.len();
@@ -89,7 +89,7 @@ impl<'a> Baseline<'a> {
 }
 
 /// Plays one scenario with a census. A play that did not pass is an error.
-fn count(play: Play<'_>) -> Result<Counted<'_>, Played<'_>> {
+fn count(play: Play<'_>) -> Result<Counted<'_>, Box<Played<'_>>> {
     let observed = Play {
         options: Options {
             subject: Subject::under_census(),
@@ -99,7 +99,7 @@ fn count(play: Play<'_>) -> Result<Counted<'_>, Played<'_>> {
     };
     let (played, rewrites) = census::take(|| suite::play_timed(observed));
     let Outcome::Passed(verdict) = played.outcome() else {
-        return Err(played);
+        return Err(Box::new(played));
     };
     Ok(Counted {
         clean: Clean {

@@ -25,6 +25,8 @@ mod doc_examples;
 mod failing_disk;
 #[cfg(feature = "selftest")]
 mod mutants;
+#[cfg(feature = "selftest")]
+mod mutate;
 mod secrets;
 mod seeds;
 mod snapshots;

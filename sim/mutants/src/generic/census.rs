@@ -114,7 +114,7 @@ mod tests {
                     &[Operation::Drop],
                     &value,
                     &is_possible,
-                )
+                );
             };
             note(json!({"status": 200, "version": 1}));
             note(json!({"status": 200, "version": 2}));

@@ -7,8 +7,8 @@ use serde_json::{Number, Value};
 const TIMES_FROM: u64 = 100_000_000_000;
 /// By how much times are moved.
 const MOVED_BY: SignedDuration = SignedDuration::from_secs(7);
-/// Numbers above this are doubled or halved, others are changed by one.
-const LARGE: u64 = 100;
+/// Numbers from here on are doubled or halved, others, such as statuses, are changed by one.
+const LARGE: u64 = 10_000;
 /// The end that a changed text gets.
 const CHANGED: &str = "x";
 
@@ -153,7 +153,8 @@ mod tests {
             (Operation::Change, json!(3), None),
             (Operation::Raise, json!(3), Some(json!(4))),
             (Operation::Lower, json!(0), None),
-            (Operation::Lower, json!(4096), Some(json!(2048))),
+            (Operation::Raise, json!(404), Some(json!(405))),
+            (Operation::Lower, json!(127_000), Some(json!(63_500))),
             (
                 Operation::Raise,
                 json!(1_767_225_600_000_u64),

@@ -257,7 +257,7 @@ mod tests {
     fn a_close_frame_has_a_code() {
         let close = |code: u16| close(&json!({"code": code})).unwrap();
         let changed = rewritten("raise:frame:stream/close/1000:code", &[close(1000)]);
-        assert_eq!(changed, [close(2000)]);
+        assert_eq!(changed, [close(1001)]);
         assert!(rewritten("drop:frame:stream/close/1000", &[close(1000)]).is_empty());
     }
 }

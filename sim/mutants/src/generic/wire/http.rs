@@ -111,10 +111,10 @@ fn cut(
         .unwrap_or_default()
         .to_owned();
     Cut::Message(Written {
+        bytes,
         first_line,
         headers,
         value,
-        bytes,
     })
 }
 
