@@ -9,11 +9,14 @@
 mod callbacks;
 mod core_row;
 pub mod generic;
+mod handover;
 mod historic;
+mod late;
 mod queue;
 mod rule;
 mod settlement;
 mod stream;
+mod stream_content;
 mod wrapper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +44,11 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
-            _ => hooks.interceptor = self.interceptor(),
+            _ => {
+                if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
+                    hooks.interceptor = self.interceptor();
+                }
+            }
         }
     }
 
@@ -83,6 +90,17 @@ impl Rule {
             Self::HeartbeatIsNoOutput => Arc::new(settling::HeartbeatPostpones::NO_OUTPUT),
             Self::HeartbeatKeepsPing => Arc::new(settling::HeartbeatPostpones::PING),
             Self::InterruptSilencesRun => Arc::<settling::RelaysAfterInterrupt>::default(),
+            Self::DeltasReachEveryClient => Arc::<stream_content::DropsDeltas>::default(),
+            Self::FramesKeepTheirOrder => Arc::<stream_content::DelaysDeltas>::default(),
+            Self::FramesAreShownOnce => Arc::new(stream_content::RepeatsResumed),
+            Self::FramesAreUnchanged => Arc::new(stream_content::ShortensDeltas),
+            Self::SessionUpdatesAreKept => Arc::new(stream_content::ForgetsUpdates),
+            Self::VersionsShareARow => Arc::new(stream_content::KeepsEveryVersion),
+            Self::RemovedPartGetsANewRow => Arc::new(stream_content::RevivesRows),
+            Self::RetryKeepsImages => Arc::new(handover::DropsImagesOnRetry),
+            Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
+            Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
+            Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue
@@ -92,7 +110,16 @@ impl Rule {
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole
             | Self::CallbackTargetIsSecret
-            | Self::QueueLimitIsExact => return None,
+            | Self::QueueLimitIsExact
+            | Self::EnqueueRetryIsPrompt
+            | Self::EnqueueRetryWaits
+            | Self::CallbackRetryIsPrompt
+            | Self::CallbackRetryWaits
+            | Self::DrainIsPrompt
+            | Self::DrainWaits
+            | Self::WarmRetryIsPrompt
+            | Self::ColdRetryIsPrompt
+            | Self::CallbackIsPrompt => return None,
         })
     }
 }

@@ -5,24 +5,27 @@ macro_rules! rules {
     (
         { $($rule:ident: $text:literal, [$($id:literal),+];)* }
         historic { $($historic:ident: $historic_text:literal, [$($historic_id:literal),+];)* }
+        blind { $($blind:ident: $blind_text:literal, [$($blind_id:literal),+];)* }
     ) => {
         /// A protocol rule that one mutant violates.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Rule {
             $(#[doc = $text] $rule,)*
             $(#[doc = $historic_text] $historic,)*
+            $(#[doc = $blind_text] $blind,)*
         }
 
         impl Rule {
             /// All rules.
-            pub const ALL: [Self; [$(Self::$rule,)* $(Self::$historic,)*].len()] =
-                [$(Self::$rule,)* $(Self::$historic,)*];
+            pub const ALL: [Self; [$(Self::$rule,)* $(Self::$historic,)* $(Self::$blind,)*].len()] =
+                [$(Self::$rule,)* $(Self::$historic,)* $(Self::$blind,)*];
 
             /// The rule as a sentence without a full stop.
             pub fn text(self) -> &'static str {
                 match self {
                     $(Self::$rule => $text,)*
                     $(Self::$historic => $historic_text,)*
+                    $(Self::$blind => $blind_text,)*
                 }
             }
 
@@ -31,6 +34,7 @@ macro_rules! rules {
                 match self {
                     $(Self::$rule => &[$($id),+],)*
                     $(Self::$historic => &[$($historic_id),+],)*
+                    $(Self::$blind => &[$($blind_id),+],)*
                 }
             }
 
@@ -84,6 +88,29 @@ rules! {
         InterruptSilencesRun: "Frames of an interrupted run do not reach clients", ["R6.25"];
         FinalizingWrapperQueues: "A wrapper that commits runs the prompts that it accepts meanwhile", ["R11.52"];
         FutureCursorIsAnswered: "A client whose cursor is higher than every event gets `connected` and live events", ["R9.3"];
+    }
+    // Bugs that one oracle alone can see.
+    blind {
+        DeltasReachEveryClient: "Deltas reach every client, however many are connected", ["R9.43"];
+        FramesKeepTheirOrder: "A stream has the order of the wrapper's frames", ["R9.43"];
+        FramesAreShownOnce: "A frame is shown once, also after the wrapper has reconnected", ["R9.43"];
+        FramesAreUnchanged: "A stream shows the wrapper's frames with all their fields", ["R9.43"];
+        SessionUpdatesAreKept: "Updates of kilo's session are kept", ["R9.26"];
+        VersionsShareARow: "A later version of an entity overwrites the row of the first one", ["R9.27"];
+        RemovedPartGetsANewRow: "A part that was removed and comes back gets a new row", ["R9.30"];
+        RetryKeepsImages: "A repeated delivery has the images of its message", ["R5.80"];
+        TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
+        VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];
+        BranchReachesWrapper: "The wrapper is told the branch that was asked", ["R5.27", "R5.72"];
+        EnqueueRetryIsPrompt: "A refused callback job is submitted again after the retry delay, not later", ["R8.20", "R8.21"];
+        EnqueueRetryWaits: "A refused callback job is not submitted again before the retry delay has passed", ["R8.20"];
+        CallbackRetryIsPrompt: "A failed callback request is repeated after its delay, not later", ["R8.30"];
+        CallbackRetryWaits: "A failed callback request is not repeated before its delay has passed", ["R8.30"];
+        DrainIsPrompt: "The head of the queue is delivered a drain delay after its admission, not later", ["R3.14", "R7.8"];
+        DrainWaits: "The head of the queue is not delivered before the drain delay has passed", ["R3.14"];
+        WarmRetryIsPrompt: "A failed delivery in a warm session is repeated after its delay, not later", ["R4.7"];
+        ColdRetryIsPrompt: "A failed delivery in a cold session is repeated after its delay, not later", ["R4.8"];
+        CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
     }
 }
 

@@ -37,10 +37,28 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::JobFitsTheQueue => "job-fits-the-queue",
         Rule::UnknownFieldsAreIgnored => "no-error-without-a-cause",
         Rule::InterruptEndsAccepted => "interrupts-settle",
+        Rule::EnqueueRetryIsPrompt
+        | Rule::EnqueueRetryWaits
+        | Rule::CallbackRetryIsPrompt
+        | Rule::CallbackRetryWaits
+        | Rule::CallbackIsPrompt => "callbacks-are-on-time",
+        Rule::DrainIsPrompt | Rule::DrainWaits | Rule::WarmRetryIsPrompt | Rule::ColdRetryIsPrompt => {
+            "deliveries-are-on-time"
+        }
         Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
+        Rule::DeltasReachEveryClient
+        | Rule::FramesKeepTheirOrder
+        | Rule::FramesAreShownOnce
+        | Rule::FramesAreUnchanged
+        | Rule::SessionUpdatesAreKept => "relay-is-exact",
+        Rule::VersionsShareARow | Rule::RemovedPartGetsANewRow => "one-row-per-entity",
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
         }
+        Rule::RetryKeepsImages
+        | Rule::TurnHasItsAgent
+        | Rule::VariantSurvivesCrash
+        | Rule::BranchReachesWrapper => "wrapper-gets-what-was-asked",
     }
 }
 
@@ -81,6 +99,21 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::UnknownFieldsAreIgnored => "suite/crash/record-of-a-newer-server",
         Rule::FinalizingWrapperQueues => "suite/wrapper/prompt-while-finalizing",
         Rule::FutureCursorIsAnswered => "suite/stream/cursor-in-the-future",
+        Rule::DeltasReachEveryClient => "suite/stream/three-at-once",
+        Rule::FramesKeepTheirOrder | Rule::FramesAreUnchanged => "suite/turn/streamed-in-chunks",
+        Rule::FramesAreShownOnce => "suite/reconnect/inside-the-grace",
+        Rule::SessionUpdatesAreKept => "suite/stream/every-kind-of-frame",
+        Rule::VersionsShareARow => "suite/wrapper/parts-updated",
+        Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
+        Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
+        Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
+        Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
+        Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
+        Rule::EnqueueRetryIsPrompt | Rule::EnqueueRetryWaits => "suite/callback/queue-refuses-for-a-while",
+        Rule::CallbackRetryIsPrompt | Rule::CallbackRetryWaits => "suite/callback/receiver-fails-for-a-while",
+        Rule::CallbackIsPrompt | Rule::DrainIsPrompt | Rule::DrainWaits => "suite/turn/cold",
+        Rule::WarmRetryIsPrompt => "suite/wrapper/warm-start-fails-twice",
+        Rule::ColdRetryIsPrompt => "suite/wrapper/start-fails-twice",
     }
 }
 

@@ -111,7 +111,8 @@ mod tests {
             writer.turn("m0");
             writer.acked("send", "m1", json!({"message": {"id": "m1", "prompt": "say hi"}}));
             writer.message_event("queued", "m1", json!({"delivery": "queued", "content": content}));
-            writer.failed_in_queue("m1");
+            let in_queue = json!({"accepted": false, "delivery": "queued"});
+            writer.interrupts_with(true, |writer| writer.interrupted_with("m1", in_queue));
             assert_eq!(writer.judged(), rules);
         }
     }

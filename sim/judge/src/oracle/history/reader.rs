@@ -97,6 +97,7 @@ impl<'a> Reader<'a> {
                     headers: headers.clone(),
                     body: body.clone(),
                     status: None,
+                    answered_at: None,
                 };
                 self.called_back((party, *exchange), request);
             }
@@ -172,6 +173,10 @@ impl<'a> Reader<'a> {
                 let ingest = *ingest;
                 self.history.protocol_errors.push(ProtocolError { at, ingest });
             }
+            Some(Socket::ImportedIngest(ingest)) if frame["code"] == "WS_PROTOCOL_ERROR" => {
+                let ingest = *ingest;
+                self.history.imported_errors.push(ProtocolError { at, ingest });
+            }
             Some(Socket::Ingest(ingest)) if frame["type"] == "ping" => {
                 self.history.pings.push(Ping { at, ingest: *ingest });
             }
@@ -180,13 +185,16 @@ impl<'a> Reader<'a> {
     }
 
     fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &Value) {
-        if let Some(Socket::Ingest(ingest)) = self.sockets.get(&socket) {
-            self.history.wrapper_frames.push(WrapperFrame {
-                at,
-                ingest: *ingest,
-                name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
-                data: frame["data"].clone(),
-            });
+        let sent = |ingest: &usize| WrapperFrame {
+            at,
+            ingest: *ingest,
+            name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
+            data: frame["data"].clone(),
+        };
+        match self.sockets.get(&socket) {
+            Some(Socket::Ingest(ingest)) => self.history.wrapper_frames.push(sent(ingest)),
+            Some(Socket::ImportedIngest(ingest)) => self.history.imported_frames.push(sent(ingest)),
+            Some(Socket::Stream(_)) | None => {}
         }
     }
 
@@ -290,7 +298,10 @@ impl<'a> Reader<'a> {
             Some(Exchange::Delivery(place)) => {
                 self.history.deliveries[place].answer = Some(wrapper_answer(at, status, body));
             }
-            Some(Exchange::Callback(place)) => self.history.callbacks[place].status = Some(status),
+            Some(Exchange::Callback(place)) => {
+                let request = &mut self.history.callbacks[place];
+                (request.status, request.answered_at) = (Some(status), Some(at));
+            }
             None => {}
         }
     }

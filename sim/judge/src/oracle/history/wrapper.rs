@@ -184,7 +184,7 @@ pub struct WrapperFrame {
     pub at: Duration,
     /// Its socket, as an index into [`History::ingests`](super::History::ingests).
     pub ingest: usize,
-    /// Its `streamEventType`.
+    /// Its `streamEventType`; empty if the frame has none.
     pub name: String,
     /// Its data.
     pub data: Value,

@@ -35,6 +35,14 @@ impl Writer {
         self.client_receives_frame(OBSERVER, frame);
     }
 
+    /// A kept event happens, in a row of its own although it may be a version of an entity.
+    pub(in crate::oracle) fn event_in_new_row(&mut self, name: &str, data: Value) {
+        let id = self.book().log.len() + 1;
+        let frame = self.envelope(id, name, data);
+        self.book().log.push(frame.clone());
+        self.client_receives_frame(OBSERVER, frame);
+    }
+
     /// An event of an imported execution happens.
     pub(in crate::oracle) fn event_of(&mut self, execution: &str, name: &str, data: Value) {
         let id = self.book().log.len() + 1;

@@ -188,6 +188,13 @@ impl Writer {
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
+    /// The wrapper of an imported execution sends an event.
+    pub(in crate::oracle) fn imported_wrapper_sends(&mut self, execution: &str, name: &str, data: Value) {
+        let socket = self.book().imported_ingests[execution];
+        let frame = json!({"streamEventType": name, "data": data});
+        self.observes(WRAPPER, Observation::FrameSent { socket, frame });
+    }
+
     /// The wrapper reports that it runs a message.
     pub(in crate::oracle) fn wrapper_reports(&mut self, generation: u64, message: &str) {
         let info = json!({"id": message, "role": "user"});

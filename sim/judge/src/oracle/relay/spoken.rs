@@ -1,0 +1,220 @@
+//! The frames that wrappers sent in a session, those of imported executions included, and their contents as numbers.
+//!
+//! Equal contents have the same number. JSON numbers are equal if JavaScript reads the same number from them. This
+//! module judges nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::oracle::history::{CONNECTED, SessionHistory, WrapperFrame, kilo};
+
+/// Frames with deeper data may be refused (R1.14), so they are not required.
+const SAFE_DEPTH: usize = 100;
+
+/// What wrappers sent.
+#[derive(Default)]
+pub(super) struct Spoken<'a> {
+    /// The connections, in order of opening.
+    pub sockets: Vec<Socket<'a>>,
+    /// The number of frames whose content the trace does not show.
+    pub unread: usize,
+    numbers: BTreeMap<String, usize>,
+    /// How often each content was sent, by its number.
+    times: Vec<usize>,
+}
+
+/// A connection of a wrapper.
+pub(super) struct Socket<'a> {
+    /// The host that it was opened from.
+    pub host: &'a str,
+    /// Time of opening.
+    pub opened_at: Duration,
+    /// Time at which the wrapper noticed its end.
+    pub closed_at: Option<Duration>,
+    /// Its frames, in order of sending.
+    frames: Vec<Sent<'a>>,
+}
+
+/// A frame that a wrapper sent.
+pub(super) struct Sent<'a> {
+    /// The frame.
+    pub frame: &'a WrapperFrame,
+    /// The number of its content.
+    pub content: usize,
+}
+
+impl<'a> Spoken<'a> {
+    pub fn of(session: &SessionHistory<'a>) -> Self {
+        let run = session.run;
+        let mut spoken = Self::default();
+        for (place, ingest) in run.ingests.iter().enumerate() {
+            if *ingest.session == *session.id {
+                let frames = run.wrapper_frames.iter().filter(|frame| frame.ingest == place);
+                let frames = spoken.count(frames);
+                spoken.sockets.push(Socket {
+                    host: &ingest.host,
+                    opened_at: ingest.opened_at,
+                    closed_at: ingest.closed_at,
+                    frames,
+                });
+            }
+        }
+        for (place, ingest) in run.imported_ingests.iter().enumerate() {
+            if *ingest.session == *session.id {
+                let frames = run.imported_frames.iter().filter(|frame| frame.ingest == place);
+                let frames = spoken.count(frames);
+                spoken.sockets.push(Socket {
+                    host: &ingest.host,
+                    opened_at: ingest.opened_at,
+                    closed_at: ingest.closed_at,
+                    frames,
+                });
+            }
+        }
+        spoken
+    }
+
+    fn count(&mut self, frames: impl Iterator<Item = &'a WrapperFrame>) -> Vec<Sent<'a>> {
+        let mut counted = Vec::new();
+        for frame in frames {
+            if frame.name.is_empty() {
+                self.unread += 1;
+                continue;
+            }
+            let next = self.times.len();
+            let number = self
+                .numbers
+                .entry(content(&frame.name, &frame.data))
+                .or_insert(next);
+            if *number == next {
+                self.times.push(0);
+            }
+            self.times[*number] += 1;
+            counted.push(Sent {
+                frame,
+                content: *number,
+            });
+        }
+        counted
+    }
+
+    /// The number of a content; `None` if no wrapper sent it.
+    pub fn number(&self, name: &str, data: &Value) -> Option<usize> {
+        self.numbers.get(&content(name, data)).copied()
+    }
+
+    /// How often a content was sent.
+    pub fn times(&self, number: usize) -> usize {
+        self.times[number]
+    }
+}
+
+impl<'a> Socket<'a> {
+    /// The frames since `since` that a server relays under a current fence.
+    pub fn relayable_since(&self, since: Duration) -> impl Iterator<Item = &Sent<'a>> {
+        self.frames
+            .iter()
+            .filter(move |sent| sent.frame.at >= since && is_relayable(sent.frame))
+    }
+}
+
+impl Sent<'_> {
+    /// Its name for a finding.
+    pub fn label(&self) -> &str {
+        let WrapperFrame { name, data, .. } = self.frame;
+        kilo(name, data).map_or(name, |(name, _)| name)
+    }
+}
+
+/// Whether a frame is valid and has no name of the server (R5.83).
+fn is_relayable(frame: &WrapperFrame) -> bool {
+    let is_reserved = frame.name == CONNECTED || frame.name.starts_with("cloud.");
+    !is_reserved && is_flat(&frame.data, SAFE_DEPTH)
+}
+
+/// Whether a value has at most that number of levels.
+fn is_flat(value: &Value, levels: usize) -> bool {
+    match (value, levels.checked_sub(1)) {
+        (Value::Array(values), Some(levels)) => values.iter().all(|value| is_flat(value, levels)),
+        (Value::Object(fields), Some(levels)) => fields.values().all(|value| is_flat(value, levels)),
+        (Value::Array(_) | Value::Object(_), None) => false,
+        _ => true,
+    }
+}
+
+/// The content of a frame or event as text. Missing data may become null or an empty object (R5.53).
+fn content(name: &str, data: &Value) -> String {
+    let mut text = format!("{name} ");
+    if !data.is_null() && *data != Value::Object(serde_json::Map::new()) {
+        write_plain(&mut text, data);
+    }
+    text
+}
+
+fn write_plain(text: &mut String, value: &Value) {
+    // Writing to a string cannot fail.
+    let _ = match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(number) => write!(text, "{number}"),
+            None => write!(text, "{number}"),
+        },
+        Value::Array(values) => {
+            text.push('[');
+            for value in values {
+                write_plain(text, value);
+                text.push(',');
+            }
+            text.push(']');
+            Ok(())
+        }
+        Value::Object(fields) => {
+            text.push('{');
+            for (name, value) in fields {
+                let _ = write!(text, "{name:?}:");
+                write_plain(text, value);
+                text.push(',');
+            }
+            text.push('}');
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => write!(text, "{value}"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equal_contents_have_the_same_text() {
+        for (one, other, is_equal) in [
+            (
+                json!({"a": 1, "b": [true, null]}),
+                json!({"b": [true, null], "a": 1.0}),
+                true,
+            ),
+            (json!(null), json!({}), true),
+            (json!({"a": "1"}), json!({"a": 1}), false),
+            (json!({"a": null}), json!({}), false),
+            (json!(["a,b"]), json!(["a", "b"]), false),
+        ] {
+            assert_eq!(
+                content("name", &one) == content("name", &other),
+                is_equal,
+                "{one} {other}"
+            );
+        }
+        assert_ne!(content("pong", &json!({})), content("heartbeat", &json!({})));
+    }
+
+    #[test]
+    fn depth_counts_levels() {
+        assert!(is_flat(&json!([{"a": 1}]), 2));
+        assert!(!is_flat(&json!([{"a": []}]), 2));
+    }
+}
