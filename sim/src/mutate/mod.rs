@@ -22,7 +22,6 @@ mod trial;
 pub use self::baseline::Baseline;
 pub use self::drawing::draw;
 pub use self::json::{Settings, write_json};
-pub use self::reviewed::stale_reviews;
-pub use self::summary::Summary;
+pub use self::summary::{Summary, stale_reviews};
 pub use self::terminal::{write_survivors, write_table, write_unclean};
 pub use self::trial::{Class, Notice, Trial, try_all};

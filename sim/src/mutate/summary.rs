@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use turnstile_mutants::generic::{Operation, Place};
 
+use super::reviewed;
 use super::trial::{Class, Trial};
 
 /// Counts of mutants.
@@ -76,6 +77,16 @@ impl Summary {
         }
         summary
     }
+}
+
+/// The reviewed names all of whose mutants in `trials`, at least one, were noticed by an oracle.
+pub fn stale_reviews(trials: &[Trial]) -> Vec<&'static str> {
+    let is_stale = |pattern: &&str| {
+        let is_named = |trial: &&Trial| reviewed::matches(pattern, &trial.rewrite.to_string());
+        let mut named = trials.iter().filter(is_named).peekable();
+        named.peek().is_some() && named.all(|trial| trial.class() == Class::Oracle)
+    };
+    reviewed::patterns().filter(is_stale).collect()
 }
 
 #[cfg(test)]

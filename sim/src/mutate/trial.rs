@@ -195,6 +195,8 @@ fn is_by_oracle(finding: &Finding) -> bool {
 pub(super) mod tests {
     use std::time::Duration;
 
+    use turnstile_judge::oracle::Severity;
+
     use super::*;
 
     /// A trial of a mutant with these numbers of findings.
@@ -233,6 +235,7 @@ pub(super) mod tests {
         let finding = |rule: &str| Finding {
             rule: rule.to_owned(),
             protocol: Vec::new(),
+            severity: Severity::Violation,
             at: Duration::ZERO,
             message: None,
             text: String::new(),

@@ -8,6 +8,7 @@ use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Mome
 use turnstile_reference::identity::SessionId;
 use turnstile_reference::session::{Effect, Stored};
 
+use super::kinds::kind_of_effect;
 use super::planted::{Fate, Planted, Unit};
 use super::rows::{Delayed, Rows};
 use super::{Operation, Place};
@@ -52,7 +53,7 @@ impl Decisions {
         for effect in std::mem::take(effects) {
             let unit = Unit {
                 place: Place::Effect,
-                kind: &kind_of(&effect),
+                kind: &kind_of_effect(&effect),
                 whole: &WHOLE,
                 value: &Value::Null,
                 is_possible: &|_| false,
@@ -99,34 +100,5 @@ impl Interceptor for Decisions {
 
     fn read(&self, _: &mut Stored) {
         self.planted.note_restored();
-    }
-}
-
-/// The kind of an effect. Effects that are added to the server must be added here.
-fn kind_of(effect: &Effect) -> String {
-    match effect {
-        Effect::Broadcast(event) => {
-            let kept = if event.id == 0 { "volatile" } else { "kept" };
-            format!(
-                "broadcast/{kept}/{}",
-                kind_of_event(&event.stream_event_type, &event.data)
-            )
-        }
-        Effect::Deliver(_) => "deliver".to_owned(),
-        Effect::CancelDelivery(_) => "cancel-delivery".to_owned(),
-        Effect::Send(_, command) => format!("send/{command:?}").to_lowercase(),
-        Effect::Close(_, code) => format!("close/{code}"),
-        Effect::StopWrapper(_) => "stop-wrapper".to_owned(),
-        Effect::Enqueue(_) => "enqueue".to_owned(),
-        Effect::CallbackGivenUp(..) => "callback-given-up".to_owned(),
-        Effect::EndStreams => "end-streams".to_owned(),
-    }
-}
-
-/// The kind of an event: its type, and for events of the agent their own name.
-pub fn kind_of_event(stream_event_type: &str, data: &Value) -> String {
-    match data["event"].as_str() {
-        Some(event) => format!("{stream_event_type}/{event}"),
-        None => stream_event_type.to_owned(),
     }
 }

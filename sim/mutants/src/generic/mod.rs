@@ -9,12 +9,14 @@
 //! | `tree` | the fields of JSON values |
 //! | `census` | collects the targets of a play |
 //! | `planted` | decides what happens to one unit: an effect, a row, a frame, a reply or a request |
+//! | `kinds` | the kinds of effects and events |
 //! | `decision`, `rows` | effects and rows, with an interceptor |
 //! | `profile` | durations, limits and choices |
 //! | `wire` | frames, replies and requests, at the network of the server |
 
 pub mod census;
 mod decision;
+mod kinds;
 mod operation;
 mod planted;
 mod profile;

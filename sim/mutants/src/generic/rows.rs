@@ -12,7 +12,7 @@ use turnstile_reference::session::Core;
 use turnstile_reference::session::commit::Commit;
 use turnstile_reference::session::events::EventRow;
 
-use super::decision::kind_of_event;
+use super::kinds::kind_of_event;
 use super::planted::{Fate, Planted, Unit};
 use super::{Operation, Place};
 

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 use turnstile_reference::session::events::name;
 
 use super::Output;
-use crate::generic::decision::kind_of_event;
+use crate::generic::kinds::kind_of_event;
 use crate::generic::planted::{Fate, Planted, Unit};
 use crate::generic::{Operation, Place};
 
