@@ -8,10 +8,12 @@
 
 mod callbacks;
 mod core_row;
+mod endless_loop;
 pub mod generic;
 mod handover;
 mod historic;
 mod late;
+mod orders;
 mod queue;
 mod rule;
 mod settlement;
@@ -29,6 +31,7 @@ use turnstile_reference::session::Session;
 
 use self::historic::{delivery, grace, settlement as settling};
 
+pub use self::endless_loop::EndlessLoop;
 pub use self::rule::Rule;
 
 impl Rule {
@@ -101,6 +104,12 @@ impl Rule {
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
+            Self::FailedRunIsReleased => Arc::new(orders::KeepsFailedRun),
+            Self::ConnectionIsNew => Arc::<orders::KeepsConnection>::default(),
+            Self::ReleaseKills => Arc::new(orders::SendsNoKill),
+            Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
+            Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
+            Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

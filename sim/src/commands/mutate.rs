@@ -3,8 +3,6 @@
 use std::io;
 #[cfg(feature = "selftest")]
 use std::io::Write as _;
-#[cfg(feature = "selftest")]
-use std::num::NonZeroUsize;
 
 use clap::Args;
 #[cfg(feature = "selftest")]
@@ -18,7 +16,7 @@ use turnstile::suite::Play;
 #[cfg(feature = "selftest")]
 use turnstile_scenarios::Entry;
 
-use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, WatchArguments};
 use super::exit::{Exit, print_error};
 #[cfg(feature = "selftest")]
 use super::interruption::Interruption;
@@ -26,6 +24,11 @@ use super::library::ScenarioArguments;
 use super::output_file::OutputFile;
 #[cfg(feature = "selftest")]
 use super::progress::bar;
+#[cfg(feature = "selftest")]
+use super::reporting::note_partial;
+
+/// The largest number of seeds.
+const MOST_SEEDS: u64 = 100_000;
 
 /// Arguments of `turnstile mutate`.
 #[derive(Args)]
@@ -43,7 +46,7 @@ pub(crate) struct MutateArguments {
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FILTER_OPTIONS)]
     seed: u64,
     /// Play the scenarios of N seeds as well
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = RUNNER_OPTIONS)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=MOST_SEEDS), help_heading = RUNNER_OPTIONS)]
     seeds: u64,
     /// Maximum number of plays for each mutant, the shortest first [default: all]
     #[arg(long, value_name = "N", help_heading = RUNNER_OPTIONS)]
@@ -53,6 +56,8 @@ pub(crate) struct MutateArguments {
     min_noticed: u8,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     /// Write all mutants with what noticed them to FILE
     #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS)]
     json: Option<OutputFile>,
@@ -94,6 +99,8 @@ pub(crate) fn mutate(arguments: &MutateArguments) -> io::Result<Exit> {
         generated.iter().map(|(entry, seed)| play(entry, *seed)).collect(),
     ];
     let jobs = arguments.jobs.count();
+    let interruption = Interruption::listen();
+    let watch = arguments.watch.watch(interruption);
     let progress = |length: usize, what: &str| {
         bar(
             Some(length as u64),
@@ -102,7 +109,9 @@ pub(crate) fn mutate(arguments: &MutateArguments) -> io::Result<Exit> {
     };
     let plays = groups.iter().map(Vec::len).sum();
     let playing = progress(plays, "played against the unmodified server");
-    let baseline = Baseline::take(&groups, jobs, |played| playing.set_position(played as u64));
+    let baseline = Baseline::take(&groups, jobs, Some(watch), |played| {
+        playing.set_position(played as u64)
+    });
     playing.finish_and_clear();
     let mut out = anstream::stdout();
     mutate::write_unclean(&mut out, baseline.unclean())?;
@@ -122,8 +131,22 @@ pub(crate) fn mutate(arguments: &MutateArguments) -> io::Result<Exit> {
         drawn.len(),
         possible.len()
     )?;
-    let trials = try_all(arguments, &baseline, drawn, jobs, &progress(0, "mutants tried"));
-    report(arguments, &trials, !baseline.unclean().is_empty())
+    let bar = progress(drawn.len(), "mutants tried");
+    let mut trials = Vec::new();
+    mutate::try_all(
+        drawn,
+        &baseline,
+        arguments.at_most.unwrap_or(usize::MAX),
+        jobs,
+        Some(watch),
+        |tried| bar.set_position(tried as u64),
+        |trial| trials.push(trial),
+    );
+    bar.finish_and_clear();
+    interruption.begin_to_write();
+    note_partial(interruption);
+    let exit = report(arguments, &trials, !baseline.unclean().is_empty())?;
+    Ok(interruption.exit(exit))
 }
 
 /// The scenario of a seed.
@@ -135,33 +158,6 @@ fn generated(seed: u64) -> (Entry, u64) {
         scenario: explore::scenario(seed),
     };
     (entry, seed)
-}
-
-#[cfg(feature = "selftest")]
-fn try_all(
-    arguments: &MutateArguments,
-    baseline: &Baseline<'_>,
-    drawn: Vec<turnstile_mutants::generic::Rewrite>,
-    jobs: NonZeroUsize,
-    bar: &indicatif::ProgressBar,
-) -> Vec<Trial> {
-    let interruption = Interruption::listen();
-    bar.set_length(drawn.len() as u64);
-    let mut trials = Vec::new();
-    mutate::try_all(
-        drawn,
-        baseline,
-        arguments.at_most.unwrap_or(usize::MAX),
-        jobs,
-        &interruption.flag(),
-        |tried| bar.set_position(tried as u64),
-        |trial| trials.push(trial),
-    );
-    bar.finish_and_clear();
-    if interruption.is_asked_for() {
-        Interruption::note();
-    }
-    trials
 }
 
 /// Writes the reports. The harness has failed if the unmodified server did not pass.

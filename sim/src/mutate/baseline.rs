@@ -9,6 +9,7 @@ use turnstile_mutants::generic::{Rewrite, census};
 use crate::script::Options;
 use crate::stage::Subject;
 use crate::suite::{self, Outcome, Play, Played};
+use crate::watch::Watch;
 
 /// The plays of the unmodified server, and the mutants that differ from it.
 #[derive(Debug)]
@@ -38,8 +39,13 @@ struct Counted<'a> {
 impl<'a> Baseline<'a> {
     /// Plays `groups` one after the other. A mutant is played against all plays of the first group in which it can occur
     /// before any of the second, and in each group against the shortest first. Calls `progress` with the number of
-    /// finished plays.
-    pub fn take(groups: &[Vec<Play<'a>>], jobs: NonZeroUsize, mut progress: impl FnMut(usize)) -> Self {
+    /// finished plays. Ends early if `watch` is over.
+    pub fn take(
+        groups: &[Vec<Play<'a>>],
+        jobs: NonZeroUsize,
+        watch: Option<Watch>,
+        mut progress: impl FnMut(usize),
+    ) -> Self {
         let mut baseline = Self {
             plays: Vec::new(),
             possible: BTreeMap::new(),
@@ -49,7 +55,10 @@ impl<'a> Baseline<'a> {
         for plays in groups {
             let mut counted = Vec::new();
             suite::play_all_by(
-                plays,
+                plays
+                    .iter()
+                    .copied()
+                    .take_while(|_| watch.is_none_or(|watch| !watch.is_over())),
                 jobs,
                 count,
                 |done| progress(before + done),
@@ -88,11 +97,12 @@ impl<'a> Baseline<'a> {
     }
 }
 
-/// Plays one scenario with a census. A play that did not pass is an error.
+/// Plays one scenario with a census, which must be on this thread. A play that did not pass is an error.
 fn count(play: Play<'_>) -> Result<Counted<'_>, Box<Played<'_>>> {
     let observed = Play {
         options: Options {
             subject: Subject::under_census(),
+            watch: None,
             ..play.options
         },
         ..play

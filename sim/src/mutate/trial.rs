@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use turnstile_judge::oracle::{Finding, ORACLES};
 use turnstile_mutants::generic::Rewrite;
@@ -12,6 +11,7 @@ use super::reviewed;
 use crate::script::Options;
 use crate::stage::Subject;
 use crate::suite::{self, Outcome, Play};
+use crate::watch::Watch;
 use crate::workers;
 
 /// Rules of the player itself, which judge every server: it panicked, or it does not come to rest.
@@ -76,8 +76,8 @@ impl Class {
 }
 
 impl Trial {
-    /// Plays scenarios against a mutant, at most `at_most`. `None` if it was stopped before its end.
-    fn of(rewrite: Rewrite, baseline: &Baseline<'_>, at_most: usize, stop: &AtomicBool) -> Option<Self> {
+    /// Plays scenarios against a mutant, at most `at_most`. `None` if it was interrupted.
+    fn of(rewrite: Rewrite, baseline: &Baseline<'_>, at_most: usize, watch: Option<Watch>) -> Option<Self> {
         let subject = Subject::with_rewrite(rewrite.clone());
         let plays = baseline.plays_of(&rewrite);
         let mut trial = Self {
@@ -90,17 +90,21 @@ impl Trial {
             rewrite,
         };
         for clean in plays.into_iter().take(at_most) {
-            if stop.load(Ordering::Relaxed) {
+            if watch.is_some_and(|watch| watch.is_over()) {
                 return None;
             }
             let options = Options {
                 subject,
+                watch,
                 ..clean.play.options
             };
             let played = suite::play_timed(Play {
                 options,
                 ..clean.play
             });
+            if played.was_interrupted() {
+                return None;
+            }
             let scenario = &clean.play.entry.id;
             trial.played += 1;
             match played.outcome() {
@@ -161,21 +165,21 @@ impl Trial {
     }
 }
 
-/// Tries mutants on `jobs` threads, each with at most `at_most` plays, and yields the trials to `done` in order. Ends early
-/// when `stop` is set.
+/// Tries mutants on `jobs` threads, each with at most `at_most` plays, and yields the trials to `done` in order. `watch` limits
+/// each play, and ends everything early.
 pub fn try_all(
     rewrites: Vec<Rewrite>,
     baseline: &Baseline<'_>,
     at_most: usize,
     jobs: NonZeroUsize,
-    stop: &AtomicBool,
+    watch: Option<Watch>,
     progress: impl FnMut(usize),
     mut done: impl FnMut(Trial),
 ) {
     workers::in_order(
         rewrites.into_iter(),
         jobs,
-        |rewrite| Trial::of(rewrite, baseline, at_most, stop),
+        |rewrite| Trial::of(rewrite, baseline, at_most, watch),
         progress,
         |trial| match trial {
             Some(trial) => {

@@ -1,8 +1,11 @@
 //! The server under test: the reference server or a mutant of it.
 
+#[cfg(feature = "selftest")]
+use std::sync::Arc;
+
 use turnstile_fault::WrapperBehaviour;
 #[cfg(feature = "selftest")]
-use turnstile_mutants::{Rule, generic};
+use turnstile_mutants::{EndlessLoop, Rule, generic};
 use turnstile_reference::server::{Config, Hooks};
 use turnstile_seams::Seams;
 
@@ -23,31 +26,45 @@ enum Planted {
     Rewrite(&'static generic::Rewrite),
     /// The census of generic mutants.
     Census,
+    /// A loop without end.
+    Loop,
+}
+
+#[cfg(feature = "selftest")]
+impl From<Planted> for Subject {
+    fn from(planted: Planted) -> Self {
+        Self {
+            planted: Some(planted),
+        }
+    }
 }
 
 #[cfg(feature = "selftest")]
 impl From<Rule> for Subject {
     fn from(rule: Rule) -> Self {
-        Self {
-            planted: Some(Planted::Rule(rule)),
-        }
+        Planted::Rule(rule).into()
     }
 }
 
 #[cfg(feature = "selftest")]
 impl Subject {
+    /// The name of [`Self::looping`] on the command line.
+    pub const ENDLESS_LOOP: &'static str = "endless-loop";
+
     /// A generic mutant. It is never freed, because subjects are copied freely and a run has few of them.
     pub fn with_rewrite(rewrite: generic::Rewrite) -> Self {
-        Self {
-            planted: Some(Planted::Rewrite(Box::leak(Box::new(rewrite)))),
-        }
+        Planted::Rewrite(Box::leak(Box::new(rewrite))).into()
     }
 
     /// The unmodified server, whose possible generic mutants are collected by [`generic::census::take`].
     pub fn under_census() -> Self {
-        Self {
-            planted: Some(Planted::Census),
-        }
+        Planted::Census.into()
+    }
+
+    /// A server that loops without end when it admits a message. It violates no rule of the protocol by itself: it
+    /// tests that the harness does not wait for it. No play against it ends without a limit of wall-clock time.
+    pub fn looping() -> Self {
+        Planted::Loop.into()
     }
 }
 
@@ -60,6 +77,7 @@ impl Subject {
             Some(Planted::Rule(rule)) => rule.install(config, hooks),
             Some(Planted::Rewrite(rewrite)) => rewrite.install(config, hooks, seams),
             Some(Planted::Census) => generic::observe(config, hooks, seams),
+            Some(Planted::Loop) => hooks.interceptor = Some(Arc::new(EndlessLoop)),
         }
     }
 

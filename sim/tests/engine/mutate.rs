@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use turnstile::mutate::{self, Baseline, Class, Trial};
@@ -20,19 +19,18 @@ fn baseline(library: &Library) -> Baseline<'_> {
     let entries = library.matching(Some(SCRIPT)).into_iter();
     let options = Options::default();
     let plays = entries.map(|entry| Play { entry, options }).collect();
-    Baseline::take(&[plays], NonZeroUsize::MIN, |_| {})
+    Baseline::take(&[plays], NonZeroUsize::MIN, None, |_| {})
 }
 
 fn tried(baseline: &Baseline<'_>, name: &str) -> Trial {
     let rewrites = vec![name.parse().expect("it is the name of a mutant")];
-    let stop = AtomicBool::new(false);
     let mut trials = Vec::new();
     mutate::try_all(
         rewrites,
         baseline,
         usize::MAX,
         NonZeroUsize::MIN,
-        &stop,
+        None,
         |_| {},
         |trial| trials.push(trial),
     );

@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod allocations;
 mod asked;
 mod attempts;
 mod batches;
@@ -48,7 +49,9 @@ mod replay;
 mod runs;
 mod same_badges;
 mod snapshot;
+mod snapshot_request;
 mod stale_fence;
+mod stops;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
@@ -200,7 +203,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 38] = [
+pub static ORACLES: [Oracle; 41] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -209,6 +212,8 @@ pub static ORACLES: [Oracle; 38] = [
     delivery_times::ORACLE,
     queue_moves::ORACLE,
     given::ORACLE,
+    allocations::ORACLE,
+    stops::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -221,6 +226,7 @@ pub static ORACLES: [Oracle; 38] = [
     entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
+    snapshot_request::ORACLE,
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
