@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod core_row;
+mod forms;
 mod handover;
 mod historic;
 mod queue;
@@ -40,6 +41,8 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
+            Self::RefusalNamesItsProcedure => forms::refuse_without_path(hooks),
+            Self::HealthHasItsStatus => forms::hide_active_status(hooks),
             _ => hooks.interceptor = self.interceptor(),
         }
     }
@@ -93,7 +96,11 @@ impl Rule {
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
-            Self::CallbackNamesItsExecution
+            Self::FailureSaysWhy => Arc::new(forms::OmitsField::ERROR),
+            Self::StatusHasItsStep => Arc::new(forms::OmitsField::STEP),
+            Self::RefusalNamesItsProcedure
+            | Self::HealthHasItsStatus
+            | Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue
             | Self::UnknownFieldsAreIgnored

@@ -45,6 +45,7 @@ mod relay;
 mod replay;
 mod runs;
 mod same_badges;
+mod shapes;
 mod snapshot;
 mod stale_fence;
 mod terminal_once;
@@ -152,7 +153,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 36] = [
+pub static ORACLES: [Oracle; 38] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -175,6 +176,8 @@ pub static ORACLES: [Oracle; 36] = [
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    shapes::events::ORACLE,
+    shapes::replies::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,
