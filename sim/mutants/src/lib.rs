@@ -9,6 +9,7 @@ mod core_row;
 mod forms;
 mod handover;
 mod historic;
+mod late;
 mod queue;
 mod rule;
 mod settlement;
@@ -43,7 +44,11 @@ impl Rule {
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
             Self::RefusalNamesItsProcedure => forms::refuse_without_path(hooks),
             Self::HealthHasItsStatus => forms::hide_active_status(hooks),
-            _ => hooks.interceptor = self.interceptor(),
+            _ => {
+                if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
+                    hooks.interceptor = self.interceptor();
+                }
+            }
         }
     }
 
@@ -109,7 +114,16 @@ impl Rule {
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole
             | Self::CallbackTargetIsSecret
-            | Self::QueueLimitIsExact => return None,
+            | Self::QueueLimitIsExact
+            | Self::EnqueueRetryIsPrompt
+            | Self::EnqueueRetryWaits
+            | Self::CallbackRetryIsPrompt
+            | Self::CallbackRetryWaits
+            | Self::DrainIsPrompt
+            | Self::DrainWaits
+            | Self::WarmRetryIsPrompt
+            | Self::ColdRetryIsPrompt
+            | Self::CallbackIsPrompt => return None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Plays a scenario: runs its steps in a world, heals all faults, lets the world settle, and judges the trace.
 
 mod conditions;
+mod event_count;
 mod expectations;
 mod inputs;
 mod length;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use crate::stage::Subject;
 use player::{Player, Recorded};
 use turnstile_judge::oracle::history::History;
-use turnstile_judge::oracle::{self, Finding};
+use turnstile_judge::oracle::{self, Finding, Severity};
 use turnstile_judge::parties::{SERVER, Secrets};
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
@@ -83,8 +84,10 @@ pub struct TimedFault {
 /// The result of a play.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Findings in order of time; empty if the scenario passed.
+    /// Violations in order of time; empty if the scenario passed.
     pub findings: Vec<Finding>,
+    /// Warnings in order of time. They do not fail the scenario.
+    pub warnings: Vec<Finding>,
     /// Everything that the parties observed.
     pub trace: Trace,
     /// Index of the first record of the final inspection.
@@ -227,21 +230,27 @@ pub fn play_in(
         trace,
         inspection_start,
         messages,
+        session,
         labels,
         mut findings,
     } = recorded;
     let history = History::read_under(&trace, context);
-    findings.extend(expectations::check(
-        scenario, &trace, &history, &messages, tolerance,
-    ));
+    let names = expectations::Names {
+        messages: &messages,
+        session: session.as_deref(),
+    };
+    findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
+    let is_violation = |finding: &Finding| finding.severity == Severity::Violation;
+    let (findings, warnings) = findings.into_iter().partition(is_violation);
     let elapsed = trace
         .records()
         .last()
         .map_or(played, |record| record.at.max(played));
     Ok(Verdict {
         findings,
+        warnings,
         trace,
         inspection_start,
         labels,

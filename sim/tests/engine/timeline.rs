@@ -14,10 +14,11 @@ use turnstile::report::{Heading, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::stage::epoch;
 use turnstile::suite::{self, Play};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Link, Place};
-use turnstile_judge::oracle::Finding;
+use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::{Entry, Scenario, Surface};
 
@@ -362,9 +363,11 @@ fn long_run(events: usize) -> Verdict {
         at: end / 2,
         message: None,
         text: "an end came twice".to_owned(),
+        severity: Severity::Violation,
     };
     Verdict {
         findings: vec![finding],
+        warnings: Vec::new(),
         inspection_start: trace.records().len(),
         trace,
         labels,
@@ -407,6 +410,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 to: "server".to_owned(),
                 method,
                 path,
+                credentials: Credentials::Own,
                 body: body(),
             }),
         ),
@@ -426,6 +430,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 to: "gateway".to_owned(),
                 method: asked_method.clone(),
                 path: asked_path.clone(),
+                credentials: Credentials::Own,
                 body: body(),
             }),
         ),
@@ -476,6 +481,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
             socket: 1,
             to: "server".to_owned(),
             path: "/stream".to_owned(),
+            credentials: Credentials::Own,
         };
         records.insert(0, ("observer", What::Observation(opened)));
     }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
@@ -58,13 +59,17 @@ pub(super) struct Writer {
     books: BTreeMap<String, Book>,
     waiters: Value,
     profile: Profile,
-    /// Whether it shows all that is sent on streams and ingest sockets. Other traces show only what matters to their
-    /// test.
+    /// Whether it shows all that is sent, at the time at which it is sent. Other traces show only what matters to their
+    /// test, with a second between two records.
     shows_everything: bool,
 }
 
 /// The oracles that only judge traces that show everything.
-const JUDGES_OF_EVERYTHING: [&str; 1] = ["relay-is-exact"];
+const JUDGES_OF_EVERYTHING: [&str; 3] = [
+    "relay-is-exact",
+    "callbacks-are-on-time",
+    "deliveries-are-on-time",
+];
 
 /// The oracles that judge the form of what a server writes. Handwritten traces have short ids and few fields.
 const JUDGES_OF_FORM: [&str; 2] = ["replies-have-their-shape", "server-events-have-their-shape"];
@@ -133,7 +138,7 @@ impl Writer {
         writer
     }
 
-    /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
+    /// The trace is judged as one that shows all that is sent, at the time at which it is sent.
     pub(super) fn showing_everything(mut self) -> Self {
         self.shows_everything = true;
         self
@@ -182,7 +187,9 @@ impl Writer {
 
     /// The server submits a callback job.
     pub(super) fn submits(&mut self, submission: Submission) {
-        self.now += Duration::from_secs(1);
+        if !self.is_at_once {
+            self.now += Duration::from_secs(1);
+        }
         self.push(SERVER, What::Queue(submission));
     }
 
@@ -198,6 +205,13 @@ impl Writer {
         happens(self);
         self.is_at_once = false;
         self.now += Duration::from_secs(1);
+    }
+
+    /// All that `happens` writes happens now.
+    pub(super) fn is_at_the_moment(&mut self, happens: impl FnOnce(&mut Self)) {
+        self.is_at_once = true;
+        happens(self);
+        self.is_at_once = false;
     }
 
     /// Time passes, in seconds.
@@ -233,6 +247,7 @@ impl Writer {
             socket: self.socket,
             to: SERVER.to_owned(),
             path: format!("/stream?cloudAgentSessionId={}&fromId=0", self.session),
+            credentials: Credentials::Own,
             status: Some(500),
             error: "no".to_owned(),
         };
@@ -291,6 +306,7 @@ impl Writer {
             to: GATEWAY.to_owned(),
             method: "GET".to_owned(),
             path: "/test/waiters".to_owned(),
+            credentials: Credentials::Own,
             body: Value::Null,
         };
         self.observes(OBSERVER, request);
