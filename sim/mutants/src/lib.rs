@@ -6,10 +6,12 @@
 
 mod callbacks;
 mod core_row;
+mod endless_loop;
 mod forms;
 mod handover;
 mod historic;
 mod late;
+mod orders;
 mod queue;
 mod rule;
 mod settlement;
@@ -27,6 +29,7 @@ use turnstile_reference::session::Session;
 
 use self::historic::{delivery, grace, settlement as settling};
 
+pub use self::endless_loop::EndlessLoop;
 pub use self::rule::Rule;
 
 impl Rule {
@@ -103,6 +106,12 @@ impl Rule {
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
             Self::FailureSaysWhy => Arc::new(forms::OmitsField::ERROR),
             Self::StatusHasItsStep => Arc::new(forms::OmitsField::STEP),
+            Self::FailedRunIsReleased => Arc::new(orders::KeepsFailedRun),
+            Self::ConnectionIsNew => Arc::<orders::KeepsConnection>::default(),
+            Self::ReleaseKills => Arc::new(orders::SendsNoKill),
+            Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
+            Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
+            Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
             Self::RefusalNamesItsProcedure
             | Self::HealthHasItsStatus
             | Self::CallbackNamesItsExecution

@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod allocations;
 mod asked;
 mod attempts;
 mod batches;
@@ -49,7 +50,9 @@ mod runs;
 mod same_badges;
 mod shapes;
 mod snapshot;
+mod snapshot_request;
 mod stale_fence;
+mod stops;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
@@ -201,7 +204,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 40] = [
+pub static ORACLES: [Oracle; 43] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -210,6 +213,8 @@ pub static ORACLES: [Oracle; 40] = [
     delivery_times::ORACLE,
     queue_moves::ORACLE,
     given::ORACLE,
+    allocations::ORACLE,
+    stops::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -222,6 +227,7 @@ pub static ORACLES: [Oracle; 40] = [
     entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
+    snapshot_request::ORACLE,
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
