@@ -51,6 +51,7 @@ mod relay;
 mod replay;
 mod runs;
 mod same_badges;
+mod shapes;
 mod snapshot;
 mod snapshot_request;
 mod stale_fence;
@@ -206,7 +207,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 44] = [
+pub static ORACLES: [Oracle; 46] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -236,6 +237,8 @@ pub static ORACLES: [Oracle; 44] = [
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    shapes::events::ORACLE,
+    shapes::replies::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,
