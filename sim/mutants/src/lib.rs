@@ -6,11 +6,13 @@
 
 mod callbacks;
 mod core_row;
+mod doors;
 mod handover;
 mod historic;
 mod late;
 mod orders;
 mod queue;
+mod replies;
 mod rule;
 mod settlement;
 mod stream;
@@ -42,6 +44,15 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
+            Self::HealthReportsWork => replies::report_idle(hooks),
+            Self::PendingIsNotRunning => replies::report_pending_as_running(hooks),
+            Self::InterruptReportsNothing => replies::report_success(hooks),
+            Self::LatestMessageIsWhole => replies::omit_last_part(hooks),
+            Self::RefusalHasOneStatus => replies::refuse_with_other_status(hooks),
+            Self::RefusalNamesItsPath => replies::refuse_with_other_path(hooks),
+            Self::QueriesNeedRights => doors::answer_everyone(hooks),
+            Self::StreamNeedsTicket => doors::open_stream_with_any_ticket(hooks),
+            Self::IngestNeedsToken => doors::open_ingest_with_any_token(hooks),
             _ => {
                 if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
                     hooks.interceptor = self.interceptor();
@@ -105,7 +116,17 @@ impl Rule {
             Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
             Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
             Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
-            Self::CallbackNamesItsExecution
+            Self::RepeatReportsDelivery => replies::acknowledge_as_queued(),
+            Self::HealthReportsWork
+            | Self::PendingIsNotRunning
+            | Self::InterruptReportsNothing
+            | Self::LatestMessageIsWhole
+            | Self::RefusalHasOneStatus
+            | Self::RefusalNamesItsPath
+            | Self::QueriesNeedRights
+            | Self::StreamNeedsTicket
+            | Self::IngestNeedsToken
+            | Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue
             | Self::UnknownFieldsAreIgnored

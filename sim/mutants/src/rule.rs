@@ -108,6 +108,16 @@ rules! {
         AbortNamesItsRun: "An abort is for the run that was released", ["R5.35", "R7.13"];
         SnapshotIsRequested: "The wrapper is asked for a snapshot when a client connects during a turn", ["R5.59"];
         EveryClientGetsSnapshot: "The wrapper is asked for a snapshot for each client that connects", ["R5.59"];
+        HealthReportsWork: "`getSessionHealth` reports the message that is at work", ["R2.102", "R2.103"];
+        PendingIsNotRunning: "`getSession` reports a message as running only once it is accepted", ["R9.74"];
+        InterruptReportsNothing: "An interrupt that finds nothing reports no success", ["R2.60"];
+        LatestMessageIsWhole: "`getLatestAssistantMessage` has all parts of the message", ["R2.128"];
+        RepeatReportsDelivery: "A repeat of an accepted message is acknowledged as sent", ["R3.8"];
+        RefusalHasOneStatus: "A refusal names the status that it has", ["R2.6"];
+        RefusalNamesItsPath: "A refusal names the procedure that was called", ["R2.6"];
+        QueriesNeedRights: "A query is answered only to a user of the session", ["R2.9", "R2.31"];
+        StreamNeedsTicket: "A stream opens only with a valid ticket for its session", ["R9.11", "R9.12"];
+        IngestNeedsToken: "An ingest opens only with a valid token for its session", ["R5.46", "R5.48"];
         EnqueueRetryIsPrompt: "A refused callback job is submitted again after the retry delay, not later", ["R8.20", "R8.21"];
         EnqueueRetryWaits: "A refused callback job is not submitted again before the retry delay has passed", ["R8.20"];
         CallbackRetryIsPrompt: "A failed callback request is repeated after its delay, not later", ["R8.30"];

@@ -62,6 +62,13 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::FailedRunIsReleased | Rule::ConnectionIsNew => "every-job-has-its-run",
         Rule::ReleaseKills | Rule::AbortNamesItsRun => "released-runs-are-stopped",
         Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => "snapshot-is-requested",
+        Rule::HealthReportsWork
+        | Rule::PendingIsNotRunning
+        | Rule::InterruptReportsNothing
+        | Rule::LatestMessageIsWhole
+        | Rule::RepeatReportsDelivery => "replies-follow-from-the-log",
+        Rule::RefusalHasOneStatus | Rule::RefusalNamesItsPath => "refusals-say-one-thing",
+        Rule::QueriesNeedRights | Rule::StreamNeedsTicket | Rule::IngestNeedsToken => "doors-are-closed",
     }
 }
 
@@ -116,6 +123,15 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::ConnectionIsNew | Rule::ReleaseKills | Rule::AbortNamesItsRun => {
             "suite/interrupt/one-run-after-another"
         }
+        Rule::HealthReportsWork => "suite/turn/asked-meanwhile",
+        Rule::PendingIsNotRunning => "suite/turn/get-session-while-it-works",
+        Rule::InterruptReportsNothing => "suite/interrupt/nothing-to-interrupt",
+        Rule::LatestMessageIsWhole => "suite/turn/latest-message-of-a-tool-loop",
+        Rule::RepeatReportsDelivery => "suite/queue/repeated-after-sent",
+        Rule::RefusalHasOneStatus | Rule::RefusalNamesItsPath => "suite/deletion/while-it-works",
+        Rule::QueriesNeedRights => "suite/turn/asked-by-others-afterwards",
+        Rule::StreamNeedsTicket => "suite/stream/doors",
+        Rule::IngestNeedsToken => "suite/wrapper/doors-of-the-ingest",
         Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => {
             "suite/stream/clients-come-during-a-turn"
         }

@@ -19,6 +19,7 @@ mod callback_target;
 mod callback_times;
 mod complete_settles;
 mod delivery_times;
+mod doors;
 mod entity_rows;
 mod event_ids;
 mod execution_id;
@@ -44,8 +45,10 @@ mod pending_limit;
 mod preparing;
 mod queue_moves;
 mod reconciliation;
+mod refusals;
 mod relay;
 mod replay;
+mod replies;
 mod runs;
 mod same_badges;
 mod snapshot;
@@ -203,7 +206,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 41] = [
+pub static ORACLES: [Oracle; 44] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -230,6 +233,9 @@ pub static ORACLES: [Oracle; 41] = [
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    replies::ORACLE,
+    refusals::ORACLE,
+    doors::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,

@@ -61,16 +61,21 @@ pub(super) struct Writer {
     profile: Profile,
     /// Whether the test itself writes the orders to stop that the wrapper receives.
     orders_by_hand: bool,
-    /// Whether it shows all that is sent, at the time at which it is sent. Other traces show only what matters to their
-    /// test, with a second between two records.
-    shows_everything: bool,
+    /// The oracles in [`ON_REQUEST`] that do not judge it.
+    withheld: Vec<&'static str>,
+    /// What clients and wrappers show to prove who they are.
+    credentials: Credentials,
 }
 
-/// The oracles that only judge traces that show everything.
-const JUDGES_OF_EVERYTHING: [&str; 3] = [
+/// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
+/// records, so these oracles judge only tests that request them.
+const ON_REQUEST: [&str; 6] = [
     "relay-is-exact",
     "callbacks-are-on-time",
     "deliveries-are-on-time",
+    "refusals-say-one-thing",
+    "replies-follow-from-the-log",
+    "snapshot-is-requested",
 ];
 
 /// The state of one session.
@@ -136,16 +141,27 @@ impl Writer {
             waiters: json!({"tags": [], "liveResponses": 0}),
             profile: Profile::default(),
             orders_by_hand: false,
-            shows_everything: false,
+            withheld: ON_REQUEST.to_vec(),
+            credentials: Credentials::Own,
         };
         writer.starts_with(message, input);
         writer
     }
 
-    /// The trace is judged as one that shows all that is sent, at the time at which it is sent.
-    pub(super) fn showing_everything(mut self) -> Self {
-        self.shows_everything = true;
+    /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
+    pub(super) fn showing_everything(self) -> Self {
+        self.also_judged_by("relay-is-exact")
+    }
+
+    /// An oracle of [`ON_REQUEST`] judges the trace too.
+    pub(super) fn also_judged_by(mut self, oracle: &str) -> Self {
+        self.withheld.retain(|withheld| *withheld != oracle);
         self
+    }
+
+    /// From now on clients and wrappers show these credentials.
+    pub(super) fn shows(&mut self, credentials: Credentials) {
+        self.credentials = credentials;
     }
 
     /// Sets the profile that the server is judged by.
@@ -328,9 +344,7 @@ impl Writer {
             ..RunContext::default()
         };
         let mut findings = judge(&History::read_under(&self.trace, context));
-        let is_ignored =
-            |finding: &Finding| !self.shows_everything && JUDGES_OF_EVERYTHING.contains(&&*finding.rule);
-        findings.retain(|finding| !is_ignored(finding));
+        findings.retain(|finding| !self.withheld.contains(&&*finding.rule));
         findings
     }
 }
