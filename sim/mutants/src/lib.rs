@@ -7,6 +7,7 @@
 mod callbacks;
 mod core_row;
 mod doors;
+mod endless_loop;
 mod handover;
 mod historic;
 mod late;
@@ -29,6 +30,7 @@ use turnstile_reference::session::Session;
 
 use self::historic::{delivery, grace, settlement as settling};
 
+pub use self::endless_loop::EndlessLoop;
 pub use self::rule::Rule;
 
 impl Rule {
