@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod core_row;
+mod deletion;
 mod doors;
 mod endless_loop;
 mod handover;
@@ -46,6 +47,9 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
+            Self::DeletionKeepsCallbacks => {
+                Arc::make_mut(&mut config.profile).delete_keeps_callbacks = false;
+            }
             Self::HealthReportsWork => replies::report_idle(hooks),
             Self::PendingIsNotRunning => replies::report_pending_as_running(hooks),
             Self::InterruptReportsNothing => replies::report_success(hooks),
@@ -119,7 +123,11 @@ impl Rule {
             Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
             Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
             Self::RepeatReportsDelivery => replies::acknowledge_as_queued(),
-            Self::HealthReportsWork
+            Self::JobIsSubmittedOnce => Arc::new(callbacks::SubmitsTwice),
+            Self::AcceptedJobIsDone => Arc::<callbacks::SubmitsAgain>::default(),
+            Self::DeletionTellsEnds => Arc::new(deletion::DeletesInSilence),
+            Self::DeletionKeepsCallbacks
+            | Self::HealthReportsWork
             | Self::PendingIsNotRunning
             | Self::InterruptReportsNothing
             | Self::LatestMessageIsWhole

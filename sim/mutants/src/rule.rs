@@ -118,6 +118,10 @@ rules! {
         QueriesNeedRights: "A query is answered only to a user of the session", ["R2.9", "R2.31"];
         StreamNeedsTicket: "A stream opens only with a valid ticket for its session", ["R9.11", "R9.12"];
         IngestNeedsToken: "An ingest opens only with a valid token for its session", ["R5.46", "R5.48"];
+        JobIsSubmittedOnce: "A callback job is submitted once", ["R8.8", "R8.19"];
+        AcceptedJobIsDone: "A job that the queue has accepted is never submitted again", ["R8.19"];
+        DeletionKeepsCallbacks: "The callbacks that are pending after a deletion are still delivered", ["R2.122"];
+        DeletionTellsEnds: "Every message gets an end before its session is deleted", ["R2.93"];
         EnqueueRetryIsPrompt: "A refused callback job is submitted again after the retry delay, not later", ["R8.20", "R8.21"];
         EnqueueRetryWaits: "A refused callback job is not submitted again before the retry delay has passed", ["R8.20"];
         CallbackRetryIsPrompt: "A failed callback request is repeated after its delay, not later", ["R8.30"];

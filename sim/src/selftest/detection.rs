@@ -68,6 +68,8 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::LatestMessageIsWhole
         | Rule::RepeatReportsDelivery => "replies-follow-from-the-log",
         Rule::RefusalHasOneStatus | Rule::RefusalNamesItsPath => "refusals-say-one-thing",
+        Rule::JobIsSubmittedOnce | Rule::AcceptedJobIsDone => "callbacks-repeat-unchanged",
+        Rule::DeletionKeepsCallbacks | Rule::DeletionTellsEnds => "deletion-is-an-end",
         Rule::QueriesNeedRights | Rule::StreamNeedsTicket | Rule::IngestNeedsToken => "doors-are-closed",
     }
 }
@@ -128,7 +130,11 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::InterruptReportsNothing => "suite/interrupt/nothing-to-interrupt",
         Rule::LatestMessageIsWhole => "suite/turn/latest-message-of-a-tool-loop",
         Rule::RepeatReportsDelivery => "suite/queue/repeated-after-sent",
-        Rule::RefusalHasOneStatus | Rule::RefusalNamesItsPath => "suite/deletion/while-it-works",
+        Rule::RefusalHasOneStatus
+        | Rule::RefusalNamesItsPath
+        | Rule::DeletionKeepsCallbacks
+        | Rule::DeletionTellsEnds => "suite/deletion/while-it-works",
+        Rule::JobIsSubmittedOnce | Rule::AcceptedJobIsDone => "suite/turn/cold",
         Rule::QueriesNeedRights => "suite/turn/asked-by-others-afterwards",
         Rule::StreamNeedsTicket => "suite/stream/doors",
         Rule::IngestNeedsToken => "suite/wrapper/doors-of-the-ingest",

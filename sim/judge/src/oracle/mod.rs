@@ -18,6 +18,7 @@ mod callback_repeats;
 mod callback_target;
 mod callback_times;
 mod complete_settles;
+mod deleted;
 mod delivery_times;
 mod doors;
 mod entity_rows;
@@ -206,7 +207,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 44] = [
+pub static ORACLES: [Oracle; 45] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -249,6 +250,7 @@ pub static ORACLES: [Oracle; 44] = [
     acked_survives::ORACLE,
     all_end::ORACLE,
     callback_arrives::ORACLE,
+    deleted::ORACLE,
     same_badges::ORACLE,
     gateway_is_empty::ORACLE,
 ];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Reply, StreamEvent};
+use super::{Life, Reply};
 use crate::oracle::Finding;
 use crate::oracle::asked::{Creation, Values, requested};
 use crate::rules::ids;
@@ -62,9 +62,8 @@ fn wrong_shape(reply: &Reply) -> Option<Finding> {
 
 /// The finding about a reply that is wrong for what the log has of its message.
 fn wrong_for(reply: &Reply, message: &str) -> Option<Finding> {
-    let queued = reply.event_of(message, StreamEvent::is_queued)?;
-    let sent = reply.event_of(message, StreamEvent::is_sent);
-    let end = reply.event_of(message, StreamEvent::is_end);
+    let Life { queued, sent, end } = reply.life(message);
+    let queued = queued?;
     let (before, until) = (reply.surely_before(), reply.possibly_until());
     let was_known = queued.at < before;
     if reply.status == 400 {

@@ -18,6 +18,7 @@ mod stops;
 mod views;
 mod work;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -47,11 +48,12 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let Some(log) = &session.log else {
         return findings;
     };
+    let lives = lives(log);
     let deleted_from = deletion.map_or(Duration::MAX, |call| call.at);
     let replies: Vec<Reply> = session
         .calls
         .iter()
-        .filter_map(|call| Reply::of(session, log, call))
+        .filter_map(|call| Reply::of(session, log, &lives, call))
         .filter(|reply| reply.at < deleted_from)
         .collect();
     for reply in &replies {
@@ -69,10 +71,36 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     findings
 }
 
+/// What the log has of a message: its admission, its acceptance and its end.
+#[derive(Debug, Clone, Copy, Default)]
+struct Life<'a> {
+    queued: Option<&'a StreamEvent>,
+    sent: Option<&'a StreamEvent>,
+    end: Option<&'a StreamEvent>,
+}
+
+/// The messages in a log.
+fn lives<'a>(log: &[&'a StreamEvent]) -> BTreeMap<&'a str, Life<'a>> {
+    let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
+    for event in log.iter().copied() {
+        let Some(message) = event.message() else { continue };
+        let life = lives.entry(message).or_default();
+        let place = match () {
+            () if event.is_queued() => &mut life.queued,
+            () if event.is_sent() => &mut life.sent,
+            () => &mut life.end,
+        };
+        place.get_or_insert(event);
+    }
+    lives
+}
+
 /// A reply, and the log to judge it by.
 struct Reply<'s, 'a> {
     session: &'s SessionHistory<'a>,
     log: &'s [&'a StreamEvent],
+    /// The messages in the log.
+    lives: &'s BTreeMap<&'a str, Life<'a>>,
     call: &'a Call,
     /// Time of the reply.
     at: Duration,
@@ -82,7 +110,12 @@ struct Reply<'s, 'a> {
 }
 
 impl<'s, 'a> Reply<'s, 'a> {
-    fn of(session: &'s SessionHistory<'a>, log: &'s [&'a StreamEvent], call: &'a Call) -> Option<Self> {
+    fn of(
+        session: &'s SessionHistory<'a>,
+        log: &'s [&'a StreamEvent],
+        lives: &'s BTreeMap<&'a str, Life<'a>>,
+        call: &'a Call,
+    ) -> Option<Self> {
         let (at, status, body) = call.reply.as_ref()?;
         let data = if *status == 200 {
             &body["result"]["data"]
@@ -92,6 +125,7 @@ impl<'s, 'a> Reply<'s, 'a> {
         call.is_by_user().then_some(Self {
             session,
             log,
+            lives,
             call,
             at: *at,
             status: *status,
@@ -109,10 +143,9 @@ impl<'s, 'a> Reply<'s, 'a> {
         self.at + self.session.run.time_error()
     }
 
-    /// The first event about a message that satisfies a condition.
-    fn event_of(&self, message: &str, is: fn(&StreamEvent) -> bool) -> Option<&'a StreamEvent> {
-        let mut events = self.log.iter().copied();
-        events.find(|event| is(event) && event.message() == Some(message))
+    /// What the log has of a message.
+    fn life(&self, message: &str) -> Life<'a> {
+        self.lives.get(message).copied().unwrap_or_default()
     }
 
     fn finding(&self, violated: &[RuleId], message: Option<&str>, text: &str) -> Finding {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::work::{Work, moments};
-use super::{Reply, StreamEvent, since_beginning};
+use super::{Reply, since_beginning};
 use crate::oracle::Finding;
 use crate::oracle::asked::{Creation, normal};
 use crate::oracle::runs::Run;
@@ -139,9 +139,7 @@ fn is_surely_live(reply: &Reply, work: &Work) -> bool {
     let (run, profile) = (session.run, &session.run.context.profile);
     let margin = 2 * run.max_transit() + run.time_error();
     let (from, until) = (reply.call.at.saturating_sub(margin), reply.at + margin);
-    let ended = reply
-        .event_of(work.message, StreamEvent::is_end)
-        .map(|end| end.at);
+    let ended = reply.life(work.message).end.map(|end| end.at);
     let Some(fence) = session.run_of(work.message, reply.at) else {
         return !work.is_running;
     };

@@ -261,7 +261,13 @@ impl Writer {
     }
 
     /// The same when the harness is refused the log of the session.
-    pub(super) fn judged_without_log(mut self) -> Vec<String> {
+    pub(super) fn judged_without_log(self) -> Vec<String> {
+        names(self.findings_without_log())
+    }
+
+    /// The findings when the harness is refused the log of the session after a while.
+    pub(super) fn findings_without_log(mut self) -> Vec<Finding> {
+        self.wait(SETTLING);
         self.socket += 1;
         let refused = Observation::SocketRefused {
             socket: self.socket,
@@ -272,7 +278,7 @@ impl Writer {
             error: "no".to_owned(),
         };
         self.observes(OBSERVER, refused);
-        names(self.judge())
+        self.judge()
     }
 
     /// The run ends: the harness reads the logs and queries the gateway, and the trace is judged.
