@@ -1,6 +1,7 @@
 //! Mutants of the rules of batches and callbacks (protocol §8).
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use turnstile_reference::callbacks::CallbackQueue;
@@ -8,10 +9,13 @@ use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Mome
 use turnstile_reference::model::message::Message;
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::wrapper::IngestRefusal;
-use turnstile_reference::session::{CallbackJob, EnqueueError, Input, Reply, Session, Stored};
+use turnstile_reference::session::{
+    CallbackJob, CallbackOwner, Effect, EnqueueError, Input, Reply, Session, Stored,
+};
 use turnstile_seams::BoxFuture;
 
 use crate::core_row::{CoreRow, change_core};
+use crate::lock;
 
 /// Records a callback as enqueued before the queue has answered; violates R8.20.
 pub struct CountsEnqueueAtOnce;
@@ -107,5 +111,46 @@ impl CallbackQueue for OmitsExecution {
             body.remove("executionId");
         }
         self.0.enqueue(job)
+    }
+}
+
+/// Submits every job of a message twice; violates R8.8 and R8.19.
+pub struct SubmitsTwice;
+
+impl Interceptor for SubmitsTwice {
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let twice = |effect: &Effect| match effect {
+            Effect::Enqueue(job) => Some(Effect::Enqueue(job.clone())),
+            _ => None,
+        };
+        let again: Vec<Effect> = decided.effects.iter().filter_map(twice).collect();
+        decided.effects.extend(again);
+        Memory::Stays
+    }
+}
+
+/// Submits a job again after the queue has accepted it; violates R8.19.
+#[derive(Default)]
+pub struct SubmitsAgain {
+    submitted: Mutex<BTreeMap<CallbackOwner, CallbackJob>>,
+}
+
+impl Interceptor for SubmitsAgain {
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let mut submitted = lock(&self.submitted);
+        for effect in &decided.effects {
+            if let Effect::Enqueue(job) = effect {
+                submitted.insert(job.owner.clone(), (**job).clone());
+            }
+        }
+        if let Input::Enqueued {
+            owner,
+            result: Ok(()),
+        } = moment.input
+            && let Some(job) = submitted.remove(owner)
+        {
+            decided.effects.push(Effect::Enqueue(Box::new(job)));
+        }
+        Memory::Stays
     }
 }

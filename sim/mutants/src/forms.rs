@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::Effect;
@@ -51,28 +51,24 @@ impl Interceptor for OmitsField {
     }
 }
 
-/// Names no procedure in refusals; violates R2.6.
-pub fn refuse_without_path(hooks: &mut Hooks) {
-    rewrite_replies(hooks, |reply| {
-        if let Some(path) = reply.pointer_mut("/error/data/path") {
-            *path = json!("");
+/// Acknowledges messages without the address of the stream; violates R2.56.
+pub fn omit_stream(hooks: &mut Hooks) {
+    rewrite_replies(hooks, |data| {
+        data.remove("streamUrl");
+    });
+}
+
+/// Answers interrupts without a text; violates R2.121.
+pub fn omit_text_of_interrupt(hooks: &mut Hooks) {
+    rewrite_replies(hooks, |data| {
+        if data.contains_key("processesFound") {
+            data.remove("message");
         }
     });
 }
 
-/// Answers the health of a session with the active message, but not its status; violates R2.104.
-pub fn hide_active_status(hooks: &mut Hooks) {
-    rewrite_replies(hooks, |reply| {
-        if let Some(Value::Object(data)) = reply.pointer_mut("/result/data")
-            && data.contains_key("sandboxStatus")
-        {
-            data.remove("activeExecutionStatus");
-        }
-    });
-}
-
-/// Changes every reply of a procedure that is JSON.
-fn rewrite_replies(hooks: &mut Hooks, change: fn(&mut Value)) {
+/// Changes the data of every successful reply of a procedure.
+fn rewrite_replies(hooks: &mut Hooks, change: fn(&mut Map<String, Value>)) {
     hooks.router = Box::new(move |router| {
         router.layer(from_fn(move |request: Request, next: Next| async move {
             let is_procedure = request.uri().path().starts_with("/trpc/");
@@ -85,15 +81,17 @@ fn rewrite_replies(hooks: &mut Hooks, change: fn(&mut Value)) {
     });
 }
 
-async fn rewritten(response: Response, change: fn(&mut Value)) -> Response {
+async fn rewritten(response: Response, change: fn(&mut Map<String, Value>)) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return Response::from_parts(parts, Body::empty());
     };
-    let Ok(mut reply) = serde_json::from_slice(&body) else {
+    let Ok(mut reply) = serde_json::from_slice::<Value>(&body) else {
         return Response::from_parts(parts, Body::from(body));
     };
-    change(&mut reply);
+    if let Some(Value::Object(data)) = reply.pointer_mut("/result/data") {
+        change(data);
+    }
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(reply.to_string()))
 }

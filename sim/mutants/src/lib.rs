@@ -9,6 +9,8 @@
 mod callbacks;
 mod causes;
 mod core_row;
+mod deletion;
+mod doors;
 mod endless_loop;
 mod forms;
 pub mod generic;
@@ -17,6 +19,7 @@ mod historic;
 mod late;
 mod orders;
 mod queue;
+mod replies;
 mod rule;
 mod settlement;
 mod stream;
@@ -49,8 +52,20 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
-            Self::RefusalNamesItsProcedure => forms::refuse_without_path(hooks),
-            Self::HealthHasItsStatus => forms::hide_active_status(hooks),
+            Self::AckNamesItsStream => forms::omit_stream(hooks),
+            Self::InterruptSaysWhat => forms::omit_text_of_interrupt(hooks),
+            Self::DeletionKeepsCallbacks => {
+                Arc::make_mut(&mut config.profile).delete_keeps_callbacks = false;
+            }
+            Self::HealthReportsWork => replies::report_idle(hooks),
+            Self::PendingIsNotRunning => replies::report_pending_as_running(hooks),
+            Self::InterruptReportsNothing => replies::report_success(hooks),
+            Self::LatestMessageIsWhole => replies::omit_last_part(hooks),
+            Self::RefusalHasOneStatus => replies::refuse_with_other_status(hooks),
+            Self::RefusalNamesItsPath => replies::refuse_with_other_path(hooks),
+            Self::QueriesNeedRights => doors::answer_everyone(hooks),
+            Self::StreamNeedsTicket => doors::open_stream_with_any_ticket(hooks),
+            Self::IngestNeedsToken => doors::open_ingest_with_any_token(hooks),
             _ => {
                 if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
                     hooks.interceptor = self.interceptor();
@@ -121,8 +136,22 @@ impl Rule {
             Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
             Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
             Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
-            Self::RefusalNamesItsProcedure
-            | Self::HealthHasItsStatus
+            Self::AckNamesItsStream
+            | Self::InterruptSaysWhat
+            Self::RepeatReportsDelivery => replies::acknowledge_as_queued(),
+            Self::JobIsSubmittedOnce => Arc::new(callbacks::SubmitsTwice),
+            Self::AcceptedJobIsDone => Arc::<callbacks::SubmitsAgain>::default(),
+            Self::DeletionTellsEnds => Arc::new(deletion::DeletesInSilence),
+            Self::DeletionKeepsCallbacks
+            | Self::HealthReportsWork
+            | Self::PendingIsNotRunning
+            | Self::InterruptReportsNothing
+            | Self::LatestMessageIsWhole
+            | Self::RefusalHasOneStatus
+            | Self::RefusalNamesItsPath
+            | Self::QueriesNeedRights
+            | Self::StreamNeedsTicket
+            | Self::IngestNeedsToken
             | Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

@@ -70,7 +70,7 @@ pub fn oracle_of(rule: Rule) -> &'static str {
             "exhausted-by-its-tries"
         }
         Rule::FailureSaysWhy | Rule::StatusHasItsStep => "server-events-have-their-shape",
-        Rule::RefusalNamesItsProcedure | Rule::HealthHasItsStatus => "replies-have-their-shape",
+        Rule::AckNamesItsStream | Rule::InterruptSaysWhat => "replies-have-their-shape",
         Rule::RetryKeepsImages
         | Rule::TurnHasItsAgent
         | Rule::VariantSurvivesCrash
@@ -78,6 +78,15 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::FailedRunIsReleased | Rule::ConnectionIsNew => "every-job-has-its-run",
         Rule::ReleaseKills | Rule::AbortNamesItsRun => "released-runs-are-stopped",
         Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => "snapshot-is-requested",
+        Rule::HealthReportsWork
+        | Rule::PendingIsNotRunning
+        | Rule::InterruptReportsNothing
+        | Rule::LatestMessageIsWhole
+        | Rule::RepeatReportsDelivery => "replies-follow-from-the-log",
+        Rule::RefusalHasOneStatus | Rule::RefusalNamesItsPath => "refusals-say-one-thing",
+        Rule::JobIsSubmittedOnce | Rule::AcceptedJobIsDone => "callbacks-repeat-unchanged",
+        Rule::DeletionKeepsCallbacks | Rule::DeletionTellsEnds => "deletion-is-an-end",
+        Rule::QueriesNeedRights | Rule::StreamNeedsTicket | Rule::IngestNeedsToken => "doors-are-closed",
     }
 }
 
@@ -125,8 +134,8 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::VersionsShareARow => "suite/wrapper/parts-updated",
         Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
         Rule::FailureSaysWhy | Rule::StatusHasItsStep => "suite/wrapper/turn-refused",
-        Rule::RefusalNamesItsProcedure => "suite/legacy/no-right-to-ask",
-        Rule::HealthHasItsStatus => "suite/turn/asked-meanwhile",
+        Rule::AckNamesItsStream => "suite/interrupt/one-run-after-another",
+        Rule::InterruptSaysWhat => "suite/interrupt/one-run-after-another",
         Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
         Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
         Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
@@ -135,6 +144,19 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::ConnectionIsNew | Rule::ReleaseKills | Rule::AbortNamesItsRun => {
             "suite/interrupt/one-run-after-another"
         }
+        Rule::HealthReportsWork => "suite/turn/asked-meanwhile",
+        Rule::PendingIsNotRunning => "suite/turn/get-session-while-it-works",
+        Rule::InterruptReportsNothing => "suite/interrupt/nothing-to-interrupt",
+        Rule::LatestMessageIsWhole => "suite/turn/latest-message-of-a-tool-loop",
+        Rule::RepeatReportsDelivery => "suite/queue/repeated-after-sent",
+        Rule::RefusalHasOneStatus
+        | Rule::RefusalNamesItsPath
+        | Rule::DeletionKeepsCallbacks
+        | Rule::DeletionTellsEnds => "suite/deletion/while-it-works",
+        Rule::JobIsSubmittedOnce | Rule::AcceptedJobIsDone => "suite/turn/cold",
+        Rule::QueriesNeedRights => "suite/turn/asked-by-others-afterwards",
+        Rule::StreamNeedsTicket => "suite/stream/doors",
+        Rule::IngestNeedsToken => "suite/wrapper/doors-of-the-ingest",
         Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => {
             "suite/stream/clients-come-during-a-turn"
         }

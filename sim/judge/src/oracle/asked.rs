@@ -41,14 +41,15 @@ impl<'a> Creation<'a> {
     }
 
     /// The part of the input with these names, on the unified surface; the whole input on the other.
-    fn part(self, name: &str) -> &'a Value {
+    pub(super) fn part(self, name: &str) -> &'a Value {
         match self.is_start() {
             true => &self.call.input[name],
             false => &self.call.input,
         }
     }
 
-    fn agent(self) -> &'a Value {
+    /// The agent.
+    pub(super) fn agent(self) -> &'a Value {
         self.part("agent")
     }
 
@@ -78,6 +79,20 @@ impl<'a> Creation<'a> {
             "git"
         };
         json!({"type": kind, "url": input["gitUrl"], "token": input["gitToken"], "branch": branch})
+    }
+
+    /// The first turn as one text (R9.41); null if the wire does not show it.
+    pub(super) fn content(self) -> Value {
+        let Some(turn) = requested(self.call, Some(self)) else {
+            return Value::Null;
+        };
+        let text = |name: &str| turn.get(name).and_then(Value::as_str);
+        match (turn.get("prompt"), text("command"), text("arguments")) {
+            (Some(prompt), ..) => prompt.clone(),
+            (None, Some(command), Some(arguments)) => json!(format!("/{command} {arguments}")),
+            (None, Some(command), None) => json!(format!("/{command}")),
+            (None, None, _) => Value::Null,
+        }
     }
 
     /// The kilo session that the answer names; null without an answer.

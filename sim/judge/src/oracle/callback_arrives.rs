@@ -37,7 +37,8 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let mut ends = session.kept.iter().filter(|event| event.is_end());
         let end = ends.find(|event| event.message() == Some(message));
         let since = end.map_or(requests[0].at, |end| end.at);
-        if is_accepted || session.is_removed || is_given_up(session, &requests, since) {
+        let is_dropped = session.is_removed && !session.run.context.profile.delete_keeps_callbacks;
+        if is_accepted || is_dropped || is_given_up(session, &requests, since) {
             continue;
         }
         let last = requests[requests.len() - 1];

@@ -1,24 +1,29 @@
 //! A callback may be requested several times, but only as the same job (protocol §8): receivers recognize a repeat by
-//! its key, so all requests have the same key and content.
+//! its key, so all requests have the same key and content. One that its receiver accepted is requested again only after a
+//! crash, or if a fault may have hidden the answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::history::{CallbackRequest, History};
-use super::{Check, Finding, Moment, Oracle};
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::parties::RECEIVER;
 use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "callbacks-repeat-unchanged",
-    rule: "All requests of one callback have the same idempotency key and the same content.",
+    rule: "All requests of one callback have the same idempotency key and the same content, and one that was accepted \
+        is not requested again without a crash or a fault.",
     why: "Delivery is at-least-once, and receivers drop repeats by their key. A repeat with another key or \
         content is processed as a second callback.",
     moment: Moment::Always,
-    protocol: &ids(["R8.9", "R8.12", "R8.22"]),
+    protocol: &ids(["R8.9", "R8.12", "R8.19", "R8.22", "R8.27"]),
     check: Check::Run(check),
 };
 
 fn check(history: &History) -> Vec<Finding> {
     let mut firsts: BTreeMap<(&str, &str), &CallbackRequest> = BTreeMap::new();
+    let mut accepted: BTreeMap<(&str, &str), &CallbackRequest> = BTreeMap::new();
     let mut findings = Vec::new();
     for request in &history.callbacks {
         let body = &request.body;
@@ -50,6 +55,18 @@ fn check(history: &History) -> Vec<Finding> {
             );
         }
         let first = *firsts.entry((session, about)).or_insert(request);
+        if let Some(accepted) = accepted.get(&(session, about))
+            && is_without_cause(history, accepted, request)
+        {
+            let text = format!(
+                "its callback came again, although it was accepted at {}",
+                secs(accepted.at)
+            );
+            report(RuleId::named("R8.27"), text);
+        }
+        if request.is_delivered() {
+            accepted.entry((session, about)).or_insert(request);
+        }
         if first.body != *body {
             let changed = changed_fields(&first.body, body);
             report(
@@ -59,6 +76,21 @@ fn check(history: &History) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether nothing explains that a callback came again: the queue had its job once and could read the answer. A server
+/// that stopped may have submitted the job twice (R8.22), at any time since its message ended.
+fn is_without_cause(history: &History, accepted: &CallbackRequest, again: &CallbackRequest) -> bool {
+    let Some(answered_at) = accepted.answered_at else {
+        return false;
+    };
+    let margin = 2 * history.max_transit();
+    let is_late = answered_at + margin >= accepted.at + history.context.profile.callback_timeout;
+    let faults = &history.faults;
+    !is_late
+        && !faults.may_have_stopped_server(Duration::ZERO, again.at)
+        && !faults.queue_may_have_failed(Duration::ZERO, again.at)
+        && !faults.may_have_disrupted(RECEIVER, accepted.at.saturating_sub(margin), answered_at + margin)
 }
 
 /// The names of the fields in which two bodies differ.
@@ -80,8 +112,11 @@ fn changed_fields(first: &serde_json::Value, repeat: &serde_json::Value) -> Stri
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turnstile_events::world::{Cause, WorldEvent};
+    use turnstile_fault::{Fault, Place};
 
     use crate::oracle::written::Writer;
+    use crate::parties::SERVER;
 
     #[test]
     fn a_repeat_with_another_key_or_content_is_found() {
@@ -92,9 +127,28 @@ mod tests {
         ] {
             let mut writer = Writer::with_callback("m1");
             writer.turn("m1");
-            writer.called_back("m1", json!({}), 200);
+            writer.called_back("m1", json!({}), 500);
             writer.called_back("m1", repeat, 200);
             assert_eq!(writer.judged(), rules);
+        }
+    }
+
+    #[test]
+    fn a_repeat_of_an_accepted_callback_needs_a_cause() {
+        let crash = || WorldEvent::began(Fault::crash(SERVER), Cause::Order);
+        let restart = || WorldEvent::Ended {
+            place: Place::Host(SERVER.to_owned()),
+        };
+        for (crashes, rules) in [(true, &[][..]), (false, &["callbacks-repeat-unchanged"])] {
+            let mut writer = Writer::with_callback("m1");
+            writer.turn("m1");
+            writer.called_back("m1", json!({}), 200);
+            if crashes {
+                writer.world(crash());
+                writer.world(restart());
+            }
+            writer.called_back("m1", json!({}), 200);
+            assert_eq!(writer.judged(), rules, "{crashes}");
         }
     }
 

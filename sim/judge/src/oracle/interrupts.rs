@@ -80,6 +80,8 @@ pub(super) fn user_requested(session: &SessionHistory, earliest: Duration, lates
 /// and has changed nothing (R2.60, R6.29).
 pub(super) fn is_request(call: &Call) -> bool {
     match call.procedure.as_str() {
+        // Another user's request changes nothing (R2.31).
+        _ if !call.is_by_user() => false,
         "deleteSession" => !call.is_refused(),
         "interruptSession" => {
             call.reply.is_none() || call.success().is_some_and(|(_, data)| data["success"] == true)

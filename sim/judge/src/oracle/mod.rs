@@ -18,7 +18,9 @@ mod callback_repeats;
 mod callback_target;
 mod callback_times;
 mod complete_settles;
+mod deleted;
 mod delivery_times;
+mod doors;
 mod entity_rows;
 mod event_ids;
 mod evidence;
@@ -47,8 +49,10 @@ mod pings;
 mod preparing;
 mod queue_moves;
 mod reconciliation;
+mod refusals;
 mod relay;
 mod replay;
+mod replies;
 mod runs;
 mod same_badges;
 mod shapes;
@@ -207,7 +211,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 46] = [
+pub static ORACLES: [Oracle; 50] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -239,6 +243,9 @@ pub static ORACLES: [Oracle; 46] = [
     own_names::ORACLE,
     shapes::events::ORACLE,
     shapes::replies::ORACLE,
+    replies::ORACLE,
+    refusals::ORACLE,
+    doors::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,
@@ -252,6 +259,7 @@ pub static ORACLES: [Oracle; 46] = [
     acked_survives::ORACLE,
     all_end::ORACLE,
     callback_arrives::ORACLE,
+    deleted::ORACLE,
     same_badges::ORACLE,
     gateway_is_empty::ORACLE,
 ];

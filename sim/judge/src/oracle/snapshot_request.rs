@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_client_that_comes_during_a_turn_and_gets_no_snapshot_is_found() {
         for (is_requested, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
-            let mut writer = Writer::at_work();
+            let mut writer = Writer::at_work().also_judged_by(FOUND[0]);
             writer.at_once(|writer| {
                 writer.client_replays("phone", 0, 0..2);
                 if is_requested {
@@ -124,13 +124,13 @@ mod tests {
 
     #[test]
     fn no_snapshot_is_due_without_a_socket_or_a_turn() {
-        let mut without_socket = Writer::at_work();
+        let mut without_socket = Writer::at_work().also_judged_by(FOUND[0]);
         without_socket.ingest_ends(1);
         without_socket.client_replays("phone", 0, 0..2);
         without_socket.client_receives_next("phone", |writer| writer.completed("m1"));
         assert_eq!(without_socket.judged(), NOTHING);
 
-        let mut without_turn = Writer::at_work();
+        let mut without_turn = Writer::at_work().also_judged_by(FOUND[0]);
         without_turn.completed("m1");
         without_turn.client_replays("phone", 0, 0..3);
         assert_eq!(without_turn.judged(), NOTHING);

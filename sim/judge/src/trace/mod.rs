@@ -85,6 +85,11 @@ impl Trace {
         }
     }
 
+    /// The time at which the run began.
+    pub fn epoch(&self) -> Timestamp {
+        self.epoch
+    }
+
     /// The time since the beginning of the run at `time`; `None` before the beginning.
     pub fn since_beginning(&self, time: Timestamp) -> Option<Duration> {
         time.duration_since(self.epoch).try_into().ok()

@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
@@ -125,6 +127,8 @@ pub struct History {
     pub faults: Faults,
     /// The requests that the gateway reported at the end of the run; `None` if it did not answer.
     pub waiters: Option<Value>,
+    /// The time at which the run began.
+    pub epoch: Timestamp,
     /// Time of the last record.
     pub end: Duration,
     sessions: BTreeMap<Arc<str>, SessionNotes>,
@@ -152,6 +156,8 @@ pub struct Call {
     pub party: String,
     /// The procedure.
     pub procedure: String,
+    /// What the client showed to prove who it is.
+    pub credentials: Credentials,
     /// Its input.
     pub input: Value,
     /// Time, status and body of the answer; `None` without an answer.
@@ -163,6 +169,11 @@ impl Call {
     pub fn success(&self) -> Option<(Duration, &Value)> {
         let (at, status, body) = self.reply.as_ref()?;
         (*status == 200).then(|| (*at, &body["result"]["data"]))
+    }
+
+    /// Whether the session's user sent it. Only internal procedures need a key besides the user's token.
+    pub fn is_by_user(&self) -> bool {
+        matches!(self.credentials, Credentials::Own | Credentials::WithoutKey)
     }
 
     /// Whether it was refused, so that it had no effect.
@@ -224,6 +235,8 @@ pub struct Stream {
     pub party: String,
     /// Number of the socket among those of the client.
     pub socket: u64,
+    /// What the client showed to prove who it is.
+    pub credentials: Credentials,
     /// The requested session.
     pub session: Arc<str>,
     /// The requested starting point.

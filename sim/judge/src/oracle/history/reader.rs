@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::wire::{self, Fence};
@@ -27,7 +28,10 @@ pub const CONNECTED: &str = "connected";
 pub(super) fn read(trace: &Trace) -> History {
     let mut reader = Reader {
         trace,
-        history: History::default(),
+        history: History {
+            epoch: trace.epoch(),
+            ..History::default()
+        },
         sockets: BTreeMap::new(),
         exchanges: BTreeMap::new(),
         readings: BTreeMap::new(),
@@ -76,12 +80,8 @@ impl<'a> Reader<'a> {
     fn take(&mut self, at: Duration, party: &'a str, observation: &'a Observation) {
         match observation {
             Observation::RequestSent {
-                exchange,
-                to,
-                path,
-                body,
-                ..
-            } => self.request_sent(at, (party, *exchange), to, path, body),
+                exchange, to, path, ..
+            } => self.request_sent(at, (party, *exchange), to, path, observation),
             Observation::RequestReceived {
                 exchange,
                 method,
@@ -116,8 +116,13 @@ impl<'a> Reader<'a> {
                 body,
                 ..
             } => self.answered(at, (party, *exchange), *status, body),
-            Observation::SocketOpened { socket, to, path, .. } if to == SERVER => {
-                self.opened(at, (party, *socket), path);
+            Observation::SocketOpened {
+                socket,
+                to,
+                path,
+                credentials,
+            } if to == SERVER => {
+                self.opened(at, (party, *socket), path, *credentials);
             }
             Observation::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
                 self.reading_refused(path);
@@ -219,7 +224,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn request_sent(&mut self, at: Duration, exchange: (&'a str, u64), to: &str, path: &str, body: &Value) {
+    fn request_sent(
+        &mut self,
+        at: Duration,
+        exchange: (&'a str, u64),
+        to: &str,
+        path: &str,
+        sent: &Observation,
+    ) {
+        let Observation::RequestSent {
+            credentials, body, ..
+        } = sent
+        else {
+            return;
+        };
         let known = if let Some(called) = path.strip_prefix("/trpc/").filter(|_| to == SERVER) {
             let procedure = called.split('?').next().unwrap_or_default().to_owned();
             let place = self.history.calls.len();
@@ -227,7 +245,8 @@ impl<'a> Reader<'a> {
                 at,
                 party: exchange.0.to_owned(),
                 procedure,
-                input: body.clone(),
+                credentials: *credentials,
+                input: wire::input(path, body),
                 reply: None,
             });
             Exchange::Call(place)
@@ -318,7 +337,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn opened(&mut self, at: Duration, socket: (&'a str, u64), path: &str) {
+    fn opened(&mut self, at: Duration, socket: (&'a str, u64), path: &str, credentials: Credentials) {
         if let Some(session) = wire::stream_session(path) {
             let session = self.session(session);
             let place = self.history.streams.len();
@@ -329,6 +348,7 @@ impl<'a> Reader<'a> {
             self.history.streams.push(Stream {
                 party: socket.0.to_owned(),
                 socket: socket.1,
+                credentials,
                 session,
                 from,
                 is_filtered: wire::is_filtered(path),
@@ -342,6 +362,7 @@ impl<'a> Reader<'a> {
             let place = self.history.ingests.len();
             self.history.ingests.push(Ingest {
                 party: socket.0.to_owned(),
+                credentials,
                 session,
                 fence,
                 host: ingest_host(socket.0),

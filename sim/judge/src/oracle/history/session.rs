@@ -124,7 +124,8 @@ impl<'a> SessionHistory<'a> {
             .iter()
             .filter(|call| call.session() == Some(id))
             .collect();
-        let is_deletion = |call: &&Call| call.procedure == "deleteSession" && !call.is_refused();
+        let is_deletion =
+            |call: &&Call| call.procedure == "deleteSession" && call.is_by_user() && !call.is_refused();
         let is_removed = calls.iter().any(is_deletion) || has_expired(run, &calls, &kept);
         let has_log = matches!(run.sessions[id].log, Some(Ok(_)));
         let is_of = |session: &Option<Arc<str>>| session.as_deref() == Some(id);

@@ -1,5 +1,6 @@
 //! Sessions, starting points and fences in paths, queries and bodies (protocol §1, §5, §9).
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::StreamStart;
@@ -51,6 +52,16 @@ pub(super) fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
+/// The input of a request: its body, or the `input` in the path of a query.
+pub(super) fn input(path: &str, body: &Value) -> Value {
+    let encoded = parameter(path, "input").filter(|_| body.is_null());
+    let input = encoded.and_then(|encoded| {
+        let text = percent_decode_str(encoded).decode_utf8().ok()?;
+        serde_json::from_str(&text).ok()
+    });
+    input.unwrap_or_else(|| body.clone())
+}
+
 /// The session in the path or URL of an ingest, `…/sessions/{user}/{session}/ingest`.
 pub(super) fn ingest_session(path: &str) -> Option<&str> {
     let place = path.split('?').next()?.strip_suffix("/ingest")?;
@@ -82,6 +93,16 @@ pub(super) fn is_filtered(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_has_its_input_in_its_path() {
+        let path = "/trpc/getSession?input=%7B%22a%22%3A1%7D";
+        assert_eq!(input(path, &Value::Null), serde_json::json!({"a": 1}));
+        assert_eq!(
+            input("/trpc/send", &serde_json::json!({"b": 2})),
+            serde_json::json!({"b": 2})
+        );
+    }
 
     #[test]
     fn a_path_names_its_session_and_starting_point() {

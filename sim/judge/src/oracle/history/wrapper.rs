@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use turnstile_events::credentials::Credentials;
 
 use super::Fence;
 
@@ -122,6 +123,8 @@ impl Delivery {
 pub struct Ingest {
     /// The party that opened it.
     pub party: String,
+    /// What it showed to prove who it is.
+    pub credentials: Credentials,
     /// The session.
     pub session: Arc<str>,
     /// The fence that it was opened under.

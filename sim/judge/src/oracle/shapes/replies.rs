@@ -1,6 +1,6 @@
-//! The replies of procedures (protocol §2, §9): the data of a success, and the body of a refusal.
+//! The data of successful replies of procedures (protocol §2, §9).
 //!
-//! Which status and which values are right for a request is not judged here.
+//! Which values are right for the state of the session is not judged here, and neither are refusals.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::rules::{RuleId, ids};
 
 pub(in crate::oracle) const ORACLE: Oracle = Oracle {
     name: "replies-have-their-shape",
-    rule: "The reply of a procedure has the status and the fields that the protocol states, each of the stated form.",
+    rule: "The data of a successful reply has the fields that the protocol states, each of the stated form.",
     why: "Clients in other languages read these fields by name. One that is missing, or has another form, breaks \
         them while the session itself works.",
     moment: Moment::Always,
     protocol: &ids([
-        "R1.2", "R2.5", "R2.6", "R2.12", "R2.19", "R2.53", "R2.54", "R2.56", "R2.58", "R2.59", "R2.61",
-        "R2.63", "R2.74", "R2.79", "R2.86", "R2.87", "R2.90", "R2.97", "R2.98", "R2.102", "R2.103", "R2.104",
-        "R2.109", "R2.110", "R2.121", "R2.126", "R2.127", "R2.128", "R3.8", "R9.58", "R9.61", "R9.62",
-        "R9.63", "R9.64", "R9.65", "R9.66", "R9.73", "R9.74", "R9.75", "R9.76", "R9.77",
+        "R2.53", "R2.54", "R2.56", "R2.58", "R2.59", "R2.61", "R2.63", "R2.74", "R2.79", "R2.86", "R2.87",
+        "R2.90", "R2.97", "R2.98", "R2.102", "R2.103", "R2.104", "R2.109", "R2.110", "R2.121", "R2.126",
+        "R2.127", "R2.128", "R3.8", "R9.58", "R9.61", "R9.62", "R9.63", "R9.64", "R9.65", "R9.66", "R9.73",
+        "R9.74", "R9.75", "R9.76", "R9.77",
     ]),
     check: Check::Run(check),
 };
@@ -159,55 +159,6 @@ fn success(procedure: &str) -> Option<(&'static [Field], RuleId)> {
     Some((fields, RuleId::named(rule)))
 }
 
-/// Every refusal: the name of its code, the HTTP status and the number of the code (R2.7 to R2.18).
-const REFUSALS: [(&str, u16, i64); 12] = [
-    ("PARSE_ERROR", 400, -32700),
-    ("BAD_REQUEST", 400, -32600),
-    ("UNAUTHORIZED", 401, -32001),
-    ("PAYMENT_REQUIRED", 402, -32002),
-    ("FORBIDDEN", 403, -32003),
-    ("NOT_FOUND", 404, -32004),
-    ("METHOD_NOT_SUPPORTED", 405, -32005),
-    ("CONFLICT", 409, -32009),
-    ("PAYLOAD_TOO_LARGE", 413, -32013),
-    ("TOO_MANY_REQUESTS", 429, -32029),
-    ("INTERNAL_SERVER_ERROR", 500, -32603),
-    ("SERVICE_UNAVAILABLE", 503, -32603),
-];
-
-/// The body of a refusal.
-const REFUSAL: Shape = Shape::Object(&[field(
-    "error",
-    Shape::Object(&[
-        field("message", Shape::Text),
-        field("code", Shape::Number),
-        field(
-            "data",
-            Shape::Object(&[
-                field("code", Shape::Text),
-                field("httpStatus", Shape::Whole),
-                field("path", Shape::Text),
-            ]),
-        ),
-    ]),
-)]);
-
-/// What the `data` of a 503 has beside.
-const UNAVAILABLE: Shape = Shape::Object(&[
-    field(
-        "error",
-        Shape::OneOf(&[
-            "SANDBOX_CONNECT_FAILED",
-            "WORKSPACE_SETUP_FAILED",
-            "KILO_SERVER_FAILED",
-            "WRAPPER_START_FAILED",
-        ]),
-    ),
-    field("retryable", Shape::True),
-]);
-
-const OF_REFUSALS: RuleId = RuleId::named("R2.6");
-
 fn check(history: &History) -> Vec<Finding> {
     let calls = history.calls.iter();
     calls.filter_map(finding).collect()
@@ -224,25 +175,14 @@ fn found(rule: RuleId, at: Duration, call: &Call, text: String) -> Finding {
 }
 
 fn violation(call: &Call, status: u16, body: &Value) -> Option<(RuleId, String)> {
-    let procedure = &call.procedure;
-    match status {
-        200 => {
-            let whole = format!("the reply of {procedure}");
-            let (fields, rule) = success(procedure)?;
-            let data = &body["result"]["data"];
-            let of_shape = Shape::Object(fields).mismatch(data, rule);
-            let mismatch = of_shape.or_else(|| inconsistency(call, data, rule))?;
-            Some((mismatch.rule, mismatch.about(&whole)))
-        }
-        // An intermediary may answer for a server that it cannot reach, in a form of its own.
-        500.. if !body.is_object() => None,
-        502 | 504.. => None,
-        _ => {
-            let whole = format!("the body of the {status} of {procedure}");
-            let mismatch = refusal_mismatch(procedure, status, body)?;
-            Some((mismatch.rule, mismatch.about(&whole)))
-        }
-    }
+    let (fields, rule) = success(&call.procedure).filter(|_| status == 200)?;
+    let data = &body["result"]["data"];
+    let of_shape = Shape::Object(fields).mismatch(data, rule);
+    let mismatch = of_shape.or_else(|| inconsistency(call, data, rule))?;
+    Some((
+        mismatch.rule,
+        mismatch.about(&format!("the reply of {}", call.procedure)),
+    ))
 }
 
 /// Why the fields of a success do not fit each other or the request.
@@ -278,52 +218,6 @@ fn inconsistency(call: &Call, data: &Value, rule: RuleId) -> Option<Mismatch> {
     if status.is_some() != id.is_some() {
         let text = "and `activeExecutionId` are not both present or both absent".to_owned();
         return mismatch(RuleId::named("R2.104"), "activeExecutionStatus", text);
-    }
-    None
-}
-
-/// Why a body is not that of a refusal of this procedure with this status.
-fn refusal_mismatch(procedure: &str, status: u16, body: &Value) -> Option<Mismatch> {
-    if let Some(mismatch) = REFUSAL.mismatch(body, OF_REFUSALS) {
-        return Some(mismatch);
-    }
-    let error = &body["error"];
-    let data = &error["data"];
-    let wrong = |place: &str, text: String| {
-        Some(Mismatch {
-            rule: OF_REFUSALS,
-            place: place.to_owned(),
-            text,
-        })
-    };
-    let code = data["code"].as_str().unwrap_or_default();
-    let Some((_, http, number)) = REFUSALS.iter().find(|(name, ..)| *name == code) else {
-        return wrong(
-            "error.data.code",
-            format!("is {code:?}, which is no code of the protocol"),
-        );
-    };
-    if *http != status {
-        return wrong("error.data.code", format!("is {code}, whose status is {http}"));
-    }
-    if data["httpStatus"] != status {
-        return wrong("error.data.httpStatus", format!("is {}", data["httpStatus"]));
-    }
-    if error["code"] != *number {
-        return wrong(
-            "error.code",
-            format!("is {}, not {number}, the number of {code}", error["code"]),
-        );
-    }
-    if data["path"] != procedure {
-        return wrong(
-            "error.data.path",
-            format!("is {}, not the procedure", data["path"]),
-        );
-    }
-    if status == 503 {
-        let unavailable = UNAVAILABLE.mismatch(data, RuleId::named("R2.19"))?;
-        return Some(unavailable.below("error.data"));
     }
     None
 }
@@ -393,48 +287,6 @@ mod tests {
             found(
                 "R2.53",
                 "`cloudAgentSessionId` of the reply of start names another session than the request"
-            )
-        );
-    }
-
-    #[test]
-    fn a_refusal_has_one_status_in_all_places() {
-        let refused = |status: u16, code: &str, number: i64, http: u16, path: &str| {
-            let data = json!({"code": code, "httpStatus": http, "path": path});
-            let body = json!({"error": {"message": "…", "code": number, "data": data}});
-            texts("send", json!({}), status, body)
-        };
-        assert_eq!(refused(404, "NOT_FOUND", -32004, 404, "send"), None);
-        assert_eq!(refused(400, "PARSE_ERROR", -32700, 400, "send"), None);
-        let cases = [
-            (
-                refused(405, "NOT_FOUND", -32004, 404, "send"),
-                "`error.data.code` of the body of the 405 of send is NOT_FOUND, whose status is 404",
-            ),
-            (
-                refused(404, "NOT_FOUND", -32004, 405, "send"),
-                "`error.data.httpStatus` of the body of the 404 of send is 405",
-            ),
-            (
-                refused(404, "NOT_FOUND", -32005, 404, "send"),
-                "`error.code` of the body of the 404 of send is -32005, not -32004, the number of NOT_FOUND",
-            ),
-            (
-                refused(404, "NOT_FOUND", -32004, 404, "start"),
-                "`error.data.path` of the body of the 404 of send is \"start\", not the procedure",
-            ),
-        ];
-        for (violation, text) in cases {
-            assert_eq!(violation, found("R2.6", text));
-        }
-        let proxy = texts("send", json!({}), 503, json!("<html>"));
-        assert_eq!(proxy, None, "it is not the server that answers");
-        let unavailable = refused(503, "SERVICE_UNAVAILABLE", -32603, 503, "send");
-        assert_eq!(
-            unavailable,
-            found(
-                "R2.19",
-                "`error.data.error` of the body of the 503 of send is absent"
             )
         );
     }

@@ -29,10 +29,23 @@ impl Writer {
             to,
             method,
             path,
-            credentials: Credentials::Own,
+            credentials: self.credentials,
             body,
         };
         self.observes("client", request);
+        exchange
+    }
+
+    /// The same with these credentials.
+    pub(in crate::oracle) fn requests_as(
+        &mut self,
+        credentials: Credentials,
+        procedure: &str,
+        input: Value,
+    ) -> u64 {
+        self.shows(credentials);
+        let exchange = self.requests(procedure, input);
+        self.shows(Credentials::Own);
         exchange
     }
 
@@ -83,7 +96,7 @@ impl Writer {
             socket,
             to,
             path,
-            credentials: Credentials::Own,
+            credentials: self.credentials,
         };
         self.observes(party, opened);
         socket

@@ -63,17 +63,22 @@ pub(super) struct Writer {
     withheld: Vec<&'static str>,
     /// Whether the test itself writes the orders to stop that the wrapper receives.
     orders_by_hand: bool,
+    /// What clients and wrappers show to prove who they are.
+    credentials: Credentials,
 }
 
 /// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
 /// records, so these oracles judge only tests that request them.
-const ON_REQUEST: [&str; 6] = [
+const ON_REQUEST: [&str; 9] = [
     "relay-is-exact",
     "callbacks-are-on-time",
     "deliveries-are-on-time",
     "pings-are-on-time",
     "ends-have-their-evidence",
     "idle-runs-are-released",
+    "refusals-say-one-thing",
+    "replies-follow-from-the-log",
+    "snapshot-is-requested",
 ];
 
 /// The oracles that judge the form of what a server writes. Handwritten traces have short ids and few fields.
@@ -143,6 +148,7 @@ impl Writer {
             profile: Profile::default(),
             withheld: ON_REQUEST.to_vec(),
             orders_by_hand: false,
+            credentials: Credentials::Own,
         };
         writer.starts_with(message, input);
         writer
@@ -157,6 +163,11 @@ impl Writer {
     pub(super) fn also_judged_by(mut self, oracle: &str) -> Self {
         self.withheld.retain(|withheld| *withheld != oracle);
         self
+    }
+
+    /// From now on clients and wrappers show these credentials.
+    pub(super) fn shows(&mut self, credentials: Credentials) {
+        self.credentials = credentials;
     }
 
     /// Sets the profile that the server is judged by.
@@ -256,7 +267,13 @@ impl Writer {
     }
 
     /// The same when the harness is refused the log of the session.
-    pub(super) fn judged_without_log(mut self) -> Vec<String> {
+    pub(super) fn judged_without_log(self) -> Vec<String> {
+        names(self.findings_without_log())
+    }
+
+    /// The findings when the harness is refused the log of the session after a while.
+    pub(super) fn findings_without_log(mut self) -> Vec<Finding> {
+        self.wait(SETTLING);
         self.socket += 1;
         let refused = Observation::SocketRefused {
             socket: self.socket,
@@ -267,7 +284,7 @@ impl Writer {
             error: "no".to_owned(),
         };
         self.observes(OBSERVER, refused);
-        names(self.judge())
+        self.judge()
     }
 
     /// The run ends: the harness reads the logs and queries the gateway, and the trace is judged.
