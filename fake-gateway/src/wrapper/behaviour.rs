@@ -13,7 +13,7 @@ use turnstile_fault::{
 use super::reply::{Refusal, Reply};
 
 /// Message of a configured failure.
-const STAGED: &str = "the side door asked for this failure";
+const STAGED: &str = "this failure was configured for a test";
 /// Longest delay; keeps time arithmetic within the range of [`jiff::Timestamp`].
 const LONGEST_DELAY: Duration = Duration::from_millis(u32::MAX as u64);
 /// Longest text of an answer, in characters.
