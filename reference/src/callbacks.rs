@@ -206,8 +206,17 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_cannot_be_sent_counts_as_one_without_an_answer() {
         let queue = queue(Profile::default());
-        // No TLS, and nobody listens at port 1.
-        for url in ["https://127.0.0.1/", "http://127.0.0.1:1/"] {
+        // A server without TLS.
+        let mut plain = queue.seams.network.listen("127.0.0.1:0").await.unwrap();
+        let without_tls = format!("https://{}/", plain.authority());
+        tokio::spawn(async move { while plain.accept().await.is_ok() {} });
+        // No server listens at port 1.
+        for url in [
+            &without_tls,
+            "https://127.0.0.1:1/",
+            "http://127.0.0.1:1/",
+            "http://no-such-host.invalid/",
+        ] {
             let CallbackJob { owner, target, body } = job(url);
             let job = StoredJob {
                 owner,

@@ -11,7 +11,7 @@ use turnstile_fault::{Failure, GivenReply, JobCode, OddAnswer, OddAnswers, Ready
 use super::reply::{Refusal, Reply};
 
 /// Message of a configured failure.
-const STAGED: &str = "the side door asked for this failure";
+const STAGED: &str = "this failure was configured for a test";
 
 impl From<ReadyCode> for Refusal {
     fn from(code: ReadyCode) -> Self {

@@ -18,6 +18,8 @@ pub mod randomness;
 #[cfg(feature = "real")]
 pub mod real;
 pub mod stop;
+#[cfg(feature = "real")]
+mod tls;
 pub mod websocket;
 
 pub use clock::{Clock, ClockExt, Elapsed};

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// One end of an ordered, reliable connection. Dropping it closes the connection.
@@ -28,6 +28,22 @@ pub trait Network: Send + Sync + 'static {
     ///
     /// Those of the operating system's `connect`, for example if the connection is refused.
     fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>>;
+
+    /// Secures a connection to `host` with TLS, as its client. A network without TLS, such as a simulated one, closes
+    /// the connection.
+    ///
+    /// # Errors
+    ///
+    /// If there is no TLS, or the other side does not prove that it is `host`.
+    fn secure<'a>(
+        &'a self,
+        stream: Box<dyn ByteStream>,
+        host: &'a str,
+    ) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
+        drop((stream, host));
+        let error = io::Error::new(io::ErrorKind::Unsupported, "this network has no TLS");
+        Box::pin(future::ready(Err(error)))
+    }
 }
 
 /// A listening socket. Dropping it closes the socket.

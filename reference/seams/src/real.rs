@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{ByteStream, Clock, Listener, Network, Randomness, Seams};
+use crate::{ByteStream, Clock, Listener, Network, Randomness, Seams, tls};
 
 /// The pause after a failed `accept`, for example if the process has too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -60,6 +60,14 @@ impl Network for MachineNetwork {
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })
+    }
+
+    fn secure<'a>(
+        &'a self,
+        stream: Box<dyn ByteStream>,
+        host: &'a str,
+    ) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(tls::secure(stream, host))
     }
 }
 

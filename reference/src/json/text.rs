@@ -18,7 +18,7 @@ pub enum NotJson {
     #[error("a number is out of range")]
     NumberOutOfRange(#[source] serde_json::Error),
     /// Lists and objects are nested too deeply.
-    #[error("the nesting is deeper than 128 levels")]
+    #[error("the nesting is deeper than 127 levels")]
     TooDeep(#[source] serde_json::Error),
     /// The text is not JSON.
     #[error("{0}")]
@@ -122,8 +122,9 @@ mod tests {
     fn the_error_names_the_limit() {
         let error = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(error("[1e400]"), "a number is out of range");
-        let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
-        assert_eq!(error(&deep), "the nesting is deeper than 128 levels");
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(error(&nested(128)), "the nesting is deeper than 127 levels");
+        assert!(parse(nested(127).as_bytes()).is_ok());
         for text in ["", "{", r#""\u12"#, r#""\ud8""#, r#""\ud800"#, r"\"] {
             assert!(
                 matches!(parse(text.as_bytes()), Err(NotJson::Syntax(_))),

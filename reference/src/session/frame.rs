@@ -294,10 +294,12 @@ mod tests {
             (name::INTERRUPTED, Value::Null),
             (name::INTERRUPTED, json!(["text"])),
             (name::INTERRUPTED, json!({"reason": 1})),
+            (name::INTERRUPTED, json!({"reason": null})),
             (name::ERROR, json!({"fatal": "true"})),
             (name::ERROR, json!({"fatal": false, "error": "x"})),
             (name::ERROR, json!({"fatal": true, "error": 1})),
             (name::ERROR, json!({"fatal": true, "error": ["x"]})),
+            (name::ERROR, json!({"fatal": true, "error": null})),
             (name::ERROR, json!({"fatal": true, "message": {}})),
             ("something.new", Value::Null),
         ] {

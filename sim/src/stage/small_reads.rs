@@ -28,6 +28,14 @@ impl Network for SmallReads {
             Ok(Box::new(InPieces(stream)) as Box<dyn ByteStream>)
         })
     }
+
+    fn secure<'a>(
+        &'a self,
+        stream: Box<dyn ByteStream>,
+        host: &'a str,
+    ) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
+        self.0.secure(stream, host)
+    }
 }
 
 struct InPieces(Box<dyn ByteStream>);

@@ -37,17 +37,9 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     for batch in &batches.all {
         if let Some(request) = firsts.get(batch.message) {
             for (rule, field, expected) in expected(session, batch) {
-                let found = &request.body[field];
-                if !expected.contains(found) {
-                    findings.push(ORACLE.finding_about(
-                        &[rule],
-                        request.at,
-                        batch.message,
-                        format!(
-                            "its callback has `{field}` {found}, but it should have {}",
-                            either(&expected)
-                        ),
-                    ));
+                if !expected.contains(&request.body[field]) {
+                    let text = difference(request, field, &expected);
+                    findings.push(ORACLE.finding_about(&[rule], request.at, batch.message, text));
                 }
             }
             findings.extend(wrong_error(batch, request));
@@ -61,9 +53,21 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 /// All values that a field may have; null where it may be absent.
 type Possible = Vec<Value>;
 
-fn either(possible: &Possible) -> String {
-    let possible: Vec<String> = possible.iter().map(ToString::to_string).collect();
-    possible.join(" or ")
+/// The text about a field that has none of the possible values.
+fn difference(request: &CallbackRequest, field: &str, possible: &[Value]) -> String {
+    let found = match request.body.get(field) {
+        Some(value) => format!("has `{field}` {value}"),
+        None => format!("has no `{field}`"),
+    };
+    let possible = possible.iter().map(|value| match value {
+        Value::Null => "none".to_owned(),
+        value => value.to_string(),
+    });
+    let possible: Vec<String> = possible.collect();
+    format!(
+        "its callback {found}, but it should have {}",
+        possible.join(" or ")
+    )
 }
 
 /// The rule about each field, its name, and the values that it may have.
@@ -106,7 +110,7 @@ fn wrong_error(batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
         _ => expected == found,
     };
     (!is_right).then(|| {
-        let text = format!("its callback has `errorMessage` {found}, but it should have {expected}");
+        let text = difference(request, "errorMessage", std::slice::from_ref(expected));
         let violated = if truncation.is_object() { "R8.37" } else { "R8.14" };
         ORACLE.finding_about(&[RuleId::named(violated)], request.at, batch.message, text)
     })
@@ -124,10 +128,8 @@ fn wrong_text(session: &SessionHistory, batch: &Batch, request: &CallbackRequest
     } else {
         expected.contains(found)
     };
-    let expected = either(&expected);
     (!is_right).then(|| {
-        let text =
-            format!("its callback has `lastAssistantMessageText` {found}, but it should have {expected}");
+        let text = difference(request, "lastAssistantMessageText", &expected);
         let violated = if truncation.is_object() { "R8.36" } else { "R8.18" };
         ORACLE.finding_about(&[RuleId::named(violated)], request.at, batch.message, text)
     })
@@ -247,6 +249,38 @@ mod tests {
         ] {
             assert_eq!(called_back(wrong.clone()), FOUND, "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_text_distinguishes_an_absent_field_from_one_with_null() {
+        let text = |field: &str, value: Value| {
+            let mut writer = Writer::with_callback("m1");
+            writer.turn("m1");
+            writer.called_back("m1", json!({field: value}), 200);
+            writer.findings()[0].text.clone()
+        };
+        assert!(
+            text("errorMessage", json!("x")).ends_with("has `errorMessage` \"x\", but it should have none")
+        );
+        let no_status = text("status", Value::Null);
+        assert!(
+            no_status.ends_with("has `status` null, but it should have \"completed\""),
+            "{no_status}"
+        );
+
+        let mut writer = Writer::with_callback("m1");
+        writer.queued("m1");
+        writer.delivered("m1");
+        writer.sent("m1");
+        writer.part("a1", "p1", "one");
+        writer.assistant("m1", "a1", json!({"completed": 1}));
+        writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+        writer.called_back("m1", json!({}), 200);
+        let text = &writer.findings()[0].text;
+        assert_eq!(
+            text,
+            "its callback has no `lastAssistantMessageText`, but it should have \"one\""
+        );
     }
 
     fn with_text(text: &str) -> Vec<String> {

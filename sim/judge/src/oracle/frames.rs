@@ -111,6 +111,7 @@ mod tests {
             ("error", json!({"fatal": true, "error": {"message": "no"}}), true),
             ("error", json!({"fatal": true, "error": 1}), false),
             ("error", json!({"fatal": true, "message": []}), false),
+            ("error", json!({"fatal": true, "message": null}), false),
             ("error", json!({"fatal": "true"}), false),
             ("error", json!({"fatal": false}), false),
             ("session.idle", json!({}), false),

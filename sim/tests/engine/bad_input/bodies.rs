@@ -94,11 +94,11 @@ fn a_body_that_is_not_json_is_a_parse_error() {
 #[test]
 fn the_refusal_of_a_number_or_a_nesting_beyond_the_limits_names_the_reason() {
     let mut sweep = Sweep::begin(Vec::new());
-    let deep = format!("{{\"a\":{}{}}}", "[".repeat(128), "]".repeat(128));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(127), "]".repeat(127));
     for (procedure, _) in procedures(&sweep.session) {
         for (what, body, reason) in [
             ("a number beyond all numbers", r#"{"x":1e400}"#, "range"),
-            ("129 levels", deep.as_str(), "nesting"),
+            ("128 levels", deep.as_str(), "nesting"),
         ] {
             let request = sweep.call_with(procedure, body.as_bytes());
             sweep.refused(procedure.name, what, &request, PARSE_ERROR, &[reason.to_owned()]);
