@@ -136,54 +136,11 @@ impl Rule {
             Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
             Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
             Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
-            Self::AckNamesItsStream
-            | Self::InterruptSaysWhat
             Self::RepeatReportsDelivery => replies::acknowledge_as_queued(),
             Self::JobIsSubmittedOnce => Arc::new(callbacks::SubmitsTwice),
             Self::AcceptedJobIsDone => Arc::<callbacks::SubmitsAgain>::default(),
             Self::DeletionTellsEnds => Arc::new(deletion::DeletesInSilence),
-            Self::DeletionKeepsCallbacks
-            | Self::HealthReportsWork
-            | Self::PendingIsNotRunning
-            | Self::InterruptReportsNothing
-            | Self::LatestMessageIsWhole
-            | Self::RefusalHasOneStatus
-            | Self::RefusalNamesItsPath
-            | Self::QueriesNeedRights
-            | Self::StreamNeedsTicket
-            | Self::IngestNeedsToken
-            | Self::CallbackNamesItsExecution
-            | Self::LatestAnswerIsCalledBack
-            | Self::JobFitsTheQueue
-            | Self::UnknownFieldsAreIgnored
-            | Self::FutureCursorIsAnswered
-            | Self::FinalizingWrapperQueues
-            | Self::LastSlotExhausts
-            | Self::ReplayIsWhole
-            | Self::CallbackTargetIsSecret
-            | Self::QueueLimitIsExact
-            | Self::EnqueueRetryIsPrompt
-            | Self::EnqueueRetryWaits
-            | Self::CallbackRetryIsPrompt
-            | Self::CallbackRetryWaits
-            | Self::DrainIsPrompt
-            | Self::DrainWaits
-            | Self::WarmRetryIsPrompt
-            | Self::ColdRetryIsPrompt
-            | Self::KeepWarmIsPrompt
-            | Self::IdleRunIsReleased
-            | Self::PingIsPrompt
-            | Self::PingWaits
-            | Self::GraceIsPrompt
-            | Self::GraceLasts
-            | Self::PongTimeoutIsPrompt
-            | Self::PongTimeoutLasts
-            | Self::NoOutputIsPrompt
-            | Self::NoOutputLasts
-            | Self::ReconciliationIsPrompt
-            | Self::ReconciliationWaits
-            | Self::UnfinishedReplyIsNone
-            | Self::CallbackIsPrompt => return None,
+            _ => return None,
         })
     }
 }
