@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use serde_json::json;
+use serde_json::{Value, json};
 use turnstile_scenarios::{
     At, Completion, Credentials, Failure, Fault, Fence, Finalizing, GateVerdict, Ingest, IngestFrame,
     IngestName, JobBehaviour, JobCode, Json, Lapse, OddAnswer, OddAnswers, PartChange, Preparing,
@@ -236,15 +236,17 @@ pub(super) fn impostor_opens(credentials: Credentials) -> Step {
 }
 
 /// Sends an event on the impostor's socket that was opened last.
-pub(super) fn impostor_sends(event: &str, data: serde_json::Value) -> Step {
-    let data = serde_json::from_value::<Json>(data).expect("it is JSON");
-    Step::Ingest(Ingest::Send {
-        name: impostor(),
-        frame: IngestFrame::Event {
-            event: event.to_owned(),
-            data: data.into(),
-        },
+pub(super) fn impostor_sends(event: &str, data: Value) -> Step {
+    impostor_sends_frame(IngestFrame::Event {
+        event: event.to_owned(),
+        data: Json(data).into(),
     })
+}
+
+/// Sends any frame on it.
+pub(super) fn impostor_sends_frame(frame: IngestFrame) -> Step {
+    let name = impostor();
+    Step::Ingest(Ingest::Send { name, frame })
 }
 
 /// Closes the impostor's socket that was opened last.
