@@ -9,6 +9,9 @@ use turnstile_fault::{read_from_text, write_as_text};
 /// Prefix of a directive in a prompt (R11.3).
 const MARK: &str = "__fake__:";
 
+/// Start of a directive that waits at a gate.
+const GATE: &str = "gate:";
+
 /// A directive for the fake gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Directive {
@@ -42,6 +45,15 @@ impl Directive {
     /// The prompt that contains this directive.
     pub fn prompt(&self) -> String {
         format!("{MARK}{self}")
+    }
+
+    /// The tags of all directives in `text` that wait at a gate.
+    pub(crate) fn gates_in(text: &str) -> impl Iterator<Item = Tag> {
+        text.split(MARK).skip(1).filter_map(|directive| {
+            let rest = directive.strip_prefix(GATE)?;
+            let end = rest.find(|character: char| !is_plain(character.encode_utf8(&mut [0; 4])));
+            rest[..end.unwrap_or(rest.len())].parse().ok()
+        })
     }
 }
 

@@ -6,9 +6,11 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use turnstile_fault::{Failure, JobCode, Lapse, OddAnswer, OddAnswers, ReadyCode, WrapperBehaviour};
+use turnstile_fault::{
+    Failure, GivenReply, JobCode, Lapse, OddAnswer, OddAnswers, ReadyCode, WrapperBehaviour,
+};
 
-use super::reply::Refusal;
+use super::reply::{Refusal, Reply};
 
 /// Message of a configured failure.
 const STAGED: &str = "the side door asked for this failure";
@@ -130,6 +132,16 @@ impl Behaviour {
         let left = job.lose_reply.checked_sub(1);
         job.lose_reply = left.unwrap_or_default();
         left.is_some()
+    }
+
+    /// Uses up one given answer to `/session/ready`.
+    pub(super) fn next_given_ready(&mut self) -> Option<Reply> {
+        GivenReply::take_next(&mut self.0.ready.as_mut()?.reply).map(Reply::from)
+    }
+
+    /// Uses up one given answer to `/job/…`.
+    pub(super) fn next_given_job(&mut self) -> Option<Reply> {
+        GivenReply::take_next(&mut self.0.job.as_mut()?.reply).map(Reply::from)
     }
 
     /// Uses up one odd answer to `/session/ready`.

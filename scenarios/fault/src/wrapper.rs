@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::given_reply::GivenReply;
 use crate::lapse::{Lapse, nonzero};
 use crate::odd_answer::OddAnswers;
 use crate::text::is_default;
@@ -140,6 +141,9 @@ pub struct ReadyBehaviour {
     /// Answers that are not a wrapper's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<OddAnswers>,
+    /// Answers with another status and body. They come before those of `answer` and `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<GivenReply>,
 }
 
 /// How `/job/prompt` and `/job/command` are answered.
@@ -158,6 +162,9 @@ pub struct JobBehaviour {
     /// Answers that are not a wrapper's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<OddAnswers>,
+    /// Answers with another status and body. They come before those of `answer` and `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<GivenReply>,
 }
 
 /// A failure that the wrapper reports.

@@ -39,6 +39,7 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
         sessions: BTreeMap::new(),
         labels: BTreeMap::new(),
         tags: BTreeMap::new(),
+        ids: BTreeMap::new(),
         clients: BTreeMap::from([(ClientName::default(), Client::default())]),
         ingests: BTreeMap::new(),
         faulted: BTreeSet::new(),
@@ -74,7 +75,9 @@ struct Checker<'a, 'r> {
     sessions: BTreeMap<SessionName, SessionState>,
     labels: BTreeMap<&'a Label, Message>,
     /// Position of each tag's release since a message last used the tag; `None` if not released.
-    tags: BTreeMap<&'a Tag, Option<Spot>>,
+    tags: BTreeMap<Tag, Option<Spot>>,
+    /// Ids that the script chose, by session, with the label that has each.
+    ids: BTreeMap<(SessionName, &'a str), &'a Label>,
     clients: BTreeMap<ClientName, Client>,
     ingests: BTreeMap<&'a IngestName, IngestSocket>,
     /// Directions with a fault that no step has healed.
@@ -184,8 +187,9 @@ impl Checker<'_, '_> {
         found
     }
 
-    /// Reports unknown labels in a JSON value.
-    fn check_labels(&mut self, labels: BTreeSet<&str>, spot: Spot) {
+    /// Reports unknown labels in a JSON value, where the session has a name too.
+    fn check_labels(&mut self, mut labels: BTreeSet<&str>, spot: Spot) {
+        labels.remove(SESSION_NAME);
         for label in labels {
             let is_known = self.labels.keys().any(|known| ***known == *label);
             if !is_known && !self.may_be_mentioned(label) {
@@ -196,12 +200,6 @@ impl Checker<'_, '_> {
                 );
             }
         }
-    }
-
-    /// As [`Self::check_labels`], where the session has a name too.
-    fn check_labels_and_session(&mut self, mut labels: BTreeSet<&str>, spot: Spot) {
-        labels.remove(SESSION_NAME);
-        self.check_labels(labels, spot);
     }
 
     /// Reports an unknown client.

@@ -1,6 +1,7 @@
 //! Plays a scenario: runs its steps in a world, heals all faults, lets the world settle, and judges the trace.
 
 mod conditions;
+mod event_count;
 mod expectations;
 mod inputs;
 mod length;
@@ -229,13 +230,16 @@ pub fn play_in(
         trace,
         inspection_start,
         messages,
+        session,
         labels,
         mut findings,
     } = recorded;
     let history = History::read_under(&trace, context);
-    findings.extend(expectations::check(
-        scenario, &trace, &history, &messages, tolerance,
-    ));
+    let names = expectations::Names {
+        messages: &messages,
+        session: session.as_deref(),
+    };
+    findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let is_violation = |finding: &Finding| finding.severity == Severity::Violation;

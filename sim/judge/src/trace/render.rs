@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::queue::{QueueAnswer, Submission};
 
@@ -78,9 +79,11 @@ fn describe(observation: &Observation) -> String {
             to,
             method,
             path,
+            credentials,
             body,
         } => {
-            format!("#{exchange} requests {to}: {method} {path}{}", short(body))
+            let shown = shown(*credentials);
+            format!("#{exchange} requests {to}{shown}: {method} {path}{}", short(body))
         }
         Observation::ReplyReceived {
             exchange,
@@ -104,17 +107,26 @@ fn describe(observation: &Observation) -> String {
         } => format!("@{exchange} answers {status}{}", short(body)),
         Observation::ChunkSent { exchange, data } => format!("@{exchange} sends a chunk{}", short(data)),
         Observation::PeerGone { exchange } => format!("@{exchange} lost its peer"),
-        Observation::SocketOpened { socket, to, path } => format!("~{socket} is open to {to}: {path}"),
+        Observation::SocketOpened {
+            socket,
+            to,
+            path,
+            credentials,
+        } => format!("~{socket} is open to {to}{}: {path}", shown(*credentials)),
         Observation::SocketRefused {
             socket,
             to,
+            credentials,
             status,
             error,
             ..
-        } => match status {
-            Some(status) => format!("~{socket} is refused by {to} with {status}: {error}"),
-            None => format!("~{socket} cannot be opened to {to}: {error}"),
-        },
+        } => {
+            let shown = shown(*credentials);
+            match status {
+                Some(status) => format!("~{socket}{shown} is refused by {to} with {status}: {error}"),
+                None => format!("~{socket}{shown} cannot be opened to {to}: {error}"),
+            }
+        }
         Observation::FrameSent { socket, frame } => format!("~{socket} sends {}", frame_words(frame)),
         Observation::FrameReceived { socket, frame } => format!("~{socket} receives {}", frame_words(frame)),
         Observation::SocketClosed { socket, code, by } => {
@@ -154,5 +166,13 @@ fn short(body: &Value) -> String {
     match text.char_indices().nth(BODY_WIDTH) {
         Some((end, _)) => format!(" {}…", &text[..end]),
         None => format!(" {text}"),
+    }
+}
+
+/// Names credentials that are not those of the party.
+fn shown(credentials: Credentials) -> String {
+    match credentials {
+        Credentials::Own => String::new(),
+        other => format!(" (credentials: {})", other.name()),
     }
 }

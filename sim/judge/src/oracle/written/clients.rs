@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::{ROOT, Writer};
@@ -28,6 +29,7 @@ impl Writer {
             to,
             method,
             path,
+            credentials: Credentials::Own,
             body,
         };
         self.observes("client", request);
@@ -72,7 +74,13 @@ impl Writer {
     pub(super) fn opens(&mut self, party: &str, path: String) -> u64 {
         self.socket += 1;
         let (socket, to) = (self.socket, SERVER.to_owned());
-        self.observes(party, Observation::SocketOpened { socket, to, path });
+        let opened = Observation::SocketOpened {
+            socket,
+            to,
+            path,
+            credentials: Credentials::Own,
+        };
+        self.observes(party, opened);
         socket
     }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
@@ -243,6 +244,7 @@ impl Writer {
             socket: self.socket,
             to: SERVER.to_owned(),
             path: format!("/stream?cloudAgentSessionId={}&fromId=0", self.session),
+            credentials: Credentials::Own,
             status: Some(500),
             error: "no".to_owned(),
         };
@@ -301,6 +303,7 @@ impl Writer {
             to: GATEWAY.to_owned(),
             method: "GET".to_owned(),
             path: "/test/waiters".to_owned(),
+            credentials: Credentials::Own,
             body: Value::Null,
         };
         self.observes(OBSERVER, request);

@@ -1,6 +1,7 @@
 //! Requests to the wrapper and the receiver, and frames of the wrapper.
 
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::events::{assistant, merged};
@@ -122,6 +123,7 @@ impl Writer {
             socket: self.socket,
             to: SERVER.to_owned(),
             path: self.ingest_path(generation),
+            credentials: Credentials::Own,
             status: None,
             error: "given up".to_owned(),
         };
