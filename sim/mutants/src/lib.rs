@@ -3,11 +3,14 @@
 //! The server's code contains no mutant. A mutant changes the profile, intercepts what a session takes in, decides
 //! or reads from the store ([`Interceptor`]), or wraps an edge (the callback queue, the HTTP router). Each module
 //! covers one part of the protocol. Which oracle must detect a mutant is not stated here.
+//!
+//! The mutants of a [`Rule`] are written by hand. Those in [`generic`] follow from what a server does.
 
 mod callbacks;
 mod core_row;
 mod endless_loop;
 mod forms;
+pub mod generic;
 mod handover;
 mod historic;
 mod late;
