@@ -13,6 +13,7 @@ mod directive;
 mod disk;
 mod draft;
 mod expectation;
+mod file;
 mod ingest;
 mod injection;
 mod json;
@@ -52,6 +53,7 @@ pub use expectation::{
     BadgeShown, BadgeWord, Bounds, Callback, Deliveries, Delivery, Expectation, GateResult, GatewayState,
     IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal,
 };
+pub use file::{FileError, LARGEST_FILE, read_file};
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
 pub use injection::Injection;
 pub use json::{Json, JsonObject, SESSION_NAME, Subset, has_field, text_with_ids};
@@ -74,6 +76,7 @@ pub use session::{Gate, Session};
 pub use step::Step;
 pub use stored::{ExecutionId, ExecutionStatus, RecordForm, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
+pub use text::{printable, shortened};
 pub use ticket::Ticket;
 pub use turnstile_fault::{
     Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Failure, Fault, FaultKind,

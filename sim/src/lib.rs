@@ -7,13 +7,17 @@
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process.
 //! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
-//! - `selftest` checks that mutants of the server are detected, and `witness` compares two simulated worlds.
+//! - [`workers`] runs work on several threads, and [`watch`] limits its wall-clock time.
+//! - `selftest` and `mutate` check that mutants of the server are detected: those of single rules, and generic ones.
+//!   `witness` compares two simulated worlds.
 
 pub mod coverage;
 pub mod docs;
 pub mod explain;
 pub mod explore;
 pub mod live;
+#[cfg(feature = "selftest")]
+pub mod mutate;
 pub mod report;
 pub mod script;
 #[cfg(feature = "selftest")]
@@ -24,6 +28,7 @@ pub mod stage;
 pub mod suite;
 pub mod sweep;
 pub mod tokens;
+pub mod watch;
 #[cfg(feature = "witness")]
 pub mod witness;
 pub mod workers;

@@ -117,14 +117,14 @@ fn errors_in_the_profile_name_the_similar_value_or_the_expected_kind() {
     callback-at-start: maybe
       7:22: expected true or false
     pending-limit: -1
-      7:18: expected a whole number, 0 or above
+      7:18: expected a whole number from 0 to 1073741824
     callback-attempts: 0
-      7:22: expected a whole number above 0
+      7:22: expected a whole number from 1 to 16
     disconnect-grace: 10
-      7:21: expected a duration, such as 2s
+      7:21: expected a duration up to 8760h, such as 2s
     pending-limit: 3
     delivery-retry-delays-cold: [2s, soon]
-      8:31: expected a list of durations, such as [2s, 4s]
+      8:31: expected a list of at most 100 durations up to 8760h, such as [2s, 4s]
     permanent-refusals: INVALID_REQUEST
       7:23: expected a list of texts, such as [INVALID_REQUEST]
     pending-limit: 3
@@ -305,15 +305,15 @@ fn errors_in_steps_say_what_is_allowed() {
     - send: { as: a, say: 'echo:a b' }
         6:23: `echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `a b`
     - send: { as: a, say: slow:0:1 }
-        6:23: `slow` needs a number of chunks above 0 and a pause in milliseconds, such as slow:3:200, not `0:1`
+        6:23: `slow` needs a number of chunks from 1 to 10000 and a pause in milliseconds up to 86400000, such as slow:3:200, not `0:1`
     - send: { as: a, say: 'error:' }
         6:23: `error` needs a message, such as error:no credit
     - send: { as: a, say: 'gate:' }
         6:23: `gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not ``
     - send: { as: a, say: 'tools:3' }
-        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `3`
+        6:23: `tools` needs a number of calls from 1 to 1000 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `3`
     - send: { as: a, say: 'tools:0:done' }
-        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
+        6:23: `tools` needs a number of calls from 1 to 1000 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
     - send: { as: a, characters: 100000000 }
         6:9: 100000000 characters are too many: the maximum is 16777216
     - send: { as: a, say: idle, repeat: first, id: server }

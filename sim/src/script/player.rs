@@ -16,6 +16,7 @@ use turnstile_scenarios::{
 };
 use turnstile_world::{AnyWorld, Stopped};
 
+use super::overdue::LIVELOCK;
 use super::stored::LaidOut;
 use super::view::View;
 use super::{HarnessError, rules_of};
@@ -300,11 +301,7 @@ impl<'a> Player<'a> {
                 Stopped::Interrupted => return Err(HarnessError::Interrupted),
                 Stopped::WithoutServer { message } => return Err(HarnessError::NoServer(message)),
                 Stopped::Livelock { host } if host == SERVER => {
-                    self.find(
-                        "server-livelock",
-                        None,
-                        "the server does not come to rest".to_owned(),
-                    );
+                    self.find(LIVELOCK, None, "the server does not come to rest".to_owned());
                     self.stage.world.apply(&Fault::crash(SERVER))?;
                 }
                 Stopped::Livelock { host: party } => return Err(HarnessError::Restless { party }),

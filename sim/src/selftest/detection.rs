@@ -55,10 +55,15 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
         }
+        Rule::FailureSaysWhy | Rule::StatusHasItsStep => "server-events-have-their-shape",
+        Rule::RefusalNamesItsProcedure | Rule::HealthHasItsStatus => "replies-have-their-shape",
         Rule::RetryKeepsImages
         | Rule::TurnHasItsAgent
         | Rule::VariantSurvivesCrash
         | Rule::BranchReachesWrapper => "wrapper-gets-what-was-asked",
+        Rule::FailedRunIsReleased | Rule::ConnectionIsNew => "every-job-has-its-run",
+        Rule::ReleaseKills | Rule::AbortNamesItsRun => "released-runs-are-stopped",
+        Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => "snapshot-is-requested",
     }
 }
 
@@ -105,10 +110,20 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::SessionUpdatesAreKept => "suite/stream/every-kind-of-frame",
         Rule::VersionsShareARow => "suite/wrapper/parts-updated",
         Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
+        Rule::FailureSaysWhy | Rule::StatusHasItsStep => "suite/wrapper/turn-refused",
+        Rule::RefusalNamesItsProcedure => "suite/legacy/no-right-to-ask",
+        Rule::HealthHasItsStatus => "suite/turn/asked-meanwhile",
         Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
         Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
         Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
         Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
+        Rule::FailedRunIsReleased => "suite/wrapper/start-fails-twice",
+        Rule::ConnectionIsNew | Rule::ReleaseKills | Rule::AbortNamesItsRun => {
+            "suite/interrupt/one-run-after-another"
+        }
+        Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => {
+            "suite/stream/clients-come-during-a-turn"
+        }
         Rule::EnqueueRetryIsPrompt | Rule::EnqueueRetryWaits => "suite/callback/queue-refuses-for-a-while",
         Rule::CallbackRetryIsPrompt | Rule::CallbackRetryWaits => "suite/callback/receiver-fails-for-a-while",
         Rule::CallbackIsPrompt | Rule::DrainIsPrompt | Rule::DrainWaits => "suite/turn/cold",

@@ -23,8 +23,12 @@ mod determinism;
 #[cfg(unix)]
 mod doc_examples;
 mod failing_disk;
+#[cfg(all(target_os = "linux", feature = "selftest"))]
+mod limits;
 #[cfg(feature = "selftest")]
 mod mutants;
+#[cfg(feature = "selftest")]
+mod mutate;
 mod secrets;
 mod seeds;
 mod snapshots;

@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod allocations;
 mod asked;
 mod attempts;
 mod batches;
@@ -47,8 +48,11 @@ mod relay;
 mod replay;
 mod runs;
 mod same_badges;
+mod shapes;
 mod snapshot;
+mod snapshot_request;
 mod stale_fence;
+mod stops;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
@@ -200,7 +204,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 38] = [
+pub static ORACLES: [Oracle; 43] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -209,6 +213,8 @@ pub static ORACLES: [Oracle; 38] = [
     delivery_times::ORACLE,
     queue_moves::ORACLE,
     given::ORACLE,
+    allocations::ORACLE,
+    stops::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -221,9 +227,12 @@ pub static ORACLES: [Oracle; 38] = [
     entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
+    snapshot_request::ORACLE,
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    shapes::events::ORACLE,
+    shapes::replies::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,

@@ -61,7 +61,12 @@ impl Writer {
     /// A client interrupts the session, `happens` is the effect, and the client receives the answer.
     pub(in crate::oracle) fn interrupts_with(&mut self, success: bool, happens: impl FnOnce(&mut Self)) {
         let exchange = self.requests("interruptSession", json!({}));
-        self.at_once(happens);
+        self.at_once(|writer| {
+            happens(writer);
+            if success {
+                writer.is_ordered_to_stop();
+            }
+        });
         self.is_answered(exchange, 200, interrupt_reply(success));
     }
 
@@ -126,5 +131,12 @@ impl Writer {
 
     pub(in crate::oracle) fn client_is_connected(&mut self, client: &str) {
         self.client_receives_unkept(client, "connected", json!({}));
+    }
+
+    /// A kept event happens, and a client receives it.
+    pub(in crate::oracle) fn client_receives_next(&mut self, client: &str, happens: impl FnOnce(&mut Self)) {
+        happens(self);
+        let last = self.book().log.len() - 1;
+        self.client_receives(client, last);
     }
 }
