@@ -6,10 +6,11 @@ use serde::de::DeserializeSeed;
 use serde::ser::{SerializeMap as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use turnstile_fault::{
-    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, FaultKind, Lapse, Link, LinkEffect,
-    QueueBehaviour, WrapperBehaviour, is_default,
+    Answer, ConnectionEnd, CrashPoint, Fault, FaultKind, Lapse, Link, LinkEffect, QueueBehaviour,
+    WrapperBehaviour, is_default,
 };
 
+use crate::disk::DiskStep;
 use crate::lasting::Lasting;
 use crate::machine::Machine;
 use crate::network::{Ends, NetworkArguments, NetworkStep, write_ends};
@@ -68,8 +69,9 @@ impl<'de> DeserializeSeed<'de> for OfKind {
                 Injection::new(Fault::Queue { is }, lasts)
             }
             FaultKind::Disk => {
-                let Lasting { is, lasts } = Lasting::<DiskBehaviour>::deserialize(deserializer)?;
-                Injection::new(Fault::disk(Machine::Server.name(), is), lasts)
+                let DiskStep { is, at, r#for } = DiskStep::deserialize(deserializer)?;
+                let host = Machine::Server.name().to_owned();
+                Injection::new(Fault::Disk { host, is, at }, r#for)
             }
             network => {
                 let arguments = NetworkStep(Some(network)).deserialize(deserializer)?;
@@ -120,9 +122,10 @@ impl Serialize for Injection {
                 }
                 crash.end()
             }
-            Fault::Disk { is, .. } => Lasting {
+            Fault::Disk { is, at, .. } => DiskStep {
                 is: *is,
-                lasts: self.lasts,
+                at: *at,
+                r#for: self.lasts,
             }
             .serialize(serializer),
             Fault::Queue { is } => Lasting {
@@ -163,7 +166,7 @@ pub(crate) fn schema_of(kind: FaultKind, generator: &mut SchemaGenerator) -> Sch
         FaultKind::Wrapper => generator.subschema_for::<WrapperBehaviour>(),
         FaultKind::Receiver => generator.subschema_for::<Receiver>(),
         FaultKind::Queue => generator.subschema_for::<Lasting<QueueBehaviour>>(),
-        FaultKind::Disk => generator.subschema_for::<Lasting<DiskBehaviour>>(),
+        FaultKind::Disk => generator.subschema_for::<DiskStep>(),
         network => NetworkStep(Some(network)).schema(generator),
     }
 }

@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod client;
 mod directive;
+mod disk;
 mod draft;
 mod expectation;
 mod file;
@@ -42,6 +43,7 @@ mod text;
 mod ticket;
 mod user;
 mod wait;
+mod watcher;
 mod write;
 
 pub use call::{Body, Call, CallMethod, CallReply, Caller};
@@ -49,7 +51,7 @@ pub use client::{Close, Interrupt, Open, ReadingSpeed, Resume};
 pub use directive::Directive;
 pub use expectation::{
     BadgeShown, BadgeWord, Bounds, Callback, Deliveries, Delivery, Expectation, GateResult, GatewayState,
-    IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal, Watcher,
+    IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal,
 };
 pub use file::{FileError, LARGEST_FILE, read_file};
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
@@ -77,9 +79,10 @@ pub use surface::{Surface, Surfaces};
 pub use text::{printable, shortened};
 pub use ticket::Ticket;
 pub use turnstile_fault::{
-    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, Finalizing,
-    GateVerdict, JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, OddAnswer, OddAnswers,
-    PartChange, Preparing, QueueBehaviour, ReadyBehaviour, ReadyCode, Status, WrapperBehaviour,
+    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Failure, Fault, FaultKind,
+    Finalizing, GateVerdict, JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, OddAnswer,
+    OddAnswers, PartChange, Preparing, QueueBehaviour, ReadyBehaviour, ReadyCode, Status, WrapperBehaviour,
 };
 pub use user::{UserName, UserNameError};
 pub use wait::{Await, AwaitedEvent, Condition, DEFAULT_WITHIN, Moment};
+pub use watcher::Watcher;

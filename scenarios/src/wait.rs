@@ -6,11 +6,11 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::expectation::Watcher;
 use crate::json::Subset;
 use crate::name::{Label, Tag};
 use crate::place::At;
 use crate::shorthand::{MapForm, WordOr};
+use crate::watcher::Watcher;
 use turnstile_fault::{Lapse, is_default, nonzero};
 
 /// The map form of the step `wait`.

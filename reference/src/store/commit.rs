@@ -15,11 +15,23 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the database fails. Nothing was written then.
+    /// If the database fails. Nothing was written then, unless the database cannot be opened again either.
     pub fn commit(&self, key: &SessionKey, commit: &Commit<'_>) -> Result<(), StoreError> {
         if commit.is_empty() {
             return Ok(());
         }
+        let written = self.write(key, commit);
+        match written {
+            Err(StoreError::Database(_) | StoreError::Backend(_))
+                if self.is_stored(key, commit).unwrap_or_default() =>
+            {
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    fn write(&self, key: &SessionKey, commit: &Commit<'_>) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
             if let Some(calendar) = commit.calendar {

@@ -6,6 +6,7 @@ mod calendar;
 mod commit;
 mod import;
 mod jobs;
+mod outcome;
 mod removal;
 mod versions;
 

@@ -1,5 +1,8 @@
 //! Faults inside of the server: crash points, its callback queue, its disk.
 
+use std::fmt;
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,40 @@ pub enum CrashPoint {
     AfterCommit,
     /// The callback queue accepted a job and that is not recorded yet.
     AfterEnqueue,
+    /// The server has written to its disk this many times from now on.
+    Write(NonZeroU32),
+    /// The server has synced its disk this many times from now on.
+    Sync(NonZeroU32),
+}
+
+impl CrashPoint {
+    /// The operation of the disk that it follows, if it follows one.
+    pub fn operation(self) -> Option<DiskOperation> {
+        match self {
+            Self::Write(number) => Some(DiskOperation::Write(number)),
+            Self::Sync(number) => Some(DiskOperation::Sync(number)),
+            Self::BetweenCommits | Self::AfterCommit | Self::AfterEnqueue => None,
+        }
+    }
+}
+
+/// One operation of a disk, counted from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskOperation {
+    /// The write with this number.
+    Write(NonZeroU32),
+    /// The sync with this number.
+    Sync(NonZeroU32),
+}
+
+impl fmt::Display for DiskOperation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(number) => write!(formatter, "write {number}"),
+            Self::Sync(number) => write!(formatter, "sync {number}"),
+        }
+    }
 }
 
 /// Behaviour of the server's callback queue from a step on, across restarts.

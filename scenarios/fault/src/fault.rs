@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
-use crate::behaviour::{CrashPoint, DiskBehaviour, QueueBehaviour};
+use crate::behaviour::{CrashPoint, DiskBehaviour, DiskOperation, QueueBehaviour};
 use crate::capability::Capability;
 use crate::kind::FaultKind;
 use crate::link::{Link, LinkEffect};
@@ -56,6 +56,9 @@ pub enum Fault {
         host: String,
         /// The behaviour.
         is: DiskBehaviour,
+        /// The only operation to which the behaviour applies; `None` for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<DiskOperation>,
     },
     /// Sets the behaviour of the server's callback queue, across restarts.
     Queue {
@@ -180,6 +183,7 @@ impl Fault {
         Self::Disk {
             host: host.to_owned(),
             is,
+            at: None,
         }
     }
 }
@@ -258,7 +262,11 @@ impl Fault {
                         needs.insert(Capability::Downtime);
                     }
                 }
-                needs.extend(at.map(|_| Capability::CrashPoint));
+                // A crash at an operation of the disk needs the disk, and no point in the server.
+                needs.extend(at.map(|point| match point.operation() {
+                    Some(_) => Capability::Disk,
+                    None => Capability::CrashPoint,
+                }));
                 needs.extend(power_loss.then_some(Capability::PowerLoss));
             }
             Self::Queue { .. } => needs.extend([Capability::Queue]),
@@ -275,7 +283,10 @@ impl Fault {
             Self::Connections { end, .. } => end.kind().text().to_owned(),
             Self::Host { power_loss: true, .. } => "no power".to_owned(),
             Self::Host { .. } => "down".to_owned(),
-            Self::Disk { is, .. } => format!("disk {}", is.text()),
+            Self::Disk { is, at, .. } => match at {
+                Some(operation) => format!("disk {} at {operation}", is.text()),
+                None => format!("disk {}", is.text()),
+            },
             Self::Queue { is } => format!("queue {}", is.text()),
             Self::Receiver { .. } => "receiver".to_owned(),
             Self::Wrapper(behaviour) => behaviour.to_string(),

@@ -16,6 +16,7 @@ pub enum FaultKind {
     BlackHole,
     Delay,
     Throttle,
+    Stall,
     Reset,
     Silence,
     Fin,
@@ -33,6 +34,7 @@ impl FaultKind {
         Self::BlackHole,
         Self::Delay,
         Self::Throttle,
+        Self::Stall,
         Self::Reset,
         Self::Silence,
         Self::Fin,
@@ -70,6 +72,10 @@ impl FaultKind {
             Self::BlackHole => ("black-hole", "Drops the packets of a link."),
             Self::Delay => ("delay", "Delays the packets of a link."),
             Self::Throttle => ("throttle", "Limits the bandwidth of a link."),
+            Self::Stall => (
+                "stall",
+                "Holds the packets of single connections, and lets others pass.",
+            ),
             Self::Reset => ("reset", "Ends the open connections with an error at both ends."),
             Self::Silence => (
                 "silence",
@@ -92,6 +98,7 @@ impl FaultKind {
                 Capability::Downtime,
                 Capability::CrashPoint,
                 Capability::PowerLoss,
+                Capability::Disk,
             ],
             Self::Queue => &[Capability::Queue],
             Self::Disk => &[Capability::Disk],
@@ -99,6 +106,7 @@ impl FaultKind {
             | Self::BlackHole
             | Self::Delay
             | Self::Throttle
+            | Self::Stall
             | Self::Reset
             | Self::Silence
             | Self::Fin
@@ -109,7 +117,10 @@ impl FaultKind {
 
     /// Whether it affects a link.
     pub fn is_of_link(self) -> bool {
-        matches!(self, Self::Cut | Self::BlackHole | Self::Delay | Self::Throttle)
+        matches!(
+            self,
+            Self::Cut | Self::BlackHole | Self::Delay | Self::Throttle | Self::Stall
+        )
     }
 
     /// Whether it ends connections.
@@ -134,7 +145,7 @@ impl FaultKind {
     /// Keys in scripts, for a network fault.
     pub fn network_keys(self) -> &'static [&'static str] {
         match self {
-            Self::Cut | Self::BlackHole => &["between", "from", "to", "for"],
+            Self::Cut | Self::BlackHole | Self::Stall => &["between", "from", "to", "for"],
             Self::Delay => &["between", "from", "to", "by", "for"],
             Self::Throttle => &["between", "from", "to", "rate", "for"],
             Self::Reset | Self::Silence => &["between"],

@@ -22,7 +22,7 @@ mod text;
 mod wrapper;
 
 pub use answer::{Answer, LateAnswer, WireAnswer, WireAnswerError};
-pub use behaviour::{CrashPoint, DiskBehaviour, QueueBehaviour};
+pub use behaviour::{CrashPoint, DiskBehaviour, DiskOperation, QueueBehaviour};
 pub use capability::Capability;
 pub use fault::{ConnectionEnd, Fault, Place};
 pub use given_reply::GivenReply;

@@ -77,6 +77,9 @@ pub enum LinkEffect {
         /// The limit.
         rate: Bandwidth,
     },
+    /// Packets of single connections are held until the link heals, and those of others pass. Between two hosts, these are
+    /// the connections that are open; for one direction, it is the next connection that the sender opens.
+    Stall,
 }
 
 /// A bandwidth, at least one byte a second. Written as `500B/s`, `10KB/s` or `2MB/s`, in powers of 1,000.
@@ -181,6 +184,7 @@ impl LinkEffect {
             Self::BlackHole => FaultKind::BlackHole,
             Self::Delay { .. } => FaultKind::Delay,
             Self::Throttle { .. } => FaultKind::Throttle,
+            Self::Stall => FaultKind::Stall,
         }
     }
 
@@ -189,6 +193,7 @@ impl LinkEffect {
         match kind {
             FaultKind::Cut => Some(Self::Cut),
             FaultKind::BlackHole => Some(Self::BlackHole),
+            FaultKind::Stall => Some(Self::Stall),
             _ => None,
         }
     }
@@ -196,7 +201,7 @@ impl LinkEffect {
     /// Key and value of its parameter in scripts.
     pub fn parameter(self) -> Option<(&'static str, String)> {
         let value = match self {
-            Self::Cut | Self::BlackHole => return None,
+            Self::Cut | Self::BlackHole | Self::Stall => return None,
             Self::Delay { by } => by.to_string(),
             Self::Throttle { rate } => rate.to_string(),
         };

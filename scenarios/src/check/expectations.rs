@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::Checker;
 use crate::draft::Element;
 use crate::expectation::{
-    BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Source, Terminal, Watcher,
+    BadgeWord, Callback, Delivery, Expectation, IngestOutcome, Milestone, Outcome, Source, Terminal,
 };
 use crate::name::Label;
 use crate::place::{At, Spot};
 use crate::wait::Moment;
+use crate::watcher::Watcher;
 
 impl Checker<'_, '_> {
     pub(super) fn expectations(&mut self, expectations: &[Element<Expectation>]) {

@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::{Checker, Running};
 use crate::draft::Element;
-use crate::expectation::Watcher;
 use crate::machine::Machine;
 use crate::name::Tag;
 use crate::place::{At, Spot};
 use crate::step::Step;
 use crate::text::listed;
 use crate::wait::Condition;
+use crate::watcher::Watcher;
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn steps(&mut self, steps: &'a [Element<Step>]) {

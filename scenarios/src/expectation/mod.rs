@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::callback::{Callback, GateResult};
 pub use self::message::{Delivery, Milestone, Outcome, Reason, Source, Terminal};
-pub use self::stream::{BadgeShown, BadgeWord, Bounds, Snapshot, StreamCount, Watcher};
+pub use self::stream::{BadgeShown, BadgeWord, Bounds, Snapshot, StreamCount};
 pub use self::wires::{Deliveries, GatewayState, IngestOutcome};
 use crate::place::At;
 

@@ -1,16 +1,14 @@
 //! Expectations about clients' streams.
 
-use std::fmt;
-use std::str::FromStr;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use turnstile_fault::{is_default, read_from_text, write_as_text};
+use turnstile_fault::is_default;
 
 use super::message::Milestone;
 use crate::json::Subset;
-use crate::name::{ClientName, Label, NameError, OBSERVER};
+use crate::name::{ClientName, Label};
 use crate::place::At;
+use crate::watcher::Watcher;
 
 /// How often an event occurred on a stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,43 +34,6 @@ pub struct Bounds {
     /// Upper bound; `None` if unlimited.
     pub at_most: Option<u32>,
 }
-
-/// Whose stream is counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Watcher {
-    /// The harness's observer.
-    #[default]
-    Observer,
-    /// A client.
-    Client(ClientName),
-}
-
-impl FromStr for Watcher {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        if text == OBSERVER {
-            return Ok(Self::Observer);
-        }
-        text.parse().map(Self::Client)
-    }
-}
-
-impl fmt::Display for Watcher {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Observer => formatter.write_str(OBSERVER),
-            Self::Client(name) => name.fmt(formatter),
-        }
-    }
-}
-
-read_from_text!(Watcher, {
-    "type": "string",
-    "pattern": "^[A-Za-z0-9_-]+$",
-    "description": "observer, or a client introduced by `open`",
-});
-write_as_text!(Watcher);
 
 /// A [`StreamCount`] as written in a script.
 #[derive(Serialize, Deserialize, JsonSchema)]

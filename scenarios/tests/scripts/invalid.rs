@@ -248,6 +248,12 @@ fn errors_in_steps_say_what_is_allowed() {
         "- queue: { is: refuses }",
         "- queue: { is: works, for: 4s }",
         "- disk: { is: melts, for: 4s }",
+        "- disk: { is: fails, for: 4s, at: { write: 1 } }",
+        "- disk: { is: full, at: { write: 1 } }",
+        "- disk: { is: works, for: 4s }",
+        "- disk: { is: fails, at: { sync: 0 } }",
+        "- crash: { party: server, at: { read: 1 } }",
+        "- stall: { for: 4s }",
         "- ingest: { open: a }",
         "- ingest: { open: a, fence: current, code: 1000 }",
         "- ingest: { send: a }",
@@ -257,7 +263,7 @@ fn errors_in_steps_say_what_is_allowed() {
     ];
     insta::assert_snapshot!(errors_of(steps, &scripts), @r#"
     - frob: 1
-        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, throttle, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
+        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, throttle, stall, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
     - interrupt
         6:3: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
     - wait: 4
@@ -367,7 +373,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - crash: { party: client }
         6:19: unknown word `client`; allowed: server, wrapper, gateway, receiver
     - crash: { party: server, at: before-commit }
-        6:31: unknown word `before-commit`; allowed: between-commits, after-commit, after-enqueue
+        6:31: unknown word `before-commit`; allowed: between-commits, after-commit, after-enqueue, write, sync
     - receiver: { answers: [200, sulk] }
         6:30: `sulk` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     - receiver: { answers: [{ delay: 0s, status: 200 }] }
@@ -418,6 +424,18 @@ fn errors_in_steps_say_what_is_allowed() {
         6:10: `for` has no meaning with the normal behaviour: remove it
     - disk: { is: melts, for: 4s }
         6:15: unknown word `melts`; allowed: works, fails, full
+    - disk: { is: fails, for: 4s, at: { write: 1 } }
+        6:9: specify either `for` or `at`
+    - disk: { is: full, at: { write: 1 } }
+        6:9: a disk is full for every write: use `is: fails` with `at`
+    - disk: { is: works, for: 4s }
+        6:9: the normal behaviour needs no `for` and no `at`: write only the word
+    - disk: { is: fails, at: { sync: 0 } }
+        6:22: expected a number above 0
+    - crash: { party: server, at: { read: 1 } }
+        6:33: unknown word `read`; allowed: between-commits, after-commit, after-enqueue, write, sync
+    - stall: { for: 4s }
+        6:10: specify either `between: [one, two]`, or `from` and `to`
     - ingest: { open: a }
         6:11: `open` needs either `execution` or `fence`
     - ingest: { open: a, fence: current, code: 1000 }

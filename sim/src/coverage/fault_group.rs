@@ -59,7 +59,9 @@ fault_groups! {
     CrashAfterCommit: "crash: after commit",
     CrashAfterEnqueue: "crash: after enqueue",
     DiskFails: "disk: fails",
+    CrashAtTheDisk: "crash: after a write or sync",
     DiskFull: "disk: full",
+    DiskFailsOnce: "disk: one operation fails",
     QueueRefuses: "queue: refuses",
     QueueLosesAck: "queue: loses the ack",
     QueueAway: "queue: away",
@@ -229,7 +231,8 @@ impl<'a> Found<'a> {
                 self.kinds.insert(FaultGroup::Network(end.kind()));
             }
             Fault::Host { host, power_loss, at } => self.see_crash(host, *power_loss, *at),
-            Fault::Disk { is, .. } => self.see_disk(*is),
+            Fault::Disk { at: Some(_), .. } => self.add_if(true, FaultGroup::DiskFailsOnce),
+            Fault::Disk { is, at: None, .. } => self.see_disk(*is),
             Fault::Queue { is } => self.see_queue(*is),
             Fault::Receiver { answers } => self.see_answers(answers),
             Fault::Wrapper(behaviour) => self.see_behaviour(behaviour),
@@ -250,6 +253,7 @@ impl<'a> Found<'a> {
             CrashPoint::BetweenCommits => F::CrashBetweenCommits,
             CrashPoint::AfterCommit => F::CrashAfterCommit,
             CrashPoint::AfterEnqueue => F::CrashAfterEnqueue,
+            CrashPoint::Write(_) | CrashPoint::Sync(_) => F::CrashAtTheDisk,
         }));
     }
 

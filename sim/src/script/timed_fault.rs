@@ -1,9 +1,12 @@
 //! Temporary faults that sweeps inject at a fixed time, without a step.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use turnstile_fault::{Bandwidth, ConnectionEnd, DiskBehaviour, Fault, Link, LinkEffect, QueueBehaviour};
+use turnstile_fault::{
+    Bandwidth, ConnectionEnd, DiskBehaviour, DiskOperation, Fault, Link, LinkEffect, QueueBehaviour,
+};
 use turnstile_judge::parties::{SERVER, WRAPPER};
 
 use super::player::Player;
@@ -72,6 +75,22 @@ impl SweepFault {
             text: "nothing can be written to the server's disk for two seconds",
             fault: || Fault::disk(SERVER, DiskBehaviour::Fails),
             lasts: RECOVERY,
+        },
+        Self {
+            name: "sync-fails",
+            text: "the next sync of the server's disk fails",
+            fault: || Fault::Disk {
+                host: SERVER.to_owned(),
+                is: DiskBehaviour::Fails,
+                at: Some(DiskOperation::Sync(NonZeroU32::MIN)),
+            },
+            lasts: RECOVERY,
+        },
+        Self {
+            name: "stall",
+            text: "the open connections between the server and the wrapper stall for four seconds, new ones work",
+            fault: || Fault::on(&Link::between(SERVER, WRAPPER), LinkEffect::Stall),
+            lasts: CUT,
         },
     ];
 }

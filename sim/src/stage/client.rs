@@ -1,6 +1,6 @@
 //! A client of the server: identity and requests, in raw JSON. Streams are in `stream`.
 //!
-//! Shares no type with the server, signs its own tokens (`identity`) and does not validate answers. Records what it sends and
+//! Shares no type with the server, signs its own tokens (`showing`) and does not validate answers. Records what it sends and
 //! receives, like every party.
 
 use std::collections::BTreeMap;

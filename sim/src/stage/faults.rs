@@ -62,7 +62,14 @@ impl Faults {
                 at: Some(point),
                 power_loss,
                 ..
-            } => self.crash_plan.arm(checkpoint(*point), *power_loss),
+            } => match checkpoint(*point) {
+                Some(checkpoint) => self.crash_plan.arm(checkpoint, *power_loss),
+                None => {
+                    // Healing the disk disarms it.
+                    next(&self.disk_orders);
+                    world.apply(fault)?;
+                }
+            },
             Fault::Queue { is } => {
                 order = next(&self.queue_orders);
                 self.queue.set(*is);
@@ -122,12 +129,13 @@ fn next(orders: &Cell<u64>) -> u64 {
     orders.get()
 }
 
-/// The server's checkpoint for a crash point in scripts.
-fn checkpoint(point: CrashPoint) -> Checkpoint {
+/// The server's checkpoint for a crash point in scripts; `None` for an operation of the disk, which the world counts.
+fn checkpoint(point: CrashPoint) -> Option<Checkpoint> {
     match point {
-        CrashPoint::BetweenCommits => Checkpoint::BeforeCommit,
-        CrashPoint::AfterCommit => Checkpoint::AfterCommit,
-        CrashPoint::AfterEnqueue => Checkpoint::AfterEnqueue,
+        CrashPoint::BetweenCommits => Some(Checkpoint::BeforeCommit),
+        CrashPoint::AfterCommit => Some(Checkpoint::AfterCommit),
+        CrashPoint::AfterEnqueue => Some(Checkpoint::AfterEnqueue),
+        CrashPoint::Write(_) | CrashPoint::Sync(_) => None,
     }
 }
 

@@ -1,19 +1,13 @@
-//! Who a client or a socket claims to be, and the tokens that show it (protocol §2).
-//!
-//! The tokens of a wrong claim are signed like those of a right one, so that a server must look at what they say.
+//! Who a client or a socket claims to be (protocol §2). The tokens that show it are signed in `showing`.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use turnstile_events::credentials::Credentials;
-
-use super::client::Client;
-use crate::tokens;
 
 /// The user of all sessions for which a script names none.
 pub const USER: &str = "user-1";
 /// Another user, without sessions.
-const STRANGER: &str = "user-2";
+pub(super) const STRANGER: &str = "user-2";
 
 /// The right that a request shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,62 +88,5 @@ impl Claim {
             credentials: Credentials::Own,
             other_session: String::new(),
         }
-    }
-}
-
-impl Client {
-    /// The token of a request, if it shows one.
-    pub(super) fn token(&self, login: &Login) -> Option<String> {
-        let Login { user, right, session } = login;
-        match right {
-            Right::Owner | Right::Outsider => Some(self.user_token(user, self.expiry())),
-            Right::Latecomer => Some(self.user_token(user, self.past())),
-            Right::Stranger => Some(self.user_token(STRANGER, self.expiry())),
-            Right::Nobody => None,
-            Right::Wrapper => Some(self.wrapper_token(user, session)),
-            Right::Viewer => Some(self.ticket(user, session, self.expiry())),
-        }
-    }
-
-    /// The ticket for the stream of a session, if the claim has one.
-    pub(super) fn stream_ticket(&self, session: &str, claim: &Claim) -> Option<String> {
-        let Claim {
-            user, other_session, ..
-        } = claim;
-        match claim.credentials {
-            Credentials::Own | Credentials::WithoutKey => Some(self.ticket(user, session, self.expiry())),
-            Credentials::Expired => Some(self.ticket(user, session, self.past())),
-            Credentials::Stranger => Some(self.ticket(STRANGER, session, self.expiry())),
-            Credentials::None => None,
-            Credentials::OtherSession => Some(self.ticket(user, other_session, self.expiry())),
-            Credentials::OtherKind => Some(self.wrapper_token(user, session)),
-        }
-    }
-
-    /// The token for the ingest of a session, if the claim has one.
-    pub(super) fn ingest_token(&self, session: &str, claim: &Claim) -> Option<String> {
-        let Claim {
-            user, other_session, ..
-        } = claim;
-        match claim.credentials {
-            Credentials::Own | Credentials::WithoutKey => Some(self.user_token(user, self.expiry())),
-            Credentials::Expired => Some(self.user_token(user, self.past())),
-            Credentials::Stranger => Some(self.user_token(STRANGER, self.expiry())),
-            Credentials::None => None,
-            Credentials::OtherSession => Some(self.wrapper_token(user, other_session)),
-            Credentials::OtherKind => Some(self.ticket(user, session, self.expiry())),
-        }
-    }
-
-    fn user_token(&self, user: &str, expiry: Timestamp) -> String {
-        tokens::user_token(user, expiry, &self.secrets.api)
-    }
-
-    fn wrapper_token(&self, user: &str, session: &str) -> String {
-        tokens::wrapper_token(user, session, self.expiry(), &self.secrets.api)
-    }
-
-    fn ticket(&self, user: &str, session: &str, expiry: Timestamp) -> String {
-        tokens::stream_ticket(user, session, expiry, &self.secrets.ticket)
     }
 }

@@ -10,6 +10,7 @@ mod ingest;
 mod queue;
 mod recorder;
 mod sandboxes;
+mod showing;
 mod small_reads;
 mod stored;
 pub mod stream;

@@ -37,6 +37,8 @@ impl Condition {
             LinkEffect::BlackHole => self.blockade = Some(Blockade::BlackHole),
             LinkEffect::Delay { by } => self.extra = *by,
             LinkEffect::Throttle { rate } => self.rate = Some(rate),
+            // It affects connections, not the direction.
+            LinkEffect::Stall => {}
         }
     }
 

@@ -8,12 +8,14 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 use turmoil_fs::Fs;
 use turmoil_fs::shim::std::fs::{File, OpenOptions, create_dir_all, sync_dir};
-use turnstile_fault::DiskBehaviour;
+use turnstile_fault::{DiskBehaviour, DiskOperation};
+
+use super::power::{Death, Trigger};
 
 /// Kinds of operations that faults distinguish.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,44 @@ struct Platter {
     /// Number of the current connection; older ones are dead.
     connection: AtomicU64,
     behaviour: Mutex<DiskBehaviour>,
+    armed: Mutex<Armed>,
+    /// Number of the connection in which a single operation failed last; 0 for none.
+    failed_in: AtomicU64,
+}
+
+/// Faults of single operations, which are counted down.
+#[derive(Default)]
+struct Armed {
+    failure: Option<Countdown>,
+    crash: Option<(Countdown, Death)>,
+    /// Crashes the host of the current connection.
+    trigger: Option<Trigger>,
+}
+
+/// An operation, counted from the time at which it was set.
+#[derive(Clone, Copy)]
+struct Countdown {
+    operation: Operation,
+    left: u32,
+}
+
+impl Countdown {
+    fn to(operation: DiskOperation) -> Self {
+        let (operation, left) = match operation {
+            DiskOperation::Write(number) => (Operation::Write, number.get()),
+            DiskOperation::Sync(number) => (Operation::Sync, number.get()),
+        };
+        Self { operation, left }
+    }
+
+    /// Counts an operation. Returns whether it is the one.
+    fn counts(&mut self, operation: Operation) -> bool {
+        if self.operation == operation {
+            self.left = self.left.saturating_sub(1);
+            return self.left == 0;
+        }
+        false
+    }
 }
 
 impl Disk {
@@ -47,6 +87,8 @@ impl Disk {
                 files: Fs::builder().seed(seed).build(),
                 connection: AtomicU64::new(0),
                 behaviour: Mutex::default(),
+                armed: Mutex::default(),
+                failed_in: AtomicU64::new(0),
             }),
             connection: 0,
         }
@@ -76,8 +118,31 @@ impl Disk {
         })
     }
 
-    /// Sets the behaviour of all operations from now on, across crashes.
+    /// Makes one operation fail, counted from now on.
+    pub fn fail_at(&self, operation: DiskOperation) {
+        self.armed().failure = Some(Countdown::to(operation));
+    }
+
+    /// Crashes the host right after one operation, counted from now on.
+    pub(super) fn crash_at(&self, operation: DiskOperation, death: Death) {
+        self.armed().crash = Some((Countdown::to(operation), death));
+    }
+
+    /// Sets what crashes the host of this connection.
+    pub(super) fn wire(&self, trigger: Trigger) {
+        self.armed().trigger = Some(trigger);
+    }
+
+    fn armed(&self) -> MutexGuard<'_, Armed> {
+        self.platter.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the behaviour of all operations from now on, across crashes. Faults of single operations that did not happen
+    /// yet do not happen.
     pub fn behave(&self, behaviour: DiskBehaviour) {
+        let mut armed = self.armed();
+        (armed.failure, armed.crash) = (None, None);
+        drop(armed);
         *self
             .platter
             .behaviour
@@ -85,9 +150,42 @@ impl Disk {
             .unwrap_or_else(PoisonError::into_inner) = behaviour;
     }
 
-    /// Whether a fault is active.
+    /// Whether a fault is active, or made an operation of this connection fail.
     pub fn is_faulty(&self) -> bool {
-        self.behaviour() != DiskBehaviour::Works
+        let has_failed = self.platter.failed_in.load(Ordering::Relaxed) == self.connection + 1;
+        self.behaviour() != DiskBehaviour::Works || has_failed
+    }
+
+    /// Whether this operation is the one that fails.
+    fn fails_now(&self, operation: Operation) -> bool {
+        let mut armed = self.armed();
+        let fails = armed
+            .failure
+            .as_mut()
+            .is_some_and(|failure| failure.counts(operation));
+        if fails {
+            armed.failure = None;
+            self.platter
+                .failed_in
+                .store(self.connection + 1, Ordering::Relaxed);
+        }
+        fails
+    }
+
+    /// Crashes the host if this operation is the one for that.
+    fn crash_after(&self, operation: Operation) {
+        let mut armed = self.armed();
+        let crash = armed.crash.as_mut();
+        let Some(death) = crash.and_then(|(countdown, death)| countdown.counts(operation).then_some(*death))
+        else {
+            return;
+        };
+        armed.crash = None;
+        let trigger = armed.trigger.clone();
+        drop(armed);
+        if let Some(trigger) = trigger {
+            trigger.pull(death, self);
+        }
     }
 
     fn behaviour(&self) -> DiskBehaviour {
@@ -124,6 +222,9 @@ impl Disk {
                 "the host of this disk has crashed",
             ));
         }
+        if self.fails_now(operation) {
+            return Err(io::Error::other("the disk fails once"));
+        }
         match (self.behaviour(), operation) {
             (DiskBehaviour::Fails, Operation::Write | Operation::Sync) => {
                 Err(io::Error::other("the disk fails to write"))
@@ -132,8 +233,13 @@ impl Disk {
                 Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
             }
             _ => {
-                let _entered = self.platter.files.enter();
-                perform()
+                let entered = self.platter.files.enter();
+                let performed = perform();
+                drop(entered);
+                if performed.is_ok() {
+                    self.crash_after(operation);
+                }
+                performed
             }
         }
     }

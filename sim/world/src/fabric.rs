@@ -15,6 +15,7 @@ use turmoil_net::{
 use super::links::Direction;
 use super::network::{Departure, RECEIVE_BUFFER};
 use super::power::Death;
+use super::stalls::Stalls;
 use super::streams::Streams;
 
 /// Most hosts of a world. All stacks are created in advance, because the socket layer accepts no further ones
@@ -35,6 +36,7 @@ pub(super) struct Fabric {
     /// Hosts without power. Packets to them wait on the link, because TCP would send them again.
     unpowered: BTreeSet<usize>,
     outgoing: Vec<Packet>,
+    stalls: Stalls,
     /// Keeps the socket layer installed.
     net: EnterGuard,
 }
@@ -73,6 +75,7 @@ impl Fabric {
             silenced: BTreeSet::new(),
             unpowered: BTreeSet::new(),
             outgoing: Vec::new(),
+            stalls: Stalls::default(),
             net: net.enter(),
         }
     }
@@ -155,6 +158,13 @@ impl Fabric {
                 departed.finished = true;
             }
         }
+        if let Some((connection, segment)) = sender_view(&packet) {
+            let begins = segment.flags.syn && !segment.flags.ack;
+            if self.stalls.holds((from, to), connection, begins) {
+                self.stalls.hold((from, to), packet);
+                return;
+            }
+        }
         self.sent += 1;
         let number = self.sent;
         self.direction(from, to).send(now, number, packet);
@@ -232,8 +242,42 @@ impl Fabric {
         connections.len()
     }
 
+    /// Holds the packets of all connections between two hosts, including those in flight.
+    pub(super) fn stall(&mut self, one: usize, other: usize) {
+        for connection in Self::connections(one, other) {
+            self.stalls.add(connection);
+            let back = (connection.1, connection.0);
+            for (pair, connection) in [((one, other), connection), ((other, one), back)] {
+                let is_of = |packet: &Packet| sender_view(packet).is_some_and(|(view, _)| view == connection);
+                for packet in self.direction(pair.0, pair.1).take(is_of) {
+                    self.stalls.hold(pair, packet);
+                }
+            }
+        }
+    }
+
+    /// Holds the packets of the next connection that a host opens to another.
+    pub(super) fn stall_next(&mut self, from: usize, to: usize) {
+        self.stalls.add_next((from, to));
+    }
+
+    /// Ends the stalls of connections between these hosts, and sends what they held.
+    pub(super) fn end_stalls(&mut self, now: Timestamp, is_meant: impl Fn((usize, usize)) -> bool) {
+        let is_between = |connection: &Connection| {
+            let pair = host_at(connection.0.ip()).zip(host_at(connection.1.ip()));
+            pair.is_some_and(&is_meant)
+        };
+        for packet in self.stalls.end(&is_meant, is_between) {
+            self.send(now, packet);
+        }
+    }
+
     /// Drops packets in flight, in both directions, of a connection between two hosts.
     fn lose(&mut self, (one, other): (usize, usize), connection: Connection) {
+        self.stalls.forget(connection, |packet| {
+            sender_view(packet)
+                .is_some_and(|(view, _)| view == connection || view == (connection.1, connection.0))
+        });
         self.direction(one, other)
             .lose(|packet| sender_view(packet).is_some_and(|(view, _)| view == connection));
         self.direction(other, one)

@@ -5,7 +5,7 @@
 //! what the peer observes: a FIN, an RST, or nothing.
 
 use turnstile_events::world::{Cause, WorldEvent};
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
+use turnstile_fault::{ConnectionEnd, Fault, Link, LinkEffect, Place};
 
 use super::World;
 use super::error::WorldError;
@@ -32,6 +32,17 @@ impl World {
     /// party. The world is unchanged then.
     pub fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
         let event = match fault {
+            Fault::Link {
+                link,
+                effect: LinkEffect::Stall,
+            } => {
+                let (from, to) = self.pair(&link.from, &link.to)?;
+                match link.one_way {
+                    true => self.fabric.stall_next(from, to),
+                    false => self.fabric.stall(from, to),
+                }
+                WorldEvent::of(fault)
+            }
             Fault::Link { link, effect } => {
                 self.on_link(link, |direction| direction.apply(*effect))?;
                 WorldEvent::of(fault)
@@ -40,10 +51,23 @@ impl World {
                 let connections = self.end_connections(from, to, *end)?;
                 WorldEvent::ended_connections(fault, connections)
             }
-            Fault::Disk { host, is } => {
+            Fault::Disk { host, is, at } => {
                 let index = self.find(host)?;
-                self.hosts[index].disk.behave(*is);
+                match at {
+                    Some(operation) => self.hosts[index].disk.fail_at(*operation),
+                    None => self.hosts[index].disk.behave(*is),
+                }
                 WorldEvent::of(fault)
+            }
+            Fault::Host {
+                host,
+                power_loss,
+                at: Some(point),
+            } if let Some(operation) = point.operation() => {
+                let index = self.find(host)?;
+                self.hosts[index].disk.crash_at(operation, Death::of(*power_loss));
+                // `bring_down` reports the crash.
+                return Ok(());
             }
             Fault::Host {
                 host,
@@ -74,8 +98,16 @@ impl World {
     pub fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
         let now = self.now();
         match place {
-            Place::Link(link) => self.on_link(link, |direction| direction.heal(now))?,
-            Place::EveryLink => self.fabric.directions().for_each(|direction| direction.heal(now)),
+            Place::Link(link) => {
+                self.on_link(link, |direction| direction.heal(now))?;
+                let (from, to) = self.pair(&link.from, &link.to)?;
+                self.fabric
+                    .end_stalls(now, |pair| pair == (from, to) || pair == (to, from));
+            }
+            Place::EveryLink => {
+                self.fabric.directions().for_each(|direction| direction.heal(now));
+                self.fabric.end_stalls(now, |_| true);
+            }
             Place::Disk(host) => {
                 let index = self.find(host)?;
                 self.hosts[index].disk.behave(Default::default());

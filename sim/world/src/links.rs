@@ -97,6 +97,15 @@ impl Direction {
         }
     }
 
+    /// Takes the packets for which `chosen` is true, in order.
+    pub(super) fn take(&mut self, chosen: impl Fn(&Packet) -> bool) -> Vec<Packet> {
+        let (taken, left) = std::mem::take(&mut self.packets)
+            .into_iter()
+            .partition::<VecDeque<Sent>, _>(|sent| chosen(&sent.packet));
+        self.packets = left;
+        taken.into_iter().map(|sent| sent.packet).collect()
+    }
+
     /// Drops the packets for which `chosen` is true.
     pub(super) fn lose(&mut self, chosen: impl Fn(&Packet) -> bool) {
         self.packets.retain(|sent| !chosen(&sent.packet));

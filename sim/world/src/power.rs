@@ -45,9 +45,32 @@ impl Death {
 /// its next await, but its writes to streams are lost.
 #[derive(Clone)]
 pub struct PowerSwitch {
+    trigger: Trigger,
+    disk: Disk,
+}
+
+/// The part of a power switch that its disk has too, so that an operation of the disk can crash the host.
+#[derive(Clone)]
+pub(super) struct Trigger {
     request: Arc<AtomicU8>,
     rest: Arc<Rest>,
-    disk: Disk,
+}
+
+impl Trigger {
+    /// Requests a death. The first request counts.
+    pub(super) fn pull(&self, death: Death, disk: &Disk) {
+        let request = match death {
+            Death::Process => PROCESS_DIES,
+            Death::Power => POWER_GOES,
+        };
+        let first = self
+            .request
+            .compare_exchange(RUNNING, request, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
+            disk.disconnect();
+            self.rest.begin();
+        }
+    }
 }
 
 const RUNNING: u8 = 0;
@@ -62,36 +85,30 @@ impl PowerSwitch {
 
     /// A switch that also pauses the runtime of the machine.
     pub(super) fn with_rest(disk: &Disk, rest: &Arc<Rest>) -> Self {
-        Self {
+        let trigger = Trigger {
             request: Arc::default(),
             rest: Arc::clone(rest),
+        };
+        disk.wire(trigger.clone());
+        Self {
+            trigger,
             disk: disk.clone(),
         }
     }
 
     /// Crashes the process as soon as the caller awaits.
     pub fn crash(&self) {
-        self.pull(PROCESS_DIES);
+        self.trigger.pull(Death::Process, &self.disk);
     }
 
     /// Removes the power as soon as the caller awaits.
     pub fn crash_silently(&self) {
-        self.pull(POWER_GOES);
-    }
-
-    fn pull(&self, request: u8) {
-        let first = self
-            .request
-            .compare_exchange(RUNNING, request, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            self.disk.disconnect();
-            self.rest.begin();
-        }
+        self.trigger.pull(Death::Power, &self.disk);
     }
 
     /// The requested death, if any.
     pub(super) fn pulled(&self) -> Option<Death> {
-        match self.request.load(Ordering::Relaxed) {
+        match self.trigger.request.load(Ordering::Relaxed) {
             PROCESS_DIES => Some(Death::Process),
             POWER_GOES => Some(Death::Power),
             _ => None,

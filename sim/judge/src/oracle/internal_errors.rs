@@ -64,6 +64,7 @@ mod tests {
         Fault::Disk {
             host: SERVER.to_owned(),
             is: DiskBehaviour::Fails,
+            at: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Place};
+use turnstile_fault::{Fault, LinkEffect, Place};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{BoxFuture, Clock};
 
@@ -168,6 +168,18 @@ impl AnyWorld for LiveWorld {
 
     fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
         let event = match fault {
+            Fault::Link {
+                link,
+                effect: LinkEffect::Stall,
+            } => {
+                self.pair(&link.from, &link.to)?;
+                if link.one_way {
+                    self.shared_network.stall_next(&link.from, &link.to);
+                } else {
+                    self.shared_network.stall(&link.from, &link.to);
+                }
+                WorldEvent::of(fault)
+            }
             Fault::Link { link, effect } => {
                 self.on_link(link, |condition| condition.apply(*effect))?;
                 WorldEvent::of(fault)
@@ -197,8 +209,14 @@ impl AnyWorld for LiveWorld {
 
     fn heal(&mut self, place: &Place) -> Result<(), WorldError> {
         match place {
-            Place::Link(link) => self.on_link(link, |condition| *condition = Condition::default())?,
-            Place::EveryLink => self.shared_network.change_links(Links::heal_everything),
+            Place::Link(link) => {
+                self.on_link(link, |condition| *condition = Condition::default())?;
+                self.shared_network.end_stalls(Some((&link.from, &link.to)));
+            }
+            Place::EveryLink => {
+                self.shared_network.change_links(Links::heal_everything);
+                self.shared_network.end_stalls(None);
+            }
             Place::Host(host) => return self.restart(host),
             // Disks have no faults in this world.
             Place::Disk(_) => return Ok(()),

@@ -23,7 +23,7 @@ impl<S> End<S> {
     fn ensure_not_reset(&self) -> io::Result<()> {
         match *self.fate.borrow() {
             Fate::Reset => Err(io::ErrorKind::ConnectionReset.into()),
-            Fate::Whole | Fate::Finished { .. } | Fate::Silenced => Ok(()),
+            Fate::Whole | Fate::Finished { .. } | Fate::Silenced | Fate::Stalled => Ok(()),
         }
     }
 }

@@ -85,6 +85,8 @@ pub(super) enum Fate {
     },
     /// Nothing passes any more, and neither end is notified.
     Silenced,
+    /// Data is held until the connection is whole again.
+    Stalled,
 }
 
 impl Fate {
@@ -152,7 +154,7 @@ impl Line {
             }
         };
         match struck {
-            Fate::Whole | Fate::Finished { .. } => {}
+            Fate::Whole | Fate::Finished { .. } | Fate::Stalled => {}
             Fate::Reset => {
                 // Otherwise the peer would read an end of stream.
                 if let Err(error) = socket.set_zero_linger() {
@@ -215,7 +217,8 @@ impl Carrier<'_> {
             if in_flight.is_over() {
                 return;
             }
-            let arrival = in_flight.next_arrival(direction);
+            let is_stalled = *self.fate.borrow() == Fate::Stalled;
+            let arrival = in_flight.next_arrival(direction).filter(|_| !is_stalled);
             tokio::select! {
                 biased;
                 changed = self.links.changed() => {

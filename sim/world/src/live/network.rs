@@ -44,6 +44,8 @@ struct Directory {
     /// Open connections and their ends.
     lines: BTreeMap<u64, Registered>,
     numbered: u64,
+    /// Openers and peers whose next connection stalls.
+    stalling_next: Vec<(String, String)>,
 }
 
 struct Registered {
@@ -125,6 +127,43 @@ impl SharedNetwork {
         lines.len()
     }
 
+    /// Holds the data of the connections between two hosts.
+    pub(super) fn stall(&self, one: &str, other: &str) {
+        let directory = self.directory();
+        let is_meant = |line: &&Registered| {
+            (line.host == one && line.peer == other) || (line.host == other && line.peer == one)
+        };
+        for line in directory.lines.values().filter(is_meant) {
+            line.fate.send_if_modified(|fate| {
+                let stalls = *fate == Fate::Whole;
+                if stalls {
+                    *fate = Fate::Stalled;
+                }
+                stalls
+            });
+        }
+    }
+
+    /// Holds the data of the next connection that one host opens to another.
+    pub(super) fn stall_next(&self, from: &str, to: &str) {
+        let pair = (from.to_owned(), to.to_owned());
+        self.directory().stalling_next.push(pair);
+    }
+
+    /// Ends the stalls of connections between two hosts, or all stalls.
+    pub(super) fn end_stalls(&self, hosts: Option<(&str, &str)>) {
+        let is_meant = |one: &str, other: &str| {
+            hosts.is_none_or(|(from, to)| (one, other) == (from, to) || (one, other) == (to, from))
+        };
+        let mut directory = self.directory();
+        directory.stalling_next.retain(|(from, to)| !is_meant(from, to));
+        for line in directory.lines.values() {
+            if is_meant(&line.host, &line.peer) && *line.fate.borrow() == Fate::Stalled {
+                line.fate.send_replace(Fate::Whole);
+            }
+        }
+    }
+
     fn directory(&self) -> MutexGuard<'_, Directory> {
         self.0.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,6 +214,16 @@ impl SharedNetwork {
         let number = {
             let mut directory = self.directory();
             directory.numbered += 1;
+            // Whoever accepts a connection has the opener as its peer.
+            let (opener, accepter) = if is_opening { (peer, host) } else { (host, peer) };
+            let next = directory.stalling_next.iter();
+            let stalls = next
+                .clone()
+                .position(|(from, to)| *from == *opener && *to == *accepter);
+            if let Some(place) = stalls {
+                directory.stalling_next.remove(place);
+                fate.send_replace(Fate::Stalled);
+            }
             let number = directory.numbered;
             let registered = Registered {
                 host: host.to_owned(),

@@ -385,10 +385,23 @@ impl AnyWorld for WitnessWorld {
                 let connections = self.end_connections(from, to, *end)?;
                 WorldEvent::ended_connections(fault, connections)
             }
-            Fault::Disk { host, is } => {
+            Fault::Disk { host, is, at } => {
                 let index = self.find(host)?;
-                self.hosts[index].disk.behave(*is);
+                match at {
+                    Some(operation) => self.hosts[index].disk.fail_at(*operation),
+                    None => self.hosts[index].disk.behave(*is),
+                }
                 WorldEvent::of(fault)
+            }
+            Fault::Host {
+                host,
+                power_loss,
+                at: Some(point),
+            } if let Some(operation) = point.operation() => {
+                let index = self.find(host)?;
+                self.hosts[index].disk.crash_at(operation, Death::of(*power_loss));
+                // `bring_down` reports the crash.
+                return Ok(());
             }
             Fault::Host {
                 host,

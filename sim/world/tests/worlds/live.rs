@@ -295,6 +295,20 @@ fn a_silenced_connection_gives_no_sign_and_a_new_one_works() {
 }
 
 #[test]
+fn a_stalled_connection_holds_what_is_sent_until_it_heals() {
+    let mut play = Play::connected();
+    let link = Link::between(CLIENT, SERVER);
+    play.world
+        .apply(&Fault::on(&link, LinkEffect::Stall))
+        .expect("both hosts exist");
+    play.send("b");
+    play.rest();
+    assert_eq!((play.server.text().as_str(), play.server.ended()), ("a", None));
+    play.world.heal(&Place::link(&link)).expect("both hosts exist");
+    play.wait_until(|play| play.server.text() == "ab");
+}
+
+#[test]
 fn a_crash_ends_the_connections_of_its_party() {
     let mut play = Play::connected();
     play.world.apply(&Fault::crash(CLIENT)).expect("the client is up");

@@ -432,6 +432,7 @@ mod tests {
         let disk = Fault::Disk {
             host: SERVER.to_owned(),
             is: DiskBehaviour::Full,
+            at: None,
         };
         let reset = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
         let faults = faults([

@@ -402,3 +402,55 @@ fn unknown_hosts_closed_ports_and_foreign_addresses_are_errors() {
             .is_err()
     );
 }
+
+/// Asks on two connections one after another, the first of which stalls, and heals after 5 s.
+fn asks_with_a_stall(stall: &Link, stall_first: bool) -> Vec<String> {
+    let mut world = world(7);
+    add_server(&mut world, "server", echo);
+    let client = add_client(&mut world, "client");
+    let log = Log::default();
+    let seen = log.clone();
+    let fault = Fault::on(stall, LinkEffect::Stall);
+    if stall_first {
+        world.apply(&fault).unwrap();
+    }
+    world
+        .spawn("client", async move {
+            let (network, clock) = (client.seams.network, client.seams.clock);
+            let start = clock.now();
+            let asking = |name: &'static str, pause: u64| {
+                let (network, clock, seen) = (&network, &clock, &seen);
+                async move {
+                    clock.sleep(Duration::from_millis(pause)).await;
+                    let mut stream = network.connect("server:80").await.unwrap();
+                    clock.sleep(Duration::from_secs(1)).await;
+                    assert_eq!(ask(&mut stream, name).await.unwrap(), name);
+                    let seconds = clock.now().duration_since(start).as_secs();
+                    seen.add(format!("{name} {seconds}"));
+                }
+            };
+            tokio::join!(asking("first", 0), asking("second", 1_000));
+        })
+        .unwrap();
+    if !stall_first {
+        world.run_until(after(&world, Duration::from_millis(500)), || false);
+        world.apply(&fault).unwrap();
+    }
+    let healed = after(&world, Duration::from_secs(5));
+    world.run_until(healed, || false);
+    world.heal(&Place::link(stall)).unwrap();
+    world.run_until(after(&world, Duration::from_secs(5)), || log.all().len() == 2);
+    log.all()
+}
+
+#[test]
+fn an_open_connection_stalls_and_a_new_one_works() {
+    let entries = asks_with_a_stall(&Link::between("server", "client"), false);
+    assert_eq!(entries, ["second 2", "first 5"]);
+}
+
+#[test]
+fn the_next_connection_stalls_and_the_one_after_it_works() {
+    let entries = asks_with_a_stall(&Link::one_way("client", "server"), true);
+    assert_eq!(entries, ["second 2", "first 6"]);
+}

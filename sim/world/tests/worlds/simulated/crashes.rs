@@ -1,10 +1,11 @@
 //! Tests of crashes and restarts, and of what is left on the disks.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 
 use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
 use turnstile_events::world::Cause;
-use turnstile_fault::{DiskBehaviour, Fault, Place};
+use turnstile_fault::{CrashPoint, DiskBehaviour, DiskOperation, Fault, Place};
 use turnstile_world::Disk;
 
 use super::*;
@@ -240,6 +241,69 @@ fn a_faulty_disk_refuses_writes_until_it_is_healed() {
     let database = open(&client.disk);
     put(&database, "after", Durability::Immediate).unwrap();
     assert!(has(&database, "before") && !has(&database, "during") && has(&database, "after"));
+}
+
+#[test]
+fn one_operation_of_a_disk_fails_and_the_next_one_works() {
+    let mut world = world(13);
+    let client = add_client(&mut world, "host");
+    let file = client.disk.open("file").unwrap();
+    let second = NonZeroU32::new(2).unwrap();
+    let fails_at = |at| Fault::Disk {
+        host: "host".to_owned(),
+        is: DiskBehaviour::Fails,
+        at: Some(at),
+    };
+    world.apply(&fails_at(DiskOperation::Write(second))).unwrap();
+    let written: Vec<bool> = (0..3).map(|_| file.write(0, b"x").is_ok()).collect();
+    assert_eq!(written, [true, false, true]);
+    world.apply(&fails_at(DiskOperation::Sync(second))).unwrap();
+    file.write(0, b"y").unwrap();
+    let synced: Vec<bool> = (0..3).map(|_| file.sync_data().is_ok()).collect();
+    assert_eq!(synced, [true, false, true]);
+    // A fault that did not happen yet ends with the others.
+    world.apply(&fails_at(DiskOperation::Sync(second))).unwrap();
+    world.heal(&Place::disk("host")).unwrap();
+    assert!((0..3).all(|_| file.sync_data().is_ok()));
+}
+
+#[test]
+fn a_host_crashes_between_two_writes_and_loses_what_it_did_not_sync() {
+    let mut world = world(14);
+    let log = Log::default();
+    let seen = log.clone();
+    world.add_host("server", move |machine| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            let file = machine.disk.open("file").unwrap();
+            if machine.restarts > 0 {
+                let mut bytes = [0; 2];
+                file.read(0, &mut bytes).unwrap();
+                seen.add(String::from_utf8_lossy(&bytes));
+                return;
+            }
+            file.set_len(2).unwrap();
+            file.write(0, b"aa").unwrap();
+            file.sync_data().unwrap();
+            machine.seams.clock.sleep(Duration::from_secs(1)).await;
+            file.write(0, b"b").unwrap();
+            assert!(file.write(1, b"b").is_err());
+            machine.seams.clock.sleep(Duration::from_secs(1)).await;
+            seen.add("must not run");
+        })
+    });
+    world.run_until(after(&world, Duration::from_millis(500)), || false);
+    let crash = Fault::Host {
+        host: "server".to_owned(),
+        power_loss: true,
+        at: Some(CrashPoint::Write(NonZeroU32::MIN)),
+    };
+    world.apply(&crash).unwrap();
+    world.run_until(after(&world, Duration::from_secs(5)), || false);
+    assert_eq!(world.is_up("server"), Ok(false));
+    world.heal(&Place::host("server")).unwrap();
+    world.run_until(after(&world, Duration::from_secs(1)), || false);
+    assert_eq!(log.all(), ["aa"]);
 }
 
 #[test]
