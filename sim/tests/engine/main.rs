@@ -28,6 +28,8 @@ mod fuzz;
 mod limits;
 #[cfg(feature = "selftest")]
 mod mutants;
+#[cfg(feature = "selftest")]
+mod mutate;
 mod secrets;
 mod seeds;
 mod snapshots;
