@@ -55,6 +55,10 @@ fn every_number_and_duration_has_a_limit() {
             "a pause in milliseconds up to 86400000",
         ),
         (
+            "- call: { procedure: x, input: ['<9000000 characters>', '<9000000 characters>'] }",
+            "together they have at most 16777216 characters",
+        ),
+        (
             "- start: { as: a, say: 'tools:1001:a' }",
             "`tools` needs a number of calls from 1 to 1000",
         ),
