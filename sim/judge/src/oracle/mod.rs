@@ -47,6 +47,7 @@ mod runs;
 mod same_badges;
 mod snapshot;
 mod stale_fence;
+mod stream_shape;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
@@ -152,7 +153,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 36] = [
+pub static ORACLES: [Oracle; 37] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -172,6 +173,7 @@ pub static ORACLES: [Oracle; 36] = [
     entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
+    stream_shape::ORACLE,
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,

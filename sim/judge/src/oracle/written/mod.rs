@@ -64,7 +64,7 @@ pub(super) struct Writer {
 }
 
 /// The oracles that only judge traces that show everything.
-const JUDGES_OF_EVERYTHING: [&str; 1] = ["relay-is-exact"];
+const JUDGES_OF_EVERYTHING: [&str; 2] = ["relay-is-exact", "stream-has-its-shape"];
 
 /// The state of one session.
 #[derive(Clone, Default)]
@@ -81,6 +81,8 @@ struct Book {
     imported_ingests: BTreeMap<String, u64>,
     /// An entity that the harness receives twice when it reads the log.
     repeated: Option<String>,
+    /// Whether a wrapper was ready.
+    is_prepared: bool,
 }
 
 impl Writer {
