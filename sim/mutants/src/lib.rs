@@ -8,6 +8,7 @@ mod callbacks;
 mod core_row;
 mod handover;
 mod historic;
+mod late;
 mod queue;
 mod rule;
 mod settlement;
@@ -41,7 +42,11 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
-            _ => hooks.interceptor = self.interceptor(),
+            _ => {
+                if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
+                    hooks.interceptor = self.interceptor();
+                }
+            }
         }
     }
 
@@ -108,7 +113,16 @@ impl Rule {
             | Self::LastSlotExhausts
             | Self::ReplayIsWhole
             | Self::CallbackTargetIsSecret
-            | Self::QueueLimitIsExact => return None,
+            | Self::QueueLimitIsExact
+            | Self::EnqueueRetryIsPrompt
+            | Self::EnqueueRetryWaits
+            | Self::CallbackRetryIsPrompt
+            | Self::CallbackRetryWaits
+            | Self::DrainIsPrompt
+            | Self::DrainWaits
+            | Self::WarmRetryIsPrompt
+            | Self::ColdRetryIsPrompt
+            | Self::CallbackIsPrompt => return None,
         })
     }
 }

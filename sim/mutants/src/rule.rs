@@ -107,6 +107,15 @@ rules! {
         TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
         VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];
         BranchReachesWrapper: "The wrapper is told the branch that was asked", ["R5.27", "R5.72"];
+        EnqueueRetryIsPrompt: "A refused callback job is submitted again after the retry delay, not later", ["R8.20", "R8.21"];
+        EnqueueRetryWaits: "A refused callback job is not submitted again before the retry delay has passed", ["R8.20"];
+        CallbackRetryIsPrompt: "A failed callback request is repeated after its delay, not later", ["R8.30"];
+        CallbackRetryWaits: "A failed callback request is not repeated before its delay has passed", ["R8.30"];
+        DrainIsPrompt: "The head of the queue is delivered a drain delay after its admission, not later", ["R3.14", "R7.8"];
+        DrainWaits: "The head of the queue is not delivered before the drain delay has passed", ["R3.14"];
+        WarmRetryIsPrompt: "A failed delivery in a warm session is repeated after its delay, not later", ["R4.7"];
+        ColdRetryIsPrompt: "A failed delivery in a cold session is repeated after its delay, not later", ["R4.8"];
+        CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
     }
 }
 

@@ -6,6 +6,10 @@ use turnstile_scenarios::{Lapse, Moment, Step};
 
 use super::workload::Saying;
 
+/// Texts in frames of an ingest socket that stand for the last message and for the one before it.
+pub(super) const LAST: &str = "<last>";
+pub(super) const EARLIER: &str = "<earlier>";
+
 /// What goes wrong between two user actions, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Disturbance(pub(super) Vec<Draft>);
@@ -23,6 +27,8 @@ pub(super) enum Draft {
     },
     /// Waits until the last message is in this state.
     Await { is: Moment, within: Lapse },
+    /// Releases the gate of the latest message that has one.
+    Release,
     /// Waits for a callback of the last message, or for its completion if the session has no callback target.
     AwaitCallback { within: Lapse },
 }

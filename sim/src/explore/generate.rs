@@ -7,14 +7,16 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, Session, WrapperBehaviour};
+use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, WrapperBehaviour};
 use turnstile_world::Streams;
 
 use super::disturbance::Disturbance;
 use super::faults;
+use super::imported::imported;
 use super::layout::Layout;
 use super::profile::profile;
 use super::swarm::swarm;
+use super::values::{settings, values as message_values};
 use super::workload;
 use super::wrapper_faults::{latency, misbehaving};
 
@@ -23,6 +25,7 @@ const SWARM: &str = "explore:swarm";
 const PROFILE: &str = "explore:profile";
 const LATENCY: &str = "explore:latency";
 const WORKLOAD: &str = "explore:workload";
+const VALUES: &str = "explore:values";
 const FAULTS: &str = "explore:faults";
 
 /// Generates the scenario of a seed.
@@ -36,7 +39,10 @@ pub fn scenario(seed: u64) -> Scenario {
     let profile = draw(streams, PROFILE, profile());
     let latency = draw(streams, LATENCY, latency());
     let mut workload = Drawer::new(streams, WORKLOAD);
-    let settings = workload.draw(settings());
+    let mut values = Drawer::new(streams, VALUES);
+    let settings = values.draw(settings());
+    let imported = values.draw(imported());
+    let of_messages = values.draw(vec(message_values(), swarm.length));
     let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
     let first = workload.draw(workload::saying(swarm.workload.hang));
     let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
@@ -46,23 +52,26 @@ pub fn scenario(seed: u64) -> Scenario {
         None => Vec::new(),
     };
     let mut layout = Layout::new(&swarm, &settings);
-    if settings.gate == Some(Gate::All)
+    if settings.gate.is_some_and(|gate| gate != Gate::Off)
         && let Some(verdict) = workload.draw(verdict())
     {
         layout.push(misbehaving(verdict));
     }
-    layout.begin(&first);
+    let stored = imported.map(|imported| layout.begin_imported(imported, &first));
+    if stored.is_none() {
+        layout.begin(&first);
+    }
     let mut before: Vec<Vec<Disturbance>> = vec![Vec::new(); acts.len() + 1];
     for (place, disturbance) in disturbances {
         before[place.index(acts.len() + 1)].push(disturbance);
     }
     let last = before.pop().unwrap_or_default();
-    for (disturbances, act) in before.into_iter().zip(&acts) {
+    for ((disturbances, act), values) in before.into_iter().zip(&acts).zip(&of_messages) {
         layout.disturb(disturbances);
-        layout.act(act);
+        layout.act(act, values);
     }
     layout.disturb(last);
-    layout.finish(seed, &profile, latency, settings, receiver)
+    layout.finish(seed, &profile, latency, stored, receiver)
 }
 
 fn draw<S: Strategy>(streams: Streams, label: &str, strategy: S) -> S::Value {
@@ -83,16 +92,6 @@ impl Drawer {
         tree.unwrap_or_else(|reason| panic!("no strategy here rejects what it draws: {reason}"))
             .current()
     }
-}
-
-fn settings() -> impl Strategy<Value = Session> {
-    let callback = prop_oneof![4 => Just(true), 1 => Just(false)];
-    let gate = prop_oneof![6 => Just(None), 4 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
-    (callback, gate).prop_map(|(callback, gate)| Session {
-        callback,
-        gate,
-        ..Session::default()
-    })
 }
 
 /// Generates a wrapper's gate result; `None` is the default behaviour.

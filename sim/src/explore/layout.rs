@@ -2,18 +2,22 @@
 //! exist at that step. Uses no randomness.
 
 mod disturbances;
+mod messages;
 
 use proptest::sample::Index;
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete,
-    Directive, Fault, Finalization, Finalizing, Form, IdMaker, Injection, Interrupt, Label, Lapse, Moment,
-    Open, Prompt, ReadingSpeed, Reply, RequiredProfile, Resume, Scenario, Seam, SendMessage, Session,
-    SessionName, Start, Step, SuccessReply, Surface, Tag, Update, WrapperBehaviour,
+    Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete, Fault,
+    Initiate, Injection, Interrupt, Json, Label, Lapse, Moment, Open, ReadingSpeed, Reply, RequiredProfile,
+    Resume, Scenario, Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Update,
+    WrapperBehaviour,
 };
 
+use self::messages::{Sent, plain};
+use super::imported::Imported;
 use super::swarm::Swarm;
-use super::workload::{Act, ResumeChoice, Saying, TargetChoice, VIEWER};
+use super::values::{Values, trespasses};
+use super::workload::{Act, Opening, ResumeChoice, Saying, TargetChoice, VIEWER};
 use super::wrapper_faults::misbehaving;
 
 /// Path that `updateSession` sets for callbacks.
@@ -30,13 +34,13 @@ const COMMAND: &str = "review";
 /// The steps laid out so far, and the items that later steps can refer to.
 pub(super) struct Layout<'a> {
     swarm: &'a Swarm,
-    /// Whether sessions have a callback target from their start.
-    has_callback: bool,
+    /// The settings of all sessions.
+    settings: &'a Session,
     steps: Vec<At<Step>>,
     /// Created sessions, in order.
     sessions: Vec<SessionName>,
-    /// Labels of messages that can be awaited and repeated, each with its session and prompt.
-    messages: Vec<(Label, SessionName, Prompt)>,
+    /// Messages that can be awaited and repeated.
+    messages: Vec<Sent>,
     /// Gateway tags that are in use and not released.
     tags: Vec<Tag>,
     /// Clients with a stream, and whether it is open.
@@ -46,10 +50,10 @@ pub(super) struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    pub(super) fn new(swarm: &'a Swarm, settings: &Session) -> Self {
+    pub(super) fn new(swarm: &'a Swarm, settings: &'a Session) -> Self {
         Self {
             swarm,
-            has_callback: settings.callback,
+            settings,
             steps: Vec::new(),
             sessions: Vec::new(),
             messages: Vec::new(),
@@ -67,6 +71,25 @@ impl<'a> Layout<'a> {
         self.start(SessionName::default(), saying);
     }
 
+    /// Begins with a session that exists. Returns what is stored, with the label and the prompt of its first message.
+    pub(super) fn begin_imported(&mut self, imported: Imported, saying: &Saying) -> Stored {
+        let session = SessionName::default();
+        self.sessions.push(session.clone());
+        let mut stored = imported.stored;
+        if imported.waits_for_initiation {
+            let (label, prompt) = self.message(&Saying::Echo, &session);
+            stored.initial_message = Some(label.into());
+            let text = prompt.text().into();
+            stored.record.value.0.insert("prompt".to_owned(), text);
+            self.push(Step::Initiate(Initiate::default()));
+        } else {
+            let (label, prompt) = self.message(saying, &session);
+            self.push(Step::Send(plain(label, prompt, &session)));
+        }
+        self.disturb(vec![imported.wrapper]);
+        stored
+    }
+
     fn start(&mut self, session: SessionName, saying: &Saying) {
         let (label, prompt) = self.message(saying, &session);
         self.sessions.push(session.clone());
@@ -80,91 +103,14 @@ impl<'a> Layout<'a> {
         }));
     }
 
-    /// Draws up the label and the prompt of a new message.
-    fn message(&mut self, saying: &Saying, session: &SessionName) -> (Label, Prompt) {
-        let number = self.messages.len() + 1;
-        let label: Label = name(&format!("m{number}"));
-        let directive = match saying {
-            Saying::Echo => Directive::Echo(format!("m{number}")),
-            Saying::Slow { chunks, milliseconds } => Directive::Slow {
-                chunks: *chunks,
-                milliseconds: *milliseconds,
-            },
-            Saying::Idle => Directive::Idle,
-            Saying::Hang => Directive::Hang,
-            Saying::Error => Directive::Error("refused".to_owned()),
-            Saying::Tools { calls } => Directive::Tools {
-                calls: *calls,
-                text: format!("m{number}"),
-            },
-            Saying::Gate => {
-                let tag: Tag = name(&format!("t{number}"));
-                self.tags.push(tag.clone());
-                Directive::Gate(tag)
-            }
-        };
-        let prompt = Prompt::Say(directive);
-        self.messages
-            .push((label.clone(), session.clone(), prompt.clone()));
-        (label, prompt)
-    }
-
-    /// A new message that runs a command, in place of what it would say: its label and its prompt.
-    fn command(&mut self, saying: &Saying, session: &SessionName) -> (Label, Prompt) {
-        let (label, said) = self.message(saying, session);
-        if let Prompt::Say(Directive::Gate(_)) = said {
-            self.tags.pop();
-        }
-        let prompt = Prompt::Command(turnstile_scenarios::Command {
-            name: COMMAND.to_owned(),
-            arguments: None,
-        });
-        if let Some((_, _, said)) = self.messages.last_mut() {
-            said.clone_from(&prompt);
-        }
-        (label, prompt)
-    }
-
     /// Resolves a session: an existing one, or the next one if more are allowed.
     fn session(&self, index: Index) -> SessionName {
         index.get(&self.sessions).clone()
     }
 
-    pub(super) fn act(&mut self, act: &Act) {
+    pub(super) fn act(&mut self, act: &Act, values: &Values) {
         match act {
-            Act::Send {
-                session,
-                saying,
-                by_viewer,
-                id_by_server,
-                on_other_surface,
-                is_command,
-            } => {
-                let which = session.index(self.swarm.sessions);
-                if which >= self.sessions.len() {
-                    let next = format!("s{}", self.sessions.len() + 1);
-                    return self.start(name(&next), saying);
-                }
-                let session = self.sessions[which].clone();
-                let surface = self.surface(*on_other_surface);
-                let is_legacy = surface.unwrap_or(self.swarm.surface) == Surface::Legacy;
-                let (label, prompt) = match *is_command && is_legacy {
-                    true => self.command(saying, &session),
-                    false => self.message(saying, &session),
-                };
-                let client = self.sender(*by_viewer);
-                let id = match id_by_server {
-                    true => IdMaker::Server,
-                    false => IdMaker::Client,
-                };
-                self.push(Step::Send(SendMessage {
-                    form: matches!(prompt, Prompt::Command(_)).then(|| Form::Payload.into()),
-                    client: client.into(),
-                    id,
-                    surface: surface.map(At::from),
-                    ..plain(label, prompt, &session)
-                }));
-            }
+            Act::Send(send) => self.send(send, values),
             Act::Burst { session, count } => self.burst(&self.session(*session), *count),
             Act::BurstWhileFinalizing {
                 session,
@@ -187,17 +133,18 @@ impl<'a> Layout<'a> {
                 }));
             }
             Act::Update { session, target } => self.update(*session, target),
-            Act::Stream {
+            Act::Stream(open) => self.stream(open),
+            Act::Trespass {
                 session,
-                by_viewer,
-                from,
-                reads_slowly,
-            } => self.stream(*session, *by_viewer, from, *reads_slowly),
+                which,
+                caller,
+            } => self.trespass(*session, *which, *caller),
+            Act::FallBehind { session, babble } => self.fall_behind(*session, *babble),
             Act::Query { session, which } => self.query(*session, *which),
             Act::Release(which) => self.release(*which),
             Act::Wait(lapse) => self.push(Step::Wait(*lapse)),
             Act::Sync { message, is, within } => {
-                let (label, ..) = message.get(&self.messages).clone();
+                let label = message.get(&self.messages).label.clone();
                 self.push(await_message(label, *is, *within));
             }
             Act::Delete { session, times } => {
@@ -210,50 +157,6 @@ impl<'a> Layout<'a> {
                 }
             }
         }
-    }
-
-    /// Sends several messages at once.
-    fn burst(&mut self, session: &SessionName, count: usize) {
-        for _ in 0..count {
-            let (label, prompt) = self.message(&Saying::Echo, session);
-            self.push(Step::Send(plain(label, prompt, session)));
-        }
-    }
-
-    /// Sends a message after which the wrapper commits for this long, and waits for the end of its turn.
-    fn finalize(&mut self, session: &SessionName, takes: Lapse) {
-        self.push(misbehaving(WrapperBehaviour {
-            finalize: Some(Finalizing {
-                takes,
-                ..Finalizing::default()
-            }),
-            ..WrapperBehaviour::default()
-        }));
-        let (label, prompt) = self.message(&Saying::Echo, session);
-        self.push(Step::Send(SendMessage {
-            finalization: Some(Finalization {
-                auto_commit: Some(true),
-                ..Finalization::default()
-            }),
-            ..plain(label.clone(), prompt, session)
-        }));
-        self.push(await_message(label, Moment::Completed, TURN));
-    }
-
-    /// Sends an earlier message again, under a label of its own.
-    fn repeat(&mut self, message: Index, on_other_surface: bool) {
-        let (label, session, prompt) = message.get(&self.messages).clone();
-        let again: Label = name(&format!("r{}", self.steps.len()));
-        let surface = match prompt {
-            // Only the legacy surface supports this.
-            Prompt::Command(_) => Some(Surface::Legacy),
-            _ => self.surface(on_other_surface),
-        };
-        self.push(Step::Send(SendMessage {
-            repeat: Some(label.into()),
-            surface: surface.map(At::from),
-            ..plain(again, prompt, &session)
-        }));
     }
 
     fn update(&mut self, session: Index, target: &TargetChoice) {
@@ -281,21 +184,63 @@ impl<'a> Layout<'a> {
     }
 
     fn query(&mut self, session: Index, which: Index) {
-        let session = self.session(session).into();
+        let procedure = *which.get(&QUERIES);
+        let session = self.session(session);
+        self.call(procedure, None, Caller::Owner, session);
+    }
+
+    /// A request that the server must refuse, or that must change nothing.
+    fn trespass(&mut self, session: Index, which: Index, caller: Caller) {
+        let trespasses = trespasses();
+        let (procedure, input) = which.get(&trespasses);
+        let session = self.session(session);
+        self.call(procedure, Some(input.clone()), caller, session);
+    }
+
+    fn call(&mut self, procedure: &str, input: Option<Json>, by: Caller, session: SessionName) {
         self.push(Step::Call(Call {
-            procedure: (*which.get(&QUERIES)).to_owned(),
-            input: None,
+            procedure: procedure.to_owned(),
+            input: input.map(At::from),
             body: None,
-            by: Caller::default(),
+            by,
             method: None,
-            session,
+            session: session.into(),
             client: At::default(),
             reply: CallReply::default(),
         }));
     }
 
-    fn stream(&mut self, session: Index, by_viewer: bool, from: &ResumeChoice, reads_slowly: bool) {
-        let client = if by_viewer {
+    fn fall_behind(&mut self, session: Index, babble: u32) {
+        if self
+            .streams
+            .iter()
+            .any(|(name, is_open)| **name == *VIEWER && *is_open)
+        {
+            self.push(Step::Close(Close {
+                client: viewer().into(),
+            }));
+        }
+        self.streams.retain(|(name, _)| **name != *VIEWER);
+        self.stream(&Opening {
+            session,
+            by_viewer: true,
+            from: ResumeChoice::Start,
+            reads_slowly: true,
+            event_types: &[],
+            since: None,
+            until: None,
+        });
+        self.push(misbehaving(WrapperBehaviour {
+            babble,
+            ..WrapperBehaviour::default()
+        }));
+        let session = self.session(session);
+        let (label, prompt) = self.message(&Saying::Echo, &session);
+        self.push(Step::Send(plain(label, prompt, &session)));
+    }
+
+    fn stream(&mut self, opening: &Opening) {
+        let client = if opening.by_viewer {
             viewer()
         } else {
             ClientName::default()
@@ -312,22 +257,26 @@ impl<'a> Layout<'a> {
         } else {
             self.streams.push((client.clone(), true));
         }
-        let from = match from {
+        let from = match opening.from {
             ResumeChoice::Last if was_open => Resume::Last,
             ResumeChoice::Start | ResumeChoice::Last => Resume::Start,
             ResumeChoice::Live => Resume::None,
             ResumeChoice::Future => Resume::After(FUTURE_EVENT),
         };
-        let session = self.session(session).into();
+        let session = self.session(opening.session).into();
         self.push(Step::Open(Open {
             client: client.into(),
             session,
             from,
-            event_types: Vec::new(),
+            event_types: opening
+                .event_types
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
             executions: Vec::new(),
-            since: None,
-            until: None,
-            reads: if reads_slowly {
+            since: opening.since,
+            until: opening.until,
+            reads: if opening.reads_slowly {
                 ReadingSpeed::Slowly
             } else {
                 ReadingSpeed::Eagerly
@@ -354,30 +303,12 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Lets every prompt that is sent request an auto-commit. A repeat must have the intent of its message (R3.9).
-    fn commit_after_turns(&mut self) {
-        let mut committed: Vec<Label> = Vec::new();
-        for step in &mut self.steps {
-            let Step::Send(send) = &mut step.value else {
-                continue;
-            };
-            let commits = match &send.repeat {
-                Some(repeated) => committed.contains(&repeated.value),
-                None => matches!(send.prompt, Prompt::Say(_)),
-            };
-            if commits {
-                committed.push(send.label.value.clone());
-                send.finalization.get_or_insert_default().auto_commit = Some(true);
-            }
-        }
-    }
-
     pub(super) fn finish(
         mut self,
         seed: u64,
         profile: &Profile,
         latency: Lapse,
-        session: Session,
+        stored: Option<Stored>,
         receiver: Vec<Answer>,
     ) -> Scenario {
         for tag in std::mem::take(&mut self.tags) {
@@ -395,7 +326,10 @@ impl<'a> Layout<'a> {
             tolerant: true,
             profile: RequiredProfile::differing(profile),
             latency: Some(latency).filter(|latency| !latency.is_zero()),
-            session,
+            session: Session {
+                stored,
+                ..self.settings.clone()
+            },
             receiver,
             steps: self.steps,
             expect: Vec::new(),
@@ -414,23 +348,6 @@ fn await_message(label: Label, is: Moment, within: Lapse) -> Step {
     let of = label.into();
     let condition = Condition::Message { of, is };
     Step::Await(Await { condition, within })
-}
-
-/// A message with default settings.
-fn plain(label: Label, prompt: Prompt, session: &SessionName) -> SendMessage {
-    SendMessage {
-        label: label.into(),
-        prompt,
-        repeat: None,
-        model: None,
-        finalization: None,
-        session: session.clone().into(),
-        client: At::default(),
-        id: IdMaker::default(),
-        surface: None,
-        form: None,
-        reply: Reply::default(),
-    }
 }
 
 /// The seam of a generated scenario: the one of its first fault.

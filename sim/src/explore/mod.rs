@@ -5,6 +5,8 @@
 //! | `generate` | the scenario of a seed |
 //! | `swarm` | the operations and faults of a seed, with their rates |
 //! | `profile` | the server's retry delays and limits |
+//! | `values` | values of sessions and messages |
+//! | `imported` | sessions of an older service |
 //! | `workload` | what users do |
 //! | `disturbance` | what goes wrong between two user actions, as drafts of steps |
 //! | `faults` | faults, and the budget that keeps runs recoverable |
@@ -23,6 +25,7 @@ mod cluster;
 mod disturbance;
 mod faults;
 mod generate;
+mod imported;
 mod junit;
 mod layout;
 mod profile;
@@ -33,6 +36,7 @@ mod situations;
 mod swarm;
 mod terminal;
 mod times;
+mod values;
 mod workload;
 mod wrapper_faults;
 

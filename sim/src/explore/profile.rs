@@ -40,7 +40,7 @@ fn retry_delays() -> impl Strategy<Value = Vec<Duration>> {
 fn limits() -> impl Strategy<Value = (usize, usize)> {
     let protocol = Profile::default();
     prop_oneof![
-        5 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes)),
+        3 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes)),
         1 => (prop_oneof![Just(8_usize), Just(32)], prop_oneof![Just(1_024_usize), Just(8_192)]),
     ]
 }

@@ -148,13 +148,17 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
         if self.try_out(candidate) {
             return;
         }
-        let changes: [fn(&mut Scenario); 6] = [
+        let changes: [fn(&mut Scenario); 10] = [
             |scenario| scenario.profile = RequiredProfile::default(),
             |scenario| scenario.latency = None,
             |scenario| scenario.expect.clear(),
             |scenario| scenario.receiver.clear(),
             |scenario| scenario.session.gate = None,
             |scenario| scenario.session.callback = false,
+            |scenario| scenario.session.branch = None,
+            |scenario| scenario.session.mode = Session::default().mode,
+            |scenario| scenario.session.model = Session::default().model,
+            |scenario| scenario.session.stored = None,
         ];
         for change in changes {
             let mut candidate = self.best.clone();

@@ -1,4 +1,9 @@
 //! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
+//!
+//! Those around a deadline are in `deadlines`, those with contradictory words in `evidence`.
+
+mod deadlines;
+mod evidence;
 
 use std::time::Duration;
 
@@ -8,8 +13,8 @@ use serde_json::json;
 use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Completion, ConnectionEnd, CrashPoint, Failure, Fault, Fence, Finalizing, JobBehaviour, Lapse, Link,
-    Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
+    Completion, ConnectionEnd, CrashPoint, Credentials, Failure, Fault, Fence, Finalizing, JobBehaviour,
+    Lapse, Link, Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
 };
 
 use super::disturbance::{Disturbance, Draft};
@@ -18,8 +23,8 @@ use super::times::{between, moment};
 use super::workload::Saying;
 use super::wrapper_faults::{impostor_opens, impostor_sends, misbehaving};
 
-/// How long to wait for the acceptance of a message.
-const ACCEPTANCE: Lapse = Lapse::from_secs(20);
+/// How long to wait for the acceptance or the end of a short turn.
+const TURN: Lapse = Lapse::from_secs(20);
 /// How long to wait for a callback.
 const CALLBACK: Lapse = Lapse::from_secs(20);
 /// The longest list of retry delays that a situation waits for.
@@ -31,9 +36,13 @@ pub(super) fn situation(
     profile: &Profile,
 ) -> Option<impl Strategy<Value = Disturbance> + use<>> {
     let kinds = [
-        (rates.reset, lost_in_turn().boxed()),
+        (3 * rates.reset, lost_in_turn().boxed()),
         (rates.wrapper_start, interrupted_in_delivery().boxed()),
-        (rates.situation, stuck_turn().boxed()),
+        (rates.situation, deadlines::stuck_turn().boxed()),
+        (rates.situation, deadlines::delivery_across(profile).boxed()),
+        (rates.situation, evidence::outlived_run().boxed()),
+        (rates.situation, evidence::contradiction().boxed()),
+        (rates.situation, overflowing_buffer().boxed()),
         (rates.situation, output_after_idle().boxed()),
         (rates.situation, crash_at_exhaustion(profile).boxed()),
         (rates.situation, long_answer().boxed()),
@@ -46,11 +55,9 @@ fn wait(lapse: Lapse) -> Draft {
     Step::Wait(lapse).into()
 }
 
-fn awaits_acceptance() -> Draft {
-    Draft::Await {
-        is: Moment::Sent,
-        within: ACCEPTANCE,
-    }
+/// Waits for the first steps of a turn without faults.
+fn awaits(is: Moment) -> Draft {
+    Draft::Await { is, within: TURN }
 }
 
 /// A connection that is lost and restored within the grace, close to a deadline of its turn.
@@ -58,7 +65,7 @@ fn lost_in_turn() -> impl Strategy<Value = Disturbance> {
     // Around the ping and its pong, or the limit of silence.
     let hold = prop_oneof![5 => between(55_000, 95_000), 1 => between(290_000, 299_900)];
     (hold, between(1_000, 9_500), any::<bool>()).prop_map(|(hold, away, is_deaf)| {
-        let mut drafts = vec![Draft::send(Saying::Gate), awaits_acceptance()];
+        let mut drafts = vec![Draft::send(Saying::Gate), awaits(Moment::Sent)];
         if is_deaf {
             let lost = Fault::black_hole(&Link::one_way(SERVER, WRAPPER));
             drafts.push(Step::fault(lost, Some(Lapse::from(*hold + *away))).into());
@@ -100,29 +107,6 @@ fn interrupted_in_delivery() -> impl Strategy<Value = Disturbance> {
     })
 }
 
-/// A turn that sends only heartbeats until a deadline of it has passed: the pong, or the limit of silence.
-fn stuck_turn() -> impl Strategy<Value = Disturbance> {
-    let deaf = (Just(true), between(95_000, 125_000));
-    let answering = (
-        Just(false),
-        prop_oneof![1 => between(95_000, 125_000), 2 => between(303_000, 330_000)],
-    );
-    (between(5_000, 55_000), prop_oneof![1 => deaf, 3 => answering]).prop_map(|(heartbeat, (deaf, hold))| {
-        let behaviour = WrapperBehaviour {
-            heartbeat: Some(heartbeat),
-            deaf,
-            ..WrapperBehaviour::default()
-        };
-        Disturbance(vec![
-            misbehaving(behaviour).into(),
-            Draft::send(Saying::Gate),
-            awaits_acceptance(),
-            wait(hold),
-            misbehaving(WrapperBehaviour::default()).into(),
-        ])
-    })
-}
-
 /// Output after the last idle of a turn without an answer, and then silence until the reconciliation is due.
 fn output_after_idle() -> impl Strategy<Value = Disturbance> {
     let of_wrapper = between(1_000, 13_000).prop_map(Some);
@@ -146,7 +130,7 @@ fn output_after_idle() -> impl Strategy<Value = Disturbance> {
                 saying: Saying::Echo,
                 commits: takes.is_some(),
             },
-            awaits_acceptance(),
+            awaits(Moment::Sent),
         ];
         if let Some(takes) = takes {
             drafts.push(wait(takes));
@@ -155,7 +139,7 @@ fn output_after_idle() -> impl Strategy<Value = Disturbance> {
                 "partID": "prt_a", "field": "text", "delta": "more"}});
             drafts.extend([
                 wait(pause),
-                impostor_opens(Fence::Current).into(),
+                impostor_opens(Credentials::Fence(Fence::Current)).into(),
                 impostor_sends("kilocode", delta).into(),
             ]);
         }
@@ -220,6 +204,29 @@ fn long_answer() -> impl Strategy<Value = Disturbance> {
             misbehaving(behaviour).into(),
             Draft::send(Saying::Echo),
             Draft::AwaitCallback { within: CALLBACK },
+            misbehaving(WrapperBehaviour::default()).into(),
+        ])
+    })
+}
+
+/// More events than the wrapper buffers, while its ingest is lost and comes back within the grace.
+fn overflowing_buffer() -> impl Strategy<Value = Disturbance> {
+    // Around the capacity of the buffer (R11.29).
+    (980..=1_030_u32, between(3_000, 9_000)).prop_map(|(babble, away)| {
+        let behaviour = WrapperBehaviour {
+            babble,
+            ..WrapperBehaviour::default()
+        };
+        Disturbance(vec![
+            Draft::send(Saying::Gate),
+            awaits(Moment::Sent),
+            misbehaving(behaviour).into(),
+            Draft::send(Saying::Echo),
+            awaits(Moment::Sent),
+            Step::fault(Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset), None).into(),
+            Step::fault(Fault::cut(&Link::between(WRAPPER, SERVER)), Some(away)).into(),
+            Draft::Release,
+            wait(away),
             misbehaving(WrapperBehaviour::default()).into(),
         ])
     })

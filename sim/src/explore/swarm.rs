@@ -36,6 +36,7 @@ pub(super) struct WorkloadRates {
     pub update: Rate,
     pub stream: Rate,
     pub query: Rate,
+    pub trespass: Rate,
     pub release: Rate,
     pub wait: Rate,
     pub sync: Rate,
@@ -94,10 +95,10 @@ pub(super) fn swarm() -> impl Strategy<Value = Swarm> {
 
 fn workload() -> impl Strategy<Value = WorkloadRates> {
     let first = (rate(), rate(), rate(), rate(), rate(), rate());
-    let second = (rate(), rate(), rate(), rate(), rate(), rate());
+    let second = (rate(), rate(), rate(), rate(), rate(), rate(), rate());
     (first, second).prop_map(|(first, second)| {
         let (repeat, interrupt, update, stream, query, release) = first;
-        let (wait, sync, delete, hang, other_surface, burst) = second;
+        let (wait, sync, delete, hang, other_surface, burst, trespass) = second;
         WorkloadRates {
             // Never 0, so that every seed has messages and time for them.
             send: 6,
@@ -106,7 +107,8 @@ fn workload() -> impl Strategy<Value = WorkloadRates> {
             interrupt,
             update: update.min(1),
             stream,
-            query: query.min(1),
+            query: query.min(3),
+            trespass: trespass.min(1),
             release: release + 1,
             wait: wait + 1,
             sync: sync * 2,

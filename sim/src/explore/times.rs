@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use turnstile_scenarios::Lapse;
 
 /// Deadlines in seconds (protocol §4, §5, §7, §8).
-const DEADLINES_S: [u64; 9] = [1, 2, 4, 10, 15, 30, 60, 90, 300];
+const DEADLINES_S: [u64; 10] = [1, 2, 4, 10, 15, 30, 60, 90, 120, 300];
 /// Maximum distance from a deadline.
 const AROUND_MS: u64 = 300;
 
@@ -17,7 +17,9 @@ pub(super) fn between(shortest: u64, longest: u64) -> impl Strategy<Value = Laps
 
 /// A duration close to a deadline.
 fn around_a_deadline() -> impl Strategy<Value = Lapse> {
-    (0..DEADLINES_S.len(), 0..=2 * AROUND_MS).prop_map(|(which, offset)| {
+    // Exactly at the deadline, two things happen at the same instant.
+    let offset = prop_oneof![1 => Just(AROUND_MS), 4 => 0..=2 * AROUND_MS];
+    (0..DEADLINES_S.len(), offset).prop_map(|(which, offset)| {
         let milliseconds = DEADLINES_S[which] * 1000 + offset - AROUND_MS;
         Lapse::from(Duration::from_millis(milliseconds))
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::Union;
-use turnstile_scenarios::{Lapse, Moment};
+use turnstile_scenarios::{Caller, Lapse, Moment};
 
 use super::swarm::{Rate, WorkloadRates};
 use super::times::{between, moment};
@@ -16,18 +16,19 @@ pub(super) const VIEWER: &str = "viewer";
 /// Maximum number of messages in a burst, above the queue limit (protocol §3).
 const LARGEST_BURST: usize = 12;
 
+/// Types of events that some streams are limited to.
+const MESSAGE_EVENTS: [&str; 3] = [
+    "cloud.message.queued",
+    "cloud.message.completed",
+    "cloud.message.failed",
+];
+const WRAPPER_EVENTS: [&str; 2] = ["kilocode", "complete"];
+
 /// A user action.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     /// Sends a message. The first message of a session creates it.
-    Send {
-        session: Index,
-        saying: Saying,
-        by_viewer: bool,
-        id_by_server: bool,
-        on_other_surface: bool,
-        is_command: bool,
-    },
+    Send(Sending),
     /// Sends several messages at once, so that they queue up and may exceed the limit.
     Burst {
         session: Index,
@@ -51,15 +52,21 @@ pub(super) enum Act {
         target: TargetChoice,
     },
     /// Opens a client's stream, or closes it if it is open.
-    Stream {
+    Stream(Opening),
+    /// Opens the viewer's stream, which it reads slowly, and has the wrapper send many events.
+    FallBehind {
         session: Index,
-        by_viewer: bool,
-        from: ResumeChoice,
-        reads_slowly: bool,
+        babble: u32,
     },
     Query {
         session: Index,
         which: Index,
+    },
+    /// Calls a procedure without the right to it.
+    Trespass {
+        session: Index,
+        which: Index,
+        caller: Caller,
     },
     Release(Index),
     Wait(Lapse),
@@ -74,6 +81,29 @@ pub(super) enum Act {
         session: Index,
         times: u32,
     },
+}
+
+/// A message, or the first message of a further session.
+#[derive(Debug, Clone)]
+pub(super) struct Sending {
+    pub(super) session: Index,
+    pub(super) saying: Saying,
+    pub(super) by_viewer: bool,
+    pub(super) id_by_server: bool,
+    pub(super) on_other_surface: bool,
+    pub(super) is_command: bool,
+}
+
+/// The parameters of a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    pub(super) session: Index,
+    pub(super) by_viewer: bool,
+    pub(super) from: ResumeChoice,
+    pub(super) reads_slowly: bool,
+    pub(super) event_types: &'static [&'static str],
+    pub(super) since: Option<Lapse>,
+    pub(super) until: Option<Lapse>,
 }
 
 /// The directive of a message to the gateway.
@@ -92,6 +122,8 @@ pub(super) enum Saying {
     Tools {
         calls: u32,
     },
+    /// No directive.
+    Plain,
 }
 
 /// The new callback target.
@@ -120,7 +152,7 @@ pub(super) enum ResumeChoice {
 /// Generates an action of the kinds with a rate above 0.
 pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
     let any_index = any::<Index>;
-    let kinds: [(Rate, BoxedStrategy<Act>); 12] = [
+    let kinds: [(Rate, BoxedStrategy<Act>); 14] = [
         (rates.send, send(rates).boxed()),
         (
             rates.burst,
@@ -156,9 +188,25 @@ pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
         ),
         (rates.stream, stream().boxed()),
         (
+            rates.stream.min(1),
+            (any_index(), 20..=60_u32)
+                .prop_map(|(session, babble)| Act::FallBehind { session, babble })
+                .boxed(),
+        ),
+        (
             rates.query,
             (any_index(), any_index())
                 .prop_map(|(session, which)| Act::Query { session, which })
+                .boxed(),
+        ),
+        (
+            rates.trespass,
+            (any_index(), any_index(), trespasser())
+                .prop_map(|(session, which, caller)| Act::Trespass {
+                    session,
+                    which,
+                    caller,
+                })
                 .boxed(),
         ),
         (rates.release, any_index().prop_map(Act::Release).boxed()),
@@ -184,13 +232,15 @@ fn send(rates: &WorkloadRates) -> impl Strategy<Value = Act> + use<> {
         rarely(1),
     );
     (any::<Index>(), saying, flags).prop_map(
-        |(session, saying, (by_viewer, id_by_server, on_other_surface, is_command))| Act::Send {
-            session,
-            saying,
-            by_viewer,
-            id_by_server,
-            on_other_surface,
-            is_command,
+        |(session, saying, (by_viewer, id_by_server, on_other_surface, is_command))| {
+            Act::Send(Sending {
+                session,
+                saying,
+                by_viewer,
+                id_by_server,
+                on_other_surface,
+                is_command,
+            })
         },
     )
 }
@@ -209,6 +259,7 @@ pub(super) fn saying(hang: Rate) -> impl Strategy<Value = Saying> {
         (1, Just(Saying::Idle).boxed()),
         (1, Just(Saying::Error).boxed()),
         (2, (1..=3_u32).prop_map(|calls| Saying::Tools { calls }).boxed()),
+        (1, Just(Saying::Plain).boxed()),
     ];
     if hang > 0 {
         kinds.push((2, Just(Saying::Hang).boxed()));
@@ -238,15 +289,45 @@ fn stream() -> impl Strategy<Value = Act> {
         1 => Just(ResumeChoice::Live),
         1 => Just(ResumeChoice::Future),
     ];
-    let reads_slowly = prop_oneof![9 => Just(false), 1 => Just(true)];
-    (any::<Index>(), any::<bool>(), from, reads_slowly).prop_map(
-        |(session, by_viewer, from, reads_slowly)| Act::Stream {
-            session,
-            by_viewer,
-            from,
-            reads_slowly,
-        },
+    let reads_slowly = prop_oneof![7 => Just(false), 1 => Just(true)];
+    let event_types =
+        prop_oneof![7 => Just(&[][..]), 1 => Just(&MESSAGE_EVENTS[..]), 1 => Just(&WRAPPER_EVENTS[..])];
+    let since_until = (time(), time());
+    (
+        any::<Index>(),
+        any::<bool>(),
+        from,
+        reads_slowly,
+        event_types,
+        since_until,
     )
+        .prop_map(
+            |(session, by_viewer, from, reads_slowly, event_types, (since, until))| {
+                Act::Stream(Opening {
+                    session,
+                    by_viewer,
+                    from,
+                    reads_slowly,
+                    event_types,
+                    since,
+                    until,
+                })
+            },
+        )
+}
+
+/// Generates a limit of a stream's time, seldom.
+fn time() -> impl Strategy<Value = Option<Lapse>> {
+    proptest::option::weighted(0.1, between(500, 60_000))
+}
+
+/// Generates a caller without a right.
+fn trespasser() -> impl Strategy<Value = Caller> {
+    prop_oneof![
+        3 => Just(Caller::Stranger),
+        1 => Just(Caller::Nobody),
+        1 => Just(Caller::Latecomer),
+    ]
 }
 
 fn sync() -> impl Strategy<Value = Act> {

@@ -134,14 +134,15 @@ fn wrong_events() -> impl Strategy<Value = WrapperBehaviour> {
         proptest::option::of(prop_oneof![Just(GateVerdict::Pass), Just(GateVerdict::Fail)]),
         prop_oneof![3 => Just(false), 1 => Just(true)],
         proptest::option::of(0..=2_i32),
+        proptest::option::of(1..=9_u32),
         any::<bool>(),
     );
-    let complete = complete.prop_map(|(gate, never, exit_code, stays)| WrapperBehaviour {
+    let complete = complete.prop_map(|(gate, never, exit_code, branch, stays)| WrapperBehaviour {
         complete: Some(Completion {
             gate,
             never,
             exit_code,
-            branch: None,
+            branch: branch.map(|number| format!("branch-{number}")),
             stays,
         }),
         ..WrapperBehaviour::default()
@@ -226,10 +227,10 @@ pub(super) fn misbehaving(behaviour: WrapperBehaviour) -> Step {
 }
 
 /// Opens an impostor's ingest socket.
-pub(super) fn impostor_opens(fence: Fence) -> Step {
+pub(super) fn impostor_opens(credentials: Credentials) -> Step {
     Step::Ingest(Ingest::Open {
         name: impostor(),
-        credentials: Credentials::Fence(fence),
+        credentials,
         reply: Reply::default(),
     })
 }
@@ -244,6 +245,12 @@ pub(super) fn impostor_sends(event: &str, data: serde_json::Value) -> Step {
             data: data.into(),
         },
     })
+}
+
+/// Closes the impostor's socket that was opened last.
+pub(super) fn impostor_closes(code: u16) -> Step {
+    let name = impostor();
+    Step::Ingest(Ingest::Close { name, code })
 }
 
 /// The name of an impostor's socket, which the layout replaces by a unique one.
@@ -261,7 +268,10 @@ pub(super) fn intruder() -> impl Strategy<Value = Disturbance> {
     ];
     let within = proptest::option::of(between(1_000, 20_000));
     (fence, words, within).prop_map(|(fence, (event, data), within)| {
-        let intrusion = Disturbance::at_any_time([impostor_opens(fence), impostor_sends(event, data)]);
+        let intrusion = Disturbance::at_any_time([
+            impostor_opens(Credentials::Fence(fence)),
+            impostor_sends(event, data),
+        ]);
         match within {
             Some(within) => intrusion.after_work(within),
             None => intrusion,

@@ -42,12 +42,20 @@ impl LabelledFinding {
         }
     }
 
-    /// The findings of a verdict, in order of time.
+    /// The violations of a verdict, in order of time.
     pub(crate) fn all(verdict: &Verdict) -> impl Iterator<Item = Self> {
         verdict
             .findings
             .iter()
             .map(|finding| Self::of(finding, &verdict.labels))
+    }
+
+    /// The warnings of a verdict, in order of time.
+    pub(crate) fn warnings(verdict: &Verdict) -> impl Iterator<Item = Self> {
+        verdict
+            .warnings
+            .iter()
+            .map(|warning| Self::of(warning, &verdict.labels))
     }
 
     /// The violated rules of the protocol, to follow the name of the rule: ` (R9.21, R9.69)`; empty without any.
@@ -57,6 +65,11 @@ impl LabelledFinding {
         }
         let ids: Vec<String> = self.protocol.iter().map(ToString::to_string).collect();
         format!(" ({})", ids.join(", "))
+    }
+
+    /// The rule with the violated rules of the protocol, the time, and the affected message.
+    pub fn headline(&self) -> String {
+        format!("{}{} {}", self.rule, self.violated(), self.place())
     }
 
     /// The time, and the affected message.

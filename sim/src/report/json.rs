@@ -13,7 +13,6 @@ use turnstile_scenarios::{Entry, Seam, Surface};
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
-use crate::script::Verdict;
 use crate::suite::{self, Played};
 
 /// The version of the format.
@@ -100,6 +99,9 @@ pub struct PlayReport {
     pub replay: String,
     /// The findings, in order of time.
     pub findings: Vec<FindingReport>,
+    /// The warnings, in order of time: what a live server did a little too late. Absent without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<FindingReport>,
     /// The error of the harness; null otherwise.
     pub error: Option<String>,
 }
@@ -202,9 +204,10 @@ impl PlayReport {
     fn of(played: &Played, replay: &str) -> Self {
         let entry = played.play.entry;
         let verdict = played.verdict.as_ref().ok();
-        let findings = verdict
-            .map(|verdict| findings(verdict, replay))
-            .unwrap_or_default();
+        let reports =
+            |found: Vec<LabelledFinding>| found.into_iter().map(|found| report(found, replay)).collect();
+        let findings = verdict.into_iter().flat_map(LabelledFinding::all);
+        let warnings = verdict.into_iter().flat_map(LabelledFinding::warnings);
         Self {
             id: entry.id.clone(),
             title: entry.scenario.title.clone(),
@@ -217,14 +220,15 @@ impl PlayReport {
             elapsed_us: verdict.map(|verdict| microseconds(verdict.elapsed)),
             wall_us: microseconds(played.wall),
             replay: replay.to_owned(),
-            findings,
+            findings: reports(findings.collect()),
+            warnings: reports(warnings.collect()),
             error: played.verdict.as_ref().err().map(ToString::to_string),
         }
     }
 }
 
-fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
-    let findings = LabelledFinding::all(verdict).map(|finding| FindingReport {
+fn report(finding: LabelledFinding, replay: &str) -> FindingReport {
+    FindingReport {
         rule: finding.rule,
         protocol: finding.protocol,
         at_us: microseconds(finding.at),
@@ -234,8 +238,7 @@ fn findings(verdict: &Verdict, replay: &str) -> Vec<FindingReport> {
         }),
         text: finding.text,
         replay: replay.to_owned(),
-    });
-    findings.collect()
+    }
 }
 
 /// Exact for any run shorter than half a million years.
@@ -246,7 +249,7 @@ fn microseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, failed, played};
+    use crate::report::played::{add, entry, failed, played, warned};
 
     fn written() -> String {
         let good = entry(
@@ -269,6 +272,19 @@ mod tests {
         let written = Box::new(report).write(&mut out);
         written.expect("memory can be written to");
         String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn warnings_are_listed_apart_from_findings() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let mut report = JsonReport::default();
+        add(&mut report, warned(&good, 0), "again");
+        let play = &report.plays[0];
+        assert_eq!((play.outcome, play.findings.len()), (Outcome::Passed, 0));
+        assert_eq!(
+            play.warnings[0].text,
+            "it came at 2.100000 s, 0.100000 s too late"
+        );
     }
 
     /// A report without digests and ids, which change with any change of the server.

@@ -1,6 +1,6 @@
 //! The JUnit report for CI systems: a test suite for each seam, a test case for each play.
 //!
-//! A play with findings is a failure that lists all of them. A failure of the harness is an error, because it is not a
+//! A play with findings is a failure that lists all of them. Warnings are properties of a case, whatever its status. A failure of the harness is an error, because it is not a
 //! verdict on the server. Times are wall times of this machine.
 
 use std::collections::BTreeMap;
@@ -59,6 +59,10 @@ impl JunitReport {
         case.set_classname(name_of(seam)).set_time(played.wall);
         case.add_property(("title", entry.scenario.title.as_str()));
         case.add_property(("replay", replay));
+        for warning in played.verdict.iter().flat_map(LabelledFinding::warnings) {
+            let text = format!("{}: {}", warning.headline(), warning.text);
+            case.add_property(("warning", &*text));
+        }
         if let Outcome::Failed(verdict) = played.outcome() {
             let tail = verdict.tail(self.trace_lines);
             if !tail.is_empty() {
@@ -153,7 +157,7 @@ pub(crate) fn failure(findings: &[LabelledFinding], more: &str) -> TestCaseStatu
     let mut description = String::new();
     for (index, finding) in findings.iter().enumerate() {
         let LabelledFinding { rule, text, .. } = finding;
-        let headline = format!("{rule}{} {}", finding.violated(), finding.place());
+        let headline = finding.headline();
         if index == 0 {
             status.set_type(rule).set_message(format!("{headline}: {text}"));
         }
@@ -171,7 +175,7 @@ pub(crate) fn replay_line(replay: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, failed, played};
+    use crate::report::played::{add, entry, failed, played, warned};
 
     fn written(report: JunitReport) -> String {
         let mut out = Vec::new();
@@ -230,6 +234,22 @@ mod tests {
             </testsuite>
         </testsuites>
         "#);
+    }
+
+    #[test]
+    fn a_warning_is_a_property_of_a_case_that_passes() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let mut report = JunitReport::new(0);
+        add(&mut report, warned(&good, 0), "again");
+        let report = Report::deserialize_from_str(&written(report)).expect("it is JUnit's XML");
+        assert_eq!((report.tests, report.failures, report.errors), (1, 0, 0));
+        let properties = &report.test_suites[0].test_cases[0].properties;
+        let warning = properties
+            .iter()
+            .find(|property| property.name.as_str() == "warning");
+        let text = warning.map(|warning| warning.value.as_str());
+        let expected = "some-rule at 2.000000 s: it came at 2.100000 s, 0.100000 s too late";
+        assert_eq!(text, Some(expected));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_scenarios::{Entry, Scenario};
 
 use super::event::{Event, Reporter};
@@ -39,6 +40,23 @@ pub(super) fn played(entry: &Entry, seed: u64) -> Played<'_> {
         wall: WALL,
         ..suite::play_timed(Play { entry, options })
     }
+}
+
+/// The same play with a warning.
+pub(super) fn warned(entry: &Entry, seed: u64) -> Played<'_> {
+    let mut played = played(entry, seed);
+    let warning = Finding {
+        rule: "some-rule".to_owned(),
+        protocol: Vec::new(),
+        at: Duration::from_secs(2),
+        message: None,
+        text: "it came at 2.100000 s, 0.100000 s too late".to_owned(),
+        severity: Severity::Warning,
+    };
+    if let Ok(verdict) = &mut played.verdict {
+        verdict.warnings.push(warning);
+    }
+    played
 }
 
 /// A play in which the harness failed.

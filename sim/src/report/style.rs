@@ -9,6 +9,8 @@ use anstyle::{AnsiColor, Style};
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Failure.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Something that a reader should check.
+pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// Details that need not be read.
 pub const QUIET: Style = Style::new().dimmed();
 

@@ -17,6 +17,8 @@ pub struct Summary {
     pub failed: usize,
     /// Plays in which the harness failed.
     pub errors: usize,
+    /// Warnings of all plays.
+    pub warnings: usize,
     /// Scenarios that were not played because the server under test lacks a capability.
     pub skipped: usize,
     /// Virtual time of all plays, up to the last step of each.
@@ -35,6 +37,7 @@ impl Reporter for Summary {
                     Outcome::HarnessFailed(_) => self.errors += 1,
                 }
                 if let Ok(verdict) = &played.verdict {
+                    self.warnings += verdict.warnings.len();
                     self.played += verdict.played;
                     self.elapsed += verdict.elapsed;
                 }
@@ -49,6 +52,11 @@ impl Reporter for Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = counts(self.passed as u64, self.failed as u64, self.errors as u64);
-        write!(formatter, "{counts}, {} skipped", self.skipped)
+        write!(formatter, "{counts}, {} skipped", self.skipped)?;
+        match self.warnings {
+            0 => Ok(()),
+            1 => write!(formatter, ", 1 warning"),
+            warnings => write!(formatter, ", {warnings} warnings"),
+        }
     }
 }

@@ -7,7 +7,7 @@ use turnstile_scenarios::Entry;
 
 use super::event::{Event, Reporter};
 use super::finding::LabelledFinding;
-use super::style::{BAD, GOOD, QUIET, Status, seconds, wall_time};
+use super::style::{BAD, GOOD, QUIET, Status, WARNING, seconds, wall_time};
 use super::summary::Summary;
 use crate::script::Verdict;
 use crate::suite::{Outcome, Play, Played};
@@ -79,12 +79,15 @@ impl<W: Write> TerminalReporter<W> {
         match played.outcome() {
             Outcome::Passed(verdict) => {
                 let figures = self.figures(verdict);
-                writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Pass)
+                writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Pass)?;
+                self.write_warnings(verdict)
             }
             Outcome::Failed(verdict) => {
                 let figures = self.figures(verdict);
                 writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Fail)?;
-                self.write_findings(verdict, replay)
+                self.write_findings(verdict)?;
+                self.write_warnings(verdict)?;
+                self.write_replay(replay)
             }
             Outcome::HarnessFailed(error) => {
                 let status = Status::Error;
@@ -113,7 +116,19 @@ impl<W: Write> TerminalReporter<W> {
         }
     }
 
-    fn write_findings(&mut self, verdict: &Verdict, replay: &str) -> io::Result<()> {
+    fn write_warnings(&mut self, verdict: &Verdict) -> io::Result<()> {
+        for warning in LabelledFinding::warnings(verdict) {
+            writeln!(
+                self.out,
+                "    {WARNING}warning{WARNING:#}: {}",
+                warning.headline()
+            )?;
+            writeln!(self.out, "      {}", warning.text)?;
+        }
+        Ok(())
+    }
+
+    fn write_findings(&mut self, verdict: &Verdict) -> io::Result<()> {
         for finding in LabelledFinding::all(verdict) {
             let (rule, place) = (&finding.rule, finding.place());
             writeln!(self.out, "    {BAD}{rule}{BAD:#}{} {place}", finding.violated())?;
@@ -126,7 +141,7 @@ impl<W: Write> TerminalReporter<W> {
                 writeln!(self.out, "      {QUIET}{line}{QUIET:#}")?;
             }
         }
-        self.write_replay(replay)
+        Ok(())
     }
 
     fn write_replay(&mut self, replay: &str) -> io::Result<()> {
@@ -159,5 +174,31 @@ impl<W: Write> Reporter for TerminalReporter<W> {
             Event::Skipped { entry, reason } => self.skip(entry, reason),
             Event::Finished { wall } => self.write_summary(wall),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::played::{add, entry, warned};
+
+    #[test]
+    fn a_warning_is_shown_below_a_play_that_passes_and_is_counted() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let mut reporter = TerminalReporter::new(Vec::new(), 0);
+        add(&mut reporter, warned(&good, 0), "again");
+        let text = anstream::adapter::strip_bytes(&reporter.out).into_vec();
+        let text = String::from_utf8(text).expect("the report is UTF-8");
+        assert!(text.contains("PASS"), "{text}");
+        assert!(
+            text.contains(
+                "    warning: some-rule at 2.000000 s\n      it came at 2.100000 s, 0.100000 s too late"
+            ),
+            "{text}"
+        );
+        assert_eq!(
+            reporter.summary().to_string(),
+            "1 passed, 0 failed, 0 skipped, 1 warning"
+        );
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::stage::Subject;
 use player::{Player, Recorded};
 use turnstile_judge::oracle::history::History;
-use turnstile_judge::oracle::{self, Finding};
+use turnstile_judge::oracle::{self, Finding, Severity};
 use turnstile_judge::parties::{SERVER, Secrets};
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
@@ -83,8 +83,10 @@ pub struct TimedFault {
 /// The result of a play.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Findings in order of time; empty if the scenario passed.
+    /// Violations in order of time; empty if the scenario passed.
     pub findings: Vec<Finding>,
+    /// Warnings in order of time. They do not fail the scenario.
+    pub warnings: Vec<Finding>,
     /// Everything that the parties observed.
     pub trace: Trace,
     /// Index of the first record of the final inspection.
@@ -236,12 +238,15 @@ pub fn play_in(
     ));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
+    let is_violation = |finding: &Finding| finding.severity == Severity::Violation;
+    let (findings, warnings) = findings.into_iter().partition(is_violation);
     let elapsed = trace
         .records()
         .last()
         .map_or(played, |record| record.at.max(played));
     Ok(Verdict {
         findings,
+        warnings,
         trace,
         inspection_start,
         labels,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use turnstile_fault::{Fault, Place};
-use turnstile_judge::oracle::Finding;
+use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
 use turnstile_scenarios::{
@@ -324,6 +324,7 @@ impl<'a> Player<'a> {
             at: self.elapsed(),
             message: message.map(str::to_owned),
             text,
+            severity: Severity::Violation,
         };
         self.findings.push(finding);
     }

@@ -37,6 +37,14 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::JobFitsTheQueue => "job-fits-the-queue",
         Rule::UnknownFieldsAreIgnored => "no-error-without-a-cause",
         Rule::InterruptEndsAccepted => "interrupts-settle",
+        Rule::EnqueueRetryIsPrompt
+        | Rule::EnqueueRetryWaits
+        | Rule::CallbackRetryIsPrompt
+        | Rule::CallbackRetryWaits
+        | Rule::CallbackIsPrompt => "callbacks-are-on-time",
+        Rule::DrainIsPrompt | Rule::DrainWaits | Rule::WarmRetryIsPrompt | Rule::ColdRetryIsPrompt => {
+            "deliveries-are-on-time"
+        }
         Rule::ReconnectCancelsGrace => "lost-only-after-the-grace",
         Rule::DeltasReachEveryClient
         | Rule::FramesKeepTheirOrder
@@ -109,6 +117,11 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
         Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
         Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
+        Rule::EnqueueRetryIsPrompt | Rule::EnqueueRetryWaits => "suite/callback/queue-refuses-for-a-while",
+        Rule::CallbackRetryIsPrompt | Rule::CallbackRetryWaits => "suite/callback/receiver-fails-for-a-while",
+        Rule::CallbackIsPrompt | Rule::DrainIsPrompt | Rule::DrainWaits => "suite/turn/cold",
+        Rule::WarmRetryIsPrompt => "suite/wrapper/warm-start-fails-twice",
+        Rule::ColdRetryIsPrompt => "suite/wrapper/start-fails-twice",
     }
 }
 

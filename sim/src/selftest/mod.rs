@@ -236,6 +236,8 @@ pub fn rules_matching(filter: Option<&str>) -> Vec<Rule> {
 
 #[cfg(test)]
 mod tests {
+    use turnstile_judge::oracle::Severity;
+
     use super::*;
 
     #[test]
@@ -253,6 +255,7 @@ mod tests {
             at: std::time::Duration::ZERO,
             message: None,
             text: String::new(),
+            severity: Severity::Violation,
         };
         let found = ["expectation at line 9", "terminal-once", "terminal-once"].map(finding);
         assert_eq!(who_noticed(&found), ["terminal-once", "expectation at line 9"]);

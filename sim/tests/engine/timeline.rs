@@ -17,7 +17,7 @@ use turnstile::suite::{self, Play};
 use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Link, Place};
-use turnstile_judge::oracle::Finding;
+use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::{Entry, Scenario, Surface};
 
@@ -362,9 +362,11 @@ fn long_run(events: usize) -> Verdict {
         at: end / 2,
         message: None,
         text: "an end came twice".to_owned(),
+        severity: Severity::Violation,
     };
     Verdict {
         findings: vec![finding],
+        warnings: Vec::new(),
         inspection_start: trace.records().len(),
         trace,
         labels,

@@ -55,6 +55,22 @@ impl<'a> Queue<'a> {
             .map(|left| left.at)
     }
 
+    /// The times at which each other message was queued and left the queue.
+    pub(super) fn others<'q>(
+        &'q self,
+        message: &'q Queued<'a>,
+    ) -> impl Iterator<Item = impl Iterator<Item = Duration>> + 'q {
+        let others = self
+            .queued
+            .iter()
+            .filter(|other| other.message != message.message);
+        others.map(|other| {
+            [Some(other.event.at), other.left.map(|left| left.at)]
+                .into_iter()
+                .flatten()
+        })
+    }
+
     /// All messages, each with the time from which it was the head of the queue. The time is `None` if an earlier
     /// message never left the queue, or if the log does not show which of two messages was earlier.
     pub(super) fn heads(
@@ -89,6 +105,9 @@ pub(super) struct Attempt<'a> {
     pub(super) failed_from: Duration,
     /// The time by which the server certainly knew how it ended.
     pub(super) over_by: Duration,
+    /// The time by which the server certainly knew how it ended, also if it could not read the answer and waited for the
+    /// time-out.
+    pub(super) over_at_last: Duration,
     /// The code with which the wrapper refused it.
     pub(super) code: Option<&'a str>,
     /// Whether the wrapper accepted the turn.
@@ -138,6 +157,11 @@ pub(super) fn attempts<'a>(
         });
         let over_by = answered_at.unwrap_or(Duration::MAX).min(unanswered_until) + transit;
         let code = request.answer.and_then(refusal);
+        let over_at_last = if code.is_some() || request.is_success {
+            over_by
+        } else {
+            unanswered_until + transit
+        };
         let known = attempts
             .last_mut()
             .filter(|last| request.is_turn && last.awaits_turn);
@@ -146,6 +170,7 @@ pub(super) fn attempts<'a>(
                 last.to = request.at;
                 last.failed_from = failed_from;
                 last.over_by = over_by;
+                last.over_at_last = over_at_last;
                 last.code = code;
                 last.is_accepted = request.is_success;
                 (last.has_turn, last.awaits_turn) = (true, false);
@@ -155,6 +180,7 @@ pub(super) fn attempts<'a>(
                 to: request.at,
                 failed_from,
                 over_by,
+                over_at_last,
                 code,
                 is_accepted: request.is_turn && request.is_success,
                 may_be_cut_short: false,

@@ -15,7 +15,9 @@ mod callback_arrives;
 mod callback_content;
 mod callback_repeats;
 mod callback_target;
+mod callback_times;
 mod complete_settles;
+mod delivery_times;
 mod entity_rows;
 mod event_ids;
 mod execution_id;
@@ -62,6 +64,16 @@ use history::{History, SessionHistory};
 
 use crate::rules::RuleId;
 
+/// How serious a finding is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Severity {
+    /// The rule is violated.
+    #[default]
+    Violation,
+    /// In real time, something happened a little later than the rule allows. A busy machine may be the cause.
+    Warning,
+}
+
 /// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -75,6 +87,17 @@ pub struct Finding {
     pub message: Option<String>,
     /// What happened instead, in one sentence.
     pub text: String,
+    /// How serious it is.
+    pub severity: Severity,
+}
+
+/// Something that did not happen in time.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    /// The latest time that the rule allows, with the tolerance.
+    limit: Duration,
+    /// When it happened; `None` if it never did.
+    at: Option<Duration>,
 }
 
 /// An oracle: one rule that every run must satisfy, with the function that checks it.
@@ -129,6 +152,31 @@ impl Oracle {
             at,
             message: message.map(str::to_owned),
             text: text.into(),
+            severity: Severity::Violation,
+        }
+    }
+
+    /// Something that happened at `late.at` instead of by `late.limit` at the latest, or never. In real time a small
+    /// excess is a warning.
+    fn finding_late(
+        &self,
+        run: &History,
+        violated: &[RuleId],
+        late: Late,
+        message: Option<&str>,
+        text: &str,
+    ) -> Finding {
+        let Late { limit, at } = late;
+        let excess = at.map(|at| at.saturating_sub(limit));
+        let ending = excess.map_or_else(String::new, |excess| format!(", {} too late", secs(excess)));
+        let is_small = excess.is_some_and(|excess| excess <= run.warned_lateness());
+        Finding {
+            severity: if is_small {
+                Severity::Warning
+            } else {
+                Severity::Violation
+            },
+            ..self.finding(violated, limit.min(run.end), message, format!("{text}{ending}"))
         }
     }
 
@@ -153,12 +201,13 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 37] = [
+pub static ORACLES: [Oracle; 39] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
     pending_limit::ORACLE,
     exhaustion::ORACLE,
+    delivery_times::ORACLE,
     queue_moves::ORACLE,
     given::ORACLE,
     interrupts::ORACLE,
@@ -185,6 +234,7 @@ pub static ORACLES: [Oracle; 37] = [
     callback_content::ORACLE,
     callback_repeats::ORACLE,
     callback_target::ORACLE,
+    callback_times::ORACLE,
     job_size::ORACLE,
     acked_survives::ORACLE,
     all_end::ORACLE,
@@ -238,6 +288,35 @@ mod tests {
                 assert!(id.is_known(), "{} names {id}", oracle.name);
             }
         }
+    }
+
+    #[test]
+    fn a_small_excess_is_a_warning_in_real_time_only() {
+        let tolerance = Duration::from_millis(150);
+        for (in_real_time, excess, severity) in [
+            (true, 1, Severity::Warning),
+            (true, 600, Severity::Warning),
+            (true, 601, Severity::Violation),
+            (false, 1, Severity::Violation),
+        ] {
+            let mut run = History::default();
+            run.context.in_real_time = in_real_time;
+            run.context.timing_tolerance = tolerance;
+            let limit = Duration::from_secs(1);
+            let at = limit + Duration::from_millis(excess);
+            let oracle = &callback_times::ORACLE;
+            let late = Late { limit, at: Some(at) };
+            let finding = oracle.finding_late(&run, oracle.protocol, late, None, "it came");
+            assert_eq!(finding.severity, severity, "{in_real_time} {excess}");
+            assert!(finding.text.ends_with(" s too late"), "{}", finding.text);
+        }
+        let oracle = &callback_times::ORACLE;
+        let never = Late {
+            limit: Duration::ZERO,
+            at: None,
+        };
+        let finding = oracle.finding_late(&History::default(), oracle.protocol, never, None, "it never came");
+        assert_eq!(finding.severity, Severity::Violation);
     }
 
     #[test]

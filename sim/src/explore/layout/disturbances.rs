@@ -2,13 +2,14 @@
 
 use std::num::NonZeroU32;
 
+use serde_json::Value;
 use turnstile_scenarios::{
-    Await, Condition, Finalization, Ingest, IngestName, Injection, Label, Lapse, Moment, SendMessage,
-    SessionName, Step,
+    Await, Condition, Finalization, Ingest, IngestFrame, IngestName, Injection, Label, Lapse, Moment,
+    SendMessage, SessionName, Step,
 };
 
-use super::{Layout, await_message, name, plain};
-use crate::explore::disturbance::{Disturbance, Draft};
+use super::{Layout, Sent, await_message, name, plain};
+use crate::explore::disturbance::{Disturbance, Draft, EARLIER, LAST};
 use crate::explore::workload::{Saying, VIEWER};
 
 impl Layout<'_> {
@@ -21,6 +22,11 @@ impl Layout<'_> {
                 Draft::Await { is, within } => {
                     if let Some(label) = self.last_of_first() {
                         self.push(await_message(label, is, within));
+                    }
+                }
+                Draft::Release => {
+                    if let Some(tag) = self.tags.pop() {
+                        self.push(Step::Release(tag.into()));
                     }
                 }
                 Draft::AwaitCallback { within } => {
@@ -47,7 +53,7 @@ impl Layout<'_> {
     }
 
     fn await_callback(&self, label: Label, within: Lapse) -> Step {
-        if !self.has_callback {
+        if !self.settings.callback {
             return await_message(label, Moment::Completed, within);
         }
         let condition = Condition::Callback {
@@ -60,6 +66,7 @@ impl Layout<'_> {
     fn strike_with(&mut self, mut step: Step) {
         if let Step::Ingest(ingest) = &mut step {
             self.name_intruder(ingest);
+            self.refer(ingest);
         }
         let has_viewer = self.streams.iter().any(|(name, _)| **name == *VIEWER);
         if has_viewer || !mentions_viewer(&step) {
@@ -67,11 +74,36 @@ impl Layout<'_> {
         }
     }
 
+    /// Replaces names of messages in a frame by labels.
+    fn refer(&self, ingest: &mut Ingest) {
+        let Ingest::Send {
+            frame: IngestFrame::Event { data, .. },
+            ..
+        } = ingest
+        else {
+            return;
+        };
+        let mut labels = self.labels_of_first();
+        for role in [LAST, EARLIER] {
+            if let Some(label) = labels.next() {
+                replace(&mut data.value.0, role, &format!("<{label}>"));
+            }
+        }
+    }
+
     /// The label of the first session's last message.
     fn last_of_first(&self) -> Option<Label> {
-        let mut messages = self.messages.iter().rev();
-        let last = messages.find(|(_, session, _)| *session == SessionName::default());
-        last.map(|(label, ..)| label.clone())
+        self.labels_of_first().next().cloned()
+    }
+
+    /// The labels of the first session's messages, the last one first.
+    fn labels_of_first(&self) -> impl Iterator<Item = &Label> {
+        let of_first = |sent: &&Sent| sent.session == SessionName::default();
+        self.messages
+            .iter()
+            .rev()
+            .filter(of_first)
+            .map(|sent| &sent.label)
     }
 
     /// Gives an ingest socket a unique name, in the step that opens it and in the steps that use it.
@@ -81,6 +113,16 @@ impl Layout<'_> {
         | Ingest::Send { name: socket, .. }
         | Ingest::Close { name: socket, .. }) = ingest;
         *socket = name::<IngestName>(&format!("intruder{}", self.intruders)).into();
+    }
+}
+
+/// Replaces a text everywhere in a value.
+fn replace(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::String(text) if text == from => to.clone_into(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, from, to)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| replace(value, from, to)),
+        _ => {}
     }
 }
 

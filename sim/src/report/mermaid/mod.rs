@@ -281,7 +281,7 @@ fn broken(finding: &LabelledFinding) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use turnstile_judge::oracle::Finding;
+    use turnstile_judge::oracle::{Finding, Severity};
     use turnstile_scenarios::Surface;
 
     use super::*;
@@ -355,6 +355,7 @@ mod tests {
             at: verdict.played / 2,
             message: None,
             text: "a finding in the middle".to_owned(),
+            severity: Severity::Violation,
         };
         verdict.findings.insert(0, in_the_middle);
         let diagram = sequence(&verdict, &HEADING);

@@ -15,8 +15,8 @@ mod wires;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use turnstile_judge::oracle::Finding;
 use turnstile_judge::oracle::history::History;
+use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::Trace;
 use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
 
@@ -59,6 +59,7 @@ pub(super) fn check(
                 at,
                 message,
                 text,
+                severity: Severity::Violation,
             });
         }
     }

@@ -1,11 +1,12 @@
 //! The faults of a run, as far as they excuse that a party was not reached.
 
 mod deliveries;
+mod queue;
 
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place, WrapperBehaviour};
+use turnstile_fault::{ConnectionEnd, Fault, Link, Place, QueueBehaviour, WrapperBehaviour};
 
 use crate::parties::{RECEIVER, SERVER};
 
@@ -17,6 +18,8 @@ pub struct Faults {
     disruptions: Vec<Disruption>,
     /// The times at which the server's disk failed, each with its end.
     disk_failures: Vec<(Duration, Option<Duration>)>,
+    /// The behaviours of the server's callback queue, each with its end.
+    queue_faults: Vec<(Duration, Option<Duration>, QueueBehaviour)>,
     receiver: ReceiverDisruption,
     /// The behaviours of wrappers that a script set, each with its end.
     misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
@@ -238,7 +241,8 @@ impl Faults {
                 self.behaves_again(at);
                 self.misbehaviours.push((at, None, behaviour.clone()));
             }
-            Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } => {}
+            Fault::Queue { is } => self.queue_behaves(at, Some(*is)),
+            Fault::Disk { .. } | Fault::Receiver { .. } => {}
         }
     }
 
@@ -273,7 +277,8 @@ impl Faults {
                 }
             }
             Place::Wrapper => self.behaves_again(at),
-            Place::Disk(_) | Place::Queue => {}
+            Place::Queue => self.queue_behaves(at, None),
+            Place::Disk(_) => {}
         }
     }
 

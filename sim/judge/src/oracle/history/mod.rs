@@ -40,6 +40,9 @@ use crate::trace::Trace;
 /// Maximum transit time of a frame in a simulated world without a fault of the link.
 const MAX_TRANSIT: Duration = Duration::from_millis(50);
 
+/// An upper bound that is missed in real time by at most this many times the timing tolerance is a warning.
+const WARNED_TOLERANCES: u32 = 4;
+
 /// How far a reported time may lie before the time of the report: servers report whole milliseconds.
 const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
 
@@ -369,6 +372,8 @@ pub struct CallbackRequest {
     pub body: Value,
     /// Status of the answer; `None` without an answer.
     pub status: Option<u16>,
+    /// Time of the answer.
+    pub answered_at: Option<Duration>,
 }
 
 impl CallbackRequest {
@@ -415,6 +420,15 @@ impl History {
     /// Maximum transit time of a frame without a fault of the link.
     pub(super) fn max_transit(&self) -> Duration {
         MAX_TRANSIT + self.context.timing_tolerance
+    }
+
+    /// By how much an upper bound may be missed in real time before that is a violation; zero in simulated time.
+    pub(super) fn warned_lateness(&self) -> Duration {
+        if self.context.in_real_time {
+            self.context.timing_tolerance * WARNED_TOLERANCES
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// All sessions in the trace.

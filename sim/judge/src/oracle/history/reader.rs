@@ -97,6 +97,7 @@ impl<'a> Reader<'a> {
                     headers: headers.clone(),
                     body: body.clone(),
                     status: None,
+                    answered_at: None,
                 };
                 self.called_back((party, *exchange), request);
             }
@@ -297,7 +298,10 @@ impl<'a> Reader<'a> {
             Some(Exchange::Delivery(place)) => {
                 self.history.deliveries[place].answer = Some(wrapper_answer(at, status, body));
             }
-            Some(Exchange::Callback(place)) => self.history.callbacks[place].status = Some(status),
+            Some(Exchange::Callback(place)) => {
+                let request = &mut self.history.callbacks[place];
+                (request.status, request.answered_at) = (Some(status), Some(at));
+            }
             None => {}
         }
     }

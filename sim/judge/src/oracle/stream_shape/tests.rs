@@ -10,7 +10,7 @@ const FOUND: &str = "stream-has-its-shape";
 
 /// Whether this oracle finds something. Another one may as well.
 fn is_found(writer: Writer) -> bool {
-    writer.showing_everything().judged().contains(&FOUND.to_owned())
+    writer.showing_streams().judged().contains(&FOUND.to_owned())
 }
 
 /// A complete turn, and a client that opens a stream without a replay.
@@ -161,7 +161,7 @@ fn an_event_from_before_the_stream_is_not_sent_live() {
 
 #[test]
 fn a_written_trace_has_the_shape() {
-    let mut writer = Writer::started("m1").showing_everything();
+    let mut writer = Writer::started("m1").showing_streams();
     writer.queued("m1");
     writer.failed_in_queue("m1");
     assert_eq!(writer.judged(), NOTHING);

@@ -117,7 +117,7 @@ impl Writer {
         self.observes(client, Observation::SocketClosed { socket, code, by });
     }
 
-    /// A client receives `connected` with the status of the session, and an empty catalogue.
+    /// A client receives `connected` with the status of the session, and at the same time an empty catalogue.
     pub(in crate::oracle) fn client_is_connected(&mut self, client: &str) {
         let status = match (self.book().is_prepared, self.has_pending()) {
             (true, _) => json!({"cloudStatus": {"type": "ready"}}),
@@ -125,7 +125,9 @@ impl Writer {
             (false, false) => json!({}),
         };
         self.client_receives_unkept(client, "connected", status);
+        let was_at_once = std::mem::replace(&mut self.is_at_once, true);
         self.client_receives_unkept(client, "commands.available", json!({"commands": []}));
+        self.is_at_once = was_at_once;
     }
 
     /// Whether the last event of a message queued it.

@@ -58,13 +58,18 @@ pub(super) struct Writer {
     books: BTreeMap<String, Book>,
     waiters: Value,
     profile: Profile,
-    /// Whether it shows all that is sent on streams and ingest sockets. Other traces show only what matters to their
-    /// test.
+    /// Whether it shows all that is sent, at the time at which it is sent. Other traces show only what matters to their
+    /// test, with a second between two records.
     shows_everything: bool,
+    /// Whether it shows all that is sent on streams and ingest sockets, at any time.
+    shows_streams: bool,
 }
 
+/// The oracles that only judge traces that show all that is sent on streams and ingest sockets.
+const JUDGES_OF_STREAMS: [&str; 2] = ["relay-is-exact", "stream-has-its-shape"];
+
 /// The oracles that only judge traces that show everything.
-const JUDGES_OF_EVERYTHING: [&str; 2] = ["relay-is-exact", "stream-has-its-shape"];
+const JUDGES_OF_EVERYTHING: [&str; 2] = ["callbacks-are-on-time", "deliveries-are-on-time"];
 
 /// The state of one session.
 #[derive(Clone, Default)]
@@ -127,14 +132,21 @@ impl Writer {
             waiters: json!({"tags": [], "liveResponses": 0}),
             profile: Profile::default(),
             shows_everything: false,
+            shows_streams: false,
         };
         writer.starts_with(message, input);
         writer
     }
 
-    /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
+    /// The trace is judged as one that shows all that is sent, at the time at which it is sent.
     pub(super) fn showing_everything(mut self) -> Self {
         self.shows_everything = true;
+        self
+    }
+
+    /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
+    pub(super) fn showing_streams(mut self) -> Self {
+        self.shows_streams = true;
         self
     }
 
@@ -181,7 +193,9 @@ impl Writer {
 
     /// The server submits a callback job.
     pub(super) fn submits(&mut self, submission: Submission) {
-        self.now += Duration::from_secs(1);
+        if !self.is_at_once {
+            self.now += Duration::from_secs(1);
+        }
         self.push(SERVER, What::Queue(submission));
     }
 
@@ -197,6 +211,13 @@ impl Writer {
         happens(self);
         self.is_at_once = false;
         self.now += Duration::from_secs(1);
+    }
+
+    /// All that `happens` writes happens now.
+    pub(super) fn is_at_the_moment(&mut self, happens: impl FnOnce(&mut Self)) {
+        self.is_at_once = true;
+        happens(self);
+        self.is_at_once = false;
     }
 
     /// Time passes, in seconds.
@@ -307,8 +328,11 @@ impl Writer {
             ..RunContext::default()
         };
         let mut findings = judge(&History::read_under(&self.trace, context));
-        let is_ignored =
-            |finding: &Finding| !self.shows_everything && JUDGES_OF_EVERYTHING.contains(&&*finding.rule);
+        let is_ignored = |finding: &Finding| {
+            let rule = &&*finding.rule;
+            !self.shows_everything && JUDGES_OF_EVERYTHING.contains(rule)
+                || !self.shows_streams && JUDGES_OF_STREAMS.contains(rule)
+        };
         findings.retain(|finding| !is_ignored(finding));
         findings
     }

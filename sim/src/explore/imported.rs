@@ -1,0 +1,96 @@
+//! Sessions that an older service left on the server's disk (protocol §10).
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use turnstile_scenarios::{
+    Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, Step, Stored, StoredExecution,
+};
+
+use super::disturbance::Disturbance;
+use super::times::{between, moment};
+use super::wrapper_faults::{impostor_closes, impostor_opens, impostor_sends};
+
+/// Label of the execution, and of the message that it runs for.
+const EXECUTION: &str = "old";
+const ASKED: &str = "asked";
+
+/// An imported session.
+#[derive(Debug, Clone)]
+pub(super) struct Imported {
+    /// What is stored.
+    pub(super) stored: Stored,
+    /// Whether its first message has to be initiated.
+    pub(super) waits_for_initiation: bool,
+    /// What the wrapper of its execution does.
+    pub(super) wrapper: Disturbance,
+}
+
+/// Generates an imported session, seldom.
+pub(super) fn imported() -> impl Strategy<Value = Option<Imported>> {
+    let kinds = prop_oneof![1 => not_initiated(), 2 => with_execution()];
+    proptest::option::weighted(0.08, kinds)
+}
+
+/// A session that was prepared and not initiated.
+fn not_initiated() -> impl Strategy<Value = Imported> {
+    Just(Imported {
+        stored: Stored {
+            record: object(json!({"initiatedAt": null})).into(),
+            ..Stored::default()
+        },
+        waits_for_initiation: true,
+        wrapper: Disturbance(Vec::new()),
+    })
+}
+
+/// A session with an execution that has not ended, whose wrapper connects and ends it, or vanishes.
+fn with_execution() -> impl Strategy<Value = Imported> {
+    let form = prop_oneof![Just(RecordForm::Flat), Just(RecordForm::Grouped)];
+    let status = prop_oneof![3 => Just(ExecutionStatus::Running), 1 => Just(ExecutionStatus::Pending)];
+    // The second is close to the time-out (R10.31).
+    let age = prop_oneof![3 => between(1_000, 600_000), 1 => between(3_570_000, 3_599_000)];
+    let word = prop_oneof![
+        3 => Just(Some(("complete", json!({"exitCode": 0})))),
+        1 => Just(Some(("interrupted", json!({"reason": "stopped"})))),
+        1 => Just(Some(("error", json!({"error": "stopped", "fatal": true})))),
+        1 => Just(Some(("heartbeat", Value::Null))),
+        2 => Just(None),
+    ];
+    (form, status, age, any::<bool>(), moment(), word).prop_map(
+        |(form, status, started_before, has_message, pause, word)| {
+            let execution = StoredExecution {
+                r#as: label(EXECUTION).into(),
+                id: None,
+                status,
+                started_before,
+                message: has_message.then(|| label(ASKED).into()),
+            };
+            let last = match word {
+                Some((event, data)) => impostor_sends(event, data),
+                None => impostor_closes(1001),
+            };
+            Imported {
+                stored: Stored {
+                    form,
+                    executions: vec![execution],
+                    ..Stored::default()
+                },
+                waits_for_initiation: false,
+                wrapper: Disturbance::at_any_time([
+                    Step::Wait(Lapse::from_secs(2)),
+                    impostor_opens(Credentials::Execution(label(EXECUTION).into())),
+                    Step::Wait(pause),
+                    last,
+                ]),
+            }
+        },
+    )
+}
+
+fn label(text: &str) -> Label {
+    text.parse().expect("it is a label")
+}
+
+fn object(fields: Value) -> JsonObject {
+    serde_json::from_value(fields).expect("it is an object")
+}
