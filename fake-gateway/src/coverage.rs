@@ -79,6 +79,7 @@ turnstile_seams::marks! {
         CompleteExitCode: 11, "misbehaviour: configured exit code";
         Fatal: 11, "misbehaviour: fatal error";
         OddAnswer: 11, "misbehaviour: an answer that is not a wrapper's";
+        GivenReply: 11, "misbehaviour: a configured status and body";
         OpeningAbandoned: 11, "misbehaviour: gives up an ingest while it opens";
         Heartbeat: 11, "wrapper: heartbeat";
         FinalizingTakesTime: 11, "wrapper: the work after the last turn takes time";

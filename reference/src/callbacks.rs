@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
+use jiff::Timestamp;
 use turnstile_profile::Profile;
 use turnstile_seams::http_client;
 use turnstile_seams::{ClockExt as _, Seams};
@@ -96,7 +97,10 @@ impl DurableQueue {
             }
             ServerMark::ReceiverPutOff.hit();
             tracing::warn!(%owner, attempt, error, "callback failed, retry scheduled");
-            job.due_at = self.seams.clock.now() + self.profile.callback_retry_base * 2_u32.pow(attempt - 1);
+            let delay = self.profile.callback_retry_base * 2_u32.pow(attempt - 1);
+            let due_at = self.seams.clock.now().checked_add(delay);
+            // Only the longest delays of a profile lead beyond the last time.
+            job.due_at = due_at.unwrap_or(Timestamp::MAX);
             // If this write is lost, a restart repeats a request; the receiver recognizes it by its key.
             if let Err(error) = self.store.update_job(number, &job) {
                 tracing::warn!(%owner, error = &error as &dyn std::error::Error, "callback attempt not recorded");

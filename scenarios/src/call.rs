@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use turnstile_fault::{Status, is_default};
 
 use crate::json::{Json, Subset};
-use crate::name::{ClientName, SessionName};
+use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 
 /// Calls a procedure of the server.
@@ -15,6 +15,9 @@ pub struct Call {
     /// Name of the procedure.
     #[schemars(length(min = 1))]
     pub procedure: String,
+    /// Label of the message that the call sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#as: Option<At<Label>>,
     /// Input of the procedure. The session id is added if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<At<Json>>,
@@ -27,7 +30,7 @@ pub struct Call {
     /// HTTP method; default GET for the protocol's queries, POST for everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<CallMethod>,
-    /// The session.
+    /// The session. With a procedure that creates one, its name from here on.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: At<SessionName>,
     /// The client that sends the request.
@@ -49,6 +52,34 @@ pub enum Body {
     Characters(usize),
 }
 
+/// Procedures that create a session.
+const CREATING: [&str; 2] = ["start", "prepareSession"];
+/// Procedures that send a message.
+const SENDING: [&str; 5] = [
+    "start",
+    "send",
+    "sendMessageV2",
+    "prepareSession",
+    "initiateFromKilocodeSessionV2",
+];
+
+impl Call {
+    /// Whether its procedure creates a session.
+    pub fn creates_session(&self) -> bool {
+        CREATING.contains(&self.procedure.as_str())
+    }
+
+    /// Whether its procedure sends a message.
+    pub fn sends_message(&self) -> bool {
+        SENDING.contains(&self.procedure.as_str())
+    }
+
+    /// Whether the caller has the rights of the session's user, apart from the internal API key.
+    pub fn is_of_user(&self) -> bool {
+        matches!(self.by, Caller::Owner | Caller::Outsider)
+    }
+}
+
 /// Longest [`Body`], in characters.
 pub const LONGEST_BODY: usize = 16 << 20;
 
@@ -67,6 +98,10 @@ pub enum Caller {
     Stranger,
     /// No token.
     Nobody,
+    /// The token of the session's wrapper.
+    Wrapper,
+    /// A ticket for the session's stream.
+    Viewer,
 }
 
 /// HTTP method of a call.

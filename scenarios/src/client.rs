@@ -9,7 +9,8 @@ use turnstile_fault::{Lapse, is_default, read_from_text};
 
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
-use crate::reply::SuccessReply;
+use crate::reply::{Reply, SuccessReply};
+use crate::ticket::Ticket;
 
 /// Interrupts the session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +54,12 @@ pub struct Open {
     /// How fast the client reads; default `eagerly`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reads: ReadingSpeed,
+    /// What the client shows the server; default `own`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ticket: Ticket,
+    /// Expected answer; 2xx means that the stream opens. The step waits for the answer only if this is present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
 }
 
 /// How fast a client reads its stream.

@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::name::{Tag, is_plain};
-use turnstile_fault::{read_from_text, write_as_text};
+use turnstile_fault::{LONGEST_PAUSE_MS, MOST_CHUNKS, MOST_TOOL_CALLS, read_from_text, write_as_text};
 
 /// Prefix of a directive in a prompt (R11.3).
 const MARK: &str = "__fake__:";
+
+/// Start of a directive that waits at a gate.
+const GATE: &str = "gate:";
 
 /// A directive for the fake gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +19,9 @@ pub enum Directive {
     Echo(String),
     /// `slow:<n>:<ms>`: `chunks` chunks, `milliseconds` apart.
     Slow {
-        /// Number of chunks, at least 1.
+        /// Number of chunks, from 1 to [`MOST_CHUNKS`].
         chunks: u32,
-        /// Pause between chunks, in milliseconds.
+        /// Pause between chunks, in milliseconds, up to [`LONGEST_PAUSE_MS`].
         milliseconds: u32,
     },
     /// `idle`: an empty answer.
@@ -31,7 +34,7 @@ pub enum Directive {
     Gate(Tag),
     /// `tools:<n>:<text>`: `calls` answers that each call a tool, then one with the text.
     Tools {
-        /// Number of tool calls, at least 1.
+        /// Number of tool calls, from 1 to [`MOST_TOOL_CALLS`].
         calls: u32,
         /// Text of the last answer.
         text: String,
@@ -42,6 +45,15 @@ impl Directive {
     /// The prompt that contains this directive.
     pub fn prompt(&self) -> String {
         format!("{MARK}{self}")
+    }
+
+    /// The tags of all directives in `text` that wait at a gate.
+    pub(crate) fn gates_in(text: &str) -> impl Iterator<Item = Tag> {
+        text.split(MARK).skip(1).filter_map(|directive| {
+            let rest = directive.strip_prefix(GATE)?;
+            let end = rest.find(|character: char| !is_plain(character.encode_utf8(&mut [0; 4])));
+            rest[..end.unwrap_or(rest.len())].parse().ok()
+        })
     }
 }
 
@@ -56,7 +68,8 @@ pub enum DirectiveError {
     #[error("`echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `{0}`")]
     Echo(String),
     #[error(
-        "`slow` needs a number of chunks above 0 and a pause in milliseconds, such as slow:3:200, not `{0}`"
+        "`slow` needs a number of chunks from 1 to {MOST_CHUNKS} and a pause in milliseconds up to \
+         {LONGEST_PAUSE_MS}, such as slow:3:200, not `{0}`"
     )]
     Slow(String),
     #[error("`error` needs a message, such as error:no credit")]
@@ -64,8 +77,8 @@ pub enum DirectiveError {
     #[error("`gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not `{0}`")]
     Gate(String),
     #[error(
-        "`tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, \
-         not `{0}`"
+        "`tools` needs a number of calls from 1 to {MOST_TOOL_CALLS} and a text of letters, digits, `-` and `_`, \
+         such as tools:3:hi, not `{0}`"
     )]
     Tools(String),
 }
@@ -91,7 +104,9 @@ impl FromStr for Directive {
                     Some((chunks.parse().ok()?, milliseconds.parse().ok()?))
                 });
                 match numbers {
-                    Some((chunks, milliseconds)) if chunks > 0 => Ok(Self::Slow { chunks, milliseconds }),
+                    Some((chunks @ 1..=MOST_CHUNKS, milliseconds @ 0..=LONGEST_PAUSE_MS)) => {
+                        Ok(Self::Slow { chunks, milliseconds })
+                    }
                     _ => Err(DirectiveError::Slow(argument.to_owned())),
                 }
             }
@@ -111,7 +126,7 @@ impl FromStr for Directive {
                     .split_once(':')
                     .and_then(|(calls, text)| Some((calls.parse().ok()?, text)));
                 match parts {
-                    Some((calls, text)) if calls > 0 && is_plain(text) => Ok(Self::Tools {
+                    Some((calls @ 1..=MOST_TOOL_CALLS, text)) if is_plain(text) => Ok(Self::Tools {
                         calls,
                         text: text.to_owned(),
                     }),

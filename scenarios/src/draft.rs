@@ -16,6 +16,8 @@ use crate::surface::Surfaces;
 
 /// Key of the steps.
 pub(crate) const STEPS: &str = "steps";
+/// Key of the expectations.
+pub(crate) const EXPECT: &str = "expect";
 
 /// The readable parts of a script.
 #[derive(Default)]
@@ -42,6 +44,16 @@ pub(crate) struct Draft {
 pub(crate) enum Element<T> {
     Read(At<T>),
     Unreadable(At<Value>),
+}
+
+impl<T> Element<T> {
+    /// Its position.
+    pub fn spot(&self) -> Spot {
+        match self {
+            Self::Read(At { spot, .. }) => *spot,
+            Self::Unreadable(At { spot, .. }) => *spot,
+        }
+    }
 }
 
 impl Draft {

@@ -8,6 +8,7 @@ use crate::json::Json;
 use crate::name::{IngestName, Label};
 use crate::place::At;
 use crate::reply::Reply;
+use crate::ticket::Ticket;
 use turnstile_fault::is_default;
 
 /// Close code of a normal closure.
@@ -25,6 +26,8 @@ pub enum Ingest {
         name: At<IngestName>,
         /// Credentials of the socket.
         credentials: Credentials,
+        /// Token that it shows.
+        ticket: Ticket,
         /// Expected answer; 2xx means that the socket opens.
         reply: Reply,
     },
@@ -75,7 +78,7 @@ pub enum IngestFrame {
         /// Its `data`.
         data: At<Json>,
     },
-    /// A text frame with this text.
+    /// A text frame with this text, in which `<session>` and labels such as `<first>` are replaced by ids.
     Raw(String),
     /// A binary frame.
     Binary,
@@ -102,6 +105,9 @@ struct WrittenIngest {
     /// Opens it under this fence.
     #[serde(skip_serializing_if = "Option::is_none")]
     fence: Option<Fence>,
+    /// Token that it shows; default `own`.
+    #[serde(skip_serializing_if = "is_default")]
+    ticket: Ticket,
     /// Expected answer to the opening; by default the socket opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<Reply>,
@@ -149,6 +155,7 @@ impl WrittenIngest {
         let keys = [
             ("execution", "open", self.execution.is_some()),
             ("fence", "open", self.fence.is_some()),
+            ("ticket", "open", !is_default(&self.ticket)),
             ("reply", "open", self.reply.is_some()),
             ("event", "send", self.event.is_some()),
             ("data", "send", self.data.is_some()),
@@ -181,6 +188,7 @@ impl TryFrom<WrittenIngest> for Ingest {
                 Ok(Self::Open {
                     name,
                     credentials,
+                    ticket: written.ticket,
                     reply: written.reply.unwrap_or_default(),
                 })
             }
@@ -218,9 +226,11 @@ impl From<Ingest> for WrittenIngest {
             Ingest::Open {
                 name,
                 credentials,
+                ticket,
                 reply,
             } => {
                 written.open = Some(name);
+                written.ticket = ticket;
                 match credentials {
                     Credentials::Execution(execution) => written.execution = Some(execution),
                     Credentials::Fence(fence) => written.fence = Some(fence),

@@ -14,6 +14,7 @@ use crate::lasting::Lasting;
 use crate::machine::Machine;
 use crate::network::{Ends, NetworkArguments, NetworkStep, write_ends};
 use crate::place::{At, Spot};
+use crate::shorthand::{MapForm, WordOr};
 
 /// A fault that a step injects.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +51,10 @@ impl<'de> DeserializeSeed<'de> for OfKind {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Injection, D::Error> {
         let Self(kind) = self;
         Ok(match kind {
-            FaultKind::Crash => Crash::deserialize(deserializer)?.into(),
+            FaultKind::Crash => match WordOr::deserialize(deserializer)? {
+                WordOr::Word(party) => Crash::of(party).into(),
+                WordOr::Map(crash) => Crash::into(crash),
+            },
             FaultKind::Wrapper => {
                 let behaviour = WrapperBehaviour::deserialize(deserializer)?;
                 Injection::new(Fault::Wrapper(Box::new(behaviour)), None)
@@ -155,7 +159,7 @@ fn write_link_fault<S: Serializer>(
 /// The schema of the value of a fault step of this kind.
 pub(crate) fn schema_of(kind: FaultKind, generator: &mut SchemaGenerator) -> Schema {
     match kind {
-        FaultKind::Crash => generator.subschema_for::<Crash>(),
+        FaultKind::Crash => generator.subschema_for::<WordOr<Machine, Crash>>(),
         FaultKind::Wrapper => generator.subschema_for::<WrapperBehaviour>(),
         FaultKind::Receiver => generator.subschema_for::<Receiver>(),
         FaultKind::Queue => generator.subschema_for::<Lasting<QueueBehaviour>>(),
@@ -180,6 +184,22 @@ struct Crash {
     /// Restarts the party after this time, counted from the crash; by default it stays down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restart_after: Option<Lapse>,
+}
+
+impl MapForm for Crash {
+    const EXAMPLE: &'static str = "{ party: server }";
+}
+
+impl Crash {
+    /// A crash at once, without restart.
+    fn of(party: At<Machine>) -> Self {
+        Self {
+            party,
+            power_loss: false,
+            at: None,
+            restart_after: None,
+        }
+    }
 }
 
 impl From<Crash> for Injection {

@@ -14,7 +14,7 @@ pub(crate) const LONGEST_TEXT: usize = 16 << 20;
 /// Pattern for any value except null.
 const PRESENT: &str = "present";
 
-/// Name in a call or an ingest frame that stands for the id of the session.
+/// Name in JSON that stands for the id of the session.
 pub const SESSION_NAME: &str = "session";
 
 /// End of a string such as `<5000 characters>`, which is replaced by a text of that length.

@@ -10,10 +10,12 @@ use turnstile_fault::{is_default, read_from_text, write_as_text};
 
 use crate::directive::Directive;
 use crate::json::LONGEST_TEXT;
+use crate::message_id::MessageId;
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Prompt, PromptError, PromptKeys};
 use crate::reply::{Reply, SuccessReply};
+use crate::user::UserName;
 
 /// Creates the session and stores its first message (`prepareSession`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +27,10 @@ pub struct Prepare {
     pub prompt: Prompt,
     /// Whether to queue the message at once.
     pub auto_initiate: bool,
+    /// Id of the message; by default the client draws one.
+    pub id: Option<At<MessageId>>,
+    /// User that owns the session; by default the user of all other sessions.
+    pub user: Option<UserName>,
     /// The session.
     pub session: At<SessionName>,
     /// The client that sends the request.
@@ -61,6 +67,12 @@ struct WrittenPrepare {
     /// Whether to queue the message at once; otherwise `initiate` queues it.
     #[serde(default, skip_serializing_if = "is_default")]
     auto_initiate: bool,
+    /// Id of the message; by default the client draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<At<MessageId>>,
+    /// User that owns the session; by default the user of all other sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<UserName>,
     /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     session: At<SessionName>,
@@ -86,6 +98,8 @@ impl TryFrom<WrittenPrepare> for Prepare {
             label: written.r#as,
             prompt: prompt?,
             auto_initiate: written.auto_initiate,
+            id: written.id,
+            user: written.user,
             session: written.session,
             client: written.client,
             reply: written.reply,
@@ -103,6 +117,8 @@ impl From<Prepare> for WrittenPrepare {
             characters: keys.characters,
             command: keys.command,
             auto_initiate: prepare.auto_initiate,
+            id: prepare.id,
+            user: prepare.user,
             session: prepare.session,
             client: prepare.client,
             reply: prepare.reply,
@@ -168,6 +184,8 @@ pub enum CallbackTarget {
     Path(String),
     /// A port of the receiver's host at which nothing listens.
     OutOfReach,
+    /// A host that does not exist.
+    NoSuchHost,
     /// The receiver's address with the scheme `https`, which the receiver does not speak.
     Https,
 }
@@ -175,7 +193,8 @@ pub enum CallbackTarget {
 /// Invalid text for [`CallbackTarget`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, out-of-reach, https"
+    "`{0}` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, \
+     out-of-reach, no-such-host, https"
 )]
 pub struct CallbackTargetError(String);
 
@@ -188,6 +207,7 @@ impl FromStr for CallbackTarget {
             "none" => Ok(Self::None),
             "receiver" => Ok(Self::Receiver),
             "out-of-reach" => Ok(Self::OutOfReach),
+            "no-such-host" => Ok(Self::NoSuchHost),
             "https" => Ok(Self::Https),
             path if is_path => Ok(Self::Path(path.to_owned())),
             other => Err(CallbackTargetError(other.to_owned())),
@@ -202,6 +222,7 @@ impl fmt::Display for CallbackTarget {
             Self::Receiver => formatter.write_str("receiver"),
             Self::Path(path) => formatter.write_str(path),
             Self::OutOfReach => formatter.write_str("out-of-reach"),
+            Self::NoSuchHost => formatter.write_str("no-such-host"),
             Self::Https => formatter.write_str("https"),
         }
     }
@@ -209,7 +230,7 @@ impl fmt::Display for CallbackTarget {
 
 read_from_text!(CallbackTarget, {
     "type": "string",
-    "pattern": "^(none|receiver|/.*|out-of-reach|https)$",
-    "description": "none, receiver, a path of the receiver such as /other, out-of-reach, or https",
+    "pattern": "^(none|receiver|/.*|out-of-reach|no-such-host|https)$",
+    "description": "none, receiver, a path of the receiver such as /other, out-of-reach, no-such-host, or https",
 });
 write_as_text!(CallbackTarget);

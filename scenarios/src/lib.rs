@@ -12,6 +12,7 @@ mod client;
 mod directive;
 mod draft;
 mod expectation;
+mod file;
 mod ingest;
 mod injection;
 mod json;
@@ -20,6 +21,7 @@ mod legacy;
 mod library;
 mod machine;
 mod message;
+mod message_id;
 mod name;
 mod network;
 mod parse;
@@ -32,10 +34,13 @@ mod reply;
 mod rule_name;
 mod scenario;
 mod session;
+mod shorthand;
 mod step;
 mod stored;
 mod surface;
 mod text;
+mod ticket;
+mod user;
 mod wait;
 mod write;
 
@@ -46,13 +51,15 @@ pub use expectation::{
     BadgeShown, BadgeWord, Bounds, Callback, Deliveries, Delivery, Expectation, GateResult, GatewayState,
     IngestOutcome, Milestone, Outcome, Reason, Snapshot, Source, StreamCount, Terminal, Watcher,
 };
+pub use file::{FileError, LARGEST_FILE, read_file};
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
 pub use injection::Injection;
 pub use json::{Json, JsonObject, SESSION_NAME, Subset, has_field, text_with_ids};
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
 pub use machine::Machine;
-pub use message::{Form, IdMaker, SendMessage, Start};
+pub use message::{Form, SendMessage, Start};
+pub use message_id::{IdMaker, IdMakerError, MessageId, MessageIdError};
 pub use name::{ClientName, IngestName, Label, OBSERVER, SessionName, Tag};
 pub use network::Heal;
 pub use party::Party;
@@ -67,9 +74,12 @@ pub use session::{Gate, Session};
 pub use step::Step;
 pub use stored::{ExecutionId, ExecutionStatus, RecordForm, Stored, StoredExecution};
 pub use surface::{Surface, Surfaces};
+pub use text::{printable, shortened};
+pub use ticket::Ticket;
 pub use turnstile_fault::{
     Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind, Finalizing,
     GateVerdict, JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, OddAnswer, OddAnswers,
     PartChange, Preparing, QueueBehaviour, ReadyBehaviour, ReadyCode, Status, WrapperBehaviour,
 };
-pub use wait::{Await, Condition, DEFAULT_WITHIN, Moment};
+pub use user::{UserName, UserNameError};
+pub use wait::{Await, AwaitedEvent, Condition, DEFAULT_WITHIN, Moment};

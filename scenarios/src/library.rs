@@ -1,13 +1,16 @@
 //! Loads all scripts of a folder.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file::{FileError, LARGEST_FILE, read_file};
 use crate::problem::ScriptErrors;
 use crate::scenario::Scenario;
 use crate::surface::Surface;
+use crate::text::printable;
 
 /// Subfolders with scripts: the suite, and regressions.
 const FOLDERS: [&str; 2] = ["suite", "regressions"];
@@ -36,12 +39,12 @@ pub struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// A folder or file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", printable(&path.to_string_lossy()))]
     Read {
         /// The folder or file.
         path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
+        /// The reason.
+        source: FileError,
     },
     /// A script has errors.
     #[error(transparent)]
@@ -69,28 +72,26 @@ impl fmt::Display for LibraryErrors {
 
 impl Library {
     /// Loads every `*.yaml` file below `suite` and `regressions` in `root`. One of the two folders may be
-    /// missing.
+    /// missing. Follows symbolic links, and reads each file and folder once, however many links lead to it.
     ///
     /// # Errors
     ///
     /// All errors of all scripts, and all files and folders that could not be read.
     pub fn load(root: &Path) -> Result<Self, LibraryErrors> {
-        let mut paths = Vec::new();
-        let mut errors = Vec::new();
+        let mut search = Search::default();
         let folders: Vec<PathBuf> = FOLDERS.iter().map(|name| root.join(name)).collect();
         if folders.iter().any(|folder| folder.exists()) {
-            for folder in folders.iter().filter(|folder| folder.exists()) {
-                find(folder, &mut paths, &mut errors);
+            for folder in folders {
+                search.visit(folder);
             }
+            search.follow_links();
         } else {
-            errors.push(LibraryError::Read {
-                path: root.to_owned(),
-                source: io::Error::new(
-                    io::ErrorKind::NotFound,
-                    "it contains no folder `suite` or `regressions`",
-                ),
-            });
+            let text = "it contains no folder `suite` or `regressions`";
+            search.fail(root, io::Error::new(io::ErrorKind::NotFound, text));
         }
+        let Search {
+            paths, mut errors, ..
+        } = search;
         let mut entries = Vec::new();
         for path in paths {
             match read(root, &path) {
@@ -126,27 +127,63 @@ impl Library {
     }
 }
 
-/// Collects the scripts below `folder`, in order of name.
-fn find(folder: &Path, paths: &mut Vec<PathBuf>, errors: &mut Vec<LibraryError>) {
-    let names = fs::read_dir(folder).and_then(|entries| {
-        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-        paths.collect::<io::Result<Vec<_>>>()
-    });
-    match names {
-        Ok(mut names) => {
-            names.sort();
-            for path in names {
-                if path.is_dir() {
-                    find(&path, paths, errors);
-                } else if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                    paths.push(path);
-                }
-            }
+/// A search for scripts. Links are followed after everything else, so that a file has the id of its own path.
+#[derive(Default)]
+struct Search {
+    paths: Vec<PathBuf>,
+    errors: Vec<LibraryError>,
+    links: BTreeSet<PathBuf>,
+    /// Real paths of the files and folders that were found.
+    visited: BTreeSet<PathBuf>,
+}
+
+impl Search {
+    /// Collects the scripts at and below `path`, and links.
+    fn visit(&mut self, path: PathBuf) {
+        if path.is_symlink() {
+            self.links.insert(path);
+        } else if path.exists() {
+            self.collect(path);
         }
-        Err(source) => errors.push(LibraryError::Read {
-            path: folder.to_owned(),
-            source,
-        }),
+    }
+
+    /// Collects the scripts behind links. A link may lead to further links.
+    fn follow_links(&mut self) {
+        while let Some(path) = self.links.pop_first() {
+            self.collect(path);
+        }
+    }
+
+    fn collect(&mut self, path: PathBuf) {
+        let is_folder = path.is_dir();
+        if !is_folder && path.extension().is_none_or(|extension| extension != EXTENSION) {
+            return;
+        }
+        match path.canonicalize().map(|real| self.visited.insert(real)) {
+            Ok(false) => {}
+            Ok(true) if is_folder => self.list(&path),
+            Ok(true) => self.paths.push(path),
+            Err(error) => self.fail(&path, error),
+        }
+    }
+
+    /// Visits everything in a folder.
+    fn list(&mut self, folder: &Path) {
+        let names = fs::read_dir(folder).and_then(|entries| {
+            let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+            paths.collect::<io::Result<BTreeSet<_>>>()
+        });
+        match names {
+            Ok(names) => names.into_iter().for_each(|path| self.visit(path)),
+            Err(error) => self.fail(folder, error),
+        }
+    }
+
+    fn fail(&mut self, path: &Path, error: io::Error) {
+        self.errors.push(LibraryError::Read {
+            path: path.to_owned(),
+            source: error.into(),
+        });
     }
 }
 
@@ -160,7 +197,7 @@ impl Entry {
 
 /// Reads a script and returns a scenario for each of its surfaces.
 fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, LibraryError> {
-    let source = fs::read_to_string(path).map_err(|source| LibraryError::Read {
+    let source = read_file(path, LARGEST_FILE).map_err(|source| LibraryError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::place::At;
+use crate::shorthand::{MapForm, WordOr};
 
 /// A party with its own machine, which can crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -42,4 +45,24 @@ impl fmt::Display for Machine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }
+}
+
+/// The map form of the step `restart`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restarted {
+    /// The party.
+    party: At<Machine>,
+}
+
+impl MapForm for Restarted {
+    const EXAMPLE: &'static str = "{ party: server }";
+}
+
+/// Deserializes the party of the step `restart` from either form.
+pub(crate) fn read_restarted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<At<Machine>, D::Error> {
+    Ok(match WordOr::deserialize(deserializer)? {
+        WordOr::Word(machine) => machine,
+        WordOr::Map(Restarted { party }) => party,
+    })
 }

@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::directive::Directive;
 use crate::json::LONGEST_TEXT;
+use crate::message_id::{IdMaker, MessageId};
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::At;
 use crate::prompt::{Command, Finalization, Prompt, PromptError, PromptKeys};
 use crate::reply::Reply;
 use crate::surface::Surface;
+use crate::user::UserName;
 use turnstile_fault::is_default;
 
 /// Creates the session with its first message.
@@ -22,6 +24,10 @@ pub struct Start {
     pub prompt: Prompt,
     /// Overrides the model in the session's settings.
     pub model: Option<String>,
+    /// Id of the message; by default the client draws one.
+    pub id: Option<At<MessageId>>,
+    /// User that owns the session; by default the user of all other sessions.
+    pub user: Option<UserName>,
     /// The session.
     pub session: At<SessionName>,
     /// The client that sends the request.
@@ -54,6 +60,12 @@ struct WrittenStart {
     /// Overrides the model in the session's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
+    /// Id of the message; by default the client draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<At<MessageId>>,
+    /// User that owns the session; by default the user of all other sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<UserName>,
     /// The session.
     #[serde(default, skip_serializing_if = "is_default")]
     session: At<SessionName>,
@@ -79,6 +91,8 @@ impl TryFrom<WrittenStart> for Start {
             label: written.r#as,
             prompt: prompt?,
             model: written.model,
+            id: written.id,
+            user: written.user,
             session: written.session,
             client: written.client,
             reply: written.reply,
@@ -95,6 +109,8 @@ impl From<Start> for WrittenStart {
             text: keys.text,
             characters: keys.characters,
             model: start.model,
+            id: start.id,
+            user: start.user,
             session: start.session,
             client: start.client,
             reply: start.reply,
@@ -121,24 +137,13 @@ pub struct SendMessage {
     /// The client that sends the request.
     pub client: At<ClientName>,
     /// Who creates the message id. Ignored if `repeat` is set.
-    pub id: IdMaker,
+    pub id: At<IdMaker>,
     /// Overrides the surface that the script runs on.
     pub surface: Option<At<Surface>>,
     /// Form of the request on the legacy surface.
     pub form: Option<At<Form>>,
     /// Expected answer.
     pub reply: Reply,
-}
-
-/// Who creates a message id.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IdMaker {
-    /// The client, which sends it.
-    #[default]
-    Client,
-    /// The server.
-    Server,
 }
 
 /// Forms of a `sendMessageV2` request (PROTOCOL.md §2).
@@ -202,9 +207,9 @@ struct WrittenSend {
     /// The client that sends the request.
     #[serde(default, skip_serializing_if = "is_default")]
     client: At<ClientName>,
-    /// Who creates the message id; default `client`.
+    /// Who creates the message id, or the id itself; default `client`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<IdMaker>,
+    id: Option<At<IdMaker>>,
     /// Overrides the surface that the script runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     surface: Option<At<Surface>>,
@@ -263,7 +268,7 @@ impl From<SendMessage> for WrittenSend {
             finalization: send.finalization,
             session: send.session,
             client: send.client,
-            id: Some(send.id).filter(|id| *id != IdMaker::default()),
+            id: Some(send.id).filter(|id| !is_default(id)),
             surface: send.surface,
             form: send.form,
             reply: send.reply,

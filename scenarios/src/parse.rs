@@ -13,10 +13,11 @@ use std::path::Path;
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DuplicateKeyPolicy, Error, MessageFormatter, UserMessageFormatter};
 
 use crate::check::check;
-use crate::draft::{Draft, Element, STEPS};
+use crate::draft::{Draft, EXPECT, Element, STEPS};
 use crate::place::{At, Spot};
 use crate::problem::{Report, ScriptErrors};
 use crate::scenario::Scenario;
@@ -36,14 +37,19 @@ const PROFILE: &str = "profile";
 const LATENCY: &str = "latency";
 /// Key of the session's settings.
 const SESSION: &str = "session";
-/// Key of the expectations.
-const EXPECT: &str = "expect";
 /// All keys of a script.
 const KEYS: &[&str] = &[
     "scenario", "about", "seam", RULES, API, TOLERANT, PROFILE, LATENCY, SESSION, "receiver", STEPS, EXPECT,
 ];
 /// Required keys.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
+
+/// The largest number of unreadable parts that are reported together. For each, the text is parsed once more.
+const MOST_UNREADABLE: usize = 20;
+/// The largest depth of lists and maps in a script.
+const DEEPEST: usize = 64;
+/// The largest number of values in a script, counted again for each alias.
+const MOST_VALUES: usize = 250_000;
 
 /// Error for a step or expectation that is not a map.
 const ONE_KEY: &str = "expected a map with one key, such as `wait: 4s` or `interrupt: {}`";
@@ -54,7 +60,7 @@ impl Scenario {
     /// # Errors
     ///
     /// All errors of the script, in order of position. If one step has several syntax errors, only the first
-    /// is reported.
+    /// is reported, and if very many steps cannot be read, only the first of them.
     pub fn parse(source: &str, file: &Path) -> Result<Self, ScriptErrors> {
         let mut report = Report::new(source, file);
         let draft = read(&mut report);
@@ -78,7 +84,10 @@ fn read(report: &mut Report<'_>) -> Option<Draft> {
             unreadable: &unreadable,
             place: &mut place,
         };
-        let options = serde_saphyr::options! { duplicate_keys: duplicate_keys };
+        let options = serde_saphyr::options! {
+            budget: serde_saphyr::budget! { max_depth: DEEPEST, max_nodes: MOST_VALUES },
+            duplicate_keys: duplicate_keys,
+        };
         let attempt = serde_saphyr::with_deserializer_from_str_with_options(report.source, options, |yaml| {
             yaml.deserialize_map(reader)
         });
@@ -95,7 +104,16 @@ fn read(report: &mut Report<'_>) -> Option<Draft> {
             continue;
         }
         match place {
-            Some(place) if !unreadable.contains_key(&place) => {
+            Some(_) if unreadable.len() >= MOST_UNREADABLE => {
+                report.add(
+                    spot,
+                    format_args!(
+                        "more than {MOST_UNREADABLE} parts of this script cannot be read: correct the ones above first"
+                    ),
+                );
+                break None;
+            }
+            Some(place) if !unreadable.contains_key(&place) && !is_known(&unreadable, spot, &error) => {
                 unreadable.insert(place, (spot, rephrased(&error).into_owned()));
             }
             // The part cannot be skipped either, because the YAML itself is invalid there.
@@ -121,6 +139,14 @@ fn read(report: &mut Report<'_>) -> Option<Draft> {
         report.add(spot, message);
     }
     draft
+}
+
+/// Whether a smaller part has the same error, so that this part only surrounds it.
+fn is_known(unreadable: &BTreeMap<Place, (Spot, String)>, spot: Spot, error: &Error) -> bool {
+    let text = rephrased(error);
+    unreadable
+        .values()
+        .any(|(known, message)| *known == spot && *message == *text)
 }
 
 /// Corrects the position of errors about elements that are not maps; the deserializer reports the
@@ -254,6 +280,24 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
     }
 }
 
+fn too_deep() -> Cow<'static, str> {
+    format!("lists and maps are nested too deeply: the maximum is {DEEPEST} levels").into()
+}
+
+/// A limit of YAML that a script exceeds.
+fn beyond(breach: &BudgetBreach) -> Cow<'static, str> {
+    match breach {
+        BudgetBreach::Depth { .. } => too_deep(),
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+            format!("the script has more than {MOST_VALUES} values, counted again for each alias").into()
+        }
+        BudgetBreach::Aliases { .. } | BudgetBreach::AliasAnchorRatio { .. } => {
+            "the script has too many aliases: write the values out".into()
+        }
+        _ => "the script is too large: split it into several".into(),
+    }
+}
+
 /// Rephrases an error of the deserializer in the terms of scripts.
 fn rephrased(error: &Error) -> Cow<'_, str> {
     let allowed = |word: &str, expected: &[&str]| {
@@ -273,7 +317,18 @@ fn rephrased(error: &Error) -> Cow<'_, str> {
             "string scalar" => "expected a string".into(),
             _ => UserMessageFormatter.format_message(error),
         },
-        Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => ONE_KEY.into(),
+        Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+        | Error::ExpectedStringKeyForExternallyTaggedEnum { .. } => ONE_KEY.into(),
+        Error::NonFiniteFloat { value, .. } => {
+            format!("`{value}` is not allowed: a number must be finite").into()
+        }
+        Error::Budget { breach, .. } => beyond(breach),
+        // The scanner has a limit too, and no type for this error.
+        Error::Message { msg, .. } | Error::ExternalMessage { msg, .. }
+            if msg.contains("recursion limit") =>
+        {
+            too_deep()
+        }
         Error::InvalidScalar { ty: "boolean", .. } => "expected true or false".into(),
         Error::InvalidScalar { ty, .. } if ty.starts_with('u') => {
             "expected a whole number, 0 or above".into()

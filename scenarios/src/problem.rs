@@ -4,6 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::place::Spot;
+use crate::text::{printable, shortened};
+
+/// The number of characters of a message that are kept. A message may quote the script.
+const MESSAGE_LENGTH: usize = 2_000;
+/// The number of characters of a line that are shown before a position, and in total.
+const SHOWN_BEFORE: usize = 100;
+const SHOWN_LENGTH: usize = 160;
 
 /// An error of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +21,10 @@ pub struct Problem {
     pub spot: Spot,
     /// What is wrong, and what is allowed.
     pub message: String,
-    /// The line at the position, without its line break.
+    /// The line at the position, without its line break; of a long line, the part around the position.
     pub line: String,
+    /// Position of the caret in `line`, in characters from 0.
+    caret: usize,
 }
 
 impl fmt::Display for Problem {
@@ -24,16 +33,22 @@ impl fmt::Display for Problem {
         write!(
             formatter,
             "{}:{line}:{column}: {}",
-            self.file.display(),
-            self.message
+            printable(&self.file.to_string_lossy()),
+            printable(&self.message)
         )?;
         if self.line.trim().is_empty() {
             return Ok(());
         }
-        // Terminals vary in the width of a tab; the caret needs one column per character.
-        let shown = self.line.replace('\t', " ");
+        // Terminals vary in the width of a tab; the caret needs one column per character. Other control
+        // characters would move the cursor.
+        let shown: String = self
+            .line
+            .chars()
+            .map(|char| if char.is_control() { ' ' } else { char })
+            .collect();
         let margin = " ".repeat(line.to_string().len());
-        let indent = " ".repeat(column.saturating_sub(1) as usize);
+        let indent = " ".repeat(self.caret);
+        let shown = printable(&shown);
         write!(formatter, "\n{margin} |\n{line} | {shown}\n{margin} | {indent}^")
     }
 }
@@ -62,6 +77,7 @@ pub(crate) struct Report<'a> {
     /// Text of the script.
     pub source: &'a str,
     file: &'a Path,
+    lines: Vec<&'a str>,
     problems: Vec<Problem>,
 }
 
@@ -70,6 +86,7 @@ impl<'a> Report<'a> {
         Self {
             source,
             file,
+            lines: source.lines().collect(),
             problems: Vec::new(),
         }
     }
@@ -77,12 +94,14 @@ impl<'a> Report<'a> {
     pub fn add(&mut self, spot: Spot, message: impl fmt::Display) {
         let line = (spot.line as usize)
             .checked_sub(1)
-            .and_then(|index| self.source.lines().nth(index));
+            .and_then(|index| self.lines.get(index));
+        let (line, caret) = around(line.copied().unwrap_or_default(), spot.column);
         self.problems.push(Problem {
             file: self.file.to_owned(),
             spot,
-            message: message.to_string(),
-            line: line.unwrap_or_default().to_owned(),
+            message: shortened(&message.to_string(), MESSAGE_LENGTH).into_owned(),
+            line,
+            caret,
         });
     }
 
@@ -100,4 +119,26 @@ impl<'a> Report<'a> {
             problems: self.problems,
         })
     }
+}
+
+/// The part of a line around a column, and the position of the column in it.
+fn around(line: &str, column: u32) -> (String, usize) {
+    let position = column.saturating_sub(1) as usize;
+    let start = if line.chars().nth(SHOWN_LENGTH).is_none() {
+        0
+    } else {
+        position.saturating_sub(SHOWN_BEFORE)
+    };
+    let mut rest = line.chars().skip(start);
+    let mut shown: String = rest.by_ref().take(SHOWN_LENGTH).collect();
+    let mut caret = position - start;
+    if start > 0 {
+        shown.insert(0, '…');
+        caret += 1;
+    }
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    // An error at the end of a file can be behind its last line.
+    (shown, caret.min(SHOWN_LENGTH + 1))
 }

@@ -9,10 +9,13 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use turnstile_fault::Lapse;
-use turnstile_profile::{Field, Kind, Profile};
+use turnstile_profile::{Field, Kind, LARGEST_NUMBER, LONGEST_DURATION, MOST_ATTEMPTS, MOST_DELAYS, Profile};
 
 use crate::place::At;
 use crate::text::listed;
+
+// A script has one limit for all durations.
+const _: () = assert!(turnstile_fault::LONGEST_DURATION.as_secs() == LONGEST_DURATION.as_secs());
 
 /// The minimum similarity of a misspelt name to a suggested one, from 0 to 1.
 const SIMILARITY: f64 = 0.6;
@@ -122,14 +125,17 @@ fn field_named(name: &str) -> Result<Field, String> {
 }
 
 /// What a value of a kind looks like.
-fn expected(kind: Kind) -> &'static str {
+fn expected(kind: Kind) -> Cow<'static, str> {
+    let longest = Lapse::from(LONGEST_DURATION);
     match kind {
-        Kind::Flag => "true or false",
-        Kind::Number => "a whole number, 0 or above",
-        Kind::PositiveNumber => "a whole number above 0",
-        Kind::Duration => "a duration, such as 2s",
-        Kind::Durations => "a list of durations, such as [2s, 4s]",
-        Kind::Texts => "a list of texts, such as [INVALID_REQUEST]",
+        Kind::Flag => "true or false".into(),
+        Kind::Number => format!("a whole number from 0 to {LARGEST_NUMBER}").into(),
+        Kind::PositiveNumber => format!("a whole number from 1 to {MOST_ATTEMPTS}").into(),
+        Kind::Duration => format!("a duration up to {longest}, such as 2s").into(),
+        Kind::Durations => {
+            format!("a list of at most {MOST_DELAYS} durations up to {longest}, such as [2s, 4s]").into()
+        }
+        Kind::Texts => "a list of texts, such as [INVALID_REQUEST]".into(),
     }
 }
 
@@ -202,12 +208,12 @@ impl JsonSchema for RequiredProfile {
 fn values_of(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
     match kind {
         Kind::Flag => json_schema!({ "type": "boolean" }),
-        Kind::Number => json_schema!({ "type": "integer", "minimum": 0 }),
-        Kind::PositiveNumber => json_schema!({ "type": "integer", "minimum": 1 }),
+        Kind::Number => json_schema!({ "type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER }),
+        Kind::PositiveNumber => json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS }),
         Kind::Duration => generator.subschema_for::<Lapse>(),
         Kind::Durations => {
             let duration = generator.subschema_for::<Lapse>();
-            json_schema!({ "type": "array", "items": duration })
+            json_schema!({ "type": "array", "items": duration, "maxItems": MOST_DELAYS })
         }
         Kind::Texts => json_schema!({ "type": "array", "items": { "type": "string" } }),
     }

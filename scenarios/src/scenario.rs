@@ -112,6 +112,7 @@ impl Scenario {
         let named = self.steps.iter().filter_map(|step| match &step.value {
             Step::Start(start) => Some(&start.session.value),
             Step::Prepare(prepare) => Some(&prepare.session.value),
+            Step::Call(call) if call.creates_session() => Some(&call.session.value),
             _ => None,
         });
         named.filter(|name| !is_default(*name)).collect()

@@ -18,12 +18,13 @@ use crate::client::{Close, Interrupt, Open};
 use crate::ingest::Ingest;
 use crate::injection::{Injection, OfKind, schema_of};
 use crate::legacy::{Delete, Initiate, Prepare, Update};
-use crate::machine::Machine;
+use crate::machine::{Machine, Restarted, read_restarted};
 use crate::message::{SendMessage, Start};
 use crate::name::Tag;
 use crate::network::Heal;
 use crate::place::At;
-use crate::wait::Await;
+use crate::shorthand::WordOr;
+use crate::wait::{Await, Pause, read_pause};
 
 /// A step of a script. A step begins when the previous one is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,8 @@ pub enum Step {
     /// Ends the faults of a link.
     Heal(Heal),
     /// Restarts a crashed party.
+    #[serde(deserialize_with = "read_restarted")]
+    #[schemars(with = "WordOr<Machine, Restarted>")]
     Restart(At<Machine>),
     /// Injects a fault. Each kind of fault is a word of the language.
     #[serde(deserialize_with = "no_word")]
@@ -65,6 +68,8 @@ pub enum Step {
     /// Connects to the server's ingest like a wrapper.
     Ingest(Ingest),
     /// Lets time pass.
+    #[serde(deserialize_with = "read_pause")]
+    #[schemars(with = "WordOr<Lapse, Pause>")]
     Wait(Lapse),
 }
 

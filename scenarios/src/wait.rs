@@ -1,14 +1,37 @@
-//! The step `await`: waits for a condition.
+//! The steps `await`, which waits for a condition, and `wait`, which waits for a time.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::expectation::Watcher;
+use crate::json::Subset;
 use crate::name::{Label, Tag};
 use crate::place::At;
-use turnstile_fault::{Lapse, nonzero};
+use crate::shorthand::{MapForm, WordOr};
+use turnstile_fault::{Lapse, is_default, nonzero};
+
+/// The map form of the step `wait`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pause {
+    /// How long.
+    r#for: Lapse,
+}
+
+impl MapForm for Pause {
+    const EXAMPLE: &'static str = "{ for: 3s }";
+}
+
+/// Deserializes the duration of the step `wait` from either form.
+pub(crate) fn read_pause<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lapse, D::Error> {
+    Ok(match WordOr::deserialize(deserializer)? {
+        WordOr::Word(At { value, .. }) => value,
+        WordOr::Map(Pause { r#for }) => r#for,
+    })
+}
 
 /// Default time limit of an `await`.
 pub const DEFAULT_WITHIN: Lapse = Lapse::from_secs(60);
@@ -42,8 +65,31 @@ pub enum Condition {
         /// Number of jobs, counted as in [`crate::Callback::times`].
         times: NonZeroU32,
     },
+    /// A client received this many such events since the start of the run.
+    Stream {
+        /// The events.
+        of: AwaitedEvent,
+        /// Number of events.
+        times: NonZeroU32,
+    },
     /// No traffic on any wire for this long.
     Quiet(Lapse),
+}
+
+/// Events that an `await` waits for; at least one of `event` and `has` is present.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["event"] }, { "required": ["has"] }]))]
+pub struct AwaitedEvent {
+    /// Whose stream; default `observer`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub client: At<Watcher>,
+    /// A stream event type, or the name of a kilo event such as message.part.delta; by default any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Fields that the data of the event has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has: Option<At<Subset>>,
 }
 
 /// States of a message, from its `cloud.message.*` events (PROTOCOL.md §9).
@@ -109,6 +155,7 @@ impl fmt::Display for Moment {
     { "required": ["gate"] },
     { "required": ["message", "is"] },
     { "required": ["callback"] },
+    { "required": ["stream"] },
     { "required": ["quiet"] },
 ]))]
 struct WrittenAwait {
@@ -124,7 +171,10 @@ struct WrittenAwait {
     /// A callback for this message was delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     callback: Option<At<Label>>,
-    /// Number of callbacks; default 1.
+    /// A client has received such an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<AwaitedEvent>,
+    /// Number of callbacks or events; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<NonZeroU32>,
     /// No traffic on any wire for this long.
@@ -147,15 +197,18 @@ struct WrittenAwait {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwaitError {
     #[error(
-        "`await` needs exactly one of `gate`, `message` (with `is`), `callback` (optionally with `times`), `quiet`"
+        "`await` needs exactly one of `gate`, `message` (with `is`), `callback` or `stream` \
+         (optionally with `times`), `quiet`"
     )]
     Alternative,
     #[error("`message` needs `is`: queued, sent, completed, failed or interrupted")]
     MessageWithoutIs,
     #[error("`is` is only allowed with `message`")]
     Is,
-    #[error("`times` is only allowed with `callback`")]
+    #[error("`times` is only allowed with `callback` and `stream`")]
     Times,
+    #[error("`stream` needs `event`, `has` or both")]
+    Event,
     #[error("{quiet} of quiet do not fit within {within}: set a longer `within`")]
     Quiet { quiet: Lapse, within: Lapse },
 }
@@ -168,23 +221,35 @@ impl TryFrom<WrittenAwait> for Await {
         if written.is.is_some() && written.message.is_none() {
             return Err(AwaitError::Is);
         }
-        if written.times.is_some() && written.callback.is_none() {
+        if written.times.is_some() && written.callback.is_none() && written.stream.is_none() {
             return Err(AwaitError::Times);
         }
-        let condition = match (written.gate, written.message, written.callback, written.quiet) {
-            (Some(tag), None, None, None) => Condition::Gate(tag),
-            (None, Some(of), None, None) => Condition::Message {
+        let times = written.times.unwrap_or(NonZeroU32::MIN);
+        let keys = (
+            written.gate,
+            written.message,
+            written.callback,
+            written.stream,
+            written.quiet,
+        );
+        let condition = match keys {
+            (Some(tag), None, None, None, None) => Condition::Gate(tag),
+            (None, Some(of), None, None, None) => Condition::Message {
                 of,
                 is: written.is.ok_or(AwaitError::MessageWithoutIs)?,
             },
-            (None, None, Some(of), None) => Condition::Callback {
-                of,
-                times: written.times.unwrap_or(NonZeroU32::MIN),
-            },
-            (None, None, None, Some(quiet)) if quiet > within => {
+            (None, None, Some(of), None, None) => Condition::Callback { of, times },
+            (None, None, None, Some(of), None) => {
+                let is_empty = of.event.as_ref().is_some_and(String::is_empty);
+                if is_empty || of.event.is_none() && of.has.is_none() {
+                    return Err(AwaitError::Event);
+                }
+                Condition::Stream { of, times }
+            }
+            (None, None, None, None, Some(quiet)) if quiet > within => {
                 return Err(AwaitError::Quiet { quiet, within });
             }
-            (None, None, None, Some(quiet)) => Condition::Quiet(quiet),
+            (None, None, None, None, Some(quiet)) => Condition::Quiet(quiet),
             _ => return Err(AwaitError::Alternative),
         };
         Ok(Self { condition, within })
@@ -198,6 +263,7 @@ impl From<Await> for WrittenAwait {
             message: None,
             is: None,
             callback: None,
+            stream: None,
             times: None,
             quiet: None,
             within: Some(within).filter(|within| *within != DEFAULT_WITHIN),
@@ -207,6 +273,10 @@ impl From<Await> for WrittenAwait {
             Condition::Message { of, is } => (written.message, written.is) = (Some(of), Some(is)),
             Condition::Callback { of, times } => {
                 written.callback = Some(of);
+                written.times = Some(times).filter(|times| *times != NonZeroU32::MIN);
+            }
+            Condition::Stream { of, times } => {
+                written.stream = Some(of);
                 written.times = Some(times).filter(|times| *times != NonZeroU32::MIN);
             }
             Condition::Quiet(quiet) => written.quiet = Some(quiet),

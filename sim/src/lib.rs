@@ -7,6 +7,7 @@
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process.
 //! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
+//! - [`workers`] runs work on several threads, and [`watch`] limits its wall-clock time.
 //! - `selftest` checks that mutants of the server are detected, and `witness` compares two simulated worlds.
 
 pub mod coverage;
@@ -24,6 +25,7 @@ pub mod stage;
 pub mod suite;
 pub mod sweep;
 pub mod tokens;
+pub mod watch;
 #[cfg(feature = "witness")]
 pub mod witness;
 pub mod workers;

@@ -49,7 +49,8 @@ Exit status:
   0  everything passed
   1  something failed
   2  wrong usage, an invalid script, or no match
-  3  the harness failed";
+  3  the harness failed
+  129, 130, 143  ended by SIGHUP, SIGINT or SIGTERM, with partial results";
 
 /// Conformance tests for session servers: scripted and generated scenarios with injected faults
 #[derive(Parser)]
@@ -99,7 +100,8 @@ enum Command {
     /// Load-test the reference server
     ///
     /// The server runs in a separate process. Clients and fakes run in this process and use the loopback interface. Each
-    /// session sends its next message when the previous one has ended and called back.
+    /// session sends its next message when the previous one has ended and called back. After a signal, the sessions end
+    /// their turns first; a second signal exits at once.
     Soak(SoakArguments),
     /// Start the reference server with fakes on local ports
     ///

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use turnstile_scenarios::{Entry, Scenario};
 
 use crate::script::{self, HarnessError, Options, Verdict};
+use crate::watch::{Abandoned, Monitor, Watch};
 use crate::workers;
 pub use crate::workers::all_cores;
 
@@ -43,6 +44,11 @@ pub enum Outcome<'a> {
 }
 
 impl Played<'_> {
+    /// Whether it was interrupted, so that it has no outcome.
+    pub fn was_interrupted(&self) -> bool {
+        matches!(self.verdict, Err(HarnessError::Interrupted))
+    }
+
     /// The outcome.
     pub fn outcome(&self) -> Outcome<'_> {
         match &self.verdict {
@@ -56,7 +62,7 @@ impl Played<'_> {
 /// Plays everything on `jobs` threads. Calls `done` with each play in the order of `plays`, and `progress` with the number
 /// of finished plays.
 pub fn play_all<'a>(
-    plays: &[Play<'a>],
+    plays: impl Iterator<Item = Play<'a>> + Send,
     jobs: NonZeroUsize,
     progress: impl FnMut(usize),
     done: impl FnMut(Played<'a>),
@@ -66,13 +72,13 @@ pub fn play_all<'a>(
 
 /// As [`play_all`], with a function that plays on the worker's thread.
 pub fn play_all_by<'a, T: Send>(
-    plays: &[Play<'a>],
+    plays: impl Iterator<Item = Play<'a>> + Send,
     jobs: NonZeroUsize,
     play: impl Fn(Play<'a>) -> T + Sync,
     progress: impl FnMut(usize),
     mut done: impl FnMut(T),
 ) {
-    workers::in_order(plays.iter().copied(), jobs, play, progress, |played| {
+    workers::in_order(plays, jobs, play, progress, |played| {
         done(played);
         ControlFlow::Continue(())
     });
@@ -90,13 +96,29 @@ pub fn play_timed(play: Play) -> Played {
     }
 }
 
-/// Plays one scenario. A panic of the player is an error of the harness.
+/// Plays one scenario, with the limits of `options.watch`. A panic of the player is an error of the harness.
 ///
 /// # Errors
 ///
 /// If the harness fails.
 pub fn play_safely(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
-    safely(|| script::play(scenario, options))
+    match options.watch {
+        None => safely(|| script::play(scenario, options)),
+        Some(watch) => play_watched(scenario, options, watch),
+    }
+}
+
+fn play_watched(scenario: &Scenario, options: Options, watch: Watch) -> Result<Verdict, HarnessError> {
+    let monitor = Monitor::default();
+    let (shared, copy) = (monitor.clone(), scenario.clone());
+    let played = watch.run(&monitor, move || {
+        safely(|| script::play_monitored(&copy, options, &shared))
+    });
+    match played {
+        Ok(verdict) => verdict,
+        Err(Abandoned::Interrupted) => Err(HarnessError::Interrupted),
+        Err(Abandoned::Overdue(turn)) => script::overdue(scenario, turn, monitor.take_trace(), watch.limit),
+    }
 }
 
 /// Runs `playing`. A panic is an error of the harness.

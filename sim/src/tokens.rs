@@ -26,6 +26,17 @@ pub fn stream_ticket(user: &str, session: &str, expiry: Timestamp, ticket_secret
     sign(&claims, ticket_secret)
 }
 
+/// Signs a token that lets the wrapper of `session` open its ingest until `expiry`, with the API secret of a server.
+pub fn wrapper_token(user: &str, session: &str, expiry: Timestamp, api_secret: &str) -> String {
+    let claims = json!({
+        "type": "worker",
+        "kiloUserId": user,
+        "cloudAgentSessionId": session,
+        "exp": expiry.as_second(),
+    });
+    sign(&claims, api_secret)
+}
+
 /// Signs `claims` with HS256. Writes `exp` unchanged.
 fn sign(claims: &Value, secret: &str) -> String {
     let header = Header::empty().with_token_type("JWT");

@@ -5,6 +5,8 @@
 use std::iter;
 use std::time::Duration;
 
+use turnstile_fault::{LONGEST_PAUSE_MS, MOST_CHUNKS, MOST_TOOL_CALLS};
+
 use crate::coverage::FakeEvent;
 
 /// Prefix of a directive inside a prompt.
@@ -48,7 +50,7 @@ pub(super) enum Directive {
     Plain(String),
 }
 
-/// A prompt with an invalid directive.
+/// A prompt with an invalid directive, or one with a number above its limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown fake directive `{0}`")]
 pub(super) struct UnknownDirective(String);
@@ -163,9 +165,9 @@ impl Directive {
 
 /// Parses `<chunks>:<milliseconds>`. There is at least one chunk, and missing milliseconds are 0 (R11.5).
 fn parse_slow(numbers: &str) -> Option<Directive> {
-    let (chunks, rest) = number(numbers)?;
+    let (chunks, rest) = number(numbers, MOST_CHUNKS)?;
     let milliseconds = match rest.strip_prefix(':') {
-        Some(milliseconds) => number(milliseconds)?.0,
+        Some(milliseconds) => number(milliseconds, LONGEST_PAUSE_MS)?.0,
         None => 0,
     };
     Some(Directive::Slow {
@@ -176,7 +178,7 @@ fn parse_slow(numbers: &str) -> Option<Directive> {
 
 /// Parses `<calls>:<text>` (R11.47).
 fn parse_tools(argument: &str) -> Option<Directive> {
-    let (calls, rest) = number(argument)?;
+    let (calls, rest) = number(argument, MOST_TOOL_CALLS)?;
     let text = rest.strip_prefix(':')?;
     Some(Directive::Tools {
         calls: usize::try_from(calls).ok()?,
@@ -184,10 +186,11 @@ fn parse_tools(argument: &str) -> Option<Directive> {
     })
 }
 
-/// Splits a leading number from its rest.
-fn number(text: &str) -> Option<(u32, &str)> {
+/// Splits a leading number up to `most` from its rest.
+fn number(text: &str, most: u32) -> Option<(u32, &str)> {
     let digits = leading(text, |c| c.is_ascii_digit());
-    Some((digits.parse().ok()?, &text[digits.len()..]))
+    let number = digits.parse().ok().filter(|number| *number <= most)?;
+    Some((number, &text[digits.len()..]))
 }
 
 /// The longest prefix of letters, digits, `_` and `-`.
@@ -281,6 +284,9 @@ mod tests {
             "__fake__:tools",
             "__fake__:tools:2",
             "__fake__:tools:two:done",
+            "__fake__:tools:1001:done",
+            "__fake__:slow:10001:0",
+            "__fake__:slow:1:86400001",
             "__fake__:Echo:hi",
         ] {
             assert!(Directive::parse(prompt).is_err(), "{prompt}");

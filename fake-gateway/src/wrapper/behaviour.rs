@@ -6,18 +6,12 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use turnstile_fault::{Failure, JobCode, Lapse, OddAnswer, OddAnswers, ReadyCode, WrapperBehaviour};
+use turnstile_fault::{Failure, GivenReply, JobCode, OddAnswer, OddAnswers, ReadyCode, WrapperBehaviour};
 
-use super::reply::Refusal;
+use super::reply::{Refusal, Reply};
 
 /// Message of a configured failure.
 const STAGED: &str = "the side door asked for this failure";
-/// Longest delay; keeps time arithmetic within the range of [`jiff::Timestamp`].
-const LONGEST_DELAY: Duration = Duration::from_millis(u32::MAX as u64);
-/// Longest text of an answer, in characters.
-const LONGEST_TEXT: u32 = 1_000_000;
-/// Most repetitions in one turn.
-const MOST_REPETITIONS: u32 = u16::MAX as u32;
 
 impl From<ReadyCode> for Refusal {
     fn from(code: ReadyCode) -> Self {
@@ -66,31 +60,7 @@ impl Behaviour {
             serde_json::from_slice(body).map_err(|error| Refusal::Invalid(error.to_string()))?;
         let behaviour: WrapperBehaviour = serde_path_to_error::deserialize(Value::Object(object))
             .map_err(|error| Refusal::Invalid(error.to_string()))?;
-        let behaviour = Self(behaviour);
-        let given = |lapse: Option<Lapse>| lapse.map(|lapse| *lapse).unwrap_or_default();
-        for (place, delay) in [
-            ("ready.delay", behaviour.ready_delay()),
-            ("job.delay", behaviour.job_delay()),
-            ("latency", given(behaviour.latency)),
-            ("heartbeat", given(behaviour.heartbeat)),
-            ("finalize.takes", behaviour.finalizing()),
-        ] {
-            if delay > LONGEST_DELAY {
-                let longest = Lapse::from(LONGEST_DELAY);
-                return Err(Refusal::Invalid(format!("{place}: at most {longest}")));
-            }
-        }
-        for (place, number, most) in [
-            ("babble", behaviour.babble, MOST_REPETITIONS),
-            ("late", behaviour.late, MOST_REPETITIONS),
-            ("abandons-opening", behaviour.abandons_opening, MOST_REPETITIONS),
-            ("long-text", behaviour.long_text, LONGEST_TEXT),
-        ] {
-            if number > most {
-                return Err(Refusal::Invalid(format!("{place}: at most {most}")));
-            }
-        }
-        Ok(behaviour)
+        Ok(Self(behaviour))
     }
 
     /// How many times each event is sent.
@@ -130,6 +100,16 @@ impl Behaviour {
         let left = job.lose_reply.checked_sub(1);
         job.lose_reply = left.unwrap_or_default();
         left.is_some()
+    }
+
+    /// Uses up one given answer to `/session/ready`.
+    pub(super) fn next_given_ready(&mut self) -> Option<Reply> {
+        GivenReply::take_next(&mut self.0.ready.as_mut()?.reply).map(Reply::from)
+    }
+
+    /// Uses up one given answer to `/job/…`.
+    pub(super) fn next_given_job(&mut self) -> Option<Reply> {
+        GivenReply::take_next(&mut self.0.job.as_mut()?.reply).map(Reply::from)
     }
 
     /// Uses up one odd answer to `/session/ready`.
@@ -183,7 +163,7 @@ mod tests {
             (r#"{"babble":70000}"#, "babble: "),
             (r#"{"late":-1}"#, "late: "),
             (r#"{"fatal":true}"#, "fatal: "),
-            (r#"{"ready":{"delay":"4294967296ms"}}"#, "ready.delay: "),
+            (r#"{"ready":{"delay":"8761h"}}"#, "ready.delay: "),
             (r#"{"ready":{"fail":{"code":"NO_SESSION"}}}"#, "ready.fail.code: "),
             (
                 r#"{"job":{"fail":{"times":1}}}"#,

@@ -10,6 +10,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value};
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Elapsed, Seams};
@@ -96,6 +97,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
                     socket: number,
                     to,
                     path,
+                    credentials: Credentials::Own,
                     status,
                     error: error.clone(),
                 });
@@ -107,6 +109,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
             socket: number,
             to,
             path,
+            credentials: Credentials::Own,
         });
         (self.report)(Input::LinkOpened(self.link));
 

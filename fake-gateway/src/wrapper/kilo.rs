@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_stream::SseStream;
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{Observation, Probe, body_as_value};
 use turnstile_seams::Seams;
 use turnstile_seams::http_client::{self, HttpError};
@@ -137,6 +138,7 @@ impl GatewayClient {
             to: uri.host().unwrap_or_default().to_owned(),
             method: method.to_string(),
             path: path.to_owned(),
+            credentials: Credentials::Own,
             body: body.clone(),
         });
         let mut request = Request::new(Full::new(match body {

@@ -3,7 +3,7 @@
 //! Shapes only.
 
 use serde_json::{Value, json};
-use turnstile_fault::OddAnswer;
+use turnstile_fault::{GivenReply, OddAnswer};
 
 use super::binding::{IncompleteBinding, Session};
 
@@ -108,6 +108,15 @@ pub(super) struct Reply {
     pub(super) body: Value,
     /// What is sent instead.
     pub(super) odd: Option<OddAnswer>,
+}
+
+impl From<GivenReply> for Reply {
+    fn from(given: GivenReply) -> Self {
+        Self {
+            status: given.status.code(),
+            ..Self::ok(given.body)
+        }
+    }
 }
 
 impl Reply {

@@ -6,12 +6,22 @@
 //! Only values belong here: no logic of the protocol, and no dependency on another crate of this workspace.
 
 mod duration;
+mod number;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// The longest duration in a file: 365 days.
+pub const LONGEST_DURATION: Duration = Duration::from_hours(365 * 24);
+/// The largest number in a file.
+pub const LARGEST_NUMBER: usize = 1 << 30;
+/// The largest number of attempts in a file. The delay between attempts doubles.
+pub const MOST_ATTEMPTS: u32 = 16;
+/// The largest number of durations of a list in a file.
+pub const MOST_DELAYS: usize = 100;
 
 /// Defines a struct with the default values of its fields.
 macro_rules! with_defaults {
@@ -50,13 +60,17 @@ with_defaults! {
     /// The durations, limits and numbers of attempts of one server. The default has the protocol's values.
     pub struct Profile {
         /// The maximum number of pending messages in a session (R3.11).
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub pending_limit: usize = 10,
         /// The maximum length of a prompt, in characters (R2.38).
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub prompt_limit: usize = 100_000,
         /// The maximum size of a request body, in bytes (R2.36). The longest prompt fits with every character
         /// escaped.
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub body_limit: usize = 2 * 1024 * 1024,
         /// The number of bytes of an oversized request body that are read before the connection is closed (R2.37).
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub body_read_limit: usize = 16 * 1024 * 1024,
 
         /// The delay between an admission and its drain (R3.14), and between a delivery and the next drain (R4.3).
@@ -129,12 +143,14 @@ with_defaults! {
         #[serde(with = "duration")]
         pub callback_timeout: Duration = seconds(10),
         /// The maximum number of requests for one callback job (R8.31).
+        #[serde(deserialize_with = "number::attempts")]
         pub callback_attempts: NonZeroU32 = at_least_one(5),
         /// The delay after the first failed request for a callback job, which doubles with each failure (R8.30).
         #[serde(with = "duration")]
         pub callback_retry_base: Duration = seconds(60),
 
         /// The maximum size of a callback job, in bytes of JSON (R8.35).
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub callback_job_limit: usize = 127_000,
         /// The time by which the queue of callbacks may delay a request (R8.39).
         #[serde(with = "duration")]
@@ -150,8 +166,10 @@ with_defaults! {
         pub filters_hide_snapshot: bool = true,
 
         /// The size of the portions in which a replay reads events, in bytes (R9.18).
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub replay_round_bytes: usize = 1024 * 1024,
         /// The number of events that a client may be behind before it is disconnected (R9.25).
+        #[serde(deserialize_with = "number::up_to_largest")]
         pub subscriber_backlog: usize = 4096,
 
         /// The delay after a failed commit of an input that cannot be requested again (R3.18).
@@ -290,6 +308,27 @@ mod tests {
         assert_eq!(written["delivery_retry_delays_warm"][0], "2s");
         let read: Profile = serde_json::from_value(written).unwrap();
         assert_eq!(read, Profile::default());
+    }
+
+    #[test]
+    fn values_beyond_their_limits_are_errors() {
+        let delays = format!("[{}]", vec![r#""1s""#; MOST_DELAYS + 1].join(","));
+        for (field, value, named) in [
+            ("drain_delay", r#""8761h""#, "the longest duration is 8760h"),
+            (
+                "delivery_retry_delays_warm",
+                r#"["8761h"]"#,
+                "the longest duration is 8760h",
+            ),
+            ("delivery_retry_delays_warm", &delays, "at most 100 durations"),
+            ("pending_limit", "1073741825", "the largest number is 1073741824"),
+            ("callback_attempts", "17", "at most 16 attempts"),
+            ("callback_attempts", "0", "nonzero"),
+        ] {
+            let read = serde_json::from_str::<Profile>(&format!(r#"{{"{field}": {value}}}"#));
+            let error = read.expect_err(field).to_string();
+            assert!(error.contains(named), "{field}: {error}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::lapse::{Lapse, nonzero};
+use crate::limit::LONGEST_DURATION;
 use crate::status::Status;
 
 /// What the receiver does with one request.
@@ -141,8 +142,8 @@ pub struct WireAnswer {
     pub twice: Option<bool>,
 }
 
-/// Longest delay of a [`WireAnswer`], in milliseconds; every clock can represent it.
-const LONGEST_DELAY_MS: u64 = u32::MAX as u64;
+/// Longest delay of a [`WireAnswer`], in milliseconds.
+const LONGEST_DELAY_MS: u64 = LONGEST_DURATION.as_secs() * 1000;
 
 /// Invalid [`WireAnswer`].
 #[derive(Debug, thiserror::Error)]

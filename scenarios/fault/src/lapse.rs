@@ -8,9 +8,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
-use crate::{read_from_text, write_as_text};
+use crate::{LONGEST_DURATION, read_from_text, write_as_text};
 
-/// A duration in jiff's friendly format: `250ms`, `4s`, `1h 30m`. Never negative.
+/// A duration in jiff's friendly format: `250ms`, `4s`, `1h 30m`. Never negative; a text gives at most
+/// [`LONGEST_DURATION`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lapse(Duration);
 
@@ -44,6 +45,9 @@ pub enum LapseError {
     /// Below zero.
     #[error("`{0}` is negative: durations start at 0s")]
     Negative(String),
+    /// Above [`LONGEST_DURATION`].
+    #[error("`{0}` is too long: the longest duration is {longest}", longest = Lapse(LONGEST_DURATION))]
+    TooLong(String),
 }
 
 impl FromStr for Lapse {
@@ -51,9 +55,11 @@ impl FromStr for Lapse {
 
     fn from_str(text: &str) -> Result<Self, LapseError> {
         let signed: SignedDuration = text.parse().map_err(|_| LapseError::Form(text.to_owned()))?;
-        Duration::try_from(signed)
-            .map(Self)
-            .map_err(|_| LapseError::Negative(text.to_owned()))
+        let duration = Duration::try_from(signed).map_err(|_| LapseError::Negative(text.to_owned()))?;
+        if duration > LONGEST_DURATION {
+            return Err(LapseError::TooLong(text.to_owned()));
+        }
+        Ok(Self(duration))
     }
 }
 
@@ -69,7 +75,7 @@ impl fmt::Display for Lapse {
 
 read_from_text!(Lapse, {
     "type": "string",
-    "description": "A length of time: numbers with their units",
+    "description": "A length of time: numbers with their units; at most 8760h",
     "examples": ["4s", "250ms", "2m", "1h"],
 });
 write_as_text!(Lapse);

@@ -11,8 +11,10 @@ mod answer;
 mod behaviour;
 mod capability;
 mod fault;
+mod given_reply;
 mod kind;
 mod lapse;
+mod limit;
 mod link;
 mod odd_answer;
 mod status;
@@ -23,8 +25,12 @@ pub use answer::{Answer, LateAnswer, WireAnswer, WireAnswerError};
 pub use behaviour::{CrashPoint, DiskBehaviour, QueueBehaviour};
 pub use capability::Capability;
 pub use fault::{ConnectionEnd, Fault, Place};
+pub use given_reply::GivenReply;
 pub use kind::FaultKind;
 pub use lapse::{Lapse, LapseError, nonzero};
+pub use limit::{
+    LONGEST_ANSWER, LONGEST_DURATION, LONGEST_PAUSE_MS, MOST_CHUNKS, MOST_REPETITIONS, MOST_TOOL_CALLS,
+};
 pub use link::{Bandwidth, BandwidthError, Link, LinkEffect, Parameter};
 pub use odd_answer::{OddAnswer, OddAnswers};
 pub use status::{Status, StatusError};

@@ -9,7 +9,9 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::given_reply::GivenReply;
 use crate::lapse::{Lapse, nonzero};
+use crate::limit::{LONGEST_ANSWER, MOST_REPETITIONS, at_most};
 use crate::odd_answer::OddAnswers;
 use crate::text::is_default;
 
@@ -31,10 +33,18 @@ pub struct WrapperBehaviour {
     #[serde(skip_serializing_if = "is_default")]
     pub silent: bool,
     /// Sends this many additional deltas of 1 KiB at the start of each turn.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(
+        deserialize_with = "at_most::<_, MOST_REPETITIONS>",
+        skip_serializing_if = "is_default"
+    )]
+    #[schemars(extend("maximum" = MOST_REPETITIONS))]
     pub babble: u32,
     /// Reports the end of each turn this many times more, with an error that contains `late`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(
+        deserialize_with = "at_most::<_, MOST_REPETITIONS>",
+        skip_serializing_if = "is_default"
+    )]
+    #[schemars(extend("maximum" = MOST_REPETITIONS))]
     pub late: u32,
     /// Sends every frame twice.
     #[serde(skip_serializing_if = "is_default")]
@@ -74,7 +84,11 @@ pub struct WrapperBehaviour {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finalize: Option<Finalizing>,
     /// Makes the text of each answer this many characters long, if it is shorter.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(
+        deserialize_with = "at_most::<_, LONGEST_ANSWER>",
+        skip_serializing_if = "is_default"
+    )]
+    #[schemars(extend("maximum" = LONGEST_ANSWER))]
     pub long_text: u32,
     /// Changes the parts of each answer before its end.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +103,11 @@ pub struct WrapperBehaviour {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preparing: Option<Preparing>,
     /// Starts to open its ingest this many times more, and gives each attempt up while it opens.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(
+        deserialize_with = "at_most::<_, MOST_REPETITIONS>",
+        skip_serializing_if = "is_default"
+    )]
+    #[schemars(extend("maximum" = MOST_REPETITIONS))]
     pub abandons_opening: u32,
 }
 
@@ -140,6 +158,9 @@ pub struct ReadyBehaviour {
     /// Answers that are not a wrapper's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<OddAnswers>,
+    /// Answers with another status and body. They come before those of `answer` and `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<GivenReply>,
 }
 
 /// How `/job/prompt` and `/job/command` are answered.
@@ -158,6 +179,9 @@ pub struct JobBehaviour {
     /// Answers that are not a wrapper's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<OddAnswers>,
+    /// Answers with another status and body. They come before those of `answer` and `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<GivenReply>,
 }
 
 /// A failure that the wrapper reports.

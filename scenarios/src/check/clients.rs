@@ -4,6 +4,7 @@ use super::{Checker, Client};
 use crate::client::{Open, Resume};
 use crate::name::ClientName;
 use crate::place::{At, Spot};
+use crate::ticket::Ticket;
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn open(&mut self, open: &'a Open, spot: Spot) {
@@ -21,6 +22,8 @@ impl<'a> Checker<'a, '_> {
         }
         let name: &ClientName = &open.client;
         let check_labels = self.may_be_mentioned(name);
+        let opens =
+            open.ticket == Ticket::Own && open.reply.as_ref().is_none_or(|reply| reply.status.is_success());
         let client = self.clients.entry(name.clone()).or_default();
         if open.from == Resume::Last && !client.opened && !check_labels {
             self.report.add(
@@ -30,10 +33,12 @@ impl<'a> Checker<'a, '_> {
                 ),
             );
         }
-        *client = Client {
-            opened: true,
-            open: true,
-        };
+        if opens {
+            *client = Client {
+                opened: true,
+                open: true,
+            };
+        }
     }
 
     pub(super) fn close(&mut self, name: &'a At<ClientName>) {

@@ -7,6 +7,7 @@ use crate::name::{IngestName, Label, SessionName};
 use crate::place::{At, Spot};
 use crate::stored::ExecutionId;
 use crate::text::listed;
+use crate::ticket::Ticket;
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn ingest(&mut self, ingest: &'a Ingest, spot: Spot) {
@@ -15,6 +16,7 @@ impl<'a> Checker<'a, '_> {
             Ingest::Open {
                 name,
                 credentials,
+                ticket,
                 reply,
             } => {
                 self.request(&SessionName::default(), spot);
@@ -23,7 +25,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 let socket = IngestSocket {
                     introduced: name.spot,
-                    refused: !reply.status.is_success(),
+                    refused: !reply.status.is_success() || *ticket != Ticket::Own,
                     closed: None,
                 };
                 if let Some(earlier) = self.ingests.insert(&name.value, socket) {
@@ -40,7 +42,7 @@ impl<'a> Checker<'a, '_> {
             Ingest::Send { name, frame } => {
                 self.open_ingest(name);
                 if let IngestFrame::Event { data, .. } = frame {
-                    self.check_labels_and_session(data.labels(), data.spot);
+                    self.check_labels(data.labels(), data.spot);
                 }
             }
             Ingest::Close { name, .. } => {

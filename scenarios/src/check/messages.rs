@@ -4,9 +4,11 @@ use turnstile_fault::is_default;
 
 use super::{Checker, Message, SessionState};
 use crate::call::{Body, Call, CallMethod, LONGEST_BODY};
+use crate::directive::Directive;
 use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
 use crate::machine::Machine;
-use crate::message::{IdMaker, SendMessage, Start};
+use crate::message::{SendMessage, Start};
+use crate::message_id::{IdMaker, MessageId};
 use crate::name::{ClientName, Label, SessionName};
 use crate::place::{At, Spot};
 use crate::prompt::Prompt;
@@ -53,12 +55,19 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn start(&mut self, start: &'a Start, spot: Spot) {
         if self.create_session(spot, &start.session, &start.client, &start.reply) {
             self.message(&start.label, &start.prompt, &start.reply, false);
+            self.chosen_id(start.id.as_ref(), &start.session, &start.label, &start.reply);
         }
     }
 
     pub(super) fn prepare(&mut self, prepare: &'a Prepare, spot: Spot) {
         if self.create_session(spot, &prepare.session, &prepare.client, &prepare.reply) {
             self.message(&prepare.label, &prepare.prompt, &prepare.reply, true);
+            self.chosen_id(
+                prepare.id.as_ref(),
+                &prepare.session,
+                &prepare.label,
+                &prepare.reply,
+            );
         }
     }
 
@@ -100,7 +109,7 @@ impl<'a> Checker<'a, '_> {
         self.client(&send.client, send.client.spot);
         self.request(&send.session, spot);
         self.surface(send, spot);
-        let mut has_id = send.id == IdMaker::Client;
+        let mut has_id = send.id.value != IdMaker::Server;
         if let Some(repeated) = &send.repeat {
             has_id = true;
             if let Some(message) = self.known(repeated)
@@ -117,6 +126,38 @@ impl<'a> Checker<'a, '_> {
             }
         }
         self.message(&send.label, &send.prompt, &send.reply, has_id);
+        if let IdMaker::Script(id) = &send.id.value {
+            let id = At {
+                value: id,
+                spot: send.id.spot,
+            };
+            self.claim_id(id, &send.session, &send.label, &send.reply);
+        }
+    }
+
+    fn chosen_id(
+        &mut self,
+        id: Option<&'a At<MessageId>>,
+        session: &SessionName,
+        label: &'a Label,
+        reply: &Reply,
+    ) {
+        if let Some(At { value, spot }) = id {
+            self.claim_id(At { value, spot: *spot }, session, label, reply);
+        }
+    }
+
+    /// Reports an id that another admitted message of the session has.
+    fn claim_id(&mut self, id: At<&'a MessageId>, session: &SessionName, label: &'a Label, reply: &Reply) {
+        let place = (session.clone(), &**id.value);
+        if let Some(earlier) = self.ids.get(&place) {
+            self.report.add(
+                id.spot,
+                format_args!("this is the id of `{earlier}`: use `repeat: {earlier}` to send it again"),
+            );
+        } else if reply.status.is_success() {
+            self.ids.insert(place, label);
+        }
     }
 
     /// Reports options that the surface of the message does not support.
@@ -157,7 +198,7 @@ impl<'a> Checker<'a, '_> {
         };
         self.introduce(label, message);
         if admitted && let Some(tag) = prompt.gate() {
-            self.tags.insert(tag, None);
+            self.tags.insert(tag.clone(), None);
         }
     }
 
@@ -182,16 +223,21 @@ impl<'a> Checker<'a, '_> {
         self.callbacks |= update.callback != CallbackTarget::None;
     }
 
-    pub(super) fn call(&mut self, call: &Call, spot: Spot) {
+    pub(super) fn call(&mut self, call: &'a Call, spot: Spot) {
         self.client(&call.client, call.client.spot);
         self.needs(Machine::Server, spot);
         // Some procedures need no session, so the default one may be missing.
         if !is_default(&call.session) {
-            self.request(&call.session, spot);
+            if call.creates_session() {
+                self.create_called(call, spot);
+            } else {
+                self.request(&call.session, spot);
+            }
         }
         if let Some(input) = &call.input {
-            self.check_labels_and_session(input.labels(), input.spot);
+            self.check_labels(input.labels(), input.spot);
         }
+        self.called_message(call);
         if let Some(body) = &call.body {
             if call.input.is_some() || call.method == Some(CallMethod::Get) {
                 let text = "`body` replaces `input` and needs POST";
@@ -203,7 +249,50 @@ impl<'a> Checker<'a, '_> {
             }
         }
         if let Some(has) = &call.reply.has {
-            self.check_labels_and_session(has.labels(), has.spot);
+            self.check_labels(has.labels(), has.spot);
+        }
+    }
+
+    /// Records the session that a call creates under a name.
+    fn create_called(&mut self, call: &'a Call, spot: Spot) {
+        if !call.is_of_user() {
+            let text = "only a session of the owner has a name: remove `session`";
+            self.report.add(call.session.spot, text);
+            return;
+        }
+        let reply = Reply {
+            status: call.reply.status,
+            ..Reply::default()
+        };
+        self.create_session(spot, &call.session, &call.client, &reply);
+    }
+
+    /// Records the message that a call sends, and the tags in it.
+    fn called_message(&mut self, call: &'a Call) {
+        let admitted = call.reply.status.is_success();
+        if let Some(label) = &call.r#as {
+            if !call.sends_message() {
+                let text = format_args!("`{}` sends no message, so it has no label", call.procedure);
+                self.report.add(label.spot, text);
+            }
+            let message = Message {
+                introduced: label.spot,
+                refused: !admitted,
+                has_id: admitted,
+                is_execution: false,
+            };
+            self.introduce(label, message);
+        }
+        if admitted && call.sends_message() {
+            let texts = [call.input.as_ref().map(|input| input.value.0.to_string())];
+            let body = match call.body.as_ref().map(|body| &body.value) {
+                Some(Body::Text(text)) => Some(text.clone()),
+                _ => None,
+            };
+            for text in texts.into_iter().chain([body]).flatten() {
+                self.tags
+                    .extend(Directive::gates_in(&text).map(|tag| (tag, None)));
+            }
         }
     }
 

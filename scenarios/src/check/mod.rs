@@ -13,14 +13,17 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::draft::{Draft, STEPS};
+use crate::draft::{Draft, EXPECT, Element, STEPS};
 use crate::json::SESSION_NAME;
 use crate::machine::Machine;
 use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
 use crate::place::{At, Spot};
 use crate::problem::Report;
 use crate::surface::Surface;
-use crate::text::listed;
+use crate::text::{first_unprintable, listed};
+
+/// The largest number of steps, and of expectations, of a script.
+const MOST_ELEMENTS: usize = 5_000;
 
 /// Reports everything that does not fit together.
 pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
@@ -30,8 +33,20 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
         {
             report.add(sentence.spot, format_args!("`{key}` is empty: write a sentence"));
         }
+        if let Some(char) = sentence.as_ref().and_then(|sentence| first_unprintable(sentence)) {
+            let (spot, code) = (
+                sentence.as_ref().map_or(Spot::START, |sentence| sentence.spot),
+                char as u32,
+            );
+            report.add(
+                spot,
+                format_args!("`{key}` contains the control character U+{code:04X}: remove it"),
+            );
+        }
     }
     let Some(steps) = &draft.steps else { return };
+    check_number(STEPS, steps, report);
+    check_number(EXPECT, &draft.expect, report);
     let mut checker = Checker {
         report,
         surfaces: draft.api.as_deref().unwrap_or_default(),
@@ -39,6 +54,7 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
         sessions: BTreeMap::new(),
         labels: BTreeMap::new(),
         tags: BTreeMap::new(),
+        ids: BTreeMap::new(),
         clients: BTreeMap::from([(ClientName::default(), Client::default())]),
         ingests: BTreeMap::new(),
         faulted: BTreeSet::new(),
@@ -62,6 +78,17 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     checker.expectations(&draft.expect);
 }
 
+/// Reports a list with too many elements, at the first one above the limit.
+fn check_number<T>(key: &str, elements: &[Element<T>], report: &mut Report<'_>) {
+    if let Some(first) = elements.get(MOST_ELEMENTS) {
+        let number = elements.len();
+        report.add(
+            first.spot(),
+            format_args!("`{key}` has {number} elements: the maximum is {MOST_ELEMENTS}"),
+        );
+    }
+}
+
 /// What is certain at one point of a script.
 struct Checker<'a, 'r> {
     report: &'a mut Report<'r>,
@@ -74,7 +101,9 @@ struct Checker<'a, 'r> {
     sessions: BTreeMap<SessionName, SessionState>,
     labels: BTreeMap<&'a Label, Message>,
     /// Position of each tag's release since a message last used the tag; `None` if not released.
-    tags: BTreeMap<&'a Tag, Option<Spot>>,
+    tags: BTreeMap<Tag, Option<Spot>>,
+    /// Ids that the script chose, by session, with the label that has each.
+    ids: BTreeMap<(SessionName, &'a str), &'a Label>,
     clients: BTreeMap<ClientName, Client>,
     ingests: BTreeMap<&'a IngestName, IngestSocket>,
     /// Directions with a fault that no step has healed.
@@ -184,8 +213,9 @@ impl Checker<'_, '_> {
         found
     }
 
-    /// Reports unknown labels in a JSON value.
-    fn check_labels(&mut self, labels: BTreeSet<&str>, spot: Spot) {
+    /// Reports unknown labels in a JSON value, where the session has a name too.
+    fn check_labels(&mut self, mut labels: BTreeSet<&str>, spot: Spot) {
+        labels.remove(SESSION_NAME);
         for label in labels {
             let is_known = self.labels.keys().any(|known| ***known == *label);
             if !is_known && !self.may_be_mentioned(label) {
@@ -196,12 +226,6 @@ impl Checker<'_, '_> {
                 );
             }
         }
-    }
-
-    /// As [`Self::check_labels`], where the session has a name too.
-    fn check_labels_and_session(&mut self, mut labels: BTreeSet<&str>, spot: Spot) {
-        labels.remove(SESSION_NAME);
-        self.check_labels(labels, spot);
     }
 
     /// Reports an unknown client.

@@ -4,6 +4,7 @@ use turnstile_fault::{Fault, Link};
 
 use super::Checker;
 use crate::injection::Injection;
+use crate::json::Json;
 use crate::machine::Machine;
 use crate::network::Heal;
 use crate::place::{At, Spot};
@@ -26,7 +27,14 @@ impl<'a> Checker<'a, '_> {
         match fault {
             Fault::Link { link, .. } => self.faulted.extend(link.directions()),
             Fault::Host { .. } => self.crash(injection),
-            Fault::Wrapper(_) => self.needs(Machine::Wrapper, spot),
+            Fault::Wrapper(behaviour) => {
+                self.needs(Machine::Wrapper, spot);
+                let ready = behaviour.ready.as_ref().and_then(|ready| ready.reply.as_ref());
+                let job = behaviour.job.as_ref().and_then(|job| job.reply.as_ref());
+                for reply in [ready, job].into_iter().flatten() {
+                    self.check_labels(Json(reply.body.clone()).labels(), spot);
+                }
+            }
             Fault::Connections { .. } | Fault::Disk { .. } | Fault::Queue { .. } | Fault::Receiver { .. } => {
             }
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Checker, Running};
 use crate::draft::Element;
+use crate::expectation::Watcher;
 use crate::machine::Machine;
 use crate::name::Tag;
 use crate::place::{At, Spot};
@@ -51,6 +52,14 @@ impl<'a> Checker<'a, '_> {
                     self.callbacks(*spot);
                     self.admitted_or_execution(of);
                 }
+                Condition::Stream { of, .. } => {
+                    if let Watcher::Client(name) = &of.client.value {
+                        self.check_watcher(name, of.client.spot);
+                    }
+                    if let Some(has) = &of.has {
+                        self.check_labels(has.labels(), has.spot);
+                    }
+                }
                 Condition::Quiet(_) => {}
             },
             Step::Release(tag) => self.release(tag, *spot),
@@ -78,12 +87,12 @@ impl<'a> Checker<'a, '_> {
         known
     }
 
-    fn release(&mut self, tag: &'a At<Tag>, spot: Spot) {
+    fn release(&mut self, tag: &At<Tag>, spot: Spot) {
         self.needs(Machine::Gateway, spot);
         if !self.tag(tag) {
             return;
         }
-        if let Some(earlier) = self.tags.insert(&tag.value, Some(tag.spot)).flatten()
+        if let Some(earlier) = self.tags.insert(tag.value.clone(), Some(tag.spot)).flatten()
             && !self.may_be_mentioned(&format!("gate:{}", tag.value))
             && !self.is_tolerant
         {

@@ -117,14 +117,14 @@ fn errors_in_the_profile_name_the_similar_value_or_the_expected_kind() {
     callback-at-start: maybe
       7:22: expected true or false
     pending-limit: -1
-      7:18: expected a whole number, 0 or above
+      7:18: expected a whole number from 0 to 1073741824
     callback-attempts: 0
-      7:22: expected a whole number above 0
+      7:22: expected a whole number from 1 to 16
     disconnect-grace: 10
-      7:21: expected a duration, such as 2s
+      7:21: expected a duration up to 8760h, such as 2s
     pending-limit: 3
     delivery-retry-delays-cold: [2s, soon]
-      8:31: expected a list of durations, such as [2s, 4s]
+      8:31: expected a list of at most 100 durations up to 8760h, such as [2s, 4s]
     permanent-refusals: INVALID_REQUEST
       7:23: expected a list of texts, such as [INVALID_REQUEST]
     pending-limit: 3
@@ -171,6 +171,18 @@ fn errors_in_steps_say_what_is_allowed() {
         "- interrupt",
         "- wait: 4",
         "- wait: -4s",
+        "- wait: { until: 4s }",
+        "- restart: client",
+        "- restart: { host: server }",
+        "- crash: client",
+        "- start: { as: a, say: idle, id: msg_1 }",
+        "- start: { as: a, say: idle, session: other, user: user-2 }",
+        "- send: { as: a, say: idle, id: msg_0123456789ABABCDEFGHIJKLMN }",
+        "- open: { client: phone, ticket: wrong }",
+        "- ingest: { send: a, raw: b, ticket: none }",
+        "- await: { stream: { client: phone } }",
+        "- await: { stream: { event: complete }, is: sent }",
+        "- wrapper: { job: { reply: { status: 42 } } }",
         "- send: { as: a b, say: idle }",
         "- send: { as: a }",
         "- send: { say: idle }",
@@ -252,6 +264,30 @@ fn errors_in_steps_say_what_is_allowed() {
         6:9: `4` is not a duration: write numbers with units, such as 4s, 250ms, 2m or 1h
     - wait: -4s
         6:9: `-4s` is negative: durations start at 0s
+    - wait: { until: 4s }
+        6:11: unknown word `until`; allowed: for
+    - restart: client
+        6:3: unknown word `client`; allowed: server, wrapper, gateway, receiver
+    - restart: { host: server }
+        6:14: unknown word `host`; allowed: party
+    - crash: client
+        6:3: unknown word `client`; allowed: server, wrapper, gateway, receiver
+    - start: { as: a, say: idle, id: msg_1 }
+        6:34: `msg_1` is not a message id: use `msg_`, 12 lower-case hex digits and 14 letters or digits; `call` can send any other text
+    - start: { as: a, say: idle, session: other, user: user-2 }
+        6:52: `user-2` is the stranger, who owns no session
+    - send: { as: a, say: idle, id: msg_0123456789ABABCDEFGHIJKLMN }
+        6:33: `msg_0123456789ABABCDEFGHIJKLMN` is not valid for `id`; allowed: client, server, a message id such as msg_0123456789abABCDEFGHIJKLMN
+    - open: { client: phone, ticket: wrong }
+        6:34: unknown word `wrong`; allowed: own, stranger, expired, none, other-session, other-kind
+    - ingest: { send: a, raw: b, ticket: none }
+        6:11: `ticket` is only allowed with `open`
+    - await: { stream: { client: phone } }
+        6:10: `stream` needs `event`, `has` or both
+    - await: { stream: { event: complete }, is: sent }
+        6:10: `is` is only allowed with `message`
+    - wrapper: { job: { reply: { status: 42 } } }
+        6:38: 42 is not a valid status: use 200 to 599
     - send: { as: a b, say: idle }
         6:15: `a b` is not a valid name: use letters, digits, `-` and `_`
     - send: { as: a }
@@ -263,15 +299,15 @@ fn errors_in_steps_say_what_is_allowed() {
     - send: { as: a, say: 'echo:a b' }
         6:23: `echo` needs a text of letters, digits, `-` and `_`, such as echo:hi, not `a b`
     - send: { as: a, say: slow:0:1 }
-        6:23: `slow` needs a number of chunks above 0 and a pause in milliseconds, such as slow:3:200, not `0:1`
+        6:23: `slow` needs a number of chunks from 1 to 10000 and a pause in milliseconds up to 86400000, such as slow:3:200, not `0:1`
     - send: { as: a, say: 'error:' }
         6:23: `error` needs a message, such as error:no credit
     - send: { as: a, say: 'gate:' }
         6:23: `gate` needs a tag of letters, digits, `-` and `_`, such as gate:hold, not ``
     - send: { as: a, say: 'tools:3' }
-        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `3`
+        6:23: `tools` needs a number of calls from 1 to 1000 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `3`
     - send: { as: a, say: 'tools:0:done' }
-        6:23: `tools` needs a number of calls above 0 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
+        6:23: `tools` needs a number of calls from 1 to 1000 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
     - send: { as: a, characters: 100000000 }
         6:9: 100000000 characters are too many: the maximum is 16777216
     - send: { as: a, say: idle, repeat: first, id: server }
@@ -287,15 +323,15 @@ fn errors_in_steps_say_what_is_allowed() {
     - open: { client: phone, from: end }
         6:32: a stream cannot open from `end`; allowed: start, last, none, an event id
     - await: { gate: hold, quiet: 1s }
-        6:10: `await` needs exactly one of `gate`, `message` (with `is`), `callback` (optionally with `times`), `quiet`
+        6:10: `await` needs exactly one of `gate`, `message` (with `is`), `callback` or `stream` (optionally with `times`), `quiet`
     - await: { within: 1s }
-        6:10: `await` needs exactly one of `gate`, `message` (with `is`), `callback` (optionally with `times`), `quiet`
+        6:10: `await` needs exactly one of `gate`, `message` (with `is`), `callback` or `stream` (optionally with `times`), `quiet`
     - await: { message: first }
         6:10: `message` needs `is`: queued, sent, completed, failed or interrupted
     - await: { gate: hold, is: sent }
         6:10: `is` is only allowed with `message`
     - await: { gate: hold, times: 2 }
-        6:10: `times` is only allowed with `callback`
+        6:10: `times` is only allowed with `callback` and `stream`
     - await: { callback: first, times: 0 }
         6:29: expected a number above 0
     - await: { gate: hold, within: 0s }
@@ -351,7 +387,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - prepare: { say: idle }
         6:14: `as` is missing
     - update: { callback: other }
-        6:23: `other` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, out-of-reach, https
+        6:23: `other` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, out-of-reach, no-such-host, https
     - call: { input: {} }
         6:11: `procedure` is missing
     - call: { procedure: health, method: put }
@@ -359,7 +395,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - call: { procedure: health, reply: { has: [1] } }
         6:44: expected a map, such as { key: value }
     - call: { procedure: send, by: friend }
-        6:32: unknown word `friend`; allowed: owner, outsider, latecomer, stranger, nobody
+        6:32: unknown word `friend`; allowed: owner, outsider, latecomer, stranger, nobody, wrapper, viewer
     - call: { procedure: send, body: { text: x }, input: {} }
         6:34: `body` replaces `input` and needs POST
     - call: { procedure: send, body: { text: x }, method: get }
@@ -415,6 +451,15 @@ fn impossible_steps_are_rejected() {
         "- cut: { between: [server, phone] }",
         "- cut: { from: server, to: wrapper }\n- heal: { between: [wrapper, server] }\n- heal: { from: server, to: wrapper }",
         "- restart: wrapper",
+        "- crash: wrapper\n- crash: { party: wrapper }\n- restart: { party: gateway }",
+        "- send: { as: a, say: idle, id: msg_0123456789abABCDEFGHIJKLMN }\n- send: { as: b, say: idle, id: msg_0123456789abABCDEFGHIJKLMN }",
+        "- call: { procedure: getSession, as: a }",
+        "- call: { procedure: send, as: a, reply: { status: 400 } }\n- await: { message: a, is: sent }",
+        "- call: { procedure: start, session: other, by: stranger }",
+        "- call: { procedure: send, input: { prompt: '__fake__:gate:x' } }\n- await: { gate: x }\n- await: { gate: y }",
+        "- open: { client: phone, reply: { status: 403 } }\n- close: { client: phone }\n- await: { stream: { client: phone, event: complete } }",
+        "- await: { stream: { has: { messageId: <no> } } }",
+        "- wrapper: { job: { reply: { body: { messageId: <no> } } } }",
         "- crash: { party: wrapper, at: after-commit }",
         "- crash: { party: server }\n- crash: { party: server }\n- interrupt: {}\n- open: { client: phone }",
         "- crash: { party: gateway }\n- release: hold",
@@ -468,6 +513,34 @@ fn impossible_steps_are_rejected() {
         8:3: nothing to heal from server to wrapper: no fault of the link is active
     - restart: wrapper
         6:12: the wrapper has not crashed, so it cannot be restarted
+    - crash: wrapper
+    - crash: { party: wrapper }
+    - restart: { party: gateway }
+        7:19: the wrapper is already down since line 6
+        8:21: the gateway has not crashed, so it cannot be restarted
+    - send: { as: a, say: idle, id: msg_0123456789abABCDEFGHIJKLMN }
+    - send: { as: b, say: idle, id: msg_0123456789abABCDEFGHIJKLMN }
+        7:33: this is the id of `a`: use `repeat: a` to send it again
+    - call: { procedure: getSession, as: a }
+        6:38: `getSession` sends no message, so it has no label
+    - call: { procedure: send, as: a, reply: { status: 400 } }
+    - await: { message: a, is: sent }
+        7:21: `a` is expected to be refused (line 6), so it is never admitted
+    - call: { procedure: start, session: other, by: stranger }
+        6:38: only a session of the owner has a name: remove `session`
+    - call: { procedure: send, input: { prompt: '__fake__:gate:x' } }
+    - await: { gate: x }
+    - await: { gate: y }
+        8:18: no admitted message uses `gate:y`; known tags: hold, x
+    - open: { client: phone, reply: { status: 403 } }
+    - close: { client: phone }
+    - await: { stream: { client: phone, event: complete } }
+        7:20: `phone` has no open stream here: open it before this step
+        8:30: `phone` never opens a stream, so it receives nothing
+    - await: { stream: { has: { messageId: <no> } } }
+        6:27: unknown label `no` in `<no>`; known: first
+    - wrapper: { job: { reply: { body: { messageId: <no> } } } }
+        6:3: unknown label `no` in `<no>`; known: first
     - crash: { party: wrapper, at: after-commit }
         6:32: `at` is only allowed for the server, not the wrapper
     - crash: { party: server }

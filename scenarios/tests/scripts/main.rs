@@ -1,4 +1,5 @@
 //! Tests of scripts: the project's own are valid, and errors in invalid ones say what is wrong and where.
 
 mod invalid;
+mod limits;
 mod valid;

@@ -48,7 +48,7 @@ fn whole_suite(criterion: &mut Criterion) {
     group.bench_function("all cores", |bencher| {
         bencher.iter(|| {
             suite::play_all(
-                &plays,
+                plays.iter().copied(),
                 suite::all_cores(),
                 |_| {},
                 |played| drop(black_box(played)),

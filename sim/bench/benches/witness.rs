@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 use serde_json::json;
 use turnstile::stage::Subject;
-use turnstile::stage::client::Awaited;
-use turnstile::stage::stream::From;
+use turnstile::stage::client::{Awaited, Content};
+use turnstile::stage::identity::{Login, USER};
+use turnstile::stage::stream::{From, StreamRequest};
 use turnstile::stage::{self, Stage, Wrappers};
 use turnstile_events::observation::Observation;
 use turnstile_judge::parties::Secrets;
@@ -74,7 +75,10 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
     });
     let deadline = Some(stage.world.now() + LIMIT);
     let awaited = Awaited::default();
-    let starting = client.clone().call("start", input, awaited.clone());
+    let login = Login::owner();
+    let starting = client
+        .clone()
+        .call("start".to_owned(), Content::Json(input), login, awaited.clone());
     stage.world.spawn("client", starting).expect("the client is up");
     assert_eq!(
         stage.world.run_until(deadline, || awaited.get().is_some()),
@@ -83,7 +87,8 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
     let (_, answer) = awaited.get().flatten().expect("the server answers");
     let session = answer["result"]["data"]["cloudAgentSessionId"].as_str();
     let session = session.expect("a session was started").to_owned();
-    let following = client.stream(session, From::After(0));
+    let request = StreamRequest::of(USER.into(), From::After(0));
+    let following = client.stream(session, request, Awaited::default());
     stage.world.spawn("client", following).expect("the client is up");
     let mut read = 0;
     let recorder = stage.recorder.clone();

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::credentials::Credentials;
+
 /// One observation of one party. Observations of the same HTTP exchange or WebSocket have the same number; the
 /// numbers of a party start at 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub enum Observation {
         method: String,
         /// Path and query.
         path: String,
+        /// What this party showed to prove who it is.
+        #[serde(default, skip_serializing_if = "Credentials::are_own")]
+        credentials: Credentials,
         /// JSON body; null for none.
         body: Value,
     },
@@ -86,6 +91,9 @@ pub enum Observation {
         to: String,
         /// Path and query.
         path: String,
+        /// What this party showed to prove who it is.
+        #[serde(default, skip_serializing_if = "Credentials::are_own")]
+        credentials: Credentials,
     },
     /// A WebSocket that this party requested was refused or could not be requested.
     SocketRefused {
@@ -95,6 +103,9 @@ pub enum Observation {
         to: String,
         /// Path and query.
         path: String,
+        /// What this party showed to prove who it is.
+        #[serde(default, skip_serializing_if = "Credentials::are_own")]
+        credentials: Credentials,
         /// HTTP status of the refusal; `None` without an answer.
         status: Option<u16>,
         /// The error, in words.

@@ -6,9 +6,11 @@
 
 mod callbacks;
 mod core_row;
+mod endless_loop;
 mod handover;
 mod historic;
 mod late;
+mod orders;
 mod queue;
 mod rule;
 mod settlement;
@@ -27,6 +29,7 @@ use turnstile_reference::session::Session;
 
 use self::historic::{delivery, grace, settlement as settling};
 
+pub use self::endless_loop::EndlessLoop;
 pub use self::rule::Rule;
 
 impl Rule {
@@ -104,6 +107,12 @@ impl Rule {
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
+            Self::FailedRunIsReleased => Arc::new(orders::KeepsFailedRun),
+            Self::ConnectionIsNew => Arc::<orders::KeepsConnection>::default(),
+            Self::ReleaseKills => Arc::new(orders::SendsNoKill),
+            Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
+            Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
+            Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
             Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue

@@ -107,6 +107,12 @@ rules! {
         TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
         VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];
         BranchReachesWrapper: "The wrapper is told the branch that was asked", ["R5.27", "R5.72"];
+        FailedRunIsReleased: "A run that was allocated for a delivery that failed is not used again", ["R5.9"];
+        ConnectionIsNew: "Every run has a connection id of its own", ["R1.5"];
+        ReleaseKills: "A released run receives `kill` on its socket", ["R7.13"];
+        AbortNamesItsRun: "An abort is for the run that was released", ["R5.35", "R7.13"];
+        SnapshotIsRequested: "The wrapper is asked for a snapshot when a client connects during a turn", ["R5.59"];
+        EveryClientGetsSnapshot: "The wrapper is asked for a snapshot for each client that connects", ["R5.59"];
         EnqueueRetryIsPrompt: "A refused callback job is submitted again after the retry delay, not later", ["R8.20", "R8.21"];
         EnqueueRetryWaits: "A refused callback job is not submitted again before the retry delay has passed", ["R8.20"];
         CallbackRetryIsPrompt: "A failed callback request is repeated after its delay, not later", ["R8.30"];

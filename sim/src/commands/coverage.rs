@@ -6,11 +6,13 @@ use clap::Args;
 use turnstile::coverage::{self, Report, Survey};
 use turnstile::suite;
 
-use super::arguments::{FILTER_OPTIONS, REPORTER_OPTIONS};
+use super::arguments::{FILTER_OPTIONS, REPORTER_OPTIONS, RUNNER_OPTIONS, WatchArguments};
 use super::exit::Exit;
+use super::interruption::Interruption;
 use super::library::ScenarioArguments;
 use super::progress::progress_bar;
-use super::seeds::{SeedsArguments, plays_of};
+use super::reporting::note_partial;
+use super::seeds::{Plays, SeedsArguments};
 
 /// Arguments of `turnstile coverage`.
 #[derive(Args)]
@@ -20,6 +22,8 @@ pub(crate) struct CoverageArguments {
     /// Print the report as JSON
     #[arg(long, help_heading = REPORTER_OPTIONS)]
     json: bool,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
 }
@@ -34,10 +38,19 @@ pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
         Ok(entries) => entries,
         Err(exit) => return Ok(exit),
     };
-    let plays = plays_of(&entries, arguments.seed.range());
-    let bar = progress_bar(plays.len());
-    let survey = Survey::of(&plays, suite::all_cores(), |count| bar.set_position(count as u64));
+    let interruption = Interruption::listen();
+    let plays = Plays {
+        entries: &entries,
+        seeds: arguments.seed.range(),
+        watch: Some(arguments.watch.watch(interruption)),
+    };
+    let bar = progress_bar(plays.count());
+    let survey = Survey::of(plays.iter(), suite::all_cores(), |count| {
+        bar.set_position(count as u64)
+    });
     bar.finish_and_clear();
+    interruption.begin_to_write();
+    note_partial(interruption);
     let report = Report::of(&survey);
     let mut out = BufWriter::new(anstream::stdout());
     if arguments.json {
@@ -47,11 +60,11 @@ pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
     } else {
         coverage::write_text(&report, &mut out)?;
     }
-    Ok(if !report.failed.is_empty() {
+    Ok(interruption.exit(if !report.failed.is_empty() {
         Exit::Harness
     } else if report.is_complete() && report.broken.is_empty() {
         Exit::Passed
     } else {
         Exit::Failed
-    })
+    }))
 }

@@ -15,7 +15,7 @@ use turnstile_profile::Profile;
 use turnstile_scenarios::{Entry, Library, LibraryErrors};
 
 use super::exit::{Exit, print_error};
-use super::seeds::plays_of;
+use super::seeds::Plays;
 use crate::Arguments;
 
 /// All generated regions.
@@ -179,8 +179,12 @@ fn commands() -> String {
 fn coverage(root: &Path) -> Result<String, LibraryErrors> {
     let library = Library::load(&root.join("scenarios"))?;
     let entries: Vec<&Entry> = library.entries().iter().collect();
-    let plays = plays_of(&entries, &(0..1));
-    let report = Report::of(&Survey::of(&plays, suite::all_cores(), |_| {}));
+    let plays = Plays {
+        entries: &entries,
+        seeds: &(0..1),
+        watch: None,
+    };
+    let report = Report::of(&Survey::of(plays.iter(), suite::all_cores(), |_| {}));
     let mut out = anstream::StripStream::new(Vec::new());
     coverage::write_text(&report, &mut out).expect("memory can be written to");
     let text = String::from_utf8(out.into_inner()).expect("the report is UTF-8");

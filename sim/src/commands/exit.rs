@@ -3,6 +3,10 @@
 use std::io;
 
 use turnstile::report::Summary;
+use turnstile_scenarios::{printable, shortened};
+
+/// The number of characters of an error that are printed. An error may quote a file.
+const ERROR_LENGTH: usize = 20_000;
 
 /// The exit status of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,12 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The harness failed, so there is no verdict on the server.
     Harness = 3,
+    /// Ended by SIGHUP.
+    HungUp = 129,
+    /// Ended by SIGINT.
+    Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
 }
 
 pub(crate) fn exit_of(summary: &Summary) -> Exit {
@@ -36,5 +46,7 @@ pub(crate) fn ignore_broken_pipe(written: io::Result<()>) -> io::Result<()> {
 /// Prints an error on standard error.
 pub(crate) fn print_error(text: &str) {
     let style = anstyle::AnsiColor::Red.on_default().bold();
+    let text = printable(text);
+    let text = shortened(&text, ERROR_LENGTH);
     anstream::eprintln!("{style}error:{style:#} {text}");
 }

@@ -11,12 +11,13 @@ use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Pla
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, ShownArguments,
+    WatchArguments,
 };
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
-use super::output_file::OutputFile;
+use super::output_file::{OutputFile, check_distinct};
 use super::progress::bar;
-use super::reporting::now;
+use super::reporting::{note_partial, now};
 use super::seeds::{Seeds, ServerArguments};
 
 /// The default number of seeds.
@@ -43,6 +44,8 @@ pub(crate) struct ExploreArguments {
     from: u64,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     /// Play one of N shards; I counts from 0
     #[arg(long, value_name = "I/N", default_value = "0/1", help_heading = FILTER_OPTIONS)]
     shard: Shard,
@@ -93,6 +96,9 @@ impl FromStr for Shard {
             .split_once('/')
             .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
         match numbers {
+            Some((_, of)) if of > explore::MOST_SHARDS => {
+                Err(format!("there are at most {} shards", explore::MOST_SHARDS))
+            }
             Some((index, of)) if index < of => Ok(Self { index, of }),
             Some((index, of)) => Err(format!("there is no shard {index} of {of}: shards count from 0")),
             None => Err(format!("{text:?} is not a shard, such as 0/4")),
@@ -143,6 +149,9 @@ struct Exploring {
 impl Exploring {
     /// Handles the result of a seed. Of each kind of finding, only the first is printed in full.
     fn take(&mut self, explored: Explored, keep_going: bool) -> ControlFlow<()> {
+        if explored.was_interrupted() {
+            return ControlFlow::Break(());
+        }
         let is_new = self.tally.add(&explored);
         let hours = self.tally.elapsed().as_secs() / 3600;
         let failed = self.tally.failed();
@@ -180,7 +189,11 @@ fn print(explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
 
 /// Plays the scenarios of many seeds.
 pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
-    let subject = match arguments.server.subject() {
+    let outputs = [
+        ("--json", arguments.json.as_ref()),
+        ("--junit", arguments.junit.as_ref()),
+    ];
+    let subject = match check_distinct(&outputs).and_then(|()| arguments.server.subject()) {
         Ok(subject) => subject,
         Err(error) => {
             print_error(&error);
@@ -195,7 +208,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let interruption = Interruption::listen();
     let start = now();
     let limit = arguments.minutes.map(|Minutes(limit)| limit);
-    let is_over = || interruption.is_asked_for() || limit.is_some_and(|limit| start.elapsed() >= limit);
+    let is_over = || limit.is_some_and(|limit| start.elapsed() >= limit);
     let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
     let seeds = (chosen.first..chosen.end).step_by(every);
     let template = match chosen.count {
@@ -207,6 +220,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         subject,
         trace_lines: arguments.shown.trace_lines,
         with_digest: arguments.shown.digest,
+        watch: Some(arguments.watch.watch(interruption)),
     };
     let flags = arguments.server.flags();
     let mut exploring = Exploring {
@@ -224,9 +238,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         |explored| exploring.take(explored, arguments.keep_going),
     );
     bar.finish_and_clear();
-    if interruption.is_asked_for() {
-        Interruption::note();
-    }
+    interruption.begin_to_write();
+    note_partial(interruption);
     let Exploring {
         tally,
         junit,
@@ -240,13 +253,14 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
     let exploration = tally.finish(flags, chosen.first, chosen.every, stopped_early, start.elapsed());
-    let written = explore::write_exploration(&mut anstream::stdout(), &exploration);
+    // Before the summary, because the reader of standard output may have stopped reading.
     let are_written = write_files(arguments, &exploration, &junit);
+    let written = explore::write_exploration(&mut anstream::stdout(), &exploration);
     ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written {
         return Ok(Exit::Harness);
     }
-    Ok(exit_of_exploration(&exploration))
+    Ok(interruption.exit(exit_of_exploration(&exploration)))
 }
 
 /// Writes the requested files. Returns whether all were written.

@@ -1,39 +1,55 @@
-//! Ctrl-C and other termination signals: the first one requests a clean end, the second one exits immediately.
+//! Ctrl-C and other termination signals: the first one requests the end, with all results written, and the second one
+//! exits at once.
 
+use std::io;
 use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
-use super::exit::print_error;
+use tokio::runtime::Builder;
 
-/// The exit status after a second Ctrl-C.
-const INTERRUPTED: i32 = 130;
+use super::exit::{Exit, print_error};
 
-/// Whether a signal has requested the end. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Interruption(Arc<AtomicBool>);
+/// The time in which a command must begin to write its results. After it, the process exits without them.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// Whether a signal has requested the end. Static, because plays on other threads look at it until the process ends.
+static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// Whether the command writes its results, and needs no more than the time for that.
+static WRITING: AtomicBool = AtomicBool::new(false);
+/// The exit status for the first signal.
+static STATUS: AtomicU8 = AtomicU8::new(Exit::Interrupted as u8);
+
+/// Termination signals of this process. Cheap to clone.
+#[derive(Clone, Copy)]
+pub(crate) struct Interruption(());
 
 impl Interruption {
-    /// Installs the signal handler.
+    /// Installs the signal handlers.
     pub fn listen() -> Self {
-        let asked = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&asked);
-        let listening = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                process::exit(INTERRUPTED);
-            }
-        });
-        if let Err(error) = listening {
-            print_error(&format!(
-                "cannot handle Ctrl-C, which will exit without a summary: {error}"
-            ));
-        }
-        Self(asked)
+        let (sender, listening) = mpsc::channel();
+        thread::spawn(move || listen(&sender));
+        let error = match listening.recv() {
+            Ok(Ok(())) => return Self(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the thread for signals ended".to_owned(),
+        };
+        print_error(&format!(
+            "cannot handle Ctrl-C, which will exit without a summary: {error}"
+        ));
+        Self(())
     }
 
     /// The flag itself, for code that does not know this type.
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+    pub fn flag(self) -> &'static AtomicBool {
+        &ASKED
+    }
+
+    /// As [`Self::flag`].
+    pub fn shared_flag(self) -> Arc<AtomicBool> {
+        Arc::clone(&ASKED)
     }
 
     /// Prints that the following result is partial.
@@ -42,7 +58,101 @@ impl Interruption {
     }
 
     /// Whether the end was requested.
-    pub fn is_asked_for(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    pub fn is_asked_for(self) -> bool {
+        ASKED.load(Ordering::Relaxed)
+    }
+
+    /// Allows the command to take its time after a signal, because it writes its results.
+    pub fn begin_to_write(self) {
+        WRITING.store(true, Ordering::Relaxed);
+    }
+
+    /// The exit status: that of the signal if there was one, otherwise `exit`.
+    pub fn exit(self, exit: Exit) -> Exit {
+        match (self.is_asked_for(), STATUS.load(Ordering::Relaxed)) {
+            (false, _) => exit,
+            (true, status) if status == Exit::Terminated as u8 => Exit::Terminated,
+            (true, status) if status == Exit::HungUp as u8 => Exit::HungUp,
+            (true, _) => Exit::Interrupted,
+        }
+    }
+}
+
+/// Handles signals until the process ends. Reports to `listening` whether the handlers are installed.
+fn listen(listening: &mpsc::Sender<io::Result<()>>) {
+    let handled = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| {
+            let entered = runtime.enter();
+            let signals = Signals::listen()?;
+            drop(entered);
+            Ok((signals, runtime))
+        });
+    match handled {
+        Ok((signals, runtime)) => {
+            // The listener waits for it.
+            let _ = listening.send(Ok(()));
+            runtime.block_on(handle(signals));
+        }
+        Err(error) => {
+            let _ = listening.send(Err(error));
+        }
+    }
+}
+
+async fn handle(mut signals: Signals) {
+    let status = signals.next().await as u8;
+    STATUS.store(status, Ordering::Relaxed);
+    ASKED.store(true, Ordering::Relaxed);
+    let again = signals.next();
+    if tokio::time::timeout(PATIENCE, again).await.is_err() && WRITING.load(Ordering::Relaxed) {
+        signals.next().await;
+    }
+    process::exit(status.into());
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Exit::Terminated,
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.hang_up.recv() => Exit::HungUp,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Exit {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Exit::Interrupted,
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -1,10 +1,9 @@
 //! Loads scenarios from the folder or from a file, and prints errors.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use turnstile_scenarios::{Entry, Library, LibraryErrors, Scenario};
+use turnstile_scenarios::{Entry, LARGEST_FILE, Library, LibraryErrors, Scenario, read_file};
 
 use super::exit::{Exit, print_error};
 use super::suggestions::similar_ids;
@@ -92,7 +91,7 @@ pub(crate) fn load_if_present(arguments: &LibraryArguments) -> Result<Option<Lib
 /// Reads one scenario.
 pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
     let source =
-        fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        read_file(file, LARGEST_FILE).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     Scenario::parse(&source, file).map_err(|errors| errors.to_string())
 }
 

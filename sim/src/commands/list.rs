@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use turnstile_scenarios::Entry;
+use turnstile_scenarios::{Entry, printable};
 
 use super::exit::Exit;
 use super::library::ScenarioArguments;
@@ -19,7 +19,7 @@ pub(crate) fn list(arguments: &ScenarioArguments) -> io::Result<Exit> {
     };
     let mut out = anstream::stdout();
     for Entry { id, scenario, .. } in entries {
-        writeln!(out, "{id:<52} {}", scenario.title)?;
+        writeln!(out, "{:<52} {}", printable(id), scenario.title)?;
     }
     Ok(Exit::Passed)
 }

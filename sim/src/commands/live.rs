@@ -19,7 +19,7 @@ use turnstile::workers;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_profile::Profile;
-use turnstile_scenarios::Entry;
+use turnstile_scenarios::{Entry, LARGEST_FILE, read_file};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest};
 
@@ -129,7 +129,7 @@ pub(crate) struct Reports<'a> {
 
 impl LiveArguments {
     /// The server under test; or the error in the arguments.
-    fn live(&self, interruption: &Interruption) -> Result<Live, String> {
+    fn live(&self, interruption: Interruption) -> Result<Live, String> {
         let speed = self.speed.unwrap_or(match self.target {
             Some(_) => 1,
             None => OWN_SPEED,
@@ -182,7 +182,7 @@ impl LiveArguments {
                 front,
                 listening,
                 reached_at,
-                interruption: interruption.flag(),
+                interruption: interruption.shared_flag(),
                 speed,
             },
             secrets,
@@ -198,7 +198,7 @@ impl LiveArguments {
         let Some(file) = &self.profile else {
             return Ok(Profile::default());
         };
-        let text = std::fs::read_to_string(file)
+        let text = read_file(file, LARGEST_FILE)
             .map_err(|error| format!("cannot read {} (--profile): {error}", file.display()))?;
         serde_json::from_str(&text)
             .map_err(|error| format!("{} is not a profile (--profile): {error}", file.display()))
@@ -312,7 +312,7 @@ pub(crate) fn run_live(
     reports: &Reports,
 ) -> io::Result<Exit> {
     let interruption = Interruption::listen();
-    let live = match arguments.live(&interruption) {
+    let live = match arguments.live(interruption) {
         Ok(live) => live,
         Err(problem) => {
             print_error(&problem);
@@ -355,7 +355,7 @@ pub(crate) fn run_live(
             ControlFlow::Continue(())
         },
     );
-    reporting.finish(Some(&interruption))
+    reporting.finish(interruption)
 }
 
 /// The default number of parallel plays.

@@ -1,15 +1,18 @@
 //! `turnstile merge`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use turnstile::explore::{self, Exploration};
+use turnstile_scenarios::read_file;
 
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::explore::{exit_of_exploration, write};
 use super::output_file::OutputFile;
+
+/// The largest result that is read, in bytes.
+const LARGEST_RESULT: u64 = 256 << 20;
 
 /// Arguments of `turnstile merge`.
 #[derive(Args)]
@@ -55,8 +58,9 @@ pub(crate) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
 }
 
 fn read(file: &Path) -> Result<Exploration, String> {
-    let text = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let read: Exploration = serde_json::from_slice(&text).map_err(|error| {
+    let text = read_file(file, LARGEST_RESULT)
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let read: Exploration = serde_json::from_str(&text).map_err(|error| {
         let file = file.display();
         format!("{file} is not a result of `turnstile explore --json`: {error}")
     })?;

@@ -35,6 +35,35 @@ impl OutputFile {
         }
         written.is_ok()
     }
+
+    /// The real path of the file, which may not exist; `None` for a device or a pipe, which several outputs can share.
+    fn identity(&self) -> Option<PathBuf> {
+        match fs::metadata(&self.0) {
+            Ok(found) if !found.is_file() => None,
+            Ok(_) => self.0.canonicalize().ok(),
+            Err(_) => {
+                let folder = self.0.parent().filter(|folder| *folder != Path::new(""));
+                let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+                Some(folder.join(self.0.file_name()?))
+            }
+        }
+    }
+}
+
+/// Checks that no two options name the same file, of which only the last would remain.
+pub(crate) fn check_distinct(outputs: &[(&str, Option<&OutputFile>)]) -> Result<(), String> {
+    let mut known: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, file) in outputs {
+        let Some((file, identity)) = file.and_then(|file| Some((file, file.identity()?))) else {
+            continue;
+        };
+        if let Some((other, _)) = known.iter().find(|(_, path)| *path == identity) {
+            let file = file.display();
+            return Err(format!("{other} and {option} both write {file}: name two files"));
+        }
+        known.push((option, identity));
+    }
+    Ok(())
 }
 
 impl ValueParserFactory for OutputFile {
@@ -70,6 +99,26 @@ fn try_to_write(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_options_for_one_file_are_refused_under_any_name_of_it() {
+        let folder = tempfile::tempdir().expect("a folder can be created");
+        let named = |name: &str| named(folder.path().join(name).into_os_string()).expect("it can be written");
+        let (one, same, other) = (named("a"), named("./a"), named("b"));
+        let check = |two: &OutputFile| {
+            check_distinct(&[("--json", Some(&one)), ("-o", None), ("--junit", Some(two))])
+        };
+        let error = check(&same).expect_err("it is the same file");
+        assert!(error.starts_with("--json and --junit both write "), "{error}");
+        assert_eq!(check(&other), Ok(()));
+        fs::write(folder.path().join("a"), "").expect("it can be written");
+        assert!(check(&same).is_err());
+        let null = OutputFile(PathBuf::from("/dev/null"));
+        assert_eq!(
+            check_distinct(&[("--json", Some(&null)), ("--junit", Some(&null))]),
+            Ok(())
+        );
+    }
 
     #[test]
     fn an_unwritable_file_is_refused_and_a_writable_one_is_unchanged() {

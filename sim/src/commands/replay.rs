@@ -9,10 +9,12 @@ use turnstile::report::{
 };
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
+use turnstile_scenarios::printable;
 use turnstile_world::WorldKind;
 
-use super::arguments::{REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS};
+use super::arguments::{REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, WatchArguments};
 use super::exit::{Exit, exit_of, ignore_broken_pipe, print_error};
+use super::interruption::Interruption;
 use super::output_file::OutputFile;
 use super::report_files::ReportFiles;
 use super::seeds::{ServerArguments, Source, SourceArguments};
@@ -34,6 +36,8 @@ pub(crate) struct ReplayArguments {
     /// Simulated world
     #[arg(long, help_heading = RUNNER_OPTIONS, value_name = "WORLD", value_enum, default_value_t)]
     world: WorldChoice,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
 }
@@ -90,16 +94,22 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let interruption = Interruption::listen();
     let options = Options {
         seed,
         subject,
         world: arguments.world.into(),
+        watch: Some(arguments.watch.watch(interruption)),
         ..Options::default()
     };
     let played = suite::play_timed(Play {
         entry: &entry,
         options,
     });
+    interruption.begin_to_write();
+    if played.was_interrupted() {
+        return Ok(interruption.exit(Exit::Harness));
+    }
     let replay = replay_of_play(&played.play) + &arguments.server.flags();
     let event = Event::Played {
         played: &played,
@@ -124,7 +134,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let finished = reporter.report(&Event::Finished { wall: played.wall });
     ignore_broken_pipe(reported.and(finished))?;
     Ok(if is_written {
-        exit_of(&reporter.summary())
+        interruption.exit(exit_of(&reporter.summary()))
     } else {
         Exit::Harness
     })
@@ -165,7 +175,7 @@ fn print(arguments: &ReplayArguments, event: &Event, out: &mut impl Write) -> io
         )?,
     }
     for record in verdict.trace.records() {
-        writeln!(out, "{}", record.line(&verdict.labels))?;
+        writeln!(out, "{}", printable(&record.line(&verdict.labels)))?;
     }
     writeln!(out, "\ndigest {}", verdict.trace.digest())
 }

@@ -7,7 +7,7 @@ use std::io;
 use clap::Args;
 use turnstile::report::{Document, Event, JsonReport, JunitReport, Reporter, TimelineReport};
 
-use super::output_file::OutputFile;
+use super::output_file::{OutputFile, check_distinct};
 
 /// The files to write.
 #[derive(Args)]
@@ -26,6 +26,15 @@ pub(crate) struct ReportArguments {
 }
 
 impl ReportArguments {
+    /// Checks that each report has a file of its own.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        check_distinct(&[
+            ("--junit", self.junit.as_ref()),
+            ("--json", self.json.as_ref()),
+            ("--timeline", self.timeline.as_ref()),
+        ])
+    }
+
     /// The reports of `plays` plays. `with_seed` adds the seed to the names of plays; `trace_lines` lines of the trace
     /// of a play with findings are kept.
     pub(crate) fn files(&self, plays: usize, with_seed: bool, trace_lines: usize) -> ReportFiles<'_> {

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use turnstile::report::{Event, Reporter as _, TerminalReporter};
+use turnstile::watch::Watch;
 
+use super::arguments::note_abandoned;
 use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
 use super::progress::progress_bar;
@@ -50,22 +52,29 @@ impl<'a, W: io::Write> Reporting<'a, W> {
     /// # Errors
     ///
     /// If standard output cannot be written. Files are written nevertheless.
-    pub(crate) fn finish(mut self, interruption: Option<&Interruption>) -> io::Result<Exit> {
+    pub(crate) fn finish(mut self, interruption: Interruption) -> io::Result<Exit> {
         self.bar.finish_and_clear();
-        let is_interrupted = interruption.is_some_and(Interruption::is_asked_for);
-        if is_interrupted {
-            Interruption::note();
-        }
+        interruption.begin_to_write();
+        note_partial(interruption);
         let are_written = self.files.write();
         let wall = self.start.elapsed();
         let finished = self.terminal.report(&Event::Finished { wall });
         ignore_broken_pipe(self.error.map_or(finished, Err))?;
         // An incomplete run has not passed.
-        Ok(if are_written && !is_interrupted {
-            exit_of(&self.terminal.summary())
-        } else {
+        Ok(if !are_written || Watch::has_too_many_abandoned() {
             Exit::Harness
+        } else {
+            interruption.exit(exit_of(&self.terminal.summary()))
         })
+    }
+}
+
+/// Prints why the following result is partial, if it is.
+pub(crate) fn note_partial(interruption: Interruption) {
+    if interruption.is_asked_for() {
+        Interruption::note();
+    } else {
+        note_abandoned();
     }
 }
 

@@ -7,13 +7,16 @@ use turnstile::report::{Event, replay_of_play};
 use turnstile::suite;
 use turnstile_scenarios::Library;
 
-use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
-use super::exit::Exit;
+use super::arguments::{
+    FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments, WatchArguments,
+};
+use super::exit::{Exit, print_error};
+use super::interruption::Interruption;
 use super::library::ScenarioArguments;
 use super::live::{LiveArguments, Reports, run_live};
 use super::report_files::ReportArguments;
 use super::reporting::Reporting;
-use super::seeds::{SeedsArguments, plays_of};
+use super::seeds::{Plays, SeedsArguments};
 
 /// Arguments of `turnstile run`.
 #[derive(Args)]
@@ -24,6 +27,8 @@ pub(crate) struct RunArguments {
     seed: SeedsArguments,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
     #[command(flatten)]
@@ -52,6 +57,10 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Ok(entries) => entries,
         Err(exit) => return Ok(exit),
     };
+    if let Err(error) = arguments.reports.check() {
+        print_error(&error);
+        return Ok(Exit::Usage);
+    }
     if arguments.live.live {
         let reports = Reports {
             files: &arguments.reports,
@@ -66,24 +75,32 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
             &reports,
         );
     }
+    let interruption = Interruption::listen();
     let seeds = arguments.seed.range();
-    let plays = plays_of(&entries, seeds);
+    let plays = Plays {
+        entries: &entries,
+        seeds,
+        watch: Some(arguments.watch.watch(interruption)),
+    };
     let with_seed = seeds.end - seeds.start > 1;
     let terminal = arguments.shown.terminal(anstream::stdout()).with_seed(with_seed);
     let trace_lines = arguments.shown.trace_lines;
-    let files = arguments.reports.files(plays.len(), with_seed, trace_lines);
-    let mut reporting = Reporting::start(plays.len(), terminal, files);
+    let files = arguments.reports.files(plays.count(), with_seed, trace_lines);
+    let mut reporting = Reporting::start(plays.count(), terminal, files);
     let bar = reporting.bar();
     suite::play_all(
-        &plays,
+        plays.iter(),
         arguments.jobs.count(),
         |count| bar.set_position(count as u64),
         |played| {
+            if played.was_interrupted() {
+                return;
+            }
             reporting.report(&Event::Played {
                 played: &played,
                 replay: &replay_of_play(&played.play),
             });
         },
     );
-    reporting.finish(None)
+    reporting.finish(interruption)
 }

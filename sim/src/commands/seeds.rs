@@ -11,6 +11,7 @@ use turnstile::explore;
 use turnstile::script::Options;
 use turnstile::stage::Subject;
 use turnstile::suite::Play;
+use turnstile::watch::Watch;
 use turnstile_scenarios::{Entry, Scenario, Surface};
 
 use super::library::read;
@@ -156,7 +157,9 @@ impl Source {
 /// The server to play against.
 #[derive(Args)]
 pub(crate) struct ServerArguments {
-    /// Play against the mutant that violates RULE (see `turnstile selftest`)
+    /// Play against the mutant that violates RULE (see `turnstile selftest`), or against `endless-loop`
+    ///
+    /// The server `endless-loop` never ends its first turn. It tests --play-timeout.
     #[cfg(feature = "selftest")]
     #[arg(long, value_name = "RULE")]
     breaking: Option<String>,
@@ -186,6 +189,9 @@ impl ServerArguments {
         let Some(name) = &self.breaking else {
             return Ok(Subject::default());
         };
+        if name == Subject::ENDLESS_LOOP {
+            return Ok(Subject::looping());
+        }
         let rules = selftest::rules_matching(None);
         let rule = rules
             .iter()
@@ -198,17 +204,44 @@ impl ServerArguments {
     }
 }
 
-/// The plays of every scenario with every seed.
-pub(crate) fn plays_of<'a>(entries: &[&'a Entry], seeds: &Range<u64>) -> Vec<Play<'a>> {
-    let play = |entry, seed| Play {
-        entry,
-        options: Options {
-            seed,
-            ..Options::default()
-        },
-    };
-    let with_seed = |seed| entries.iter().map(move |&entry| play(entry, seed));
-    seeds.clone().flat_map(with_seed).collect()
+/// The plays of every scenario with every seed, in the order of seeds and then of scenarios.
+#[derive(Clone, Copy)]
+pub(crate) struct Plays<'a> {
+    /// The scenarios.
+    pub(crate) entries: &'a [&'a Entry],
+    /// The seeds.
+    pub(crate) seeds: &'a Range<u64>,
+    /// The limits of each play.
+    pub(crate) watch: Option<Watch>,
+}
+
+impl<'a> Plays<'a> {
+    /// The plays, made one at a time: a range may have more seeds than fit into memory. Ends early if no further play
+    /// should begin.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Play<'a>> + Send + use<'a> {
+        let Self {
+            entries,
+            seeds,
+            watch,
+        } = self;
+        let play = move |entry, seed| Play {
+            entry,
+            options: Options {
+                seed,
+                watch,
+                ..Options::default()
+            },
+        };
+        let with_seed = move |seed| entries.iter().map(move |&entry| play(entry, seed));
+        let plays = seeds.clone().flat_map(with_seed);
+        plays.take_while(move |_| watch.is_none_or(|watch| !watch.is_over()))
+    }
+
+    /// The number of plays, or the largest number if there are more.
+    pub(crate) fn count(self) -> usize {
+        let seeds = usize::try_from(self.seeds.end - self.seeds.start).unwrap_or(usize::MAX);
+        seeds.saturating_mul(self.entries.len())
+    }
 }
 
 #[cfg(test)]
@@ -222,5 +255,23 @@ mod tests {
         for text in ["", "x", "3..3", "-1", "1..x"] {
             assert!(text.parse::<Seeds>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_plays_of_a_long_range_are_made_one_at_a_time() {
+        let scenario = explore::scenario(0);
+        let entry = Entry {
+            id: String::new(),
+            path: PathBuf::new(),
+            scenario,
+        };
+        let plays = Plays {
+            entries: &[&entry, &entry],
+            seeds: &(0..u64::MAX),
+            watch: None,
+        };
+        assert_eq!(plays.count(), usize::MAX);
+        let seeds: Vec<u64> = plays.iter().map(|play| play.options.seed).take(3).collect();
+        assert_eq!(seeds, [0, 0, 1]);
     }
 }

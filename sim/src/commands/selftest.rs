@@ -1,7 +1,7 @@
 //! `turnstile selftest`.
 
 use std::io;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 #[cfg(feature = "selftest")]
 use std::time::Instant;
 
@@ -9,13 +9,23 @@ use clap::Args;
 #[cfg(feature = "selftest")]
 use turnstile::selftest::{self, Progress, Search, Selftest};
 #[cfg(feature = "selftest")]
+use turnstile::watch::Watch;
+#[cfg(feature = "selftest")]
 use turnstile_mutants::Rule;
 
-use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS, WatchArguments};
 use super::exit::{Exit, print_error};
+#[cfg(feature = "selftest")]
+use super::interruption::Interruption;
 use super::library::ScenarioArguments;
 #[cfg(feature = "selftest")]
 use super::progress::progress_bar;
+#[cfg(feature = "selftest")]
+use super::reporting::note_partial;
+
+/// The largest number of seeds of a search, and of searches.
+const MOST_SEEDS: u64 = 1_000_000_000;
+const MOST_SEARCHES: u64 = 1_000;
 
 /// Arguments of `turnstile selftest`.
 #[derive(Args)]
@@ -34,18 +44,27 @@ pub(crate) struct SelftestArguments {
     all: bool,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     /// Play up to N seeds instead of scenarios, and report how many it takes to detect each mutant
-    #[arg(long, value_name = "N", help_heading = "Seed search options", conflicts_with_all = ["filter", "all"])]
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Seed search options",
+        value_parser = clap::value_parser!(u64).range(1..=MOST_SEEDS),
+        conflicts_with_all = ["filter", "all"]
+    )]
     seeds: Option<u64>,
     /// Number of searches, each with different seeds
     #[arg(
         long,
         help_heading = "Seed search options",
         value_name = "N",
-        default_value = "5",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=MOST_SEARCHES),
         requires = "seeds"
     )]
-    times: NonZeroU64,
+    times: u64,
     #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
 }
@@ -73,8 +92,11 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let jobs = arguments.jobs.count();
+    let interruption = Interruption::listen();
+    let watch = arguments.watch.watch(interruption);
     if let Some(limit) = arguments.seeds {
-        return search(&rules, arguments.times.get(), limit, jobs);
+        let exit = search(&rules, arguments.times, limit, jobs, watch)?;
+        return Ok(interruption.exit(exit));
     }
     let library = match arguments.scenarios.load() {
         Ok(library) => library,
@@ -96,7 +118,7 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
         reason = "wall time is only shown, and no run depends on it"
     )]
     let start = Instant::now();
-    let mut selftest = Selftest::new(entries, arguments.seed, jobs);
+    let mut selftest = Selftest::new(entries, arguments.seed, jobs).with_watch(watch);
     let unclean = selftest.play_clean(advance);
     bar.suspend(|| selftest::write_clean(&mut out, &unclean, &mut summary))?;
     let is_enough = |trial: &selftest::Trial| {
@@ -104,22 +126,27 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
     };
     let trials = selftest.try_rules(&rules, is_enough, advance);
     bar.finish_and_clear();
+    interruption.begin_to_write();
+    note_partial(interruption);
     selftest::write_trials(&mut out, &trials, &mut summary)?;
     summary.finish(&mut out, start.elapsed())?;
-    Ok(match (summary.failed, summary.unclean + summary.missed) {
-        (0, 0) => Exit::Passed,
-        (0, _) => Exit::Failed,
-        _ => Exit::Harness,
-    })
+    Ok(
+        interruption.exit(match (summary.failed, summary.unclean + summary.missed) {
+            (0, 0) => Exit::Passed,
+            (0, _) => Exit::Failed,
+            _ => Exit::Harness,
+        }),
+    )
 }
 
 /// Reports how many seeds it takes to detect each mutant.
 #[cfg(feature = "selftest")]
-fn search(rules: &[Rule], times: u64, limit: u64, jobs: NonZeroUsize) -> io::Result<Exit> {
+fn search(rules: &[Rule], times: u64, limit: u64, jobs: NonZeroUsize, watch: Watch) -> io::Result<Exit> {
     let bar = progress_bar(0);
     let searches: Vec<Search> = rules
         .iter()
-        .map(|rule| Search::of(*rule, times, limit, jobs, |played| bar.inc(played)))
+        .take_while(|_| !watch.is_over())
+        .map(|rule| Search::of(*rule, times, limit, jobs, watch, |played| bar.inc(played)))
         .collect();
     bar.finish_and_clear();
     selftest::write_searches(anstream::stdout(), &searches, limit)?;

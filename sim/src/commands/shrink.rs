@@ -7,9 +7,10 @@ use clap::Args;
 use turnstile::explore::{self, Progress, Shrunk};
 use turnstile::script::{Options, Verdict};
 use turnstile::suite;
+use turnstile::watch::Watch;
 use turnstile_scenarios::Scenario;
 
-use super::arguments::SERVER_OPTIONS;
+use super::arguments::{RUNNER_OPTIONS, SERVER_OPTIONS, WatchArguments};
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::output_file::OutputFile;
@@ -24,6 +25,8 @@ pub(crate) struct ShrinkArguments {
     /// Write the script to FILE instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<OutputFile>,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
 }
@@ -41,20 +44,24 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let interruption = Interruption::listen();
     let options = Options {
         seed,
         subject,
+        watch: Some(arguments.watch.watch(interruption)),
         ..Options::default()
     };
     let verdict = match suite::play_safely(&scenario, options) {
         Ok(verdict) => verdict,
         Err(error) => {
             print_error(&format!("harness error: {error}"));
-            return Ok(Exit::Harness);
+            return Ok(interruption.exit(Exit::Harness));
         }
     };
     let source = &arguments.source.source;
-    let Some(shrunk) = shrunk(&scenario, verdict, options) else {
+    let shrunk = shrunk(&scenario, verdict, options, interruption);
+    interruption.begin_to_write();
+    let Some(shrunk) = shrunk else {
         print_error(&format!("{source} passes: nothing to shrink"));
         return Ok(Exit::Usage);
     };
@@ -71,13 +78,17 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
         scenario.steps.len(),
         shrunk.tried
     );
-    write(arguments, &script.to_yaml(), seed)
+    Ok(interruption.exit(write(arguments, &script.to_yaml(), seed)?))
 }
 
 /// Shrinks with a progress bar until no smaller scenario fails, or until Ctrl-C. `None` if the scenario passes.
-fn shrunk(scenario: &Scenario, verdict: Verdict, options: Options) -> Option<Shrunk> {
+fn shrunk(
+    scenario: &Scenario,
+    verdict: Verdict,
+    options: Options,
+    interruption: Interruption,
+) -> Option<Shrunk> {
     let bar = bar(None, "{spinner} {msg}, {elapsed}");
-    let interruption = Interruption::listen();
     let steps = scenario.steps.len();
     let shrunk = explore::shrink(scenario, verdict, options, |progress: Progress| {
         bar.set_message(format!(
@@ -85,7 +96,7 @@ fn shrunk(scenario: &Scenario, verdict: Verdict, options: Options) -> Option<Shr
             progress.steps, progress.tried
         ));
         bar.tick();
-        if interruption.is_asked_for() {
+        if interruption.is_asked_for() || Watch::has_too_many_abandoned() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

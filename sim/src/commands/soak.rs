@@ -61,6 +61,8 @@ pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
         secrets,
     };
     let interruption = Interruption::listen();
+    // The sessions end their turns first, which takes seconds.
+    interruption.begin_to_write();
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(soak.run(|standing| {
         if standing.elapsed.as_secs().is_multiple_of(REPORT_INTERVAL_S) {
@@ -85,11 +87,11 @@ pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
     {
         return Ok(Exit::Harness);
     }
-    Ok(if report.is_clean() {
+    Ok(interruption.exit(if report.is_clean() {
         Exit::Passed
     } else {
         Exit::Failed
-    })
+    }))
 }
 
 fn report_progress(standing: &Standing) {

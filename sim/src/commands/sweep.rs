@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use clap::Args;
 use turnstile::report::{Event, Reporter as _, TerminalReporter, program, replay_of_play};
-use turnstile::script::{SweepFault, TimedFault};
+use turnstile::script::{Options, SweepFault, TimedFault};
 use turnstile::suite::{Play, Played};
 use turnstile::sweep as sweeping;
-use turnstile_scenarios::{Entry, Lapse, Surface};
+use turnstile::watch::Watch;
+use turnstile_scenarios::{Entry, Lapse, Surface, printable};
 
-use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS};
+use super::arguments::{FILTER_OPTIONS, JobsArguments, RUNNER_OPTIONS, WatchArguments};
 use super::exit::{Exit, exit_of, ignore_broken_pipe, print_error};
+use super::interruption::Interruption;
 use super::progress::progress_bar;
+use super::reporting::note_partial;
 use super::seeds::Source;
 
 /// Arguments of `turnstile sweep`.
@@ -35,6 +38,8 @@ pub(crate) struct SweepArguments {
     api: Option<Surface>,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
     jobs: JobsArguments,
+    #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
+    watch: WatchArguments,
 }
 
 /// The help of `--fault`.
@@ -72,8 +77,15 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    let interruption = Interruption::listen();
+    let options = Options {
+        seed,
+        watch: Some(arguments.watch.watch(interruption)),
+        ..Options::default()
+    };
     if let (Some(at), Some(Fault(kind))) = (arguments.at, arguments.fault) {
-        return replay(&entry, seed, TimedFault { at: *at, kind });
+        let exit = replay(&entry, options, TimedFault { at: *at, kind })?;
+        return Ok(interruption.exit(exit));
     }
     let kinds: Vec<&SweepFault> = match arguments.fault {
         Some(Fault(kind)) => vec![kind],
@@ -81,16 +93,18 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     };
     let bar = progress_bar(0);
     let jobs = arguments.jobs.count();
-    let swept = sweeping::sweep(&entry.scenario, seed, &kinds, jobs, |played, count| {
+    let swept = sweeping::sweep(&entry.scenario, options, &kinds, jobs, |played, count| {
         bar.set_length(count as u64);
         bar.set_position(played as u64);
     });
     bar.finish_and_clear();
+    interruption.begin_to_write();
+    note_partial(interruption);
     let strips = match swept {
         Ok(strips) => strips,
         Err(error) => {
             print_error(&format!("harness error without an injected fault: {error}"));
-            return Ok(Exit::Harness);
+            return Ok(interruption.exit(Exit::Harness));
         }
     };
     let mut out = BufWriter::new(anstream::stdout());
@@ -108,30 +122,31 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
     sweeping::write_summary(&mut out, &strips)?;
     let failed: usize = strips.iter().map(sweeping::Strip::failed).sum();
     let has_passed = strips.iter().all(|strip| strip.passed() == strip.moments.len());
-    Ok(match (failed, has_passed) {
+    Ok(interruption.exit(match (failed, has_passed) {
+        _ if Watch::has_too_many_abandoned() => Exit::Harness,
         (0, true) => Exit::Passed,
         (0, false) => Exit::Failed,
         _ => Exit::Harness,
-    })
+    }))
 }
 
-fn replay(entry: &Entry, seed: u64, timed: TimedFault) -> io::Result<Exit> {
+fn replay(entry: &Entry, options: Options, timed: TimedFault) -> io::Result<Exit> {
+    let seed = options.seed;
     let mut out = BufWriter::new(anstream::stdout());
-    let verdict = sweeping::play_with_fault(&entry.scenario, seed, timed);
+    let verdict = sweeping::play_with_fault(&entry.scenario, options, timed);
     if let Ok(verdict) = &verdict {
         let at = timed.at.as_secs_f64();
         writeln!(out, "{}\nseed {seed}, at {at} s: {}\n", entry.id, timed.kind.text)?;
         for record in verdict.trace.records() {
-            writeln!(out, "{}", record.line(&verdict.labels))?;
+            writeln!(out, "{}", printable(&record.line(&verdict.labels)))?;
         }
     }
     let played = Played {
         play: Play {
             entry,
-            options: turnstile::script::Options {
-                seed,
+            options: Options {
                 fault: Some(timed),
-                ..Default::default()
+                ..options
             },
         },
         verdict,

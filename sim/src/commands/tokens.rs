@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use turnstile::stage::client::USER;
+use turnstile::stage::identity::USER;
 use turnstile::tokens;
 
 use super::exit::{Exit, print_error};

@@ -17,7 +17,7 @@ use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
-use turnstile::stage::client::USER;
+use turnstile::stage::identity::USER;
 use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_judge::parties::{GATEWAY, RECEIVER, WRAPPER};
 use turnstile_reference::program::{

@@ -9,7 +9,7 @@ use fake_gateway::gateway;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
     Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind,
-    Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, WrapperBehaviour,
+    Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, Ticket, WrapperBehaviour,
 };
 
 /// The optional prefix of a model (protocol §3).
@@ -97,6 +97,8 @@ fault_groups! {
     KeepsIngest: "wrapper: keeps its ingest after complete",
     OddReadyAnswer: "wrapper: odd answer to session/ready",
     OddJobAnswer: "wrapper: odd answer to a job",
+    GivenReadyReply: "wrapper: set answer to session/ready",
+    GivenJobReply: "wrapper: set answer to a job",
     AgentLatency: "wrapper: latency of the agent",
     Heartbeats: "wrapper: heartbeats",
     FinalizingTakesTime: "wrapper: slow finalization",
@@ -110,6 +112,7 @@ fault_groups! {
     StaleRun: "ingest: stale run",
     StaleConnection: "ingest: stale connection",
     NoFrame: "ingest: invalid frame",
+    WrongTicket: "socket: wrong ticket",
     SlowReader: "client: slow reader",
     SeveralClients: "client: several clients",
     RepeatedMessage: "client: repeated message",
@@ -183,6 +186,7 @@ impl<'a> Found<'a> {
             Step::Call(call) => self.see_request(&call.client, call.reply.lost),
             Step::Open(open) => {
                 self.see_request(&open.client, false);
+                self.add_if(open.ticket != Ticket::Own, F::WrongTicket);
                 self.add_if(open.reads == ReadingSpeed::Slowly, F::SlowReader);
             }
             Step::Fault(injection) => self.see_fault(&injection.fault),
@@ -311,6 +315,8 @@ impl<'a> Found<'a> {
             (stays, F::KeepsIngest),
             (ready.answer.is_some(), F::OddReadyAnswer),
             (job.answer.is_some(), F::OddJobAnswer),
+            (ready.reply.is_some(), F::GivenReadyReply),
+            (job.reply.is_some(), F::GivenJobReply),
             (latency.is_some(), F::AgentLatency),
             (heartbeat.is_some(), F::Heartbeats),
             (finalize.is_some(), F::FinalizingTakesTime),
@@ -379,7 +385,10 @@ impl<'a> Found<'a> {
     fn see_ingest(&mut self, ingest: &Ingest) {
         use turnstile_scenarios::IngestFrame;
         match ingest {
-            Ingest::Open { credentials, .. } => {
+            Ingest::Open {
+                credentials, ticket, ..
+            } => {
+                self.add_if(*ticket != Ticket::Own, FaultGroup::WrongTicket);
                 self.kinds.extend(match credentials {
                     // The regular wrapper of an execution.
                     Credentials::Execution(_) => None,

@@ -37,19 +37,28 @@ enum Ended {
 
 impl Survey {
     /// Plays everything on `jobs` threads, with one collector per play. Calls `progress` with the number of finished plays.
-    pub fn of(plays: &[Play], jobs: NonZeroUsize, progress: impl FnMut(usize)) -> Self {
+    pub fn of<'a>(
+        plays: impl Iterator<Item = Play<'a>> + Send,
+        jobs: NonZeroUsize,
+        progress: impl FnMut(usize),
+    ) -> Self {
         let mut survey = Self::default();
         let play = |play| {
             let (played, hits) = collect(|| suite::play_timed(play));
+            if played.was_interrupted() {
+                return None;
+            }
             let ended = match played.outcome() {
                 Outcome::Passed(_) => Ended::Passed,
                 Outcome::Failed(_) => Ended::Failed,
                 Outcome::HarnessFailed(_) => Ended::HarnessFailed,
             };
-            (play, ended, hits)
+            Some((play, ended, hits))
         };
-        suite::play_all_by(plays, jobs, play, progress, |(play, ended, hits)| {
-            survey.add(&play, &ended, hits);
+        suite::play_all_by(plays, jobs, play, progress, |surveyed| {
+            if let Some((play, ended, hits)) = surveyed {
+                survey.add(&play, &ended, hits);
+            }
         });
         survey
     }

@@ -34,9 +34,6 @@ const WAIVERS: &[(Mark, &str)] = &[
     ),
     (Mark::of_server(ServerMark::IngestNoUpgrade), SOCKETS),
     (Mark::of_server(ServerMark::IngestBadParameter), SOCKETS),
-    (Mark::of_server(ServerMark::IngestBadToken), SOCKETS),
-    (Mark::of_server(ServerMark::IngestOtherUser), SOCKETS),
-    (Mark::of_server(ServerMark::IngestOtherSession), SOCKETS),
     (
         Mark::of_server(ServerMark::ReconciledWithError),
         "a reply with an error ends its message on arrival; covered by reference/tests/session/settlement_pairs, where the \
@@ -53,8 +50,6 @@ const WAIVERS: &[(Mark, &str)] = &[
     ),
     (Mark::of_server(ServerMark::StreamNoUpgrade), SOCKETS),
     (Mark::of_server(ServerMark::StreamBadParameter), SOCKETS),
-    (Mark::of_server(ServerMark::StreamBadTicket), SOCKETS),
-    (Mark::of_server(ServerMark::StreamOtherSession), SOCKETS),
     (
         Mark::of_fakes(FakeEvent::MalformedCompletionRequest),
         "the only client of the gateway is the wrapper, which sends valid requests",

@@ -9,8 +9,8 @@ use turnstile_profile::Profile;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete, Fault,
     Initiate, Injection, Interrupt, Json, Label, Lapse, Moment, Open, ReadingSpeed, Reply, RequiredProfile,
-    Resume, Scenario, Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Update,
-    WrapperBehaviour,
+    Resume, Scenario, Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Ticket,
+    Update, WrapperBehaviour,
 };
 
 use self::messages::{Sent, plain};
@@ -97,6 +97,8 @@ impl<'a> Layout<'a> {
             label: label.into(),
             prompt,
             model: None,
+            id: None,
+            user: None,
             session: session.into(),
             client: At::default(),
             reply: Reply::default(),
@@ -200,6 +202,7 @@ impl<'a> Layout<'a> {
     fn call(&mut self, procedure: &str, input: Option<Json>, by: Caller, session: SessionName) {
         self.push(Step::Call(Call {
             procedure: procedure.to_owned(),
+            r#as: None,
             input: input.map(At::from),
             body: None,
             by,
@@ -281,6 +284,8 @@ impl<'a> Layout<'a> {
             } else {
                 ReadingSpeed::Eagerly
             },
+            ticket: Ticket::default(),
+            reply: None,
         }));
     }
 

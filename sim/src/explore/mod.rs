@@ -43,7 +43,7 @@ mod wrapper_faults;
 pub use self::cluster::Cluster;
 pub use self::generate::scenario;
 pub use self::junit::JunitOfSeeds;
-pub use self::result::{Exploration, HarnessFailure, MergeError, Part, Tally};
+pub use self::result::{Exploration, HarnessFailure, MOST_SHARDS, MergeError, Part, Tally};
 pub use self::run::{Explored, FailedSeed, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, shrink};
 pub use self::terminal::{write_exploration, write_seed};

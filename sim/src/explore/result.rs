@@ -9,6 +9,10 @@ use super::run::Explored;
 
 /// The version of the file format.
 const LAYOUT: u32 = 3;
+/// The largest number of shards.
+pub const MOST_SHARDS: u64 = 1_000_000;
+/// The largest number of seeds of a result, so that the sum of many results fits into the numbers.
+const MOST_PLAYED: u64 = 1 << 50;
 
 /// The result of playing a set of seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +83,9 @@ pub enum MergeError {
         /// The version of its format.
         found: u32,
     },
+    /// Its seeds or counts contradict each other.
+    #[error("its seeds or counts are not those of a run: write it again with `turnstile explore --json`")]
+    Impossible,
     /// Contains seeds of another result.
     #[error("it contains seed {seed}, which is also in another result, so findings would be counted twice")]
     Twice {
@@ -167,16 +174,20 @@ impl Tally {
 }
 
 impl Part {
-    fn seeds(&self) -> impl Iterator<Item = u64> + use<> {
-        (self.from..self.to).step_by(usize::try_from(self.every).unwrap_or(usize::MAX).max(1))
+    /// Whether a run can have such seeds.
+    fn is_possible(&self) -> bool {
+        self.from <= self.to && (1..=MOST_SHARDS).contains(&self.every)
     }
 
-    /// The first seed that is in both.
+    /// The first seed that is in both. Takes time in proportion to the number of shards, not of seeds.
     fn overlap(&self, other: &Self) -> Option<u64> {
-        let from = self.from.max(other.from);
-        let is_in = |seed: &u64| (seed - other.from).is_multiple_of(other.every.max(1));
-        let mut seeds = self.seeds().skip_while(|seed| *seed < from);
-        seeds.by_ref().take_while(|seed| *seed < other.to).find(is_in)
+        let (from, to) = (self.from.max(other.from), self.to.min(other.to));
+        let first = (from - self.from).div_ceil(self.every).checked_mul(self.every)?;
+        let first = self.from.checked_add(first)?;
+        let is_in = |seed: &u64| (seed - other.from).is_multiple_of(other.every);
+        // Whether the other part has a seed of this one repeats after so many seeds.
+        let seeds = (0..other.every).map_while(|index| first.checked_add(index * self.every));
+        seeds.take_while(|seed| *seed < to).find(is_in)
     }
 }
 
@@ -225,10 +236,15 @@ impl Exploration {
     ///
     /// If this version of the tool cannot read it.
     pub fn check_layout(&self) -> Result<(), MergeError> {
-        if self.layout == LAYOUT {
+        if self.layout != LAYOUT {
+            return Err(MergeError::Layout { found: self.layout });
+        }
+        let counts = self.clusters.iter().map(|cluster| cluster.count);
+        let total = counts.fold(self.passed, u64::saturating_add);
+        if self.parts.iter().all(Part::is_possible) && total <= self.played && self.played <= MOST_PLAYED {
             Ok(())
         } else {
-            Err(MergeError::Layout { found: self.layout })
+            Err(MergeError::Impossible)
         }
     }
 
@@ -280,6 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn common_seeds_of_huge_ranges_are_found_at_once() {
+        let part = |from, every, to| Part {
+            from,
+            to,
+            every,
+            stopped_early: false,
+            wall_s: 0.0,
+        };
+        let huge = part(0, 3, u64::MAX);
+        assert_eq!(huge.overlap(&part(u64::MAX - 9, 2, u64::MAX)), Some(u64::MAX - 9));
+        assert_eq!(huge.overlap(&part(1, 3, u64::MAX)), None);
+        assert_eq!(part(5, 4, 9).overlap(&part(0, 1, 20)), Some(5));
+    }
+
+    #[test]
     fn overlapping_seeds_and_other_versions_are_not_merged() {
         let whole = exploration(0, 1, 10, &[]);
         let shard = exploration(5, 3, 20, &[]);
@@ -290,6 +321,12 @@ mod tests {
         assert!(matches!(
             whole.clone().merge(strange),
             Err(MergeError::Version { .. })
+        ));
+        let mut reversed = exploration(10, 1, 20, &[]);
+        reversed.parts[0].from = u64::MAX;
+        assert!(matches!(
+            whole.clone().merge(reversed),
+            Err(MergeError::Impossible)
         ));
         let mut newer = exploration(10, 1, 20, &[]);
         newer.layout = LAYOUT + 1;

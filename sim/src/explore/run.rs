@@ -13,6 +13,7 @@ use super::{cluster, generate};
 use crate::report::finding::LabelledFinding;
 use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
+use crate::watch::Watch;
 use crate::workers;
 
 /// Settings of plays, and what to keep of each.
@@ -24,6 +25,8 @@ pub struct Playing {
     pub trace_lines: usize,
     /// Whether to compute the digest of each trace.
     pub with_digest: bool,
+    /// The limits of each play.
+    pub watch: Option<Watch>,
 }
 
 /// The result of one seed.
@@ -63,6 +66,11 @@ impl Explored {
         self.outcome.as_ref().ok()?.failure.as_deref()
     }
 
+    /// Whether it was interrupted, so that it has no outcome.
+    pub fn was_interrupted(&self) -> bool {
+        matches!(self.outcome, Err(HarnessError::Interrupted))
+    }
+
     /// Whether there are no findings.
     pub fn passed(&self) -> bool {
         self.outcome
@@ -100,6 +108,7 @@ pub fn play_seed(seed: u64, playing: &Playing) -> Explored {
     let options = Options {
         seed,
         subject: playing.subject,
+        watch: playing.watch,
         ..Options::default()
     };
     let verdict = suite::play_safely(&generate::scenario(seed), options);
@@ -117,5 +126,6 @@ pub fn explore(
     progress: impl FnMut(usize),
     done: impl FnMut(Explored) -> ControlFlow<()>,
 ) {
+    let seeds = seeds.take_while(|_| playing.watch.is_none_or(|watch| !watch.is_over()));
     workers::in_order(seeds, jobs, |seed| play_seed(seed, playing), progress, done);
 }

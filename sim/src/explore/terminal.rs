@@ -8,6 +8,7 @@ use super::result::Exploration;
 use super::run::Explored;
 use crate::report::replay_of_seed;
 use crate::report::style::{BAD, GOOD, QUIET, Status, counts, seconds};
+use turnstile_scenarios::printable;
 
 /// Seconds in an hour.
 const HOUR_S: f64 = 3600.0;
@@ -22,7 +23,12 @@ const SEEDS_NAMED: usize = 5;
 pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io::Result<()> {
     let seed = explored.seed;
     if let Err(error) = &explored.outcome {
-        writeln!(out, "{} seed {seed}: harness error: {error}", Status::Error)?;
+        writeln!(
+            out,
+            "{} seed {seed}: harness error: {}",
+            Status::Error,
+            printable(&error.to_string())
+        )?;
         return writeln!(out, "    replay: {}", replay_of_seed(seed, flags));
     }
     let Some(failure) = explored.failure() else {
@@ -32,12 +38,12 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io:
     for finding in &failure.findings {
         let (violated, place) = (finding.violated(), finding.place());
         writeln!(out, "    {BAD}{}{BAD:#}{violated} {place}", finding.rule)?;
-        writeln!(out, "      {}", finding.text)?;
+        writeln!(out, "      {}", printable(&finding.text))?;
     }
     if !failure.tail.is_empty() {
         writeln!(out, "    last lines of the trace up to the first finding:")?;
         for line in &failure.tail {
-            writeln!(out, "      {QUIET}{line}{QUIET:#}")?;
+            writeln!(out, "      {QUIET}{}{QUIET:#}", printable(line))?;
         }
     }
     writeln!(out, "    replay: {}", replay_of_seed(seed, flags))
@@ -66,14 +72,14 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
             out,
             "{BAD}{:>6} ×{BAD:#} {}: {}",
             cluster.count,
-            cluster.rule,
-            cluster.circumstances()
+            printable(&cluster.rule),
+            printable(&cluster.circumstances())
         )?;
-        writeln!(out, "         {}", cluster.text)?;
+        writeln!(out, "         {}", printable(&cluster.text))?;
         writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
     }
     for failure in &exploration.harness_failures {
-        let (seed, error) = (failure.seed, &failure.error);
+        let (seed, error) = (failure.seed, printable(&failure.error));
         writeln!(out, "{} seed {seed}: harness error: {error}", Status::Error)?;
     }
     let Exploration {
@@ -83,7 +89,7 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
         ..
     } = exploration;
     let errors = exploration.harness_failures.len() as u64;
-    let failed = played - passed - errors;
+    let failed = played.saturating_sub(*passed).saturating_sub(errors);
     let style = if failed + errors == 0 { GOOD } else { BAD };
     write!(
         out,

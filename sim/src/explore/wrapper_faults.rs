@@ -8,7 +8,7 @@ use serde_json::json;
 use turnstile_scenarios::{
     At, Completion, Credentials, Failure, Fault, Fence, Finalizing, GateVerdict, Ingest, IngestFrame,
     IngestName, JobBehaviour, JobCode, Json, Lapse, OddAnswer, OddAnswers, PartChange, Preparing,
-    ReadyBehaviour, ReadyCode, Reply, Step, WrapperBehaviour,
+    ReadyBehaviour, ReadyCode, Reply, Step, Ticket, WrapperBehaviour,
 };
 
 use super::disturbance::Disturbance;
@@ -231,6 +231,7 @@ pub(super) fn impostor_opens(credentials: Credentials) -> Step {
     Step::Ingest(Ingest::Open {
         name: impostor(),
         credentials,
+        ticket: Ticket::default(),
         reply: Reply::default(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::Labels;
-use turnstile_judge::trace::render::seconds;
+use turnstile_judge::trace::render::{seconds, with_labels};
 
 use crate::script::Verdict;
 
@@ -29,9 +29,7 @@ pub struct LabelledFinding {
 impl LabelledFinding {
     fn of(finding: &Finding, labels: &Labels) -> Self {
         let label = finding.message.as_ref().and_then(|id| labels.get(id)).cloned();
-        let text = labels.iter().fold(finding.text.clone(), |text, (id, label)| {
-            text.replace(id.as_str(), &format!("`{label}`"))
-        });
+        let text = with_labels(&finding.text, labels, |label| format!("`{label}`"));
         Self {
             rule: finding.rule.clone(),
             protocol: finding.protocol.clone(),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use turnstile_scenarios::Entry;
+use turnstile_scenarios::{Entry, printable};
 
 use super::event::{Event, Reporter};
 use super::finding::LabelledFinding;
@@ -63,7 +63,7 @@ impl<W: Write> TerminalReporter<W> {
         writeln!(
             self.out,
             "{status} {QUIET}{wall} {:<52} {reason}{QUIET:#}",
-            entry.id
+            printable(&entry.id)
         )
     }
 
@@ -74,7 +74,7 @@ impl<W: Write> TerminalReporter<W> {
         } else {
             String::new()
         };
-        let name = format!("{}{seed}", entry.id);
+        let name = format!("{}{seed}", printable(&entry.id));
         let wall = wall_time(Some(played.wall));
         match played.outcome() {
             Outcome::Passed(verdict) => {
@@ -91,6 +91,8 @@ impl<W: Write> TerminalReporter<W> {
             }
             Outcome::HarnessFailed(error) => {
                 let status = Status::Error;
+                let error = error.to_string();
+                let error = printable(&error);
                 writeln!(self.out, "{status} {wall} {name:<52} harness error: {error}")?;
                 self.write_replay(replay)
             }
@@ -132,20 +134,20 @@ impl<W: Write> TerminalReporter<W> {
         for finding in LabelledFinding::all(verdict) {
             let (rule, place) = (&finding.rule, finding.place());
             writeln!(self.out, "    {BAD}{rule}{BAD:#}{} {place}", finding.violated())?;
-            writeln!(self.out, "      {}", finding.text)?;
+            writeln!(self.out, "      {}", printable(&finding.text))?;
         }
         let tail = verdict.tail(self.trace_lines);
         if !tail.is_empty() {
             writeln!(self.out, "    last lines of the trace up to the first finding:")?;
             for line in tail {
-                writeln!(self.out, "      {QUIET}{line}{QUIET:#}")?;
+                writeln!(self.out, "      {QUIET}{}{QUIET:#}", printable(&line))?;
             }
         }
         Ok(())
     }
 
     fn write_replay(&mut self, replay: &str) -> io::Result<()> {
-        writeln!(self.out, "    replay: {replay}")
+        writeln!(self.out, "    replay: {}", printable(replay))
     }
 
     fn write_summary(&mut self, wall: Duration) -> io::Result<()> {

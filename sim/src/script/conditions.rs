@@ -1,8 +1,10 @@
 //! The conditions of `await`.
 
-use turnstile_scenarios::{Await, Condition, Label, Spot};
+use serde_json::Value;
+use turnstile_scenarios::{Await, AwaitedEvent, Condition, Label, SESSION_NAME, SessionName, Spot};
 
 use super::HarnessError;
+use super::event_count::EventCount;
 use super::player::{Halt, Player};
 
 impl Player<'_> {
@@ -20,6 +22,13 @@ impl Player<'_> {
             Condition::Callback { of, times } => {
                 let message = self.awaited(of, spot)?;
                 self.run_until(deadline, |view| view.delivered(&message) >= times.get())?
+            }
+            Condition::Stream { of, times } => {
+                let mut events = self.awaited_events(of);
+                let recorder = self.stage.recorder.clone();
+                self.run_until(deadline, |_| {
+                    recorder.read(|trace| events.count(trace)) >= times.get()
+                })?
             }
             Condition::Quiet(lapse) => {
                 // Silence counts from the beginning of the step.
@@ -63,6 +72,22 @@ impl Player<'_> {
             .ok_or_else(|| self.fail_step(spot, None, format!("the id of `{label}` is unknown")))
     }
 
+    /// Counts the events that an `await` is about.
+    fn awaited_events(&self, of: &AwaitedEvent) -> EventCount {
+        let has = of.has.as_ref().map(|has| {
+            // The ids are fixed when the step begins.
+            let ids = self.messages.clone();
+            let session = self.session(&SessionName::default()).map(str::to_owned);
+            let id = move |name: &str| {
+                let session = session.clone().filter(|_| name == SESSION_NAME);
+                ids.get(name).cloned().or(session)
+            };
+            let has = has.value.clone();
+            Box::new(move |data: &Value| has.mismatch(data, &id).is_none()) as Box<dyn Fn(&Value) -> bool>
+        });
+        EventCount::new(&of.client.to_string(), of.event.clone(), has)
+    }
+
     /// Describes a condition that was not met, with the message that it is about.
     fn unmet_condition(&self, condition: &Condition) -> (Option<String>, String) {
         match condition {
@@ -70,6 +95,22 @@ impl Player<'_> {
                 None,
                 format!("no request was parked at the gateway under `{}`", tag.value),
             ),
+            Condition::Stream { of, times } => {
+                let count = self
+                    .stage
+                    .recorder
+                    .read(|trace| self.awaited_events(of).count(trace));
+                let event = of.event.as_deref().unwrap_or("event");
+                let which = match of.has {
+                    Some(_) => " with these fields",
+                    None => "",
+                };
+                let client = &of.client.value;
+                (
+                    None,
+                    format!("{client} received {count} of {times} {event}{which}"),
+                )
+            }
             Condition::Quiet(lapse) => (None, format!("there were no {lapse} of quiet")),
             Condition::Message { of, is } => {
                 let message = &self.messages[&of.value];

@@ -12,6 +12,9 @@ const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-recei
 /// Port at which nothing listens: that of the discard service.
 const SILENT_PORT: u16 = 9;
 
+/// Name of a host that never exists (RFC 6761).
+const NO_HOST: &str = "nobody.invalid";
+
 /// The callback target for the receiver at an authority.
 pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
     target(&format!("http://{receiver}{path}"))
@@ -21,6 +24,11 @@ pub(super) fn callback_target(receiver: &str, path: &str) -> Value {
 pub(super) fn target_out_of_reach(receiver: &str) -> Value {
     let host = receiver.rsplit_once(':').map_or(receiver, |(host, _)| host);
     target(&format!("http://{host}:{SILENT_PORT}{CALLBACK_PATH}"))
+}
+
+/// A callback target at a host that does not exist.
+pub(super) fn target_at_no_host() -> Value {
+    target(&format!("http://{NO_HOST}{CALLBACK_PATH}"))
 }
 
 /// The callback target for the receiver with a scheme that it does not speak.

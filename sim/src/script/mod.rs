@@ -1,9 +1,11 @@
 //! Plays a scenario: runs its steps in a world, heals all faults, lets the world settle, and judges the trace.
 
 mod conditions;
+mod event_count;
 mod expectations;
 mod inputs;
 mod length;
+mod overdue;
 mod player;
 mod settling;
 mod steps;
@@ -31,8 +33,10 @@ use turnstile_seams::Randomness;
 use turnstile_world::{AnyWorld, Streams, WorldKind};
 
 pub use self::length::Length;
+pub(crate) use self::overdue::overdue;
 pub use self::timed_fault::SweepFault;
 use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
+use crate::watch::{Monitor, Watch};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
 
@@ -52,6 +56,8 @@ pub struct Options {
     pub world: WorldKind,
     /// Settling time after the last step.
     pub settling: Settling,
+    /// Limits of wall-clock time, which a play does not have by itself.
+    pub watch: Option<Watch>,
 }
 
 /// Settling time after the last step, with all faults healed.
@@ -139,6 +145,12 @@ pub enum HarnessError {
     /// The run was interrupted from outside.
     #[error("interrupted")]
     Interrupted,
+    /// The play takes longer than the limit of wall-clock time, and makes progress.
+    #[error("the play did not end within {} s; set a longer --play-timeout", limit.as_secs_f64())]
+    Overdue {
+        /// The limit.
+        limit: Duration,
+    },
     /// No server is available for the test.
     #[error("no server to test: {0}")]
     NoServer(String),
@@ -160,12 +172,22 @@ const LIVE_LATENCY: Duration = Duration::from_millis(200);
 ///
 /// The thread already runs inside a world.
 pub fn play(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
-    let world = options.world.create(options.seed, stage::epoch());
+    play_monitored(scenario, options, &Monitor::default())
+}
+
+/// As [`play`], with access for another thread.
+pub(crate) fn play_monitored(
+    scenario: &Scenario,
+    options: Options,
+    monitor: &Monitor,
+) -> Result<Verdict, HarnessError> {
+    let mut world = options.world.create(options.seed, stage::epoch());
+    world.set_activity(monitor.activity.clone());
     let target = Target {
         profile: scenario.profile.complete(),
         ..Target::default()
     };
-    play_in(world, target, scenario, options)
+    play_in_monitored(world, target, scenario, options, monitor)
 }
 
 /// What is known of the server under test.
@@ -190,6 +212,16 @@ pub fn play_in(
     scenario: &Scenario,
     options: Options,
 ) -> Result<Verdict, HarnessError> {
+    play_in_monitored(world, target, scenario, options, &Monitor::default())
+}
+
+fn play_in_monitored(
+    world: Box<dyn AnyWorld>,
+    target: Target,
+    scenario: &Scenario,
+    options: Options,
+    monitor: &Monitor,
+) -> Result<Verdict, HarnessError> {
     let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
     let laid_out = scenario.session.stored.as_ref().map(|stored| {
         let randomness = Randomness::new(Streams::new(options.seed).stream(STORED_SESSION));
@@ -208,6 +240,7 @@ pub fn play_in(
     } = target;
     let wrappers = Wrappers { latency, version };
     let stage = Stage::in_world(world, secrets, profile, wrappers, options.subject, session)?;
+    monitor.show(&stage.recorder);
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);
@@ -229,13 +262,16 @@ pub fn play_in(
         trace,
         inspection_start,
         messages,
+        session,
         labels,
         mut findings,
     } = recorded;
     let history = History::read_under(&trace, context);
-    findings.extend(expectations::check(
-        scenario, &trace, &history, &messages, tolerance,
-    ));
+    let names = expectations::Names {
+        messages: &messages,
+        session: session.as_deref(),
+    };
+    findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
     let is_violation = |finding: &Finding| finding.severity == Severity::Violation;

@@ -3,6 +3,7 @@
 //! `steps` implements the steps, `conditions` the waits, and `settling` everything after the last step.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,14 +12,16 @@ use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
 use turnstile_scenarios::{
-    At, IngestName, Label, Lapse, SESSION_NAME, Scenario, SessionName, Spot, Step, Surface,
+    At, IngestName, Label, Lapse, SESSION_NAME, Scenario, SessionName, Spot, Step, Surface, UserName,
 };
 use turnstile_world::{AnyWorld, Stopped};
 
+use super::overdue::LIVELOCK;
 use super::stored::LaidOut;
 use super::view::View;
 use super::{HarnessError, rules_of};
 use crate::stage::client::{Answer, Awaited, Client};
+use crate::stage::identity::USER;
 use crate::stage::{Ingest, Stage};
 
 /// Time limit for an answer, above the client's own time limit.
@@ -33,6 +36,8 @@ pub(super) struct Player<'a> {
     pub(super) clients: BTreeMap<String, Client>,
     /// Session ids by script name.
     pub(super) sessions: BTreeMap<SessionName, String>,
+    /// Users that own sessions, by script name, where the script names one.
+    users: BTreeMap<SessionName, Arc<str>>,
     /// Ids of sessions that calls created, for which the script has no name.
     unnamed_sessions: Vec<String>,
     /// Ids of messages and executions by label. A repeated message has several labels.
@@ -61,6 +66,8 @@ pub(super) struct Recorded {
     pub inspection_start: usize,
     /// Ids of messages and executions by label.
     pub messages: BTreeMap<Label, String>,
+    /// Id of the session without a name of its own.
+    pub session: Option<String>,
     /// Labels for reports, by id.
     pub labels: Labels,
     /// Deviations from the script.
@@ -94,6 +101,7 @@ impl<'a> Player<'a> {
             view: View::default(),
             clients: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            users: BTreeMap::new(),
             unnamed_sessions: Vec::new(),
             messages: BTreeMap::new(),
             ingests: BTreeMap::new(),
@@ -130,21 +138,49 @@ impl<'a> Player<'a> {
         if *name != SessionName::default() {
             self.labels.insert(id.clone(), name.to_string());
         }
-        let watching = self.stage.observer().watch(id.clone());
+        let watching = self.stage.observer().watch(id.clone(), self.user(name));
         self.sessions.insert(name.clone(), id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
     }
 
     /// Starts observing the stream of a session for which the script has no name.
     pub(super) fn watch_unnamed(&mut self, id: String) -> Result<(), HarnessError> {
-        let watching = self.stage.observer().watch(id.clone());
+        let user = self.user(&SessionName::default());
+        let watching = self.stage.observer().watch(id.clone(), user);
         self.unnamed_sessions.push(id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
     }
 
-    /// Ids of all sessions that the script has created.
-    pub(super) fn all_sessions(&self) -> impl Iterator<Item = &String> {
-        self.sessions.values().chain(&self.unnamed_sessions)
+    /// Ids of all sessions that the script has created, with the users that own them.
+    pub(super) fn all_sessions(&self) -> Vec<(String, Arc<str>)> {
+        let named = self.sessions.iter().map(|(name, id)| (id, self.user(name)));
+        let user = self.user(&SessionName::default());
+        let unnamed = self.unnamed_sessions.iter().map(|id| (id, Arc::clone(&user)));
+        named
+            .chain(unnamed)
+            .map(|(id, user)| (id.clone(), user))
+            .collect()
+    }
+
+    /// Sets the user that owns a session, before the session is created.
+    pub(super) fn own(&mut self, name: &SessionName, user: &UserName) {
+        self.users.insert(name.clone(), Arc::from(&**user));
+    }
+
+    /// The user that owns a session.
+    pub(super) fn user(&self, name: &SessionName) -> Arc<str> {
+        self.users.get(name).cloned().unwrap_or_else(|| USER.into())
+    }
+
+    /// A session of the same user, other than `name`: one of the script, or else one that does not exist.
+    pub(super) fn other_session(&self, name: &SessionName) -> String {
+        let user = self.user(name);
+        let mut others = self.sessions.iter();
+        let other = others.find(|(other, _)| *other != name && self.user(other) == user);
+        let other = other.map(|(_, id)| id);
+        other
+            .cloned()
+            .unwrap_or_else(|| altered(self.session(name).unwrap_or_default()))
     }
 
     /// Host of the wrapper of a session.
@@ -216,6 +252,7 @@ impl<'a> Player<'a> {
             trace: self.stage.recorder.take(),
             inspection_start: self.inspection_start,
             messages: std::mem::take(&mut self.messages),
+            session: self.session(&SessionName::default()).map(str::to_owned),
             labels: std::mem::take(&mut self.labels),
             findings: std::mem::take(&mut self.findings),
         }
@@ -264,11 +301,7 @@ impl<'a> Player<'a> {
                 Stopped::Interrupted => return Err(HarnessError::Interrupted),
                 Stopped::WithoutServer { message } => return Err(HarnessError::NoServer(message)),
                 Stopped::Livelock { host } if host == SERVER => {
-                    self.find(
-                        "server-livelock",
-                        None,
-                        "the server does not come to rest".to_owned(),
-                    );
+                    self.find(LIVELOCK, None, "the server does not come to rest".to_owned());
                     self.stage.world.apply(&Fault::crash(SERVER))?;
                 }
                 Stopped::Livelock { host: party } => return Err(HarnessError::Restless { party }),
@@ -336,6 +369,14 @@ impl<'a> Player<'a> {
         }
         Halt::StepFailed
     }
+}
+
+/// Changes the last digit of an id.
+pub(super) fn altered(id: &str) -> String {
+    let mut altered = id.to_owned();
+    let last = altered.pop();
+    altered.push(if last == Some('0') { '1' } else { '0' });
+    altered
 }
 
 fn crashes(trace: &Trace, from: usize) -> impl Iterator<Item = &str> {

@@ -1,6 +1,7 @@
 //! The end of a play: heals all faults, lets the world settle, and inspects the final state.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -17,8 +18,9 @@ use turnstile_profile::Profile;
 
 use super::player::Player;
 use super::{HarnessError, Settling};
-use crate::stage::client::Awaited;
-use crate::stage::stream::From;
+use crate::stage::client::{Awaited, Content};
+use crate::stage::identity::Login;
+use crate::stage::stream::{From, StreamRequest};
 use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// Text of the trace record at the start of settling.
@@ -82,12 +84,13 @@ impl Player<'_> {
         if !self.stage.world.leaves_server_behind() {
             return Ok(());
         }
-        let sessions: Vec<String> = self.all_sessions().cloned().collect();
-        for session in sessions {
+        for (session, user) in self.all_sessions() {
             for procedure in ["interruptSession", "deleteSession"] {
                 let done = Awaited::default();
                 let asking = self.stage.observer();
-                let asking = asking.call(procedure, json!({"sessionId": session}), done.clone());
+                let input = Content::Json(json!({"sessionId": session}));
+                let login = Login::of(Arc::clone(&user));
+                let asking = asking.call(procedure.to_owned(), input, login, done.clone());
                 self.stage.world.spawn(OBSERVER, asking)?;
                 // The trace is no longer evaluated.
                 let deadline = self.stage.world.now() + DELETION_LIMIT;
@@ -127,9 +130,9 @@ impl Player<'_> {
         self.note(0, "the harness looks at what is left");
         let counted = self.count_waiters()?;
         let observer = self.stage.observer();
-        let sessions: Vec<String> = self.all_sessions().cloned().collect();
-        for session in sessions {
-            let reading = observer.clone().stream(session, From::After(0));
+        for (session, user) in self.all_sessions() {
+            let request = StreamRequest::of(user, From::After(0));
+            let reading = observer.clone().stream(session, request, Awaited::default());
             self.stage.world.spawn(OBSERVER, reading)?;
         }
         Ok(counted)
@@ -147,7 +150,7 @@ impl Player<'_> {
     /// In real time, waits for the logs and the gateway. A request that has just ended may still be counted, so the gateway
     /// is queried until it has none or until `end`.
     fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
-        let (sessions, from) = (self.all_sessions().count(), self.inspection_start);
+        let (sessions, from) = (self.all_sessions().len(), self.inspection_start);
         let recorder = self.stage.recorder.clone();
         loop {
             let deadline = self.stage.world.now() + LOG_READ_LIMIT_IN_REAL_TIME;

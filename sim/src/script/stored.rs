@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use turnstile_scenarios::{Label, RecordForm, Session, Stored, StoredExecution};
+use turnstile_scenarios::{Label, RecordForm, SESSION_NAME, Session, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
 use super::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
 use crate::stage::StoredSession;
-use crate::stage::client::{USER, draw_message_id};
+use crate::stage::client::draw_message_id;
+use crate::stage::identity::USER;
 
 /// Age of the session at the start of the run, by default.
 const AGE: Duration = Duration::from_secs(60 * 60);
@@ -54,7 +55,10 @@ pub(super) fn lay_out(
     if let Some(label) = &stored.initial_message {
         record.insert("initialMessageId".to_owned(), json!(ids[&label.value]));
     }
-    let fields = stored.record.with_ids(|label| ids.get(label).cloned());
+    let fields = stored.record.with_ids(|name| {
+        let session = || record["sessionId"].as_str().filter(|_| name == SESSION_NAME);
+        ids.get(name).cloned().or_else(|| session().map(str::to_owned))
+    });
     let session_id = match stored.form {
         RecordForm::Flat => {
             replace_fields(&mut record, fields);

@@ -7,6 +7,7 @@ use crate::stage::Subject;
 use turnstile_mutants::Rule;
 
 use crate::explore::{self, Playing};
+use crate::watch::Watch;
 
 /// The results of several searches for one mutant.
 #[derive(Debug)]
@@ -21,9 +22,17 @@ pub struct Search {
 
 impl Search {
     /// Searches `times` times, each time with up to `limit` different seeds.
-    pub fn of(rule: Rule, times: u64, limit: u64, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Self {
+    pub fn of(
+        rule: Rule,
+        times: u64,
+        limit: u64,
+        jobs: NonZeroUsize,
+        watch: Watch,
+        mut progress: impl FnMut(u64),
+    ) -> Self {
         let playing = Playing {
             subject: Subject::from(rule),
+            watch: Some(watch),
             ..Playing::default()
         };
         let mut search = Self {

@@ -63,6 +63,9 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::TurnHasItsAgent
         | Rule::VariantSurvivesCrash
         | Rule::BranchReachesWrapper => "wrapper-gets-what-was-asked",
+        Rule::FailedRunIsReleased | Rule::ConnectionIsNew => "every-job-has-its-run",
+        Rule::ReleaseKills | Rule::AbortNamesItsRun => "released-runs-are-stopped",
+        Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => "snapshot-is-requested",
     }
 }
 
@@ -117,6 +120,13 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
         Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",
         Rule::BranchReachesWrapper => "suite/wrapper/branch-is-told",
+        Rule::FailedRunIsReleased => "suite/wrapper/start-fails-twice",
+        Rule::ConnectionIsNew | Rule::ReleaseKills | Rule::AbortNamesItsRun => {
+            "suite/interrupt/one-run-after-another"
+        }
+        Rule::SnapshotIsRequested | Rule::EveryClientGetsSnapshot => {
+            "suite/stream/clients-come-during-a-turn"
+        }
         Rule::EnqueueRetryIsPrompt | Rule::EnqueueRetryWaits => "suite/callback/queue-refuses-for-a-while",
         Rule::CallbackRetryIsPrompt | Rule::CallbackRetryWaits => "suite/callback/receiver-fails-for-a-while",
         Rule::CallbackIsPrompt | Rule::DrainIsPrompt | Rule::DrainWaits => "suite/turn/cold",

@@ -19,6 +19,7 @@ pub use self::detection::{mutant_named, oracle_of, script_of};
 pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::suite::{self, Outcome, Play, Played};
+use crate::watch::Watch;
 
 /// The number of scenarios that each mutant plays before detected mutants are dropped. It is fixed so that the report does
 /// not depend on the number of threads.
@@ -33,6 +34,8 @@ pub struct Selftest<'a> {
     seed: u64,
     /// The number of parallel plays.
     jobs: NonZeroUsize,
+    /// The limits of each play.
+    watch: Option<Watch>,
 }
 
 /// The result of one mutant.
@@ -71,25 +74,34 @@ impl<'a> Selftest<'a> {
     /// the same mutants as their unified counterparts.
     pub fn new(mut entries: Vec<&'a Entry>, seed: u64, jobs: NonZeroUsize) -> Self {
         entries.sort_by_key(|entry| entry.scenario.api.first() == Surface::Legacy);
-        Self { entries, seed, jobs }
+        Self {
+            entries,
+            seed,
+            jobs,
+            watch: None,
+        }
+    }
+
+    /// Limits each play.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// Plays everything against the unmodified server and returns the plays that did not pass. Their scenarios are not
     /// played against mutants, because their findings would be meaningless.
     pub fn play_clean(&mut self, mut progress: impl FnMut(Progress)) -> Vec<Played<'a>> {
-        let plays: Vec<Play> = self
-            .entries
-            .iter()
-            .map(|&entry| self.play_of(entry, Subject::default()))
-            .collect();
-        let at_most = plays.len();
+        let at_most = self.entries.len();
+        let plays = self.entries.iter();
+        let plays = plays.map(|&entry| self.play_of(entry, Subject::default()));
         let mut unclean = Vec::new();
         suite::play_all(
-            &plays,
+            plays.take_while(|_| !self.is_over()),
             self.jobs,
             |played| progress(Progress { played, at_most }),
             |played| {
-                if !matches!(played.outcome(), Outcome::Passed(_)) {
+                if !matches!(played.outcome(), Outcome::Passed(_)) && !played.was_interrupted() {
                     unclean.push(played);
                 }
             },
@@ -110,7 +122,7 @@ impl<'a> Selftest<'a> {
         let mut done = 0;
         for (round, entries) in self.entries.chunks(ROUND).enumerate() {
             let mut open: Vec<&mut Trial> = trials.iter_mut().filter(|trial| !is_enough(trial)).collect();
-            if open.is_empty() {
+            if open.is_empty() || self.is_over() {
                 break;
             }
             let plays: Vec<Play> = open
@@ -123,7 +135,7 @@ impl<'a> Selftest<'a> {
             let at_most = done + open.len() * (self.entries.len() - round * ROUND);
             let mut taken = 0;
             suite::play_all(
-                &plays,
+                plays.iter().copied().take_while(|_| !self.is_over()),
                 self.jobs,
                 |played| {
                     let played = done + played;
@@ -133,7 +145,7 @@ impl<'a> Selftest<'a> {
                     let trial = &mut open[taken / entries.len()];
                     taken += 1;
                     // Plays after the last necessary one are ignored, so that counts do not depend on the round.
-                    if !is_enough(trial) {
+                    if !is_enough(trial) && !played.was_interrupted() {
                         trial.take(played);
                     }
                 },
@@ -147,9 +159,15 @@ impl<'a> Selftest<'a> {
         let options = Options {
             seed: self.seed,
             subject,
+            watch: self.watch,
             ..Options::default()
         };
         Play { entry, options }
+    }
+
+    /// Whether no further play should begin.
+    fn is_over(&self) -> bool {
+        self.watch.is_some_and(|watch| watch.is_over())
     }
 }
 

@@ -17,7 +17,8 @@ use turnstile_seams::{ClockExt as _, Seams};
 
 use super::ledger::Ledger;
 use super::parties::Sandboxes;
-use crate::stage::client::{USER, draw_message_id};
+use crate::stage::client::draw_message_id;
+use crate::stage::identity::USER;
 use crate::tokens;
 
 /// Lifetime of tokens, longer than any soak.

@@ -1,6 +1,6 @@
 //! A client of the server: identity and requests, in raw JSON. Streams are in `stream`.
 //!
-//! Shares no type with the server, signs its own tokens and does not validate answers. Records what it sends and
+//! Shares no type with the server, signs its own tokens (`identity`) and does not validate answers. Records what it sends and
 //! receives, like every party.
 
 use std::collections::BTreeMap;
@@ -20,19 +20,15 @@ use turnstile_seams::http_client::{self, HttpError};
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 use super::SERVER_AUTHORITY;
+use super::identity::{Login, Right};
 use super::recorder::Recorder;
-use crate::tokens;
 
-/// The user of all clients.
-pub const USER: &str = "user-1";
 /// Time limit of a request.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Lifetime of tokens, longer than any run.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(365 * 24);
 /// Path prefix of procedures.
 const PROCEDURES: &str = "/trpc/";
-/// Another user, without sessions.
-const STRANGER: &str = "user-2";
 /// Procedures that also require the internal API key (protocol §2).
 const INTERNAL_PROCEDURES: [&str; 2] = ["prepareSession", "updateSession"];
 /// The header with the internal API key.
@@ -50,7 +46,7 @@ pub struct Client {
     name: Arc<str>,
     pub(super) seams: Seams,
     pub(super) probe: Probe,
-    secrets: Arc<Secrets>,
+    pub(super) secrets: Arc<Secrets>,
     /// Id of the last kept event that any stream showed, by session.
     pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Signals that the open streams must close.
@@ -73,21 +69,6 @@ impl Awaited {
     pub(super) fn set(&self, answer: Answer) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
-}
-
-/// The credentials of a request (protocol §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// The user's token, and the internal API key where required.
-    Owner,
-    /// The user's token without the internal API key.
-    Outsider,
-    /// An expired token of the user.
-    Latecomer,
-    /// Another user's token.
-    Stranger,
-    /// No token.
-    Nobody,
 }
 
 /// The body of a request.
@@ -140,34 +121,28 @@ impl Client {
         draw_message_id(self.seams.clock.now(), &self.seams.randomness)
     }
 
-    /// Calls a procedure. Runs on the client's host.
-    pub async fn call(self, procedure: impl Into<String>, input: Value, awaited: Awaited) {
-        self.call_with(procedure.into(), Content::Json(input), Right::Owner, awaited)
-            .await;
-    }
-
-    /// Calls a procedure with any body and credentials. Runs on the client's host.
-    pub async fn call_with(self, procedure: String, content: Content, right: Right, awaited: Awaited) {
+    /// Calls a procedure with any body. Runs on the client's host.
+    pub async fn call(self, procedure: String, content: Content, login: Login, awaited: Awaited) {
         let url = format!("http://{SERVER_AUTHORITY}{PROCEDURES}{procedure}");
-        awaited.set(self.request(Method::POST, &url, &content, right).await);
+        awaited.set(self.request(Method::POST, &url, &content, &login).await);
     }
 
-    /// Calls a procedure with GET and any credentials. Runs on the client's host.
-    pub async fn query(self, procedure: String, input: Value, right: Right, awaited: Awaited) {
+    /// Calls a procedure with GET. Runs on the client's host.
+    pub async fn query(self, procedure: String, input: Value, login: Login, awaited: Awaited) {
         let input = input.to_string();
         let input = utf8_percent_encode(&input, &QUERY);
         let url = format!("http://{SERVER_AUTHORITY}{PROCEDURES}{procedure}?input={input}");
         let nothing = Content::Json(Value::Null);
-        awaited.set(self.request(Method::GET, &url, &nothing, right).await);
+        awaited.set(self.request(Method::GET, &url, &nothing, &login).await);
     }
 
     /// Sends a request to any URL. Runs on the client's host.
     pub async fn ask(self, method: Method, url: String, body: Value, awaited: Awaited) {
         let body = Content::Json(body);
-        awaited.set(self.request(method, &url, &body, Right::Owner).await);
+        awaited.set(self.request(method, &url, &body, &Login::owner()).await);
     }
 
-    async fn request(&self, method: Method, url: &str, content: &Content, right: Right) -> Answer {
+    async fn request(&self, method: Method, url: &str, content: &Content, login: &Login) -> Answer {
         let exchange = self.probe.next_exchange();
         let url: Uri = url.parse().expect("the harness makes valid URLs");
         self.probe.observe(Observation::RequestSent {
@@ -175,17 +150,18 @@ impl Client {
             to: url.host().unwrap_or_default().to_owned(),
             method: method.to_string(),
             path: url.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            credentials: login.right.credentials(),
             body: content.as_value(),
         });
         let mut request = Request::builder()
             .method(method)
             .header(header::CONTENT_TYPE, "application/json");
-        if let Some(token) = self.token(right) {
+        if let Some(token) = self.token(login) {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let procedure = url.path().strip_prefix(PROCEDURES);
         let is_internal = procedure.is_some_and(|procedure| INTERNAL_PROCEDURES.contains(&procedure));
-        if is_internal && right != Right::Outsider {
+        if is_internal && login.right != Right::Outsider {
             request = request.header(INTERNAL_API_KEY_HEADER, &self.secrets.internal_api_key);
         }
         let request = request
@@ -214,31 +190,14 @@ impl Client {
         None
     }
 
-    /// A token of the client's user.
-    pub(super) fn user_token(&self) -> String {
-        self.token_of(USER, self.expiry())
-    }
-
-    fn token_of(&self, user: &str, expiry: Timestamp) -> String {
-        tokens::user_token(user, expiry, &self.secrets.api)
-    }
-
-    /// The token for these credentials, if any.
-    fn token(&self, right: Right) -> Option<String> {
-        match right {
-            Right::Owner | Right::Outsider => Some(self.user_token()),
-            Right::Latecomer => Some(self.token_of(USER, self.seams.clock.now() - TOKEN_LIFETIME)),
-            Right::Stranger => Some(self.token_of(STRANGER, self.expiry())),
-            Right::Nobody => None,
-        }
-    }
-
-    pub(super) fn ticket(&self, session: &str) -> String {
-        tokens::stream_ticket(USER, session, self.expiry(), &self.secrets.ticket)
-    }
-
-    fn expiry(&self) -> Timestamp {
+    /// The expiry of a valid token.
+    pub(super) fn expiry(&self) -> Timestamp {
         self.seams.clock.now() + TOKEN_LIFETIME
+    }
+
+    /// The expiry of a token that is no longer valid.
+    pub(super) fn past(&self) -> Timestamp {
+        self.seams.clock.now() - TOKEN_LIFETIME
     }
 }
 

@@ -6,6 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value};
 use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError, WebSocket};
 use turnstile_seams::{ClockExt as _, Seams};
@@ -49,7 +50,10 @@ impl Ingest {
 pub(super) struct Opener {
     pub seams: Seams,
     pub probe: Probe,
-    pub token: String,
+    /// Token to show; `None` shows none.
+    pub token: Option<String>,
+    /// How traces name it.
+    pub credentials: Credentials,
 }
 
 impl Opener {
@@ -77,14 +81,16 @@ impl Opener {
             .parse()
             .expect("the harness makes valid URLs");
         let to = url.host().unwrap_or_default().to_owned();
-        let authorization = format!("Bearer {}", self.token);
-        let opening = websocket::open(&*self.seams.network, &url, Some(&authorization));
+        let credentials = self.credentials;
+        let authorization = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let opening = websocket::open(&*self.seams.network, &url, authorization.as_deref());
         let (answer, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {
             Ok(Ok(socket)) => {
                 self.probe.observe(Observation::SocketOpened {
                     socket: number,
                     to,
                     path,
+                    credentials,
                 });
                 opened.set(Some((SWITCHING_PROTOCOLS, Value::Null)));
                 return Some(socket);
@@ -102,6 +108,7 @@ impl Opener {
             socket: number,
             to,
             path,
+            credentials,
             status: answer.as_ref().map(|(status, _)| *status),
             error,
         });

@@ -5,6 +5,7 @@
 mod checkpoints;
 pub mod client;
 mod faults;
+pub mod identity;
 mod ingest;
 mod queue;
 mod recorder;
@@ -21,6 +22,7 @@ use fake_gateway::gateway::Gateway;
 use fake_gateway::receiver::Receiver;
 use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use jiff::Timestamp;
+use percent_encoding::utf8_percent_encode;
 use turnstile_events::observation::Probe;
 use turnstile_judge::oracle::history::RunContext;
 pub use turnstile_judge::parties::RECEIVER_AUTHORITY;
@@ -35,8 +37,9 @@ use turnstile_seams::{Listener, Seams};
 use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 
 use self::checkpoints::CrashPlan;
-use self::client::{Awaited, Client, USER};
+use self::client::{Awaited, Client, QUERY};
 pub use self::faults::{Applied, Faults};
+use self::identity::{Claim, USER};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
 use self::queue::QueueControl;
@@ -211,18 +214,28 @@ impl Stage {
         Client::new(name, seams, self.recorder.clone(), Arc::clone(&self.secrets))
     }
 
-    /// Opens an ingest socket from the wrapper's host, at `path` of the server and with the user's token. Sets `opened` to
-    /// the answer, with status [`SWITCHING_PROTOCOLS`] if it is open.
+    /// Opens an ingest socket of a session from the wrapper's host, with these parameters. Sets `opened` to the answer, with
+    /// status [`SWITCHING_PROTOCOLS`] if it is open.
     ///
     /// # Errors
     ///
     /// The wrapper's host is down.
-    pub fn open_ingest(&mut self, name: &str, path: String, opened: Awaited) -> Result<Ingest, WorldError> {
+    pub fn open_ingest(
+        &mut self,
+        name: &str,
+        session: &str,
+        query: &str,
+        claim: &Claim,
+        opened: Awaited,
+    ) -> Result<Ingest, WorldError> {
         let opener = Opener {
             seams: self.world.machine(WRAPPER)?.seams,
             probe: Probe::new(&ingest_party(name), Arc::new(self.recorder.clone())),
-            token: self.observer.user_token(),
+            token: self.observer.ingest_token(session, claim),
+            credentials: claim.credentials,
         };
+        let user = utf8_percent_encode(&claim.user, &QUERY);
+        let path = format!("/sessions/{user}/{session}/ingest?{query}");
         let (ingest, orders) = Ingest::new();
         self.world.spawn(WRAPPER, opener.run(path, opened, orders))?;
         Ok(ingest)

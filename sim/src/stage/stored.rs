@@ -6,7 +6,7 @@ use turnstile_reference::store::{Store, StoreError};
 use turnstile_world::Disk;
 
 use super::DATABASE;
-use super::client::USER;
+use super::identity::USER;
 
 /// A session of an older service (protocol §10).
 #[derive(Debug, Clone, PartialEq)]

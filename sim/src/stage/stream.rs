@@ -14,7 +14,9 @@ use turnstile_seams::ClockExt as _;
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 
 use super::SERVER_AUTHORITY;
-use super::client::{Client, QUERY, REQUEST_TIMEOUT};
+use super::client::{Awaited, Client, QUERY, REQUEST_TIMEOUT};
+use super::identity::Claim;
+use super::ingest::SWITCHING_PROTOCOLS;
 use super::small_reads::SmallReads;
 
 /// Delay before a client that watches a session reopens its stream.
@@ -46,10 +48,13 @@ pub struct StreamRequest {
     pub until: Option<Timestamp>,
     /// Pause of the client after each frame.
     pub pause: Duration,
+    /// Who opens it.
+    pub claim: Claim,
 }
 
-impl std::convert::From<From> for StreamRequest {
-    fn from(from: From) -> Self {
+impl StreamRequest {
+    /// All events from there on, for the user that owns the session.
+    pub fn of(user: Arc<str>, from: From) -> Self {
         Self {
             from,
             event_types: Vec::new(),
@@ -57,11 +62,10 @@ impl std::convert::From<From> for StreamRequest {
             since: None,
             until: None,
             pause: Duration::ZERO,
+            claim: Claim::of(user),
         }
     }
-}
 
-impl StreamRequest {
     /// The query for a client that has seen events up to `last_event`.
     fn query(&self, last_event: u64) -> String {
         let mut query = match self.from {
@@ -90,18 +94,24 @@ impl StreamRequest {
 enum Opened {
     /// Open, with the number of the socket.
     Open(u64, Box<WebSocket>),
-    /// Refused by the server.
-    Refused(StatusCode),
+    /// Refused by the server, with this body.
+    Refused(StatusCode, Value),
     /// No answer.
     Lost,
 }
 
 impl Client {
-    /// Opens the stream of a session and reads it until it ends or is closed.
-    pub async fn stream(self, session: String, request: impl Into<StreamRequest>) {
-        let request = request.into();
+    /// Opens the stream of a session, sets `opened` to the answer, with status [`SWITCHING_PROTOCOLS`] if it is open, and
+    /// reads it until it ends or is closed.
+    pub async fn stream(self, session: String, request: StreamRequest, opened: Awaited) {
         let mut closing = self.closing.subscribe();
-        if let Opened::Open(number, socket) = self.open(&session, &request).await {
+        let result = self.open(&session, &request).await;
+        opened.set(match &result {
+            Opened::Open(..) => Some((SWITCHING_PROTOCOLS, Value::Null)),
+            Opened::Refused(status, body) => Some((status.as_u16(), body.clone())),
+            Opened::Lost => None,
+        });
+        if let Opened::Open(number, socket) = result {
             self.follow(&session, number, socket, request.pause, &mut closing)
                 .await;
         }
@@ -109,17 +119,18 @@ impl Client {
 
     /// Watches a session: reopens its stream where it ended, after a delay or when the stream is closed on request. Stops
     /// if the session does not exist.
-    pub async fn watch(self, session: String) {
+    pub async fn watch(self, session: String, user: Arc<str>) {
+        let request = StreamRequest::of(user, From::Last);
         let mut closing = self.closing.subscribe();
         loop {
             closing.mark_unchanged();
-            match self.open(&session, &From::Last.into()).await {
+            match self.open(&session, &request).await {
                 Opened::Open(number, socket) => {
                     self.follow(&session, number, socket, Duration::ZERO, &mut closing)
                         .await;
                 }
-                Opened::Refused(StatusCode::NOT_FOUND) => return,
-                Opened::Refused(_) | Opened::Lost => {}
+                Opened::Refused(StatusCode::NOT_FOUND, _) => return,
+                Opened::Refused(..) | Opened::Lost => {}
             }
             tokio::select! {
                 biased;
@@ -143,7 +154,12 @@ impl Client {
         let number = self.probe.next_socket();
         let query = request.query(self.last_event(session));
         let path = format!("/stream?cloudAgentSessionId={session}{query}");
-        let url = format!("ws://{SERVER_AUTHORITY}{path}&ticket={}", self.ticket(session));
+        let credentials = request.claim.credentials;
+        let ticket = self.stream_ticket(session, &request.claim);
+        let ticket = ticket
+            .map(|ticket| format!("&ticket={ticket}"))
+            .unwrap_or_default();
+        let url = format!("ws://{SERVER_AUTHORITY}{path}{ticket}");
         let url: Uri = url.parse().expect("the harness makes valid URLs");
         let to = url.host().unwrap_or_default().to_owned();
         let network = match request.pause.is_zero() {
@@ -151,28 +167,35 @@ impl Client {
             false => Arc::new(SmallReads(Arc::clone(&self.seams.network))),
         };
         let opening = websocket::open(&*network, &url, None);
-        let (status, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {
+        let (refusal, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {
             Ok(Ok(socket)) => {
                 self.probe.observe(Observation::SocketOpened {
                     socket: number,
                     to,
                     path,
+                    credentials,
                 });
                 return Opened::Open(number, Box::new(socket));
             }
-            Ok(Err(error @ OpenError::Refused { status, .. })) => (Some(status), error.to_string()),
-            Ok(Err(error)) => (None, error.to_string()),
+            Ok(Err(error)) => {
+                let text = error.to_string();
+                match error {
+                    OpenError::Refused { status, body } => (Some((status, body_as_value(&body))), text),
+                    OpenError::Connect(_) | OpenError::Handshake(_) => (None, text),
+                }
+            }
             Err(elapsed) => (None, elapsed.to_string()),
         };
         self.probe.observe(Observation::SocketRefused {
             socket: number,
             to,
             path,
-            status,
+            credentials,
+            status: refusal.as_ref().map(|(status, _)| *status),
             error,
         });
-        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        status.map_or(Opened::Lost, Opened::Refused)
+        let refusal = refusal.and_then(|(status, body)| Some((StatusCode::from_u16(status).ok()?, body)));
+        refusal.map_or(Opened::Lost, |(status, body)| Opened::Refused(status, body))
     }
 
     /// Reads frames, with a pause after each.

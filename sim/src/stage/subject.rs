@@ -9,21 +9,44 @@ pub struct Subject {
     /// The rule that the mutant violates.
     #[cfg(feature = "selftest")]
     broken: Option<turnstile_mutants::Rule>,
+    /// Whether the server never ends its first turn.
+    #[cfg(feature = "selftest")]
+    loops: bool,
 }
 
 #[cfg(feature = "selftest")]
 impl From<turnstile_mutants::Rule> for Subject {
     fn from(rule: turnstile_mutants::Rule) -> Self {
-        Self { broken: Some(rule) }
+        Self {
+            broken: Some(rule),
+            loops: false,
+        }
     }
 }
 
 impl Subject {
+    /// The name of [`Self::looping`] on the command line.
+    #[cfg(feature = "selftest")]
+    pub const ENDLESS_LOOP: &'static str = "endless-loop";
+
+    /// A server that loops without end when it admits a message. It violates no rule of the protocol by itself: it
+    /// tests that the harness does not wait for it. No play against it ends without a limit of wall-clock time.
+    #[cfg(feature = "selftest")]
+    pub fn looping() -> Self {
+        Self {
+            broken: None,
+            loops: true,
+        }
+    }
+
     /// Applies the mutant to the settings of a server.
     #[cfg(feature = "selftest")]
     pub(super) fn set_up(self, config: &mut Config, hooks: &mut Hooks) {
         if let Some(rule) = self.broken {
             rule.install(config, hooks);
+        }
+        if self.loops {
+            hooks.interceptor = Some(std::sync::Arc::new(turnstile_mutants::EndlessLoop));
         }
     }
 

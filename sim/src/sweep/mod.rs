@@ -77,33 +77,32 @@ fn tolerant(scenario: &Scenario) -> Scenario {
 /// # Errors
 ///
 /// If the harness failed.
-pub fn play_with_fault(scenario: &Scenario, seed: u64, fault: TimedFault) -> Result<Verdict, HarnessError> {
+pub fn play_with_fault(
+    scenario: &Scenario,
+    options: Options,
+    fault: TimedFault,
+) -> Result<Verdict, HarnessError> {
     let options = Options {
-        seed,
         fault: Some(fault),
-        ..Options::default()
+        ..options
     };
     suite::play_safely(&tolerant(scenario), options)
 }
 
 /// Sweeps a script with each of `kinds` on `jobs` threads. Calls `progress` with the number of finished plays and the
-/// total.
+/// total. Ends early if the limits in `options` say that no further play should begin.
 ///
 /// # Errors
 ///
 /// The harness failed without a fault. Failures with a fault are part of the strips.
 pub fn sweep(
     scenario: &Scenario,
-    seed: u64,
+    options: Options,
     kinds: &[&'static SweepFault],
     jobs: NonZeroUsize,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Strip>, HarnessError> {
     let scenario = &tolerant(scenario);
-    let options = Options {
-        seed,
-        ..Options::default()
-    };
     let places = places(&suite::play_safely(scenario, options)?);
     let plays: Vec<(&'static SweepFault, &Place)> = kinds
         .iter()
@@ -112,11 +111,13 @@ pub fn sweep(
     let count = plays.len();
     let mut strips: Vec<Strip> = Vec::new();
     workers::in_order(
-        plays.into_iter(),
+        plays
+            .into_iter()
+            .take_while(|_| options.watch.is_none_or(|watch| !watch.is_over())),
         jobs,
         |(kind, place)| {
             let at = place.at + AFTER;
-            let outcome = match play_with_fault(scenario, seed, TimedFault { at, kind }) {
+            let outcome = match play_with_fault(scenario, options, TimedFault { at, kind }) {
                 Ok(verdict) => Outcome::of(&verdict),
                 Err(error) => Outcome::HarnessFailed(error),
             };
@@ -125,6 +126,9 @@ pub fn sweep(
         },
         |played| progress(played, count),
         |(kind, moment)| {
+            if matches!(moment.outcome, Outcome::HarnessFailed(HarnessError::Interrupted)) {
+                return ControlFlow::Break(());
+            }
             match strips.last_mut().filter(|strip| strip.kind == kind) {
                 Some(strip) => strip.moments.push(moment),
                 None => strips.push(Strip {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{Outcome, Strip};
 use crate::report::style::{BAD, GOOD, QUIET, counts};
+use turnstile_scenarios::printable;
 
 /// How many marks are printed in one line.
 const WIDTH: usize = 80;
@@ -41,8 +42,8 @@ pub fn write_strip(
                 out,
                 "    first failure: {BAD}{rule}{BAD:#}, with the fault right after"
             )?;
-            writeln!(out, "      {QUIET}{}{QUIET:#}", moment.after)?;
-            writeln!(out, "      {text}")?;
+            writeln!(out, "      {QUIET}{}{QUIET:#}", printable(&moment.after))?;
+            writeln!(out, "      {}", printable(text))?;
         }
         Outcome::HarnessFailed(error) => {
             writeln!(out, "    first failure: {BAD}harness error{BAD:#}: {error}")?;

@@ -18,8 +18,8 @@ fn every_gap_in_coverage_has_a_waiver() {
         entry,
         options: Options::default(),
     };
-    let plays: Vec<Play> = library.entries().iter().map(play).collect();
-    let report = Report::of(&Survey::of(&plays, suite::all_cores(), |_| {}));
+    let plays = library.entries().iter().map(play);
+    let report = Report::of(&Survey::of(plays, suite::all_cores(), |_| {}));
     let texts = |status| {
         let marks = report.with_status(status);
         marks.map(|mark| mark.text).collect::<Vec<_>>()

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use turnstile::stage::Stage;
 use turnstile::stage::Subject;
-use turnstile::stage::client::{Answer, Awaited, Client};
+use turnstile::stage::client::{Answer, Awaited, Client, Content};
+use turnstile::stage::identity::Login;
 use turnstile_fault::{DiskBehaviour, Fault, Place};
 use turnstile_judge::parties::SERVER;
 
@@ -28,7 +29,11 @@ impl Play {
 
     fn call(&mut self, procedure: &'static str, input: Value) -> Answer {
         let awaited = Awaited::default();
-        let calling = self.client.clone().call(procedure, input, awaited.clone());
+        let content = Content::Json(input);
+        let calling =
+            self.client
+                .clone()
+                .call(procedure.to_owned(), content, Login::owner(), awaited.clone());
         self.stage
             .world
             .spawn("client", calling)

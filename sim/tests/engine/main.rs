@@ -23,6 +23,8 @@ mod determinism;
 #[cfg(unix)]
 mod doc_examples;
 mod failing_disk;
+#[cfg(all(target_os = "linux", feature = "selftest"))]
+mod limits;
 #[cfg(feature = "selftest")]
 mod mutants;
 mod secrets;

@@ -194,7 +194,7 @@ fn an_interrupted_exploration_prints_its_summary() {
     assert!(killed.unwrap().success());
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
     assert!(rest.contains(" seeds: "), "{rest}");
 }
 
@@ -234,7 +234,7 @@ fn the_suite_passes_with_a_server_crash_at_any_moment() {
     for entry in library.entries() {
         let strips = sweep::sweep(
             &entry.scenario,
-            0,
+            turnstile::script::Options::default(),
             &[&SweepFault::ALL[0]],
             workers::all_cores(),
             |_, _| {},

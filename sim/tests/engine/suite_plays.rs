@@ -29,18 +29,16 @@ pub static SECOND: LazyLock<Vec<Summary>> = LazyLock::new(|| play(1..2));
 /// Plays the suite with each seed, in the order of seeds and then of scenarios.
 pub fn play(seeds: Range<u64>) -> Vec<Summary> {
     let library = library();
-    let plays: Vec<Play> = seeds
-        .flat_map(|seed| {
-            let options = Options {
-                seed,
-                ..Options::default()
-            };
-            library.entries().iter().map(move |entry| Play { entry, options })
-        })
-        .collect();
-    let mut summaries = Vec::with_capacity(plays.len());
+    let plays = seeds.flat_map(|seed| {
+        let options = Options {
+            seed,
+            ..Options::default()
+        };
+        library.entries().iter().map(move |entry| Play { entry, options })
+    });
+    let mut summaries = Vec::new();
     suite::play_all(
-        &plays,
+        plays,
         suite::all_cores(),
         |_| {},
         |played| {

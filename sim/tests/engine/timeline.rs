@@ -14,6 +14,7 @@ use turnstile::report::{Heading, timeline};
 use turnstile::script::{Options, Verdict};
 use turnstile::stage::epoch;
 use turnstile::suite::{self, Play};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Link, Place};
@@ -409,6 +410,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 to: "server".to_owned(),
                 method,
                 path,
+                credentials: Credentials::Own,
                 body: body(),
             }),
         ),
@@ -428,6 +430,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
                 to: "gateway".to_owned(),
                 method: asked_method.clone(),
                 path: asked_path.clone(),
+                credentials: Credentials::Own,
                 body: body(),
             }),
         ),
@@ -478,6 +481,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
             socket: 1,
             to: "server".to_owned(),
             path: "/stream".to_owned(),
+            credentials: Credentials::Own,
         };
         records.insert(0, ("observer", What::Observation(opened)));
     }

@@ -377,7 +377,7 @@ fn a_terminated_run_prints_the_summary_and_removes_its_files() {
     assert!(killed.is_ok_and(|status| status.success()));
     out.read_to_string(&mut text).expect("it prints a summary");
     let status = process.wait().expect("it exits");
-    assert_eq!(status.code(), Some(3), "{text}");
+    assert_eq!(status.code(), Some(143), "{text}");
     assert!(text.contains(" passed"), "{text}");
     let left = std::fs::read_dir(folder.path())
         .expect("the folder exists")

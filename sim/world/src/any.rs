@@ -12,6 +12,7 @@ use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Place};
 use turnstile_seams::{BoxFuture, Clock};
 
+use super::activity::Activity;
 use super::error::WorldError;
 use super::host::Machine;
 use super::streams::Streams;
@@ -41,6 +42,9 @@ pub trait AnyWorld {
     fn streams(&self) -> Streams;
     /// As [`World::set_listener`].
     fn set_listener(&mut self, listener: Listener);
+
+    /// As [`World::set_activity`]. Worlds that do not report theirs ignore it.
+    fn set_activity(&mut self, _: Activity) {}
 
     /// How much longer than in a simulated world transmission and processing may take.
     fn timing_tolerance(&self) -> Duration {
@@ -151,6 +155,10 @@ impl AnyWorld for World {
 
     fn set_listener(&mut self, listener: Listener) {
         self.set_listener(listener);
+    }
+
+    fn set_activity(&mut self, activity: Activity) {
+        self.set_activity(activity);
     }
 
     fn add_host_boxed(&mut self, name: &str, boot: BootFunction) {

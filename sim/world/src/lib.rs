@@ -28,11 +28,12 @@
 //!
 //! This file is the loop. `host` runs one machine, `power` lets it crash itself, `network` is the network as a machine sees it, `fabric`
 //! carries packets between machines over `links`, `timers` is the clock, `disk` the disks, `faults` applies
-//! faults, `error` has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop;
+//! faults, `activity` shows which host runs, `error` has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop;
 //! `live` is a third, in real time on real sockets; `any` is their common interface, `kind` creates
 //! the simulated ones. No other crate uses
 //! turmoil, and this crate does not know the protocol.
 
+mod activity;
 mod any;
 mod condition;
 mod disk;
@@ -51,6 +52,7 @@ mod timers;
 #[cfg(feature = "witness")]
 mod witness;
 
+pub use activity::{Activity, Turn};
 pub use any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 pub use disk::{Disk, DiskFile};
 pub use error::WorldError;
@@ -129,6 +131,7 @@ pub struct World {
     listener: Option<EventListener>,
     steps: u64,
     fabric: Fabric,
+    activity: Activity,
 }
 
 struct Host {
@@ -163,6 +166,7 @@ impl World {
             listener: None,
             steps: 0,
             fabric: Fabric::new(streams),
+            activity: Activity::default(),
         }
     }
 
@@ -296,6 +300,11 @@ impl World {
         self.listener = Some(listener);
     }
 
+    /// Reports in `activity` from now on which host runs.
+    pub fn set_activity(&mut self, activity: Activity) {
+        self.activity = activity;
+    }
+
     fn report(&mut self, event: WorldEvent) {
         let now = self.now();
         if let Some(listener) = &mut self.listener {
@@ -347,12 +356,15 @@ impl World {
 
     fn run_hosts(&mut self) -> Result<(), Stopped> {
         for index in 0..self.hosts.len() {
-            let run = self.hosts[index].run.as_mut();
-            let Some(run) = run.filter(|run| run.has_work()) else {
+            let Host { name, run, .. } = &mut self.hosts[index];
+            let Some(run) = run.as_mut().filter(|run| run.has_work()) else {
                 continue;
             };
             self.steps += 1;
-            match run.run() {
+            self.activity.begin(name, self.timeline.now());
+            let stopped = run.run();
+            self.activity.end();
+            match stopped {
                 HostStop::Idle => {}
                 HostStop::Dying(death) => self.bring_down(index, death, Cause::Itself),
                 HostStop::Panicked(message) => {

@@ -80,6 +80,11 @@ impl Lifecycle {
         if !delay.is_zero() {
             FakeEvent::ReadyLate.hit();
         }
+        if let Some(given) = self.behaviour.next_given_ready() {
+            FakeEvent::GivenReply.hit();
+            self.answer_after(now, delay, Action::Answer(request, given));
+            return;
+        }
         let odd = self.behaviour.next_odd_ready();
         mark_odd(odd);
         let reply = if odd == Some(OddAnswer::Html502) {
@@ -138,6 +143,12 @@ impl Lifecycle {
     }
 
     fn handle_prompt(&mut self, now: Timestamp, request: RequestId, prompt: Prompt, mut binding: Binding) {
+        if let Some(given) = self.behaviour.next_given_job() {
+            FakeEvent::GivenReply.hit();
+            let answer = Action::Answer(request, given);
+            self.answer_after(now, self.behaviour.job_delay(), answer);
+            return;
+        }
         let odd = self.behaviour.next_odd_job();
         mark_odd(odd);
         if odd == Some(OddAnswer::Html502) {

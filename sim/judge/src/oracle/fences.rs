@@ -28,8 +28,9 @@ impl Fences {
             ended_at: BTreeMap::new(),
             time_error: session.run.time_error(),
         };
+        let queue = Queue::of(session);
         for event in &session.kept {
-            if let Some(generation) = fences.ended_by(session, event) {
+            if let Some(generation) = fences.ended_by(session, &queue, event) {
                 fences.ended_at.entry(generation).or_insert(event.at);
             }
         }
@@ -62,7 +63,7 @@ impl Fences {
     }
 
     /// The generation whose run an event of the log ends.
-    fn ended_by(&self, session: &SessionHistory, event: &StreamEvent) -> Option<u64> {
+    fn ended_by(&self, session: &SessionHistory, queue: &Queue, event: &StreamEvent) -> Option<u64> {
         if event.is_end() {
             // These ends of an accepted message also end its run (R6.25, R6.34, R7.1, R7.12).
             let source = event.data["completionSource"].as_str();
@@ -74,7 +75,7 @@ impl Fences {
             })?;
         }
         let end = RunEnd::of_event(event)?;
-        if end.is_complete() && is_any_pending(session, event) {
+        if end.is_complete() && queue.may_be_pending(event, self.time_error) {
             // The run goes on if a delivery to it is in progress (R6.21).
             return None;
         }
@@ -97,17 +98,28 @@ impl Fences {
     }
 }
 
-/// Whether a message may have been pending at the time of an event.
-fn is_any_pending(session: &SessionHistory, event: &StreamEvent) -> bool {
-    let queued_by = event.at + session.run.time_error();
-    let mut queued = session
-        .kept
-        .iter()
-        .filter(|queued| queued.is_queued() && queued.at <= queued_by);
-    queued.any(|queued| {
-        let has_left = |later: &&&StreamEvent| {
-            later.id < event.id && later.message() == queued.message() && !later.is_queued()
-        };
-        !session.kept.iter().any(|later| has_left(&later))
-    })
+/// The messages that were queued, each with the time of that and the id of the event with which it left the queue. Found
+/// in one pass: a long run has many of them.
+struct Queue(Vec<(Duration, u64)>);
+
+impl Queue {
+    fn of(session: &SessionHistory) -> Self {
+        let mut left = BTreeMap::new();
+        for event in session.kept.iter().filter(|event| !event.is_queued()) {
+            left.entry(event.message()).or_insert(event.id);
+        }
+        let queued = session.kept.iter().filter(|event| event.is_queued());
+        let times = queued.map(|queued| {
+            let left_by = left.get(&queued.message()).copied();
+            (queued.at, left_by.unwrap_or(u64::MAX))
+        });
+        Self(times.collect())
+    }
+
+    /// Whether a message may have been pending at the time of an event.
+    fn may_be_pending(&self, event: &StreamEvent, time_error: Duration) -> bool {
+        let queued_by = event.at + time_error;
+        let mut queued = self.0.iter().filter(|(at, _)| *at <= queued_by);
+        queued.any(|(_, left_by)| *left_by >= event.id)
+    }
 }

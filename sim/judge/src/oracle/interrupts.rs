@@ -68,7 +68,7 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
 }
 
 /// Whether a user's interrupt or deletion may have been carried out at some time from `earliest` to `latest`.
-fn user_requested(session: &SessionHistory, earliest: Duration, latest: Duration) -> bool {
+pub(super) fn user_requested(session: &SessionHistory, earliest: Duration, latest: Duration) -> bool {
     let mut requests = session.calls.iter().filter(|call| is_request(call));
     requests.any(|call| {
         let answered_at = call.reply.as_ref().map(|(at, ..)| *at);

@@ -8,6 +8,7 @@
 mod acked_survives;
 mod admissions;
 mod all_end;
+mod allocations;
 mod asked;
 mod attempts;
 mod batches;
@@ -48,7 +49,9 @@ mod replay;
 mod runs;
 mod same_badges;
 mod snapshot;
+mod snapshot_request;
 mod stale_fence;
+mod stops;
 mod stream_shape;
 mod terminal_once;
 mod transcript;
@@ -201,7 +204,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 39] = [
+pub static ORACLES: [Oracle; 42] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -210,6 +213,8 @@ pub static ORACLES: [Oracle; 39] = [
     delivery_times::ORACLE,
     queue_moves::ORACLE,
     given::ORACLE,
+    allocations::ORACLE,
+    stops::ORACLE,
     interrupts::ORACLE,
     interrupts_settle::ORACLE,
     complete_settles::ORACLE,
@@ -223,6 +228,7 @@ pub static ORACLES: [Oracle; 39] = [
     replay::ORACLE,
     snapshot::ORACLE,
     stream_shape::ORACLE,
+    snapshot_request::ORACLE,
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,

@@ -1,10 +1,11 @@
 //! The text form of a trace: one line a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::queue::{QueueAnswer, Submission};
 
@@ -19,12 +20,45 @@ pub type Labels = BTreeMap<String, String>;
 impl Record {
     /// This record as a line, with labels in place of message ids.
     pub fn line(&self, labels: &Labels) -> String {
-        let mut line = self.to_string();
-        for (id, label) in labels {
-            line = line.replace(id.as_str(), &format!("<{label}>"));
-        }
-        line
+        with_labels(&self.to_string(), labels, |label| format!("<{label}>"))
     }
+}
+
+/// Replaces ids in a text by their labels, as `shown` writes them. Takes time in proportion to the text and to the number
+/// of labels, not to their product: a long run has many of both.
+pub fn with_labels(text: &str, labels: &Labels, shown: impl Fn(&str) -> String) -> String {
+    // Ids have few lengths and beginnings.
+    let lengths: BTreeSet<usize> = labels
+        .keys()
+        .map(String::len)
+        .filter(|length| *length > 0)
+        .collect();
+    let mut is_first = [false; 256];
+    for first in labels.keys().filter_map(|id| id.bytes().next()) {
+        is_first[usize::from(first)] = true;
+    }
+    let mut replaced = String::with_capacity(text.len());
+    let mut copied = 0;
+    let mut at = 0;
+    while at < text.len() {
+        let id_here = || {
+            let longest_first = lengths.iter().rev();
+            let mut ids = longest_first.filter_map(|length| text.get(at..at + length));
+            ids.find_map(|id| Some((id.len(), labels.get(id)?)))
+        };
+        let found = is_first[usize::from(text.as_bytes()[at])].then(id_here).flatten();
+        match found {
+            Some((length, label)) => {
+                replaced.push_str(&text[copied..at]);
+                replaced.push_str(&shown(label));
+                at += length;
+                copied = at;
+            }
+            None => at += 1,
+        }
+    }
+    replaced.push_str(&text[copied..]);
+    replaced
 }
 
 /// A time of a run as reports show it: seconds with microseconds.
@@ -78,9 +112,11 @@ fn describe(observation: &Observation) -> String {
             to,
             method,
             path,
+            credentials,
             body,
         } => {
-            format!("#{exchange} requests {to}: {method} {path}{}", short(body))
+            let shown = shown(*credentials);
+            format!("#{exchange} requests {to}{shown}: {method} {path}{}", short(body))
         }
         Observation::ReplyReceived {
             exchange,
@@ -104,17 +140,26 @@ fn describe(observation: &Observation) -> String {
         } => format!("@{exchange} answers {status}{}", short(body)),
         Observation::ChunkSent { exchange, data } => format!("@{exchange} sends a chunk{}", short(data)),
         Observation::PeerGone { exchange } => format!("@{exchange} lost its peer"),
-        Observation::SocketOpened { socket, to, path } => format!("~{socket} is open to {to}: {path}"),
+        Observation::SocketOpened {
+            socket,
+            to,
+            path,
+            credentials,
+        } => format!("~{socket} is open to {to}{}: {path}", shown(*credentials)),
         Observation::SocketRefused {
             socket,
             to,
+            credentials,
             status,
             error,
             ..
-        } => match status {
-            Some(status) => format!("~{socket} is refused by {to} with {status}: {error}"),
-            None => format!("~{socket} cannot be opened to {to}: {error}"),
-        },
+        } => {
+            let shown = shown(*credentials);
+            match status {
+                Some(status) => format!("~{socket}{shown} is refused by {to} with {status}: {error}"),
+                None => format!("~{socket}{shown} cannot be opened to {to}: {error}"),
+            }
+        }
         Observation::FrameSent { socket, frame } => format!("~{socket} sends {}", frame_words(frame)),
         Observation::FrameReceived { socket, frame } => format!("~{socket} receives {}", frame_words(frame)),
         Observation::SocketClosed { socket, code, by } => {
@@ -154,5 +199,29 @@ fn short(body: &Value) -> String {
     match text.char_indices().nth(BODY_WIDTH) {
         Some((end, _)) => format!(" {}…", &text[..end]),
         None => format!(" {text}"),
+    }
+}
+
+/// Names credentials that are not those of the party.
+fn shown(credentials: Credentials) -> String {
+    match credentials {
+        Credentials::Own => String::new(),
+        other => format!(" (credentials: {})", other.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_in_a_text_is_replaced_once() {
+        let labels = [("msg_1", "a"), ("msg_12", "b"), ("übung", "c")];
+        let labels = labels.map(|(id, label)| (id.to_owned(), label.to_owned())).into();
+        let shown = with_labels("msg_1 msg_12 msg_2 /übung/msg_1", &labels, |label| {
+            format!("<{label}>")
+        });
+        assert_eq!(shown, "<a> <b> msg_2 /<c>/<a>");
+        assert_eq!(with_labels("msg_1", &Labels::new(), str::to_owned), "msg_1");
     }
 }

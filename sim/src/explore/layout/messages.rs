@@ -104,8 +104,8 @@ impl Layout<'_> {
         }
         let client = self.sender(send.by_viewer);
         let id = match send.id_by_server {
-            true => IdMaker::Server,
-            false => IdMaker::Client,
+            true => IdMaker::Server.into(),
+            false => IdMaker::Client.into(),
         };
         self.push(Step::Send(SendMessage {
             form: is_command.then(|| Form::Payload.into()),
@@ -233,7 +233,7 @@ pub(super) fn plain(label: Label, prompt: Prompt, session: &SessionName) -> Send
         finalization: None,
         session: session.clone().into(),
         client: At::default(),
-        id: IdMaker::default(),
+        id: At::default(),
         surface: None,
         form: None,
         reply: Reply::default(),

@@ -123,6 +123,7 @@ impl<'a> Wires<'a> {
                 method,
                 path,
                 body,
+                ..
             } => {
                 let request = Request {
                     record,

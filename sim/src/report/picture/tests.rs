@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{
@@ -32,6 +33,7 @@ fn asks(exchange: u64, to: &str, path: &str) -> What {
         to: to.to_owned(),
         method: "POST".to_owned(),
         path: path.to_owned(),
+        credentials: Credentials::Own,
         body: Value::Null,
     })
 }
@@ -141,6 +143,7 @@ fn traffic_of_the_server_is_drawn_from_the_record_of_its_peer() {
         socket: 1,
         to: "server".to_owned(),
         path: "/stream?a=b".to_owned(),
+        credentials: Credentials::Own,
     });
     let frame = json!({"streamEventType": "connected"});
     let received = What::Observation(Observation::FrameReceived { socket: 1, frame });

@@ -83,7 +83,7 @@ impl Checker<'_> {
             return Some(format!("has error {error:?}, which does not contain {wanted:?}"));
         }
         let has = expected.has.as_ref();
-        let mismatch = has.and_then(|has| has.mismatch(body, |label| self.id(label).map(str::to_owned)));
+        let mismatch = has.and_then(|has| has.mismatch(body, |name| self.id_or_session(name)));
         if let Some(mismatch) = mismatch {
             return Some(format!("is not as expected: {mismatch}"));
         }

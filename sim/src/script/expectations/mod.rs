@@ -18,24 +18,34 @@ use std::time::Duration;
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::Trace;
-use turnstile_scenarios::{At, Expectation, Label, Scenario, Terminal};
+use turnstile_scenarios::{At, Expectation, Label, SESSION_NAME, Scenario, Terminal};
 
 use super::rules_of;
 
 /// Allowed difference from an expected time: network latency and processing.
 const TOLERANCE: Duration = Duration::from_millis(50);
+
+/// Ids for which a script has names.
+pub(super) struct Names<'a> {
+    /// Messages and executions, by label.
+    pub messages: &'a BTreeMap<Label, String>,
+    /// The session without a name of its own.
+    pub session: Option<&'a str>,
+}
+
 /// Returns all deviations from the expectations. `timing_tolerance` is added to the allowed difference of times.
 pub(super) fn check(
     scenario: &Scenario,
     trace: &Trace,
     history: &History,
-    ids: &BTreeMap<Label, String>,
+    names: Names<'_>,
     timing_tolerance: Duration,
 ) -> Vec<Finding> {
     let checker = Checker {
         trace,
         history,
-        ids,
+        session: names.session,
+        ids: names.messages,
         tolerance: TOLERANCE + timing_tolerance,
     };
     let mut findings = Vec::new();
@@ -69,6 +79,8 @@ pub(super) fn check(
 struct Checker<'a> {
     trace: &'a Trace,
     history: &'a History,
+    /// Id of the session without a name of its own.
+    session: Option<&'a str>,
     /// Ids of messages and executions by label.
     ids: &'a BTreeMap<Label, String>,
     /// Allowed difference from an expected time.
@@ -85,6 +97,12 @@ impl Checker<'_> {
     /// Returns the id of a label. A refused message has none.
     fn id(&self, label: &str) -> Option<&str> {
         self.ids.get(label).map(String::as_str)
+    }
+
+    /// Returns the id of a label in JSON, or of the session for its name.
+    fn id_or_session(&self, name: &str) -> Option<String> {
+        let session = || self.session.filter(|_| name == SESSION_NAME);
+        self.id(name).or_else(session).map(str::to_owned)
     }
 
     /// Returns the label of an id, or the id itself.

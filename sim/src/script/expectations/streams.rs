@@ -52,7 +52,7 @@ impl Checker<'_> {
                 });
             let has = expected.has.as_ref();
             let has_fields = has.is_none_or(|has| {
-                has.mismatch(&event.data, |label| self.id(label).map(str::to_owned))
+                has.mismatch(&event.data, |name| self.id_or_session(name))
                     .is_none()
             });
             count += u32::from(is_named && is_about && has_fields);

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Place, WireAnswer};
+use turnstile_fault::{Fault, Place, WireAnswer, WrapperBehaviour};
 use turnstile_judge::parties::WRAPPER;
-use turnstile_scenarios::{Answer as ReceiverAnswer, Injection, Spot};
+use turnstile_scenarios::{Answer as ReceiverAnswer, Injection, Json, SessionName, Spot};
 
 use crate::script::player::{Halt, Player};
 use crate::stage::{RECEIVER_AUTHORITY, wrapper_authority};
@@ -23,7 +23,7 @@ impl Player<'_> {
                 self.wrapper_is_scripted = true;
                 let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
                 // The trace shows what the script asked for.
-                let applied = self.stage.subject.behaviour(behaviour);
+                let applied = self.stage.subject.behaviour(&self.with_ids(behaviour));
                 self.script_fake("wrapper", url, json!(applied), spot)?;
                 self.stage.faults.record(WorldEvent::of(fault));
                 return Ok(());
@@ -46,6 +46,18 @@ impl Player<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Replaces names in the bodies that a wrapper answers with.
+    fn with_ids(&self, behaviour: &WrapperBehaviour) -> WrapperBehaviour {
+        let mut behaviour = behaviour.clone();
+        let ready = behaviour.ready.as_mut().and_then(|ready| ready.reply.as_mut());
+        let job = behaviour.job.as_mut().and_then(|job| job.reply.as_mut());
+        for reply in [ready, job].into_iter().flatten() {
+            let id = |name: &str| self.id_or_session(name, &SessionName::default());
+            reply.body = Json(std::mem::take(&mut reply.body)).with_ids(id);
+        }
+        behaviour
     }
 
     /// Heals a link.

@@ -2,13 +2,12 @@
 
 use serde_json::json;
 use turnstile_scenarios::{
-    At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, SessionName, Spot,
+    At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, SessionName, Spot, Ticket, text_with_ids,
 };
 
-use super::requests::contains;
-use crate::script::player::{Halt, Player};
-use crate::stage::client::{Awaited, USER};
-use crate::stage::{IngestOrder, SWITCHING_PROTOCOLS};
+use crate::script::player::{Halt, Player, altered};
+use crate::stage::IngestOrder;
+use crate::stage::client::Awaited;
 
 /// Content of binary frames: not valid UTF-8.
 const BINARY: [u8; 4] = [0, 159, 146, 150];
@@ -21,8 +20,9 @@ impl Player<'_> {
             Ingest::Open {
                 name,
                 credentials,
+                ticket,
                 reply,
-            } => self.open_ingest(name, credentials, reply, spot),
+            } => self.open_ingest(name, credentials, *ticket, reply, spot),
             Ingest::Send { name, frame } => {
                 let order = match frame {
                     IngestFrame::Event { event, data } => {
@@ -36,7 +36,9 @@ impl Player<'_> {
                         }
                         IngestOrder::Text(frame.to_string())
                     }
-                    IngestFrame::Raw(text) => IngestOrder::Text(text.clone()),
+                    IngestFrame::Raw(text) => IngestOrder::Text(text_with_ids(text, |name| {
+                        self.id_or_session(name, &SessionName::default())
+                    })),
                     IngestFrame::Binary => IngestOrder::Binary(BINARY.to_vec()),
                 };
                 self.order_ingest(name, order, spot)
@@ -49,6 +51,7 @@ impl Player<'_> {
         &mut self,
         name: &At<IngestName>,
         credentials: &Credentials,
+        ticket: Ticket,
         reply: &Reply,
         spot: Spot,
     ) -> Result<(), Halt> {
@@ -66,30 +69,19 @@ impl Player<'_> {
             },
         };
         let session = self.session(&SessionName::default()).unwrap_or_default();
-        let path = format!("/sessions/{USER}/{session}/ingest?{query}");
+        let session = session.to_owned();
+        let claim = self.claim(&SessionName::default(), ticket);
         let opened = Awaited::default();
-        let ingest = self.stage.open_ingest(&name.to_string(), path, opened.clone())?;
+        let ingest = self
+            .stage
+            .open_ingest(name, &session, &query, &claim, opened.clone())?;
         self.ingests.insert(name.value.clone(), ingest);
-        let text = match (self.answer(&opened)?, reply.lost) {
-            (None, true) => return Ok(()),
-            (None, false) => format!("the ingest socket `{}` got no answer", name.value),
-            (Some((status, body)), lost) => {
-                // The status of an upgrade is not 2xx.
-                let is_expected = if reply.status.is_success() {
-                    status == SWITCHING_PROTOCOLS
-                } else {
-                    status == reply.status.code() && contains(&body, reply.contains.as_deref())
-                };
-                if is_expected && !lost {
-                    return Ok(());
-                }
-                format!(
-                    "the ingest socket `{}` was answered {status} {body}, which the script does not expect",
-                    name.value
-                )
-            }
-        };
-        Err(self.fail_step(spot, None, text))
+        self.check_opened(
+            &format!("the ingest socket `{}`", name.value),
+            &opened,
+            reply,
+            spot,
+        )
     }
 
     /// Query parameters of a fence, based on the wrapper's last binding.
@@ -122,12 +114,4 @@ impl Player<'_> {
         let text = format!("the ingest socket `{}` is over already", name.value);
         Err(self.fail_step(spot, None, text))
     }
-}
-
-/// Changes the last digit of an id.
-fn altered(id: &str) -> String {
-    let mut altered = id.to_owned();
-    let last = altered.pop();
-    altered.push(if last == Some('0') { '1' } else { '0' });
-    altered
 }

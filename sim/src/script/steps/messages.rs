@@ -2,23 +2,25 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use turnstile_fault::is_default;
 use turnstile_scenarios::{
-    Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker, Initiate,
-    Interrupt, Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update, has_field,
-    text_with_ids,
+    At, Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker,
+    Initiate, Interrupt, MessageId, Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update,
+    has_field, text_with_ids,
 };
 
 use super::requests::contains;
-use crate::script::inputs::{CALLBACK_PATH, REPOSITORY, callback_target, https_target, target_out_of_reach};
+use crate::script::inputs::{
+    CALLBACK_PATH, REPOSITORY, callback_target, https_target, target_at_no_host, target_out_of_reach,
+};
 use crate::script::player::{Halt, Player};
-use crate::stage::client::{Answer, Client, Content, Right};
+use crate::stage::client::{Answer, Client, Content};
+use crate::stage::identity::{Login, Right};
 
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
 /// Read-only procedures, called with GET.
 const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
-/// Procedures that create a session.
-const CREATING: [&str; 2] = ["start", "prepareSession"];
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
@@ -27,7 +29,10 @@ const WITH_OLDER_NAME: [&str; 2] = ["interruptSession", "deleteSession"];
 impl Player<'_> {
     pub(super) fn start(&mut self, start: &Start, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&start.client);
-        let id = client.draw_message_id();
+        if let Some(user) = &start.user {
+            self.own(&start.session, user);
+        }
+        let id = chosen_or_drawn(start.id.as_ref(), &client);
         // A server whose `start` takes no callback target creates such sessions as the legacy surface does (R2.118).
         let surface = match self.scenario.session.callback && !self.stage.profile.callback_at_start {
             true => Surface::Legacy,
@@ -105,7 +110,10 @@ impl Player<'_> {
 
     pub(super) fn prepare(&mut self, prepare: &Prepare, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&prepare.client);
-        let id = client.draw_message_id();
+        if let Some(user) = &prepare.user {
+            self.own(&prepare.session, user);
+        }
+        let id = chosen_or_drawn(prepare.id.as_ref(), &client);
         let mut input = self.prepare_input(&prepare.prompt, &self.scenario.session.model, &id);
         if prepare.auto_initiate {
             input["autoInitiate"] = json!(true);
@@ -126,14 +134,20 @@ impl Player<'_> {
     ) -> Result<Answer, Halt> {
         let host = self.wrapper_host(name);
         self.stage.sandboxes.expect(&host);
-        let answer = self.call(client, procedure, input)?;
-        if let Some((_, body)) = &answer {
+        let answer = self.call(client, procedure, input, name)?;
+        self.register_created(name, &host, &answer)?;
+        Ok(answer)
+    }
+
+    /// Registers the session that a request has created, if there is an answer.
+    fn register_created(&mut self, name: &SessionName, host: &str, answer: &Answer) -> Result<(), Halt> {
+        if let Some((_, body)) = answer {
             match body["result"]["data"]["cloudAgentSessionId"].as_str() {
                 Some(session) => self.register_session(name, session.to_owned())?,
-                None => self.stage.sandboxes.settle(&host, None),
+                None => self.stage.sandboxes.settle(host, None),
             }
         }
-        Ok(answer)
+        Ok(())
     }
 
     pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) -> Result<(), Halt> {
@@ -145,12 +159,12 @@ impl Player<'_> {
 
     fn call_initiate(&mut self, client: &Client, session: &SessionName) -> Result<Answer, Halt> {
         let input = json!({"cloudAgentSessionId": self.session(session)});
-        self.call(client, "initiateFromKilocodeSessionV2", input)
+        self.call(client, "initiateFromKilocodeSessionV2", input, session)
     }
 
     pub(super) fn send(&mut self, send: &SendMessage, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&send.client);
-        let id = match (&send.repeat, send.id) {
+        let id = match (&send.repeat, &send.id.value) {
             (Some(repeated), _) => match self.id(&repeated.value) {
                 Some(id) => Some(id),
                 None => {
@@ -160,13 +174,14 @@ impl Player<'_> {
             },
             (None, IdMaker::Client) => Some(client.draw_message_id()),
             (None, IdMaker::Server) => None,
+            (None, IdMaker::Script(id)) => Some(id.to_string()),
         };
         let surface = send.surface.map_or(self.surface, |surface| surface.value);
         let (procedure, input) = match surface {
             Surface::Unified => ("send", self.send_input(send, id.as_deref())),
             Surface::Legacy => ("sendMessageV2", self.legacy_send_input(send, id.as_deref())),
         };
-        let answer = self.call(&client, procedure, input)?;
+        let answer = self.call(&client, procedure, input, &send.session)?;
         let acked = answer
             .as_ref()
             .and_then(|(_, body)| body["result"]["data"]["messageId"].as_str());
@@ -221,25 +236,26 @@ impl Player<'_> {
             CallbackTarget::Receiver => callback_target(&self.stage.receiver, CALLBACK_PATH),
             CallbackTarget::Path(path) => callback_target(&self.stage.receiver, path),
             CallbackTarget::OutOfReach => target_out_of_reach(&self.stage.receiver),
+            CallbackTarget::NoSuchHost => target_at_no_host(),
             CallbackTarget::Https => https_target(&self.stage.receiver),
         };
         let session = self.session(&update.session);
         let input = json!({"cloudAgentSessionId": session, "callbackTarget": target});
-        let answer = self.call(&client, "updateSession", input)?;
+        let answer = self.call(&client, "updateSession", input, &update.session)?;
         self.check_success("update", &answer, &update.reply, spot)
     }
 
     pub(super) fn delete(&mut self, delete: &Delete, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&delete.client);
         let input = json!({"sessionId": self.session(&delete.session)});
-        let answer = self.call(&client, "deleteSession", input)?;
+        let answer = self.call(&client, "deleteSession", input, &delete.session)?;
         self.check_success("deletion", &answer, &delete.reply, spot)
     }
 
     pub(super) fn interrupt(&mut self, interrupt: &Interrupt, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&interrupt.client);
         let input = json!({"sessionId": self.session(&interrupt.session)});
-        let answer = self.call(&client, "interruptSession", input)?;
+        let answer = self.call(&client, "interruptSession", input, &interrupt.session)?;
         self.check_success("interrupt", &answer, &interrupt.reply, spot)
     }
 
@@ -265,20 +281,34 @@ impl Player<'_> {
             None if QUERIES.contains(&procedure) && call.body.is_none() => Method::GET,
             Some(CallMethod::Post) | None => Method::POST,
         };
-        let right = right(call.by);
+        let login = Login {
+            user: self.user(&call.session),
+            right: right(call.by),
+            session: self.session(&call.session).unwrap_or_default().to_owned(),
+        };
+        let names_session = call.creates_session() && !is_default(&call.session);
+        let host = self.wrapper_host(&call.session);
+        if names_session {
+            self.stage.sandboxes.expect(&host);
+        }
         let answer = if method == Method::GET {
-            self.query(&client, procedure.to_owned(), input, right)?
+            self.query(&client, procedure.to_owned(), input.clone(), login)?
         } else {
             let content = match call.body.as_ref().map(|body| &body.value) {
-                None => Content::Json(input),
+                None => Content::Json(input.clone()),
                 Some(Body::Text(text)) => Content::Text(text_with_ids(text, |name| {
                     self.id_or_session(name, &call.session)
                 })),
                 Some(Body::Characters(count)) => Content::Text(json_of(*count)),
             };
-            self.call_with(&client, procedure, content, right)?
+            self.call_with(&client, procedure, content, login)?
         };
-        self.watch_created(call, &answer)?;
+        if names_session {
+            self.register_created(&call.session, &host, &answer)?;
+        } else {
+            self.watch_created(call, &answer)?;
+        }
+        self.name_called(call, &input, &answer);
         match self.answer_mismatch(&answer, &call.reply, &call.session) {
             None => Ok(()),
             Some(text) => Err(self.fail_step(spot, None, format!("`{procedure}` {text}"))),
@@ -287,15 +317,32 @@ impl Player<'_> {
 
     /// Watches a session of the user that a call has created, for which the script has no name.
     fn watch_created(&mut self, call: &Call, answer: &Answer) -> Result<(), Halt> {
-        let is_of_user = matches!(call.by, Caller::Owner | Caller::Outsider | Caller::Latecomer);
+        let is_of_user = call.is_of_user() || call.by == Caller::Latecomer;
         if let Some((_, body)) = answer
             && let Some(session) = body["result"]["data"]["cloudAgentSessionId"].as_str()
             && is_of_user
-            && CREATING.contains(&call.procedure.as_str())
+            && call.creates_session()
         {
             self.watch_unnamed(session.to_owned())?;
         }
         Ok(())
+    }
+
+    /// Gives the message of a call its label: the message that the answer names, or else the one that the input names.
+    fn name_called(&mut self, call: &Call, input: &Value, answer: &Answer) {
+        let Some(label) = &call.r#as else { return };
+        let answered = answer
+            .as_ref()
+            .and_then(|(_, body)| body["result"]["data"]["messageId"].as_str());
+        let asked = [
+            &input["message"]["id"],
+            &input["messageId"],
+            &input["initialMessageId"],
+        ];
+        let id = answered.or_else(|| asked.into_iter().find_map(Value::as_str));
+        if let Some(id) = id.map(str::to_owned) {
+            self.name(label, id);
+        }
     }
 
     /// Describes how an answer differs from the expected one.
@@ -340,7 +387,14 @@ fn right(caller: Caller) -> Right {
         Caller::Latecomer => Right::Latecomer,
         Caller::Stranger => Right::Stranger,
         Caller::Nobody => Right::Nobody,
+        Caller::Wrapper => Right::Wrapper,
+        Caller::Viewer => Right::Viewer,
     }
+}
+
+/// The id that the script chose, or one that the client draws.
+fn chosen_or_drawn(id: Option<&At<MessageId>>, client: &Client) -> String {
+    id.map_or_else(|| client.draw_message_id(), |id| id.to_string())
 }
 
 /// A JSON text with `count` characters, at least two.

@@ -24,7 +24,7 @@ impl Player<'_> {
             Step::Delete(delete) => self.delete(delete, spot),
             Step::Interrupt(interrupt) => self.interrupt(interrupt, spot),
             Step::Call(call) => self.call_any(call, spot),
-            Step::Open(open) => self.open(open),
+            Step::Open(open) => self.open(open, spot),
             Step::Close(close) => self.close(&close.client),
             Step::Await(wait) => self.wait_for(wait, spot),
             Step::Release(tag) => self.release(&tag.value.to_string(), spot),

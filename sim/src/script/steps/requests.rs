@@ -3,20 +3,23 @@
 use http::Method;
 use serde_json::Value;
 use turnstile_judge::parties::OBSERVER;
-use turnstile_scenarios::{Label, Reply, Spot, SuccessReply};
+use turnstile_scenarios::{Label, Reply, SessionName, Spot, SuccessReply};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::client::{Answer, Awaited, Client, Content, Right};
+use crate::stage::client::{Answer, Awaited, Client, Content};
+use crate::stage::identity::Login;
 
 impl Player<'_> {
-    /// Calls a procedure as a client, and waits for the answer.
+    /// Calls a procedure as a client with the right to a session, and waits for the answer.
     pub(super) fn call(
         &mut self,
         client: &Client,
         procedure: impl Into<String>,
         input: Value,
+        session: &SessionName,
     ) -> Result<Answer, Halt> {
-        self.call_with(client, procedure, Content::Json(input), Right::Owner)
+        let login = Login::of(self.user(session));
+        self.call_with(client, procedure, Content::Json(input), login)
     }
 
     /// The same with any body and any credentials.
@@ -25,13 +28,13 @@ impl Player<'_> {
         client: &Client,
         procedure: impl Into<String>,
         content: Content,
-        right: Right,
+        login: Login,
     ) -> Result<Answer, Halt> {
         let awaited = Awaited::default();
         let host = client.name().to_owned();
         let calling = client
             .clone()
-            .call_with(procedure.into(), content, right, awaited.clone());
+            .call(procedure.into(), content, login, awaited.clone());
         self.stage.world.spawn(&host, calling)?;
         Ok(self.answer(&awaited)?)
     }
@@ -42,11 +45,11 @@ impl Player<'_> {
         client: &Client,
         procedure: String,
         input: Value,
-        right: Right,
+        login: Login,
     ) -> Result<Answer, Halt> {
         let awaited = Awaited::default();
         let host = client.name().to_owned();
-        let asking = client.clone().query(procedure, input, right, awaited.clone());
+        let asking = client.clone().query(procedure, input, login, awaited.clone());
         self.stage.world.spawn(&host, asking)?;
         Ok(self.answer(&awaited)?)
     }

@@ -31,8 +31,8 @@ pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{
-    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError, Stop,
-    WrapperAnswer, WrapperFrame,
+    Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError,
+    SnapshotRequest, Stop, WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;
@@ -106,6 +106,8 @@ pub struct History {
     pub pings: Vec<Ping>,
     /// Orders to stop that reached the wrapper, in order of arrival.
     pub stops: Vec<Stop>,
+    /// Requests for a snapshot that reached the wrapper, in order of arrival.
+    pub snapshot_requests: Vec<SnapshotRequest>,
     /// Errors that the server sent on ingest sockets, in order of arrival.
     pub protocol_errors: Vec<ProtocolError>,
     /// The same on ingest sockets of imported executions, which are indices into `imported_ingests`.

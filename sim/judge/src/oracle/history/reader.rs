@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use turnstile_events::observation::Observation;
+use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::wire::{self, Fence};
 use super::{
     Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening, Ping,
-    Preparation, ProtocolError, SeenEvent, Stop, Stream, StreamEvent, StreamStart, UnreadableFrame,
-    WrapperAnswer, WrapperFrame,
+    Preparation, ProtocolError, SeenEvent, SnapshotRequest, Stop, Stream, StreamEvent, StreamStart,
+    UnreadableFrame, WrapperAnswer, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use crate::trace::{Trace, What};
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
                 self.frame_received(at, (party, *socket), frame);
             }
             Observation::FrameSent { socket, frame, .. } => self.frame_sent(at, (party, *socket), frame),
-            Observation::SocketClosed { socket, .. } => self.closed(at, (party, *socket)),
+            Observation::SocketClosed { socket, by, .. } => self.closed(at, (party, *socket), *by),
             _ => {}
         }
     }
@@ -167,7 +167,14 @@ impl<'a> Reader<'a> {
             Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
             Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
                 let run = Some(self.history.ingests[*ingest].fence.run.clone());
-                self.history.stops.push(Stop { at, run });
+                let is_abort = false;
+                self.history.stops.push(Stop { at, run, is_abort });
+            }
+            Some(Socket::Ingest(ingest)) if frame["type"] == "request_snapshot" => {
+                let ingest = *ingest;
+                self.history
+                    .snapshot_requests
+                    .push(SnapshotRequest { at, ingest });
             }
             Some(Socket::Ingest(ingest)) if frame["code"] == "WS_PROTOCOL_ERROR" => {
                 let ingest = *ingest;
@@ -198,10 +205,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn closed(&mut self, at: Duration, socket: (&'a str, u64)) {
+    fn closed(&mut self, at: Duration, socket: (&'a str, u64), by: ClosedBy) {
         match self.sockets.remove(&socket) {
             Some(Socket::Stream(stream)) => self.history.streams[stream].closed_at = Some(at),
-            Some(Socket::Ingest(ingest)) => self.history.ingests[ingest].closed_at = Some(at),
+            Some(Socket::Ingest(ingest)) => {
+                let ingest = &mut self.history.ingests[ingest];
+                (ingest.closed_at, ingest.is_closed_by_server) = (Some(at), by == ClosedBy::Peer);
+            }
             Some(Socket::ImportedIngest(ingest)) => {
                 self.history.imported_ingests[ingest].closed_at = Some(at);
             }
@@ -240,6 +250,7 @@ impl<'a> Reader<'a> {
         if let Some(fence) = fence.clone() {
             self.history.bindings.push(Binding {
                 at,
+                host: exchange.0.to_owned(),
                 session: session.clone(),
                 fence,
                 token: binding["workerAuthToken"].as_str().map(str::to_owned),
@@ -247,7 +258,8 @@ impl<'a> Reader<'a> {
         }
         if path == "/job/abort" {
             let run = body["wrapperRunId"].as_str().map(str::to_owned);
-            self.history.stops.push(Stop { at, run });
+            let is_abort = true;
+            self.history.stops.push(Stop { at, run, is_abort });
         } else if let (true, Some(message)) = (path.starts_with("/job/"), wire::delivered_message(body)) {
             let place = self.history.deliveries.len();
             self.exchanges.insert(exchange, Exchange::Delivery(place));
@@ -335,6 +347,7 @@ impl<'a> Reader<'a> {
                 host: ingest_host(socket.0),
                 opened_at: at,
                 closed_at: None,
+                is_closed_by_server: false,
             });
             self.sockets.insert(socket, Socket::Ingest(place));
         } else if let (Some(session), Some(execution)) =

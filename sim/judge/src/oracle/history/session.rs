@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{
     Binding, Call, CallbackRequest, Delivery, Fence, History, ImportedIngest, Ingest, LogUnread, Preparation,
     SeenEvent, Stream, StreamEvent, WrapperFrame,
@@ -38,8 +40,52 @@ pub struct SessionHistory<'a> {
     pub deliveries: Vec<&'a Delivery>,
     /// Requests to the receiver that name it.
     pub callbacks: Vec<&'a CallbackRequest>,
+    /// What shows when each message was taken, by message.
+    taken: BTreeMap<&'a str, Taken>,
     /// Whether it may have been removed: a client requested its deletion, or it was inactive for its whole lifetime.
     pub is_removed: bool,
+}
+
+/// What shows when a message was taken.
+#[derive(Default)]
+struct Taken {
+    deliveries: usize,
+    /// Time of its delivery, if there is one alone.
+    only_delivery: Option<Duration>,
+    /// Id of the last event of its acceptance.
+    last_sent: Option<u64>,
+    /// Id of the first report of its wrapper.
+    first_report: Option<u64>,
+}
+
+impl Taken {
+    /// Reads the deliveries and the kept events of a session, in order of id.
+    fn all<'a>(deliveries: &[&'a Delivery], kept: &[&'a StreamEvent]) -> BTreeMap<&'a str, Self> {
+        let mut all = BTreeMap::<&str, Self>::new();
+        for delivery in deliveries {
+            let taken = all.entry(delivery.message.as_str()).or_default();
+            taken.deliveries += 1;
+            taken.only_delivery = (taken.deliveries == 1).then_some(delivery.at);
+        }
+        for event in kept {
+            if let Some(message) = event.message().filter(|_| event.is_sent()) {
+                all.entry(message).or_default().last_sent = Some(event.id);
+            }
+            if let Some(("message.updated", properties)) = event.kilo() {
+                let info = &properties["info"];
+                for message in [&info["id"], &info["parentID"]]
+                    .into_iter()
+                    .filter_map(Value::as_str)
+                {
+                    all.entry(message)
+                        .or_default()
+                        .first_report
+                        .get_or_insert(event.id);
+                }
+            }
+        }
+        all
+    }
 }
 
 /// Indices into [`History::seen`] of a session's kept events, in order of id.
@@ -82,7 +128,13 @@ impl<'a> SessionHistory<'a> {
         let is_removed = calls.iter().any(is_deletion) || has_expired(run, &calls, &kept);
         let has_log = matches!(run.sessions[id].log, Some(Ok(_)));
         let is_of = |session: &Option<Arc<str>>| session.as_deref() == Some(id);
+        let deliveries: Vec<&Delivery> = run
+            .deliveries
+            .iter()
+            .filter(|delivery| is_of(&delivery.session))
+            .collect();
         Self {
+            taken: Taken::all(&deliveries, &kept),
             run,
             id,
             log: has_log.then(|| kept.clone()),
@@ -102,11 +154,7 @@ impl<'a> SessionHistory<'a> {
                 .iter()
                 .filter(|preparation| is_of(&preparation.session))
                 .collect(),
-            deliveries: run
-                .deliveries
-                .iter()
-                .filter(|delivery| is_of(&delivery.session))
-                .collect(),
+            deliveries,
             callbacks: run
                 .callbacks
                 .iter()
@@ -156,25 +204,11 @@ impl<'a> SessionHistory<'a> {
     /// Whether a message was in delivery when an event of the log happened, and its wrapper had reported it: the wire
     /// shows one delivery of it, which was accepted later, and the log has a report of it before the event.
     pub fn was_taken_before(&self, message: &str, event: &StreamEvent) -> bool {
-        let mut deliveries = self
-            .deliveries
-            .iter()
-            .filter(|delivery| delivery.message == message);
-        let is_only =
-            deliveries.next().is_some_and(|only| only.at <= event.at) && deliveries.next().is_none();
-        let mut later = self
-            .kept
-            .iter()
-            .filter(|later| later.id > event.id && later.is_sent());
-        let is_sent_later = later.any(|later| later.message() == Some(message));
-        let reports = |report: &&StreamEvent| {
-            let Some(("message.updated", properties)) = report.kilo() else {
-                return false;
-            };
-            properties["info"]["id"] == message || properties["info"]["parentID"] == message
-        };
-        let mut earlier = self.kept.iter().filter(|earlier| earlier.id < event.id);
-        is_only && is_sent_later && earlier.any(reports)
+        self.taken.get(message).is_some_and(|taken| {
+            taken.only_delivery.is_some_and(|at| at <= event.at)
+                && taken.last_sent.is_some_and(|id| id > event.id)
+                && taken.first_report.is_some_and(|id| id < event.id)
+        })
     }
 
     /// Whether an event is an idle of the root. The idle of a child session has no effect, nor has that of an imported

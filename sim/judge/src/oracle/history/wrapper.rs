@@ -12,6 +12,8 @@ use super::Fence;
 pub struct Binding {
     /// Time of arrival.
     pub at: Duration,
+    /// The host of the wrapper.
+    pub host: String,
     /// The session.
     pub session: Option<Arc<str>>,
     /// The fence.
@@ -130,6 +132,8 @@ pub struct Ingest {
     pub opened_at: Duration,
     /// Time at which the wrapper noticed its end.
     pub closed_at: Option<Duration>,
+    /// Whether the server closed it, as the wrapper sees it.
+    pub is_closed_by_server: bool,
 }
 
 /// An attempt to open an ingest socket that ended without an answer that the wrapper has read. The server may have
@@ -166,6 +170,17 @@ pub struct Stop {
     pub at: Duration,
     /// The run to stop; `None` for any run.
     pub run: Option<String>,
+    /// Whether it is an abort, over HTTP.
+    pub is_abort: bool,
+}
+
+/// A request for a snapshot that reached the wrapper.
+#[derive(Debug)]
+pub struct SnapshotRequest {
+    /// Time of arrival.
+    pub at: Duration,
+    /// Its socket, as an index into [`History::ingests`](super::History::ingests).
+    pub ingest: usize,
 }
 
 /// A ping that reached the wrapper.

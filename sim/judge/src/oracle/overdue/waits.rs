@@ -214,12 +214,15 @@ impl<'s, 'a> Turn<'s, 'a> {
         let mut overdue = idles.filter_map(|idle| {
             let limit =
                 limit(self.session, idle.at, wait).max(limit(self.session, calm.from, Duration::ZERO));
+            // Before the search for a cancellation, which is long.
+            if self.session.roots().len() != 1 || limit >= calm.until {
+                return None;
+            }
             let is_cancelled = self.session.kept.iter().any(|event| {
                 let is_other = event.is_sent() && event.message() != Some(self.message);
                 event.id > idle.id && event.at <= limit && (is_other || is_busy(event))
             });
-            let is_over = self.session.roots().len() == 1 && limit < calm.until && !is_cancelled;
-            is_over.then_some(Overdue {
+            (!is_cancelled).then_some(Overdue {
                 violated: RuleId::named("R7.5"),
                 text: "the root was idle",
                 since: idle.at,

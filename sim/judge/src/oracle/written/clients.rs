@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::{ROOT, Writer};
@@ -29,6 +30,7 @@ impl Writer {
             to,
             method,
             path,
+            credentials: Credentials::Own,
             body,
         };
         self.observes("client", request);
@@ -60,7 +62,12 @@ impl Writer {
     /// A client interrupts the session, `happens` is the effect, and the client receives the answer.
     pub(in crate::oracle) fn interrupts_with(&mut self, success: bool, happens: impl FnOnce(&mut Self)) {
         let exchange = self.requests("interruptSession", json!({}));
-        self.at_once(happens);
+        self.at_once(|writer| {
+            happens(writer);
+            if success {
+                writer.is_ordered_to_stop();
+            }
+        });
         self.is_answered(exchange, 200, interrupt_reply(success));
     }
 
@@ -73,7 +80,13 @@ impl Writer {
     pub(super) fn opens(&mut self, party: &str, path: String) -> u64 {
         self.socket += 1;
         let (socket, to) = (self.socket, SERVER.to_owned());
-        self.observes(party, Observation::SocketOpened { socket, to, path });
+        let opened = Observation::SocketOpened {
+            socket,
+            to,
+            path,
+            credentials: Credentials::Own,
+        };
+        self.observes(party, opened);
         socket
     }
 
@@ -139,5 +152,12 @@ impl Writer {
             }
         }
         last.into_values().any(|is_queued| is_queued)
+    }
+
+    /// A kept event happens, and a client receives it.
+    pub(in crate::oracle) fn client_receives_next(&mut self, client: &str, happens: impl FnOnce(&mut Self)) {
+        happens(self);
+        let last = self.book().log.len() - 1;
+        self.client_receives(client, last);
     }
 }

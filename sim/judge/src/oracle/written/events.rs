@@ -81,6 +81,10 @@ impl Writer {
     /// A message failed after it had been accepted.
     pub(in crate::oracle) fn failed(&mut self, message: &str, more: Value) {
         let data = json!({"status": "failed", "accepted": true, "delivery": "sent"});
+        let is_lost = more["reason"] == "wrapper_disconnected" || more["reason"] == "wrapper_failure";
+        if is_lost {
+            self.is_ordered_to_stop();
+        }
         self.message_event("failed", message, merged(data, more));
     }
 

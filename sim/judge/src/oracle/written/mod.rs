@@ -13,12 +13,13 @@ mod clients;
 mod events;
 mod parties;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
@@ -58,6 +59,8 @@ pub(super) struct Writer {
     books: BTreeMap<String, Book>,
     waiters: Value,
     profile: Profile,
+    /// Whether the test itself writes the orders to stop that the wrapper receives.
+    orders_by_hand: bool,
     /// Whether it shows all that is sent, at the time at which it is sent. Other traces show only what matters to their
     /// test, with a second between two records.
     shows_everything: bool,
@@ -82,6 +85,10 @@ struct Book {
     streams: BTreeMap<String, u64>,
     /// Open ingest sockets, by generation.
     ingests: BTreeMap<u64, u64>,
+    /// Generations whose wrapper is ready for the next turn.
+    ready: BTreeSet<u64>,
+    /// Generations that the wrapper received.
+    bound: BTreeSet<u64>,
     /// Open ingest sockets of imported executions, by execution.
     imported_ingests: BTreeMap<String, u64>,
     /// An entity that the harness receives twice when it reads the log.
@@ -131,6 +138,7 @@ impl Writer {
             books: BTreeMap::new(),
             waiters: json!({"tags": [], "liveResponses": 0}),
             profile: Profile::default(),
+            orders_by_hand: false,
             shows_everything: false,
             shows_streams: false,
         };
@@ -215,9 +223,9 @@ impl Writer {
 
     /// All that `happens` writes happens now.
     pub(super) fn is_at_the_moment(&mut self, happens: impl FnOnce(&mut Self)) {
-        self.is_at_once = true;
+        let was_at_once = std::mem::replace(&mut self.is_at_once, true);
         happens(self);
-        self.is_at_once = false;
+        self.is_at_once = was_at_once;
     }
 
     /// Time passes, in seconds.
@@ -253,6 +261,7 @@ impl Writer {
             socket: self.socket,
             to: SERVER.to_owned(),
             path: format!("/stream?cloudAgentSessionId={}&fromId=0", self.session),
+            credentials: Credentials::Own,
             status: Some(500),
             error: "no".to_owned(),
         };
@@ -311,6 +320,7 @@ impl Writer {
             to: GATEWAY.to_owned(),
             method: "GET".to_owned(),
             path: "/test/waiters".to_owned(),
+            credentials: Credentials::Own,
             body: Value::Null,
         };
         self.observes(OBSERVER, request);

@@ -1,6 +1,7 @@
 //! Requests to the wrapper and the receiver, and frames of the wrapper.
 
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::events::{assistant, merged};
@@ -59,8 +60,18 @@ impl Writer {
         );
     }
 
-    /// The wrapper receives a message of the run of that generation and accepts it.
+    /// The wrapper receives a message of the run of that generation and accepts it. It is made ready before, unless it
+    /// is.
     pub(in crate::oracle) fn delivered_to(&mut self, message: &str, generation: u64) {
+        if !self.book().ready.contains(&generation) {
+            self.is_at_the_moment(|writer| writer.bound(generation));
+        }
+        self.delivered_unprepared(message, generation);
+    }
+
+    /// The same without being made ready.
+    pub(in crate::oracle) fn delivered_unprepared(&mut self, message: &str, generation: u64) {
+        self.book().ready.remove(&generation);
         let body = json!({"message": {"id": message}, "session": self.binding(generation)});
         self.wrapper_requested(
             "/job/prompt",
@@ -83,6 +94,9 @@ impl Writer {
 
     /// The same with more fields in the request.
     pub(in crate::oracle) fn bound_with(&mut self, generation: u64, more: Value) {
+        let book = self.book();
+        book.ready.insert(generation);
+        book.bound.insert(generation);
         let body = json!({"agentSessionId": self.session, "session": self.binding(generation)});
         let body = merged(body, more);
         self.wrapper_requested("/session/ready", body, 200, json!({"status": "ready"}));
@@ -101,6 +115,19 @@ impl Writer {
         let exchange = self.wrapper_receives("/session/ready", body);
         self.wait(seconds);
         self.wrapper_answers(exchange, status, answer);
+    }
+
+    /// The wrapper receives the fence of that generation with other parts, and is ready.
+    pub(in crate::oracle) fn bound_as(&mut self, generation: u64, parts: Value) {
+        let binding = merged(self.binding(generation), parts);
+        self.bound_with(generation, json!({"session": binding}));
+    }
+
+    /// The wrapper receives the fence of that generation and fails to get ready.
+    pub(in crate::oracle) fn is_refused_ready(&mut self, generation: u64) {
+        let body = json!({"agentSessionId": self.session, "session": self.binding(generation)});
+        let answer = json!({"error": "KILO_SERVER_FAILED", "message": "no"});
+        self.wrapper_requested("/session/ready", body, 503, answer);
     }
 
     fn binding(&self, generation: u64) -> Value {
@@ -123,6 +150,7 @@ impl Writer {
             socket: self.socket,
             to: SERVER.to_owned(),
             path: self.ingest_path(generation),
+            credentials: Credentials::Own,
             status: None,
             error: "given up".to_owned(),
         };
@@ -165,6 +193,40 @@ impl Writer {
     pub(in crate::oracle) fn is_killed(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"type": "kill"});
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
+    }
+
+    /// The test writes the orders to stop that the wrapper receives.
+    pub(in crate::oracle) fn orders_by_hand(&mut self) {
+        self.orders_by_hand = true;
+    }
+
+    /// The wrapper receives the orders to stop of its newest run, unless the test writes them.
+    pub(super) fn is_ordered_to_stop(&mut self) {
+        let Some(generation) = self.book().bound.last().copied() else {
+            return;
+        };
+        if self.orders_by_hand {
+            return;
+        }
+        self.is_at_the_moment(|writer| {
+            if writer.book().ingests.contains_key(&generation) {
+                writer.is_killed(generation);
+            }
+            writer.is_aborted(&format!("wr_{generation}"));
+        });
+    }
+
+    /// The wrapper receives an abort of that run.
+    pub(in crate::oracle) fn is_aborted(&mut self, run: &str) {
+        let body = json!({"wrapperRunId": run});
+        self.wrapper_requested("/job/abort", body, 200, json!({"status": "aborted"}));
+    }
+
+    /// The wrapper is asked for a snapshot on its socket of that generation.
+    pub(in crate::oracle) fn snapshot_is_requested(&mut self, generation: u64) {
+        let socket = self.book().ingests[&generation];
+        let frame = json!({"type": "request_snapshot"});
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
