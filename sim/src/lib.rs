@@ -8,13 +8,16 @@
 //! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
 //! - [`workers`] runs work on several threads, and [`watch`] limits its wall-clock time.
-//! - `selftest` checks that mutants of the server are detected, and `witness` compares two simulated worlds.
+//! - `selftest` and `mutate` check that mutants of the server are detected: those of single rules, and generic ones.
+//!   `witness` compares two simulated worlds.
 
 pub mod coverage;
 pub mod docs;
 pub mod explain;
 pub mod explore;
 pub mod live;
+#[cfg(feature = "selftest")]
+pub mod mutate;
 pub mod report;
 pub mod script;
 #[cfg(feature = "selftest")]

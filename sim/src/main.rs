@@ -20,6 +20,7 @@ use commands::explore::{ExploreArguments, explore};
 use commands::library::ScenarioArguments;
 use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
+use commands::mutate::{MutateArguments, mutate};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
 use commands::selftest::{SelftestArguments, selftest};
@@ -92,6 +93,12 @@ enum Command {
     Coverage(CoverageArguments),
     /// Run scenarios against mutants of the server
     Selftest(SelftestArguments),
+    /// Run scenarios against generic mutants of the server
+    ///
+    /// A mutant drops, doubles, delays, swaps or changes one kind of effect, stored row, frame, reply or request, or has
+    /// another duration or limit. They are drawn from all that occur in the scenarios. The exit status is 1 if oracles notice
+    /// fewer of them than `--min-noticed`, if the unmodified server fails, or if a reviewed mutant is noticed.
+    Mutate(MutateArguments),
     /// Compare payload snapshots with a git revision
     ///
     /// The exit status is 1 if a change can break an existing client: a field that is removed, renamed, null, or has
@@ -158,6 +165,7 @@ fn main() -> ExitCode {
         Command::Schema => print_schema(),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),
         Command::Man(arguments) => man(&arguments, Arguments::command()),
+        Command::Mutate(arguments) => mutate(&arguments),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Server(arguments) => return program::run(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),

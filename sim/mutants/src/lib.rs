@@ -3,10 +3,14 @@
 //! The server's code contains no mutant. A mutant changes the profile, intercepts what a session takes in, decides
 //! or reads from the store ([`Interceptor`]), or wraps an edge (the callback queue, the HTTP router). Each module
 //! covers one part of the protocol. Which oracle must detect a mutant is not stated here.
+//!
+//! The mutants of a [`Rule`] are written by hand. Those in [`generic`] follow from what a server does.
 
 mod callbacks;
 mod core_row;
 mod endless_loop;
+mod forms;
+pub mod generic;
 mod handover;
 mod historic;
 mod late;
@@ -45,6 +49,8 @@ impl Rule {
             Self::JobFitsTheQueue => historic::callbacks::submit_over_limit(hooks),
             Self::UnknownFieldsAreIgnored => historic::store::lock_out_stored_sessions(hooks),
             Self::FutureCursorIsAnswered => historic::stream::ignore_future_cursors(hooks),
+            Self::RefusalNamesItsProcedure => forms::refuse_without_path(hooks),
+            Self::HealthHasItsStatus => forms::hide_active_status(hooks),
             _ => {
                 if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
                     hooks.interceptor = self.interceptor();
@@ -107,13 +113,17 @@ impl Rule {
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),
             Self::VariantSurvivesCrash => Arc::new(handover::ForgetsVariants),
             Self::BranchReachesWrapper => Arc::new(handover::HidesBranch),
+            Self::FailureSaysWhy => Arc::new(forms::OmitsField::ERROR),
+            Self::StatusHasItsStep => Arc::new(forms::OmitsField::STEP),
             Self::FailedRunIsReleased => Arc::new(orders::KeepsFailedRun),
             Self::ConnectionIsNew => Arc::<orders::KeepsConnection>::default(),
             Self::ReleaseKills => Arc::new(orders::SendsNoKill),
             Self::AbortNamesItsRun => Arc::<orders::AbortsEarlierRun>::default(),
             Self::SnapshotIsRequested => Arc::new(orders::AsksForNoSnapshot),
             Self::EveryClientGetsSnapshot => Arc::<orders::AsksOncePerRun>::default(),
-            Self::CallbackNamesItsExecution
+            Self::RefusalNamesItsProcedure
+            | Self::HealthHasItsStatus
+            | Self::CallbackNamesItsExecution
             | Self::LatestAnswerIsCalledBack
             | Self::JobFitsTheQueue
             | Self::UnknownFieldsAreIgnored

@@ -107,6 +107,10 @@ rules! {
         TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];
         VariantSurvivesCrash: "A queued message keeps its variant over a crash", ["R3.15", "R5.30"];
         BranchReachesWrapper: "The wrapper is told the branch that was asked", ["R5.27", "R5.72"];
+        FailureSaysWhy: "The event of a failure has an error text", ["R9.35"];
+        StatusHasItsStep: "The status of a preparation names its step", ["R9.39"];
+        RefusalNamesItsProcedure: "A refusal names the procedure", ["R2.6"];
+        HealthHasItsStatus: "The health of a session has the status of the active message", ["R2.104"];
         FailedRunIsReleased: "A run that was allocated for a delivery that failed is not used again", ["R5.9"];
         ConnectionIsNew: "Every run has a connection id of its own", ["R1.5"];
         ReleaseKills: "A released run receives `kill` on its socket", ["R7.13"];

@@ -28,6 +28,7 @@ pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod man;
 pub(crate) mod merge;
+pub(crate) mod mutate;
 mod output_file;
 mod progress;
 mod reference_server;

@@ -157,7 +157,8 @@ impl Source {
 /// The server to play against.
 #[derive(Args)]
 pub(crate) struct ServerArguments {
-    /// Play against the mutant that violates RULE (see `turnstile selftest`), or against `endless-loop`
+    /// Play against the mutant that violates RULE (see `turnstile selftest`), against a generic mutant (see `turnstile
+    /// mutate`), or against `endless-loop`
     ///
     /// The server `endless-loop` never ends its first turn. It tests --play-timeout.
     #[cfg(feature = "selftest")]
@@ -189,6 +190,9 @@ impl ServerArguments {
         let Some(name) = &self.breaking else {
             return Ok(Subject::default());
         };
+        if let Ok(rewrite) = name.parse() {
+            return Ok(Subject::with_rewrite(rewrite));
+        }
         if name == Subject::ENDLESS_LOOP {
             return Ok(Subject::looping());
         }

@@ -59,6 +59,8 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
         }
+        Rule::FailureSaysWhy | Rule::StatusHasItsStep => "server-events-have-their-shape",
+        Rule::RefusalNamesItsProcedure | Rule::HealthHasItsStatus => "replies-have-their-shape",
         Rule::RetryKeepsImages
         | Rule::TurnHasItsAgent
         | Rule::VariantSurvivesCrash
@@ -116,6 +118,9 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::OnlyACommitFinalizes => "suite/turn/cold",
         Rule::VersionsShareARow => "suite/wrapper/parts-updated",
         Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
+        Rule::FailureSaysWhy | Rule::StatusHasItsStep => "suite/wrapper/turn-refused",
+        Rule::RefusalNamesItsProcedure => "suite/legacy/no-right-to-ask",
+        Rule::HealthHasItsStatus => "suite/turn/asked-meanwhile",
         Rule::RetryKeepsImages => "suite/wrapper/images-after-a-failure",
         Rule::TurnHasItsAgent => "suite/wrapper/another-agent-for-each-turn",
         Rule::VariantSurvivesCrash => "suite/crash/variant-of-a-queued-message",

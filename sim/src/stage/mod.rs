@@ -282,7 +282,7 @@ struct Wiring {
 
 impl Wiring {
     fn add_server(self, world: &mut dyn AnyWorld) {
-        world.add_host(SERVER, move |machine| {
+        world.add_host(SERVER, move |mut machine| {
             let mut hooks = Hooks {
                 queue: self
                     .queue
@@ -300,7 +300,7 @@ impl Wiring {
                 callback_queue: true,
                 profile: Arc::clone(&self.profile),
             };
-            self.subject.set_up(&mut config, &mut hooks);
+            self.subject.set_up(&mut config, &mut hooks, &mut machine.seams);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
             Box::pin(run_server(machine, config, hooks, stored))
         });

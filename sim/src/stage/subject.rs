@@ -1,52 +1,83 @@
 //! The server under test: the reference server or a mutant of it.
 
+#[cfg(feature = "selftest")]
+use std::sync::Arc;
+
 use turnstile_fault::WrapperBehaviour;
+#[cfg(feature = "selftest")]
+use turnstile_mutants::{EndlessLoop, Rule, generic};
 use turnstile_reference::server::{Config, Hooks};
+use turnstile_seams::Seams;
 
 /// The server under test. Mutants require the feature `selftest`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subject {
-    /// The rule that the mutant violates.
+    /// What is planted in it, if anything.
     #[cfg(feature = "selftest")]
-    broken: Option<turnstile_mutants::Rule>,
-    /// Whether the server never ends its first turn.
-    #[cfg(feature = "selftest")]
-    loops: bool,
+    planted: Option<Planted>,
 }
 
 #[cfg(feature = "selftest")]
-impl From<turnstile_mutants::Rule> for Subject {
-    fn from(rule: turnstile_mutants::Rule) -> Self {
+#[derive(Debug, Clone, Copy)]
+enum Planted {
+    /// The mutant that violates this rule.
+    Rule(Rule),
+    /// A generic mutant.
+    Rewrite(&'static generic::Rewrite),
+    /// The census of generic mutants.
+    Census,
+    /// A loop without end.
+    Loop,
+}
+
+#[cfg(feature = "selftest")]
+impl From<Planted> for Subject {
+    fn from(planted: Planted) -> Self {
         Self {
-            broken: Some(rule),
-            loops: false,
+            planted: Some(planted),
         }
+    }
+}
+
+#[cfg(feature = "selftest")]
+impl From<Rule> for Subject {
+    fn from(rule: Rule) -> Self {
+        Planted::Rule(rule).into()
+    }
+}
+
+#[cfg(feature = "selftest")]
+impl Subject {
+    /// The name of [`Self::looping`] on the command line.
+    pub const ENDLESS_LOOP: &'static str = "endless-loop";
+
+    /// A generic mutant. It is never freed, because subjects are copied freely and a run has few of them.
+    pub fn with_rewrite(rewrite: generic::Rewrite) -> Self {
+        Planted::Rewrite(Box::leak(Box::new(rewrite))).into()
+    }
+
+    /// The unmodified server, whose possible generic mutants are collected by [`generic::census::take`].
+    pub fn under_census() -> Self {
+        Planted::Census.into()
+    }
+
+    /// A server that loops without end when it admits a message. It violates no rule of the protocol by itself: it
+    /// tests that the harness does not wait for it. No play against it ends without a limit of wall-clock time.
+    pub fn looping() -> Self {
+        Planted::Loop.into()
     }
 }
 
 impl Subject {
-    /// The name of [`Self::looping`] on the command line.
+    /// Applies the mutant to the settings and the seams of a server.
     #[cfg(feature = "selftest")]
-    pub const ENDLESS_LOOP: &'static str = "endless-loop";
-
-    /// A server that loops without end when it admits a message. It violates no rule of the protocol by itself: it
-    /// tests that the harness does not wait for it. No play against it ends without a limit of wall-clock time.
-    #[cfg(feature = "selftest")]
-    pub fn looping() -> Self {
-        Self {
-            broken: None,
-            loops: true,
-        }
-    }
-
-    /// Applies the mutant to the settings of a server.
-    #[cfg(feature = "selftest")]
-    pub(super) fn set_up(self, config: &mut Config, hooks: &mut Hooks) {
-        if let Some(rule) = self.broken {
-            rule.install(config, hooks);
-        }
-        if self.loops {
-            hooks.interceptor = Some(std::sync::Arc::new(turnstile_mutants::EndlessLoop));
+    pub(super) fn set_up(self, config: &mut Config, hooks: &mut Hooks, seams: &mut Seams) {
+        match self.planted {
+            None => {}
+            Some(Planted::Rule(rule)) => rule.install(config, hooks),
+            Some(Planted::Rewrite(rewrite)) => rewrite.install(config, hooks, seams),
+            Some(Planted::Census) => generic::observe(config, hooks, seams),
+            Some(Planted::Loop) => hooks.interceptor = Some(Arc::new(EndlessLoop)),
         }
     }
 
@@ -54,7 +85,7 @@ impl Subject {
     #[cfg(feature = "selftest")]
     pub(crate) fn behaviour(self, behaviour: &WrapperBehaviour) -> WrapperBehaviour {
         let mut behaviour = behaviour.clone();
-        if let Some(rule) = self.broken {
+        if let Some(Planted::Rule(rule)) = self.planted {
             rule.misguide(&mut behaviour);
         }
         behaviour
@@ -68,5 +99,5 @@ impl Subject {
 
     /// Leaves the settings unchanged.
     #[cfg(not(feature = "selftest"))]
-    pub(super) fn set_up(self, _: &mut Config, _: &mut Hooks) {}
+    pub(super) fn set_up(self, _: &mut Config, _: &mut Hooks, _: &mut Seams) {}
 }

@@ -41,6 +41,10 @@ const NOT_EXECUTED: &[(&str, &str)] = &[
         "takes minutes in a debug build; see mutants.rs",
     ),
     (
+        "turnstile mutate --count 200 --seeds 100",
+        "takes minutes in a debug build; see mutate.rs",
+    ),
+    (
         "turnstile explore --seeds 0..2000",
         "takes minutes in a debug build",
     ),

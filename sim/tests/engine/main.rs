@@ -27,6 +27,8 @@ mod failing_disk;
 mod limits;
 #[cfg(feature = "selftest")]
 mod mutants;
+#[cfg(feature = "selftest")]
+mod mutate;
 mod secrets;
 mod seeds;
 mod snapshots;

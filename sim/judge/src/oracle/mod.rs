@@ -48,6 +48,7 @@ mod relay;
 mod replay;
 mod runs;
 mod same_badges;
+mod shapes;
 mod snapshot;
 mod snapshot_request;
 mod stale_fence;
@@ -204,7 +205,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 42] = [
+pub static ORACLES: [Oracle; 44] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -232,6 +233,8 @@ pub static ORACLES: [Oracle; 42] = [
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    shapes::events::ORACLE,
+    shapes::replies::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,

@@ -144,7 +144,7 @@ struct SessionNotes {
 pub struct LogUnread;
 
 /// A client's request to the server.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Call {
     /// Time of sending.
     pub at: Duration,
