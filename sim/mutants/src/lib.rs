@@ -24,6 +24,7 @@ mod rule;
 mod settlement;
 mod stream;
 mod stream_content;
+mod stream_status;
 mod wrapper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -118,6 +119,11 @@ impl Rule {
             Self::FramesAreUnchanged => Arc::new(stream_content::ShortensDeltas),
             Self::SessionUpdatesAreKept => Arc::new(stream_content::ForgetsUpdates),
             Self::VersionsShareARow => Arc::new(stream_content::KeepsEveryVersion),
+            Self::ConnectedShowsReady => Arc::new(stream_status::HidesStatus::READY),
+            Self::ConnectedShowsPreparing => Arc::new(stream_status::HidesStatus::PREPARING),
+            Self::CatalogueIsTheLatest => Arc::new(stream_status::HidesCatalogue),
+            Self::OnlyACommitFinalizes => Arc::new(stream_status::CommitsWhenIdle),
+            Self::OnlyFatalErrorsAreShown => Arc::new(stream_status::ShowsWarnings),
             Self::RemovedPartGetsANewRow => Arc::new(stream_content::RevivesRows),
             Self::RetryKeepsImages => Arc::new(handover::DropsImagesOnRetry),
             Self::TurnHasItsAgent => Arc::<handover::KeepsFirstAgent>::default(),

@@ -97,6 +97,11 @@ rules! {
         FramesAreUnchanged: "A stream shows the wrapper's frames with all their fields", ["R9.43"];
         SessionUpdatesAreKept: "Updates of kilo's session are kept", ["R9.26"];
         VersionsShareARow: "A later version of an entity overwrites the row of the first one", ["R9.27"];
+        ConnectedShowsReady: "`connected` shows that the session is ready", ["R9.36"];
+        ConnectedShowsPreparing: "`connected` shows that the session is being prepared", ["R9.36"];
+        CatalogueIsTheLatest: "A client that connects gets the latest catalogue of commands", ["R5.84", "R9.20"];
+        OnlyACommitFinalizes: "The status of a commit follows only from a commit", ["R5.85"];
+        OnlyFatalErrorsAreShown: "The status of an error follows only from a fatal error", ["R5.22"];
         RemovedPartGetsANewRow: "A part that was removed and comes back gets a new row", ["R9.30"];
         RetryKeepsImages: "A repeated delivery has the images of its message", ["R5.80"];
         TurnHasItsAgent: "A turn runs with the mode and the model that were asked for it", ["R5.30"];

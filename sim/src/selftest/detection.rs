@@ -65,6 +65,10 @@ pub fn oracle_of(rule: Rule) -> &'static str {
         | Rule::FramesAreShownOnce
         | Rule::FramesAreUnchanged
         | Rule::SessionUpdatesAreKept => "relay-is-exact",
+        Rule::ConnectedShowsReady | Rule::ConnectedShowsPreparing | Rule::CatalogueIsTheLatest => {
+            "stream-has-its-shape"
+        }
+        Rule::OnlyACommitFinalizes | Rule::OnlyFatalErrorsAreShown => "server-names-are-its-own",
         Rule::VersionsShareARow | Rule::RemovedPartGetsANewRow => "one-row-per-entity",
         Rule::LastSlotExhausts | Rule::DelayFollowsFailure | Rule::CutShortIsNoAttempt => {
             "exhausted-by-its-tries"
@@ -130,7 +134,11 @@ pub fn script_of(rule: Rule) -> &'static str {
         Rule::DeltasReachEveryClient => "suite/stream/three-at-once",
         Rule::FramesKeepTheirOrder | Rule::FramesAreUnchanged => "suite/turn/streamed-in-chunks",
         Rule::FramesAreShownOnce => "suite/reconnect/inside-the-grace",
-        Rule::SessionUpdatesAreKept => "suite/stream/every-kind-of-frame",
+        Rule::SessionUpdatesAreKept | Rule::OnlyFatalErrorsAreShown => "suite/stream/every-kind-of-frame",
+        Rule::ConnectedShowsReady | Rule::ConnectedShowsPreparing | Rule::CatalogueIsTheLatest => {
+            "suite/stream/connects-in-every-state"
+        }
+        Rule::OnlyACommitFinalizes => "suite/turn/cold",
         Rule::VersionsShareARow => "suite/wrapper/parts-updated",
         Rule::RemovedPartGetsANewRow => "suite/stream/part-comes-back",
         Rule::FailureSaysWhy | Rule::StatusHasItsStep => "suite/wrapper/turn-refused",

@@ -60,6 +60,7 @@ mod snapshot;
 mod snapshot_request;
 mod stale_fence;
 mod stops;
+mod stream_shape;
 mod terminal_once;
 mod transcript;
 mod unhealthy;
@@ -211,7 +212,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 50] = [
+pub static ORACLES: [Oracle; 51] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -237,6 +238,7 @@ pub static ORACLES: [Oracle; 50] = [
     entity_rows::ORACLE,
     replay::ORACLE,
     snapshot::ORACLE,
+    stream_shape::ORACLE,
     snapshot_request::ORACLE,
     preparing::ORACLE,
     relay::ORACLE,

@@ -1,24 +1,27 @@
 //! The names `connected` and `cloud.*` belong to the server (protocol §5): a frame of a wrapper with such a name is on no
-//! stream, and is answered with an error on its socket.
+//! stream, and is answered with an error on its socket. The cloud statuses that follow from a frame of the wrapper need
+//! that frame.
 //!
-//! A second `connected` on a stream is reported by `replay`.
+//! A second `connected` on a stream is reported by `replay`, a status `preparing` without a cause by `preparing`.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::history::{CONNECTED, Ingest, SeenEvent, SessionHistory, StreamEvent, WrapperFrame};
+use super::history::{
+    CONNECTED, ProtocolError, SeenEvent, SessionHistory, Stream, StreamEvent, WrapperFrame,
+};
 use super::{Check, Finding, Moment, Oracle, secs};
-use crate::rules::ids;
+use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "server-names-are-its-own",
-    rule: "No stream shows an event that a wrapper sent under a name of the server, and the wrapper receives an \
-        error for it.",
+    rule: "No stream shows an event that a wrapper sent under a name of the server, the wrapper receives an error for \
+        it, and the status of a commit or of a fatal error has its cause.",
     why: "Clients trust these events. A wrapper that could send them could show a message as failed that has \
         completed, or clear what a client shows.",
     moment: Moment::Always,
-    protocol: &ids(["R5.54", "R5.83", "R9.43"]),
+    protocol: &ids(["R5.22", "R5.54", "R5.83", "R5.85", "R9.43"]),
     check: Check::Sessions(check),
 };
 
@@ -29,19 +32,24 @@ const STATUSES: [&str; 4] = ["preparing", "ready", "finalizing", "error"];
 /// The time in which the server answers a frame on a connection that is not disturbed.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
+/// A frame of a wrapper, or of the wrapper of an imported execution, and its socket.
+struct Sent<'a> {
+    frame: &'a WrapperFrame,
+    host: &'a str,
+    opened_at: Duration,
+    closed_at: Option<Duration>,
+    /// Errors that the server sent on sockets of this kind.
+    errors: &'a [ProtocolError],
+}
+
 fn check(session: &SessionHistory) -> Vec<Finding> {
-    let forged: Vec<(usize, &Ingest, &WrapperFrame)> = session
-        .wrapper_frames()
-        .filter(|(_, frame)| is_reserved(&frame.name))
-        .map(|(ingest, frame)| (frame.ingest, ingest, frame))
-        .collect();
-    if forged.is_empty() {
-        return Vec::new();
-    }
+    let sent = sent(session);
+    let forged: Vec<&Sent> = sent.iter().filter(|sent| is_reserved(&sent.frame.name)).collect();
     let mut findings: Vec<Finding> = forged
         .iter()
-        .filter(|(number, ingest, frame)| is_unanswered(session, *number, ingest, frame))
-        .map(|(_, _, frame)| {
+        .filter(|sent| is_unanswered(session, sent))
+        .map(|sent| {
+            let Sent { frame, .. } = sent;
             let text = format!(
                 "a wrapper sent {} at {}, and received no error",
                 frame.name,
@@ -57,7 +65,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 && frame.data == event.data
                 && frame.at <= event.at + session.run.time_error()
         };
-        forged.iter().any(|(_, _, frame)| is_it(frame)) && !may_be_genuine(session, event)
+        forged.iter().any(|sent| is_it(sent.frame)) && !may_be_genuine(session, event)
     };
     findings.extend(session.seen().filter(is_shown).map(|seen| {
         let text = format!(
@@ -66,7 +74,88 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         );
         ORACLE.finding(&ids(["R5.83"]), seen.seen_at, seen.event.message(), text)
     }));
+    // The trace does not show the content of a frame without a name.
+    if sent.iter().all(|sent| !sent.frame.name.is_empty()) {
+        for stream in &session.streams {
+            for cause in &CAUSES {
+                findings.extend(status_without_cause(session, stream, &sent, cause));
+            }
+        }
+    }
     findings
+}
+
+/// The frames of a session's wrappers.
+fn sent<'a>(session: &SessionHistory<'a>) -> Vec<Sent<'a>> {
+    let run = session.run;
+    let frames = session.wrapper_frames().map(|(ingest, frame)| Sent {
+        frame,
+        host: &ingest.host,
+        opened_at: ingest.opened_at,
+        closed_at: ingest.closed_at,
+        errors: &run.protocol_errors,
+    });
+    let imported = run.imported_frames.iter().filter_map(|frame| {
+        let ingest = &run.imported_ingests[frame.ingest];
+        (*ingest.session == *session.id).then_some(Sent {
+            frame,
+            host: &ingest.host,
+            opened_at: ingest.opened_at,
+            closed_at: ingest.closed_at,
+            errors: &run.imported_errors,
+        })
+    });
+    frames.chain(imported).collect()
+}
+
+/// A cloud status that the server sends only after a frame of the wrapper.
+struct Cause {
+    /// The type of the status.
+    status: &'static str,
+    rule: RuleId,
+    /// The frame, in words.
+    needs: &'static str,
+    is_given_by: fn(&WrapperFrame) -> bool,
+}
+
+const CAUSES: [Cause; 2] = [
+    Cause {
+        status: "finalizing",
+        rule: RuleId::named("R5.85"),
+        needs: "`autocommit_started`",
+        is_given_by: |frame| frame.name == "autocommit_started",
+    },
+    Cause {
+        status: "error",
+        rule: RuleId::named("R5.22"),
+        needs: "fatal `error`",
+        is_given_by: |frame| frame.name == "error" && frame.data["fatal"] == true,
+    },
+];
+
+/// The finding about the first status of a stream that comes more often than its cause.
+fn status_without_cause(
+    session: &SessionHistory,
+    stream: &Stream,
+    sent: &[Sent],
+    cause: &Cause,
+) -> Option<Finding> {
+    let is_status = |seen: &&SeenEvent| {
+        seen.event.name == "cloud.status" && seen.event.data["cloudStatus"]["type"] == cause.status
+    };
+    let mut shown = session.run.shown(stream).filter(is_status).enumerate();
+    let (_, seen) = shown.find(|(earlier, seen)| {
+        let sent_by = seen.seen_at + session.run.max_transit();
+        let causes = sent
+            .iter()
+            .filter(|sent| sent.frame.at <= sent_by && (cause.is_given_by)(sent.frame));
+        causes.count() <= *earlier
+    })?;
+    let text = format!(
+        "{} received the cloud status {}, but no wrapper had sent a further {}",
+        stream.party, cause.status, cause.needs
+    );
+    Some(ORACLE.finding(&[cause.rule], seen.seen_at, None, text))
 }
 
 fn is_reserved(name: &str) -> bool {
@@ -74,17 +163,17 @@ fn is_reserved(name: &str) -> bool {
 }
 
 /// Whether a frame with a name of the server certainly reached it and was not answered, although its socket stayed open.
-fn is_unanswered(session: &SessionHistory, number: usize, ingest: &Ingest, frame: &WrapperFrame) -> bool {
-    let run = session.run;
+fn is_unanswered(session: &SessionHistory, sent: &Sent) -> bool {
+    let (run, frame) = (session.run, sent.frame);
     let answered_by = frame.at + ANSWER_TIME + run.max_transit() * 2;
-    let is_open = ingest.closed_at.is_none_or(|closed_at| closed_at > answered_by);
+    let is_open = sent.closed_at.is_none_or(|closed_at| closed_at > answered_by);
     let is_disturbed = run
         .faults
-        .may_have_disrupted(&ingest.host, ingest.opened_at, answered_by)
+        .may_have_disrupted(sent.host, sent.opened_at, answered_by)
         || run.faults.may_have_stopped_server(frame.at, answered_by);
-    let mut errors = run.protocol_errors.iter();
+    let mut errors = sent.errors.iter();
     let is_answered =
-        errors.any(|error| error.ingest == number && (frame.at..=answered_by).contains(&error.at));
+        errors.any(|error| error.ingest == frame.ingest && (frame.at..=answered_by).contains(&error.at));
     is_open && run.end > answered_by && !is_disturbed && !is_answered
 }
 
@@ -187,5 +276,43 @@ mod tests {
         let mut writer = forged("cloud.status", status.clone(), true);
         writer.client_receives_unkept(OBSERVER, "cloud.status", status);
         assert_eq!(writer.judged(), NOTHING);
+    }
+
+    #[test]
+    fn a_forged_frame_of_an_imported_execution_is_found() {
+        for (is_answered, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
+            let mut writer = Writer::at_work();
+            writer.opens_ingest_of("exc_1");
+            writer.imported_wrapper_sends("exc_1", "cloud.status", json!({"cloudStatus": null}));
+            if is_answered {
+                writer.imported_wrapper_receives_error("exc_1");
+            }
+            assert_eq!(writer.ended("m1"), rules, "{is_answered}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_a_commit_or_an_error_needs_its_frame() {
+        let fatal = json!({"fatal": true, "error": "no"});
+        let warning = json!({"fatal": false, "error": "no"});
+        for (frame, data, status, times, rules) in [
+            ("autocommit_started", json!({}), "finalizing", 1, &NOTHING[..]),
+            ("autocommit_started", json!({}), "finalizing", 2, &FOUND),
+            ("autocommit_completed", json!({}), "finalizing", 1, &FOUND),
+            ("error", fatal, "error", 1, &NOTHING),
+            ("error", warning, "error", 1, &FOUND),
+            ("pong", json!({}), "ready", 3, &NOTHING),
+        ] {
+            let mut writer = Writer::started("m1");
+            writer.bound(1);
+            writer.opens_ingest(1);
+            writer.turn("m1");
+            writer.wrapper_sends(1, frame, data);
+            for _ in 0..times {
+                let status = json!({"cloudStatus": {"type": status}});
+                writer.client_receives_unkept(OBSERVER, "cloud.status", status);
+            }
+            assert_eq!(writer.judged(), rules, "{frame} {status} {times}");
+        }
     }
 }

@@ -117,6 +117,8 @@ mod tests {
             warm.client_receives_unkept(OBSERVER, name, data);
             assert_eq!(warm.judged(), FOUND, "{name}");
         }
+        cold.opens_ingest(1);
+        cold.wrapper_sends(1, "autocommit_started", json!({}));
         cold.client_receives_unkept(
             OBSERVER,
             "cloud.status",

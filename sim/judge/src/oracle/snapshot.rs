@@ -78,7 +78,7 @@ fn check_stream(session: &SessionHistory, stream: &Stream, events: &[&StreamEven
 }
 
 /// The fewest and the most events that the snapshot of a stream may take into account.
-fn possible_moments(
+pub(super) fn possible_moments(
     session: &SessionHistory,
     stream: &Stream,
     events: &[&StreamEvent],
@@ -96,7 +96,7 @@ fn possible_moments(
 }
 
 /// The time of the events that a stream certainly knows when it opens: they happened before it was requested.
-fn known_by(session: &SessionHistory, stream: &Stream) -> Duration {
+pub(super) fn known_by(session: &SessionHistory, stream: &Stream) -> Duration {
     let earliest = stream.opened_at.saturating_sub(LONGEST_OPENING);
     let is_slow = session
         .run

@@ -22,7 +22,7 @@ fn receives(writer: &mut Writer, client: &str, text: &str) {
 
 /// The wrapper sends deltas, and the observer receives deltas.
 fn relayed(sent: &[&str], received: &[&str]) -> Writer {
-    let mut writer = Writer::at_work().showing_everything();
+    let mut writer = Writer::at_work().showing_streams();
     for text in sent {
         sends(&mut writer, text);
     }
@@ -51,7 +51,7 @@ fn every_frame_is_shown_once_in_order() {
 #[test]
 fn every_connected_client_receives_a_frame() {
     for (received, rules) in [(&["a", "b"][..], &NOTHING[..]), (&["b"], &FOUND)] {
-        let mut writer = Writer::at_work().showing_everything();
+        let mut writer = Writer::at_work().showing_streams();
         writer.client_replays("phone", 2, 2..2);
         for text in ["a", "b"] {
             sends(&mut writer, text);
@@ -121,7 +121,7 @@ fn kept_kinds_have_ids_and_other_kinds_have_none() {
         ("heartbeat", json!({}), false),
     ] {
         for has_id in [true, false] {
-            let mut writer = Writer::at_work().showing_everything();
+            let mut writer = Writer::at_work().showing_streams();
             writer.wrapper_sends(1, name, data.clone());
             if has_id {
                 writer.event(name, data.clone());
@@ -137,7 +137,7 @@ fn kept_kinds_have_ids_and_other_kinds_have_none() {
 #[test]
 fn frames_of_imported_executions_are_relayed_too() {
     for (received, rules) in [("a", &NOTHING[..]), ("b", &FOUND)] {
-        let mut writer = Writer::at_work().showing_everything();
+        let mut writer = Writer::at_work().showing_streams();
         writer.opens_ingest_of("exc_1");
         writer.imported_wrapper_sends("exc_1", "kilocode", delta("a"));
         receives(&mut writer, OBSERVER, received);

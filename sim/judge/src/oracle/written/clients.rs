@@ -1,5 +1,6 @@
 //! Requests of clients, and their streams.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
@@ -142,8 +143,28 @@ impl Writer {
         self.observes(client, Observation::SocketClosed { socket, code, by });
     }
 
+    /// A client receives `connected` with the status of the session, and at the same time an empty catalogue.
     pub(in crate::oracle) fn client_is_connected(&mut self, client: &str) {
-        self.client_receives_unkept(client, "connected", json!({}));
+        let status = match (self.book().is_prepared, self.has_pending()) {
+            (true, _) => json!({"cloudStatus": {"type": "ready"}}),
+            (false, true) => json!({"cloudStatus": {"type": "preparing"}}),
+            (false, false) => json!({}),
+        };
+        self.client_receives_unkept(client, "connected", status);
+        let was_at_once = std::mem::replace(&mut self.is_at_once, true);
+        self.client_receives_unkept(client, "commands.available", json!({"commands": []}));
+        self.is_at_once = was_at_once;
+    }
+
+    /// Whether the last event of a message queued it.
+    fn has_pending(&mut self) -> bool {
+        let mut last = BTreeMap::new();
+        for frame in &self.book().log {
+            if let Some(message) = frame["data"]["messageId"].as_str() {
+                last.insert(message, frame["streamEventType"] == "cloud.message.queued");
+            }
+        }
+        last.into_values().any(|is_queued| is_queued)
     }
 
     /// A kept event happens, and a client receives it.

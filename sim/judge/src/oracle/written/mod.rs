@@ -69,8 +69,9 @@ pub(super) struct Writer {
 
 /// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
 /// records, so these oracles judge only tests that request them.
-const ON_REQUEST: [&str; 9] = [
+const ON_REQUEST: [&str; 10] = [
     "relay-is-exact",
+    "stream-has-its-shape",
     "callbacks-are-on-time",
     "deliveries-are-on-time",
     "pings-are-on-time",
@@ -103,6 +104,8 @@ struct Book {
     imported_ingests: BTreeMap<String, u64>,
     /// An entity that the harness receives twice when it reads the log.
     repeated: Option<String>,
+    /// Whether a wrapper was ready.
+    is_prepared: bool,
 }
 
 impl Writer {
@@ -157,6 +160,12 @@ impl Writer {
     /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
     pub(super) fn showing_everything(self) -> Self {
         self.also_judged_by("relay-is-exact")
+    }
+
+    /// The trace shows all that is sent on streams and ingest sockets: the oracles of streams judge it too.
+    pub(super) fn showing_streams(self) -> Self {
+        self.also_judged_by("relay-is-exact")
+            .also_judged_by("stream-has-its-shape")
     }
 
     /// An oracle of [`ON_REQUEST`] judges the trace too.

@@ -10,6 +10,7 @@ use crate::parties::{RECEIVER, SERVER, WRAPPER};
 
 impl Writer {
     fn wrapper_requested(&mut self, path: &str, body: Value, status: u16, answer: Value) {
+        self.book().is_prepared |= status == 200 || path.starts_with("/job/");
         let exchange = self.wrapper_receives(path, body);
         self.wrapper_answers(exchange, status, answer);
     }
@@ -233,6 +234,13 @@ impl Writer {
     pub(in crate::oracle) fn wrapper_receives_error(&mut self, generation: u64, code: &str) {
         let socket = self.book().ingests[&generation];
         let frame = json!({"type": "error", "code": code, "message": "no"});
+        self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
+    }
+
+    /// The wrapper of an imported execution receives an error.
+    pub(in crate::oracle) fn imported_wrapper_receives_error(&mut self, execution: &str) {
+        let socket = self.book().imported_ingests[execution];
+        let frame = json!({"type": "error", "code": "WS_PROTOCOL_ERROR", "message": "no"});
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
