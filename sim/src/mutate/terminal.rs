@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use turnstile_scenarios::{printable, shortened};
+
 use super::summary::{Counts, Summary};
 use super::trial::{Class, Trial};
 use crate::report::style::{BAD, GOOD, QUIET};
@@ -118,7 +120,8 @@ fn write_survivor(mut out: impl Write, trial: &Trial) -> io::Result<()> {
         )?;
     }
     for notice in trial.errors.iter().chain(&trial.scripts).take(1) {
-        let text: String = notice.text.chars().take(LONGEST).collect();
+        let text = printable(&notice.text);
+        let text = shortened(&text, LONGEST);
         writeln!(
             out,
             "{indent:16}{QUIET}{}: {}: {text}{QUIET:#}",
