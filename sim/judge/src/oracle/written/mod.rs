@@ -157,11 +157,6 @@ impl Writer {
         writer
     }
 
-    /// The trace is judged as one that shows all that is sent on streams and ingest sockets.
-    pub(super) fn showing_everything(self) -> Self {
-        self.also_judged_by("relay-is-exact")
-    }
-
     /// The trace shows all that is sent on streams and ingest sockets: the oracles of streams judge it too.
     pub(super) fn showing_streams(self) -> Self {
         self.also_judged_by("relay-is-exact")
