@@ -24,7 +24,7 @@ use super::disturbance::{Disturbance, Draft};
 use super::situations::situation;
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
-use super::wrapper_faults::{intruder, misbehaving, wrapper_behaviour, wrapper_start};
+use super::wrapper_faults::{intruder, misbehaving, thief, wrapper_behaviour, wrapper_start};
 
 /// The client that sends requests.
 const CLIENT: &str = "client";
@@ -94,6 +94,8 @@ fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Disturbance> + use<
     let mut kinds: Vec<_> = alone.filter(|(rate, _)| *rate > 0).collect();
     if rates.intruder > 0 {
         kinds.push((rates.intruder, intruder().boxed()));
+        let thief = thief().prop_map(|step| Disturbance::at_any_time([step]));
+        kinds.push((1, thief.boxed()));
     }
     if rates.queue > 0 && rates.server_crash > 0 {
         kinds.push((rates.queue.min(rates.server_crash), forgetting().boxed()));

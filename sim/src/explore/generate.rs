@@ -16,7 +16,7 @@ use super::imported::imported;
 use super::layout::Layout;
 use super::profile::profile;
 use super::swarm::swarm;
-use super::values::{settings, values as message_values};
+use super::values::{settings, user, values as message_values};
 use super::workload;
 use super::wrapper_faults::{latency, misbehaving};
 
@@ -42,6 +42,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let mut values = Drawer::new(streams, VALUES);
     let settings = values.draw(settings());
     let imported = values.draw(imported());
+    let user = values.draw(user());
     let of_messages = values.draw(vec(message_values(), swarm.length));
     let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
     let first = workload.draw(workload::saying(swarm.workload.hang));
@@ -59,7 +60,7 @@ pub fn scenario(seed: u64) -> Scenario {
     }
     let stored = imported.map(|imported| layout.begin_imported(imported, &first));
     if stored.is_none() {
-        layout.begin(&first);
+        layout.begin(&first, user);
     }
     let mut before: Vec<Vec<Disturbance>> = vec![Vec::new(); acts.len() + 1];
     for (place, disturbance) in disturbances {

@@ -8,9 +8,9 @@ use proptest::sample::Index;
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
     Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete, Fault,
-    Initiate, Injection, Interrupt, Json, Label, Lapse, Moment, Open, ReadingSpeed, Reply, RequiredProfile,
-    Resume, Scenario, Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Ticket,
-    Update, WrapperBehaviour,
+    Initiate, Injection, Interrupt, Label, Lapse, Moment, Open, ReadingSpeed, Reply, RequiredProfile, Resume,
+    Scenario, Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Ticket, Update,
+    WrapperBehaviour,
 };
 
 use self::messages::{Sent, plain};
@@ -28,6 +28,8 @@ const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistan
 const FUTURE_EVENT: u64 = 1_000_000;
 /// How long to wait for the end of a short turn.
 const TURN: Lapse = Lapse::from_secs(20);
+/// The client without a valid ticket.
+const THIEF: &str = "thief";
 /// Name of the command in command messages.
 const COMMAND: &str = "review";
 
@@ -67,8 +69,8 @@ impl<'a> Layout<'a> {
         self.steps.push(step.into());
     }
 
-    pub(super) fn begin(&mut self, saying: &Saying) {
-        self.start(SessionName::default(), saying);
+    pub(super) fn begin(&mut self, saying: &Saying, user: Option<&str>) {
+        self.start(SessionName::default(), saying, user);
     }
 
     /// Begins with a session that exists. Returns what is stored, with the label and the prompt of its first message.
@@ -90,7 +92,7 @@ impl<'a> Layout<'a> {
         stored
     }
 
-    fn start(&mut self, session: SessionName, saying: &Saying) {
+    fn start(&mut self, session: SessionName, saying: &Saying, user: Option<&str>) {
         let (label, prompt) = self.message(saying, &session);
         self.sessions.push(session.clone());
         self.push(Step::Start(Start {
@@ -98,7 +100,7 @@ impl<'a> Layout<'a> {
             prompt,
             model: None,
             id: None,
-            user: None,
+            user: user.map(|user| user.parse().expect("it is a user's id")),
             session: session.into(),
             client: At::default(),
             reply: Reply::default(),
@@ -141,6 +143,7 @@ impl<'a> Layout<'a> {
                 which,
                 caller,
             } => self.trespass(*session, *which, *caller),
+            Act::Knock { session, ticket } => self.knock(*session, *ticket),
             Act::FallBehind { session, babble } => self.fall_behind(*session, *babble),
             Act::Query { session, which } => self.query(*session, *which),
             Act::Release(which) => self.release(*which),
@@ -167,6 +170,7 @@ impl<'a> Layout<'a> {
             TargetChoice::Receiver => CallbackTarget::Receiver,
             TargetChoice::Elsewhere => CallbackTarget::Path(OTHER_PATH.to_owned()),
             TargetChoice::OutOfReach => CallbackTarget::OutOfReach,
+            TargetChoice::NoSuchHost => CallbackTarget::NoSuchHost,
             TargetChoice::Https => CallbackTarget::Https,
         };
         let session = self.session(session).into();
@@ -186,30 +190,29 @@ impl<'a> Layout<'a> {
     }
 
     fn query(&mut self, session: Index, which: Index) {
-        let procedure = *which.get(&QUERIES);
         let session = self.session(session);
-        self.call(procedure, None, Caller::Owner, session);
+        self.push(Step::Call(calls(*which.get(&QUERIES), &session)));
     }
 
     /// A request that the server must refuse, or that must change nothing.
-    fn trespass(&mut self, session: Index, which: Index, caller: Caller) {
+    fn trespass(&mut self, session: Index, which: Index, by: Caller) {
         let trespasses = trespasses();
         let (procedure, input) = which.get(&trespasses);
         let session = self.session(session);
-        self.call(procedure, Some(input.clone()), caller, session);
+        self.push(Step::Call(Call {
+            by,
+            input: Some(input.clone().into()),
+            ..calls(procedure, &session)
+        }));
     }
 
-    fn call(&mut self, procedure: &str, input: Option<Json>, by: Caller, session: SessionName) {
-        self.push(Step::Call(Call {
-            procedure: procedure.to_owned(),
-            r#as: None,
-            input: input.map(At::from),
-            body: None,
-            by,
-            method: None,
-            session: session.into(),
-            client: At::default(),
-            reply: CallReply::default(),
+    /// Knocks at the door of a stream with a ticket that does not open it.
+    fn knock(&mut self, session: Index, ticket: Ticket) {
+        let session = self.session(session).into();
+        self.push(Step::Open(Open {
+            client: name::<ClientName>(THIEF).into(),
+            ticket,
+            ..opens(session)
         }));
     }
 
@@ -269,23 +272,19 @@ impl<'a> Layout<'a> {
         let session = self.session(opening.session).into();
         self.push(Step::Open(Open {
             client: client.into(),
-            session,
             from,
             event_types: opening
                 .event_types
                 .iter()
                 .map(|name| (*name).to_owned())
                 .collect(),
-            executions: Vec::new(),
             since: opening.since,
             until: opening.until,
-            reads: if opening.reads_slowly {
-                ReadingSpeed::Slowly
-            } else {
-                ReadingSpeed::Eagerly
+            reads: match opening.reads_slowly {
+                true => ReadingSpeed::Slowly,
+                false => ReadingSpeed::Eagerly,
             },
-            ticket: Ticket::default(),
-            reply: None,
+            ..opens(session)
         }));
     }
 
@@ -353,6 +352,37 @@ fn await_message(label: Label, is: Moment, within: Lapse) -> Step {
     let of = label.into();
     let condition = Condition::Message { of, is };
     Step::Await(Await { condition, within })
+}
+
+/// A call of a procedure by the owner of a session.
+fn calls(procedure: &str, session: &SessionName) -> Call {
+    Call {
+        procedure: procedure.to_owned(),
+        r#as: None,
+        input: None,
+        body: None,
+        by: Caller::Owner,
+        method: None,
+        session: session.clone().into(),
+        client: At::default(),
+        reply: CallReply::default(),
+    }
+}
+
+/// A stream of a session from its start.
+fn opens(session: At<SessionName>) -> Open {
+    Open {
+        client: At::default(),
+        session,
+        from: Resume::Start,
+        event_types: Vec::new(),
+        executions: Vec::new(),
+        since: None,
+        until: None,
+        reads: ReadingSpeed::Eagerly,
+        ticket: Ticket::Own,
+        reply: None,
+    }
 }
 
 /// The seam of a generated scenario: the one of its first fault.

@@ -1,9 +1,11 @@
 //! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
 //!
-//! Those around a deadline are in `deadlines`, those with contradictory words in `evidence`.
+//! Those around a deadline are in `deadlines`, those with contradictory words in `evidence`, and frames of every kind in
+//! `frames`.
 
 mod deadlines;
 mod evidence;
+mod frames;
 
 use std::time::Duration;
 
@@ -42,6 +44,7 @@ pub(super) fn situation(
         (rates.situation, deadlines::delivery_across(profile).boxed()),
         (rates.situation, evidence::outlived_run().boxed()),
         (rates.situation, evidence::contradiction().boxed()),
+        (rates.situation, frames::frames_of_every_kind().boxed()),
         (rates.situation, overflowing_buffer().boxed()),
         (rates.situation, output_after_idle().boxed()),
         (rates.situation, crash_at_exhaustion(profile).boxed()),

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use turnstile_scenarios::{Finalization, Gate, Json, Session};
+use turnstile_scenarios::{Finalization, Gate, Json, MessageId, Session};
 
 /// The values of one message that its step may set. Not all apply on every surface.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,6 +12,18 @@ pub(super) struct Values {
     pub(super) model: Option<String>,
     pub(super) finalization: Option<Finalization>,
     pub(super) extras: Option<Extras>,
+    pub(super) id: Option<ChosenId>,
+    /// The owner of a session that the message begins.
+    pub(super) user: Option<&'static str>,
+}
+
+/// The order of an id that a client chooses among the other ids of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChosenId {
+    /// Smaller than all earlier ids.
+    Descending,
+    /// Equal to the id that was chosen before, apart from the case of letters.
+    OtherCase,
 }
 
 /// Values that no word for messages has, so that a call sends the message.
@@ -32,6 +44,12 @@ impl Values {
         }
         values
     }
+}
+
+/// Generates the owner of a session: often the one of all others. Its id has characters that mean something in URLs.
+pub(super) fn user() -> impl Strategy<Value = Option<&'static str>> {
+    let user = prop_oneof![Just("team/50%"), Just("a b?c#d&e"), Just("\u{fc}/..%2F+")];
+    proptest::option::weighted(0.15, user)
 }
 
 /// Generates images, which are a list or an object (R2.39), and a variant.
@@ -99,6 +117,23 @@ const LONGEST_VARIANT: usize = 50;
 /// A model that is not in the catalogue (R11.34).
 const UNKNOWN_MODEL: &str = "other-model";
 
+impl ChosenId {
+    /// The id of the message with this number.
+    pub(super) fn of(self, number: usize) -> MessageId {
+        let (time, tail) = match self {
+            Self::Descending => (LARGEST_TIME - number, "0"),
+            Self::OtherCase if number % 2 == 0 => (number / 2, "a"),
+            Self::OtherCase => (number / 2, "A"),
+        };
+        let id = format!("msg_{time:012x}{}", tail.repeat(TAIL));
+        id.parse().expect("it has the form of an id")
+    }
+}
+
+/// The largest time in a message id, and the length of what follows it (R1.3).
+const LARGEST_TIME: usize = 0xffff_ffff_ffff;
+const TAIL: usize = 14;
+
 /// Generates the values of a message: mostly those of its session.
 pub(super) fn values() -> impl Strategy<Value = Values> {
     let model = prop_oneof![
@@ -117,9 +152,13 @@ pub(super) fn values() -> impl Strategy<Value = Values> {
         });
     let finalization = proptest::option::weighted(0.2, finalization);
     let extras = proptest::option::weighted(0.15, extras());
-    (model, finalization, extras).prop_map(|(model, finalization, extras)| Values {
+    let id = prop_oneof![Just(ChosenId::Descending), Just(ChosenId::OtherCase)];
+    let id = proptest::option::weighted(0.2, id);
+    (model, finalization, extras, id, user()).prop_map(|(model, finalization, extras, id, user)| Values {
         model: model.map(str::to_owned),
         finalization,
         extras,
+        id,
+        user,
     })
 }

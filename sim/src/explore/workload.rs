@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::Union;
-use turnstile_scenarios::{Caller, Lapse, Moment};
+use turnstile_scenarios::{Caller, Lapse, Moment, Ticket};
 
 use super::swarm::{Rate, WorkloadRates};
 use super::times::{between, moment};
@@ -53,6 +53,11 @@ pub(super) enum Act {
     },
     /// Opens a client's stream, or closes it if it is open.
     Stream(Opening),
+    /// Opens a stream with a ticket that does not open it.
+    Knock {
+        session: Index,
+        ticket: Ticket,
+    },
     /// Opens the viewer's stream, which it reads slowly, and has the wrapper send many events.
     FallBehind {
         session: Index,
@@ -134,6 +139,7 @@ pub(super) enum TargetChoice {
     Elsewhere,
     /// A port at which nothing listens.
     OutOfReach,
+    NoSuchHost,
     /// A scheme that the receiver does not speak.
     Https,
 }
@@ -152,7 +158,7 @@ pub(super) enum ResumeChoice {
 /// Generates an action of the kinds with a rate above 0.
 pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
     let any_index = any::<Index>;
-    let kinds: [(Rate, BoxedStrategy<Act>); 14] = [
+    let kinds: [(Rate, BoxedStrategy<Act>); 15] = [
         (rates.send, send(rates).boxed()),
         (
             rates.burst,
@@ -187,6 +193,12 @@ pub(super) fn act(rates: &WorkloadRates) -> impl Strategy<Value = Act> {
                 .boxed(),
         ),
         (rates.stream, stream().boxed()),
+        (
+            rates.trespass,
+            (any_index(), closed_ticket())
+                .prop_map(|(session, ticket)| Act::Knock { session, ticket })
+                .boxed(),
+        ),
         (
             rates.stream.min(1),
             (any_index(), 20..=60_u32)
@@ -278,6 +290,7 @@ fn target() -> impl Strategy<Value = TargetChoice> {
         1 => Just(TargetChoice::Receiver),
         2 => Just(TargetChoice::Elsewhere),
         2 => Just(TargetChoice::OutOfReach),
+        1 => Just(TargetChoice::NoSuchHost),
         2 => Just(TargetChoice::Https),
     ]
 }
@@ -327,6 +340,19 @@ fn trespasser() -> impl Strategy<Value = Caller> {
         3 => Just(Caller::Stranger),
         1 => Just(Caller::Nobody),
         1 => Just(Caller::Latecomer),
+        1 => Just(Caller::Wrapper),
+        1 => Just(Caller::Viewer),
+    ]
+}
+
+/// Generates a ticket that does not open a stream, or a token that does not open an ingest.
+pub(super) fn closed_ticket() -> impl Strategy<Value = Ticket> {
+    prop_oneof![
+        Just(Ticket::Stranger),
+        Just(Ticket::Expired),
+        Just(Ticket::None),
+        Just(Ticket::OtherSession),
+        Just(Ticket::OtherKind),
     ]
 }
 

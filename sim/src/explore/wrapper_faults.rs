@@ -4,15 +4,17 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use serde_json::json;
+use serde_json::{Value, json};
+use turnstile_fault::GivenReply;
 use turnstile_scenarios::{
     At, Completion, Credentials, Failure, Fault, Fence, Finalizing, GateVerdict, Ingest, IngestFrame,
     IngestName, JobBehaviour, JobCode, Json, Lapse, OddAnswer, OddAnswers, PartChange, Preparing,
-    ReadyBehaviour, ReadyCode, Reply, Step, Ticket, WrapperBehaviour,
+    ReadyBehaviour, ReadyCode, Reply, Status, Step, Ticket, WrapperBehaviour,
 };
 
 use super::disturbance::Disturbance;
 use super::times::between;
+use super::workload::closed_ticket;
 
 /// The agents' latency in a seed: often none, else up to half a second (R11.51).
 pub(super) fn latency() -> impl Strategy<Value = Lapse> {
@@ -59,6 +61,35 @@ fn odd_answers() -> impl Strategy<Value = Option<OddAnswers>> {
     })
 }
 
+/// Answers with a status that no wrapper uses, or a body that says nothing of the request.
+fn given_reply() -> impl Strategy<Value = Option<GivenReply>> {
+    let status = prop_oneof![
+        Just(200_u16),
+        Just(204),
+        Just(307),
+        Just(404),
+        Just(409),
+        Just(429),
+        Just(500),
+        Just(503),
+    ];
+    let body = prop_oneof![
+        Just(Value::Null),
+        Just(json!({})),
+        Just(json!({"status": "ready"})),
+        Just(json!({"status": "sent", "messageId": "msg_000000000000aaaaaaaaaaaaaa"})),
+        Just(json!({"error": "BUSY", "message": "busy", "retryAfter": 5})),
+        Just(json!([{"error": "KILO_SERVER_FAILED"}])),
+    ];
+    (status, body, 1..=2_u32).prop_map(|(status, body, times)| {
+        Some(GivenReply {
+            status: Status::try_from(status).expect("the codes here are those of answers"),
+            body,
+            times: NonZeroU32::new(times),
+        })
+    })
+}
+
 fn ready() -> impl Strategy<Value = ReadyBehaviour> {
     let code = prop_oneof![
         3 => Just(ReadyCode::WorkspaceSetupFailed),
@@ -81,6 +112,10 @@ fn ready() -> impl Strategy<Value = ReadyBehaviour> {
         }),
         1 => odd_answers().prop_map(|answer| ReadyBehaviour {
             answer,
+            ..ReadyBehaviour::default()
+        }),
+        1 => given_reply().prop_map(|reply| ReadyBehaviour {
+            reply,
             ..ReadyBehaviour::default()
         }),
     ]
@@ -108,6 +143,10 @@ fn job() -> impl Strategy<Value = JobBehaviour> {
         }),
         odd_answers().prop_map(|answer| JobBehaviour {
             answer,
+            ..JobBehaviour::default()
+        }),
+        given_reply().prop_map(|reply| JobBehaviour {
+            reply,
             ..JobBehaviour::default()
         }),
     ]
@@ -231,21 +270,35 @@ pub(super) fn impostor_opens(credentials: Credentials) -> Step {
     Step::Ingest(Ingest::Open {
         name: impostor(),
         credentials,
-        ticket: Ticket::default(),
+        ticket: Ticket::Own,
         reply: Reply::default(),
     })
 }
 
-/// Sends an event on the impostor's socket that was opened last.
-pub(super) fn impostor_sends(event: &str, data: serde_json::Value) -> Step {
-    let data = serde_json::from_value::<Json>(data).expect("it is JSON");
-    Step::Ingest(Ingest::Send {
-        name: impostor(),
-        frame: IngestFrame::Event {
-            event: event.to_owned(),
-            data: data.into(),
-        },
+/// Knocks at the door of the ingest under the current fence, with a token that does not open it.
+pub(super) fn thief() -> impl Strategy<Value = Step> {
+    closed_ticket().prop_map(|ticket| {
+        Step::Ingest(Ingest::Open {
+            name: impostor(),
+            credentials: Credentials::Fence(Fence::Current),
+            ticket,
+            reply: Reply::default(),
+        })
     })
+}
+
+/// Sends an event on the impostor's socket that was opened last.
+pub(super) fn impostor_sends(event: &str, data: Value) -> Step {
+    impostor_sends_frame(IngestFrame::Event {
+        event: event.to_owned(),
+        data: Json(data).into(),
+    })
+}
+
+/// Sends any frame on it.
+pub(super) fn impostor_sends_frame(frame: IngestFrame) -> Step {
+    let name = impostor();
+    Step::Ingest(Ingest::Send { name, frame })
 }
 
 /// Closes the impostor's socket that was opened last.

@@ -3,11 +3,11 @@
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use turnstile_scenarios::{
-    At, Caller, Directive, Finalization, Finalizing, Form, IdMaker, Json, Label, Lapse, Moment, Prompt,
-    Reply, SendMessage, SessionName, Step, Surface, Tag, WrapperBehaviour,
+    At, Call, Directive, Finalization, Finalizing, Form, IdMaker, Json, Label, Lapse, Moment, Prompt, Reply,
+    SendMessage, SessionName, Step, Surface, Tag, WrapperBehaviour,
 };
 
-use super::{COMMAND, Layout, TURN, await_message, name};
+use super::{COMMAND, Layout, TURN, await_message, calls, name};
 use crate::explore::values::{Extras, Values};
 use crate::explore::workload::{Saying, Sending};
 use crate::explore::wrapper_faults::misbehaving;
@@ -82,13 +82,13 @@ impl Layout<'_> {
         let which = send.session.index(self.swarm.sessions);
         if which >= self.sessions.len() {
             let next = format!("s{}", self.sessions.len() + 1);
-            return self.start(name(&next), &send.saying);
+            return self.start(name(&next), &send.saying, values.user);
         }
         let session = self.sessions[which].clone();
         let surface = self.surface(send.on_other_surface);
         let is_legacy = surface.unwrap_or(self.swarm.surface) == Surface::Legacy;
         if let Some(extras) = &values.extras {
-            return self.send_by_call(&session, is_legacy, extras);
+            return self.send_by_call(&send.saying, &session, is_legacy, extras);
         }
         let is_command = send.is_command && is_legacy;
         let (label, prompt) = match is_command {
@@ -103,27 +103,28 @@ impl Layout<'_> {
             sent.values = values.clone();
         }
         let client = self.sender(send.by_viewer);
-        let id = match send.id_by_server {
-            true => IdMaker::Server.into(),
-            false => IdMaker::Client.into(),
+        let id = match (values.id, send.id_by_server) {
+            (_, true) => IdMaker::Server,
+            (None, false) => IdMaker::Client,
+            (Some(chosen), false) => IdMaker::Script(chosen.of(self.messages.len())),
         };
         self.push(Step::Send(SendMessage {
             form: is_command.then(|| Form::Payload.into()),
             client: client.into(),
-            id,
+            id: id.into(),
             surface: surface.map(At::from),
             ..valued(plain(label, prompt, &session), values)
         }));
     }
 
-    /// Sends a message with values that no word for messages has. No later step refers to it.
-    fn send_by_call(&mut self, session: &SessionName, is_legacy: bool, extras: &Extras) {
-        let prompt = Directive::Echo(format!("c{}", self.steps.len())).prompt();
+    /// Sends a message with values that no word for messages has.
+    fn send_by_call(&mut self, saying: &Saying, session: &SessionName, is_legacy: bool, extras: &Extras) {
+        let (label, prompt) = self.message(saying, session);
         let mut agent = json!({"mode": self.settings.mode, "model": self.settings.model});
         if let Some(variant) = &extras.variant {
             agent["variant"] = json!(variant);
         }
-        let mut message = json!({"prompt": prompt});
+        let mut message = json!({"prompt": prompt.text()});
         if let Some(images) = &extras.images {
             message["images"] = images.clone();
         }
@@ -131,7 +132,11 @@ impl Layout<'_> {
             true => ("sendMessageV2", merged(agent, message)),
             false => ("send", json!({"agent": agent, "message": message})),
         };
-        self.call(procedure, Some(Json(input)), Caller::Owner, session.clone());
+        self.push(Step::Call(Call {
+            r#as: Some(label.into()),
+            input: Some(Json(input).into()),
+            ..calls(procedure, session)
+        }));
     }
 
     /// Sends several messages at once.
@@ -233,7 +238,7 @@ pub(super) fn plain(label: Label, prompt: Prompt, session: &SessionName) -> Send
         finalization: None,
         session: session.clone().into(),
         client: At::default(),
-        id: At::default(),
+        id: IdMaker::default().into(),
         surface: None,
         form: None,
         reply: Reply::default(),

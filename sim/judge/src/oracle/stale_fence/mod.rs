@@ -268,7 +268,10 @@ fn stale_events_on(
 /// Whether an event may be the server's own, or is one of an imported execution. `commands.available` is remembered for
 /// clients that connect later (R5.84).
 fn is_of_server(event: &StreamEvent) -> bool {
-    let is_shared = matches!(event.name.as_str(), "preparing" | "commands.available");
+    let is_shared = matches!(
+        event.name.as_str(),
+        "connected" | "preparing" | "commands.available"
+    );
     is_shared || event.name.starts_with("cloud.") || event.is_of_execution()
 }
 

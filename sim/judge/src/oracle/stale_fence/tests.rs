@@ -62,6 +62,15 @@ fn an_event_that_was_processed_before_the_change_is_allowed() {
 }
 
 #[test]
+fn the_servers_own_event_is_not_taken_for_a_frame_with_its_name() {
+    let mut writer = second_run();
+    writer.wrapper_sends(1, "connected", json!({}));
+    is_lost(&mut writer);
+    writer.client_replays("phone", 0, 0..5);
+    assert!(!writer.ended("m2").contains(&FOUND[0].to_owned()));
+}
+
+#[test]
 fn an_event_of_both_runs_may_be_shown_as_often_as_the_current_run_sent_it() {
     let idle = json!({"event": "session.idle", "properties": {"sessionID": "root"}});
     for (shown, rules) in [(1, &NOTHING[..]), (2, &FOUND[..])] {
