@@ -23,12 +23,12 @@ const CHARACTERS: &str = " characters";
 /// JSON in which a string such as `<first>` is replaced by the id of the message or execution with that
 /// label, and a string such as `<5000 characters>` by a text of that length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
+#[serde(try_from = "Value")]
 pub struct Json(pub Value);
 
 /// A JSON object with labels, as in [`Json`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct JsonObject(pub Map<String, Value>);
 
 /// A pattern for an object: the object has all of these fields with matching values, and may have others. The
@@ -36,6 +36,36 @@ pub struct JsonObject(pub Map<String, Value>);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Subset(pub Map<String, Value>);
+
+/// Texts of given lengths that are too long together.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the texts such as `<5000 characters>` are too long: together they have at most {LONGEST_TEXT} characters"
+)]
+pub struct LengthError;
+
+impl TryFrom<Value> for Json {
+    type Error = LengthError;
+
+    fn try_from(value: Value) -> Result<Self, LengthError> {
+        if characters(&value) > LONGEST_TEXT {
+            return Err(LengthError);
+        }
+        Ok(Self(value))
+    }
+}
+
+impl TryFrom<Map<String, Value>> for JsonObject {
+    type Error = LengthError;
+
+    fn try_from(fields: Map<String, Value>) -> Result<Self, LengthError> {
+        let total = fields.values().map(characters).fold(0, usize::saturating_add);
+        if total > LONGEST_TEXT {
+            return Err(LengthError);
+        }
+        Ok(Self(fields))
+    }
+}
 
 impl Json {
     /// The labels in it.
@@ -117,12 +147,27 @@ fn label(text: &str) -> Option<&str> {
 
 /// The text for a string such as `<5000 characters>`.
 fn long_text(text: &str) -> Option<String> {
-    let length = text
+    length(text).map(|length| "x".repeat(length))
+}
+
+/// The length that a string such as `<5000 characters>` gives, or the largest number if it is larger.
+fn length(text: &str) -> Option<usize> {
+    let digits = text
         .strip_prefix('<')?
         .strip_suffix('>')?
         .strip_suffix(CHARACTERS)?;
-    let length = length.parse().ok().filter(|length| *length <= LONGEST_TEXT)?;
-    Some("x".repeat(length))
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(usize::MAX))
+}
+
+/// The sum of all lengths that strings such as `<5000 characters>` give.
+fn characters(value: &Value) -> usize {
+    match value {
+        Value::String(text) => length(text).unwrap_or_default(),
+        Value::Array(values) => values.iter().map(characters).fold(0, usize::saturating_add),
+        Value::Object(fields) => fields.values().map(characters).fold(0, usize::saturating_add),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 fn labels(value: &Value) -> BTreeSet<&str> {

@@ -55,6 +55,10 @@ fn every_number_and_duration_has_a_limit() {
             "a pause in milliseconds up to 86400000",
         ),
         (
+            "- call: { procedure: x, input: ['<9000000 characters>', '<9000000 characters>'] }",
+            "together they have at most 16777216 characters",
+        ),
+        (
             "- start: { as: a, say: 'tools:1001:a' }",
             "`tools` needs a number of calls from 1 to 1000",
         ),
@@ -116,6 +120,22 @@ fn a_script_has_a_limited_number_of_steps_and_of_errors() {
     assert!(
         misspelt.contains("more than 20 parts of this script cannot be read: correct the ones above first"),
         "{misspelt}"
+    );
+}
+
+#[test]
+fn a_script_has_a_machine_for_each_client() {
+    let opens = |count: usize| {
+        (0..count)
+            .map(|number| format!("- open: {{ client: c{number} }}\n"))
+            .collect::<String>()
+    };
+    let script = |count| format!("{HEAD}{START}{}", opens(count));
+    assert!(Scenario::parse(&script(10), Path::new("x.yaml")).is_ok());
+    let found = errors(&script(11));
+    assert!(
+        found.contains("12 clients and 0 further sessions are too many: the maximum is 11 together"),
+        "{found}"
     );
 }
 
