@@ -92,6 +92,8 @@ impl<'a> Report<'a> {
     }
 
     pub fn add(&mut self, spot: Spot, message: impl fmt::Display) {
+        // A value that YAML makes up, such as one of a merged map, has no position.
+        let spot = if spot.line == 0 { Spot::START } else { spot };
         let line = (spot.line as usize)
             .checked_sub(1)
             .and_then(|index| self.lines.get(index));

@@ -24,6 +24,8 @@ use crate::text::{first_unprintable, listed};
 
 /// The largest number of steps, and of expectations, of a script.
 const MOST_ELEMENTS: usize = 5_000;
+/// The largest number of clients and further sessions together: each needs a machine, and a world has few.
+const MOST_MACHINES: usize = 11;
 
 /// Reports everything that does not fit together.
 pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
@@ -76,6 +78,20 @@ pub(crate) fn check(draft: &Draft, report: &mut Report<'_>) {
     }
     checker.steps(steps);
     checker.expectations(&draft.expect);
+    let further = checker
+        .sessions
+        .keys()
+        .filter(|name| **name != SessionName::default());
+    let (clients, further) = (checker.clients.len(), further.count());
+    if clients + further > MOST_MACHINES {
+        let spot = draft.present.get(STEPS).copied().unwrap_or_default();
+        checker.report.add(
+            spot,
+            format_args!(
+                "{clients} clients and {further} further sessions are too many: the maximum is {MOST_MACHINES} together"
+            ),
+        );
+    }
 }
 
 /// Reports a list with too many elements, at the first one above the limit.

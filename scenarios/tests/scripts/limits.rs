@@ -124,6 +124,22 @@ fn a_script_has_a_limited_number_of_steps_and_of_errors() {
 }
 
 #[test]
+fn a_script_has_a_machine_for_each_client() {
+    let opens = |count: usize| {
+        (0..count)
+            .map(|number| format!("- open: {{ client: c{number} }}\n"))
+            .collect::<String>()
+    };
+    let script = |count| format!("{HEAD}{START}{}", opens(count));
+    assert!(Scenario::parse(&script(10), Path::new("x.yaml")).is_ok());
+    let found = errors(&script(11));
+    assert!(
+        found.contains("12 clients and 0 further sessions are too many: the maximum is 11 together"),
+        "{found}"
+    );
+}
+
+#[test]
 fn a_long_line_is_shown_around_the_error_only() {
     let found = errors(&format!("{HEAD}{START}- wiat: {}\n", "x".repeat(100_000)));
     assert!(found.len() < 2_000, "{}", found.len());

@@ -6,7 +6,7 @@ use turnstile::report::Summary;
 use turnstile_scenarios::{printable, shortened};
 
 /// The number of characters of an error that are printed. An error may quote a file.
-const ERROR_LENGTH: usize = 20_000;
+const ERROR_LENGTH: usize = 1_000_000;
 
 /// The exit status of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
