@@ -293,6 +293,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_prompt_has_a_short_answer(
+            prompt in "[a-z ]{0,4}(__fake__:)?(slow|tools|echo|error|gate|idle|hang|[a-z]{0,4})(:[0-9a-z-]{0,11}){0,3}\\PC{0,8}",
+            tool_results in 0..3_usize,
+        ) {
+            if let Ok(steps) = Directive::parse(&prompt).and_then(|directive| {
+                directive.answer(tool_results).map_err(UnknownDirective)
+            }) {
+                let most = 2 * MOST_CHUNKS as usize + 2;
+                assert!(steps.take(most + 1).count() <= most, "{prompt}");
+            }
+        }
+    }
+
     #[test]
     fn a_slow_answer_pauses_between_its_chunks_only() {
         let chunk = |text: &str| Step::Text(text.to_owned());

@@ -23,6 +23,7 @@ mod determinism;
 #[cfg(unix)]
 mod doc_examples;
 mod failing_disk;
+mod fuzz;
 #[cfg(all(target_os = "linux", feature = "selftest"))]
 mod limits;
 #[cfg(feature = "selftest")]

@@ -6,10 +6,10 @@
 mod access;
 mod bodies;
 mod combinations;
-mod inputs;
+pub mod inputs;
 mod mechanical;
 mod sockets;
-mod sweep;
+pub mod sweep;
 
 use std::time::Duration;
 
