@@ -49,10 +49,8 @@ pub(crate) enum Element<T> {
 impl<T> Element<T> {
     /// Its position.
     pub fn spot(&self) -> Spot {
-        match self {
-            Self::Read(At { spot, .. }) => *spot,
-            Self::Unreadable(At { spot, .. }) => *spot,
-        }
+        let (Self::Read(At { spot, .. }) | Self::Unreadable(At { spot, .. })) = self;
+        *spot
     }
 }
 

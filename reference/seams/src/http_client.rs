@@ -143,7 +143,8 @@ pub async fn read_body(response: Response<Incoming>) -> Result<Bytes, HttpError>
     }
 }
 
-#[cfg(all(test, feature = "real"))]
+#[cfg(test)]
+#[cfg(feature = "real")]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -13,8 +13,10 @@ pub struct EndlessLoop;
 
 impl Interceptor for EndlessLoop {
     fn before(&self, _: &Session, input: &mut Input) -> Memory {
-        while matches!(input, Input::Admit(_) | Input::Initiate | Input::Prepare) {
-            hint::spin_loop();
+        if matches!(input, Input::Admit(_) | Input::Initiate | Input::Prepare) {
+            loop {
+                hint::spin_loop();
+            }
         }
         Memory::Stays
     }

@@ -71,7 +71,7 @@ fn violation(call: &Call, status: u16, body: &Value) -> Option<(RuleId, String)>
     let Some((_, of_code, number, rule)) = REFUSALS.into_iter().find(|(name, ..)| *name == code) else {
         return shape(format!("has the code {}", data["code"]));
     };
-    if !error["message"].as_str().is_some_and(|text| !text.is_empty()) {
+    if error["message"].as_str().is_none_or(str::is_empty) {
         return shape("has no message".to_owned());
     }
     if data["path"] != *call.procedure {

@@ -12,7 +12,7 @@ use super::mutation::Corpus;
 use crate::library::library;
 
 /// The longest report of a script's errors, in bytes.
-const LONGEST_REPORT: usize = 2 << 20;
+const LONGEST_REPORT: usize = 16 << 20;
 
 #[test]
 fn a_damaged_script_has_errors_that_can_be_shown() {

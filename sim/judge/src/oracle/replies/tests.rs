@@ -2,7 +2,6 @@ use serde_json::{Value, json};
 
 use crate::oracle::written::Writer;
 
-const NOTHING: [&str; 0] = [];
 const FOUND: [&str; 1] = ["replies-follow-from-the-log"];
 /// The time at which written traces begin, in Unix milliseconds.
 const EPOCH: u64 = 1_767_225_600_000;

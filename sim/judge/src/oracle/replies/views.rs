@@ -246,7 +246,7 @@ pub(super) fn sequence(replies: &[Reply]) -> Vec<Finding> {
             .faults
             .may_have_stopped_server(before.at, after.at);
         // The record of a server that stopped may be one that was never stored.
-        (!(is_right && is_later) && !was_stopped).then(|| {
+        (!(was_stopped || is_right && is_later)).then(|| {
             let text = format!(
                 "with the version {} and the timestamp {} after {} and {}",
                 after.data["version"],

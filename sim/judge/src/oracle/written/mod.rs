@@ -360,9 +360,7 @@ impl Writer {
             ..RunContext::default()
         };
         let mut findings = judge(&History::read_under(&self.trace, context));
-        let is_ignored = |rule: &str| {
-            JUDGES_OF_FORM.contains(&rule) || self.withheld.iter().any(|withheld| *withheld == rule)
-        };
+        let is_ignored = |rule: &str| JUDGES_OF_FORM.contains(&rule) || self.withheld.contains(&rule);
         findings.retain(|finding| !is_ignored(&finding.rule));
         findings
     }
