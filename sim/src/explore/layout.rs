@@ -191,7 +191,8 @@ impl<'a> Layout<'a> {
 
     fn query(&mut self, session: Index, which: Index) {
         let session = self.session(session);
-        self.push(Step::Call(calls(*which.get(&QUERIES), &session)));
+        let query: &&str = which.get(&QUERIES);
+        self.push(Step::Call(calls(query, &session)));
     }
 
     /// A request that the server must refuse, or that must change nothing.

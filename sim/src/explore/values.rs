@@ -122,7 +122,7 @@ impl ChosenId {
     pub(super) fn of(self, number: usize) -> MessageId {
         let (time, tail) = match self {
             Self::Descending => (LARGEST_TIME - number, "0"),
-            Self::OtherCase if number % 2 == 0 => (number / 2, "a"),
+            Self::OtherCase if number.is_multiple_of(2) => (number / 2, "a"),
             Self::OtherCase => (number / 2, "A"),
         };
         let id = format!("msg_{time:012x}{}", tail.repeat(TAIL));

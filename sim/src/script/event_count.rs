@@ -4,19 +4,22 @@ use serde_json::Value;
 use turnstile_events::observation::Observation;
 use turnstile_judge::trace::{Record, Trace, What};
 
+/// Whether the data of an event matches.
+pub(super) type DataMatcher = Box<dyn Fn(&Value) -> bool>;
+
 /// The events of a client's streams that have a name and match a pattern. Reads each record once.
 pub(super) struct EventCount {
     party: String,
     /// A stream event type or the name of a kilo event; any if absent.
     event: Option<String>,
     /// Whether the data of an event matches; any if absent.
-    matches: Option<Box<dyn Fn(&Value) -> bool>>,
+    matches: Option<DataMatcher>,
     read: usize,
     count: u32,
 }
 
 impl EventCount {
-    pub fn new(party: &str, event: Option<String>, matches: Option<Box<dyn Fn(&Value) -> bool>>) -> Self {
+    pub fn new(party: &str, event: Option<String>, matches: Option<DataMatcher>) -> Self {
         Self {
             party: party.to_owned(),
             event,
