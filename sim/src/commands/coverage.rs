@@ -46,7 +46,7 @@ pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
     };
     let bar = progress_bar(plays.count());
     let survey = Survey::of(plays.iter(), suite::all_cores(), |count| {
-        bar.set_position(count as u64)
+        bar.set_position(count as u64);
     });
     bar.finish_and_clear();
     interruption.begin_to_write();

@@ -101,6 +101,7 @@ fn listen(listening: &mpsc::Sender<io::Result<()>>) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "signals come in real time")]
 async fn handle(mut signals: Signals) {
     let status = signals.next().await as u8;
     STATUS.store(status, Ordering::Relaxed);

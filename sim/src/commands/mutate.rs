@@ -110,7 +110,7 @@ pub(crate) fn mutate(arguments: &MutateArguments) -> io::Result<Exit> {
     let plays = groups.iter().map(Vec::len).sum();
     let playing = progress(plays, "played against the unmodified server");
     let baseline = Baseline::take(&groups, jobs, Some(watch), |played| {
-        playing.set_position(played as u64)
+        playing.set_position(played as u64);
     });
     playing.finish_and_clear();
     let mut out = anstream::stdout();

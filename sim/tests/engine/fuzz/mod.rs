@@ -93,6 +93,10 @@ fn fuzz(name: &str, corpus: &Corpus, count: u32, check: impl Fn(&str) -> Result<
 struct Current(Arc<Mutex<Option<(Instant, String)>>>);
 
 impl Current {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it watches for inputs that never end in real time"
+    )]
     fn watch(name: &str) -> Self {
         let current = Self::default();
         let (watched, name) = (Arc::downgrade(&current.0), name.to_owned());
