@@ -212,6 +212,14 @@ impl Call {
         matches!(self.procedure.as_str(), "start" | "prepareSession")
     }
 
+    /// Whether it asks about a session and changes nothing (protocol §2).
+    pub fn is_query(&self) -> bool {
+        matches!(
+            self.procedure.as_str(),
+            "getSession" | "getSessionHealth" | "getLatestAssistantMessage"
+        )
+    }
+
     /// Whether it is a V2 procedure, whose reply has an execution (protocol §2).
     pub fn is_v2(&self) -> bool {
         matches!(

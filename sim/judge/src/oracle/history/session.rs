@@ -105,7 +105,9 @@ pub(super) fn kept(history: &History, id: &str) -> Vec<usize> {
 
 /// Whether a session was inactive, without a call or a kept event, for its whole lifetime.
 fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
-    let mut active_at: Vec<Duration> = calls.iter().map(|call| call.at).collect();
+    // A query changes nothing, so it may be no activity.
+    let acts = calls.iter().filter(|call| !call.is_query());
+    let mut active_at: Vec<Duration> = acts.map(|call| call.at).collect();
     active_at.extend(kept.iter().map(|event| event.at));
     active_at.push(run.end);
     active_at.sort_unstable();

@@ -120,6 +120,18 @@ enum Intent {
     Unknown,
 }
 
+/// Whether two requests have the same intent; `None` if one of them leaves a value to the session, and the wire does not
+/// show the session's.
+fn are_equal(one: &Values, other: &Values) -> Option<bool> {
+    let pairs = INTENT.iter().map(|name| (one.get(name), other.get(name)));
+    let is_comparable = |(one, other): &(Option<&Value>, Option<&Value>)| one.is_some() == other.is_some();
+    let mut compared = pairs.clone().filter(is_comparable);
+    if compared.any(|(one, other)| one != other) {
+        return Some(false);
+    }
+    pairs.clone().all(|pair| is_comparable(&pair)).then_some(true)
+}
+
 /// The other requests that may have admitted the message.
 fn others<'a>(reply: &Reply<'_, 'a>, message: &str) -> impl Iterator<Item = &'a super::Call> {
     let (own, session) = (reply.call, reply.session);
@@ -136,13 +148,12 @@ fn intent(reply: &Reply, message: &str) -> Intent {
     let Some(own) = requested(reply.call, creation) else {
         return Intent::Unknown;
     };
-    let is_same = |other: &Values| INTENT.iter().all(|name| own.get(name) == other.get(name));
     let mut same = 0;
     let mut different = 0;
     for call in others(reply, message) {
-        match requested(call, creation) {
-            Some(other) if is_same(&other) => same += 1,
-            Some(_) => different += 1,
+        match requested(call, creation).and_then(|other| are_equal(&own, &other)) {
+            Some(true) => same += 1,
+            Some(false) => different += 1,
             None => return Intent::Unknown,
         }
     }
