@@ -172,6 +172,10 @@ impl Client {
         // Release the snapshot: redb cannot reuse pages that an open read transaction sees, and clients stay for
         // long.
         drop(replay);
+        // The session was deleted during the replay (R2.91), or the client fell behind (R9.25).
+        if live.is_closed() {
+            return Err(Disconnected);
+        }
         let now = self.app.now();
         self.send(&synthetic(now, name::CONNECTED, connected(cloud_status)))
             .await?;

@@ -70,8 +70,11 @@ fn early(session: &SessionHistory, run: &Run) -> Option<Finding> {
             let closed_at = socket.closed_at.unwrap_or(Duration::MAX);
             (from..=ping).contains(&socket.opened_at) || (from..=ping).contains(&closed_at)
         });
+        // What a fault held up on a connection may arrive long after the fault, and holds up what follows it.
+        let opened_at = run.sockets().iter().map(|socket| socket.opened_at).min();
         let faults = &session.run.faults;
         let is_disturbed = faults.may_have_disrupted(run.host(), from, ping)
+            || opened_at.is_some_and(|opened_at| faults.may_have_held_up(run.host(), opened_at, ping))
             || faults.may_have_stopped_server(from, ping)
             || run.lost_openings().any(|at| (from..=ping).contains(&at));
         if is_replaced || is_disturbed {
