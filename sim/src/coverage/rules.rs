@@ -197,6 +197,7 @@ const OF_SERVER: &[(ServerMark, &[RuleId])] = &[
 
 const OF_FAKES: &[(FakeEvent, &[RuleId])] = &[
     (FakeEvent::CatalogueRequested, &ids(["R11.1"])),
+    (FakeEvent::GivenReply, &ids(["R11.28"])),
     (FakeEvent::Echo, &ids(["R11.4"])),
     (FakeEvent::Slow, &ids(["R11.5"])),
     (FakeEvent::Idle, &ids(["R11.6"])),

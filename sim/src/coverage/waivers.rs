@@ -44,10 +44,6 @@ const WAIVERS: &[(Mark, &str)] = &[
         "a script's client always sends an event id, 0 at first; covered by sim/tests/engine/bad_input/sockets.rs, which sends \
          none",
     ),
-    (
-        Mark::of_server(ServerMark::StreamRounds),
-        "needs a mebibyte of stored events; covered by reference/tests/session/store.rs, with smaller rounds",
-    ),
     (Mark::of_server(ServerMark::StreamNoUpgrade), SOCKETS),
     (Mark::of_server(ServerMark::StreamBadParameter), SOCKETS),
     (

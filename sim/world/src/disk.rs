@@ -15,7 +15,7 @@ use turmoil_fs::Fs;
 use turmoil_fs::shim::std::fs::{File, OpenOptions, create_dir_all, sync_dir};
 use turnstile_fault::{DiskBehaviour, DiskOperation};
 
-use super::power::{Death, Trigger};
+use super::death::{Death, Trigger};
 
 /// Kinds of operations that faults distinguish.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -183,8 +183,8 @@ impl Disk {
         armed.crash = None;
         let trigger = armed.trigger.clone();
         drop(armed);
-        if let Some(trigger) = trigger {
-            trigger.pull(death, self);
+        if trigger.is_some_and(|trigger| trigger.pull(death)) {
+            self.disconnect();
         }
     }
 

@@ -12,18 +12,15 @@ use turmoil_net::{
     EnterGuard, HostId, KernelConfig, Net, NetstatState, Packet, TcpFlags, TcpSegment, Transport,
 };
 
+use super::death::Death;
 use super::links::Direction;
 use super::network::{Departure, RECEIVE_BUFFER};
-use super::power::Death;
-use super::stalls::Stalls;
+use super::stalls::{Connection, Stalls};
 use super::streams::Streams;
 
 /// Most hosts of a world. All stacks are created in advance, because the socket layer accepts no further ones
 /// once it runs.
 pub(super) const ROOM_FOR_HOSTS: usize = 16;
-
-/// A connection from the view of one host: its own end first, then its peer's.
-pub(super) type Connection = (SocketAddr, SocketAddr);
 
 /// All socket stacks of a world, and the links between them.
 pub(super) struct Fabric {

@@ -8,11 +8,11 @@ use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_fault::{ConnectionEnd, Fault, Link, LinkEffect, Place};
 
 use super::World;
+use super::death::Death;
 use super::error::WorldError;
 use super::fabric::address;
 use super::links::Direction;
 use super::panics;
-use super::power::Death;
 
 impl World {
     /// Applies a fault.

@@ -10,10 +10,11 @@ use tokio::runtime::{Builder, RngSeed, Runtime, RuntimeMetrics, UnhandledPanic};
 use tokio::task::JoinHandle;
 use turnstile_seams::{BoxFuture, Randomness, Seams};
 
+use super::death::{Death, Rest};
 use super::disk::Disk;
 use super::network::{HostNetwork, Sockets};
 use super::panics;
-use super::power::{Death, PowerSwitch, Rest};
+use super::power::PowerSwitch;
 use super::streams::Streams;
 use super::timers::Timeline;
 

@@ -36,6 +36,7 @@
 mod activity;
 mod any;
 mod condition;
+mod death;
 mod disk;
 mod error;
 mod fabric;
@@ -73,10 +74,10 @@ use jiff::Timestamp;
 use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_seams::{BoxFuture, Clock as _};
 
+use death::Death;
 use fabric::{Fabric, ROOM_FOR_HOSTS, address};
 use host::{Boot, HostStop, Run, StartContext};
 use network::{Directory, Sockets};
-use power::Death;
 use timers::Timeline;
 
 thread_local! {

@@ -3,10 +3,12 @@
 //! What a packet says is not the subject of this file; the fabric names the connection of each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use turmoil_net::Packet;
 
-use super::fabric::Connection;
+/// A connection from the view of one host: its own end first, then its peer's.
+pub(super) type Connection = (SocketAddr, SocketAddr);
 
 /// Sender and receiver.
 type Pair = (usize, usize);

@@ -44,10 +44,11 @@ use self::links::{LATENCY, send_on};
 use self::network::{Fate, HostNetwork, HostState, SEGMENTS, Shared, SharedNetwork};
 use super::any::{AnyWorld, BootFunction, Listener, ScheduledAction};
 use super::condition::Condition;
+use super::death::Death;
 use super::disk::Disk;
 use super::error::WorldError;
 use super::host::Machine;
-use super::power::{Death, PowerSwitch};
+use super::power::PowerSwitch;
 use super::streams::Streams;
 use super::{Stopped, panics};
 

@@ -20,8 +20,9 @@ use turnstile_seams::{BoxFuture, ByteStream, Clock as _, ClockExt as _, Listener
 use super::clock::TickClock;
 use super::links::Links;
 use crate::condition::Blockade;
+use crate::death::Death;
 use crate::network::{RECEIVE_BUFFER, split};
-use crate::power::{Death, PowerSwitch};
+use crate::power::PowerSwitch;
 
 /// Most unread writes that turmoil holds for a connection.
 pub(super) const SEGMENTS: usize = 64;

@@ -10,12 +10,13 @@ use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::wire::{self, Fence};
+use super::wrapper::{ingest_host, wrapper_answer};
 use super::{
     Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening, Ping,
     Preparation, ProtocolError, SeenEvent, SnapshotRequest, Stop, Stream, StreamEvent, StreamStart,
-    UnreadableFrame, WrapperAnswer, WrapperFrame,
+    UnreadableFrame, WrapperFrame,
 };
-use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
+use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER};
 use crate::trace::{Trace, What};
 
 /// The fields of the envelope of every event.
@@ -459,21 +460,6 @@ impl<'a> Reader<'a> {
         }
         last_versions.into_values().collect()
     }
-}
-
-fn wrapper_answer(at: Duration, status: u16, body: &Value) -> WrapperAnswer {
-    WrapperAnswer {
-        at,
-        status,
-        body: body.clone(),
-    }
-}
-
-/// The host that a party opens its ingest sockets from. Ingest sockets of a script have their own party names and are
-/// opened on the wrapper's host.
-fn ingest_host(party: &str) -> String {
-    let is_of_script = party.contains(':');
-    if is_of_script { WRAPPER } else { party }.to_owned()
 }
 
 /// Whether a stream from the beginning contains all kept events of its session.

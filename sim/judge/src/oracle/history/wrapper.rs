@@ -7,6 +7,7 @@ use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 
 use super::Fence;
+use crate::parties::WRAPPER;
 
 /// A binding that the wrapper received, with `/session/ready` or with a turn.
 #[derive(Debug)]
@@ -215,4 +216,20 @@ pub struct ProtocolError {
     pub at: Duration,
     /// Its socket, as an index into [`History::ingests`](super::History::ingests).
     pub ingest: usize,
+}
+
+/// An answer of a wrapper to a request.
+pub(super) fn wrapper_answer(at: Duration, status: u16, body: &Value) -> WrapperAnswer {
+    WrapperAnswer {
+        at,
+        status,
+        body: body.clone(),
+    }
+}
+
+/// The host that a party opens its ingest sockets from. Ingest sockets of a script have their own party names and are
+/// opened on the wrapper's host.
+pub(super) fn ingest_host(party: &str) -> String {
+    let is_of_script = party.contains(':');
+    if is_of_script { WRAPPER } else { party }.to_owned()
 }

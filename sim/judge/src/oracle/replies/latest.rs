@@ -19,6 +19,14 @@ pub(super) fn check(reply: &Reply) -> Vec<Finding> {
     }
     let message = &reply.data["message"];
     let rows = rows(reply);
+    // Whether a message that changed its role still is an assistant's is nowhere stated.
+    let changed_role = |versions: &Vec<&StreamEvent>| {
+        let is_of_assistant = |version: &&&StreamEvent| is_of_assistant(version);
+        (1..versions.len()).contains(&versions.iter().filter(is_of_assistant).count())
+    };
+    if all_versions(reply).values().any(changed_role) {
+        return Vec::new();
+    }
     let finding = |violated, text: &str| vec![reply.finding(violated, None, text)];
     // The last row that certainly existed, and all that may have come before the reply.
     let certain = rows
@@ -95,9 +103,16 @@ fn is_watched(reply: &Reply) -> bool {
 
 /// The versions of the rows of assistant messages, by row, in order of time.
 fn rows<'a>(reply: &Reply<'_, 'a>) -> BTreeMap<u64, Vec<&'a StreamEvent>> {
-    versions(reply, |event| {
-        info(event).is_some_and(|info| info["role"] == "assistant")
-    })
+    versions(reply, is_of_assistant)
+}
+
+/// The versions of the rows of all messages, by row, in order of time.
+fn all_versions<'a>(reply: &Reply<'_, 'a>) -> BTreeMap<u64, Vec<&'a StreamEvent>> {
+    versions(reply, |event| info(event).is_some())
+}
+
+fn is_of_assistant(event: &StreamEvent) -> bool {
+    info(event).is_some_and(|info| info["role"] == "assistant")
 }
 
 /// The versions of kept rows that satisfy a condition, by row, in order of time.

@@ -60,7 +60,9 @@ pub(super) fn missing(reply: &Reply) -> Option<Finding> {
         let created_at = call.success().map(|(at, _)| at);
         created_at.is_some_and(|at| at < reply.call.at)
     });
-    let is_missing = reply.status == 404 && was_created && !reply.session.is_removed;
+    // An unknown procedure is refused with the same status.
+    let is_known = REFUSING.contains(&reply.call.procedure.as_str());
+    let is_missing = reply.status == 404 && is_known && was_created && !reply.session.is_removed;
     is_missing.then(|| reply.finding(&ids(["R2.31", "R2.92"]), None, "although the session exists"))
 }
 
