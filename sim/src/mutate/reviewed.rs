@@ -12,10 +12,6 @@ const REVIEWED: &[(&str, &str)] = &[
         "an answer within the time-out counts (R2.98), and no rule says how soon the question is asked",
     ),
     (
-        "delay:request:wrapper/job/abort",
-        "an abort is sent without waiting for its answer, and no rule says how soon it arrives",
-    ),
-    (
         "*:profile:commit_retry_delay:value",
         "the delay applies only while the store fails, and a failing store excuses lateness",
     ),
