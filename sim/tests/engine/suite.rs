@@ -4,8 +4,8 @@ use crate::library::library;
 use crate::suite_plays::{self, FIRST, SECOND};
 
 #[test]
-fn every_script_passes_on_five_seeds() {
-    let others = suite_plays::play(2..5);
+fn every_script_passes_on_three_seeds() {
+    let others = suite_plays::play(2..3);
     let mut failures = Vec::new();
     for played in FIRST.iter().chain(&*SECOND).chain(&others) {
         let name = format!("{} seed {}", played.id, played.seed);
