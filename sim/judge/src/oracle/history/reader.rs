@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
                 to,
                 path,
                 credentials,
-            } if is_server(to, path) => {
+            } if wire::is_server(to, path) => {
                 self.opened(at, (party, *socket), path, *credentials);
             }
             Observation::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
@@ -492,10 +492,4 @@ fn read_event(trace: &Trace, session: &Arc<str>, frame: &Value) -> Option<Stream
         at: trace.since_beginning(time).unwrap_or_default(),
         others,
     })
-}
-
-/// Whether a socket is for the server. A wrapper opens its ingest at the address that the server gave it, and a server
-/// under test may give one that the trace does not know.
-fn is_server(to: &str, path: &str) -> bool {
-    to == SERVER || wire::ingest_session(path).is_some()
 }

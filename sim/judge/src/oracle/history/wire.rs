@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::StreamStart;
+use crate::parties::SERVER;
 
 /// Parameters that restrict a stream to some events.
 const FILTERS: [&str; 4] = ["eventTypes", "executionIds", "startTime", "endTime"];
@@ -68,6 +69,12 @@ pub(super) fn ingest_session(path: &str) -> Option<&str> {
     let (user, session) = place.rsplit_once('/')?;
     let (sessions, _) = user.rsplit_once('/')?;
     sessions.ends_with("/sessions").then_some(session)
+}
+
+/// Whether a socket is for the server. A wrapper opens its ingest at the address that the server gave it, and a server
+/// under test may give one that the trace does not know.
+pub(super) fn is_server(to: &str, path: &str) -> bool {
+    to == SERVER || ingest_session(path).is_some()
 }
 
 /// The session in the path of a stream.

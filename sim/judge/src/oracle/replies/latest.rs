@@ -67,7 +67,11 @@ pub(super) fn check(reply: &Reply) -> Vec<Finding> {
     };
     let mut same = possible.iter().filter(is_version);
     let reported_at = since_beginning(reply.session, &message["timestamp"]);
-    if !same.any(|version| Some(version.at) == reported_at) {
+    let time_error = reply.session.run.time_error();
+    let is_its_time = |version: &&StreamEvent| {
+        reported_at.is_some_and(|reported_at| reported_at.abs_diff(version.at) <= time_error)
+    };
+    if !same.any(|version| is_its_time(version)) {
         let text = format!("with the timestamp {} of another version", message["timestamp"]);
         return finding(&ids(["R2.126"]), &text);
     }
