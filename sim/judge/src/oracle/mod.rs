@@ -318,8 +318,8 @@ mod tests {
         let tolerance = Duration::from_millis(150);
         for (in_real_time, excess, severity) in [
             (true, 1, Severity::Warning),
-            (true, 600, Severity::Warning),
-            (true, 601, Severity::Violation),
+            (true, 1800, Severity::Warning),
+            (true, 1801, Severity::Violation),
             (false, 1, Severity::Violation),
         ] {
             let mut run = History::default();

@@ -43,7 +43,7 @@ use crate::trace::Trace;
 const MAX_TRANSIT: Duration = Duration::from_millis(50);
 
 /// An upper bound that is missed in real time by at most this many times the timing tolerance is a warning.
-const WARNED_TOLERANCES: u32 = 4;
+const WARNED_TOLERANCES: u32 = 12;
 
 /// How far a reported time may lie before the time of the report: servers report whole milliseconds.
 const REPORTED_TIME_ERROR: Duration = Duration::from_millis(1);
