@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::history::{
-    CONNECTED, ProtocolError, SeenEvent, SessionHistory, Stream, StreamEvent, WrapperFrame,
+    CONNECTED, ProtocolError, SeenEvent, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved,
 };
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::{RuleId, ids};
@@ -25,8 +25,6 @@ pub(super) const ORACLE: Oracle = Oracle {
     check: Check::Sessions(check),
 };
 
-/// Prefix of the names that belong to the server, beside `connected`.
-const RESERVED: &str = "cloud.";
 /// The types of a cloud status (protocol §9).
 const STATUSES: [&str; 4] = ["preparing", "ready", "finalizing", "error"];
 /// The time in which the server answers a frame on a connection that is not disturbed.
@@ -156,10 +154,6 @@ fn status_without_cause(
         stream.party, cause.status, cause.needs
     );
     Some(ORACLE.finding(&[cause.rule], seen.seen_at, None, text))
-}
-
-fn is_reserved(name: &str) -> bool {
-    name == CONNECTED || name.starts_with(RESERVED)
 }
 
 /// Whether a frame with a name of the server certainly reached it and was not answered, although its socket stayed open.

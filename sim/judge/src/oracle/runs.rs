@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::history::{Fence, Ingest, SessionHistory, WrapperFrame, kilo};
+use super::history::{Fence, Ingest, SessionHistory, WrapperFrame, is_reserved, kilo};
 
 /// One run.
 pub(super) struct Run<'s, 'a> {
@@ -99,9 +99,4 @@ pub(super) fn is_meaningful(frame: &WrapperFrame) -> bool {
     let is_sign_of_life = matches!(frame.name.as_str(), "pong" | "heartbeat" | "wrapper_resumed");
     let is_idle = matches!(kilo(&frame.name, &frame.data), Some(("session.idle", _)));
     !is_sign_of_life && !is_idle && !is_reserved(&frame.name)
-}
-
-/// Whether a name belongs to the server, so that a frame with it counts for nothing (R5.83).
-fn is_reserved(name: &str) -> bool {
-    name == "connected" || name.starts_with("cloud.")
 }

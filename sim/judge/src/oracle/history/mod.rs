@@ -34,7 +34,7 @@ pub use self::session::SessionHistory;
 pub use self::wire::Fence;
 pub use self::wrapper::{
     Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError,
-    SnapshotRequest, Stop, WrapperAnswer, WrapperFrame,
+    SnapshotRequest, Stop, WrapperAnswer, WrapperFrame, is_reserved,
 };
 use crate::parties::{RECEIVER_AUTHORITY, Secrets};
 use crate::trace::Trace;

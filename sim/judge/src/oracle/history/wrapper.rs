@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 
-use super::Fence;
+use super::{CONNECTED, Fence};
 use crate::parties::WRAPPER;
 
 /// A binding that the wrapper received, with `/session/ready` or with a turn.
@@ -216,6 +216,11 @@ pub struct ProtocolError {
     pub at: Duration,
     /// Its socket, as an index into [`History::ingests`](super::History::ingests).
     pub ingest: usize,
+}
+
+/// Whether a name belongs to the server: a frame of a wrapper with it counts for nothing and is not relayed (R5.83).
+pub fn is_reserved(name: &str) -> bool {
+    name == CONNECTED || name.starts_with("cloud.")
 }
 
 /// An answer of a wrapper to a request.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::spoken::{Sent, Socket, Spoken};
-use super::history::{CONNECTED, SeenEvent, SessionHistory, Stream, StreamEvent};
+use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, is_reserved};
 use super::replay::is_connected;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -33,7 +33,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 /// The event that shows the commands of the wrapper. The first one on a stream is the server's.
 const CATALOGUE: &str = "commands.available";
 /// Events that the server sends itself, also without a frame of a wrapper.
-const OF_SERVER: [&str; 3] = [CONNECTED, "preparing", "wrapper_disconnected"];
+const OF_SERVER: [&str; 2] = ["preparing", "wrapper_disconnected"];
 /// Events that the server sends itself for executions (R10.31, R10.32).
 const OF_EXECUTIONS: [&str; 2] = ["error", "interrupted"];
 /// The time in which the server closes a connection after a frame under a fence that is not current.
@@ -198,9 +198,7 @@ fn certainly_relayed(session: &SessionHistory, socket: &Socket, sent_at: Duratio
 /// Whether the server itself may have sent an event.
 fn is_of_server(event: &StreamEvent) -> bool {
     let name = event.name.as_str();
-    OF_SERVER.contains(&name)
-        || name.starts_with("cloud.")
-        || event.is_of_execution() && OF_EXECUTIONS.contains(&name)
+    is_reserved(name) || OF_SERVER.contains(&name) || event.is_of_execution() && OF_EXECUTIONS.contains(&name)
 }
 
 /// The name of an event for a finding: that of kilo's event, if it has one.

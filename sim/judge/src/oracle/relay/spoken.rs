@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::oracle::history::{CONNECTED, SessionHistory, WrapperFrame, kilo};
+use crate::oracle::history::{SessionHistory, WrapperFrame, is_reserved, kilo};
 
 /// Frames with deeper data may be refused (R1.14), so they are not required.
 const SAFE_DEPTH: usize = 100;
@@ -52,29 +52,34 @@ impl<'a> Spoken<'a> {
         let mut spoken = Self::default();
         for (place, ingest) in run.ingests.iter().enumerate() {
             if *ingest.session == *session.id {
-                let frames = run.wrapper_frames.iter().filter(|frame| frame.ingest == place);
-                let frames = spoken.count(frames);
-                spoken.sockets.push(Socket {
-                    host: &ingest.host,
-                    opened_at: ingest.opened_at,
-                    closed_at: ingest.closed_at,
-                    frames,
-                });
+                let span = (ingest.opened_at, ingest.closed_at);
+                spoken.hear(&ingest.host, span, place, &run.wrapper_frames);
             }
         }
         for (place, ingest) in run.imported_ingests.iter().enumerate() {
             if *ingest.session == *session.id {
-                let frames = run.imported_frames.iter().filter(|frame| frame.ingest == place);
-                let frames = spoken.count(frames);
-                spoken.sockets.push(Socket {
-                    host: &ingest.host,
-                    opened_at: ingest.opened_at,
-                    closed_at: ingest.closed_at,
-                    frames,
-                });
+                let span = (ingest.opened_at, ingest.closed_at);
+                spoken.hear(&ingest.host, span, place, &run.imported_frames);
             }
         }
         spoken
+    }
+
+    /// Adds the connection with the index `place`, which was open for `span`, and its frames among `frames`.
+    fn hear(
+        &mut self,
+        host: &'a str,
+        (opened_at, closed_at): (Duration, Option<Duration>),
+        place: usize,
+        frames: &'a [WrapperFrame],
+    ) {
+        let frames = self.count(frames.iter().filter(|frame| frame.ingest == place));
+        self.sockets.push(Socket {
+            host,
+            opened_at,
+            closed_at,
+            frames,
+        });
     }
 
     fn count(&mut self, frames: impl Iterator<Item = &'a WrapperFrame>) -> Vec<Sent<'a>> {
@@ -131,8 +136,7 @@ impl Sent<'_> {
 
 /// Whether a frame is valid and has no name of the server (R5.83).
 fn is_relayable(frame: &WrapperFrame) -> bool {
-    let is_reserved = frame.name == CONNECTED || frame.name.starts_with("cloud.");
-    !is_reserved && is_flat(&frame.data, SAFE_DEPTH)
+    !is_reserved(&frame.name) && is_flat(&frame.data, SAFE_DEPTH)
 }
 
 /// Whether a value has at most that number of levels.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::fences::Fences;
 use super::frames::RunEnd;
-use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, kilo};
+use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved, kilo};
 use super::interrupts;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -268,11 +268,8 @@ fn stale_events_on(
 /// Whether an event may be the server's own, or is one of an imported execution. `commands.available` is remembered for
 /// clients that connect later (R5.84).
 fn is_of_server(event: &StreamEvent) -> bool {
-    let is_shared = matches!(
-        event.name.as_str(),
-        "connected" | "preparing" | "commands.available"
-    );
-    is_shared || event.name.starts_with("cloud.") || event.is_of_execution()
+    let is_shared = matches!(event.name.as_str(), "preparing" | "commands.available");
+    is_shared || is_reserved(&event.name) || event.is_of_execution()
 }
 
 /// The content of an event without its time, for comparison.
