@@ -3,11 +3,12 @@
 use serde_json::json;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::model::message::{Message, Outcome, Reason, Source, State, Status};
+use turnstile_reference::session::Input;
 use turnstile_reference::session::events::{Event, ended};
 use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::kilo::KiloEvent;
-use turnstile_reference::session::{Effect, Input};
 
+use crate::change_events;
 use crate::core_row::{CoreRow, change_core};
 
 /// Leaves a deadline of an accepted message as it is when a frame arrives that should move or cancel it.
@@ -92,14 +93,7 @@ impl Interceptor for BlamesLoss {
                 event.data.clone_from(data);
             }
         };
-        for row in decided.commit.events.to_mut() {
-            blame(&mut row.event);
-        }
-        for effect in &mut decided.effects {
-            if let Effect::Broadcast(event) = effect {
-                blame(event);
-            }
-        }
+        change_events(decided, blame);
         Memory::IsReread
     }
 }

@@ -1,15 +1,19 @@
 //! Mutants of the form of what the server writes: fields of its events and replies that are missing or wrong
 //! (protocol §2, §9). The values that remain are right.
 
-use axum::body::{Body, to_bytes};
-use axum::extract::Request;
-use axum::http::header;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::Effect;
+
+use crate::replies::rewrite_answers;
+
+/// Removes a field of the object at a JSON pointer, if there is one.
+fn remove(value: &mut Value, within: &str, field: &str) {
+    if let Some(Value::Object(object)) = value.pointer_mut(within) {
+        object.remove(field);
+    }
+}
 
 /// Removes a field from the data of the server's own events as it sends them.
 pub struct OmitsField {
@@ -43,9 +47,7 @@ impl Interceptor for OmitsField {
             if event.stream_event_type != self.event {
                 continue;
             }
-            if let Some(Value::Object(object)) = event.data.pointer_mut(self.within) {
-                object.remove(self.field);
-            }
+            remove(&mut event.data, self.within, self.field);
         }
         Memory::Stays
     }
@@ -53,45 +55,12 @@ impl Interceptor for OmitsField {
 
 /// Acknowledges messages without the address of the stream; violates R2.56.
 pub fn omit_stream(hooks: &mut Hooks) {
-    rewrite_replies(hooks, |data| {
-        data.remove("streamUrl");
-    });
+    rewrite_answers(hooks, "", |answer| remove(answer, "/result/data", "streamUrl"));
 }
 
 /// Answers interrupts without a text; violates R2.121.
 pub fn omit_text_of_interrupt(hooks: &mut Hooks) {
-    rewrite_replies(hooks, |data| {
-        if data.contains_key("processesFound") {
-            data.remove("message");
-        }
+    rewrite_answers(hooks, "interruptSession", |answer| {
+        remove(answer, "/result/data", "message");
     });
-}
-
-/// Changes the data of every successful reply of a procedure.
-fn rewrite_replies(hooks: &mut Hooks, change: fn(&mut Map<String, Value>)) {
-    hooks.router = Box::new(move |router| {
-        router.layer(from_fn(move |request: Request, next: Next| async move {
-            let is_procedure = request.uri().path().starts_with("/trpc/");
-            let response = next.run(request).await;
-            match is_procedure {
-                true => rewritten(response, change).await,
-                false => response,
-            }
-        }))
-    });
-}
-
-async fn rewritten(response: Response, change: fn(&mut Map<String, Value>)) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return Response::from_parts(parts, Body::empty());
-    };
-    let Ok(mut reply) = serde_json::from_slice::<Value>(&body) else {
-        return Response::from_parts(parts, Body::from(body));
-    };
-    if let Some(Value::Object(data)) = reply.pointer_mut("/result/data") {
-        change(data);
-    }
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(reply.to_string()))
 }

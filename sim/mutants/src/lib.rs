@@ -30,10 +30,11 @@ mod wrapper;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use turnstile_fault::WrapperBehaviour;
-use turnstile_reference::host::interception::Interceptor;
+use turnstile_reference::host::interception::{Decided, Interceptor};
 use turnstile_reference::identity::SessionId;
 use turnstile_reference::server::{Config, Hooks};
-use turnstile_reference::session::Session;
+use turnstile_reference::session::events::Event;
+use turnstile_reference::session::{Effect, Session};
 
 use self::historic::{delivery, grace, settlement as settling};
 
@@ -154,6 +155,18 @@ impl Rule {
 /// The id of a session.
 fn id_of(session: &Session) -> &SessionId {
     &session.metadata().identity.session_id
+}
+
+/// Changes every event that a decision stores or sends to clients.
+fn change_events(decided: &mut Decided<'_>, mut change: impl FnMut(&mut Event)) {
+    for row in decided.commit.events.to_mut() {
+        change(&mut row.event);
+    }
+    for effect in &mut decided.effects {
+        if let Effect::Broadcast(event) = effect {
+            change(event);
+        }
+    }
 }
 
 /// Locks the state of a mutant, also after a panic in another thread.

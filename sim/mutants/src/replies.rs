@@ -17,8 +17,8 @@ use turnstile_reference::session::{Input, Reply};
 /// The longest answer that a mutant rewrites, in bytes.
 const LONGEST_ANSWER: usize = 4 << 20;
 
-/// Rewrites the JSON of the answers of a procedure.
-fn rewrite_answers(hooks: &mut Hooks, procedure: &'static str, rewrite: fn(&mut Value)) {
+/// Rewrites the JSON of the answers of a procedure, or of all procedures if it is empty.
+pub fn rewrite_answers(hooks: &mut Hooks, procedure: &'static str, rewrite: fn(&mut Value)) {
     hooks.router = Box::new(move |router| {
         router.layer(from_fn(move |request: Request, next: Next| async move {
             let path = request.uri().path().strip_prefix("/trpc/");
@@ -33,7 +33,8 @@ fn rewrite_answers(hooks: &mut Hooks, procedure: &'static str, rewrite: fn(&mut 
     });
 }
 
-async fn rewritten(answer: Response, rewrite: fn(&mut Value)) -> Response {
+/// An answer with its JSON rewritten. One that is not JSON stays as it is.
+pub async fn rewritten(answer: Response, rewrite: impl FnOnce(&mut Value)) -> Response {
     let (mut head, body) = answer.into_parts();
     let Ok(bytes) = to_bytes(body, LONGEST_ANSWER).await else {
         return Response::from_parts(head, Body::empty());

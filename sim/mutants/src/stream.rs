@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use http::{Uri, header};
+use http::Uri;
 use serde_json::{Value, json};
 use turnstile_reference::host::Subscription;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
@@ -17,6 +16,7 @@ use turnstile_reference::session::events::name;
 use turnstile_reference::session::{Session, Stored};
 
 use crate::lock;
+use crate::replies::rewritten;
 
 /// Omits messages that failed in the queue from the snapshot; violates R9.57.
 pub struct HidesFailed;
@@ -92,18 +92,14 @@ impl KnowsTargets {
     }
 
     async fn shown_in(&self, response: Response) -> Response {
-        let (mut parts, body) = response.into_parts();
-        let Ok(body) = to_bytes(body, usize::MAX).await else {
-            return Response::from_parts(parts, Body::empty());
-        };
-        let mut reply: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let targets = lock(&self.0);
-        let session = reply["result"]["data"]["sessionId"].as_str();
-        if let Some(target) = session.and_then(|session| targets.get(session)) {
-            reply["result"]["data"]["callbackTarget"] = target.clone();
-        }
-        parts.headers.remove(header::CONTENT_LENGTH);
-        Response::from_parts(parts, Body::from(reply.to_string()))
+        rewritten(response, |reply| {
+            let targets = lock(&self.0);
+            let session = reply["result"]["data"]["sessionId"].as_str();
+            if let Some(target) = session.and_then(|session| targets.get(session)) {
+                reply["result"]["data"]["callbackTarget"] = target.clone();
+            }
+        })
+        .await
     }
 }
 

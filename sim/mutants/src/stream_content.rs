@@ -10,7 +10,7 @@ use turnstile_reference::session::events::Event;
 use turnstile_reference::session::{Effect, Input};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::{id_of, lock};
+use crate::{change_events, id_of, lock};
 
 /// The name of kilo's event in an event, if it has one.
 fn kilo_name(event: &Event) -> Option<&str> {
@@ -133,16 +133,11 @@ impl Interceptor for KeepsEveryVersion {
             return Memory::Stays;
         }
         let id = decided.session.last_event() + 1;
-        for row in decided.commit.events.to_mut() {
-            if is_later(&row.event) {
-                row.event.id = id;
-            }
-        }
-        for event in decided.effects.iter_mut().filter_map(broadcast) {
+        change_events(decided, |event| {
             if is_later(event) {
                 event.id = id;
             }
-        }
+        });
         change_core(decided, |core: &mut CoreRow| core.0["lastEvent"] = id.into());
         Memory::IsReread
     }

@@ -7,11 +7,10 @@ use serde_json::json;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::SessionId;
 use turnstile_reference::model::message::{Message, Outcome, Reason, State};
-use turnstile_reference::session::events::Event;
-use turnstile_reference::session::{Effect, Input, Reply};
+use turnstile_reference::session::{Input, Reply};
 
 use crate::core_row::{CoreRow, change_core};
-use crate::{id_of, lock};
+use crate::{change_events, id_of, lock};
 
 /// The deadlines of a run, which all stand in the core of its session.
 const OF_A_RUN: [&str; 5] = ["grace", "ping", "pong", "noOutput", "reconciliation"];
@@ -67,19 +66,11 @@ fn blame_wrapper(decided: &mut Decided<'_>) -> Memory {
             row.to_mut().state = State::Terminal(outcome);
         }
     }
-    let blame = |event: &mut Event| {
+    change_events(decided, |event| {
         if event.data["reason"] == json!(Reason::WrapperDisconnected) {
             event.data["reason"] = json!(Reason::WrapperFailure);
         }
-    };
-    for row in decided.commit.events.to_mut() {
-        blame(&mut row.event);
-    }
-    for effect in &mut decided.effects {
-        if let Effect::Broadcast(event) = effect {
-            blame(event);
-        }
-    }
+    });
     Memory::IsReread
 }
 
