@@ -118,6 +118,14 @@ impl Disk {
         })
     }
 
+    /// Applies a fault: to all operations from now on, or to one of them.
+    pub(super) fn apply(&self, behaviour: DiskBehaviour, at: Option<DiskOperation>) {
+        match at {
+            Some(operation) => self.fail_at(operation),
+            None => self.behave(behaviour),
+        }
+    }
+
     /// Makes one operation fail, counted from now on.
     pub fn fail_at(&self, operation: DiskOperation) {
         self.armed().failure = Some(Countdown::to(operation));

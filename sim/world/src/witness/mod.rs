@@ -388,10 +388,7 @@ impl AnyWorld for WitnessWorld {
             }
             Fault::Disk { host, is, at } => {
                 let index = self.find(host)?;
-                match at {
-                    Some(operation) => self.hosts[index].disk.fail_at(*operation),
-                    None => self.hosts[index].disk.behave(*is),
-                }
+                self.hosts[index].disk.apply(*is, *at);
                 WorldEvent::of(fault)
             }
             Fault::Host {
