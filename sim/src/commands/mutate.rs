@@ -10,6 +10,8 @@ use turnstile::explore;
 #[cfg(feature = "selftest")]
 use turnstile::mutate::{self, Baseline, Settings, Summary, Trial};
 #[cfg(feature = "selftest")]
+use turnstile::report::write_unclean;
+#[cfg(feature = "selftest")]
 use turnstile::script::Options;
 #[cfg(feature = "selftest")]
 use turnstile::suite::Play;
@@ -114,7 +116,7 @@ pub(crate) fn mutate(arguments: &MutateArguments) -> io::Result<Exit> {
     });
     playing.finish_and_clear();
     let mut out = anstream::stdout();
-    mutate::write_unclean(&mut out, baseline.unclean())?;
+    write_unclean(&mut out, baseline.unclean())?;
     let is_wanted = |name: String| arguments.only.as_ref().is_none_or(|part| name.contains(part));
     let possible: Vec<_> = baseline
         .possible()

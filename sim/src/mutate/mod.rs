@@ -23,5 +23,5 @@ pub use self::baseline::Baseline;
 pub use self::drawing::draw;
 pub use self::json::{Settings, write_json};
 pub use self::summary::{Summary, stale_reviews};
-pub use self::terminal::{write_survivors, write_table, write_unclean};
+pub use self::terminal::{write_survivors, write_table};
 pub use self::trial::{Class, Notice, Trial, try_all};

@@ -7,34 +7,9 @@ use turnstile_scenarios::{printable, shortened};
 use super::summary::{Counts, Summary};
 use super::trial::{Class, Trial};
 use crate::report::style::{BAD, GOOD, QUIET};
-use crate::report::{Event, Reporter as _, TerminalReporter, replay_of_play};
-use crate::suite::Played;
 
 /// The maximum length of a finding's text, in characters.
 const LONGEST: usize = 160;
-/// The number of trace lines shown for a failure of the unmodified server.
-const TRACE_LINES: usize = 12;
-
-/// Writes the plays in which the unmodified server failed.
-///
-/// # Errors
-///
-/// If the writer fails.
-pub fn write_unclean(mut out: impl Write, unclean: &[Played]) -> io::Result<()> {
-    if unclean.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "{BAD}the unmodified server failed{BAD:#} in these scenarios; they are not played against mutants"
-    )?;
-    let mut reporter = TerminalReporter::new(&mut out, TRACE_LINES);
-    for played in unclean {
-        let replay = &replay_of_play(&played.play);
-        reporter.report(&Event::Played { played, replay })?;
-    }
-    writeln!(out)
-}
 
 /// Writes the counts by place and operation.
 ///

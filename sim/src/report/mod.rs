@@ -8,6 +8,7 @@
 //! | `event` | the events, and the traits of reporters |
 //! | `terminal`, `style`, `summary` | lines and counts on a terminal |
 //! | `junit`, `json` | all plays, for machines |
+//! | `unclean` | failures of the unmodified server, before a report about mutants |
 //! | `timeline` | one run as an interactive page |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
 //! | `picture` | the parts of a run that are drawn, independent of the format |
@@ -27,6 +28,7 @@ pub(crate) mod style;
 mod summary;
 mod terminal;
 pub mod timeline;
+mod unclean;
 
 pub use self::event::{Document, Event, Reporter};
 pub use self::finding::LabelledFinding;
@@ -37,6 +39,7 @@ pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_p
 pub use self::summary::Summary;
 pub use self::terminal::TerminalReporter;
 pub use self::timeline::TimelineReport;
+pub use self::unclean::write_unclean;
 use crate::suite::Play;
 use turnstile_scenarios::Surface;
 

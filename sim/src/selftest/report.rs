@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use super::{Notice, Search, Trial, is_oracle, name_of, oracle_of};
 use crate::report::style::{BAD, GOOD, QUIET, seconds};
-use crate::report::{Event, Reporter as _, TerminalReporter, replay_of_play};
+use crate::report::write_unclean;
 use crate::suite::Played;
 
 /// The maximum number of killing scenarios that are named for each mutant.
 const NAMED: usize = 3;
-/// The number of trace lines shown for a failure of the unmodified server.
-const TRACE_LINES: usize = 12;
 
 /// Counts of mutants and failures.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,23 +31,13 @@ pub struct Summary {
 ///
 /// If the writer fails.
 pub fn write_clean(mut out: impl Write, unclean: &[Played], summary: &mut Summary) -> io::Result<()> {
-    if unclean.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "{BAD}the unmodified server failed{BAD:#} in these scenarios; they are not played against mutants"
-    )?;
-    let mut reporter = TerminalReporter::new(&mut out, TRACE_LINES);
     for played in unclean {
-        let replay = &replay_of_play(&played.play);
-        reporter.report(&Event::Played { played, replay })?;
         match played.verdict {
             Ok(_) => summary.unclean += 1,
             Err(_) => summary.failed += 1,
         }
     }
-    writeln!(out)
+    write_unclean(&mut out, unclean)
 }
 
 /// Writes and counts the results of the mutants.
