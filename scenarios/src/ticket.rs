@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ticket {
-    /// That of the session and its user.
+    /// The ticket of the session and its user.
     #[default]
     Own,
-    /// That of another user.
+    /// The ticket of another user.
     Stranger,
     /// The own one, which has expired.
     Expired,

@@ -1,7 +1,7 @@
-//! Finds out what became of a commit that failed.
+//! Finds out whether a failed commit was stored.
 //!
-//! A disk can report the failure of a sync after everything was written. Whoever then says that nothing was stored may be
-//! wrong: the rows are there when the database is opened again.
+//! A disk can report the failure of a sync after everything was written. Then the rows are there
+//! when the database is opened again, so a caller must not report that nothing was stored before it has looked.
 
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 

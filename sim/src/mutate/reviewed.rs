@@ -4,7 +4,7 @@
 
 use turnstile_mutants::generic::Rewrite;
 
-/// Names of mutants, in which `*` stands for any text, and the reason.
+/// Names of mutants, in which `*` matches any text, and the reason.
 const REVIEWED: &[(&str, &str)] = &[
     ("delay:reply:*", "no rule says how soon a request is answered"),
     (
@@ -24,7 +24,7 @@ pub(super) fn reason_for(rewrite: &Rewrite) -> Option<&'static str> {
     entry.map(|(_, reason)| *reason)
 }
 
-/// The names in the list, in which `*` stands for any text.
+/// The names in the list, in which `*` matches any text.
 pub(super) fn patterns() -> impl Iterator<Item = &'static str> {
     REVIEWED.iter().map(|(pattern, _)| *pattern)
 }

@@ -17,7 +17,7 @@ use turnstile_reference::session::{Session, Stored};
 use crate::core_row::CoreRow;
 use crate::{id_of, lock};
 
-/// Shows failures in the queue for ever, although a later message was accepted; violates R9.69.
+/// Shows failures in the queue without end, although a later message was accepted; violates R9.69.
 pub struct SnapshotKeepsSuperseded;
 
 impl Interceptor for SnapshotKeepsSuperseded {

@@ -29,7 +29,7 @@ const TOLERANCE: Duration = Duration::from_millis(50);
 pub(super) struct Names<'a> {
     /// Messages and executions, by label.
     pub messages: &'a BTreeMap<Label, String>,
-    /// The session without a name of its own.
+    /// The session that has no name.
     pub session: Option<&'a str>,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn check(
 struct Checker<'a> {
     trace: &'a Trace,
     history: &'a History,
-    /// Id of the session without a name of its own.
+    /// Id of the session that has no name.
     session: Option<&'a str>,
     /// Ids of messages and executions by label.
     ids: &'a BTreeMap<Label, String>,

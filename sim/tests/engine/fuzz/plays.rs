@@ -22,7 +22,7 @@ const WATCH: Watch = Watch {
     interruption: &NEVER,
 };
 
-/// Plays a script. The harness and the server must not panic or loop; whatever else happens is no concern here.
+/// Plays a script. The harness and the server must not panic or loop; no other result is judged here.
 fn play(scenario: &Scenario) -> Result<(), Wrong> {
     let options = Options {
         watch: Some(WATCH),
