@@ -15,8 +15,10 @@ fn every_mutant_is_detected_by_the_oracle_of_its_rule() {
     let trials: Vec<selftest::Trial> = Rule::ALL
         .into_iter()
         .flat_map(|rule| {
+            // The script of the mutant comes first, so that most mutants need no other.
             let own = selftest::script_of(rule);
-            let entries = library.entries().iter().filter(|entry| entry.id == own).collect();
+            let mut entries: Vec<_> = library.entries().iter().collect();
+            entries.sort_by_key(|entry| entry.id != own);
             let selftest = Selftest::new(entries, 0, suite::all_cores());
             selftest.try_rules(&[rule], selftest::Trial::is_caught_by_its_oracle, |_| {})
         })
