@@ -8,6 +8,7 @@
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
@@ -45,5 +46,6 @@ pub(crate) mod soak;
 pub(crate) mod stream;
 pub(crate) mod suggestions;
 pub(crate) mod sweep;
+mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;

@@ -57,7 +57,8 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Ok(entries) => entries,
         Err(exit) => return Ok(exit),
     };
-    if let Err(error) = arguments.reports.check() {
+    let checked = arguments.reports.check().and_then(|()| arguments.live.check());
+    if let Err(error) = checked {
         print_error(&error);
         return Ok(Exit::Usage);
     }

@@ -31,16 +31,43 @@ fn a_filter_without_a_match_is_a_usage_error() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let calls: [&[&str]; 5] = [
+    let calls: [&[&str]; 7] = [
         &["frobnicate", "x"],
         &["run", "--seed", "x"],
         &["replay"],
         // Options without an effect in this mode.
         &["run", "--live", "--seed", "1"],
         &["run", "--live", "--target", "http://127.0.0.1:9", "--jobs", "2"],
+        &["run", "--config", "target.toml"],
+        &["run", "--speed", "2"],
     ];
     for arguments in calls {
         assert_eq!(turnstile(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_error_in_the_file_of_a_target_has_its_place() {
+    let secrets = "[secrets]\napi = \"NOT_SET_FOR_THIS_TEST\"\n";
+    let with_secrets = format!("url = \"http://127.0.0.1:9\"\n{secrets}");
+    for (text, said) in [
+        ("urls = 1\n", "target.toml:1:1: unknown field `urls`"),
+        ("[secrets]\n", "the file has no `url`: add one, or set --target"),
+        ("url = \"127.0.0.1:9\"\n", "expected a URL without a path"),
+        (
+            "url = \"http://127.0.0.1:9\"\n",
+            "target.toml names no variable for `secrets.api`",
+        ),
+        (
+            &with_secrets,
+            "target.toml:3:7: the environment variable `NOT_SET_FOR_THIS_TEST` is not set",
+        ),
+    ] {
+        let file = script("target.toml", text);
+        let name = file.to_str().expect("a path of this test is UTF-8");
+        let output = turnstile(&["run", "--live", "--config", name]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(stderr(&output).contains(said), "{text}: {}", stderr(&output));
     }
 }
 
