@@ -6,6 +6,7 @@
 //! | `reader` | one pass over a trace |
 //! | `event` | events of streams |
 //! | `callback` | requests to the receiver |
+//! | `logs` | which stream is the log of a session |
 //! | `refused` | WebSockets that the server refused |
 //! | `session` | the part of a trace that concerns one session |
 //! | `wire` | addresses and queries, read from paths |
@@ -17,6 +18,7 @@
 mod callback;
 mod event;
 mod faults;
+mod logs;
 mod reader;
 mod refused;
 mod session;

@@ -9,11 +9,12 @@ use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
 use super::event::read_event;
+use super::logs;
 use super::wire::{self, Fence};
 use super::wrapper::{ingest_host, wrapper_answer};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, Door, History, ImportedIngest, Ingest, LogUnread, LostOpening,
-    Ping, Preparation, ProtocolError, RefusedSocket, SeenEvent, SnapshotRequest, Stop, Stream, StreamStart,
+    Binding, Call, CallbackRequest, Delivery, Door, History, ImportedIngest, Ingest, LostOpening, Ping,
+    Preparation, ProtocolError, RefusedSocket, SeenEvent, SnapshotRequest, Stop, Stream, StreamStart,
     UnreadableFrame, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER};
@@ -43,7 +44,8 @@ pub(super) fn read(trace: &Trace) -> History {
             What::Step { .. } => {}
         }
     }
-    reader.finish()
+    logs::note(&mut reader.history, reader.readings);
+    reader.history
 }
 
 struct Reader<'a> {
@@ -459,48 +461,4 @@ impl<'a> Reader<'a> {
             notes.roots.insert(root.to_owned());
         }
     }
-
-    fn finish(mut self) -> History {
-        for (session, reading) in std::mem::take(&mut self.readings) {
-            let log = reading
-                .filter(|place| is_whole(&self.history, &self.history.streams[*place]))
-                .map(|place| self.log(place));
-            let log = match (log, reading) {
-                (Some(log), _) => Some(Ok(log)),
-                (None, None) => Some(Err(LogUnread)),
-                (None, Some(place)) if self.history.streams[place].closed_at.is_none() => {
-                    Some(Err(LogUnread))
-                }
-                // It was a live stream of the observer, which another stream continued.
-                (None, Some(_)) => None,
-            };
-            if let Some(notes) = self.history.sessions.get_mut(&session) {
-                notes.log = log;
-            }
-        }
-        self.history
-    }
-
-    /// The last version of every kept event of a stream, in order of id.
-    fn log(&self, place: usize) -> Vec<usize> {
-        let mut last_versions = BTreeMap::new();
-        for place in &self.history.streams[place].events {
-            let id = self.history.seen[*place].event.id;
-            if id > 0 {
-                last_versions.insert(id, *place);
-            }
-        }
-        last_versions.into_values().collect()
-    }
-}
-
-/// Whether a stream from the beginning contains all kept events of its session.
-fn is_whole(history: &History, stream: &Stream) -> bool {
-    let has_replayed = history.shown(stream).any(|seen| seen.event.name == CONNECTED);
-    let is_later = |seen: &super::SeenEvent| {
-        stream.closed_at.is_some_and(|closed_at| seen.seen_at > closed_at)
-            && seen.event.id > 0
-            && seen.event.session == stream.session
-    };
-    has_replayed && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
 }
