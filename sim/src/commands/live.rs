@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use turnstile::live::{Live, Outcome};
 use turnstile::report::{Event, replay_in_real_time};
-use turnstile::script::{HarnessError, Options};
+use turnstile::script::Options;
 use turnstile::stage::{RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
@@ -22,6 +22,7 @@ use turnstile_scenarios::Entry;
 use turnstile_world::live::{LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
+use super::baseline::Expectations;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
@@ -60,6 +61,7 @@ pub(crate) struct LiveArguments {
 pub(crate) struct Reports<'a> {
     pub(crate) files: &'a ReportArguments,
     pub(crate) shown: &'a ShownArguments,
+    pub(crate) expectations: &'a Expectations,
 }
 
 impl LiveArguments {
@@ -185,41 +187,54 @@ pub(crate) fn run_live(
         }
     };
     let flags = arguments.flags(library);
-    let Reports { files, shown } = reports;
+    let Reports {
+        files,
+        shown,
+        expectations,
+    } = reports;
     let terminal = shown.terminal(anstream::stdout()).in_real_time(live.setup.speed);
     let files = files.files(entries.len(), false, shown.trace_lines);
-    let mut reporting = Reporting::start(entries.len(), terminal, files);
+    let mut reporting = Reporting::start(entries.len(), terminal, files, expectations.follow());
     let bar = reporting.bar();
     workers::in_order(
         entries.iter().take_while(|_| !interruption.is_asked_for()),
         jobs.unwrap_or_else(|| default_jobs(is_given)),
         |entry| {
-            let begun = now();
-            let outcome = live.play(&entry.scenario, seed(is_given));
-            (*entry, outcome, begun.elapsed())
+            let play = || played(&live, entry, seed(is_given));
+            let first = play()?;
+            // A scenario that was not skipped is not skipped when it is repeated.
+            let again = |_| play().ok();
+            Ok(expectations.judge(first, again))
         },
         |count| bar.set_position(count as u64),
-        |(entry, outcome, wall)| {
+        |outcome| {
             match outcome {
-                Outcome::Skipped(reason) => reporting.report(&Event::Skipped {
+                Err((entry, reason)) => reporting.report(&Event::Skipped {
                     entry,
                     reason: &reason,
                 }),
-                Outcome::Played(Err(HarnessError::Interrupted)) => {}
-                Outcome::Played(verdict) => {
-                    let options = Options::default();
-                    let play = Play { entry, options };
-                    let played = Played { play, verdict, wall };
-                    reporting.report(&Event::Played {
-                        played: &played,
-                        replay: &replay_in_real_time(&entry.id, &flags),
-                    });
-                }
+                Ok(played) if played.was_interrupted() => {}
+                Ok(played) => reporting.report(&Event::Played {
+                    played: &played,
+                    replay: &replay_in_real_time(&played.play.entry.id, &flags),
+                }),
             }
             ControlFlow::Continue(())
         },
     );
     reporting.finish(interruption)
+}
+
+/// Plays a scenario, or says why it is skipped.
+fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, (&'a Entry, String)> {
+    let begun = now();
+    match live.play(&entry.scenario, seed) {
+        Outcome::Skipped(reason) => Err((entry, reason)),
+        Outcome::Played(verdict) => {
+            let options = Options::default();
+            Ok(Played::new(Play { entry, options }, verdict, begun.elapsed()))
+        }
+    }
 }
 
 /// The default number of parallel plays.

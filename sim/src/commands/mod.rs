@@ -8,6 +8,7 @@
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
@@ -15,6 +16,7 @@
 //! The content and layout of reports belong to the library: `report`, and the modules named like the commands.
 
 mod arguments;
+mod baseline;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod coverage;

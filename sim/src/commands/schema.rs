@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::{Args, ValueEnum};
+use turnstile::baseline;
 use turnstile::live::target;
 
 use super::exit::Exit;
@@ -21,6 +22,8 @@ enum Kind {
     Script,
     /// Descriptions of a server under test, for `run --live --config`
     Target,
+    /// Expected failures, for `run --baseline`
+    Baseline,
 }
 
 /// Prints the JSON Schema of a kind of files.
@@ -28,6 +31,7 @@ pub(crate) fn print_schema(arguments: &SchemaArguments) -> io::Result<Exit> {
     let schema = match arguments.of {
         Kind::Script => turnstile_scenarios::schema(),
         Kind::Target => target::schema(),
+        Kind::Baseline => baseline::file::schema(),
     };
     let schema = serde_json::to_string_pretty(&schema)?;
     writeln!(anstream::stdout(), "{schema}")?;

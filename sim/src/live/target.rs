@@ -15,6 +15,8 @@ use turnstile_fault::Capability;
 use turnstile_profile::{Kind, Profile};
 use turnstile_scenarios::Problem;
 
+use crate::toml_file::parse_toml;
+
 /// The largest factor by which the durations of a server are shortened.
 pub const FASTEST: u32 = 100;
 
@@ -108,16 +110,6 @@ impl TargetFile {
     pub fn parse(text: &str, file: &Path) -> Result<Self, Problem> {
         parse_toml(text, file)
     }
-}
-
-/// Parses a TOML file. An error has its position.
-pub(crate) fn parse_toml<T: for<'de> Deserialize<'de>>(text: &str, file: &Path) -> Result<T, Problem> {
-    toml::from_str(text).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        // Some messages have several lines.
-        let message = error.message().replace('\n', ", ");
-        Problem::in_text(file, text, offset, message)
-    })
 }
 
 /// The JSON Schema of target files, for editors.
