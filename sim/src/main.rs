@@ -17,12 +17,15 @@ use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, print_error};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
+use commands::judge::{JudgeArguments, judge};
 use commands::library::ScenarioArguments;
 use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
 use commands::mutate::{MutateArguments, mutate};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
+use commands::scenario_from::{ScenarioFromArguments, scenario_from};
+use commands::schema::{SchemaArguments, print_schema};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
 use commands::snapshots::{SnapshotsArguments, snapshots};
@@ -32,7 +35,7 @@ use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
-use commands::{check::check, list::list, schema::print_schema};
+use commands::{check::check, list::list};
 
 /// A play allocates and frees many small JSON values, which is slower with the system's allocator.
 #[global_allocator]
@@ -79,6 +82,15 @@ enum Command {
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
+    /// Judge recordings by the rules for all runs
+    ///
+    /// A recording is a file of JSON lines that `--trace-file` or any other program writes. A rule whose records are missing
+    /// is unknown and does not fail. The exit status is 2 if a file is no recording.
+    Judge(JudgeArguments),
+    /// Cut a script from a recording
+    ///
+    /// The script has the recorded calls, streams and faults, and no expectations.
+    ScenarioFrom(ScenarioFromArguments),
     /// Run generated scenarios of many seeds
     Explore(ExploreArguments),
     /// Shrink a failing seed or script to a minimal script
@@ -129,8 +141,8 @@ enum Command {
     Token(TokenArguments),
     /// Print a ticket for a session's stream
     Ticket(TicketArguments),
-    /// Print the JSON Schema of scripts
-    Schema,
+    /// Print the JSON Schema of scripts or recordings
+    Schema(SchemaArguments),
     /// Rewrite the generated regions of documents
     #[cfg(feature = "selftest")]
     Docs(DocsArguments),
@@ -160,9 +172,11 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Judge(arguments) => judge(&arguments),
         Command::Replay(arguments) => replay(&arguments),
+        Command::ScenarioFrom(arguments) => scenario_from(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
-        Command::Schema => print_schema(),
+        Command::Schema(arguments) => print_schema(&arguments),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),
         Command::Man(arguments) => man(&arguments, Arguments::command()),
         Command::Mutate(arguments) => mutate(&arguments),

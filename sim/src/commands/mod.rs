@@ -8,6 +8,7 @@
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `recording_file` | recordings on the command line |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
@@ -23,6 +24,7 @@ pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
+pub(crate) mod judge;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
@@ -31,11 +33,13 @@ pub(crate) mod merge;
 pub(crate) mod mutate;
 mod output_file;
 mod progress;
+mod recording_file;
 mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
 pub(crate) mod run;
+pub(crate) mod scenario_from;
 pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod selftest;

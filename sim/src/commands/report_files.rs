@@ -5,7 +5,9 @@
 use std::io;
 
 use clap::Args;
-use turnstile::report::{Document, Event, JsonReport, JunitReport, Reporter, TimelineReport};
+use turnstile::report::{
+    Document, Event, JsonReport, JunitReport, RecordingReport, Reporter, TimelineReport,
+};
 
 use super::output_file::{OutputFile, check_distinct};
 
@@ -23,6 +25,11 @@ pub(crate) struct ReportArguments {
     /// No file is written if there are several plays and all pass.
     #[arg(long, value_name = "FILE")]
     timeline: Option<OutputFile>,
+    /// Write a recording (JSON lines) of the only play or of the first failure, for `turnstile judge`
+    ///
+    /// No file is written if there are several plays and all pass.
+    #[arg(long, value_name = "FILE")]
+    trace_file: Option<OutputFile>,
 }
 
 impl ReportArguments {
@@ -32,6 +39,7 @@ impl ReportArguments {
             ("--junit", self.junit.as_ref()),
             ("--json", self.json.as_ref()),
             ("--timeline", self.timeline.as_ref()),
+            ("--trace-file", self.trace_file.as_ref()),
         ])
     }
 
@@ -47,6 +55,9 @@ impl ReportArguments {
         }
         if let Some(file) = &self.timeline {
             files.add(file, TimelineReport::new(plays));
+        }
+        if let Some(file) = &self.trace_file {
+            files.add(file, RecordingReport::new(plays));
         }
         files
     }

@@ -9,6 +9,7 @@
 //! | `terminal`, `style`, `summary` | lines and counts on a terminal |
 //! | `junit`, `json` | all plays, for machines |
 //! | `unclean` | failures of the unmodified server, before a report about mutants |
+//! | `recording` | one run as a file for `turnstile judge` |
 //! | `timeline` | one run as an interactive page |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
 //! | `picture` | the parts of a run that are drawn, independent of the format |
@@ -23,6 +24,7 @@ pub mod mermaid;
 mod picture;
 #[cfg(test)]
 mod played;
+mod recording;
 mod replay;
 pub(crate) mod style;
 mod summary;
@@ -35,6 +37,7 @@ pub use self::finding::LabelledFinding;
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
 pub use self::mermaid::MermaidReport;
+pub use self::recording::RecordingReport;
 pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
 pub use self::summary::Summary;
 pub use self::terminal::TerminalReporter;

@@ -30,6 +30,7 @@ mod limits;
 mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
+mod recordings;
 mod secrets;
 mod seeds;
 mod snapshots;
