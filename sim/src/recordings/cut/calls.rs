@@ -13,6 +13,7 @@ use turnstile_judge::recording::Recording;
 use turnstile_judge::trace::Trace;
 use turnstile_scenarios::{Directive, Label};
 
+use super::inputs::{first_of, further_fields, input_id, session};
 use super::streams::Clients;
 use super::{CutError, Moment, fakes};
 
@@ -34,54 +35,6 @@ pub(super) struct Calls {
     /// Names of the sessions in the script, by id; `None` for the default one.
     pub sessions: BTreeMap<String, Option<String>>,
 }
-
-/// The fields of inputs that steps can have, with all fields in them.
-const SAID_BY_START: [&str; 8] = [
-    "message.prompt",
-    "message.id",
-    "agent.mode",
-    "agent.model",
-    "finalization.gateThreshold",
-    "repository",
-    "options.callbackTarget",
-    "options.createdOnPlatform",
-];
-const SAID_BY_PREPARE: [&str; 11] = [
-    "prompt",
-    "initialPayload",
-    "mode",
-    "model",
-    "githubRepo",
-    "createdOnPlatform",
-    "initialMessageId",
-    "upstreamBranch",
-    "gateThreshold",
-    "callbackTarget",
-    "autoInitiate",
-];
-const SAID_BY_SEND: [&str; 6] = [
-    "cloudAgentSessionId",
-    "message.prompt",
-    "message.id",
-    "agent.mode",
-    "agent.model",
-    "finalization",
-];
-const SAID_BY_SEND_V2: [&str; 13] = [
-    "cloudAgentSessionId",
-    "messageId",
-    "prompt",
-    "mode",
-    "model",
-    "payload.type",
-    "payload.prompt",
-    "payload.command",
-    "payload.arguments",
-    "payload.mode",
-    "payload.model",
-    "autoCommit",
-    "condenseOnComplete",
-];
 
 /// What turns calls into steps.
 struct Reader<'a> {
@@ -167,44 +120,6 @@ fn sessions(calls: &[&Call]) -> BTreeMap<String, Option<String>> {
     sessions
 }
 
-/// The settings of the session that an input creates.
-fn session(input: &Value) -> Value {
-    let agent = if input["agent"].is_object() {
-        &input["agent"]
-    } else {
-        input
-    };
-    let mut session = json!({});
-    for (key, value) in [
-        ("model", &agent["model"]),
-        ("mode", &agent["mode"]),
-        (
-            "branch",
-            first_of([&input["repository"]["branch"], &input["upstreamBranch"]]),
-        ),
-        (
-            "gate",
-            first_of([&input["finalization"]["gateThreshold"], &input["gateThreshold"]]),
-        ),
-    ] {
-        if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
-            session[key] = json!(text);
-        }
-    }
-    let targets = [&input["options"]["callbackTarget"], &input["callbackTarget"]];
-    if !first_of(targets).is_null() {
-        session["callback"] = json!(true);
-    }
-    session
-}
-
-fn first_of<const N: usize>(values: [&Value; N]) -> &Value {
-    values
-        .into_iter()
-        .find(|value| !value.is_null())
-        .unwrap_or(&Value::Null)
-}
-
 /// The times at which requests ended without an answer, by party and time of the request.
 fn ends_without_reply(trace: &Trace) -> BTreeMap<(&str, Duration), Duration> {
     let mut sent = BTreeMap::new();
@@ -249,7 +164,7 @@ impl Reader<'_> {
             "interruptSession" => "interrupt",
             _ => return self.call(call),
         };
-        let further = self.further_fields(call);
+        let further = further_fields(call, &self.mode);
         if word == "send" && !further.is_empty() {
             return self.call(call);
         }
@@ -284,28 +199,6 @@ impl Reader<'_> {
             }
         }
         json!({word: fields})
-    }
-
-    /// The fields of an input that its step cannot have.
-    fn further_fields(&self, call: &Call) -> Vec<String> {
-        let said: &[&str] = match call.procedure.as_str() {
-            "start" => &SAID_BY_START,
-            "prepareSession" => &SAID_BY_PREPARE,
-            "send" => &SAID_BY_SEND,
-            "sendMessageV2" => &SAID_BY_SEND_V2,
-            _ => return Vec::new(),
-        };
-        let mut fields = Vec::new();
-        leaves(&call.input, "", &mut |path, value| {
-            let is_said = said
-                .iter()
-                .any(|said| path.strip_prefix(said).is_some_and(is_end_of_field));
-            let is_other_mode = path.ends_with("mode") && *value != self.mode;
-            if !is_said || is_other_mode {
-                fields.push(path.to_owned());
-            }
-        });
-        fields
     }
 
     /// The fields that every step of a client has.
@@ -509,36 +402,4 @@ impl Reader<'_> {
             other => other.clone(),
         }
     }
-}
-
-/// Whether the rest of a path is empty or goes on inside of the field before it.
-fn is_end_of_field(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with('.')
-}
-
-/// Calls `visit` with the path and the value of every field of an object that is no object itself.
-fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                leaves(value, &path, visit);
-            }
-        }
-        other => visit(path, other),
-    }
-}
-
-/// The message id in an input.
-fn input_id(input: &Value) -> Option<&str> {
-    let places = [
-        &input["message"]["id"],
-        &input["messageId"],
-        &input["initialMessageId"],
-    ];
-    places.into_iter().find_map(Value::as_str)
 }

@@ -4,7 +4,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `calls` | requests of clients |
+//! | `calls`, `inputs` | requests of clients |
 //! | `streams` | streams of clients |
 //! | `faults` | faults and their ends |
 //! | `fakes` | answers of wrapper and receiver, the agent's latency and answers |
@@ -14,6 +14,7 @@
 mod calls;
 mod fakes;
 mod faults;
+mod inputs;
 mod streams;
 
 use std::collections::BTreeMap;
