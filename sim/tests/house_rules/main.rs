@@ -132,3 +132,35 @@ fn only_the_seams_use_sockets_and_timers() {
         }
     }
 }
+
+/// What plays in a world: its tasks must not draw from tokio's generator, which has no seed of the world.
+const IN_A_WORLD: [&str; 6] = [
+    "reference/src",
+    "reference/seams/src",
+    "fake-gateway/src",
+    "sim/world/src",
+    "sim/src/stage",
+    "sim/src/script",
+];
+
+#[test]
+fn nothing_in_a_world_draws_from_tokios_generator() {
+    // Real time is not deterministic anyway.
+    let home = "sim/world/src/live";
+    for folder in IN_A_WORLD {
+        assert_eq!(files_with(folder, "sync::watch", home), Vec::<PathBuf>::new());
+        for file in sources(folder) {
+            let text = fs::read_to_string(&file).expect("sources are UTF-8");
+            for (_, rest) in text
+                .match_indices("select! {")
+                .map(|(at, word)| text.split_at(at + word.len()))
+            {
+                assert!(
+                    rest.trim_start().starts_with("biased;"),
+                    "{}: a `select!` without `biased` chooses at random",
+                    file.display()
+                );
+            }
+        }
+    }
+}
