@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use turnstile_scenarios::{Entry, Scenario};
 
 use crate::script::{self, HarnessError, Options, Verdict};
+use crate::standing::Standing;
 use crate::watch::{Abandoned, Monitor, Watch};
 use crate::workers;
 pub use crate::workers::all_cores;
@@ -30,6 +31,8 @@ pub struct Played<'a> {
     pub verdict: Result<Verdict, HarnessError>,
     /// Wall time.
     pub wall: Duration,
+    /// What a baseline says of it.
+    pub standing: Standing,
 }
 
 /// The outcome of a play.
@@ -43,7 +46,17 @@ pub enum Outcome<'a> {
     HarnessFailed(&'a HarnessError),
 }
 
-impl Played<'_> {
+impl<'a> Played<'a> {
+    /// A play that no baseline has judged yet.
+    pub fn new(play: Play<'a>, verdict: Result<Verdict, HarnessError>, wall: Duration) -> Self {
+        Self {
+            play,
+            verdict,
+            wall,
+            standing: Standing::default(),
+        }
+    }
+
     /// Whether it was interrupted, so that it has no outcome.
     pub fn was_interrupted(&self) -> bool {
         matches!(self.verdict, Err(HarnessError::Interrupted))
@@ -89,11 +102,7 @@ pub fn play_all_by<'a, T: Send>(
 pub fn play_timed(play: Play) -> Played {
     let start = Instant::now();
     let verdict = play_safely(&play.entry.scenario, play.options);
-    Played {
-        play,
-        verdict,
-        wall: start.elapsed(),
-    }
+    Played::new(play, verdict, start.elapsed())
 }
 
 /// Plays one scenario, with the limits of `options.watch`. A panic of the player is an error of the harness.

@@ -1,12 +1,13 @@
 //! Requests to stop, and waiting until everything has stopped.
 //!
-//! Holders of a [`Stop`] decide what stopping means; nothing here ends a task. Not a `watch` channel, which wakes its
-//! receivers in a random order.
+//! Holders of a [`Stop`] decide what stopping means; nothing here ends a task.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+
+use crate::latest::wait;
 
 /// Requests all holders of its [`Stop`]s to stop.
 #[derive(Debug, Default)]
@@ -67,18 +68,6 @@ impl Drop for Stop {
         if self.0.holders.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.all_stopped.notify_waiters();
         }
-    }
-}
-
-/// Completes once `is_so`, which is checked at the start and after each notification.
-async fn wait(notify: &Notify, is_so: impl Fn() -> bool) {
-    loop {
-        // Receives notifications from its creation on, so none is missed between the check and the wait.
-        let notified = notify.notified();
-        if is_so() {
-            return;
-        }
-        notified.await;
     }
 }
 

@@ -8,12 +8,15 @@
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `baseline` | expected failures |
+//! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
 //! The content and layout of reports belong to the library: `report`, and the modules named like the commands.
 
 mod arguments;
+mod baseline;
 mod built_in;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -46,5 +49,6 @@ pub(crate) mod soak;
 pub(crate) mod stream;
 pub(crate) mod suggestions;
 pub(crate) mod sweep;
+mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;

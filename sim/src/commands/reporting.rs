@@ -8,6 +8,7 @@ use turnstile::report::{Event, Reporter as _, TerminalReporter};
 use turnstile::watch::Watch;
 
 use super::arguments::note_abandoned;
+use super::baseline::Following;
 use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
 use super::progress::progress_bar;
@@ -18,15 +19,22 @@ pub(crate) struct Reporting<'a, W> {
     bar: ProgressBar,
     terminal: TerminalReporter<W>,
     files: ReportFiles<'a>,
+    following: Following<'a>,
     /// The first error.
     error: Option<io::Error>,
     start: Instant,
 }
 
 impl<'a, W: io::Write> Reporting<'a, W> {
-    /// Starts to report `plays` plays.
-    pub(crate) fn start(plays: usize, terminal: TerminalReporter<W>, files: ReportFiles<'a>) -> Self {
+    /// Starts to report `plays` plays, which `following` compares with what is expected.
+    pub(crate) fn start(
+        plays: usize,
+        terminal: TerminalReporter<W>,
+        files: ReportFiles<'a>,
+        following: Following<'a>,
+    ) -> Self {
         Self {
+            following,
             bar: progress_bar(plays),
             terminal,
             files,
@@ -42,6 +50,13 @@ impl<'a, W: io::Write> Reporting<'a, W> {
 
     /// Reports an event. After an error, later events are still reported.
     pub(crate) fn report(&mut self, event: &Event) {
+        if let Event::Played { played, .. } = event {
+            self.following.add(played);
+        }
+        self.write(event);
+    }
+
+    fn write(&mut self, event: &Event) {
         let in_files = self.files.report(event);
         let on_terminal = self.bar.suspend(|| self.terminal.report(event));
         self.error = self.error.take().or(in_files.and(on_terminal).err());
@@ -56,6 +71,11 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         self.bar.finish_and_clear();
         interruption.begin_to_write();
         note_partial(interruption);
+        if !interruption.is_asked_for() {
+            for stale in self.following.stale() {
+                self.write(&stale.event());
+            }
+        }
         let wall = self.start.elapsed();
         let event = Event::Finished { wall };
         let in_files = self.files.report(&event);
@@ -66,7 +86,12 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         Ok(if !are_written || Watch::has_too_many_abandoned() {
             Exit::Harness
         } else {
-            interruption.exit(exit_of(&self.terminal.summary()))
+            let summary = self.terminal.summary();
+            let exit = exit_of(&summary);
+            interruption.exit(match interruption.is_asked_for() {
+                true => exit,
+                false => self.following.conclude(&summary, exit),
+            })
         })
     }
 }

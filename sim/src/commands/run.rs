@@ -4,12 +4,13 @@ use std::io;
 
 use clap::Args;
 use turnstile::report::{Event, replay_of_play};
-use turnstile::suite;
+use turnstile::suite::{self, Play, Played};
 use turnstile_scenarios::Library;
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments, WatchArguments,
 };
+use super::baseline::{BaselineArguments, Expectations};
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::ScenarioArguments;
@@ -34,6 +35,8 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     reports: ReportArguments,
     #[command(flatten)]
+    baseline: BaselineArguments,
+    #[command(flatten)]
     live: LiveArguments,
 }
 
@@ -57,12 +60,22 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Ok(entries) => entries,
         Err(exit) => return Ok(exit),
     };
-    if let Err(error) = arguments.reports.check() {
+    let checked = arguments.reports.check().and_then(|()| arguments.live.check());
+    if let Err(error) = checked {
         print_error(&error);
         return Ok(Exit::Usage);
     }
+    let is_complete = entries.len() == library.entries().len();
+    let expectations = match arguments.baseline.expectations(&library, is_complete) {
+        Ok(expectations) => expectations,
+        Err(error) => {
+            print_error(&error);
+            return Ok(Exit::Usage);
+        }
+    };
     if arguments.live.live {
         let reports = Reports {
+            expectations: &expectations,
             files: &arguments.reports,
             shown: &arguments.shown,
         };
@@ -86,11 +99,12 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let terminal = arguments.shown.terminal(anstream::stdout()).with_seed(with_seed);
     let trace_lines = arguments.shown.trace_lines;
     let files = arguments.reports.files(plays.count(), with_seed, trace_lines);
-    let mut reporting = Reporting::start(plays.count(), terminal, files);
+    let mut reporting = Reporting::start(plays.count(), terminal, files, expectations.follow());
     let bar = reporting.bar();
-    suite::play_all(
+    suite::play_all_by(
         plays.iter(),
         arguments.jobs.count(),
+        |play| played(&expectations, play),
         |count| bar.set_position(count as u64),
         |played| {
             if played.was_interrupted() {
@@ -103,4 +117,14 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         },
     );
     reporting.finish(interruption)
+}
+
+/// Plays a scenario, as often as is expected.
+fn played<'a>(expectations: &Expectations, play: Play<'a>) -> Played<'a> {
+    expectations.judge(suite::play_timed(play), |plays| {
+        // A further play of a scenario differs only with another seed.
+        let mut again = play;
+        again.options.seed = play.options.seed.wrapping_add(plays.into());
+        Some(suite::play_timed(again))
+    })
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
+use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
 /// GitHub shows at most ten errors of a step.
@@ -19,29 +20,38 @@ pub struct AnnotationsReport {
 
 impl AnnotationsReport {
     fn add(&mut self, played: &Played) {
-        let text = match played.outcome() {
-            Outcome::Passed(_) => return,
-            Outcome::Failed(verdict) => LabelledFinding::all(verdict)
+        let text = match (played.outcome(), &played.standing) {
+            (Outcome::Passed(_), Standing::UnexpectedPass(_)) => played.standing.sentence(),
+            (Outcome::Passed(_), _) | (Outcome::Failed(_), Standing::ExpectedFailure(_)) => return,
+            (Outcome::Failed(verdict), _) => LabelledFinding::all(verdict)
                 .next()
                 .map(|finding| format!("{}: {}", finding.headline(), finding.text)),
-            Outcome::HarnessFailed(error) => Some(format!("harness error: {error}")),
+            (Outcome::HarnessFailed(error), _) => Some(format!("harness error: {error}")),
         };
+        self.add_error(&played.play.entry.id, &text.unwrap_or_default());
+    }
+
+    fn add_error(&mut self, title: &str, text: &str) {
         if self.commands.len() == ERRORS {
             self.others += 1;
             return;
         }
-        let (title, text) = (
-            property(&played.play.entry.id),
-            escaped(&text.unwrap_or_default()),
-        );
+        let (title, text) = (property(title), escaped(text));
         self.commands.push(format!("::error title={title}::{text}"));
     }
 }
 
 impl Reporter for AnnotationsReport {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        if let Event::Played { played, .. } = event {
-            self.add(played);
+        match event {
+            Event::Played { played, .. } => self.add(played),
+            Event::Stale { place, subject } => {
+                self.add_error(
+                    place,
+                    &format!("{subject} failed nowhere, and is expected to fail"),
+                );
+            }
+            Event::Skipped { .. } | Event::Finished { .. } => {}
         }
         Ok(())
     }

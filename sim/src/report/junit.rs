@@ -14,12 +14,17 @@ use turnstile_scenarios::{Entry, Seam};
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
+use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
 /// The name of the whole report.
 pub(crate) const REPORT_NAME: &str = "turnstile";
 /// The type of an error. The type of a failure is the violated rule.
 const HARNESS_FAILURE: &str = "harness-failure";
+/// The type of a failure where a baseline expects one and there is none.
+const UNEXPECTED_PASS: &str = "unexpected-pass";
+/// The name of the suite with stale entries of a baseline.
+const BASELINE: &str = "baseline";
 
 /// Collects plays and writes them as one document at the end.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct JunitReport {
     trace_lines: usize,
     with_seed: bool,
     suites: BTreeMap<Seam, TestSuite>,
+    /// Entries of the baseline that no play has met.
+    stale: Vec<TestCase>,
     suite_times: BTreeMap<Seam, Duration>,
 }
 
@@ -37,6 +44,7 @@ impl JunitReport {
             trace_lines,
             with_seed: false,
             suites: BTreeMap::new(),
+            stale: Vec::new(),
             suite_times: BTreeMap::new(),
         }
     }
@@ -59,6 +67,9 @@ impl JunitReport {
         case.set_classname(name_of(seam)).set_time(played.wall);
         case.add_property(("title", entry.scenario.title.as_str()));
         case.add_property(("replay", replay));
+        if let Some(about) = played.standing.sentence() {
+            case.add_property(("baseline", &*about));
+        }
         for warning in played.verdict.iter().flat_map(LabelledFinding::warnings) {
             let text = format!("{}: {}", warning.headline(), warning.text);
             case.add_property(("warning", &*text));
@@ -74,6 +85,15 @@ impl JunitReport {
             .or_insert_with(|| TestSuite::new(name_of(seam)))
             .add_test_case(case);
         *self.suite_times.entry(seam).or_default() += played.wall;
+    }
+
+    fn add_stale(&mut self, place: &str, subject: &str) {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let message = format!("{subject} failed nowhere, and is expected to fail: remove the entry");
+        status.set_type(UNEXPECTED_PASS).set_message(message);
+        let mut case = TestCase::new(place, status);
+        case.set_classname(BASELINE);
+        self.stale.push(case);
     }
 
     fn skip(&mut self, entry: &Entry, reason: &str) {
@@ -96,6 +116,7 @@ impl Reporter for JunitReport {
         match *event {
             Event::Played { played, replay } => self.add(played, replay),
             Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Stale { place, subject } => self.add_stale(place, subject),
             Event::Finished { .. } => {}
         }
         Ok(())
@@ -115,6 +136,11 @@ impl Document for JunitReport {
             suite.set_time(self.suite_times[&seam]);
             report.add_test_suite(suite);
         }
+        if !self.stale.is_empty() {
+            let mut suite = TestSuite::new(BASELINE);
+            suite.add_test_cases(self.stale);
+            report.add_test_suite(suite);
+        }
         report
             .serialize(out)
             .map_err(|error: SerializeError| io::Error::other(error))
@@ -129,8 +155,22 @@ fn name_of(seam: Seam) -> String {
 }
 
 fn status(played: &Played, replay: &str) -> TestCaseStatus {
+    let about = played.standing.sentence().unwrap_or_default();
     match played.outcome() {
+        Outcome::Passed(_) if matches!(played.standing, Standing::UnexpectedPass(_)) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(UNEXPECTED_PASS).set_message(about);
+            status
+        }
         Outcome::Passed(_) => TestCaseStatus::success(),
+        // As other runners report it; readers do not count it as a failure.
+        Outcome::Failed(verdict) if matches!(played.standing, Standing::ExpectedFailure(_)) => {
+            let findings: Vec<_> = LabelledFinding::all(verdict).collect();
+            let mut status = TestCaseStatus::skipped();
+            status.set_type("expected-failure").set_message(about);
+            status.set_description(listed(&findings));
+            status
+        }
         Outcome::Failed(verdict) => {
             let findings: Vec<_> = LabelledFinding::all(verdict).collect();
             failure(&findings, &replay_line(replay))
@@ -154,17 +194,20 @@ pub(crate) fn harness_failure(error: &impl Display, replay: &str) -> TestCaseSta
 /// list of findings.
 pub(crate) fn failure(findings: &[LabelledFinding], more: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let mut description = String::new();
-    for (index, finding) in findings.iter().enumerate() {
-        let LabelledFinding { rule, text, .. } = finding;
-        let headline = finding.headline();
-        if index == 0 {
-            status.set_type(rule).set_message(format!("{headline}: {text}"));
-        }
-        description.push_str(&format!("{headline}\n  {text}\n"));
+    if let Some(finding) = findings.first() {
+        let message = format!("{}: {}", finding.headline(), finding.text);
+        status.set_type(&*finding.rule).set_message(message);
     }
-    status.set_description(format!("{description}\n{more}"));
+    status.set_description(format!("{}\n{more}", listed(findings)));
     status
+}
+
+/// All findings, each with its text on a line below.
+fn listed(findings: &[LabelledFinding]) -> String {
+    let lines = findings
+        .iter()
+        .map(|finding| format!("{}\n  {}\n", finding.headline(), finding.text));
+    lines.collect()
 }
 
 /// The line with the command that replays a run.
@@ -175,7 +218,7 @@ pub(crate) fn replay_line(replay: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, failed, played, warned};
+    use crate::report::played::{add, entry, failed, listing, played, standing, warned};
 
     fn written(report: JunitReport) -> String {
         let mut out = Vec::new();
@@ -234,6 +277,29 @@ mod tests {
             </testsuite>
         </testsuites>
         "#);
+    }
+
+    #[test]
+    fn an_expected_failure_is_skipped_and_an_unexpected_pass_is_a_failure() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut report = JunitReport::new(0);
+        let expected = standing(played(&bad, 0), Standing::ExpectedFailure(listing()));
+        add(&mut report, expected, "again");
+        let passes = standing(played(&good, 0), Standing::UnexpectedPass(listing()));
+        add(&mut report, passes, "again");
+        let (place, subject) = ("known.toml:9", "`fifo`");
+        let stale = report.report(&Event::Stale { place, subject });
+        stale.expect("nothing is written yet");
+        let text = written(report);
+        assert!(
+            text.contains("<skipped message=\"expected by known.toml:4: a known bug\""),
+            "{text}"
+        );
+        assert!(text.contains("type=\"unexpected-pass\""), "{text}");
+        let report = Report::deserialize_from_str(&text).expect("it is JUnit's XML");
+        assert_eq!((report.tests, report.failures, report.errors), (3, 2, 0));
+        assert_eq!(report.test_suites[1].test_cases[0].name.as_str(), "known.toml:9");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::summary::Summary;
+use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
 /// Most rows of the table of failures.
@@ -25,12 +26,14 @@ pub struct MarkdownReport {
     with_seed: bool,
     summary: Summary,
     failures: Vec<Failure>,
+    /// Plays that failed as a baseline expects, with what it says of them.
+    expected: Vec<(String, String)>,
     /// The number of skipped scenarios by reason.
     skipped: BTreeMap<String, usize>,
     wall: Duration,
 }
 
-/// A play that failed, or in which the harness failed.
+/// A play that failed, that passed unexpectedly, or in which the harness failed; or a stale entry of a baseline.
 #[derive(Debug)]
 struct Failure {
     name: String,
@@ -40,7 +43,7 @@ struct Failure {
     replay: String,
 }
 
-/// A finding, or the error of the harness.
+/// A finding, the error of the harness, or what a baseline says.
 #[derive(Debug)]
 struct Found {
     rule: String,
@@ -56,6 +59,7 @@ impl MarkdownReport {
             with_seed: false,
             summary: Summary::default(),
             failures: Vec::new(),
+            expected: Vec::new(),
             skipped: BTreeMap::new(),
             wall: Duration::ZERO,
         }
@@ -68,26 +72,29 @@ impl MarkdownReport {
     }
 
     fn add(&mut self, played: &Played, replay: &str) {
-        let (findings, trace) = match played.outcome() {
-            Outcome::Passed(_) => return,
-            Outcome::Failed(verdict) => {
-                let findings = LabelledFinding::all(verdict).map(Found::of).collect();
-                (findings, verdict.tail(self.trace_lines))
-            }
-            Outcome::HarnessFailed(error) => {
-                let found = Found {
-                    rule: "harness error".to_owned(),
-                    place: String::new(),
-                    text: error.to_string(),
-                };
-                (vec![found], Vec::new())
-            }
-        };
         let entry = played.play.entry;
         let name = match self.with_seed {
             true => format!("{} (seed {})", entry.id, played.play.options.seed),
             false => entry.id.clone(),
         };
+        let about = played.standing.sentence();
+        let (mut findings, trace) = match (played.outcome(), &played.standing) {
+            (Outcome::Passed(_), Standing::UnexpectedPass(_)) => (Vec::new(), Vec::new()),
+            (Outcome::Passed(_), _) => return,
+            (Outcome::Failed(_), Standing::ExpectedFailure(_)) => {
+                self.expected.push((name, about.unwrap_or_default()));
+                return;
+            }
+            (Outcome::Failed(verdict), _) => {
+                let findings = LabelledFinding::all(verdict).map(Found::of).collect();
+                (findings, verdict.tail(self.trace_lines))
+            }
+            (Outcome::HarnessFailed(error), _) => {
+                let found = Found::without_place("harness error", error.to_string());
+                (vec![found], Vec::new())
+            }
+        };
+        findings.extend(about.map(|text| Found::without_place("baseline", text)));
         self.failures.push(Failure {
             name,
             title: entry.scenario.title.clone(),
@@ -124,6 +131,29 @@ impl MarkdownReport {
         Ok(())
     }
 
+    fn add_stale(&mut self, place: &str, subject: &str) {
+        let text = format!("{subject} failed nowhere, and is expected to fail: remove the entry");
+        self.failures.push(Failure {
+            name: place.to_owned(),
+            title: "a stale entry".to_owned(),
+            findings: vec![Found::without_place("baseline", text)],
+            trace: Vec::new(),
+            replay: String::new(),
+        });
+    }
+
+    fn write_expected(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        if self.expected.is_empty() {
+            return Ok(());
+        }
+        begin_details(out, &format!("{} failed as expected", self.expected.len()))?;
+        writeln!(out, "| scenario | baseline |\n|---|---|")?;
+        for (name, about) in self.expected.iter().take(ROWS) {
+            writeln!(out, "| `{name}` | {} |", cell(about))?;
+        }
+        writeln!(out, "\n</details>")
+    }
+
     fn write_skipped(&self, out: &mut dyn io::Write) -> io::Result<()> {
         if self.skipped.is_empty() {
             return Ok(());
@@ -146,6 +176,7 @@ impl Reporter for MarkdownReport {
             Event::Skipped { reason, .. } => {
                 *self.skipped.entry(without_number(reason)).or_default() += 1;
             }
+            Event::Stale { place, subject } => self.add_stale(place, subject),
             Event::Finished { wall } => self.wall = wall,
         }
         self.summary.report(event)
@@ -158,21 +189,29 @@ impl Document for MarkdownReport {
     }
 
     fn write(self: Box<Self>, out: &mut dyn io::Write) -> io::Result<()> {
-        let Summary { failed, errors, .. } = self.summary;
-        let status = match (errors, failed) {
-            (0, 0) => "PASS",
-            (0, _) => "FAIL",
+        let status = match (self.summary.errors, self.summary.is_green()) {
+            (_, true) => "PASS",
+            (0, false) => "FAIL",
             _ => "ERROR",
         };
         writeln!(out, "### Turnstile: {status}\n")?;
         let summary = anstream::adapter::strip_str(&self.summary.to_string()).to_string();
         writeln!(out, "{summary} in {:.1} s", self.wall.as_secs_f64())?;
         self.write_failures(out)?;
+        self.write_expected(out)?;
         self.write_skipped(out)
     }
 }
 
 impl Found {
+    fn without_place(rule: &str, text: String) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            place: String::new(),
+            text,
+        }
+    }
+
     fn of(finding: LabelledFinding) -> Self {
         Self {
             rule: format!("{}{}", finding.rule, finding.violated()),
@@ -197,7 +236,10 @@ impl Failure {
             }
             writeln!(out, "~~~")?;
         }
-        writeln!(out, "\nReplay: `{}`\n\n</details>", self.replay)
+        if !self.replay.is_empty() {
+            writeln!(out, "\nReplay: `{}`", self.replay)?;
+        }
+        writeln!(out, "\n</details>")
     }
 }
 
@@ -235,7 +277,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, failed, played};
+    use crate::report::played::{add, entry, failed, listing, played, standing};
 
     fn written(report: MarkdownReport) -> String {
         let mut out = Vec::new();
@@ -300,6 +342,40 @@ mod tests {
 
         </details>
         "#);
+    }
+
+    #[test]
+    fn a_baseline_moves_expected_failures_out_of_the_table_and_adds_unexpected_passes() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut report = MarkdownReport::new(0);
+        let expected = Standing::ExpectedFailure(listing());
+        add(&mut report, standing(played(&bad, 0), expected), "again");
+        let green = "### Turnstile: PASS\n\n0 passed, 0 failed, 1 failed as expected, 0 skipped in 0.0 s\n\n<details>";
+        let mut out = Vec::new();
+        report.write_expected(&mut out).expect("memory can be written to");
+        let table = String::from_utf8(out).expect("Markdown is UTF-8");
+        assert!(
+            table.contains("| `suite/turn/some` | expected by known.toml:4: a known bug |"),
+            "{table}"
+        );
+        let unexpected = Standing::UnexpectedPass(listing());
+        let mut red = MarkdownReport::new(0);
+        add(&mut red, standing(played(&good, 0), unexpected), "again");
+        let stale = Event::Stale {
+            place: "known.toml:9",
+            subject: "the rule R8.3",
+        };
+        red.report(&stale).expect("nothing is written yet");
+        let (report, red) = (written(report), written(red));
+        assert!(report.starts_with(green), "{report}");
+        for row in [
+            "### Turnstile: FAIL\n",
+            "| `suite/turn/some` | baseline | known.toml:4 expects a failure (a known bug): remove the entry",
+            "| `known.toml:9` | baseline | the rule R8.3 failed nowhere",
+        ] {
+            assert!(red.contains(row), "{row} is not in:\n{red}");
+        }
     }
 
     #[test]

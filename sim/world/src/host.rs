@@ -171,8 +171,8 @@ impl Run {
 
 /// A runtime without drivers.
 ///
-/// Nothing that plays in a world draws from tokio's generator, so it needs no seed: every `select!` is biased, and no
-/// `watch` channel is used. The test `house_rules` checks that.
+/// Nothing that plays in a world draws from tokio's generator, so it needs no seed: every `select!` is biased, and
+/// `turnstile_seams::latest` replaces `watch` channels. The test `house_rules` checks that.
 fn runtime(rest: &Arc<Rest>) -> Runtime {
     let at_park = Arc::clone(rest);
     let mut builder = Builder::new_current_thread();
