@@ -2,7 +2,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `library` | loads and selects scenarios |
+//! | `library`, `built_in` | loads and selects scenarios; those and the pages that are part of the program |
 //! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
@@ -18,6 +18,7 @@
 
 mod arguments;
 mod baseline;
+mod built_in;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod coverage;

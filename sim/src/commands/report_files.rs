@@ -6,7 +6,8 @@ use std::io;
 
 use clap::Args;
 use turnstile::report::{
-    Document, Event, JsonReport, JunitReport, RecordingReport, Reporter, TimelineReport,
+    AnnotationsReport, Document, Event, JsonReport, JunitReport, MarkdownReport, RecordingReport, Reporter,
+    TimelineReport,
 };
 
 use super::output_file::{OutputFile, check_distinct};
@@ -20,6 +21,12 @@ pub(crate) struct ReportArguments {
     /// Write a JSON report
     #[arg(long, value_name = "FILE")]
     json: Option<OutputFile>,
+    /// Write a short report in Markdown, for the summary of a CI job or a comment
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<OutputFile>,
+    /// Write failures as workflow commands of GitHub Actions, which shows them as annotations
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<OutputFile>,
     /// Write an interactive timeline (HTML) of the only play or of the first failure
     ///
     /// No file is written if there are several plays and all pass.
@@ -38,6 +45,8 @@ impl ReportArguments {
         check_distinct(&[
             ("--junit", self.junit.as_ref()),
             ("--json", self.json.as_ref()),
+            ("--markdown", self.markdown.as_ref()),
+            ("--annotations", self.annotations.as_ref()),
             ("--timeline", self.timeline.as_ref()),
             ("--trace-file", self.trace_file.as_ref()),
         ])
@@ -52,6 +61,12 @@ impl ReportArguments {
         }
         if let Some(file) = &self.json {
             files.add(file, JsonReport::default());
+        }
+        if let Some(file) = &self.markdown {
+            files.add(file, MarkdownReport::new(trace_lines).with_seed(with_seed));
+        }
+        if let Some(file) = &self.annotations {
+            files.add(file, AnnotationsReport::default());
         }
         if let Some(file) = &self.timeline {
             files.add(file, TimelineReport::new(plays));
