@@ -73,9 +73,6 @@ pub(super) fn interrupt(reply: &Reply) -> Vec<Finding> {
     }
     let data = reply.data;
     let mut findings = Vec::new();
-    if data["message"].as_str().is_none_or(str::is_empty) {
-        findings.push(reply.finding(&ids(["R2.121"]), None, "without a message"));
-    }
     let mut events = reply.log.iter();
     let has_executions = events.any(|event| event.is_of_execution())
         || reply.session.imported_ingests().next().is_some()
