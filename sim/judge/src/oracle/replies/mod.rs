@@ -36,8 +36,8 @@ pub(super) const ORACLE: Oracle = Oracle {
     protocol: &ids([
         "R2.31", "R2.53", "R2.54", "R2.56", "R2.58", "R2.60", "R2.61", "R2.79", "R2.90", "R2.92", "R2.96",
         "R2.97", "R2.98", "R2.100", "R2.102", "R2.103", "R2.104", "R2.107", "R2.110", "R2.126", "R2.127",
-        "R2.128", "R3.5", "R3.6", "R3.7", "R3.8", "R3.14", "R9.58", "R9.60", "R9.61", "R9.62", "R9.63",
-        "R9.64", "R9.65", "R9.74", "R9.75", "R9.77",
+        "R2.128", "R3.5", "R3.6", "R3.7", "R3.8", "R3.14", "R7.11", "R9.58", "R9.60", "R9.61", "R9.62",
+        "R9.63", "R9.64", "R9.65", "R9.74", "R9.75", "R9.77",
     ]),
     check: Check::Sessions(check),
 };
@@ -58,6 +58,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         .collect();
     for reply in &replies {
         findings.extend(stops::missing(reply));
+        findings.extend(stops::outlived(reply));
         findings.extend(match reply.call.procedure.as_str() {
             "start" | "send" | "sendMessageV2" | "initiateFromKilocodeSessionV2" => acks::check(reply),
             "getSession" => views::session(reply),

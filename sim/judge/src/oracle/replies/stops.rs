@@ -2,8 +2,8 @@
 
 use super::work::moments;
 use super::{ORACLE, Reply};
-use crate::oracle::Finding;
 use crate::oracle::history::{Call, SessionHistory};
+use crate::oracle::{Finding, secs};
 use crate::rules::ids;
 
 /// Procedures that need an existing session and refuse another one with 404 (R2.92).
@@ -64,6 +64,39 @@ pub(super) fn missing(reply: &Reply) -> Option<Finding> {
     let is_known = REFUSING.contains(&reply.call.procedure.as_str());
     let is_missing = reply.status == 404 && is_known && was_created && !reply.session.is_removed;
     is_missing.then(|| reply.finding(&ids(["R2.31", "R2.92"]), None, "although the session exists"))
+}
+
+/// The share of its lifetime for which a session may still exist afterwards: a server may remove sessions once a day.
+const REMOVAL_SLACK: u32 = 10;
+
+/// The finding about a session that exists although nothing happened in it for longer than its lifetime. What counts as
+/// activity is a choice (R7.34), so everything does.
+pub(super) fn outlived(reply: &Reply) -> Option<Finding> {
+    let (session, run) = (reply.session, reply.session.run);
+    let lifetime = run.context.profile.session_lifetime;
+    if reply.status != 200 || reply.call.at < lifetime || !REFUSING.contains(&reply.call.procedure.as_str()) {
+        return None;
+    }
+    let before = |at: &std::time::Duration| *at < reply.call.at;
+    let calls = session.calls.iter().map(|call| call.at);
+    let kept = session.kept.iter().map(|event| event.at);
+    let frames = session.wrapper_frames().map(|(_, frame)| frame.at);
+    let streams = session
+        .streams
+        .iter()
+        .flat_map(|stream| [Some(stream.opened_at), stream.closed_at]);
+    let last = calls
+        .chain(kept)
+        .chain(frames)
+        .chain(streams.flatten())
+        .filter(before)
+        .max()?;
+    let limit = last + lifetime + lifetime / REMOVAL_SLACK;
+    let is_late = reply.call.at > limit && !run.faults.may_have_stopped_server(last, reply.call.at);
+    is_late.then(|| {
+        let text = format!("although nothing had happened since {}", secs(last));
+        reply.finding(&ids(["R7.11"]), None, &text)
+    })
 }
 
 /// The finding about an interrupt whose reply does not fit the work that it found.

@@ -242,3 +242,24 @@ fn a_deleted_session_answers_nothing() {
         2
     );
 }
+
+#[test]
+fn a_session_that_nothing_uses_is_gone_after_its_lifetime() {
+    for (days, expected) in [(89, 0), (100, 1)] {
+        let mut writer = queued();
+        writer.completed("m1");
+        writer.client_leaves("observer");
+        writer.wait(days * 24 * 3600);
+        let writer = answered(
+            writer,
+            "getLatestAssistantMessage",
+            json!({}),
+            json!({"message": null}),
+        );
+        let findings = writer.findings();
+        let outlived = findings
+            .iter()
+            .filter(|finding| finding.text.contains("nothing had happened"));
+        assert_eq!(outlived.count(), expected, "{days}");
+    }
+}
