@@ -1,4 +1,4 @@
-//! Mutants of deletions (protocol §2). The one that drops callbacks is a value of the profile.
+//! A mutant of deletions (protocol §2). The one that drops callbacks is a value of the profile.
 
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::session::events::name;
@@ -13,18 +13,6 @@ impl Interceptor for DeletesInSilence {
             let is_end = |effect: &Effect| matches!(effect, Effect::Broadcast(event) if event.stream_event_type == name::FAILED);
             decided.effects.retain(|effect| !is_end(effect));
         }
-        Memory::Stays
-    }
-}
-
-/// Leaves the streams of a deleted session open; violates R2.91.
-pub struct LeavesStreams;
-
-impl Interceptor for LeavesStreams {
-    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
-        decided
-            .effects
-            .retain(|effect| !matches!(effect, Effect::EndStreams));
         Memory::Stays
     }
 }

@@ -149,7 +149,6 @@ impl Rule {
             Self::RepeatReportsDelivery => replies::acknowledge_as_queued(),
             Self::JobIsSubmittedOnce => Arc::new(callbacks::SubmitsTwice),
             Self::AcceptedJobIsDone => Arc::<callbacks::SubmitsAgain>::default(),
-            Self::DeletionEndsStreams => Arc::new(deletion::LeavesStreams),
             Self::DeletionTellsEnds => Arc::new(deletion::DeletesInSilence),
             _ => return None,
         })

@@ -161,7 +161,6 @@ rules! {
         ReadyOnlyIsPrompt: "A run that was made ready and got no message is released after its time, not later", ["R7.6"];
         ReadyOnlyLasts: "A run that was made ready and got no message is not released before its time is over", ["R7.6"];
         UnusedSessionIsRemoved: "A session that nothing uses is removed after its lifetime", ["R7.11"];
-        DeletionEndsStreams: "The streams of a deleted session end", ["R2.91"];
         RequestsAreAnswered: "A request for a session that does not exist is answered", ["R2.5", "R2.6"];
         RefusedStreamHasItsStatus: "A stream with the ticket of another session is refused with 403", ["R9.12"];
         FiltersApplyToAll: "A filtered stream has only the events that were asked for", ["R9.5", "R9.9"];

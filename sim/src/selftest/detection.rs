@@ -115,7 +115,6 @@ const DETECTIONS: [(Rule, &str, &str); Rule::ALL.len()] = [
     (Rule::ReadyOnlyIsPrompt, "idle-runs-are-released", "suite/wrapper/ready-and-never-used"),
     (Rule::ReadyOnlyLasts, "idle-runs-are-released", "suite/wrapper/ready-and-never-used"),
     (Rule::UnusedSessionIsRemoved, "replies-follow-from-the-log", "suite/deletion/unused-for-its-lifetime"),
-    (Rule::DeletionEndsStreams, "deletion-is-an-end", "suite/deletion/while-it-works"),
     (Rule::RequestsAreAnswered, "refusals-say-one-thing", "suite/deletion/while-it-works"),
     (Rule::RefusedStreamHasItsStatus, "doors-are-closed", "suite/stream/doors"),
     (Rule::FiltersApplyToAll, "stream-has-its-shape", "suite/stream/filtered"),

@@ -45,6 +45,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let deletion = stops::first_deletion(session);
     let mut findings = stops::after_deletion(session, deletion);
+    findings.extend(stops::outlived(session));
     let Some(log) = &session.log else {
         return findings;
     };
@@ -58,7 +59,6 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         .collect();
     for reply in &replies {
         findings.extend(stops::missing(reply));
-        findings.extend(stops::outlived(reply));
         findings.extend(match reply.call.procedure.as_str() {
             "start" | "send" | "sendMessageV2" | "initiateFromKilocodeSessionV2" => acks::check(reply),
             "getSession" => views::session(reply),

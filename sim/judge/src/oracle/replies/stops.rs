@@ -1,5 +1,7 @@
 //! The replies of `interruptSession` and `deleteSession`, and of everything after a deletion (protocol §2).
 
+use std::time::Duration;
+
 use super::work::moments;
 use super::{ORACLE, Reply};
 use crate::oracle::history::{Call, SessionHistory};
@@ -69,15 +71,31 @@ pub(super) fn missing(reply: &Reply) -> Option<Finding> {
 /// The share of its lifetime for which a session may still exist afterwards: a server may remove sessions once a day.
 const REMOVAL_SLACK: u32 = 10;
 
-/// The finding about a session that exists although nothing happened in it for longer than its lifetime. What counts as
+/// Findings about a session that exists although nothing happened in it for longer than its lifetime. What counts as
 /// activity is a choice (R7.34), so everything does.
-pub(super) fn outlived(reply: &Reply) -> Option<Finding> {
-    let (session, run) = (reply.session, reply.session.run);
+pub(super) fn outlived(session: &SessionHistory) -> Vec<Finding> {
+    let run = session.run;
     let lifetime = run.context.profile.session_lifetime;
-    if reply.status != 200 || reply.call.at < lifetime || !REFUSING.contains(&reply.call.procedure.as_str()) {
-        return None;
-    }
-    let before = |at: &std::time::Duration| *at < reply.call.at;
+    let is_asked = |call: &&&Call| call.at >= lifetime && REFUSING.contains(&call.procedure.as_str());
+    let late = session.calls.iter().filter(is_asked).filter_map(|call| {
+        let (at, _) = call.success()?;
+        let last = last_activity(session, call.at)?;
+        let limit = last + lifetime + lifetime / REMOVAL_SLACK;
+        let is_late = call.at > limit && !run.faults.may_have_stopped_server(last, call.at);
+        is_late.then(|| {
+            let text = format!(
+                "{} was answered 200, although nothing had happened since {}",
+                call.procedure,
+                secs(last)
+            );
+            ORACLE.finding(&ids(["R7.11"]), at, None, text)
+        })
+    });
+    late.collect()
+}
+
+/// The time of the last thing that happened in a session before a time.
+fn last_activity(session: &SessionHistory, before: Duration) -> Option<Duration> {
     let calls = session.calls.iter().map(|call| call.at);
     let kept = session.kept.iter().map(|event| event.at);
     let frames = session.wrapper_frames().map(|(_, frame)| frame.at);
@@ -85,18 +103,12 @@ pub(super) fn outlived(reply: &Reply) -> Option<Finding> {
         .streams
         .iter()
         .flat_map(|stream| [Some(stream.opened_at), stream.closed_at]);
-    let last = calls
+    calls
         .chain(kept)
         .chain(frames)
         .chain(streams.flatten())
-        .filter(before)
-        .max()?;
-    let limit = last + lifetime + lifetime / REMOVAL_SLACK;
-    let is_late = reply.call.at > limit && !run.faults.may_have_stopped_server(last, reply.call.at);
-    is_late.then(|| {
-        let text = format!("although nothing had happened since {}", secs(last));
-        reply.finding(&ids(["R7.11"]), None, &text)
-    })
+        .filter(|at| *at < before)
+        .max()
 }
 
 /// The finding about an interrupt whose reply does not fit the work that it found.
