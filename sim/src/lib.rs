@@ -4,7 +4,7 @@
 //!
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
-//!   moment of a scenario, and [`live`] plays scenarios in real time against a server process.
+//!   moment of a scenario, [`probe`] finds out what a server can do, and [`live`] plays scenarios in real time against a server process.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
@@ -20,6 +20,7 @@ pub mod explore;
 pub mod live;
 #[cfg(feature = "selftest")]
 pub mod mutate;
+pub mod probe;
 pub mod report;
 pub mod script;
 #[cfg(feature = "selftest")]

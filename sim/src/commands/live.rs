@@ -126,9 +126,19 @@ fn own(speed: u32, patience: Duration, interruption: Arc<AtomicBool>) -> Result<
     })
 }
 
+/// A server to be probed: its wrapper is reached below any path, and the harness finds out which.
+pub(crate) fn probed(target: Target, interruption: Interruption) -> Result<Live, String> {
+    let wrapper = target.wrapper;
+    let mut live = given(target, PATIENCE, interruption.shared_flag())?;
+    live.setup.front = Some(wrapper);
+    live.setup.listening.remove(&wrapper_authority(WRAPPER));
+    Ok(live)
+}
+
 /// A server that is running already.
 fn given(target: Target, patience: Duration, interruption: Arc<AtomicBool>) -> Result<Live, String> {
-    let server = target.find()?;
+    let server = target.find();
+    let server = server.map_err(|problem| format!("{problem}; start the server or correct --target"))?;
     target.can_listen()?;
     let mut listening = BTreeMap::from([(RECEIVER_AUTHORITY.to_owned(), target.receiver)]);
     let mut offers = BTreeSet::new();

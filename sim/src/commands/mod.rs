@@ -33,6 +33,7 @@ pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod mutate;
 mod output_file;
+pub(crate) mod probe;
 mod progress;
 mod reference_server;
 pub(crate) mod replay;

@@ -36,6 +36,7 @@ pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
 pub use self::mermaid::MermaidReport;
 pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
+pub use self::style::Status;
 pub use self::summary::Summary;
 pub use self::terminal::TerminalReporter;
 pub use self::timeline::TimelineReport;

@@ -165,7 +165,7 @@ pub enum HarnessError {
 }
 
 /// The agents' latency with a server that the world provides, unless the scenario has one (R11.51).
-const LIVE_LATENCY: Duration = Duration::from_millis(200);
+pub(crate) const LIVE_LATENCY: Duration = Duration::from_millis(200);
 
 /// Plays a scenario on its first surface in a new world, and judges it. The server has the profile of the scenario.
 ///

@@ -144,7 +144,10 @@ impl Stage {
                 world.store(USER, &session.record, &session.executions)?;
             }
             let plan = sandboxes.clone();
-            world.route(Arc::new(move |session| plan.authority_of(session)));
+            world.route(Arc::new(move |session| match session {
+                "" => String::new(),
+                session => plan.authority_of(session),
+            }));
         } else {
             let wiring = Wiring {
                 queue: queue.clone(),

@@ -77,6 +77,10 @@ impl AnyWorld for LiveWorld {
         self.route = Some(route);
     }
 
+    fn add_server_authority(&mut self, authority: &str) {
+        self.shared_network.add_alias(authority);
+    }
+
     fn brings(&self, host: &str) -> bool {
         self.is_server(host)
     }
