@@ -76,6 +76,7 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     if arguments.live.live {
         let reports = Reports {
             expectations: &expectations,
+            play_timeout: arguments.watch.play_timeout,
             files: &arguments.reports,
             shown: &arguments.shown,
         };

@@ -5,6 +5,7 @@ use turnstile_events::observation::Observation;
 use turnstile_judge::parties::{OBSERVER, Secrets};
 use turnstile_scenarios::shortened;
 
+use super::contact::SOON;
 use super::{Outcome, Prober};
 use crate::script::HarnessError;
 use crate::stage::client::Answer;
@@ -112,7 +113,7 @@ impl Prober {
         let id = session.id;
         let opened = self
             .contact
-            .wait_for(super::work::SOON, |party, observation| match observation {
+            .wait_for(SOON, |party, observation| match observation {
                 Observation::SocketOpened { path, .. } if party == OBSERVER && path.contains(&id) => {
                     Some(Ok(()))
                 }

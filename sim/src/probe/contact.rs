@@ -15,9 +15,11 @@ use turnstile_world::live::LiveWorld;
 use crate::live::Live;
 use crate::script::{HarnessError, LIVE_LATENCY};
 use crate::stage::client::{Answer, Awaited, Client, Content};
-use crate::stage::identity::{Login, Right, USER};
+use crate::stage::identity::{Login, PlayIdentity, Right, USER};
 use crate::stage::{Stage, Subject, Wrappers, wrapper_authority};
 
+/// Longest wait for what happens at once.
+pub(super) const SOON: Duration = Duration::from_secs(10);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,16 @@ impl Contact {
         };
         let (secrets, profile) = (live.secrets.clone(), live.profile.clone());
         let subject = Subject::default();
-        let mut stage = Stage::in_world(Box::new(world), secrets, profile, wrappers, subject, None)?;
+        let identity = PlayIdentity::default();
+        let mut stage = Stage::in_world(
+            Box::new(world),
+            secrets,
+            profile,
+            wrappers,
+            identity,
+            subject,
+            None,
+        )?;
         let asked_below: Arc<Mutex<Vec<String>>> = Arc::default();
         let asked = Arc::clone(&asked_below);
         // Every session has the same wrapper, wherever the server looks for it.

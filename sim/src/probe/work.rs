@@ -10,12 +10,11 @@ use turnstile_judge::parties::{OBSERVER, RECEIVER, SERVER, WRAPPER};
 use turnstile_profile::Profile;
 
 use super::access::{said, status};
+use super::contact::SOON;
 use super::{Outcome, Prober, Session, shown};
 use crate::script::HarnessError;
 use crate::stage::client::Answer;
 
-/// Longest wait for what happens at once.
-pub(super) const SOON: Duration = Duration::from_secs(10);
 /// Longest wait for something that follows from an admission.
 const LATER: Duration = Duration::from_secs(30);
 /// Longest wait for a callback, and for all attempts of a delivery.

@@ -37,6 +37,7 @@ use self::overdue::LIVELOCK;
 pub(crate) use self::overdue::overdue;
 use self::player::SERVER_PANICKED;
 pub use self::timed_fault::SweepFault;
+use crate::stage::identity::PlayIdentity;
 use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 use crate::watch::{Monitor, Watch};
 #[cfg(feature = "witness")]
@@ -61,6 +62,8 @@ pub struct Options {
     pub world: WorldKind,
     /// Settling time after the last step.
     pub settling: Settling,
+    /// Whether a play ends at the first step that fails, without settling.
+    pub ends_at_failure: bool,
     /// Limits of wall-clock time, which a play does not have by itself.
     pub watch: Option<Watch>,
 }
@@ -204,6 +207,8 @@ pub struct Target {
     pub profile: Profile,
     /// The version of wrappers that it expects; `None` for the fake's own.
     pub wrapper_version: Option<String>,
+    /// What distinguishes the play from others against it.
+    pub identity: PlayIdentity,
 }
 
 /// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the kind of world in `options`.
@@ -242,9 +247,19 @@ fn play_in_monitored(
         secrets,
         profile,
         wrapper_version: version,
+        identity,
     } = target;
+    let callback_prefix = identity.callback_prefix.clone();
     let wrappers = Wrappers { latency, version };
-    let stage = Stage::in_world(world, secrets, profile, wrappers, options.subject, session)?;
+    let stage = Stage::in_world(
+        world,
+        secrets,
+        profile,
+        wrappers,
+        identity,
+        options.subject,
+        session,
+    )?;
     monitor.show(&stage.recorder);
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
@@ -257,11 +272,16 @@ fn play_in_monitored(
     }
     let gone = player.play().and_then(|()| {
         let played = player.elapsed();
-        player.settle_and_inspect(options.settling).map(|()| played)
+        let is_cut_short = options.ends_at_failure && player.has_failed();
+        match is_cut_short {
+            true => player.end_early(),
+            false => player.settle_and_inspect(options.settling),
+        }
+        .map(|()| (played, is_cut_short))
     });
     let recorded = player.finish();
     let removed = player.remove_sessions();
-    let played = gone?;
+    let (played, is_cut_short) = gone?;
     removed?;
     let Recorded {
         trace,
@@ -275,9 +295,14 @@ fn play_in_monitored(
     let names = expectations::Names {
         messages: &messages,
         session: session.as_deref(),
+        callback_prefix: &callback_prefix,
     };
-    findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
-    findings.extend(oracle::judge(&history));
+    if is_cut_short {
+        findings.extend(oracle::judge_unfinished(&history));
+    } else {
+        findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
+        findings.extend(oracle::judge(&history));
+    }
     findings.sort_by_key(|finding| finding.at);
     let is_violation = |finding: &Finding| finding.severity == Severity::Violation;
     let (findings, warnings) = findings.into_iter().partition(is_violation);

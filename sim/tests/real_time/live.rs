@@ -52,6 +52,7 @@ fn live() -> Live {
             alias: None,
             wrapper: wrapper_authority(WRAPPER),
             front: None,
+            door: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
             interruption: Arc::default(),
@@ -67,6 +68,9 @@ fn live() -> Live {
             Capability::StoredSession,
         ]),
         patience: TIME_LIMIT,
+        play_timeout: Duration::from_secs(60),
+        keeps_playing: false,
+        doors: None,
     }
 }
 
@@ -294,6 +298,31 @@ fn a_running_server_is_judged_with_its_own_secrets() {
     ];
     let (code, out, _) = run_live(&[&target[..], &["suite/turn/cold (legacy)"]].concat(), &wrong);
     assert_eq!(code, Some(1), "{out}");
+}
+
+#[test]
+fn plays_against_a_running_server_with_sandboxes_run_side_by_side() {
+    let wrapper = free_address();
+    let mut server = TargetServer::start(format!("{wrapper}/{{session}}"), &[]);
+    server.wrapper = wrapper;
+    let target = server.target();
+    let begun = std::time::Instant::now();
+    let arguments = [&target[..], &["--sandboxes", "--jobs", "8", "suite/callback"]].concat();
+    let (code, out, errors) = run_live(&arguments, &SECRETS);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    let played = out.matches("        PASS [").count();
+    assert!(played >= 10, "{out}");
+    let seconds = begun.elapsed().as_secs();
+    assert!(seconds < 60, "{played} plays took {seconds} s");
+    let (code, _, errors) = run_live(
+        &[&target[..], &["--jobs", "8", "suite/turn/cold"]].concat(),
+        &SECRETS,
+    );
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(
+        errors.contains("--jobs requires a target with sandboxes"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -274,9 +274,19 @@ pub fn named(name: &str) -> Option<&'static Oracle> {
 
 /// All violations of the rules in a run, in order of time.
 pub fn judge(history: &History) -> Vec<Finding> {
+    judge_by(history, |_| true)
+}
+
+/// As [`judge`], for a run that ended before everything had its time: only by rules that hold at every moment.
+pub fn judge_unfinished(history: &History) -> Vec<Finding> {
+    judge_by(history, |oracle| oracle.moment == Moment::Always)
+}
+
+fn judge_by(history: &History, is_asked: impl Fn(&Oracle) -> bool) -> Vec<Finding> {
     let sessions = history.sessions();
     let mut findings: Vec<Finding> = ORACLES
         .iter()
+        .filter(|oracle| is_asked(oracle))
         .flat_map(|oracle| oracle.check(history, &sessions))
         .collect();
     findings.sort_by_key(|finding| finding.at);

@@ -37,6 +37,11 @@ async fn forward(network: &Arc<dyn Network>, route: &Route, request: Request) ->
     let Some(target) = target(request.uri(), route) else {
         return answer(StatusCode::NOT_FOUND, "the path does not begin with a session id");
     };
+    forward_to(network, target, request).await
+}
+
+/// Forwards a request to a URL, with its headers, and its answer back.
+pub(super) async fn forward_to(network: &Arc<dyn Network>, target: Uri, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return answer(
@@ -49,7 +54,7 @@ async fn forward(network: &Arc<dyn Network>, route: &Route, request: Request) ->
         *headers = head.headers;
     }
     let sent = match onward.body(Full::new(body)) {
-        Ok(onward) => http_client::send(network, onward).await,
+        Ok(onward) => http_client::forward(network, onward).await,
         Err(error) => return answer(StatusCode::BAD_REQUEST, error.to_string()),
     };
     match sent {
