@@ -17,6 +17,7 @@ use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, print_error};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
+use commands::judge::{JudgeArguments, judge};
 use commands::library::ScenarioArguments;
 use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
@@ -24,6 +25,7 @@ use commands::mutate::{MutateArguments, mutate};
 use commands::probe::{ProbeArguments, probe};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
+use commands::scenario_from::{ScenarioFromArguments, scenario_from};
 use commands::schema::{SchemaArguments, print_schema};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
@@ -81,10 +83,19 @@ enum Command {
     ///
     /// Each step prints what it saw, and what to change if it failed. The exit status is 1 if a step failed.
     Probe(Box<ProbeArguments>),
-    /// Explain a rule of the protocol, an oracle, a mutant, a fault or a command
+    /// Explain a rule of the protocol, an oracle, a mutant, a fault or a command, or print a page
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
+    /// Judge recordings by the rules for all runs
+    ///
+    /// A recording is a file of JSON lines that `--trace-file` or any other program writes. A rule whose records are missing
+    /// is unknown and does not fail. The exit status is 2 if a file is no recording.
+    Judge(JudgeArguments),
+    /// Cut a script from a recording
+    ///
+    /// The script has the recorded calls, streams and faults, and no expectations.
+    ScenarioFrom(ScenarioFromArguments),
     /// Run generated scenarios of many seeds
     Explore(ExploreArguments),
     /// Shrink a failing seed or script to a minimal script
@@ -167,7 +178,9 @@ fn main() -> ExitCode {
         Command::Explore(arguments) => explore(&arguments),
         Command::Probe(arguments) => probe(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Judge(arguments) => judge(&arguments),
         Command::Replay(arguments) => replay(&arguments),
+        Command::ScenarioFrom(arguments) => scenario_from(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema(arguments) => print_schema(&arguments),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),

@@ -2,12 +2,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `library` | loads and selects scenarios |
+//! | `library`, `built_in` | loads and selects scenarios; those and the pages that are part of the program |
 //! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `recording_file` | recordings on the command line |
 //! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
@@ -17,6 +18,7 @@
 
 mod arguments;
 mod baseline;
+mod built_in;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod coverage;
@@ -26,6 +28,7 @@ pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
+pub(crate) mod judge;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
@@ -35,11 +38,13 @@ pub(crate) mod mutate;
 mod output_file;
 pub(crate) mod probe;
 mod progress;
+mod recording_file;
 mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
 pub(crate) mod run;
+pub(crate) mod scenario_from;
 pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod selftest;

@@ -5,7 +5,10 @@
 use std::io;
 
 use clap::Args;
-use turnstile::report::{Document, Event, JsonReport, JunitReport, Reporter, TimelineReport};
+use turnstile::report::{
+    AnnotationsReport, Document, Event, JsonReport, JunitReport, MarkdownReport, RecordingReport, Reporter,
+    TimelineReport,
+};
 
 use super::output_file::{OutputFile, check_distinct};
 
@@ -18,11 +21,22 @@ pub(crate) struct ReportArguments {
     /// Write a JSON report
     #[arg(long, value_name = "FILE")]
     json: Option<OutputFile>,
+    /// Write a short report in Markdown, for the summary of a CI job or a comment
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<OutputFile>,
+    /// Write failures as workflow commands of GitHub Actions, which shows them as annotations
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<OutputFile>,
     /// Write an interactive timeline (HTML) of the only play or of the first failure
     ///
     /// No file is written if there are several plays and all pass.
     #[arg(long, value_name = "FILE")]
     timeline: Option<OutputFile>,
+    /// Write a recording (JSON lines) of the only play or of the first failure, for `turnstile judge`
+    ///
+    /// No file is written if there are several plays and all pass.
+    #[arg(long, value_name = "FILE")]
+    trace_file: Option<OutputFile>,
 }
 
 impl ReportArguments {
@@ -31,7 +45,10 @@ impl ReportArguments {
         check_distinct(&[
             ("--junit", self.junit.as_ref()),
             ("--json", self.json.as_ref()),
+            ("--markdown", self.markdown.as_ref()),
+            ("--annotations", self.annotations.as_ref()),
             ("--timeline", self.timeline.as_ref()),
+            ("--trace-file", self.trace_file.as_ref()),
         ])
     }
 
@@ -45,8 +62,17 @@ impl ReportArguments {
         if let Some(file) = &self.json {
             files.add(file, JsonReport::default());
         }
+        if let Some(file) = &self.markdown {
+            files.add(file, MarkdownReport::new(trace_lines).with_seed(with_seed));
+        }
+        if let Some(file) = &self.annotations {
+            files.add(file, AnnotationsReport::default());
+        }
         if let Some(file) = &self.timeline {
             files.add(file, TimelineReport::new(plays));
+        }
+        if let Some(file) = &self.trace_file {
+            files.add(file, RecordingReport::new(plays));
         }
         files
     }
