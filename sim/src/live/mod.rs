@@ -57,7 +57,7 @@ pub struct Live {
 #[derive(Debug)]
 pub enum Outcome {
     /// It was played.
-    Played(Result<Verdict, HarnessError>),
+    Played(Box<Result<Verdict, HarnessError>>),
     /// It was skipped, for this reason.
     Skipped(String),
 }
@@ -85,7 +85,7 @@ impl Live {
         }
         let rehearsal = match self.rehearse(scenario) {
             Ok(verdict) => verdict,
-            Err(error) => return Outcome::Played(Err(error)),
+            Err(error) => return Outcome::Played(Box::new(Err(error))),
         };
         let crash = weaker
             .is_some()

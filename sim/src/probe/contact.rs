@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 use turnstile_events::observation::Observation;
 use turnstile_judge::parties::{OBSERVER, Secrets, WRAPPER};
-use turnstile_judge::trace::{Trace, What};
+use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::Stopped;
 use turnstile_world::live::LiveWorld;
@@ -130,17 +130,12 @@ impl Contact {
 
     /// Why the last request without an answer had none.
     pub fn last_error(&self) -> String {
-        let error = self.stage.recorder.read(|trace| {
-            let errors = trace
-                .records()
-                .iter()
-                .rev()
-                .find_map(|record| match &record.what {
-                    What::Observation(Observation::NoReply { error, .. }) => Some(error.clone()),
-                    _ => None,
-                });
-            errors
-        });
+        let no_reply = |record: &Record| match &record.what {
+            What::Observation(Observation::NoReply { error, .. }) => Some(error.clone()),
+            _ => None,
+        };
+        let last = |trace: &Trace| trace.records().iter().rev().find_map(no_reply);
+        let error = self.stage.recorder.read(last);
         error.unwrap_or_else(|| format!("no answer within {} s", ANSWER.as_secs()))
     }
 

@@ -306,14 +306,11 @@ fn plays_against_a_running_server_with_sandboxes_run_side_by_side() {
     let mut server = TargetServer::start(format!("{wrapper}/{{session}}"), &[]);
     server.wrapper = wrapper;
     let target = server.target();
-    let begun = std::time::Instant::now();
     let arguments = [&target[..], &["--sandboxes", "--jobs", "8", "suite/callback"]].concat();
     let (code, out, errors) = run_live(&arguments, &SECRETS);
     assert_eq!(code, Some(0), "{out}{errors}");
     let played = out.matches("        PASS [").count();
     assert!(played >= 10, "{out}");
-    let seconds = begun.elapsed().as_secs();
-    assert!(seconds < 60, "{played} plays took {seconds} s");
     let (code, _, errors) = run_live(
         &[&target[..], &["--jobs", "8", "suite/turn/cold"]].concat(),
         &SECRETS,
