@@ -70,6 +70,16 @@ pub fn play_all<'a>(
     play_all_by(plays, jobs, play_timed, progress, done);
 }
 
+/// As [`play_all`], until `done` breaks.
+pub fn play_until<'a>(
+    plays: impl Iterator<Item = Play<'a>> + Send,
+    jobs: NonZeroUsize,
+    progress: impl FnMut(usize),
+    done: impl FnMut(Played<'a>) -> ControlFlow<()>,
+) {
+    workers::in_order(plays, jobs, play_timed, progress, done);
+}
+
 /// As [`play_all`], with a function that plays on the worker's thread.
 pub fn play_all_by<'a, T: Send>(
     plays: impl Iterator<Item = Play<'a>> + Send,

@@ -14,7 +14,7 @@ use turnstile::live::{Live, Outcome};
 use turnstile::report::{Event, replay_in_real_time};
 use turnstile::script::{HarnessError, Options};
 use turnstile::stage::{RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
-use turnstile::suite::{Play, Played, all_cores};
+use turnstile::suite::{self, Play, Played, all_cores};
 use turnstile::workers;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
@@ -24,12 +24,13 @@ use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{GivenServer, LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
+use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
 use super::reference_server::reference_server;
 use super::report_files::ReportArguments;
-use super::reporting::{Reporting, now};
+use super::reporting::Reporting;
 
 /// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
 /// delays of a busy machine.
@@ -125,6 +126,7 @@ pub(crate) struct LiveArguments {
 pub(crate) struct Reports<'a> {
     pub(crate) files: &'a ReportArguments,
     pub(crate) shown: &'a ShownArguments,
+    pub(crate) fail_fast: bool,
 }
 
 impl LiveArguments {
@@ -321,9 +323,13 @@ pub(crate) fn run_live(
     };
     let is_given = arguments.target.is_some();
     let flags = arguments.flags(library);
-    let Reports { files, shown } = reports;
-    let terminal = shown.terminal(anstream::stdout()).in_real_time(live.setup.speed);
-    let files = files.files(entries.len(), false, shown.trace_lines);
+    let Reports {
+        files,
+        shown,
+        fail_fast,
+    } = reports;
+    let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
+    let files = files.files(entries.len(), false, shown.detail());
     let mut reporting = Reporting::start(entries.len(), terminal, files);
     let bar = reporting.bar();
     workers::in_order(
@@ -350,6 +356,9 @@ pub(crate) fn run_live(
                         played: &played,
                         replay: &replay_in_real_time(&entry.id, &flags),
                     });
+                    if *fail_fast && !matches!(played.outcome(), suite::Outcome::Passed(_)) {
+                        return ControlFlow::Break(());
+                    }
                 }
             }
             ControlFlow::Continue(())

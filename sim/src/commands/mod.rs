@@ -2,10 +2,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `config` | defaults of options from `turnstile.toml` |
 //! | `library` | loads and selects scenarios |
 //! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
+//! | `clock` | the time of this machine |
+//! | `last_failed`, `watching` | what `run` plays again |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
@@ -15,7 +18,9 @@
 
 mod arguments;
 pub(crate) mod check;
+mod clock;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod coverage;
 #[cfg(feature = "selftest")]
 pub(crate) mod docs;
@@ -23,11 +28,14 @@ pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
+mod last_failed;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod man;
 pub(crate) mod merge;
+#[cfg(feature = "selftest")]
+pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
 mod progress;
@@ -47,3 +55,4 @@ pub(crate) mod suggestions;
 pub(crate) mod sweep;
 pub(crate) mod tokens;
 pub(crate) mod up;
+mod watching;

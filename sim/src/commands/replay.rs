@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
 use turnstile::report::{
-    Document as _, Event, Heading, MermaidReport, Reporter as _, TerminalReporter, TimelineReport,
-    replay_of_play,
+    Document as _, Event, FailureDetail, Heading, MermaidReport, Reporter as _, TerminalReporter,
+    TimelineReport, replay_of_play,
 };
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
@@ -110,7 +110,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     if played.was_interrupted() {
         return Ok(interruption.exit(Exit::Harness));
     }
-    let replay = replay_of_play(&played.play) + &arguments.server.flags();
+    let replay = replay_of_play(&played.play);
     let event = Event::Played {
         played: &played,
         replay: &replay,
@@ -129,7 +129,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     } else {
         Box::new(out)
     };
-    let mut reporter = TerminalReporter::new(out, 0);
+    let mut reporter = TerminalReporter::new(out, FailureDetail::default());
     let reported = reporter.report(&event);
     let finished = reporter.report(&Event::Finished { wall: played.wall });
     ignore_broken_pipe(reported.and(finished))?;

@@ -8,8 +8,10 @@ use turnstile::report::{Event, Reporter as _, TerminalReporter};
 use turnstile::watch::Watch;
 
 use super::arguments::note_abandoned;
+use super::clock::now;
 use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
+use super::last_failed::LastFailed;
 use super::progress::progress_bar;
 use super::report_files::ReportFiles;
 
@@ -18,6 +20,7 @@ pub(crate) struct Reporting<'a, W> {
     bar: ProgressBar,
     terminal: TerminalReporter<W>,
     files: ReportFiles<'a>,
+    last_failed: LastFailed,
     /// The first error.
     error: Option<io::Error>,
     start: Instant,
@@ -30,6 +33,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
             bar: progress_bar(plays),
             terminal,
             files,
+            last_failed: LastFailed::read(),
             error: None,
             start: now(),
         }
@@ -42,6 +46,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
 
     /// Reports an event. After an error, later events are still reported.
     pub(crate) fn report(&mut self, event: &Event) {
+        self.last_failed.note(event);
         let in_files = self.files.report(event);
         let on_terminal = self.bar.suspend(|| self.terminal.report(event));
         self.error = self.error.take().or(in_files.and(on_terminal).err());
@@ -56,6 +61,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         self.bar.finish_and_clear();
         interruption.begin_to_write();
         note_partial(interruption);
+        self.last_failed.write();
         let are_written = self.files.write();
         let wall = self.start.elapsed();
         let finished = self.terminal.report(&Event::Finished { wall });
@@ -76,13 +82,4 @@ pub(crate) fn note_partial(interruption: Interruption) {
     } else {
         note_abandoned();
     }
-}
-
-/// The time of this machine.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "wall time is only shown, and no run depends on it"
-)]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }

@@ -27,6 +27,13 @@ pub struct Summary {
     pub elapsed: Duration,
 }
 
+impl Summary {
+    /// The number of plays, without skipped scenarios.
+    pub fn plays(&self) -> usize {
+        self.passed + self.failed + self.errors
+    }
+}
+
 impl Reporter for Summary {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         match event {

@@ -274,7 +274,15 @@ fn passed_seeds_are_one_junit_case_with_figures() {
 fn each_kind_of_finding_is_a_junit_case_with_replay_command_and_trace() {
     let breaking = ["--breaking", "last-of-batch-is-representative"];
     let arguments = [
-        &["--seeds", "0..40", "--keep-going", "--trace-lines", "3"][..],
+        &[
+            "--seeds",
+            "0..40",
+            "--keep-going",
+            "--sequence-lines",
+            "0",
+            "--trace-lines",
+            "3",
+        ][..],
         &breaking,
     ];
     let (report, code) = junit_of_seeds("broken-seeds.xml", &arguments.concat());

@@ -30,6 +30,7 @@ mod limits;
 mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
+mod runner;
 mod secrets;
 mod seeds;
 mod snapshots;
