@@ -18,7 +18,7 @@ const FOLDERS: [&str; 2] = ["suite", "regressions"];
 pub(crate) const EXTENSION: &str = "yaml";
 
 /// All scenarios of a folder, in order of id. A script for several surfaces has one scenario for each.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Library {
     entries: Vec<Entry>,
 }
@@ -84,6 +84,8 @@ impl Library {
             for folder in folders {
                 search.visit(folder);
             }
+        } else if let Err(error) = fs::metadata(root) {
+            search.fail(root, error);
         } else {
             search.collect(root.to_owned());
         }

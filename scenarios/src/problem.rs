@@ -27,6 +27,20 @@ pub struct Problem {
     caret: usize,
 }
 
+impl Problem {
+    /// An error of a text file that is not a script, at the byte `offset` of its `text`.
+    pub fn in_text(file: &Path, text: &str, offset: usize, message: impl fmt::Display) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let spot = Spot {
+            line: count(before.matches('\n').count() + 1),
+            column: count(before[start..].chars().count() + 1),
+        };
+        Report::new(text, file).problem(spot, message)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Spot { line, column } = self.spot;
@@ -94,17 +108,23 @@ impl<'a> Report<'a> {
     pub fn add(&mut self, spot: Spot, message: impl fmt::Display) {
         // A value that YAML makes up, such as one of a merged map, has no position.
         let spot = if spot.line == 0 { Spot::START } else { spot };
+        let problem = self.problem(spot, message);
+        self.problems.push(problem);
+    }
+
+    /// The error at a position, with its line.
+    fn problem(&self, spot: Spot, message: impl fmt::Display) -> Problem {
         let line = (spot.line as usize)
             .checked_sub(1)
             .and_then(|index| self.lines.get(index));
         let (line, caret) = around(line.copied().unwrap_or_default(), spot.column);
-        self.problems.push(Problem {
+        Problem {
             file: self.file.to_owned(),
             spot,
             message: shortened(&message.to_string(), MESSAGE_LENGTH).into_owned(),
             line,
             caret,
-        });
+        }
     }
 
     /// Returns `result` if no error was reported, otherwise the errors.

@@ -5,12 +5,14 @@
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process.
+//! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
 //! - [`workers`] runs work on several threads, and [`watch`] limits its wall-clock time.
 //! - `selftest` and `mutate` check that mutants of the server are detected: those of single rules, and generic ones.
 //!   `witness` compares two simulated worlds.
 
+pub mod baseline;
 pub mod coverage;
 pub mod docs;
 pub mod explain;
@@ -25,9 +27,11 @@ pub mod selftest;
 pub mod snapshots;
 pub mod soak;
 pub mod stage;
+pub mod standing;
 pub mod suite;
 pub mod sweep;
 pub mod tokens;
+mod toml_file;
 pub mod watch;
 #[cfg(feature = "witness")]
 pub mod witness;

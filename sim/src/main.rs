@@ -25,6 +25,7 @@ use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
+use commands::schema::{SchemaArguments, print_schema};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
 use commands::snapshots::{SnapshotsArguments, snapshots};
@@ -34,7 +35,7 @@ use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
-use commands::{check::check, config, schema::print_schema};
+use commands::{check::check, config};
 
 /// A play allocates and frees many small JSON values, which is slower with the system's allocator.
 #[global_allocator]
@@ -140,8 +141,8 @@ enum Command {
     Token(TokenArguments),
     /// Print a ticket for a session's stream
     Ticket(TicketArguments),
-    /// Print the JSON Schema of scripts
-    Schema,
+    /// Print the JSON Schema of scripts and other files
+    Schema(SchemaArguments),
     /// Rewrite the generated regions of documents
     #[cfg(feature = "selftest")]
     Docs(DocsArguments),
@@ -179,7 +180,7 @@ fn main() -> ExitCode {
         Command::Merge(arguments) => merge(&arguments),
         Command::Replay(arguments) => replay(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
-        Command::Schema => print_schema(),
+        Command::Schema(arguments) => print_schema(&arguments),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),
         Command::Man(arguments) => man(&arguments, Arguments::command()),
         #[cfg(feature = "selftest")]

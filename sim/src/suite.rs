@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use turnstile_scenarios::{Entry, Scenario};
 
 use crate::script::{self, HarnessError, Options, Verdict};
+use crate::standing::Standing;
 use crate::watch::{Abandoned, Monitor, Watch};
 use crate::workers;
 pub use crate::workers::all_cores;
@@ -30,6 +31,8 @@ pub struct Played<'a> {
     pub verdict: Result<Verdict, HarnessError>,
     /// Wall time.
     pub wall: Duration,
+    /// What a baseline says of it.
+    pub standing: Standing,
 }
 
 /// The outcome of a play.
@@ -43,10 +46,30 @@ pub enum Outcome<'a> {
     HarnessFailed(&'a HarnessError),
 }
 
-impl Played<'_> {
+impl<'a> Played<'a> {
+    /// A play that no baseline has judged yet.
+    pub fn new(play: Play<'a>, verdict: Result<Verdict, HarnessError>, wall: Duration) -> Self {
+        Self {
+            play,
+            verdict,
+            wall,
+            standing: Standing::default(),
+        }
+    }
+
     /// Whether it was interrupted, so that it has no outcome.
     pub fn was_interrupted(&self) -> bool {
         matches!(self.verdict, Err(HarnessError::Interrupted))
+    }
+
+    /// Whether it makes the run fail: a failure that no baseline expects, or an error of the harness, or a pass where a
+    /// baseline expects a failure.
+    pub fn is_red(&self) -> bool {
+        match self.outcome() {
+            Outcome::Passed(_) => matches!(self.standing, Standing::UnexpectedPass(_)),
+            Outcome::Failed(_) => !matches!(self.standing, Standing::ExpectedFailure(_)),
+            Outcome::HarnessFailed(_) => true,
+        }
     }
 
     /// The outcome.
@@ -70,14 +93,15 @@ pub fn play_all<'a>(
     play_all_by(plays, jobs, play_timed, progress, done);
 }
 
-/// As [`play_all`], until `done` breaks.
-pub fn play_until<'a>(
+/// As [`play_all_by`], until `done` breaks.
+pub fn play_until<'a, T: Send>(
     plays: impl Iterator<Item = Play<'a>> + Send,
     jobs: NonZeroUsize,
+    play: impl Fn(Play<'a>) -> T + Sync,
     progress: impl FnMut(usize),
-    done: impl FnMut(Played<'a>) -> ControlFlow<()>,
+    done: impl FnMut(T) -> ControlFlow<()>,
 ) {
-    workers::in_order(plays, jobs, play_timed, progress, done);
+    workers::in_order(plays, jobs, play, progress, done);
 }
 
 /// As [`play_all`], with a function that plays on the worker's thread.
@@ -99,11 +123,7 @@ pub fn play_all_by<'a, T: Send>(
 pub fn play_timed(play: Play) -> Played {
     let start = Instant::now();
     let verdict = play_safely(&play.entry.scenario, play.options);
-    Played {
-        play,
-        verdict,
-        wall: start.elapsed(),
-    }
+    Played::new(play, verdict, start.elapsed())
 }
 
 /// Plays one scenario, with the limits of `options.watch`. A panic of the player is an error of the harness.

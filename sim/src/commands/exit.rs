@@ -28,7 +28,7 @@ pub(crate) enum Exit {
 }
 
 pub(crate) fn exit_of(summary: &Summary) -> Exit {
-    match (summary.errors, summary.failed) {
+    match (summary.errors, summary.failed + summary.unexpected_passes) {
         (0, 0) => Exit::Passed,
         (0, _) => Exit::Failed,
         _ => Exit::Harness,

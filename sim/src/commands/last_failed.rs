@@ -11,7 +11,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use turnstile::report::Event;
-use turnstile::suite::Outcome;
 
 /// The cache folder of this tool. Its default is `turnstile` in the user's cache folder.
 const FOLDER_VARIABLE: &str = "TURNSTILE_CACHE_DIR";
@@ -49,9 +48,9 @@ impl LastFailed {
             return;
         };
         let play = (played.play.entry.id.clone(), played.play.options.seed);
-        match played.outcome() {
-            Outcome::Passed(_) => self.failed.remove(&play),
-            Outcome::Failed(_) | Outcome::HarnessFailed(_) => self.failed.insert(play),
+        match played.is_red() {
+            true => self.failed.insert(play),
+            false => self.failed.remove(&play),
         };
     }
 

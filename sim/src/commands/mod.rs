@@ -11,12 +11,15 @@
 //! | `last_failed`, `watching` | what `run` plays again |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `baseline` | expected failures |
+//! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
 //! The content and layout of reports belong to the library: `report`, and the modules named like the commands.
 
 mod arguments;
+mod baseline;
 pub(crate) mod check;
 mod clock;
 pub(crate) mod completions;
@@ -53,6 +56,7 @@ pub(crate) mod soak;
 pub(crate) mod stream;
 pub(crate) mod suggestions;
 pub(crate) mod sweep;
+mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;
 mod watching;

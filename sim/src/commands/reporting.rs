@@ -8,6 +8,7 @@ use turnstile::report::{Event, Reporter as _, TerminalReporter};
 use turnstile::watch::Watch;
 
 use super::arguments::note_abandoned;
+use super::baseline::Following;
 use super::clock::now;
 use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
@@ -21,15 +22,22 @@ pub(crate) struct Reporting<'a, W> {
     terminal: TerminalReporter<W>,
     files: ReportFiles<'a>,
     last_failed: LastFailed,
+    following: Following<'a>,
     /// The first error.
     error: Option<io::Error>,
     start: Instant,
 }
 
 impl<'a, W: io::Write> Reporting<'a, W> {
-    /// Starts to report `plays` plays.
-    pub(crate) fn start(plays: usize, terminal: TerminalReporter<W>, files: ReportFiles<'a>) -> Self {
+    /// Starts to report `plays` plays, which `following` compares with what is expected.
+    pub(crate) fn start(
+        plays: usize,
+        terminal: TerminalReporter<W>,
+        files: ReportFiles<'a>,
+        following: Following<'a>,
+    ) -> Self {
         Self {
+            following,
             bar: progress_bar(plays),
             terminal,
             files,
@@ -47,6 +55,13 @@ impl<'a, W: io::Write> Reporting<'a, W> {
     /// Reports an event. After an error, later events are still reported.
     pub(crate) fn report(&mut self, event: &Event) {
         self.last_failed.note(event);
+        if let Event::Played { played, .. } = event {
+            self.following.add(played);
+        }
+        self.write(event);
+    }
+
+    fn write(&mut self, event: &Event) {
         let in_files = self.files.report(event);
         let on_terminal = self.bar.suspend(|| self.terminal.report(event));
         self.error = self.error.take().or(in_files.and(on_terminal).err());
@@ -62,6 +77,11 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         interruption.begin_to_write();
         note_partial(interruption);
         self.last_failed.write();
+        if !interruption.is_asked_for() {
+            for stale in self.following.stale() {
+                self.write(&stale.event());
+            }
+        }
         let are_written = self.files.write();
         let wall = self.start.elapsed();
         let finished = self.terminal.report(&Event::Finished { wall });
@@ -70,7 +90,12 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         Ok(if !are_written || Watch::has_too_many_abandoned() {
             Exit::Harness
         } else {
-            interruption.exit(exit_of(&self.terminal.summary()))
+            let summary = self.terminal.summary();
+            let exit = exit_of(&summary);
+            interruption.exit(match interruption.is_asked_for() {
+                true => exit,
+                false => self.following.conclude(&summary, exit),
+            })
         })
     }
 }

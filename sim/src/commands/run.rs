@@ -7,13 +7,15 @@ use clap::Args;
 use turnstile::report::{Event, replay_of_play};
 use turnstile::script::Options;
 use turnstile::stage::Subject;
-use turnstile::suite::{self, Outcome, Play};
-use turnstile_scenarios::Entry;
+use turnstile::suite::{self, Play, Played};
+use turnstile::watch::Watch;
+use turnstile_scenarios::{Entry, Library};
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
     WatchArguments,
 };
+use super::baseline::{BaselineArguments, Expectations};
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::last_failed::LastFailed;
@@ -54,6 +56,8 @@ pub(crate) struct RunArguments {
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     servers: ServersArguments,
     #[command(flatten)]
+    baseline: BaselineArguments,
+    #[command(flatten)]
     live: LiveArguments,
 }
 
@@ -61,6 +65,16 @@ impl RunArguments {
     /// The first filter that no scenario matches.
     pub(crate) fn unmatched_filter(&self) -> Option<String> {
         self.scenarios.unmatched_filter()
+    }
+
+    /// What is expected of the plays of `selected` of a library's scenarios.
+    fn expectations(&self, library: &Library, selected: usize) -> Result<Expectations, String> {
+        // An entry may be about a scenario of the folder although only a file is played.
+        let mut known = library.clone();
+        known.extend(self.scenarios.library.load_quietly().unwrap_or_default());
+        let is_partial = self.last_failed || self.fail_fast || self.shard.of > 1;
+        self.baseline
+            .expectations(&known, !is_partial && selected == known.entries().len())
     }
 }
 
@@ -74,9 +88,16 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Ok(entries) => entries,
         Err(exit) => return Ok(exit),
     };
-    let checked = arguments.reports.check();
+    let checked = arguments.reports.check().and_then(|()| arguments.live.check());
     let subjects = match checked.and_then(|()| arguments.servers.subjects()) {
         Ok(subjects) => subjects,
+        Err(error) => {
+            print_error(&error);
+            return Ok(Exit::Usage);
+        }
+    };
+    let expectations = match arguments.expectations(&library, entries.len()) {
+        Ok(expectations) => expectations,
         Err(error) => {
             print_error(&error);
             return Ok(Exit::Usage);
@@ -92,6 +113,7 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
             return Ok(nothing_to_play(arguments));
         }
         let reports = Reports {
+            expectations: &expectations,
             files: &arguments.reports,
             shown: &arguments.shown,
             fail_fast: arguments.fail_fast,
@@ -106,7 +128,13 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         );
     }
     let interruption = Interruption::listen();
-    let mut exit = play(arguments, &entries, &subjects, interruption)?;
+    let runner = Runner {
+        arguments,
+        subjects: &subjects,
+        expectations: &expectations,
+        interruption,
+    };
+    let mut exit = runner.play(&entries)?;
     if arguments.watch && exit != Exit::Usage {
         let mut watched = Watched::of(&library);
         while let Some(changed) = watched.next_change(|| arguments.scenarios.load(), interruption) {
@@ -116,7 +144,7 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
             };
             let entries: Vec<&Entry> = entries.into_iter().filter(|entry| changed.has(entry)).collect();
             if !entries.is_empty() {
-                exit = play(arguments, &entries, &subjects, interruption)?;
+                exit = runner.play(&entries)?;
             }
         }
     }
@@ -127,85 +155,91 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     })
 }
 
-/// Plays and judges these scenarios in simulated worlds.
-fn play(
-    arguments: &RunArguments,
-    entries: &[&Entry],
-    subjects: &[Subject],
+/// Plays in simulated worlds.
+struct Runner<'a> {
+    arguments: &'a RunArguments,
+    subjects: &'a [Subject],
+    expectations: &'a Expectations,
     interruption: Interruption,
-) -> io::Result<Exit> {
-    let watch = arguments.limits.watch(interruption);
-    let plays = Plays {
-        entries,
-        seeds: arguments.seed.range(),
-        subjects,
-        watch: Some(watch),
-    };
-    if !arguments.last_failed {
-        let count = arguments.shard.count(plays.count() as u64);
-        return play_these(arguments, plays.iter(), count, interruption);
-    }
-    let known = LastFailed::read();
-    let again = subjects.iter().flat_map(|&subject| {
-        let plays = entries
-            .iter()
-            .flat_map(|entry| known.seeds(&entry.id).map(move |seed| (*entry, seed)));
-        plays.map(move |(entry, seed)| Play {
-            entry,
-            options: Options {
-                seed,
-                subject,
-                watch: Some(watch),
-                ..Options::default()
-            },
-        })
-    });
-    let again: Vec<Play> = again.collect();
-    let count = arguments.shard.count(again.len() as u64);
-    let again = again.into_iter().take_while(|_| !watch.is_over());
-    play_these(arguments, again, count, interruption)
 }
 
-/// Plays the arguments' shard of `plays`, which has `count` plays.
-fn play_these<'a>(
-    arguments: &RunArguments,
-    plays: impl Iterator<Item = Play<'a>> + Send,
-    count: u64,
-    interruption: Interruption,
-) -> io::Result<Exit> {
-    if count == 0 {
-        return Ok(nothing_to_play(arguments));
+impl Runner<'_> {
+    /// Plays and judges these scenarios.
+    fn play(&self, entries: &[&Entry]) -> io::Result<Exit> {
+        let shard = self.arguments.shard;
+        let watch = self.arguments.limits.watch(self.interruption);
+        let plays = Plays {
+            entries,
+            seeds: self.arguments.seed.range(),
+            subjects: self.subjects,
+            watch: Some(watch),
+        };
+        if !self.arguments.last_failed {
+            let count = shard.count(plays.count() as u64);
+            return self.play_these(plays.iter(), count);
+        }
+        let again = self.failed_before(entries, watch);
+        let count = shard.count(again.len() as u64);
+        self.play_these(again.into_iter().take_while(|_| !watch.is_over()), count)
     }
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let with_seed = arguments.seed.are_several();
-    let terminal = arguments.shown.terminal(arguments.reports.terminal());
-    let files = arguments
-        .reports
-        .files(count, with_seed, arguments.shown.detail());
-    let mut reporting = Reporting::start(count, terminal.with_seed(with_seed), files);
-    let bar = reporting.bar();
-    suite::play_until(
-        arguments.shard.of(plays),
-        arguments.jobs.count(),
-        |count| bar.set_position(count as u64),
-        |played| {
-            if played.was_interrupted() {
-                return ControlFlow::Continue(());
+
+    /// The plays of these scenarios that failed when they were last played.
+    fn failed_before<'e>(&self, entries: &[&'e Entry], watch: Watch) -> Vec<Play<'e>> {
+        let known = LastFailed::read();
+        let mut plays = Vec::new();
+        for &subject in self.subjects {
+            for &entry in entries {
+                plays.extend(known.seeds(&entry.id).map(|seed| Play {
+                    entry,
+                    options: Options {
+                        seed,
+                        subject,
+                        watch: Some(watch),
+                        ..Options::default()
+                    },
+                }));
             }
-            let replay = &replay_of_play(&played.play);
-            reporting.report(&Event::Played {
-                played: &played,
-                replay,
-            });
-            match played.outcome() {
-                Outcome::Failed(_) | Outcome::HarnessFailed(_) if arguments.fail_fast => {
-                    ControlFlow::Break(())
+        }
+        plays
+    }
+
+    /// Plays the arguments' shard of `plays`, which has `count` plays.
+    fn play_these<'e>(&self, plays: impl Iterator<Item = Play<'e>> + Send, count: u64) -> io::Result<Exit> {
+        let arguments = self.arguments;
+        if count == 0 {
+            return Ok(nothing_to_play(arguments));
+        }
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let with_seed = arguments.seed.are_several();
+        let terminal = arguments.shown.terminal(arguments.reports.terminal());
+        let files = arguments
+            .reports
+            .files(count, with_seed, arguments.shown.detail());
+        let terminal = terminal.with_seed(with_seed);
+        let mut reporting = Reporting::start(count, terminal, files, self.expectations.follow());
+        let bar = reporting.bar();
+        suite::play_until(
+            arguments.shard.of(plays),
+            arguments.jobs.count(),
+            |play| played(self.expectations, play),
+            |count| bar.set_position(count as u64),
+            |played| {
+                if played.was_interrupted() {
+                    return ControlFlow::Continue(());
                 }
-                _ => ControlFlow::Continue(()),
-            }
-        },
-    );
-    reporting.finish(interruption)
+                reporting.report(&Event::Played {
+                    played: &played,
+                    replay: &replay_of_play(&played.play),
+                });
+                if arguments.fail_fast && played.is_red() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        );
+        reporting.finish(self.interruption)
+    }
 }
 
 /// Reports that no play is left. That is a mistake only if the shards are too many.
@@ -218,4 +252,14 @@ fn nothing_to_play(arguments: &RunArguments) -> Exit {
     }
     print_error(&format!("shard {} contains none of the plays", arguments.shard));
     Exit::Usage
+}
+
+/// Plays a scenario, as often as is expected.
+fn played<'a>(expectations: &Expectations, play: Play<'a>) -> Played<'a> {
+    expectations.judge(suite::play_timed(play), |plays| {
+        // A further play of a scenario differs only with another seed.
+        let mut again = play;
+        again.options.seed = play.options.seed.wrapping_add(plays.into());
+        Some(suite::play_timed(again))
+    })
 }

@@ -141,17 +141,11 @@ fn replay(entry: &Entry, options: Options, timed: TimedFault) -> io::Result<Exit
             writeln!(out, "{}", printable(&record.line(&verdict.labels)))?;
         }
     }
-    let played = Played {
-        play: Play {
-            entry,
-            options: Options {
-                fault: Some(timed),
-                ..options
-            },
-        },
-        verdict,
-        wall: Duration::ZERO,
+    let options = Options {
+        fault: Some(timed),
+        ..options
     };
+    let played = Played::new(Play { entry, options }, verdict, Duration::ZERO);
     let mut reporter = TerminalReporter::new(out, FailureDetail::default());
     reporter.report(&Event::Played {
         played: &played,

@@ -3,6 +3,8 @@
 //! A scenario is skipped if the server lacks a capability that it [needs](Scenario::needs), if the server's profile lacks
 //! a value that it requires, or if it takes too long. Its length is measured by playing it in the simulated world first.
 
+pub mod target;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

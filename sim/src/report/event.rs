@@ -24,6 +24,13 @@ pub enum Event<'a> {
         /// Why it is skipped.
         reason: &'a str,
     },
+    /// An entry of a baseline that no play has met.
+    Stale {
+        /// Its file and line.
+        place: &'a str,
+        /// What it is about.
+        subject: &'a str,
+    },
     /// All plays are over.
     Finished {
         /// Wall time on this machine.

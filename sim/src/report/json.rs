@@ -13,7 +13,9 @@ use turnstile_scenarios::{Entry, Seam, Surface};
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
-use crate::suite::{self, Played};
+use super::style::Status;
+use crate::standing::Listing;
+use crate::suite::Played;
 
 /// The version of the format.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -30,6 +32,9 @@ pub struct JsonReport {
     /// Skipped scenarios.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skips: Vec<SkipReport>,
+    /// Entries of the baseline that no play has met. Absent without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<StaleReport>,
 }
 
 /// Counts of plays by outcome.
@@ -45,6 +50,13 @@ pub struct Counts {
     pub errors: usize,
     /// Skipped scenarios.
     pub skipped: usize,
+    /// Plays with findings that a baseline expects; not among `failed`. Absent without any.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub expected_failures: usize,
+    /// Plays without findings of which a baseline expects a failure, and stale entries of rules; not among `passed`.
+    /// Absent without any.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unexpected_passes: usize,
 }
 
 /// A skipped scenario.
@@ -70,6 +82,30 @@ pub enum Outcome {
     Failed,
     /// The harness failed, so there is no verdict on the server.
     Error,
+    /// Findings that a baseline expects.
+    ExpectedFailure,
+    /// No findings, and a baseline expects some.
+    UnexpectedPass,
+}
+
+/// What a baseline says of a play.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BaselineReport {
+    /// The reason of the entry.
+    pub reason: String,
+    /// The file and line of the entry.
+    pub place: String,
+    /// How often the scenario was played.
+    pub plays: u32,
+}
+
+/// An entry of a baseline that no play has met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StaleReport {
+    /// Its file and line.
+    pub place: String,
+    /// What it is about.
+    pub subject: String,
 }
 
 /// One play.
@@ -90,6 +126,9 @@ pub struct PlayReport {
     pub mutant: Option<String>,
     /// Its outcome.
     pub outcome: Outcome,
+    /// The entry of the baseline that is about it. Absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineReport>,
     /// The digest of its trace; none if the harness failed.
     pub digest: Option<String>,
     /// Virtual time up to the end of the last step, in microseconds; none if the harness failed.
@@ -147,6 +186,7 @@ impl Default for JsonReport {
             counts: Counts::default(),
             plays: Vec::new(),
             skips: Vec::new(),
+            stale: Vec::new(),
         }
     }
 }
@@ -159,8 +199,18 @@ impl JsonReport {
             Outcome::Passed => self.counts.passed += 1,
             Outcome::Failed => self.counts.failed += 1,
             Outcome::Error => self.counts.errors += 1,
+            Outcome::ExpectedFailure => self.counts.expected_failures += 1,
+            Outcome::UnexpectedPass => self.counts.unexpected_passes += 1,
         }
         self.plays.push(play);
+    }
+
+    fn add_stale(&mut self, place: &str, subject: &str) {
+        self.counts.unexpected_passes += 1;
+        self.stale.push(StaleReport {
+            place: place.to_owned(),
+            subject: subject.to_owned(),
+        });
     }
 
     fn skip(&mut self, entry: &Entry, reason: &str) {
@@ -179,6 +229,7 @@ impl Reporter for JsonReport {
         match *event {
             Event::Played { played, replay } => self.add(played, replay),
             Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Stale { place, subject } => self.add_stale(place, subject),
             Event::Finished { .. } => {}
         }
         Ok(())
@@ -196,12 +247,30 @@ impl Document for JsonReport {
     }
 }
 
-impl From<suite::Outcome<'_>> for Outcome {
-    fn from(outcome: suite::Outcome) -> Self {
-        match outcome {
-            suite::Outcome::Passed(_) => Self::Passed,
-            suite::Outcome::Failed(_) => Self::Failed,
-            suite::Outcome::HarnessFailed(_) => Self::Error,
+/// Whether a count that is mostly zero is left out.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl From<Status> for Outcome {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pass => Self::Passed,
+            Status::Fail => Self::Failed,
+            Status::ExpectedFailure => Self::ExpectedFailure,
+            Status::UnexpectedPass => Self::UnexpectedPass,
+            // A play is not skipped.
+            Status::Error | Status::Skip => Self::Error,
+        }
+    }
+}
+
+impl From<&Listing> for BaselineReport {
+    fn from(listing: &Listing) -> Self {
+        Self {
+            reason: listing.reason.clone(),
+            place: listing.place.clone(),
+            plays: listing.plays,
         }
     }
 }
@@ -221,7 +290,8 @@ impl PlayReport {
             surface: entry.scenario.api.first(),
             seed: played.play.options.seed,
             mutant: played.play.options.subject.mutant(),
-            outcome: played.outcome().into(),
+            outcome: Status::of(played).into(),
+            baseline: played.standing.listing().map(BaselineReport::from),
             digest: verdict.map(|verdict| verdict.trace.digest().to_string()),
             played_us: verdict.map(|verdict| microseconds(verdict.played)),
             elapsed_us: verdict.map(|verdict| microseconds(verdict.elapsed)),
@@ -257,7 +327,8 @@ fn microseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, failed, played, warned};
+    use crate::report::played::{add, entry, failed, listing, played, standing, warned};
+    use crate::standing::Standing;
 
     fn written() -> String {
         let good = entry(
@@ -280,6 +351,27 @@ mod tests {
         let written = Box::new(report).write(&mut out);
         written.expect("memory can be written to");
         String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn what_a_baseline_expects_is_counted_apart() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut report = JsonReport::default();
+        let expected = standing(played(&bad, 0), Standing::ExpectedFailure(listing()));
+        add(&mut report, expected, "again");
+        let passes = standing(played(&good, 0), Standing::UnexpectedPass(listing()));
+        add(&mut report, passes, "again");
+        let (place, subject) = ("known.toml:9", "`fifo`");
+        let stale = report.report(&Event::Stale { place, subject });
+        stale.expect("nothing is written yet");
+        let counts = report.counts;
+        assert_eq!((counts.plays, counts.passed, counts.failed), (2, 0, 0));
+        assert_eq!((counts.expected_failures, counts.unexpected_passes), (1, 2));
+        let play = serde_json::to_value(&report.plays[0]).expect("it is plain data");
+        assert_eq!(play["outcome"], "expected-failure");
+        assert_eq!(play["baseline"]["reason"], "a known bug");
+        assert_eq!(report.stale[0].subject, "`fifo`");
     }
 
     #[test]

@@ -21,12 +21,17 @@ use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::sequence::lines_up_to_finding;
 use super::{FailureDetail, name_of_play};
+use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
 /// The name of the whole report.
 pub(crate) const REPORT_NAME: &str = "turnstile";
 /// The type of an error. The type of a failure is the violated rule.
 const HARNESS_FAILURE: &str = "harness-failure";
+/// The type of a failure where a baseline expects one and there is none.
+const UNEXPECTED_PASS: &str = "unexpected-pass";
+/// The name of the suite with stale entries of a baseline.
+const BASELINE: &str = "baseline";
 
 /// The attribute of the root that quick-junit always writes and the schema does not allow. The suites have it too.
 const SKIPPED_OF_ALL: &str = " skipped=\"";
@@ -38,6 +43,8 @@ pub struct JunitReport {
     start: Option<DateTime<Utc>>,
     with_seed: bool,
     suites: BTreeMap<Seam, TestSuite>,
+    /// Entries of the baseline that no play has met.
+    stale: Vec<TestCase>,
     suite_times: BTreeMap<Seam, Duration>,
 }
 
@@ -49,6 +56,7 @@ impl JunitReport {
             start: None,
             with_seed: false,
             suites: BTreeMap::new(),
+            stale: Vec::new(),
             suite_times: BTreeMap::new(),
         }
     }
@@ -72,6 +80,7 @@ impl JunitReport {
         let mut case = TestCase::new(name, status(played, replay));
         case.set_classname(name_of(seam)).set_time(played.wall);
         let mut out = vec![entry.scenario.title.clone(), replay_line(replay)];
+        out.extend(played.standing.sentence());
         for warning in played.verdict.iter().flat_map(LabelledFinding::warnings) {
             out.push(format!("warning: {}: {}", warning.headline(), warning.text));
         }
@@ -86,6 +95,15 @@ impl JunitReport {
             .or_insert_with(|| TestSuite::new(name_of(seam)))
             .add_test_case(case);
         *self.suite_times.entry(seam).or_default() += played.wall;
+    }
+
+    fn add_stale(&mut self, place: &str, subject: &str) {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let message = format!("{subject} failed nowhere, and is expected to fail: remove the entry");
+        status.set_type(UNEXPECTED_PASS).set_message(message);
+        let mut case = TestCase::new(place, status);
+        case.set_classname(BASELINE);
+        self.stale.push(case);
     }
 
     fn skip(&mut self, entry: &Entry, reason: &str) {
@@ -108,6 +126,7 @@ impl Reporter for JunitReport {
         match *event {
             Event::Played { played, replay } => self.add(played, replay),
             Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Stale { place, subject } => self.add_stale(place, subject),
             Event::Finished { .. } => {}
         }
         Ok(())
@@ -128,6 +147,11 @@ impl Document for JunitReport {
             if let Some(start) = self.start {
                 suite.set_timestamp(start);
             }
+            report.add_test_suite(suite);
+        }
+        if !self.stale.is_empty() {
+            let mut suite = TestSuite::new(BASELINE);
+            suite.add_test_cases(self.stale);
             report.add_test_suite(suite);
         }
         write_valid(&report, out)
@@ -160,8 +184,22 @@ fn name_of(seam: Seam) -> String {
 }
 
 fn status(played: &Played, replay: &str) -> TestCaseStatus {
+    let about = played.standing.sentence().unwrap_or_default();
     match played.outcome() {
+        Outcome::Passed(_) if matches!(played.standing, Standing::UnexpectedPass(_)) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(UNEXPECTED_PASS).set_message(about);
+            status
+        }
         Outcome::Passed(_) => TestCaseStatus::success(),
+        // As other runners report it; readers do not count it as a failure.
+        Outcome::Failed(verdict) if matches!(played.standing, Standing::ExpectedFailure(_)) => {
+            let findings: Vec<_> = LabelledFinding::all(verdict).collect();
+            let mut status = TestCaseStatus::skipped();
+            status.set_type("expected-failure").set_message(about);
+            status.set_description(listed(&findings, &played.play.entry.path));
+            status
+        }
         Outcome::Failed(verdict) => {
             let findings: Vec<_> = LabelledFinding::all(verdict).collect();
             failure(&findings, &played.play.entry.path, &replay_line(replay))
@@ -185,20 +223,25 @@ pub(crate) fn harness_failure(error: &impl Display, replay: &str) -> TestCaseSta
 /// list of findings. A finding of a script has its place in `file`, unless that is empty.
 pub(crate) fn failure(findings: &[LabelledFinding], file: &Path, more: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let mut description = String::new();
-    for (index, finding) in findings.iter().enumerate() {
-        let LabelledFinding { rule, text, .. } = finding;
-        let headline = finding.headline();
-        if index == 0 {
-            status.set_type(rule).set_message(format!("{headline}: {text}"));
-        }
-        description.push_str(&format!("{headline}\n  {text}\n"));
-        if let Some(line) = finding.line().filter(|_| !file.as_os_str().is_empty()) {
-            description.push_str(&format!("  {}:{line}\n", file.display()));
-        }
+    if let Some(finding) = findings.first() {
+        let message = format!("{}: {}", finding.headline(), finding.text);
+        status.set_type(&*finding.rule).set_message(message);
     }
-    status.set_description(format!("{description}\n{more}"));
+    status.set_description(format!("{}\n{more}", listed(findings, file)));
     status
+}
+
+/// All findings, each with its text on a line below, and the place of a finding of a script.
+fn listed(findings: &[LabelledFinding], file: &Path) -> String {
+    let place = |finding: &LabelledFinding| {
+        let line = finding.line().filter(|_| !file.as_os_str().is_empty())?;
+        Some(format!("  {}:{line}\n", file.display()))
+    };
+    let lines = findings.iter().map(|finding| {
+        let place = place(finding).unwrap_or_default();
+        format!("{}\n  {}\n{place}", finding.headline(), finding.text)
+    });
+    lines.collect()
 }
 
 /// The line with the command that replays a run.
@@ -209,7 +252,7 @@ pub(crate) fn replay_line(replay: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, failed, played, warned};
+    use crate::report::played::{add, entry, failed, listing, played, standing, warned};
 
     fn written(report: JunitReport) -> String {
         let mut out = Vec::new();
@@ -268,6 +311,29 @@ mod tests {
             </testsuite>
         </testsuites>
         "#);
+    }
+
+    #[test]
+    fn an_expected_failure_is_skipped_and_an_unexpected_pass_is_a_failure() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut report = JunitReport::new(FailureDetail::default());
+        let expected = standing(played(&bad, 0), Standing::ExpectedFailure(listing()));
+        add(&mut report, expected, "again");
+        let passes = standing(played(&good, 0), Standing::UnexpectedPass(listing()));
+        add(&mut report, passes, "again");
+        let (place, subject) = ("known.toml:9", "`fifo`");
+        let stale = report.report(&Event::Stale { place, subject });
+        stale.expect("nothing is written yet");
+        let text = written(report);
+        assert!(
+            text.contains("<skipped message=\"expected by known.toml:4: a known bug\""),
+            "{text}"
+        );
+        assert!(text.contains("type=\"unexpected-pass\""), "{text}");
+        let report = Report::deserialize_from_str(&text).expect("it is JUnit's XML");
+        assert_eq!((report.tests, report.failures, report.errors), (3, 2, 0));
+        assert_eq!(report.test_suites[1].test_cases[0].name.as_str(), "known.toml:9");
     }
 
     #[test]

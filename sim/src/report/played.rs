@@ -8,6 +8,7 @@ use turnstile_scenarios::{Entry, Scenario};
 
 use super::event::{Event, Reporter};
 use crate::script::{HarnessError, Options};
+use crate::standing::{Listing, Standing};
 use crate::suite::{self, Play, Played};
 
 /// The wall time of every play in these tests.
@@ -61,15 +62,24 @@ pub(super) fn warned(entry: &Entry, seed: u64) -> Played<'_> {
 
 /// A play in which the harness failed.
 pub(super) fn failed(entry: &Entry) -> Played<'_> {
-    Played {
-        play: Play {
-            entry,
-            options: Options::default(),
-        },
-        verdict: Err(HarnessError::Restless {
-            party: "gateway".to_owned(),
-        }),
-        wall: WALL,
+    let options = Options::default();
+    let error = HarnessError::Restless {
+        party: "gateway".to_owned(),
+    };
+    Played::new(Play { entry, options }, Err(error), WALL)
+}
+
+/// The same play with what a baseline says of it.
+pub(super) fn standing(played: Played<'_>, standing: Standing) -> Played<'_> {
+    Played { standing, ..played }
+}
+
+/// An entry of a baseline.
+pub(super) fn listing() -> Listing {
+    Listing {
+        reason: "a known bug".to_owned(),
+        place: "known.toml:4".to_owned(),
+        plays: 1,
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::standing::Standing;
+use crate::suite::{Outcome, Played};
+
 /// Success.
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Failure.
@@ -21,10 +24,27 @@ pub enum Status {
     Pass,
     /// Findings.
     Fail,
+    /// Findings that a baseline expects.
+    ExpectedFailure,
+    /// No findings, although a baseline expects some.
+    UnexpectedPass,
     /// Not played.
     Skip,
     /// The harness failed.
     Error,
+}
+
+impl Status {
+    /// The status of a play.
+    pub fn of(played: &Played) -> Self {
+        match (played.outcome(), &played.standing) {
+            (Outcome::Passed(_), Standing::UnexpectedPass(_)) => Self::UnexpectedPass,
+            (Outcome::Failed(_), Standing::ExpectedFailure(_)) => Self::ExpectedFailure,
+            (Outcome::Passed(_), _) => Self::Pass,
+            (Outcome::Failed(_), _) => Self::Fail,
+            (Outcome::HarnessFailed(_), _) => Self::Error,
+        }
+    }
 }
 
 impl fmt::Display for Status {
@@ -32,6 +52,8 @@ impl fmt::Display for Status {
         let (style, word) = match self {
             Self::Pass => (GOOD, "PASS"),
             Self::Fail => (BAD, "FAIL"),
+            Self::ExpectedFailure => (WARNING, "XFAIL"),
+            Self::UnexpectedPass => (BAD, "XPASS"),
             Self::Skip => (QUIET, "SKIP"),
             Self::Error => (BAD, "ERROR"),
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::event::{Event, Reporter};
 use super::style::counts;
+use crate::standing::Standing;
 use crate::suite::Outcome;
 
 /// Plays, counted by their outcome.
@@ -15,6 +16,10 @@ pub struct Summary {
     pub passed: usize,
     /// Plays with findings.
     pub failed: usize,
+    /// Plays with findings that a baseline expects.
+    pub expected_failures: usize,
+    /// Plays without findings, and entries of rules, of which a baseline expects failures.
+    pub unexpected_passes: usize,
     /// Plays in which the harness failed.
     pub errors: usize,
     /// Warnings of all plays.
@@ -30,7 +35,18 @@ pub struct Summary {
 impl Summary {
     /// The number of plays, without skipped scenarios.
     pub fn plays(&self) -> usize {
-        self.passed + self.failed + self.errors
+        self.all() - self.skipped
+    }
+
+    /// The number of scenarios, played or not.
+    pub fn all(&self) -> usize {
+        let red = self.failed + self.unexpected_passes + self.errors;
+        self.passed + self.expected_failures + red + self.skipped
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_green(&self) -> bool {
+        self.failed + self.unexpected_passes + self.errors == 0
     }
 }
 
@@ -38,10 +54,12 @@ impl Reporter for Summary {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Played { played, .. } => {
-                match played.outcome() {
-                    Outcome::Passed(_) => self.passed += 1,
-                    Outcome::Failed(_) => self.failed += 1,
-                    Outcome::HarnessFailed(_) => self.errors += 1,
+                match (played.outcome(), &played.standing) {
+                    (Outcome::Passed(_), Standing::UnexpectedPass(_)) => self.unexpected_passes += 1,
+                    (Outcome::Failed(_), Standing::ExpectedFailure(_)) => self.expected_failures += 1,
+                    (Outcome::Passed(_), _) => self.passed += 1,
+                    (Outcome::Failed(_), _) => self.failed += 1,
+                    (Outcome::HarnessFailed(_), _) => self.errors += 1,
                 }
                 if let Ok(verdict) = &played.verdict {
                     self.warnings += verdict.warnings.len();
@@ -50,6 +68,7 @@ impl Reporter for Summary {
                 }
             }
             Event::Skipped { .. } => self.skipped += 1,
+            Event::Stale { .. } => self.unexpected_passes += 1,
             Event::Finished { .. } => {}
         }
         Ok(())
@@ -59,7 +78,16 @@ impl Reporter for Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = counts(self.passed as u64, self.failed as u64, self.errors as u64);
-        write!(formatter, "{counts}, {} skipped", self.skipped)?;
+        formatter.write_str(&counts)?;
+        for (count, what) in [
+            (self.expected_failures, "failed as expected"),
+            (self.unexpected_passes, "passed unexpectedly"),
+        ] {
+            if count > 0 {
+                write!(formatter, ", {count} {what}")?;
+            }
+        }
+        write!(formatter, ", {} skipped", self.skipped)?;
         match self.warnings {
             0 => Ok(()),
             1 => write!(formatter, ", 1 warning"),

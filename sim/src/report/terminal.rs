@@ -13,6 +13,7 @@ use super::sequence::lines_up_to_finding;
 use super::style::{BAD, GOOD, QUIET, Status, WARNING, seconds, wall_time};
 use super::summary::Summary;
 use crate::script::Verdict;
+use crate::standing::Standing;
 use crate::suite::{Outcome, Play, Played};
 
 /// The maximum length of a finding in the list at the end, in characters.
@@ -112,31 +113,36 @@ impl<W: Write> TerminalReporter<W> {
         let name = name_of_play(&played.play, self.with_seed);
         let name = printable(&name);
         let wall = wall_time(Some(played.wall));
+        let status = Status::of(played);
         match played.outcome() {
-            Outcome::Passed(_) if self.verbosity == Verbosity::Quiet => Ok(()),
+            _ if self.verbosity == Verbosity::Quiet && !played.is_red() => Ok(()),
             Outcome::Passed(verdict) => {
                 let figures = self.figures(verdict);
-                writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Pass)?;
+                writeln!(self.out, "{status} {wall} {name:<52} {figures}")?;
                 self.write_title(&played.play)?;
+                self.write_standing(&played.standing)?;
+                if let Some(about) = played.standing.sentence().filter(|_| played.is_red()) {
+                    self.remember(status, &name, 1, &about, replay);
+                }
                 self.write_warnings(verdict)
+            }
+            Outcome::Failed(verdict) if status == Status::ExpectedFailure => {
+                let figures = self.figures(verdict);
+                writeln!(self.out, "{status} {wall} {name:<52} {figures}")?;
+                self.write_standing(&played.standing)?;
+                self.write_headlines(verdict)
             }
             Outcome::Failed(verdict) => {
                 let figures = self.figures(verdict);
-                writeln!(self.out, "{} {wall} {name:<52} {figures}", Status::Fail)?;
+                writeln!(self.out, "{status} {wall} {name:<52} {figures}")?;
                 self.write_title(&played.play)?;
+                self.write_standing(&played.standing)?;
                 self.write_findings(verdict)?;
-                self.remember(
-                    Status::Fail,
-                    &name,
-                    verdict.findings.len(),
-                    &first_of(verdict),
-                    replay,
-                );
+                self.remember(status, &name, verdict.findings.len(), &first_of(verdict), replay);
                 self.write_warnings(verdict)?;
                 self.write_replay(replay)
             }
             Outcome::HarnessFailed(error) => {
-                let status = Status::Error;
                 let error = error.to_string();
                 let error = printable(&error);
                 writeln!(self.out, "{status} {wall} {name:<52} harness error: {error}")?;
@@ -215,6 +221,34 @@ impl<W: Write> TerminalReporter<W> {
         Ok(())
     }
 
+    /// Says which entry of a baseline is about a play.
+    fn write_standing(&mut self, standing: &Standing) -> io::Result<()> {
+        let Some(sentence) = standing.sentence() else {
+            return Ok(());
+        };
+        writeln!(self.out, "    {}", printable(&sentence))
+    }
+
+    /// Writes expected findings in short.
+    fn write_headlines(&mut self, verdict: &Verdict) -> io::Result<()> {
+        for finding in LabelledFinding::all(verdict) {
+            let (headline, text) = (finding.headline(), printable(&finding.text));
+            writeln!(self.out, "      {QUIET}{headline}: {text}{QUIET:#}")?;
+        }
+        Ok(())
+    }
+
+    fn write_stale(&mut self, place: &str, subject: &str) -> io::Result<()> {
+        let (status, wall) = (Status::UnexpectedPass, wall_time(None));
+        let place = printable(place);
+        writeln!(self.out, "{status} {wall} {place}")?;
+        let subject = printable(subject);
+        writeln!(
+            self.out,
+            "    {subject} failed nowhere, and is expected to fail: remove the entry"
+        )
+    }
+
     fn write_findings(&mut self, verdict: &Verdict) -> io::Result<()> {
         for finding in LabelledFinding::all(verdict) {
             let (rule, place) = (&finding.rule, finding.place());
@@ -244,11 +278,7 @@ impl<W: Write> TerminalReporter<W> {
 
     fn write_summary(&mut self, wall: Duration) -> io::Result<()> {
         let summary = self.summary;
-        let style = if summary.failed + summary.errors == 0 {
-            GOOD
-        } else {
-            BAD
-        };
+        let style = if summary.is_green() { GOOD } else { BAD };
         writeln!(self.out, "{style}{summary}{style:#} in {}", seconds(wall))?;
         let (played, elapsed) = (summary.played.as_secs_f64(), summary.elapsed.as_secs_f64());
         let clock = self.clock();
@@ -266,6 +296,7 @@ impl<W: Write> Reporter for TerminalReporter<W> {
         match *event {
             Event::Played { played, replay } => self.played(played, replay),
             Event::Skipped { entry, reason } => self.skip(entry, reason),
+            Event::Stale { place, subject } => self.write_stale(place, subject),
             Event::Finished { wall } => {
                 self.write_failures()?;
                 self.write_summary(wall)
@@ -285,7 +316,37 @@ fn first_of(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::played::{add, entry, warned};
+    use crate::report::played::{add, entry, listing, played, standing, warned};
+
+    #[test]
+    fn what_a_baseline_expects_is_shown_with_its_reason() {
+        let good = entry("- start: { as: first, say: idle }", "");
+        let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut reporter = TerminalReporter::new(Vec::new(), FailureDetail::default());
+        let expected = standing(played(&bad, 0), Standing::ExpectedFailure(listing()));
+        add(&mut reporter, expected, "again");
+        let passes = standing(played(&good, 0), Standing::UnexpectedPass(listing()));
+        add(&mut reporter, passes, "again");
+        let (place, subject) = ("known.toml:9", "`fifo`");
+        let stale = reporter.report(&Event::Stale { place, subject });
+        stale.expect("memory can be written to");
+        let text = anstream::adapter::strip_bytes(&reporter.out).into_vec();
+        let text = String::from_utf8(text).expect("the report is UTF-8");
+        for line in [
+            "       XFAIL [",
+            "    expected by known.toml:4: a known bug\n      expectation at line 8 at ",
+            "       XPASS [",
+            "    known.toml:4 expects a failure (a known bug): remove the entry, or set `flaky = true`\n",
+            "    `fifo` failed nowhere, and is expected to fail: remove the entry\n",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(!text.contains("replay:"), "{text}");
+        assert_eq!(
+            reporter.summary().to_string(),
+            "0 passed, 0 failed, 1 failed as expected, 2 passed unexpectedly, 0 skipped"
+        );
+    }
 
     #[test]
     fn a_warning_is_shown_below_a_play_that_passes_and_is_counted() {

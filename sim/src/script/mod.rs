@@ -33,12 +33,17 @@ use turnstile_seams::Randomness;
 use turnstile_world::{AnyWorld, Streams, WorldKind};
 
 pub use self::length::Length;
+use self::overdue::LIVELOCK;
 pub(crate) use self::overdue::overdue;
+use self::player::SERVER_PANICKED;
 pub use self::timed_fault::SweepFault;
 use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 use crate::watch::{Monitor, Watch};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
+
+/// Names of the rules that the player checks in every play, beside the oracles.
+pub(crate) const PLAYER_RULES: [&str; 2] = [LIVELOCK, SERVER_PANICKED];
 
 /// Label of the randomness stream for ids of a stored session.
 const STORED_SESSION: &str = "stored-session";

@@ -24,6 +24,8 @@ use crate::stage::client::{Answer, Awaited, Client};
 use crate::stage::identity::USER;
 use crate::stage::{Ingest, Stage};
 
+/// The rule that a server violates which ends by itself.
+pub(super) const SERVER_PANICKED: &str = "server-panicked";
 /// Time limit for an answer, above the client's own time limit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
@@ -293,7 +295,7 @@ impl<'a> Player<'a> {
                 Stopped::DeadlinePassed => return Ok(false),
                 Stopped::Deadlock { waiting } => return Err(HarnessError::Deadlock { waiting }),
                 Stopped::Panicked { host, message } if host == SERVER => {
-                    self.find("server-panicked", None, message);
+                    self.find(SERVER_PANICKED, None, message);
                 }
                 Stopped::Panicked { host: party, message } => {
                     return Err(HarnessError::Panicked { party, message });

@@ -31,17 +31,87 @@ fn a_filter_without_a_match_is_a_usage_error() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let calls: [&[&str]; 5] = [
+    let calls: [&[&str]; 7] = [
         &["frobnicate", "x"],
         &["run", "--seed", "x"],
         &["replay"],
         // Options without an effect in this mode.
         &["run", "--live", "--seed", "1"],
         &["run", "--live", "--target", "http://127.0.0.1:9", "--jobs", "2"],
+        &["run", "--config", "target.toml"],
+        &["run", "--speed", "2"],
     ];
     for arguments in calls {
         assert_eq!(turnstile(arguments).status.code(), Some(2), "{arguments:?}");
     }
+}
+
+#[test]
+fn an_error_in_the_file_of_a_target_has_its_place() {
+    let secrets = "[secrets]\napi = \"NOT_SET_FOR_THIS_TEST\"\n";
+    let with_secrets = format!("url = \"http://127.0.0.1:9\"\n{secrets}");
+    for (text, said) in [
+        ("urls = 1\n", "target.toml:1:1: unknown field `urls`"),
+        ("[secrets]\n", "the file has no `url`: add one, or set --target"),
+        ("url = \"127.0.0.1:9\"\n", "expected a URL without a path"),
+        (
+            "url = \"http://127.0.0.1:9\"\n",
+            "target.toml names no variable for `secrets.api`",
+        ),
+        (
+            &with_secrets,
+            "target.toml:3:7: the environment variable `NOT_SET_FOR_THIS_TEST` is not set",
+        ),
+    ] {
+        let file = script("target.toml", text);
+        let name = file.to_str().expect("a path of this test is UTF-8");
+        let output = turnstile(&["run", "--live", "--config", name]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(stderr(&output).contains(said), "{text}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_baseline_is_written_and_a_difference_from_it_fails_the_run() {
+    let folder = scratch("baseline");
+    let suite = folder.join("suite");
+    std::fs::create_dir_all(&suite).expect("a folder can be created");
+    let write = |status: &str| {
+        let text = format!(
+            "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: {{ as: a, say: echo:x }}\n\
+             expect:\n  - message: {{ of: a, is: {status} }}\n"
+        );
+        std::fs::write(suite.join("one.yaml"), text).expect("a script can be written");
+    };
+    let known = folder.join("known.toml");
+    // A run of an earlier test may have left it.
+    let _ = std::fs::remove_file(&known);
+    let path = |path: &PathBuf| path.to_str().expect("a path of this test is UTF-8").to_owned();
+    let (folder, file) = (path(&folder), path(&known));
+    let run = |more: &[&str]| {
+        let output = turnstile(&[&["run", "--scenarios", &folder, "--baseline", &file], more].concat());
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    write("failed");
+    let (code, _, errors) = run(&[]);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("--update-baseline writes a new one"), "{errors}");
+    let (code, out, errors) = run(&["--update-baseline"]);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    assert!(errors.contains("updated "), "{errors}");
+    let (code, out, errors) = run(&[]);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    assert!(out.contains("XFAIL"), "{out}");
+    assert!(
+        out.contains("0 passed, 0 failed, 1 failed as expected, 0 skipped in "),
+        "{out}"
+    );
+    write("completed");
+    let (code, out, _) = run(&[]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("XPASS"), "{out}");
+    assert_eq!(run(&["--update-baseline"]).0, Some(0));
+    assert_eq!(run(&[]).0, Some(0));
 }
 
 #[test]
@@ -272,20 +342,10 @@ fn passed_seeds_are_one_junit_case_with_figures() {
 #[cfg(feature = "selftest")]
 #[test]
 fn each_kind_of_finding_is_a_junit_case_with_replay_command_and_trace() {
-    let breaking = ["--breaking", "last-of-batch-is-representative"];
-    let arguments = [
-        &[
-            "--seeds",
-            "0..40",
-            "--keep-going",
-            "--sequence-lines",
-            "0",
-            "--trace-lines",
-            "3",
-        ][..],
-        &breaking,
-    ];
-    let (report, code) = junit_of_seeds("broken-seeds.xml", &arguments.concat());
+    let arguments = "--seeds 0..40 --keep-going --sequence-lines 0 --trace-lines 3";
+    let arguments = format!("{arguments} --breaking last-of-batch-is-representative");
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let (report, code) = junit_of_seeds("broken-seeds.xml", &arguments);
     assert_eq!(code, Some(1));
     let cases = &report.test_suites[0].test_cases;
     assert_eq!(report.failures, cases.len());

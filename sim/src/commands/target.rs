@@ -1,0 +1,322 @@
+//! Options that describe a server under test, in place of the values of a file or in addition to them.
+
+use std::env;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use http::Uri;
+use toml::Spanned;
+use turnstile::live::target::{Declared, FASTEST, TargetFile};
+use turnstile_judge::parties::Secrets;
+use turnstile_profile::Profile;
+use turnstile_scenarios::{LARGEST_FILE, Problem, read_file};
+use turnstile_seams::error_chain::with_sources;
+use turnstile_world::live::GivenServer;
+
+/// The group of options that name a server.
+const NAMED: &str = "named";
+/// The port of a URL without a port.
+const HTTP_PORT: u16 = 80;
+/// Where the wrapper listens by default.
+const WRAPPER: &str = "127.0.0.1:9000";
+/// Where the receiver listens by default.
+const RECEIVER: &str = "127.0.0.1:9200";
+
+/// The server under test.
+#[derive(Args)]
+#[command(next_help_heading = "Live target options", group = ArgGroup::new(NAMED).multiple(true))]
+pub(crate) struct TargetArguments {
+    /// File that describes the server under test
+    ///
+    /// The other options of this section override the values of the file.
+    #[arg(long, value_name = "FILE", group = NAMED)]
+    config: Option<PathBuf>,
+    /// URL of the server under test, such as http://127.0.0.1:8787
+    #[arg(long, value_name = "URL", group = NAMED)]
+    target: Option<String>,
+    /// Factor by which all durations of the server are shortened [default: 10, or 1 with a target]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
+    speed: Option<u32>,
+    /// Shell command that kills the target and restarts it on the same data
+    #[arg(long, value_name = "COMMAND", requires = NAMED)]
+    restart_command: Option<String>,
+    /// JSON file with the values of the target's protocol profile that are not the defaults of the protocol
+    #[arg(long, value_name = "FILE", requires = NAMED)]
+    profile: Option<PathBuf>,
+    /// Version that the wrapper's `/health` reports, for a target that expects one
+    #[arg(long, value_name = "VERSION", requires = NAMED)]
+    wrapper_version: Option<String>,
+    /// Secret of the target's user tokens
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "TURNSTILE_TARGET_API_SECRET",
+        hide_env_values = true
+    )]
+    api_secret: Option<String>,
+    /// Secret of the target's stream tickets
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "TURNSTILE_TARGET_TICKET_SECRET",
+        hide_env_values = true
+    )]
+    ticket_secret: Option<String>,
+    /// API key of the target's internal procedures
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "TURNSTILE_TARGET_INTERNAL_API_KEY",
+        hide_env_values = true
+    )]
+    internal_api_key: Option<String>,
+    /// Address of the wrapper, as configured at the target [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDRESS", requires = NAMED)]
+    wrapper: Option<SocketAddr>,
+    /// The target prefixes the path of wrapper requests with /SESSION
+    #[arg(long, requires = NAMED)]
+    sandboxes: bool,
+    /// Address on which the callback receiver listens [default: 127.0.0.1:9200]
+    #[arg(long, value_name = "ADDRESS", requires = NAMED)]
+    receiver: Option<SocketAddr>,
+    /// Authority at which the target reaches the receiver [default: --receiver]
+    #[arg(long, value_name = "HOST:PORT", requires = NAMED)]
+    receiver_reached_at: Option<String>,
+    /// Authority of the target's ingest URL [default: that of --target]
+    #[arg(long, value_name = "HOST:PORT", requires = NAMED)]
+    ingest_authority: Option<String>,
+}
+
+/// A server under test, from the file and the options.
+pub(crate) struct Target {
+    /// Its host and port.
+    pub authority: String,
+    /// Factor by which its durations are shortened.
+    pub speed: u32,
+    /// Kills and restarts it.
+    pub restart_command: Option<String>,
+    /// Its profile.
+    pub profile: Profile,
+    /// Its secrets.
+    pub secrets: Secrets,
+    /// Where the wrapper listens.
+    pub wrapper: SocketAddr,
+    /// The version that the wrapper reports.
+    pub wrapper_version: Option<String>,
+    /// Whether each session has a sandbox.
+    pub sandboxes: bool,
+    /// Where the receiver listens.
+    pub receiver: SocketAddr,
+    /// Where it reaches the receiver, if that is not where the receiver listens.
+    pub receiver_reached_at: Option<String>,
+    /// The authority of its ingest URL.
+    pub ingest_authority: String,
+}
+
+impl TargetArguments {
+    /// Whether the options name a server.
+    pub(crate) fn is_named(&self) -> bool {
+        self.target.is_some() || self.config.is_some()
+    }
+
+    /// The given speed, for a server that the harness starts.
+    pub(crate) fn speed(&self) -> Option<u32> {
+        self.speed
+    }
+
+    /// The server that the options name; `None` if they name none.
+    ///
+    /// # Errors
+    ///
+    /// The error in the options, the file or the environment, as a text.
+    pub(crate) fn target(&self) -> Result<Option<Target>, String> {
+        if !self.is_named() {
+            return Ok(None);
+        }
+        let (file, text) = self.file()?;
+        let url = self.target.as_ref().or(file.url.as_ref());
+        let url = url.ok_or("the file has no `url`: add one, or set --target")?;
+        let authority = authority(url)?;
+        let address = |given: Option<SocketAddr>, written: Option<SocketAddr>, default: &str| {
+            let given = given.or(written);
+            given.map_or_else(
+                || default.parse().map_err(|error| format!("{default}: {error}")),
+                Ok,
+            )
+        };
+        let ingest_authority = self.ingest_authority.clone().or(file.ingest_authority);
+        Ok(Some(Target {
+            speed: self.speed.or(file.speed).unwrap_or(1),
+            restart_command: self.restart_command.clone().or(file.restart_command),
+            profile: self.declared_profile()?.unwrap_or(file.profile),
+            secrets: Secrets {
+                api: self.secret(&self.api_secret, file.secrets.api.as_ref(), "api-secret", &text)?,
+                ticket: self.secret(
+                    &self.ticket_secret,
+                    file.secrets.ticket.as_ref(),
+                    "ticket-secret",
+                    &text,
+                )?,
+                internal_api_key: self.secret(
+                    &self.internal_api_key,
+                    file.secrets.internal_api_key.as_ref(),
+                    "internal-api-key",
+                    &text,
+                )?,
+            },
+            wrapper: address(self.wrapper, file.wrapper.listen, WRAPPER)?,
+            wrapper_version: self.wrapper_version.clone().or(file.wrapper.version),
+            sandboxes: self.sandboxes || file.capabilities.contains(&Declared::Sandboxes),
+            receiver: address(self.receiver, file.receiver.listen, RECEIVER)?,
+            receiver_reached_at: self.receiver_reached_at.clone().or(file.receiver.reached_at),
+            ingest_authority: ingest_authority.unwrap_or_else(|| authority.clone()),
+            authority,
+        }))
+    }
+
+    /// The file of `--config` and its text; an empty one without the option.
+    fn file(&self) -> Result<(TargetFile, String), String> {
+        let Some(path) = &self.config else {
+            return Ok((TargetFile::default(), String::new()));
+        };
+        let text = read_file(path, LARGEST_FILE)
+            .map_err(|error| format!("cannot read {} (--config): {error}", path.display()))?;
+        let file = TargetFile::parse(&text, path).map_err(|problem| problem.to_string())?;
+        Ok((file, text))
+    }
+
+    /// The profile of `--profile`.
+    fn declared_profile(&self) -> Result<Option<Profile>, String> {
+        let Some(file) = &self.profile else {
+            return Ok(None);
+        };
+        let text = read_file(file, LARGEST_FILE)
+            .map_err(|error| format!("cannot read {} (--profile): {error}", file.display()))?;
+        let profile = serde_json::from_str(&text)
+            .map_err(|error| format!("{} is not a profile (--profile): {error}", file.display()))?;
+        Ok(Some(profile))
+    }
+
+    /// A secret: that of the option, or else that of the variable that the file names.
+    fn secret(
+        &self,
+        given: &Option<String>,
+        variable: Option<&Spanned<String>>,
+        name: &str,
+        text: &str,
+    ) -> Result<String, String> {
+        if let Some(secret) = given {
+            return Ok(secret.clone());
+        }
+        let Some(variable) = variable else {
+            let option = name.to_uppercase().replace('-', "_");
+            let key = name.trim_end_matches("-secret");
+            return Err(match &self.config {
+                None => format!("--target requires --{name} or TURNSTILE_TARGET_{option} in the environment"),
+                Some(file) => format!(
+                    "{} names no variable for `secrets.{key}`: add one, or set --{name} or TURNSTILE_TARGET_{option}",
+                    file.display()
+                ),
+            });
+        };
+        env::var(variable.as_ref()).map_err(|error| {
+            let file = self.config.clone().unwrap_or_default();
+            let text_of_error = match error {
+                env::VarError::NotPresent => "is not set",
+                env::VarError::NotUnicode(_) => "is not UTF-8",
+            };
+            let message = format!("the environment variable `{}` {text_of_error}", variable.as_ref());
+            Problem::in_text(&file, text, variable.span().start, message).to_string()
+        })
+    }
+
+    /// The flags that repeat the run, without secrets.
+    pub(crate) fn flags(&self) -> String {
+        let mut flags = String::new();
+        let address = |address: &SocketAddr| address.to_string();
+        let path = |path: &PathBuf| path.display().to_string();
+        for (name, value) in [
+            ("config", self.config.as_ref().map(path)),
+            ("target", self.target.clone()),
+            ("speed", self.speed.map(|speed| speed.to_string())),
+            ("profile", self.profile.as_ref().map(path)),
+            ("wrapper-version", self.wrapper_version.clone()),
+            ("restart-command", self.restart_command.clone()),
+            ("wrapper", self.wrapper.as_ref().map(address)),
+            ("receiver", self.receiver.as_ref().map(address)),
+            ("receiver-reached-at", self.receiver_reached_at.clone()),
+            ("ingest-authority", self.ingest_authority.clone()),
+        ] {
+            if let Some(value) = value {
+                flags.push_str(&format!(" --{name} {}", quoted(&value)));
+            }
+        }
+        if self.sandboxes {
+            flags.push_str(" --sandboxes");
+        }
+        flags
+    }
+}
+
+impl Target {
+    /// The server, if it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be reached, as a text.
+    pub(crate) fn find(&self) -> Result<GivenServer, String> {
+        let addresses = self.authority.to_socket_addrs();
+        let addresses = addresses.map_err(|error| format!("cannot resolve {}: {error}", self.authority))?;
+        let mut problem = format!("{} has no address", self.authority);
+        for address in addresses {
+            let server = GivenServer {
+                address,
+                restart_command: self.restart_command.clone(),
+            };
+            match server.is_there() {
+                Ok(()) => return Ok(server),
+                Err(error) => problem = with_sources(&error),
+            }
+        }
+        Err(format!("{problem}; start the server or correct --target"))
+    }
+
+    /// Checks that the harness can listen where the server expects its parties.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot, as a text.
+    pub(crate) fn can_listen(&self) -> Result<(), String> {
+        for (address, flag) in [(self.wrapper, "wrapper"), (self.receiver, "receiver")] {
+            std::net::TcpListener::bind(address)
+                .map_err(|error| format!("cannot listen on {address} (--{flag}): {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A value as one word of a shell.
+pub(crate) fn quoted(value: &str) -> String {
+    // A shell has no escape for a quote within quotes.
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// The host and port of a target's URL.
+fn authority(target: &str) -> Result<String, String> {
+    let wrong = || {
+        format!(
+            "{target:?} is not a valid target: expected a URL without a path, such as http://127.0.0.1:8787"
+        )
+    };
+    let url: Uri = target.parse().map_err(|_| wrong())?;
+    let is_plain =
+        url.scheme_str() == Some("http") && url.query().is_none() && matches!(url.path(), "" | "/");
+    let authority = url.authority().filter(|_| is_plain).ok_or_else(wrong)?;
+    let port = authority.port_u16();
+    let has_wrong_port = authority.as_str().ends_with(':') || authority.port().is_some() && port.is_none();
+    if authority.host().is_empty() || authority.as_str().contains('@') || has_wrong_port || port == Some(0) {
+        return Err(wrong());
+    }
+    Ok(format!("{}:{}", authority.host(), port.unwrap_or(HTTP_PORT)))
+}
