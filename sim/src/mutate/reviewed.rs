@@ -12,6 +12,106 @@ const REVIEWED: &[(&str, &str)] = &[
         "an answer within the time-out counts (R2.98), and no rule says how soon the question is asked",
     ),
     (
+        "delay:request:wrapper/job/command",
+        "the request arrives within its time-out, and no rule says how soon it follows the answer of `ready`",
+    ),
+    (
+        "delay:request:receiver/other",
+        "the queue may send a request a little later, and nothing waits for it",
+    ),
+    (
+        "delay:frame:live/pong",
+        "no rule says how soon an event of a wrapper is sent to the stream",
+    ),
+    (
+        "delay:effect:broadcast/volatile/*",
+        "no rule says how soon an event that is not kept is sent to the stream",
+    ),
+    (
+        "delay:frame:ingest/close/4401",
+        "a frame on the socket counts for nothing from its answer on (R5.61), and no rule says how soon that arrives",
+    ),
+    (
+        "double:effect:send/kill",
+        "a wrapper drops all turns at the first `kill`, and its socket is closed then",
+    ),
+    (
+        "double:frame:ingest/kill",
+        "a wrapper drops all turns at the first `kill`, and its socket is closed then",
+    ),
+    (
+        "double:frame:live/preparing",
+        "no rule says how often a preparation is reported, and clients show the last report",
+    ),
+    (
+        "change:reply:*:body.error.message",
+        "the texts of errors are for people (Texts)",
+    ),
+    (
+        "repeat:reply:*:body.error.message",
+        "the texts of errors are for people (Texts)",
+    ),
+    (
+        "repeat:reply:*:body.error",
+        "two refusals of one procedure with one status differ in their texts only, which are for people",
+    ),
+    (
+        "repeat:reply:*/401:body",
+        "two refusals of one procedure with one status differ in their texts only, which are for people",
+    ),
+    (
+        "drop:reply:*/500",
+        "the store fails at that time, which excuses a request without an answer",
+    ),
+    (
+        "*:reply:health/200:body.result.data.timestamp",
+        "no rule says what the timestamp of `health` means",
+    ),
+    (
+        "lower:frame:live/ordinary.words:timestamp",
+        "the time of an event that is not kept is a choice (R5.52): that of the server or that of the wrapper",
+    ),
+    (
+        "lower:frame:live/preparing:timestamp",
+        "the time of an event that is not kept is a choice (R5.52): that of the server or that of the wrapper",
+    ),
+    (
+        "repeat:frame:live/heartbeat:timestamp",
+        "the time of an event that is not kept is a choice (R5.52): that of the server or that of the wrapper",
+    ),
+    (
+        "*:state:metadata:lifecycle.changes",
+        "the version of a record has to rise, and by how much is a choice (R9.65)",
+    ),
+    (
+        "raise:row:metadata:lifecycle.changes",
+        "the version of a record has to rise, and by how much is a choice (R9.65)",
+    ),
+    (
+        "*:state:metadata:workspace.sandboxId",
+        "the id follows from that of the session (R5.73), and is formed again where it is absent",
+    ),
+    (
+        "*:state:execution:closing.code",
+        "the code with which the wrapper of an older service closed its socket is not on the wire of every server",
+    ),
+    (
+        "*:frame:live/wrapper_disconnected:data.wsCloseCode",
+        "the code with which the wrapper of an older service closed its socket is not on the wire of every server",
+    ),
+    (
+        "*:row:event/*:executionId",
+        "the ids of an imported record are not on the wire",
+    ),
+    (
+        "raise:profile:worker_token_lifetime:value",
+        "a token that is valid for longer grants nothing after the end of its session (R2.30 is a choice)",
+    ),
+    (
+        "*:profile:output_record_interval:value",
+        "how often output is recorded is a choice (R7.31)",
+    ),
+    (
         "*:profile:commit_retry_delay:value",
         "the delay applies only while the store fails, and a failing store excuses lateness",
     ),

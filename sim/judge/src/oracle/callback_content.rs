@@ -124,7 +124,9 @@ fn wrong_text(session: &SessionHistory, batch: &Batch, request: &CallbackRequest
     let is_right = if truncation.is_object() {
         let length = &truncation["originalUtf8ByteLength"];
         let mut texts = expected.iter().filter_map(Value::as_str);
-        found.is_null() && texts.any(|text| *length == text.len())
+        found.is_null()
+            && truncation["retainedUtf8ByteLength"] == 0
+            && texts.any(|text| *length == text.len())
     } else {
         expected.contains(found)
     };
@@ -195,9 +197,15 @@ fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &Callback
     let found = &request.body["gateResult"];
     let finding = |text: String| Some(ORACLE.finding_about(&ids(["R8.17"]), request.at, batch.message, text));
     if !found.is_null() {
-        if !completions.any(|(_, result)| result.is_some_and(|result| found == result)) {
+        // A run that ended before the message was admitted did not accept it (R6.19).
+        let is_queued = |event: &&&StreamEvent| event.is_queued() && event.message() == Some(batch.message);
+        let queued = session.kept.iter().find(is_queued).map_or(0, |event| event.id);
+        let is_it = |(event, result): (&StreamEvent, Option<&str>)| {
+            event.id > queued && result.is_some_and(|result| found == result)
+        };
+        if !completions.any(is_it) {
             return finding(format!(
-                "its callback has `gateResult` {found}, but no wrapper reported that"
+                "its callback has `gateResult` {found}, but no wrapper reported that for it"
             ));
         }
         return None;
@@ -406,8 +414,8 @@ mod tests {
 
     #[test]
     fn a_text_or_an_error_may_be_cut_for_its_size() {
-        let cut = |length: usize| json!({"originalUtf8ByteLength": length, "retainedUtf8ByteLength": 0});
-        for (length, rules) in [(5, &NOTHING[..]), (6, &FOUND)] {
+        let cut = |length: usize, retained: usize| json!({"originalUtf8ByteLength": length, "retainedUtf8ByteLength": retained});
+        for (length, retained, rules) in [(5, 0, &NOTHING[..]), (6, 0, &FOUND), (5, 1, &FOUND)] {
             let mut writer = Writer::with_callback("m1");
             writer.queued("m1");
             writer.delivered("m1");
@@ -416,9 +424,9 @@ mod tests {
             writer.assistant("m1", "a1", json!({"completed": 1}));
             writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
             writer.idle();
-            let more = json!({"lastAssistantMessageTextTruncation": cut(length)});
+            let more = json!({"lastAssistantMessageTextTruncation": cut(length, retained)});
             writer.called_back("m1", more, 200);
-            assert_eq!(writer.judged(), rules, "{length}");
+            assert_eq!(writer.judged(), rules, "{length} {retained}");
         }
         for (error, retained, rules) in [("lo", 2, &NOTHING[..]), ("lo", 3, &FOUND), ("no", 2, &FOUND)] {
             let mut writer = Writer::with_callback("m1");
@@ -433,6 +441,27 @@ mod tests {
             let more = json!({"status": "failed", "errorMessage": error, "errorMessageTruncation": cut});
             writer.called_back("m1", more, 200);
             assert_eq!(writer.judged(), rules, "{error} {retained}");
+        }
+    }
+
+    #[test]
+    fn a_gate_result_of_an_earlier_run_is_found() {
+        for (result, rules) in [("fail", &NOTHING[..]), ("pass", &FOUND)] {
+            let mut writer = Writer::with_callback("m1");
+            let gate = json!({"gateThreshold": "all"});
+            for (message, reported, called_back) in [("m1", "pass", "pass"), ("m2", "fail", result)] {
+                if message == "m2" {
+                    writer.acked("send", message, json!({}));
+                }
+                writer.queued(message);
+                writer.delivered_with(message, gate.clone());
+                writer.sent(message);
+                writer.completed(message);
+                writer.idle();
+                writer.event("complete", json!({"exitCode": 0, "gateResult": reported}));
+                writer.called_back(message, json!({"gateResult": called_back}), 200);
+            }
+            assert_eq!(writer.judged(), rules, "{result}");
         }
     }
 

@@ -212,7 +212,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 51] = [
+pub static ORACLES: [Oracle; 52] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -244,6 +244,7 @@ pub static ORACLES: [Oracle; 51] = [
     relay::ORACLE,
     own_names::ORACLE,
     shapes::events::ORACLE,
+    shapes::requests::ORACLE,
     shapes::replies::ORACLE,
     replies::ORACLE,
     refusals::ORACLE,

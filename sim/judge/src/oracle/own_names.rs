@@ -28,7 +28,9 @@ pub(super) const ORACLE: Oracle = Oracle {
 /// The types of a cloud status (protocol §9).
 const STATUSES: [&str; 4] = ["preparing", "ready", "finalizing", "error"];
 /// The time in which the server answers a frame on a connection that is not disturbed.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
+const ANSWER_TIME: Duration = Duration::from_secs(1);
+/// The same in real time, on a busy machine.
+const REAL_ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// A frame of a wrapper, or of the wrapper of an imported execution, and its socket.
 struct Sent<'a> {
@@ -159,7 +161,12 @@ fn status_without_cause(
 /// Whether a frame with a name of the server certainly reached it and was not answered, although its socket stayed open.
 fn is_unanswered(session: &SessionHistory, sent: &Sent) -> bool {
     let (run, frame) = (session.run, sent.frame);
-    let answered_by = frame.at + ANSWER_TIME + run.max_transit() * 2;
+    let answer_time = if run.context.in_real_time {
+        REAL_ANSWER_TIME
+    } else {
+        ANSWER_TIME
+    };
+    let answered_by = frame.at + answer_time + run.max_transit() * 2;
     let is_open = sent.closed_at.is_none_or(|closed_at| closed_at > answered_by);
     let is_disturbed = run
         .faults

@@ -2,7 +2,7 @@
 //! last sign of life.
 //!
 //! A ping that comes late is judged as the waits of a turn are, in spans without a fault. A ping that comes early is judged
-//! by the frames that certainly reached the server before it.
+//! by the frames that certainly reached the server before it, and by the ping before it on its socket.
 
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         if !fences.contains(&turn.fence) {
             fences.push(turn.fence);
             let run = Run::of(session, turn.fence);
-            findings.extend(run.and_then(|run| early(session, &run)));
+            findings.extend(run.as_ref().and_then(|run| early(session, run)));
+            findings.extend(run.and_then(|run| repeated(session, &run)));
         }
     }
     findings
@@ -98,6 +99,30 @@ fn early(session: &SessionHistory, run: &Run) -> Option<Finding> {
     })
 }
 
+/// The finding about the first ping that came less than an interval after another one on the same socket.
+fn repeated(session: &SessionHistory, run: &Run) -> Option<Finding> {
+    let interval = session.run.context.profile.ping_interval;
+    let tolerance = session.run.max_transit() + session.run.time_error();
+    let faults = &session.run.faults;
+    run.sockets().iter().find_map(|socket| {
+        let pings: Vec<Duration> = run.pings_on(socket).collect();
+        let mut pairs = pings.windows(2);
+        let (first, second) = pairs.find_map(|pair| {
+            let is_early = pair[1] + tolerance < pair[0] + interval;
+            // A ping that was held up arrives shortly before the next one.
+            let is_held_up = faults.may_have_held_up(run.host(), socket.opened_at, pair[1])
+                || faults.may_have_disrupted(run.host(), pair[0], pair[1]);
+            (is_early && !is_held_up).then_some((pair[0], pair[1]))
+        })?;
+        let text = format!(
+            "a ping came at {}, but one had come on the same socket at {}",
+            secs(second),
+            secs(first)
+        );
+        Some(ORACLE.finding(&ids(["R7.2"]), second, None, text))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -147,6 +172,22 @@ mod tests {
         let mut never = at_work();
         never.wait(70);
         assert_eq!(found(never), FOUND);
+    }
+
+    #[test]
+    fn a_second_ping_at_once_is_found() {
+        let pinged = |seconds: u64| {
+            let mut writer = at_work();
+            answers_ping(&mut writer, 59);
+            writer.wait(seconds);
+            writer.is_at_the_moment(|writer| {
+                writer.is_pinged(1);
+                writer.wrapper_sends(1, "pong", Value::Null);
+            });
+            found(writer)
+        };
+        assert_eq!(pinged(0), FOUND);
+        assert_eq!(pinged(60), NOTHING);
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! Every answer of a procedure has one of two shapes (protocol §2): the data of a success, or a refusal whose status, codes
-//! and path fit each other.
+//! and path fit each other. A request that no fault disturbs gets an answer.
 //!
 //! Whether a request should have been refused is the subject of other oracles.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::history::{Call, History};
 use super::{Check, Finding, Moment, Oracle};
+use crate::parties::host_of;
 use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "refusals-say-one-thing",
-    rule: "A successful answer has data, and every other answer is an error whose status, codes and path agree.",
+    rule: "Every request is answered. A successful answer has data, and every other answer is an error whose status, \
+        codes and path agree.",
     why: "A client decides by the code whether to try again, to ask for another token, or to give up. A refusal with \
-        two meanings makes it do the wrong one.",
+        two meanings makes it do the wrong one, and without an answer it cannot decide at all.",
     moment: Moment::Always,
     protocol: &ids([
         "R2.5", "R2.6", "R2.7", "R2.8", "R2.9", "R2.10", "R2.11", "R2.12", "R2.13", "R2.14", "R2.15",
@@ -45,14 +49,47 @@ const CAUSES: [&str; 4] = [
     "WRAPPER_START_FAILED",
 ];
 
+/// The longest time that a client waits for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A connection that ends earlier than this was closed: its client did not stop waiting.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(30);
+
 fn check(history: &History) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = history
+        .calls
+        .iter()
+        .filter(|call| is_ignored(history, call))
+        .map(|call| {
+            let text = format!("{} got no answer", call.procedure);
+            ORACLE.finding(&ids(["R2.5", "R2.6"]), call.at, call.requested_message(), text)
+        })
+        .collect();
     let answered = history.calls.iter().filter_map(|call| {
         let (at, status, body) = call.reply.as_ref()?;
         let (violated, text) = violation(call, *status, body)?;
         let text = format!("the answer {status} to {} {text}", call.procedure);
         Some(ORACLE.finding(&[violated], *at, call.requested_message(), text))
     });
-    answered.collect()
+    findings.extend(answered);
+    findings
+}
+
+/// Whether a request got no answer without a fault that may have hidden it. In real time only the end of a connection
+/// counts, because a busy machine may be late.
+fn is_ignored(history: &History, call: &Call) -> bool {
+    let Some(given_up_at) = call.given_up_at else {
+        return false;
+    };
+    let is_closed = given_up_at < call.at + SHORTEST_PATIENCE;
+    let until = given_up_at.max(call.at + LONGEST_WAIT);
+    let since = call.at.saturating_sub(history.max_transit());
+    let faults = &history.faults;
+    let is_disturbed = faults.may_have_disrupted(host_of(&call.party), since, until)
+        || faults.may_have_stopped_server(since, until)
+        || faults.store_may_have_failed(since, until);
+    // A body over the limit may end its connection (R2.37).
+    let is_readable = || call.input.to_string().len() <= history.context.profile.body_limit;
+    (is_closed || !history.context.in_real_time) && !is_disturbed && is_readable()
 }
 
 /// What is wrong with an answer, with the rule.
@@ -97,8 +134,11 @@ fn violation(call: &Call, status: u16, body: &Value) -> Option<(RuleId, String)>
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use turnstile_events::world::{Cause, WorldEvent};
+    use turnstile_fault::{Fault, Link, Place};
 
     use crate::oracle::written::Writer;
+    use crate::parties::SERVER;
 
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["refusals-say-one-thing"];
@@ -136,6 +176,32 @@ mod tests {
             *body.pointer_mut(pointer).unwrap() = value;
             assert_eq!(refused(401, body), FOUND, "{pointer}");
         }
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_found_unless_a_fault_excuses_it() {
+        let asked = |happens: fn(&mut Writer)| {
+            let mut writer = Writer::started("m1").also_judged_by(FOUND[0]);
+            writer.turn("m1");
+            let exchange = writer.requests("getSession", json!({}));
+            happens(&mut writer);
+            writer.gives_up(exchange);
+            writer.judged()
+        };
+        assert_eq!(asked(|_| ()), FOUND);
+        assert_eq!(asked(|writer| writer.wait(60)), FOUND);
+        let link = |writer: &mut Writer| {
+            let link = Link::between("client", SERVER);
+            writer.world(WorldEvent::of(&Fault::cut(&link)));
+        };
+        assert_eq!(asked(link), NOTHING);
+        let crash = |writer: &mut Writer| {
+            writer.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
+            writer.world(WorldEvent::Ended {
+                place: Place::host(SERVER),
+            });
+        };
+        assert_eq!(asked(crash), NOTHING);
     }
 
     #[test]

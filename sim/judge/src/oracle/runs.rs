@@ -55,6 +55,15 @@ impl<'s, 'a> Run<'s, 'a> {
             .map(|ping| ping.at)
     }
 
+    /// The times at which pings reached its wrapper on one of its sockets.
+    pub(super) fn pings_on(&self, socket: &Ingest) -> impl Iterator<Item = Duration> {
+        let run = self.session.run;
+        let pings = run.pings.iter();
+        pings
+            .filter(move |ping| std::ptr::eq(&raw const run.ingests[ping.ingest], socket))
+            .map(|ping| ping.at)
+    }
+
     /// The times at which its wrapper gave up opening a socket. The server may have accepted it and seen it close.
     pub(super) fn lost_openings(&self) -> impl Iterator<Item = Duration> {
         let (fence, id) = (self.fence, self.session.id);

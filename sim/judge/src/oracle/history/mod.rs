@@ -4,6 +4,10 @@
 //! | file | content |
 //! |---|---|
 //! | `reader` | one pass over a trace |
+//! | `event` | events of streams |
+//! | `callback` | requests to the receiver |
+//! | `logs` | which stream is the log of a session |
+//! | `refused` | WebSockets that the server refused |
 //! | `session` | the part of a trace that concerns one session |
 //! | `wire` | addresses and queries, read from paths |
 //! | `wrapper` | requests to the wrapper, and its sockets |
@@ -11,8 +15,12 @@
 //!
 //! This module sorts observations; it judges nothing.
 
+mod callback;
+mod event;
 mod faults;
+mod logs;
 mod reader;
+mod refused;
 mod session;
 mod wire;
 mod wrapper;
@@ -22,13 +30,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
+pub use self::callback::{CallbackRequest, is_execution};
+pub use self::event::{StreamEvent, kilo};
 pub use self::faults::Faults;
 pub use self::reader::CONNECTED;
+pub use self::refused::{Door, RefusedSocket};
 pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
 pub use self::wire::Fence;
@@ -92,12 +103,16 @@ pub struct History {
     pub seen: Vec<SeenEvent>,
     /// Frames of streams that are no events.
     pub unreadable: Vec<UnreadableFrame>,
+    /// WebSockets that the server refused, in order of refusal.
+    pub refused: Vec<RefusedSocket>,
     /// Bindings that the wrapper received, in order of arrival.
     pub bindings: Vec<Binding>,
     /// Requests to get ready that reached the wrapper, in order of arrival.
     pub preparations: Vec<Preparation>,
     /// Turns that reached the wrapper, in order of arrival.
     pub deliveries: Vec<Delivery>,
+    /// Requests to wrappers at the path of a job that name no message, with their paths.
+    pub nameless_jobs: Vec<(Duration, String)>,
     /// Ingest sockets that the server accepted from wrappers, in order of opening.
     pub ingests: Vec<Ingest>,
     /// Attempts to open an ingest socket that the wrapper gave up without an answer.
@@ -162,6 +177,8 @@ pub struct Call {
     pub input: Value,
     /// Time, status and body of the answer; `None` without an answer.
     pub reply: Option<(Duration, u16, Value)>,
+    /// Time at which the client gave up waiting for an answer, or lost its connection.
+    pub given_up_at: Option<Duration>,
 }
 
 impl Call {
@@ -251,6 +268,8 @@ pub struct Stream {
     pub from: StreamStart,
     /// Whether only some events were requested.
     pub is_filtered: bool,
+    /// The types of events that were requested; `None` for all types.
+    pub types: Option<Vec<String>>,
     /// Time of opening.
     pub opened_at: Duration,
     /// Time at which the client noticed its end.
@@ -268,90 +287,6 @@ pub enum StreamStart {
     Live,
     /// The request names no starting point.
     Unspecified,
-}
-
-/// An event of a session's stream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StreamEvent {
-    /// The session whose stream it is on.
-    pub session: Arc<str>,
-    /// 0 if it is not kept.
-    pub id: u64,
-    /// Its `streamEventType`.
-    pub name: String,
-    /// Its data.
-    pub data: Value,
-    /// The time that the server reports, since the beginning of the run, in whole milliseconds.
-    pub at: Duration,
-    /// Further fields of its envelope. `sessionId` is among them only if it is another session.
-    pub others: Map<String, Value>,
-}
-
-impl StreamEvent {
-    /// The message that a `cloud.message.*` event is about.
-    pub fn message(&self) -> Option<&str> {
-        self.name.strip_prefix("cloud.message.")?;
-        self.data["messageId"].as_str()
-    }
-
-    /// Whether it reports that a message was admitted.
-    pub fn is_queued(&self) -> bool {
-        self.name == "cloud.message.queued"
-    }
-
-    /// Whether it reports that a wrapper accepted a message.
-    pub fn is_sent(&self) -> bool {
-        self.name == "cloud.message.sent"
-    }
-
-    /// Whether it reports the end of a message.
-    pub fn is_end(&self) -> bool {
-        matches!(
-            self.name.as_str(),
-            "cloud.message.completed" | "cloud.message.failed"
-        )
-    }
-
-    /// Whether it is an event of an imported execution (R9.16).
-    pub fn is_of_execution(&self) -> bool {
-        self.others.contains_key("executionId")
-    }
-
-    /// The kilo event's name and properties, if it carries one.
-    pub fn kilo(&self) -> Option<(&str, &Value)> {
-        kilo(&self.name, &self.data)
-    }
-
-    /// Whether `name` is its name or the name of the kilo event in it.
-    pub fn is_named(&self, name: &str) -> bool {
-        self.name == name || self.kilo().is_some_and(|(kilo, _)| kilo == name)
-    }
-
-    /// The entity that it is a version of, whose row later versions overwrite; `None` if its row never changes.
-    pub fn entity(&self) -> Option<(&str, &str)> {
-        let (name, properties) = self.kilo()?;
-        match name {
-            "message.updated" => Some((properties["info"]["id"].as_str()?, "")),
-            "message.part.updated" => {
-                let part = &properties["part"];
-                Some((part["messageID"].as_str()?, part["id"].as_str()?))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether it is a version of an entity, so that later versions overwrite its row.
-    pub fn is_upserted(&self) -> bool {
-        self.entity().is_some()
-    }
-}
-
-/// The name and properties of a kilo event in the data of an event, if it carries one (protocol §11).
-pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
-    if name != "kilocode" {
-        return None;
-    }
-    Some((data["event"].as_str()?, &data["properties"]))
 }
 
 /// An event that a client received on a stream.
@@ -378,47 +313,6 @@ pub struct UnreadableFrame {
     pub seen_at: Duration,
     /// The frame.
     pub frame: Value,
-}
-
-/// A request that reached the receiver.
-#[derive(Debug)]
-pub struct CallbackRequest {
-    /// Time of arrival.
-    pub at: Duration,
-    /// HTTP method.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// Headers by lower-case name; null if they were not recorded.
-    pub headers: Value,
-    /// Its body.
-    pub body: Value,
-    /// Status of the answer; `None` without an answer.
-    pub status: Option<u16>,
-    /// Time of the answer.
-    pub answered_at: Option<Duration>,
-}
-
-impl CallbackRequest {
-    /// The key by which receivers recognize repeats.
-    pub fn key(&self) -> &str {
-        self.body["idempotencyKey"].as_str().unwrap_or_default()
-    }
-
-    /// Whether it is about an execution of a legacy record, which has separate rules (protocol §10).
-    pub fn is_of_execution(&self) -> bool {
-        self.body["executionId"].as_str().is_some_and(is_execution)
-    }
-
-    /// Whether the receiver accepted it.
-    pub fn is_delivered(&self) -> bool {
-        self.status.is_some_and(|status| (200..300).contains(&status))
-    }
-}
-
-/// Whether an id is the id of an execution (protocol §1).
-pub fn is_execution(id: &str) -> bool {
-    id.starts_with("exc_")
 }
 
 impl History {

@@ -4,23 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 
+use super::event::read_event;
+use super::logs;
 use super::wire::{self, Fence};
 use super::wrapper::{ingest_host, wrapper_answer};
 use super::{
-    Binding, Call, CallbackRequest, Delivery, History, ImportedIngest, Ingest, LogUnread, LostOpening, Ping,
-    Preparation, ProtocolError, SeenEvent, SnapshotRequest, Stop, Stream, StreamEvent, StreamStart,
+    Binding, Call, CallbackRequest, Delivery, Door, History, ImportedIngest, Ingest, LostOpening, Ping,
+    Preparation, ProtocolError, RefusedSocket, SeenEvent, SnapshotRequest, Stop, Stream, StreamStart,
     UnreadableFrame, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER};
 use crate::trace::{Trace, What};
-
-/// The fields of the envelope of every event.
-const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
 
 /// The name of the event that ends a replay.
 pub const CONNECTED: &str = "connected";
@@ -46,7 +44,8 @@ pub(super) fn read(trace: &Trace) -> History {
             What::Step { .. } => {}
         }
     }
-    reader.finish()
+    logs::note(&mut reader.history, reader.readings);
+    reader.history
 }
 
 struct Reader<'a> {
@@ -117,6 +116,7 @@ impl<'a> Reader<'a> {
                 body,
                 ..
             } => self.answered(at, (party, *exchange), *status, body),
+            Observation::NoReply { exchange, .. } => self.unanswered(at, (party, *exchange)),
             Observation::SocketOpened {
                 socket,
                 to,
@@ -125,15 +125,9 @@ impl<'a> Reader<'a> {
             } if wire::is_server(to, path) => {
                 self.opened(at, (party, *socket), path, *credentials);
             }
-            Observation::SocketRefused { to, path, .. } if to == SERVER && party == OBSERVER => {
-                self.reading_refused(path);
+            Observation::SocketRefused { to, path, .. } if wire::is_server(to, path) => {
+                self.refused(at, party, path, observation);
             }
-            Observation::SocketRefused {
-                to,
-                path,
-                status: None,
-                ..
-            } if to == SERVER => self.opening_lost(at, path),
             Observation::FrameReceived { socket, frame, .. } => {
                 self.frame_received(at, (party, *socket), frame);
             }
@@ -147,6 +141,34 @@ impl<'a> Reader<'a> {
         let place = self.history.callbacks.len();
         self.exchanges.insert(exchange, Exchange::Callback(place));
         self.history.callbacks.push(request);
+    }
+
+    /// The server refused a WebSocket, or could not be reached.
+    fn refused(&mut self, at: Duration, party: &str, path: &str, refusal: &Observation) {
+        let Observation::SocketRefused {
+            to,
+            credentials,
+            status,
+            ..
+        } = refusal
+        else {
+            return;
+        };
+        if to == SERVER && party == OBSERVER {
+            self.reading_refused(path);
+        }
+        match (status, Door::of_path(path)) {
+            (None, _) if to == SERVER && party != OBSERVER => self.opening_lost(at, path),
+            (Some(status), Some((door, session))) => self.history.refused.push(RefusedSocket {
+                at,
+                party: party.to_owned(),
+                door,
+                session: session.to_owned(),
+                credentials: *credentials,
+                status: *status,
+            }),
+            _ => {}
+        }
     }
 
     /// The harness is not allowed to open a stream. If that was to read the log from its beginning, it is unread.
@@ -249,6 +271,7 @@ impl<'a> Reader<'a> {
                 credentials: *credentials,
                 input: wire::input(path, body),
                 reply: None,
+                given_up_at: None,
             });
             Exchange::Call(place)
         } else if to == GATEWAY && path == "/test/waiters" {
@@ -286,11 +309,14 @@ impl<'a> Reader<'a> {
             self.history.deliveries.push(Delivery {
                 at,
                 session,
+                path: path.to_owned(),
                 message: message.to_owned(),
                 fence,
                 body: body.clone(),
                 answer: None,
             });
+        } else if path.starts_with("/job/") && !body.is_null() {
+            self.history.nameless_jobs.push((at, path.to_owned()));
         } else if path == "/session/ready" {
             if let Some(session) = &session {
                 self.learn_root(session, &body["kiloSessionId"]);
@@ -338,6 +364,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A request ended without an answer.
+    fn unanswered(&mut self, at: Duration, exchange: (&'a str, u64)) {
+        if let Some(Exchange::Call(place)) = self.exchanges.remove(&exchange) {
+            self.history.calls[place].given_up_at = Some(at);
+        }
+    }
+
     fn opened(&mut self, at: Duration, socket: (&'a str, u64), path: &str, credentials: Credentials) {
         if let Some(session) = wire::stream_session(path) {
             let session = self.session(session);
@@ -353,6 +386,7 @@ impl<'a> Reader<'a> {
                 session,
                 from,
                 is_filtered: wire::is_filtered(path),
+                types: wire::event_types(path),
                 opened_at: at,
                 closed_at: None,
                 events: Vec::new(),
@@ -427,69 +461,4 @@ impl<'a> Reader<'a> {
             notes.roots.insert(root.to_owned());
         }
     }
-
-    fn finish(mut self) -> History {
-        for (session, reading) in std::mem::take(&mut self.readings) {
-            let log = reading
-                .filter(|place| is_whole(&self.history, &self.history.streams[*place]))
-                .map(|place| self.log(place));
-            let log = match (log, reading) {
-                (Some(log), _) => Some(Ok(log)),
-                (None, None) => Some(Err(LogUnread)),
-                (None, Some(place)) if self.history.streams[place].closed_at.is_none() => {
-                    Some(Err(LogUnread))
-                }
-                // It was a live stream of the observer, which another stream continued.
-                (None, Some(_)) => None,
-            };
-            if let Some(notes) = self.history.sessions.get_mut(&session) {
-                notes.log = log;
-            }
-        }
-        self.history
-    }
-
-    /// The last version of every kept event of a stream, in order of id.
-    fn log(&self, place: usize) -> Vec<usize> {
-        let mut last_versions = BTreeMap::new();
-        for place in &self.history.streams[place].events {
-            let id = self.history.seen[*place].event.id;
-            if id > 0 {
-                last_versions.insert(id, *place);
-            }
-        }
-        last_versions.into_values().collect()
-    }
-}
-
-/// Whether a stream from the beginning contains all kept events of its session.
-fn is_whole(history: &History, stream: &Stream) -> bool {
-    let has_replayed = history.shown(stream).any(|seen| seen.event.name == CONNECTED);
-    let is_later = |seen: &super::SeenEvent| {
-        stream.closed_at.is_some_and(|closed_at| seen.seen_at > closed_at)
-            && seen.event.id > 0
-            && seen.event.session == stream.session
-    };
-    has_replayed && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
-}
-
-fn read_event(trace: &Trace, session: &Arc<str>, frame: &Value) -> Option<StreamEvent> {
-    let fields = frame.as_object()?;
-    let time: Timestamp = fields.get("timestamp")?.as_str()?.parse().ok()?;
-    let is_other = |name: &str| !ENVELOPE.contains(&name);
-    let mut others: Map<String, Value> = Map::new();
-    for (name, value) in fields {
-        let is_of_another = name == "sessionId" && value.as_str() != Some(session);
-        if is_other(name) || is_of_another {
-            others.insert(name.clone(), value.clone());
-        }
-    }
-    Some(StreamEvent {
-        session: session.clone(),
-        id: fields.get("eventId")?.as_u64()?,
-        name: fields.get("streamEventType")?.as_str()?.to_owned(),
-        data: fields.get("data").cloned().unwrap_or_default(),
-        at: trace.since_beginning(time).unwrap_or_default(),
-        others,
-    })
 }

@@ -97,6 +97,13 @@ pub(super) fn is_filtered(path: &str) -> bool {
     FILTERS.iter().any(|filter| parameter(path, filter).is_some())
 }
 
+/// The types of events that a stream is restricted to; `None` for all types.
+pub(super) fn event_types(path: &str) -> Option<Vec<String>> {
+    let list = parameter(path, "eventTypes")?;
+    let list = percent_decode_str(list).decode_utf8().ok()?;
+    Some(list.split(',').map(str::to_owned).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +137,9 @@ mod tests {
         assert_eq!(stream_start("/stream?fromId=3&replay=false"), StreamStart::Live);
         assert_eq!(stream_start("/stream?a=b"), StreamStart::Unspecified);
         assert!(is_filtered("/stream?eventTypes=complete"));
+        assert_eq!(
+            event_types("/stream?eventTypes=complete%2Ccloud.status,error"),
+            Some(["complete", "cloud.status", "error"].map(str::to_owned).into())
+        );
     }
 }

@@ -82,6 +82,8 @@ pub struct Delivery {
     pub at: Duration,
     /// The session that the request names.
     pub session: Option<Arc<str>>,
+    /// Path of the request.
+    pub path: String,
     /// The message.
     pub message: String,
     /// The fence of its run; `None` if the request does not contain all of it.

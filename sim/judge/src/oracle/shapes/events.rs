@@ -19,7 +19,7 @@ pub(in crate::oracle) const ORACLE: Oracle = Oracle {
         what they show.",
     moment: Moment::Always,
     protocol: &ids([
-        "R9.15", "R9.32", "R9.33", "R9.34", "R9.35", "R9.36", "R9.37", "R9.38", "R9.39", "R9.40", "R9.42",
+        "R9.32", "R9.33", "R9.34", "R9.35", "R9.36", "R9.37", "R9.38", "R9.39", "R9.40", "R9.42",
     ]),
     check: Check::Sessions(check),
 };
@@ -125,10 +125,6 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 
 fn finding(seen: &SeenEvent) -> Option<Finding> {
     let event = &seen.event;
-    if event.others.contains_key("sessionId") {
-        let text = format!("{} received {} of another session", seen.party, event.name);
-        return Some(ORACLE.finding(&ids(["R9.15"]), seen.seen_at, event.message(), text));
-    }
     let mismatch = mismatch(&event.name, &event.data)?;
     let text = mismatch.about(&format!("a `{}` that {} received", event.name, seen.party));
     Some(ORACLE.finding(&[mismatch.rule], seen.seen_at, event.message(), text))

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `replies` | the oracle about the replies of procedures (protocol §2, §9) |
 //! | `events` | the oracle about the server's own events (protocol §9) |
+//! | `requests` | the oracle about requests to wrappers (protocol §5) |
 //!
 //! A shape says nothing about fields that it does not name: a server may add some. Whether a value is the right one
 //! for the state of the session is judged by other oracles.
 
 pub(super) mod events;
 pub(super) mod replies;
+pub(super) mod requests;
 
 use serde_json::Value;
 

@@ -1,8 +1,12 @@
 //! The shape of a stream (protocol §9): the replay, `connected` with the status of the session, the catalogue of
 //! commands, the snapshot, then live events.
 //!
+//! `filters` has what a filtered stream may show.
+//!
 //! What the replay contains is reported by `replay`, what the snapshot contains by `snapshot`. A stream does not show
 //! when the server took its state. Every state is accepted that the session may have had while the stream opened.
+
+mod filters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,11 +23,14 @@ use crate::rules::{RuleId, ids};
 pub(super) const ORACLE: Oracle = Oracle {
     name: "stream-has-its-shape",
     rule: "After the replay a stream has `connected` with the status of the session, `commands.available` with the \
-        latest catalogue, the snapshot, then live events, none of which is older than the stream.",
+        latest catalogue, the snapshot, then live events, none of which is older than the stream. A filtered stream has \
+        only what was asked for.",
     why: "A client clears its view at `connected` and builds it again from what follows. What is missing, outdated or in \
         another place is shown wrongly until it connects again.",
     moment: Moment::Always,
-    protocol: &ids(["R5.84", "R9.18", "R9.20", "R9.21", "R9.22", "R9.36", "R9.37"]),
+    protocol: &ids([
+        "R5.84", "R9.5", "R9.9", "R9.18", "R9.20", "R9.21", "R9.22", "R9.36", "R9.37",
+    ]),
     check: Check::Sessions(check),
 };
 
@@ -47,8 +54,11 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             after: &shown[place + 1..],
         };
         findings.extend(opened.wrong_status(&shown[..place]));
-        if !stream.is_filtered {
+        findings.extend(filters::not_asked_for(session, stream, &shown));
+        if !stream.is_filtered || !session.run.context.profile.filters_hide_snapshot {
             findings.extend(opened.wrong_catalogue(&catalogues));
+        }
+        if !stream.is_filtered {
             findings.extend(opened.late_snapshot());
             findings.extend(opened.late_replay(&first_seen));
         }

@@ -103,9 +103,42 @@ impl Writer {
         socket
     }
 
+    /// The server refuses a WebSocket.
+    pub(in crate::oracle) fn socket_refused(
+        &mut self,
+        party: &str,
+        path: &str,
+        credentials: Credentials,
+        status: u16,
+    ) {
+        self.socket += 1;
+        let refused = Observation::SocketRefused {
+            socket: self.socket,
+            to: SERVER.to_owned(),
+            path: path.to_owned(),
+            credentials,
+            status: Some(status),
+            error: "no".to_owned(),
+        };
+        self.observes(party, refused);
+    }
+
+    /// A client gives up waiting for the answer to its request.
+    pub(in crate::oracle) fn gives_up(&mut self, exchange: u64) {
+        let error = "nothing came".to_owned();
+        self.observes("client", Observation::NoReply { exchange, error });
+    }
+
     /// A client opens a stream.
     pub(in crate::oracle) fn client_opens(&mut self, client: &str, from: usize) {
         let path = format!("/stream?cloudAgentSessionId={}&fromId={from}", self.session);
+        let socket = self.opens(client, path);
+        self.book().streams.insert(client.to_owned(), socket);
+    }
+
+    /// A client opens a stream of some types of events, which are separated by commas.
+    pub(in crate::oracle) fn client_filters(&mut self, client: &str, types: &str) {
+        let path = format!("/stream?cloudAgentSessionId={}&eventTypes={types}", self.session);
         let socket = self.opens(client, path);
         self.book().streams.insert(client.to_owned(), socket);
     }

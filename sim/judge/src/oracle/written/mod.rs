@@ -83,7 +83,11 @@ const ON_REQUEST: [&str; 10] = [
 ];
 
 /// The oracles that judge the form of what a server writes. Handwritten traces have short ids and few fields.
-const JUDGES_OF_FORM: [&str; 2] = ["replies-have-their-shape", "server-events-have-their-shape"];
+const JUDGES_OF_FORM: [&str; 3] = [
+    "replies-have-their-shape",
+    "server-events-have-their-shape",
+    "wrapper-requests-have-their-shape",
+];
 
 /// The state of one session.
 #[derive(Clone, Default)]

@@ -1,8 +1,12 @@
 //! Doors are closed (protocol §2, §5, §9): credentials that are missing, expired, or for another user, session or kind of
 //! access open no stream and no ingest, and no procedure answers them with data.
 //!
+//! A refusal has the status of the check that fails (`statuses`).
+//!
 //! Interrupt and deletion answer another user like for a session that does not exist. That they change nothing shows in the
 //! replies to the session's user.
+
+mod statuses;
 
 use turnstile_events::credentials::Credentials;
 
@@ -13,12 +17,13 @@ use crate::rules::{RuleId, ids};
 pub(super) const ORACLE: Oracle = Oracle {
     name: "doors-are-closed",
     rule: "Credentials that are missing, expired, or for another user, session or kind of access open no stream, no \
-        ingest and no procedure.",
-    why: "A session has the user's code, conversation and secrets. Everyone else must not even learn that it exists.",
+        ingest and no procedure, and a refused WebSocket has the status of the check that fails.",
+    why: "A session has the user's code, conversation and secrets. Everyone else must not even learn that it exists. A \
+        wrapper gives up after some statuses and tries again after others.",
     moment: Moment::Always,
     protocol: &ids([
-        "R2.9", "R2.24", "R2.25", "R2.26", "R2.28", "R2.30", "R2.31", "R2.96", "R2.120", "R5.46", "R5.47",
-        "R5.48", "R9.11", "R9.12", "R9.14",
+        "R2.9", "R2.24", "R2.25", "R2.26", "R2.28", "R2.30", "R2.31", "R2.96", "R2.120", "R5.45", "R5.46",
+        "R5.47", "R5.48", "R5.49", "R5.50", "R5.67", "R5.68", "R5.69", "R9.10", "R9.11", "R9.12", "R9.14",
     ]),
     check: Check::Run(check),
 };
@@ -33,7 +38,14 @@ fn check(history: &History) -> Vec<Finding> {
     for session in history.sessions() {
         findings.extend(opened_streams(&session));
         findings.extend(opened_ingests(&session));
+        findings.extend(statuses::denied(&session));
     }
+    findings.extend(
+        history
+            .refused
+            .iter()
+            .filter_map(|refused| statuses::wrong(history, refused)),
+    );
     findings
 }
 

@@ -1,0 +1,121 @@
+//! Events of streams: what their names and data are about, and how they are read from frames.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::trace::Trace;
+
+/// The fields of the envelope of every event.
+const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
+
+/// An event of a session's stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamEvent {
+    /// The session whose stream it is on.
+    pub session: Arc<str>,
+    /// 0 if it is not kept.
+    pub id: u64,
+    /// Its `streamEventType`.
+    pub name: String,
+    /// Its data.
+    pub data: Value,
+    /// The time that the server reports, since the beginning of the run, in whole milliseconds.
+    pub at: Duration,
+    /// Further fields of its envelope. `sessionId` is among them only if it is another session, or null if it is absent.
+    pub others: Map<String, Value>,
+}
+
+impl StreamEvent {
+    /// The message that a `cloud.message.*` event is about.
+    pub fn message(&self) -> Option<&str> {
+        self.name.strip_prefix("cloud.message.")?;
+        self.data["messageId"].as_str()
+    }
+
+    /// Whether it reports that a message was admitted.
+    pub fn is_queued(&self) -> bool {
+        self.name == "cloud.message.queued"
+    }
+
+    /// Whether it reports that a wrapper accepted a message.
+    pub fn is_sent(&self) -> bool {
+        self.name == "cloud.message.sent"
+    }
+
+    /// Whether it reports the end of a message.
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self.name.as_str(),
+            "cloud.message.completed" | "cloud.message.failed"
+        )
+    }
+
+    /// Whether it is an event of an imported execution (R9.16).
+    pub fn is_of_execution(&self) -> bool {
+        self.others.contains_key("executionId")
+    }
+
+    /// The kilo event's name and properties, if it carries one.
+    pub fn kilo(&self) -> Option<(&str, &Value)> {
+        kilo(&self.name, &self.data)
+    }
+
+    /// Whether `name` is its name or the name of the kilo event in it.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name == name || self.kilo().is_some_and(|(kilo, _)| kilo == name)
+    }
+
+    /// The entity that it is a version of, whose row later versions overwrite; `None` if its row never changes.
+    pub fn entity(&self) -> Option<(&str, &str)> {
+        let (name, properties) = self.kilo()?;
+        match name {
+            "message.updated" => Some((properties["info"]["id"].as_str()?, "")),
+            "message.part.updated" => {
+                let part = &properties["part"];
+                Some((part["messageID"].as_str()?, part["id"].as_str()?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is a version of an entity, so that later versions overwrite its row.
+    pub fn is_upserted(&self) -> bool {
+        self.entity().is_some()
+    }
+}
+
+/// The name and properties of a kilo event in the data of an event, if it carries one (protocol §11).
+pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
+    if name != "kilocode" {
+        return None;
+    }
+    Some((data["event"].as_str()?, &data["properties"]))
+}
+
+/// Reads an event from a frame of a stream; `None` if the frame is none.
+pub(super) fn read_event(trace: &Trace, session: &Arc<str>, frame: &Value) -> Option<StreamEvent> {
+    let fields = frame.as_object()?;
+    let time: Timestamp = fields.get("timestamp")?.as_str()?.parse().ok()?;
+    let is_other = |name: &str| !ENVELOPE.contains(&name);
+    let mut others: Map<String, Value> = Map::new();
+    for (name, value) in fields {
+        let is_of_another = name == "sessionId" && value.as_str() != Some(session);
+        if is_other(name) || is_of_another {
+            others.insert(name.clone(), value.clone());
+        }
+    }
+    if !fields.contains_key("sessionId") {
+        others.insert("sessionId".to_owned(), Value::Null);
+    }
+    Some(StreamEvent {
+        session: session.clone(),
+        id: fields.get("eventId")?.as_u64()?,
+        name: fields.get("streamEventType")?.as_str()?.to_owned(),
+        data: fields.get("data").cloned().unwrap_or_default(),
+        at: trace.since_beginning(time).unwrap_or_default(),
+        others,
+    })
+}
