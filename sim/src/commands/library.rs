@@ -95,10 +95,9 @@ impl ScenarioArguments {
     /// The first filter that selects nothing, if there is one.
     pub(crate) fn unmatched_filter(&self) -> Option<String> {
         let selection = Selection::parse(self.filters.iter().map(String::as_str)).ok()?;
-        let library = match self.load_quietly() {
-            Some(library) => library,
+        let Some(library) = self.load_quietly() else {
             // Without a folder, no filter selects anything.
-            None => return self.filters.first().cloned(),
+            return self.filters.first().cloned();
         };
         library
             .select(&selection)

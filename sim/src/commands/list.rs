@@ -52,7 +52,7 @@ impl<'a> Listed<'a> {
             needs: scenario
                 .needs()
                 .into_iter()
-                .map(|capability| capability.name())
+                .map(turnstile_fault::Capability::name)
                 .collect(),
             seed: scenario.seed,
             path,
