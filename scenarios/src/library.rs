@@ -79,10 +79,9 @@ impl Library {
     /// All errors of all scripts, and all files and folders that could not be read.
     pub fn load(root: &Path) -> Result<Self, LibraryErrors> {
         let mut search = Search::default();
-        let folders: Vec<PathBuf> = FOLDERS.iter().map(|name| root.join(name)).collect();
-        if folders.iter().any(|folder| folder.exists()) {
-            for folder in folders {
-                search.visit(folder);
+        if Self::is_in(root) {
+            for name in FOLDERS {
+                search.visit(root.join(name));
             }
         } else if let Err(error) = fs::metadata(root) {
             search.fail(root, error);
@@ -119,6 +118,29 @@ impl Library {
                 Err(error) => errors.push(error),
             }
         }
+        Self::sorted(entries, errors)
+    }
+
+    /// The library of scripts that are not files. Each is its path below `root` and its text; `root` is only a name.
+    ///
+    /// # Errors
+    ///
+    /// All errors of all scripts.
+    pub fn of<'a>(
+        root: &Path,
+        scripts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, LibraryErrors> {
+        let (mut entries, mut errors) = (Vec::new(), Vec::new());
+        for (below, source) in scripts {
+            match parse(root, &root.join(below), source) {
+                Ok(parsed) => entries.extend(parsed),
+                Err(error) => errors.push(error.into()),
+            }
+        }
+        Self::sorted(entries, errors)
+    }
+
+    fn sorted(mut entries: Vec<Entry>, errors: Vec<LibraryError>) -> Result<Self, LibraryErrors> {
         if !errors.is_empty() {
             return Err(LibraryErrors { errors });
         }
@@ -133,6 +155,11 @@ impl Library {
                 self.entries.insert(place, entry);
             }
         }
+    }
+
+    /// Whether the folder `root` contains a folder of scripts.
+    pub fn is_in(root: &Path) -> bool {
+        FOLDERS.iter().any(|name| root.join(name).exists())
     }
 
     /// All scenarios.
@@ -245,7 +272,12 @@ fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, LibraryError> {
         path: path.to_owned(),
         source,
     })?;
-    let scenario = Scenario::parse(&source, path)?;
+    Ok(parse(root, path, &source)?)
+}
+
+/// Parses a script and returns a scenario for each of its surfaces.
+fn parse(root: &Path, path: &Path, source: &str) -> Result<Vec<Entry>, ScriptErrors> {
+    let scenario = Scenario::parse(source, path)?;
     let id = id_of(root, path);
     let entry = |surface: Surface| {
         Some(Entry {

@@ -84,7 +84,7 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Explain a rule of the protocol, an oracle, a mutant, a fault or a command
+    /// Explain a rule of the protocol, an oracle, a mutant, a fault or a command, or print a page
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),

@@ -3,7 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `config` | defaults of options from `turnstile.toml` |
-//! | `library` | loads and selects scenarios |
+//! | `library`, `built_in` | loads and selects scenarios; those and the pages that are part of the program |
 //! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
@@ -20,6 +20,7 @@
 
 mod arguments;
 mod baseline;
+mod built_in;
 pub(crate) mod check;
 mod clock;
 pub(crate) mod completions;

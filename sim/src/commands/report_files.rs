@@ -5,7 +5,10 @@
 use std::io;
 
 use clap::Args;
-use turnstile::report::{Document, Event, FailureDetail, JsonReport, JunitReport, Reporter, TimelineReport};
+use turnstile::report::{
+    AnnotationsReport, Document, Event, FailureDetail, JsonReport, JunitReport, MarkdownReport, Reporter,
+    TimelineReport,
+};
 
 use super::clock::date_and_time;
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
@@ -19,6 +22,12 @@ pub(crate) struct ReportArguments {
     /// Write a JSON report; `-` is standard output
     #[arg(long, value_name = "FILE", value_parser = OutputFile::or_stdout())]
     json: Option<OutputFile>,
+    /// Write a short report in Markdown, for the summary of a CI job or a comment
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<OutputFile>,
+    /// Write failures as workflow commands of GitHub Actions, which shows them as annotations
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<OutputFile>,
     /// Write an interactive timeline (HTML) of the only play or of the first failure
     ///
     /// No file is written if there are several plays and all pass.
@@ -32,6 +41,8 @@ impl ReportArguments {
         check_distinct(&[
             ("--junit", self.junit.as_ref()),
             ("--json", self.json.as_ref()),
+            ("--markdown", self.markdown.as_ref()),
+            ("--annotations", self.annotations.as_ref()),
             ("--timeline", self.timeline.as_ref()),
         ])
     }
@@ -51,6 +62,12 @@ impl ReportArguments {
         }
         if let Some(file) = &self.json {
             files.add(file, JsonReport::default());
+        }
+        if let Some(file) = &self.markdown {
+            files.add(file, MarkdownReport::new(detail).with_seed(with_seed));
+        }
+        if let Some(file) = &self.annotations {
+            files.add(file, AnnotationsReport::default());
         }
         if let Some(file) = &self.timeline {
             files.add(file, TimelineReport::new(plays));

@@ -82,9 +82,11 @@ impl<'a, W: io::Write> Reporting<'a, W> {
                 self.write(&stale.event());
             }
         }
-        let are_written = self.files.write();
         let wall = self.start.elapsed();
-        let finished = self.terminal.report(&Event::Finished { wall });
+        let event = Event::Finished { wall };
+        let in_files = self.files.report(&event);
+        let are_written = self.files.write();
+        let finished = in_files.and(self.terminal.report(&event));
         ignore_broken_pipe(self.error.map_or(finished, Err))?;
         // An incomplete run has not passed.
         Ok(if !are_written || Watch::has_too_many_abandoned() {

@@ -8,6 +8,7 @@
 //! | `event` | the events, and the traits of reporters |
 //! | `terminal`, `style`, `summary` | lines and counts on a terminal |
 //! | `junit`, `json` | all plays, for machines |
+//! | `markdown`, `annotations` | failures in the summary of a CI job, a comment and the interface of GitHub Actions |
 //! | `unclean` | failures of the unmodified server, before a report about mutants |
 //! | `timeline` | one run as an interactive page |
 //! | `sequence` | the essential events of a run, independent of the format |
@@ -16,10 +17,12 @@
 //! | `finding` | findings with the script's names for messages |
 //! | `replay` | the commands that replay a run |
 
+mod annotations;
 mod event;
 pub(crate) mod finding;
 pub mod json;
 pub mod junit;
+mod markdown;
 pub mod mermaid;
 mod picture;
 #[cfg(test)]
@@ -32,10 +35,12 @@ mod terminal;
 pub mod timeline;
 mod unclean;
 
+pub use self::annotations::AnnotationsReport;
 pub use self::event::{Document, Event, Reporter};
 pub use self::finding::LabelledFinding;
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
+pub use self::markdown::MarkdownReport;
 pub use self::mermaid::MermaidReport;
 pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
 pub use self::summary::Summary;

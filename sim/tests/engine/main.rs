@@ -16,6 +16,7 @@ mod log;
 mod test_bed;
 mod wire;
 
+mod any_folder;
 mod bad_input;
 mod command_line;
 mod coverage;
