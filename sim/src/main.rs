@@ -17,6 +17,7 @@ use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, print_error};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
+use commands::judge::{JudgeArguments, judge};
 use commands::list::{ListArguments, list};
 use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
@@ -25,6 +26,7 @@ use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
+use commands::scenario_from::{ScenarioFromArguments, scenario_from};
 use commands::schema::{SchemaArguments, print_schema};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
@@ -88,6 +90,15 @@ enum Command {
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
+    /// Judge recordings by the rules for all runs
+    ///
+    /// A recording is a file of JSON lines that `--trace-file` or any other program writes. A rule whose records are missing
+    /// is unknown and does not fail. The exit status is 2 if a file is no recording.
+    Judge(JudgeArguments),
+    /// Cut a script from a recording
+    ///
+    /// The script has the recorded calls, streams and faults, and no expectations.
+    ScenarioFrom(ScenarioFromArguments),
     /// Run generated scenarios of many seeds
     Explore(ExploreArguments),
     /// Shrink a failing seed or script to a minimal script
@@ -178,7 +189,9 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Judge(arguments) => judge(&arguments),
         Command::Replay(arguments) => replay(&arguments),
+        Command::ScenarioFrom(arguments) => scenario_from(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema(arguments) => print_schema(&arguments),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),

@@ -11,6 +11,7 @@
 //! | `last_failed`, `watching` | what `run` plays again |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `recording_file` | recordings on the command line |
 //! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
@@ -32,6 +33,7 @@ pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
+pub(crate) mod judge;
 mod last_failed;
 pub(crate) mod library;
 pub(crate) mod list;
@@ -43,11 +45,13 @@ pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
 mod progress;
+mod recording_file;
 mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
 pub(crate) mod run;
+pub(crate) mod scenario_from;
 pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod selftest;

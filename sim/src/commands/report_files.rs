@@ -6,8 +6,8 @@ use std::io;
 
 use clap::Args;
 use turnstile::report::{
-    AnnotationsReport, Document, Event, FailureDetail, JsonReport, JunitReport, MarkdownReport, Reporter,
-    TimelineReport,
+    AnnotationsReport, Document, Event, FailureDetail, JsonReport, JunitReport, MarkdownReport,
+    RecordingReport, Reporter, TimelineReport,
 };
 
 use super::clock::date_and_time;
@@ -33,6 +33,11 @@ pub(crate) struct ReportArguments {
     /// No file is written if there are several plays and all pass.
     #[arg(long, value_name = "FILE")]
     timeline: Option<OutputFile>,
+    /// Write a recording (JSON lines) of the only play or of the first failure, for `turnstile judge`
+    ///
+    /// No file is written if there are several plays and all pass.
+    #[arg(long, value_name = "FILE")]
+    trace_file: Option<OutputFile>,
 }
 
 impl ReportArguments {
@@ -44,6 +49,7 @@ impl ReportArguments {
             ("--markdown", self.markdown.as_ref()),
             ("--annotations", self.annotations.as_ref()),
             ("--timeline", self.timeline.as_ref()),
+            ("--trace-file", self.trace_file.as_ref()),
         ])
     }
 
@@ -71,6 +77,9 @@ impl ReportArguments {
         }
         if let Some(file) = &self.timeline {
             files.add(file, TimelineReport::new(plays));
+        }
+        if let Some(file) = &self.trace_file {
+            files.add(file, RecordingReport::new(plays));
         }
         files
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
+use turnstile_judge::recording::Unknown;
 use turnstile_judge::rules::RuleId;
 use turnstile_scenarios::{Entry, Seam, Surface};
 
@@ -144,8 +145,20 @@ pub struct PlayReport {
     /// The warnings, in order of time: what a live server did a little too late. Absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<FindingReport>,
+    /// Rules that were not judged, because a recording lacks records. Absent without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownReport>,
     /// The error of the harness; null otherwise.
     pub error: Option<String>,
+}
+
+/// A rule that was not judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnknownReport {
+    /// The oracle's name.
+    pub rule: String,
+    /// What is missing.
+    pub reason: String,
 }
 
 /// A finding.
@@ -283,6 +296,7 @@ impl PlayReport {
             |found: Vec<LabelledFinding>| found.into_iter().map(|found| report(found, replay)).collect();
         let findings = verdict.into_iter().flat_map(LabelledFinding::all);
         let warnings = verdict.into_iter().flat_map(LabelledFinding::warnings);
+        let unknown = verdict.into_iter().flat_map(|verdict| &verdict.unknown);
         Self {
             id: entry.id.clone(),
             title: entry.scenario.title.clone(),
@@ -299,7 +313,17 @@ impl PlayReport {
             replay: replay.to_owned(),
             findings: reports(findings.collect()),
             warnings: reports(warnings.collect()),
+            unknown: unknown.map(UnknownReport::from).collect(),
             error: played.verdict.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&Unknown> for UnknownReport {
+    fn from(unknown: &Unknown) -> Self {
+        Self {
+            rule: unknown.oracle.to_owned(),
+            reason: unknown.reason.clone(),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `junit`, `json` | all plays, for machines |
 //! | `markdown`, `annotations` | failures in the summary of a CI job, a comment and the interface of GitHub Actions |
 //! | `unclean` | failures of the unmodified server, before a report about mutants |
+//! | `recording` | one run as a file for `turnstile judge` |
 //! | `timeline` | one run as an interactive page |
 //! | `sequence` | the essential events of a run, independent of the format |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
@@ -27,6 +28,7 @@ pub mod mermaid;
 mod picture;
 #[cfg(test)]
 mod played;
+mod recording;
 mod replay;
 pub(crate) mod sequence;
 pub(crate) mod style;
@@ -42,6 +44,7 @@ pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
 pub use self::markdown::MarkdownReport;
 pub use self::mermaid::MermaidReport;
+pub use self::recording::RecordingReport;
 pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
 pub use self::summary::Summary;
 pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};

@@ -1,6 +1,7 @@
 //! The report on a terminal: a line for each play, findings in full with what led to them, all failures once more in
 //! short, and a summary.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub struct TerminalReporter<W> {
     failures: Vec<String>,
     with_seed: bool,
     with_digest: bool,
-    speed: Option<u32>,
+    clock: String,
     summary: Summary,
 }
 
@@ -63,7 +64,7 @@ impl<W: Write> TerminalReporter<W> {
             failures: Vec::new(),
             with_seed: false,
             with_digest: false,
-            speed: None,
+            clock: "virtual".to_owned(),
             summary: Summary::default(),
         }
     }
@@ -88,7 +89,13 @@ impl<W: Write> TerminalReporter<W> {
 
     /// Labels times as real time at a speed-up of `speed`, in place of virtual time.
     pub fn in_real_time(mut self, speed: u32) -> Self {
-        self.speed = Some(speed);
+        self.clock = format!("at speed {speed}");
+        self
+    }
+
+    /// Labels times as those of recordings.
+    pub fn for_recordings(mut self) -> Self {
+        "recorded".clone_into(&mut self.clock);
         self
     }
 
@@ -124,7 +131,8 @@ impl<W: Write> TerminalReporter<W> {
                 if let Some(about) = played.standing.sentence().filter(|_| played.is_red()) {
                     self.remember(status, &name, 1, &about, replay);
                 }
-                self.write_warnings(verdict)
+                self.write_warnings(verdict)?;
+                self.write_unknown(verdict)
             }
             Outcome::Failed(verdict) if status == Status::ExpectedFailure => {
                 let figures = self.figures(verdict);
@@ -140,6 +148,7 @@ impl<W: Write> TerminalReporter<W> {
                 self.write_findings(verdict)?;
                 self.remember(status, &name, verdict.findings.len(), &first_of(verdict), replay);
                 self.write_warnings(verdict)?;
+                self.write_unknown(verdict)?;
                 self.write_replay(replay)
             }
             Outcome::HarnessFailed(error) => {
@@ -192,7 +201,7 @@ impl<W: Write> TerminalReporter<W> {
 
     /// The time that passed in a play, and the digest of its trace if that is shown.
     fn figures(&self, verdict: &Verdict) -> String {
-        let clock = self.clock();
+        let clock = &self.clock;
         let played = verdict.played.as_secs_f64();
         let digest = if self.with_digest {
             format!("  {}", verdict.trace.digest())
@@ -200,13 +209,6 @@ impl<W: Write> TerminalReporter<W> {
             String::new()
         };
         format!("{QUIET}{played:>9.3} s {clock}{QUIET:#}{digest}")
-    }
-
-    fn clock(&self) -> String {
-        match self.speed {
-            None => "virtual".to_owned(),
-            Some(speed) => format!("at speed {speed}"),
-        }
     }
 
     fn write_warnings(&mut self, verdict: &Verdict) -> io::Result<()> {
@@ -217,6 +219,19 @@ impl<W: Write> TerminalReporter<W> {
                 warning.headline()
             )?;
             writeln!(self.out, "      {}", warning.text)?;
+        }
+        Ok(())
+    }
+
+    /// The rules that were not judged, together by what they lack.
+    fn write_unknown(&mut self, verdict: &Verdict) -> io::Result<()> {
+        let mut reasons = BTreeMap::<&str, Vec<&str>>::new();
+        for unknown in &verdict.unknown {
+            reasons.entry(&unknown.reason).or_default().push(unknown.oracle);
+        }
+        for (reason, rules) in reasons {
+            let rules = rules.join(", ");
+            writeln!(self.out, "    {QUIET}unknown ({reason}): {rules}{QUIET:#}")?;
         }
         Ok(())
     }
@@ -281,7 +296,7 @@ impl<W: Write> TerminalReporter<W> {
         let style = if summary.is_green() { GOOD } else { BAD };
         writeln!(self.out, "{style}{summary}{style:#} in {}", seconds(wall))?;
         let (played, elapsed) = (summary.played.as_secs_f64(), summary.elapsed.as_secs_f64());
-        let clock = self.clock();
+        let clock = &self.clock;
         writeln!(
             self.out,
             "{QUIET}{played:.0} s {clock}, {elapsed:.0} s including settling{QUIET:#}"

@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use crate::stage::Subject;
 use player::{Player, Recorded};
-use turnstile_judge::oracle::history::History;
-use turnstile_judge::oracle::{self, Finding, Severity};
+use turnstile_judge::oracle::history::{History, RunContext};
+use turnstile_judge::oracle::{self, Finding};
 use turnstile_judge::parties::{SERVER, Secrets};
+use turnstile_judge::recording::Unknown;
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Labels, Trace};
 use turnstile_profile::Profile;
@@ -36,6 +37,7 @@ pub use self::length::Length;
 use self::overdue::LIVELOCK;
 pub(crate) use self::overdue::overdue;
 use self::player::SERVER_PANICKED;
+pub(crate) use self::settling::{INSPECTION, LEFT_ALONE};
 pub use self::timed_fault::SweepFault;
 use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 use crate::watch::{Monitor, Watch};
@@ -98,6 +100,10 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Warnings in order of time. They do not fail the scenario.
     pub warnings: Vec<Finding>,
+    /// Rules that were not judged. Empty for a play; a recording may lack records.
+    pub unknown: Vec<Unknown>,
+    /// What the trace does not show of the run.
+    pub context: RunContext,
     /// Everything that the parties observed.
     pub trace: Trace,
     /// Index of the first record of the final inspection.
@@ -271,7 +277,7 @@ fn play_in_monitored(
         labels,
         mut findings,
     } = recorded;
-    let history = History::read_under(&trace, context);
+    let history = History::read_under(&trace, context.clone());
     let names = expectations::Names {
         messages: &messages,
         session: session.as_deref(),
@@ -279,8 +285,7 @@ fn play_in_monitored(
     findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
     findings.extend(oracle::judge(&history));
     findings.sort_by_key(|finding| finding.at);
-    let is_violation = |finding: &Finding| finding.severity == Severity::Violation;
-    let (findings, warnings) = findings.into_iter().partition(is_violation);
+    let (findings, warnings) = oracle::by_severity(findings);
     let elapsed = trace
         .records()
         .last()
@@ -288,6 +293,8 @@ fn play_in_monitored(
     Ok(Verdict {
         findings,
         warnings,
+        unknown: Vec::new(),
+        context,
         trace,
         inspection_start,
         labels,

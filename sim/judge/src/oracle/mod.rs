@@ -274,13 +274,25 @@ pub fn named(name: &str) -> Option<&'static Oracle> {
 
 /// All violations of the rules in a run, in order of time.
 pub fn judge(history: &History) -> Vec<Finding> {
+    judge_by(history, |_| true)
+}
+
+/// The violations of the rules whose oracles have a name for which `is_judged`, in order of time.
+pub fn judge_by(history: &History, is_judged: impl Fn(&str) -> bool) -> Vec<Finding> {
     let sessions = history.sessions();
     let mut findings: Vec<Finding> = ORACLES
         .iter()
+        .filter(|oracle| is_judged(oracle.name))
         .flat_map(|oracle| oracle.check(history, &sessions))
         .collect();
     findings.sort_by_key(|finding| finding.at);
     findings
+}
+
+/// Findings that are violations, and those that are warnings.
+pub fn by_severity(findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
+    let is_violation = |finding: &Finding| finding.severity == Severity::Violation;
+    findings.into_iter().partition(is_violation)
 }
 
 /// Whether an acknowledged message has not ended yet, or a callback has not arrived yet.
