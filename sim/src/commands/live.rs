@@ -24,12 +24,13 @@ use turnstile_world::live::{Doors, LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
 use super::baseline::Expectations;
+use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
 use super::reference_server::reference_server;
 use super::report_files::ReportArguments;
-use super::reporting::{Reporting, now};
+use super::reporting::Reporting;
 use super::target::{Target, TargetArguments, quoted};
 
 /// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
@@ -72,6 +73,7 @@ pub(crate) struct LiveArguments {
 pub(crate) struct Reports<'a> {
     pub(crate) files: &'a ReportArguments,
     pub(crate) shown: &'a ShownArguments,
+    pub(crate) fail_fast: bool,
     pub(crate) expectations: &'a Expectations,
     /// The longest wall time of a play, if it is given.
     pub(crate) play_timeout: Option<Duration>,
@@ -243,25 +245,27 @@ pub(crate) fn run_live(
     let Reports {
         files,
         shown,
+        fail_fast,
         expectations,
         play_timeout,
     } = reports;
     live.play_timeout = play_timeout.unwrap_or(live.play_timeout);
     live.keeps_playing = arguments.keep_playing;
-    let terminal = shown.terminal(anstream::stdout()).in_real_time(live.setup.speed);
-    let files = files.files(entries.len(), false, shown.trace_lines);
+    let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
+    let files = files.files(entries.len(), false, shown.detail());
     let mut reporting = Reporting::start(entries.len(), terminal, files, expectations.follow());
     let bar = reporting.bar();
     // A play that kills a server which other plays use is played alone.
     let is_alone = |entry: &&&Entry| is_given && entry.scenario.needs().contains(&Capability::Crash);
     let (alone, together): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_alone);
     let mut finished = 0;
-    for (entries, jobs) in [
-        (together, jobs),
-        (alone, if is_given { NonZeroUsize::MIN } else { jobs }),
-    ] {
+    let mut is_stopped = false;
+    for (entries, jobs) in [(together, jobs), (alone, NonZeroUsize::MIN)] {
+        let is_over = is_stopped;
         workers::in_order(
-            entries.iter().take_while(|_| !interruption.is_asked_for()),
+            entries
+                .iter()
+                .take_while(|_| !is_over && !interruption.is_asked_for()),
             jobs,
             |entry| {
                 let play = || played(&live, entry, seed(is_given));
@@ -272,16 +276,10 @@ pub(crate) fn run_live(
             },
             |count| bar.set_position((finished + count) as u64),
             |outcome| {
-                match outcome {
-                    Err((entry, reason)) => reporting.report(&Event::Skipped {
-                        entry,
-                        reason: &reason,
-                    }),
-                    Ok(played) if played.was_interrupted() => {}
-                    Ok(played) => reporting.report(&Event::Played {
-                        played: &played,
-                        replay: &replay_in_real_time(&played.play.entry.id, &flags),
-                    }),
+                is_stopped |= *fail_fast && outcome.as_ref().is_ok_and(Played::is_red);
+                report(&mut reporting, outcome, &flags);
+                if is_stopped {
+                    return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
             },
@@ -291,6 +289,25 @@ pub(crate) fn run_live(
     reporting.finish(interruption)
 }
 
+/// Reports a play, or why it was skipped.
+fn report<W: io::Write>(
+    reporting: &mut Reporting<W>,
+    outcome: Result<Played<'_>, (&Entry, String)>,
+    flags: &str,
+) {
+    match outcome {
+        Err((entry, reason)) => reporting.report(&Event::Skipped {
+            entry,
+            reason: &reason,
+        }),
+        Ok(played) if played.was_interrupted() => {}
+        Ok(played) => reporting.report(&Event::Played {
+            played: &played,
+            replay: &replay_in_real_time(&played.play.entry.id, flags),
+        }),
+    }
+}
+
 /// Plays a scenario, or says why it is skipped.
 fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, (&'a Entry, String)> {
     let begun = now();
@@ -298,6 +315,7 @@ fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, (&
         Outcome::Skipped(reason) => Err((entry, reason)),
         Outcome::Played(verdict) => {
             let options = Options::default();
+            let verdict = verdict.map(|verdict| *verdict);
             Ok(Played::new(Play { entry, options }, verdict, begun.elapsed()))
         }
     }

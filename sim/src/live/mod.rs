@@ -57,7 +57,7 @@ pub struct Live {
 #[derive(Debug)]
 pub enum Outcome {
     /// It was played.
-    Played(Box<Result<Verdict, HarnessError>>),
+    Played(Result<Box<Verdict>, HarnessError>),
     /// It was skipped, for this reason.
     Skipped(String),
 }
@@ -85,7 +85,7 @@ impl Live {
         }
         let rehearsal = match self.rehearse(scenario) {
             Ok(verdict) => verdict,
-            Err(error) => return Outcome::Played(Box::new(Err(error))),
+            Err(error) => return Outcome::Played(Err(error)),
         };
         let crash = weaker
             .is_some()
@@ -113,11 +113,10 @@ impl Live {
             ..Options::default()
         };
         let verdict = self.play_in_world(played, seed, setup, options);
+        let warning = crash.map(|crash| weaker::warning(scenario, crash));
         Outcome::Played(verdict.map(|mut verdict| {
-            verdict
-                .warnings
-                .extend(crash.map(|crash| weaker::warning(scenario, crash)));
-            verdict
+            verdict.warnings.extend(warning);
+            Box::new(verdict)
         }))
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::stage::Subject;
 use player::{Player, Recorded};
+use stored::LaidOut;
 use turnstile_judge::oracle::history::{History, RunContext};
 use turnstile_judge::oracle::{self, Finding};
 use turnstile_judge::parties::{SERVER, Secrets};
@@ -238,17 +239,9 @@ fn play_in_monitored(
     options: Options,
     monitor: &Monitor,
 ) -> Result<Verdict, HarnessError> {
-    let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
-    let laid_out = scenario.session.stored.as_ref().map(|stored| {
-        let randomness = Randomness::new(Streams::new(options.seed).stream(STORED_SESSION));
-        stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
-    });
+    let laid_out = lay_out(scenario, &*world, options.seed)?;
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let latency = match &scenario.latency {
-        Some(latency) => **latency,
-        None if world.brings(SERVER) => LIVE_LATENCY,
-        None => Duration::ZERO,
-    };
+    let latency = latency(scenario, &*world);
     let Target {
         secrets,
         profile,
@@ -298,23 +291,21 @@ fn play_in_monitored(
         mut findings,
     } = recorded;
     let history = History::read_under(&trace, context.clone());
-    let names = expectations::Names {
-        messages: &messages,
-        session: session.as_deref(),
-        callback_prefix: &callback_prefix,
-    };
     if is_cut_short {
         findings.extend(oracle::judge_unfinished(&history));
     } else {
+        let names = expectations::Names {
+            messages: &messages,
+            session: session.as_deref(),
+            callback_prefix: &callback_prefix,
+        };
         findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
         findings.extend(oracle::judge(&history));
     }
     findings.sort_by_key(|finding| finding.at);
     let (findings, warnings) = oracle::by_severity(findings);
-    let elapsed = trace
-        .records()
-        .last()
-        .map_or(played, |record| record.at.max(played));
+    let last = trace.records().last();
+    let elapsed = last.map_or(played, |record| record.at.max(played));
     Ok(Verdict {
         findings,
         warnings,
@@ -326,6 +317,25 @@ fn play_in_monitored(
         played,
         elapsed,
     })
+}
+
+/// The latency of the agents in a play.
+fn latency(scenario: &Scenario, world: &dyn AnyWorld) -> Duration {
+    match &scenario.latency {
+        Some(latency) => **latency,
+        None if world.brings(SERVER) => LIVE_LATENCY,
+        None => Duration::ZERO,
+    }
+}
+
+/// The stored session of a scenario, if it has one.
+fn lay_out(scenario: &Scenario, world: &dyn AnyWorld, seed: u64) -> Result<Option<LaidOut>, HarnessError> {
+    let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
+    let stored = scenario.session.stored.as_ref();
+    Ok(stored.map(|stored| {
+        let randomness = Randomness::new(Streams::new(seed).stream(STORED_SESSION));
+        stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
+    }))
 }
 
 /// The protocol rules that a script names. Skips unknown ids, which `turnstile check` reports.
