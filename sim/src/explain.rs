@@ -1,4 +1,4 @@
-//! Explains a name: a rule of the protocol, an oracle, a mutant, a kind of fault or a command.
+//! Explains a name: a rule of the protocol, an oracle, a mutant, a kind of fault, a command or a page.
 //!
 //! Everything here is collected from the registries: the protocol's rules, the oracles, the coverage marks, the scripts,
 //! the mutants and the faults. Nothing is stated here.
@@ -34,11 +34,11 @@ impl fmt::Display for UnknownName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "no rule, oracle, mutant, fault or command is named {:?}",
+            "no rule, oracle, mutant, fault, command or page is named {:?}",
             self.name
         )?;
         match self.similar.is_empty() {
-            true => formatter.write_str("; sim/docs has a page on each of them"),
+            true => formatter.write_str("; `turnstile explain` lists the pages"),
             false => write!(formatter, "; similar: {}", self.similar.join(", ")),
         }
     }
@@ -55,6 +55,22 @@ pub struct CommandHelp {
     pub help: String,
 }
 
+/// A page for users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its name.
+    pub name: String,
+    /// Its text, in Markdown.
+    pub text: String,
+}
+
+impl Document {
+    /// The first heading.
+    pub fn title(&self) -> &str {
+        first_line(&self.text).trim_start_matches(['#', ' '])
+    }
+}
+
 /// What an explanation can refer to, besides the registries of this crate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sources<'a> {
@@ -62,6 +78,8 @@ pub struct Sources<'a> {
     pub entries: &'a [Entry],
     /// The commands.
     pub commands: &'a [CommandHelp],
+    /// The pages.
+    pub pages: &'a [Document],
 }
 
 /// Explains everything with the name `name`. An oracle and a mutant may have the same name.
@@ -70,27 +88,33 @@ pub struct Sources<'a> {
 ///
 /// Fails if nothing has that name.
 pub fn explain(name: &str, sources: Sources<'_>) -> Result<String, UnknownName> {
-    let Sources { entries, commands } = sources;
+    let Sources {
+        entries,
+        commands,
+        pages,
+    } = sources;
     let rule = name.parse().ok().and_then(RuleId::rule);
     let fault = FaultKind::ALL.iter().find(|kind| kind.name() == name);
     let command = commands.iter().find(|command| command.name == name);
-    let pages: Vec<String> = [
+    let page = pages.iter().find(|page| page.name == name);
+    let found: Vec<String> = [
         rule.map(|rule| explain_rule(rule, entries)),
         oracle::named(name).map(explain_oracle),
         mutants::explain(name, entries),
         fault.map(|kind| explain_fault(*kind, entries)),
         command.map(|command| command.help.clone()),
+        page.map(|page| page.text.clone()),
     ]
     .into_iter()
     .flatten()
     .collect();
-    if pages.is_empty() {
+    if found.is_empty() {
         return Err(UnknownName {
             name: name.to_owned(),
-            similar: similar(name, commands),
+            similar: similar(name, sources),
         });
     }
-    Ok(pages.join("\n"))
+    Ok(found.join("\n"))
 }
 
 /// An error for each rule that a script names and the protocol does not have.
@@ -263,16 +287,18 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn similar(name: &str, commands: &[CommandHelp]) -> Vec<String> {
+fn similar(name: &str, sources: Sources<'_>) -> Vec<String> {
     let rules = rules::all().map(|rule| rule.id.to_string());
     let oracles = ORACLES.iter().map(|oracle| oracle.name.to_owned());
     let faults = FaultKind::ALL.iter().map(|kind| kind.name().to_owned());
-    let commands = commands.iter().map(|command| command.name.clone());
+    let commands = sources.commands.iter().map(|command| command.name.clone());
+    let pages = sources.pages.iter().map(|page| page.name.clone());
     let known: BTreeSet<String> = rules
         .chain(oracles)
         .chain(mutants::names())
         .chain(faults)
         .chain(commands)
+        .chain(pages)
         .collect();
     let mut similar: Vec<(f64, String)> = known
         .into_iter()
@@ -330,145 +356,4 @@ impl Page {
 }
 
 #[cfg(test)]
-mod tests {
-    use turnstile_scenarios::Library;
-
-    use super::*;
-
-    fn entry() -> Entry {
-        let script =
-            "scenario: a batch\nabout: a\nseam: turn\nrules: [R8.8]\nsteps:\n- start: { as: a, say: idle }\n";
-        let path = Path::new("suite/turn/some.yaml");
-        Entry {
-            id: "suite/turn/some".to_owned(),
-            path: path.to_owned(),
-            scenario: Scenario::parse(script, path).unwrap(),
-        }
-    }
-
-    fn of(entries: &[Entry]) -> Sources<'_> {
-        Sources {
-            entries,
-            ..Sources::default()
-        }
-    }
-
-    fn command() -> CommandHelp {
-        CommandHelp {
-            name: "replay".to_owned(),
-            help: "Replay a seed\n".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_rule_is_explained_with_what_refers_to_it() {
-        let text = explain("R8.8", of(&[entry()])).unwrap();
-        for part in [
-            "R8.8 (8. Callbacks, The idle batch)\n  Finalizing creates exactly one job, for the representative.\n",
-            "\nOracles\n  one-callback-per-batch: Each finalized batch",
-            "\nCoverage\n  server: an idle batch is finalized\n",
-            "\nScripts\n  suite/turn/some: a batch\n",
-        ] {
-            assert!(text.contains(part), "{part:?} is not in:\n{text}");
-        }
-    }
-
-    #[test]
-    fn an_oracle_is_explained_with_its_rules() {
-        let text = explain("first-in-first-out", Sources::default()).unwrap();
-        for part in [
-            "\nWhy\n  A turn builds",
-            "\nChecked\n  at every moment",
-            "\nRules\n  R4.1: A message is *pending*",
-        ] {
-            assert!(text.contains(part), "{part:?} is not in:\n{text}");
-        }
-    }
-
-    #[cfg(feature = "selftest")]
-    #[test]
-    fn a_mutant_is_explained_with_its_rules_oracle_and_scripts() {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
-        let library = Library::load(folder).unwrap();
-        let text = explain("last-of-batch-is-representative", of(library.entries())).unwrap();
-        for part in [
-            "last-of-batch-is-representative (mutant)\n  A server that violates this rule:\n  The callback is",
-            "\nRules\n  R8.1: ",
-            "\nOracle that finds it\n  one-callback-per-batch: ",
-            "\nA script that finds it\n  suite/callback/two-batches: ",
-        ] {
-            assert!(text.contains(part), "{part:?} is not in:\n{text}");
-        }
-    }
-
-    #[cfg(feature = "selftest")]
-    #[test]
-    fn an_oracle_and_a_mutant_of_the_same_name_are_both_explained() {
-        let text = explain("terminal-once", Sources::default()).unwrap();
-        assert!(text.starts_with("terminal-once\n"), "{text}");
-        assert!(text.contains("\n\nterminal-once (mutant)\n"), "{text}");
-    }
-
-    #[test]
-    fn a_fault_is_explained_with_its_keys_needs_and_scripts() {
-        let text = explain("throttle", Sources::default()).unwrap();
-        let expected = "throttle (fault)\n  Limits the bandwidth of a link.\n\nKeys\n  between\n  from\n  to\n  rate\n  for\n";
-        assert_eq!(text, expected);
-        let script =
-            "scenario: full\nabout: a\nseam: turn\nsteps:\n- start: { as: a, say: idle }\n- disk: fails\n";
-        let path = Path::new("suite/turn/full.yaml");
-        let entry = Entry {
-            id: "suite/turn/full".to_owned(),
-            path: path.to_owned(),
-            scenario: Scenario::parse(script, path).unwrap(),
-        };
-        let text = explain("disk", of(&[entry])).unwrap();
-        let needs = "\nMay need of a live server\n  disk: control over the server's disk\n";
-        assert!(text.contains(needs), "{text}");
-        assert!(text.ends_with("\nScripts\n  suite/turn/full: full\n"), "{text}");
-    }
-
-    #[test]
-    fn a_command_is_explained_by_its_help() {
-        let commands = [command()];
-        let sources = Sources {
-            commands: &commands,
-            ..Sources::default()
-        };
-        assert_eq!(explain("replay", sources).unwrap(), "Replay a seed\n");
-    }
-
-    #[test]
-    fn an_unknown_rule_of_a_script_is_reported_with_its_place() {
-        let script = "scenario: s\nabout: a\nseam: turn\nrules: [R8.3, R8.99]\nsteps:\n- start: { as: a, say: idle }\n";
-        let path = Path::new("s.yaml");
-        let scenario = Scenario::parse(script, path).unwrap();
-        assert_eq!(
-            unknown_rules(&scenario, path),
-            ["s.yaml:4:15: the protocol has no rule \"R8.99\""]
-        );
-    }
-
-    #[test]
-    fn scripts_name_rules_of_the_protocol() {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
-        for entry in Library::load(folder).unwrap().entries() {
-            assert_eq!(unknown_rules(&entry.scenario, &entry.path), [""; 0]);
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_has_suggestions() {
-        let commands = [command()];
-        let sources = Sources {
-            commands: &commands,
-            ..Sources::default()
-        };
-        let similar = |name: &str| explain(name, sources).unwrap_err().similar;
-        assert_eq!(similar("throtle")[0], "throttle");
-        assert_eq!(similar("repaly")[0], "replay");
-        assert_eq!(similar("one-callback-per-bach")[0], "one-callback-per-batch");
-        assert!(similar("r8.3").contains(&"R8.3".to_owned()));
-        assert_eq!(similar("zzz"), [""; 0]);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 //! runs on both.
 //!
 //! The crate also has the helpers that every party needs on a seam: serving an axum router ([`http_server`]), sending
-//! an HTTP request ([`http_client`]) and opening a WebSocket ([`websocket`]). Nothing here knows the protocol between
+//! an HTTP request ([`http_client`]), opening a WebSocket ([`websocket`]), and waiting for changes ([`latest`], [`stop`]). Nothing here knows the protocol between
 //! the parties.
 
 pub mod clock;
@@ -13,6 +13,7 @@ pub mod coverage;
 pub mod error_chain;
 pub mod http_client;
 pub mod http_server;
+pub mod latest;
 pub mod network;
 pub mod randomness;
 #[cfg(feature = "real")]

@@ -50,3 +50,9 @@ pub(crate) fn print_error(text: &str) {
     let text = shortened(&text, ERROR_LENGTH);
     anstream::eprintln!("{style}error:{style:#} {text}");
 }
+
+/// Prints a note on standard error.
+pub(crate) fn print_note(text: &str) {
+    let style = anstyle::AnsiColor::Cyan.on_default().bold();
+    anstream::eprintln!("{style}note:{style:#} {}", printable(text));
+}

@@ -3,38 +3,51 @@
 use std::io::{self, Write as _};
 
 use clap::{Args, CommandFactory as _};
-use turnstile::explain::{self, CommandHelp, Sources};
+use turnstile::explain::{self, CommandHelp, Document, Sources};
 
+use super::built_in;
 use super::exit::{Exit, print_error};
-use super::library::{LibraryArguments, load_if_present};
+use super::library::{LibraryArguments, load_silently};
 use crate::Arguments;
 
 /// What to explain.
 #[derive(Args)]
 pub(crate) struct ExplainArguments {
-    /// The id of a rule of the protocol, such as R8.3, or the name of an oracle, mutant, fault or command
+    /// The id of a rule of the protocol, such as R8.3, or the name of an oracle, mutant, fault, command or page; without it,
+    /// the pages are listed
     #[arg(value_name = "NAME")]
-    name: String,
+    name: Option<String>,
     #[command(flatten)]
     library: LibraryArguments,
 }
 
 /// Prints what has the name, why it exists, and what refers to it.
 pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
-    let library = match load_if_present(&arguments.library) {
+    let pages: Vec<Document> = built_in::pages()
+        .into_iter()
+        .map(|(name, text)| Document {
+            name: name.into_owned(),
+            text: text.into_owned(),
+        })
+        .collect();
+    let Some(name) = &arguments.name else {
+        let mut out = anstream::stdout();
+        for page in &pages {
+            writeln!(out, "{:<12} {}", page.name, page.title())?;
+        }
+        return Ok(Exit::Passed);
+    };
+    let library = match load_silently(&arguments.library) {
         Ok(library) => library,
         Err(exit) => return Ok(exit),
     };
-    let entries = library
-        .as_ref()
-        .map(turnstile_scenarios::Library::entries)
-        .unwrap_or_default();
     let commands = commands();
     let sources = Sources {
-        entries,
+        entries: library.entries(),
         commands: &commands,
+        pages: &pages,
     };
-    match explain::explain(&arguments.name, sources) {
+    match explain::explain(name, sources) {
         Ok(text) => {
             write!(anstream::stdout(), "{text}")?;
             Ok(Exit::Passed)

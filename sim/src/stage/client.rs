@@ -13,10 +13,10 @@ use http_body_util::Full;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::sync::watch;
 use turnstile_events::observation::{Observation, Probe, body_as_value};
 use turnstile_judge::parties::Secrets;
 use turnstile_seams::http_client::{self, HttpError};
+use turnstile_seams::latest::Latest;
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 use super::SERVER_AUTHORITY;
@@ -50,7 +50,7 @@ pub struct Client {
     /// Id of the last kept event that any stream showed, by session.
     pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Signals that the open streams must close.
-    pub(super) closing: Arc<watch::Sender<u64>>,
+    pub(super) closing: Latest<()>,
 }
 
 /// Status and body of an answer. `None` if there was none; the request may still have had an effect.
@@ -107,7 +107,15 @@ impl Client {
             probe: Probe::new(name, Arc::new(recorder)),
             secrets,
             last_events: Arc::default(),
-            closing: Arc::new(watch::Sender::new(0)),
+            closing: Latest::default(),
+        }
+    }
+
+    /// The same client with other secrets.
+    pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
+        Self {
+            secrets: Arc::new(secrets),
+            ..self
         }
     }
 

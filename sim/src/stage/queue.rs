@@ -1,10 +1,10 @@
 //! The callback queue of a simulated server: its limit, the record of what it was given, and its faults. It may refuse
 //! jobs, lose answers, duplicate jobs, or not answer.
 
+use std::mem;
 use std::sync::Arc;
 
 use serde_json::json;
-use tokio::sync::watch;
 use turnstile_events::queue::{QueueAnswer, Submission};
 use turnstile_fault::QueueBehaviour;
 use turnstile_judge::parties::SERVER;
@@ -14,38 +14,31 @@ use turnstile_reference::server::WrapQueue;
 use turnstile_reference::session::job_size::TooLarge;
 use turnstile_reference::session::{CallbackJob, EnqueueError};
 use turnstile_seams::BoxFuture;
+use turnstile_seams::latest::Latest;
 
 use super::recorder::Recorder;
 
 /// Sets the behaviour of the queue, which survives restarts. Cheap to clone.
-#[derive(Clone)]
-pub struct QueueControl(Arc<watch::Sender<QueueBehaviour>>);
-
-impl Default for QueueControl {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(QueueBehaviour::default())))
-    }
-}
+#[derive(Clone, Default)]
+pub struct QueueControl(Latest<QueueBehaviour>);
 
 impl QueueControl {
     /// Sets the behaviour. Returns whether it changed.
     pub fn set(&self, behaviour: QueueBehaviour) -> bool {
-        self.0.send_replace(behaviour) != behaviour
+        self.0.update(|current| mem::replace(current, behaviour)) != behaviour
     }
 
     /// The current behaviour.
     #[cfg(test)]
     pub(super) fn current(&self) -> QueueBehaviour {
-        *self.0.borrow()
+        self.0.read(|behaviour| *behaviour)
     }
 
     /// Waits until the queue does not hang, and returns its behaviour.
     async fn behaviour(&self) -> QueueBehaviour {
-        let mut behaviours = self.0.subscribe();
-        let behaviour = behaviours
+        self.0
             .wait_for(|behaviour| *behaviour != QueueBehaviour::Away)
-            .await;
-        *behaviour.expect("the control that sends behaviours is held here")
+            .await
     }
 
     /// Wraps the queue of the server. It takes jobs of at most `limit` bytes, and each submission is recorded.

@@ -8,9 +8,9 @@ use http::{StatusCode, Uri};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
-use tokio::sync::watch;
 use turnstile_events::observation::{ClosedBy, Observation, body_as_value};
 use turnstile_seams::ClockExt as _;
+use turnstile_seams::latest::Follower;
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
 
 use super::SERVER_AUTHORITY;
@@ -104,7 +104,7 @@ impl Client {
     /// Opens the stream of a session, sets `opened` to the answer, with status [`SWITCHING_PROTOCOLS`] if it is open, and
     /// reads it until it ends or is closed.
     pub async fn stream(self, session: String, request: StreamRequest, opened: Awaited) {
-        let mut closing = self.closing.subscribe();
+        let mut closing = self.closing.follow();
         let result = self.open(&session, &request).await;
         opened.set(match &result {
             Opened::Open(..) => Some((SWITCHING_PROTOCOLS, Value::Null)),
@@ -121,9 +121,9 @@ impl Client {
     /// if the session does not exist.
     pub async fn watch(self, session: String, user: Arc<str>) {
         let request = StreamRequest::of(user, From::Last);
-        let mut closing = self.closing.subscribe();
+        let mut closing = self.closing.follow();
         loop {
-            closing.mark_unchanged();
+            closing.mark_seen();
             match self.open(&session, &request).await {
                 Opened::Open(number, socket) => {
                     self.follow(&session, number, socket, Duration::ZERO, &mut closing)
@@ -134,7 +134,7 @@ impl Client {
             }
             tokio::select! {
                 biased;
-                _ = closing.changed() => {}
+                () = closing.changed() => {}
                 () = self.seams.clock.sleep(REOPEN_DELAY) => {}
             }
         }
@@ -147,7 +147,7 @@ impl Client {
 
     /// Closes all open streams; watched ones are reopened.
     pub(super) fn close_streams(&self) {
-        self.closing.send_modify(|times| *times += 1);
+        self.closing.update(|()| ());
     }
 
     async fn open(&self, session: &str, request: &StreamRequest) -> Opened {
@@ -205,12 +205,12 @@ impl Client {
         number: u64,
         mut socket: Box<WebSocket>,
         pause: Duration,
-        closing: &mut watch::Receiver<u64>,
+        closing: &mut Follower<()>,
     ) {
         let (code, by) = loop {
             tokio::select! {
                 biased;
-                _ = closing.changed() => {
+                () = closing.changed() => {
                     let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
                     // The server may have closed first.
                     let _ = socket.send(Message::Close(Some(frame))).await;

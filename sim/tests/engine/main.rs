@@ -16,6 +16,7 @@ mod log;
 mod test_bed;
 mod wire;
 
+mod any_folder;
 mod bad_input;
 mod command_line;
 mod coverage;
@@ -30,6 +31,8 @@ mod limits;
 mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
+mod recordings;
+mod runner;
 mod secrets;
 mod seeds;
 mod snapshots;

@@ -132,3 +132,36 @@ fn only_the_seams_use_sockets_and_timers() {
         }
     }
 }
+
+/// What plays in a world: its tasks must not draw from tokio's generator, which has no seed of the world.
+const IN_A_WORLD: [&str; 6] = [
+    "reference/src",
+    "reference/seams/src",
+    "fake-gateway/src",
+    "sim/world/src",
+    "sim/src/stage",
+    "sim/src/script",
+];
+
+#[test]
+fn nothing_in_a_world_draws_from_tokios_generator() {
+    // Real time is not deterministic anyway.
+    let real_time = top().join("sim/world/src/live");
+    let files = IN_A_WORLD.iter().flat_map(|folder| sources(folder));
+    for file in files.filter(|file| !file.starts_with(&real_time)) {
+        let text = fs::read_to_string(&file).expect("sources are UTF-8");
+        let file = file.display();
+        for line in text.lines() {
+            assert!(
+                !(line.contains("tokio::sync") && line.contains("watch")),
+                "{file}: a `watch` channel wakes its receivers in a random order; use turnstile_seams::latest"
+            );
+        }
+        for (at, word) in text.match_indices("select! {") {
+            assert!(
+                text[at + word.len()..].trim_start().starts_with("biased;"),
+                "{file}: a `select!` without `biased` chooses at random"
+            );
+        }
+    }
+}

@@ -9,7 +9,8 @@ use std::task::{Poll, Waker};
 
 use turnstile_fault::Fault;
 
-/// Most polls of one host's tasks at one instant. A host that exceeds it is in an endless loop.
+/// Most polls of one host's tasks at one instant. A host that exceeds it is in an endless loop. Polls are counted only in
+/// builds with `--cfg tokio_unstable`.
 const POLLS_AT_ONE_INSTANT: u64 = 1_000_000;
 
 /// How a host goes down.
@@ -102,6 +103,7 @@ impl Rest {
         }
     }
 
+    #[cfg(tokio_unstable)]
     pub(super) fn count_poll(&self) {
         if self.polls.fetch_add(1, Ordering::Relaxed) == POLLS_AT_ONE_INSTANT {
             self.begin();

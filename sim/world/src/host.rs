@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, RngSeed, Runtime, RuntimeMetrics, UnhandledPanic};
+use tokio::runtime::{Builder, Runtime, RuntimeMetrics};
 use tokio::task::JoinHandle;
 use turnstile_seams::{BoxFuture, Randomness, Seams};
 
@@ -76,10 +76,7 @@ impl Run {
     ) -> (Self, Option<String>) {
         let label = format!("host:{name}:{restarts}");
         let rest = Arc::new(Rest::default());
-        let runtime = runtime(
-            &rest,
-            &start_context.streams.seed_of(&format!("{label}:scheduler")),
-        );
+        let runtime = runtime(&rest);
         let power = PowerSwitch::with_rest(&disk, &rest);
         let machine = Machine {
             name: Arc::clone(name),
@@ -150,7 +147,8 @@ impl Run {
         if self.is_livelocked() {
             return HostStop::Livelocked;
         }
-        let panic = panics::recorded(|| {
+        // tokio goes on with other tasks after a panic, and the host must not.
+        let panic = panics::recorded_pausing(&self.rest, || {
             let begun = pin!(self.rest.begun());
             self.runtime.block_on(begun);
         });
@@ -171,17 +169,32 @@ impl Run {
     }
 }
 
-fn runtime(rest: &Arc<Rest>, seed: &[u8]) -> Runtime {
+/// A runtime without drivers.
+///
+/// Nothing that plays in a world draws from tokio's generator, so it needs no seed: every `select!` is biased, and
+/// `turnstile_seams::latest` replaces `watch` channels. The test `house_rules` checks that.
+fn runtime(rest: &Arc<Rest>) -> Runtime {
     let at_park = Arc::clone(rest);
-    let at_poll = Arc::clone(rest);
-    Builder::new_current_thread()
-        .rng_seed(RngSeed::from_bytes(seed))
-        .unhandled_panic(UnhandledPanic::ShutdownRuntime)
+    let mut builder = Builder::new_current_thread();
+    builder
         // The runtime checks for a pause after every task, so that no other task runs once a task has pulled
         // the power switch.
         .event_interval(1)
-        .on_thread_park(move || at_park.begin())
-        .on_before_task_poll(move |_| at_poll.count_poll())
+        .on_thread_park(move || at_park.begin());
+    count_polls(&mut builder, rest);
+    builder
         .build()
         .expect("a runtime without drivers needs nothing that could be refused")
 }
+
+/// Counts polls, to end endless loops at the same poll in every run.
+#[cfg(tokio_unstable)]
+fn count_polls(builder: &mut Builder, rest: &Arc<Rest>) {
+    let rest = Arc::clone(rest);
+    builder.on_before_task_poll(move |_| rest.count_poll());
+}
+
+/// Does nothing: tokio has this hook only with `--cfg tokio_unstable`, which builds outside of the project's folder lack.
+/// A limit of wall-clock time ends endless loops then.
+#[cfg(not(tokio_unstable))]
+fn count_polls(_: &mut Builder, _: &Arc<Rest>) {}

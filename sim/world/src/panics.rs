@@ -6,20 +6,44 @@
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::Once;
+use std::sync::{Arc, Once};
+
+use super::death::Rest;
+
+/// A record of panics on one thread.
+#[derive(Default)]
+struct Record {
+    /// The first panic since recording began.
+    first: Option<String>,
+    /// Pauses the host that is running.
+    rest: Option<Arc<Rest>>,
+}
 
 thread_local! {
-    /// The first panic since recording began on this thread; `None` while not recording.
-    static RECORD: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
+    /// `None` while not recording.
+    static RECORD: RefCell<Option<Record>> = const { RefCell::new(None) };
 }
 
 /// Runs `code` and returns its first panic as a message with its source location. The panic is not printed;
 /// the caller reports it.
 pub(super) fn recorded(code: impl FnOnce()) -> Option<String> {
+    record(Record::default(), code)
+}
+
+/// As [`recorded`]. A panic also pauses the host whose tasks `code` runs, before another task runs.
+pub(super) fn recorded_pausing(rest: &Arc<Rest>, code: impl FnOnce()) -> Option<String> {
+    let record_of_host = Record {
+        first: None,
+        rest: Some(Arc::clone(rest)),
+    };
+    record(record_of_host, code)
+}
+
+fn record(begun: Record, code: impl FnOnce()) -> Option<String> {
     install();
-    RECORD.set(Some(None));
+    RECORD.set(Some(begun));
     let outcome = panic::catch_unwind(AssertUnwindSafe(code));
-    let message = RECORD.take().flatten();
+    let message = RECORD.take().and_then(|record| record.first);
     match outcome {
         Ok(()) => message,
         Err(_) => Some(message.unwrap_or_else(|| "a panic that raised no message".to_owned())),
@@ -32,8 +56,11 @@ fn install() {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             let is_recorded = RECORD.try_with(|record| match &mut *record.borrow_mut() {
-                Some(first) => {
+                Some(Record { first, rest }) => {
                     first.get_or_insert_with(|| describe(panic));
+                    if let Some(rest) = rest {
+                        rest.begin();
+                    }
                     true
                 }
                 None => false,

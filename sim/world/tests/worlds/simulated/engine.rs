@@ -71,6 +71,31 @@ fn a_panic_in_a_boot_function_or_in_a_destructor_is_reported() {
 }
 
 #[test]
+fn no_task_of_a_host_runs_after_a_panic() {
+    let mut world = world(1);
+    let log = Log::default();
+    let seen = log.clone();
+    world.add_host("clumsy", move |_| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            let other = seen.clone();
+            tokio::spawn(async move {
+                other.add("before".to_owned());
+                tokio::task::yield_now().await;
+                other.add("after".to_owned());
+            });
+            tokio::spawn(async { panic!("a task panics") });
+            seen.add("spawned".to_owned());
+        })
+    });
+    let stopped = world.run_until(None, || false);
+    assert!(matches!(&stopped, Stopped::Panicked { .. }), "{stopped:?}");
+    assert_eq!(log.all(), ["spawned", "before"]);
+}
+
+// Polls are counted by a hook that tokio has only with this flag.
+#[cfg(tokio_unstable)]
+#[test]
 fn a_livelocked_host_is_reported_and_others_can_continue() {
     let mut world = world(1);
     world.add_host("restless", |_| {
@@ -133,17 +158,6 @@ fn eventful_run(seed: u64) -> Vec<String> {
             })
         });
     }
-    let dice = log.clone();
-    world.add_host("gambler", move |_| {
-        let dice = dice.clone();
-        Box::pin(async move {
-            for _ in 0..100 {
-                // tokio's own random choice, which Turnstile's code should not depend on.
-                let number = tokio::select! { () = async {} => 1, () = async {} => 2 };
-                dice.add(format!("{number}"));
-            }
-        })
-    });
     let start = world.now();
     let at = |millis| start + Duration::from_millis(millis);
     world.schedule(at(1_000), |world| {
@@ -167,7 +181,7 @@ fn eventful_run(seed: u64) -> Vec<String> {
 #[test]
 fn equal_seeds_give_equal_runs_and_different_seeds_different_runs() {
     let run = eventful_run(42);
-    assert!(run.len() > 140, "{run:#?}");
+    assert!(run.len() > 40, "{run:#?}");
     assert!(run.iter().any(|entry| {
         entry.contains(r#""link":{"from":"server","to":"one","one_way":true},"effect":"cut"}"#)
     }));
