@@ -14,11 +14,12 @@ use turnstile_scenarios::Entry;
 
 use super::arguments::{REPORTER_OPTIONS, ShownArguments};
 use super::baseline::Expectations;
+use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::recording_file;
 use super::report_files::ReportArguments;
-use super::reporting::{Reporting, now};
+use super::reporting::Reporting;
 
 /// Arguments of `turnstile judge`.
 #[derive(Args)]
@@ -40,8 +41,11 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
     }
     let interruption = Interruption::listen();
     let count = arguments.files.len();
-    let terminal = arguments.shown.terminal(anstream::stdout()).for_recordings();
-    let files = arguments.reports.files(count, false, arguments.shown.trace_lines);
+    let terminal = arguments
+        .shown
+        .terminal(arguments.reports.terminal())
+        .for_recordings();
+    let files = arguments.reports.files(count, false, arguments.shown.detail());
     let expectations = Expectations::default();
     let mut reporting = Reporting::start(count, terminal, files, expectations.follow());
     let mut are_read = true;

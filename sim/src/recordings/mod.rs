@@ -72,6 +72,7 @@ pub fn entry_of(file: &Path, header: &Header) -> Entry {
             seam: Seam::Turn,
             rules: Vec::new(),
             api: surface.unwrap_or(Surface::Unified).into(),
+            seed: None,
             tolerant: true,
             profile: RequiredProfile::default(),
             latency: None,
