@@ -4,9 +4,11 @@
 //!
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
-//!   moment of a scenario, and [`live`] plays scenarios in real time against a server process.
+//!   moment of a scenario, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
+//!   server can do.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
-//! - [`report`] presents results. [`coverage`] measures which parts of the protocol the scenarios cover, and
+//! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
+//! - [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
 //! - [`workers`] runs work on several threads, and [`watch`] limits its wall-clock time.
 //! - `selftest` and `mutate` check that mutants of the server are detected: those of single rules, and generic ones.
@@ -20,6 +22,8 @@ pub mod explore;
 pub mod live;
 #[cfg(feature = "selftest")]
 pub mod mutate;
+pub mod probe;
+pub mod recordings;
 pub mod report;
 pub mod script;
 #[cfg(feature = "selftest")]

@@ -17,12 +17,17 @@ use commands::docs::{DocsArguments, docs};
 use commands::exit::{Exit, print_error};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
-use commands::library::ScenarioArguments;
+use commands::judge::{JudgeArguments, judge};
+use commands::list::{ListArguments, list};
 use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
+#[cfg(feature = "selftest")]
+use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
+use commands::probe::{ProbeArguments, probe};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
+use commands::scenario_from::{ScenarioFromArguments, scenario_from};
 use commands::schema::{SchemaArguments, print_schema};
 use commands::selftest::{SelftestArguments, selftest};
 use commands::shrink::{ShrinkArguments, shrink};
@@ -33,7 +38,7 @@ use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
-use commands::{check::check, list::list};
+use commands::{check::check, config};
 
 /// A play allocates and frees many small JSON values, which is slower with the system's allocator.
 #[global_allocator]
@@ -42,7 +47,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The version, and in release builds the commit.
 const VERSION: &str = env!("TURNSTILE_VERSION");
 
-const USAGE: &str = "turnstile [FILTER] [RUN OPTIONS]\n       turnstile <COMMAND>";
+const USAGE: &str = "turnstile [FILTER]... [RUN OPTIONS]\n       turnstile <COMMAND>";
 
 const AFTER_HELP: &str = "\
 Without a command, turnstile runs scenarios: `turnstile run --help` lists the options.
@@ -56,7 +61,13 @@ Exit status:
 
 /// Conformance tests for session servers: scripted and generated scenarios with injected faults
 #[derive(Parser)]
-#[command(name = "turnstile", version = VERSION, override_usage = USAGE, after_help = AFTER_HELP)]
+#[command(
+    name = "turnstile",
+    version = VERSION,
+    override_usage = USAGE,
+    after_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -69,17 +80,30 @@ enum Command {
     /// Run scenarios (default command)
     Run(Box<RunArguments>),
     /// List scenarios
-    List(ScenarioArguments),
+    List(ListArguments),
     /// Check scripts without running them
     Check {
         /// Paths of scripts
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Find out what a server under test is and can do
+    ///
+    /// Each step prints what it saw, and what to change if it failed. The exit status is 1 if a step failed.
+    Probe(Box<ProbeArguments>),
     /// Explain a rule of the protocol, an oracle, a mutant, a fault or a command, or print a page
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
+    /// Judge recordings by the rules for all runs
+    ///
+    /// A recording is a file of JSON lines that `--trace-file` or any other program writes. A rule whose records are missing
+    /// is unknown and does not fail. The exit status is 2 if a file is no recording.
+    Judge(JudgeArguments),
+    /// Cut a script from a recording
+    ///
+    /// The script has the recorded calls, streams and faults, and no expectations.
+    ScenarioFrom(ScenarioFromArguments),
     /// Run generated scenarios of many seeds
     Explore(ExploreArguments),
     /// Shrink a failing seed or script to a minimal script
@@ -94,6 +118,9 @@ enum Command {
     Coverage(CoverageArguments),
     /// Run scenarios against mutants of the server
     Selftest(SelftestArguments),
+    /// List the mutants that `--breaking` accepts
+    #[cfg(feature = "selftest")]
+    Mutants(MutantsArguments),
     /// Run scenarios against generic mutants of the server
     ///
     /// A mutant drops, doubles, delays, swaps or changes one kind of effect, stored row, frame, reply or request, or has
@@ -143,7 +170,13 @@ enum Command {
 
 fn main() -> ExitCode {
     // The options of the default command are listed by its own help.
-    let program = Arguments::command().mut_args(|arg| arg.hide(true));
+    let program = match config::with_defaults(Arguments::command()) {
+        Ok(program) => program.mut_args(|arg| arg.hide(true)),
+        Err(error) => {
+            print_error(&error);
+            return ExitCode::from(Exit::Usage as u8);
+        }
+    };
     let parsed = program
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -160,12 +193,17 @@ fn main() -> ExitCode {
         Command::Docs(arguments) => docs(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
+        Command::Probe(arguments) => probe(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Judge(arguments) => judge(&arguments),
         Command::Replay(arguments) => replay(&arguments),
+        Command::ScenarioFrom(arguments) => scenario_from(&arguments),
         Command::Coverage(arguments) => coverage(&arguments),
         Command::Schema(arguments) => print_schema(&arguments),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),
         Command::Man(arguments) => man(&arguments, Arguments::command()),
+        #[cfg(feature = "selftest")]
+        Command::Mutants(arguments) => mutants(&arguments),
         Command::Mutate(arguments) => mutate(&arguments),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Server(arguments) => return program::run(*arguments),
@@ -200,7 +238,7 @@ fn misspelt_command(parsed: Option<&Arguments>) -> Option<(String, String)> {
         Some(Arguments {
             command: None,
             default,
-        }) => default.unmatched_filter() == Some(&word),
+        }) => default.unmatched_filter().as_ref() == Some(&word),
     };
     is_misspelt.then_some((word, name))
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -21,7 +22,7 @@ const SERVER: &str = "server";
 const SOON: Duration = Duration::from_secs(2);
 
 /// A fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "affects", rename_all = "kebab-case")]
 pub enum Fault {
     /// Affects the packets of a link, on existing and new connections, until the link is healed.
@@ -75,7 +76,7 @@ pub enum Fault {
 }
 
 /// How connections between two hosts end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionEnd {
     /// Both ends get an error at once, and data in flight is lost.
@@ -88,7 +89,7 @@ pub enum ConnectionEnd {
 }
 
 /// What a fault affects, and what is healed at its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// A link, or one direction of it.

@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::kind::FaultKind;
 use crate::lapse::{Lapse, nonzero};
 
 /// The packets between two hosts, in both directions or in one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// Name of a host; the sender for one direction.
     pub from: String,
@@ -59,7 +59,7 @@ impl fmt::Display for Link {
 }
 
 /// Effect of a fault on the packets of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkEffect {
     /// Packets are held, including those in flight. When the link heals they are delivered, complete and in

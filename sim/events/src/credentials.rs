@@ -1,10 +1,11 @@
 //! What a party shows the server to prove who it is, as far as the harness varies it. Tokens themselves are secrets and
 //! never recorded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The credentials of a request or a WebSocket (protocol §2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Credentials {
     /// Everything that the protocol requires of the session's user, or of its wrapper.

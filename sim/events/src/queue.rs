@@ -1,12 +1,13 @@
 //! What the callback queue of a simulated server was given, and its answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A job that the server submitted to its callback queue, with the queue's answer.
 ///
 /// The record is made when the queue has answered. A submission that the end of the server cuts short has none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Submission {
     /// The message or the execution that the job reports.
@@ -20,7 +21,7 @@ pub struct Submission {
 }
 
 /// The answer of a callback queue to a submitted job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueAnswer {
     /// The queue has accepted the job.

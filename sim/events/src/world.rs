@@ -1,10 +1,11 @@
 //! Events of a world: the beginning and the end of faults.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use turnstile_fault::{Fault, Place};
 
 /// A fault that began or ended, caused by the caller, a scheduled action or the host itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorldEvent {
     /// A fault began.
@@ -14,7 +15,7 @@ pub enum WorldEvent {
         /// What caused it.
         cause: Cause,
         /// Number of connections that it ended, for a fault of connections.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         connections: Option<usize>,
     },
     /// All faults at a place ended: a link or a disk works again, a host is up.
@@ -25,7 +26,7 @@ pub enum WorldEvent {
 }
 
 /// What caused a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// A call to the world.

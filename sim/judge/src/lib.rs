@@ -1,7 +1,7 @@
 //! Judges the trace of a run.
 //!
 //! [`trace`] records what all parties observed and what was done to the world. [`oracle`] has the rules that every run
-//! must satisfy, [`rules`] the ids and texts of the protocol's rules, [`parties`] the names of the parties, and
+//! must satisfy, [`recording`] reads, writes and judges traces in files, [`rules`] the ids and texts of the protocol's rules, [`parties`] the names of the parties, and
 //! [`client_view`] what a client shows for an event.
 //!
 //! The judge reads the JSON of the wire. It depends on neither the server nor the fakes nor a world, so it cannot
@@ -10,5 +10,6 @@
 pub mod client_view;
 pub mod oracle;
 pub mod parties;
+pub mod recording;
 pub mod rules;
 pub mod trace;

@@ -2,12 +2,16 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `config` | defaults of options from `turnstile.toml` |
 //! | `library`, `built_in` | loads and selects scenarios; those and the pages that are part of the program |
 //! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
+//! | `clock` | the time of this machine |
+//! | `last_failed`, `watching` | what `run` plays again |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `recording_file` | recordings on the command line |
 //! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
@@ -19,7 +23,9 @@ mod arguments;
 mod baseline;
 mod built_in;
 pub(crate) mod check;
+mod clock;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod coverage;
 #[cfg(feature = "selftest")]
 pub(crate) mod docs;
@@ -27,19 +33,26 @@ pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
+pub(crate) mod judge;
+mod last_failed;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod man;
 pub(crate) mod merge;
+#[cfg(feature = "selftest")]
+pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
+pub(crate) mod probe;
 mod progress;
+mod recording_file;
 mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
 pub(crate) mod run;
+pub(crate) mod scenario_from;
 pub(crate) mod schema;
 pub(crate) mod seeds;
 pub(crate) mod selftest;
@@ -52,3 +65,4 @@ pub(crate) mod sweep;
 mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;
+mod watching;

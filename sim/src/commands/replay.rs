@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
 use turnstile::report::{
-    Document as _, Event, Heading, MermaidReport, Reporter as _, TerminalReporter, TimelineReport,
-    replay_of_play,
+    Document as _, Event, FailureDetail, Heading, MermaidReport, RecordingReport, Reporter as _,
+    TerminalReporter, TimelineReport, replay_of_play,
 };
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
@@ -15,7 +15,7 @@ use turnstile_world::WorldKind;
 use super::arguments::{REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, WatchArguments};
 use super::exit::{Exit, exit_of, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
-use super::output_file::OutputFile;
+use super::output_file::{OutputFile, check_distinct};
 use super::report_files::ReportFiles;
 use super::seeds::{ServerArguments, Source, SourceArguments};
 
@@ -33,6 +33,9 @@ pub(crate) struct ReplayArguments {
     /// Write an interactive timeline (HTML)
     #[arg(long, help_heading = REPORTER_OPTIONS, value_name = "FILE")]
     timeline: Option<OutputFile>,
+    /// Write a recording (JSON lines), for `turnstile judge`
+    #[arg(long, help_heading = REPORTER_OPTIONS, value_name = "FILE")]
+    trace_file: Option<OutputFile>,
     /// Simulated world
     #[arg(long, help_heading = RUNNER_OPTIONS, value_name = "WORLD", value_enum, default_value_t)]
     world: WorldChoice,
@@ -83,9 +86,12 @@ impl ReplayArguments {
 
 /// Plays one seed or script and prints its trace.
 pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
-    let found = arguments
-        .source
-        .entry()
+    let outputs = [
+        ("--timeline", arguments.timeline.as_ref()),
+        ("--trace-file", arguments.trace_file.as_ref()),
+    ];
+    let found = check_distinct(&outputs)
+        .and_then(|()| arguments.source.entry())
         .and_then(|found| Ok((found, arguments.server.subject()?)));
     let ((entry, seed), subject) = match found {
         Ok(found) => found,
@@ -110,7 +116,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     if played.was_interrupted() {
         return Ok(interruption.exit(Exit::Harness));
     }
-    let replay = replay_of_play(&played.play) + &arguments.server.flags();
+    let replay = replay_of_play(&played.play);
     let event = Event::Played {
         played: &played,
         replay: &replay,
@@ -118,6 +124,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     let mut files = ReportFiles::default();
     if let Some(file) = &arguments.timeline {
         files.add(file, TimelineReport::new(1));
+    }
+    if let Some(file) = &arguments.trace_file {
+        files.add(file, RecordingReport::new(1));
     }
     files.report(&event)?;
     let is_written = files.write();
@@ -129,7 +138,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     } else {
         Box::new(out)
     };
-    let mut reporter = TerminalReporter::new(out, 0);
+    let mut reporter = TerminalReporter::new(out, FailureDetail::default());
     let reported = reporter.report(&event);
     let finished = reporter.report(&Event::Finished { wall: played.wall });
     ignore_broken_pipe(reported.and(finished))?;

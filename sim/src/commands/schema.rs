@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use clap::{Args, ValueEnum};
 use turnstile::baseline;
 use turnstile::live::target;
+use turnstile_judge::recording;
 
 use super::exit::Exit;
 
@@ -24,6 +25,8 @@ enum Kind {
     Target,
     /// Expected failures, for `run --baseline`
     Baseline,
+    /// Lines of recordings, for `judge`
+    Recording,
 }
 
 /// Prints the JSON Schema of a kind of files.
@@ -32,6 +35,7 @@ pub(crate) fn print_schema(arguments: &SchemaArguments) -> io::Result<Exit> {
         Kind::Script => turnstile_scenarios::schema(),
         Kind::Target => target::schema(),
         Kind::Baseline => baseline::file::schema(),
+        Kind::Recording => recording::schema(),
     };
     let schema = serde_json::to_string_pretty(&schema)?;
     writeln!(anstream::stdout(), "{schema}")?;

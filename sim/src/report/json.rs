@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
+use turnstile_judge::recording::Unknown;
 use turnstile_judge::rules::RuleId;
 use turnstile_scenarios::{Entry, Seam, Surface};
 
@@ -121,6 +122,9 @@ pub struct PlayReport {
     pub surface: Surface,
     /// The seed that it was played with.
     pub seed: u64,
+    /// The mutant that it was played against. Absent for the unmodified server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
     /// Its outcome.
     pub outcome: Outcome,
     /// The entry of the baseline that is about it. Absent without one.
@@ -141,8 +145,20 @@ pub struct PlayReport {
     /// The warnings, in order of time: what a live server did a little too late. Absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<FindingReport>,
+    /// Rules that were not judged, because a recording lacks records. Absent without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownReport>,
     /// The error of the harness; null otherwise.
     pub error: Option<String>,
+}
+
+/// A rule that was not judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnknownReport {
+    /// The oracle's name.
+    pub rule: String,
+    /// What is missing.
+    pub reason: String,
 }
 
 /// A finding.
@@ -150,6 +166,9 @@ pub struct PlayReport {
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
     pub rule: String,
+    /// The line of the step or expectation of the script. Absent for a rule for all runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// Ids of the rules of the protocol that it violates; for a failed expectation, those that the script checks.
     /// Absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -277,12 +296,14 @@ impl PlayReport {
             |found: Vec<LabelledFinding>| found.into_iter().map(|found| report(found, replay)).collect();
         let findings = verdict.into_iter().flat_map(LabelledFinding::all);
         let warnings = verdict.into_iter().flat_map(LabelledFinding::warnings);
+        let unknown = verdict.into_iter().flat_map(|verdict| &verdict.unknown);
         Self {
             id: entry.id.clone(),
             title: entry.scenario.title.clone(),
             seam: entry.scenario.seam,
             surface: entry.scenario.api.first(),
             seed: played.play.options.seed,
+            mutant: played.play.options.subject.mutant(),
             outcome: Status::of(played).into(),
             baseline: played.standing.listing().map(BaselineReport::from),
             digest: verdict.map(|verdict| verdict.trace.digest().to_string()),
@@ -292,13 +313,24 @@ impl PlayReport {
             replay: replay.to_owned(),
             findings: reports(findings.collect()),
             warnings: reports(warnings.collect()),
+            unknown: unknown.map(UnknownReport::from).collect(),
             error: played.verdict.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&Unknown> for UnknownReport {
+    fn from(unknown: &Unknown) -> Self {
+        Self {
+            rule: unknown.oracle.to_owned(),
+            reason: unknown.reason.clone(),
         }
     }
 }
 
 fn report(finding: LabelledFinding, replay: &str) -> FindingReport {
     FindingReport {
+        line: finding.line(),
         rule: finding.rule,
         protocol: finding.protocol,
         at_us: microseconds(finding.at),
@@ -437,6 +469,7 @@ mod tests {
               "findings": [
                 {
                   "rule": "expectation at line 8",
+                  "line": 8,
                   "at_us": 1028742,
                   "message": {
                     "id": "(id)",

@@ -1,7 +1,9 @@
 //! The verdict on a play that does not end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::SERVER;
 use turnstile_judge::trace::{Labels, Trace};
@@ -50,6 +52,11 @@ pub(crate) fn overdue(
     Ok(Verdict {
         findings: vec![finding],
         warnings: Vec::new(),
+        unknown: Vec::new(),
+        context: RunContext {
+            profile: Arc::new(scenario.profile.complete()),
+            ..RunContext::default()
+        },
         inspection_start: trace.records().len(),
         trace,
         labels: Labels::new(),

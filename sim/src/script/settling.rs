@@ -24,7 +24,9 @@ use crate::stage::stream::{From, StreamRequest};
 use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
 
 /// Text of the trace record at the start of settling.
-pub(super) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
+pub(crate) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
+/// Text of the trace record at the start of the final inspection.
+pub(crate) const INSPECTION: &str = "the harness looks at what is left";
 /// Settling time with the protocol's profile: longer than all retries, timeouts and deadlines in sequence.
 const SETTLING_TIME: Duration = Duration::from_secs(30 * 60);
 /// Additional settling time per further message: messages end one after another, each within the longest silence of its
@@ -72,6 +74,14 @@ impl Player<'_> {
                 self.read_until(end, counted)
             }
         }
+    }
+
+    /// Heals all faults after a failed step, without waiting for what is pending.
+    pub fn end_early(&mut self) -> Result<(), HarnessError> {
+        self.note(0, LEFT_ALONE);
+        self.heal_all()?;
+        self.inspection_start = self.stage.recorder.read(|trace| trace.records().len());
+        Ok(())
     }
 
     /// Deletes the play's sessions on a server that continues to run, because their pending work would reach the parties of
@@ -127,7 +137,7 @@ impl Player<'_> {
     /// Queries the gateway's pending requests, and reads the log of every session. Returns the gateway's pending answer.
     fn inspect_final_state(&mut self) -> Result<Awaited, HarnessError> {
         self.inspection_start = self.stage.recorder.read(|trace| trace.records().len());
-        self.note(0, "the harness looks at what is left");
+        self.note(0, INSPECTION);
         let counted = self.count_waiters()?;
         let observer = self.stage.observer();
         for (session, user) in self.all_sessions() {

@@ -31,6 +31,8 @@ mod limits;
 mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
+mod recordings;
+mod runner;
 mod secrets;
 mod seeds;
 mod snapshots;

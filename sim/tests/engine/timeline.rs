@@ -368,6 +368,8 @@ fn long_run(events: usize) -> Verdict {
     Verdict {
         findings: vec![finding],
         warnings: Vec::new(),
+        unknown: Vec::new(),
+        context: Default::default(),
         inspection_start: trace.records().len(),
         trace,
         labels,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use turnstile_events::observation::Observation;
@@ -24,12 +25,14 @@ pub const SCRIPT: &str = "script";
 pub const WORLD: &str = "world";
 
 /// One entry of a trace.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Record {
     /// Time since the beginning of the run.
     #[serde(rename = "at_us", serialize_with = "as_microseconds")]
+    #[schemars(with = "u64")]
     pub at: Duration,
     /// The party that observed or did it.
+    #[schemars(with = "String")]
     pub party: Arc<str>,
     /// What happened.
     #[serde(flatten)]
@@ -37,7 +40,7 @@ pub struct Record {
 }
 
 /// The kinds of entries.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum What {
     /// An observation of a party at its edge of the wire.

@@ -1,9 +1,12 @@
-//! Readers of files: scripts, profiles and results of explorations; and directives.
+//! Readers of files: scripts, profiles, recordings and results of explorations; and directives.
 
 use std::path::Path;
 
 use proptest::{prop_assert, prop_assert_eq};
 use turnstile::explore::{self, Exploration, Tally};
+use turnstile::recordings::{self, cut};
+use turnstile::script::{self, Options};
+use turnstile_judge::recording::{Header, Kind, Recording, RecordingError};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{Directive, Scenario};
 
@@ -75,6 +78,36 @@ fn a_damaged_result_is_read_or_refused() {
             let mut shown = Vec::new();
             explore::write_exploration(&mut shown, &read).expect("memory can be written to");
             let _ = read.clone().merge(read);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_damaged_recording_is_judged_or_refused_with_its_line() {
+    let library = library();
+    let scenarios = library.entries().iter().step_by(97);
+    let written = scenarios.map(|entry| {
+        let verdict = script::play(&entry.scenario, Options::default()).expect("the harness works");
+        let header = Header::of(&verdict.context, verdict.trace.epoch(), Kind::ALL.into());
+        let mut lines = serde_json::to_string(&header).expect("a header is plain data");
+        // The middle of a play has every kind of record.
+        for record in verdict.trace.records().iter().take(60) {
+            lines.push('\n');
+            lines += &serde_json::to_string(record).expect("a record is plain data");
+        }
+        lines
+    });
+    fuzz("recordings", &Corpus::of(written), 256, |text| {
+        match Recording::read(text.as_bytes()) {
+            Ok(recording) => {
+                let _ = cut::scenario_from(&recording, "damaged");
+                recordings::judge(recording);
+            }
+            Err(error) => {
+                let has_line = matches!(error, RecordingError::Line { number, .. } if number > 0);
+                prop_assert!(has_line || matches!(error, RecordingError::Empty), "{error}");
+            }
         }
         Ok(())
     });
