@@ -19,6 +19,7 @@ mod wire;
 mod any_folder;
 mod bad_input;
 mod command_line;
+mod conformance_action;
 mod coverage;
 mod determinism;
 #[cfg(unix)]
@@ -40,5 +41,6 @@ mod streams;
 mod suite;
 mod suite_plays;
 mod timeline;
+mod toy_server;
 #[cfg(all(feature = "selftest", feature = "witness"))]
 mod witness;

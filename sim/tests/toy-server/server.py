@@ -240,8 +240,9 @@ class Session:
     def finalize(self, needs_no_idle=False):
         if not self.batch or self.of("queued", "accepted") or not (self.idle or needs_no_idle or not self.run):
             return
-        message, self.batch = self.batch[0], []  # BUG 2: the last message of a batch calls back, not the first (R8.1).
-        body = {"sessionId": self.id, "cloudAgentSessionId": self.id, "status": message["state"], "kiloSessionId": self.kilo}
+        message, self.batch = self.batch[-1], []
+        status = "completed" if message["state"] == "completed" else "failed"  # BUG 2: an interrupted message is not a failed one (R8.13).
+        body = {"sessionId": self.id, "cloudAgentSessionId": self.id, "status": status, "kiloSessionId": self.kilo}
         body.update(dict.fromkeys(("executionId", "messageId", "idempotencyKey"), message["id"]))
         body.update({"lastSeenBranch": self.branch} if self.branch else {})
         body.update({"lastAssistantMessageText": self.text(message)} if message["state"] == "completed" else {"errorMessage": message["error"]})
@@ -323,6 +324,12 @@ class Session:
         self.finalize(True)
         return {"success": bool(ended), "processesFound": False, "message": f"{len(ended)} messages interrupted"}
 
+    def health(self):
+        view = self.view()
+        work, health = view["execution"], {"cloudAgentSessionId": self.id, "sandboxId": view["sandboxId"]}
+        health.update(sandboxStatus="healthy" if self.ready else "unknown", executionHealth="healthy" if work else "none")
+        return {**health, **({"activeExecutionId": work["id"], "activeExecutionStatus": work["status"]} if work else {})}
+
     def view(self):
         work = next(iter(self.of("accepted") + self.of("queued")), None)
         first = next(iter(self.messages.values()), None) or {"prompt": self.prepared["prompt"], "id": self.prepared["id"]}
@@ -390,10 +397,11 @@ class Handler(BaseHTTPRequestHandler):
         if name == "health":
             return {"status": "ok", "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), "version": "toy"}
         legacy = ("prepareSession", "initiateFromKilocodeSessionV2", "sendMessageV2")
-        if name not in ("start", "send", "getSession", "interruptSession", "deleteSession", *legacy):
+        if name not in ("start", "send", "getSession", "getSessionHealth", "interruptSession", "deleteSession", *legacy):
             raise Refused(404, f"no procedure {name}")
-        user = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API).get("kiloUserId")
-        if not user:
+        token = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API)
+        user = token.get("kiloUserId")
+        if not user or token.get("version") != 3:
             raise Refused(401, "the token is missing or invalid")
         try:
             given = json.loads(text)
@@ -438,6 +446,8 @@ class Handler(BaseHTTPRequestHandler):
                 return {"success": True}
             if name == "getSession":
                 return session.view()
+            if name == "getSessionHealth":
+                return session.health()
             turn = given
             if name == "initiateFromKilocodeSessionV2":
                 turn = {"message": session.prepared}
