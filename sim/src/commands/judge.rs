@@ -40,7 +40,10 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
     }
     let interruption = Interruption::listen();
     let count = arguments.files.len();
-    let terminal = arguments.shown.terminal(anstream::stdout()).for_recordings();
+    let terminal = arguments
+        .shown
+        .terminal(anstream::stdout())
+        .with_clock("recorded");
     let files = arguments.reports.files(count, false, arguments.shown.trace_lines);
     let expectations = Expectations::default();
     let mut reporting = Reporting::start(count, terminal, files, expectations.follow());

@@ -20,6 +20,7 @@ mod arguments;
 mod baseline;
 mod built_in;
 pub(crate) mod check;
+pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod coverage;
 #[cfg(feature = "selftest")]

@@ -65,8 +65,9 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         print_error(&error);
         return Ok(Exit::Usage);
     }
+    let is_known = |id: &str| library.entries().iter().any(|entry| entry.id == id);
     let is_complete = entries.len() == library.entries().len();
-    let expectations = match arguments.baseline.expectations(&library, is_complete) {
+    let expectations = match arguments.baseline.expectations(is_known, is_complete) {
         Ok(expectations) => expectations,
         Err(error) => {
             print_error(&error);
