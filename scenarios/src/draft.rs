@@ -28,6 +28,7 @@ pub(crate) struct Draft {
     pub rules: Vec<At<RuleName>>,
     /// `None` if present but unreadable.
     pub api: Option<Surfaces>,
+    pub seed: Option<u64>,
     pub tolerant: bool,
     pub profile: RequiredProfile,
     pub latency: Option<Lapse>,
@@ -70,6 +71,7 @@ impl Draft {
             seam: self.seam?,
             rules: self.rules,
             api: self.api?,
+            seed: self.seed,
             tolerant: self.tolerant,
             profile: self.profile,
             latency: self.latency,

@@ -15,10 +15,10 @@ use crate::text::printable;
 /// Subfolders with scripts: the suite, and regressions.
 const FOLDERS: [&str; 2] = ["suite", "regressions"];
 /// File name extension of scripts.
-const EXTENSION: &str = "yaml";
+pub(crate) const EXTENSION: &str = "yaml";
 
 /// All scenarios of a folder, in order of id. A script for several surfaces has one scenario for each.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Library {
     entries: Vec<Entry>,
 }
@@ -71,8 +71,8 @@ impl fmt::Display for LibraryErrors {
 }
 
 impl Library {
-    /// Loads every `*.yaml` file below `suite` and `regressions` in `root`. One of the two folders may be
-    /// missing. Follows symbolic links, and reads each file and folder once, however many links lead to it.
+    /// Loads every `*.yaml` file below `suite` and `regressions` in `root`, or below `root` if it has neither folder.
+    /// Follows symbolic links, and reads each file and folder once, however many links lead to it.
     ///
     /// # Errors
     ///
@@ -83,14 +83,34 @@ impl Library {
             for name in FOLDERS {
                 search.visit(root.join(name));
             }
-            search.follow_links();
+        } else if let Err(error) = fs::metadata(root) {
+            search.fail(root, error);
         } else {
-            let text = "it contains no folder `suite` or `regressions`";
-            search.fail(root, io::Error::new(io::ErrorKind::NotFound, text));
+            search.collect(root.to_owned());
         }
-        let Search {
-            paths, mut errors, ..
-        } = search;
+        search.follow_links();
+        let Search { paths, errors, .. } = search;
+        Self::read(root, paths, errors)
+    }
+
+    /// Loads single scripts. A script below `root` has the id that it has in the library of `root`, another one its path
+    /// without extension.
+    ///
+    /// # Errors
+    ///
+    /// All errors of all scripts, and all files that could not be read.
+    pub fn of_files<'a>(
+        root: &Path,
+        files: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Self, LibraryErrors> {
+        Self::read(root, files.into_iter().map(Path::to_owned), Vec::new())
+    }
+
+    fn read(
+        root: &Path,
+        paths: impl IntoIterator<Item = PathBuf>,
+        mut errors: Vec<LibraryError>,
+    ) -> Result<Self, LibraryErrors> {
         let mut entries = Vec::new();
         for path in paths {
             match read(root, &path) {
@@ -126,6 +146,15 @@ impl Library {
         }
         entries.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(Self { entries })
+    }
+
+    /// Adds the scenarios of another library whose ids are new.
+    pub fn extend(&mut self, other: Self) {
+        for entry in other.entries {
+            if let Err(place) = self.entries.binary_search_by(|known| known.id.cmp(&entry.id)) {
+                self.entries.insert(place, entry);
+            }
+        }
     }
 
     /// Whether the folder `root` contains a folder of scripts.
@@ -216,10 +245,25 @@ impl Search {
 
 impl Entry {
     /// The id without the surface.
-    fn script_id(&self) -> &str {
+    pub(crate) fn script_id(&self) -> &str {
         let suffix = self.scenario.api.first().suffix();
         self.id.strip_suffix(suffix).unwrap_or(&self.id)
     }
+}
+
+/// The path below `root`, or the whole path, without extension.
+fn id_of(root: &Path, path: &Path) -> String {
+    let real = root
+        .canonicalize()
+        .and_then(|root| Ok((root, path.canonicalize()?)));
+    let below = real
+        .ok()
+        .and_then(|(root, path)| Some(path.strip_prefix(root).ok()?.to_owned()));
+    // A path through a symbolic link is below the folder only as it is written.
+    let below = path.strip_prefix(root).map(Path::to_owned).ok().or(below);
+    let below = below.unwrap_or_else(|| path.to_owned()).with_extension("");
+    let names: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
+    names.join("/")
 }
 
 /// Reads a script and returns a scenario for each of its surfaces.
@@ -234,9 +278,7 @@ fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, LibraryError> {
 /// Parses a script and returns a scenario for each of its surfaces.
 fn parse(root: &Path, path: &Path, source: &str) -> Result<Vec<Entry>, ScriptErrors> {
     let scenario = Scenario::parse(source, path)?;
-    let below = path.strip_prefix(root).unwrap_or(path).with_extension("");
-    let names: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
-    let id = names.join("/");
+    let id = id_of(root, path);
     let entry = |surface: Surface| {
         Some(Entry {
             id: format!("{id}{}", surface.suffix()),

@@ -29,6 +29,8 @@ use crate::text::listed;
 const RULES: &str = "rules";
 /// Key of the surfaces.
 const API: &str = "api";
+/// Key of the seed.
+const SEED: &str = "seed";
 /// Key of tolerance.
 const TOLERANT: &str = "tolerant";
 /// Key of the protocol profile.
@@ -39,7 +41,8 @@ const LATENCY: &str = "latency";
 const SESSION: &str = "session";
 /// All keys of a script.
 const KEYS: &[&str] = &[
-    "scenario", "about", "seam", RULES, API, TOLERANT, PROFILE, LATENCY, SESSION, "receiver", STEPS, EXPECT,
+    "scenario", "about", "seam", RULES, API, SEED, TOLERANT, PROFILE, LATENCY, SESSION, "receiver", STEPS,
+    EXPECT,
 ];
 /// Required keys.
 const REQUIRED: &[&str] = &["scenario", "about", "seam", STEPS];
@@ -213,6 +216,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 "seam" => draft.seam = Some(map.next_value()?),
                 RULES => draft.rules = map.next_value()?,
                 API => draft.api = Some(map.next_value()?),
+                SEED => draft.seed = Some(map.next_value()?),
                 TOLERANT => draft.tolerant = map.next_value()?,
                 LATENCY => draft.latency = Some(map.next_value()?),
                 PROFILE => draft.profile = map.next_value()?,

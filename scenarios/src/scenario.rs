@@ -37,6 +37,9 @@ pub struct Scenario {
     /// Surfaces to run on, once each.
     #[serde(default, skip_serializing_if = "is_default")]
     pub api: Surfaces,
+    /// The seed of its plays in a simulated world, unless the command line has one; by default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Whether to ignore steps that do not go as scripted, and to judge only what must hold in every run. For
     /// generated scripts, whose faults occur at unpredictable times.
     #[serde(default, skip_serializing_if = "is_default")]

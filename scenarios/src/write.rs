@@ -27,7 +27,7 @@ impl Scenario {
         text += &written("scenario", &self.title);
         // Folded style, without a line break at the end.
         text += &written("about", &FoldStr(&self.about)).replacen(": >\n", ": >-\n", 1);
-        for key in ["seam", "tolerant"] {
+        for key in ["seam", "seed", "tolerant"] {
             if let Some(value) = fields.remove(key) {
                 text += &written(key, &value);
             }

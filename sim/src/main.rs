@@ -19,9 +19,11 @@ use commands::exit::{Exit, print_error};
 use commands::explain::{ExplainArguments, explain};
 use commands::explore::{ExploreArguments, explore};
 use commands::judge::{JudgeArguments, judge};
-use commands::library::ScenarioArguments;
+use commands::list::{ListArguments, list};
 use commands::man::{ManArguments, man};
 use commands::merge::{MergeArguments, merge};
+#[cfg(feature = "selftest")]
+use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
@@ -36,7 +38,7 @@ use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
-use commands::{check::check, list::list};
+use commands::{check::check, config};
 
 /// A play allocates and frees many small JSON values, which is slower with the system's allocator.
 #[global_allocator]
@@ -45,7 +47,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The version, and in release builds the commit.
 const VERSION: &str = env!("TURNSTILE_VERSION");
 
-const USAGE: &str = "turnstile [FILTER] [RUN OPTIONS]\n       turnstile <COMMAND>";
+const USAGE: &str = "turnstile [FILTER]... [RUN OPTIONS]\n       turnstile <COMMAND>";
 
 const AFTER_HELP: &str = "\
 Without a command, turnstile runs scenarios: `turnstile run --help` lists the options.
@@ -59,7 +61,13 @@ Exit status:
 
 /// Conformance tests for session servers: scripted and generated scenarios with injected faults
 #[derive(Parser)]
-#[command(name = "turnstile", version = VERSION, override_usage = USAGE, after_help = AFTER_HELP)]
+#[command(
+    name = "turnstile",
+    version = VERSION,
+    override_usage = USAGE,
+    after_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -72,7 +80,7 @@ enum Command {
     /// Run scenarios (default command)
     Run(Box<RunArguments>),
     /// List scenarios
-    List(ScenarioArguments),
+    List(ListArguments),
     /// Check scripts without running them
     Check {
         /// Paths of scripts
@@ -111,6 +119,9 @@ enum Command {
     Coverage(CoverageArguments),
     /// Run scenarios against mutants of the server
     Selftest(SelftestArguments),
+    /// List the mutants that `--breaking` accepts
+    #[cfg(feature = "selftest")]
+    Mutants(MutantsArguments),
     /// Run scenarios against generic mutants of the server
     ///
     /// A mutant drops, doubles, delays, swaps or changes one kind of effect, stored row, frame, reply or request, or has
@@ -160,7 +171,13 @@ enum Command {
 
 fn main() -> ExitCode {
     // The options of the default command are listed by its own help.
-    let program = Arguments::command().mut_args(|arg| arg.hide(true));
+    let program = match config::with_defaults(Arguments::command()) {
+        Ok(program) => program.mut_args(|arg| arg.hide(true)),
+        Err(error) => {
+            print_error(&error);
+            return ExitCode::from(Exit::Usage as u8);
+        }
+    };
     let parsed = program
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -186,6 +203,8 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => print_schema(&arguments),
         Command::Completions(arguments) => completions(&arguments, Arguments::command()),
         Command::Man(arguments) => man(&arguments, Arguments::command()),
+        #[cfg(feature = "selftest")]
+        Command::Mutants(arguments) => mutants(&arguments),
         Command::Mutate(arguments) => mutate(&arguments),
         Command::Selftest(arguments) => selftest(&arguments),
         Command::Server(arguments) => return program::run(*arguments),
@@ -220,7 +239,7 @@ fn misspelt_command(parsed: Option<&Arguments>) -> Option<(String, String)> {
         Some(Arguments {
             command: None,
             default,
-        }) => default.unmatched_filter() == Some(&word),
+        }) => default.unmatched_filter().as_ref() == Some(&word),
     };
     is_misspelt.then_some((word, name))
 }

@@ -62,6 +62,16 @@ impl<'a> Played<'a> {
         matches!(self.verdict, Err(HarnessError::Interrupted))
     }
 
+    /// Whether it makes the run fail: a failure that no baseline expects, or an error of the harness, or a pass where a
+    /// baseline expects a failure.
+    pub fn is_red(&self) -> bool {
+        match self.outcome() {
+            Outcome::Passed(_) => matches!(self.standing, Standing::UnexpectedPass(_)),
+            Outcome::Failed(_) => !matches!(self.standing, Standing::ExpectedFailure(_)),
+            Outcome::HarnessFailed(_) => true,
+        }
+    }
+
     /// The outcome.
     pub fn outcome(&self) -> Outcome<'_> {
         match &self.verdict {
@@ -81,6 +91,17 @@ pub fn play_all<'a>(
     done: impl FnMut(Played<'a>),
 ) {
     play_all_by(plays, jobs, play_timed, progress, done);
+}
+
+/// As [`play_all_by`], until `done` breaks.
+pub fn play_until<'a, T: Send>(
+    plays: impl Iterator<Item = Play<'a>> + Send,
+    jobs: NonZeroUsize,
+    play: impl Fn(Play<'a>) -> T + Sync,
+    progress: impl FnMut(usize),
+    done: impl FnMut(T) -> ControlFlow<()>,
+) {
+    workers::in_order(plays, jobs, play, progress, done);
 }
 
 /// As [`play_all`], with a function that plays on the worker's thread.

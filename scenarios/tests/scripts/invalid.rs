@@ -79,7 +79,7 @@ expect:
     1:1: missing key `about`; required: scenario, about, seam, steps
     1:11: `scenario` is empty: write a sentence
     2:7: unknown word `recconnect`; allowed: turn, queue, interrupt, gateway, callback, reconnect, crash, stream, wrapper, legacy, deletion
-    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, tolerant, profile, latency, session, receiver, steps, expect
+    3:1: unknown word `colour`; allowed: scenario, about, seam, rules, api, seed, tolerant, profile, latency, session, receiver, steps, expect
     4:22: expected true or false
     5:17: `700` is not an answer of the receiver; allowed: an HTTP status from 200 to 599, stall, drop, twice, or a map such as { delay: 3s, status: 200 }
     8:5: expected a map with one key, such as `wait: 4s` or `interrupt: {}`

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use turnstile_scenarios::{Expectation, Library, LibraryError, Scenario, Step, schema};
+use turnstile_scenarios::{
+    Expectation, Library, LibraryError, Scenario, Selection, Step, UnmatchedFilter, schema,
+};
 
 fn library() -> Library {
     Library::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap_or_else(|errors| panic!("{errors}"))
@@ -38,6 +40,63 @@ fn a_filter_selects_by_substring_and_an_id_selects_only_itself() {
     assert!(picked(Some("inside-the")).contains(&"suite/reconnect/inside-the-grace"));
     assert!(picked(Some("no such scenario")).is_empty());
     assert_eq!(picked(None).len(), library.entries().len());
+}
+
+#[test]
+fn several_filters_select_patterns_and_exclude_without_regard_to_case() {
+    let library = library();
+    let picked = |filters: &[&str]| {
+        let selection = Selection::parse(filters.iter().copied()).unwrap();
+        let entries = library.select(&selection);
+        entries.map(|entries| {
+            entries
+                .into_iter()
+                .map(|entry| entry.id.as_str())
+                .collect::<Vec<_>>()
+        })
+    };
+    let turns = picked(&["suite/turn/*"]).unwrap();
+    assert!(
+        turns.len() > 2 && turns.iter().all(|id| id.starts_with("suite/turn/")),
+        "{turns:?}"
+    );
+    assert_eq!(picked(&["SUITE/Turn/"]).unwrap(), turns);
+    let unified = picked(&["suite/turn/*", "!legacy"]).unwrap();
+    assert!(unified.len() < turns.len() && !unified.iter().any(|id| id.contains("legacy")));
+    assert_eq!(
+        picked(&["*/inside-the-grace", "suite/turn/cold", "!*(legacy)"]).unwrap(),
+        ["suite/reconnect/inside-the-grace", "suite/turn/cold"]
+    );
+    let all_others = picked(&["!suite/turn/*"]).unwrap();
+    assert_eq!(all_others.len() + turns.len(), library.entries().len());
+    assert_eq!(
+        picked(&["cold", "no such"]),
+        Err(UnmatchedFilter("no such".to_owned()))
+    );
+    assert!(Selection::parse(["a[b"]).is_err());
+}
+
+#[test]
+fn a_script_is_selected_by_its_path_and_a_folder_needs_no_suite() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plain-folder");
+    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    let script = "scenario: s\nabout: a\nseam: turn\nseed: 7\nsteps:\n- start: { as: a, say: idle }\n";
+    for name in ["one.yaml", "deep/two.yaml"] {
+        std::fs::write(folder.join(name), script).unwrap();
+    }
+    let library = Library::load(&folder).unwrap_or_else(|errors| panic!("{errors}"));
+    let ids: Vec<&str> = library.entries().iter().map(|entry| entry.id.as_str()).collect();
+    assert_eq!(ids, ["deep/two", "one"]);
+    assert_eq!(library.entries()[0].scenario.seed, Some(7));
+    let file = folder.join("deep/two.yaml");
+    let selection = Selection::parse([file.to_str().unwrap()]).unwrap();
+    assert!(!selection.is_of_library());
+    assert_eq!(library.select(&selection).unwrap()[0].id, "deep/two");
+    let alone = Library::of_files(&folder, selection.files()).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(alone.entries()[0].id, "deep/two");
+    let mut both = library.clone();
+    both.extend(alone);
+    assert_eq!(both, library);
 }
 
 #[test]

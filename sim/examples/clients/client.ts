@@ -113,8 +113,12 @@ class Client {
   open(stream: string): void {
     const socket = new WebSocket(`${stream}&fromId=${this.view.cursor}`);
     socket.onmessage = ({ data }) => this.view.take(JSON.parse(data));
-    socket.onerror = () => console.error("the stream failed");
-    socket.onclose = () => setTimeout(() => this.open(stream), RECONNECT_PAUSE);
+    // A refused stream may have an error without an end.
+    const ended = () => {
+      socket.onerror = socket.onclose = null;
+      setTimeout(() => this.open(stream), RECONNECT_PAUSE);
+    };
+    socket.onerror = socket.onclose = ended;
   }
 
   /** Sends a message, with the same id again until there is an answer. */

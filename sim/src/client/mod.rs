@@ -29,11 +29,12 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::trace::Labels;
-use turnstile_scenarios::{Entry, RequiredProfile, Scenario, Seam, Session, Surface};
+use turnstile_scenarios::{Entry, Seam, Surface};
 
 pub use self::cases::{CASES, Case};
 pub use self::rules::{ClientRule, RULES};
 use self::stage::Stage;
+use crate::recordings::without_steps;
 use crate::script::{HarnessError, Verdict};
 
 /// A client under test.
@@ -105,19 +106,6 @@ fn entry(case: &Case) -> Entry {
     Entry {
         id: case.id.to_owned(),
         path: PathBuf::new(),
-        scenario: Scenario {
-            title: case.title.to_owned(),
-            about: case.title.to_owned(),
-            seam: Seam::Stream,
-            rules: Vec::new(),
-            api: Surface::Unified.into(),
-            tolerant: false,
-            profile: RequiredProfile::default(),
-            latency: None,
-            session: Session::default(),
-            receiver: Vec::new(),
-            steps: Vec::new(),
-            expect: Vec::new(),
-        },
+        scenario: without_steps(case.title, Seam::Stream, Surface::Unified),
     }
 }

@@ -1,11 +1,14 @@
 //! Arguments that several commands share.
 
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use turnstile::report::TerminalReporter;
+use turnstile::explore;
+use turnstile::report::{FailureDetail, TerminalReporter, Verbosity};
 use turnstile::watch::Watch;
 use turnstile::workers;
 use turnstile_scenarios::Lapse;
@@ -23,6 +26,9 @@ pub(crate) const SERVER_OPTIONS: &str = "Server options";
 
 /// The largest number of parallel plays. Each needs a thread or two.
 const MOST_JOBS: usize = 1024;
+
+/// The number of trace lines of a failure in a verbose report.
+const TRACE_LINES: usize = 12;
 
 /// The number of parallel plays.
 #[derive(Args)]
@@ -85,9 +91,18 @@ pub(crate) fn note_abandoned() {
 /// What the terminal report shows of each play.
 #[derive(Args)]
 pub(crate) struct ShownArguments {
-    /// Number of trace lines shown for each failure
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    pub(crate) trace_lines: usize,
+    /// Show only failures and the summary
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show also titles, and the last trace lines of each failure
+    #[arg(long, short)]
+    verbose: bool,
+    /// Maximum number of lines for what happened before a failure
+    #[arg(long, default_value_t = 24, value_name = "N")]
+    sequence_lines: usize,
+    /// Number of last trace lines shown for each failure [default: 0, or 12 with --verbose]
+    #[arg(long, value_name = "N")]
+    trace_lines: Option<usize>,
     /// Show the digest of each trace
     #[arg(long)]
     pub(crate) digest: bool,
@@ -96,6 +111,89 @@ pub(crate) struct ShownArguments {
 impl ShownArguments {
     /// A terminal reporter with these settings.
     pub(crate) fn terminal<W: io::Write>(&self, out: W) -> TerminalReporter<W> {
-        TerminalReporter::new(out, self.trace_lines).with_digest(self.digest)
+        TerminalReporter::new(out, self.detail())
+            .with_verbosity(self.verbosity())
+            .with_digest(self.digest)
+    }
+
+    /// What is shown of a failure.
+    pub(crate) fn detail(&self) -> FailureDetail {
+        FailureDetail {
+            sequence_lines: self.sequence_lines,
+            trace_lines: self
+                .trace_lines
+                .unwrap_or(if self.verbose { TRACE_LINES } else { 0 }),
+        }
+    }
+
+    /// How much is shown of each play.
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+/// Every `of`-th play or seed, starting with the `index`-th.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    pub(crate) index: u64,
+    pub(crate) of: u64,
+}
+
+impl Shard {
+    /// The parts of this shard.
+    pub(crate) fn of<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let [index, every] =
+            [self.index, self.of].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        all.skip(index).step_by(every)
+    }
+
+    /// The number of parts of this shard, of `count` in all.
+    pub(crate) fn count(self, count: u64) -> u64 {
+        count.saturating_sub(self.index).div_ceil(self.of)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.index, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text
+            .split_once('/')
+            .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((_, of)) if of > explore::MOST_SHARDS => {
+                Err(format!("there are at most {} shards", explore::MOST_SHARDS))
+            }
+            Some((index, of)) if index < of => Ok(Self { index, of }),
+            Some((index, of)) => Err(format!("there is no shard {index} of {of}: shards count from 0")),
+            None => Err(format!("{text:?} is not a shard, such as 0/4")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_count_from_zero_and_share_the_whole() {
+        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
+        for text in ["3/3", "1", "a/b", "0/0", "-1/2"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+        let shards = [0, 1, 2].map(|index| Shard { index, of: 3 });
+        let parts = shards.map(|shard| shard.of(0..8).collect::<Vec<_>>());
+        assert_eq!(parts, [vec![0, 3, 6], vec![1, 4, 7], vec![2, 5]]);
+        assert_eq!(shards.map(|shard| shard.count(8)), [3, 3, 2]);
     }
 }

@@ -15,10 +15,11 @@ use turnstile_scenarios::{Entry, Lapse};
 
 use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
 use super::baseline::BaselineArguments;
+use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::report_files::ReportArguments;
-use super::reporting::{Reporting, now};
+use super::reporting::Reporting;
 
 /// Arguments of `turnstile client`.
 #[derive(Args)]
@@ -94,8 +95,11 @@ pub(crate) fn client(arguments: &ClientArguments) -> io::Result<Exit> {
     };
     let times = arguments.times.get() as usize;
     let count = cases.len().saturating_mul(times);
-    let terminal = arguments.shown.terminal(anstream::stdout()).with_clock("real");
-    let files = arguments.reports.files(count, false, arguments.shown.trace_lines);
+    let terminal = arguments
+        .shown
+        .terminal(arguments.reports.terminal())
+        .with_clock("real");
+    let files = arguments.reports.files(count, false, arguments.shown.detail());
     let mut reporting = Reporting::start(count, terminal, files, expectations.follow());
     let bar = reporting.bar();
     let plays = (0..times).flat_map(|_| cases.iter());

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 
 use clap::Args;
 use turnstile::coverage::{self, Report, Survey};
+use turnstile::stage::Subject;
 use turnstile::suite;
 
 use super::arguments::{FILTER_OPTIONS, REPORTER_OPTIONS, RUNNER_OPTIONS, WatchArguments};
@@ -42,6 +43,7 @@ pub(crate) fn coverage(arguments: &CoverageArguments) -> io::Result<Exit> {
     let plays = Plays {
         entries: &entries,
         seeds: arguments.seed.range(),
+        subjects: &[Subject::default()],
         watch: Some(arguments.watch.watch(interruption)),
     };
     let bar = progress_bar(plays.count());

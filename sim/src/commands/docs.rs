@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory as _};
 use turnstile::coverage::{self, Report, Survey};
 use turnstile::docs::{self, Region, Selection, Writer, table};
 use turnstile::selftest::{name_of, oracle_of, rules_matching, script_of};
+use turnstile::stage::Subject;
 use turnstile::suite;
 use turnstile_fault::{Capability, FaultKind};
 use turnstile_judge::oracle::{Moment, ORACLES};
@@ -181,7 +182,8 @@ fn coverage(root: &Path) -> Result<String, LibraryErrors> {
     let entries: Vec<&Entry> = library.entries().iter().collect();
     let plays = Plays {
         entries: &entries,
-        seeds: &(0..1),
+        seeds: None,
+        subjects: &[Subject::default()],
         watch: None,
     };
     let report = Report::of(&Survey::of(plays.iter(), suite::all_cores(), |_| {}));

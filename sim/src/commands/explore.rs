@@ -1,6 +1,6 @@
 //! `turnstile explore`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,16 +8,18 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
+use turnstile::report::Verbosity;
 
 use super::arguments::{
-    FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, ShownArguments,
+    FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
     WatchArguments,
 };
+use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
-use super::output_file::{OutputFile, check_distinct};
+use super::output_file::{OutputFile, check_distinct, terminal_beside};
 use super::progress::bar;
-use super::reporting::{note_partial, now};
+use super::reporting::note_partial;
 use super::seeds::{Seeds, ServerArguments};
 
 /// The default number of seeds.
@@ -52,11 +54,11 @@ pub(crate) struct ExploreArguments {
     /// Continue after failures and group findings by kind
     #[arg(long)]
     keep_going: bool,
-    /// Write the result as JSON, for `turnstile merge`
-    #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS)]
+    /// Write the result as JSON, for `turnstile merge`; `-` is standard output
+    #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS, value_parser = OutputFile::or_stdout())]
     json: Option<OutputFile>,
-    /// Write a JUnit report: a case for each kind of finding, or one case if all seeds passed
-    #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS)]
+    /// Write a JUnit report: a case for each kind of finding, or one case if all seeds passed; `-` is standard output
+    #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS, value_parser = OutputFile::or_stdout())]
     junit: Option<OutputFile>,
     #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
@@ -81,31 +83,6 @@ impl FromStr for Minutes {
     }
 }
 
-/// Every `of`-th seed, starting with the `index`-th.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shard {
-    index: u64,
-    of: u64,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text
-            .split_once('/')
-            .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
-        match numbers {
-            Some((_, of)) if of > explore::MOST_SHARDS => {
-                Err(format!("there are at most {} shards", explore::MOST_SHARDS))
-            }
-            Some((index, of)) if index < of => Ok(Self { index, of }),
-            Some((index, of)) => Err(format!("there is no shard {index} of {of}: shards count from 0")),
-            None => Err(format!("{text:?} is not a shard, such as 0/4")),
-        }
-    }
-}
-
 /// The seeds of an exploration.
 struct Chosen {
     first: u64,
@@ -125,7 +102,7 @@ impl ExploreArguments {
         };
         let Shard { index, of: every } = self.shard;
         let first = range.start.saturating_add(index);
-        let length = range.end.saturating_sub(first).div_ceil(every);
+        let length = self.shard.count(range.end.saturating_sub(range.start));
         (length > 0).then_some(Chosen {
             first,
             end: range.end,
@@ -138,6 +115,8 @@ impl ExploreArguments {
 /// Collects and prints results while seeds are played.
 struct Exploring {
     bar: ProgressBar,
+    out: Box<dyn io::Write>,
+    verbosity: Verbosity,
     tally: Tally,
     junit: JunitOfSeeds,
     /// The flags that replay a seed against the same server.
@@ -157,8 +136,9 @@ impl Exploring {
         let failed = self.tally.failed();
         self.bar
             .set_message(format!("{hours} virtual hours, {failed} failed"));
-        let is_printed = is_new || explored.outcome.is_err();
-        let printed = self.bar.suspend(|| print(&explored, is_printed, &self.flags));
+        let is_printed = is_new && self.verbosity != Verbosity::Quiet || explored.outcome.is_err();
+        let (out, flags) = (&mut self.out, &self.flags);
+        let printed = self.bar.suspend(|| print(out, &explored, is_printed, flags));
         self.error = self.error.take().or(printed.err());
         let is_enough = self.error.is_some() || !explored.passed() && !keep_going;
         if is_new {
@@ -173,8 +153,7 @@ impl Exploring {
 }
 
 /// Prints the digest of a seed if it has one, and the findings if `is_in_full`.
-fn print(explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
-    let mut out = anstream::stdout();
+fn print(mut out: &mut dyn io::Write, explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
     if let Ok(Outcome {
         digest: Some(digest), ..
     }) = &explored.outcome
@@ -201,8 +180,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         }
     };
     let Some(chosen) = arguments.chosen() else {
-        let Shard { index, of } = arguments.shard;
-        print_error(&format!("shard {index}/{of} contains none of the seeds"));
+        print_error(&format!("shard {} contains none of the seeds", arguments.shard));
         return Ok(Exit::Usage);
     };
     let interruption = Interruption::listen();
@@ -218,15 +196,17 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let bar = bar(chosen.count, template);
     let playing = Playing {
         subject,
-        trace_lines: arguments.shown.trace_lines,
+        detail: arguments.shown.detail(),
         with_digest: arguments.shown.digest,
         watch: Some(arguments.watch.watch(interruption)),
     };
     let flags = arguments.server.flags();
     let mut exploring = Exploring {
         bar: bar.clone(),
+        out: terminal_beside(&[arguments.json.as_ref(), arguments.junit.as_ref()]),
+        verbosity: arguments.shown.verbosity(),
         tally: Tally::default(),
-        junit: JunitOfSeeds::new(flags.clone()),
+        junit: JunitOfSeeds::new(flags.clone(), date_and_time()),
         flags,
         error: None,
     };
@@ -241,6 +221,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     interruption.begin_to_write();
     note_partial(interruption);
     let Exploring {
+        mut out,
         tally,
         junit,
         flags,
@@ -255,7 +236,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let exploration = tally.finish(flags, chosen.first, chosen.every, stopped_early, start.elapsed());
     // Before the summary, because the reader of standard output may have stopped reading.
     let are_written = write_files(arguments, &exploration, &junit);
-    let written = explore::write_exploration(&mut anstream::stdout(), &exploration);
+    let written = explore::write_exploration(&mut out, &exploration);
     ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written {
         return Ok(Exit::Harness);
@@ -287,8 +268,8 @@ pub(crate) fn exit_of_exploration(exploration: &Exploration) -> Exit {
 }
 
 /// Writes a result in the format that `turnstile merge` reads.
-pub(crate) fn write(exploration: &Exploration, out: &mut impl io::Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, exploration)?;
+pub(crate) fn write(exploration: &Exploration, mut out: &mut dyn io::Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, exploration)?;
     out.write_all(b"\n")
 }
 
@@ -297,13 +278,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_count_from_zero_and_minutes_are_positive() {
-        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
+    fn minutes_are_positive() {
         for text in ["-1", "0", "nan", "soon", "1e300"] {
             assert!(text.parse::<Minutes>().is_err(), "{text}");
-        }
-        for text in ["3/3", "1", "a/b", "0/0", "-1/2"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
         }
     }
 }

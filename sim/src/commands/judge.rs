@@ -14,11 +14,12 @@ use turnstile_scenarios::Entry;
 
 use super::arguments::{REPORTER_OPTIONS, ShownArguments};
 use super::baseline::Expectations;
+use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::recording_file;
 use super::report_files::ReportArguments;
-use super::reporting::{Reporting, now};
+use super::reporting::Reporting;
 
 /// Arguments of `turnstile judge`.
 #[derive(Args)]
@@ -42,9 +43,9 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
     let count = arguments.files.len();
     let terminal = arguments
         .shown
-        .terminal(anstream::stdout())
+        .terminal(arguments.reports.terminal())
         .with_clock("recorded");
-    let files = arguments.reports.files(count, false, arguments.shown.trace_lines);
+    let files = arguments.reports.files(count, false, arguments.shown.detail());
     let expectations = Expectations::default();
     let mut reporting = Reporting::start(count, terminal, files, expectations.follow());
     let mut are_read = true;

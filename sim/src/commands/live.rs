@@ -23,12 +23,13 @@ use turnstile_world::live::{LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
 use super::baseline::Expectations;
+use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
 use super::reference_server::reference_server;
 use super::report_files::ReportArguments;
-use super::reporting::{Reporting, now};
+use super::reporting::Reporting;
 use super::target::{Target, TargetArguments, quoted};
 
 /// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
@@ -61,6 +62,7 @@ pub(crate) struct LiveArguments {
 pub(crate) struct Reports<'a> {
     pub(crate) files: &'a ReportArguments,
     pub(crate) shown: &'a ShownArguments,
+    pub(crate) fail_fast: bool,
     pub(crate) expectations: &'a Expectations,
 }
 
@@ -190,10 +192,11 @@ pub(crate) fn run_live(
     let Reports {
         files,
         shown,
+        fail_fast,
         expectations,
     } = reports;
-    let terminal = shown.terminal(anstream::stdout()).in_real_time(live.setup.speed);
-    let files = files.files(entries.len(), false, shown.trace_lines);
+    let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
+    let files = files.files(entries.len(), false, shown.detail());
     let mut reporting = Reporting::start(entries.len(), terminal, files, expectations.follow());
     let bar = reporting.bar();
     workers::in_order(
@@ -214,10 +217,15 @@ pub(crate) fn run_live(
                     reason: &reason,
                 }),
                 Ok(played) if played.was_interrupted() => {}
-                Ok(played) => reporting.report(&Event::Played {
-                    played: &played,
-                    replay: &replay_in_real_time(&played.play.entry.id, &flags),
-                }),
+                Ok(played) => {
+                    reporting.report(&Event::Played {
+                        played: &played,
+                        replay: &replay_in_real_time(&played.play.entry.id, &flags),
+                    });
+                    if *fail_fast && played.is_red() {
+                        return ControlFlow::Break(());
+                    }
+                }
             }
             ControlFlow::Continue(())
         },

@@ -2,10 +2,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `config` | defaults of options from `turnstile.toml` |
 //! | `library`, `built_in` | loads and selects scenarios; those and the pages that are part of the program |
 //! | `suggestions` | suggestions for misspelt commands and ids |
 //! | `progress`, `seeds`, `exit` | the progress bar, seeds on the command line, exit statuses |
 //! | `interruption` | Ctrl-C |
+//! | `clock` | the time of this machine |
+//! | `last_failed`, `watching` | what `run` plays again |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
 //! | `recording_file` | recordings on the command line |
@@ -21,7 +24,9 @@ mod baseline;
 mod built_in;
 pub(crate) mod check;
 pub(crate) mod client;
+mod clock;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod coverage;
 #[cfg(feature = "selftest")]
 pub(crate) mod docs;
@@ -30,11 +35,14 @@ pub(crate) mod explain;
 pub(crate) mod explore;
 mod interruption;
 pub(crate) mod judge;
+mod last_failed;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod man;
 pub(crate) mod merge;
+#[cfg(feature = "selftest")]
+pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
 mod progress;
@@ -57,3 +65,4 @@ pub(crate) mod sweep;
 mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;
+mod watching;

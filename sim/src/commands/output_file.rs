@@ -1,4 +1,5 @@
-//! An output file that is named on the command line and written at the end.
+//! An output file that is named on the command line and written at the end. Options that say so also accept `-` for
+//! standard output.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,29 +8,49 @@ use std::path::{Display, Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, ValueParserFactory};
 
-use super::exit::print_error;
+use super::exit::{ignore_broken_pipe, print_error};
 
 /// A file that was checked to be writable when the command line was parsed, so that a wrong path is reported before
 /// a long run and not after it.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputFile(PathBuf);
 
+/// The name of standard output.
+const STDOUT: &str = "-";
+
 impl OutputFile {
+    /// Parses a path, or `-` for standard output.
+    pub(crate) fn or_stdout() -> ValueParser {
+        OsStringValueParser::new()
+            .try_map(|path| match path == STDOUT {
+                true => Ok(Self(PathBuf::from(path))),
+                false => named(path),
+            })
+            .into()
+    }
+
+    /// Whether it is standard output. A file of that name has the path `./-`.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.0 == Path::new(STDOUT)
+    }
+
     pub(crate) fn display(&self) -> Display<'_> {
         self.0.display()
     }
 
-    /// Replaces the file. Prints an error if that fails. Returns whether it was written.
-    pub(crate) fn write(
-        &self,
-        what: &str,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-    ) -> bool {
-        let written = File::create(&self.0).and_then(|file| {
-            let mut out = BufWriter::new(file);
-            write(&mut out)?;
-            out.flush()
-        });
+    /// Replaces the file. Prints an error if that fails. Returns whether it was written. The reader of standard output may
+    /// stop early.
+    pub(crate) fn write(&self, what: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> bool {
+        let written = if self.is_stdout() {
+            let mut out = BufWriter::new(io::stdout().lock());
+            ignore_broken_pipe(write(&mut out).and_then(|()| out.flush()))
+        } else {
+            File::create(&self.0).and_then(|file| {
+                let mut out = BufWriter::new(file);
+                write(&mut out)?;
+                out.flush()
+            })
+        };
         if let Err(error) = &written {
             print_error(&format!("cannot write {what} to {}: {error}", self.display()));
         }
@@ -38,6 +59,9 @@ impl OutputFile {
 
     /// The real path of the file, which may not exist; `None` for a device or a pipe, which several outputs can share.
     fn identity(&self) -> Option<PathBuf> {
+        if self.is_stdout() {
+            return Some(self.0.clone());
+        }
         match fs::metadata(&self.0) {
             Ok(found) if !found.is_file() => None,
             Ok(_) => self.0.canonicalize().ok(),
@@ -47,6 +71,15 @@ impl OutputFile {
                 Some(folder.join(self.0.file_name()?))
             }
         }
+    }
+}
+
+/// Where a report for people goes: to standard error if one of the files is standard output, which is for machines then.
+pub(crate) fn terminal_beside(files: &[Option<&OutputFile>]) -> Box<dyn io::Write> {
+    if files.iter().flatten().any(|file| file.is_stdout()) {
+        Box::new(anstream::stderr())
+    } else {
+        Box::new(anstream::stdout())
     }
 }
 
@@ -76,7 +109,10 @@ impl ValueParserFactory for OutputFile {
 
 /// Checks that a file can be written.
 fn named(path: OsString) -> Result<OutputFile, String> {
-    let path = PathBuf::from(path);
+    let path = match path == STDOUT {
+        true => Path::new(".").join(path),
+        false => PathBuf::from(path),
+    };
     try_to_write(&path).map_err(|error| format!("cannot write it: {error}"))?;
     Ok(OutputFile(path))
 }

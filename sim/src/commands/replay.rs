@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
 use turnstile::report::{
-    Document as _, Event, Heading, MermaidReport, RecordingReport, Reporter as _, TerminalReporter,
-    TimelineReport, replay_of_play,
+    Document as _, Event, FailureDetail, Heading, MermaidReport, RecordingReport, Reporter as _,
+    TerminalReporter, TimelineReport, replay_of_play,
 };
 use turnstile::script::Options;
 use turnstile::suite::{self, Play};
@@ -116,7 +116,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     if played.was_interrupted() {
         return Ok(interruption.exit(Exit::Harness));
     }
-    let replay = replay_of_play(&played.play) + &arguments.server.flags();
+    let replay = replay_of_play(&played.play);
     let event = Event::Played {
         played: &played,
         replay: &replay,
@@ -138,7 +138,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
     } else {
         Box::new(out)
     };
-    let mut reporter = TerminalReporter::new(out, 0);
+    let mut reporter = TerminalReporter::new(out, FailureDetail::default());
     let reported = reporter.report(&event);
     let finished = reporter.report(&Event::Finished { wall: played.wall });
     ignore_broken_pipe(reported.and(finished))?;

@@ -6,20 +6,21 @@ use std::io;
 
 use clap::Args;
 use turnstile::report::{
-    AnnotationsReport, Document, Event, JsonReport, JunitReport, MarkdownReport, RecordingReport, Reporter,
-    TimelineReport,
+    AnnotationsReport, Document, Event, FailureDetail, JsonReport, JunitReport, MarkdownReport,
+    RecordingReport, Reporter, TimelineReport,
 };
 
-use super::output_file::{OutputFile, check_distinct};
+use super::clock::date_and_time;
+use super::output_file::{OutputFile, check_distinct, terminal_beside};
 
 /// The files to write.
 #[derive(Args)]
 pub(crate) struct ReportArguments {
-    /// Write a JUnit report: a suite for each seam, a case for each play
-    #[arg(long, value_name = "FILE")]
+    /// Write a JUnit report: a suite for each seam, a case for each play; `-` is standard output
+    #[arg(long, value_name = "FILE", value_parser = OutputFile::or_stdout())]
     junit: Option<OutputFile>,
-    /// Write a JSON report
-    #[arg(long, value_name = "FILE")]
+    /// Write a JSON report; `-` is standard output
+    #[arg(long, value_name = "FILE", value_parser = OutputFile::or_stdout())]
     json: Option<OutputFile>,
     /// Write a short report in Markdown, for the summary of a CI job or a comment
     #[arg(long, value_name = "FILE")]
@@ -52,18 +53,24 @@ impl ReportArguments {
         ])
     }
 
-    /// The reports of `plays` plays. `with_seed` adds the seed to the names of plays; `trace_lines` lines of the trace
-    /// of a play with findings are kept.
-    pub(crate) fn files(&self, plays: usize, with_seed: bool, trace_lines: usize) -> ReportFiles<'_> {
+    /// Where the report for people goes.
+    pub(crate) fn terminal(&self) -> Box<dyn io::Write> {
+        terminal_beside(&[self.json.as_ref(), self.junit.as_ref()])
+    }
+
+    /// The reports of `plays` plays. `with_seed` adds the seed to the names of plays; `detail` says what is kept of a play
+    /// with findings.
+    pub(crate) fn files(&self, plays: usize, with_seed: bool, detail: FailureDetail) -> ReportFiles<'_> {
         let mut files = ReportFiles::default();
         if let Some(file) = &self.junit {
-            files.add(file, JunitReport::new(trace_lines).with_seed(with_seed));
+            let report = JunitReport::new(detail).started_at(date_and_time());
+            files.add(file, report.with_seed(with_seed));
         }
         if let Some(file) = &self.json {
             files.add(file, JsonReport::default());
         }
         if let Some(file) = &self.markdown {
-            files.add(file, MarkdownReport::new(trace_lines).with_seed(with_seed));
+            files.add(file, MarkdownReport::new(detail).with_seed(with_seed));
         }
         if let Some(file) = &self.annotations {
             files.add(file, AnnotationsReport::default());

@@ -9,8 +9,10 @@ use turnstile::watch::Watch;
 
 use super::arguments::note_abandoned;
 use super::baseline::Following;
+use super::clock::now;
 use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
+use super::last_failed::LastFailed;
 use super::progress::progress_bar;
 use super::report_files::ReportFiles;
 
@@ -19,6 +21,7 @@ pub(crate) struct Reporting<'a, W> {
     bar: ProgressBar,
     terminal: TerminalReporter<W>,
     files: ReportFiles<'a>,
+    last_failed: LastFailed,
     following: Following<'a>,
     /// The first error.
     error: Option<io::Error>,
@@ -38,6 +41,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
             bar: progress_bar(plays),
             terminal,
             files,
+            last_failed: LastFailed::read(),
             error: None,
             start: now(),
         }
@@ -50,6 +54,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
 
     /// Reports an event. After an error, later events are still reported.
     pub(crate) fn report(&mut self, event: &Event) {
+        self.last_failed.note(event);
         if let Event::Played { played, .. } = event {
             self.following.add(played);
         }
@@ -71,6 +76,7 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         self.bar.finish_and_clear();
         interruption.begin_to_write();
         note_partial(interruption);
+        self.last_failed.write();
         if !interruption.is_asked_for() {
             for stale in self.following.stale() {
                 self.write(&stale.event());
@@ -103,13 +109,4 @@ pub(crate) fn note_partial(interruption: Interruption) {
     } else {
         note_abandoned();
     }
-}
-
-/// The time of this machine.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "wall time is only shown, and no run depends on it"
-)]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }

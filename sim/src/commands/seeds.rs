@@ -1,20 +1,30 @@
 //! Arguments that name seeds, scenarios and servers.
 
 use std::convert::Infallible;
+#[cfg(feature = "selftest")]
+use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+#[cfg(feature = "selftest")]
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use turnstile::explore;
 use turnstile::script::Options;
 use turnstile::stage::Subject;
+#[cfg(feature = "selftest")]
+use turnstile::stage::name_of;
 use turnstile::suite::Play;
 use turnstile::watch::Watch;
+#[cfg(feature = "selftest")]
+use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Scenario, Surface};
 
 use super::library::read;
+#[cfg(feature = "selftest")]
+use super::suggestions::most_similar;
 
 /// A seed, or all seeds of a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +56,20 @@ impl FromStr for Seeds {
 /// The seeds of a run.
 #[derive(Args)]
 pub(crate) struct SeedsArguments {
-    /// Seed, or range of seeds with B excluded; determines network timings and ids
-    #[arg(long, default_value = "0", value_name = "SEED|A..B")]
-    seed: Seeds,
+    /// Seed, or range of seeds with B excluded; determines network timings and ids [default: the script's, or 0]
+    #[arg(long, value_name = "SEED|A..B")]
+    seed: Option<Seeds>,
 }
 
 impl SeedsArguments {
-    /// The seeds.
-    pub(crate) fn range(&self) -> &Range<u64> {
-        &self.seed.0
+    /// The seeds; `None` for that of each script.
+    pub(crate) fn range(&self) -> Option<&Range<u64>> {
+        self.seed.as_ref().map(|Seeds(range)| range)
+    }
+
+    /// Whether a scenario may be played with several seeds.
+    pub(crate) fn are_several(&self) -> bool {
+        self.range().is_some_and(|range| range.end - range.start > 1)
     }
 }
 
@@ -64,7 +79,7 @@ pub(crate) struct SourceArguments {
     /// Seed to generate a scenario from, or path of a script
     #[arg(help_heading = None::<&str>, value_name = "SEED|FILE")]
     pub(crate) source: Source,
-    /// Seed of a script [default: 0]
+    /// Seed of a script [default: the script's, or 0]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
     /// API surface of a script, unified or legacy [default: the first in its `api`]
@@ -148,7 +163,8 @@ impl Source {
                     let file = file.display();
                     format!("{file} does not support the {surface} surface (see its `api`)")
                 })?;
-                Ok((on_surface, seed.unwrap_or_default()))
+                let seed = seed.or(on_surface.seed).unwrap_or_default();
+                Ok((on_surface, seed))
             }
         }
     }
@@ -157,13 +173,91 @@ impl Source {
 /// The server to play against.
 #[derive(Args)]
 pub(crate) struct ServerArguments {
-    /// Play against the mutant that violates RULE (see `turnstile selftest`), against a generic mutant (see `turnstile
-    /// mutate`), or against `endless-loop`
-    ///
-    /// The server `endless-loop` never ends its first turn. It tests --play-timeout.
+    /// Play against a mutant of the server: one of `turnstile mutants`, or a generic one of `turnstile mutate`
     #[cfg(feature = "selftest")]
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "MUTANT", value_parser = MutantNames, hide_possible_values = true)]
     breaking: Option<String>,
+}
+
+/// The servers of a run.
+#[derive(Args)]
+pub(crate) struct ServersArguments {
+    /// Play against a mutant of the server: one of `turnstile mutants`, or a generic one of `turnstile mutate`
+    ///
+    /// With several mutants, separated by commas, each scenario is played against each of them.
+    #[cfg(feature = "selftest")]
+    #[arg(
+        long,
+        value_name = "MUTANT",
+        value_delimiter = ',',
+        value_parser = MutantNames,
+        hide_possible_values = true,
+        conflicts_with = "live"
+    )]
+    breaking: Vec<String>,
+}
+
+impl ServersArguments {
+    /// The servers that the flags ask for: at least one.
+    #[cfg(feature = "selftest")]
+    pub fn subjects(&self) -> Result<Vec<Subject>, String> {
+        if self.breaking.is_empty() {
+            return Ok(vec![Subject::default()]);
+        }
+        self.breaking.iter().map(|name| mutant(name)).collect()
+    }
+
+    /// The server.
+    #[cfg(not(feature = "selftest"))]
+    pub fn subjects(&self) -> Result<Vec<Subject>, String> {
+        Ok(vec![Subject::default()])
+    }
+}
+
+/// Accepts any name, because a generic mutant may have one of very many, and offers those of the others for completion.
+#[cfg(feature = "selftest")]
+#[derive(Clone)]
+struct MutantNames;
+
+#[cfg(feature = "selftest")]
+impl TypedValueParser for MutantNames {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = Rule::ALL.into_iter().map(name_of);
+        let names = names.chain([Subject::ENDLESS_LOOP.to_owned()]);
+        // Few, and they are needed until the process ends.
+        Some(Box::new(names.map(|name| PossibleValue::new(&*name.leak()))))
+    }
+}
+
+/// The mutant with a name.
+#[cfg(feature = "selftest")]
+fn mutant(name: &str) -> Result<Subject, String> {
+    if let Ok(rewrite) = name.parse() {
+        return Ok(Subject::with_rewrite(rewrite));
+    }
+    if name == Subject::ENDLESS_LOOP {
+        return Ok(Subject::looping());
+    }
+    if let Some(rule) = Rule::ALL.into_iter().find(|rule| name_of(*rule) == name) {
+        return Ok(Subject::from(rule));
+    }
+    let names: Vec<String> = Rule::ALL.into_iter().map(name_of).collect();
+    let similar = most_similar(name, names.iter().map(String::as_str));
+    Err(match similar.as_slice() {
+        [] => format!("unknown mutant {name:?}; `turnstile mutants` lists all"),
+        names => format!("unknown mutant {name:?}; did you mean {}?", names.join(", ")),
+    })
 }
 
 impl ServerArguments {
@@ -185,36 +279,21 @@ impl ServerArguments {
     /// The server that the flags ask for.
     #[cfg(feature = "selftest")]
     pub fn subject(&self) -> Result<Subject, String> {
-        use turnstile::selftest;
-
-        let Some(name) = &self.breaking else {
-            return Ok(Subject::default());
-        };
-        if let Ok(rewrite) = name.parse() {
-            return Ok(Subject::with_rewrite(rewrite));
-        }
-        if name == Subject::ENDLESS_LOOP {
-            return Ok(Subject::looping());
-        }
-        let rules = selftest::rules_matching(None);
-        let rule = rules
-            .iter()
-            .copied()
-            .find(|rule| selftest::name_of(*rule) == *name);
-        rule.map(Subject::from).ok_or_else(|| {
-            let names: Vec<String> = rules.into_iter().map(selftest::name_of).collect();
-            format!("unknown rule {name:?}; expected one of {}", names.join(", "))
-        })
+        self.breaking
+            .as_deref()
+            .map_or_else(|| Ok(Subject::default()), mutant)
     }
 }
 
-/// The plays of every scenario with every seed, in the order of seeds and then of scenarios.
+/// The plays of every scenario with every server and seed, in the order of servers, seeds and then scenarios.
 #[derive(Clone, Copy)]
 pub(crate) struct Plays<'a> {
     /// The scenarios.
     pub(crate) entries: &'a [&'a Entry],
-    /// The seeds.
-    pub(crate) seeds: &'a Range<u64>,
+    /// The seeds; `None` for that of each script.
+    pub(crate) seeds: Option<&'a Range<u64>>,
+    /// The servers.
+    pub(crate) subjects: &'a [Subject],
     /// The limits of each play.
     pub(crate) watch: Option<Watch>,
 }
@@ -226,25 +305,35 @@ impl<'a> Plays<'a> {
         let Self {
             entries,
             seeds,
+            subjects,
             watch,
         } = self;
-        let play = move |entry, seed| Play {
+        let play = move |entry: &'a Entry, seed: Option<u64>, subject| Play {
             entry,
             options: Options {
-                seed,
+                seed: seed.or(entry.scenario.seed).unwrap_or_default(),
+                subject,
                 watch,
                 ..Options::default()
             },
         };
-        let with_seed = move |seed| entries.iter().map(move |&entry| play(entry, seed));
-        let plays = seeds.clone().flat_map(with_seed);
+        let plays = subjects.iter().flat_map(move |&subject| {
+            let own = seeds.is_none().then_some(None);
+            let seeds = seeds.cloned().unwrap_or(0..0).map(Some);
+            own.into_iter()
+                .chain(seeds)
+                .flat_map(move |seed| entries.iter().map(move |&entry| play(entry, seed, subject)))
+        });
         plays.take_while(move |_| watch.is_none_or(|watch| !watch.is_over()))
     }
 
     /// The number of plays, or the largest number if there are more.
     pub(crate) fn count(self) -> usize {
-        let seeds = usize::try_from(self.seeds.end - self.seeds.start).unwrap_or(usize::MAX);
-        seeds.saturating_mul(self.entries.len())
+        let seeds = self.seeds.map_or(1, |seeds| seeds.end - seeds.start);
+        let seeds = usize::try_from(seeds).unwrap_or(usize::MAX);
+        seeds
+            .saturating_mul(self.entries.len())
+            .saturating_mul(self.subjects.len())
     }
 }
 
@@ -271,7 +360,8 @@ mod tests {
         };
         let plays = Plays {
             entries: &[&entry, &entry],
-            seeds: &(0..u64::MAX),
+            seeds: Some(&(0..u64::MAX)),
+            subjects: &[Subject::default()],
             watch: None,
         };
         assert_eq!(plays.count(), usize::MAX);

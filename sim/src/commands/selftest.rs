@@ -52,7 +52,7 @@ pub(crate) struct SelftestArguments {
         value_name = "N",
         help_heading = "Seed search options",
         value_parser = clap::value_parser!(u64).range(1..=MOST_SEEDS),
-        conflicts_with_all = ["filter", "all"]
+        conflicts_with_all = ["filters", "all"]
     )]
     seeds: Option<u64>,
     /// Number of searches, each with different seeds

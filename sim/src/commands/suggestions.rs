@@ -26,7 +26,8 @@ pub(crate) fn similar_ids<'a>(filter: &str, library: &'a Library) -> Vec<&'a str
     most_similar(filter, ids)
 }
 
-fn most_similar<'a>(filter: &str, ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+/// The names that are most similar to a word, the most similar first.
+pub(crate) fn most_similar<'a>(filter: &str, ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut ranked: Vec<(f64, &str)> = ids
         .map(|id| (similarity(filter, id), id))
         .filter(|(similarity, _)| *similarity >= SIMILARITY)

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use turnstile::report::{Event, Reporter as _, TerminalReporter, program, replay_of_play};
+use turnstile::report::{Event, FailureDetail, Reporter as _, TerminalReporter, program, replay_of_play};
 use turnstile::script::{Options, SweepFault, TimedFault};
 use turnstile::suite::{Play, Played};
 use turnstile::sweep as sweeping;
@@ -146,7 +146,7 @@ fn replay(entry: &Entry, options: Options, timed: TimedFault) -> io::Result<Exit
         ..options
     };
     let played = Played::new(Play { entry, options }, verdict, Duration::ZERO);
-    let mut reporter = TerminalReporter::new(out, 0);
+    let mut reporter = TerminalReporter::new(out, FailureDetail::default());
     reporter.report(&Event::Played {
         played: &played,
         replay: &replay_of_play(&played.play),

@@ -4,15 +4,17 @@
 //! details of its first seed. If all seeds passed, they are one case that passes.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use quick_junit::{Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::cluster::Cluster;
 use super::result::{Exploration, Part};
 use super::run::Explored;
 use super::terminal::named_seeds;
-use crate::report::junit::{REPORT_NAME, failure, harness_failure, replay_line};
+use crate::report::junit::{REPORT_NAME, failure, harness_failure, replay_line, write_valid};
 use crate::report::replay_of_seed;
 
 /// The name of the test suite, and the class of its cases.
@@ -23,14 +25,16 @@ const SUITE_NAME: &str = "seeds";
 pub struct JunitOfSeeds {
     firsts: Vec<Explored>,
     flags: String,
+    start: DateTime<Utc>,
 }
 
 impl JunitOfSeeds {
-    /// An empty report of seeds that are replayed with `flags`.
-    pub fn new(flags: String) -> Self {
+    /// An empty report of seeds that are replayed with `flags`, of a run that began at `start`.
+    pub fn new(flags: String, start: DateTime<Utc>) -> Self {
         Self {
             firsts: Vec::new(),
             flags,
+            start,
         }
     }
 
@@ -47,7 +51,7 @@ impl JunitOfSeeds {
     pub fn write(&self, exploration: &Exploration, out: impl io::Write) -> io::Result<()> {
         let wall = Duration::try_from_secs_f64(exploration.wall_s()).unwrap_or_default();
         let mut suite = TestSuite::new(SUITE_NAME);
-        suite.set_time(wall);
+        suite.set_time(wall).set_timestamp(self.start);
         for (name, value) in figures(exploration) {
             suite.add_property((name, value.as_str()));
         }
@@ -71,7 +75,7 @@ impl JunitOfSeeds {
         }
         let mut report = Report::new(REPORT_NAME);
         report.set_time(wall).add_test_suite(suite);
-        report.serialize(out).map_err(io::Error::other)
+        write_valid(&report, out)
     }
 
     fn case_of(&self, cluster: &Cluster, exploration: &Exploration) -> TestCase {
@@ -86,12 +90,16 @@ impl JunitOfSeeds {
             exploration.played,
             named_seeds(cluster)
         );
-        let status = failure(findings, &format!("{found_in}\n\n{}", replay_line(&replay)));
+        let status = failure(
+            findings,
+            Path::new(""),
+            &format!("{found_in}\n\n{}", replay_line(&replay)),
+        );
         let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.circumstances()), status);
-        case.add_property(("replay", replay.as_str()));
-        case.add_property(("seeds_failed", cluster.count.to_string().as_str()));
-        if let Some(failed) = failed.filter(|failed| !failed.tail.is_empty()) {
-            case.set_system_out(failed.tail.join("\n"));
+        if let Some(failed) = failed {
+            let lines = failed.sequence.iter().chain(&failed.tail);
+            let lines: Vec<&str> = lines.map(String::as_str).collect();
+            case.set_system_out(lines.join("\n"));
         }
         case
     }

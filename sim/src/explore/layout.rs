@@ -328,6 +328,7 @@ impl<'a> Layout<'a> {
             seam: seam(&self.steps),
             rules: Vec::new(),
             api: self.swarm.surface.into(),
+            seed: None,
             tolerant: true,
             profile: RequiredProfile::differing(profile),
             latency: Some(latency).filter(|latency| !latency.is_zero()),

@@ -10,7 +10,9 @@ use crate::stage::Subject;
 use turnstile_judge::trace::TraceDigest;
 
 use super::{cluster, generate};
+use crate::report::FailureDetail;
 use crate::report::finding::LabelledFinding;
+use crate::report::sequence::lines_up_to_finding;
 use crate::script::{HarnessError, Options, Verdict};
 use crate::suite;
 use crate::watch::Watch;
@@ -21,8 +23,8 @@ use crate::workers;
 pub struct Playing {
     /// The server under test.
     pub subject: Subject,
-    /// Number of last trace lines to keep for a failed seed.
-    pub trace_lines: usize,
+    /// What to keep of a failed seed.
+    pub detail: FailureDetail,
     /// Whether to compute the digest of each trace.
     pub with_digest: bool,
     /// The limits of each play.
@@ -56,6 +58,8 @@ pub struct FailedSeed {
     pub findings: Vec<LabelledFinding>,
     /// The state of the run at the first finding.
     pub shape: cluster::Shape,
+    /// The essential events up to the first finding.
+    pub sequence: Vec<String>,
     /// The last lines of the trace up to the first finding.
     pub tail: Vec<String>,
 }
@@ -92,7 +96,8 @@ impl Outcome {
             Box::new(FailedSeed {
                 findings: LabelledFinding::all(verdict).collect(),
                 shape: cluster::shape(verdict, first),
-                tail: verdict.tail(playing.trace_lines),
+                sequence: lines_up_to_finding(verdict, playing.detail.sequence_lines),
+                tail: verdict.tail(playing.detail.trace_lines),
             })
         });
         Self {

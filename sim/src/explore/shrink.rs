@@ -285,14 +285,16 @@ fn playable(mut scenario: Scenario) -> Option<Scenario> {
     }
 }
 
-/// Makes a script of the result, with the finding in its description; `origin` names the source.
-pub fn as_script(shrunk: &Shrunk, origin: &str) -> Scenario {
+/// Makes a script of the result, with the violated rule in its title, the finding in its description, and the seed with
+/// which it fails; `origin` names the source.
+pub fn as_script(shrunk: &Shrunk, origin: &str, seed: u64) -> Scenario {
     let finding = LabelledFinding::all(&shrunk.verdict).next();
     let text = finding.map_or(String::new(), |finding| finding.text);
     let about = format!("{origin} violated {}: {text}.", shrunk.rule);
     Scenario {
-        title: format!("{} holds in what is left of {origin}", shrunk.rule),
+        title: format!("{} is violated by what is left of {origin}", shrunk.rule),
         about: capitalised(&about),
+        seed: Some(seed).filter(|seed| *seed != 0),
         ..shrunk.scenario.clone()
     }
 }

@@ -40,6 +40,12 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io:
         writeln!(out, "    {BAD}{}{BAD:#}{violated} {place}", finding.rule)?;
         writeln!(out, "      {}", printable(&finding.text))?;
     }
+    if !failure.sequence.is_empty() {
+        writeln!(out, "    what happened up to the first finding:")?;
+        for line in &failure.sequence {
+            writeln!(out, "    {QUIET}{}{QUIET:#}", printable(line))?;
+        }
+    }
     if !failure.tail.is_empty() {
         writeln!(out, "    last lines of the trace up to the first finding:")?;
         for line in &failure.tail {

@@ -56,6 +56,15 @@ impl LabelledFinding {
             .map(|warning| Self::of(warning, &verdict.labels))
     }
 
+    /// The line of the script with the step or expectation that failed; `None` for a rule for all runs.
+    pub fn line(&self) -> Option<usize> {
+        let places = ["step at line ", "expectation at line "];
+        let line = places
+            .into_iter()
+            .find_map(|place| self.rule.strip_prefix(place))?;
+        line.parse().ok()
+    }
+
     /// The violated rules of the protocol, to follow the name of the rule: ` (R9.21, R9.69)`; empty without any.
     pub fn violated(&self) -> String {
         if self.protocol.is_empty() {

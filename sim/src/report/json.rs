@@ -122,6 +122,9 @@ pub struct PlayReport {
     pub surface: Surface,
     /// The seed that it was played with.
     pub seed: u64,
+    /// The mutant that it was played against. Absent for the unmodified server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
     /// Its outcome.
     pub outcome: Outcome,
     /// The entry of the baseline that is about it. Absent without one.
@@ -163,6 +166,9 @@ pub struct UnknownReport {
 pub struct FindingReport {
     /// The rule: an oracle's name, or the place in the script that expected something else.
     pub rule: String,
+    /// The line of the step or expectation of the script. Absent for a rule for all runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// Ids of the rules of the protocol that it violates; for a failed expectation, those that the script checks.
     /// Absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -297,6 +303,7 @@ impl PlayReport {
             seam: entry.scenario.seam,
             surface: entry.scenario.api.first(),
             seed: played.play.options.seed,
+            mutant: played.play.options.subject.mutant(),
             outcome: Status::of(played).into(),
             baseline: played.standing.listing().map(BaselineReport::from),
             digest: verdict.map(|verdict| verdict.trace.digest().to_string()),
@@ -323,6 +330,7 @@ impl From<&Unknown> for UnknownReport {
 
 fn report(finding: LabelledFinding, replay: &str) -> FindingReport {
     FindingReport {
+        line: finding.line(),
         rule: finding.rule,
         protocol: finding.protocol,
         at_us: microseconds(finding.at),
@@ -461,6 +469,7 @@ mod tests {
               "findings": [
                 {
                   "rule": "expectation at line 8",
+                  "line": 8,
                   "at_us": 1028742,
                   "message": {
                     "id": "(id)",

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use super::FailureDetail;
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
+use super::sequence::lines_up_to_finding;
 use super::summary::Summary;
 use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
@@ -22,7 +24,7 @@ const CELL: usize = 200;
 /// Collects plays and writes them as one document at the end.
 #[derive(Debug)]
 pub struct MarkdownReport {
-    trace_lines: usize,
+    detail: FailureDetail,
     with_seed: bool,
     summary: Summary,
     failures: Vec<Failure>,
@@ -52,10 +54,10 @@ struct Found {
 }
 
 impl MarkdownReport {
-    /// An empty report that will show the last `trace_lines` lines of the trace of a failed play.
-    pub fn new(trace_lines: usize) -> Self {
+    /// An empty report that will show what `detail` says of a failed play.
+    pub fn new(detail: FailureDetail) -> Self {
         Self {
-            trace_lines,
+            detail,
             with_seed: false,
             summary: Summary::default(),
             failures: Vec::new(),
@@ -87,7 +89,9 @@ impl MarkdownReport {
             }
             (Outcome::Failed(verdict), _) => {
                 let findings = LabelledFinding::all(verdict).map(Found::of).collect();
-                (findings, verdict.tail(self.trace_lines))
+                let mut lines = lines_up_to_finding(verdict, self.detail.sequence_lines);
+                lines.extend(verdict.tail(self.detail.trace_lines));
+                (findings, lines)
             }
             (Outcome::HarnessFailed(error), _) => {
                 let found = Found::without_place("harness error", error.to_string());
@@ -229,7 +233,7 @@ impl Failure {
             writeln!(out, "- **{}**{}: {}", html(rule), html(place), line(text))?;
         }
         if !self.trace.is_empty() {
-            // Lines of a trace begin with a time, so none ends the block.
+            // The lines begin with a time or with spaces, so none ends the block.
             writeln!(out, "\n~~~text")?;
             for record in &self.trace {
                 writeln!(out, "{record}")?;
@@ -279,6 +283,11 @@ mod tests {
     use super::*;
     use crate::report::played::{add, entry, failed, listing, played, standing};
 
+    const ONE_LINE: FailureDetail = FailureDetail {
+        sequence_lines: 0,
+        trace_lines: 1,
+    };
+
     fn written(report: MarkdownReport) -> String {
         let mut out = Vec::new();
         Box::new(report)
@@ -294,7 +303,7 @@ mod tests {
             "- start: { as: first, say: echo:one }\n- await: { message: first, is: completed }",
             "- message: { of: first, is: failed }\n- callbacks: 7",
         );
-        let mut report = MarkdownReport::new(1);
+        let mut report = MarkdownReport::new(ONE_LINE);
         add(&mut report, played(&good, 0), "turnstile replay good.yaml");
         add(&mut report, played(&bad, 0), "turnstile replay bad.yaml");
         for reason in [
@@ -348,7 +357,7 @@ mod tests {
     fn a_baseline_moves_expected_failures_out_of_the_table_and_adds_unexpected_passes() {
         let good = entry("- start: { as: first, say: idle }", "");
         let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
-        let mut report = MarkdownReport::new(0);
+        let mut report = MarkdownReport::new(FailureDetail::default());
         let expected = Standing::ExpectedFailure(listing());
         add(&mut report, standing(played(&bad, 0), expected), "again");
         let green = "### Turnstile: PASS\n\n0 passed, 0 failed, 1 failed as expected, 0 skipped in 0.0 s\n\n<details>";
@@ -360,7 +369,7 @@ mod tests {
             "{table}"
         );
         let unexpected = Standing::UnexpectedPass(listing());
-        let mut red = MarkdownReport::new(0);
+        let mut red = MarkdownReport::new(FailureDetail::default());
         add(&mut red, standing(played(&good, 0), unexpected), "again");
         let stale = Event::Stale {
             place: "known.toml:9",
@@ -381,13 +390,13 @@ mod tests {
     #[test]
     fn a_pass_is_one_line_and_an_error_of_the_harness_is_no_verdict() {
         let good = entry("- start: { as: first, say: idle }", "");
-        let mut report = MarkdownReport::new(1);
+        let mut report = MarkdownReport::new(ONE_LINE);
         add(&mut report, played(&good, 0), "again");
         assert_eq!(
             written(report),
             "### Turnstile: PASS\n\n1 passed, 0 failed, 0 skipped in 0.0 s\n"
         );
-        let mut report = MarkdownReport::new(1).with_seed(true);
+        let mut report = MarkdownReport::new(ONE_LINE).with_seed(true);
         add(&mut report, failed(&good), "again");
         let text = written(report);
         assert!(text.starts_with("### Turnstile: ERROR\n"), "{text}");
@@ -400,7 +409,7 @@ mod tests {
     #[test]
     fn a_report_of_many_failures_stays_short() {
         let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
-        let mut report = MarkdownReport::new(1);
+        let mut report = MarkdownReport::new(ONE_LINE);
         for seed in 0..60 {
             add(&mut report, played(&bad, seed), "again");
         }

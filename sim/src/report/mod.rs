@@ -12,6 +12,7 @@
 //! | `unclean` | failures of the unmodified server, before a report about mutants |
 //! | `recording` | one run as a file for `turnstile judge` |
 //! | `timeline` | one run as an interactive page |
+//! | `sequence` | the essential events of a run, independent of the format |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
 //! | `picture` | the parts of a run that are drawn, independent of the format |
 //! | `finding` | findings with the script's names for messages |
@@ -29,6 +30,7 @@ mod picture;
 mod played;
 mod recording;
 mod replay;
+pub(crate) mod sequence;
 pub(crate) mod style;
 mod summary;
 mod terminal;
@@ -45,11 +47,23 @@ pub use self::mermaid::MermaidReport;
 pub use self::recording::RecordingReport;
 pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
 pub use self::summary::Summary;
-pub use self::terminal::TerminalReporter;
+pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};
 pub use self::timeline::TimelineReport;
 pub use self::unclean::write_unclean;
 use crate::suite::Play;
 use turnstile_scenarios::Surface;
+
+/// The name of a play in a list of plays: the id of the scenario, the seed if `with_seed`, and the mutant.
+pub fn name_of_play(play: &Play, with_seed: bool) -> String {
+    let mut name = play.entry.id.clone();
+    if with_seed {
+        name.push_str(&format!(" (seed {})", play.options.seed));
+    }
+    if let Some(mutant) = play.options.subject.mutant() {
+        name.push_str(&format!(" (breaking {mutant})"));
+    }
+    name
+}
 
 /// Identifies a run in a report.
 #[derive(Debug, Clone, Copy)]

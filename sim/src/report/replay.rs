@@ -16,10 +16,13 @@ pub fn program() -> &'static str {
     }
 }
 
-/// The command that replays a play in the same world.
+/// The command that replays a play in the same world, against the same server.
 pub fn replay_of_play(play: &Play) -> String {
     let Play { entry, options } = play;
-    let command = replay_command(&entry.path, options.seed, entry.scenario.api.first());
+    let mut command = replay_command(&entry.path, options.seed, entry.scenario.api.first());
+    if let Some(mutant) = options.subject.mutant() {
+        command.push_str(&format!(" --breaking {mutant}"));
+    }
     match options.world {
         WorldKind::Events => command,
         #[cfg(feature = "witness")]

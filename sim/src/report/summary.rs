@@ -33,6 +33,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// The number of plays, without skipped scenarios.
+    pub fn plays(&self) -> usize {
+        self.all() - self.skipped
+    }
+
     /// The number of scenarios, played or not.
     pub fn all(&self) -> usize {
         let red = self.failed + self.unexpected_passes + self.errors;

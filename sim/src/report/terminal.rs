@@ -1,23 +1,53 @@
-//! The report on a terminal: a line for each play, findings in full, and a summary.
+//! The report on a terminal: a line for each play, findings in full with what led to them, all failures once more in
+//! short, and a summary.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use turnstile_scenarios::{Entry, printable};
+use turnstile_scenarios::{Entry, printable, shortened};
 
 use super::event::{Event, Reporter};
 use super::finding::LabelledFinding;
+use super::name_of_play;
+use super::sequence::lines_up_to_finding;
 use super::style::{BAD, GOOD, QUIET, Status, WARNING, seconds, wall_time};
 use super::summary::Summary;
 use crate::script::Verdict;
 use crate::standing::Standing;
 use crate::suite::{Outcome, Play, Played};
 
+/// The maximum length of a finding in the list at the end, in characters.
+const FIRST_FINDING: usize = 200;
+
+/// How much is written about each play.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Nothing about plays that passed or were skipped.
+    Quiet,
+    /// A line for each play.
+    #[default]
+    Normal,
+    /// The title of each scenario too.
+    Verbose,
+}
+
+/// What is written about a failed play.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FailureDetail {
+    /// The maximum number of lines of the essential sequence up to the first finding.
+    pub sequence_lines: usize,
+    /// The number of last lines of the trace up to the first finding.
+    pub trace_lines: usize,
+}
+
 /// Writes a report for people.
 pub struct TerminalReporter<W> {
     out: W,
-    trace_lines: usize,
+    detail: FailureDetail,
+    verbosity: Verbosity,
+    /// The failures in short, for the end.
+    failures: Vec<String>,
     with_seed: bool,
     with_digest: bool,
     clock: String,
@@ -25,16 +55,24 @@ pub struct TerminalReporter<W> {
 }
 
 impl<W: Write> TerminalReporter<W> {
-    /// A reporter that writes to `out` and shows the last `trace_lines` lines of the trace of a failed play.
-    pub fn new(out: W, trace_lines: usize) -> Self {
+    /// A reporter that writes to `out`.
+    pub fn new(out: W, detail: FailureDetail) -> Self {
         Self {
             out,
-            trace_lines,
+            detail,
+            verbosity: Verbosity::default(),
+            failures: Vec::new(),
             with_seed: false,
             with_digest: false,
             clock: "virtual".to_owned(),
             summary: Summary::default(),
         }
+    }
+
+    /// Sets how much is written about each play.
+    pub fn with_verbosity(mut self, verbosity: Verbosity) -> Self {
+        self.verbosity = verbosity;
+        self
     }
 
     /// Also names the seed of each play.
@@ -67,6 +105,9 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     fn skip(&mut self, entry: &Entry, reason: &str) -> io::Result<()> {
+        if self.verbosity == Verbosity::Quiet {
+            return Ok(());
+        }
         let (status, wall) = (Status::Skip, wall_time(None));
         writeln!(
             self.out,
@@ -76,20 +117,20 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     fn played(&mut self, played: &Played, replay: &str) -> io::Result<()> {
-        let Play { entry, options } = played.play;
-        let seed = if self.with_seed {
-            format!(" (seed {})", options.seed)
-        } else {
-            String::new()
-        };
-        let name = format!("{}{seed}", printable(&entry.id));
+        let name = name_of_play(&played.play, self.with_seed);
+        let name = printable(&name);
         let wall = wall_time(Some(played.wall));
         let status = Status::of(played);
         match played.outcome() {
+            _ if self.verbosity == Verbosity::Quiet && !played.is_red() => Ok(()),
             Outcome::Passed(verdict) => {
                 let figures = self.figures(verdict);
                 writeln!(self.out, "{status} {wall} {name:<52} {figures}")?;
+                self.write_title(&played.play)?;
                 self.write_standing(&played.standing)?;
+                if let Some(about) = played.standing.sentence().filter(|_| played.is_red()) {
+                    self.remember(status, &name, 1, &about, replay);
+                }
                 self.write_warnings(verdict)?;
                 self.write_unknown(verdict)
             }
@@ -102,8 +143,10 @@ impl<W: Write> TerminalReporter<W> {
             Outcome::Failed(verdict) => {
                 let figures = self.figures(verdict);
                 writeln!(self.out, "{status} {wall} {name:<52} {figures}")?;
+                self.write_title(&played.play)?;
                 self.write_standing(&played.standing)?;
                 self.write_findings(verdict)?;
+                self.remember(status, &name, verdict.findings.len(), &first_of(verdict), replay);
                 self.write_warnings(verdict)?;
                 self.write_unknown(verdict)?;
                 self.write_replay(replay)
@@ -112,9 +155,48 @@ impl<W: Write> TerminalReporter<W> {
                 let error = error.to_string();
                 let error = printable(&error);
                 writeln!(self.out, "{status} {wall} {name:<52} harness error: {error}")?;
+                self.remember(status, &name, 1, &format!("harness error: {error}"), replay);
                 self.write_replay(replay)
             }
         }
+    }
+
+    fn write_title(&mut self, play: &Play) -> io::Result<()> {
+        if self.verbosity != Verbosity::Verbose {
+            return Ok(());
+        }
+        writeln!(
+            self.out,
+            "    {QUIET}{}{QUIET:#}",
+            printable(&play.entry.scenario.title)
+        )
+    }
+
+    /// Keeps a failure for the list at the end.
+    fn remember(&mut self, status: Status, name: &str, findings: usize, first: &str, replay: &str) {
+        let more = match findings.saturating_sub(1) {
+            0 => String::new(),
+            1 => " (and 1 more finding)".to_owned(),
+            more => format!(" (and {more} more findings)"),
+        };
+        let first = printable(first);
+        let first = shortened(&first, FIRST_FINDING);
+        let replay = printable(replay);
+        self.failures.push(format!(
+            "{status} {name}\n             {first}{more}\n             {QUIET}replay: {replay}{QUIET:#}"
+        ));
+    }
+
+    /// Lists all failures again, unless the only play has just shown its own.
+    fn write_failures(&mut self) -> io::Result<()> {
+        if self.failures.is_empty() || self.summary.plays() == 1 {
+            return Ok(());
+        }
+        writeln!(self.out, "\nfailures:")?;
+        for failure in &self.failures {
+            writeln!(self.out, "{failure}")?;
+        }
+        writeln!(self.out)
     }
 
     /// The time that passed in a play, and the digest of its trace if that is shown.
@@ -188,7 +270,14 @@ impl<W: Write> TerminalReporter<W> {
             writeln!(self.out, "    {BAD}{rule}{BAD:#}{} {place}", finding.violated())?;
             writeln!(self.out, "      {}", printable(&finding.text))?;
         }
-        let tail = verdict.tail(self.trace_lines);
+        let sequence = lines_up_to_finding(verdict, self.detail.sequence_lines);
+        if !sequence.is_empty() {
+            writeln!(self.out, "    what happened up to the first finding:")?;
+            for line in sequence {
+                writeln!(self.out, "    {QUIET}{}{QUIET:#}", printable(&line))?;
+            }
+        }
+        let tail = verdict.tail(self.detail.trace_lines);
         if !tail.is_empty() {
             writeln!(self.out, "    last lines of the trace up to the first finding:")?;
             for line in tail {
@@ -223,9 +312,20 @@ impl<W: Write> Reporter for TerminalReporter<W> {
             Event::Played { played, replay } => self.played(played, replay),
             Event::Skipped { entry, reason } => self.skip(entry, reason),
             Event::Stale { place, subject } => self.write_stale(place, subject),
-            Event::Finished { wall } => self.write_summary(wall),
+            Event::Finished { wall } => {
+                self.write_failures()?;
+                self.write_summary(wall)
+            }
         }
     }
+}
+
+/// The first finding of a verdict in one line.
+fn first_of(verdict: &Verdict) -> String {
+    let first = LabelledFinding::all(verdict).next();
+    first.map_or(String::new(), |first| {
+        format!("{}{}: {}", first.rule, first.violated(), first.text)
+    })
 }
 
 #[cfg(test)]
@@ -237,7 +337,7 @@ mod tests {
     fn what_a_baseline_expects_is_shown_with_its_reason() {
         let good = entry("- start: { as: first, say: idle }", "");
         let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
-        let mut reporter = TerminalReporter::new(Vec::new(), 12);
+        let mut reporter = TerminalReporter::new(Vec::new(), FailureDetail::default());
         let expected = standing(played(&bad, 0), Standing::ExpectedFailure(listing()));
         add(&mut reporter, expected, "again");
         let passes = standing(played(&good, 0), Standing::UnexpectedPass(listing()));
@@ -266,7 +366,7 @@ mod tests {
     #[test]
     fn a_warning_is_shown_below_a_play_that_passes_and_is_counted() {
         let good = entry("- start: { as: first, say: idle }", "");
-        let mut reporter = TerminalReporter::new(Vec::new(), 0);
+        let mut reporter = TerminalReporter::new(Vec::new(), FailureDetail::default());
         add(&mut reporter, warned(&good, 0), "again");
         let text = anstream::adapter::strip_bytes(&reporter.out).into_vec();
         let text = String::from_utf8(text).expect("the report is UTF-8");

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 
 use super::style::BAD;
-use super::{Event, Reporter as _, TerminalReporter, replay_of_play};
+use super::{Event, FailureDetail, Reporter as _, TerminalReporter, replay_of_play};
 use crate::suite::Played;
 
-/// The number of trace lines shown for a failure.
-const TRACE_LINES: usize = 12;
+/// What is shown of a failure.
+const DETAIL: FailureDetail = FailureDetail {
+    sequence_lines: 12,
+    trace_lines: 0,
+};
 
 /// Writes the plays in which the unmodified server failed.
 ///
@@ -22,7 +25,7 @@ pub fn write_unclean(mut out: impl Write, unclean: &[Played]) -> io::Result<()> 
         out,
         "{BAD}the unmodified server failed{BAD:#} in these scenarios; they are not played against mutants"
     )?;
-    let mut reporter = TerminalReporter::new(&mut out, TRACE_LINES);
+    let mut reporter = TerminalReporter::new(&mut out, DETAIL);
     for played in unclean {
         let replay = &replay_of_play(&played.play);
         reporter.report(&Event::Played { played, replay })?;

@@ -9,7 +9,6 @@ mod report;
 
 use std::num::NonZeroUsize;
 
-use crate::stage::Subject;
 use turnstile_judge::oracle::{Finding, ORACLES};
 use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
@@ -18,6 +17,8 @@ pub use self::by_seeds::Search;
 pub use self::detection::{mutant_named, oracle_of, script_of};
 pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
+use crate::stage::Subject;
+pub use crate::stage::name_of;
 use crate::suite::{self, Outcome, Play, Played};
 use crate::watch::Watch;
 
@@ -229,18 +230,6 @@ fn who_noticed(findings: &[Finding]) -> Vec<String> {
 
 fn is_oracle(name: &str) -> bool {
     ORACLES.iter().any(|oracle| oracle.name == name)
-}
-
-/// The name of a rule on the command line: lower case with hyphens.
-pub fn name_of(rule: Rule) -> String {
-    let mut name = String::new();
-    for letter in format!("{rule:?}").chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
 }
 
 /// Rules whose names contain `filter`; `None` selects all.

@@ -48,6 +48,8 @@ pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
 pub use self::subject::Subject;
+#[cfg(feature = "selftest")]
+pub use self::subject::name_of;
 
 /// Authority of the server.
 pub const SERVER_AUTHORITY: &str = "server:8787";

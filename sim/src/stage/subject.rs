@@ -48,6 +48,16 @@ impl From<Rule> for Subject {
 
 #[cfg(feature = "selftest")]
 impl Subject {
+    /// The name of the mutant on the command line; `None` for the unmodified server.
+    pub fn mutant(self) -> Option<String> {
+        match self.planted? {
+            Planted::Rule(rule) => Some(name_of(rule)),
+            Planted::Rewrite(rewrite) => Some(rewrite.to_string()),
+            Planted::Census => None,
+            Planted::Loop => Some(Self::ENDLESS_LOOP.to_owned()),
+        }
+    }
+
     /// The name of [`Self::looping`] on the command line.
     pub const ENDLESS_LOOP: &'static str = "endless-loop";
 
@@ -68,7 +78,26 @@ impl Subject {
     }
 }
 
+/// The name of a mutant on the command line: lower case with hyphens.
+#[cfg(feature = "selftest")]
+pub fn name_of(rule: Rule) -> String {
+    let mut name = String::new();
+    for letter in format!("{rule:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
 impl Subject {
+    /// The unmodified server has no name of a mutant.
+    #[cfg(not(feature = "selftest"))]
+    pub fn mutant(self) -> Option<String> {
+        None
+    }
+
     /// Applies the mutant to the settings and the seams of a server.
     #[cfg(feature = "selftest")]
     pub(super) fn set_up(self, config: &mut Config, hooks: &mut Hooks, seams: &mut Seams) {

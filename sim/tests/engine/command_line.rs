@@ -342,12 +342,10 @@ fn passed_seeds_are_one_junit_case_with_figures() {
 #[cfg(feature = "selftest")]
 #[test]
 fn each_kind_of_finding_is_a_junit_case_with_replay_command_and_trace() {
-    let breaking = ["--breaking", "last-of-batch-is-representative"];
-    let arguments = [
-        &["--seeds", "0..40", "--keep-going", "--trace-lines", "3"][..],
-        &breaking,
-    ];
-    let (report, code) = junit_of_seeds("broken-seeds.xml", &arguments.concat());
+    let arguments = "--seeds 0..40 --keep-going --sequence-lines 0 --trace-lines 3";
+    let arguments = format!("{arguments} --breaking last-of-batch-is-representative");
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let (report, code) = junit_of_seeds("broken-seeds.xml", &arguments);
     assert_eq!(code, Some(1));
     let cases = &report.test_suites[0].test_cases;
     assert_eq!(report.failures, cases.len());

@@ -34,6 +34,7 @@ mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
 mod recordings;
+mod runner;
 mod secrets;
 mod seeds;
 mod snapshots;

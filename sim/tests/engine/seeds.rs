@@ -116,7 +116,7 @@ fn a_failing_seed_is_shrunk_to_a_short_failing_script() {
         .arg(&file)
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = std::fs::read_to_string(&file).unwrap();
     let script = Scenario::parse(&text, &file).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(script.steps.len() <= 10, "{text}");
@@ -151,9 +151,12 @@ steps:
     std::fs::write(&file, script).unwrap();
     let file = file.to_str().unwrap();
     let output = turnstile(&["shrink", file, "--breaking", "terminal-once"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = stdout(&output);
-    assert!(text.starts_with("scenario: terminal-once holds in"), "{text}");
+    assert!(
+        text.starts_with("scenario: terminal-once is violated by"),
+        "{text}"
+    );
     let script = Scenario::parse(&text, Path::new(file)).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(script.steps.len(), 2, "{text}");
 }

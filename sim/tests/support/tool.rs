@@ -20,6 +20,7 @@ pub fn command(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    command.env("TURNSTILE_CACHE_DIR", scratch("cache"));
     command
 }
 

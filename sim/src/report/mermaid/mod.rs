@@ -1,33 +1,23 @@
 //! One run as a Mermaid sequence diagram, for a comment on a change: requests, states of messages, faults and findings.
 //!
-//! It shows the essential events (`essential`) in Mermaid's syntax (`syntax`) and the number of omitted ones. `timeline`
+//! It writes the essential events (`sequence`) in Mermaid's syntax (`syntax`) with the number of omitted ones. `timeline`
 //! shows all events.
 
-mod essential;
 mod syntax;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::Duration;
 
-use turnstile_judge::parties::SERVER;
-
-use self::essential::{essential, moments};
 use self::syntax::{comment, escaped, identifiers, wrapped};
 use super::Heading;
 use super::event::{Document, Event, Reporter};
-use super::finding::LabelledFinding;
 use super::picture::Picture;
+use super::sequence::{Look, Sequence, Shape};
 use crate::script::Verdict;
 
 /// The maximum number of lines of a diagram, unless its findings need more.
 const LINES: usize = 60;
-/// Lines for the head of a diagram and for remarks about omissions.
-const FRAME: usize = 6;
-/// The maximum number of findings in a diagram.
-const FINDINGS: usize = 8;
-/// How often the same line is shown before it counts as repeated.
-const TIMES: usize = 2;
+/// Lines for the head of a diagram.
+const HEAD: usize = 2;
 
 /// The diagrams of all plays.
 #[derive(Debug, Default)]
@@ -60,222 +50,62 @@ impl Document for MermaidReport {
 /// The diagram of a run.
 pub fn sequence(verdict: &Verdict, heading: &Heading) -> String {
     let picture = Picture::of(verdict);
-    let diagram = Diagram::of(verdict, &picture);
-    diagram.written(heading)
+    written(&Sequence::of(verdict, &picture, LINES - HEAD), heading)
 }
 
-/// How important a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
-    /// Omitted first.
-    Low,
-    /// Helps to understand the rest.
-    Medium,
-    /// The diagram would be misleading without it.
-    High,
-    /// Never omitted: a finding or a remark.
-    Always,
-}
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
-    weight: Weight,
-    at: Duration,
-    shape: Shape,
-    text: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Shape {
-    /// From lane to lane, with Mermaid's syntax for that kind of arrow.
-    Arrow(usize, &'static str, usize),
-    /// Over one lane or a range of lanes.
-    Note(usize, usize),
-    /// Over all lanes.
-    Remark,
-}
-
-struct Diagram<'a> {
-    names: &'a [String],
-    lines: Vec<Line>,
-    /// The number of omitted events.
-    omitted: usize,
-}
-
-impl<'a> Diagram<'a> {
-    fn of(verdict: &Verdict, picture: &'a Picture) -> Self {
-        let names = picture.lanes.names();
-        let mut lines = Vec::new();
-        let mut omitted = 0;
-        let mut findings = LabelledFinding::all(verdict).take(FINDINGS).peekable();
-        let mut times: BTreeMap<(Shape, String), usize> = BTreeMap::new();
-        let arrivals: BTreeSet<usize> = arrivals(picture).collect();
-        for (index, event) in picture.events[..verdict.inspection_start].iter().enumerate() {
-            while let Some(finding) = findings.next_if(|finding| finding.at < event.record.at) {
-                lines.push(broken(&finding));
-            }
-            let mut new_lines = moments(picture, index);
-            new_lines.extend(essential(picture, event));
-            if new_lines.is_empty() && event.lane.is_some() && !arrivals.contains(&index) {
-                omitted += 1;
-            }
-            for (weight, shape, text) in new_lines {
-                let before = times.entry((shape.clone(), text.clone())).or_default();
-                *before += 1;
-                let is_repeated = *before > TIMES && weight < Weight::High;
-                let at = event.record.at;
-                lines.push(Line {
-                    weight: if is_repeated { Weight::Low } else { weight },
-                    at,
-                    shape,
-                    text,
-                });
-            }
-        }
-        lines.extend(findings.map(|finding| broken(&finding)));
-        let mut diagram = Self {
-            names,
-            lines,
-            omitted,
+fn written(sequence: &Sequence, heading: &Heading) -> String {
+    let participants = sequence.participants();
+    let names = identifiers(sequence.names);
+    let mut text = format!(
+        "sequenceDiagram\n    %% {}\n    title {}\n",
+        comment(heading.replay),
+        escaped(heading.title)
+    );
+    for lane in &participants {
+        let (name, shown) = (&names[*lane], &sequence.names[*lane]);
+        let line = if name == shown {
+            format!("    participant {name}\n")
+        } else {
+            format!("    participant {name} as {}\n", escaped(shown))
         };
-        diagram.shorten(verdict.findings.len());
-        diagram
+        text.push_str(&line);
     }
-
-    /// Omits the least important lines until the rest is short enough.
-    fn shorten(&mut self, findings: usize) {
-        for weight in [Weight::Low, Weight::Medium] {
-            if self.is_too_long() {
-                let before = self.lines.len();
-                self.lines.retain(|line| line.weight > weight);
-                self.omitted += before - self.lines.len();
-            }
-        }
-        if self.is_too_long() {
-            self.omit_the_middle();
-        }
-        if findings > FINDINGS {
-            self.remark(format!("{} more findings", findings - FINDINGS));
-        }
-        if self.omitted > 0 {
-            self.remark(format!("{} minor events omitted", self.omitted));
-        }
-    }
-
-    fn is_too_long(&self) -> bool {
-        self.excess() > 0
-    }
-
-    /// The number of lines above the limit.
-    fn excess(&self) -> usize {
-        (self.lines.len() + self.participants().len() + FRAME).saturating_sub(LINES)
-    }
-
-    /// Omits lines between the start and the end of the run. Findings stay.
-    fn omit_the_middle(&mut self) {
-        let excess = self.excess();
-        let start = (LINES / 3).min(self.lines.len());
-        let lines = std::mem::take(&mut self.lines);
-        let mut left = 0;
-        for (index, line) in lines.into_iter().enumerate() {
-            if index < start || left > excess || line.weight == Weight::Always {
-                self.lines.push(line);
-                continue;
-            }
-            // The mark of the gap is one line too.
-            if left == 0 {
-                self.remark("…".to_owned());
-            }
-            left += 1;
-        }
-        self.omitted += left;
-    }
-
-    fn remark(&mut self, text: String) {
-        let at = self.lines.last().map_or(Duration::ZERO, |line| line.at);
-        self.lines.push(Line {
-            weight: Weight::Always,
-            at,
-            shape: Shape::Remark,
-            text,
-        });
-    }
-
-    /// The lanes of all lines, in order.
-    fn participants(&self) -> Vec<usize> {
-        let is_there = |lane: &usize| {
-            self.lines.iter().any(|line| match line.shape {
-                Shape::Arrow(from, _, to) | Shape::Note(from, to) => [from, to].contains(lane),
-                Shape::Remark => false,
-            })
+    let over = |from: usize, to: usize| match from == to {
+        true => names[from].clone(),
+        false => format!("{},{}", names[from.min(to)], names[from.max(to)]),
+    };
+    let all_lanes = over(participants[0], participants[participants.len() - 1]);
+    for line in &sequence.lines {
+        let words = match line.shape {
+            Shape::Arrow(..) => escaped(&line.text),
+            Shape::Note(..) | Shape::Remark => escaped(&wrapped(&line.text)),
         };
-        let mut there: Vec<usize> = (0..self.names.len()).filter(is_there).collect();
-        if there.is_empty() {
-            there.extend(self.names.iter().position(|name| name == SERVER));
-        }
-        there
-    }
-
-    fn written(&self, heading: &Heading) -> String {
-        let participants = self.participants();
-        let names = identifiers(self.names);
-        let mut text = format!(
-            "sequenceDiagram\n    %% {}\n    title {}\n",
-            comment(heading.replay),
-            escaped(heading.title)
-        );
-        for lane in &participants {
-            let (name, shown) = (&names[*lane], &self.names[*lane]);
-            let line = if name == shown {
-                format!("    participant {name}\n")
-            } else {
-                format!("    participant {name} as {}\n", escaped(shown))
-            };
-            text.push_str(&line);
-        }
-        let over = |from: usize, to: usize| match from == to {
-            true => names[from].clone(),
-            false => format!("{},{}", names[from.min(to)], names[from.max(to)]),
+        let words = words.replace('\n', "<br/>");
+        let at = line.at.as_secs_f64();
+        let line = match line.shape {
+            Shape::Arrow(from, look, to) => {
+                format!(
+                    "    {}{}{}: {at:.3} s {words}\n",
+                    names[from],
+                    arrow(look),
+                    names[to]
+                )
+            }
+            Shape::Note(from, to) => format!("    Note over {}: {at:.3} s {words}\n", over(from, to)),
+            Shape::Remark => format!("    Note over {all_lanes}: {words}\n"),
         };
-        let all_lanes = over(participants[0], participants[participants.len() - 1]);
-        for line in &self.lines {
-            let words = escaped(&line.text).replace('\n', "<br/>");
-            let at = line.at.as_secs_f64();
-            let line = match line.shape {
-                Shape::Arrow(from, arrow, to) => {
-                    format!("    {}{arrow}{}: {at:.3} s {words}\n", names[from], names[to])
-                }
-                Shape::Note(from, to) => format!("    Note over {}: {at:.3} s {words}\n", over(from, to)),
-                Shape::Remark => format!("    Note over {all_lanes}: {words}\n"),
-            };
-            text.push_str(&line);
-        }
-        text
+        text.push_str(&line);
     }
+    text
 }
 
-/// Indices of records that are the end of an earlier record's arrow, which are not drawn again.
-fn arrivals(picture: &Picture) -> impl Iterator<Item = usize> {
-    let arrows = picture.events.iter().filter_map(|event| event.arrow.as_ref());
-    arrows.filter_map(|arrow| arrow.arrives)
-}
-
-fn broken(finding: &LabelledFinding) -> Line {
-    let about = finding
-        .label
-        .as_ref()
-        .map(|label| format!(" ({label})"))
-        .unwrap_or_default();
-    let at = format!("{:.3}", finding.at.as_secs_f64());
-    Line {
-        weight: Weight::Always,
-        at: finding.at,
-        shape: Shape::Remark,
-        text: wrapped(&format!(
-            "✖ {}{about} failed at {at} s: {}",
-            finding.rule, finding.text
-        )),
+fn arrow(look: Look) -> &'static str {
+    match look {
+        Look::Request => "->>",
+        Look::Reply => "-->>",
+        Look::Frame => "-)",
+        Look::LostRequest => "-x",
+        Look::Lost => "--x",
     }
 }
 

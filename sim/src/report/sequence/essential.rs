@@ -1,4 +1,4 @@
-//! Selects the events that get a line of a diagram, with their importance.
+//! Selects the events that get a line of a sequence, with their importance.
 //!
 //! Events that other clients get again, heartbeats and chunks of replies get none.
 
@@ -9,8 +9,7 @@ use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER, WRAPPER};
 use turnstile_judge::trace::What;
 use turnstile_scenarios::Moment;
 
-use super::syntax::wrapped;
-use super::{Shape, Weight};
+use super::{Look, Shape, Weight};
 use crate::report::picture::{
     Arrow, ArrowKind, Event, EventKind, Fate, Message, Picture, Place, affected, words,
 };
@@ -57,7 +56,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
         (What::Step { step, .. }, _) => order(picture, step).map(|place| (Weight::High, place, words())),
         (What::Observation(observation), Some(arrow)) => {
             let weight = weight(observation, &event.record.party, picture, arrow)?;
-            let shape = Shape::Arrow(arrow.from, mermaid_arrow(arrow, event.kind), arrow.to);
+            let shape = Shape::Arrow(arrow.from, look_of(arrow, event.kind), arrow.to);
             let lost = if arrow.fate == Fate::Lost && arrow.kind != ArrowKind::Open {
                 " (lost)"
             } else {
@@ -70,7 +69,7 @@ pub(super) fn essential(picture: &Picture, event: &Event) -> Option<(Weight, Sha
             Some((
                 Weight::High,
                 Shape::Note(lane, lane),
-                wrapped(&format!("no answer: {error}")),
+                format!("no answer: {error}"),
             ))
         }
         (
@@ -133,15 +132,15 @@ fn weight(observation: &Observation, party: &str, picture: &Picture, arrow: &Arr
     }
 }
 
-fn mermaid_arrow(arrow: &Arrow, kind: EventKind) -> &'static str {
+fn look_of(arrow: &Arrow, kind: EventKind) -> Look {
     let is_trouble =
         arrow.fate == Fate::Lost || (kind == EventKind::Trouble && arrow.kind == ArrowKind::Open);
     match (arrow.kind, is_trouble) {
-        (ArrowKind::Request | ArrowKind::Open, true) => "-x",
-        (_, true) => "--x",
-        (ArrowKind::Request | ArrowKind::Open, false) => "->>",
-        (ArrowKind::Reply | ArrowKind::Close, false) => "-->>",
-        (ArrowKind::Frame | ArrowKind::Chunk, false) => "-)",
+        (ArrowKind::Request | ArrowKind::Open, true) => Look::LostRequest,
+        (_, true) => Look::Lost,
+        (ArrowKind::Request | ArrowKind::Open, false) => Look::Request,
+        (ArrowKind::Reply | ArrowKind::Close, false) => Look::Reply,
+        (ArrowKind::Frame | ArrowKind::Chunk, false) => Look::Frame,
     }
 }
 
