@@ -105,6 +105,14 @@ impl Process {
         self.lines.recv().await
     }
 
+    /// Waits until the client has ended.
+    pub async fn ended(&mut self) {
+        // If its status cannot be read, the time limit ends the wait.
+        if self.child.wait().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Why the client does not answer, in words, with the end of its standard error.
     pub fn condition(&mut self) -> String {
         let ended = match self.child.try_wait() {

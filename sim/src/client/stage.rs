@@ -25,6 +25,8 @@ const CLIENT: &str = "client";
 /// The ticket of every stream, and the token of every call. The played server does not check them by signature.
 const TICKET: &str = "ticket-of-the-harness";
 pub(super) const TOKEN: &str = "token-of-the-harness";
+/// How many times as long as everything else the start of a client may take.
+const STARTING: u32 = 6;
 /// Time between two reports while a view is awaited.
 const REPORT_INTERVAL: Duration = Duration::from_millis(15);
 /// Time in which nothing should happen.
@@ -163,13 +165,21 @@ impl Stage {
         .await;
     }
 
+    /// How long the client has to open a stream. Before the first one, its interpreter starts.
+    fn time_for_stream(&self) -> Duration {
+        match self.awaited {
+            0 => self.patience * STARTING,
+            _ => self.patience,
+        }
+    }
+
     /// Waits for the next stream of the client that is not refused, checks its request, and sends it what a new
     /// connection gets.
     pub async fn reconnected(&mut self) -> Step {
         let mut refused = Vec::new();
         let opened = loop {
             let Some(opened) = self.next_stream().await? else {
-                let seconds = self.patience.as_secs_f64();
+                let seconds = self.time_for_stream().as_secs_f64();
                 let text = format!(
                     "the client opened no stream within {seconds} s; {}",
                     self.process.condition()
@@ -190,8 +200,10 @@ impl Stage {
         Ok(())
     }
 
+    /// The next stream; `None` if the client has ended or opens none in time.
     async fn next_stream(&mut self) -> Step<Option<Opened>> {
         let clock = self.seams.clock.clone();
+        let patience = self.time_for_stream();
         let server = self.server.clone();
         let number = self.awaited;
         let opening = async {
@@ -202,7 +214,12 @@ impl Stage {
                 server.news().await;
             }
         };
-        let Ok(opened) = clock.timeout(self.patience, opening).await else {
+        let opened = tokio::select! {
+            biased;
+            opened = clock.timeout(patience, opening) => opened.ok(),
+            () = self.process.ended() => None,
+        };
+        let Some(opened) = opened else {
             return Ok(None);
         };
         self.awaited += 1;

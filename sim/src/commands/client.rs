@@ -36,8 +36,8 @@ pub(crate) struct ClientArguments {
     /// List the rules of clients
     #[arg(long, help_heading = FILTER_OPTIONS, conflicts_with = "list")]
     rules: bool,
-    /// Longest time in which the client must show what it should show
-    #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = RUNNER_OPTIONS)]
+    /// Longest time in which the client must show what it should show; its start may take six times as long
+    #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = RUNNER_OPTIONS)]
     patience: Lapse,
     /// Play every case this many times
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = RUNNER_OPTIONS)]

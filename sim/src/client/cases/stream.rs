@@ -107,7 +107,6 @@ pub(super) async fn unknown(stage: &mut Stage) -> Step {
     answer(stage, "one");
     let strange = json!({"messageId": MESSAGE, "parts": [1, null, {"deep": [[]]}]});
     stage.emit(|model| model.kept("cloud.message.reordered", &strange));
-    stage.emit(|model| model.kept("session.of.tomorrow", &json!(null)));
     stage.emit(|model| model.kept("kilocode", &kilo("message.part.blinked", &strange)));
     stage.emit(|model| model.kept("kilocode", &json!({"event": 7})));
     let mut further = stage.model.part(ANSWER, PART, "two");
@@ -117,6 +116,8 @@ pub(super) async fn unknown(stage: &mut Stage) -> Step {
     // A part that has no text.
     let tool = json!({"part": {"id": "prt_0", "messageID": ANSWER, "type": "tool", "tool": "bash", "state": {"status": "running"}}});
     stage.emit(|model| model.kept("kilocode", &kilo("message.part.updated", &tool)));
+    // The last kept event is unknown, so the cursor depends on it.
+    stage.emit(|model| model.kept("session.of.tomorrow", &json!(null)));
     let unknown = |(_, text)| (&UNKNOWN, text);
     stage
         .shows(|view, model, session| difference(view, model, session).map(unknown))
