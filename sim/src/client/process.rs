@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// The number of last lines of standard error that a finding shows.
 const LAST_LINES: usize = 12;
@@ -21,6 +22,7 @@ pub(super) struct Process {
     orders: ChildStdin,
     lines: mpsc::UnboundedReceiver<Line>,
     log: Arc<Mutex<VecDeque<String>>>,
+    log_reader: JoinHandle<()>,
 }
 
 /// What a client printed.
@@ -74,7 +76,7 @@ impl Process {
         });
         let log: Arc<Mutex<VecDeque<String>>> = Arc::default();
         let kept = Arc::clone(&log);
-        tokio::spawn(async move {
+        let log_reader = tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +91,7 @@ impl Process {
             orders,
             lines,
             log,
+            log_reader,
         })
     }
 
@@ -105,8 +108,12 @@ impl Process {
         self.lines.recv().await
     }
 
-    /// Waits until the client has ended.
+    /// Waits until the client has ended and its standard error is read.
     pub async fn ended(&mut self) {
+        if !self.log_reader.is_finished() {
+            // It ends with the log, and does not panic.
+            let _ = (&mut self.log_reader).await;
+        }
         // If its status cannot be read, the time limit ends the wait.
         if self.child.wait().await.is_err() {
             std::future::pending::<()>().await;

@@ -27,6 +27,8 @@ const TICKET: &str = "ticket-of-the-harness";
 pub(super) const TOKEN: &str = "token-of-the-harness";
 /// How many times as long as everything else the start of a client may take.
 const STARTING: u32 = 6;
+/// How long the end of standard error is awaited after the end of the output.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Time between two reports while a view is awaited.
 const REPORT_INTERVAL: Duration = Duration::from_millis(15);
 /// Time in which nothing should happen.
@@ -358,6 +360,8 @@ impl Stage {
         match answered {
             Ok(Ok(view)) => Ok(view),
             Ok(Err(text)) => {
+                // Without an end there is no last word on standard error.
+                let _ = clock.timeout(LAST_WORDS, self.process.ended()).await;
                 let text = format!("{text}; {}", self.process.condition());
                 self.violated(&RUNS, text)
             }

@@ -45,6 +45,7 @@ pub(crate) mod merge;
 pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
+pub(crate) mod probe;
 mod progress;
 mod recording_file;
 mod reference_server;
