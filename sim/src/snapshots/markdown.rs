@@ -7,6 +7,7 @@ use similar::TextDiff;
 
 use super::comparison::{Compared, News, SnapshotNews};
 use super::reliance::Contracts;
+use super::snapshot::Part;
 use super::terminal::line;
 
 /// Most pages that are shown in full: the length of a comment is limited.
@@ -123,7 +124,7 @@ fn page_as_json(page: &SnapshotNews, contracts: &Contracts) -> Value {
         .collect();
     let (before, after) = &page.payloads;
     json!({
-        "page": page.name, "payload": page.part.map(|part| part.name()), "pending": page.is_pending,
+        "page": page.name, "payload": page.part.map(Part::name), "pending": page.is_pending,
         "description": page.description, "changes": changes, "before": before, "after": after,
     })
 }
