@@ -173,6 +173,8 @@ pub struct FindingReport {
     /// Absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protocol: Vec<RuleId>,
+    /// The same text for the same finding of another run, whatever its seed, title and line.
+    pub identity: String,
     /// When it was violated, or found to be: virtual time since the beginning, in microseconds.
     pub at_us: u64,
     /// The affected message; null if the finding is not about one.
@@ -292,8 +294,10 @@ impl PlayReport {
     fn of(played: &Played, replay: &str) -> Self {
         let entry = played.play.entry;
         let verdict = played.verdict.as_ref().ok();
-        let reports =
-            |found: Vec<LabelledFinding>| found.into_iter().map(|found| report(found, replay)).collect();
+        let reports = |found: Vec<LabelledFinding>| {
+            let found = found.into_iter();
+            found.map(|found| report(found, entry, replay)).collect()
+        };
         let findings = verdict.into_iter().flat_map(LabelledFinding::all);
         let warnings = verdict.into_iter().flat_map(LabelledFinding::warnings);
         let unknown = verdict.into_iter().flat_map(|verdict| &verdict.unknown);
@@ -328,9 +332,10 @@ impl From<&Unknown> for UnknownReport {
     }
 }
 
-fn report(finding: LabelledFinding, replay: &str) -> FindingReport {
+fn report(finding: LabelledFinding, entry: &Entry, replay: &str) -> FindingReport {
     FindingReport {
         line: finding.line(),
+        identity: finding.identity(entry),
         rule: finding.rule,
         protocol: finding.protocol,
         at_us: microseconds(finding.at),
@@ -470,6 +475,7 @@ mod tests {
                 {
                   "rule": "expectation at line 8",
                   "line": 8,
+                  "identity": "suite/turn/some: {\"message\":{\"is\":\"failed\",\"of\":\"first\"}} of `first`",
                   "at_us": 1028742,
                   "message": {
                     "id": "(id)",

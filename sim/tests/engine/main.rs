@@ -18,6 +18,7 @@ mod wire;
 
 mod any_folder;
 mod bad_input;
+mod browser;
 mod command_line;
 mod coverage;
 mod determinism;
@@ -32,6 +33,7 @@ mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
 mod recordings;
+mod report_pages;
 mod runner;
 mod secrets;
 mod seeds;
