@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, get, on};
 use axum::{Json, Router};
@@ -28,6 +29,8 @@ pub struct Receiver {
     probe: Probe,
     clock: Option<Arc<dyn Clock>>,
     answers: Arc<Mutex<VecDeque<Answer>>>,
+    /// The beginning of the paths of its callbacks.
+    prefix: Arc<str>,
 }
 
 impl Receiver {
@@ -38,7 +41,16 @@ impl Receiver {
             probe,
             clock: None,
             answers: Arc::default(),
+            prefix: "".into(),
         }
+    }
+
+    /// Takes only callbacks whose path begins with `prefix`. Others are answered with 200 and not recorded: they belong
+    /// to an earlier run against the same server.
+    #[must_use]
+    pub fn below(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.into();
+        self
     }
 
     /// Adds a clock, which enables answers with `delayMs`.
@@ -67,7 +79,18 @@ impl Receiver {
         let control_routes = Router::new()
             .route("/test/answers", get(answers_left).post(replace_answers))
             .with_state(self.clone());
-        recorded(callbacks, self.probe.clone(), Headers::Recorded).merge(control_routes)
+        let prefix = Arc::clone(&self.prefix);
+        recorded(callbacks, self.probe.clone(), Headers::Recorded)
+            .layer(from_fn(move |request: Request, next: Next| {
+                let is_meant = request.uri().path().starts_with(&*prefix);
+                async move {
+                    match is_meant {
+                        true => next.run(request).await,
+                        false => StatusCode::OK.into_response(),
+                    }
+                }
+            }))
+            .merge(control_routes)
     }
 
     fn answers(&self) -> MutexGuard<'_, VecDeque<Answer>> {

@@ -24,6 +24,7 @@ use commands::merge::{MergeArguments, merge};
 #[cfg(feature = "selftest")]
 use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
+use commands::probe::{ProbeArguments, probe};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
 use commands::scenario_from::{ScenarioFromArguments, scenario_from};
@@ -86,6 +87,10 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Find out what a server under test is and can do
+    ///
+    /// Each step prints what it saw, and what to change if it failed. The exit status is 1 if a step failed.
+    Probe(Box<ProbeArguments>),
     /// Explain a rule of the protocol, an oracle, a mutant, a fault or a command, or print a page
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
@@ -188,6 +193,7 @@ fn main() -> ExitCode {
         Command::Docs(arguments) => docs(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Explore(arguments) => explore(&arguments),
+        Command::Probe(arguments) => probe(&arguments),
         Command::Merge(arguments) => merge(&arguments),
         Command::Judge(arguments) => judge(&arguments),
         Command::Replay(arguments) => replay(&arguments),

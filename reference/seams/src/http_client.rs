@@ -92,6 +92,20 @@ pub async fn send(
     exchange(stream, request).await
 }
 
+/// As [`send`], for a request that is passed on: it keeps its `Host`.
+///
+/// # Errors
+///
+/// See [`HttpError`].
+pub async fn forward(
+    network: &Arc<dyn Network>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, HttpError> {
+    let stream = connect(&**network, request.uri()).await?;
+    let host = request.headers().get(header::HOST).cloned();
+    exchange_for(stream, request, host).await
+}
+
 /// Sends `request`, whose URL must be absolute, on an open connection.
 ///
 /// # Errors
@@ -99,14 +113,23 @@ pub async fn send(
 /// [`HttpError::Url`] or [`HttpError::Broken`].
 pub async fn exchange(
     stream: Box<dyn ByteStream>,
-    mut request: Request<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, HttpError> {
-    let host = request
+    exchange_for(stream, request, None).await
+}
+
+/// The same with another `Host` than that of the URL, if one is given.
+async fn exchange_for(
+    stream: Box<dyn ByteStream>,
+    mut request: Request<Full<Bytes>>,
+    host: Option<HeaderValue>,
+) -> Result<Response<Incoming>, HttpError> {
+    let of_url = request
         .uri()
         .authority()
         .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
         .ok_or_else(|| HttpError::Url(request.uri().to_string()))?;
-    request.headers_mut().insert(header::HOST, host);
+    request.headers_mut().insert(header::HOST, host.unwrap_or(of_url));
     request
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -11,7 +11,7 @@ use criterion::Criterion;
 use serde_json::json;
 use turnstile::stage::Subject;
 use turnstile::stage::client::{Awaited, Content};
-use turnstile::stage::identity::{Login, USER};
+use turnstile::stage::identity::{Login, PlayIdentity, USER};
 use turnstile::stage::stream::{From, StreamRequest};
 use turnstile::stage::{self, Stage, Wrappers};
 use turnstile_events::observation::Observation;
@@ -63,6 +63,7 @@ fn busy(kind: WorldKind, prompt: &str) -> Duration {
         Secrets::default(),
         Profile::default(),
         Wrappers::default(),
+        PlayIdentity::default(),
         Subject::default(),
         None,
     );

@@ -27,6 +27,8 @@ pub(crate) const SERVER_OPTIONS: &str = "Server options";
 /// The largest number of parallel plays. Each needs a thread or two.
 const MOST_JOBS: usize = 1024;
 
+/// The longest wall-clock time of a play in the simulated world.
+const PLAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The number of trace lines of a failure in a verbose report.
 const TRACE_LINES: usize = 12;
 
@@ -55,12 +57,12 @@ fn number_of_jobs(text: &str) -> Result<NonZeroUsize, String> {
 /// The limit of each play in the simulated world.
 #[derive(Args)]
 pub(crate) struct WatchArguments {
-    /// Longest wall-clock time of a play in the simulated world
+    /// Longest wall-clock time of a play [default: 30s, or 60s in real time]
     ///
-    /// If the server runs without end then, the play fails with the finding `server-livelock`. After a few such plays no
-    /// further one begins, because each keeps a core busy.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = play_timeout)]
-    play_timeout: Duration,
+    /// In the simulated world: if the server runs without end then, the play fails with the finding `server-livelock`. After a few such plays no
+    /// further one begins, because each keeps a core busy. In real time, the play no longer waits for what is pending.
+    #[arg(long, value_name = "DURATION", value_parser = play_timeout)]
+    pub(crate) play_timeout: Option<Duration>,
 }
 
 fn play_timeout(text: &str) -> Result<Duration, String> {
@@ -75,7 +77,7 @@ impl WatchArguments {
     /// The limits of each play, which also ends at a signal.
     pub(crate) fn watch(&self, interruption: Interruption) -> Watch {
         Watch {
-            limit: self.play_timeout,
+            limit: self.play_timeout.unwrap_or(PLAY_TIMEOUT),
             interruption: interruption.flag(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use turnstile_fault::Capability;
 use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::Entry;
-use turnstile_world::live::{LiveSetup, ServerUnderTest};
+use turnstile_world::live::{Doors, LiveSetup, ServerUnderTest};
 
 use super::arguments::ShownArguments;
 use super::baseline::Expectations;
@@ -39,8 +40,15 @@ const OWN_SPEED: u32 = 10;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The maximum wall time of a scenario with `--slow`.
 const LONG_PATIENCE: Duration = Duration::from_hours(1);
-/// The number of parallel scenarios for each core. Each has its own server, and all of them mostly wait.
-const AT_ONCE: usize = 12;
+/// The number of parallel plays: for each core if each has its own server, and else in all. All of them mostly wait.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
+/// The wall time after which a play waits no longer for what is pending.
+const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
+/// A free loopback port.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// Why plays cannot be parallel.
+const ONE_WRAPPER: &str =
+    "--jobs requires a target with sandboxes: the wrapper of one address serves one play after another";
 
 /// Whether scenarios run in real time, and against which server.
 #[derive(Args)]
@@ -54,6 +62,9 @@ pub(crate) struct LiveArguments {
     /// Also run scenarios that take longer than 20 s, up to one hour
     #[arg(long, requires = "live")]
     slow: bool,
+    /// Go on with a play after a step that failed
+    #[arg(long, requires = "live")]
+    keep_playing: bool,
     #[command(flatten)]
     target: TargetArguments,
 }
@@ -64,6 +75,8 @@ pub(crate) struct Reports<'a> {
     pub(crate) shown: &'a ShownArguments,
     pub(crate) fail_fast: bool,
     pub(crate) expectations: &'a Expectations,
+    /// The longest wall time of a play, if it is given.
+    pub(crate) play_timeout: Option<Duration>,
 }
 
 impl LiveArguments {
@@ -76,15 +89,26 @@ impl LiveArguments {
         }
     }
 
-    /// The server under test; or the error in the arguments.
-    fn live(&self, interruption: Interruption) -> Result<Live, String> {
+    /// The server under test, and the number of parallel plays; or the error in the arguments.
+    fn live(
+        &self,
+        interruption: Interruption,
+        jobs: Option<NonZeroUsize>,
+    ) -> Result<(Live, NonZeroUsize), String> {
         let patience = if self.slow { LONG_PATIENCE } else { PATIENCE };
         let interruption = interruption.shared_flag();
         let Some(target) = self.target.target()? else {
             let speed = self.target.speed().unwrap_or(OWN_SPEED);
-            return own(speed, patience, interruption);
+            let jobs = jobs.unwrap_or_else(|| all_cores().saturating_mul(AT_ONCE));
+            return Ok((own(speed, patience, interruption)?, jobs));
         };
-        given(target, patience, interruption)
+        let jobs = match (jobs, target.sandboxes) {
+            (jobs, true) => jobs.unwrap_or(AT_ONCE),
+            (None, false) => NonZeroUsize::MIN,
+            (Some(jobs), false) if jobs == NonZeroUsize::MIN => jobs,
+            (Some(_), false) => return Err(ONE_WRAPPER.to_owned()),
+        };
+        Ok((given(target, patience, interruption, jobs)?, jobs))
     }
 
     /// The flags that repeat the run, without secrets.
@@ -110,6 +134,7 @@ fn own(speed: u32, patience: Duration, interruption: Arc<AtomicBool>) -> Result<
             alias: None,
             wrapper: wrapper_authority(WRAPPER),
             front: None,
+            door: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
             interruption,
@@ -125,27 +150,55 @@ fn own(speed: u32, patience: Duration, interruption: Arc<AtomicBool>) -> Result<
             Capability::StoredSession,
         ]),
         patience,
+        play_timeout: PLAY_TIMEOUT,
+        keeps_playing: false,
+        doors: None,
     })
 }
 
+/// A server to be probed: its wrapper is reached below any path, and the harness finds out which.
+pub(crate) fn probed(target: Target, interruption: Interruption) -> Result<Live, String> {
+    let wrapper = target.wrapper;
+    let mut live = given(target, PATIENCE, interruption.shared_flag(), NonZeroUsize::MIN)?;
+    live.setup.front = Some(wrapper);
+    live.setup.listening.remove(&wrapper_authority(WRAPPER));
+    Ok(live)
+}
+
 /// A server that is running already.
-fn given(target: Target, patience: Duration, interruption: Arc<AtomicBool>) -> Result<Live, String> {
-    let server = target.find()?;
+fn given(
+    target: Target,
+    patience: Duration,
+    interruption: Arc<AtomicBool>,
+    jobs: NonZeroUsize,
+) -> Result<Live, String> {
+    let server = target.find();
+    let server = server.map_err(|problem| format!("{problem}; start the server or correct --target"))?;
     target.can_listen()?;
-    let mut listening = BTreeMap::from([(RECEIVER_AUTHORITY.to_owned(), target.receiver)]);
+    let mut listening = BTreeMap::new();
     let mut offers = BTreeSet::new();
-    let mut front = None;
+    let (mut front, mut doors) = (None, None);
     if target.sandboxes {
-        front = Some(target.wrapper);
         offers.insert(Capability::Sandboxes);
+    }
+    if jobs > NonZeroUsize::MIN {
+        let opened = Doors::open(target.wrapper, target.receiver);
+        doors = Some(opened.map_err(|error| format!("cannot listen for parallel plays: {error}"))?);
+        front = Some(ANY_PORT);
+    } else if target.sandboxes {
+        front = Some(target.wrapper);
     } else {
         listening.insert(wrapper_authority(WRAPPER), target.wrapper);
     }
     if target.restart_command.is_some() {
         offers.insert(Capability::Crash);
     }
-    let advertised = target.receiver_reached_at;
-    let reached_at = advertised.map(|advertised| (RECEIVER_AUTHORITY.to_owned(), advertised));
+    if doors.is_none() {
+        listening.insert(RECEIVER_AUTHORITY.to_owned(), target.receiver);
+    }
+    let advertised = target
+        .receiver_reached_at
+        .unwrap_or_else(|| target.receiver.to_string());
     Ok(Live {
         setup: LiveSetup {
             server: ServerUnderTest::Given(server),
@@ -154,8 +207,9 @@ fn given(target: Target, patience: Duration, interruption: Arc<AtomicBool>) -> R
             alias: Some(target.ingest_authority),
             wrapper: wrapper_authority(WRAPPER),
             front,
+            door: None,
             listening,
-            reached_at: reached_at.into_iter().collect(),
+            reached_at: BTreeMap::from([(RECEIVER_AUTHORITY.to_owned(), advertised)]),
             interruption,
             speed: target.speed,
         },
@@ -164,6 +218,9 @@ fn given(target: Target, patience: Duration, interruption: Arc<AtomicBool>) -> R
         wrapper_version: target.wrapper_version,
         offers,
         patience,
+        play_timeout: PLAY_TIMEOUT,
+        keeps_playing: false,
+        doors,
     })
 }
 
@@ -176,12 +233,8 @@ pub(crate) fn run_live(
     reports: &Reports,
 ) -> io::Result<Exit> {
     let is_given = arguments.target.is_named();
-    if is_given && jobs.is_some() {
-        print_error("--jobs has no effect with a target: its one wrapper serves one scenario after another");
-        return Ok(Exit::Usage);
-    }
     let interruption = Interruption::listen();
-    let live = match arguments.live(interruption) {
+    let (mut live, jobs) = match arguments.live(interruption, jobs) {
         Ok(live) => live,
         Err(problem) => {
             print_error(&problem);
@@ -194,43 +247,65 @@ pub(crate) fn run_live(
         shown,
         fail_fast,
         expectations,
+        play_timeout,
     } = reports;
+    live.play_timeout = play_timeout.unwrap_or(live.play_timeout);
+    live.keeps_playing = arguments.keep_playing;
     let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
     let files = files.files(entries.len(), false, shown.detail());
     let mut reporting = Reporting::start(entries.len(), terminal, files, expectations.follow());
     let bar = reporting.bar();
-    workers::in_order(
-        entries.iter().take_while(|_| !interruption.is_asked_for()),
-        jobs.unwrap_or_else(|| default_jobs(is_given)),
-        |entry| {
-            let play = || played(&live, entry, seed(is_given));
-            let first = play()?;
-            // A scenario that was not skipped is not skipped when it is repeated.
-            let again = |_| play().ok();
-            Ok(expectations.judge(first, again))
-        },
-        |count| bar.set_position(count as u64),
-        |outcome| {
-            match outcome {
-                Err((entry, reason)) => reporting.report(&Event::Skipped {
-                    entry,
-                    reason: &reason,
-                }),
-                Ok(played) if played.was_interrupted() => {}
-                Ok(played) => {
-                    reporting.report(&Event::Played {
-                        played: &played,
-                        replay: &replay_in_real_time(&played.play.entry.id, &flags),
-                    });
-                    if *fail_fast && played.is_red() {
-                        return ControlFlow::Break(());
-                    }
+    // A play that kills a server which other plays use is played alone.
+    let is_alone = |entry: &&&Entry| is_given && entry.scenario.needs().contains(&Capability::Crash);
+    let (alone, together): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_alone);
+    let mut finished = 0;
+    let mut is_stopped = false;
+    for (entries, jobs) in [(together, jobs), (alone, NonZeroUsize::MIN)] {
+        let is_over = is_stopped;
+        workers::in_order(
+            entries
+                .iter()
+                .take_while(|_| !is_over && !interruption.is_asked_for()),
+            jobs,
+            |entry| {
+                let play = || played(&live, entry, seed(is_given));
+                let first = play()?;
+                // A scenario that was not skipped is not skipped when it is repeated.
+                let again = |_| play().ok();
+                Ok(expectations.judge(first, again))
+            },
+            |count| bar.set_position((finished + count) as u64),
+            |outcome| {
+                is_stopped |= *fail_fast && outcome.as_ref().is_ok_and(Played::is_red);
+                report(&mut reporting, outcome, &flags);
+                if is_stopped {
+                    return ControlFlow::Break(());
                 }
-            }
-            ControlFlow::Continue(())
-        },
-    );
+                ControlFlow::Continue(())
+            },
+        );
+        finished += entries.len();
+    }
     reporting.finish(interruption)
+}
+
+/// Reports a play, or why it was skipped.
+fn report<W: io::Write>(
+    reporting: &mut Reporting<W>,
+    outcome: Result<Played<'_>, (&Entry, String)>,
+    flags: &str,
+) {
+    match outcome {
+        Err((entry, reason)) => reporting.report(&Event::Skipped {
+            entry,
+            reason: &reason,
+        }),
+        Ok(played) if played.was_interrupted() => {}
+        Ok(played) => reporting.report(&Event::Played {
+            played: &played,
+            replay: &replay_in_real_time(&played.play.entry.id, flags),
+        }),
+    }
 }
 
 /// Plays a scenario, or says why it is skipped.
@@ -240,18 +315,9 @@ fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, (&
         Outcome::Skipped(reason) => Err((entry, reason)),
         Outcome::Played(verdict) => {
             let options = Options::default();
+            let verdict = verdict.map(|verdict| *verdict);
             Ok(Played::new(Play { entry, options }, verdict, begun.elapsed()))
         }
-    }
-}
-
-/// The default number of parallel plays.
-fn default_jobs(is_given: bool) -> NonZeroUsize {
-    if is_given {
-        // One server is configured with one wrapper.
-        NonZeroUsize::MIN
-    } else {
-        all_cores().saturating_mul(NonZeroUsize::MIN.saturating_add(AT_ONCE - 1))
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
 mod pages;
+pub(crate) mod probe;
 mod progress;
 mod recording_file;
 mod reference_server;

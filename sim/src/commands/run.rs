@@ -114,6 +114,7 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         }
         let reports = Reports {
             expectations: &expectations,
+            play_timeout: arguments.limits.play_timeout,
             files: &arguments.reports,
             shown: &arguments.shown,
             fail_fast: arguments.fail_fast,

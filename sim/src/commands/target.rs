@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args};
 use http::Uri;
 use toml::Spanned;
 use turnstile::live::target::{Declared, FASTEST, TargetFile};
+use turnstile::probe::{Declaration, SecretNames};
 use turnstile_judge::parties::Secrets;
 use turnstile_profile::Profile;
 use turnstile_scenarios::{LARGEST_FILE, Problem, read_file};
@@ -88,6 +89,13 @@ pub(crate) struct TargetArguments {
     ingest_authority: Option<String>,
 }
 
+/// The variables with the secrets, unless a file names others.
+const VARIABLES: [&str; 3] = [
+    "TURNSTILE_TARGET_API_SECRET",
+    "TURNSTILE_TARGET_TICKET_SECRET",
+    "TURNSTILE_TARGET_INTERNAL_API_KEY",
+];
+
 /// A server under test, from the file and the options.
 pub(crate) struct Target {
     /// Its host and port.
@@ -100,6 +108,8 @@ pub(crate) struct Target {
     pub profile: Profile,
     /// Its secrets.
     pub secrets: Secrets,
+    /// The variables with its secrets.
+    pub secret_names: SecretNames,
     /// Where the wrapper listens.
     pub wrapper: SocketAddr,
     /// The version that the wrapper reports.
@@ -145,6 +155,15 @@ impl TargetArguments {
                 Ok,
             )
         };
+        let variable = |named: Option<&Spanned<String>>, default: &str| {
+            named.map_or_else(|| default.to_owned(), |named| named.as_ref().clone())
+        };
+        let [api, ticket, internal_api_key] = VARIABLES;
+        let secret_names = SecretNames {
+            api: variable(file.secrets.api.as_ref(), api),
+            ticket: variable(file.secrets.ticket.as_ref(), ticket),
+            internal_api_key: variable(file.secrets.internal_api_key.as_ref(), internal_api_key),
+        };
         let ingest_authority = self.ingest_authority.clone().or(file.ingest_authority);
         Ok(Some(Target {
             speed: self.speed.or(file.speed).unwrap_or(1),
@@ -165,6 +184,7 @@ impl TargetArguments {
                     &text,
                 )?,
             },
+            secret_names,
             wrapper: address(self.wrapper, file.wrapper.listen, WRAPPER)?,
             wrapper_version: self.wrapper_version.clone().or(file.wrapper.version),
             sandboxes: self.sandboxes || file.capabilities.contains(&Declared::Sandboxes),
@@ -260,6 +280,21 @@ impl TargetArguments {
 }
 
 impl Target {
+    /// What a file about it repeats.
+    pub(crate) fn declaration(&self) -> Declaration {
+        Declaration {
+            authority: self.authority.clone(),
+            speed: self.speed,
+            restart_command: self.restart_command.clone(),
+            secrets: self.secret_names.clone(),
+            wrapper: self.wrapper,
+            wrapper_version: self.wrapper_version.clone(),
+            receiver: self.receiver,
+            receiver_reached_at: self.receiver_reached_at.clone(),
+            ingest_authority: Some(self.ingest_authority.clone()).filter(|given| *given != self.authority),
+        }
+    }
+
     /// The server, if it accepts connections.
     ///
     /// # Errors
@@ -279,7 +314,7 @@ impl Target {
                 Err(error) => problem = with_sources(&error),
             }
         }
-        Err(format!("{problem}; start the server or correct --target"))
+        Err(problem)
     }
 
     /// Checks that the harness can listen where the server expects its parties.

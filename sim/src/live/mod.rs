@@ -4,9 +4,11 @@
 //! a value that it requires, or if it takes too long. Its length is measured by playing it in the simulated world first.
 
 pub mod target;
+mod weaker;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile_fault::Capability;
@@ -14,10 +16,11 @@ use turnstile_judge::parties::Secrets;
 use turnstile_profile::Profile;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::error_chain::with_sources;
-use turnstile_world::live::{LiveSetup, LiveWorld};
+use turnstile_world::live::{Doors, LiveSetup, LiveWorld, ServerUnderTest};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
-use crate::stage;
+use crate::stage::identity::PlayIdentity;
+use crate::stage::{self, RECEIVER_AUTHORITY};
 use crate::suite;
 
 /// How much longer than in the simulated world the server may take to settle, on the parties' clock: retries can be
@@ -42,13 +45,19 @@ pub struct Live {
     pub offers: BTreeSet<Capability>,
     /// The maximum wall time of a scenario.
     pub patience: Duration,
+    /// The wall time after which a play does not wait for what is pending longer than in the simulated world.
+    pub play_timeout: Duration,
+    /// Whether a play goes on after a step that failed.
+    pub keeps_playing: bool,
+    /// Addresses of the server that plays side by side share.
+    pub doors: Option<Doors>,
 }
 
 /// The result of a scenario.
 #[derive(Debug)]
 pub enum Outcome {
     /// It was played.
-    Played(Result<Verdict, HarnessError>),
+    Played(Result<Box<Verdict>, HarnessError>),
     /// It was skipped, for this reason.
     Skipped(String),
 }
@@ -56,7 +65,14 @@ pub enum Outcome {
 impl Live {
     /// Plays a scenario on the first of its surfaces, or skips it.
     pub fn play(&self, scenario: &Scenario, seed: u64) -> Outcome {
-        let needs = scenario.needs();
+        // A server without crash points can still be killed.
+        let weaker = match self.offers.contains(&Capability::CrashPoint) {
+            true => None,
+            false => weaker::weakened(scenario),
+        };
+        let played = weaker.as_ref().unwrap_or(scenario);
+        let mut needs = played.needs();
+        needs.extend(weaker.as_ref().map(|_| Capability::Crash));
         if let Some(need) = needs.difference(&self.offers).next() {
             return Outcome::Skipped(format!("needs {}", need.text()));
         }
@@ -67,10 +83,18 @@ impl Live {
         if needs.contains(&Capability::Sandboxes) {
             setup.front = setup.front.or(Some(ANY_PORT));
         }
-        let rehearsed = match self.rehearse(scenario) {
-            Ok(verdict) => Length::of(&verdict),
+        let rehearsal = match self.rehearse(scenario) {
+            Ok(verdict) => verdict,
             Err(error) => return Outcome::Played(Err(error)),
         };
+        let crash = weaker
+            .is_some()
+            .then(|| weaker::drawn_crash(scenario, &rehearsal, seed));
+        if crash == Some(None) {
+            return Outcome::Skipped(format!("needs {}", Capability::CrashPoint.text()));
+        }
+        let crash = crash.flatten();
+        let rehearsed = Length::of(&rehearsal);
         let takes = rehearsed.whole() / self.setup.speed.max(1);
         if takes > self.patience {
             let (takes, patience) = (takes.as_secs_f64(), self.patience.as_secs());
@@ -79,23 +103,49 @@ impl Live {
             ));
         }
         let at_least = rehearsed.settling();
+        let longest = (self.play_timeout * self.setup.speed).saturating_sub(rehearsed.steps());
+        let at_most = (at_least + AFTERMATH).min(longest).max(at_least);
         let options = Options {
             seed,
-            settling: Settling::UntilSettled {
-                at_least,
-                at_most: at_least + AFTERMATH,
-            },
+            settling: Settling::UntilSettled { at_least, at_most },
+            ends_at_failure: !self.keeps_playing,
+            fault: crash,
             ..Options::default()
         };
-        Outcome::Played(suite::safely(|| {
+        let verdict = self.play_in_world(played, seed, setup, options);
+        let warning = crash.map(|crash| weaker::warning(scenario, crash));
+        Outcome::Played(verdict.map(|mut verdict| {
+            verdict.warnings.extend(warning);
+            Box::new(verdict)
+        }))
+    }
+
+    /// Plays a scenario in a new world in real time.
+    fn play_in_world(
+        &self,
+        scenario: &Scenario,
+        seed: u64,
+        mut setup: LiveSetup,
+        options: Options,
+    ) -> Result<Verdict, HarnessError> {
+        suite::safely(|| {
+            let name = format!("play-{seed:x}");
+            let door = self.doors.as_ref().map(|doors| Arc::new(doors.enter(&name)));
+            setup.door = door.clone();
             let world = LiveWorld::new(seed, setup);
             let world = world.map_err(|error| HarnessError::NoServer(with_sources(&error)))?;
+            if let Some(door) = &door {
+                let receiver = world.address_of(RECEIVER_AUTHORITY);
+                let no_address = |error| HarnessError::NoServer(with_sources(&error));
+                door.set_receiver(receiver.map_err(no_address)?);
+            }
             let target = Target {
                 secrets: self.secrets.clone(),
+                identity: self.identity(&name),
                 ..self.target()
             };
             script::play_in(Box::new(world), target, scenario, options)
-        }))
+        })
     }
 
     /// Plays a scenario in the simulated world, with a server of the declared profile.
@@ -113,6 +163,15 @@ impl Live {
             secrets: Secrets::default(),
             profile: self.profile.clone(),
             wrapper_version: self.wrapper_version.clone(),
+            identity: PlayIdentity::default(),
+        }
+    }
+
+    /// What distinguishes a play with that name from others. A server of its own needs nothing.
+    fn identity(&self, name: &str) -> PlayIdentity {
+        match self.setup.server {
+            ServerUnderTest::Started(_) => PlayIdentity::default(),
+            ServerUnderTest::Given(_) => PlayIdentity::of(name),
         }
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::stage::Subject;
 use player::{Player, Recorded};
+use stored::LaidOut;
 use turnstile_judge::oracle::history::{History, RunContext};
 use turnstile_judge::oracle::{self, Finding};
 use turnstile_judge::parties::{SERVER, Secrets};
@@ -39,6 +40,7 @@ pub(crate) use self::overdue::overdue;
 use self::player::SERVER_PANICKED;
 pub(crate) use self::settling::{INSPECTION, LEFT_ALONE};
 pub use self::timed_fault::SweepFault;
+use crate::stage::identity::PlayIdentity;
 use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
 use crate::watch::{Monitor, Watch};
 #[cfg(feature = "witness")]
@@ -63,6 +65,8 @@ pub struct Options {
     pub world: WorldKind,
     /// Settling time after the last step.
     pub settling: Settling,
+    /// Whether a play ends at the first step that fails, without settling.
+    pub ends_at_failure: bool,
     /// Limits of wall-clock time, which a play does not have by itself.
     pub watch: Option<Watch>,
 }
@@ -171,7 +175,7 @@ pub enum HarnessError {
 }
 
 /// The agents' latency with a server that the world provides, unless the scenario has one (R11.51).
-const LIVE_LATENCY: Duration = Duration::from_millis(200);
+pub(crate) const LIVE_LATENCY: Duration = Duration::from_millis(200);
 
 /// Plays a scenario on its first surface in a new world, and judges it. The server has the profile of the scenario.
 ///
@@ -210,6 +214,8 @@ pub struct Target {
     pub profile: Profile,
     /// The version of wrappers that it expects; `None` for the fake's own.
     pub wrapper_version: Option<String>,
+    /// What distinguishes the play from others against it.
+    pub identity: PlayIdentity,
 }
 
 /// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the kind of world in `options`.
@@ -233,24 +239,26 @@ fn play_in_monitored(
     options: Options,
     monitor: &Monitor,
 ) -> Result<Verdict, HarnessError> {
-    let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
-    let laid_out = scenario.session.stored.as_ref().map(|stored| {
-        let randomness = Randomness::new(Streams::new(options.seed).stream(STORED_SESSION));
-        stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
-    });
+    let laid_out = lay_out(scenario, &*world, options.seed)?;
     let session = laid_out.as_ref().map(|laid_out| laid_out.session.clone());
-    let latency = match &scenario.latency {
-        Some(latency) => **latency,
-        None if world.brings(SERVER) => LIVE_LATENCY,
-        None => Duration::ZERO,
-    };
+    let latency = latency(scenario, &*world);
     let Target {
         secrets,
         profile,
         wrapper_version: version,
+        identity,
     } = target;
+    let callback_prefix = identity.callback_prefix.clone();
     let wrappers = Wrappers { latency, version };
-    let stage = Stage::in_world(world, secrets, profile, wrappers, options.subject, session)?;
+    let stage = Stage::in_world(
+        world,
+        secrets,
+        profile,
+        wrappers,
+        identity,
+        options.subject,
+        session,
+    )?;
     monitor.show(&stage.recorder);
     let context = stage.context();
     let tolerance = stage.world.timing_tolerance();
@@ -263,11 +271,16 @@ fn play_in_monitored(
     }
     let gone = player.play().and_then(|()| {
         let played = player.elapsed();
-        player.settle_and_inspect(options.settling).map(|()| played)
+        let is_cut_short = options.ends_at_failure && player.has_failed();
+        match is_cut_short {
+            true => player.end_early(),
+            false => player.settle_and_inspect(options.settling),
+        }
+        .map(|()| (played, is_cut_short))
     });
     let recorded = player.finish();
     let removed = player.remove_sessions();
-    let played = gone?;
+    let (played, is_cut_short) = gone?;
     removed?;
     let Recorded {
         trace,
@@ -278,18 +291,21 @@ fn play_in_monitored(
         mut findings,
     } = recorded;
     let history = History::read_under(&trace, context.clone());
-    let names = expectations::Names {
-        messages: &messages,
-        session: session.as_deref(),
-    };
-    findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
-    findings.extend(oracle::judge(&history));
+    if is_cut_short {
+        findings.extend(oracle::judge_unfinished(&history));
+    } else {
+        let names = expectations::Names {
+            messages: &messages,
+            session: session.as_deref(),
+            callback_prefix: &callback_prefix,
+        };
+        findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
+        findings.extend(oracle::judge(&history));
+    }
     findings.sort_by_key(|finding| finding.at);
     let (findings, warnings) = oracle::by_severity(findings);
-    let elapsed = trace
-        .records()
-        .last()
-        .map_or(played, |record| record.at.max(played));
+    let last = trace.records().last();
+    let elapsed = last.map_or(played, |record| record.at.max(played));
     Ok(Verdict {
         findings,
         warnings,
@@ -301,6 +317,25 @@ fn play_in_monitored(
         played,
         elapsed,
     })
+}
+
+/// The latency of the agents in a play.
+fn latency(scenario: &Scenario, world: &dyn AnyWorld) -> Duration {
+    match &scenario.latency {
+        Some(latency) => **latency,
+        None if world.brings(SERVER) => LIVE_LATENCY,
+        None => Duration::ZERO,
+    }
+}
+
+/// The stored session of a scenario, if it has one.
+fn lay_out(scenario: &Scenario, world: &dyn AnyWorld, seed: u64) -> Result<Option<LaidOut>, HarnessError> {
+    let receiver = world.reached_at(RECEIVER_AUTHORITY)?;
+    let stored = scenario.session.stored.as_ref();
+    Ok(stored.map(|stored| {
+        let randomness = Randomness::new(Streams::new(seed).stream(STORED_SESSION));
+        stored::lay_out(&scenario.session, stored, world.now(), &receiver, &randomness)
+    }))
 }
 
 /// The protocol rules that a script names. Skips unknown ids, which `turnstile check` reports.

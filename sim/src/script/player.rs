@@ -21,7 +21,6 @@ use super::stored::LaidOut;
 use super::view::View;
 use super::{HarnessError, rules_of};
 use crate::stage::client::{Answer, Awaited, Client};
-use crate::stage::identity::USER;
 use crate::stage::{Ingest, Stage};
 
 /// The rule that a server violates which ends by itself.
@@ -140,6 +139,7 @@ impl<'a> Player<'a> {
         if *name != SessionName::default() {
             self.labels.insert(id.clone(), name.to_string());
         }
+        self.stage.world.announce(&id);
         let watching = self.stage.observer().watch(id.clone(), self.user(name));
         self.sessions.insert(name.clone(), id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
@@ -148,6 +148,7 @@ impl<'a> Player<'a> {
     /// Starts observing the stream of a session for which the script has no name.
     pub(super) fn watch_unnamed(&mut self, id: String) -> Result<(), HarnessError> {
         let user = self.user(&SessionName::default());
+        self.stage.world.announce(&id);
         let watching = self.stage.observer().watch(id.clone(), user);
         self.unnamed_sessions.push(id);
         Ok(self.stage.world.spawn(OBSERVER, watching)?)
@@ -171,7 +172,8 @@ impl<'a> Player<'a> {
 
     /// The user that owns a session.
     pub(super) fn user(&self, name: &SessionName) -> Arc<str> {
-        self.users.get(name).cloned().unwrap_or_else(|| USER.into())
+        let user = self.users.get(name).unwrap_or(&self.stage.identity.user);
+        Arc::clone(user)
     }
 
     /// A session of the same user, other than `name`: one of the script, or else one that does not exist.
@@ -349,6 +351,11 @@ impl<'a> Player<'a> {
         let deadline = self.stage.world.now() + ANSWER_LIMIT;
         self.run_until(deadline, |_| awaited.get().is_some())?;
         Ok(awaited.get().flatten())
+    }
+
+    /// Whether something differed from the script so far.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.findings.is_empty()
     }
 
     /// Adds a finding.

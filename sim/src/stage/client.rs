@@ -111,6 +111,14 @@ impl Client {
         }
     }
 
+    /// The same client with other secrets.
+    pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
+        Self {
+            secrets: Arc::new(secrets),
+            ..self
+        }
+    }
+
     /// The name of the client and its host.
     pub fn name(&self) -> &str {
         &self.name

@@ -9,6 +9,35 @@ pub const USER: &str = "user-1";
 /// Another user, without sessions.
 pub(super) const STRANGER: &str = "user-2";
 
+/// What distinguishes a play from earlier and parallel ones against the same server.
+#[derive(Debug, Clone)]
+pub struct PlayIdentity {
+    /// The user of all sessions for which a script names none.
+    pub user: Arc<str>,
+    /// The beginning of the path of each callback.
+    pub callback_prefix: String,
+}
+
+impl Default for PlayIdentity {
+    /// That of a play with a server of its own.
+    fn default() -> Self {
+        Self {
+            user: USER.into(),
+            callback_prefix: String::new(),
+        }
+    }
+}
+
+impl PlayIdentity {
+    /// That of a play with this unique name, which is a segment of a path.
+    pub fn of(name: &str) -> Self {
+        Self {
+            user: format!("user-{name}").into(),
+            callback_prefix: format!("/{name}"),
+        }
+    }
+}
+
 /// The right that a request shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {

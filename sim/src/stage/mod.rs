@@ -40,7 +40,7 @@ use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, QUERY};
 pub use self::faults::{Applied, Faults};
-use self::identity::{Claim, USER};
+use self::identity::{Claim, PlayIdentity, USER};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
 use self::queue::QueueControl;
@@ -88,6 +88,8 @@ pub struct Stage {
     pub secrets: Arc<Secrets>,
     /// Durations, limits and numbers of attempts that the server must observe.
     pub profile: Arc<Profile>,
+    /// What distinguishes this play from others against the same server.
+    pub identity: PlayIdentity,
     /// The server under test, or a mutant of it or of the wrapper.
     pub(crate) subject: Subject,
     wrappers: Wrappers,
@@ -113,7 +115,8 @@ impl Stage {
     pub fn with_stored(seed: u64, subject: Subject, stored: Option<StoredSession>) -> Self {
         let world = WorldKind::Events.create(seed, epoch());
         let (secrets, profile) = (Secrets::default(), Profile::default());
-        Self::in_world(world, secrets, profile, Wrappers::default(), subject, stored)
+        let (wrappers, identity) = (Wrappers::default(), PlayIdentity::default());
+        Self::in_world(world, secrets, profile, wrappers, identity, subject, stored)
             .expect("a world of events carries everything")
     }
 
@@ -128,6 +131,7 @@ impl Stage {
         secrets: Secrets,
         profile: Profile,
         wrappers: Wrappers,
+        identity: PlayIdentity,
         subject: Subject,
         stored: Option<StoredSession>,
     ) -> Result<Self, WorldError> {
@@ -146,7 +150,10 @@ impl Stage {
                 world.store(USER, &session.record, &session.executions)?;
             }
             let plan = sandboxes.clone();
-            world.route(Arc::new(move |session| plan.authority_of(session)));
+            world.route(Arc::new(move |session| match session {
+                "" => String::new(),
+                session => plan.authority_of(session),
+            }));
         } else {
             let wiring = Wiring {
                 queue: queue.clone(),
@@ -162,7 +169,7 @@ impl Stage {
         }
         add_wrapper_host(&mut *world, &recorder, WRAPPER, &wrappers);
         add_gateway_host(&mut *world, &recorder);
-        add_receiver_host(&mut *world, &recorder);
+        add_receiver_host(&mut *world, &recorder, &identity.callback_prefix);
         let (records, watcher) = (recorder.clone(), observer.clone());
         world.set_listener(Box::new(move |_, event| {
             // A server without power closes no connection. Reconnect the observer explicitly, so that findings do not depend
@@ -181,6 +188,7 @@ impl Stage {
             receiver,
             secrets,
             profile,
+            identity,
             subject,
             wrappers,
             observer,
@@ -344,6 +352,8 @@ pub fn wrapper_authority(host: &str) -> String {
 fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, wrappers: &Wrappers) {
     let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
+    // Reserves the address, so that a request before the wrapper has started waits. Without one, it ends when it listens.
+    let _ = world.reached_at(&authority);
     let wrappers = wrappers.clone();
     world.add_host(host, move |machine| {
         let (probe, authority, wrappers) = (probe(), authority.clone(), wrappers.clone());
@@ -359,6 +369,7 @@ fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, w
 
 fn add_gateway_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
     let probe = probe_maker(recorder, GATEWAY);
+    let _ = world.reached_at(GATEWAY_AUTHORITY);
     world.add_host(GATEWAY, move |machine| {
         let probe = probe();
         Box::pin(async move {
@@ -368,13 +379,15 @@ fn add_gateway_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
     });
 }
 
-fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder) {
+fn add_receiver_host(world: &mut dyn AnyWorld, recorder: &Recorder, prefix: &str) {
     let probe = probe_maker(recorder, RECEIVER);
+    let prefix = prefix.to_owned();
     world.add_host(RECEIVER, move |machine| {
-        let probe = probe();
+        let (probe, prefix) = (probe(), prefix.clone());
         Box::pin(async move {
             let listener = listen(&machine, RECEIVER_AUTHORITY).await;
-            let receiver = Receiver::new(probe).with_clock(machine.seams.clock);
+            let receiver = Receiver::new(probe).below(&prefix);
+            let receiver = receiver.with_clock(machine.seams.clock);
             receiver.serve(listener).await;
         })
     });

@@ -3,7 +3,7 @@
 //! Covers scenarios that take little time; `turnstile run --live --slow` plays all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -52,6 +52,7 @@ fn live() -> Live {
             alias: None,
             wrapper: wrapper_authority(WRAPPER),
             front: None,
+            door: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
             interruption: Arc::default(),
@@ -67,6 +68,9 @@ fn live() -> Live {
             Capability::StoredSession,
         ]),
         patience: TIME_LIMIT,
+        play_timeout: Duration::from_secs(60),
+        keeps_playing: false,
+        doors: None,
     }
 }
 
@@ -187,10 +191,11 @@ struct TargetServer {
 
 impl TargetServer {
     /// Starts the server with its wrapper at the address `wrapper`.
-    fn start(wrapper: String) -> Self {
+    fn start(wrapper: String, arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a directory can be created");
         let mut process = command(&["server", "--listen", "127.0.0.1:0", "--wrapper-url"])
             .arg(format!("http://{wrapper}"))
+            .args(arguments)
             .arg("--data")
             .arg(data.path())
             .envs(SECRETS.map(|(name, value)| (format!("TURNSTILE_{name}"), value)))
@@ -262,7 +267,7 @@ fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, Strin
 
 #[test]
 fn a_running_server_is_judged_with_its_own_secrets() {
-    let server = TargetServer::start(free_address());
+    let server = TargetServer::start(free_address(), &[]);
     let target = server.target();
     let file = server.data.path().join("junit.xml");
     let junit = file.to_string_lossy().into_owned();
@@ -296,6 +301,28 @@ fn a_running_server_is_judged_with_its_own_secrets() {
 }
 
 #[test]
+fn plays_against_a_running_server_with_sandboxes_run_side_by_side() {
+    let wrapper = free_address();
+    let mut server = TargetServer::start(format!("{wrapper}/{{session}}"), &[]);
+    server.wrapper = wrapper;
+    let target = server.target();
+    let arguments = [&target[..], &["--sandboxes", "--jobs", "8", "suite/callback"]].concat();
+    let (code, out, errors) = run_live(&arguments, &SECRETS);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    let played = out.matches("        PASS [").count();
+    assert!(played >= 10, "{out}");
+    let (code, _, errors) = run_live(
+        &[&target[..], &["--jobs", "8", "suite/turn/cold"]].concat(),
+        &SECRETS,
+    );
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(
+        errors.contains("--jobs requires a target with sandboxes"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn an_unusable_target_is_reported_with_the_reason() {
     let unreachable = format!("http://{}", free_address());
     let cases = [
@@ -325,8 +352,90 @@ fn an_unusable_target_is_reported_with_the_reason() {
 }
 
 #[test]
+fn a_probe_finds_out_what_a_server_is_and_writes_it_down() {
+    let wrapper = free_address();
+    let mut server = TargetServer::start(
+        format!("{wrapper}/{{session}}"),
+        &["--ingest-url", "ws://elsewhere.test:99"],
+    );
+    server.wrapper = wrapper;
+    let file = server.data.path().join("target.toml");
+    let name = file.to_string_lossy().into_owned();
+    let probe = |arguments: &[&str]| {
+        let output = command(&["probe"])
+            .args(arguments)
+            .envs(SECRETS.map(|(name, value)| (format!("TURNSTILE_TARGET_{name}"), value)))
+            .output()
+            .expect("the tool can be run");
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    let target = server.target();
+    let (code, out, errors) = probe(&[&target[..], &["--output", &name]].concat());
+    assert_eq!(code, Some(0), "{out}{errors}");
+    for line in [
+        "        PASS reachable        it answers `health`, version ",
+        "        PASS callback         it arrives at http://127.0.0.1:",
+        "        PASS retries          2 attempts, after pauses of 2.0 s\n",
+        "        SKIP restart          no restart command",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    let text = std::fs::read_to_string(&file).expect("it was written");
+    for line in [
+        "ingest-authority = \"elsewhere.test:99\"\n",
+        "capabilities = [\"sandboxes\"]\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let (code, out, errors) = run_live(&["--config", &name, "suite/turn/cold"], &SECRETS);
+    assert_eq!(code, Some(0), "{out}{errors}");
+}
+
+#[test]
+fn a_probe_says_what_to_change_at_a_server_that_makes_no_sense() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it has an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>";
+            // The probe may have gone.
+            let _ = stream.and_then(|mut stream| {
+                let _ = stream.read(&mut [0; 1024])?;
+                stream.write_all(answer.as_bytes())
+            });
+        }
+    });
+    let nobody = format!("http://{}", free_address());
+    let (wrapper, receiver) = (free_address(), free_address());
+    let addresses = ["--wrapper", &wrapper, "--receiver", &receiver];
+    for (url, said) in [
+        (
+            &url,
+            "FAIL reachable        `GET /trpc/health` was answered 200 <html></html>\n",
+        ),
+        (
+            &nobody,
+            "FAIL reachable        no server accepts connections at 127.0.0.1:",
+        ),
+    ] {
+        let output = command(&["probe", "--target", url])
+            .args(addresses)
+            .envs(SECRETS.map(|(name, value)| (format!("TURNSTILE_TARGET_{name}"), value)))
+            .output()
+            .expect("the tool can be run");
+        let out = stdout(&output);
+        assert_eq!(output.status.code(), Some(1), "{out}{}", stderr(&output));
+        assert!(out.contains(said), "{out}");
+        assert!(
+            out.contains("SKIP user token       needs the step `reachable`"),
+            "{out}"
+        );
+    }
+}
+
+#[test]
 fn a_failing_restart_command_is_a_harness_error() {
-    let server = TargetServer::start(free_address());
+    let server = TargetServer::start(free_address(), &[]);
     let target = server.target();
     let crash = [
         "--restart-command",

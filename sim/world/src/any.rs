@@ -78,6 +78,12 @@ pub trait AnyWorld {
     /// Sets how to find the wrapper of a session, for the server of this world.
     fn route(&mut self, _: Route) {}
 
+    /// Announces the id of a session, in whose name a server asks for a wrapper.
+    fn announce(&mut self, _: &str) {}
+
+    /// Adds another authority at which parties reach a server that the world provides.
+    fn add_server_authority(&mut self, _: &str) {}
+
     /// Whether this world has that host from the start, so that it must not be added.
     fn brings(&self, _: &str) -> bool {
         false

@@ -277,12 +277,21 @@ pub fn judge(history: &History) -> Vec<Finding> {
     judge_by(history, |_| true)
 }
 
+/// As [`judge`], for a run that ended before everything had its time: only by rules that hold at every moment.
+pub fn judge_unfinished(history: &History) -> Vec<Finding> {
+    judge_with(history, |oracle| oracle.moment == Moment::Always)
+}
+
 /// The violations of the rules whose oracles have a name for which `is_judged`, in order of time.
 pub fn judge_by(history: &History, is_judged: impl Fn(&str) -> bool) -> Vec<Finding> {
+    judge_with(history, |oracle| is_judged(oracle.name))
+}
+
+fn judge_with(history: &History, is_judged: impl Fn(&Oracle) -> bool) -> Vec<Finding> {
     let sessions = history.sessions();
     let mut findings: Vec<Finding> = ORACLES
         .iter()
-        .filter(|oracle| is_judged(oracle.name))
+        .filter(|oracle| is_judged(oracle))
         .flat_map(|oracle| oracle.check(history, &sessions))
         .collect();
     findings.sort_by_key(|finding| finding.at);

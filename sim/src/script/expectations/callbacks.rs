@@ -38,7 +38,7 @@ impl Checker<'_> {
         let text = time_mismatch(expected, moments, self.tolerance).or_else(|| {
             let delivered = requests.iter().find(|request| request.is_delivered())?;
             self.payload_mismatch(expected, &delivered.body)
-                .or_else(|| request_mismatch(expected, delivered))
+                .or_else(|| request_mismatch(expected, delivered, self.callback_prefix))
         })?;
         self.wrong(Some(label), format!("the callback of `{label}` {text}"))
     }
@@ -112,9 +112,10 @@ impl Checker<'_> {
 }
 
 /// Describes how path and headers of a request differ from the expected ones.
-fn request_mismatch(expected: &Callback, request: &CallbackRequest) -> Option<String> {
-    if let Some(path) = expected.path.as_ref().filter(|path| **path != request.path) {
-        return Some(format!("came to {}, not {path}", request.path));
+fn request_mismatch(expected: &Callback, request: &CallbackRequest, prefix: &str) -> Option<String> {
+    let came_to = request.path.strip_prefix(prefix).unwrap_or(&request.path);
+    if let Some(path) = expected.path.as_ref().filter(|path| **path != came_to) {
+        return Some(format!("came to {came_to}, not {path}"));
     }
     expected.headers.iter().find_map(|(name, wanted)| {
         match request.headers[name.to_ascii_lowercase()].as_str() {

@@ -31,6 +31,8 @@ pub(super) struct Names<'a> {
     pub messages: &'a BTreeMap<Label, String>,
     /// The session that has no name.
     pub session: Option<&'a str>,
+    /// The beginning of the path of each callback, which a script does not know.
+    pub callback_prefix: &'a str,
 }
 
 /// Returns all deviations from the expectations. `timing_tolerance` is added to the allowed difference of times.
@@ -45,6 +47,7 @@ pub(super) fn check(
         trace,
         history,
         session: names.session,
+        callback_prefix: names.callback_prefix,
         ids: names.messages,
         tolerance: TOLERANCE + timing_tolerance,
     };
@@ -81,6 +84,8 @@ struct Checker<'a> {
     history: &'a History,
     /// Id of the session that has no name.
     session: Option<&'a str>,
+    /// The beginning of the path of each callback.
+    callback_prefix: &'a str,
     /// Ids of messages and executions by label.
     ids: &'a BTreeMap<Label, String>,
     /// Allowed difference from an expected time.

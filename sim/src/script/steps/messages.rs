@@ -59,6 +59,12 @@ impl Player<'_> {
         Ok(())
     }
 
+    /// The callback target for a path at the receiver.
+    fn callback_target(&self, path: &str) -> Value {
+        let prefix = &self.stage.identity.callback_prefix;
+        callback_target(&self.stage.receiver, &format!("{prefix}{path}"))
+    }
+
     fn start_input(&self, start: &Start, id: &str) -> Value {
         let session = &self.scenario.session;
         let mut repository = json!({"type": "github", "repo": REPOSITORY});
@@ -67,7 +73,7 @@ impl Player<'_> {
         }
         let mut options = json!({"createdOnPlatform": PLATFORM});
         if session.callback {
-            options["callbackTarget"] = callback_target(&self.stage.receiver, CALLBACK_PATH);
+            options["callbackTarget"] = self.callback_target(CALLBACK_PATH);
         }
         let mut finalization = json!({});
         if let Some(gate) = session.gate {
@@ -103,7 +109,7 @@ impl Player<'_> {
             input["gateThreshold"] = json!(gate);
         }
         if session.callback {
-            input["callbackTarget"] = callback_target(&self.stage.receiver, CALLBACK_PATH);
+            input["callbackTarget"] = self.callback_target(CALLBACK_PATH);
         }
         input
     }
@@ -233,8 +239,8 @@ impl Player<'_> {
         let client = self.client(&update.client);
         let target = match &update.callback {
             CallbackTarget::None => Value::Null,
-            CallbackTarget::Receiver => callback_target(&self.stage.receiver, CALLBACK_PATH),
-            CallbackTarget::Path(path) => callback_target(&self.stage.receiver, path),
+            CallbackTarget::Receiver => self.callback_target(CALLBACK_PATH),
+            CallbackTarget::Path(path) => self.callback_target(path),
             CallbackTarget::OutOfReach => target_out_of_reach(&self.stage.receiver),
             CallbackTarget::NoSuchHost => target_at_no_host(),
             CallbackTarget::Https => https_target(&self.stage.receiver),

@@ -77,6 +77,16 @@ impl AnyWorld for LiveWorld {
         self.route = Some(route);
     }
 
+    fn announce(&mut self, session: &str) {
+        if let Some(door) = &self.setup.door {
+            door.add_session(session);
+        }
+    }
+
+    fn add_server_authority(&mut self, authority: &str) {
+        self.shared_network.add_alias(authority);
+    }
+
     fn brings(&self, host: &str) -> bool {
         self.is_server(host)
     }

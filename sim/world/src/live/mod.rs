@@ -19,6 +19,7 @@
 //! party sees it, `line` one connection, `server` the process under test.
 
 mod any;
+mod doors;
 mod end;
 pub mod front;
 mod host;
@@ -27,6 +28,7 @@ mod network;
 mod server;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -39,6 +41,7 @@ use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real::{MachineClock, Pace};
 use turnstile_seams::{Clock, Randomness, Seams};
 
+pub use self::doors::{Door, Doors};
 use self::host::{Host, Run};
 use self::network::{HostNetwork, SharedNetwork};
 pub use self::server::{GivenServer, Process, ServerError, StartedServer};
@@ -69,6 +72,8 @@ pub struct LiveSetup {
     /// Where the front of all sandboxes listens, if each session has its own sandbox: the server reaches a
     /// session's wrapper at a path that begins with the session id.
     pub front: Option<SocketAddr>,
+    /// The place of this world behind addresses that it shares with others.
+    pub door: Option<Arc<Door>>,
     /// Where parties of the harness listen, by authority; default a free port of the loopback.
     pub listening: BTreeMap<String, SocketAddr>,
     /// Authorities at which the server reaches parties of the harness, where they differ from the addresses
@@ -146,6 +151,10 @@ impl LiveWorld {
         if let Some(alias) = &setup.alias {
             shared_network.add_alias(alias);
         }
+        if let Some(door) = &setup.door {
+            let front = shared_network.address_of(FRONT);
+            door.set_front(front.map_err(ServerError::Folder)?);
+        }
         let server = match &setup.server {
             ServerUnderTest::Started(server) => Server::Started {
                 process: Process::new(server.clone())?,
@@ -173,6 +182,15 @@ impl LiveWorld {
             panics: VecDeque::new(),
             listener: None,
         })
+    }
+
+    /// The address at which a party of the harness listens or will listen.
+    ///
+    /// # Errors
+    ///
+    /// If there is no free port.
+    pub fn address_of(&self, authority: &str) -> io::Result<SocketAddr> {
+        self.shared_network.address_of(authority)
     }
 
     /// Stores a session of an older service for the server, before its first start.

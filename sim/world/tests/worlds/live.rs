@@ -108,6 +108,7 @@ impl Play {
             alias: None,
             wrapper: "wrapper:1".to_owned(),
             front: None,
+            door: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
             interruption: Arc::default(),
