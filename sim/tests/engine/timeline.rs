@@ -56,7 +56,11 @@ fn a_run_is_drawn_with_its_lanes_arrows_faults_steps_and_states() {
     );
     assert!(drawn.count("arrows") > records / 2, "most events have an arrow");
     assert!(drawn.count("drawn") < MAX_ELEMENTS);
-    assert_eq!(drawn.shows(&entry.scenario.title), 1);
+    assert_eq!(
+        drawn.shows(&entry.scenario.title),
+        1 + 1,
+        "in the header and in the script"
+    );
     assert_eq!(
         drawn.shows("start: { as: first, say: gate:hold }"),
         1 + 1,
@@ -119,7 +123,7 @@ fn keyboard_wheel_and_pointer_navigate_the_run() {
         note("what is selected is shown in full", !page.details.hidden);
         press("Escape");
         note("escape closes it", page.details.hidden && shown.selected < 0);
-        note("a run that fits is shown as a whole", view.scale * shown.axis.end <= view.height);
+        note("a run that fits is shown as a whole", fits() === (view.scale * shown.axis.end <= view.height));
         press("1");
         let before = view.top;
         point("wheel", { x: 500, y: 100, deltaY: 200 });
@@ -180,7 +184,7 @@ fn a_finding_is_marked_at_its_event() {
         .map(|finding| finding.rule.as_str())
         .collect();
     assert!(rules.contains(&"terminal-once"), "{rules:?}");
-    let Some(drawn) = drawn("broken", &page, "") else {
+    let Some(drawn) = drawn("broken", &page, "#fold=no") else {
         return;
     };
     assert_eq!(drawn.count("findings"), verdict.findings.len());

@@ -179,7 +179,7 @@ function readAddress() {
 }
 
 /** The least distance of rows at which a whole run can be read, in pixels. */
-const LEAST_READABLE = 4.5;
+const LEAST_READABLE = 3.2;
 
 /** Whether the whole run can be read at once. */
 function fits() {
