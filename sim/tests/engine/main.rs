@@ -19,6 +19,8 @@ mod wire;
 mod any_folder;
 mod bad_input;
 mod browser;
+#[cfg(unix)]
+mod clients;
 mod command_line;
 mod coverage;
 mod determinism;
