@@ -2,6 +2,7 @@
 
 use redb::{ReadableTable as _, WriteTransaction};
 
+use super::outcome::has_rows;
 use super::versions::write_versioned;
 use super::{
     CORES, ENTITIES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, WAKING, calendar,
@@ -21,14 +22,7 @@ impl Store {
             return Ok(());
         }
         let written = self.write(key, commit);
-        match written {
-            Err(StoreError::Database(_) | StoreError::Backend(_))
-                if self.is_stored(key, commit).unwrap_or_default() =>
-            {
-                Ok(())
-            }
-            written => written,
-        }
+        self.outcome_of(written, &|transaction| has_rows(transaction, key, commit))
     }
 
     fn write(&self, key: &SessionKey, commit: &Commit<'_>) -> Result<(), StoreError> {

@@ -1,7 +1,9 @@
 //! The unfinished jobs of the callback queue.
 
 use jiff::Timestamp;
-use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,44 +40,51 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the database fails. The job was not stored then.
+    /// If the database fails. The job was not stored then, unless the database cannot be opened again either.
     pub fn add_job(&self, job: &StoredJob) -> Result<u64, StoreError> {
-        self.with(|database| {
-            let transaction = database.begin_write()?;
-            let number = {
-                let mut jobs = transaction.open_table(JOBS)?;
-                let number = jobs.last()?.map_or(1, |(last, _)| last.value() + 1);
-                jobs.insert(number, &*json(job))?;
-                number
-            };
-            transaction.commit()?;
-            Ok(number)
-        })
+        let mut number = 0;
+        let written = self.change_jobs(|jobs| {
+            number = jobs.last()?.map_or(1, |(last, _)| last.value() + 1);
+            jobs.insert(number, &*json(job))?;
+            Ok(())
+        });
+        self.outcome_of(written, &|transaction| is_job(transaction, number, Some(job)))?;
+        Ok(number)
     }
 
     /// Updates a job.
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails. The job is unchanged then, unless the database cannot be opened again either.
     pub fn update_job(&self, number: u64, job: &StoredJob) -> Result<(), StoreError> {
-        self.with(|database| {
-            let transaction = database.begin_write()?;
-            transaction.open_table(JOBS)?.insert(number, &*json(job))?;
-            transaction.commit()?;
+        let written = self.change_jobs(|jobs| {
+            jobs.insert(number, &*json(job))?;
             Ok(())
-        })
+        });
+        self.outcome_of(written, &|transaction| is_job(transaction, number, Some(job)))
     }
 
     /// Removes a finished job.
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails. The job is unchanged then, unless the database cannot be opened again either.
     pub fn remove_job(&self, number: u64) -> Result<(), StoreError> {
+        let written = self.change_jobs(|jobs| {
+            jobs.remove(number)?;
+            Ok(())
+        });
+        self.outcome_of(written, &|transaction| is_job(transaction, number, None))
+    }
+
+    fn change_jobs(
+        &self,
+        change: impl FnOnce(&mut Table<'_, u64, &'static [u8]>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
-            transaction.open_table(JOBS)?.remove(number)?;
+            change(&mut transaction.open_table(JOBS)?)?;
             transaction.commit()?;
             Ok(())
         })
@@ -100,4 +109,13 @@ impl Store {
             Ok(found)
         })
     }
+}
+
+/// Whether the database has this job under a number; with `None`, whether it has none.
+fn is_job(transaction: &ReadTransaction, number: u64, job: Option<&StoredJob>) -> Result<bool, StoreError> {
+    let stored = transaction.open_table(JOBS)?.get(number)?;
+    Ok(match (stored, job) {
+        (Some(stored), Some(job)) => stored.value() == &*json(job),
+        (stored, job) => stored.is_none() && job.is_none(),
+    })
 }

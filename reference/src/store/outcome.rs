@@ -1,4 +1,4 @@
-//! Finds out whether a failed commit was stored.
+//! Finds out whether a failed write was stored.
 //!
 //! A disk can report the failure of a sync after everything was written. Then the rows are there
 //! when the database is opened again, so a caller must not report that nothing was stored before it has looked.
@@ -10,14 +10,33 @@ use super::{CORES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, St
 use crate::session::commit::Commit;
 
 impl Store {
-    /// Whether all rows of a commit are in the database, opened again. If they are, they are durable when this returns.
+    /// The outcome of a write of a whole transaction, which `is_there` looks for in the database, opened again. If it is
+    /// there, it is durable when this returns.
     ///
     /// # Errors
     ///
-    /// If the database fails. Then the outcome stays unknown.
-    pub(super) fn is_stored(&self, key: &SessionKey, commit: &Commit<'_>) -> Result<bool, StoreError> {
+    /// The error of the write, if it was not stored or if the database cannot be opened again.
+    pub(super) fn outcome_of(
+        &self,
+        written: Result<(), StoreError>,
+        is_there: &dyn Fn(&ReadTransaction) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        match written {
+            Err(StoreError::Database(_) | StoreError::Backend(_))
+                if self.is_stored(is_there).unwrap_or_default() =>
+            {
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    fn is_stored(
+        &self,
+        is_there: &dyn Fn(&ReadTransaction) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
         self.with(|database| {
-            let is_stored = has_rows(&database.begin_read()?, key, commit)?;
+            let is_stored = is_there(&database.begin_read()?)?;
             if is_stored {
                 sync(database)?;
             }
@@ -33,7 +52,7 @@ fn sync(database: &Database) -> Result<(), StoreError> {
 
 /// Whether the rows that a commit writes are in the database, with the same content. A transaction is written as a whole,
 /// so the indexes need no look.
-fn has_rows(
+pub(super) fn has_rows(
     transaction: &ReadTransaction,
     key: &SessionKey,
     commit: &Commit<'_>,

@@ -3,6 +3,7 @@
 mod bench;
 
 mod deadlines;
+mod failing_sync;
 mod session_properties;
 mod settlement_pairs;
 mod store;

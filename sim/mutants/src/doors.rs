@@ -87,6 +87,20 @@ pub fn open_stream_with_any_ticket(hooks: &mut Hooks) {
     });
 }
 
+/// Refuses a stream with the ticket of another session like one without a ticket; violates R9.12.
+pub fn refuse_other_sessions_as_unauthorized(hooks: &mut Hooks) {
+    hooks.router = Box::new(|router| {
+        router.layer(from_fn(async |request: Request, next: Next| {
+            let is_stream = request.uri().path() == "/stream";
+            let mut answer = next.run(request).await;
+            if is_stream && answer.status() == StatusCode::FORBIDDEN {
+                *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            }
+            answer
+        }))
+    });
+}
+
 fn is_let_in(answer: &Response) -> bool {
     answer.status().is_success() || answer.status() == StatusCode::SWITCHING_PROTOCOLS
 }

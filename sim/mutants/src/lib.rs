@@ -59,6 +59,9 @@ impl Rule {
             Self::DeletionKeepsCallbacks => {
                 Arc::make_mut(&mut config.profile).delete_keeps_callbacks = false;
             }
+            Self::FiltersApplyToAll => Arc::make_mut(&mut config.profile).filters_hide_snapshot = false,
+            Self::RequestsAreAnswered => replies::ignore_missing_sessions(hooks),
+            Self::RefusedStreamHasItsStatus => doors::refuse_other_sessions_as_unauthorized(hooks),
             Self::HealthReportsWork => replies::report_idle(hooks),
             Self::PendingIsNotRunning => replies::report_pending_as_running(hooks),
             Self::InterruptReportsNothing => replies::report_success(hooks),

@@ -47,6 +47,20 @@ pub async fn rewritten(answer: Response, rewrite: impl FnOnce(&mut Value)) -> Re
     Response::from_parts(head, Body::from(value.to_string()))
 }
 
+/// Leaves requests for sessions that do not exist without an answer; violates R2.5.
+pub fn ignore_missing_sessions(hooks: &mut Hooks) {
+    hooks.router = Box::new(|router| {
+        router.layer(from_fn(async |request: Request, next: Next| {
+            let is_procedure = request.uri().path().starts_with("/trpc/");
+            let answer = next.run(request).await;
+            if is_procedure && answer.status() == http::StatusCode::NOT_FOUND {
+                std::future::pending::<()>().await;
+            }
+            answer
+        }))
+    });
+}
+
 /// Reports a session as idle while a message is at work; violates R2.102.
 pub fn report_idle(hooks: &mut Hooks) {
     rewrite_answers(hooks, "getSessionHealth", |answer| {

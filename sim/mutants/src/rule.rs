@@ -157,6 +157,13 @@ rules! {
         LossIsNoError: "A lost wrapper is not reported as a fatal error of the wrapper", ["R6.5", "R6.6"];
         LossIsNoInterrupt: "A lost wrapper is not reported as an interrupt", ["R6.6", "R6.10"];
         UnfinishedReplyIsNone: "A reply that was not finished does not complete its message", ["R7.23"];
+        KeepWarmLasts: "An idle run is not released before the time is over that it is kept warm", ["R7.7"];
+        ReadyOnlyIsPrompt: "A run that was made ready and got no message is released after its time, not later", ["R7.6"];
+        ReadyOnlyLasts: "A run that was made ready and got no message is not released before its time is over", ["R7.6"];
+        UnusedSessionIsRemoved: "A session that nothing uses is removed after its lifetime", ["R7.11"];
+        RequestsAreAnswered: "A request for a session that does not exist is answered", ["R2.5", "R2.6"];
+        RefusedStreamHasItsStatus: "A stream with the ticket of another session is refused with 403", ["R9.12"];
+        FiltersApplyToAll: "A filtered stream has only the events that were asked for", ["R9.5", "R9.9"];
         CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
     }
 }

@@ -23,6 +23,7 @@ mod arguments;
 mod baseline;
 mod built_in;
 pub(crate) mod check;
+pub(crate) mod client;
 mod clock;
 pub(crate) mod completions;
 pub(crate) mod config;

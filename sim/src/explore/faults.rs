@@ -7,6 +7,7 @@
 //! - The gateway detects the end of a request by its connection only, so nothing between wrapper and gateway is lost
 //!   silently: no black hole, no silent connection loss, and no power loss at either end.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -16,8 +17,8 @@ use turnstile_fault::Bandwidth;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, Fault, Lapse, LateAnswer, Link, LinkEffect,
-    QueueBehaviour, Status, Step,
+    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Fault, Lapse, LateAnswer, Link,
+    LinkEffect, QueueBehaviour, Status, Step,
 };
 
 use super::disturbance::{Disturbance, Draft};
@@ -59,7 +60,7 @@ fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Disturbance> + use<
             rates.delay,
             on_link(
                 link(),
-                prop_oneof![3 => moment().prop_map(delay), 1 => throttle()],
+                prop_oneof![6 => moment().prop_map(delay), 2 => throttle(), 1 => Just(LinkEffect::Stall)],
             ),
         ),
         (rates.reset, connections(ends(), ConnectionEnd::Reset)),
@@ -193,9 +194,11 @@ fn crash(
 
 fn crash_point() -> BoxedStrategy<Step> {
     let point = prop_oneof![
-        Just(CrashPoint::BetweenCommits),
-        Just(CrashPoint::AfterCommit),
-        Just(CrashPoint::AfterEnqueue),
+        2 => Just(CrashPoint::BetweenCommits),
+        2 => Just(CrashPoint::AfterCommit),
+        2 => Just(CrashPoint::AfterEnqueue),
+        1 => soon().prop_map(CrashPoint::Write),
+        1 => soon().prop_map(CrashPoint::Sync),
     ];
     (point, any::<bool>(), moment())
         .prop_map(|(point, power_loss, restart_after)| {
@@ -265,7 +268,24 @@ fn queue_that(is: QueueBehaviour, lasts: Lapse) -> Step {
 
 fn disk() -> BoxedStrategy<Step> {
     let behaviour = prop_oneof![Just(DiskBehaviour::Fails), Just(DiskBehaviour::Full)];
-    (behaviour, moment())
-        .prop_map(|(is, lasts)| Step::fault(Fault::disk(SERVER, is), Some(lasts)))
-        .boxed()
+    let lasting = (behaviour, moment());
+    let lasting = lasting.prop_map(|(is, lasts)| Step::fault(Fault::disk(SERVER, is), Some(lasts)));
+    let operation = prop_oneof![
+        soon().prop_map(DiskOperation::Write),
+        soon().prop_map(DiskOperation::Sync)
+    ];
+    let single = operation.prop_map(|operation| {
+        let fault = Fault::Disk {
+            host: SERVER.to_owned(),
+            is: DiskBehaviour::Fails,
+            at: Some(operation),
+        };
+        Step::fault(fault, None)
+    });
+    prop_oneof![3 => lasting, 1 => single].boxed()
+}
+
+/// The number of an operation of the server's disk. A commit has several writes and one or two syncs.
+fn soon() -> impl Strategy<Value = NonZeroU32> {
+    (0..=11_u32).prop_map(|others| NonZeroU32::MIN.saturating_add(others))
 }

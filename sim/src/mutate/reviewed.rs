@@ -108,6 +108,10 @@ const REVIEWED: &[(&str, &str)] = &[
         "a token that is valid for longer grants nothing after the end of its session (R2.30 is a choice)",
     ),
     (
+        "*:effect:end-streams",
+        "the streams of a session end with its task as well",
+    ),
+    (
         "*:profile:output_record_interval:value",
         "how often output is recorded is a choice (R7.31)",
     ),

@@ -111,6 +111,13 @@ const DETECTIONS: [(Rule, &str, &str); Rule::ALL.len()] = [
     (Rule::LossIsNoError, "ends-have-their-evidence", "suite/reconnect/grace-runs-out"),
     (Rule::LossIsNoInterrupt, "interrupted-only-if-asked", "suite/reconnect/grace-runs-out"),
     (Rule::UnfinishedReplyIsNone, "ends-have-their-evidence", "suite/wrapper/unfinished-reply"),
+    (Rule::KeepWarmLasts, "idle-runs-are-released", "suite/wrapper/released-after-the-warm-time"),
+    (Rule::ReadyOnlyIsPrompt, "idle-runs-are-released", "suite/wrapper/ready-and-never-used"),
+    (Rule::ReadyOnlyLasts, "idle-runs-are-released", "suite/wrapper/ready-and-never-used"),
+    (Rule::UnusedSessionIsRemoved, "replies-follow-from-the-log", "suite/deletion/unused-for-its-lifetime"),
+    (Rule::RequestsAreAnswered, "refusals-say-one-thing", "suite/deletion/while-it-works"),
+    (Rule::RefusedStreamHasItsStatus, "doors-are-closed", "suite/stream/doors"),
+    (Rule::FiltersApplyToAll, "stream-has-its-shape", "suite/stream/filtered"),
     (Rule::CallbackIsPrompt, "callbacks-are-on-time", "suite/turn/cold"),
 ];
 

@@ -18,6 +18,8 @@ mod wire;
 
 mod any_folder;
 mod bad_input;
+#[cfg(unix)]
+mod clients;
 mod command_line;
 mod coverage;
 mod determinism;

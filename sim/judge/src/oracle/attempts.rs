@@ -217,7 +217,7 @@ fn requests<'a>(
     let delivered = session
         .deliveries
         .iter()
-        .filter(|delivery| delivery.message == message && delivery.at <= until)
+        .filter(|delivery| delivery.at <= until && delivery.message == message)
         .map(|delivery: &&'a Delivery| Request {
             at: delivery.at,
             is_turn: true,
@@ -256,7 +256,7 @@ fn mark_cut_short(session: &SessionHistory, attempts: &mut [Attempt]) {
 
 /// Whether the loss of a run ended messages in that time.
 fn loses_run(session: &SessionHistory, from: Duration, until: Duration) -> bool {
-    let mut ends = session.kept.iter().filter(|event| event.is_end());
+    let mut ends = session.ends.iter();
     ends.any(|end| end.data["completionSource"] == "wrapper_failure" && (from..=until).contains(&end.at))
 }
 

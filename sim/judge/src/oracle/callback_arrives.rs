@@ -34,8 +34,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (message, requests) in callbacks {
         let is_accepted = requests.iter().any(|request| request.is_delivered());
-        let mut ends = session.kept.iter().filter(|event| event.is_end());
-        let end = ends.find(|event| event.message() == Some(message));
+        let end = session.end_of(message);
         let since = end.map_or(requests[0].at, |end| end.at);
         let is_dropped = session.is_removed && !session.run.context.profile.delete_keeps_callbacks;
         if is_accepted || is_dropped || is_given_up(session, &requests, since) {

@@ -3,6 +3,8 @@
 //! A message counts as accepted if it was sent before the `complete`, or if its wrapper had reported it and its delivery
 //! was in progress. Which events happened before the `complete` is read from the order of the log.
 
+use std::time::Duration;
+
 use super::frames::RunEnd;
 use super::history::{SessionHistory, StreamEvent};
 use super::{Check, Finding, Moment, Oracle, secs};
@@ -22,46 +24,68 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.log.is_none() {
         return Vec::new();
     }
+    let accepted: Vec<Accepted> = session
+        .sent
+        .iter()
+        .filter_map(|sent| Accepted::of(session, sent))
+        .collect();
     let completes = session
         .kept
         .iter()
         .filter(|event| RunEnd::of_event(event).is_some_and(RunEnd::is_complete));
     completes
-        .flat_map(|complete| unsettled(session, complete))
+        .flat_map(|complete| unsettled(session, &accepted, complete))
         .collect()
 }
 
-fn unsettled(session: &SessionHistory, complete: &StreamEvent) -> Vec<Finding> {
-    let settled_by = complete.at + session.run.time_error();
-    let sent = session.kept.iter().filter(|event| event.is_sent());
-    let accepted = sent.filter(|sent| sent.id < complete.id || is_taken(session, sent, complete));
-    let findings = accepted.filter_map(|sent| {
+/// A message that was accepted. A long run has many of them, and each `complete` is compared with all.
+struct Accepted<'a> {
+    sent: &'a StreamEvent,
+    message: &'a str,
+    /// Time of its end; `None` if it never ended.
+    ended_at: Option<Duration>,
+    /// Time of its delivery, if the wire shows exactly one.
+    delivered_at: Option<Duration>,
+}
+
+impl<'a> Accepted<'a> {
+    fn of(session: &SessionHistory<'a>, sent: &'a StreamEvent) -> Option<Self> {
         let message = sent.message()?;
-        let mut ends = session.kept.iter().filter(|event| event.is_end());
-        let end = ends.find(|end| end.message() == Some(message));
-        let has_ended = end.is_some_and(|end| end.at <= settled_by);
-        if has_ended {
-            return None;
-        }
-        let ends = end.map_or("it never ended".to_owned(), |end| {
-            format!("it ended at {}", secs(end.at))
+        Some(Self {
+            sent,
+            message,
+            ended_at: session.end_of(message).map(|end| end.at),
+            delivered_at: session.only_delivery_of(message),
+        })
+    }
+
+    /// Whether it was accepted before a `complete`, or in delivery then after its wrapper had reported it.
+    fn is_of(&self, session: &SessionHistory, complete: &StreamEvent) -> bool {
+        self.sent.id < complete.id
+            || self.sent.at > complete.at
+                && self.delivered_at.is_some_and(|at| at <= complete.at)
+                && session.was_taken_before(self.message, complete)
+    }
+}
+
+fn unsettled(session: &SessionHistory, accepted: &[Accepted], complete: &StreamEvent) -> Vec<Finding> {
+    let settled_by = complete.at + session.run.time_error();
+    let left = accepted.iter().filter(|accepted| {
+        accepted.ended_at.is_none_or(|at| at > settled_by) && accepted.is_of(session, complete)
+    });
+    let findings = left.map(|accepted| {
+        let ends = accepted.ended_at.map_or("it never ended".to_owned(), |at| {
+            format!("it ended at {}", secs(at))
         });
         let text = format!(
             "`complete` (event {}) came at {} after it was accepted, but {ends}",
             complete.id,
             secs(complete.at)
         );
-        Some(ORACLE.finding_about(&ids(["R6.17"]), session.run.first_seen(complete), message, text))
+        let seen_at = session.run.first_seen(complete);
+        ORACLE.finding_about(&ids(["R6.17"]), seen_at, accepted.message, text)
     });
     findings.collect()
-}
-
-/// Whether a message that was sent later was in delivery at the time of a `complete`, and its wrapper had reported it.
-fn is_taken(session: &SessionHistory, sent: &StreamEvent, complete: &StreamEvent) -> bool {
-    let Some(message) = sent.message() else {
-        return false;
-    };
-    sent.at > complete.at && session.was_taken_before(message, complete)
 }
 
 #[cfg(test)]

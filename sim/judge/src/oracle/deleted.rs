@@ -18,7 +18,7 @@ use crate::rules::ids;
 pub(super) const ORACLE: Oracle = Oracle {
     name: "deletion-is-an-end",
     rule: "A deletion ends every message and is followed by no event, socket or work of the session, but by the \
-        callback of what it interrupted.",
+        callback of what it interrupted. Its streams end.",
     why: "The user wants the session gone, and the receiver still waits for its result. Work that goes on unseen costs \
         money, and a result that never comes blocks what follows.",
     moment: Moment::AtEnd,
@@ -56,6 +56,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     };
     let mut findings = told_afterwards(session, &deletion);
     findings.extend(opened_afterwards(session, &deletion));
+    findings.extend(left_open(session, &deletion));
     findings.extend(work_afterwards(session, &deletion));
     if is_watched(session, &deletion) {
         findings.extend(left(session, &deletion));
@@ -107,6 +108,36 @@ fn opened_afterwards(session: &SessionHistory, deletion: &Deletion) -> Vec<Findi
             secs(deletion.answered_at)
         );
         ORACLE.finding(&ids(["R2.92"]), opened_at, None, text)
+    })
+    .collect()
+}
+
+/// Findings about streams that the deletion left open. A slow client notices the end once it has read what came before it.
+fn left_open(session: &SessionHistory, deletion: &Deletion) -> Vec<Finding> {
+    let run = session.run;
+    let open = session.streams.iter().filter(|stream| {
+        let ended_by = deletion.answered_at + session.longest_pause(stream);
+        let is_open = stream.closed_at.is_none_or(|closed_at| closed_at > ended_by);
+        let faults = &run.faults;
+        let is_disturbed = faults.may_have_disrupted(&stream.party, stream.opened_at, ended_by)
+            || faults.may_have_stopped_server(deletion.requested_at, ended_by);
+        let is_caught_up = run
+            .shown(stream)
+            .next_back()
+            .is_none_or(|last| last.seen_at <= ended_by);
+        stream.opened_at < deletion.requested_at
+            && is_open
+            && is_caught_up
+            && !is_disturbed
+            && ended_by < run.end
+    });
+    open.map(|stream| {
+        let text = format!(
+            "the stream of {} stayed open, but the session had been deleted at {}",
+            stream.party,
+            secs(deletion.answered_at)
+        );
+        ORACLE.finding(&ids(["R2.91"]), deletion.answered_at, None, text)
     })
     .collect()
 }
@@ -226,6 +257,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::oracle::written::Writer;
+    use crate::parties::OBSERVER;
 
     const FOUND: [&str; 1] = ["deletion-is-an-end"];
 
@@ -247,7 +279,8 @@ mod tests {
     }
 
     /// Number of findings of this oracle when the log cannot be read any more.
-    fn count(writer: Writer) -> usize {
+    fn count(mut writer: Writer) -> usize {
+        writer.client_leaves(OBSERVER);
         let findings = writer.findings_without_log();
         findings.iter().filter(|finding| finding.rule == FOUND[0]).count()
     }
@@ -267,6 +300,23 @@ mod tests {
         let mut without_callback = at_work();
         deleted(&mut without_callback, |writer| writer.interrupted("m1"));
         assert_eq!(count(without_callback), 1);
+    }
+
+    #[test]
+    fn a_stream_that_stays_open_is_found() {
+        for (ends, expected) in [(true, 0), (false, 1)] {
+            let mut writer = at_work();
+            deleted(&mut writer, |writer| writer.interrupted("m1"));
+            writer.called_back("m1", json!({"status": "interrupted"}), 200);
+            if ends {
+                writer.client_leaves(OBSERVER);
+            }
+            let findings = writer.findings_without_log();
+            let open = findings
+                .iter()
+                .filter(|finding| finding.text.contains("stayed open"));
+            assert_eq!(open.count(), expected, "{ends}");
+        }
     }
 
     #[test]

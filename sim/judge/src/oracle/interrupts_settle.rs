@@ -82,8 +82,7 @@ fn left(session: &SessionHistory, interrupt: &Interrupt) -> Vec<Finding> {
         .filter(|event| event.is_queued() && event.at + time_error < interrupt.requested_at);
     let findings = queued.filter_map(|queued| {
         let message = queued.message()?;
-        let mut ends = session.kept.iter().filter(|event| event.is_end());
-        let end = ends.find(|end| end.message() == Some(message));
+        let end = session.end_of(message);
         if end.is_some_and(|end| end.at <= interrupt.answered_at + time_error) {
             return None;
         }

@@ -1,4 +1,5 @@
-//! A run that has nothing to do is released `KEEP_WARM` after its last idle (protocol §7): its wrapper is ordered to stop.
+//! A run that has nothing to do is released `KEEP_WARM` after its last idle, and not earlier (protocol §7): its wrapper is
+//! ordered to stop. One that was made ready for a message that it never accepted is released `READY_ONLY_TIMEOUT` later.
 //!
 //! The wire shows a release only by the orders that reach the wrapper. A run is judged if it was certainly current at its
 //! last idle, nothing was asked of the session since, and no fault may have hidden an order or delayed the server.
@@ -14,11 +15,12 @@ use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "idle-runs-are-released",
-    rule: "A run without a pending or accepted message is released as soon as its wrapper has been idle for the time that \
-        it is kept warm.",
-    why: "An idle sandbox costs money. If its timer is lost or fires late, sandboxes that nobody uses pile up.",
+    rule: "A run without a pending or accepted message is released when its wrapper has been idle for the time that it is \
+        kept warm, neither earlier nor later, or ready for the time that it may be without a message.",
+    why: "An idle sandbox costs money. If its timer is lost or fires late, sandboxes that nobody uses pile up. If it \
+        fires early, the next message waits for a cold start.",
     moment: Moment::Always,
-    protocol: &ids(["R7.7", "R7.13"]),
+    protocol: &ids(["R7.6", "R7.7", "R7.13"]),
     check: Check::Sessions(check),
 };
 
@@ -32,11 +34,11 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     }
     let mut unfinished = BTreeSet::new();
     let mut last_idle = None;
-    let mut findings = Vec::new();
+    let mut findings = unused(session);
     for event in &session.kept {
         let ends_idle = event.message().is_some() || RunEnd::of_event(event).is_some();
         if ends_idle || session.is_root_idle(event) {
-            findings.extend(last_idle.take().and_then(|idle| overdue(session, idle, event.at)));
+            findings.extend(last_idle.take().and_then(|idle| judged(session, idle, event.at)));
         }
         match event.message() {
             Some(message) if event.is_end() => {
@@ -49,8 +51,128 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             None => {}
         }
     }
-    findings.extend(last_idle.and_then(|idle| overdue(session, idle, session.run.end)));
+    findings.extend(last_idle.and_then(|idle| judged(session, idle, session.run.end)));
     findings
+}
+
+/// The finding about a run that was released too early or too late after an idle, if nothing else happened before `until`.
+fn judged(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Option<Finding> {
+    early(session, idle, until).or_else(|| overdue(session, idle, until))
+}
+
+/// The finding about a run that was released before the time was over for which it is kept warm.
+fn early(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Option<Finding> {
+    let run = session.run;
+    let fence = sender(session, idle)?;
+    let stop = first_stop(session, fence, idle.at)?;
+    let due = idle.at + run.context.profile.keep_warm;
+    let is_early = stop + run.time_error() + run.max_transit() < due && stop < until;
+    // A run that a gate result is awaited from, or that was made ready for another message, has other deadlines.
+    let has_other_deadline =
+        awaits_gate(session) || session.preparations.iter().any(|ready| ready.at > idle.at);
+    let has_lost_socket = session.ingests().any(|ingest| {
+        ingest.fence == *fence && ingest.closed_at.is_some_and(|at| at + run.max_transit() < stop)
+    });
+    if !is_early || has_other_deadline || has_lost_socket || is_disturbed(session, fence, idle.at, stop) {
+        return None;
+    }
+    let text = format!(
+        "the wrapper of generation {} was last idle at {}, but it was ordered to stop at {} already",
+        fence.generation,
+        secs(idle.at),
+        secs(stop)
+    );
+    Some(ORACLE.finding(&ids(["R7.7"]), stop, None, text))
+}
+
+/// Time of the first order to stop a run, from a time on.
+fn first_stop(session: &SessionHistory, fence: &Fence, from: Duration) -> Option<Duration> {
+    let mut stops = session.run.stops.iter();
+    stops
+        .find(|stop| stop.at >= from && stop.run.as_ref() == Some(&fence.run))
+        .map(|stop| stop.at)
+}
+
+/// Whether a gate result may be awaited in a session.
+fn awaits_gate(session: &SessionHistory) -> bool {
+    let mut deliveries = session.deliveries.iter();
+    deliveries.any(|delivery| !matches!(delivery.gate_threshold().as_str(), None | Some("off")))
+}
+
+/// Findings about runs that were made ready for a message that was exhausted, and that were released too early or too late
+/// after that (R7.6).
+fn unused(session: &SessionHistory) -> Vec<Finding> {
+    let exhausted = session
+        .ends
+        .iter()
+        .filter(|end| end.data["reason"] == "exhausted");
+    exhausted.filter_map(|end| unused_after(session, end)).collect()
+}
+
+fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Finding> {
+    let run = session.run;
+    let timeout = run.context.profile.ready_only_timeout;
+    let leeway = run.time_error() + 4 * run.max_transit();
+    let last = session
+        .preparations
+        .iter()
+        .rfind(|ready| ready.at <= exhausted.at)?;
+    let (fence, ready_at) = (
+        last.fence.as_ref()?,
+        last.answer.as_ref().filter(|_| last.is_ready())?.at,
+    );
+    // A run that was allocated for the message is released at once (R5.9).
+    let existed = session.sent.iter().any(|sent| {
+        sent.id < exhausted.id && session.run_of(sent.message().unwrap_or_default(), sent.at) == Some(fence)
+    });
+    let limit = ready_at + timeout + leeway;
+    let is_newest = session
+        .bindings
+        .iter()
+        .all(|binding| binding.fence.generation <= fence.generation);
+    let is_alone = session.kept.iter().all(|event| {
+        let is_other_message = event.message().is_some() && event.id != exhausted.id;
+        let is_in_span = event.at >= ready_at && event.at <= limit;
+        !is_in_span || !(is_other_message || RunEnd::of_event(event).is_some() || session.is_root_idle(event))
+    });
+    // An earlier deadline of the idle may have released it.
+    let is_warm = session
+        .root_idles
+        .iter()
+        .rfind(|idle| idle.at < ready_at)
+        .is_some_and(|idle| idle.at + run.context.profile.keep_warm <= limit);
+    let is_asked = session
+        .calls
+        .iter()
+        .any(|call| !call.is_query() && call.at > exhausted.at && call.at <= limit);
+    let all_ended = session.sent.iter().all(|sent| {
+        let end = session.end_of(sent.message().unwrap_or_default());
+        end.is_some_and(|end| end.at < ready_at)
+    });
+    let is_judged = existed && is_newest && is_alone && all_ended && !is_warm && !is_asked && limit < run.end;
+    if !is_judged
+        || exhausted.at >= ready_at + timeout
+        || awaits_gate(session)
+        || is_held_up(session, fence, ready_at, limit)
+    {
+        return None;
+    }
+    let stop = first_stop(session, fence, exhausted.at.saturating_sub(run.time_error()));
+    let is_early = stop.is_some_and(|stop| stop + leeway < ready_at + timeout);
+    let is_late = stop.is_none_or(|stop| stop > limit);
+    let ordered = stop.map_or("was never ordered to stop".to_owned(), |at| {
+        format!("was ordered to stop at {}", secs(at))
+    });
+    let text = format!(
+        "the wrapper of generation {} was ready at {} and accepted no message, but it {ordered}",
+        fence.generation,
+        secs(ready_at)
+    );
+    if is_early {
+        return Some(ORACLE.finding(&ids(["R7.6"]), stop?, None, text));
+    }
+    let late = Late { limit, at: stop };
+    is_late.then(|| ORACLE.finding_late(run, &ids(["R7.6"]), late, None, &text))
 }
 
 /// The finding about a run that was not released in time after an idle, if nothing else happened before `until`.
@@ -63,11 +185,7 @@ fn overdue(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Opt
     if until <= limit || is_disturbed(session, fence, idle.at, limit) {
         return None;
     }
-    let mut stops = run
-        .stops
-        .iter()
-        .filter(|stop| stop.run.as_ref() == Some(&fence.run));
-    let stopped_at = stops.find(|stop| stop.at >= idle.at).map(|stop| stop.at);
+    let stopped_at = first_stop(session, fence, idle.at);
     if stopped_at.is_some_and(|at| at <= limit) {
         return None;
     }
@@ -118,11 +236,7 @@ fn sender<'a>(session: &SessionHistory<'a>, idle: &StreamEvent) -> Option<&'a Fe
 
 /// Whether something other than the idle may have released the run or put its release off.
 fn is_disturbed(session: &SessionHistory, fence: &Fence, from: Duration, until: Duration) -> bool {
-    let faults = &session.run.faults;
     let before = from.saturating_sub(session.run.max_transit());
-    let Some(run) = Run::of(session, fence) else {
-        return true;
-    };
     let is_asked = session.calls.iter().any(|call| {
         (call.is_admission() || call.procedure == "interruptSession")
             && call.at <= until
@@ -130,12 +244,18 @@ fn is_disturbed(session: &SessionHistory, fence: &Fence, from: Duration, until: 
     });
     let requests = session.preparations.iter().map(|request| request.at);
     let mut requests = requests.chain(session.deliveries.iter().map(|request| request.at));
-    is_asked
-        || requests.any(|at| (from..=until).contains(&at))
-        || faults.may_have_disrupted(run.host(), before, until)
-        || faults.may_have_stopped_server(before, until)
-        || faults.store_may_have_failed(before, until)
-        || run.may_have_ended_silently(until)
+    is_asked || requests.any(|at| (from..=until).contains(&at)) || is_held_up(session, fence, before, until)
+}
+
+/// Whether a fault may have hidden an order or delayed the server.
+fn is_held_up(session: &SessionHistory, fence: &Fence, from: Duration, until: Duration) -> bool {
+    let faults = &session.run.faults;
+    Run::of(session, fence).is_none_or(|run| {
+        faults.may_have_disrupted(run.host(), from, until)
+            || faults.may_have_stopped_server(from, until)
+            || faults.store_may_have_failed(from, until)
+            || run.may_have_ended_silently(until)
+    })
 }
 
 /// Whether a call was over at a time.
@@ -184,7 +304,7 @@ mod tests {
 
     #[test]
     fn an_idle_run_is_released_after_the_time_that_it_is_kept_warm() {
-        for (seconds, rules) in [(298, &NOTHING[..]), (301, &FOUND)] {
+        for (seconds, rules) in [(298, &NOTHING[..]), (301, &FOUND), (290, &FOUND)] {
             let mut writer = idle();
             writer.wait(seconds);
             writer.is_killed(1);
@@ -211,6 +331,24 @@ mod tests {
         let mut finished = idle();
         finished.event("complete", json!({"exitCode": 0}));
         assert_eq!(found(finished), NOTHING);
+    }
+
+    #[test]
+    fn a_run_that_was_ready_for_an_exhausted_message_is_released() {
+        for (seconds, rules) in [(56, &NOTHING[..]), (20, &FOUND), (80, &FOUND)] {
+            let mut writer = idle();
+            writer.orders_by_hand();
+            writer.wait(5);
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.bound(1);
+            writer.refused("m2", 400);
+            writer.exhausted("m2", "BAD_REQUEST", 2);
+            // The wrapper was ready three seconds ago.
+            writer.wait(seconds);
+            writer.is_killed(1);
+            assert_eq!(found(writer), rules, "{seconds}");
+        }
     }
 
     #[test]

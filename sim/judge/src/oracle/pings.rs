@@ -27,7 +27,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     if session.log.is_none() || session.is_removed {
         return Vec::new();
     }
-    let sent = session.kept.iter().filter(|event| event.is_sent());
+    let sent = session.sent.iter();
     let turns: Vec<Turn> = sent.filter_map(|sent| Turn::of(session, sent)).collect();
     let mut findings: Vec<Finding> = turns.iter().filter_map(|turn| late(session, turn)).collect();
     let mut fences = Vec::new();

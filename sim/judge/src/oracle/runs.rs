@@ -13,6 +13,8 @@ pub(super) struct Run<'s, 'a> {
     fence: &'a Fence,
     /// Its sockets, in order of opening.
     sockets: Vec<&'a Ingest>,
+    /// Its frames, in order of sending, each with its socket.
+    frames: Vec<(&'a Ingest, &'a WrapperFrame)>,
 }
 
 impl<'s, 'a> Run<'s, 'a> {
@@ -20,10 +22,20 @@ impl<'s, 'a> Run<'s, 'a> {
     pub(super) fn of(session: &'s SessionHistory<'a>, fence: &'a Fence) -> Option<Self> {
         let sockets = session.ingests().filter(|ingest| ingest.fence == *fence);
         let sockets: Vec<&Ingest> = sockets.collect();
+        let mut frames = Vec::new();
+        for socket in &sockets {
+            let of_socket = session.frames_on(socket);
+            frames.extend(of_socket.map(|(place, frame)| (place, *socket, frame)));
+        }
+        frames.sort_unstable_by_key(|(place, ..)| *place);
         (!sockets.is_empty()).then_some(Self {
             session,
             fence,
             sockets,
+            frames: frames
+                .into_iter()
+                .map(|(_, socket, frame)| (socket, frame))
+                .collect(),
         })
     }
 
@@ -39,10 +51,7 @@ impl<'s, 'a> Run<'s, 'a> {
 
     /// Its frames, in order of sending, each with its socket.
     pub(super) fn frames(&self) -> impl Iterator<Item = (&'a Ingest, &'a WrapperFrame)> {
-        let fence = self.fence;
-        self.session
-            .wrapper_frames()
-            .filter(move |(ingest, _)| ingest.fence == *fence)
+        self.frames.iter().copied()
     }
 
     /// The times at which pings reached its wrapper.

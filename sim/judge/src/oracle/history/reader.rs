@@ -227,7 +227,11 @@ impl<'a> Reader<'a> {
             data: frame["data"].clone(),
         };
         match self.sockets.get(&socket) {
-            Some(Socket::Ingest(ingest)) => self.history.wrapper_frames.push(sent(ingest)),
+            Some(Socket::Ingest(ingest)) => {
+                let place = self.history.wrapper_frames.len();
+                self.history.ingests[*ingest].frames.push(place);
+                self.history.wrapper_frames.push(sent(ingest));
+            }
             Some(Socket::ImportedIngest(ingest)) => self.history.imported_frames.push(sent(ingest)),
             Some(Socket::Stream(_)) | None => {}
         }
@@ -404,6 +408,7 @@ impl<'a> Reader<'a> {
                 opened_at: at,
                 closed_at: None,
                 is_closed_by_server: false,
+                frames: Vec::new(),
             });
             self.sockets.insert(socket, Socket::Ingest(place));
         } else if let (Some(session), Some(execution)) =

@@ -40,36 +40,45 @@ pub struct SessionHistory<'a> {
     pub deliveries: Vec<&'a Delivery>,
     /// Requests to the receiver that name it.
     pub callbacks: Vec<&'a CallbackRequest>,
+    /// The ends of messages among the kept events.
+    pub ends: Vec<&'a StreamEvent>,
+    /// The acceptances among the kept events.
+    pub sent: Vec<&'a StreamEvent>,
+    /// The idles of the root among the kept events.
+    pub root_idles: Vec<&'a StreamEvent>,
     /// What shows when each message was taken, by message.
-    taken: BTreeMap<&'a str, Taken>,
+    taken: BTreeMap<&'a str, Taken<'a>>,
     /// Whether it may have been removed: a client requested its deletion, or it was inactive for its whole lifetime.
     pub is_removed: bool,
 }
 
 /// What shows when a message was taken.
 #[derive(Default)]
-struct Taken {
-    deliveries: usize,
-    /// Time of its delivery, if there is one alone.
-    only_delivery: Option<Duration>,
+struct Taken<'a> {
+    /// Its deliveries, in order of arrival.
+    deliveries: Vec<&'a Delivery>,
+    /// Its first end.
+    end: Option<&'a StreamEvent>,
     /// Id of the last event of its acceptance.
     last_sent: Option<u64>,
     /// Id of the first report of its wrapper.
     first_report: Option<u64>,
 }
 
-impl Taken {
+impl<'a> Taken<'a> {
     /// Reads the deliveries and the kept events of a session, in order of id.
-    fn all<'a>(deliveries: &[&'a Delivery], kept: &[&'a StreamEvent]) -> BTreeMap<&'a str, Self> {
+    fn all(deliveries: &[&'a Delivery], kept: &[&'a StreamEvent]) -> BTreeMap<&'a str, Self> {
         let mut all = BTreeMap::<&str, Self>::new();
         for delivery in deliveries {
             let taken = all.entry(delivery.message.as_str()).or_default();
-            taken.deliveries += 1;
-            taken.only_delivery = (taken.deliveries == 1).then_some(delivery.at);
+            taken.deliveries.push(delivery);
         }
         for event in kept {
             if let Some(message) = event.message().filter(|_| event.is_sent()) {
                 all.entry(message).or_default().last_sent = Some(event.id);
+            }
+            if let Some(message) = event.message().filter(|_| event.is_end()) {
+                all.entry(message).or_default().end.get_or_insert(event);
             }
             if let Some(("message.updated", properties)) = event.kilo() {
                 let info = &properties["info"];
@@ -115,6 +124,15 @@ fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
     active_at.windows(2).any(|pair| pair[1] - pair[0] >= lifetime)
 }
 
+/// Whether an event is an idle of one of these roots; of any kilo session if the roots are unknown.
+fn is_idle_of(roots: &BTreeSet<String>, event: &StreamEvent) -> bool {
+    let Some(("session.idle", properties)) = event.kilo() else {
+        return false;
+    };
+    let mut named = properties["sessionID"].as_str().into_iter();
+    !event.is_of_execution() && (roots.is_empty() || named.any(|id| roots.contains(id)))
+}
+
 impl<'a> SessionHistory<'a> {
     pub(super) fn of(run: &'a History, id: &'a str) -> Self {
         let kept: Vec<&StreamEvent> = kept(run, id)
@@ -136,7 +154,13 @@ impl<'a> SessionHistory<'a> {
             .iter()
             .filter(|delivery| is_of(&delivery.session))
             .collect();
+        let among = |is_it: &dyn Fn(&StreamEvent) -> bool| -> Vec<&'a StreamEvent> {
+            kept.iter().copied().filter(|event| is_it(event)).collect()
+        };
         Self {
+            ends: among(&StreamEvent::is_end),
+            sent: among(&StreamEvent::is_sent),
+            root_idles: among(&|event| is_idle_of(&run.sessions[id].roots, event)),
             taken: Taken::all(&deliveries, &kept),
             run,
             id,
@@ -197,18 +221,33 @@ impl<'a> SessionHistory<'a> {
     ///
     /// Generations rise. A request that was held up may arrive after one of a later generation.
     pub fn run_of(&self, message: &str, by: Duration) -> Option<&'a Fence> {
-        self.deliveries
+        let taken = self.taken.get(message)?;
+        taken
+            .deliveries
             .iter()
-            .filter(|delivery| delivery.message == message && delivery.at <= by)
+            .filter(|delivery| delivery.at <= by)
             .filter_map(|delivery| delivery.fence.as_ref())
             .max_by_key(|fence| fence.generation)
+    }
+
+    /// The first end of a message.
+    pub fn end_of(&self, message: &str) -> Option<&'a StreamEvent> {
+        self.taken.get(message)?.end
+    }
+
+    /// Time of the delivery of a message, if the wire shows exactly one.
+    pub fn only_delivery_of(&self, message: &str) -> Option<Duration> {
+        match self.taken.get(message)?.deliveries[..] {
+            [delivery] => Some(delivery.at),
+            _ => None,
+        }
     }
 
     /// Whether a message was in delivery when an event of the log happened, and its wrapper had reported it: the wire
     /// shows one delivery of it, which was accepted later, and the log has a report of it before the event.
     pub fn was_taken_before(&self, message: &str, event: &StreamEvent) -> bool {
         self.taken.get(message).is_some_and(|taken| {
-            taken.only_delivery.is_some_and(|at| at <= event.at)
+            self.only_delivery_of(message).is_some_and(|at| at <= event.at)
                 && taken.last_sent.is_some_and(|id| id > event.id)
                 && taken.first_report.is_some_and(|id| id < event.id)
         })
@@ -217,12 +256,7 @@ impl<'a> SessionHistory<'a> {
     /// Whether an event is an idle of the root. The idle of a child session has no effect, nor has that of an imported
     /// execution.
     pub fn is_root_idle(&self, event: &StreamEvent) -> bool {
-        let Some(("session.idle", properties)) = event.kilo() else {
-            return false;
-        };
-        let roots = self.roots();
-        let mut named = properties["sessionID"].as_str().into_iter();
-        !event.is_of_execution() && (roots.is_empty() || named.any(|id| roots.contains(id)))
+        is_idle_of(self.roots(), event)
     }
 
     /// The ids of its root kilo session that were on the wire.
@@ -255,6 +289,15 @@ impl<'a> SessionHistory<'a> {
             .imported_ingests
             .iter()
             .filter(move |ingest| *ingest.session == *id)
+    }
+
+    /// Frames of its wrapper on one socket.
+    pub fn frames_on(&self, ingest: &'a Ingest) -> impl Iterator<Item = (usize, &'a WrapperFrame)> {
+        let run = self.run;
+        ingest
+            .frames
+            .iter()
+            .map(|place| (*place, &run.wrapper_frames[*place]))
     }
 
     /// Frames of its wrapper, each with its socket.

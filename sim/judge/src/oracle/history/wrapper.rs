@@ -140,6 +140,8 @@ pub struct Ingest {
     pub closed_at: Option<Duration>,
     /// Whether the server closed it, as the wrapper sees it.
     pub is_closed_by_server: bool,
+    /// Its frames, as indices into [`History::wrapper_frames`](super::History::wrapper_frames).
+    pub(super) frames: Vec<usize>,
 }
 
 /// An attempt to open an ingest socket that ended without an answer that the wrapper has read. The server may have

@@ -33,8 +33,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         return Vec::new();
     }
     let fences = Fences::of(session);
-    let sent = session.kept.iter().filter(|event| event.is_sent());
-    let findings = sent.filter_map(|sent| {
+    let findings = session.sent.iter().filter_map(|sent| {
         let turn = Turn::of(session, sent)?;
         let Overdue {
             violated,

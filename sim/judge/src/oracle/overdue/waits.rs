@@ -46,8 +46,7 @@ impl<'s, 'a> Turn<'s, 'a> {
     pub(in crate::oracle) fn of(session: &'s SessionHistory<'a>, sent: &'a StreamEvent) -> Option<Self> {
         let message = sent.message()?;
         let fence = session.run_of(message, sent.at + session.run.time_error())?;
-        let mut ends = session.kept.iter().filter(|event| event.is_end());
-        let ended_at = ends.find(|end| end.message() == Some(message)).map(|end| end.at);
+        let ended_at = session.end_of(message).map(|end| end.at);
         Some(Self {
             session,
             message,
@@ -127,7 +126,7 @@ impl<'s, 'a> Turn<'s, 'a> {
 
     /// Times that restart the waits for output and for a pong: acceptances and new sockets.
     fn restarts(&self, run: &Run<'_, 'a>) -> impl Iterator<Item = Duration> {
-        let sent = self.session.kept.iter().filter(|event| event.is_sent());
+        let sent = self.session.sent.iter();
         sent.map(|event| event.at).chain(openings(run))
     }
 
@@ -300,8 +299,8 @@ impl<'s, 'a> Turn<'s, 'a> {
         let wait = self.session.run.context.profile.idle_reconciliation_delay;
         let is_own =
             |idle: &StreamEvent| idle.id > self.sent.id || self.session.was_taken_before(self.message, idle);
-        let idles = self.session.kept.iter().copied();
-        let idles = idles.filter(|event| self.session.is_root_idle(event) && is_own(event));
+        let idles = self.session.root_idles.iter().copied();
+        let idles = idles.filter(|event| is_own(event));
         let mut overdue = idles.filter_map(|idle| {
             let limit =
                 limit(self.session, idle.at, wait).max(limit(self.session, calm.from, Duration::ZERO));
@@ -309,9 +308,11 @@ impl<'s, 'a> Turn<'s, 'a> {
             if self.session.roots().len() != 1 || limit >= calm.until {
                 return None;
             }
-            let is_cancelled = self.session.kept.iter().any(|event| {
-                let is_other = event.is_sent() && event.message() != Some(self.message);
-                event.id > idle.id && event.at <= limit && (is_other || is_busy(event))
+            // The log is in order of id.
+            let after = self.session.kept.partition_point(|event| event.id <= idle.id);
+            let is_cancelled = self.session.kept[after..].iter().any(|event| {
+                let is_other = || event.is_sent() && event.message() != Some(self.message);
+                event.at <= limit && (is_other() || is_busy(event))
             });
             (!is_cancelled).then_some(Overdue {
                 violated: RuleId::named("R7.5"),

@@ -50,30 +50,29 @@ impl<'a> Spoken<'a> {
     pub fn of(session: &SessionHistory<'a>) -> Self {
         let run = session.run;
         let mut spoken = Self::default();
-        for (place, ingest) in run.ingests.iter().enumerate() {
-            if *ingest.session == *session.id {
-                let span = (ingest.opened_at, ingest.closed_at);
-                spoken.hear(&ingest.host, span, place, &run.wrapper_frames);
-            }
+        for ingest in session.ingests() {
+            let span = (ingest.opened_at, ingest.closed_at);
+            let frames = session.frames_on(ingest).map(|(_, frame)| frame);
+            spoken.hear(&ingest.host, span, frames);
         }
         for (place, ingest) in run.imported_ingests.iter().enumerate() {
             if *ingest.session == *session.id {
                 let span = (ingest.opened_at, ingest.closed_at);
-                spoken.hear(&ingest.host, span, place, &run.imported_frames);
+                let frames = run.imported_frames.iter();
+                spoken.hear(&ingest.host, span, frames.filter(|frame| frame.ingest == place));
             }
         }
         spoken
     }
 
-    /// Adds the connection with the index `place`, which was open for `span`, and its frames among `frames`.
+    /// Adds a connection, which was open for `span`, and its frames.
     fn hear(
         &mut self,
         host: &'a str,
         (opened_at, closed_at): (Duration, Option<Duration>),
-        place: usize,
-        frames: &'a [WrapperFrame],
+        frames: impl Iterator<Item = &'a WrapperFrame>,
     ) {
-        let frames = self.count(frames.iter().filter(|frame| frame.ingest == place));
+        let frames = self.count(frames);
         self.sockets.push(Socket {
             host,
             opened_at,

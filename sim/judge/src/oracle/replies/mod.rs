@@ -35,9 +35,9 @@ pub(super) const ORACLE: Oracle = Oracle {
     moment: Moment::Always,
     protocol: &ids([
         "R2.31", "R2.53", "R2.54", "R2.56", "R2.58", "R2.60", "R2.61", "R2.79", "R2.90", "R2.92", "R2.96",
-        "R2.97", "R2.98", "R2.100", "R2.102", "R2.103", "R2.104", "R2.107", "R2.110", "R2.121", "R2.126",
-        "R2.127", "R2.128", "R3.5", "R3.6", "R3.7", "R3.8", "R3.14", "R9.58", "R9.60", "R9.61", "R9.62",
-        "R9.63", "R9.64", "R9.65", "R9.74", "R9.75", "R9.76", "R9.77", "R9.78",
+        "R2.97", "R2.98", "R2.100", "R2.102", "R2.103", "R2.104", "R2.107", "R2.110", "R2.126", "R2.127",
+        "R2.128", "R3.5", "R3.6", "R3.7", "R3.8", "R3.14", "R7.11", "R9.58", "R9.60", "R9.61", "R9.62",
+        "R9.63", "R9.64", "R9.65", "R9.74", "R9.75", "R9.77",
     ]),
     check: Check::Sessions(check),
 };
@@ -45,6 +45,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let deletion = stops::first_deletion(session);
     let mut findings = stops::after_deletion(session, deletion);
+    findings.extend(stops::outlived(session));
     let Some(log) = &session.log else {
         return findings;
     };

@@ -1,9 +1,11 @@
 //! The replies of `interruptSession` and `deleteSession`, and of everything after a deletion (protocol §2).
 
+use std::time::Duration;
+
 use super::work::moments;
 use super::{ORACLE, Reply};
-use crate::oracle::Finding;
 use crate::oracle::history::{Call, SessionHistory};
+use crate::oracle::{Finding, secs};
 use crate::rules::ids;
 
 /// Procedures that need an existing session and refuse another one with 404 (R2.92).
@@ -66,6 +68,49 @@ pub(super) fn missing(reply: &Reply) -> Option<Finding> {
     is_missing.then(|| reply.finding(&ids(["R2.31", "R2.92"]), None, "although the session exists"))
 }
 
+/// The share of its lifetime for which a session may still exist afterwards: a server may remove sessions once a day.
+const REMOVAL_SLACK: u32 = 10;
+
+/// Findings about a session that exists although nothing happened in it for longer than its lifetime. What counts as
+/// activity is a choice (R7.34), so everything does.
+pub(super) fn outlived(session: &SessionHistory) -> Vec<Finding> {
+    let run = session.run;
+    let lifetime = run.context.profile.session_lifetime;
+    let is_asked = |call: &&&Call| call.at >= lifetime && REFUSING.contains(&call.procedure.as_str());
+    let late = session.calls.iter().filter(is_asked).filter_map(|call| {
+        let (at, _) = call.success()?;
+        let last = last_activity(session, call.at)?;
+        let limit = last + lifetime + lifetime / REMOVAL_SLACK;
+        let is_late = call.at > limit && !run.faults.may_have_stopped_server(last, call.at);
+        is_late.then(|| {
+            let text = format!(
+                "{} was answered 200, although nothing had happened since {}",
+                call.procedure,
+                secs(last)
+            );
+            ORACLE.finding(&ids(["R7.11"]), at, None, text)
+        })
+    });
+    late.collect()
+}
+
+/// The time of the last thing that happened in a session before a time.
+fn last_activity(session: &SessionHistory, before: Duration) -> Option<Duration> {
+    let calls = session.calls.iter().map(|call| call.at);
+    let kept = session.kept.iter().map(|event| event.at);
+    let frames = session.wrapper_frames().map(|(_, frame)| frame.at);
+    let streams = session
+        .streams
+        .iter()
+        .flat_map(|stream| [Some(stream.opened_at), stream.closed_at]);
+    calls
+        .chain(kept)
+        .chain(frames)
+        .chain(streams.flatten())
+        .filter(|at| *at < before)
+        .max()
+}
+
 /// The finding about an interrupt whose reply does not fit the work that it found.
 pub(super) fn interrupt(reply: &Reply) -> Vec<Finding> {
     if reply.status != 200 {
@@ -73,9 +118,6 @@ pub(super) fn interrupt(reply: &Reply) -> Vec<Finding> {
     }
     let data = reply.data;
     let mut findings = Vec::new();
-    if data["message"].as_str().is_none_or(str::is_empty) {
-        findings.push(reply.finding(&ids(["R2.121"]), None, "without a message"));
-    }
     let mut events = reply.log.iter();
     let has_executions = events.any(|event| event.is_of_execution())
         || reply.session.imported_ingests().next().is_some()

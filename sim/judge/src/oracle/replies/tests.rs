@@ -134,8 +134,6 @@ fn get_session_shows_the_current_work_and_what_was_asked() {
         ("/execution/status", json!("running")),
         ("/execution/id", json!("m2")),
         ("/execution/startedAt", json!(EPOCH)),
-        ("/execution/error", json!("no")),
-        ("/execution/health", json!("ill")),
         ("/initiatedAt", json!(EPOCH)),
         ("/preparedAt", json!(EPOCH)),
         ("/timestamp", json!(EPOCH + 3_600_000)),
@@ -164,7 +162,6 @@ fn health_reports_the_work_that_the_log_has() {
         ("/activeExecutionStatus", json!("running")),
         ("/activeExecutionId", Value::Null),
         ("/sandboxStatus", json!("healthy")),
-        ("/sandboxStatus", json!("well")),
     ] {
         let data = set(right.clone(), pointer, value.clone());
         assert_eq!(wrong(queued(), "getSessionHealth", data), 1, "{pointer} {value}");
@@ -217,9 +214,7 @@ fn an_interrupt_reports_whether_there_was_work() {
     let mut idle = at_work();
     idle.completed("m1");
     assert_eq!(wrong(idle.clone(), "interruptSession", reply(false)), 0);
-    assert_eq!(wrong(idle.clone(), "interruptSession", reply(true)), 1);
-    let silent = set(reply(false), "/message", json!(""));
-    assert_eq!(wrong(idle, "interruptSession", silent), 1);
+    assert_eq!(wrong(idle, "interruptSession", reply(true)), 1);
 }
 
 #[test]
@@ -246,4 +241,25 @@ fn a_deleted_session_answers_nothing() {
             .count(),
         2
     );
+}
+
+#[test]
+fn a_session_that_nothing_uses_is_gone_after_its_lifetime() {
+    for (days, expected) in [(89, 0), (100, 1)] {
+        let mut writer = queued();
+        writer.completed("m1");
+        writer.client_leaves("observer");
+        writer.wait(days * 24 * 3600);
+        let writer = answered(
+            writer,
+            "getLatestAssistantMessage",
+            json!({}),
+            json!({"message": null}),
+        );
+        let findings = writer.findings();
+        let outlived = findings
+            .iter()
+            .filter(|finding| finding.text.contains("nothing had happened"));
+        assert_eq!(outlived.count(), expected, "{days}");
+    }
 }

@@ -311,5 +311,47 @@ mod tests {
         assert_eq!(health(running), None);
         assert!(health(json!({"activeExecutionStatus": "running"})).is_some());
         assert!(health(json!({"executionHealth": "idle"})).is_some());
+        assert!(health(json!({"sandboxStatus": "well"})).is_some());
+    }
+
+    #[test]
+    fn the_execution_of_a_session_has_its_form() {
+        let session = |name: &str, value: Value| {
+            let mut execution = json!({
+                "id": MESSAGE, "status": "running", "startedAt": 1, "lastHeartbeat": null, "processId": null,
+                "error": null, "health": "healthy",
+            });
+            execution[name] = value;
+            let data = json!({
+                "sessionId": SESSION_ID, "userId": "u", "sandboxId": "x", "execution": execution,
+                "timestamp": 1, "version": 1,
+            });
+            texts("getSession", json!({}), 200, json!({"result": {"data": data}}))
+        };
+        assert_eq!(session("health", json!("stale")), None);
+        for (name, value, rule) in [
+            ("error", json!("no"), "R9.76"),
+            ("processId", json!(1), "R9.76"),
+            ("health", json!("ill"), "R9.77"),
+            ("status", json!("done"), "R9.74"),
+        ] {
+            let found = session(name, value).map(|(rule, _)| rule);
+            assert_eq!(found.as_deref(), Some(rule), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_interrupt_says_what_it_did() {
+        let data = json!({"success": true, "processesFound": false});
+        let interrupted = texts(
+            "interruptSession",
+            json!({}),
+            200,
+            json!({"result": {"data": data}}),
+        );
+        assert_eq!(
+            interrupted,
+            found("R2.121", "`message` of the reply of interruptSession is absent")
+        );
     }
 }
