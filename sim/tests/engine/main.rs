@@ -18,6 +18,7 @@ mod wire;
 
 mod any_folder;
 mod bad_input;
+mod browser;
 #[cfg(unix)]
 mod clients;
 mod command_line;
@@ -34,6 +35,7 @@ mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
 mod recordings;
+mod report_pages;
 mod runner;
 mod secrets;
 mod seeds;
