@@ -315,8 +315,7 @@ impl Stage {
 
     /// Waits until the client's view is what the events say.
     pub async fn shows_everything(&mut self) -> Step {
-        self.shows(|view, model, session| comparison::difference(view, model, session))
-            .await?;
+        self.shows(comparison::difference).await?;
         self.cursor = self.model.last();
         Ok(())
     }
