@@ -10,6 +10,7 @@ pub fn needs(oracle: &str) -> &'static [Kind] {
         // Each frame, body or answer alone.
         "server-events-have-their-shape" | "event-ids-rise" => &[Streams],
         "replies-have-their-shape" => &[Calls],
+        "wrapper-requests-have-their-shape" => &[Deliveries],
         "execution-id-only-in-v2" => &[Calls, Streams, Callbacks],
         // What clients see.
         "terminal-once" | "one-row-per-entity" | "replay-is-exact" => &[Beginning, Streams, Faults],
