@@ -32,7 +32,7 @@ macro_rules! client_rules {
 client_rules! {
     /// Badges follow from the events.
     BADGES: "badges-converge",
-        "The badges are those that the events say, and after a reconnect those of the snapshot.",
+        "The badges follow from the events, and after a reconnect from the snapshot.",
         ["R9.52", "R9.53", "R9.54", "R9.55", "R9.57"];
     /// Label and tone belong together.
     WHOLE_BADGE: "badge-is-whole",
@@ -72,7 +72,7 @@ client_rules! {
         ["R2.56", "R3.7", "R3.8"];
     /// The client keeps running.
     RUNS: "keeps-running",
-        "The client answers every `report` with its view in the form that is described, and ends only when it is told to.",
+        "The client answers every `report` with its view in the form that is described, and ends only at `exit`.",
         [];
 }
 

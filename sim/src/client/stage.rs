@@ -144,7 +144,7 @@ impl Stage {
         self.process.order(&order).await;
     }
 
-    /// Tells the client to connect, with a fetched session, and waits for its stream.
+    /// Orders the client to connect, with a fetched session, and waits for its stream.
     pub async fn connect(&mut self, session: Value) -> Step {
         let authority = self.server.authority();
         self.session = session.clone();
@@ -157,7 +157,7 @@ impl Stage {
         self.reconnected().await
     }
 
-    /// Tells the client to send a message.
+    /// Orders the client to send a message.
     pub async fn send(&mut self, id: &str, text: &str) {
         let authority = self.server.authority();
         self.order(json!({
@@ -313,10 +313,9 @@ impl Stage {
         self.server.end(stream, cut);
     }
 
-    /// Waits until the client's view is what the events say.
+    /// Waits until the client's view is what follows from the events.
     pub async fn shows_everything(&mut self) -> Step {
-        self.shows(|view, model, session| comparison::difference(view, model, session))
-            .await?;
+        self.shows(comparison::difference).await?;
         self.cursor = self.model.last();
         Ok(())
     }

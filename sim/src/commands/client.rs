@@ -14,7 +14,7 @@ use turnstile::workers;
 use turnstile_scenarios::{Entry, Lapse};
 
 use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
-use super::baseline::BaselineArguments;
+use super::baseline::{BaselineArguments, Expectations};
 use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
@@ -88,9 +88,19 @@ pub(crate) fn client(arguments: &ClientArguments) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    judge(arguments, command, &cases, &expectations)
+}
+
+/// Plays the cases, as often as asked.
+fn judge(
+    arguments: &ClientArguments,
+    command: &str,
+    cases: &[(&'static Case, Entry)],
+    expectations: &Expectations,
+) -> io::Result<Exit> {
     let interruption = Interruption::listen();
     let client = Client {
-        command: command.clone(),
+        command: command.to_owned(),
         patience: *arguments.patience,
     };
     let times = arguments.times.get() as usize;
