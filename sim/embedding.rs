@@ -22,7 +22,7 @@ const PAGES: [(&str, &str); 7] = [
 ];
 
 /// Texts to embed: the name, and the file.
-type Texts = Vec<(String, PathBuf)>;
+pub type Texts = Vec<(String, PathBuf)>;
 
 /// Every script, named by its path below `scenarios`, in order of name.
 ///

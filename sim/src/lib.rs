@@ -5,7 +5,7 @@
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
-//!   server can do.
+//!   server can do. [`client`] judges clients.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
 //! - [`coverage`] measures which parts of the protocol the scenarios cover, and
@@ -15,6 +15,7 @@
 //!   `witness` compares two simulated worlds.
 
 pub mod baseline;
+pub mod client;
 pub mod coverage;
 pub mod docs;
 pub mod explain;

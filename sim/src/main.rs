@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use turnstile_reference::program;
 
+use commands::client::{ClientArguments, client};
 use commands::completions::{CompletionsArguments, completions};
 use commands::coverage::{CoverageArguments, coverage};
 #[cfg(feature = "selftest")]
@@ -95,6 +96,11 @@ enum Command {
     Explain(ExplainArguments),
     /// Replay one seed or script and print its trace
     Replay(ReplayArguments),
+    /// Judge a client in a separate process
+    ///
+    /// The harness is its server and its network. A client is a program that reads orders as JSON lines on standard input and
+    /// prints its view (see sim/docs/clients.md).
+    Client(Box<ClientArguments>),
     /// Judge recordings by the rules for all runs
     ///
     /// A recording is a file of JSON lines that `--trace-file` or any other program writes. A rule whose records are missing
@@ -195,6 +201,7 @@ fn main() -> ExitCode {
         Command::Explore(arguments) => explore(&arguments),
         Command::Probe(arguments) => probe(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Client(arguments) => client(&arguments),
         Command::Judge(arguments) => judge(&arguments),
         Command::Replay(arguments) => replay(&arguments),
         Command::ScenarioFrom(arguments) => scenario_from(&arguments),

@@ -22,9 +22,13 @@ impl Disk {
     }
 }
 
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("the content fits into memory")
+}
+
 /// A range of bytes.
 fn range(offset: u64, length: usize) -> std::ops::Range<usize> {
-    let offset = usize::try_from(offset).unwrap();
+    let offset = index(offset);
     offset..offset + length
 }
 
@@ -39,7 +43,7 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.with(|content| content.resize(usize::try_from(length).unwrap(), 0));
+        self.with(|content| content.resize(index(length), 0));
         Ok(())
     }
 
@@ -68,7 +72,7 @@ fn job(failed_attempts: u32) -> StoredJob {
         "owner": "msg_0123456789abABCDEFGHIJKLMN", "target": {"url": "http://receiver/"},
         "body": {}, "failedAttempts": failed_attempts, "dueAt": "2026-01-01T00:00:00Z",
     });
-    serde_json::from_value(job).unwrap()
+    serde_json::from_value(job).expect("this is a job")
 }
 
 /// A change of the job with a number.
@@ -80,13 +84,14 @@ type Jobs = Vec<(u64, StoredJob)>;
 fn after_failing_sync(nth: usize, change: Change) -> (Jobs, Jobs, bool) {
     let disk = Disk::default();
     let backend = disk.clone();
-    let store = Store::open(move || Ok(backend.clone())).unwrap();
-    let number = store.add_job(&job(0)).unwrap();
-    let before = store.jobs().unwrap();
+    let store = Store::open(move || Ok(backend.clone())).expect("the database opens");
+    let number = store.add_job(&job(0)).expect("the disk works");
+    let jobs = || store.jobs().expect("the disk works");
+    let before = jobs();
     disk.fails_in.store(nth, Ordering::Relaxed);
     let is_done = change(&store, number).is_ok();
     disk.fails_in.store(0, Ordering::Relaxed);
-    (before, store.jobs().unwrap(), is_done)
+    (before, jobs(), is_done)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use clap::Args;
 use turnstile::baseline::{Baseline, Update};
 use turnstile::report::{Event, Summary};
 use turnstile::suite::Played;
-use turnstile_scenarios::{LARGEST_FILE, Library, read_file};
+use turnstile_scenarios::{LARGEST_FILE, read_file};
 
 use super::exit::{Exit, print_error};
 
@@ -61,12 +61,16 @@ pub(crate) struct Expectations {
 }
 
 impl BaselineArguments {
-    /// Reads the file. `is_complete` is whether all scenarios of the library are played.
+    /// Reads the file. `is_known` says whether a scenario exists, and `is_complete` whether all of them are played.
     ///
     /// # Errors
     ///
     /// The error in the file, as a text.
-    pub(crate) fn expectations(&self, library: &Library, is_complete: bool) -> Result<Expectations, String> {
+    pub(crate) fn expectations(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+        is_complete: bool,
+    ) -> Result<Expectations, String> {
         let baseline = self.baseline.as_ref().map(|file| {
             if self.update_baseline && !file.exists() {
                 return Ok(Baseline::empty(file));
@@ -79,8 +83,7 @@ impl BaselineArguments {
                 format!("cannot read {} (--baseline): {error}{hint}", file.display())
             })?;
             let baseline = Baseline::parse(&text, file).map_err(|problem| problem.to_string())?;
-            let is_known = |id: &str| library.entries().iter().any(|entry| entry.id == id);
-            let checked = baseline.check_scenarios(is_known);
+            let checked = baseline.check_scenarios(&is_known);
             checked.map(|()| baseline).map_err(|problem| problem.to_string())
         });
         Ok(Expectations {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use turnstile_scenarios::{Library, LibraryErrors};
@@ -48,7 +49,7 @@ fn scripts() -> Vec<Text> {
 
 fn texts(
     embedded: Option<&'static [(&str, &str)]>,
-    in_checkout: fn(&Path) -> std::io::Result<Vec<(String, std::path::PathBuf)>>,
+    in_checkout: fn(&Path) -> io::Result<embedding::Texts>,
 ) -> Vec<Text> {
     if let Some(embedded) = embedded {
         let borrowed = |(name, text): &(&'static str, &'static str)| (Cow::from(*name), Cow::from(*text));

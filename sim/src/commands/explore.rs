@@ -2,13 +2,19 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
 use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
-use turnstile::report::Verbosity;
+use turnstile::report::{Event, Reporter as _, Verbosity, replay_of_play};
+use turnstile::script::Options;
+use turnstile::suite::{self, Play};
+use turnstile::watch::Watch;
+use turnstile_scenarios::Entry;
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
@@ -18,6 +24,7 @@ use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
+use super::pages::{Pages, PagesArguments};
 use super::progress::bar;
 use super::reporting::note_partial;
 use super::seeds::{Seeds, ServerArguments};
@@ -60,6 +67,8 @@ pub(crate) struct ExploreArguments {
     /// Write a JUnit report: a case for each kind of finding, or one case if all seeds passed; `-` is standard output
     #[arg(long, value_name = "FILE", help_heading = REPORTER_OPTIONS, value_parser = OutputFile::or_stdout())]
     junit: Option<OutputFile>,
+    #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
+    pages: PagesArguments,
     #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
@@ -172,7 +181,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         ("--json", arguments.json.as_ref()),
         ("--junit", arguments.junit.as_ref()),
     ];
-    let subject = match check_distinct(&outputs).and_then(|()| arguments.server.subject()) {
+    let checked = check_distinct(&outputs).and_then(|()| arguments.pages.check());
+    let subject = match checked.and_then(|()| arguments.server.subject()) {
         Ok(subject) => subject,
         Err(error) => {
             print_error(&error);
@@ -235,7 +245,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     };
     let exploration = tally.finish(flags, chosen.first, chosen.every, stopped_early, start.elapsed());
     // Before the summary, because the reader of standard output may have stopped reading.
-    let are_written = write_files(arguments, &exploration, &junit);
+    let are_written = write_files(arguments, &exploration, &junit, &playing);
     let written = explore::write_exploration(&mut out, &exploration);
     ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written {
@@ -245,7 +255,12 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
 }
 
 /// Writes the requested files. Returns whether all were written.
-fn write_files(arguments: &ExploreArguments, exploration: &Exploration, junit: &JunitOfSeeds) -> bool {
+fn write_files(
+    arguments: &ExploreArguments,
+    exploration: &Exploration,
+    junit: &JunitOfSeeds,
+    playing: &Playing,
+) -> bool {
     let mut all = true;
     if let Some(file) = &arguments.json {
         all &= file.write("the JSON report", |out| write(exploration, out));
@@ -253,7 +268,52 @@ fn write_files(arguments: &ExploreArguments, exploration: &Exploration, junit: &
     if let Some(file) = &arguments.junit {
         all &= file.write("the JUnit report", |out| junit.write(exploration, out));
     }
+    let name = format!("{} seeds, {} passed", exploration.played, exploration.passed);
+    if let Some(pages) = arguments.pages.pages(&name, false) {
+        all &= write_pages(pages, exploration, playing);
+    }
     all
+}
+
+/// Plays for a report are not interrupted: they are few, and the report is what is left of an interrupted run.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// Writes pages with the first seed of each kind of finding. It is played again, because traces are not kept.
+fn write_pages(mut pages: Pages, exploration: &Exploration, playing: &Playing) -> bool {
+    for seed in exploration
+        .clusters
+        .iter()
+        .filter_map(|cluster| cluster.seeds.first().copied())
+    {
+        let entry = Entry {
+            id: format!("seed {seed}"),
+            path: PathBuf::new(),
+            scenario: explore::scenario(seed),
+        };
+        let options = Options {
+            seed,
+            subject: playing.subject,
+            watch: playing.watch.map(|watch| Watch {
+                interruption: &NEVER,
+                ..watch
+            }),
+            ..Options::default()
+        };
+        let played = suite::play_timed(Play {
+            entry: &entry,
+            options,
+        });
+        let replay = replay_of_play(&played.play);
+        let reported = pages.report.report(&Event::Played {
+            played: &played,
+            replay: &replay,
+        });
+        if let Err(error) = reported {
+            print_error(&format!("cannot report seed {seed}: {error}"));
+            return false;
+        }
+    }
+    pages.write()
 }
 
 /// The exit status for an exploration.

@@ -44,7 +44,7 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
     let terminal = arguments
         .shown
         .terminal(arguments.reports.terminal())
-        .for_recordings();
+        .with_clock("recorded");
     let files = arguments.reports.files(count, false, arguments.shown.detail());
     let expectations = Expectations::default();
     let mut reporting = Reporting::start(count, terminal, files, expectations.follow());

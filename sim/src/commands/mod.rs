@@ -9,6 +9,7 @@
 //! | `interruption` | Ctrl-C |
 //! | `clock` | the time of this machine |
 //! | `last_failed`, `watching` | what `run` plays again |
+//! | `pages` | `--report` |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
 //! | `recording_file` | recordings on the command line |
@@ -23,6 +24,7 @@ mod arguments;
 mod baseline;
 mod built_in;
 pub(crate) mod check;
+pub(crate) mod client;
 mod clock;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -44,6 +46,7 @@ pub(crate) mod merge;
 pub(crate) mod mutants;
 pub(crate) mod mutate;
 mod output_file;
+mod pages;
 pub(crate) mod probe;
 mod progress;
 mod recording_file;

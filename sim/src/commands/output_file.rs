@@ -24,9 +24,18 @@ impl OutputFile {
         OsStringValueParser::new()
             .try_map(|path| match path == STDOUT {
                 true => Ok(Self(PathBuf::from(path))),
-                false => named(path),
+                false => Self::named(path),
             })
             .into()
+    }
+
+    /// A file at a path.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written, as a text.
+    pub(crate) fn named(path: OsString) -> Result<Self, String> {
+        named(path)
     }
 
     /// Whether it is standard output. A file of that name has the path `./-`.

@@ -12,6 +12,7 @@ use turnstile::report::{
 
 use super::clock::date_and_time;
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
+use super::pages::{Pages, PagesArguments};
 
 /// The files to write.
 #[derive(Args)]
@@ -33,6 +34,8 @@ pub(crate) struct ReportArguments {
     /// No file is written if there are several plays and all pass.
     #[arg(long, value_name = "FILE")]
     timeline: Option<OutputFile>,
+    #[command(flatten)]
+    pages: PagesArguments,
     /// Write a recording (JSON lines) of the only play or of the first failure, for `turnstile judge`
     ///
     /// No file is written if there are several plays and all pass.
@@ -50,7 +53,8 @@ impl ReportArguments {
             ("--annotations", self.annotations.as_ref()),
             ("--timeline", self.timeline.as_ref()),
             ("--trace-file", self.trace_file.as_ref()),
-        ])
+        ])?;
+        self.pages.check()
     }
 
     /// Where the report for people goes.
@@ -62,6 +66,8 @@ impl ReportArguments {
     /// with findings.
     pub(crate) fn files(&self, plays: usize, with_seed: bool, detail: FailureDetail) -> ReportFiles<'_> {
         let mut files = ReportFiles::default();
+        let name = date_and_time().format("%Y-%m-%d %H:%M UTC").to_string();
+        files.pages = self.pages.pages(&name, with_seed);
         if let Some(file) = &self.junit {
             let report = JunitReport::new(detail).started_at(date_and_time());
             files.add(file, report.with_seed(with_seed));
@@ -87,33 +93,40 @@ impl ReportArguments {
 
 /// Documents, each with the file that it is written to.
 #[derive(Default)]
-pub(crate) struct ReportFiles<'a>(Vec<(&'a OutputFile, Box<dyn Document>)>);
+pub(crate) struct ReportFiles<'a> {
+    documents: Vec<(&'a OutputFile, Box<dyn Document>)>,
+    pages: Option<Pages<'a>>,
+}
 
 impl<'a> ReportFiles<'a> {
     /// Adds a document.
     pub(crate) fn add(&mut self, file: &'a OutputFile, document: impl Document + 'static) {
-        self.0.push((file, Box::new(document)));
+        self.documents.push((file, Box::new(document)));
     }
 
     /// Writes all documents and prints an error for each that cannot be written. Returns whether all were written.
     pub(crate) fn write(self) -> bool {
         let mut all = true;
-        for (file, document) in self.0 {
+        for (file, document) in self.documents {
             let name = document.name();
             match document.absence() {
                 Some(why) => anstream::eprintln!("no {name} written to {}: {why}", file.display()),
                 None => all &= file.write(&format!("the {name}"), |out| document.write(out)),
             }
         }
-        all
+        self.pages.is_none_or(Pages::write) && all
     }
 }
 
 impl Reporter for ReportFiles<'_> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        let documents = self.0.iter_mut();
-        documents
+        let documents = self.documents.iter_mut();
+        let reported = documents
             .map(|(_, document)| document.report(event))
-            .fold(Ok(()), Result::and)
+            .fold(Ok(()), Result::and);
+        match &mut self.pages {
+            Some(pages) => reported.and(pages.report.report(event)),
+            None => reported,
+        }
     }
 }

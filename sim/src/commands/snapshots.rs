@@ -1,10 +1,10 @@
 //! `turnstile snapshots`.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use turnstile::snapshots::{self, ComparisonError, GitError};
+use turnstile::snapshots::{self, ComparisonError, Contracts, GitError};
 use turnstile_seams::error_chain::with_sources;
 
 use super::exit::{Exit, print_error};
@@ -12,9 +12,21 @@ use super::exit::{Exit, print_error};
 /// Arguments of `turnstile snapshots`.
 #[derive(Args)]
 pub(crate) struct SnapshotsArguments {
-    /// Git revision to compare with
-    #[arg(long, value_name = "REV")]
-    diff: String,
+    /// Git revision to compare with; pages that wait for a review count in place of the reviewed ones
+    #[arg(long, value_name = "REV", required_unless_present_any = ["accept", "reject"])]
+    diff: Option<String>,
+    /// Print Markdown, for a comment on a pull request
+    #[arg(long, requires = "diff", conflicts_with = "json")]
+    markdown: bool,
+    /// Print JSON
+    #[arg(long, requires = "diff")]
+    json: bool,
+    /// Accept a pending page, such as 07-refused-to-send/queue-is-full
+    #[arg(long, value_name = "PAGE", conflicts_with_all = ["diff", "reject"])]
+    accept: Option<String>,
+    /// Delete a pending page
+    #[arg(long, value_name = "PAGE", conflicts_with = "diff")]
+    reject: Option<String>,
     /// Folder with snapshots
     #[arg(
         long,
@@ -35,7 +47,22 @@ pub(crate) fn snapshots(arguments: &SnapshotsArguments) -> io::Result<Exit> {
         ));
         return Ok(Exit::Usage);
     }
-    let compared = match snapshots::since(folder, &arguments.diff) {
+    let reviewed = match (&arguments.accept, &arguments.reject) {
+        (Some(page), _) => Some(snapshots::accept(folder, page)),
+        (None, Some(page)) => Some(snapshots::reject(folder, page)),
+        (None, None) => None,
+    };
+    if let Some(reviewed) = reviewed {
+        return Ok(match reviewed {
+            Ok(()) => Exit::Passed,
+            Err(error) => {
+                print_error(&with_sources(&error));
+                Exit::Usage
+            }
+        });
+    }
+    let revision = arguments.diff.as_deref().unwrap_or("HEAD");
+    let compared = match snapshots::since(folder, revision) {
         Ok(compared) => compared,
         Err(error) => {
             print_error(&with_sources(&error));
@@ -45,11 +72,17 @@ pub(crate) fn snapshots(arguments: &SnapshotsArguments) -> io::Result<Exit> {
             });
         }
     };
-    snapshots::write_text(
-        &compared,
-        &arguments.diff,
-        &mut BufWriter::new(anstream::stdout()),
-    )?;
+    let mut out = BufWriter::new(anstream::stdout());
+    let contracts = Contracts::beside(folder);
+    if arguments.markdown {
+        snapshots::write_markdown(&compared, &contracts, revision, &mut out)?;
+    } else if arguments.json {
+        let json = snapshots::to_json(&compared, &contracts, revision);
+        writeln!(out, "{json:#}")?;
+        out.flush()?;
+    } else {
+        snapshots::write_text(&compared, revision, &mut out)?;
+    }
     Ok(match compared.count() {
         (0, _) => Exit::Passed,
         _ => Exit::Failed,

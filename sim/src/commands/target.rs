@@ -146,7 +146,10 @@ impl TargetArguments {
         }
         let (file, text) = self.file()?;
         let url = self.target.as_ref().or(file.url.as_ref());
-        let url = url.ok_or("the file has no `url`: add one, or set --target")?;
+        let url = url.ok_or_else(|| {
+            let file = self.config.clone().unwrap_or_default();
+            format!("{} has no `url`: add one, or set --target", file.display())
+        })?;
         let authority = authority(url)?;
         let address = |given: Option<SocketAddr>, written: Option<SocketAddr>, default: &str| {
             let given = given.or(written);

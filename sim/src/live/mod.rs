@@ -14,7 +14,7 @@ use std::time::Duration;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::Secrets;
 use turnstile_profile::Profile;
-use turnstile_scenarios::Scenario;
+use turnstile_scenarios::{Expectation, Scenario};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{Doors, LiveSetup, LiveWorld, ServerUnderTest};
 
@@ -53,6 +53,35 @@ pub struct Live {
     pub doors: Option<Doors>,
 }
 
+/// The code of a delivery whose connection to the wrapper was refused (R2.19).
+const NO_CONNECTION: &str = "SANDBOX_CONNECT_FAILED";
+
+/// Whether a message of a scenario fails because nothing listens at its wrapper's address. Behind an address that all
+/// sandboxes share, something always does.
+fn expects_no_connection(scenario: &Scenario) -> bool {
+    scenario
+        .expect
+        .iter()
+        .any(|expectation| match &expectation.value {
+            Expectation::Message(outcome) => {
+                let error = outcome.error.as_ref();
+                error.is_some_and(|error| error.contains(NO_CONNECTION))
+            }
+            _ => false,
+        })
+}
+
+/// Whether a scenario expects attempts to deliver a message at exact times.
+fn expects_delivery_times(scenario: &Scenario) -> bool {
+    scenario
+        .expect
+        .iter()
+        .any(|expectation| match &expectation.value {
+            Expectation::Deliveries(deliveries) => !deliveries.at.is_empty(),
+            _ => false,
+        })
+}
+
 /// The result of a scenario.
 #[derive(Debug)]
 pub enum Outcome {
@@ -73,8 +102,15 @@ impl Live {
         let played = weaker.as_ref().unwrap_or(scenario);
         let mut needs = played.needs();
         needs.extend(weaker.as_ref().map(|_| Capability::Crash));
+        if needs.contains(&Capability::Crash) && expects_delivery_times(played) {
+            // A restart command restarts at once, and the time of the next attempt follows from the downtime.
+            needs.insert(Capability::Downtime);
+        }
         if let Some(need) = needs.difference(&self.offers).next() {
             return Outcome::Skipped(format!("needs {}", need.text()));
+        }
+        if self.setup.front.is_some() && expects_no_connection(scenario) {
+            return Outcome::Skipped("needs a wrapper at an address of its own".to_owned());
         }
         if let Some(value) = scenario.profile.first_missing_in(&self.profile) {
             return Outcome::Skipped(format!("needs a server whose profile has {value}"));

@@ -66,21 +66,30 @@ pub fn entry_of(file: &Path, header: &Header) -> Entry {
     Entry {
         id: file.display().to_string(),
         path: file.to_owned(),
-        scenario: Scenario {
-            title: origin.map_or_else(|| "a recording".to_owned(), |origin| origin.title.clone()),
-            about: "a recording".to_owned(),
-            seam: Seam::Turn,
-            rules: Vec::new(),
-            api: surface.unwrap_or(Surface::Unified).into(),
-            seed: None,
-            tolerant: true,
-            profile: RequiredProfile::default(),
-            latency: None,
-            session: Session::default(),
-            receiver: Vec::new(),
-            steps: Vec::new(),
-            expect: Vec::new(),
-        },
+        scenario: without_steps(
+            origin.map_or("a recording", |origin| &origin.title),
+            Seam::Turn,
+            surface.unwrap_or(Surface::Unified),
+        ),
+    }
+}
+
+/// A scenario for reports on something that is not played from a script.
+pub(crate) fn without_steps(title: &str, seam: Seam, surface: Surface) -> Scenario {
+    Scenario {
+        title: title.to_owned(),
+        about: title.to_owned(),
+        seam,
+        rules: Vec::new(),
+        api: surface.into(),
+        tolerant: true,
+        profile: RequiredProfile::default(),
+        latency: None,
+        session: Session::default(),
+        receiver: Vec::new(),
+        seed: None,
+        steps: Vec::new(),
+        expect: Vec::new(),
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::Labels;
 use turnstile_judge::trace::render::{seconds, with_labels};
+
+use turnstile_scenarios::{Entry, Scenario, Spot};
 
 use crate::script::Verdict;
 
@@ -25,6 +28,9 @@ pub struct LabelledFinding {
     /// What happened.
     pub text: String,
 }
+
+/// The scenario part of the identity of findings in generated scenarios, which have no ids of their own.
+const GENERATED: &str = "seeds";
 
 impl LabelledFinding {
     fn of(finding: &Finding, labels: &Labels) -> Self {
@@ -65,6 +71,19 @@ impl LabelledFinding {
         line.parse().ok()
     }
 
+    /// What the finding is, whatever the seed, the title and the position in the script: the scenario, the rule or the text
+    /// of the failed step or expectation, and the message. Labels of generated scenarios differ from seed to seed, and
+    /// are no part of it.
+    pub fn identity(&self, entry: &Entry) -> String {
+        let is_generated = entry.path.as_os_str().is_empty();
+        let scenario = if is_generated { GENERATED } else { &entry.id };
+        let rule = self.line().and_then(|line| written_at(&entry.scenario, line));
+        let rule = rule.as_deref().unwrap_or(&self.rule);
+        let label = self.label.as_ref().filter(|_| !is_generated);
+        let label = label.map_or(String::new(), |label| format!(" of `{label}`"));
+        format!("{scenario}: {rule}{label}")
+    }
+
     /// The violated rules of the protocol, to follow the name of the rule: ` (R9.21, R9.69)`; empty without any.
     pub fn violated(&self) -> String {
         if self.protocol.is_empty() {
@@ -88,4 +107,16 @@ impl LabelledFinding {
         };
         format!("at {} s{message}", seconds(self.at))
     }
+}
+
+/// The step or expectation at a line, as JSON on one line.
+fn written_at(scenario: &Scenario, line: usize) -> Option<String> {
+    let is_there = |spot: Spot| usize::try_from(spot.line) == Ok(line);
+    let mut steps = scenario.steps.iter();
+    let mut expect = scenario.expect.iter();
+    let step = steps
+        .find(|step| is_there(step.spot))
+        .map(|step| json!(step.value));
+    let written = step.or_else(|| expect.find(|one| is_there(one.spot)).map(|one| json!(one.value)));
+    written.map(|written| written.to_string())
 }

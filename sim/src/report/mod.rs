@@ -13,24 +13,29 @@
 //! | `recording` | one run as a file for `turnstile judge` |
 //! | `timeline` | one run as an interactive page |
 //! | `sequence` | the essential events of a run, independent of the format |
+//! | `html` | all plays as pages |
 //! | `mermaid` | one run as a sequence diagram, for a comment |
 //! | `picture` | the parts of a run that are drawn, independent of the format |
+//! | `source`, `packed` | the text of a scenario with its lines; large data of pages in a compact form |
 //! | `finding` | findings with the script's names for messages |
 //! | `replay` | the commands that replay a run |
 
 mod annotations;
 mod event;
 pub(crate) mod finding;
+pub mod html;
 pub mod json;
 pub mod junit;
 mod markdown;
 pub mod mermaid;
+mod packed;
 mod picture;
 #[cfg(test)]
 mod played;
 mod recording;
 mod replay;
 pub(crate) mod sequence;
+mod source;
 pub(crate) mod style;
 mod summary;
 mod terminal;
@@ -40,6 +45,7 @@ mod unclean;
 pub use self::annotations::AnnotationsReport;
 pub use self::event::{Document, Event, Reporter};
 pub use self::finding::LabelledFinding;
+pub use self::html::HtmlReport;
 pub use self::json::JsonReport;
 pub use self::junit::JunitReport;
 pub use self::markdown::MarkdownReport;

@@ -93,9 +93,9 @@ impl<W: Write> TerminalReporter<W> {
         self
     }
 
-    /// Labels times as those of recordings.
-    pub fn for_recordings(mut self) -> Self {
-        "recorded".clone_into(&mut self.clock);
+    /// Labels times with this word, in place of virtual time.
+    pub fn with_clock(mut self, clock: &str) -> Self {
+        clock.clone_into(&mut self.clock);
         self
     }
 

@@ -13,6 +13,8 @@ use super::snapshot::{self, Part, Unreadable};
 
 /// The suffix of a snapshot's file.
 const SNAPSHOT: &str = ".snap";
+/// What `insta` adds to the name of a snapshot that waits for a review.
+const PENDING: &str = ".new";
 /// The suffix of a contract's file.
 const CONTRACT: &str = ".schema.json";
 
@@ -33,6 +35,12 @@ pub struct SnapshotNews {
     pub name: String,
     /// The payload; `None` for the whole file.
     pub part: Option<Part>,
+    /// Whether the change waits for a review.
+    pub is_pending: bool,
+    /// What the header of the file says that it shows.
+    pub description: Option<String>,
+    /// The payload at the revision, and now.
+    pub payloads: (Option<Value>, Option<Value>),
     /// The change.
     pub news: News,
 }
@@ -103,7 +111,7 @@ pub enum ComparisonError {
     },
 }
 
-/// Compares the snapshots in a folder with a revision.
+/// Compares the snapshots in a folder with a revision. A pending snapshot counts in place of the reviewed one.
 ///
 /// # Errors
 ///
@@ -114,10 +122,20 @@ pub fn since(folder: &Path, revision: &str) -> Result<Compared, ComparisonError>
     let were_there: BTreeSet<String> = past.files()?.into_iter().collect();
     let touched: BTreeSet<String> = past.touched()?.into_iter().collect();
     let mut news = Vec::new();
-    for name in touched.into_iter().filter(|name| is_reviewed(name)) {
-        let path = folder.join(&name);
-        let before = were_there.contains(&name).then(|| past.read(&name)).transpose()?;
+    let names: BTreeSet<&str> = touched
+        .iter()
+        .map(|name| name.strip_suffix(PENDING).unwrap_or(name))
+        .filter(|name| is_reviewed(name))
+        .collect();
+    for name in names {
+        let pending = folder.join(format!("{name}{PENDING}"));
+        let is_pending = pending.exists();
+        let path = if is_pending { pending } else { folder.join(name) };
+        let before = were_there.contains(name).then(|| past.read(name)).transpose()?;
         let now = read(&path)?;
+        let header = now.as_ref().or(before.as_ref());
+        let description = header.and_then(|file| snapshot::description_of(file));
+        let mut payloads_of_file = Default::default();
         let news_of_file = match (before, now) {
             (None, None) => continue,
             (None, Some(_)) => vec![(None, News::New)],
@@ -133,12 +151,20 @@ pub fn since(folder: &Path, revision: &str) -> Result<Compared, ComparisonError>
                     })
                 };
                 let before = payloads(&before, format!("at {commit}"))?;
-                compare_pages(&before, &payloads(&now, "now".to_owned())?)
+                let now = payloads(&now, "now".to_owned())?;
+                let news = compare_pages(&before, &now);
+                payloads_of_file = (before, now);
+                news
             }
         };
+        let (before, now): (BTreeMap<Part, Value>, BTreeMap<Part, Value>) = payloads_of_file;
+        let of = |payloads: &BTreeMap<Part, Value>, part: Option<Part>| payloads.get(&part?).cloned();
         let named = |(part, news)| SnapshotNews {
-            name: name.clone(),
+            name: name.to_owned(),
             part,
+            is_pending,
+            description: description.clone(),
+            payloads: (of(&before, part), of(&now, part)),
             news,
         };
         news.extend(news_of_file.into_iter().map(named));

@@ -9,7 +9,9 @@
 //! | `snapshot` | the file format of a snapshot |
 //! | `git` | reads a folder at a revision |
 //! | `comparison` | compares the folder with a revision |
-//! | `terminal` | the comparison as text |
+//! | `reliance` | the contracts that name a field |
+//! | `terminal`, `markdown` | the comparison as text, in Markdown and as JSON |
+//! | `review` | accepting and rejecting a pending page |
 //!
 //! The payloads are taken by the tests in `sim/tests/payloads`.
 
@@ -17,14 +19,20 @@ mod alignment;
 mod classify;
 mod comparison;
 mod git;
+mod markdown;
 mod mask;
 mod redactor;
+mod reliance;
+mod review;
 mod snapshot;
 mod terminal;
 
 pub use self::classify::{Change, What, classify};
 pub use self::comparison::{Compared, ComparisonError, News, SnapshotNews, since};
 pub use self::git::GitError;
+pub use self::markdown::{to_json, write_markdown};
 pub use self::redactor::Redactor;
+pub use self::reliance::Contracts;
+pub use self::review::{ReviewError, accept, reject};
 pub use self::snapshot::{ASKED, Part, Unreadable, page, payloads_of, without_asked};
 pub use self::terminal::{line, write_text};

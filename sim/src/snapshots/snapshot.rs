@@ -114,6 +114,16 @@ pub fn payloads_of(file: &[u8]) -> Result<BTreeMap<Part, Value>, Unreadable> {
     sections.into_iter().map(payload).collect()
 }
 
+/// The description in the header of a file.
+pub(super) fn description_of(file: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(file).ok()?;
+    let header = text.strip_prefix(FENCE)?.split_once("\n---\n")?.0;
+    let line = header
+        .lines()
+        .find_map(|line| line.strip_prefix("description: "))?;
+    Some(line.trim_matches('"').to_owned())
+}
+
 /// A payload without the [requests](ASKED).
 pub fn without_asked(mut payload: Value) -> Value {
     let parts = match &mut payload {

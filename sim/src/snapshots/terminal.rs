@@ -58,10 +58,18 @@ fn short(value: &Value) -> String {
 /// If the writer fails.
 pub fn write_text(compared: &Compared, revision: &str, out: &mut impl Write) -> io::Result<()> {
     let Compared { commit, news } = compared;
-    for SnapshotNews { name, part, news } in news {
+    for SnapshotNews {
+        name,
+        part,
+        is_pending,
+        news,
+        ..
+    } in news
+    {
+        let pending = if *is_pending { ", pending" } else { "" };
         match part {
-            Some(part) => writeln!(out, "{name} ({})", part.name())?,
-            None => writeln!(out, "{name}")?,
+            Some(part) => writeln!(out, "{name} ({}){pending}", part.name())?,
+            None => writeln!(out, "{name}{pending}")?,
         }
         write_news(news, out)?;
         writeln!(out)?;
@@ -82,6 +90,19 @@ pub fn write_text(compared: &Compared, revision: &str, out: &mut impl Write) -> 
         writeln!(
             out,
             "{style}{breaking} breaking, {compatible} compatible{style:#} in {count} {files} since {since}"
+        )?;
+    }
+    let pending: BTreeSet<&str> = news
+        .iter()
+        .filter(|it| it.is_pending)
+        .map(|it| it.name.as_str())
+        .collect();
+    if let Some(name) = pending.first() {
+        let name = name.trim_end_matches(".snap");
+        writeln!(
+            out,
+            "{} pending; decide on each: turnstile snapshots --accept {name}, or --reject {name}",
+            pending.len()
         )?;
     }
     out.flush()

@@ -52,7 +52,10 @@ fn an_error_in_the_file_of_a_target_has_its_place() {
     let with_secrets = format!("url = \"http://127.0.0.1:9\"\n{secrets}");
     for (text, said) in [
         ("urls = 1\n", "target.toml:1:1: unknown field `urls`"),
-        ("[secrets]\n", "the file has no `url`: add one, or set --target"),
+        (
+            "[secrets]\n",
+            "target.toml has no `url`: add one, or set --target",
+        ),
         ("url = \"127.0.0.1:9\"\n", "expected a URL without a path"),
         (
             "url = \"http://127.0.0.1:9\"\n",

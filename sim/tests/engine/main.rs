@@ -18,7 +18,11 @@ mod wire;
 
 mod any_folder;
 mod bad_input;
+mod browser;
+#[cfg(unix)]
+mod clients;
 mod command_line;
+mod conformance_action;
 mod coverage;
 mod determinism;
 #[cfg(unix)]
@@ -32,6 +36,7 @@ mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
 mod recordings;
+mod report_pages;
 mod runner;
 mod secrets;
 mod seeds;
@@ -40,5 +45,6 @@ mod streams;
 mod suite;
 mod suite_plays;
 mod timeline;
+mod toy_server;
 #[cfg(all(feature = "selftest", feature = "witness"))]
 mod witness;

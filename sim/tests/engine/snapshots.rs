@@ -264,3 +264,63 @@ fn an_invalid_snapshot_is_reported_with_its_error_and_revision() {
     assert!(error.contains("ack.snap (at "), "{error}");
     assert!(error.contains("does not begin with a header"), "{error}");
 }
+
+#[test]
+fn a_pending_page_is_judged_before_it_is_accepted() {
+    let header = "---\nsource: t\ndescription: the reply to a message\n---\n";
+    let reviewed = format!(
+        "{header}{}",
+        page(r#"{"status": 200, "messageId": "msg_1"}"#, None)
+    );
+    let repository = Repository::new("pending", &[("02/sent.snap", &reviewed)]);
+    let contract = r#"{"title": "A reply", "properties": {"messageId": {}}}"#;
+    repository.write("contracts/reply.schema.json", contract);
+    let pending = page(r#"{"status": 200}"#, None);
+    let pending =
+        format!("---\nsource: t\nassertion_line: 7\ndescription: the reply to a message\n---\n{pending}");
+    repository.write("02/sent.snap.new", &pending);
+    let run = |arguments: &[&str]| {
+        let mut command = command(&["snapshots"]);
+        let output = command.args(arguments).current_dir(&repository.0).output();
+        output.expect("the tool can be run")
+    };
+    let text = run(&["--diff", "HEAD"]);
+    assert_eq!(text.status.code(), Some(1), "{text:?}");
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    for line in [
+        "02/sent.snap (V2), pending\n  BREAKING    removed     messageId: \"msg_1\"\n",
+        "1 pending; decide on each: turnstile snapshots --accept 02/sent, or --reject 02/sent\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in:\n{text}");
+    }
+    let markdown = run(&["--diff", "HEAD", "--markdown"]);
+    let markdown = String::from_utf8_lossy(&markdown.stdout).into_owned();
+    for line in [
+        "#### `02/sent.snap` (V2), not accepted yet\n\nShows the reply to a message.\n",
+        "| **BREAKING** | `removed     messageId: \"msg_1\"` | A reply |\n",
+        "-  \"messageId\": \"msg_1\",\n",
+    ] {
+        assert!(markdown.contains(line), "{line:?} is not in:\n{markdown}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&run(&["--diff", "HEAD", "--json"]).stdout).expect("it is JSON");
+    let page = json["pages"]
+        .as_array()
+        .and_then(|pages| pages.iter().find(|page| page["page"] == "02/sent.snap"));
+    let page = page.expect("the page is listed");
+    assert_eq!(page["pending"], true);
+    assert_eq!(page["changes"][0]["relied_on_by"], serde_json::json!(["A reply"]));
+
+    let unknown = run(&["--reject", "02/other"]);
+    assert_eq!(
+        String::from_utf8_lossy(&unknown.stderr),
+        "error: no pending page \"02/other\"; pending: 02/sent\n"
+    );
+    assert_eq!(run(&["--accept", "02/sent"]).status.code(), Some(0));
+    let accepted = fs::read_to_string(repository.0.join(FOLDER).join("02/sent.snap")).expect("it is there");
+    assert_eq!(accepted, pending.replace("assertion_line: 7\n", ""));
+    assert!(!repository.0.join(FOLDER).join("02/sent.snap.new").exists());
+    repository.write("02/sent.snap.new", &reviewed);
+    assert_eq!(run(&["--reject", "02/sent"]).status.code(), Some(0));
+    assert!(!repository.0.join(FOLDER).join("02/sent.snap.new").exists());
+}

@@ -1,12 +1,6 @@
 //! Timeline pages in a browser: a page draws itself, draws only what is in view, and escapes all content of a run.
-//!
-//! Uses the browser in `CHROMIUM`, or a Chromium on the path. Without one these tests print a note and pass, unless
-//! `TURNSTILE_REQUIRE_CHROMIUM` is set.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,93 +16,11 @@ use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::{Entry, Scenario, Surface};
 
+use crate::browser::drawn;
 use crate::library::library;
-use crate::tool::scratch;
 
-/// Program names of the browser.
-const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-/// Makes a missing browser a failure.
-const REQUIRE_VARIABLE: &str = "TURNSTILE_REQUIRE_CHROMIUM";
 /// Maximum number of elements in a view, for runs of any length.
 const MAX_ELEMENTS: usize = 1500;
-
-fn browser() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("CHROMIUM") {
-        return Some(named.into());
-    }
-    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
-    let mut places = PROGRAMS
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    places.find(|place| place.is_file())
-}
-
-/// The DOM of a page after it has drawn itself.
-struct Drawn(String);
-
-impl Drawn {
-    /// The value of a `data-` attribute of the body.
-    fn attribute(&self, name: &str) -> Option<&str> {
-        let (_, body) = self.0.split_once("<body ")?;
-        let (body, _) = body.split_once('>')?;
-        let (_, value) = body.split_once(&format!("data-{name}=\""))?;
-        value.split('"').next()
-    }
-
-    /// The same as a number.
-    fn count(&self, name: &str) -> usize {
-        let attribute = self.attribute(name).and_then(|attribute| attribute.parse().ok());
-        attribute.unwrap_or_else(|| panic!("the page has no number of {name}"))
-    }
-
-    /// Number of occurrences of a text in the drawing, without data and scripts.
-    fn shows(&self, text: &str) -> usize {
-        let (drawn, _) = self
-            .0
-            .split_once("id=\"data\"")
-            .expect("the data follows the drawing");
-        let (drawn, _) = drawn.rsplit_once('<').expect("the data has a tag");
-        let (_, drawn) = drawn.split_once("<body").expect("the page has a body");
-        drawn.matches(text).count()
-    }
-}
-
-/// Opens a page in the browser and returns its DOM, or `None` without a browser.
-fn drawn(name: &str, page: &str, address: &str) -> Option<Drawn> {
-    let Some(browser) = browser() else {
-        assert!(
-            env::var_os(REQUIRE_VARIABLE).is_none(),
-            "{REQUIRE_VARIABLE} is set, but no Chromium was found"
-        );
-        eprintln!("skipped: no Chromium found; set CHROMIUM to its path");
-        return None;
-    };
-    let folder = scratch("timeline").join(name);
-    fs::create_dir_all(&folder).expect("the folder for tests can be written to");
-    let file = folder.join("page.html");
-    fs::write(&file, page).expect("the folder for tests can be written to");
-    let output = Command::new(&browser)
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--window-size=1400,900",
-        ])
-        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
-        .arg("--dump-dom")
-        .arg(format!("file://{}{address}", file.display()))
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run {}: {error}", browser.display()));
-    let drawn = Drawn(String::from_utf8_lossy(&output.stdout).into_owned());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(drawn.attribute("error"), None, "a script of the page failed");
-    assert_eq!(
-        drawn.attribute("ready"),
-        Some("yes"),
-        "the page did not draw itself: {errors}"
-    );
-    Some(drawn)
-}
 
 fn entry(id: &str) -> Entry {
     library().matching(Some(id))[0].clone()
@@ -119,7 +31,7 @@ fn page_of(entry: &Entry, options: Options) -> (Verdict, String) {
     let played = suite::play_timed(Play { entry, options });
     let heading = Heading::of(&played.play, "turnstile replay some.yaml");
     let verdict = played.verdict.expect("the harness works");
-    let page = timeline::page(&verdict, &heading);
+    let page = timeline::page(&verdict, &heading, entry);
     (verdict, page)
 }
 
@@ -144,11 +56,15 @@ fn a_run_is_drawn_with_its_lanes_arrows_faults_steps_and_states() {
     );
     assert!(drawn.count("arrows") > records / 2, "most events have an arrow");
     assert!(drawn.count("drawn") < MAX_ELEMENTS);
-    assert_eq!(drawn.shows(&entry.scenario.title), 1);
+    assert_eq!(
+        drawn.shows(&entry.scenario.title),
+        1 + 1,
+        "in the header and in the script"
+    );
     assert_eq!(
         drawn.shows("start: { as: first, say: gate:hold }"),
         1 + 1,
-        "as text and for a screen reader"
+        "in the drawing and in the script"
     );
     for look in [
         "wire request",
@@ -207,6 +123,8 @@ fn keyboard_wheel_and_pointer_navigate_the_run() {
         note("what is selected is shown in full", !page.details.hidden);
         press("Escape");
         note("escape closes it", page.details.hidden && shown.selected < 0);
+        note("a run that fits is shown as a whole", fits() === (view.scale * shown.axis.end <= view.height));
+        press("1");
         let before = view.top;
         point("wheel", { x: 500, y: 100, deltaY: 200 });
         note("the wheel moves along", view.top > before);
@@ -235,6 +153,9 @@ fn keyboard_wheel_and_pointer_navigate_the_run() {
         const sent = shown.longArrows[0];
         selectEvent(sent); press("ArrowRight");
         note("an arrow is followed to its end", shown.axis.rows[shown.selected].event === run.events[sent].arrow.arrives);
+        note("the address keeps the selection", location.hash.includes(`event=${run.events[sent].arrow.arrives}`));
+        page.find.value = "cloud.message"; page.find.dispatchEvent(new Event("input")); drawNow();
+        note("a text is found", shown.axis.rows.length > 0 && shown.axis.rows.length < run.events.length / 2);
         document.body.dataset.tried = tried.join("; ");
     </script></body>"#;
     let page = page.replace("</body>", TRIED);
@@ -242,7 +163,7 @@ fn keyboard_wheel_and_pointer_navigate_the_run() {
         return;
     };
     let tried = drawn.attribute("tried").expect("everything was tried");
-    assert_eq!(tried.matches(": yes").count(), 11, "{tried}");
+    assert_eq!(tried.matches(": yes").count(), 14, "{tried}");
     assert!(!tried.contains(": no"), "{tried}");
 }
 
@@ -263,7 +184,7 @@ fn a_finding_is_marked_at_its_event() {
         .map(|finding| finding.rule.as_str())
         .collect();
     assert!(rules.contains(&"terminal-once"), "{rules:?}");
-    let Some(drawn) = drawn("broken", &page, "") else {
+    let Some(drawn) = drawn("broken", &page, "#fold=no") else {
         return;
     };
     assert_eq!(drawn.count("findings"), verdict.findings.len());
@@ -292,11 +213,12 @@ fn only_events_in_view_are_drawn() {
         seed: 7,
         replay: "turnstile replay long.yaml --seed 7",
     };
-    let page = timeline::page(&verdict, &heading);
+    let page = timeline::page(&verdict, &heading, &entry("suite/turn/cold"));
+    assert!(page.len() < 8 << 20, "{} bytes", page.len());
     for (name, address) in [
-        ("rows", ""),
-        ("whole", "#zoom=whole"),
-        ("true-whole", "#axis=true&zoom=whole"),
+        ("rows", "#fold=no"),
+        ("whole", "#fold=no&zoom=whole"),
+        ("true-whole", "#fold=no&axis=true&zoom=whole"),
     ] {
         let Some(drawn) = drawn(&format!("long-{name}"), &page, address) else {
             return;

@@ -2,19 +2,23 @@
 //! and the difference between the two as text.
 
 use std::collections::BTreeSet;
+use std::env;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use insta::internals::SnapshotContents;
 use insta::{Comparator, DefaultComparator, Settings, Snapshot};
 use serde_json::Value;
-use turnstile::snapshots::{What, classify, line, page, without_asked};
+use turnstile::snapshots::{What, classify, line, page, payloads_of, without_asked};
 use turnstile_scenarios::Surface;
 
 use crate::library::top;
 use crate::plays::Plays;
 use crate::taken::{Pick, taken};
 
+/// Most pages of a chapter, and changes of a page, that a failure shows.
+const SHOWN: usize = 5;
 /// The text for two equal payloads.
 const NO_DIFFERENCE: &str = "(none)";
 
@@ -174,6 +178,10 @@ impl Chapter {
                 }
             };
             let name = page.name.as_str();
+            if let Some(changes) = self.pending_changes(page, &content) {
+                wrong.insert(format!("{name}: {changes}"));
+                continue;
+            }
             let assert = || {
                 self.settings(&page.description)
                     .bind(|| insta::assert_snapshot!(name, content));
@@ -183,7 +191,31 @@ impl Chapter {
                 wrong.insert(format!("{name} does not match its snapshot"));
             }
         }
-        assert!(wrong.is_empty(), "in {}: {wrong:#?}", self.name);
+        let others = wrong.len().saturating_sub(SHOWN);
+        let wrong: Vec<String> = wrong.into_iter().take(SHOWN).collect();
+        assert!(
+            wrong.is_empty(),
+            "in snapshots/{}:\n{}\nand {others} more pages; review them: turnstile snapshots --diff HEAD",
+            self.name,
+            wrong.join("\n")
+        );
+    }
+
+    /// Writes a changed page beside the reviewed one, as `insta` does, and describes the changes in a few lines: `insta`
+    /// prints each page in full. `None` if nothing changed, or if the variable that controls `insta` is set.
+    fn pending_changes(&self, page: &Page, content: &str) -> Option<String> {
+        let file = folder().join(self.name).join(page.file());
+        let reviewed = fs::read_to_string(&file).ok()?;
+        let (header, text) = reviewed.strip_prefix("---\n")?.split_once("\n---\n")?;
+        if text.trim_end() == content.trim_end() || env::var_os("INSTA_UPDATE").is_some() {
+            return None;
+        }
+        let pending = format!("---\n{header}\n---\n{}\n", content.trim_end());
+        let changes = changes(reviewed.as_bytes(), pending.as_bytes());
+        if env::var_os("CI").is_none() {
+            fs::write(file.with_extension("snap.new"), pending).expect("the folder can be written to");
+        }
+        Some(changes)
     }
 
     fn settings(&self, description: &str) -> Settings {
@@ -195,6 +227,39 @@ impl Chapter {
         settings.set_comparator(Box::new(ExactComparator));
         settings
     }
+}
+
+/// The changes of the payloads of two files, the first few in words.
+fn changes(reviewed: &[u8], pending: &[u8]) -> String {
+    let (Ok(before), Ok(now)) = (payloads_of(reviewed), payloads_of(pending)) else {
+        return "a payload was added or removed".to_owned();
+    };
+    let mut lines = Vec::new();
+    for (part, now) in &now {
+        let before = before.get(part).unwrap_or(&Value::Null);
+        for change in classify(before, now) {
+            let verdict = if change.what.is_breaking() {
+                "BREAKING"
+            } else {
+                "compatible"
+            };
+            lines.push(format!("  {} {verdict} {}", part.name(), line(&change)));
+        }
+    }
+    let others = lines.len().saturating_sub(SHOWN);
+    lines.truncate(SHOWN);
+    if others > 0 {
+        lines.push(format!("  and {others} more"));
+    }
+    format!(
+        "{}\n{}",
+        if lines.is_empty() {
+            "only the request or the differences changed"
+        } else {
+            ""
+        },
+        lines.join("\n")
+    )
 }
 
 /// Compares snapshot metadata too, because reviewers rely on the description.

@@ -207,10 +207,16 @@ fn overdue(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Opt
 /// The fence under which an idle was sent, if it was certainly the current one and its run had not ended.
 fn sender<'a>(session: &SessionHistory<'a>, idle: &StreamEvent) -> Option<&'a Fence> {
     let transit = session.run.max_transit();
-    let sent = session.wrapper_frames().filter(|(_, frame)| {
-        let is_idle = matches!(kilo(&frame.name, &frame.data), Some(("session.idle", _)));
-        is_idle && frame.at <= idle.at + session.run.time_error() && frame.at + transit >= idle.at
-    });
+    let (run, until) = (session.run, idle.at + session.run.time_error());
+    let frames = &run.wrapper_frames;
+    let first = frames.partition_point(|frame| frame.at + transit < idle.at);
+    let near = frames[first..].iter().take_while(|frame| frame.at <= until);
+    let sent = near
+        .map(|frame| (&run.ingests[frame.ingest], frame))
+        .filter(|(ingest, frame)| {
+            let is_idle = matches!(kilo(&frame.name, &frame.data), Some(("session.idle", _)));
+            is_idle && *ingest.session == *session.id
+        });
     let mut fences: Vec<&Fence> = sent.map(|(ingest, _)| &ingest.fence).collect();
     fences.dedup();
     let [fence] = fences[..] else { return None };

@@ -43,10 +43,7 @@ const TOKEN_END: usize = 32;
 
 fn check(history: &History) -> Vec<Finding> {
     let secrets = secrets(history);
-    let mut search = Search {
-        secrets: &secrets,
-        text: String::new(),
-    };
+    let mut search = Search::of(&secrets);
     let mut findings = Vec::new();
     for call in &history.calls {
         let Some((at, _, body)) = &call.reply else {
@@ -150,11 +147,24 @@ fn gather_secrets<'a>(input: &'a Value, secrets: &mut BTreeSet<&'a str>) {
 
 /// A search for secrets, with a buffer that it reuses.
 struct Search<'a> {
-    secrets: &'a BTreeSet<&'a str>,
+    /// Secrets that are searched one by one.
+    secrets: Vec<&'a str>,
+    /// Ends of tokens. A long run has one for each run of a wrapper, so they are looked up.
+    token_ends: BTreeSet<&'a [u8]>,
     text: String,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn of(secrets: &BTreeSet<&'a str>) -> Self {
+        let is_end = |secret: &&str| secret.len() == TOKEN_END && secret.bytes().all(is_of_token);
+        let (ends, secrets): (Vec<&str>, _) = secrets.iter().copied().partition(is_end);
+        Self {
+            secrets,
+            token_ends: ends.into_iter().map(str::as_bytes).collect(),
+            text: String::new(),
+        }
+    }
+
     fn finds_one_in(&mut self, value: &Value) -> bool {
         self.text.clear();
         write_texts(value, &mut self.text);
@@ -173,8 +183,15 @@ impl Search<'_> {
     }
 
     fn has_found_one(&self) -> bool {
-        self.secrets.iter().any(|secret| self.text.contains(secret))
+        let mut words = self.text.as_bytes().split(|byte| !is_of_token(*byte));
+        words.any(|word| word.windows(TOKEN_END).any(|end| self.token_ends.contains(end)))
+            || self.secrets.iter().any(|secret| self.text.contains(secret))
     }
+}
+
+/// Whether a byte may be in the signature of a token.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// Adds all names and texts in `value`, one a line.

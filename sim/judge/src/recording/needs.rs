@@ -10,6 +10,7 @@ pub fn needs(oracle: &str) -> &'static [Kind] {
         // Each frame, body or answer alone.
         "server-events-have-their-shape" | "event-ids-rise" => &[Streams],
         "replies-have-their-shape" => &[Calls],
+        "wrapper-requests-have-their-shape" => &[Deliveries],
         "execution-id-only-in-v2" => &[Calls, Streams, Callbacks],
         // What clients see.
         "terminal-once" | "one-row-per-entity" | "replay-is-exact" => &[Beginning, Streams, Faults],
@@ -23,8 +24,7 @@ pub fn needs(oracle: &str) -> &'static [Kind] {
         // What wrappers see and send.
         "wrapper-keeps-its-word" | "every-job-has-its-run" => &[Beginning, Deliveries, Ingest, Faults],
         "relay-is-exact" | "server-names-are-its-own" => &[Beginning, Streams, Ingest, Faults],
-        "preparing-only-while-cold" => &[Beginning, Streams, Deliveries, Ingest, Faults],
-        "complete-settles" => &[Beginning, Streams, Deliveries, Ingest, Faults],
+        "preparing-only-while-cold" | "complete-settles" => &[Beginning, Streams, Deliveries, Ingest, Faults],
         "wrapper-gets-what-was-asked" => &[Beginning, Calls, Streams, Deliveries, Faults],
         "stream-has-its-shape" => &[Beginning, Calls, Streams, Deliveries, Ingest, Faults],
         "doors-are-closed" => &[Beginning, Calls, Streams, Ingest, Faults],

@@ -119,6 +119,10 @@ pub fn scenario_from(recording: &Recording, name: &str) -> Result<Cut, CutError>
     if let Some(latency) = fakes::latency(&history) {
         head.insert("latency".to_owned(), json!(Lapse::from(latency)));
     }
+    let origin = recording.header.origin.as_ref();
+    if let Some(origin) = origin.filter(|origin| origin.seed > 0) {
+        head.insert("seed".to_owned(), json!(origin.seed));
+    }
     let answers = fakes::receiver(recording, &history);
     if !answers.is_empty() {
         head.insert("receiver".to_owned(), Value::Array(answers));

@@ -78,6 +78,7 @@ fn calls_streams_and_faults_become_steps() {
     assert!(cut.scenario.expect.is_empty() && cut.scenario.tolerant);
 }
 
+#[expect(clippy::too_many_lines, reason = "the records of one turn")]
 #[test]
 fn a_prompt_for_a_real_model_becomes_a_directive_with_the_recorded_course() {
     let text =

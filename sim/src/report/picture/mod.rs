@@ -61,7 +61,7 @@ pub(super) struct Event<'a> {
     /// The arrow that starts here. A record of an arrival whose sending was recorded has none: the arrow of that
     /// record ends here.
     pub arrow: Option<Arrow>,
-    /// The record.
+    /// The record. Pages have it elsewhere.
     pub record: &'a Record,
 }
 

@@ -17,6 +17,7 @@ use turnstile_judge::parties::SERVER;
 
 use self::essential::{essential, moments};
 pub(crate) use self::text::lines_up_to_finding;
+pub(super) use self::text::{Row, rows};
 use super::finding::LabelledFinding;
 use super::picture::Picture;
 use crate::script::Verdict;

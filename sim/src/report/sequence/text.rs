@@ -1,11 +1,49 @@
 //! A sequence as lines of text, with the time, the parties and what happened in columns.
 
+use serde::Serialize;
+
 use super::{Line, Look, Sequence, Shape};
 use crate::report::picture::Picture;
 use crate::script::Verdict;
 
 /// The maximum width of a line in characters.
 const WIDTH: usize = 150;
+
+/// A line as a row of a table.
+#[derive(Debug, Serialize)]
+pub(in crate::report) struct Row {
+    /// Seconds since the start; empty for a remark.
+    pub at: String,
+    /// The parties.
+    pub place: String,
+    /// What happened.
+    pub text: String,
+    /// Whether it is a finding or a remark, and not an event.
+    pub is_remark: bool,
+    /// Whether something did not arrive.
+    pub is_lost: bool,
+}
+
+/// The essential events of the whole run with its findings, as about `limit` rows of a table.
+pub(in crate::report) fn rows(verdict: &Verdict, picture: &Picture, limit: usize) -> Vec<Row> {
+    let limit = limit + picture.lanes.names().len();
+    let sequence = Sequence::of(verdict, picture, limit);
+    let row = |line: &Line| {
+        let is_remark = line.shape == Shape::Remark;
+        Row {
+            at: if is_remark {
+                String::new()
+            } else {
+                format!("{:.3}", line.at.as_secs_f64())
+            },
+            place: place(&sequence, line),
+            text: line.text.clone(),
+            is_remark,
+            is_lost: matches!(line.shape, Shape::Arrow(_, Look::Lost | Look::LostRequest, _)),
+        }
+    };
+    sequence.lines.iter().map(row).collect()
+}
 
 /// The essential events up to the first finding, in about `limit` lines; none if `limit` is 0.
 pub(crate) fn lines_up_to_finding(verdict: &Verdict, limit: usize) -> Vec<String> {

@@ -47,20 +47,21 @@ const BOLD = "600 12px system-ui, 'Liberation Sans', sans-serif";
 class Columns {
   constructor(width, lanes, bars, slots) {
     this.width = width;
-    this.map = { left: 0, width: 40 };
-    this.time = 148;
-    this.tick = 158;
-    const states = 198;
-    const room = Math.min(300, width * 0.24);
+    const isNarrow = width < 560;
+    this.map = { left: 0, width: isNarrow ? 14 : 40 };
+    this.time = isNarrow ? 82 : 148;
+    this.tick = this.time + 10;
+    const states = this.time + (isNarrow ? 26 : 50);
+    const room = isNarrow ? 22 : Math.min(300, width * 0.24);
     const words = bars.map(({ label }) => 24 + widthOf(`${label} completed`, SMALL));
     const wanted = Math.min(150, Math.max(84, ...words.slice(0, 200)));
     this.areSlotsWide = slots * 78 <= room;
     this.slot = this.areSlotsWide ? Math.min(wanted, room / slots) : Math.min(20, room / slots);
     this.states = states;
-    this.firstLane = states + slots * this.slot + 32;
+    this.firstLane = states + slots * this.slot + (isNarrow ? 10 : 32);
     const wide = Math.max(1, lanes.length - 1);
-    const least = width < 760 ? 42 : 66;
-    this.pitch = Math.max(least, Math.min(104, ((width - this.firstLane) * 0.47) / wide));
+    const least = isNarrow ? 14 : width < 760 ? 42 : 66;
+    this.pitch = Math.max(least, Math.min(104, ((width - this.firstLane) * (isNarrow ? 0.3 : 0.47)) / wide));
     this.lanes = new Map(lanes.map((lane, place) => [lane, this.firstLane + place * this.pitch]));
     this.lastLane = this.firstLane + (lanes.length - 1) * this.pitch;
     this.text = this.lastLane + Math.min(46, this.pitch / 2 + 6);
@@ -76,11 +77,12 @@ function drawHeads(columns, lanes, hasBars) {
   const y = 15;
   const caption = (x, text, more) => parts.append(element("text", { class: "caption", x, y, ...more }, text));
   caption(columns.time, "seconds", { "text-anchor": "end" });
-  caption(columns.tick, "line");
-  if (hasBars) caption(columns.states, "messages");
+  const isRoomy = columns.width >= 560;
+  if (isRoomy) caption(columns.tick, "line");
+  if (hasBars && isRoomy) caption(columns.states, "messages");
   for (const [lane, x] of columns.lanes) {
     const isNarrow = columns.pitch < 84;
-    const name = fitted(lanes[lane], columns.pitch - 4, isNarrow ? `600 ${SMALL}` : BOLD);
+    const name = fitted(lanes[lane], columns.pitch - 4, isNarrow ? `600 ${SMALL}` : BOLD) || lanes[lane][0];
     const look = isNarrow ? "head narrow" : "head";
     const head = element("text", { class: look, x, y, "text-anchor": "middle" }, name);
     head.append(element("title", {}, lanes[lane]));

@@ -32,7 +32,7 @@ class Drawing {
   }
 
   yOfEvent(event) {
-    return this.y(this.axis.ofEvent(event, this.shown.events[event].record.at_us));
+    return this.y(this.axis.ofEvent(event, this.shown.events[event].at_us));
   }
 
   add(name, attributes, text) {
@@ -265,12 +265,12 @@ class Drawing {
     for (let row = this.first; row < this.last; row += 1) {
       const { event } = axis.rows[row];
       if (event === undefined) continue;
-      const { lane, kind, record } = shown.events[event];
+      const { lane, kind, world } = shown.events[event];
       const y = this.y(axis.positions[row]);
       if (kind === "step") {
         if (!this.isDense) this.trace("step-tick", `M${columns.tick} ${(y - 3.5).toFixed(1)}l5 3.5l-5 3.5z`);
       } else if (kind === "world") {
-        this.strike(record, y);
+        this.strike(world, y);
       } else if (!this.isDense) {
         const x = columns.lanes.get(lane);
         const look = kind === "trouble" ? "eye trouble" : "eye";
@@ -281,10 +281,10 @@ class Drawing {
   }
 
   /** Faults without a duration: connections that were reset, finished or silenced. */
-  strike(record, y) {
-    if (!["reset", "finished", "silenced"].includes(record.event)) return;
+  strike(world, y) {
+    if (!["reset", "finished", "silenced"].includes(world.event)) return;
     const place = (name) => this.columns.lanes.get(this.shown.laneOf(name));
-    const [from, to] = [place(record.from), place(record.to)];
+    const [from, to] = [place(world.from), place(world.to)];
     if (from === undefined || to === undefined) return;
     const middle = (from + to) / 2;
     this.trace("strike", `M${from} ${y}H${to}`);
@@ -436,7 +436,6 @@ class Drawing {
     const words = shown.wordsOf(axis.rows[row]);
     const isSelected = row === shown.selected;
     const group = element("g", { role: "option", id: `row-${row}`, "aria-selected": isSelected });
-    group.setAttribute("aria-label", words.sentence);
     const kind = finding !== undefined ? "finding" : shown.events[event].kind;
     if (kind === "step" && words.line > 0) {
       group.append(element("text", { class: "step-line", x: columns.tick + 9, y }, words.line));

@@ -63,6 +63,7 @@ function fillFilters() {
   for (const input of document.querySelectorAll("input[name=axis]")) {
     input.addEventListener("change", () => setAxis(input.value === "true"));
   }
+  fillTypes();
   const on = (id, act) => document.getElementById(id).addEventListener("click", act);
   on("zoom-in", () => zoom(1.4));
   on("zoom-out", () => zoom(1 / 1.4));
@@ -73,7 +74,73 @@ function fillFilters() {
   on("details-close", unselect);
 }
 
-/** Applies the URL fragment, such as `#axis=true&zoom=whole&event=12&message=first&hide=observer&keys`. */
+/** Fills the filter by type, the most frequent first. */
+function fillTypes() {
+  const counts = new Map();
+  for (const event of run.events) counts.set(typeOf(event), (counts.get(typeOf(event)) || 0) + 1);
+  page.type.append(new Option("all", ""));
+  const types = [...counts].sort((one, other) => other[1] - one[1]);
+  for (const [type, count] of types) page.type.append(new Option(`${type} (${count})`, type));
+  page.type.addEventListener("change", () => filter({ type: page.type.value }));
+  page.find.addEventListener("input", () => filter({ find: page.find.value.trim().toLowerCase() }));
+  page.fold.addEventListener("change", () => setFolds(page.fold.checked));
+}
+
+function filter(change) {
+  Object.assign(choice, change);
+  choose();
+  draw();
+}
+
+function setFolds(folds) {
+  page.fold.checked = folds;
+  opened.clear();
+  filter({ folds });
+}
+
+/* The script beside the drawing. */
+
+function fillScript() {
+  page["script-button"].hidden = run.script.length === 0;
+  const failing = new Set(run.findings.map(({ line }) => line));
+  run.script.forEach((text, index) => {
+    const item = document.createElement("li");
+    item.textContent = text || " ";
+    if (failing.has(index + 1)) item.className = "failing";
+    const step = run.events.findIndex(({ kind, line }) => kind === "step" && line === index + 1);
+    if (step >= 0) {
+      item.classList.add("step");
+      item.addEventListener("click", () => revealEvent(step));
+    }
+    page["script-lines"].append(item);
+  });
+  document.getElementById("script-close").addEventListener("click", () => setScript(false));
+  page["script-button"].addEventListener("click", () => setScript(page.script.hidden));
+  setScript(run.script.length > 0 && window.innerWidth >= WIDE_WINDOW);
+}
+
+/** From this width on there is room for the script, in pixels. */
+const WIDE_WINDOW = 1500;
+
+function setScript(isShown) {
+  page.script.hidden = !isShown;
+  page["script-button"].setAttribute("aria-expanded", isShown);
+  if (shown.axis) draw();
+}
+
+/** Marks the line of what is selected. */
+function markLine(line) {
+  page["script-lines"].querySelector(".selected")?.classList.remove("selected");
+  const item = line > 0 ? page["script-lines"].children[line - 1] : null;
+  item?.classList.add("selected");
+  if (item && !page.script.hidden) item.scrollIntoView({ block: "nearest" });
+}
+
+/* The address keeps what is shown, such as `#axis=true&zoom=whole&event=12&message=first&hide=observer&keys`. */
+
+/** Whether the address is read, and should not be written. */
+let isReading = true;
+
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const message = run.messages.findIndex(({ label }) => label === asked.get("message"));
@@ -87,12 +154,59 @@ function readAddress() {
     choice.hidden.add(lane);
     page.parties.querySelectorAll("input")[lane].checked = false;
   }
+  choice.type = asked.get("type") || "";
+  choice.find = (asked.get("find") || "").toLowerCase();
+  choice.folds = asked.get("fold") !== "no";
+  page.type.value = choice.type;
+  page.find.value = choice.find;
+  page.fold.checked = choice.folds;
   choose();
   if (asked.get("axis") === "true") setAxis(true);
-  if (asked.get("zoom") === "whole") showWhole();
+  const zoomed = Number(asked.get("zoom"));
+  if (asked.get("zoom") === "whole" || !asked.has("zoom") && !choice.isTrue && fits()) showWhole();
+  else if (zoomed > 0) {
+    view.scale = zoomed;
+    choice.isWhole = false;
+  }
+  if (Number.isFinite(Number(asked.get("top") || NaN))) view.top = Number(asked.get("top"));
   if (asked.has("keys")) setHelp(true);
-  if (asked.has("event")) selectEvent(Number(asked.get("event")));
-  else if (shown.findingRows.length > 0) bringIntoView(shown.findingRows[0][0]);
+  if (asked.has("event")) revealEvent(Number(asked.get("event")));
+  else if (asked.has("finding")) {
+    const place = shown.findingRows.find(([, known]) => known === Number(asked.get("finding")));
+    if (place) select(place[0]);
+  } else if (shown.findingRows.length > 0 && !asked.has("top")) bringIntoView(shown.findingRows[0][0]);
+  isReading = false;
+}
+
+/** The least distance of rows at which a whole run can be read, in pixels. */
+const LEAST_READABLE = 3.2;
+
+/** Whether the whole run can be read at once. */
+function fits() {
+  return (view.height - 2 * READABLE) / shown.axis.end >= LEAST_READABLE;
+}
+
+/** Keeps what is shown in the address, so that it can be sent to others. */
+function writeAddress() {
+  if (isReading) return;
+  const kept = new URLSearchParams();
+  const known = new URLSearchParams(location.hash.slice(1));
+  if (known.has("play")) kept.set("play", known.get("play"));
+  const row = shown.axis.rows[shown.selected];
+  if (row?.event !== undefined) kept.set("event", row.event);
+  if (row?.finding !== undefined) kept.set("finding", row.finding);
+  if (choice.isTrue) kept.set("axis", "true");
+  kept.set("zoom", choice.isWhole ? "whole" : view.scale.toPrecision(4));
+  if (!choice.isWhole && !row) kept.set("top", view.top.toPrecision(6));
+  if (choice.message >= 0) kept.set("message", run.messages[choice.message].label);
+  for (const lane of choice.hidden) kept.append("hide", run.lanes[lane]);
+  if (choice.type) kept.set("type", choice.type);
+  if (choice.find) kept.set("find", choice.find);
+  if (!choice.folds) kept.set("fold", "no");
+  // A page in a sandbox may not change its address.
+  try {
+    history.replaceState(null, "", `#${kept}`);
+  } catch { /* nothing depends on it */ }
 }
 
 /** Scrolls a row to the lower part of the view, so that earlier rows are visible above it. */

@@ -8,38 +8,60 @@
 //! |---|---|
 //! | `page.html` | the frame |
 //! | `style.css` | colours and sizes, light and dark |
+//! | `packed.js`, `loader.js` | unpacks large data; loads the data of one run of many |
+//! | `folding.js` | folds runs of alike events |
 //! | `axis.js` | positions of rows on the time axis |
 //! | `columns.js` | positions of columns, and text that fits into them |
 //! | `legend.js` | marks and their meaning |
 //! | `drawing.js` | draws the visible part |
 //! | `header.js` | the header, the filters, the URL fragment |
+//! | `details.js` | the selected event or finding |
 //! | `timeline.js` | the state of the view, keys, wheel and pointer |
 
 use std::io;
 
 use serde::Serialize;
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::rules::RuleId;
+use turnstile_judge::trace::{Record, What};
+use turnstile_scenarios::{Entry, Scenario};
 
 use super::Heading;
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
-use super::picture::{Picture, microseconds};
+use super::packed::packed;
+use super::picture::{
+    Arrow, Event as PictureEvent, EventKind, FaultSpan, Lanes, Message, Picture, microseconds,
+};
+use super::source::Source;
 use crate::script::Verdict;
 use crate::suite::Outcome;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 /// In the order of their dependencies.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 9] = [
+    include_str!("packed.js"),
     include_str!("axis.js"),
+    include_str!("folding.js"),
     include_str!("legend.js"),
     include_str!("columns.js"),
     include_str!("drawing.js"),
     include_str!("header.js"),
+    include_str!("details.js"),
     include_str!("timeline.js"),
 ];
 
 /// The placeholders of the style, the data and the script in the frame, in order.
-const PLACES: [&str; 3] = ["/* style */", "/* data */", "/* script */"];
+const PLACES: [&str; 3] = ["/* style */", "/* data */", "<!-- scripts -->"];
+/// The first line of the scripts.
+const NONCE: &str = "\"use strict\";\n";
+/// The number of records that are packed together.
+const CHUNK: usize = 250;
+/// The number of records above which they are packed even in data that are packed again.
+const LONG: usize = 2000;
+/// Loads the data of a run, and then runs the scripts.
+const LOADER: &str = include_str!("loader.js");
 
 /// The page of the only play, or of the first play with findings.
 #[derive(Debug)]
@@ -68,7 +90,7 @@ impl Reporter for TimelineReport {
             Outcome::Passed(verdict) if self.is_only_play => verdict,
             Outcome::Passed(_) | Outcome::HarnessFailed(_) => return Ok(()),
         };
-        let page = || page(verdict, &Heading::of(&played.play, replay));
+        let page = || page(verdict, &Heading::of(&played.play, replay), played.play.entry);
         self.page.get_or_insert_with(page);
         Ok(())
     }
@@ -94,7 +116,7 @@ impl Document for TimelineReport {
 
 /// The data of a page.
 #[derive(Serialize)]
-struct Data<'a> {
+pub(super) struct Data<'a> {
     title: &'a str,
     id: &'a str,
     surface: &'a str,
@@ -104,44 +126,172 @@ struct Data<'a> {
     played_us: u64,
     elapsed_us: u64,
     findings: Vec<FindingData>,
-    #[serde(flatten)]
-    picture: Picture<'a>,
+    lanes: Lanes,
+    messages: Vec<Message>,
+    faults: Vec<FaultSpan>,
+    events: Vec<EventData<'a>>,
+    /// The records of the events, [`CHUNK`] in each element.
+    payloads: Vec<Payload<'a>>,
+    /// The lines of the script.
+    script: Vec<String>,
+}
+
+/// Records of consecutive events. The page unpacks them when it shows one of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Payload<'a> {
+    /// In data that are packed as a whole, and are short.
+    Plain(&'a [Record]),
+    Packed(String),
+}
+
+impl<'a> Payload<'a> {
+    fn of(records: &'a [Record], is_packed: bool) -> Self {
+        if is_packed {
+            Self::Packed(packed(records))
+        } else {
+            Self::Plain(records)
+        }
+    }
+}
+
+/// An event, without its record.
+#[derive(Serialize)]
+struct EventData<'a> {
+    lane: Option<usize>,
+    kind: EventKind,
+    headline: String,
+    detail: String,
+    messages: Vec<usize>,
+    arrow: Option<Arrow>,
+    at_us: u64,
+    party: &'a str,
+    /// The line of a step; 0 for everything else.
+    line: u32,
+    /// A change of the world.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    world: Option<&'a WorldEvent>,
 }
 
 /// A finding.
 #[derive(Serialize)]
 struct FindingData {
     rule: String,
+    /// The rules of the protocol, each with its text.
+    protocol: Vec<(String, String)>,
+    line: usize,
     at_us: u64,
     /// An index into the picture's messages.
     message: Option<usize>,
+    expected: String,
     text: String,
 }
 
-/// The page of a run.
-pub fn page(verdict: &Verdict, heading: &Heading) -> String {
-    let picture = Picture::of(verdict);
-    let place_of = |id: &str| picture.messages.iter().position(|message| message.id == id);
-    let findings = LabelledFinding::all(verdict).map(|finding| FindingData {
-        rule: finding.rule,
-        at_us: microseconds(finding.at),
-        message: finding.message.as_deref().and_then(place_of),
-        text: finding.text,
-    });
-    let findings = findings.collect();
-    let data = Data {
-        title: heading.title,
-        id: heading.id,
-        surface: heading.surface.name(),
-        seed: heading.seed,
-        replay: heading.replay,
-        digest: verdict.trace.digest().to_string(),
-        played_us: microseconds(verdict.played),
-        elapsed_us: microseconds(verdict.elapsed),
-        findings,
-        picture,
-    };
-    filled([STYLE, &inert(&data), &SCRIPTS.concat()])
+impl<'a> Data<'a> {
+    /// The data of a run that are packed as a whole. `source` is the text of `scenario`.
+    pub fn to_pack(
+        verdict: &'a Verdict,
+        picture: Picture<'a>,
+        heading: &Heading<'a>,
+        source: &Source,
+        scenario: &Scenario,
+    ) -> Self {
+        let is_long = verdict.trace.records().len() > LONG;
+        Self::of(verdict, picture, heading, source, scenario, is_long)
+    }
+
+    fn of(
+        verdict: &'a Verdict,
+        picture: Picture<'a>,
+        heading: &Heading<'a>,
+        source: &Source,
+        scenario: &Scenario,
+        are_payloads_packed: bool,
+    ) -> Self {
+        let place_of = |id: &str| picture.messages.iter().position(|message| message.id == id);
+        let text_of = |id: &RuleId| id.rule().map_or(String::new(), |rule| rule.text.clone());
+        let findings = LabelledFinding::all(verdict).map(|finding| FindingData {
+            at_us: microseconds(finding.at),
+            message: finding.message.as_deref().and_then(place_of),
+            line: finding.line().unwrap_or(0),
+            expected: source.expected(&finding),
+            protocol: finding
+                .protocol
+                .iter()
+                .map(|id| (id.to_string(), text_of(id)))
+                .collect(),
+            rule: finding.rule,
+            text: finding.text,
+        });
+        let findings = findings.collect();
+        let lines = source.lines_of(&verdict.trace, scenario);
+        let event = |(event, line): (PictureEvent<'a>, u32)| EventData {
+            at_us: microseconds(event.record.at),
+            party: &event.record.party,
+            world: match &event.record.what {
+                What::World(event) => Some(event),
+                _ => None,
+            },
+            line,
+            lane: event.lane,
+            kind: event.kind,
+            headline: event.headline,
+            detail: event.detail,
+            messages: event.messages,
+            arrow: event.arrow,
+        };
+        Self {
+            title: heading.title,
+            id: heading.id,
+            surface: heading.surface.name(),
+            seed: heading.seed,
+            replay: heading.replay,
+            digest: verdict.trace.digest().to_string(),
+            played_us: microseconds(verdict.played),
+            elapsed_us: microseconds(verdict.elapsed),
+            findings,
+            lanes: picture.lanes,
+            messages: picture.messages,
+            faults: picture.faults,
+            events: picture.events.into_iter().zip(lines).map(event).collect(),
+            payloads: verdict
+                .trace
+                .records()
+                .chunks(CHUNK)
+                .map(|records| Payload::of(records, are_payloads_packed))
+                .collect(),
+            script: source.lines.clone(),
+        }
+    }
+}
+
+/// The page of a run of a scenario.
+pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
+    let source = Source::of(entry);
+    let data = Data::of(
+        verdict,
+        Picture::of(verdict),
+        heading,
+        &source,
+        &entry.scenario,
+        true,
+    );
+    let code = format!("{NONCE}{}", SCRIPTS.concat());
+    filled([
+        STYLE,
+        &inert(&data),
+        &format!("<script nonce=\"turnstile\">\n{code}</script>"),
+    ])
+}
+
+/// A page for many runs: it loads the data of the run that its address names, such as `#play=suite-turn-cold`, from the
+/// folder `data` beside it.
+pub(super) fn shell() -> String {
+    let code = format!("{NONCE}{}", SCRIPTS.concat());
+    let scripts = format!(
+        "<script type=\"text/plain\" id=\"code\">\n{code}</script>\n<script nonce=\"turnstile\">\n{LOADER}</script>"
+    );
+    filled([STYLE, "", &scripts])
 }
 
 /// JSON in which no tag and no comment can start, so that it is safe anywhere in a page.
@@ -185,7 +335,7 @@ mod tests {
             title: HOSTILE,
             ..Heading::of(&played.play, "turnstile replay /* data */ <b>")
         };
-        page(verdict, &heading)
+        page(verdict, &heading, &entry)
     }
 
     #[test]

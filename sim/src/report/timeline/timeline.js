@@ -2,8 +2,8 @@
 
 const page = Object.fromEntries(
   ["error", "outcome", "title", "facts", "findings", "message", "parties", "count", "stage", "heads", "drawing",
-    "details", "details-title", "details-facts", "details-links", "details-json", "help", "help-button", "legend",
-    "live"].map((id) => [id, document.getElementById(id)]),
+    "details", "details-title", "details-facts", "details-finding", "details-links", "details-json", "help",
+    "help-button", "legend", "live", "type", "find", "fold", "script", "script-button", "script-lines"].map((id) => [id, document.getElementById(id)]),
 );
 
 window.addEventListener("error", (event) => {
@@ -34,7 +34,10 @@ const shown = {
 };
 
 /** The filters. */
-const choice = { isTrue: false, message: -1, hidden: new Set() };
+const choice = { isTrue: false, message: -1, hidden: new Set(), type: "", find: "", folds: true };
+/** Events whose fold the user has opened. */
+const opened = new Set();
+const frequent = frequentHeadlines(run.events);
 
 /** The visible part of the axis: its top, pixels per unit of the axis, its height in pixels. */
 const view = { top: -Infinity, scale: READABLE, height: 600, width: 800 };
@@ -58,14 +61,30 @@ function wordsOf(row) {
     const sentence = `${seconds(at_us)} seconds: ${rule} failed. ${text}`;
     return { who: "finding", headline: rule, detail: text, line: 0, sentence };
   }
-  const { arrow, headline, detail, kind, record } = run.events[row.event];
-  let who = record.party;
+  if (row.fold) return wordsOfFold(row);
+  const { arrow, headline, detail, kind, party, line: step, at_us } = run.events[row.event];
+  let who = party;
   if (arrow) who = `${run.lanes[arrow.from]} → ${run.lanes[arrow.to]}`;
   const sent = shown.sentBy.get(row.event);
-  if (sent !== undefined) who = `${run.lanes[run.events[sent].arrow.from]} → ${record.party}`;
-  if (kind === "step") who = record.line > 0 ? `line ${record.line}` : "afterwards";
-  const line = kind === "step" ? record.line : 0;
-  return { who, headline, detail, line, sentence: `${seconds(record.at_us)} seconds, ${who}: ${headline}` };
+  if (sent !== undefined) who = `${run.lanes[run.events[sent].arrow.from]} → ${party}`;
+  if (kind === "step") who = step > 0 ? `line ${step}` : "afterwards";
+  const line = kind === "step" ? step : 0;
+  return { who, headline, detail, line, sentence: `${seconds(at_us)} seconds, ${who}: ${headline}` };
+}
+
+/** The texts of a row that stands for several events. */
+function wordsOfFold({ fold }) {
+  const names = [...new Set(fold.map((event) => run.events[event].headline))];
+  const lapsed = lapse(run.events[fold[fold.length - 1]].at_us - run.events[fold[0]].at_us);
+  const headline = `${fold.length} × ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
+  const sentence = `${seconds(run.events[fold[0]].at_us)} seconds: ${headline}, folded`;
+  return { who: "folded", headline, detail: `in ${lapsed}; Enter or a click in the details unfolds`, line: 0, sentence };
+}
+
+/** The type of an event for the filter: the first word of its headline, without what differs from event to event. */
+function typeOf({ kind, headline }) {
+  if (kind === "step" || kind === "world") return kind === "step" ? "steps" : "faults";
+  return headline.split(" ")[0];
 }
 
 /** The bin height of the overview for a height in pixels, and the number of rows in each bin. */
@@ -90,7 +109,13 @@ function isChosen(event) {
   const { kind, lane, messages } = run.events[event];
   if (kind === "world" || (kind === "step" && messages.length === 0)) return true;
   if (lane !== null && choice.hidden.has(lane)) return false;
+  if (choice.type && typeOf(run.events[event]) !== choice.type) return false;
+  if (choice.find && !matchesText(run.events[event])) return false;
   return choice.message < 0 || messages.includes(choice.message);
+}
+
+function matchesText({ headline, detail, party }) {
+  return `${headline} ${detail} ${party}`.toLowerCase().includes(choice.find);
 }
 
 /** Rebuilds the axis and the rows after a change of filters, and keeps the position. */
@@ -110,23 +135,29 @@ function choose(isTrue = choice.isTrue) {
     }
   };
   run.events.forEach((event, index) => {
-    take(event.record.at_us);
-    if (isChosen(index)) rows.push({ at: event.record.at_us, event: index });
+    take(event.at_us);
+    if (isChosen(index)) rows.push({ at: event.at_us, event: index });
   });
   take(Infinity);
-  shown.axis = new Axis(rows, choice.isTrue);
-  shown.findingRows = rows.flatMap((row, index) => (row.finding === undefined ? [] : [[index, row.finding]]));
+  const chosen = rows.length - rows.filter((row) => row.finding !== undefined).length;
+  const isFoldable = (event) =>
+    choice.folds && !choice.find && !choice.type && run.events[event].kind === "wire" &&
+    frequent.has(run.events[event].headline) && !opened.has(event);
+  const visible = folded(rows, isFoldable);
+  shown.axis = new Axis(visible, choice.isTrue);
+  shown.findingRows = visible.flatMap((row, index) => (row.finding === undefined ? [] : [[index, row.finding]]));
   shown.hovered = -1;
   placeBars();
   if (isOtherAxis) view.scale = isTrue ? scaleOfSteps() : READABLE;
   restore(anchor);
-  page.count.textContent = `${rows.length - shown.findingRows.length} of ${run.events.length} events`;
+  page.count.textContent = `${chosen} of ${run.events.length} events`;
+  writeAddress();
 }
 
 /** Assigns the messages' bars to the smallest number of columns. */
 function placeBars() {
   const { axis } = shown;
-  const at = (event) => axis.ofEvent(event, run.events[event].record.at_us);
+  const at = (event) => axis.ofEvent(event, run.events[event].at_us);
   const air = axis.isTrue ? axis.end / 2000 : 1.2;
   const bars = [];
   run.messages.forEach(({ label, moments }, message) => {
@@ -241,12 +272,16 @@ function zoom(factor, y = view.height / 2) {
   view.scale *= factor;
   keepInBounds();
   view.top = position - y / view.scale;
+  choice.isWhole = false;
+  writeAddress();
   draw();
 }
 
 function showWhole() {
   view.scale = 0;
   view.top = -Infinity;
+  choice.isWhole = true;
+  writeAddress();
   draw();
 }
 
@@ -255,6 +290,8 @@ function showRows() {
   // On the true axis, so that network events are separate.
   view.scale = choice.isTrue ? READABLE / AT_ONCE_US : READABLE;
   view.top = middle - view.height / 2 / view.scale;
+  choice.isWhole = false;
+  writeAddress();
   draw();
 }
 
@@ -288,6 +325,8 @@ function select(row) {
 function unselect() {
   shown.selected = -1;
   page.details.hidden = true;
+  markLine(0);
+  writeAddress();
   draw();
 }
 
@@ -302,32 +341,15 @@ function otherEnd(event) {
   return arrives ?? shown.sentBy.get(event);
 }
 
-function showDetails() {
-  const row = shown.axis.rows[shown.selected];
-  const words = wordsOf(row);
-  page["details-title"].textContent = words.headline;
-  page["details-links"].replaceChildren();
-  page.details.hidden = false;
-  if (row.finding !== undefined) {
-    const { at_us, message, text } = run.findings[row.finding];
-    const about = message === null ? "" : `, message ${run.messages[message].label}`;
-    page["details-facts"].textContent = `failed at ${seconds(at_us)} s${about}`;
-    page["details-json"].textContent = text;
-    return;
+/** Selects an event, and unfolds the fold that contains it. */
+function revealEvent(event) {
+  if (shown.axis.rowOf(event) < 0) {
+    opened.add(event);
+    const around = shown.axis.rows.find((row) => row.fold?.includes(event));
+    around?.fold.forEach((one) => opened.add(one));
+    choose();
   }
-  const { arrow, messages, record } = run.events[row.event];
-  const about = messages.map((message) => run.messages[message].label).join(", ");
-  const fate = arrow?.fate === "lost" ? "; it never arrived" : "";
-  page["details-facts"].textContent = `${seconds(record.at_us)} s, ${words.who}${about && `, about ${about}`}${fate}`;
-  page["details-json"].textContent = JSON.stringify(record, null, 2);
-  const other = otherEnd(row.event);
-  if (other !== undefined) {
-    const button = document.createElement("button");
-    const apart = lapse(Math.abs(run.events[other].record.at_us - record.at_us));
-    button.textContent = other > row.event ? `arrives after ${apart} →` : `← was sent ${apart} before`;
-    button.addEventListener("click", () => selectEvent(other));
-    page["details-links"].append(button);
-  }
+  selectEvent(event);
 }
 
 function selectFinding(step) {
@@ -358,8 +380,16 @@ const KEYS = {
   p: () => selectFinding(-1),
   t: () => setAxis(!choice.isTrue),
   m: () => page.message.focus(),
+  "/": () => page.find.focus(),
+  f: () => setFolds(!choice.folds),
+  s: () => setScript(page.script.hidden),
+  Enter: () => unfold(),
   "?": () => setHelp(page.help.hidden),
-  Escape: () => (page.help.hidden ? unselect() : setHelp(false)),
+  Escape: () => {
+    if (!page.help.hidden) setHelp(false);
+    else if (!page.details.hidden) unselect();
+    else setScript(false);
+  },
 };
 
 function firstInView() {
@@ -369,7 +399,7 @@ function firstInView() {
 function followArrow() {
   const event = shown.axis.rows[shown.selected]?.event;
   const other = event === undefined ? undefined : otherEnd(event);
-  if (other !== undefined) selectEvent(other);
+  if (other !== undefined) revealEvent(other);
 }
 
 function setHelp(isShown) {
@@ -382,7 +412,8 @@ function setHelp(isShown) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   // Outside of the drawing these keys have other meanings.
-  const isElsewhere = event.target.closest?.("select, input, pre") && event.key !== "Escape";
+  const others = event.key === "Enter" ? "select, input, pre, ol, button" : "select, input, pre, ol";
+  const isElsewhere = event.target.closest?.(others) && event.key !== "Escape";
   const act = KEYS[event.key];
   if (!act || isElsewhere) return;
   event.preventDefault();
@@ -460,6 +491,7 @@ function goTo(y) {
 const hatches = patterns();
 fillHeader();
 fillFilters();
+fillScript();
 view.width = page.drawing.clientWidth || view.width;
 view.height = page.drawing.clientHeight || view.height;
 readAddress();

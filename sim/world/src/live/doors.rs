@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::Uri;
+use http::{StatusCode, Uri};
 use tokio::runtime::Builder;
 use turnstile_seams::real;
 use turnstile_seams::{Listener, Network, http_server};
@@ -176,23 +176,25 @@ async fn serve(
         }
     };
     let _ = opened.send(Ok(()));
-    let for_wrappers = router(&network, {
+    let for_wrappers = router(&network, StatusCode::NOT_FOUND, {
         let doors = doors.clone();
         move |uri| {
             let doors = doors.clone();
             async move { doors.front_for(&uri).await }
         }
     });
-    let for_receiver = router(&network, move |uri| std::future::ready(doors.receiver_for(&uri)));
+    let for_receiver = router(&network, StatusCode::OK, move |uri| {
+        std::future::ready(doors.receiver_for(&uri))
+    });
     tokio::join!(
         http_server::serve(wrappers, for_wrappers),
         http_server::serve(receiver, for_receiver)
     );
 }
 
-/// Forwards each request to where `target` says. Others are answered 200 without a body: what is late for a world that
-/// has ended is taken, and never sent again.
-fn router<F, T>(network: &Arc<dyn Network>, target: F) -> Router
+/// Forwards each request to where `target` says, and answers `otherwise` if that is nowhere. A callback for a world that has
+/// ended is accepted, so that it is not sent again.
+fn router<F, T>(network: &Arc<dyn Network>, otherwise: StatusCode, target: F) -> Router
 where
     F: Fn(Uri) -> T + Clone + Send + Sync + 'static,
     T: Future<Output = Option<Uri>> + Send,
@@ -203,7 +205,11 @@ where
         async move {
             let answer = match target(request.uri().clone()).await {
                 Some(target) => front::forward_to(&network, target, request).await,
-                None => Response::new(Body::empty()),
+                None => {
+                    let mut answer = Response::new(Body::empty());
+                    *answer.status_mut() = otherwise;
+                    answer
+                }
             };
             Ok::<_, Infallible>(answer)
         }

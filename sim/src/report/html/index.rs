@@ -1,0 +1,195 @@
+//! The index of a report: counts, findings by kind, skipped scenarios by reason, and the rules of the protocol.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use turnstile_judge::oracle::ORACLES;
+use turnstile_judge::rules;
+
+use super::compare::Comparison;
+use super::play::PlayPage;
+use crate::report::json::{Counts, JsonReport};
+
+/// The kind of findings that no rule for all runs reports.
+const OF_SCRIPTS: &str = "failed steps and expectations";
+const ABOUT_SCRIPTS: &str = "What single scripts expect.";
+
+/// How many plays of a kind of finding are listed.
+const LISTED: usize = 12;
+
+/// The content of the index, beside the plays.
+#[derive(Debug, Serialize)]
+pub(super) struct Index<'a> {
+    name: &'a str,
+    version: &'static str,
+    counts: Counts,
+    /// Wall time of all plays in seconds. Plays run in parallel, so the run took less.
+    wall: String,
+    groups: Vec<Group<'a>>,
+    skips: BTreeMap<&'a str, Vec<&'a Skip>>,
+    sections: Vec<Section>,
+    seams: BTreeSet<&'a str>,
+    surfaces: BTreeSet<&'a str>,
+    mutants: BTreeSet<&'a str>,
+    /// The names of violated rules.
+    rules: BTreeSet<&'a str>,
+    comparison: Option<Comparison>,
+}
+
+/// A skipped scenario.
+#[derive(Debug, Serialize)]
+pub(super) struct Skip {
+    pub id: String,
+    pub title: String,
+    pub seam: String,
+    pub reason: String,
+}
+
+/// Findings of one kind: of one rule for all runs, or of scripts.
+#[derive(Debug, Serialize)]
+struct Group<'a> {
+    name: &'a str,
+    /// The rule, or the title of the script.
+    about: &'a str,
+    text: &'a str,
+    count: usize,
+    plays: Vec<&'a PlayPage>,
+    more: usize,
+}
+
+/// The rules of a section of the protocol.
+#[derive(Debug, Serialize)]
+struct Section {
+    title: String,
+    violated: usize,
+    named: usize,
+    rules: Vec<RuleRow>,
+}
+
+/// A rule of the protocol with what the run says of it.
+#[derive(Debug, Serialize)]
+struct RuleRow {
+    id: String,
+    text: String,
+    /// The number of plays whose findings name it.
+    violated: usize,
+    /// The number of plays whose scripts name it.
+    named: usize,
+    /// The oracles that check it in every run.
+    oracles: Vec<&'static str>,
+}
+
+impl<'a> Index<'a> {
+    pub fn of(
+        name: &'a str,
+        plays: &'a [PlayPage],
+        skips: &'a [Skip],
+        json: &JsonReport,
+        comparison: Option<Comparison>,
+    ) -> Self {
+        let wall: u64 = json.plays.iter().map(|play| play.wall_us).sum();
+        let mut by_reason: BTreeMap<&str, Vec<&Skip>> = BTreeMap::new();
+        for skip in skips {
+            by_reason.entry(&skip.reason).or_default().push(skip);
+        }
+        let findings = || plays.iter().flat_map(|play| &play.findings);
+        Self {
+            name,
+            version: env!("CARGO_PKG_VERSION"),
+            counts: json.counts,
+            wall: format!("{:.1}", wall as f64 / 1e6),
+            groups: groups(plays),
+            skips: by_reason,
+            sections: sections(plays),
+            seams: plays.iter().map(|play| &*play.seam).collect(),
+            surfaces: plays.iter().map(|play| play.surface).collect(),
+            mutants: plays.iter().filter_map(|play| play.mutant.as_deref()).collect(),
+            rules: findings()
+                .filter(|finding| finding.line.is_none())
+                .map(|finding| &*finding.rule)
+                .collect(),
+            comparison,
+        }
+    }
+}
+
+/// The findings of all plays by kind, the most frequent first.
+fn groups(plays: &[PlayPage]) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+    for play in plays {
+        let mut kinds = BTreeSet::new();
+        for finding in &play.findings {
+            let (name, about) = match finding.line {
+                Some(_) => (OF_SCRIPTS, ABOUT_SCRIPTS),
+                None => (&*finding.rule, &*finding.expected),
+            };
+            if !kinds.insert(name) {
+                continue;
+            }
+            let group = groups.entry(name).or_insert_with(|| Group {
+                name,
+                about,
+                text: &finding.actual,
+                count: 0,
+                plays: Vec::new(),
+                more: 0,
+            });
+            group.count += 1;
+            if group.plays.len() < LISTED {
+                group.plays.push(play);
+            } else {
+                group.more += 1;
+            }
+        }
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    groups
+}
+
+fn sections(plays: &[PlayPage]) -> Vec<Section> {
+    let mut violated: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    for play in plays {
+        let ids: BTreeSet<&str> = play
+            .findings
+            .iter()
+            .flat_map(|finding| &finding.protocol)
+            .map(|rule| &*rule.id)
+            .collect();
+        for id in ids {
+            *violated.entry(id).or_default() += 1;
+        }
+        for id in &play.rules {
+            *named.entry(id).or_default() += 1;
+        }
+    }
+    let mut sections: Vec<Section> = Vec::new();
+    for rule in rules::all() {
+        let id = rule.id.to_string();
+        let oracles = ORACLES.iter().filter(|oracle| oracle.protocol.contains(&rule.id));
+        let row = RuleRow {
+            violated: violated.get(&*id).copied().unwrap_or(0),
+            named: named.get(&*id).copied().unwrap_or(0),
+            oracles: oracles.map(|oracle| oracle.name).collect(),
+            text: rule.text.clone(),
+            id,
+        };
+        if sections
+            .last()
+            .is_none_or(|section| section.title != rule.section)
+        {
+            sections.push(Section {
+                title: rule.section.clone(),
+                violated: 0,
+                named: 0,
+                rules: Vec::new(),
+            });
+        }
+        let section = sections.last_mut().expect("it was just added");
+        section.violated += usize::from(row.violated > 0);
+        section.named += usize::from(row.named > 0 || !row.oracles.is_empty());
+        section.rules.push(row);
+    }
+    sections
+}

@@ -1,0 +1,220 @@
+//! The page of one play: what a template shows of it, and the data of its timeline.
+
+use serde::Serialize;
+use turnstile_judge::rules::RuleId;
+
+use crate::report::finding::LabelledFinding;
+use crate::report::packed::packed;
+use crate::report::picture::Picture;
+use crate::report::sequence::{Row, rows};
+use crate::report::source::Source;
+use crate::report::style::Status;
+use crate::report::{Heading, name_of_play, timeline};
+use crate::script::Verdict;
+use crate::suite::Played;
+
+/// The number of rows of the sequence of a play that passed, and of one that failed.
+const BRIEF: usize = 24;
+const FULL: usize = 60;
+
+/// What a page shows of a play.
+#[derive(Debug, Serialize)]
+pub(super) struct PlayPage {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name in the list of plays.
+    pub name: String,
+    pub title: String,
+    pub about: String,
+    pub seam: String,
+    pub surface: &'static str,
+    pub seed: u64,
+    pub mutant: Option<String>,
+    /// `passed`, `failed`, `error`, `expected` or `unexpected`.
+    pub status: &'static str,
+    /// Wall time in seconds.
+    pub wall: String,
+    /// Time up to the end of the last step, in seconds.
+    pub played: String,
+    pub replay: String,
+    pub digest: String,
+    /// The error of the harness.
+    pub error: Option<String>,
+    /// What a baseline says of it.
+    pub standing: Option<String>,
+    pub findings: Vec<FindingView>,
+    pub warnings: Vec<FindingView>,
+    /// The ids of the rules that the script names.
+    pub rules: Vec<String>,
+    pub file: String,
+    pub source: Vec<SourceLine>,
+    pub is_generated: bool,
+    pub sequence: Vec<Row>,
+    /// The number of events in the timeline.
+    pub events: usize,
+    /// The packed data of the timeline, which also has the wire log. Written beside the page.
+    #[serde(skip)]
+    pub data: String,
+}
+
+/// A finding with what was expected.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingView {
+    pub rule: String,
+    pub line: Option<usize>,
+    /// Seconds since the start.
+    pub at: String,
+    pub message: Option<String>,
+    /// The line of the script, or the rule for all runs.
+    pub expected: String,
+    pub actual: String,
+    pub protocol: Vec<RuleView>,
+}
+
+/// A rule of the protocol.
+#[derive(Debug, Serialize)]
+pub(super) struct RuleView {
+    pub id: String,
+    pub text: String,
+}
+
+/// A line of the script.
+#[derive(Debug, Serialize)]
+pub(super) struct SourceLine {
+    pub number: usize,
+    pub text: String,
+    pub is_failing: bool,
+}
+
+impl PlayPage {
+    /// The page of a play with the address `slug`.
+    pub fn of(played: &Played, replay: &str, with_seed: bool, slug: String) -> Self {
+        let entry = played.play.entry;
+        let scenario = &entry.scenario;
+        let source = Source::of(entry);
+        let verdict = played.verdict.as_ref().ok();
+        let view = |finding: LabelledFinding| FindingView::of(&finding, &source);
+        let findings: Vec<FindingView> = verdict
+            .into_iter()
+            .flat_map(LabelledFinding::all)
+            .map(view)
+            .collect();
+        let heading = Heading::of(&played.play, replay);
+        let (sequence, data, events) = verdict.map_or_else(Default::default, |verdict| {
+            drawn(verdict, &heading, &source, played)
+        });
+        let number = |seconds: f64| format!("{seconds:.3}");
+        Self {
+            slug,
+            name: name_of_play(&played.play, with_seed),
+            title: scenario.title.clone(),
+            about: scenario.about.clone(),
+            seam: word(&scenario.seam),
+            surface: scenario.api.first().name(),
+            seed: played.play.options.seed,
+            mutant: played.play.options.subject.mutant(),
+            status: status(played),
+            wall: number(played.wall.as_secs_f64()),
+            played: verdict.map_or(String::new(), |verdict| number(verdict.played.as_secs_f64())),
+            replay: replay.to_owned(),
+            digest: verdict.map_or(String::new(), |verdict| verdict.trace.digest().to_string()),
+            error: played.verdict.as_ref().err().map(ToString::to_string),
+            standing: played.standing.sentence(),
+            warnings: verdict
+                .into_iter()
+                .flat_map(LabelledFinding::warnings)
+                .map(view)
+                .collect(),
+            rules: scenario.rules.iter().map(|rule| rule.value.to_string()).collect(),
+            file: entry.path.display().to_string(),
+            source: source_lines(&source, &findings),
+            is_generated: source.is_generated,
+            sequence,
+            findings,
+            events,
+            data,
+        }
+    }
+
+    /// Whether its run can be drawn.
+    pub fn has_timeline(&self) -> bool {
+        !self.data.is_empty()
+    }
+}
+
+fn drawn(
+    verdict: &Verdict,
+    heading: &Heading,
+    source: &Source,
+    played: &Played,
+) -> (Vec<Row>, String, usize) {
+    let picture = Picture::of(verdict);
+    let sequence = rows(
+        verdict,
+        &picture,
+        if verdict.findings.is_empty() { BRIEF } else { FULL },
+    );
+    let events = picture.events.len();
+    let scenario = &played.play.entry.scenario;
+    let data = packed(&timeline::Data::to_pack(
+        verdict, picture, heading, source, scenario,
+    ));
+    (sequence, data, events)
+}
+
+fn source_lines(source: &Source, findings: &[FindingView]) -> Vec<SourceLine> {
+    let lines = source.lines.iter().zip(1..);
+    let is_failing = |number| findings.iter().any(|finding| finding.line == Some(number));
+    lines
+        .map(|(text, number)| SourceLine {
+            number,
+            text: text.clone(),
+            is_failing: is_failing(number),
+        })
+        .collect()
+}
+
+/// The word of a status in a page and its style.
+fn status(played: &Played) -> &'static str {
+    match Status::of(played) {
+        Status::Pass => "passed",
+        Status::Fail => "failed",
+        Status::Error => "error",
+        Status::ExpectedFailure => "expected",
+        Status::UnexpectedPass => "unexpected",
+        Status::Skip => "skipped",
+    }
+}
+
+/// A value as scripts write it.
+pub(super) fn word(value: &impl Serialize) -> String {
+    let written = serde_json::to_value(value).ok();
+    written
+        .as_ref()
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+impl FindingView {
+    fn of(finding: &LabelledFinding, source: &Source) -> Self {
+        Self {
+            rule: finding.rule.clone(),
+            line: finding.line(),
+            at: format!("{:.6}", finding.at.as_secs_f64()),
+            message: finding.label.clone().or_else(|| finding.message.clone()),
+            expected: source.expected(finding),
+            actual: finding.text.clone(),
+            protocol: finding.protocol.iter().map(|id| RuleView::of(*id)).collect(),
+        }
+    }
+}
+
+impl RuleView {
+    pub fn of(id: RuleId) -> Self {
+        Self {
+            id: id.to_string(),
+            text: id.rule().map_or(String::new(), |rule| rule.text.clone()),
+        }
+    }
+}

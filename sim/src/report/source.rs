@@ -1,0 +1,103 @@
+//! The text of a scenario with the lines that matter: where findings are, and which steps ran.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use turnstile_judge::oracle::ORACLES;
+use turnstile_judge::trace::{Trace, What};
+use turnstile_scenarios::{Entry, LARGEST_FILE, Scenario, read_file};
+
+use super::finding::LabelledFinding;
+
+/// The line before the steps of a generated script.
+const STEPS: &str = "steps:";
+
+/// The text of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in crate::report) struct Source {
+    /// Its lines. Line numbers count from 1.
+    pub lines: Vec<String>,
+    /// Whether it was generated, so that steps of a trace have no lines of their own.
+    pub is_generated: bool,
+    /// The line of the first step of a generated script.
+    #[serde(skip)]
+    first_step: usize,
+}
+
+impl Source {
+    /// The file of a script; the generated text of a scenario without a file, or whose file cannot be read any more.
+    pub fn of(entry: &Entry) -> Self {
+        let file = Some(&entry.path).filter(|path| !path.as_os_str().is_empty());
+        let text = file.and_then(|path| read_file(path, LARGEST_FILE).ok());
+        let is_generated = text.is_none();
+        let text = text.unwrap_or_else(|| entry.scenario.to_yaml());
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let steps = lines.iter().position(|line| line == STEPS);
+        Self {
+            first_step: steps.map_or(0, |line| line + 2),
+            is_generated,
+            lines,
+        }
+    }
+
+    /// For each record of a trace, the line of its step; 0 for everything else. Steps of generated scenarios have no line
+    /// in a trace, and are found by their content.
+    pub fn lines_of(&self, trace: &Trace, scenario: &Scenario) -> Vec<u32> {
+        let mut next = 0;
+        let steps: Vec<Value> = scenario.steps.iter().map(|step| json!(step.value)).collect();
+        let mut line_of = |what: &What| match what {
+            What::Step { line: 0, step } if self.is_generated => {
+                let step: Value = serde_json::from_str(step).ok()?;
+                let place = next + steps[next..].iter().position(|known| *known == step)?;
+                next = place + 1;
+                u32::try_from(self.first_step + place).ok()
+            }
+            What::Step { line, .. } => Some(*line),
+            What::Observation(_) | What::World(_) | What::Queue(_) => None,
+        };
+        trace
+            .records()
+            .iter()
+            .map(|record| line_of(&record.what).unwrap_or(0))
+            .collect()
+    }
+
+    /// What a finding says was expected: the step or expectation of the script, or the rule for all runs.
+    pub fn expected(&self, finding: &LabelledFinding) -> String {
+        if let Some(line) = finding.line() {
+            return self.line(line).trim_start_matches("- ").to_owned();
+        }
+        let oracle = ORACLES.iter().find(|oracle| oracle.name == finding.rule);
+        oracle.map_or(String::new(), |oracle| oracle.rule.to_owned())
+    }
+
+    /// The text of a line without indentation; empty if there is none.
+    pub fn line(&self, number: usize) -> &str {
+        let line = number.checked_sub(1).and_then(|index| self.lines.get(index));
+        line.map_or("", |line| line.trim())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::explore;
+    use crate::report::played::played;
+
+    #[test]
+    fn each_step_of_a_seed_has_its_line_in_the_generated_script() {
+        let entry = Entry {
+            id: "seed 17".to_owned(),
+            path: PathBuf::new(),
+            scenario: explore::scenario(17),
+        };
+        let verdict = played(&entry, 17).verdict.expect("the harness works");
+        let source = Source::of(&entry);
+        let lines = source.lines_of(&verdict.trace, &entry.scenario);
+        let found: Vec<u32> = lines.iter().copied().filter(|line| *line > 0).collect();
+        assert_eq!(found.len(), entry.scenario.steps.len());
+        assert!(found.is_sorted());
+        assert!(source.line(found[0] as usize).starts_with("- "));
+    }
+}

@@ -1,0 +1,101 @@
+//! The toy server in `sim/tests/toy-server`, of which `sim/docs/ci.md` speaks: its three bugs are found.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::library::top;
+use crate::tool::{command, stderr, stdout};
+
+const SECRETS: [(&str, &str); 3] = [
+    ("TURNSTILE_TARGET_API_SECRET", "toy-api-secret"),
+    ("TURNSTILE_TARGET_TICKET_SECRET", "toy-ticket-secret"),
+    ("TURNSTILE_TARGET_INTERNAL_API_KEY", "toy-internal-key"),
+];
+
+/// A scenario, and the rule that the server violates in it.
+const BUGS: [(&str, &str); 3] = [
+    ("suite/turn/asked-by-others-afterwards", "R2.31"),
+    ("suite/interrupt/mid-stream", "R8.13"),
+    ("suite/stream/where-it-left-off", "R9.3"),
+];
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Addresses that are free now.
+fn free_addresses() -> [String; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    listeners.map(|listener| listener.local_addr().expect("it is bound").to_string())
+}
+
+/// Starts the server, and returns once it accepts connections.
+#[expect(clippy::disallowed_methods, reason = "waits for another process")]
+fn start(address: &str, wrapper: &str) -> Server {
+    let port = address.rsplit(':').next().expect("an address has a port");
+    let server = Command::new("python3")
+        .arg(top().join("sim/tests/toy-server/server.py"))
+        .args([port, &format!("http://{wrapper}")])
+        .envs(SECRETS)
+        .stderr(Stdio::null())
+        .spawn();
+    let server = Server(server.expect("python3 can be run"));
+    for _ in 0..200 {
+        if TcpStream::connect(address).is_ok() {
+            return server;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the toy server does not listen at {address}");
+}
+
+#[test]
+fn the_three_bugs_of_the_toy_server_are_found() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("nothing was tested: there is no python3");
+        return;
+    }
+    let mut found = Vec::new();
+    thread::scope(|scope| {
+        let plays = BUGS.map(|(scenario, rule)| {
+            scope.spawn(move || {
+                let [address, wrapper, receiver] = free_addresses();
+                let _server = start(&address, &wrapper);
+                let output = command(&["run", "--live", "--target", &format!("http://{address}")])
+                    .args([
+                        "--wrapper",
+                        &wrapper,
+                        "--receiver",
+                        &receiver,
+                        "--trace-lines",
+                        "0",
+                    ])
+                    .arg(scenario)
+                    .envs(SECRETS)
+                    .output();
+                (scenario, rule, output.expect("the tool can be run"))
+            })
+        });
+        found.extend(plays.map(|play| play.join().expect("the tool can be run")));
+    });
+    for (scenario, rule, output) in found {
+        let text = stdout(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{scenario}: {text}{}",
+            stderr(&output)
+        );
+        assert!(
+            text.contains(rule),
+            "{scenario}: no finding names {rule}:\n{text}"
+        );
+    }
+}

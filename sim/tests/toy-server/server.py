@@ -1,0 +1,521 @@
+#!/usr/bin/env python3
+"""A small session server with three bugs, to try Turnstile on: sim/docs/ci.md finds them. State is in memory only.
+
+Usage: server.py PORT WRAPPER_URL. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
+"""
+import base64, hashlib, hmac, json, os, secrets, struct, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PORT, WRAPPER = int(sys.argv[1]), sys.argv[2]
+API, TICKETS = (os.environ[f"TURNSTILE_TARGET_{name}_SECRET"].encode() for name in ("API", "TICKET"))
+SESSIONS = {}
+CODES = {400: ("BAD_REQUEST", -32600), 401: ("UNAUTHORIZED", -32001), 403: ("FORBIDDEN", -32003), 404: ("NOT_FOUND", -32004), 429: ("TOO_MANY_REQUESTS", -32029)}
+KEPT = "session.created session.updated session.status session.error session.idle session.turn.close message.part.removed".split()
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class Refused(Exception):
+    pass
+
+
+def now():
+    return int(time.time() * 1000)
+
+
+def new_id():
+    return f"msg_{now() * 4096 & (1 << 48) - 1:012x}" + "".join(secrets.choice(ALPHABET) for _ in range(14))
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def sign(claims):
+    text = ".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return text + "." + encode(hmac.new(API, text.encode(), hashlib.sha256).digest())
+
+
+def claims(token, secret):
+    try:
+        text, signature = token.rsplit(".", 1)
+        body = json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))
+        right = encode(hmac.new(secret, text.encode(), hashlib.sha256).digest())
+        return body if hmac.compare_digest(right, signature) and body["exp"] > time.time() else {}
+    except (ValueError, KeyError, IndexError):
+        return {}
+
+
+def post(url, body, headers=None):
+    """Sends JSON; returns the answer, or None."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"{}")
+    except (OSError, ValueError):
+        return None
+
+
+class Socket:
+    """The server's end of a WebSocket."""
+
+    def __init__(self, handler):
+        self.file, self.out, self.lock = handler.rfile, handler.wfile, threading.Lock()
+        key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        handler.send_response(101)
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.close_connection = True
+
+    def write(self, opcode, data):
+        size = len(data)
+        head = struct.pack(">BB", 128 | opcode, size) if size < 126 else struct.pack(">BBH", 128 | opcode, 126, size) if size < 65536 else struct.pack(">BBQ", 128 | opcode, 127, size)
+        try:
+            with self.lock:
+                self.out.write(head + data)
+                self.out.flush()
+        except OSError:
+            pass
+
+    def send(self, value):
+        self.write(1, json.dumps(value).encode())
+
+    def close(self, code):
+        self.write(8, struct.pack(">H", code))
+
+    def frames(self):
+        """Yields texts until the socket ends."""
+        try:
+            while len(head := self.file.read(2)) == 2:
+                size = head[1] & 127
+                size = struct.unpack(">H", self.file.read(2))[0] if size == 126 else struct.unpack(">Q", self.file.read(8))[0] if size == 127 else size
+                mask, data = self.file.read(4), self.file.read(size)
+                data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+                if head[0] & 15 == 8:
+                    return self.write(8, data[:2])
+                if head[0] & 15 == 9:
+                    self.write(10, data)
+                if head[0] & 15 == 1:
+                    yield data
+        except (OSError, struct.error):
+            pass
+
+
+class Session:
+    def __init__(self, user, given):
+        self.user, self.id, self.lock = user, f"agent_{uuid.uuid4()}", threading.RLock()
+        self.agent, self.repository = dict(given["agent"]), given["repository"]
+        self.target = (given.get("options") or {}).get("callbackTarget")
+        self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, [], {}
+        self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
+        self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
+        self.branch, self.early, self.changed, self.prepared = self.repository.get("branch"), {}, now(), None
+
+    def emit(self, kind, data, entity=None, keep=True):
+        event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data}
+        self.changes, self.changed = self.changes + 1, now()
+        event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now() / 1000)) + f".{now() % 1000:03}Z"
+        if keep:
+            row = self.rows.get(entity) if entity else None
+            self.last_id += row is None
+            event["eventId"] = row or self.last_id
+            self.events = [old for old in self.events if old["eventId"] != event["eventId"]] + [event]
+            if entity:
+                self.rows[entity] = event["eventId"]
+        for stream in self.streams:
+            stream.send(event)
+
+    def of(self, *states):
+        return [message for message in self.messages.values() if message["state"] in states]
+
+    def admit(self, given, agent, options):
+        message = given.get("message") or {}
+        prompt, key = message.get("prompt"), message.get("id")
+        model = str(agent.get("model", "")).removeprefix("kilo/")
+        if not isinstance(prompt, str) or not prompt or not model or not agent.get("mode"):
+            raise Refused(400, "message.prompt, agent.mode and agent.model are required")
+        if key is not None and not (isinstance(key, str) and len(key) == 30 and key.startswith("msg_")):
+            raise Refused(400, "message.id has the form msg_, 12 hex digits, 14 letters or digits")
+        known = self.messages.get(key)
+        if known and known["state"] not in ("queued", "accepted"):
+            raise Refused(400, "the message has ended")
+        intent = (prompt, agent["mode"], model, json.dumps(options or {}, sort_keys=True))
+        if known and known["intent"] != intent:
+            raise Refused(400, "the id belongs to another message")
+        if not known:
+            if len(self.of("queued")) >= 10:
+                raise Refused(429, "PENDING_QUEUE_FULL: ten messages are pending")
+            key = key or new_id()
+            known = {"id": key, "prompt": prompt, "state": "queued", "target": self.target, "fails": 0, "since": now()}
+            known.update(mode=agent["mode"], model=model, options=options or {}, intent=intent)
+            self.messages[key], self.idle = known, False
+            self.emit("cloud.message.queued", {"messageId": key, "content": prompt, "delivery": "queued"})
+            self.drain()
+        accepted = known["state"] == "accepted"
+        return {"messageId": known["id"], "delivery": "sent" if accepted else "queued", **({"wrapperRunId": known["run"]} if accepted else {})}
+
+    def drain(self):
+        if not self.draining:
+            self.draining = True
+            threading.Thread(target=self.deliver_all, daemon=True).start()
+
+    def deliver_all(self):
+        delay = 1
+        while True:
+            time.sleep(delay)
+            with self.lock:
+                head = next(iter(self.of("queued")), None)
+                if not head:
+                    self.draining = False
+                    return
+                if not self.run:
+                    self.generation += 1
+                    self.run = {"wrapperRunId": "wr_" + secrets.token_hex(16), "wrapperGeneration": self.generation, "wrapperConnectionId": str(uuid.uuid4())}
+                run, was_ready = self.run, self.ready
+                if not was_ready:
+                    self.status("preparing", "sandbox_starting")
+            code = self.deliver(head, run)
+            with self.lock:
+                if head["state"] != "queued" or self.run is not run:
+                    delay = 1
+                    continue
+                if not code:
+                    head.update(state="accepted", run=run["wrapperRunId"], since=now())
+                    self.initiated = self.initiated or now()
+                    self.emit("cloud.message.sent", {"messageId": head["id"], "delivery": "sent"})
+                    self.status("ready")
+                    self.settle(head, *self.early.pop(head["id"], ()))
+                    self.watch_sockets(run)
+                    delay = 1
+                    continue
+                head["fails"] += 1
+                delay = 2
+                if head["fails"] == 2:
+                    self.end(head, "failed", "delivery_failure", f"{code}: the wrapper did not take it", "exhausted")
+                    self.finalize(True)
+                    delay = 1
+
+    def deliver(self, message, run):
+        host = f"127.0.0.1:{PORT}"
+        token = sign({"type": "worker", "kiloUserId": self.user, "cloudAgentSessionId": self.id, "exp": int(time.time()) + 86400 * 90})
+        binding = {"ingestUrl": f"ws://{host}/sessions/{urllib.parse.quote(self.user)}/{self.id}/ingest", "workerAuthToken": token, **run}
+        places = {"workspacePath": f"/workspace/{self.id}", "sessionHome": f"/home/{self.id}", "branchName": self.branch or "main"}
+        sandbox = "sandbox-" + self.id.removeprefix("agent_")
+        repo = {"kind": "github", "repo": self.repository.get("repo", "")} if self.repository.get("type") == "github" else {"kind": "git", "url": self.repository.get("url", "")}
+        ready = post(WRAPPER + "/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
+        if not ready or ready.get("status") != "ready":
+            return "SANDBOX_CONNECT_FAILED" if ready is None else "WRAPPER_START_FAILED"
+        with self.lock:
+            if not self.ready and self.run is run:
+                self.status("preparing", "workspace_ready")
+            self.kilo, self.ready = ready["kiloSessionId"], self.ready or now()
+        job = {"message": {"id": message["id"], "prompt": message["prompt"]}, "finalization": message["options"], "session": binding}
+        job["agent"] = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
+        sent = post(WRAPPER + "/job/prompt", job)
+        return None if sent and sent.get("messageId") == message["id"] else "WRAPPER_START_FAILED"
+
+    def status(self, kind, step=None):
+        more = {"step": step, "message": step.replace("_", " ")} if step else {}
+        if step:
+            self.emit("preparing", more, keep=False)
+        self.emit("cloud.status", {"cloudStatus": {"type": kind, **more}}, keep=False)
+
+    def settle(self, message, state=None, error=None, answer=None):
+        if state:
+            self.end(message, state, "assistant_message_event", error, "assistant_error", answer)
+
+    def end(self, message, state, source, error=None, reason=None, answer=None):
+        accepted = message["state"] == "accepted"
+        data = {"messageId": message["id"], "status": state, "delivery": "sent" if accepted else "queued", "accepted": accepted, "completionSource": source}
+        if state == "completed":
+            data.update({"assistantMessageId": answer} if answer else {})
+        else:
+            data.update(reason=reason, error=error, **({"attempts": message["fails"]} if source == "delivery_failure" else {}))
+        message.update(state=state, error=error)
+        self.emit(f"cloud.message.{'completed' if state == 'completed' else 'failed'}", data)
+        if message["target"]:
+            self.batch.append(message)
+
+    def finalize(self, needs_no_idle=False):
+        if not self.batch or self.of("queued", "accepted") or not (self.idle or needs_no_idle or not self.run):
+            return
+        message, self.batch = self.batch[-1], []
+        status = "completed" if message["state"] == "completed" else "failed"  # BUG 2: an interrupted message is not a failed one (R8.13).
+        body = {"sessionId": self.id, "cloudAgentSessionId": self.id, "status": status, "kiloSessionId": self.kilo}
+        body.update(dict.fromkeys(("executionId", "messageId", "idempotencyKey"), message["id"]))
+        body.update({"lastSeenBranch": self.branch} if self.branch else {})
+        body.update({"lastAssistantMessageText": self.text(message)} if message["state"] == "completed" else {"errorMessage": message["error"]})
+        threading.Thread(target=call_back, args=(message["target"], body), daemon=True).start()
+
+    def text(self, message):
+        rows = [event["data"]["properties"] for event in sorted(self.events, key=lambda event: event["eventId"]) if event["streamEventType"] == "kilocode"]
+        answers = [row["info"]["id"] for row in rows if row.get("info", {}).get("parentID") == message["id"] and row["info"]["time"].get("completed")]
+        parts = [row["part"] for row in rows if row.get("part", {}).get("type") == "text" and row["part"]["messageID"] in answers[-1:]]
+        return "".join(part["text"] for part in sorted(parts, key=lambda part: part["id"])).strip()
+
+    def take(self, frame):
+        kind, data = frame["streamEventType"], frame.get("data")
+        if kind == "kilocode":
+            return self.take_kilo(data)
+        self.emit(kind, data, keep=kind in ("complete", "interrupted", "error", "autocommit_started", "autocommit_completed"))
+        ends = {"complete": None, "interrupted": ("interrupted", "interrupt", "interrupted"), "error": ("failed", "wrapper_failure", "wrapper_error")}
+        if kind not in ends or kind == "error" and not data["fatal"]:
+            return
+        self.branch = data.get("currentBranch", self.branch) if kind == "complete" else self.branch
+        for message in self.of("accepted"):
+            if ends[kind]:
+                state, source, reason = ends[kind]
+                self.end(message, state, source, str(data.get("error") or data.get("reason") or "The wrapper stopped"), reason)
+            else:
+                self.end(message, "failed", "idle_reconciliation", "No reply", "missing_assistant_reply")
+        self.run = None
+        self.finalize(True)
+
+    def take_kilo(self, data):
+        kind, given = data["event"], data["properties"]
+        info, part = given.get("info") or {}, given.get("part") or {}
+        entity = {"message.updated": f"message/{info.get('id')}", "message.part.updated": f"part/{part.get('messageID')}/{part.get('id')}"}.get(kind)
+        self.emit("kilocode", data, entity, keep=bool(entity) or kind in KEPT)
+        if kind == "message.updated" and info.get("role") == "assistant":
+            message, error = self.messages.get(info.get("parentID")), info.get("error")
+            end = ("failed", (error.get("data") or {}).get("message") or error.get("message") or "error", None) if error else ("completed", None, info["id"]) if info["time"].get("completed") else None
+            if message and end and message["state"] == "queued":
+                self.early[message["id"]] = end
+            elif message and end and message["state"] == "accepted":
+                self.settle(message, *end)
+        if kind == "session.status" and given["status"]["type"] == "busy":
+            self.idle = False
+        if kind == "session.idle" and given["sessionID"] == self.kilo:
+            self.idle = True
+            self.finalize()
+
+    def watch_sockets(self, run):
+        threading.Thread(target=self.lose, args=(run,), daemon=True).start() if not self.sockets else None
+
+    def lose(self, run):
+        deadline = time.time() + 10
+        while time.time() < deadline:
+            time.sleep(0.05)
+            if self.sockets or self.run is not run:
+                return
+        with self.lock:
+            if self.run is run and not self.sockets and self.of("accepted"):
+                for message in self.of("accepted"):
+                    self.end(message, "failed", "wrapper_failure", "Wrapper disconnected", "wrapper_disconnected")
+                self.release()
+                self.finalize(True)
+
+    def release(self):
+        for socket in self.sockets:
+            socket.send({"type": "kill"})
+            socket.close(4401)
+        if self.run:
+            threading.Thread(target=post, args=(WRAPPER + "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]}), daemon=True).start()
+        self.sockets, self.run = [], None
+
+    def interrupt(self):
+        ended, accepted = self.of("queued") + self.of("accepted"), self.of("accepted")
+        for message in ended:
+            self.end(message, "interrupted", "interrupt", "Interrupted by the user", "interrupted")
+        if accepted or ended and self.draining and self.run:
+            self.release()
+            self.status("ready")
+        self.finalize(True)
+        return {"success": bool(ended), "processesFound": False, "message": f"{len(ended)} messages interrupted"}
+
+    def health(self):
+        view = self.view()
+        work, health = view["execution"], {"cloudAgentSessionId": self.id, "sandboxId": view["sandboxId"]}
+        health.update(sandboxStatus="healthy" if self.ready else "unknown", executionHealth="healthy" if work else "none")
+        return {**health, **({"activeExecutionId": work["id"], "activeExecutionStatus": work["status"]} if work else {})}
+
+    def view(self):
+        work = next(iter(self.of("accepted") + self.of("queued")), None)
+        first = next(iter(self.messages.values()), None) or {"prompt": self.prepared["prompt"], "id": self.prepared["id"]}
+        execution = work and {"id": work["id"], "status": "running" if work["state"] == "accepted" else "pending", "startedAt": work["since"], "lastHeartbeat": None, "processId": None, "error": None, "health": "healthy"}
+        view = {"sessionId": self.id, "kiloSessionId": self.kilo, "userId": self.user, "sandboxId": "sandbox-" + self.id.removeprefix("agent_"), "execution": execution, "timestamp": self.changed, "version": self.changes}
+        view.update(prompt=first["prompt"], initialMessageId=first["id"], mode=self.agent["mode"], model=self.agent["model"].removeprefix("kilo/"))
+        view.update({"githubRepo": self.repository["repo"]} if "repo" in self.repository else {"gitUrl": self.repository.get("url")})
+        view.update({"preparedAt": self.ready} if self.ready else {}, **({"initiatedAt": self.initiated} if self.initiated else {}))
+        return view
+
+
+def call_back(target, body):
+    for delay in (60, 120, 240, 480, 0):
+        request = urllib.request.Request(target["url"], json.dumps(body).encode(), {"Content-Type": "application/json", **(target.get("headers") or {})})
+        try:
+            with urllib.request.urlopen(request, timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                return
+        except OSError:
+            pass
+        time.sleep(delay)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_POST(self):
+        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.call(text or b"{}")
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        parts = url.path.strip("/").split("/")
+        if parts[0] == "stream":
+            self.stream(query)
+        elif parts[0] == "sessions":
+            self.ingest(query, parts[1:])
+        else:
+            self.call(query.get("input", "{}"))
+
+    def call(self, text):
+        name = urllib.parse.urlsplit(self.path).path.removeprefix("/trpc/")
+        try:
+            self.answer(200, {"result": {"data": self.procedure(name, text)}})
+        except Refused as refused:
+            status, message = refused.args
+            word, code = CODES[status]
+            self.answer(status, {"error": {"message": message, "code": code, "data": {"code": word, "httpStatus": status, "path": name}}})
+
+    def procedure(self, name, text):
+        if name == "health":
+            return {"status": "ok", "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), "version": "toy"}
+        legacy = ("prepareSession", "initiateFromKilocodeSessionV2", "sendMessageV2")
+        if name not in ("start", "send", "getSession", "getSessionHealth", "interruptSession", "deleteSession", *legacy):
+            raise Refused(404, f"no procedure {name}")
+        token = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API)
+        user = token.get("kiloUserId")
+        if not user or token.get("version") != 3:
+            raise Refused(401, "the token is missing or invalid")
+        try:
+            given = json.loads(text)
+        except ValueError:
+            raise Refused(400, "the input is not JSON") from None
+        if name == "start":
+            if not isinstance(given.get("repository"), dict) or not isinstance(given.get("agent"), dict):
+                raise Refused(400, "repository and agent are required")
+            session = Session(user, given)
+            with session.lock:
+                reply = session.admit(given, session.agent, given.get("finalization"))
+                SESSIONS[session.id] = session
+            return {"cloudAgentSessionId": session.id, "kiloSessionId": session.kilo, **reply}
+        if name == "prepareSession":
+            repository = {"type": "github", "repo": given["githubRepo"]} if given.get("githubRepo") else {"type": "git", "url": given.get("gitUrl")}
+            repository.update({"branch": given["upstreamBranch"]} if given.get("upstreamBranch") else {})
+            agent = {"mode": given.get("mode"), "model": given.get("model")}
+            session = Session(user, {"agent": agent, "repository": repository, "options": {"callbackTarget": given.get("callbackTarget")}})
+            session.prepared = {"prompt": given.get("prompt"), "id": given.get("initialMessageId") or new_id()}
+            SESSIONS[session.id] = session
+            return {"cloudAgentSessionId": session.id, "kiloSessionId": session.kilo}
+        key = str(given.get("cloudAgentSessionId") or given.get("sessionId")).lower()
+        session = SESSIONS.get(key)
+        if session and session.user != user and name == "getSession":
+            raise Refused(403, "Session of another user")  # BUG 1: the answer is that of an unknown session (R2.31).
+        session = session if session and session.user == user else None
+        if name == "interruptSession" and not session:
+            return {"success": False, "processesFound": False, "message": "Nothing to interrupt"}
+        if name == "deleteSession" and not session:
+            return {"success": True}
+        if not session:
+            raise Refused(404, "Session not found")
+        with session.lock:
+            if name == "interruptSession":
+                return session.interrupt()
+            if name == "deleteSession":
+                session.interrupt()
+                session.release()
+                del SESSIONS[session.id]
+                for stream in session.streams:
+                    stream.close(1000)
+                return {"success": True}
+            if name == "getSession":
+                return session.view()
+            if name == "getSessionHealth":
+                return session.health()
+            turn = given
+            if name == "initiateFromKilocodeSessionV2":
+                turn = {"message": session.prepared}
+            elif name == "sendMessageV2":
+                flat = given.get("payload") or given
+                turn = {"message": {"prompt": flat.get("prompt"), "id": given.get("messageId")}}
+                turn.update({"agent": {"mode": flat["mode"], "model": flat["model"]}} if flat.get("model") else {})
+            reply = session.admit(turn, turn.get("agent") or session.agent, given.get("finalization"))
+            reply.update({"executionId": reply["messageId"]} if name in legacy else {})
+            return {"cloudAgentSessionId": session.id, "status": "started", "streamUrl": f"/stream?cloudAgentSessionId={session.id}", **reply}
+
+    def stream(self, query):
+        ticket, session = claims(query.get("ticket", ""), TICKETS), SESSIONS.get(query.get("cloudAgentSessionId", "").lower())
+        if not ticket:
+            return self.answer(401, {})
+        if ticket.get("cloudAgentSessionId") != query.get("cloudAgentSessionId"):
+            return self.answer(403, {})
+        if not session:
+            return self.answer(404, {})
+        since = int(query.get("fromId", 0))
+        with session.lock:
+            socket = Socket(self)
+            for event in sorted(session.events, key=lambda event: event["eventId"]):
+                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.18).
+                    socket.send(event)
+            streams, session.streams = session.streams, [socket]
+            session.emit("connected", {"cloudStatus": {"type": "ready" if session.ready else "preparing"}} if session.ready or session.of("queued") else {}, keep=False)
+            session.emit("commands.available", {"commands": []}, keep=False)
+            for message in session.messages.values():
+                if message["state"] == "queued":
+                    session.emit("cloud.message.queued", {"messageId": message["id"], "content": message["prompt"], "delivery": "queued"}, keep=False)
+            session.streams = streams + [socket]
+            for wrapper in session.sockets if session.of("accepted") else []:
+                wrapper.send({"type": "request_snapshot"})
+        for _ in socket.frames():
+            pass
+        with session.lock:
+            session.streams = [stream for stream in session.streams if stream is not socket]
+
+    def ingest(self, query, path):
+        token = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API)
+        session = SESSIONS.get(path[1].lower())
+        if not token:
+            return self.answer(401, {})
+        if not session:
+            return self.answer(404, {})
+        with session.lock:
+            run = session.run
+            if not run or any(query.get(name) != str(value) for name, value in run.items()):
+                return self.answer(409, {})
+            for old in session.sockets:
+                old.close(1000)
+            socket = Socket(self)
+            session.sockets = [socket]
+        for frame in socket.frames():
+            with session.lock:
+                if session.run is not run:
+                    socket.close(4401)
+                    break
+                session.take(json.loads(frame))
+        with session.lock:
+            if socket in session.sockets:
+                session.sockets = []
+                if session.run is run and session.of("accepted"):
+                    session.watch_sockets(run)
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer.daemon_threads = True
+    ThreadingHTTPServer.request_queue_size = 64
+    ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
