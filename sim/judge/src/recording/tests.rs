@@ -119,7 +119,7 @@ fn rules_without_their_records_are_unknown_and_others_are_judged() {
     let is_unknown = |name: &str| judgement.unknown.iter().find(|unknown| unknown.oracle == name);
     assert_eq!(is_unknown("event-ids-rise"), None);
     let reason = is_unknown("no-error-without-a-cause").map(|unknown| unknown.reason.as_str());
-    assert_eq!(reason, Some("not recorded: calls, faults"));
+    assert_eq!(reason, Some("not recorded: beginning, calls, faults"));
 }
 
 #[test]
