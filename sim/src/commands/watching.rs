@@ -19,6 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(300);
 /// The scripts that are watched, as they were last read.
 pub(crate) struct Watched {
     library: Library,
+    /// The times from before that reading; empty at first, so that a change during the first plays is noticed.
     times: BTreeMap<PathBuf, Option<SystemTime>>,
 }
 
@@ -40,8 +41,8 @@ impl Watched {
     /// Watches the scripts of a library.
     pub(crate) fn of(library: &Library) -> Self {
         Self {
-            times: times(library),
             library: library.clone(),
+            times: BTreeMap::new(),
         }
     }
 
@@ -65,7 +66,7 @@ impl Watched {
             self.times = times;
             let Ok(library) = load() else { continue };
             let changed = changed(&self.library, &library);
-            *self = Self::of(&library);
+            self.library = library.clone();
             if !changed.is_empty() {
                 return Some(Change { library, changed });
             }
